@@ -1,0 +1,59 @@
+# Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lock format clean
+VENV := .venv
+BIN := $(VENV)/bin
+
+help:
+	@echo "make demo    the whole bot on a simulated WeChat and a small Slack stand-in"
+	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
+	@echo "make bench   measure, and write bench/RESULTS.md"
+	@echo "make lock    make both requirements.txt anew from pyproject.toml"
+
+# The first interpreter that really runs: a name on PATH may be a shim with nothing behind it.
+$(BIN)/python:
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Building $(VENV) with $$python ($$($$python --version))"; \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "No Python 3.11 or newer found. Install one, then repeat." >&2; exit 1
+
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	@echo "Installing what the bot needs"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: tests/requirements.txt requirements.txt | $(BIN)/python
+	@echo "Installing what the tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@touch $@ $(VENV)/.run
+
+demo: $(VENV)/.run
+	@$(BIN)/python -m bot demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n auto --cov --cov-report= -q
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --include='wechat_kf/*,bot/invitations.py' --fail-under=100
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --quiet -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o tests/requirements.txt
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
