@@ -1,0 +1,98 @@
+"""Work that goes on after the acknowledgement: kept, guarded, drained. And loops that outlive their failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Keeps a reference to each task, logs what escapes from it, and waits for all at shutdown."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what runs finish; after `seconds` it is cancelled, and may say a last word."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(set(self._running), timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("a task failed")
+
+
+class Loop:
+    """Does one step again and again: at a pace, or at once when woken, until stopped. No failure ends it."""
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], Awaitable[float | None]],
+        every: float,
+        *,
+        expected: tuple[type[Exception], ...] = (),
+    ) -> None:
+        """`step` may return the seconds until the next one; else it is `every`.
+
+        `expected` failures are waited out with one line in the log.
+        """
+        self._name = name
+        self._step = step
+        self._every = every
+        self._expected = expected
+        self._woken = asyncio.Event()
+        self._failing = False
+        self.stopping = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self) -> None:
+        """No new step; the one under way finishes."""
+        self.stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        while not self.stopping:
+            self._woken.clear()
+            pause = None
+            try:
+                pause = await self._step()
+            except Exception as exc:
+                self._note(exc)
+            else:
+                if self._failing:
+                    log.info("%s works again", self._name)
+                self._failing = False
+            await self._rest(pause or self._every)
+
+    def _note(self, exc: Exception) -> None:
+        # The first time only: what is away for hours must not fill the log.
+        if not self._failing and isinstance(exc, self._expected):
+            log.warning("%s waits: %s", self._name, type(exc).__name__)
+        elif not self._failing:
+            log.error("%s failed, and goes on", self._name, exc_info=exc)
+        self._failing = True
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,270 @@
+"""The settings: what is accepted, what is named when it is wrong, and that no secret shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from sqlalchemy.engine import make_url
+
+from bot.settings import PROXIES, Settings, SettingsError
+
+REQUIRED = {
+    "WECHAT_APPID": "wx1234567890abcdef",
+    "WECHAT_SECRET": "wechat-secret-value",
+    "SLACK_BOT_TOKEN": "xoxb-bot-token-value",
+    "SLACK_SIGNING_SECRET": "signing-secret-value",
+    "SLACK_ALERT_CHANNEL": "C0123456789",
+}
+HOUR = timedelta(hours=1)
+
+
+def read(**environ: str) -> Settings:
+    return Settings.from_environ(REQUIRED | environ)
+
+
+def complaint(environ: dict[str, str]) -> list[str]:
+    """What the message says, one line per variable."""
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environ(environ)
+    return [line.strip() for line in str(refused.value).splitlines()[1:]]
+
+
+def without(name: str) -> dict[str, str]:
+    return {key: value for key, value in REQUIRED.items() if key != name}
+
+
+def test_the_required_settings_alone_are_enough() -> None:
+    assert read() == Settings(
+        wechat_appid="wx1234567890abcdef",
+        wechat_secret="wechat-secret-value",
+        slack_bot_token="xoxb-bot-token-value",
+        slack_signing_secret="signing-secret-value",
+        slack_app_token="",
+        slack_alert_channel="C0123456789",
+        slack_api_url="https://slack.com/api/",
+        wechat_api_url="https://api.weixin.qq.com",
+        wechat_proxy_url="",
+        database_url="sqlite:///kf.db",
+        poll_seconds=300,
+        alerts=True,
+        alert_leads=(24 * HOUR, 6 * HOUR, HOUR),
+        alert_lease_seconds=45,
+        host="0.0.0.0",
+        port=3000,
+        log_level="INFO",
+        on_dyno=False,
+    )
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("blank", [None, "", "  \t"])
+def test_a_required_variable_that_is_missing_or_blank_is_named(name: str, blank: str | None) -> None:
+    environ = without(name) if blank is None else REQUIRED | {name: blank}
+    assert complaint(environ) == [f"not set: {name}"]
+
+
+def test_everything_missing_is_named_at_once() -> None:
+    lines = complaint({})
+    assert sorted(lines) == sorted(f"not set: {name}" for name in REQUIRED)
+
+
+def test_missing_and_malformed_variables_are_named_together() -> None:
+    lines = complaint(without("WECHAT_APPID") | {"PORT": "http", "ALERT_LEADS": "soon", "POLL_SECONDS": "0"})
+    assert [line.removeprefix("not set: ").split()[0] for line in lines] == [
+        "WECHAT_APPID",
+        "POLL_SECONDS",
+        "ALERT_LEADS",
+        "PORT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("WECHAT_APPID", "wx 123", "plain characters without blanks"),
+        ("WECHAT_APPID", "wx123\u200b", "plain characters without blanks"),
+        ("WECHAT_SECRET", "两个字", "plain characters without blanks"),
+        ("WECHAT_SECRET", "one\ntwo", "plain characters without blanks"),
+        ("SLACK_BOT_TOKEN", "xoxp-123", "start with xoxb-"),
+        ("SLACK_BOT_TOKEN", "xoxb-1 2", "plain characters without blanks"),
+        ("SLACK_SIGNING_SECRET", "a b", "plain characters without blanks"),
+        ("SLACK_APP_TOKEN", "xoxb-123", "start with xapp-"),
+        ("SLACK_ALERT_CHANNEL", "#alerts", "channel ID such as C0123456789"),
+        ("SLACK_ALERT_CHANNEL", "c0123456789", "channel ID such as C0123456789"),
+        ("SLACK_API_URL", "slack.com/api", "a URL with http:// or https:// and a host"),
+        ("SLACK_API_URL", "https://", "a URL with http:// or https:// and a host"),
+        ("WECHAT_API_URL", "ftp://api.example.com", "a URL with http:// or https:// and a host"),
+        ("WECHAT_API_URL", "https://api.example.com?x=1", "a URL with http:// or https:// and a host"),
+        ("WECHAT_API_URL", "https://api.exam ple.com", "plain characters without blanks"),
+        ("WECHAT_PROXY_URL", "fixie:pass@proxy.example.com:80", "a URL with http:// or https:// and a host"),
+        ("WECHAT_PROXY_URL", "socks5://proxy.example.com:1080", "a URL with http:// or https:// and a host"),
+        ("WECHAT_PROXY_URL", "http://proxy.example.com:eighty", "a URL with http:// or https:// and a host"),
+        ("WECHAT_PROXY_URL", "http://[::1", "a URL with http:// or https:// and a host"),
+        ("WECHAT_PROXY_URL", "http://user:12#34@proxy.example.com", "# ? / @ are written %23 %3F %2F %40"),
+        ("DATABASE_URL", "mysql://localhost/kf", "sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "kf.db", "sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "sqlite://kf.db", "sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "SQLITE:///kf.db", "sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "postgresql:kf", "sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "postgres://kf@localhost:port/kf", "sqlite:///PATH or postgresql://"),
+        ("DATABASE_URL", "postgres://kf:12#34@localhost/kf", "# ? / @ are written %23 %3F %2F %40"),
+        ("POLL_SECONDS", "0", "1 or more"),
+        ("POLL_SECONDS", "-5", "1 or more"),
+        ("POLL_SECONDS", "2.5", "a whole number of seconds"),
+        ("POLL_SECONDS", "5m", "a whole number of seconds"),
+        ("POLL_SECONDS", "9" * 5000, "nine digits at most"),
+        ("ALERTS", "maybe", "on or off"),
+        ("ALERT_LEADS", "24", "like 24h,6h,1h"),
+        ("ALERT_LEADS", "24h,,1h", "like 24h,6h,1h"),
+        ("ALERT_LEADS", "0h", "like 24h,6h,1h"),
+        ("ALERT_LEADS", "367d", "at most 366d"),
+        ("ALERT_LEASE_SECONDS", "1", "2 or more"),
+        ("HOST", "0.0.0.0 ::", "plain characters without blanks"),
+        ("PORT", "65536", "a port number"),
+        ("PORT", "-1", "a port number"),
+        ("PORT", "9" * 5000, "a port number"),
+        ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ],
+)
+def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: str, advice: str) -> None:
+    (line,) = complaint(REQUIRED | {name: value})
+    assert line.startswith(f"{name} must ")
+    assert advice in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field", "expected"),
+    [
+        ("SLACK_API_URL", "https://slack-gov.com/api", "slack_api_url", "https://slack-gov.com/api/"),
+        ("SLACK_API_URL", "http://127.0.0.1:8080/api/", "slack_api_url", "http://127.0.0.1:8080/api/"),
+        ("WECHAT_API_URL", "https://api2.weixin.qq.com/", "wechat_api_url", "https://api2.weixin.qq.com"),
+        ("DATABASE_URL", "sqlite:////var/lib/kf.db", "database_url", "sqlite:////var/lib/kf.db"),
+        ("DATABASE_URL", "postgres://kf@db.example.com/kf", "database_url", "postgres://kf@db.example.com/kf"),
+        ("DATABASE_URL", "postgresql:///kf?host=/run", "database_url", "postgresql:///kf?host=/run"),
+        ("DATABASE_URL", "postgresql+psycopg://h/kf", "database_url", "postgresql+psycopg://h/kf"),
+        ("POLL_SECONDS", "1", "poll_seconds", 1),
+        ("POLL_SECONDS", " 60 ", "poll_seconds", 60),
+        ("ALERT_LEASE_SECONDS", "2", "alert_lease_seconds", 2),
+        ("ALERTS", "ON", "alerts", True),
+        ("ALERTS", "Off", "alerts", False),
+        ("HOST", "::", "host", "::"),
+        ("PORT", "65535", "port", 65535),
+        ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("DYNO", "web.1", "on_dyno", True),
+        ("DYNO", " ", "on_dyno", False),
+        ("SLACK_ALERT_CHANNEL", "G0123456789", "slack_alert_channel", "G0123456789"),
+    ],
+)
+def test_a_good_value_is_taken(name: str, value: str, field: str, expected: object) -> None:
+    assert getattr(read(**{name: value}), field) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1h,24h,6h", (24 * HOUR, 6 * HOUR, HOUR)),
+        ("90m", (1.5 * HOUR,)),
+        ("45s, 2D", (48 * HOUR, timedelta(seconds=45))),
+        ("60m,1h", (HOUR,)),
+        ("366d", (366 * 24 * HOUR,)),
+    ],
+)
+def test_leads_are_sorted_from_the_largest_without_repeats(text: str, expected: tuple[timedelta, ...]) -> None:
+    assert read(ALERT_LEADS=text).alert_leads == expected
+
+
+def test_without_alerts_no_channel_is_needed() -> None:
+    settings = Settings.from_environ(without("SLACK_ALERT_CHANNEL") | {"ALERTS": "off"})
+    assert (settings.alerts, settings.slack_alert_channel) == (False, "")
+
+
+def test_socket_mode_needs_no_signing_secret() -> None:
+    settings = Settings.from_environ(without("SLACK_SIGNING_SECRET") | {"SLACK_APP_TOKEN": "xapp-1"})
+    assert (settings.slack_app_token, settings.slack_signing_secret) == ("xapp-1", "")
+
+
+def test_a_malformed_app_token_does_not_make_the_signing_secret_missing() -> None:
+    (line,) = complaint(without("SLACK_SIGNING_SECRET") | {"SLACK_APP_TOKEN": "xoxb-1"})
+    assert line.startswith("SLACK_APP_TOKEN")
+
+
+@pytest.mark.parametrize("first", range(len(PROXIES)))
+def test_the_first_proxy_that_is_set_wins(first: int) -> None:
+    environ = dict.fromkeys(PROXIES[:first], " ")
+    environ |= {name: f"http://{number}.example.com:80" for number, name in enumerate(PROXIES) if number >= first}
+    assert read(**environ).wechat_proxy_url == f"http://{first}.example.com:80"
+
+
+def test_a_malformed_proxy_is_named_as_the_host_set_it() -> None:
+    (line,) = complaint(REQUIRED | {"FIXIE_URL": "nonsense", "QUOTAGUARDSHIELD_URL": "http://fine.example.com"})
+    assert line.startswith("FIXIE_URL must ")
+
+
+def test_proxies_without_a_fixed_address_and_ambient_ones_are_not_read() -> None:
+    unread = ("QUOTAGUARD_URL", "FIXIE_SOCKS_HOST", "HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")
+    assert read(**dict.fromkeys(unread, "http://other.example.com")).wechat_proxy_url == ""
+
+
+SECRETS = {
+    "WECHAT_SECRET": "geheim-wechat",
+    "SLACK_BOT_TOKEN": "xoxb-geheim-bot",
+    "SLACK_SIGNING_SECRET": "geheim-signing",
+    "SLACK_APP_TOKEN": "xapp-geheim-app",
+    "WECHAT_PROXY_URL": "http://fixie:geheim%2Fproxy@proxy.example.com:80",
+    "DATABASE_URL": "postgres://kf:geheim-db@db.example.com:5432/kf",
+    "WECHAT_API_URL": "https://gate:geheim-gate@wechat.example.com",
+    "SLACK_API_URL": "https://gate:geheim-slack@slack.example.com/api/",
+}
+
+
+def test_every_secret_is_listed_for_the_log_to_hide() -> None:
+    assert set(read(**SECRETS).secrets) == {
+        "geheim-wechat",
+        "xoxb-geheim-bot",
+        "geheim-signing",
+        "xapp-geheim-app",
+        "geheim%2Fproxy",
+        "geheim/proxy",
+        "geheim-db",
+        "geheim-gate",
+        "geheim-slack",
+    }
+
+
+def test_a_database_password_among_the_options_is_a_secret_too() -> None:
+    assert "geheim" in read(DATABASE_URL="postgresql:///kf?host=/run&password=geheim").secrets
+
+
+def test_settings_that_are_not_set_add_no_empty_secret() -> None:
+    assert set(read().secrets) == {"wechat-secret-value", "xoxb-bot-token-value", "signing-secret-value"}
+
+
+def test_the_repr_shows_no_secret() -> None:
+    shown = repr(read(**SECRETS))
+    assert "geheim" not in shown
+    assert "wx1234567890abcdef" in shown
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_the_message_about_a_malformed_secret_does_not_quote_it(name: str) -> None:
+    (line,) = complaint(REQUIRED | {name: "geheim \N{SNOWMAN} ://geheim:geheim@geheim:geheim"})
+    assert line.startswith(f"{name} must ")
+    assert "geheim" not in line
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://u:p%23@proxy.example.com:80", "HTTPS://proxy.example.com", "http://[::1]:9", "http://under_score:1/"],
+)
+async def test_an_accepted_proxy_is_one_that_the_client_takes(url: str) -> None:
+    async with httpx.AsyncClient(proxy=read(WECHAT_PROXY_URL=url).wechat_proxy_url, trust_env=False):
+        pass
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///", "sqlite:///./数据.db", "postgres://", "postgres://u:p%40@[::1]:5432/kf"]
+)
+def test_an_accepted_database_url_is_one_that_the_store_can_read(url: str) -> None:
+    assert make_url(read(DATABASE_URL=url).database_url)
