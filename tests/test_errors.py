@@ -1,0 +1,87 @@
+"""Each errcode leads to the class that says what a caller does, and to advice that a person can follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from wechat_kf import (
+    APIError,
+    BusyError,
+    KfError,
+    QuotaError,
+    ResponseError,
+    SetupError,
+    TokenError,
+    TransportError,
+)
+from wechat_kf.advice import ADVICE
+from wechat_kf.errors import api_error
+
+FAMILY: dict[type[APIError], tuple[int, ...]] = {
+    TokenError: (40001, 40014, 42001),
+    BusyError: (-1, 45011, 45047, 61005, 61006, 61450, 65408, 65411),
+    QuotaError: (45009,),
+    SetupError: (
+        *(40013, 40125, 40164, 40243, 48001, 48004, 50002, 50004, 50007),
+        *(61003, 61004, 61007, 61023, 65400, 65402, 65410, 65415),
+        *range(89501, 89508),
+    ),
+    APIError: (
+        *(40002, 40003, 40005, 40009, 40033, 40097, 40132, 41001, 41002, 41004, 41005),
+        *(43001, 43002, 43003, 43004, 44002, 47001, 48006, 61451, *range(61452, 61458)),
+        *(65401, 65403, 65404, 65405, 65406, 65407, 65409, 65412, 65413, 65414, 65416, 65417),
+        *(76001, 76002, 76003, 76021, 76022),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("errcode", "expected"), [(errcode, cls) for cls, errcodes in FAMILY.items() for errcode in errcodes]
+)
+def test_an_errcode_becomes_what_the_caller_does_next(errcode, expected):
+    assert type(api_error(errcode, "refused")) is expected
+
+
+def test_every_documented_errcode_has_advice_and_no_other():
+    assert sorted(ADVICE) == sorted(errcode for errcodes in FAMILY.values() for errcode in errcodes)
+
+
+@pytest.mark.parametrize("errcode", sorted(ADVICE))
+def test_advice_is_a_sentence_of_its_own(errcode):
+    advice = api_error(errcode, "refused").advice
+    assert advice[0].isupper()
+    assert advice.endswith(".")
+    assert "  " not in advice
+
+
+@pytest.mark.parametrize("errcode", [48001, 61007])
+@pytest.mark.parametrize("words", ["verification", "1, 6, 19 or 100-101"])
+def test_a_missing_permission_names_verification_and_the_permission_sets(errcode, words):
+    assert words in api_error(errcode, "api unauthorized").advice
+
+
+def test_an_errcode_that_no_document_names_still_comes_with_advice():
+    error = api_error(99999, "news")
+    assert type(error) is APIError
+    assert "rid" in error.advice
+
+
+def test_the_text_of_a_refusal_holds_what_support_asks_for():
+    error = api_error(40164, "invalid ip", rid="6740a1b2-11223344-55667788", address="203.0.113.7")
+    assert str(error) == "invalid ip (errcode 40164, rid 6740a1b2-11223344-55667788)"
+    assert (error.errmsg, error.rid, error.address) == ("invalid ip", "6740a1b2-11223344-55667788", "203.0.113.7")
+
+
+def test_a_refusal_without_a_rid_says_nothing_of_one():
+    assert str(api_error(-1, "system error")) == "system error (errcode -1)"
+
+
+def test_a_transport_error_counts_its_attempts():
+    fault = TransportError("GET /x: HTTP 407", status=407, proxy=True).after(3)
+    assert str(fault) == "GET /x: HTTP 407 (after 3 attempts)"
+    assert (fault.attempts, fault.status, fault.proxy, fault.timed_out) == (3, 407, True, False)
+
+
+@pytest.mark.parametrize("cls", [TransportError, ResponseError, *FAMILY])
+def test_all_are_one_family(cls):
+    assert issubclass(cls, KfError)

@@ -1,0 +1,117 @@
+"""What the tests of `wechat_kf` stand on: a client over a function or over the simulator, raw servers, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.conftest import APPID, VirtualClock
+from wechat_kf import FixedToken, KfClient, StableToken, TokenSource
+from wechat_kf.simulator import Simulator
+
+BASE_URL = "https://api.weixin.qq.com"
+SECRET = "5f1d0000aaaa1111bbbb2222cccc3333"
+ACCESS_TOKEN = "87_EXAMPLE-not-a-real-token"
+FIXTURES = Path(__file__).parent / "fixtures" / "wechat"
+
+Handler = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+
+def fixture(name: str) -> bytes:
+    """An answer of the documentation, byte for byte."""
+    return (FIXTURES / f"{name}.json").read_bytes()
+
+
+def answer(**fields: object) -> httpx.Response:
+    return httpx.Response(200, json=fields)
+
+
+def refusal(errcode: int, errmsg: str = "refused") -> httpx.Response:
+    return answer(errcode=errcode, errmsg=errmsg)
+
+
+class Pauses:
+    """A sleep that takes no time and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+
+
+def http_client(handler: Handler) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.MockTransport(handler), base_url=BASE_URL, trust_env=False)
+
+
+def kf_client(handler: Handler, tokens: TokenSource | None = None, *, pauses: Pauses | None = None) -> KfClient:
+    """Our own client, whole, over a function that plays WeChat."""
+    return KfClient(http_client(handler), tokens or FixedToken(ACCESS_TOKEN), sleep=pauses or Pauses())
+
+
+def stable_token(handler: Handler, clock: VirtualClock | None = None, *, within: float = 10) -> StableToken:
+    return StableToken(http_client(handler), APPID, SECRET, now=clock or VirtualClock(), within=within)
+
+
+def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.113.7") -> Handler:
+    """The simulator as a function for `httpx.MockTransport`; what takes too long times out at once."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        path, query = request.url.path, dict(request.url.params)
+        mishap = simulator.next_mishap(path)
+        try:
+            status, body = simulator.answer(
+                request.method, path, query, request.content, clock(), client_ip, mishap=mishap
+            )
+        except ConnectionError:
+            raise httpx.ConnectError(f"cannot reach {request.url}", request=request) from None
+        if mishap.seconds >= request.extensions["timeout"]["read"]:
+            raise httpx.ReadTimeout(f"nothing from {request.url}", request=request)
+        return httpx.Response(status, content=body, headers={"content-type": mishap.content_type})
+
+    return handle
+
+
+def simulated(
+    simulator: Simulator, clock: VirtualClock, *, pauses: Pauses | None = None, client_ip: str = "203.0.113.7"
+) -> KfClient:
+    """The client of a deployment, AppSecret and all, against the simulator."""
+    handler = mounted(simulator, clock, client_ip)
+    return kf_client(handler, stable_token(handler, clock), pauses=pauses)
+
+
+def json_of(request: httpx.Request) -> dict[str, object]:
+    return dict(json.loads(request.content))
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception, and everything that a traceback would print with it."""
+    seen: list[BaseException | None] = [None]
+    queue = [error]
+    while queue:
+        link = queue.pop()
+        if link is not None and link not in seen:
+            seen.append(link)
+            yield link
+            queue += [link.__cause__, link.__context__]
+
+
+@asynccontextmanager
+async def raw_server(reply: bytes) -> AsyncIterator[str]:
+    """A server on loopback that answers whatever comes with these bytes; yields its host and port."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(reply)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"

@@ -1,0 +1,126 @@
+"""Every documented errcode, and what comes next. Data only: the classes are in `errors`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Next(Enum):
+    """What a caller does after a refusal."""
+
+    GIVE_UP = "the same call fails again"
+    RENEW = "ask again, once, with another token"
+    WAIT = "ask again later"
+    TOMORROW = "stop until the quota is renewed"
+    TELL = "a person must act first"
+
+
+class Advice(NamedTuple):
+    """What a caller does next, and in `text` what an operator does."""
+
+    next: Next
+    text: str
+
+
+_ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
+    Next.RENEW: {
+        (40001, 40014, 42001): "The access token is refused. If a new one is refused too, the AppSecret is "
+        "wrong, the token belongs to another account, or another system renews the classic token: let that "
+        "one use stable_token as well.",
+    },
+    Next.WAIT: {
+        (-1,): "WeChat is busy. Wait some seconds and try again, a few times at most.",
+        (45011,): "Too many calls in a minute. Wait a minute.",
+        (45047,): "Too many messages to one customer. Wait until they answer.",
+        (61005, 61006): "The platform's ticket is out of date. A new one comes every 10 minutes, if the event "
+        "URL answers `success` within 5 seconds: check that it does.",
+        (61450,): "WeChat reports a system error. Wait some seconds and try again. A test account always "
+        "answers so: it has no customer service.",
+        (65408,): "This person is invited already. Wait for the answer or the deadline.",
+        (65411,): "The seat has an open invitation. Wait for the answer or the deadline.",
+    },
+    Next.TOMORROW: {
+        (45009,): "The daily quota is spent; every system of this account shares it. Wait until tomorrow. If "
+        "it returns, ask less often, find the other caller (quota/get), or have a person reset the quota: "
+        "10 times a month at most.",
+    },
+    Next.TELL: {
+        (40013,): "Check the AppID: stray spaces, upper and lower case, another account's.",
+        (40125,): "Enter the AppSecret anew. It was reset, or belongs to another account.",
+        (40164,): "Add the refused address to the IP allow-list of this very account in the WeChat console "
+        "(development settings). It takes some minutes to work.",
+        (40243,): "The AppSecret is frozen. Thaw it in the WeChat console and wait 10 minutes.",
+        (48001,): "This account may not use the interface. Check in the WeChat console that the account has "
+        "passed verification and that customer service is on. With the token of a third-party platform, the "
+        "owner must have granted one of the permission sets 1, 6, 19 or 100-101.",
+        (48004,): "The interface is banned for this account. Read the notice in the WeChat console.",
+        (50002,): "The account is restricted, blocked or closed. See the WeChat console.",
+        (50004,): "The account may not obtain tokens. See the notice in the WeChat console.",
+        (50007,): "The account is frozen. See the notice in the WeChat console.",
+        (61003,): "The owner has not authorised this third-party platform. Have them authorise it again.",
+        (61004,): "Add the refused address to the IP list of the third-party platform, and publish that.",
+        (61007,): "The owner has not granted the interface to the third-party platform. Have them authorise "
+        "it again with one of the permission sets 1, 6, 19 or 100-101; an Official Account must also have "
+        "passed verification.",
+        (61023,): "The refresh token is invalid: the account was authorised anew. Load the new one.",
+        (65400,): "Customer service is off, or was switched on minutes ago. Switch it on in the WeChat "
+        "console, wait some minutes, try again.",
+        (65402,): "Nobody is bound to this seat. Invite someone.",
+        (65410,): "This person holds too many seats. They must leave one, or choose another person.",
+        (65415,): "The seat is not online. The person must log in to the web client.",
+        (89501, 89502, 89503, 89504, 89505): "WeChat has asked the account's administrator to consent to this "
+        "server's address. Have them consent, or put the address on the IP allow-list; then try again.",
+        (89506,): "The administrator refused this server's address repeatedly: nothing helps for 24 hours, "
+        "except to put the address on the IP allow-list.",
+        (89507,): "The administrator refused this server's address: nothing helps for an hour, except to put "
+        "the address on the IP allow-list.",
+    },
+    Next.GIVE_UP: {
+        (40002,): "The grant_type is wrong. Report it as a bug.",
+        (40003,): "The OpenID belongs to nobody who follows this account.",
+        (40005, 40009, 61457): "Use a smaller picture, as JPG.",
+        (40033,): "The body held \\u escapes where WeChat wants UTF-8. Report it as a bug.",
+        (40097, 61451): "The call has wrong parameters, or is not for this kind of account. Report it as a bug.",
+        (40132, 65409): "Check the spelling of the WeChat ID: the person's own, no phone number, no nickname.",
+        (41001,): "The access token was missing from the call. Report it as a bug.",
+        (41002,): "The AppID was missing from the call. Check the settings.",
+        (41004,): "The AppSecret was missing from the call. Check the settings.",
+        (41005,): "The upload held no file in the field `media`. Report it as a bug.",
+        (43001, 43002, 43003): "The call used the wrong HTTP method or no HTTPS. Report it as a bug.",
+        (43004,): "The receiver does not follow this account.",
+        (44002, 47001): "The body of the call was empty or no JSON. Report it as a bug.",
+        (48006,): "The quota resets of this month are used up. Wait for the next month.",
+        (61452, 65401): "There is no such account. Check the part after the @; a seat that was added by WeChat "
+        "ID may have no kf_account.",
+        (61453, 65406): "This kf_account exists already. Choose other characters before the @.",
+        (61454, 61455, 65404): "Choose up to 10 letters, digits or underscores before the @, and put the "
+        "Official Account's WeChat ID after it.",
+        (61456, 65405): "The account has as many seats as it may. Delete those that nobody uses.",
+        (65403,): "Choose a nickname of up to 16 characters.",
+        (65407,): "This person has a seat of this account already. Nothing to do, or choose another person.",
+        (65412,): "The seat is bound. To give it to someone else, delete it and add it again.",
+        (65413,): "The customer has no open conversation.",
+        (65414,): "Another seat serves this customer.",
+        (65416,): "The query for records is invalid. Report it as a bug.",
+        (65417,): "The query for records spans more than 24 hours. Ask for less.",
+        (76001,): "WeChat does not know this rid: it keeps them for 7 days.",
+        (76002,): "This is not a rid. Copy it again from the error.",
+        (76003,): "The rid or the path belongs to another account, or the path is malformed.",
+        (76021,): "WeChat does not know this path. It begins with / and names no host.",
+        (76022,): "This kind of token does not own the interface.",
+    },
+}
+
+ADVICE: dict[int, Advice] = {
+    errcode: Advice(next_, text)
+    for next_, texts in _ADVICE.items()
+    for errcodes, text in texts.items()
+    for errcode in errcodes
+}
+UNKNOWN = Advice(Next.GIVE_UP, "Try again. If it stays, give errcode and rid to WeChat's support.")
+
+
+def advice(errcode: int) -> Advice:
+    """Return the row of `errcode`, or the general one for a code that no document names."""
+    return ADVICE.get(errcode, UNKNOWN)

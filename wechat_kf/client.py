@@ -1,0 +1,199 @@
+"""The kf interfaces over HTTP. One place touches the network; what is sent and read is in `protocol`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+import httpx
+
+from wechat_kf import protocol
+from wechat_kf.errors import BusyError, ResponseError, TokenError, TransportError
+from wechat_kf.models import KfList, OnlineKf
+
+# httpx logs each URL at INFO, and WeChat wants the token in it; the others log headers, or paths, at DEBUG.
+LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+    "hpack.hpack",
+    "hpack.table",
+)
+HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)  # they have no common base
+
+MAX_BODY = 1 << 20  # bytes; a hundred seats, the most there are, take some 50,000
+PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and each later attempt
+PROXY_AUTH = 407
+AGAIN_SOON = frozenset({-1, 61450})  # of the busy codes, those that pass within seconds
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from. `wechat_kf.tokens` has three."""
+
+    async def get(self) -> str:
+        """Return a token that is good as far as the source knows."""
+        ...
+
+    async def replace(self, failed: str) -> str:
+        """Return another token than the one that WeChat refused.
+
+        Raises:
+            TokenError: there is no other.
+        """
+        ...
+
+
+class KfClient:
+    """The kf interfaces of one account over an `httpx.AsyncClient`, which the caller opens and closes.
+
+    The caller also sets its base URL, time-outs, proxy, and `trust_env=False`. Nothing of httpx comes out:
+    every failure is a `KfError`, and no text, log line or chained exception holds a token or a URL.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        tokens: TokenSource,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._http = http
+        self._tokens = tokens
+        self._sleep = sleep
+
+    async def kf_list(self, *, within: float = 10, attempts: int = 3) -> KfList:
+        """Return every account, bound or not.
+
+        `within` bounds the whole read in seconds: token, attempts and the pauses between them.
+        """
+        return protocol.parse_kf_list(await self._read(protocol.KF_LIST, within, attempts))
+
+    async def online_kf_list(self, *, within: float = 10, attempts: int = 3) -> tuple[OnlineKf, ...]:
+        """Return the accounts that are logged in to the web client. Bounds as in `kf_list`."""
+        answer = await self._read(protocol.ONLINE_KF_LIST, within, attempts)
+        return protocol.parse_online_kf_list(answer)
+
+    async def _read(self, path: str, within: float, attempts: int) -> protocol.Answer:
+        """Ask until an answer comes. Only for reads: a write that seems to fail may have happened."""
+        attempt = 0
+        fault: TransportError | BusyError
+        try:
+            async with asyncio.timeout(within) as bound:
+                while True:
+                    attempt += 1
+                    try:
+                        return await self._attempt(path)
+                    except (TransportError, BusyError) as error:
+                        fault = error
+                    pause = PAUSES[min(attempt, len(PAUSES)) - 1]
+                    # A pause beyond the bound would only hide the fault behind a time-out.
+                    if attempt >= attempts or _left(bound) <= pause or not _passes_soon(fault):
+                        break
+                    await self._sleep(pause)
+        except TimeoutError:
+            fault = TransportError(f"GET {path}: no answer within {within:g} s", timed_out=True)
+        raise fault.after(attempt) if isinstance(fault, TransportError) else fault
+
+    async def _attempt(self, path: str) -> protocol.Answer:
+        """Ask once, and once more with another token if the first is refused."""
+        token = await self._tokens.get()
+        try:
+            return await send(self._http, protocol.read(path, token))
+        except TokenError as error:
+            refusal = error
+        try:
+            token = await self._tokens.replace(token)
+        except TokenError as error:
+            # A source that has no other token knows less of the matter than WeChat told.
+            refusal = error if error.rid else refusal
+        else:
+            return await send(self._http, protocol.read(path, token))
+        raise refusal
+
+
+async def send(http: httpx.AsyncClient, request: protocol.Request) -> protocol.Answer:
+    """Make one call: the one place that touches the network.
+
+    Raises:
+        TransportError, ResponseError, APIError: no answer, an odd one, a refusal.
+    """
+    try:
+        with _unlogged():
+            body = await _exchange(http, request)
+    except HTTPX_ERRORS as error:
+        fault = _fault(request, error)
+    else:
+        return protocol.parse_body(body, secrets=request.secrets)
+    # Raised out here: an exception of httpx, chained to ours, would bring the URL into a traceback.
+    raise fault
+
+
+async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> bytes:
+    """Send, and receive the body of a 2xx answer."""
+    async with http.stream(
+        request.method,
+        request.path,
+        params=request.query,
+        content=request.body,
+        headers={"content-type": "application/json"} if request.body else None,
+        follow_redirects=False,
+    ) as response:
+        if not response.is_success:
+            status = response.status_code
+            raise TransportError(f"{request}: HTTP {status}", status=status, proxy=status == PROXY_AUTH)
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_BODY:
+                raise ResponseError(f"{request}: the answer is longer than {MAX_BODY} bytes")
+    return bytes(body)
+
+
+def _fault(request: protocol.Request, error: Exception) -> TransportError:
+    """Tell what happened by its class, not by its text, which may quote the URL."""
+    reason = f"{request}: {type(error).__name__}"
+    if not isinstance(error, httpx.ProxyError):
+        return TransportError(reason, timed_out=isinstance(error, httpx.TimeoutException))
+    # "407 Proxy Authentication Required": what a proxy answered to CONNECT is only in the text.
+    status = str(error)[:3]
+    if not status.isdecimal():
+        return TransportError(reason, proxy=True)
+    return TransportError(f"{reason}, HTTP {status}", status=int(status), proxy=True)
+
+
+def _passes_soon(fault: TransportError | BusyError) -> bool:
+    return isinstance(fault, TransportError) or fault.errcode in AGAIN_SOON
+
+
+def _left(bound: asyncio.Timeout) -> float:
+    """Seconds until the bound."""
+    return (bound.when() or 0) - asyncio.get_running_loop().time()
+
+
+_ours: ContextVar[bool] = ContextVar("wechat_kf_request", default=False)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep what happens in here out of the logs of the libraries below, at every level."""
+    mark = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(mark)
+
+
+def _is_foreign(_: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+for _name in LOGGERS:
+    # On the logger itself: neither a changed level nor a new configuration takes a filter away.
+    logging.getLogger(_name).addFilter(_is_foreign)

@@ -1,0 +1,65 @@
+"""What the kf interfaces tell, as frozen values. No parsing, no I/O, no opinion about what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A request that a WeChat ID become the person behind an account."""
+
+    invite_wx: str  # "" when the row names nobody
+    status: str  # waiting, rejected, expired, or a newer word, verbatim; "" when the row has none
+    expires_at: datetime | None = None  # aware, UTC; `invite_expire_time` on the wire; None when not known
+
+
+@dataclass(frozen=True, slots=True)
+class KfAccount:
+    """One customer-service account (a seat), as its row says: bound (`kf_wx`), invited, or neither.
+
+    The invitation stays as WeChat tells it, also on a bound seat, where it means nothing any more.
+    """
+
+    kf_account: str  # "prefix@official-account-id"; "" for a seat that was added by WeChat ID
+    kf_nick: str
+    kf_id: str
+    kf_headimgurl: str = ""
+    kf_wx: str | None = None
+    kf_openid: str | None = None
+    invitation: Invitation | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the seat: `kf_account`, else `kf_openid`, else `kf_id`; "" without any."""
+        return self.kf_account or self.kf_openid or self.kf_id
+
+
+@dataclass(frozen=True, slots=True)
+class KfList:
+    """Every account of one answer, in its order."""
+
+    accounts: tuple[KfAccount, ...]
+    unreadable: int = 0  # rows that were no JSON objects
+
+    @property
+    def complete(self) -> bool:
+        """Whether a seat that is not in `accounts` is surely gone."""
+        return self.unreadable == 0
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineKf:
+    """One account that is logged in to the web client."""
+
+    kf_account: str
+    kf_id: str
+    status: int | None = None  # 0 offline, 1 web client; older documents also have 2 mobile and 3 both
+    accepted_case: int | None = None  # conversations served now; not always told
+    kf_openid: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the seat, as `KfAccount.key`."""
+        return self.kf_account or self.kf_openid or self.kf_id

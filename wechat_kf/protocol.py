@@ -1,0 +1,238 @@
+"""The wire, sans-I/O: a request to build, an answer to read. No network, no clock, no retries."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from wechat_kf.errors import APIError, ResponseError, api_error
+from wechat_kf.models import Invitation, KfAccount, KfList, OnlineKf
+
+KF_LIST = "/cgi-bin/customservice/getkflist"
+ONLINE_KF_LIST = "/cgi-bin/customservice/getonlinekflist"
+TOKEN = "/cgi-bin/stable_token"  # noqa: S105  a path
+
+MAX_ERRMSG = 1000  # characters; WeChat's own stay below 300
+MIN_SECRET = 8  # characters; anything shorter is no credential, and blotting it out would garble a text
+
+Answer = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. Its repr is safe to log, its fields are not: WeChat wants the token in the query."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # what no text about this call may hold
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A fresh access token, and how long it lives."""
+
+    access_token: str = field(repr=False)
+    expires_in: int  # seconds
+
+
+def read(path: str, access_token: str) -> Request:
+    """Build a GET of a business interface. An `authorizer_access_token` travels the same way."""
+    return Request("GET", path, {"access_token": access_token}, secrets=(access_token,))
+
+
+def stable_token(appid: str, secret: str) -> Request:
+    """Ask for the token in normal mode: the same one for every process until shortly before its end.
+
+    There is no forced mode here: it would kill the token of every other user.
+    """
+    payload = {"grant_type": "client_credential", "appid": appid, "secret": secret, "force_refresh": False}
+    # Raw UTF-8: parts of the API refuse \u escapes (40033).
+    body = json.dumps(payload, ensure_ascii=False).encode()
+    return Request("POST", TOKEN, body=body, secrets=(secret,))
+
+
+def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
+    """Read an answer, whatever its Content-Type says. Numbers come out as text, exactly as they stood.
+
+    Takes a BOM, raw control characters inside strings, and broken UTF-8. `secrets` are blotted out of what
+    an error quotes.
+
+    Raises:
+        APIError: or the member of its family that fits a non-zero `errcode`.
+        ResponseError: no JSON object, or an `errcode` that is no number.
+    """
+    text = body.decode("utf-8-sig", errors="replace")
+    try:
+        # As text, 2001 and "2001" are one, and no number is too long to read.
+        answer = json.loads(text, strict=False, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise ResponseError(f"no JSON object, {len(body)} bytes: {_excerpt(text, secrets)}")
+    # Refusals come with HTTP 200, and a list that was read has no errcode: only this tells them apart.
+    errcode = _text(answer.get("errcode")) or "0"
+    if (number := _number(errcode)) is None:
+        raise ResponseError(f"errcode is no number: {_excerpt(errcode, secrets)}")
+    if number != 0:
+        raise _refusal(number, redact(_text(answer.get("errmsg")), secrets)[:MAX_ERRMSG])
+    return answer
+
+
+def parse_kf_list(answer: Answer) -> KfList:
+    """Read the accounts out of a `getkflist` answer, in its order.
+
+    One odd row never spoils the list: what it lacks is empty, what is new is kept verbatim, and a row that
+    is no object is counted.
+
+    Raises:
+        ResponseError: the answer has no `kf_list`. The vendor's page shows such an answer as its example
+            (`kf_online_list`, which belongs to getonlinekflist); it says nothing about the accounts.
+
+    https://developers.weixin.qq.com/doc/service/en/api/customer/servicermanage/api_getkflist
+    """
+    rows = _rows(answer, "kf_list")
+    accounts = tuple(_account(row) for row in rows if isinstance(row, dict))
+    return KfList(accounts, unreadable=len(rows) - len(accounts))
+
+
+def parse_online_kf_list(answer: Answer) -> tuple[OnlineKf, ...]:
+    """Read who is online out of a `getonlinekflist` answer, in its order, without the rows that are no objects.
+
+    Raises:
+        ResponseError: the answer has no `kf_online_list`.
+    """
+    return tuple(_online(row) for row in _rows(answer, "kf_online_list") if isinstance(row, dict))
+
+
+def parse_token(answer: Answer) -> IssuedToken:
+    """Read a fresh token.
+
+    Raises:
+        ResponseError: `access_token` or `expires_in` is missing or odd. Nothing of the answer is quoted.
+    """
+    access_token = _text(answer.get("access_token"))
+    expires_in = _number(_text(answer.get("expires_in")))
+    if not access_token or expires_in is None:
+        raise ResponseError("the answer holds no access_token with its expires_in")
+    return IssuedToken(access_token, expires_in)
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """Blot out of foreign text what is a credential, or looks like one."""
+    for secret in secrets:
+        if len(secret) >= MIN_SECRET:
+            text = text.replace(secret, "…")
+    return _CREDENTIAL.sub(r"\1…", text)
+
+
+_CREDENTIAL = re.compile(r"((?:token|secret)=)[^\s&\"'<>]+|[A-Za-z0-9_-]{32,}", re.IGNORECASE)
+_QUOTED = re.compile(r'(:\s*")[^"]*')  # the value of a JSON key, also one that was cut off
+_QUERY = re.compile(r"\?[^\s\"'<>]+")
+_TAIL = re.compile(r"\b(?:hint: *\[[^\]]*\]|rid: *(?P<rid>[\w-]*))[\s,]*\Z", re.IGNORECASE)
+_ADDRESS = re.compile(r"invalid ip ([^\s,]+)|requestIP: ?([^\s,]+)", re.IGNORECASE)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _excerpt(text: str, secrets: Iterable[str]) -> str:
+    """Quote the beginning of an unreadable body: enough to tell an HTML page from a cut list, and no more."""
+    return repr(_QUERY.sub("?…", _QUOTED.sub(r"\1…", redact(text, secrets)))[:60])
+
+
+def _refusal(errcode: int, errmsg: str) -> APIError:
+    errmsg, rid = _split_tail(errmsg)
+    return api_error(errcode, errmsg, rid=rid, address=_address(errmsg))
+
+
+def _split_tail(errmsg: str) -> tuple[str, str | None]:
+    """Part "… rid: x", "…, rid: x", "… hint: [x]" and both together into the message and the rid."""
+    rid = None
+    while tail := _TAIL.search(errmsg):
+        rid = rid or tail["rid"] or None
+        errmsg = errmsg[: tail.start()].rstrip(" ,\t\r\n")
+    return errmsg, rid
+
+
+def _address(errmsg: str) -> str | None:
+    """The address that WeChat refuses, as one can copy it into an allow-list."""
+    if (match := _ADDRESS.search(errmsg)) is None:
+        return None
+    try:
+        address = ipaddress.ip_address(match[1] or match[2])
+    except ValueError:
+        return None
+    # ::ffff:203.0.113.7 is 203.0.113.7 in the clothes of IPv6, and the list wants that one.
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _rows(answer: Answer, name: str) -> list[object]:
+    rows = answer.get(name)
+    if not isinstance(rows, list):
+        raise ResponseError(f"the answer has no {name}, but {', '.join(map(repr, answer))[:60] or 'nothing'}")
+    return rows
+
+
+def _account(row: Answer) -> KfAccount:
+    return KfAccount(
+        kf_account=_text(row.get("kf_account")),
+        kf_nick=_text(row.get("kf_nick")),
+        kf_id=_text(row.get("kf_id")),
+        kf_headimgurl=_text(row.get("kf_headimgurl")),
+        kf_wx=_text(row.get("kf_wx")) or None,
+        kf_openid=_text(row.get("kf_openid")) or None,
+        invitation=_invitation(row),
+    )
+
+
+def _invitation(row: Answer) -> Invitation | None:
+    invite_wx, status = _text(row.get("invite_wx")), _text(row.get("invite_status"))
+    expires_at = _moment(_text(row.get("invite_expire_time")))
+    return Invitation(invite_wx, status, expires_at) if invite_wx or status or expires_at else None
+
+
+def _online(row: Answer) -> OnlineKf:
+    return OnlineKf(
+        kf_account=_text(row.get("kf_account")),
+        kf_id=_text(row.get("kf_id")),
+        status=_number(_text(row.get("status"))),
+        accepted_case=_number(_text(row.get("accepted_case"))),
+        kf_openid=_text(row.get("kf_openid")) or None,
+    )
+
+
+def _text(value: object) -> str:
+    """Text as it stands; "" for what is absent, null, false or empty; anything nested as its JSON."""
+    if not value:
+        return ""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
+    # JSON can spell half a character (\ud83d), which no database and no encoder would take.
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(text)
+    except ValueError:
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    """Unix seconds as an aware UTC datetime; None for 0 and for whatever is no moment."""
+    seconds = _number(text)
+    if seconds is None or seconds <= 0:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
