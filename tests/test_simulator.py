@@ -1,0 +1,440 @@
+"""The simulated API answers as the documentation says, not as our client would like it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import APPID, NOW, VirtualClock
+from tests.wechat import SECRET, simulated
+from wechat_kf import KfAccount, protocol
+from wechat_kf.simulator import Fault, Kind, Mishap, Seat, Simulator
+from wechat_kf.simulator.api import ADD, DELETE, INVITE, MASK
+
+ANNA, BO = "anna@harbour_tea", "bo@harbour_tea"
+CREDENTIALS = {"grant_type": "client_credential", "appid": APPID, "secret": SECRET}
+FORCED = CREDENTIALS | {"force_refresh": True}
+SECOND = timedelta(seconds=1)
+
+
+class Caller:
+    """Calls the simulator as any HTTP client might, at the moment its clock shows."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.clock = VirtualClock()
+
+    def raw(self, method: str, path: str, body: bytes = b"", **query: str) -> tuple[int, bytes]:
+        return self.simulator.answer(method, path, query, body, self.clock())
+
+    def call(self, method: str, path: str, payload: object = None, **query: str) -> dict[str, object]:
+        body = b"" if payload is None else json.dumps(payload, ensure_ascii=False).encode()
+        status, answer = self.raw(method, path, body, **query)
+        assert status == 200
+        return json.loads(answer)
+
+    def token(self, payload: object = CREDENTIALS) -> dict[str, object]:
+        return self.call("POST", protocol.TOKEN, payload)
+
+    def get(self, path: str = protocol.KF_LIST) -> dict[str, object]:
+        return self.call("GET", path, access_token=str(self.token()["access_token"]))
+
+    def post(self, path: str, **payload: object) -> object:
+        """Return the errcode of a write."""
+        return self.call("POST", path, payload, access_token=str(self.token()["access_token"]))["errcode"]
+
+    def row(self, position: int = 0) -> dict[str, object]:
+        return self.get()["kf_list"][position]
+
+
+@pytest.fixture
+def caller() -> Caller:
+    simulator = Simulator(APPID, SECRET, crowded=["crowded_example"])
+    simulator.add_account(ANNA, "Anna", kf_wx="anna_example", kf_headimgurl="http://mmbiz.example/1")
+    simulator.add_account(BO, "小波")
+    return Caller(simulator)
+
+
+@pytest.fixture
+def simulator(caller: Caller) -> Simulator:
+    return caller.simulator
+
+
+def test_the_token_stays_the_same_and_tells_what_is_left_of_it(caller: Caller):
+    first = caller.token()
+    caller.clock.forward(minutes=50)
+    assert caller.token() == {"access_token": first["access_token"], "expires_in": first["expires_in"] - 3000}
+    assert first["expires_in"] == 7200
+
+
+def test_the_next_token_comes_five_minutes_before_the_end_and_both_work_until_then(caller: Caller):
+    first = str(caller.token()["access_token"])
+    caller.clock.forward(minutes=114, seconds=59)
+    assert caller.token() == {"access_token": first, "expires_in": 301}
+    caller.clock.forward(seconds=1)
+    second = str(caller.token()["access_token"])
+    assert second != first
+    for token in (first, second):
+        assert "kf_list" in caller.call("GET", protocol.KF_LIST, access_token=token)
+    caller.clock.forward(minutes=5)
+    assert caller.call("GET", protocol.KF_LIST, access_token=first)["errcode"] == 42001
+    assert "kf_list" in caller.call("GET", protocol.KF_LIST, access_token=second)
+
+
+def test_a_forced_token_kills_the_one_before(caller: Caller):
+    first = str(caller.token()["access_token"])
+    forced = str(caller.token(FORCED)["access_token"])
+    assert caller.call("GET", protocol.KF_LIST, access_token=first)["errcode"] == 40001
+    assert caller.token()["access_token"] == forced
+
+
+def test_forcing_is_limited_to_every_30_seconds_and_20_times_a_day_in_shanghai(caller: Caller):
+    caller.clock.now = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)  # 23:00 in Shanghai
+    for _ in range(20):
+        assert "access_token" in caller.token(FORCED)
+        caller.clock.forward(seconds=29)
+        assert caller.token(FORCED)["errcode"] == 45011
+        caller.clock.forward(seconds=1)
+    assert caller.token(FORCED)["errcode"] == 45009
+    caller.clock.now = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
+    assert "access_token" in caller.token(FORCED)
+
+
+@pytest.mark.parametrize(
+    ("payload", "errcode"),
+    [
+        ({**CREDENTIALS, "grant_type": "code"}, 40002),
+        ({"appid": APPID, "secret": SECRET}, 40002),
+        ({**CREDENTIALS, "appid": ""}, 41002),
+        ({**CREDENTIALS, "secret": ""}, 41004),
+        ({**CREDENTIALS, "appid": "wx-other"}, 40013),
+        ({**CREDENTIALS, "secret": "other"}, 40125),
+        (["no", "object"], 47001),
+    ],
+)
+def test_wrong_credentials_are_refused(caller: Caller, payload, errcode):
+    assert caller.token(payload)["errcode"] == errcode
+
+
+@pytest.mark.parametrize(
+    ("body", "errcode"), [(b"", 44002), (b"{", 47001), (b"[" * 100_000, 47001), (b"\\u00e9", 40033)]
+)
+def test_a_body_that_is_no_raw_json_is_refused(caller: Caller, body, errcode):
+    _, answer = caller.raw("POST", protocol.TOKEN, body)
+    assert json.loads(answer)["errcode"] == errcode
+
+
+def test_an_address_that_is_not_listed_is_refused_in_the_recorded_shape():
+    caller = Caller(Simulator(APPID, SECRET, allow_list=["198.51.100.1"]))
+    refusal = caller.token()
+    assert refusal["errcode"] == 40164
+    assert re.fullmatch(
+        r"invalid ip 203\.0\.113\.7 ipv6 ::ffff:203\.0\.113\.7, not in whitelist "
+        r"rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}",
+        str(refusal["errmsg"]),
+    )
+    caller.simulator.allow_list = ["203.0.113.7"]
+    assert "access_token" in caller.token()
+
+
+def test_no_two_answers_share_a_rid(caller: Caller):
+    rids = {str(caller.token({**CREDENTIALS, "secret": "x"})["errmsg"]).rpartition(" ")[2] for _ in range(10)}
+    assert len(rids) == 10
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "errcode"),
+    [
+        ("POST", protocol.KF_LIST, 43001),
+        ("POST", protocol.ONLINE_KF_LIST, 43001),
+        ("GET", protocol.TOKEN, 43002),
+        ("GET", ADD, 43002),
+        ("GET", DELETE, 43002),
+        ("GET", INVITE, 43002),
+    ],
+)
+def test_the_wrong_method_is_refused(caller: Caller, method, path, errcode):
+    assert caller.call(method, path)["errcode"] == errcode
+
+
+@pytest.mark.parametrize("path", ["/", "/customservice/getkflist", "/cgi-bin/customservice/kfaccount/add"])
+def test_an_unknown_path_is_no_page(caller: Caller, path):
+    assert caller.raw("GET", path)[0] == 404
+
+
+@pytest.mark.parametrize(("query", "errcode"), [({}, 41001), ({"access_token": "bad"}, 40001)])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", protocol.KF_LIST), ("GET", protocol.ONLINE_KF_LIST), ("POST", ADD)]
+)
+def test_a_call_without_a_good_token_is_refused(caller: Caller, method, path, query, errcode):
+    assert caller.call(method, path, **query)["errcode"] == errcode
+
+
+def test_without_the_feature_every_kf_call_is_refused(caller: Caller, simulator: Simulator):
+    simulator.enabled = False
+    assert caller.get()["errcode"] == 65400
+    assert caller.post(DELETE, kf_account=ANNA) == 65400
+
+
+def test_rows_look_as_they_do_on_the_wire(caller: Caller, simulator: Simulator):
+    simulator.invite(BO, "bo_example", NOW + timedelta(hours=1))
+    simulator.add_account("", "Fan", kf_wx="fan_example", kf_openid="oEXAMPLE6")
+    _, body = caller.raw("GET", protocol.KF_LIST, access_token=str(caller.token()["access_token"]))
+    assert body.decode() == (
+        '{"kf_list":['
+        r'{"kf_account":"anna@harbour_tea","kf_headimgurl":"http:\/\/mmbiz.example\/1",'
+        '"kf_id":2001,"kf_nick":"Anna","kf_wx":"anna_example"},'
+        '{"kf_account":"bo@harbour_tea","kf_headimgurl":"","kf_id":2002,"kf_nick":"小波",'
+        '"invite_wx":"bo_example","invite_expire_time":1795399920,"invite_status":"waiting"},'
+        '{"kf_account":"","kf_headimgurl":"","kf_id":2003,"kf_nick":"Fan",'
+        '"kf_wx":"fan_example","kf_openid":"oEXAMPLE6"}]}'
+    )
+
+
+def test_only_who_is_logged_in_is_online(caller: Caller, simulator: Simulator):
+    assert caller.get(protocol.ONLINE_KF_LIST) == {"kf_online_list": []}
+    simulator.set_online(ANNA, accepted_case=3)
+    fan = simulator.add_account("", "Fan", kf_openid="oEXAMPLE6")
+    simulator.set_online(fan.key, 2)
+    assert caller.get(protocol.ONLINE_KF_LIST)["kf_online_list"] == [
+        {"kf_account": ANNA, "status": 1, "kf_id": 2001, "accepted_case": 3},
+        {"kf_account": "", "status": 2, "kf_id": 2003, "accepted_case": 0, "kf_openid": "oEXAMPLE6"},
+    ]
+    simulator.set_online(ANNA, 0)
+    assert len(caller.get(protocol.ONLINE_KF_LIST)["kf_online_list"]) == 1
+
+
+def test_a_seat_is_added_invited_and_deleted(caller: Caller, simulator: Simulator):
+    assert caller.post(ADD, kf_account="eve@harbour_tea", nickname="Eve") == 0
+    assert caller.post(INVITE, kf_account="eve@harbour_tea", invite_wx="eve_example") == 0
+    row = caller.row(2)
+    assert (row["kf_nick"], row["invite_wx"], row["invite_status"]) == ("Eve", "eve_example", "waiting")
+    assert row["invite_expire_time"] == int((NOW + simulator.invitation_life).timestamp())
+    assert "kf_wx" not in row
+    assert caller.post(DELETE, kf_account="eve@harbour_tea") == 0
+    assert len(caller.get()["kf_list"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("payload", "errcode"),
+    [
+        ({"kf_account": "eve", "nickname": "Eve"}, 65404),
+        ({"kf_account": "@harbour_tea", "nickname": "Eve"}, 65404),
+        ({"kf_account": "elevenchars@harbour_tea", "nickname": "Eve"}, 65404),
+        ({"kf_account": "é@harbour_tea", "nickname": "Eve"}, 65404),
+        ({"kf_account": "eve@another", "nickname": "Eve"}, 65404),
+        ({"kf_account": "eve@harbour_tea", "nickname": ""}, 65403),
+        ({"kf_account": "eve@harbour_tea", "nickname": "波" * 17}, 65403),
+        ({"kf_account": ANNA, "nickname": "Anna"}, 65406),
+        ({"kf_account": "eve@harbour_tea"}, 40097),
+        ({"kf_account": 1, "nickname": "Eve"}, 40097),
+    ],
+)
+def test_a_seat_that_cannot_be_added_is_refused(caller: Caller, payload, errcode):
+    assert caller.post(ADD, **payload) == errcode
+
+
+def test_a_hundred_seats_are_the_most(caller: Caller):
+    errcodes = [caller.post(ADD, kf_account=f"k{n}@harbour_tea", nickname="K" * 16) for n in range(99)]
+    assert errcodes == [0] * 98 + [65405]
+
+
+@pytest.mark.parametrize("kf_account", ["eve@harbour_tea", ""])
+@pytest.mark.parametrize("path", [DELETE, INVITE])
+def test_a_seat_that_is_not_there_is_refused(caller: Caller, simulator: Simulator, path, kf_account):
+    simulator.add_account("", "Fan", kf_openid="oEXAMPLE6")
+    assert caller.post(path, kf_account=kf_account, invite_wx="eve_example") == 65401
+
+
+@pytest.mark.parametrize(
+    ("kf_account", "invite_wx", "errcode"),
+    [
+        (ANNA, "dee_example", 65412),  # bound
+        (BO, "anna_example", 65407),  # she has a seat
+        (BO, "eve_example", 65408),  # invited to another seat
+        (BO, "+49 170", 65409),
+        (BO, "short", 65409),
+        (BO, "crowded_example", 65410),
+        ("eve@harbour_tea", "dee_example", 65411),  # has a live invitation
+        (BO, "lapsed_example", 0),  # invited elsewhere, but too late to accept
+        ("lapsed@harbour_tea", "dee_example", 0),
+    ],
+)
+def test_an_invitation_that_cannot_be_is_refused(
+    caller: Caller, simulator: Simulator, kf_account, invite_wx, errcode
+):
+    simulator.add_account("eve@harbour_tea", "Eve")
+    simulator.invite("eve@harbour_tea", "eve_example", NOW + SECOND)
+    simulator.add_account("lapsed@harbour_tea", "Lapsed")
+    simulator.invite("lapsed@harbour_tea", "lapsed_example", NOW)
+    assert caller.post(INVITE, kf_account=kf_account, invite_wx=invite_wx) == errcode
+
+
+def test_an_accepted_invitation_binds_and_leaves_the_row(caller: Caller, simulator: Simulator):
+    simulator.invite(BO, "bo_example", NOW + timedelta(hours=1))
+    simulator.accept(BO)
+    assert caller.row(1) == {
+        "kf_account": BO,
+        "kf_headimgurl": "",
+        "kf_id": 2002,
+        "kf_nick": "小波",
+        "kf_wx": "bo_example",
+    }
+
+
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [
+        (lambda simulator: simulator.reject(BO), "rejected"),
+        (lambda simulator: simulator.expire(BO), "expired"),
+        (lambda simulator: simulator.relabel(BO, "pondering"), "pondering"),
+        (lambda simulator: simulator.withdraw(BO), None),
+    ],
+)
+def test_what_becomes_of_an_invitation_shows_in_its_row(caller: Caller, simulator: Simulator, action, status):
+    simulator.invite(BO, "bo_example", NOW + timedelta(hours=1))
+    action(simulator)
+    assert caller.row(1).get("invite_status") == status
+
+
+def test_an_invitation_without_a_deadline_waits_for_ever(caller: Caller, simulator: Simulator):
+    simulator.invite(BO, "bo_example", None)
+    caller.clock.forward(days=1000)
+    assert caller.row(1)["invite_status"] == "waiting"
+    assert "invite_expire_time" not in caller.row(1)
+
+
+@pytest.mark.parametrize(
+    ("passed", "status"),
+    [(-SECOND, "waiting"), (timedelta(minutes=10) - SECOND, "waiting"), (timedelta(minutes=10), "expired")],
+)
+def test_a_lapsed_invitation_is_relabelled_late(passed, status):
+    caller = Caller(Simulator(APPID, SECRET, relabel_lag=timedelta(minutes=10)))
+    caller.simulator.add_account(BO, "小波")
+    caller.simulator.invite(BO, "bo_example", NOW)
+    caller.clock.now = NOW + passed
+    assert caller.row()["invite_status"] == status
+
+
+def test_a_person_leaves_and_a_seat_goes(caller: Caller, simulator: Simulator):
+    simulator.unbind(ANNA)
+    assert "kf_wx" not in caller.row()
+    simulator.remove(ANNA)
+    assert [row["kf_account"] for row in caller.get()["kf_list"]] == [BO]
+
+
+def test_an_action_on_nothing_is_a_mistake_of_the_test(simulator: Simulator):
+    with pytest.raises(KeyError, match="nobody"):
+        simulator.unbind("nobody@harbour_tea")
+    with pytest.raises(ValueError, match="nobody is invited"):
+        simulator.accept(BO)
+
+
+@pytest.mark.parametrize(
+    ("seat", "key"), [(Seat(BO, "", 1, "", "oX"), BO), (Seat("", "", 1, "", "oX"), "oX"), (Seat("", "", 1), "1")]
+)
+def test_a_seat_is_found_by_the_first_name_it_has(seat, key):
+    assert seat.key == key
+
+
+@given(st.lists(st.builds(KfAccount, kf_account=st.text(), kf_nick=st.text(), kf_id=st.just("")), max_size=5))
+async def test_what_is_put_in_is_what_our_client_reads(accounts):
+    simulator = Simulator(APPID, SECRET)
+    for account in accounts:
+        simulator.add_account(account.kf_account, account.kf_nick)
+    observed = (await simulated(simulator, VirtualClock()).kf_list()).accounts
+    assert [(found.kf_account, found.kf_nick) for found in observed] == [
+        (account.kf_account, account.kf_nick) for account in accounts
+    ]
+
+
+def spoiled(caller: Caller, *kinds: Kind) -> tuple[int, bytes]:
+    token = str(caller.token()["access_token"])
+    caller.simulator.inject(*(Fault(kind, times=None) for kind in kinds))
+    return caller.raw("GET", protocol.KF_LIST, access_token=token)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "expected"),
+    [
+        (Kind.HTML, 502, rb"<html>"),
+        (Kind.TRUNCATED, 200, rb'\{"kf_list":\[.*[^}]$'),
+        (Kind.EMPTY, 200, rb'\{"kf_list":\[\]\}$'),
+        (Kind.OTHER_LIST, 200, rb'\{"kf_online_list":\[\{'),
+        (Kind.BOM, 200, rb"\xef\xbb\xbf\{"),
+        (Kind.CONTROL, 200, rb'.*"kf_nick":"\x0b\x01\nAnna"'),
+        (Kind.TEXT_NUMBERS, 200, rb'.*http:\\/\\/.*"kf_id":"2001"'),
+        (Kind.CONTENT_TYPE, 200, rb'\{"kf_list":\[\{'),
+        (Kind.SLOW, 200, rb'\{"kf_list":\[\{'),
+    ],
+)
+def test_a_fault_spoils_the_answer(caller: Caller, kind, status, expected):
+    observed, body = spoiled(caller, kind)
+    assert observed == status
+    assert re.match(expected, body, re.DOTALL)
+
+
+def test_all_faults_together_are_one_error_page(caller: Caller):
+    kinds = [kind for kind in Kind if kind not in (Kind.DOWN, Kind.ERRCODE)]
+    assert spoiled(caller, *reversed(kinds))[0] == 502
+
+
+def test_a_down_api_answers_nothing(caller: Caller):
+    caller.simulator.inject(Fault(Kind.DOWN))
+    with pytest.raises(ConnectionError):
+        caller.token()
+    assert caller.simulator.log[-1].status is None
+    assert "access_token" in caller.token()
+
+
+@pytest.mark.parametrize("errcode", [-1, 65400, 99999])
+def test_an_errcode_is_given_as_often_as_it_is_queued(caller: Caller, errcode):
+    caller.simulator.inject(Fault(Kind.ERRCODE, errcode=errcode, times=2))
+    assert [caller.token().get("errcode") for _ in range(3)] == [errcode, errcode, None]
+
+
+def test_queued_faults_wait_for_their_path_and_their_turn(caller: Caller, simulator: Simulator):
+    simulator.inject(
+        Fault(Kind.ERRCODE, errcode=48001, path=protocol.KF_LIST), Fault(Kind.ERRCODE, errcode=-1), Fault(Kind.BOM)
+    )
+    assert caller.token()["errcode"] == -1
+    assert simulator.next_mishap(protocol.KF_LIST).errcode == 48001
+    assert simulator.next_mishap(protocol.KF_LIST).kinds == {Kind.BOM}
+    assert simulator.next_mishap(protocol.KF_LIST) == Mishap()
+
+
+def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator: Simulator):
+    simulator.inject(Fault(Kind.ERRCODE, errcode=45009, times=None), Fault(Kind.SLOW, seconds=3))
+    assert simulator.next_mishap(protocol.TOKEN).seconds == 3
+    assert [caller.token()["errcode"] for _ in range(3)] == [45009] * 3
+    simulator.clear_faults()
+    assert "access_token" in caller.token()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type"),
+    [(Kind.HTML, "text/html"), (Kind.CONTENT_TYPE, "text/plain"), (Kind.BOM, "application/json; encoding=utf-8")],
+)
+def test_an_adapter_learns_what_to_write_into_the_header(kind, content_type):
+    assert Mishap((Fault(kind),)).content_type == content_type
+
+
+def test_the_log_tells_each_call_and_masks_what_is_secret(caller: Caller, simulator: Simulator):
+    token = str(caller.token()["access_token"])
+    caller.call("GET", protocol.KF_LIST, access_token=token, business_id="7")
+    caller.call("GET", protocol.KF_LIST, access_token="bad")
+    caller.raw("GET", "/nowhere")
+    assert [(call.method, call.path, call.status, call.errcode) for call in simulator.log] == [
+        ("POST", protocol.TOKEN, 200, 0),
+        ("GET", protocol.KF_LIST, 200, 0),
+        ("GET", protocol.KF_LIST, 200, 40001),
+        ("GET", "/nowhere", 404, 0),
+    ]
+    assert simulator.log[1].query == {"access_token": MASK, "business_id": "7"}
+    assert token not in repr(simulator.log)
+    assert SECRET not in repr(simulator.log)

@@ -1,0 +1,15 @@
+"""The API to run against, sans-I/O, after the documentation: tests mount it, a demo serves it.
+
+An adapter asks for the mishap of a request, waits as it says, and passes the rest through:
+
+    mishap = simulator.next_mishap(path)
+    await sleep(mishap.seconds)
+    status, body = simulator.answer(method, path, query, body, now, client_ip, mishap=mishap)
+    reply(status, body, mishap.content_type)    # or drop the connection on ConnectionError
+"""
+
+from wechat_kf.simulator.api import Call, Simulator
+from wechat_kf.simulator.faults import Fault, Kind, Mishap
+from wechat_kf.simulator.seats import Seat
+
+__all__ = ["Call", "Fault", "Kind", "Mishap", "Seat", "Simulator"]

@@ -1,0 +1,204 @@
+"""The API itself: a request comes in, checked as documented, and an answer goes out. No I/O, no clock."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wechat_kf import protocol
+from wechat_kf.simulator import writes
+from wechat_kf.simulator.faults import Fault, Faults, Mishap
+from wechat_kf.simulator.issuer import Issuer
+from wechat_kf.simulator.refusals import Refused, errmsg
+from wechat_kf.simulator.seats import Seats
+
+ADD = "/customservice/kfaccount/add"
+DELETE = "/customservice/kfaccount/del"
+INVITE = "/customservice/kfaccount/inviteworker"
+METHODS = {
+    protocol.TOKEN: "POST",
+    protocol.KF_LIST: "GET",
+    protocol.ONLINE_KF_LIST: "GET",
+    ADD: "POST",
+    DELETE: "POST",
+    INVITE: "POST",
+}
+OK: Mapping[str, object] = {"errcode": 0, "errmsg": "ok"}
+MASK = "•••"
+LOGGED = 1000  # calls; a demo may run for days
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One line of the request log. It holds no credential: they are masked, and bodies are left out."""
+
+    at: datetime
+    method: str
+    path: str
+    query: Mapping[str, str]
+    status: int | None  # None: the connection broke
+    errcode: int = 0
+
+
+class Simulator(Seats):
+    """One Official Account behind the API: its seats, its tokens, and the faults on the way."""
+
+    def __init__(
+        self,
+        appid: str,
+        secret: str,
+        *,
+        suffix: str = "harbour_tea",
+        allow_list: Collection[str] | None = None,
+        crowded: Collection[str] = (),
+        token_life: timedelta = timedelta(hours=2),
+        invitation_life: timedelta = timedelta(hours=24),
+        relabel_lag: timedelta = timedelta(0),
+    ) -> None:
+        """`suffix` is the account's WeChat ID; `allow_list` the addresses that get tokens, None for all;
+        `crowded` the people who hold too many seats elsewhere. How long an invitation really lives is not
+        documented: `invitation_life` is a choice.
+        """
+        super().__init__(relabel_lag=relabel_lag)
+        self._appid = appid
+        self._secret = secret
+        self.suffix = suffix
+        self.allow_list = allow_list
+        self.crowded = crowded
+        self.invitation_life = invitation_life
+        self.enabled = True  # the customer service feature in the console
+        self.tokens = Issuer(appid, life=token_life)
+        self.log: deque[Call] = deque(maxlen=LOGGED)
+        self._faults = Faults()
+        self._calls = 0
+
+    def inject(self, *faults: Fault) -> None:
+        """Queue faults with `times`, one for a request, in order; switch on those without."""
+        self._faults.inject(*faults)
+
+    def clear_faults(self) -> None:
+        """Let everything go right from now on."""
+        self._faults.clear()
+
+    def next_mishap(self, path: str) -> Mishap:
+        """Take what the next request on `path` meets; for an adapter, which can wait and write headers."""
+        return self._faults.next_mishap(path)
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes,
+        now: datetime,
+        client_ip: str = "203.0.113.7",
+        *,
+        mishap: Mishap | None = None,
+    ) -> tuple[int, bytes]:
+        """Answer one request with an HTTP status and a body. Without `mishap` it takes the next one itself.
+
+        Raises:
+            ConnectionError: a fault says that no answer arrives.
+        """
+        self._calls += 1
+        mishap = self.next_mishap(path) if mishap is None else mishap
+        if mishap.down:
+            self._note(now, method, path, query, None)
+            raise ConnectionError("the simulated API is down")
+        if path not in METHODS:
+            self._note(now, method, path, query, 404)
+            return 404, b"404 page not found"
+        errcode = 0
+        try:
+            if mishap.errcode is not None:
+                raise Refused(mishap.errcode)
+            answer = self._answer(method, path, query, body, now, client_ip)
+        except Refused as refused:
+            errcode = refused.errcode
+            answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=self._rid(now))}
+        status, raw = mishap.spoil(200, _encode(answer))
+        self._note(now, method, path, query, status, errcode)
+        return status, raw
+
+    def _answer(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes, now: datetime, client_ip: str
+    ) -> Mapping[str, object]:
+        if method != METHODS[path]:
+            raise Refused(43001 if METHODS[path] == "GET" else 43002)
+        if path == protocol.TOKEN:
+            return self._stable_token(_decode(body), now, client_ip)
+        self.tokens.check(query.get("access_token", ""), now)
+        if not self.enabled:
+            raise Refused(65400)
+        match path:
+            case protocol.KF_LIST:
+                return {"kf_list": self.rows(now)}
+            case protocol.ONLINE_KF_LIST:
+                return {"kf_online_list": self.online_rows()}
+        self._write(path, body, now)
+        return OK
+
+    def _write(self, path: str, body: bytes, now: datetime) -> None:
+        data = _decode(body)
+        if path == ADD:
+            writes.add(self, data, suffix=self.suffix)
+        elif path == DELETE:
+            writes.delete(self, data)
+        else:
+            expires_at = now + self.invitation_life
+            writes.invite(self, data, now, expires_at=expires_at, crowded=self.crowded)
+
+    def _stable_token(self, data: Mapping[str, object], now: datetime, client_ip: str) -> Mapping[str, object]:
+        if data.get("grant_type") != "client_credential":
+            raise Refused(40002)
+        if not data.get("appid"):
+            raise Refused(41002)
+        if not data.get("secret"):
+            raise Refused(41004)
+        if data["appid"] != self._appid:
+            raise Refused(40013)
+        if data["secret"] != self._secret:
+            raise Refused(40125)
+        if self.allow_list is not None and client_ip not in self.allow_list:
+            raise Refused(40164)
+        issued = self.tokens.forced(now) if data.get("force_refresh") is True else self.tokens.normal(now)
+        return {"access_token": issued.token, "expires_in": int((issued.expires_at - now).total_seconds())}
+
+    def _rid(self, now: datetime) -> str:
+        """Three times eight hex digits; the first are the time, as in real ones."""
+        return f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
+
+    def _note(
+        self,
+        now: datetime,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        status: int | None,
+        errcode: int = 0,
+    ) -> None:
+        masked = {name: MASK if "token" in name or "secret" in name else text for name, text in query.items()}
+        self.log.append(Call(now, method, path, masked, status, errcode))
+
+
+def _encode(answer: Mapping[str, object]) -> bytes:
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    # WeChat writes http:\/\/ in its lists, but not in its refusals.
+    return (text if "errcode" in answer else text.replace("/", "\\/")).encode()
+
+
+def _decode(body: bytes) -> Mapping[str, object]:
+    if not body:
+        raise Refused(44002)
+    if b"\\u" in body:
+        raise Refused(40033)
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise Refused(47001)
+    return data

@@ -1,0 +1,134 @@
+"""What can go wrong on the way, as data: a fault is queued or switched on, and each request meets its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+JSON = "application/json; encoding=utf-8"
+HTML_PAGE = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body></html>\r\n"
+)
+
+
+class Kind(StrEnum):
+    """The ways in which an answer fails to be what it should. Several are done to it in this order."""
+
+    DOWN = "down"  # no answer at all
+    SLOW = "slow"  # `seconds` later
+    ERRCODE = "errcode"  # a refusal with `errcode`
+    EMPTY = "empty"  # a list without rows
+    TEXT_NUMBERS = "text_numbers"  # "2001" where 2001 stood
+    OTHER_LIST = "other_list"  # the answer of getonlinekflist to getkflist, as on the vendor's page
+    CONTROL = "control"  # raw control characters in names
+    TRUNCATED = "truncated"  # JSON that stops in the middle
+    BOM = "bom"
+    CONTENT_TYPE = "content_type"  # JSON labelled as text
+    HTML = "html"  # an error page of something in between, HTTP 502
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault. With `times` it waits in a queue for as many requests; None: on until cleared."""
+
+    kind: Kind
+    times: int | None = 1
+    path: str | None = None  # None: on every path
+    seconds: float = 0
+    errcode: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """What one request meets: nothing, or some faults together."""
+
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long an adapter waits before it answers."""
+        return sum(fault.seconds for fault in self.faults)
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        return frozenset(fault.kind for fault in self.faults)
+
+    @property
+    def content_type(self) -> str:
+        """What an adapter writes into the header."""
+        if Kind.HTML in self.kinds:
+            return "text/html"
+        return "text/plain" if Kind.CONTENT_TYPE in self.kinds else JSON
+
+    @property
+    def down(self) -> bool:
+        return Kind.DOWN in self.kinds
+
+    @property
+    def errcode(self) -> int | None:
+        """What the call is refused with, whatever it asks."""
+        return next((fault.errcode for fault in self.faults if fault.kind is Kind.ERRCODE), None)
+
+    def spoil(self, status: int, body: bytes) -> tuple[int, bytes]:
+        """Do to an answer what the faults say."""
+        for kind in Kind:
+            if kind in self.kinds:
+                status, body = _spoil(kind, status, body)
+        return status, body
+
+
+class Faults:
+    """The faults that wait or are on."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+        self._on: list[Fault] = []
+
+    def inject(self, *faults: Fault) -> None:
+        """Queue faults with `times`, one for a request, in order; switch on those without."""
+        for fault in faults:
+            if fault.times is None:
+                self._on.append(fault)
+            else:
+                self._waiting += [fault] * fault.times
+
+    def clear(self) -> None:
+        """Let everything go right from now on."""
+        self._waiting.clear()
+        self._on.clear()
+
+    def next_mishap(self, path: str) -> Mishap:
+        """Take what the next request on `path` meets: all that is on, and the first that waits for it."""
+        met = [fault for fault in self._on if fault.path in (None, path)]
+        for position, fault in enumerate(self._waiting):
+            if fault.path in (None, path):
+                met.append(self._waiting.pop(position))
+                break
+        return Mishap(tuple(met))
+
+
+def _spoil(kind: Kind, status: int, body: bytes) -> tuple[int, bytes]:
+    match kind:
+        case Kind.HTML:
+            return 502, HTML_PAGE
+        case Kind.TRUNCATED:
+            return status, body[: len(body) // 2]
+        case Kind.BOM:
+            return status, b"\xef\xbb\xbf" + body
+        case Kind.CONTROL:
+            return status, body.replace(b'"kf_nick":"', b'"kf_nick":"\x0b\x01\n')
+        case Kind.OTHER_LIST:
+            return status, body.replace(b'"kf_list"', b'"kf_online_list"')
+        case Kind.EMPTY | Kind.TEXT_NUMBERS:
+            return status, _rewritten(kind, body)
+        case _:
+            return status, body
+
+
+def _rewritten(kind: Kind, body: bytes) -> bytes:
+    parse_int = str if kind is Kind.TEXT_NUMBERS else int
+    answer = json.loads(body, parse_int=parse_int)
+    if kind is Kind.EMPTY:
+        answer = {name: [] if isinstance(value, list) else value for name, value in answer.items()}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/").encode()

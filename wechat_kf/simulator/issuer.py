@@ -1,0 +1,78 @@
+"""The tokens of stable_token: who gets which, and how long each is good."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from wechat_kf.simulator.refusals import Refused
+
+RENEWED_BEFORE = timedelta(minutes=5)  # the next token comes this long before the end; both work until it
+FORCED_A_DAY = 20
+FORCED_APART = timedelta(seconds=30)
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    token: str
+    expires_at: datetime
+
+
+class Issuer:
+    """Issues the tokens of one account, each good for `life`."""
+
+    def __init__(self, appid: str, *, life: timedelta) -> None:
+        self._appid = appid
+        self.life = life
+        self._issued: dict[str, Issued] = {}
+        self._latest: Issued | None = None
+        self._killed: set[str] = set()
+        self._forced: list[datetime] = []
+
+    def normal(self, now: datetime) -> Issued:
+        """The same token for everyone, until shortly before its end."""
+        if self._latest and now < self._latest.expires_at - RENEWED_BEFORE:
+            return self._latest
+        return self._issue(now)
+
+    def forced(self, now: datetime) -> Issued:
+        """A new token, which kills the one before.
+
+        Raises:
+            Refused: less than 30 s after the last time (45011), or for the 21st time of the day (45009).
+        """
+        if self._forced and now - self._forced[-1] < FORCED_APART:
+            raise Refused(45011)
+        today = now.astimezone(SHANGHAI).date()
+        self._forced = [moment for moment in self._forced if moment.astimezone(SHANGHAI).date() == today]
+        if len(self._forced) >= FORCED_A_DAY:
+            raise Refused(45009)
+        self._forced.append(now)
+        self.kill()
+        return self._issue(now)
+
+    def kill(self) -> None:
+        """Make every token so far invalid."""
+        self._killed.update(self._issued)
+        self._latest = None
+
+    def check(self, token: str, now: datetime) -> None:
+        """Let a good token pass.
+
+        Raises:
+            Refused: there is none (41001), it is not known or was killed (40001), it has expired (42001).
+        """
+        if not token:
+            raise Refused(41001)
+        if token not in self._issued or token in self._killed:
+            raise Refused(40001)
+        if now >= self._issued[token].expires_at:
+            raise Refused(42001)
+
+    def _issue(self, now: datetime) -> Issued:
+        digest = hashlib.sha256(f"{self._appid} {len(self._issued)}".encode()).hexdigest()
+        self._latest = Issued(f"87_{digest}", now + self.life)
+        self._issued[self._latest.token] = self._latest
+        return self._latest

@@ -1,0 +1,55 @@
+"""How the API refuses: its errcodes with their words."""
+
+from __future__ import annotations
+
+ERRMSGS = {
+    -1: "system error",
+    40001: "invalid credential, access_token is invalid or not latest, could get access_token by "
+    "getStableAccessToken, more details at https://mmbizurl.cn/s/EXAMPLE",
+    40002: "invalid grant_type",
+    40013: "invalid appid",
+    40014: "invalid access_token",
+    40033: "invalid charset. please check your request, if include \\uxxxx will create fail!",
+    40097: "invalid args",
+    40125: "invalid appsecret",
+    40164: "invalid ip {ip} ipv6 ::ffff:{ip}, not in whitelist",
+    40243: "invalid appsecret, the secret is frozen",
+    41001: "access_token missing",
+    41002: "appid missing",
+    41004: "appsecret missing",
+    42001: "access_token expired",
+    43001: "require GET method",
+    43002: "require POST method",
+    44002: "empty post data",
+    45009: "reach max api daily quota limit",
+    45011: "api minute-quota reach limit, must slower, retry next minute",
+    47001: "data format error",
+    48001: "api unauthorized",
+    61004: "access clientip is not registered requestIP: {ip}",
+    61450: "system error",
+    65400: "please enable new custom service, or wait for a while if you have enabled",
+    65401: "invalid custom service account",
+    65403: "invalid custom service nickname",
+    65404: "illegal custom service account",
+    65405: "number of custom service accounts has reached the limit",
+    65406: "custom service account exists",
+    65407: "the invited wechat user is already a custom service of this account",
+    65408: "the wechat user has been invited and has not answered",
+    65409: "invalid wechat id",
+    65410: "the wechat user is bound to too many custom service accounts",
+    65411: "a effective invitation to bind the custom service account exists",
+    65412: "the custom service account has been bound to a wechat user",
+}
+
+
+class Refused(Exception):  # noqa: N818  it is an answer of the API, not an error of the simulator
+    """The call ends with this errcode."""
+
+    def __init__(self, errcode: int) -> None:
+        super().__init__(errcode)
+        self.errcode = errcode
+
+
+def errmsg(errcode: int, *, client_ip: str, rid: str) -> str:
+    """The words of a refusal with their tail, as WeChat writes it."""
+    return f"{ERRMSGS.get(errcode, 'api error').replace('{ip}', client_ip)} rid: {rid}"
