@@ -1,0 +1,99 @@
+"""Is this message fit for Slack? An own reading of Block Kit's limits. What a message means stays out.
+
+Slack's `blocks.validate` is the judge of last resort; this one answers offline. Everything is
+reported as "JSON pointer: what is wrong"; lengths are UTF-16 code units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.demo.blockkit import markup, schema
+from bot.demo.blockkit.shapes import unique, units
+
+MAX_CONTENT = 10_000  # ours: Slack says msg_blocks_too_long somewhere above 13,000
+MAX_TEXT = 40_000  # Slack cuts what is longer
+GOOD_TEXT = 4_000  # Slack's advice
+
+MESSAGE_KEYS = frozenset(
+    {"text", "blocks", "channel", "ts", "user", "thread_ts", "reply_broadcast", "metadata"}
+    | {"mrkdwn", "unfurl_links", "unfurl_media", "response_type", "replace_original", "delete_original"}
+)
+
+
+def problems(message: Mapping[str, Any]) -> list[str]:
+    """List all that is wrong with a message: the arguments of a post, an edit or a response_url.
+
+    That is what Slack refuses, what it shows otherwise than meant, and what it advises against.
+    """
+    return [*refusals(message), *flaws(message), *advice(message)]
+
+
+def refusals(message: Mapping[str, Any]) -> list[str]:
+    """List what Slack answers with `invalid_blocks`."""
+    blocks = message.get("blocks", ())
+    found = list(schema.BLOCKS(blocks, "/blocks"))
+    return found or list(unique("block_id", blocks, "/blocks"))
+
+
+def flaws(message: Mapping[str, Any]) -> list[str]:
+    """List what Slack takes, and people see wrong, or not at all."""
+    found = [f": unknown field: {key}" for key in message if key not in MESSAGE_KEYS]
+    text = message.get("text", "")
+    if not isinstance(text, str):
+        found.append("/text: must be a string")
+    elif not text.strip():
+        found.append("/text: is missing; notifications and screen readers have nothing else")
+    elif units(text) > MAX_TEXT:
+        found.append(f"/text: must be less than {MAX_TEXT + 1} characters")
+    for place, kind, content in _texts(message):
+        inside = markup.in_mrkdwn if kind == "mrkdwn" else markup.in_plain_text
+        found += [f"{place}: {flaw}" for flaw in inside(content)]
+    if (length := content_length(message)) > MAX_CONTENT:
+        found.append(f"/blocks: {length} characters of content, more than {MAX_CONTENT}")
+    return found
+
+
+def advice(message: Mapping[str, Any]) -> list[str]:
+    """List what works, and Slack advises against."""
+    text = message.get("text")
+    if isinstance(text, str) and units(text) > GOOD_TEXT:
+        return [f"/text: is best kept under {GOOD_TEXT + 1} characters"]
+    return []
+
+
+def mentions(message: Mapping[str, Any]) -> list[str]:
+    """List what notifies somebody (`<!channel>`, `<@U…>`, `<!subteam^…>`), as written, repeats included.
+
+    The order is `text` first, then the blocks'. In plain_text they are only letters, and not listed.
+    """
+    return [
+        mention for _, kind, content in _texts(message) if kind == "mrkdwn" for mention in markup.mentions(content)
+    ]
+
+
+def content_length(message: Mapping[str, Any]) -> int:
+    """Count the characters that people can read in the blocks, labels of buttons and menus included."""
+    return sum(units(content) for place, _, content in _texts(message) if place != "/text")
+
+
+def _texts(message: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield place, kind (mrkdwn or plain_text) and content of all that is shown or read aloud."""
+    if isinstance(text := message.get("text"), str):
+        yield "/text", "mrkdwn", text
+    yield from _texts_in(message.get("blocks", ()), "/blocks")
+
+
+def _texts_in(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, Mapping):
+        if value.get("type") in ("mrkdwn", "plain_text") and isinstance(value.get("text"), str):
+            yield f"{place}/text", value["type"], value["text"]
+        for key, part in value.items():
+            if key in ("alt_text", "accessibility_label") and isinstance(part, str):
+                yield f"{place}/{key}", "plain_text", part
+            else:
+                yield from _texts_in(part, f"{place}/{key}")
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for index, part in enumerate(value):
+            yield from _texts_in(part, f"{place}/{index}")

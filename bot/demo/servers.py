@@ -1,0 +1,64 @@
+"""The stand-ins on loopback, each on a free port, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import aiohttp
+from aiohttp import web
+
+from bot.demo.slack import SlackStandIn
+from bot.demo.slack.http import application, hang_up
+from bot.ports import Clock
+from wechat_kf.simulator import Simulator
+
+
+@asynccontextmanager
+async def serve(app: web.Application) -> AsyncIterator[str]:
+    """Serve an application, and yield its address, without a slash at the end."""
+    # A handler that sleeps on purpose must not hold up the end.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def serve_slack(slack: SlackStandIn) -> AsyncIterator[SlackStandIn]:
+    """Serve a stand-in: `slack.api_url` is the address for the app's client."""
+    async with serve(application(slack)) as slack.base_url, aiohttp.ClientSession() as slack.session:
+        yield slack
+
+
+@asynccontextmanager
+async def serve_wechat(simulator: Simulator, clock: Clock = lambda: datetime.now(UTC)) -> AsyncIterator[str]:
+    """Serve a simulated WeChat API, and yield its address. `clock` says the time it lives in."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        mishap = simulator.next_mishap(request.path)
+        await asyncio.sleep(mishap.seconds)
+        now = clock()
+        body = await request.read()
+        try:
+            status, said = simulator.answer(
+                request.method, request.path, dict(request.query), body, now, mishap=mishap
+            )
+        except ConnectionError:
+            return hang_up(request)
+        # The bot compares WeChat's clock with its own.
+        headers = {"Content-Type": mishap.content_type, "Date": format_datetime(now, usegmt=True)}
+        return web.Response(status=status, body=said, headers=headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with serve(app) as url:
+        yield url

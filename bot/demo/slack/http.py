@@ -1,0 +1,140 @@
+"""The stand-in on the network: requests in, answers out, faults carried out. Rules of Slack stay out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from bot.demo.slack import api, hooks
+from bot.demo.slack.faults import Fault
+from bot.demo.slack.refusal import Refusal
+from bot.demo.slack.standin import RESPONSE_URL, Call, SlackStandIn
+
+NO_FAULT = Fault(taken=True)
+
+
+def application(slack: SlackStandIn) -> web.Application:
+    """Build the server: `/api/{method}`, the response_urls, and `/link/` for Socket Mode."""
+    app = web.Application()
+    app.router.add_route("*", "/api/{method}", partial(_web_api, slack))
+    app.router.add_post("/{kind:commands|actions}/{team}/{key}", partial(_response_url, slack))
+    app.router.add_get("/link/", slack.sockets.serve)
+    app.router.add_route("*", "/{rest:.*}", partial(_nowhere, slack))
+    app.on_shutdown.append(partial(_close_sockets, slack))
+    return app
+
+
+async def _web_api(slack: SlackStandIn, request: web.Request) -> web.StreamResponse:
+    method = request.match_info["method"]
+    fault = slack.take_fault(method) or NO_FAULT
+    token, arguments, said = "", dict[str, Any](), dict[str, Any]()
+    try:
+        token, arguments = await _read(request)
+        if fault.taken:
+            said = slack.call(method, arguments, token=token)
+    except Refusal as refusal:
+        said = api.answered(slack, method, refusal)
+    headers = {"X-OAuth-Scopes": ",".join(sorted(slack.scopes))} if token == slack.bot_token else {}
+    shown = said if fault.status is None else fault.body
+    error = shown.get("error") if isinstance(shown, dict) else shown
+    _note(slack, method, arguments, fault, 200, error)
+    return await _respond(request, fault, web.json_response(said, headers=headers))
+
+
+async def _response_url(slack: SlackStandIn, request: web.Request) -> web.StreamResponse:
+    fault = slack.take_fault(RESPONSE_URL) or NO_FAULT
+    status, said, payload = 200, "ok", dict[str, Any]()
+    try:
+        payload = _payload(await request.text(), request.content_type)
+        if fault.taken:
+            hooks.use(slack, request.match_info["key"], payload)
+    except Refusal as refusal:
+        said = api.answered(slack, RESPONSE_URL, refusal)["error"]
+        status = 404 if said in hooks.GONE else 400
+    _note(slack, RESPONSE_URL, payload, fault, status, None if status == 200 else said)
+    return await _respond(request, fault, web.Response(status=status, text=said))
+
+
+def _note(
+    slack: SlackStandIn, method: str, arguments: dict[str, Any], fault: Fault, status: int, error: str | None
+) -> None:
+    if fault.drop:
+        slack.note(Call(method, arguments, None))
+    else:
+        slack.note(Call(method, arguments, fault.status or status, error))
+
+
+async def _respond(request: web.Request, fault: Fault, answer: web.Response) -> web.Response:
+    """Send the true answer, or what the fault puts in its place."""
+    if fault.seconds:
+        await asyncio.sleep(fault.seconds)
+    if fault.drop:
+        return hang_up(request)
+    if fault.status is None:
+        return answer
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if isinstance(fault.body, str):
+        return web.Response(status=fault.status, text=fault.body, content_type="text/html", headers=headers)
+    return web.json_response(fault.body, status=fault.status, headers=headers)
+
+
+def hang_up(request: web.Request) -> web.Response:
+    """Close the connection without an answer; what is returned reaches nobody."""
+    if request.transport:
+        request.transport.close()
+    return web.Response()
+
+
+async def _read(request: web.Request) -> tuple[str, dict[str, Any]]:
+    """Take token and arguments out of header, query, and form or JSON body.
+
+    A token counts in the header, the query and a form. In JSON Slack overlooks it.
+
+    Raises:
+        Refusal: invalid_json, json_not_object, invalid_post_type.
+    """
+    arguments: dict[str, Any] = dict(request.query)
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    body = await request.text()
+    if body and request.content_type == "application/x-www-form-urlencoded":
+        arguments |= dict(parse_qsl(body, keep_blank_values=True))
+    token = arguments.pop("token", "")
+    if body and request.content_type == "application/json":
+        arguments |= _object(body)
+        arguments.pop("token", None)
+    elif body and request.content_type != "application/x-www-form-urlencoded":
+        raise Refusal("invalid_post_type", note=f"a body of {request.content_type}")
+    return bearer if scheme == "Bearer" else token, arguments
+
+
+def _payload(body: str, content_type: str) -> dict[str, Any]:
+    """Read what is posted to a response_url: JSON, or a form whose one field holds JSON."""
+    if content_type == "application/x-www-form-urlencoded":
+        body = dict(parse_qsl(body)).get("payload", "")
+    elif content_type != "application/json":
+        raise Refusal("invalid_payload", note=f"an answer of {content_type}")
+    return _object(body)
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        raise Refusal("invalid_json", note="a body of broken JSON") from None
+    if not isinstance(found, dict):
+        raise Refusal("json_not_object", note="a JSON body that is no object")
+    return found
+
+
+async def _nowhere(slack: SlackStandIn, request: web.Request) -> web.StreamResponse:
+    slack.unexpected.append(f"{request.method} {request.path}: there is nothing at Slack")
+    return web.Response(status=404)
+
+
+async def _close_sockets(slack: SlackStandIn, app: web.Application) -> None:
+    await slack.sockets.close()

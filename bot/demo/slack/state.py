@@ -1,0 +1,119 @@
+"""What Slack remembers: channels, messages, response_urls. Which calls may change it stays out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from bot.ports import Block, Clock
+
+# "posted" and "ephemeral" bring a new message, "edited" its next form, "deleted" its last.
+Change = Literal["posted", "ephemeral", "edited", "deleted"]
+Listener = Callable[[Change, "Message"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as people see it. An edit makes a new value with the same `ts`."""
+
+    channel: str  # ID
+    ts: str
+    user: str  # the author's ID
+    text: str = ""
+    blocks: Sequence[Block] = ()  # as they were sent, a list
+    metadata: Mapping[str, Any] | None = None
+    thread_ts: str | None = None  # the root's, in a reply
+    broadcast: bool = False  # a reply that the channel shows too
+    edits: int = 0
+    marked: bool = False  # shows "(edited)"
+    only_for: str | None = None  # the one person who sees an ephemeral message
+
+
+@dataclass(slots=True)
+class Channel:
+    """A conversation; `is_member` is about the bot, `members` about people."""
+
+    id: str
+    name: str
+    is_private: bool = False
+    is_member: bool = True
+    is_archived: bool = False
+    members: frozenset[str] | None = None  # None: everybody is in it
+    messages: dict[str, Message] = field(default_factory=dict)  # by ts, in order of arrival
+    deleted: set[str] = field(default_factory=set)  # ts of messages that are gone
+
+
+@dataclass(slots=True)
+class ResponseUrl:
+    """The webhook of one command or click. The last part of its path is the key."""
+
+    key: str
+    user: str
+    channel: str
+    created: datetime
+    source: Message | None = None  # the clicked message; a command has none
+    uses: int = 0
+    answers: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+
+
+class Workspace:
+    """Channels with their messages, what the app may do, and what happened that nobody asked for."""
+
+    def __init__(
+        self, *, clock: Clock, channels: Iterable[Channel], bot_token: str, app_token: str, scopes: Set[str]
+    ) -> None:
+        self.clock = clock
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.scopes = set(scopes)  # of the bot's token
+        self.base_url = ""  # known once it is served
+        self.tickets: set[str] = set()  # of websockets not yet opened
+        self.channels = {channel.id: channel for channel in channels}
+        self.ephemerals: dict[str, Message] = {}  # by ts
+        self.response_urls: dict[str, ResponseUrl] = {}
+        self.unexpected: list[str] = []  # a test that does not empty it should fail
+        self.warnings: list[str] = []
+        self._listeners: list[Listener] = []
+        self._last_ts = 0
+
+    def on_change(self, listener: Listener) -> None:
+        """Call `listener(change, message)` from now on."""
+        self._listeners.append(listener)
+
+    def next_ts(self) -> str:
+        """Name a new message: the clock's time in microseconds, and never twice the same."""
+        self._last_ts = max(round(self.clock().timestamp() * 1_000_000), self._last_ts + 1)
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def add(self, message: Message) -> Message:
+        self._shelf(message)[message.ts] = message
+        self._tell("ephemeral" if message.only_for else "posted", message)
+        return message
+
+    def edit(self, message: Message, **parts: Any) -> Message:
+        """Put new `parts` into the message of that channel and ts, and count the edit."""
+        edited = replace(self._shelf(message)[message.ts], edits=message.edits + 1, **parts)
+        self._shelf(message)[message.ts] = edited
+        self._tell("edited", edited)
+        return edited
+
+    def delete(self, message: Message) -> None:
+        """Take a message away, as a person may at any time."""
+        del self._shelf(message)[message.ts]
+        if not message.only_for:
+            self.channels[message.channel].deleted.add(message.ts)
+        self._tell("deleted", message)
+
+    def present(self, message: Message) -> Message | None:
+        """Find what became of a message: its present form, or None once it is deleted."""
+        return self._shelf(message).get(message.ts)
+
+    def _shelf(self, message: Message) -> dict[str, Message]:
+        return self.ephemerals if message.only_for else self.channels[message.channel].messages
+
+    def _tell(self, change: Change, message: Message) -> None:
+        for listener in self._listeners:
+            listener(change, message)

@@ -1,0 +1,103 @@
+"""What the bot needs from the outside world, in the bot's own words. No I/O, no rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from wechat_kf import KfList, OnlineKf
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person reads: Block Kit `blocks`, and the `text` for notifications and screen readers.
+
+    `text` is complete on its own: it is what is sent when Slack refuses the blocks.
+    """
+
+    text: str
+    blocks: Sequence[Block] = ()
+
+
+class Accounts(Protocol):
+    """The kf accounts of one Official Account; `wechat_kf.KfClient` fits."""
+
+    async def kf_list(self, *, within: float = ..., attempts: int = ...) -> KfList: ...
+
+    async def online_kf_list(self, *, within: float = ..., attempts: int = ...) -> Sequence[OnlineKf]: ...
+
+
+# What became of a post or an edit. Each case is what the caller does next.
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Slack took it. `channel_id` and `ts` are what an edit needs."""
+
+    channel_id: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Surely not taken, nothing is wrong with it: the connection was refused, or 429."""
+
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The channel or the token is refused: every message would be. A person must act."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """This message is refused, for example for its blocks."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An edit found nothing to edit: a person deleted the message, or it is too old."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have been taken: the reply was lost, or Slack failed half-way."""
+
+    error: str
+
+
+Outcome = Sent | Later | Held | Refused | Gone | Unknown
+
+
+class Channel(Protocol):
+    """The Slack channel that alerts go to. One call is one request; nothing is repeated, nothing raises."""
+
+    async def post(
+        self,
+        message: Message,
+        *,
+        metadata: Mapping[str, Any],
+        thread_ts: str | None = None,
+        broadcast: bool = False,
+        within: float,
+    ) -> Outcome: ...
+
+    async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome: ...
+
+
+class Clock(Protocol):
+    """The present moment, aware, UTC."""
+
+    def __call__(self) -> datetime: ...
