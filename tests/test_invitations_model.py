@@ -1,0 +1,231 @@
+"""Random histories against an oracle that shares nothing with the code but the names of the states.
+
+The oracle is the table of transitions, written down as a table. It follows one seat; the machine plays several.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from bot.episodes import AlertPolicy, Episode, How, Kind, State
+from bot.invitations import advance, observe
+from tests.accounts import account, invited
+from tests.conftest import NOW
+from wechat_kf import KfAccount
+
+POLICY = AlertPolicy()
+SEATS = ("bo", "dee")
+ZERO = timedelta(0)
+
+# (state, what is read) -> (state, event); None: no change. "?" in front: believed after two agreeing reads.
+TABLE: dict[tuple[str, str], tuple[str, str]] = {
+    ("waiting", "rejected"): ("rejected", "rejected"),
+    ("waiting", "expired"): ("expired", "expired"),
+    ("waiting", "bound"): ("bound", ""),
+    ("waiting", "idle"): ("?cancelled", ""),
+    ("waiting", "absent"): ("?removed", ""),
+    ("expired", "rejected"): ("rejected", ""),
+    ("expired", "bound"): ("bound", ""),
+    ("expired", "waiting"): ("?waiting", ""),
+    ("expired", "absent"): ("?removed", ""),
+    ("rejected", "bound"): ("bound", ""),
+    ("rejected", "absent"): ("?removed", ""),
+}
+REVIVABLE = ("cancelled", "removed", "bound", "replaced")
+
+
+@dataclass
+class Told:
+    """One invitation, as the oracle knows it."""
+
+    deadline: datetime | None
+    state: str = "waiting"
+    doubt: str = ""
+    events: Counter[str] = field(default_factory=Counter)
+
+    def read(self, what: str, now: datetime) -> None:
+        if what == "unknown":
+            self.doubt = ""
+        if self.state in REVIVABLE and what in ("waiting", "rejected", "expired"):
+            self.state = "waiting"
+        if self.state == "waiting" and what == "idle" and self.passed(now):
+            what = "expired"
+        target, event = TABLE.get((self.state, what), ("", ""))
+        if target.startswith("?"):
+            believed, self.doubt = self.doubt == target, target
+            if not believed:
+                return
+            target = target[1:]
+        self.doubt = ""
+        self.enter(target or self.state, event)
+
+    def enter(self, state: str, event: str) -> None:
+        self.state = state
+        if event:
+            self.events[event] = 1
+
+    def tick(self, now: datetime) -> None:
+        if self.state == "waiting" and self.passed(now):
+            self.doubt = ""
+            self.enter("expired", "expired")
+
+    def passed(self, now: datetime) -> bool:
+        return self.deadline is not None and self.deadline <= now
+
+
+class Invitations(RuleBasedStateMachine):
+    """Several seats, read at random gaps, with restarts: nothing is kept but the episodes themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.rows: dict[str, KfAccount | None] = {}
+        self.oracle: dict[str, list[Told]] = {seat: [] for seat in SEATS}
+        self.episodes: dict[str, Episode] = {}
+        self.emitted: Counter[tuple[str, Kind, timedelta]] = Counter()
+
+    @initialize()
+    def nothing_is_known(self) -> None:
+        self.rows = dict.fromkeys(SEATS)
+
+    @rule(
+        seat=st.sampled_from(SEATS),
+        status=st.sampled_from(["waiting", "rejected", "expired"]),
+        hours=st.one_of(st.none(), st.integers(-2, 60)),
+    )
+    def invite(self, seat: str, status: str, hours: int | None) -> None:
+        """Somebody new is invited; from here on the rows of this seat speak of this invitation."""
+        number = len(self.oracle[seat])
+        left = timedelta(hours=hours) if hours is not None else None
+        self.rows[seat] = invited(seat, wx=f"person_{number}", status=status, expires_in=left, at=self.now)
+        if self.oracle[seat] and self.oracle[seat][-1].state in ("waiting", "rejected", "expired"):
+            self.oracle[seat][-1].state = "replaced"
+        told = Told(self.now + left if left is not None else None)
+        self.oracle[seat].append(told)
+        if status == "rejected":
+            told.enter("rejected", "rejected")
+        elif status == "expired" or told.passed(self.now):
+            told.enter("expired", "expired")
+        self._read(others_only=seat)
+
+    @rule(seat=st.sampled_from(SEATS), what=st.sampled_from(["waiting", "rejected", "expired", "pondering", ""]))
+    def the_same_invitation_reads_otherwise(self, seat: str, what: str) -> None:
+        if self.oracle[seat]:
+            number, told = len(self.oracle[seat]) - 1, self.oracle[seat][-1]
+            left = told.deadline - self.now if told.deadline else None
+            self.rows[seat] = invited(seat, wx=f"person_{number}", status=what, expires_in=left, at=self.now)
+        self._read()
+
+    @rule(seat=st.sampled_from(SEATS))
+    def bind(self, seat: str) -> None:
+        self.rows[seat] = account(seat, kf_wx="somebody")
+        self._read()
+
+    @rule(seat=st.sampled_from(SEATS))
+    def clear(self, seat: str) -> None:
+        self.rows[seat] = account(seat)
+        self._read()
+
+    @rule(seat=st.sampled_from(SEATS))
+    def vanish(self, seat: str) -> None:
+        self.rows[seat] = None
+        self._read()
+
+    @rule()
+    def read_again(self) -> None:
+        self._read()
+
+    @rule(minutes=st.integers(1, 60 * 30))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        self._keep(advance(list(self.episodes.values()), self.now, POLICY))
+        self._tick_oracle()
+
+    @rule(
+        seat=st.sampled_from(SEATS),
+        left=st.sampled_from([*POLICY.leads, ZERO]),
+        beside=st.sampled_from([-1, 0, 1]),
+    )
+    def time_comes_near_a_lead_or_a_deadline(self, seat: str, left: timedelta, beside: int) -> None:
+        deadline = self.oracle[seat][-1].deadline if self.oracle[seat] else None
+        if deadline:
+            self.now = max(self.now, deadline - left + timedelta(seconds=beside))
+        self._keep(advance(list(self.episodes.values()), self.now, POLICY))
+        self._tick_oracle()
+
+    def _read(self, others_only: str | None = None) -> None:
+        listed = [row for row in self.rows.values() if row]
+        self._keep(observe(list(self.episodes.values()), listed, self.now, POLICY, appid="wx"))
+        for seat, row in self.rows.items():
+            if self.oracle[seat] and seat != others_only:
+                self.oracle[seat][-1].read(self._reads_as(row), self.now)
+        self._tick_oracle()
+
+    def _tick_oracle(self) -> None:
+        for tolds in self.oracle.values():
+            for told in tolds:
+                told.tick(self.now)
+
+    def _reads_as(self, row: KfAccount | None) -> str:
+        if row is None:
+            return "absent"
+        if row.kf_wx:
+            return "bound"
+        if row.invitation is None or not row.invitation.status:
+            return "idle"
+        status, deadline = row.invitation.status, row.invitation.expires_at
+        if status == "waiting" and deadline and deadline <= self.now:
+            return "expired"
+        return status if status in ("waiting", "rejected", "expired") else "unknown"
+
+    def _keep(self, changes: list) -> None:
+        for change in changes:
+            self.episodes[change.after.id] = change.after
+            for event in change.news:
+                self.emitted[change.after.id, event.kind, event.lead] += 1
+
+    @invariant()
+    def states_are_what_the_table_says(self) -> None:
+        for seat in SEATS:
+            mine = {e.invite_wx: e.state.value for e in self.episodes.values() if e.seat == f"{seat}@harbour_tea"}
+            expected = {f"person_{number}": told.state for number, told in enumerate(self.oracle[seat])}
+            assert mine == expected
+
+    @invariant()
+    def problems_are_told_exactly_when_the_table_says(self) -> None:
+        for seat in SEATS:
+            for number, told in enumerate(self.oracle[seat]):
+                (episode,) = (
+                    e
+                    for e in self.episodes.values()
+                    if (e.seat, e.invite_wx) == (f"{seat}@harbour_tea", f"person_{number}")
+                )
+                problems = {e.kind.value for e in episode.told if e.kind is not Kind.EXPIRING}
+                assert problems == set(told.events)
+
+    @invariant()
+    def nothing_is_emitted_twice(self) -> None:
+        assert all(number == 1 for number in self.emitted.values())
+
+    @invariant()
+    def no_passed_smallest_lead_of_a_waiting_invitation_stays_silent(self) -> None:
+        for episode in self.episodes.values():
+            if episode.state is State.WAITING and episode.expires_at:
+                close = episode.expires_at - self.now <= POLICY.smallest_lead
+                spoken = [e.how for e in episode.told if e.key == (Kind.EXPIRING, POLICY.smallest_lead)]
+                assert spoken == ([How.TOLD] if close else [])
+
+    @invariant()
+    def a_seat_has_at_most_one_open_episode(self) -> None:
+        open_ones = Counter(e.seat for e in self.episodes.values() if not e.state.closed)
+        assert all(number == 1 for number in open_ones.values())
+        latest = Counter(e.seat for e in self.episodes.values() if e.latest)
+        assert all(number == 1 for number in latest.values())
+
+
+TestInvitations = Invitations.TestCase

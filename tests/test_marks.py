@@ -1,0 +1,43 @@
+"""Marks in Slack's metadata: recognisable by the bot, telling nothing to others."""
+
+from __future__ import annotations
+
+import re
+
+from bot.episodes import Event, Kind
+from bot.marks import Marks
+from bot.outbox import plan
+from tests.conftest import NOW
+from tests.test_outbox import POLICY, change
+
+MARK = re.compile(r"[0-9a-f]{32}")
+
+
+def test_equal_keys_have_equal_marks_and_others_have_others():
+    marks = Marks("secret", "wx1")
+    assert marks.of("message", "a") == Marks("secret", "wx1").of("message", "a")
+    others = {
+        marks.of("message", "b"),
+        Marks("secret", "wx2").of("message", "a"),
+        Marks("x", "wx1").of("message", "a"),
+    }
+    assert marks.of("message", "a") not in others
+    assert len(others) == 3
+
+
+def test_the_parts_of_a_key_do_not_run_together():
+    assert Marks("secret", "wx").of("a", "bc") != Marks("secret", "wx").of("ab", "c")
+
+
+def test_metadata_holds_marks_alone():
+    marks = Marks("secret", "wx1")
+    changes = [change("bo", Event(Kind.REJECTED)), change("dee", Event(Kind.EXPIRED))]
+    drafts = plan(changes, {}, POLICY, NOW)
+    events = marks.of_drafts(drafts, changes)
+    metadata = marks.metadata(drafts[0].id, events[drafts[0].id])
+    assert metadata["event_type"] == "kf_alert"
+    payload = metadata["event_payload"]
+    assert payload["v"] == 1
+    assert MARK.fullmatch(payload["k"])
+    assert MARK.fullmatch(payload["e"])
+    assert len({mark for own in events.values() for mark in own}) == 2
