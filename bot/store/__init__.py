@@ -1,0 +1,93 @@
+"""What must survive a restart: rows, and the transactions they change in. No rules.
+
+`Store.begin` opens a transaction; the functions of `rows`, `memory` and `queue` read and write inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.store.engine import make_engine, migrate
+from bot.store.tables import meta
+
+# What a store that cannot be reached raises, whichever driver is below.
+StoreError = (SQLAlchemyError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """An open transaction, and the Official Account whose rows it is about."""
+
+    connection: AsyncConnection
+    appid: str
+
+    async def run(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        return await self.connection.execute(statement)
+
+
+class Store:
+    """One database, and one Official Account in it."""
+
+    def __init__(self, engine: AsyncEngine, appid: str) -> None:
+        self._engine = engine
+        self._appid = appid
+        self.migrated = False
+
+    @classmethod
+    def at(cls, url: str, appid: str) -> Store:
+        """A store at a `DATABASE_URL`. Connects to nothing yet.
+
+        Raises:
+            sqlalchemy.exc.ArgumentError: the URL makes no sense.
+        """
+        return cls(make_engine(url), appid)
+
+    @property
+    def kind(self) -> str:
+        return "SQLite" if self._engine.dialect.name == "sqlite" else "PostgreSQL"
+
+    async def open(self, now: datetime) -> None:
+        """Bring the schema up to date and make sure of the account's row. Safe to repeat, and to race."""
+        await migrate(self._engine)
+        async with self.begin() as tx:
+            if not (await tx.run(sa.select(meta.c.appid).where(meta.c.appid == self._appid))).first():
+                await tx.run(_insert_meta(self._engine, self._appid, now))
+        self.migrated = True
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        """A transaction: committed at the end of the block, rolled back by an exception."""
+        try:
+            async with self._engine.begin() as connection:
+                yield Tx(connection, self._appid)
+        except StoreError:
+            # What comes back may be another database, or an empty one: look at its tables first.
+            self.migrated = False
+            raise
+
+    async def ready(self) -> bool:
+        """Whether the store can be reached and has its tables."""
+        try:
+            async with self.begin() as tx:
+                await tx.run(sa.select(meta.c.appid).limit(1))
+        except StoreError:
+            return False
+        return self.migrated
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _insert_meta(engine: AsyncEngine, appid: str, now: datetime) -> sa.Executable:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    return insert(meta).values(appid=appid, next_poll_at=now, next_post_at=now).on_conflict_do_nothing()

@@ -1,0 +1,123 @@
+"""What the watcher remembers between two looks: when to look, how the looks went, what trouble there is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.outages import Cause, Fault, Health, Incident
+from bot.store import Tx
+from bot.store.tables import episode, meta
+
+HEALTH = "health"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The account's row of `meta`."""
+
+    next_poll_at: datetime
+    watching_since: datetime | None
+    last_read_at: datetime | None
+    accounts: int
+    empty_reads: int
+    health: Health
+    held: str | None
+
+
+async def claim_poll(tx: Tx, now: datetime, until: datetime) -> bool:
+    """Take the poll that is due, if nobody else has: the next one comes at `until`."""
+    mine = sa.and_(meta.c.appid == tx.appid, meta.c.next_poll_at <= now)
+    return (await tx.run(sa.update(meta).where(mine).values(next_poll_at=until))).rowcount == 1
+
+
+async def poll_at(tx: Tx, when: datetime) -> None:
+    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(next_poll_at=when))
+
+
+async def hasten_poll(tx: Tx, now: datetime, *, always: bool = False) -> bool:
+    """Let the next poll come now: `always`, or if reads had failed. True when it was not due anyway."""
+    later = sa.and_(meta.c.appid == tx.appid, meta.c.next_poll_at > now)
+    troubled = later if always else sa.and_(later, meta.c.failed_reads > 0)
+    return (await tx.run(sa.update(meta).where(troubled).values(next_poll_at=now))).rowcount == 1
+
+
+async def recall(tx: Tx, *, lock: bool = False) -> Memory:
+    """Read the row. `lock` makes whoever else decides wait until this transaction ends."""
+    query = sa.select(meta).where(meta.c.appid == tx.appid)
+    row = (await tx.run(query.with_for_update() if lock else query)).mappings().one()
+    return Memory(
+        next_poll_at=row["next_poll_at"],
+        watching_since=row["watching_since"],
+        last_read_at=row["last_read_at"],
+        accounts=row["accounts"],
+        empty_reads=row["empty_reads"],
+        health=Health(row["failed_reads"], row["good_reads"], await incident(tx, row["incident"])),
+        held=row["held"],
+    )
+
+
+async def note_read(tx: Tx, memory: Memory, *, began: datetime, accounts: int, empty_reads: int) -> None:
+    """A good read was taken in."""
+    await tx.run(
+        sa.update(meta)
+        .where(meta.c.appid == tx.appid)
+        .values(
+            watching_since=memory.watching_since or began,
+            last_read_at=began,
+            accounts=accounts,
+            empty_reads=empty_reads,
+        )
+    )
+
+
+async def note_empty(tx: Tx, empty_reads: int) -> None:
+    """An empty list after a full one was read, and is not believed yet."""
+    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(empty_reads=empty_reads))
+
+
+async def note_health(tx: Tx, before: Health, after: Health) -> None:
+    """Write down how reads go, and the incident if it changed."""
+    change = after.incident
+    await tx.run(
+        sa.update(meta)
+        .where(meta.c.appid == tx.appid)
+        .values(
+            failed_reads=after.failed_reads,
+            good_reads=after.good_reads,
+            incident=change.id if change else None,
+        )
+    )
+    if change is None or change == before.incident:
+        return
+    values = {
+        "state": change.cause,
+        "since": change.over_at or change.since,
+        "detail": {**asdict(change.fault), "over": change.over_at is not None},
+    }
+    if before.incident is None or before.incident.id != change.id:
+        new = {**values, "id": change.id, "appid": tx.appid, "kind": HEALTH, "first_seen": change.since}
+        await tx.run(sa.insert(episode).values(**new))
+    else:
+        await tx.run(sa.update(episode).where(episode.c.id == change.id).values(**values))
+
+
+async def incident(tx: Tx, incident_id: str | None) -> Incident | None:
+    """One stretch of trouble, as it stands."""
+    if incident_id is None:
+        return None
+    found = await tx.run(sa.select(episode).where(episode.c.id == incident_id))
+    row = found.mappings().one_or_none()
+    if row is None:
+        return None
+    detail = dict(row["detail"])
+    over = detail.pop("over")
+    return Incident(
+        id=row["id"],
+        cause=Cause(row["state"]),
+        since=row["first_seen"],
+        fault=Fault(**detail),
+        over_at=row["since"] if over else None,
+    )

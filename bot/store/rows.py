@@ -1,0 +1,141 @@
+"""Episodes and what was told of them, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, State
+from bot.invitations import next_timer
+from bot.outbox import Root, Shape, Status
+from bot.store import Tx
+from bot.store.tables import episode, message, told
+from wechat_kf import KfAccount
+
+INVITATION = "invitation"
+_KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state"))
+
+
+def storable(account: KfAccount) -> KfAccount:
+    """The account without what no database takes: NUL and lone surrogates, both possible in JSON."""
+    invitation = account.invitation
+    if invitation:
+        invitation = replace(invitation, invite_wx=plain(invitation.invite_wx), status=plain(invitation.status))
+    return replace(
+        account,
+        kf_account=plain(account.kf_account),
+        kf_nick=plain(account.kf_nick),
+        kf_id=plain(account.kf_id),
+        kf_openid=plain(account.kf_openid or "") or None,
+        invitation=invitation,
+    )
+
+
+def plain(text: str) -> str:
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+async def latest(tx: Tx) -> list[Episode]:
+    """The newest episode of each seat."""
+    return await _episodes(tx, episode.c.latest)
+
+
+async def earlier(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
+    """The remembered episodes of these (seat, `invite_wx`)."""
+    if not pairs:
+        return []
+    wanted = sa.tuple_(episode.c.seat, episode.c.invite_wx).in_(pairs)
+    return await _episodes(tx, sa.and_(sa.not_(episode.c.latest), wanted))
+
+
+async def due(tx: Tx, now: datetime) -> list[Episode]:
+    """The episodes for which the clock alone has something to say."""
+    return await _episodes(tx, sa.and_(episode.c.latest, episode.c.next_timer_at <= now))
+
+
+async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
+    wanted = list(dict.fromkeys(ids))
+    return {found.id: found for found in await _episodes(tx, episode.c.id.in_(wanted))} if wanted else {}
+
+
+async def _episodes(tx: Tx, where: sa.ColumnElement[bool]) -> list[Episode]:
+    mine = sa.and_(episode.c.appid == tx.appid, episode.c.kind == INVITATION, where)
+    found = (await tx.run(sa.select(episode).where(mine))).mappings().all()
+    events: dict[str, list[Event]] = {}
+    if found:
+        ids = sa.select(episode.c.id).where(mine)
+        rows = await tx.run(sa.select(told).where(told.c.episode_id.in_(ids)).order_by(told.c.at))
+        for row in rows.mappings():
+            event = Event(Kind(row["kind"]), timedelta(seconds=row["lead_seconds"]), How(row["how"]))
+            events.setdefault(row["episode_id"], []).append(event)
+    return [
+        Episode(
+            **{name: row[name] for name in _KEPT},
+            state=State(row["state"]),
+            told=tuple(events.get(row["id"], ())),
+        )
+        for row in found
+    ]
+
+
+async def roots(tx: Tx, ids: Iterable[str]) -> dict[str, Root]:
+    """By episode, the living root that tells it: its own if there is one, else the newest that names it."""
+    root = message.alias("root")
+    telling = (
+        sa.select(told.c.episode_id, root.c.id, root.c.shape, root.c.gone)
+        .join(message, message.c.id == told.c.message_id)
+        .join(root, root.c.id == sa.func.coalesce(message.c.root_id, message.c.id))
+        .where(told.c.episode_id.in_(list(ids)), root.c.status != Status.DEAD)
+        # Later rows overwrite earlier ones, so an own root must come last.
+        .order_by(sa.case((root.c.shape == Shape.PROBLEM, 1), else_=0), root.c.created_at)
+    )
+    return {row.episode_id: Root(id=row.id, shape=Shape(row.shape), gone=row.gone) for row in await tx.run(telling)}
+
+
+async def save(
+    tx: Tx,
+    changes: Sequence[Change],
+    tellers: Mapping[tuple[str, Event], str],
+    policy: AlertPolicy,
+    now: datetime,
+) -> None:
+    """Write down how episodes stand now, and what was emitted of them.
+
+    Args:
+        tellers: by (episode id, event), the id of the message that tells it.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
+    """
+    for change in changes:
+        after = change.after
+        values: dict[str, Any] = {name: getattr(after, name) for name in _KEPT}
+        values |= {"state": after.state, "next_timer_at": next_timer(after, policy)}
+        if change.before is None:
+            await tx.run(sa.insert(episode).values(**values, appid=tx.appid, kind=INVITATION))
+        else:
+            await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
+        for event in change.news:
+            await tx.run(
+                sa.insert(told).values(
+                    episode_id=after.id,
+                    kind=event.kind,
+                    lead_seconds=int(event.lead.total_seconds()),
+                    how=event.how,
+                    at=now,
+                    message_id=tellers.get((after.id, event)),
+                )
+            )
+    if moved := [change.after.id for change in changes if change.before is not None]:
+        # A view that was final may not be any more.
+        teller = message.alias("teller")
+        roots_of = (
+            sa.select(sa.func.coalesce(teller.c.root_id, teller.c.id))
+            .join(told, told.c.message_id == teller.c.id)
+            .where(told.c.episode_id.in_(moved))
+        )
+        await tx.run(sa.update(message).where(message.c.id.in_(roots_of)).values(settled=False))

@@ -1,0 +1,124 @@
+"""The four tables. Migrations only ever add to them: an older process still runs during a deploy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """An aware moment, UTC. SQLite keeps no zone: it is taken off on the way in, put back on the way out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _column(name: str, kind: Any, **rest: Any) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=False, **rest)
+
+
+# One row per Official Account: the watcher's memory between two looks.
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("appid", sa.Text, primary_key=True),
+    _column("next_poll_at", Moment),
+    sa.Column("watching_since", Moment),  # the first good read
+    sa.Column("last_read_at", Moment),  # when the last good read was begun
+    _column("accounts", sa.Integer, default=0),  # how many it listed
+    _column("empty_reads", sa.Integer, default=0),  # empty ones in a row, after a full one
+    _column("failed_reads", sa.Integer, default=0),
+    _column("good_reads", sa.Integer, default=0),
+    sa.Column("incident", sa.Text),  # the id of the newest, an episode of its own
+    _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
+    sa.Column("held", sa.Text),  # the error that holds the queue
+)
+
+# One invitation of one seat, or one stretch of trouble with WeChat (kind "health").
+episode = sa.Table(
+    "episode",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("appid", sa.Text),
+    _column("kind", sa.Text),
+    _column("seat", sa.Text, default=""),
+    _column("invite_wx", sa.Text, default=""),
+    sa.Column("expires_at", Moment),
+    _column("state", sa.Text),
+    _column("first_seen", Moment),
+    _column("since", Moment),
+    _column("kf_account", sa.Text, default=""),
+    _column("kf_nick", sa.Text, default=""),
+    _column("kf_id", sa.Text, default=""),
+    _column("latest", sa.Boolean, default=True),
+    _column("doubt", sa.Text, default=""),
+    _column("doubt_reads", sa.Integer, default=0),
+    sa.Column("confirmed_at", Moment),
+    _column("next_wx", sa.Text, default=""),
+    sa.Column("next_expires_at", Moment),
+    sa.Column("next_timer_at", Moment),
+    sa.Column("detail", sa.JSON),
+    sa.Index("episode_latest", "appid", "kind", "latest"),
+    sa.Index("episode_seat", "appid", "seat", "invite_wx"),
+    sa.Index("episode_timer", "appid", "next_timer_at"),
+)
+
+# What was ever emitted. The primary key is what makes an event happen once.
+told = sa.Table(
+    "told",
+    metadata,
+    sa.Column("episode_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("lead_seconds", sa.Integer, primary_key=True, autoincrement=False),
+    _column("how", sa.Text),
+    _column("at", Moment),
+    sa.Column("message_id", sa.Text),
+    sa.Index("told_message", "message_id"),
+)
+
+message = sa.Table(
+    "message",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("appid", sa.Text),
+    _column("shape", sa.Text),
+    _column("rank", sa.Integer),
+    _column("members", sa.JSON),
+    _column("events", sa.JSON),  # the marks of what it tells, for Slack's metadata
+    _column("facts", sa.JSON),
+    sa.Column("root_id", sa.Text),
+    _column("broadcast", sa.Boolean, default=False),
+    _column("status", sa.Text),
+    _column("created_at", Moment),
+    _column("not_before", Moment),
+    sa.Column("lease_until", Moment),
+    _column("attempt", sa.Integer, default=0),
+    sa.Column("started_at", Moment),  # of the newest attempt
+    sa.Column("channel_id", sa.Text),
+    sa.Column("ts", sa.Text),
+    sa.Column("sent_at", Moment),
+    sa.Column("reason", sa.Text),
+    sa.Column("error", sa.Text),
+    _column("text_only", sa.Boolean, default=False),
+    sa.Column("applied_hash", sa.Text),  # of what Slack last took
+    sa.Column("next_edit_at", Moment),
+    _column("settled", sa.Boolean, default=False),  # its members are closed, and it says so
+    _column("gone", sa.Boolean, default=False),  # a person deleted it
+    sa.Index("message_queue", "appid", "status", "rank", "created_at"),
+    sa.Index("message_views", "appid", "status", "settled"),
+    sa.Index("message_root", "root_id"),
+)

@@ -1,0 +1,162 @@
+"""Opening a store: URLs as hosts give them, races, roll-backs, and a store that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from bot.store import Store, StoreError, memory
+from bot.store.engine import database_url
+from bot.store.rows import storable
+from bot.store.tables import meta, metadata
+from tests.accounts import account, invited
+from tests.conftest import APPID, NOW
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("sqlite:///kf.db", "sqlite+aiosqlite:///kf.db"),
+        ("sqlite:////var/lib/kf.db", "sqlite+aiosqlite:////var/lib/kf.db"),
+        ("postgres://u:p@db.example.com/kf", "postgresql+psycopg://u:***@db.example.com/kf?sslmode=require"),
+        ("postgresql://u@db.example.com:5433/kf", "postgresql+psycopg://u@db.example.com:5433/kf?sslmode=require"),
+        ("postgresql+psycopg://u@h/kf?sslmode=verify-full", "postgresql+psycopg://u@h/kf?sslmode=verify-full"),
+        ("postgresql://u@h/kf?sslmode=disable", "postgresql+psycopg://u@h/kf?sslmode=disable"),
+        ("postgresql://u@localhost/kf", "postgresql+psycopg://u@localhost/kf"),
+        ("postgresql://u@127.0.0.1/kf", "postgresql+psycopg://u@127.0.0.1/kf"),
+        ("postgresql://u@[::1]/kf", "postgresql+psycopg://u@[::1]/kf"),
+        ("postgresql:///kf", "postgresql+psycopg:///kf"),
+        ("postgresql://u@/kf?host=/run/pg", "postgresql+psycopg://u@/kf?host=%2Frun%2Fpg"),
+        ("postgresql://u@/kf?host=db", "postgresql+psycopg://u@/kf?host=db&sslmode=require"),
+        ("postgresql://u@/kf?host=localhost", "postgresql+psycopg://u@/kf?host=localhost"),
+    ],
+)
+def test_a_url_gets_the_driver_and_a_remote_host_gets_tls(given, expected):
+    assert str(database_url(given)) == expected
+
+
+async def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
+    store = Store.at(empty_url, APPID)
+    await store.open(NOW)
+    async with store.begin() as tx:
+        assert await tx.connection.run_sync(_differences) == []
+    await store.close()
+
+
+def _differences(connection: sa.Connection) -> list[object]:
+    # The same moment is spelled differently in the code and in the migration.
+    context = MigrationContext.configure(connection, opts={"compare_type": False})
+    return list(compare_metadata(context, metadata))
+
+
+async def test_a_store_may_be_opened_again_and_again(empty_url):
+    store = Store.at(empty_url, APPID)
+    for _ in range(3):
+        await store.open(NOW)
+    async with store.begin() as tx:
+        assert (await tx.run(sa.select(sa.func.count()).select_from(meta))).scalar_one() == 1
+    await store.close()
+
+
+async def test_processes_that_start_at_once_all_open_it(empty_url):
+    program = textwrap.dedent(
+        """
+        import asyncio, sys
+        from datetime import UTC, datetime
+        from bot.store import Store
+
+        async def main():
+            store = Store.at(sys.argv[1], "wx")
+            await store.open(datetime.now(UTC))
+            assert await store.ready()
+            await store.close()
+
+        asyncio.run(main())
+        """
+    )
+    starts = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT) for _ in range(6)
+    ]
+    assert [await start.wait() for start in starts] == [0] * 6
+
+
+async def test_a_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
+    async with store.begin() as tx:
+        await tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    await store.open(NOW)
+    assert await store.ready()
+
+
+async def test_a_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(store):
+    async with store.begin() as tx:
+        for table in ("meta", "episode", "told", "message", "alembic_version"):
+            await tx.run(sa.text(f"DROP TABLE {table}"))
+    assert not await store.ready()
+    await store.open(NOW)
+    assert await store.ready()
+
+
+async def test_a_store_that_is_away_is_said_to_be(tmp_path):
+    for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
+        store = Store.at(url, APPID)
+        with pytest.raises(StoreError):
+            await store.open(NOW)
+        assert not await store.ready()
+        await store.close()
+
+
+async def test_what_fails_midway_leaves_nothing(store):
+    async def fail() -> None:
+        async with store.begin() as tx:
+            await memory.poll_at(tx, NOW.replace(year=2030))
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        await fail()
+    async with store.begin() as tx:
+        assert (await memory.recall(tx)).next_poll_at == NOW
+
+
+async def test_two_transactions_on_one_account_wait_for_each_other(store, store_url):
+    other = Store.at(store_url, APPID)
+    order = []
+
+    async def second() -> None:
+        async with other.begin() as tx:
+            await memory.recall(tx, lock=True)
+            order.append("second")
+
+    async with store.begin() as tx:
+        await memory.recall(tx, lock=True)
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.2)
+        order.append("first")
+    await waiting
+    await other.close()
+    assert order == ["first", "second"]
+
+
+async def test_sqlite_is_opened_for_several_processes(tmp_path):
+    store = Store.at(f"sqlite:///{tmp_path}/kf.db", APPID)
+    await store.open(NOW)
+    await store.close()
+    with sqlite3.connect(tmp_path / "kf.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+
+
+def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_they_are():
+    odd = storable(invited("b\0o", wx="bo\ud800", status="wai\0ting", kf_openid="\0"))
+    assert (odd.kf_account, odd.invitation.invite_wx, odd.invitation.status) == ("bo@harbour_tea", "bo?", "waiting")
+    assert odd.kf_openid is None
+    assert storable(account()) == account()
