@@ -1,0 +1,116 @@
+"""One account with all that is known of it. Advice before facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bot.blocks import kit, rows, values
+from bot.blocks.reading import Reading, Row
+from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
+from bot.blocks.times import date, utc
+from bot.episodes import Seen
+from bot.ports import Message
+from wechat_kf import KfAccount, OnlineKf
+
+ASK = "ask them to accept the invitation in WeChat."
+AGAIN = "invite again in the WeChat console."
+NEXT = {
+    Seen.EXPIRING: ASK,
+    Seen.WAITING: ASK,
+    Seen.REJECTED: f"ask why, then {AGAIN}",
+    Seen.EXPIRED: f"ask whether they still want to, then {AGAIN}",
+    Seen.IDLE: "invite someone in the WeChat console.",
+    Seen.UNKNOWN: "look in the WeChat console.",
+}
+# What Slack takes as a link.
+_URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
+MAX_LINK = kit.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
+
+
+def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None) -> Message:
+    """Everything about one account, whole WeChat IDs included: for the eyes of one person.
+
+    `online` is None when it is not known who is online.
+    """
+    account = row.account
+    sentence, advice = _sentence(row), NEXT.get(row.seen, "")
+    now_online = "" if online is None else _online(account, online)
+    blocks = [
+        kit.header(f"{kit.ICONS[row.seen]} {name_of(account.kf_nick)} · {row.seen}"),
+        kit.section(
+            f"{sentence}\n*Next:* {advice}" if advice else sentence,
+            fields=[kit.field(title, value) for title, value in _facts(row, now_online) if value],
+        ),
+        kit.actions(kit.refresh(values.show(values.handle(account.key))), kit.console()),
+        rows.source(reading, "only you see this, with whole WeChat IDs"),
+    ]
+    return Message(f"{_spoken(row, now_online)} {rows.spoken_source(reading)}", blocks)
+
+
+def _sentence(row: Row) -> str:
+    bound, invited = (escape(id_of(wechat_id)) for wechat_id in (row.account.kf_wx, row.invite_wx))
+    who = invited or "The person"
+    status = row.account.invitation.status if row.account.invitation else ""
+    return {
+        Seen.EXPIRING: f"{who} has not answered yet.",
+        Seen.WAITING: f"{who} has not answered yet.",
+        Seen.REJECTED: f"{who} declined the invitation.",
+        Seen.EXPIRED: f"{who} did not answer in time.",
+        Seen.IDLE: "Nobody is bound or invited.",
+        Seen.BOUND: f"{bound or 'Somebody'} answers customers here.",
+        Seen.UNKNOWN: f"WeChat says “{mrkdwn(status, STATUS_WORD)}”, a word unknown here.",
+    }[row.seen]
+
+
+def _facts(row: Row, now_online: str) -> list[tuple[str, str]]:
+    """Titles and values, in mrkdwn; an empty value is left out."""
+    account = row.account
+    avatar = f" · <{_link(account)}|avatar>" if _link(account) else ""
+    openid = id_of(account.kf_openid) if account.kf_account else ""  # else it is the account
+    no_deadline = "none" if row.seen is Seen.WAITING else ""
+    return [
+        ("Account", escape(_account(account)) + avatar),
+        ("Seat number", escape(id_of(account.kf_id))),
+        ("Invited", "nobody" if row.seen is Seen.IDLE else escape(id_of(row.invite_wx))),
+        ("Bound to", escape(id_of(account.kf_wx)) or "nobody"),
+        ("Deadline", date(row.deadline) if row.deadline else no_deadline),
+        ("Online now", now_online),
+        ("OpenID", escape(openid)),
+    ]
+
+
+def _spoken(row: Row, now_online: str) -> str:
+    account, advice = row.account, NEXT.get(row.seen, "")
+    was = "is" if row.seen in (Seen.WAITING, Seen.EXPIRING) else "was"
+    seat = escape(id_of(account.kf_id))
+    parts = [
+        f"{row.seen.capitalize()}: {escape(name_of(account.kf_nick))} ({escape(_account(account))}).",
+        _sentence(row),
+        advice[:1].upper() + advice[1:],
+        f"The deadline {was} {utc(row.deadline)}." if row.deadline else "",
+        f"Seat {seat}." if seat else "",
+        "" if row.seen is Seen.BOUND else "Not bound.",
+        f"Online now: {now_online}." if now_online else "",
+    ]
+    return " ".join(filter(None, parts))
+
+
+def _account(account: KfAccount) -> str:
+    return account_of(account.key, account.kf_id)
+
+
+def _link(account: KfAccount) -> str:
+    """The avatar's address, or "". Never an image: one that Slack cannot fetch sinks the whole reply."""
+    url = account.kf_headimgurl
+    link = url.replace("&", "&amp;")
+    return link if _URL.fullmatch(url) and len(link) <= MAX_LINK else ""
+
+
+def _online(account: KfAccount, online: Sequence[OnlineKf]) -> str:
+    seat = next((one for one in online if one.key == account.key), None)
+    if seat is None or seat.status == 0:
+        return "no"
+    # 2 and 3 stand in older documents: mobile, and both. What is newer is shown as it came.
+    odd = f", status {seat.status}" if seat.status not in (None, 1, 2, 3) else ""
+    return f"yes{odd}" + (f", {many(seat.accepted_case, 'conversation')}" if seat.accepted_case else "")

@@ -1,0 +1,133 @@
+"""What `/kf` alone answers: the verdict, then the worst, then the rest in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+from bot.blocks import kit, rows, values
+from bot.blocks.reading import Reading
+from bot.blocks.text import escape, label_of, many
+from bot.blocks.times import MOMENT, date, utc
+from bot.episodes import NEEDS_ATTENTION, Seen
+from bot.ports import Block, Message
+
+FEW = 10  # up to so many accounts, the overview is the list
+SHOWN = 10  # of those that need attention
+
+
+def overview(reading: Reading) -> Message:
+    if not reading.rows:
+        return nothing(reading)
+    return kit.fitting(lambda: _overview(reading, rows.two_lines), lambda: _overview(reading, rows.one_line))
+
+
+def nothing(reading: Reading) -> Message:
+    """No account is listed: none exists yet, or none of the rows made sense."""
+    title, why = "No customer-service accounts yet", "WeChat answered, and its list is empty."
+    step = "Create the first account in the WeChat console, then look again."
+    if reading.unreadable:
+        title, why = "No account could be read", "WeChat answered, and no row of its list made sense."
+        step = "Look in the WeChat console, then look again."
+    blocks = [
+        kit.header(title),
+        kit.section(f"{why} {step}"),
+        kit.actions(kit.refresh(values.OVERVIEW), kit.console()),
+        rows.source(reading),
+    ]
+    return Message(f"{title}. {why} {step} {rows.spoken_source(reading)}", blocks)
+
+
+def verdict(reading: Reading, noun: str = "account") -> str:
+    """`5 of 40 accounts need attention`."""
+    due = len(reading.due)
+    if not due:
+        return "Nothing needs attention"
+    return f"{due} of {many(len(reading.rows), noun)} {'needs' if due == 1 else 'need'} attention"
+
+
+def see_all(reading: Reading) -> Block:
+    return kit.button(f"See all {len(reading.rows)}", "kf.list", values.listing(1))
+
+
+def _overview(reading: Reading, render: rows.Render) -> Message:
+    few = len(reading.rows) <= FEW
+    if few:
+        body, spoken = render(reading.rows, reading.at), _spoken_few(reading)
+    elif reading.due:
+        body, spoken = _worst(reading, render), _spoken_worst(reading)
+    else:
+        body, spoken = _calm(reading), _spoken_calm(reading)
+    blocks = [
+        kit.header(verdict(reading)),
+        *body,
+        kit.actions(*([] if few else [see_all(reading)]), kit.refresh(values.OVERVIEW)),
+        rows.source(reading, "/kf help"),
+    ]
+    return Message(f"{spoken} {rows.spoken_source(reading)}", blocks)
+
+
+def _spoken_few(reading: Reading) -> str:
+    total = "" if reading.due else f" {many(len(reading.rows), 'customer-service account')}."
+    return f"{_spoken_verdict(reading)}{total} {rows.names_by_state(reading.rows, reading.at)}"
+
+
+def _worst(reading: Reading, render: rows.Render) -> list[Block]:
+    blocks = render(reading.due[:SHOWN], reading.at)
+    if more := _more(reading):
+        blocks.append(kit.context(more))
+    if others := _others(reading):
+        blocks += [kit.divider(), kit.section(rows.icons_and_counts("Also", others))]
+    return blocks
+
+
+def _spoken_worst(reading: Reading) -> str:
+    parts = [_spoken_verdict(reading), rows.names_by_state(reading.due[:SHOWN], reading.at)]
+    if more := _more(reading):
+        parts.append(f"{more}.")
+    if others := _others(reading):
+        parts.append(f"Also {_counted(others)}.")
+    return " ".join(parts)
+
+
+def _calm(reading: Reading) -> list[Block]:
+    total = f"{len(reading.rows)} accounts:"
+    blocks = [kit.section(rows.icons_and_counts(total, reading.counts))]
+    if soonest := _next_deadline(reading):
+        name, when = soonest
+        blocks.append(kit.context(f"Next deadline: {name}, {date(when, MOMENT)}"))
+    return blocks
+
+
+def _spoken_calm(reading: Reading) -> str:
+    most_first = _counted(dict(reading.counts.most_common()))
+    said = f"{_spoken_verdict(reading)} {len(reading.rows)} customer-service accounts: {most_first}."
+    if soonest := _next_deadline(reading):
+        name, when = soonest
+        said += f" Next deadline {utc(when, MOMENT)}, {name}."
+    return said
+
+
+def _spoken_verdict(reading: Reading) -> str:
+    return verdict(reading, "customer-service account") + "."
+
+
+def _more(reading: Reading) -> str:
+    """`21 more: 12 rejected, 9 expired`, of those that need attention."""
+    hidden = reading.due[SHOWN:]
+    return f"{len(hidden)} more: {_counted(Counter[str](row.seen for row in hidden))}" if hidden else ""
+
+
+def _others(reading: Reading) -> Counter[str]:
+    return Counter[str](row.seen for row in reading.rows if row.seen not in NEEDS_ATTENTION)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {state}" for state, number in counts.items())
+
+
+def _next_deadline(reading: Reading) -> tuple[str, datetime] | None:
+    """Whose it is, for mrkdwn, and when."""
+    row = next((row for row in reading.only(Seen.WAITING) if row.deadline), None)
+    return (escape(label_of(row.account)), row.deadline) if row and row.deadline else None

@@ -1,0 +1,87 @@
+"""What one read of WeChat says, account by account, in the order of every list. No words, no shapes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot.blocks.text import fold, label_of
+from bot.episodes import NEEDS_ATTENTION, Seen, rank, seen
+from wechat_kf import KfAccount, KfList
+
+FAR = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An account, and what its row said at the moment of the read."""
+
+    account: KfAccount
+    seen: Seen
+
+    @property
+    def deadline(self) -> datetime | None:
+        """None also for a bound account, where the invitation means nothing any more."""
+        invitation = self.account.invitation
+        return invitation.expires_at if invitation and self.seen is not Seen.BOUND else None
+
+    @property
+    def invite_wx(self) -> str:
+        """Who is invited; "" for nobody, and for a bound account."""
+        invitation = self.account.invitation
+        return invitation.invite_wx if invitation and self.seen is not Seen.BOUND else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One read: every account, worst first."""
+
+    rows: tuple[Row, ...]
+    at: datetime
+    unreadable: int = 0  # rows that could not be read
+
+    @classmethod
+    def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:
+        rows = (Row(account, seen(account, at, leads)) for account in listing.accounts)
+        ordered = sorted(rows, key=lambda row: _place(row, at, min(leads)))
+        return cls(tuple(ordered), at, listing.unreadable)
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter[str](row.seen for row in self.rows)
+
+    @property
+    def due(self) -> tuple[Row, ...]:
+        """Those that need attention; they come first in `rows`."""
+        return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
+
+    def only(self, state: Seen | None) -> tuple[Row, ...]:
+        """Those of one state, or all of them."""
+        return tuple(row for row in self.rows if state in (None, row.seen))
+
+
+def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
+    deadline = row.deadline or FAR
+    urgent = deadline - now <= smallest_lead
+    return rank(row.seen, urgent=urgent), deadline, by_name(label_of(row.account)), row.account.key
+
+
+# GB 2312 lists its 3,755 common characters by pinyin; these are the first of each initial letter.
+_FIRSTS = [char.encode("gb2312") for char in "啊芭擦搭蛾发噶哈击喀垃妈拿哦啪期然撒塌挖昔压匝"]
+_INITIALS = "abcdefghjklmnopqrstwxyz"
+_LAST = "座".encode("gb2312")
+
+
+def by_name(name: str) -> list[tuple[str, bytes]]:
+    """Order names as their readers look them up: 陈师傅 between Anna and Fan, by pinyin, and symbols last."""
+    return [_letter(char) for char in fold(name)]
+
+
+def _letter(char: str) -> tuple[str, bytes]:
+    code = char.encode("gb2312", "ignore")
+    if _FIRSTS[0] <= code <= _LAST:
+        return _INITIALS[bisect_right(_FIRSTS, code) - 1], code
+    return char if char.isalnum() or char == " " else f"\uffff{char}", b""

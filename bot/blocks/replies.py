@@ -1,0 +1,88 @@
+"""Answers that need no data: help, a word that is no command, and what a button or a restart calls for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.blocks import kit, values
+from bot.blocks.text import TYPED, clean, escape, masked
+from bot.blocks.times import lead_name
+from bot.ports import Block, Message
+
+OUT_OF_DATE = Message(
+    "This button is out of date. /kf shows the present state.",
+    [kit.section("This button is out of date. */kf* shows the present state.")],
+)
+RESTARTING = Message(
+    "The bot is restarting, please repeat.",
+    [kit.section("The bot is restarting, please repeat.")],
+)
+FAILED = Message(
+    "This could not be answered. The fault is in the bot, and its log has the reason. Please try again.",
+    [
+        kit.section(f"{kit.TROUBLE} *This could not be answered*\nThe fault is in the bot, not at WeChat."),
+        kit.section("*Next:* try again; if it stays, give the time to whoever runs the bot: its log has more."),
+    ],
+)
+
+_COMMANDS = (
+    "*/kf*\u2002what needs attention now",
+    "*/kf list*\u2002all accounts, ten a page",
+    "*/kf rejected*\u2002one state, any word below",
+    "*/kf find* chen\u2002name, account or WeChat ID",
+    "*/kf show* chen@harbour_tea\u2002one account",
+    "*/kf status*\u2002is the bot itself well",
+)
+_STATES = (
+    ("expiring", "waiting, less than {lead} left"),
+    ("rejected", "the person declined"),
+    ("expired", "nobody answered in time"),
+    ("waiting", "invited, no answer yet"),
+    ("idle", "nobody bound, nobody invited"),
+    ("bound", "in use by a person"),
+)
+_SPOKEN = (
+    "/kf shows what needs attention. /kf list: all accounts. "
+    "/kf rejected, expired, expiring, waiting, idle, bound: one state. "
+    "/kf find TEXT. /kf show ACCOUNT. /kf status: is the bot well. "
+    "States: expiring, waiting with less than {lead} left; rejected, the person declined; "
+    "expired, nobody answered in time; waiting, no answer yet; idle, nobody invited; bound, in use."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A command that may have been meant, and the button that runs it."""
+
+    words: str  # after `/kf`, as typed
+    action_id: str
+    value: str
+
+
+def guide(leads: Sequence[timedelta]) -> Message:
+    """What `/kf` can do, and what its icons mean."""
+    lead = lead_name(max(leads))
+    states = [f"{kit.ICONS[state]} *{state}*\u2002{means.format(lead=lead)}" for state, means in _STATES]
+    hidden = masked("bo_example")
+    blocks = [
+        kit.header("What /kf can do"),
+        kit.section("\n".join(_COMMANDS), expand=True),
+        kit.section("\n".join(states), expand=True),
+        kit.context(f"Only you see the answers. In channels, WeChat IDs are hidden: {hidden}"),
+    ]
+    return Message(_SPOKEN.format(lead=lead), blocks)
+
+
+def unknown(typed: str, meant: Suggestion | None) -> Message:
+    """A word that is no command, quoted, with what is nearest."""
+    said = f"“{escape(clean(typed, TYPED))}” is not a /kf command."
+    buttons = [kit.button("Help", "kf.help", values.HELP)]
+    question, spoken = "*/kf help* lists all.", "/kf help lists all."
+    if meant:
+        command = f"/kf {clean(meant.words, TYPED)}"
+        question, spoken = f"Did you mean *{escape(command)}*?", f"Did you mean {escape(command)}?"
+        buttons.insert(0, kit.button(f"Run {command}", meant.action_id, meant.value))
+    blocks: list[Block] = [kit.section(f"*{said}*\n{question}"), kit.actions(*buttons)]
+    return Message(f"{said} {spoken} /kf help lists all." if meant else f"{said} {spoken}", blocks)

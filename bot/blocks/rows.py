@@ -1,0 +1,100 @@
+"""The row of an account, as ephemeral answers show it, and the sentences that list or count rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from bot.blocks import kit
+from bot.blocks.reading import Reading, Row
+from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
+from bot.blocks.times import CLOCK, DAY, DAYS, beside_hint, date, span, utc
+from bot.episodes import Seen
+from bot.ports import Block
+
+Render = Callable[[Sequence[Row], datetime], list[Block]]
+
+
+def two_lines(rows: Sequence[Row], now: datetime) -> list[Block]:
+    """Each row as a section, and a grey line of facts below it."""
+    blocks = []
+    for row in rows:
+        blocks += [kit.section(_head(row, now)), kit.context(" · ".join(_facts(row)))]
+    return blocks
+
+
+def one_line(rows: Sequence[Row], now: datetime) -> list[Block]:
+    """Each row as one line, when space is short: icon, name, state, account."""
+    return [kit.section(f"{_head(row, now)} · {escape(_account(row))}") for row in rows]
+
+
+def state_words(row: Row, now: datetime) -> str:
+    """The state of an account with its time, in mrkdwn: `expires in 41 min, 9:53 AM`."""
+    deadline = row.deadline
+    if row.seen is Seen.UNKNOWN and row.account.invitation:
+        return f"unknown “{mrkdwn(row.account.invitation.status, STATUS_WORD)}”"
+    if row.seen is Seen.WAITING and deadline is None:
+        return "waiting, no deadline"
+    if row.seen is Seen.EXPIRED and deadline and deadline <= now:
+        return f"expired {span(now - deadline)} ago"
+    if row.seen not in (Seen.WAITING, Seen.EXPIRING) or deadline is None:
+        return str(row.seen)
+    left, when = deadline - now, date(deadline, beside_hint(deadline, now))
+    if row.seen is Seen.EXPIRING:
+        return f"expires in {span(left)}, {when}"
+    return f"waiting, {span(left)} left, {when}" if left < 2 * DAYS else f"waiting until {date(deadline, DAY)}"
+
+
+def names(rows: Iterable[Row], now: datetime) -> str:
+    """Names for `text`: `小波 (41 min left), 林晓 (18 h left)`."""
+    return ", ".join(escape(label_of(row.account)) + _hurry(row, now) for row in rows)
+
+
+def names_by_state(rows: Sequence[Row], now: datetime) -> str:
+    """All rows for `text`: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
+    groups = [(state, [row for row in rows if row.seen is state]) for state in Seen]
+    return " ".join(f"{state.capitalize()}: {names(group, now)}." for state, group in groups if group)
+
+
+def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
+    """`Also ✉️ 4 waiting ⚪ 2 idle`. No-break blanks hold a count together, wide ones part it from the next."""
+    parts = [f"{kit.ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in Seen if counts.get(state)]
+    return "\u2002".join([lead, *parts])
+
+
+def source(reading: Reading, *more: str) -> Block:
+    """The grey last line: the time of the data, what could not be read, and what else there is to say."""
+    parts = [f"Read from WeChat {date(reading.at, CLOCK)}", *_unreadable(reading), *more]
+    return kit.context(" · ".join(parts))
+
+
+def spoken_source(reading: Reading) -> str:
+    """The same for `text`."""
+    return ". ".join([f"Read from WeChat {utc(reading.at, CLOCK)}", *_unreadable(reading)]) + "."
+
+
+def _head(row: Row, now: datetime) -> str:
+    return f"{kit.ICONS[row.seen]} *{escape(name_of(row.account.kf_nick))}* · {state_words(row, now)}"
+
+
+def _facts(row: Row) -> list[str]:
+    if row.seen is Seen.BOUND:
+        fact = id_of(row.account.kf_wx)
+    elif row.seen is Seen.IDLE:
+        fact = "nobody invited yet"
+    else:
+        invited = id_of(row.invite_wx)
+        fact = invited and f"invited {invited}"
+    return [escape(part) for part in (_account(row), fact) if part]
+
+
+def _account(row: Row) -> str:
+    return account_of(row.account.key, row.account.kf_id)
+
+
+def _hurry(row: Row, now: datetime) -> str:
+    return f" ({span(row.deadline - now)} left)" if row.seen is Seen.EXPIRING and row.deadline else ""
+
+
+def _unreadable(reading: Reading) -> list[str]:
+    return [f"{many(reading.unreadable, 'row')} could not be read"] if reading.unreadable else []

@@ -1,0 +1,111 @@
+"""Whether the bot itself is well: the facts, and the verdict on them. How they are shown is in `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bot.blocks.text import ACCOUNT, many, mrkdwn
+
+UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class PastProblem:
+    """A stretch of trouble that is over."""
+
+    title: str  # as it was told: "WeChat does not answer"
+    lasted: timedelta
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All there is to know of the bot. Times are aware; what is None, empty or zero is not known or not there."""
+
+    version: str
+    store: str = ""  # "SQLite", "PostgreSQL", or UNREACHABLE
+    alerts: bool = True
+    processes: int = 0
+    watching_since: datetime | None = None
+    answered_at: datetime | None = None  # WeChat's last good answer
+    next_read_at: datetime | None = None
+    wechat_problem: str = ""  # the title of the present trouble with WeChat
+    token_expires_at: datetime | None = None
+    channel: str = ""  # its ID
+    pending: int = 0  # alerts that wait to be posted
+    oldest_pending: datetime | None = None
+    held: str = ""  # Slack's error code, while it refuses the channel or the token
+    refused: int = 0  # alerts that Slack refused for good
+    unconfirmed: int = 0  # alerts of which nobody knows whether they arrived
+    leads: Sequence[timedelta] = ()
+    last_problem: PastProblem | None = None
+
+
+class Verdict(NamedTuple):
+    """What is wrong, in mrkdwn; the title goes into a header, and is plain."""
+
+    title: str
+    sentence: str
+    next: str
+
+
+class _Hold(NamedTuple):
+    """Why Slack refuses the channel or the token, and what mends it."""
+
+    because: str
+    next: str
+
+
+_INVITE = "type */invite @wechat-kf* there. What is still true then follows."
+_TOKEN = _Hold("the bot token is not valid", "put the present token into SLACK_BOT_TOKEN and restart.")
+_HOLDS = {
+    "not_in_channel": _Hold("the app is not a member", _INVITE),
+    "channel_not_found": _Hold("it is private and the app is not a member, or it does not exist", _INVITE),
+    "is_archived": _Hold("it is archived", "unarchive it, or choose another SLACK_ALERT_CHANNEL and restart."),
+    "missing_scope": _Hold("the app lacks a permission", "install the app again from its manifest."),
+    "invalid_auth": _TOKEN,
+    "not_authed": _TOKEN,
+    "account_inactive": _TOKEN,
+    "token_expired": _TOKEN,
+    "token_revoked": _TOKEN,
+}
+
+
+def verdict(status: Status) -> Verdict | None:
+    """The worst that is wrong, if anything is."""
+    if status.store == UNREACHABLE:
+        return Verdict(
+            "The database does not answer",
+            "*/kf* still asks WeChat. Alerts wait until the database is back.",
+            "check DATABASE_URL and the database of the host.",
+        )
+    if status.wechat_problem:
+        return Verdict(
+            status.wechat_problem,
+            "States may be old. Deadlines are still watched by the clock, and reminders still come.",
+            "*/kf* asks WeChat again, and says what to do if it fails.",
+        )
+    return _posting(status)
+
+
+def _posting(status: Status) -> Verdict | None:
+    lost = status.refused + status.unconfirmed
+    if status.held:
+        hold = _HOLDS.get(status.held) or _Hold(mrkdwn(status.held, ACCOUNT), "see the log for the reason.")
+        title = f"{many(status.pending, 'alert')} could not be posted" if status.pending else "Alerts are held"
+        where = f" in <#{status.channel}>" if status.channel else ""
+        return Verdict(title, f"Slack refuses them{where}: {hold.because}.", hold.next)
+    if lost:
+        title = f"{many(lost, 'alert')} could not be posted"
+        return Verdict(title, f"{lost_words(status)}.", "*/kf* shows what needs attention; the log has the reason.")
+    return None
+
+
+def lost_words(status: Status) -> str:
+    """`1 refused by Slack, 2 unconfirmed`; "" when none is lost."""
+    refused = f"{status.refused} refused by Slack" if status.refused else ""
+    unconfirmed = f"{status.unconfirmed} never confirmed" if status.unconfirmed else ""
+    return ", ".join(filter(None, [refused, unconfirmed]))

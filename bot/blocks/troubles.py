@@ -1,0 +1,139 @@
+"""What to say when WeChat refuses, stays silent or is not understood: what, why, what next.
+
+Answers and alerts share the words of a `Trouble`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bot.blocks.text import ACCOUNT, ERRMSG, clean, many, mrkdwn
+from wechat_kf import APIError, KfError, TransportError
+from wechat_kf.advice import ADVICE, Next, advice
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One thing that is wrong. All of it is mrkdwn."""
+
+    title: str  # without a full stop
+    why: str
+    next: str  # follows "*Next:*"
+    console: bool = False  # whether the WeChat console is the place to mend it
+    said: str = ""  # the next step where it stands alone, if `next` will not do
+    copy: str = ""  # what the next step needs copied
+    facts: tuple[str, ...] = ("no errcode",)
+
+    @property
+    def spoken(self) -> str:
+        """For `text`: title, next step and facts, without markup."""
+        about = f", {self.copy}" if self.copy else ""
+        step = self.said or self.next[0].upper() + self.next[1:]
+        plain = f"{self.title}{about}. {step} {', '.join(self.facts)}."
+        return plain.replace("’", "'").replace("`", "").replace("*", "")
+
+
+_ADDRESS = Trouble(
+    "WeChat refused this server’s address",
+    "It answers only addresses on the account’s IP allow-list, and this one is missing.",
+    "add the address below in the WeChat console (development settings, IP allow-list) of *this* account. "
+    "It takes some minutes to work.",
+    console=True,
+    said="Add it to the IP allow-list of this account in the WeChat console; it takes some minutes.",
+)
+_SECRET = Trouble(
+    "WeChat refused the AppSecret",
+    "It was reset, or belongs to another account.",
+    "put the present AppSecret into WECHAT_SECRET and restart.",
+    console=True,
+)
+_REFUSALS = {
+    -1: Trouble(
+        "WeChat is busy",
+        "It says so itself; your accounts are not affected.",
+        "try again in a minute.",
+    ),
+    40001: _SECRET,  # out of a read it means twice: a new token was refused as well
+    40125: _SECRET,
+    40164: _ADDRESS,
+    45009: Trouble(
+        "Today’s WeChat quota is spent",
+        "Every system that uses this account shares a fixed number of calls a day.",
+        "wait until tomorrow. If it returns, raise POLL_SECONDS or find the other system that calls WeChat.",
+    ),
+    48001: Trouble(
+        "This account may not use customer service",
+        "WeChat has not granted the interface: the account is not verified, or the permission is off.",
+        "check verification and permissions in the WeChat console.",
+        console=True,
+    ),
+    65400: Trouble(
+        "Customer service is not switched on",
+        "WeChat reports the feature off, or switched on minutes ago.",
+        "enable customer service in the WeChat console, wait some minutes, try again.",
+        console=True,
+    ),
+}
+_FAMILIES = {
+    Next.WAIT: "WeChat asks to wait",
+    Next.RENEW: "WeChat refused the access token",
+}
+_SILENT = Trouble(
+    "WeChat did not answer within 10 s",
+    "Its servers or the way there are slow; your accounts are not affected.",
+    "try again in a minute.",
+)
+_PROXY = Trouble(
+    "The proxy on the way to WeChat failed",
+    "WeChat itself was not reached; your accounts are not affected.",
+    "try again; if it stays, check WECHAT_PROXY_URL and the proxy’s own page.",
+)
+_UNREADABLE = Trouble(
+    "WeChat’s answer could not be read",
+    "It came without the account list (`kf_list`).",
+    "try again; if it stays, check WECHAT_API_URL and the proxy.",
+)
+
+
+def trouble(error: KfError) -> Trouble:
+    """The words for a failed read."""
+    if isinstance(error, APIError):
+        return refused(error.errcode, error.errmsg, rid=error.rid or "", address=error.address or "")
+    return silent(error) if isinstance(error, TransportError) else _UNREADABLE
+
+
+def refused(errcode: int, errmsg: str, *, rid: str = "", address: str = "") -> Trouble:
+    """The words for an `errcode`, and the facts that WeChat's support asks for."""
+    case = _REFUSALS.get(errcode) or _other(errcode, errmsg)
+    if case is _ADDRESS and not address:
+        case = replace(case, next=case.next.replace("the address below", "this server’s address"))
+    facts = (f"errcode {errcode}", *([f"rid {mrkdwn(rid, ACCOUNT)}"] if rid else []))
+    return replace(case, copy=mrkdwn(address, ACCOUNT), facts=facts)
+
+
+def silent(error: TransportError) -> Trouble:
+    """The words for no answer, or for one that did not come from the API."""
+    tries = f"after {many(error.attempts, 'attempt')}"
+    if error.status:
+        fact = f"HTTP {error.status}"
+    else:
+        fact = f"{'time-out' if error.timed_out else 'no connection'} {tries}"
+    if error.proxy:
+        return replace(_PROXY, facts=("no errcode", f"{fact}, proxy"))
+    return replace(_UNREADABLE if error.status else _SILENT, facts=("no errcode", fact))
+
+
+def _other(errcode: int, errmsg: str) -> Trouble:
+    said = clean(errmsg, ERRMSG)
+    why = f"WeChat says: “{mrkdwn(errmsg, ERRMSG)}”." if said else "WeChat does not say more."
+    if errcode not in ADVICE:
+        step = "try again; if it stays, give errcode and rid to WeChat's support."
+        return Trouble("WeChat answered with an unknown error", why, step)
+    known = advice(errcode)
+    title = _FAMILIES.get(known.next, "WeChat refused the request")
+    return Trouble(title, why, _after_next(known.text), console=known.next is Next.TELL)
+
+
+def _after_next(sentence: str) -> str:
+    proper = sentence.startswith(("WeChat", "AppID"))
+    return sentence if proper else sentence[0].lower() + sentence[1:]

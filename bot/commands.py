@@ -1,0 +1,110 @@
+"""What `/kf` and its buttons answer: read WeChat, choose the words. Words are in `blocks`, Slack stays out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from bot import grammar
+from bot.blocks import replies, search, values
+from bot.blocks.accounts import accounts
+from bot.blocks.details import details
+from bot.blocks.failures import failure
+from bot.blocks.found import found
+from bot.blocks.overview import overview
+from bot.blocks.reading import Reading
+from bot.blocks.replies import Suggestion
+from bot.blocks.report import report
+from bot.blocks.status import Status
+from bot.blocks.troubles import trouble
+from bot.grammar import Find, Help, List, Overview, Request, Show, Unknown
+from bot.ports import Accounts, Clock, Message
+from wechat_kf import KfError, KfList, OnlineKf
+
+ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
+
+Read = Overview | List | Find | Show
+
+
+class Answers:
+    """Answers requests, out of a fresh read each time. Remembers the last good one for the next failure."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        now: Clock,
+        leads: Sequence[timedelta],
+        status: Callable[[], Awaitable[Status]],
+        on_good_read: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_good_read` is called after each good read, and may not raise or wait."""
+        self._accounts = accounts
+        self._now = now
+        self._leads = leads
+        self._status = status
+        self._on_good_read = on_good_read
+        self._last_good: Reading | None = None
+
+    async def answer(self, request: Request) -> Message:
+        """Say what was asked for; what WeChat refuses is said as well, and never raised."""
+        match request:
+            case Help():
+                return replies.guide(self._leads)
+            case Unknown(text, meant):
+                return replies.unknown(text, _runs(meant) if meant and meant != Help() else None)
+            case grammar.Status():
+                return report(await self._status(), self._now())
+        try:
+            return await self._from_wechat(request)
+        except KfError as error:
+            retry = _runs(request).value
+            return failure(trouble(error), self._now(), retry=retry, last_good=self._last_good)
+
+    async def _from_wechat(self, request: Read) -> Message:
+        match request:
+            case Overview():
+                return overview(await self._read())
+            case List(page, state):
+                return accounts(await self._read(), state, page)
+            case Find(text, page):
+                return found(await self._read(), text, page)
+            case Show(text):
+                return await self._show(text)
+
+    async def _show(self, text: str) -> Message:
+        online = asyncio.ensure_future(self._online())
+        try:
+            reading = await self._read()
+            row = search.pick(reading.rows, text)
+            return details(reading, row, await online) if row else found(reading, text, 1)
+        finally:
+            online.cancel()
+
+    async def _read(self) -> Reading:
+        listing: KfList = await self._accounts.kf_list()
+        self._last_good = Reading.of(listing, self._now(), self._leads)
+        self._on_good_read()
+        return self._last_good
+
+    async def _online(self) -> Sequence[OnlineKf] | None:
+        """Who is online; None when that is not known in time."""
+        try:
+            return await self._accounts.online_kf_list(within=ONLINE_SECONDS, attempts=1)
+        except KfError:
+            return None
+
+
+def _runs(request: Request) -> Suggestion:
+    """What runs a request again: the words of its command, the button that does the same."""
+    match request:
+        case List(page, state):
+            return Suggestion(state or "list", "kf.list", values.listing(page, state))
+        case Find(text, page):
+            return Suggestion(f"find {text}", "kf.list", values.found(page, text))
+        case Show(text):
+            return Suggestion(f"show {text}", "kf.show", values.show(text))
+        case grammar.Status():
+            return Suggestion("status", "kf.refresh", values.STATUS)
+    return Suggestion("", "kf.refresh", values.OVERVIEW)

@@ -1,0 +1,192 @@
+"""Lists: all accounts, those of one state, those that a search finds; ten a page."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.blocks import kit, search
+from bot.blocks.accounts import accounts
+from bot.blocks.found import found
+from bot.episodes import Seen
+from tests.accounts import account, bound, invited
+from tests.samples import (
+    ANNA,
+    CHEN,
+    FORTY_THREE,
+    LIN,
+    NIGHT,
+    actions,
+    crowd,
+    named,
+    patient,
+    reading,
+    sample,
+    shown,
+)
+
+
+def title(message):
+    return message.blocks[0]["text"]["text"]
+
+
+def test_the_second_page_of_all():
+    drawn, message = sample("list"), accounts(reading(*FORTY_THREE), None, 2)
+    assert message.text == drawn["text"]
+    assert message.blocks == drawn["blocks"]
+
+
+@pytest.mark.parametrize(
+    ("page", "expected", "turns"),
+    [
+        (1, "Accounts 1–10 of 43", ["kf.page.next"]),
+        (4, "Accounts 31–40 of 43", ["kf.page.prev", "kf.page.next"]),
+        (5, "Accounts 41–43 of 43", ["kf.page.prev"]),
+        (9999, "Accounts 41–43 of 43", ["kf.page.prev"]),
+    ],
+)
+def test_a_page_that_no_longer_exists_shows_the_last_one(page, expected, turns):
+    message = accounts(reading(*FORTY_THREE), None, page)
+    assert title(message) == expected
+    assert [each for each in actions(message) if each.startswith("kf.page")] == turns
+
+
+def test_the_last_page_may_hold_one_row():
+    message = accounts(reading(*crowd(11)), None, 2)
+    assert title(message) == "Accounts 11 of 11"
+    assert actions(accounts(reading(*crowd(11)), None, 1))["kf.page.next"]["accessibility_label"] == (
+        "Next page, accounts 11"
+    )
+
+
+def test_one_state():
+    message = accounts(reading(*FORTY_THREE), Seen.REJECTED, 1)
+    assert title(message) == "Rejected 1–3 of 3"
+    assert message.text == "Rejected 1 to 3 of 3: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
+    assert shown(message)[-1].endswith("· 43 accounts")
+    assert actions(message)["kf.filter"]["initial_option"]["value"] == "v1:list:1:rejected"
+
+
+def test_those_who_ask_for_waiting_hear_of_expiring_ones():
+    both = accounts(reading(*FORTY_THREE), Seen.WAITING, 1)
+    assert "2 more are expiring: /kf expiring" in shown(both)
+    assert "2 more are expiring: /kf expiring." in both.text
+    assert "1 more is expiring: /kf expiring" in shown(accounts(reading(LIN, ANNA), Seen.WAITING, 1))
+    assert "expiring" not in accounts(reading(*patient(2)), Seen.WAITING, 1).text
+
+
+def test_a_state_without_accounts():
+    message = accounts(reading(ANNA, LIN), Seen.REJECTED, 1)
+    assert shown(message)[0] == "*No account is rejected.*"
+    assert list(actions(message)) == ["kf.list", "kf.filter"]
+    assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "⛔ Rejected (0)"
+    assert shown(message)[-1].endswith("· 2 accounts")
+    assert message.text == "No account is rejected. 2 accounts in all. Read from WeChat 01:12 UTC."
+
+
+def test_no_accounts_at_all_is_said_by_every_list():
+    for message in (accounts(reading(), None, 1), accounts(reading(), Seen.IDLE, 1), found(reading(), "x", 1)):
+        assert title(message) == "No customer-service accounts yet"
+
+
+def test_nothing_found_names_the_nearest():
+    drawn, message = sample("no-match"), found(reading(*FORTY_THREE), "chenn", 1)
+    assert message.text == f"{drawn['text']} Read from WeChat 01:12 UTC."  # complete on its own
+    assert message.blocks == drawn["blocks"]
+
+
+def test_nothing_found_and_nothing_near():
+    message = found(reading(*FORTY_THREE), "<!here>&", 1)
+    assert shown(message)[0].startswith("*No account matches “＜!here＞&amp;”.*")
+    assert list(actions(message)) == ["kf.list"]
+    assert "Nearest" not in message.text
+
+
+def test_found_accounts():
+    message = found(reading(*FORTY_THREE), "CHEN", 1)
+    assert title(message) == "2 accounts match “CHEN”"
+    assert message.text == ("2 accounts match “CHEN”. Rejected: Chen. Bound: 陈师傅. Read from WeChat 01:12 UTC.")
+    assert list(actions(message)) == ["kf.list", "kf.open"]
+    assert title(found(reading(ANNA), "anna", 1)) == "1 account matches “anna”"
+
+
+def test_many_found_accounts_are_paged():
+    message = found(reading(*FORTY_THREE), "star_wx", 2)
+    assert title(message) == "23 accounts match “star_wx” · 11–20"
+    assert message.text.startswith("23 accounts match “star_wx”, here 11 to 20. Bound: ☆ 10,")
+    assert actions(message)["kf.page.next"]["value"] == "v1:find:3:star_wx"
+
+
+def test_when_even_single_lines_are_too_long_the_menu_of_details_goes():
+    long = [
+        invited(kf_account=f"{number:02}{'&' * 139}", kf_nick="&\u0301\u0301" * 24, status="&\u0301\u0301" * 24)
+        for number in range(20)
+    ]
+    message = accounts(reading(*long), None, 2)
+    assert kit.size(message.blocks) <= kit.MAX_MESSAGE
+    assert sum(block["type"] == "section" for block in message.blocks) == 10
+    assert list(actions(message)) == ["kf.page.prev", "kf.filter"]
+
+
+HAYSTACK = (
+    named("bo", "小波", "bo_example"),
+    account("fan", kf_account="", kf_openid="oEXAMPLE_6", kf_id="2006", kf_wx="fan_wx", kf_nick="Fan"),
+    invited("lin", wx="lin_xiao88", kf_nick="林\u200b晓", kf_id="2011"),
+    invited("old", kf_wx="now_bound", wx="once_invited"),
+    named("promo", "<!channel>  *sale*"),
+    named("long", "长" * 40),
+)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("小波", ["bo"]),
+        ("BO@harbour", ["bo"]),
+        ("ｂｏ＿example", ["bo"]),
+        ("oexample", ["fan"]),
+        ("2006", ["fan"]),
+        ("201", ["lin"]),
+        ("lin_XIAO", ["lin"]),
+        ("林晓", ["lin"]),
+        ("now_bound", ["old"]),
+        ("once_invited", []),
+        ("＜!channel＞ ＊sale＊", ["promo"]),
+        ("长" * 23 + "…", ["long"]),
+        ("\u200b", []),
+    ],
+)
+def test_a_search_looks_at_names_accounts_seat_numbers_and_wechat_ids(typed, expected):
+    hits = search.find(reading(*HAYSTACK).rows, typed)
+    assert [row.account.kf_account.partition("@")[0] or "fan" for row in hits] == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("chen@harbour_tea", "Chen"),
+        ("chen", "Chen"),  # a whole name goes before parts of others
+        ("shifu", "陈师傅"),
+        ("2011", "Chen"),
+        ("harbour", None),
+        ("twin", None),
+        ("nobody", None),
+    ],
+)
+def test_one_account_is_picked_or_none_when_in_doubt(typed, expected):
+    rows = reading(
+        account("chen", kf_nick="Chen", kf_id="2011"),
+        named("chenshifu", "陈师傅", "shifu_chen"),
+        named("a", "Twin"),
+        named("b", "Twin"),
+        named("c", "Twin sister"),
+    ).rows
+    row = search.pick(rows, typed)
+    assert (row and row.account.kf_nick) == expected
+
+
+def test_the_nearest_is_spelled_alike_and_bounded():
+    rows = reading(CHEN, NIGHT, named("huge", "x" * 5000)).rows
+    assert search.nearest(rows, "chne").account is CHEN
+    assert search.nearest(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
+    assert search.nearest(rows, "qqqq") is None
+    assert search.nearest(reading(bound("anna")).rows, "2002") is None

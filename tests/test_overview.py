@@ -1,0 +1,153 @@
+"""What `/kf` alone answers. The drawn samples are the yardstick."""
+
+from __future__ import annotations
+
+from bot.blocks.overview import overview
+from bot.demo import blockkit
+from tests.accounts import account, bound, invited
+from tests.samples import (
+    ANNA,
+    BO,
+    CHEN,
+    DAY,
+    DEE,
+    EVE,
+    FORTY,
+    HOUR,
+    HUNDRED,
+    LIN,
+    NO_DEADLINE,
+    crowd,
+    declined,
+    reading,
+    sample,
+    shown,
+)
+
+
+def test_the_worst_comes_first_then_the_rest_in_numbers():
+    drawn, message = sample("overview"), overview(reading(*FORTY))
+    assert message.text == drawn["text"]
+    assert message.blocks == drawn["blocks"]
+
+
+def test_nothing_needs_attention():
+    drawn, message = sample("overview-calm"), overview(reading(*HUNDRED))
+    assert message.text == drawn["text"]
+    assert message.blocks == drawn["blocks"]
+
+
+def test_the_sample_without_deadlines_has_no_next_one():
+    message = overview(reading(*crowd(11)))
+    assert shown(message) == [
+        "Nothing needs attention",
+        "11 accounts:\u2002✅\u00a011\u00a0bound",
+        "See all 11",
+        "Refresh",
+        "Read from WeChat <!date^1795396320^{time}|01:12 UTC> · /kf help",
+    ]
+
+
+def test_with_ten_accounts_or_fewer_every_account_is_named():
+    message = overview(reading(*crowd(9), CHEN))
+    assert message.blocks[0]["text"]["text"] == "1 of 10 accounts needs attention"
+    assert sum(block["type"] == "section" for block in message.blocks) == 10
+    assert [button["text"]["text"] for button in message.blocks[-2]["elements"]] == ["Refresh"]
+    assert message.text == (
+        "1 of 10 customer-service accounts needs attention. Rejected: Chen. "
+        "Bound: ☆ 00, ☆ 01, ☆ 02, ☆ 03, ☆ 04, ☆ 05, ☆ 06, ☆ 07, ☆ 08. Read from WeChat 01:12 UTC."
+    )
+
+
+def test_a_few_calm_accounts_are_named_too():
+    message = overview(reading(ANNA, EVE))
+    assert shown(message)[:5] == [
+        "Nothing needs attention",
+        "⚪ *Eve* · idle",
+        "eve@harbour_tea · nobody invited yet",
+        "✅ *Anna* · bound",
+        "anna@harbour_tea · anna_example",
+    ]
+    assert message.text == (
+        "Nothing needs attention. 2 customer-service accounts. Idle: Eve. Bound: Anna. Read from WeChat 01:12 UTC."
+    )
+
+
+def test_more_than_ten_that_need_attention_are_counted_below_the_tenth():
+    due = [BO, LIN, *(declined(f"r{index:02}", f"R{index:02}") for index in range(20)), DEE]
+    message = overview(reading(*due))
+    assert message.blocks[0]["text"]["text"] == "23 of 23 accounts need attention"
+    assert shown(message)[-4:-3] == ["13 more: 11 rejected, 1 expired, 1 expiring"]
+    assert "divider" not in [block["type"] for block in message.blocks]
+    assert message.text == (
+        "23 of 23 customer-service accounts need attention. Expiring: 小波 (41 min left). "
+        "Rejected: R00, R01, R02, R03, R04, R05, R06, R07, R08. "
+        "13 more: 11 rejected, 1 expired, 1 expiring. Read from WeChat 01:12 UTC."
+    )
+
+
+def test_no_accounts_yet():
+    message = overview(reading())
+    assert shown(message) == [
+        "No customer-service accounts yet",
+        "WeChat answered, and its list is empty. Create the first account in the WeChat console, then look again.",
+        "Refresh",
+        "WeChat console",
+        "Read from WeChat <!date^1795396320^{time}|01:12 UTC>",
+    ]
+    assert "Read from WeChat 01:12 UTC." in message.text
+
+
+def test_rows_that_could_not_be_read_are_mentioned():
+    message = overview(reading(ANNA, unreadable=1))
+    assert "1 row could not be read" in shown(message)[-1]
+    assert "Read from WeChat 01:12 UTC. 1 row could not be read." in message.text
+    nothing = overview(reading(unreadable=2))
+    assert nothing.text.startswith("No account could be read.")
+    assert "2 rows could not be read" in shown(nothing)[-1]
+
+
+def test_every_state_has_its_words():
+    rows = [
+        invited("a", expires_in=41 * HOUR / 60),
+        invited("b", expires_in=HOUR / 120),
+        invited("c", expires_in=30 * HOUR, wx=""),
+        NO_DEADLINE,
+        invited("d", status="expired", expires_in=HOUR),
+        invited("e", status="<pondering>", expires_in=None),
+        account("f", kf_nick="", kf_account="", kf_id="2006"),
+        bound("g", wx="g&h"),
+    ]
+    assert shown(overview(reading(*rows)))[1:-2] == [
+        "⏰ *B* · expires in less than 1 min, <!date^1795396350^{time}|01:12 UTC>",
+        "b@harbour_tea · invited bo_example",
+        "⏰ *A* · expires in 41 min, <!date^1795398780^{time}|01:53 UTC>",
+        "a@harbour_tea · invited bo_example",
+        "⌛ *D* · expired",
+        "d@harbour_tea · invited bo_example",
+        "❔ *E* · unknown “＜pondering＞”",
+        "e@harbour_tea · invited bo_example",
+        "✉️ *C* · waiting, 30 h left, <!date^1795504320^{date_short_pretty}|Tue 24 Nov>",
+        "c@harbour_tea",
+        "✉️ *客服 08* · waiting, no deadline",
+        "kf2008@harbour_tea · invited kf08_example",
+        "⚪ *(no name)* · idle",
+        "seat 2006 · nobody invited yet",
+        "✅ *G* · bound",
+        "g@harbour_tea · g&amp;h",
+    ]
+
+
+def test_a_waiting_invitation_shows_its_day_from_48_hours_on():
+    soon, later = invited(expires_in=2 * DAY - HOUR), invited(expires_in=2 * DAY)
+    assert "waiting, 47 h left, " in shown(overview(reading(soon)))[1]
+    assert "waiting until <!date^1795569120^{date_short_pretty}|Wed 25 Nov>" in shown(overview(reading(later)))[1]
+
+
+def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
+    long = [declined(f"{index}{'&' * 70}", "&\u0301\u0301" * 30, wx="&" * 100) for index in range(25)]
+    message = overview(reading(*long))
+    assert [block["type"] for block in message.blocks].count("context") == 2
+    assert message.blocks[1]["text"]["text"].startswith("⛔ *&amp;\u0301\u0301")
+    assert "@harbour" not in message.blocks[1]["text"]["text"]
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []

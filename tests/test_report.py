@@ -1,0 +1,134 @@
+"""Whether the bot is well, with whatever is known of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.blocks.report import report
+from bot.blocks.status import UNREACHABLE, PastProblem, Status
+from bot.demo import blockkit
+from tests.conftest import NOW
+from tests.samples import LEADS, MINUTE, sample, shown
+from tests.test_details import fields
+
+WELL = Status(
+    version="1.0.0",
+    store="PostgreSQL",
+    processes=2,
+    answered_at=NOW,
+    next_read_at=NOW + 5 * MINUTE,
+    token_expires_at=NOW + 72 * MINUTE,
+    channel="C0CARE",
+    leads=LEADS,
+    last_problem=PastProblem("WeChat does not answer", 19 * MINUTE, datetime.fromtimestamp(1795288320, UTC)),
+)
+LATER = {"*Snoozed*", "*Quiet hours*"}  # drawn, and not built
+
+
+def test_working_normally():
+    drawn, message = sample("status"), report(WELL, NOW)
+    for block in drawn["blocks"]:
+        if "fields" in block:
+            block["fields"] = [each for each in block["fields"] if each["text"].split("\n")[0] not in LATER]
+    later = " 1 alert snoozed. Quiet hours 22:00 to 08:00 Asia/Shanghai."
+    assert message.text == drawn["text"].replace(later, "")
+    assert message.blocks == drawn["blocks"]
+
+
+def test_nothing_known_yet():
+    message = report(Status("1.0.0"), NOW)
+    assert shown(message) == ["✅ Working normally", "Refresh", "KF 1.0.0"]
+    assert fields(message) == {
+        "*WeChat*": "not read yet",
+        "*Access token*": "none yet",
+        "*Alerts go to*": "no channel",
+        "*Waiting to be posted*": "nothing",
+    }
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+def test_alerts_that_are_off():
+    message = report(replace(WELL, alerts=False, store=""), NOW)
+    assert fields(message)["*Alerts go to*"] == "nobody, ALERTS is off"
+    assert "*Waiting to be posted*" not in fields(message)
+    assert "Alerts are off." in message.text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "title", "first"),
+    [
+        ({"wechat_problem": "WeChat does not answer"}, "⚠️ WeChat does not answer", "*WeChat*"),
+        (
+            {"wechat_problem": "WeChat refused this server’s address", "held": "not_in_channel", "pending": 2},
+            "⚠️ WeChat refused this server’s address",
+            "*WeChat*",
+        ),
+        ({"held": "not_in_channel", "pending": 2}, "⚠️ 2 alerts could not be posted", "*Alerts go to*"),
+        ({"held": "invalid_auth"}, "⚠️ Alerts are held", "*Alerts go to*"),
+        ({"refused": 1}, "⚠️ 1 alert could not be posted", "*Not posted*"),
+        ({"refused": 1, "unconfirmed": 1}, "⚠️ 2 alerts could not be posted", "*Not posted*"),
+        ({"store": UNREACHABLE}, "⚠️ The database does not answer", "*Waiting to be posted*"),
+    ],
+)
+def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first):
+    message = report(replace(WELL, **trouble), NOW)
+    assert shown(message)[0] == title
+    assert "\n*Next:* " in shown(message)[1]
+    assert next(iter(fields(message))) == first
+    assert message.text.startswith(title.removeprefix("⚠️ ").replace("’", "'") + ". ")
+    assert "*" not in message.text
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "because", "step"),
+    [
+        ("not_in_channel", "the app is not a member", "type */invite @wechat-kf* there."),
+        ("is_archived", "it is archived", "unarchive it"),
+        ("token_revoked", "the bot token is not valid", "put the present token into SLACK_BOT_TOKEN"),
+        ("odd<!here>", "odd＜!here＞", "see the log"),
+    ],
+)
+def test_what_holds_the_queue_is_told_with_what_mends_it(held, because, step):
+    advice = shown(report(replace(WELL, held=held, pending=1), NOW))[1]
+    assert advice.startswith(f"Slack refuses them in <#C0CARE>: {because}.\n*Next:* ")
+    assert step in advice
+
+
+def test_waiting_alerts_are_counted_since_the_oldest():
+    message = report(replace(WELL, pending=1, oldest_pending=NOW - MINUTE), NOW)
+    assert fields(message)["*Waiting to be posted*"] == "1, the oldest since <!date^1795396260^{time}|01:11 UTC>"
+    assert "1 waits to be posted, the oldest since 01:11 UTC." in message.text
+    assert "2 wait to be posted." in report(replace(WELL, pending=2), NOW).text
+
+
+def test_an_old_answer_and_an_old_token_are_called_so():
+    message = report(
+        replace(
+            WELL,
+            wechat_problem="Today’s WeChat quota is spent",
+            answered_at=NOW - timedelta(days=1),
+            next_read_at=None,
+            token_expires_at=NOW,
+        ),
+        NOW,
+    )
+    assert "WeChat last answered Sun 22 Nov 01:12 UTC." in message.text
+    assert fields(message)["*Access token*"] == "expired, the next read renews it"
+
+
+def test_a_past_problem_is_told_in_the_past():
+    spent = PastProblem("Today’s WeChat quota is spent", 5 * 60 * MINUTE, NOW)
+    message = report(replace(WELL, last_problem=spent), NOW)
+    assert "Last problem: Today's WeChat quota was spent for 5 h, Mon 23 Nov 01:12 UTC." in message.text
+
+
+def test_since_when_it_watches():
+    message = report(replace(WELL, processes=1, watching_since=NOW), NOW)
+    assert shown(message)[-1] == (
+        "KF 1.0.0 · database PostgreSQL · 1 process · "
+        "watching since <!date^1795396320^{date_short_pretty}|Mon 23 Nov>"
+    )
