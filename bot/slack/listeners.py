@@ -1,0 +1,123 @@
+"""What Slack sends, handed on. A listener acknowledges, starts a task and returns: the 200 leaves with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.ports import Message
+from bot.slack.replies import Reply
+from bot.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+REPLACES = ("kf.list", "kf.page.", "kf.filter", "kf.refresh", "kf.retry")
+
+
+class Answers(Protocol):
+    """What the bot says. Nothing here raises for what a person typed or clicked."""
+
+    async def to_command(self, text: str) -> Message: ...
+
+    async def to_click(self, action_id: str, value: str) -> Message: ...
+
+    @property
+    def restarting(self) -> Message: ...
+
+    @property
+    def failed(self) -> Message: ...
+
+
+def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
+    """A Bolt app that calls Slack for nothing: `/kf` must answer while Slack's API is down.
+
+    With a token of its own Bolt would call `auth.test` inside the first acknowledgement.
+    """
+
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
+
+    # At INFO it logs the whole body, response_url and all, of each request with a wrong signature.
+    logging.getLogger("slack_bolt.RequestVerification").setLevel(logging.WARNING)
+    return AsyncApp(
+        client=AsyncWebClient(base_url=api_url),
+        signing_secret=signing_secret,
+        authorize=authorize,
+        process_before_response=True,
+        request_verification_enabled=bool(signing_secret),
+    )
+
+
+def register(app: AsyncApp, answers: Answers, tasks: Tasks, session: aiohttp.ClientSession) -> None:
+    """Attach `/kf` and every button. What they need comes as arguments, so a test brings its own."""
+
+    @app.command("/kf")
+    async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        reply = Reply(session, _text(body.get("response_url")))
+        tasks.start(_answer(reply, answers, lambda: answers.to_command(_text(body.get("text")))))
+
+    @app.action(re.compile(r""))
+    async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+        await ack()
+        chosen = _Click.read(body, action)
+        if not chosen.action_id.startswith("link."):
+            work = _answer(
+                Reply(session, chosen.response_url),
+                answers,
+                lambda: answers.to_click(chosen.action_id, chosen.value),
+                replace=chosen.replaces,
+            )
+            tasks.start(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Click:
+    action_id: str
+    value: str
+    response_url: str
+    replaces: bool
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _Click:
+        option = action.get("selected_option")
+        value = option.get("value") if isinstance(option, dict) else action.get("value")
+        container = body.get("container")
+        ephemeral = isinstance(container, dict) and container.get("is_ephemeral") is True
+        action_id = _text(action.get("action_id"))
+        return cls(
+            action_id=action_id,
+            value=_text(value),
+            response_url=_text(body.get("response_url")),
+            # What stands in a channel is everybody's: the answer to a click there is a new message.
+            replaces=ephemeral and action_id.startswith(REPLACES),
+        )
+
+
+async def _answer(
+    reply: Reply, answers: Answers, make: Callable[[], Awaitable[Message]], *, replace: bool = False
+) -> None:
+    """Make the answer and send it; a last word if the process stops or the making fails."""
+    try:
+        message = await make()
+    except asyncio.CancelledError:
+        await reply.send(answers.restarting)
+        raise
+    except Exception:
+        log.exception("no answer could be made")
+        message = answers.failed
+    await reply.send(message, replace=replace)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

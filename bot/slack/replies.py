@@ -1,0 +1,52 @@
+"""Answers to one command or click, by its `response_url`: at most 5 in 30 minutes, and silent when they fail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from bot.ports import Message
+
+log = logging.getLogger(__name__)
+
+SECONDS = 10.0
+ATTEMPTS = 2  # of the 5 uses that Slack grants
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Where the answer to one invocation goes. The URL is a secret: whoever has it may write."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def send(self, message: Message, *, replace: bool = False) -> bool:
+        """Answer, visible to the asker alone. False when Slack did not take it, which is logged."""
+        body: dict[str, Any] = {"response_type": "ephemeral", "replace_original": replace, "text": message.text}
+        if message.blocks:
+            body["blocks"] = list(message.blocks)
+        for attempt in range(1, ATTEMPTS + 1):
+            status = await self._post(body)
+            if status == 200:
+                return True
+            log.warning("answer not taken attempt=%s status=%s", attempt, status)
+            if status == 400 and "blocks" in body:
+                body.pop("blocks")  # the text is complete on its own
+            elif status and status < 500 and status != 429:
+                break  # used up or expired: more of the same does not help
+            else:
+                await asyncio.sleep(1 if attempt < ATTEMPTS else 0)
+        return False
+
+    async def _post(self, body: dict[str, Any]) -> int:
+        """The status; 0 when there was none."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=SECONDS)
+            async with self.session.post(self.url, json=body, timeout=timeout) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return 0

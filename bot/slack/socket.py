@@ -1,0 +1,56 @@
+"""Socket Mode: Slack's payloads over a connection that the bot opens, for hosts without a public address."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import aiohttp
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT = 1.0  # seconds, doubled up to LONGEST_WAIT: Slack away at the start must not be a crash loop
+LONGEST_WAIT = 60.0
+
+
+async def hold(app: AsyncApp, app_token: str, api_url: str) -> None:
+    """Keep the connection open until cancelled, however long Slack takes to be there at first."""
+    handler = await _connect(app, app_token, AsyncWebClient(base_url=api_url))
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await _close(handler)
+
+
+async def _connect(app: AsyncApp, app_token: str, api: AsyncWebClient) -> AsyncSocketModeHandler:
+    # Its DEBUG lines are whole payloads, and the URL of the connection is a ticket.
+    logger = logging.getLogger("slack_sdk.socket_mode")
+    logger.setLevel(logging.WARNING)
+    wait = FIRST_WAIT
+    while True:
+        handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=logger)
+        try:
+            await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+        except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
+            log.warning("Socket Mode: Slack is not there error=%s again_in=%ss", _word(exc), wait)
+            await _close(handler)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+        else:
+            log.info("Socket Mode: connected")
+            return handler
+
+
+async def _close(handler: AsyncSocketModeHandler) -> None:
+    await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+
+
+def _word(exc: Exception) -> str:
+    """The error's own word: the text of the exception quotes whole answers."""
+    response = getattr(exc, "response", None)
+    data = getattr(response, "data", None)
+    return str(data.get("error")) if isinstance(data, dict) else type(exc).__name__

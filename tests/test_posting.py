@@ -1,0 +1,111 @@
+"""One call is one request, and its outcome says what to do next: against the strict stand-in, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.demo.servers import serve_slack
+from bot.demo.slack import SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
+from bot.ports import Gone, Held, Later, Message, Refused, Sent, Unknown
+from bot.slack.posting import SlackChannel, quiet_client
+
+SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "⛔ *Chen* · rejected"}}
+MESSAGE = Message("Rejected: Chen.", [SECTION])
+MARKS = {"event_type": "kf_alert", "event_payload": {"v": 1, "k": "0" * 32, "e": ""}}
+POST, UPDATE = "chat.postMessage", "chat.update"
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    async with serve_slack(SlackStandIn()) as served:
+        yield served
+
+
+@pytest.fixture
+async def channel(slack: SlackStandIn) -> AsyncIterator[SlackChannel]:
+    async with aiohttp.ClientSession() as session:
+        yield SlackChannel(quiet_client(slack.bot_token, slack.api_url, session), "C0ALERTS")
+
+
+async def post(channel: SlackChannel, message: Message = MESSAGE, **where: object):
+    return await channel.post(message, metadata=MARKS, within=0.5, **where)
+
+
+def posts(slack: SlackStandIn) -> int:
+    return len([call for call in slack.calls if call.method == POST])
+
+
+async def test_a_post_stands_in_the_channel_with_its_marks(slack, channel):
+    outcome = await post(channel)
+    (message,) = slack.messages("C0ALERTS")
+    assert outcome == Sent("C0ALERTS", message.ts)
+    assert (message.text, list(message.blocks), message.metadata) == (MESSAGE.text, [SECTION], MARKS)
+    assert slack.unexpected == []
+
+
+async def test_a_line_goes_to_its_thread_and_into_the_channel_when_it_is_broadcast(slack, channel):
+    root = await post(channel)
+    await post(channel, Message("Expired: Chen."), thread_ts=root.ts, broadcast=True)
+    _, line = slack.messages("C0ALERTS")
+    assert (line.thread_ts, line.broadcast) == (root.ts, True)
+
+
+async def test_an_edit_changes_the_message_in_place(slack, channel):
+    root = await post(channel)
+    assert await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=root.ts, within=0.5) == root
+    (message,) = slack.messages("C0ALERTS")
+    assert (message.text, list(message.blocks)) == ("Bound: Chen.", [])
+    assert slack.unexpected == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (ratelimited(7), Later(7.0, "ratelimited")),
+        (reply_lost(), Unknown("ServerDisconnectedError")),
+        (dropped(), Unknown("ServerDisconnectedError")),
+        (slow(2), Unknown("TimeoutError")),
+        (http_error(502), Unknown("HTTP 502")),
+        (error("internal_error"), Unknown("internal_error")),
+        (error("fatal_error"), Unknown("fatal_error")),
+        (error("invalid_blocks"), Refused("invalid_blocks")),
+        (error("metadata_too_large"), Refused("metadata_too_large")),
+        (error("message_limit_exceeded"), Later(60.0, "message_limit_exceeded")),
+        (error("invalid_auth"), Held("invalid_auth")),
+        (error("is_archived"), Held("is_archived")),
+        (error("some_newer_word"), Held("some_newer_word")),
+    ],
+)
+async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(slack, channel, fault, expected):
+    slack.arm(POST, fault)
+    assert await post(channel) == expected
+    assert posts(slack) == 1
+
+
+async def test_a_channel_that_the_bot_is_not_in_holds(slack, channel):
+    slack.scopes = slack.scopes - {"chat:write.public"}
+    slack.channels["C0ALERTS"].is_member = False
+    assert await post(channel) == Held("not_in_channel")
+
+
+async def test_a_message_that_a_person_deleted_is_gone(slack, channel):
+    root = await post(channel)
+    slack.delete(slack.messages("C0ALERTS")[0])
+    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5) == Gone("message_not_found")
+    assert await post(channel, thread_ts=root.ts) == Gone("thread_not_found")
+
+
+async def test_nothing_that_left_this_machine_is_surely_not_sent():
+    async with aiohttp.ClientSession() as session:
+        channel = SlackChannel(quiet_client("xoxb-1", "http://127.0.0.1:9/api/", session), "C0ALERTS")
+        outcome = await post(channel)
+    assert isinstance(outcome, Later)
+
+
+async def test_a_client_that_retries_is_not_taken():
+    with pytest.raises(ValueError, match="retry_handlers"):
+        SlackChannel(AsyncWebClient(), "C0ALERTS")

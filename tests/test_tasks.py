@@ -1,0 +1,86 @@
+"""Work in the background, and loops."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.tasks import Loop, Tasks
+
+
+async def test_a_task_that_fails_is_logged_and_harms_nobody(caplog):
+    async def fail() -> None:
+        raise RuntimeError("no")
+
+    tasks = Tasks()
+    tasks.start(fail())
+    await tasks.drain(1)
+    assert "a task failed" in caplog.text
+
+
+async def test_a_drain_waits_for_what_runs():
+    done = []
+
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        done.append(True)
+
+    tasks = Tasks()
+    tasks.start(work())
+    await tasks.drain(5)
+    assert done == [True]
+
+
+async def test_a_task_that_is_late_may_say_a_last_word():
+    words = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            words.append("restarting")
+            raise
+
+    tasks = Tasks()
+    tasks.start(work())
+    await tasks.drain(0.01)
+    assert words == ["restarting"]
+    await tasks.drain(0.01)
+
+
+async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(caplog):
+    caplog.set_level("INFO")
+    steps = 0
+
+    async def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            return
+        if steps > 4:
+            loop.stop()
+        raise OSError("away") if steps < 4 else ValueError("odd")
+
+    loop = Loop("watcher", step, 0.001, expected=(OSError,))
+    await loop.run()
+    assert steps == 5
+    assert [record.message for record in caplog.records] == [
+        "watcher waits: OSError",
+        "watcher works again",
+        "watcher failed, and goes on",
+    ]
+
+
+async def test_a_loop_that_is_woken_does_not_wait():
+    steps = 0
+
+    async def step() -> float | None:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            loop.stop()
+        loop.wake()
+        return 3600 if steps == 1 else None
+
+    loop = Loop("watcher", step, 3600)
+    await asyncio.wait_for(loop.run(), 5)
+    assert steps == 3
