@@ -1,0 +1,61 @@
+"""What stands in the channel, by shape. A rendering is a view: equal members and facts give an equal message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bot.blocks import alerts, health, kit, summaries, threads
+from bot.episodes import Episode
+from bot.outages import Incident
+from bot.outbox import Shape
+from bot.ports import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What every channel message shares."""
+
+    leads: tuple[timedelta, ...]  # largest first
+    poll: timedelta  # how often WeChat is read while all is well
+
+
+def render(
+    shape: Shape,
+    facts: Mapping[str, Any],
+    members: Sequence[Episode],
+    incident: Incident | None,
+    look: Look,
+) -> Message:
+    """Render a message as its members, or its incident, stand.
+
+    Args:
+        facts: what its draft carries.
+        members: the episodes it tells, in the draft's order.
+    """
+    if shape is Shape.HEALTH:
+        return health.notice(incident, look.poll) if incident else _forgotten()
+    if not members:
+        return _forgotten()
+    smallest_lead = min(look.leads)
+    match shape:
+        case Shape.PROBLEM:
+            return alerts.root(members[0], smallest_lead)
+        case Shape.LINE:
+            return threads.line(members[0], facts, smallest_lead)
+        case Shape.NAMES:
+            return threads.names(members)
+        case Shape.DIGEST:
+            return summaries.digest(members, facts, smallest_lead)
+        case Shape.FIRST_RUN:
+            return summaries.first_run(members, facts, smallest_lead)
+
+
+def _forgotten() -> Message:
+    """For a message that outlived the memory of what it told."""
+    return Message(
+        "This message is out of date. /kf shows the present state.",
+        [kit.section("This message is out of date. */kf* shows the present state.")],
+    )

@@ -1,0 +1,114 @@
+"""How a channel message names an episode, where it stands, and its row. WeChat IDs are masked, always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from bot.blocks import kit
+from bot.blocks.reading import FAR
+from bot.blocks.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
+from bot.blocks.times import date, lead_name
+from bot.episodes import Episode, Seen, State, rank
+from bot.ports import Block
+
+_WORDS = {
+    State.REPLACED: "invited again",
+    State.CANCELLED: "invitation withdrawn",
+}
+_ICONS = {
+    State.REPLACED: kit.ICONS["waiting"],
+    State.CANCELLED: kit.ICONS["idle"],
+}
+
+
+def standing(episode: Episode) -> str:
+    """The word for where an episode stands, and for all that are counted with it."""
+    if passed_lead(episode) is not None:
+        return Seen.EXPIRING
+    return _WORDS.get(episode.state, episode.state)
+
+
+def passed_lead(episode: Episode) -> timedelta | None:
+    """The tightest lead that has passed, while it means something: nobody has answered yet."""
+    return episode.tightest_lead if episode.state is State.WAITING else None
+
+
+def state_words(episode: Episode) -> str:
+    """What stands after the name: no time that passes, so it stays true until the next edit."""
+    lead = passed_lead(episode)
+    return standing(episode) if lead is None else f"less than {lead_name(lead)} left"
+
+
+def urgent(episode: Episode, smallest_lead: timedelta) -> bool:
+    """Whether somebody must act now."""
+    lead = passed_lead(episode)
+    return episode.state in (State.REJECTED, State.EXPIRED) or (lead is not None and lead <= smallest_lead)
+
+
+def icon(episode: Episode) -> str:
+    return _ICONS.get(episode.state) or kit.ICONS[standing(episode)]
+
+
+def name(episode: Episode) -> str:
+    return escape(name_of(episode.kf_nick))
+
+
+def account(episode: Episode) -> str:
+    return escape(account_of(episode.seat, episode.kf_id))
+
+
+def label(episode: Episode) -> str:
+    """The name, else the account, cut like a name: where nothing else tells it from others."""
+    return escape(clean(episode.kf_nick, NAME) or cut(account_of(episode.seat, episode.kf_id), NAME))
+
+
+def invitee(invite_wx: str) -> str:
+    """The masked ID of who is invited; "" when WeChat names nobody."""
+    return escape(masked(invite_wx)) if id_of(invite_wx) else ""
+
+
+def person(episode: Episode) -> str:
+    return invitee(episode.invite_wx) or "the person"
+
+
+def head(episode: Episode) -> str:
+    """`⏰ *小波* · less than 1 h left`"""
+    return f"{icon(episode)} *{name(episode)}* · {state_words(episode)}"
+
+
+def row(episode: Episode) -> list[Block]:
+    """Its head, and a grey line of facts below. Ten of them fit into a message, whatever they hold."""
+    invited = invitee(episode.invite_wx)
+    facts = [account(episode), invited and f"invited {invited}", deadline(episode)]
+    return [kit.section(head(episode)), kit.context(" · ".join(filter(None, facts)))]
+
+
+def deadline(episode: Episode) -> str:
+    return f"deadline {date(episode.expires_at)}" if episode.expires_at else ""
+
+
+def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Episode]:
+    """What needs somebody first, then what is settled; inside a rank the nearest deadline, then the name."""
+
+    def place(episode: Episode) -> tuple[object, ...]:
+        if settled := episode.state.closed:
+            order = list(State).index(episode.state)
+        else:
+            order = rank(Seen(standing(episode)), urgent=urgent(episode, smallest_lead))
+        return settled, order, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
+
+    return sorted(episodes, key=place)
+
+
+def by_standing(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
+    """The episodes by their word, in the order in which the words first come."""
+    groups: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        groups.setdefault(standing(episode), []).append(episode)
+    return groups
+
+
+def counted(episodes: Iterable[Episode]) -> str:
+    """`58 rejected, 2 expired`, in the order in which they come."""
+    return ", ".join(f"{len(group)} {word}" for word, group in by_standing(episodes).items())

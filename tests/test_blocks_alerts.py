@@ -1,0 +1,264 @@
+"""The root of one problem, in every state of its episode."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.episodes import Event, How, Kind, State
+from tests.conftest import NOW
+from tests.episodes import (
+    CLOSED,
+    DEADLINE,
+    HOSTILE,
+    assert_fit,
+    buttons,
+    drawn,
+    episode,
+    fields_of,
+    leads,
+    loud,
+    problem,
+    root,
+    shown,
+)
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DEADLINE_TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
+NOW_TOKEN = "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
+FIRST_SEEN = "first seen <!date^1795137120^{date_short_pretty}|Fri 20 Nov>"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("alert-expiring", {"kf_nick": "小波", "told": leads(24)}),
+        ("alert-urgent", {"kf_nick": "小波", "told": leads(24, 6, 1)}),
+        (
+            "alert-rejected",
+            {
+                "state": State.REJECTED,
+                "name": "chen",
+                "since": NOW - 32 * MINUTE,
+                "expires_at": DEADLINE + 487 * MINUTE,
+            },
+        ),
+        (
+            "alert-bound",
+            {
+                "state": State.BOUND,
+                "kf_nick": "小波",
+                "since": DEADLINE - 12 * MINUTE,
+                "told": (*leads(24, 1), *leads(6, how=How.SUPERSEDED)),
+            },
+        ),
+    ],
+)
+def test_a_root_reads_as_drawn(name, fields):
+    assert fields_of(root(**fields)) == drawn(name)
+
+
+def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
+    message = root(state=State.EXPIRED, name="dee")
+    assert message.text == (
+        "Expired: Dee (dee@harbour_tea), deadline Mon 23 Nov 01:53 UTC. de•••le did not answer in time. "
+        "Ask whether they still want to, then invite again in the WeChat console. "
+        "Noticed Mon 23 Nov 01:12 UTC."
+    )
+    assert shown(message) == [
+        "⌛ Dee · expired",
+        "de•••le did not answer in time. Ask whether they still want to, then invite again in the WeChat console.",
+        f"dee@harbour_tea · noticed {NOW_TOKEN} · deadline {DEADLINE_TOKEN}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "smallest_first", "urgent"),
+    [
+        ((24,), "less than 24 h left", False),
+        ((24, 6), "less than 6 h left", False),
+        ((24, 6, 1), "less than 1 h left", True),
+        ((0.5,), "less than 30 min left", True),  # a lead that was smaller before the settings changed
+    ],
+)
+def test_the_smallest_lead_turns_a_root_loud(told, smallest_first, urgent):
+    message = root(told=leads(*told))
+    assert smallest_first in shown(message)[0]
+    assert loud(message) is urgent
+
+
+def test_a_lead_that_was_passed_over_counts_as_passed():
+    assert "less than 6 h left" in root(told=leads(24, 6, how=How.SUPERSEDED)).text
+
+
+def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
+    message = root(told=problem(State.EXPIRED))
+    assert not loud(message)
+    assert shown(message) == [
+        "✉️ *Bo* · waiting\nbo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
+        f"bo@harbour_tea · deadline {DEADLINE_TOKEN} · was expired",
+    ]
+    assert message.text == (
+        "Waiting: Bo (bo@harbour_tea), until Mon 23 Nov 01:53 UTC. bo•••le has not answered yet. "
+        "Ask them to accept the invitation in WeChat."
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound_at", "expires_at", "sentence"),
+    [
+        (DEADLINE - 12 * MINUTE, DEADLINE, "bo•••le accepted, 12 min before the deadline."),
+        (DEADLINE - 30 * timedelta(seconds=1), DEADLINE, "bo•••le accepted, less than 1 min before the deadline."),
+        (DEADLINE - 30 * HOUR, DEADLINE, "bo•••le accepted, 30 h before the deadline."),
+        (DEADLINE, DEADLINE, "bo•••le accepted."),
+        (DEADLINE + HOUR, DEADLINE, "bo•••le accepted."),
+        (DEADLINE, None, "bo•••le accepted."),
+    ],
+)
+def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, sentence):
+    message = root(state=State.BOUND, since=bound_at, expires_at=expires_at)
+    assert shown(message)[0] == f"✅ *Bo* · bound\n{sentence}"
+    # What the sentence does not date, the facts do.
+    assert ("noticed" in shown(message)[1]) is ("before" not in sentence)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "to_whom"),
+    [
+        ("chen_example", "chen_example", " to ch•••le"),
+        ("chen_example", "dora_wx_23", " to do•••23 instead of ch•••le"),
+        ("chen_example", "chuck_uncle", " to another person"),
+        ("", "dora_wx_23", " to do•••23"),
+        ("chen_example", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
+    message = root(
+        state=State.REPLACED, name="chen", invite_wx=before, next_wx=now, next_expires_at=DEADLINE + 3 * DAY
+    )
+    until = "<!date^1795657980^{date_short_pretty} {time}|Thu 26 Nov 01:53 UTC>"
+    assert shown(message)[0] == f"✉️ *Chen* · invited again\nA new invitation is out{to_whom}, until {until}."
+    assert message.text == (
+        f"Invited again: Chen (chen@harbour_tea). A new invitation is out{to_whom}, until Thu 26 Nov 01:53 UTC."
+    )
+
+
+def test_a_new_invitation_without_a_deadline_names_none():
+    message = root(state=State.REPLACED, next_wx="bo_example")
+    assert shown(message)[0].endswith("A new invitation is out to bo•••le.")
+
+
+@pytest.mark.parametrize(
+    ("state", "opening", "text"),
+    [
+        (
+            State.CANCELLED,
+            "⚪ *Bo* · invitation withdrawn\nIt was withdrawn outside this bot.",
+            "Invitation withdrawn: Bo (bo@harbour_tea). It was withdrawn outside this bot.",
+        ),
+        (
+            State.REMOVED,
+            "➖ *Bo* · removed\nThe account is no longer in WeChat’s list.",
+            "Removed: Bo (bo@harbour_tea). The account is no longer in WeChat’s list.",
+        ),
+    ],
+)
+def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening, text):
+    message = root(state=state, told=(*leads(24), *problem(State.EXPIRED)))
+    assert shown(message) == [
+        opening,
+        (
+            f"bo@harbour_tea · invited bo•••le · noticed {NOW_TOKEN} · deadline {DEADLINE_TOKEN} · {FIRST_SEEN} "
+            "· was expired · reminded once"
+        ),
+    ]
+    assert message.text == text
+
+
+@pytest.mark.parametrize(
+    ("told", "reminded"),
+    [
+        (leads(24), "reminded once"),
+        (leads(24, 6), "reminded twice"),
+        (leads(24, 6, 1), "reminded 3 times"),
+        ((*leads(24, 6, how=How.SUPERSEDED), *leads(1)), "reminded once"),
+    ],
+)
+def test_a_closed_root_counts_the_reminders_that_were_told(told, reminded):
+    assert shown(root(state=State.BOUND, told=told))[1].endswith(f" · {reminded}")
+
+
+def test_a_closed_root_remembers_every_problem():
+    told = (*problem(State.EXPIRED), Event(Kind.REJECTED, how=How.BACKLOG))
+    facts = shown(root(state=State.REPLACED, told=told))[1]
+    assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_an_open_root_can_be_asked_for_details(state):
+    expected = {} if state in CLOSED else {"alert.details": "v1:9f2c41d07be3"}
+    assert buttons(root(state=state)) == expected
+
+
+@pytest.mark.parametrize("state", State)
+def test_an_unconfirmed_root_says_when_wechat_last_answered(state):
+    message = root(state=state, confirmed_at=NOW - 50 * MINUTE)
+    said = "WeChat does not answer; last confirmed "
+    when = "<!date^1795393320^{date_short_pretty} {time}|Mon 23 Nov 00:22 UTC>"
+    assert (shown(message)[-1] == f"{said}{when}.") is (state not in CLOSED)
+    assert message.text.endswith(f"{said}Mon 23 Nov 00:22 UTC.") is (state not in CLOSED)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_foreign_text_harms_a_root(state, hostile):
+    for told in ((), leads(24), leads(1)):
+        message = root(
+            state=state,
+            seat=hostile,
+            kf_account=hostile,
+            kf_nick=hostile,
+            kf_id=hostile,
+            invite_wx=hostile,
+            next_wx=hostile + "x",
+            confirmed_at=NOW,
+            told=told,
+        )
+        assert_fit(message)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
+def test_what_is_missing_leaves_no_gap(state, missing):
+    for told in ((), leads(24), leads(1)):
+        message = root(state=state, told=told, **{missing: None if missing == "expires_at" else ""})
+        assert_fit(message)
+        for text in (message.text, *shown(message)):
+            assert "None" not in text
+            assert "  " not in text
+            assert " ." not in text
+            assert not text.endswith("· ")
+
+
+def test_who_is_not_known_is_the_person():
+    assert shown(root(state=State.REJECTED, invite_wx=""))[1].startswith("The person declined the invitation.")
+    assert "Ask the person to accept" in shown(root(told=leads(24), invite_wx=""))[0]
+
+
+def test_an_id_keeps_its_first_letter_where_a_sentence_begins():
+    message = root(state=State.REJECTED, invite_wx="theodora_x")
+    assert shown(message)[1].startswith("th•••_x declined the invitation.")
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_root_never_shows_a_whole_wechat_id(state):
+    message = root(state=state, told=leads(1), next_wx="dora_wx_23")
+    assert "bo_example" not in str(message)
+    assert "dora_wx_23" not in str(message)
+
+
+def test_equal_episodes_give_equal_roots():
+    assert root(told=leads(6)) == root(told=leads(6))
+    assert episode(told=leads(6)) == episode(told=leads(6))

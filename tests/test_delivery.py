@@ -1,0 +1,469 @@
+"""Message rows on their way to Slack, on a real store of both kinds, with a channel that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.blocks.channel import Look
+from bot.delivery import Delivery
+from bot.episodes import AlertPolicy
+from bot.marks import Marks
+from bot.ports import Gone, Held, Later, Outcome, Refused, Unknown
+from bot.store import Store, memory, queue
+from bot.store.tables import message, meta
+from bot.watch import Watcher
+from tests.accounts import account, bound, invited
+from tests.conftest import APPID, NOW, VirtualClock
+from tests.fakes import FakeAccounts, FakeChannel
+from wechat_kf import KfAccount, SetupError
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LEASE = timedelta(seconds=45)
+
+
+class Bot:
+    """A watcher and a delivery on one store, driven by hand."""
+
+    def __init__(self, store: Store, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.store = store
+        self.wechat = FakeAccounts([bound("anna")])
+        self.slack = FakeChannel()
+        marks, poll = Marks("secret", APPID), timedelta(seconds=300)
+        self.watcher = Watcher(
+            self.wechat, store, policy=AlertPolicy(), poll=poll, marks=marks, appid=APPID, clock=clock
+        )
+        look = Look(leads=AlertPolicy().leads, poll=poll)
+        self.delivery = Delivery(self.slack, store, look=look, marks=marks, lease=LEASE, clock=clock)
+
+    async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
+        """WeChat says this, and all that follows is told."""
+        self.wechat.listed = accounts
+        self.clock.now += after
+        await self.watcher.tick()
+        await self.tells()
+
+    async def tells(self) -> None:
+        while await self.delivery.run() is not None:
+            self.clock.forward(seconds=1)
+
+    async def fails(self, *outcomes: Outcome) -> None:
+        self.slack.outcomes = list(outcomes)
+        await self.tells()
+
+    async def rows(self) -> Sequence[sa.RowMapping]:
+        async with self.store.begin() as tx:
+            return (await tx.run(sa.select(message).order_by(message.c.created_at))).mappings().all()
+
+    async def statuses(self) -> list[tuple[str, str | None]]:
+        return [(row["status"], row["reason"]) for row in await self.rows()]
+
+
+@pytest.fixture
+async def bot(store: Store, clock: VirtualClock) -> Bot:
+    made = Bot(store, clock)
+    await made.reads(bound("anna"), invited("bo"), after=timedelta(0))
+    return made
+
+
+def rejected(name: str = "bo") -> KfAccount:
+    return invited(name, status="rejected")
+
+
+async def test_a_rejection_is_posted_once_with_marks_that_name_nobody(bot):
+    await bot.reads(rejected())
+    await bot.reads(rejected())
+    (posted,) = bot.slack.posted
+    assert posted.message.text.startswith("Rejected: Bo (bo@harbour_tea).")
+    assert posted.thread_ts is None
+    payload = posted.metadata["event_payload"]
+    assert posted.metadata["event_type"] == "kf_alert"
+    assert payload["v"] == 1
+    assert len(payload["k"]) == len(payload["e"]) == 32
+    assert "bo" not in str(posted.metadata["event_payload"]["e"] + payload["k"]).replace("b0", "")
+
+
+async def test_a_told_message_follows_what_becomes_of_its_invitation(bot):
+    await bot.reads(rejected())
+    await bot.reads(bound("bo"))
+    (ts, edited), *_ = bot.slack.edited
+    assert ts == bot.slack.posted[0].ts
+    assert edited.text.startswith("Bound: Bo")
+    line = bot.slack.posted[1]
+    assert (line.thread_ts, line.broadcast) == (bot.slack.posted[0].ts, False)
+
+
+async def test_nothing_is_edited_when_nothing_changed(bot):
+    await bot.reads(rejected())
+    for _ in range(4):
+        await bot.reads(rejected())
+    assert bot.slack.edited == []
+
+
+async def test_a_root_that_is_final_is_not_rendered_any_more(bot):
+    await bot.reads(rejected())
+    await bot.reads(bound("bo"))
+    await bot.reads(bound("bo"))
+    async with bot.store.begin() as tx:
+        assert await queue.views(tx, bot.clock()) == []
+
+
+async def test_a_root_that_was_final_follows_again_when_its_invitation_comes_back(bot):
+    await bot.reads(rejected())
+    await bot.reads()
+    await bot.reads(bound("anna"))
+    await bot.reads(bound("anna"))
+    assert bot.slack.edited[-1][1].text.startswith("Removed")
+    await bot.reads(bound("anna"), rejected())
+    assert bot.slack.edited[-1][1].text.startswith("Rejected")
+    assert len([posted for posted in bot.slack.posted if posted.thread_ts is None]) == 1
+
+
+async def test_a_new_problem_of_a_told_invitation_is_broadcast_from_its_thread(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
+    root, line = bot.slack.posted
+    assert (line.thread_ts, line.broadcast) == (root.ts, True)
+    assert "Bo" in line.message.text
+    assert bot.slack.edited[-1][1].text.startswith("Rejected: Bo")
+
+
+async def test_a_looser_lead_is_a_quiet_line_in_the_thread(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    await bot.reads(soon, after=18 * HOUR)
+    root, line = bot.slack.posted
+    assert (line.thread_ts, line.broadcast) == (root.ts, False)
+
+
+async def test_a_line_that_its_root_has_shown_meanwhile_is_not_sent(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    bot.slack.outcomes = [Later(600, "ratelimited")]
+    await bot.reads(soon, after=2 * HOUR)
+    await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
+    bot.clock.forward(minutes=15)
+    await bot.tells()
+    (only,) = bot.slack.posted
+    assert only.message.text.startswith("Rejected: Bo")
+    assert await bot.statuses() == [("sent", None), ("dead", "no longer true")]
+
+
+async def test_what_is_no_longer_true_when_it_could_go_is_dropped(bot):
+    bot.slack.outcomes = [Later(600, "ratelimited")]
+    await bot.reads(rejected())
+    await bot.reads(bound("bo"))
+    bot.clock.forward(minutes=15)
+    await bot.tells()
+    assert bot.slack.posted == []
+    assert set(await bot.statuses()) == {("dead", "no longer true")}
+
+
+async def test_posts_go_out_one_a_second_problems_first(bot):
+    soon = invited("lin", expires_in=25 * HOUR)
+    await bot.reads(invited("bo"), soon)
+    bot.wechat.listed = (rejected(), soon)
+    bot.clock.forward(hours=2)
+    await bot.watcher.tick()
+    assert await bot.delivery.post_next()
+    assert not await bot.delivery.post_next()
+    bot.clock.forward(seconds=1)
+    assert await bot.delivery.post_next()
+    assert [text.split(":")[0] for text in bot.slack.texts] == ["Rejected", "Expiring"]
+
+
+async def test_a_429_rests_the_queue_as_long_as_slack_says_and_keeps_the_order(bot):
+    bot.wechat.listed = (rejected("bo"), rejected("chen"))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    await bot.fails(Later(30, "ratelimited"))
+    bot.clock.forward(seconds=28)
+    await bot.tells()
+    assert bot.slack.posted == []
+    bot.clock.forward(seconds=1)
+    await bot.tells()
+    assert len(bot.slack.posted) == 2
+    assert bot.slack.attempts == 3
+
+
+async def test_an_unknown_outcome_waits_out_its_lease_and_is_sent_again(bot):
+    bot.slack.outcomes = [Unknown("TimeoutError")]
+    await bot.reads(rejected())
+    assert [row["status"] for row in await bot.rows()] == ["sending"]
+    bot.clock.now += LEASE - timedelta(seconds=2)
+    await bot.tells()
+    assert bot.slack.attempts == 1
+    bot.clock.forward(seconds=2)
+    await bot.tells()
+    assert len(bot.slack.posted) == 1
+    assert [(row["status"], row["attempt"]) for row in await bot.rows()] == [("sent", 2)]
+
+
+async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_minutes(bot, caplog):
+    bot.slack.outcomes = [Held("not_in_channel")] * 4
+    bot.wechat.listed = (rejected("bo"), rejected("chen"))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    for _ in range(15):
+        await bot.tells()
+        bot.clock.forward(minutes=1)
+    assert bot.slack.attempts == 3
+    async with bot.store.begin() as tx:
+        assert (await memory.recall(tx)).held == "not_in_channel"
+    assert len([record for record in caplog.records if "refuses the channel" in record.message]) == 1
+
+
+async def test_after_a_hold_what_is_still_true_follows(bot):
+    bot.slack.outcomes = [Held("not_in_channel")]
+    await bot.reads(rejected("bo"), rejected("chen"))
+    await bot.reads(bound("bo"), rejected("chen"))
+    assert [text.split(".")[0] for text in bot.slack.texts] == ["Rejected: Chen (chen@harbour_tea)"]
+    async with bot.store.begin() as tx:
+        assert (await memory.recall(tx)).held is None
+
+
+async def test_a_refused_message_goes_once_more_as_text_alone(bot):
+    bot.slack.outcomes = [Refused("invalid_blocks")]
+    await bot.reads(rejected())
+    (posted,) = bot.slack.posted
+    assert posted.message.blocks == ()
+    assert posted.message.text.startswith("Rejected: Bo")
+
+
+async def test_a_message_that_is_refused_as_text_too_is_given_up(bot):
+    bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
+    await bot.reads(rejected())
+    assert await bot.statuses() == [("dead", "refused")]
+    async with bot.store.begin() as tx:
+        assert (await queue.waiting(tx, bot.clock())).refused == 1
+        assert (await queue.waiting(tx, bot.clock() + DAY)).refused == 0
+
+
+async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itself(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    bot.slack.outcomes = [Unknown("reset")]
+    await bot.reads(soon, after=2 * HOUR)
+    bot.wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
+    bot.clock.forward(seconds=331)
+    bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
+    await bot.watcher.tick()
+    await bot.tells()
+    (posted,) = bot.slack.posted
+    assert posted.thread_ts is None
+    assert posted.message.text.startswith("Rejected: Bo")
+    await bot.reads(bound("bo"))
+    assert bot.slack.edited[-1][1].text.startswith("Bound: Bo")
+
+
+async def test_a_quiet_line_whose_root_was_refused_is_dropped(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    bot.slack.outcomes = [Unknown("reset")]
+    await bot.reads(soon, after=2 * HOUR)
+    bot.clock.forward(hours=17)
+    bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
+    await bot.watcher.tick()
+    await bot.tells()
+    assert bot.slack.posted == []
+    assert sorted(await bot.statuses(), key=str) == [("dead", "no longer true"), ("dead", "refused")]
+
+
+async def test_a_message_that_a_person_deleted_is_forgotten(bot):
+    await bot.reads(rejected())
+    bot.slack.outcomes = [Gone("message_not_found")] * 3
+    await bot.reads(bound("bo"))
+    bot.slack.outcomes = []
+    await bot.reads(account("bo"))
+    assert bot.slack.edited == []
+    assert len(bot.slack.posted) == 1
+
+
+async def test_a_new_problem_after_a_deleted_message_gets_a_new_one(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    bot.slack.outcomes = [Gone("message_not_found")]
+    await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
+    assert [posted.thread_ts for posted in bot.slack.posted] == [None, None]
+    assert bot.slack.texts[1].startswith("Rejected: Bo")
+
+
+async def test_a_looser_lead_after_a_deleted_message_stays_silent(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    async with bot.store.begin() as tx:
+        await tx.run(sa.update(message).values(gone=True))
+    await bot.reads(soon, after=18 * HOUR)
+    assert len(bot.slack.posted) == 1
+    await bot.reads(soon, after=4 * HOUR)
+    assert len(bot.slack.posted) == 2
+
+
+# Edits
+
+
+async def test_an_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds(bot):
+    await bot.reads(rejected())
+    bot.slack.outcomes = [Unknown("TimeoutError")]
+    bot.wechat.listed = (bound("bo"),)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    await bot.delivery.edit_due()
+    await bot.delivery.edit_due()
+    assert bot.slack.edited == []
+    bot.clock.forward(seconds=10)
+    await bot.delivery.edit_due()
+    assert len(bot.slack.edited) == 1
+
+
+async def test_a_refused_edit_is_tried_as_text_alone_and_then_left(bot):
+    await bot.reads(rejected())
+    bot.wechat.listed = (bound("bo"),)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    bot.slack.outcomes = [Refused("invalid_blocks"), Refused("invalid_blocks")]
+    for _ in range(3):
+        await bot.delivery.edit_due()
+        bot.clock.forward(seconds=10)
+    assert bot.slack.edited == []
+    assert bot.slack.outcomes == []
+
+
+@pytest.mark.parametrize(("outcome", "wait"), [(Later(30, "ratelimited"), 30), (Held("is_archived"), 300)])
+async def test_edits_rest_when_slack_takes_none(bot, outcome, wait):
+    await bot.reads(rejected("bo"), rejected("chen"))
+    bot.wechat.listed = (bound("bo"), bound("chen"))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    bot.slack.outcomes = [outcome]
+    await bot.delivery.edit_due()
+    assert bot.slack.edited == []
+    bot.clock.forward(seconds=wait)
+    await bot.delivery.edit_due()
+    assert len(bot.slack.edited) == 2
+
+
+# Summaries and trouble
+
+
+async def test_a_digest_names_everybody_and_follows_its_members(bot):
+    names = [f"kf{number}" for number in range(60)]
+    await bot.reads(*(invited(name) for name in names))
+    await bot.reads(*(rejected(name) for name in names))
+    root, *thread = bot.slack.posted
+    assert root.message.text.startswith("60 invitations changed at once: 60 rejected")
+    assert [line.thread_ts for line in thread] == [root.ts] * 3
+    await bot.reads(*(bound(name) for name in names[:19]), *(rejected(name) for name in names[19:]))
+    assert "41 still open" in bot.slack.edited[-1][1].text
+    assert len(bot.slack.posted) == 4
+
+
+async def test_the_last_hour_of_a_seat_in_a_digest_gets_a_root_of_its_own(bot):
+    names = [f"kf{number}" for number in range(6)]
+    soon = [invited(name, expires_in=25 * HOUR) for name in names]
+    await bot.reads(*soon)
+    await bot.reads(*soon, after=2 * HOUR)
+    assert len(bot.slack.posted) == 2
+    later = [invited(name, expires_in=25 * HOUR, status="rejected") for name in names[1:]]
+    await bot.reads(soon[0], *later[:2], *soon[3:])
+    assert [posted.broadcast for posted in bot.slack.posted[2:]] == [True, True]
+    await bot.reads(soon[0], *later, after=22 * HOUR)
+    assert bot.slack.posted[-1].thread_ts is None or bot.slack.posted[-1].broadcast
+    assert [p.message.text for p in bot.slack.posted if p.thread_ts is None and "less than 1 h" in p.message.text]
+
+
+async def test_the_notice_of_a_trouble_says_when_it_is_over(bot):
+    bot.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
+    await bot.reads()
+    assert "203.0.113.7" in bot.slack.texts[0]
+    bot.wechat.come_back()
+    await bot.reads(invited("bo"), after=timedelta(minutes=10))
+    bot.clock.forward(seconds=10)
+    await bot.tells()
+    assert bot.slack.edited[-1][1].text.startswith("WeChat answers again")
+    async with bot.store.begin() as tx:
+        assert await queue.views(tx, bot.clock() + DAY) == []
+
+
+async def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(bot):
+    bot.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
+    bot.slack.outcomes = [Later(900, "ratelimited")]
+    await bot.reads()
+    bot.wechat.come_back()
+    await bot.reads(invited("bo"), after=timedelta(minutes=16))
+    assert bot.slack.posted == []
+
+
+# Several processes
+
+
+async def test_two_deliveries_on_one_store_post_each_message_once(bot):
+    names = [f"kf{number}" for number in range(5)]
+    await bot.reads(*(invited(name) for name in names))
+    bot.wechat.listed = tuple(rejected(name) for name in names)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    other = Bot(bot.store, bot.clock)
+    other.slack = bot.slack
+    other.delivery._channel = bot.slack
+    for _ in range(8):
+        await asyncio.gather(*(delivery.post_next() for delivery in (bot.delivery, other.delivery)))
+        bot.clock.forward(seconds=1)
+    assert len(bot.slack.posted) == 5
+
+
+async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
+    await bot.reads(invited("bo"))
+    bot.wechat.listed = (rejected(),)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    times = iter([bot.clock.now, bot.clock.now + LEASE])
+    bot.delivery._clock = lambda: next(times)
+    await bot.delivery.post_next()
+    assert bot.slack.attempts == 0
+    bot.delivery._clock = bot.clock
+    bot.clock.now += LEASE
+    await bot.tells()
+    assert len(bot.slack.posted) == 1
+
+
+async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
+    bot.slack.outcomes = [Unknown("reset")]
+    await bot.reads(rejected())
+    (sending,) = await bot.rows()
+    async with bot.store.begin() as tx:
+        first = await queue.get(tx, sending["id"])
+    bot.clock.now += LEASE
+    await bot.tells()
+    async with bot.store.begin() as tx:
+        assert not await queue.sent(tx, first, channel_id="C0", ts="1.2", applied_hash="", now=NOW)
+    assert [row["ts"] for row in await bot.rows()] == [bot.slack.posted[0].ts]
+
+
+async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
+    fresh = Bot(Store.at(empty_url, APPID), clock)
+    assert await fresh.delivery.run() is None
+    await fresh.store.close()
+
+
+async def test_rows_of_another_account_are_left_alone(bot, store_url):
+    bot.slack.outcomes = [Later(1, "ratelimited")]
+    await bot.reads(rejected())
+    other = Bot(Store.at(store_url, "wx-other"), bot.clock)
+    await other.store.open(bot.clock())
+    bot.clock.forward(minutes=5)
+    await other.tells()
+    assert other.slack.posted == []
+    async with other.store.begin() as tx:
+        assert (await tx.run(sa.select(sa.func.count()).select_from(meta))).scalar_one() == 2
+    await other.store.close()

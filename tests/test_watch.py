@@ -1,0 +1,343 @@
+"""Ticks on a real store of both kinds: what is read, believed and written down. Nothing is sent here."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.episodes import AlertPolicy
+from bot.marks import Marks
+from bot.outbox import Shape
+from bot.store import Store, memory
+from bot.store.tables import episode, message, meta, told
+from bot.watch import Look, Watcher
+from tests.accounts import account, bound, invited
+from tests.conftest import APPID, NOW, VirtualClock
+from tests.fakes import FakeAccounts
+from wechat_kf import QuotaError, ResponseError, SetupError, TokenError, TransportError
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+POLL = timedelta(seconds=300)
+
+
+@pytest.fixture
+def wechat() -> FakeAccounts:
+    return FakeAccounts([bound("anna")])
+
+
+@pytest.fixture
+def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
+    return make_watcher(wechat, store, clock)
+
+
+def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
+    return Watcher(
+        wechat, store, policy=AlertPolicy(), poll=poll, marks=Marks("secret", APPID), appid=APPID, clock=clock
+    )
+
+
+async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:
+    for _ in range(times):
+        clock.forward(seconds=301)
+        await watcher.tick()
+
+
+async def written(store: Store) -> list[tuple[str, str]]:
+    """What there is to tell: (shape, the kind of its first event), in order."""
+    async with store.begin() as tx:
+        first = sa.select(sa.func.min(told.c.kind)).where(told.c.message_id == message.c.id).scalar_subquery()
+        query = sa.select(message.c.shape, message.c.created_at, message.c.rank, first.label("kind"))
+        found = sorted(await tx.run(query), key=lambda row: (int(row.created_at.timestamp()), row.rank))
+        return [(row.shape, row.kind or "") for row in found]
+
+
+async def states(store: Store) -> list[str]:
+    async with store.begin() as tx:
+        query = sa.select(episode.c.state).where(episode.c.kind == "invitation").order_by(episode.c.first_seen)
+        return [row.state for row in await tx.run(query)]
+
+
+async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
+    store = Store.at(empty_url, APPID)
+    assert not await store.ready()
+    assert await make_watcher(wechat, store, clock).tick() is Look.GOOD
+    assert await store.ready()
+    await store.close()
+
+
+async def test_a_poll_comes_once_an_interval(watcher, wechat, clock):
+    assert [await watcher.tick() for _ in range(3)] == [Look.GOOD, Look.NOTHING_DUE, Look.NOTHING_DUE]
+    clock.forward(seconds=300)
+    assert await watcher.tick() is Look.GOOD
+    assert len(wechat.reads) == 2
+
+
+async def test_two_watchers_on_one_store_share_the_polls(watcher, wechat, store, clock):
+    other = make_watcher(wechat, store, clock)
+    for _ in range(5):
+        await asyncio.gather(watcher.tick(), other.tick())
+        clock.forward(seconds=300)
+    assert len(wechat.reads) == 5
+
+
+async def test_the_first_run_without_problems_writes_nothing(watcher, wechat, store):
+    wechat.listed = (bound("anna"), invited("bo"), account("eve"))
+    await watcher.tick()
+    assert await written(store) == []
+    assert await states(store) == ["waiting"]
+
+
+async def test_the_first_run_tells_its_backlog_in_one_summary(watcher, wechat, store):
+    wechat.listed = (
+        bound("anna"),
+        invited("chen", status="rejected"),
+        invited("dee", status="expired", expires_in=-DAY),
+        invited("lin", expires_in=18 * HOUR),
+    )
+    await watcher.tick()
+    assert await written(store) == [(Shape.FIRST_RUN, "expired")]
+    async with store.begin() as tx:
+        (summary,) = (await tx.run(sa.select(message))).mappings()
+    assert len(summary["members"]) == 3
+    assert summary["facts"]["total"] == 4
+    assert summary["facts"]["counts"]["bound"] == 1
+
+
+async def test_the_first_run_gives_the_last_hour_a_message_of_its_own(watcher, wechat, store):
+    wechat.listed = (invited("bo", expires_in=41 * timedelta(minutes=1)), invited("chen", status="rejected"))
+    await watcher.tick()
+    assert await written(store) == [(Shape.PROBLEM, "expiring"), (Shape.FIRST_RUN, "expiring")]
+
+
+async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo"),)
+    await watcher.tick()
+    wechat.listed = (invited("bo", status="rejected"),)
+    await poll(watcher, clock, times=4)
+    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+
+
+async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store_url, clock):
+    wechat.listed = (invited("bo"),)
+    await watcher.tick()
+    wechat.listed = (invited("bo", status="rejected"),)
+    await poll(watcher, clock)
+    again = Store.at(store_url, APPID)
+    await poll(make_watcher(wechat, again, clock), clock, times=3)
+    await again.close()
+    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+
+
+async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo", expires_in=25 * HOUR),)
+    await watcher.tick()
+    clock.forward(hours=2)
+    await watcher.tick()
+    wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
+    await poll(watcher, clock)
+    assert await written(store) == [(Shape.PROBLEM, "expiring"), (Shape.LINE, "rejected")]
+
+
+async def test_more_than_five_events_at_once_become_a_digest(watcher, wechat, store, clock):
+    names = [f"kf{number}" for number in range(60)]
+    wechat.listed = tuple(invited(name) for name in names)
+    await watcher.tick()
+    wechat.listed = tuple(invited(name, status="rejected") for name in names)
+    await poll(watcher, clock)
+    shapes = [shape for shape, _ in await written(store)]
+    assert shapes == [Shape.DIGEST, Shape.NAMES, Shape.NAMES, Shape.NAMES]
+
+
+async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clock):
+    wechat.listed = tuple(invited(f"kf{number}") for number in range(5))
+    await watcher.tick()
+    wechat.listed = tuple(invited(f"kf{number}", status="rejected") for number in range(5))
+    await poll(watcher, clock)
+    assert [shape for shape, _ in await written(store)] == [Shape.PROBLEM] * 5
+
+
+# Deadlines do not depend on polling
+
+
+async def test_an_expiry_is_told_while_wechat_is_down(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo", expires_in=2 * HOUR),)
+    await watcher.tick()
+    wechat.go_down()
+    for _ in range(3 * 60):
+        clock.forward(seconds=60)
+        await watcher.tick()
+    kinds = [kind for shape, kind in await written(store) if shape != Shape.HEALTH]
+    assert kinds == ["expiring", "expired"]
+    async with store.begin() as tx:
+        (row,) = await tx.run(sa.select(episode.c.confirmed_at).where(episode.c.kind == "invitation"))
+    assert row.confirmed_at == NOW
+
+
+async def test_a_deadline_is_verified_by_one_short_read_when_the_last_is_old(wechat, store, clock):
+    watcher = make_watcher(wechat, store, clock, poll=timedelta(hours=5))
+    wechat.listed = (invited("bo", expires_in=2 * HOUR),)
+    await watcher.tick()
+    wechat.listed = (bound("bo"),)
+    clock.forward(hours=1)
+    async with store.begin() as tx:  # a poll of five hours that was taken in long ago
+        await tx.run(sa.update(meta).values(last_read_at=NOW - 6 * HOUR))
+    await watcher.tick()
+    assert wechat.reads[-1] == (5, 1)
+    assert await states(store) == ["bound"]
+    assert await written(store) == []
+
+
+async def test_a_deadline_is_told_without_another_read_when_the_last_is_fresh(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo", expires_in=2 * HOUR),)
+    await watcher.tick()
+    clock.forward(seconds=3590)
+    await watcher.tick()
+    reads = len(wechat.reads)
+    clock.forward(seconds=15)
+    await watcher.tick()
+    assert len(wechat.reads) == reads
+    assert [kind for _, kind in await written(store)] == ["expiring"]
+
+
+# What is no evidence
+
+
+async def test_a_failed_read_changes_nothing(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo"), invited("chen", status="rejected"))
+    await watcher.tick()
+    wechat.error = ResponseError("no kf_list")
+    await poll(watcher, clock, times=2)
+    assert await states(store) == ["waiting", "rejected"]
+
+
+async def test_a_partial_read_removes_nobody(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo"),)
+    await watcher.tick()
+    wechat.listed, wechat.unreadable = (), 1
+    await poll(watcher, clock, times=5)
+    assert await states(store) == ["waiting"]
+
+
+async def test_an_empty_list_after_a_full_one_is_believed_at_the_third_read(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo"),)
+    await watcher.tick()
+    full, wechat.listed = wechat.listed, ()
+    await poll(watcher, clock)
+    wechat.listed = full
+    await poll(watcher, clock)
+    wechat.listed = ()
+    await poll(watcher, clock, times=2)
+    assert await states(store) == ["waiting"]
+    await poll(watcher, clock)
+    assert await states(store) == ["removed"]
+
+
+async def test_the_clock_goes_on_while_an_empty_list_is_doubted(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo", expires_in=HOUR + timedelta(seconds=301)),)
+    await watcher.tick()
+    wechat.listed = ()
+    await poll(watcher, clock)
+    assert [kind for _, kind in await written(store)] == ["expiring"]
+
+
+async def test_an_older_read_that_comes_in_late_is_dropped(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo"),)
+    await watcher.tick()
+    slow = make_watcher(wechat, store, VirtualClock(NOW - HOUR))
+    wechat.listed = (invited("bo", status="rejected"),)
+    async with store.begin() as tx:
+        await memory.poll_at(tx, NOW - DAY)
+    assert await slow.tick() is Look.GOOD
+    assert await states(store) == ["waiting"]
+
+
+async def test_names_that_no_database_takes_are_watched_all_the_same(watcher, wechat, store, clock):
+    wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff"),)
+    await watcher.tick()
+    wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff", status="rejected"),)
+    await poll(watcher, clock, times=3)
+    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+
+
+# Trouble with WeChat
+
+
+async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
+    await watcher.tick()
+    wechat.go_down()
+    await poll(watcher, clock, times=2)
+    assert await written(store) == []
+    for _ in range(12):
+        clock.forward(minutes=15)
+        await watcher.tick()
+    assert await written(store) == [(Shape.HEALTH, "")]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SetupError(40164, "invalid ip 203.0.113.7", rid="a-b-c", address="203.0.113.7"),
+        SetupError(65400, "please enable new custom service"),
+        TokenError(40001, "invalid credential"),
+    ],
+)
+async def test_a_problem_that_a_person_must_mend_is_told_at_once(watcher, wechat, store, clock, error):
+    wechat.error = error
+    await poll(watcher, clock, times=5)
+    assert await written(store) == [(Shape.HEALTH, "")]
+
+
+async def test_the_watcher_waits_longer_the_longer_wechat_is_down(watcher, wechat, clock):
+    wechat.go_down()
+    for _ in range(60 * 2):
+        await watcher.tick()
+        clock.forward(seconds=60)
+    assert 6 <= len(wechat.reads) <= 11
+
+
+async def test_a_spent_quota_is_left_alone_until_tomorrow_in_shanghai(watcher, wechat, store, clock):
+    wechat.error = QuotaError(45009, "reach max api daily quota limit")
+    await watcher.tick()
+    clock.forward(hours=14)
+    await watcher.tick()
+    assert len(wechat.reads) == 1
+    clock.forward(hours=1)
+    await watcher.tick()
+    assert len(wechat.reads) == 2
+    assert await written(store) == [(Shape.HEALTH, "")]
+
+
+async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, store, clock):
+    wechat.error = QuotaError(45009, "reach max api daily quota limit")
+    await watcher.tick()
+    wechat.come_back()
+    async with store.begin() as tx:
+        await memory.hasten_poll(tx, clock())
+    assert await watcher.tick() is Look.GOOD
+
+
+async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo"),)
+    await watcher.tick()
+    wechat.listed = (invited("bo", status="rejected"),)
+    async with store.begin() as tx:  # the message cannot be written: the state must not be, either
+        await tx.run(sa.text("ALTER TABLE message RENAME TO message_gone"))
+    clock.forward(seconds=301)
+    with pytest.raises(sa.exc.DBAPIError):
+        await watcher.tick()
+    async with store.begin() as tx:
+        await tx.run(sa.text("ALTER TABLE message_gone RENAME TO message"))
+    assert await states(store) == ["waiting"]
+    await poll(watcher, clock)
+    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+
+
+async def test_a_read_without_answer_is_no_reason_to_stop(watcher, wechat, clock):
+    wechat.error = TransportError("GET: ReadTimeout")
+    assert await watcher.tick() is Look.FAILED
+    wechat.come_back()
+    clock.forward(seconds=601)
+    assert await watcher.tick() is Look.GOOD
