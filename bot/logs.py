@@ -22,7 +22,7 @@ TALKATIVE = (
 )
 SECRET = re.compile(
     r"(access_token=|secret=|appsecret=)[^\s&\"']+"
-    r"|(https?://hooks\.slack\.com/)\S+"
+    r"|(https?://hooks\.slack\.com/|wss://)\S+"
     r"|(xox[a-z]-|xapp-)[A-Za-z0-9-]+"
     r"|(://[^\s:/@]*:)[^\s@/]+(?=@)"
 )

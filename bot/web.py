@@ -28,6 +28,10 @@ Ready = Callable[[], Awaitable[bool]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class CannotListenError(Exception):
+    """The address that HOST and PORT name cannot be had."""
+
+
 class Server:
     """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
 
@@ -38,10 +42,14 @@ class Server:
         """Accept requests.
 
         Raises:
-            OSError: the address is taken, or not ours.
+            CannotListenError: the address is taken, or not ours.
         """
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as exc:
+            await self._runner.cleanup()
+            raise CannotListenError(f"cannot listen on {host}:{port} ({exc.strerror})") from exc
 
     async def stop_accepting(self) -> None:
         for site in list(self._runner.sites):

@@ -25,6 +25,7 @@ def line(message: str, *secrets: str, error: Exception | None = None) -> str:
     [
         "https://api.weixin.qq.com/cgi-bin/x?access_token=87_SECRET&n=1",
         "https://hooks.slack.com/commands/T1/SECRET",
+        "wss://wss-primary.slack.com/link/?ticket=SECRET",
         "xoxb-1-SECRET",
         "xapp-1-SECRET",
         "postgresql://kf:SECRET@host/kf",

@@ -19,34 +19,42 @@ LONGEST_WAIT = 60.0
 
 async def hold(app: AsyncApp, app_token: str, api_url: str) -> None:
     """Keep the connection open until cancelled, however long Slack takes to be there at first."""
-    handler = await _connect(app, app_token, AsyncWebClient(base_url=api_url))
+    api = AsyncWebClient(base_url=api_url)
+    await _slack_is_there(api, app_token)
+    handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=_logger())
     try:
+        await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+        log.info("Socket Mode: connected")
         await asyncio.Event().wait()
     finally:
-        await _close(handler)
+        await handler.close_async()  # type: ignore[no-untyped-call]
 
 
-async def _connect(app: AsyncApp, app_token: str, api: AsyncWebClient) -> AsyncSocketModeHandler:
-    # Its DEBUG lines are whole payloads, and the URL of the connection is a ticket.
-    logger = logging.getLogger("slack_sdk.socket_mode")
-    logger.setLevel(logging.WARNING)
+async def _slack_is_there(api: AsyncWebClient, app_token: str) -> None:
+    """Wait for Slack to grant a connection. The SDK would ask without a pause and log a traceback each time."""
     wait = FIRST_WAIT
     while True:
-        handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=logger)
         try:
-            await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+            await api.apps_connections_open(app_token=app_token)
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
             log.warning("Socket Mode: Slack is not there error=%s again_in=%ss", _word(exc), wait)
-            await _close(handler)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
         else:
-            log.info("Socket Mode: connected")
-            return handler
+            return
 
 
-async def _close(handler: AsyncSocketModeHandler) -> None:
-    await handler.close_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
+def _logger() -> logging.Logger:
+    """The SDK's log without whole payloads (DEBUG), and without a traceback for each lost connection."""
+    logger = logging.getLogger("slack_sdk.socket_mode")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(_without_traceback)
+    return logger
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True
 
 
 def _word(exc: Exception) -> str:

@@ -1,0 +1,87 @@
+"""The command line, and the only reader of the environment."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+from dotenv import dotenv_values
+
+from bot.logs import configure
+from bot.settings import Settings, SettingsError
+
+# Bolt reads these by itself: a client ID would switch it to OAuth, a token would make it call Slack in an ack.
+BOLT_READS = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
+AMBIENT_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 2 for settings or arguments that make no sense."""
+    given = _parser().parse_args(arguments)
+    if given.command == "manifest":
+        return _manifest(given.mode, given.url)
+    if given.command == "demo":
+        from bot.demo.walk import main as demo
+
+        return demo()
+    try:
+        settings = Settings.from_environ(_environ())
+    except SettingsError as exc:
+        print(f"{exc}\nEach setting is explained in README.md and .env.example.", file=sys.stderr)
+        return 2
+    return _run(given.command, settings)
+
+
+def _run(command: str, settings: Settings) -> int:
+    from bot import app, console
+
+    one_off = command in ("list", "check")
+    configure("WARNING" if one_off and settings.log_level == "INFO" else settings.log_level, settings.secrets)
+    if command == "list":
+        return asyncio.run(console.show_list(settings))
+    if command == "check":
+        return asyncio.run(console.check(settings))
+    ambient = [name for name in AMBIENT_PROXIES if os.environ.get(name)]
+    return asyncio.run(app.serve(settings, role=command, ambient_proxies=ambient))
+
+
+def _manifest(mode: str, url: str | None) -> int:
+    from bot.manifest import manifest
+
+    try:
+        print(manifest("socket" if mode == "socket" else "http", url), end="")
+    except ValueError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _environ() -> dict[str, str]:
+    """The environment, and below it the file `.env`."""
+    environ = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    environ |= os.environ
+    for name in BOLT_READS:
+        os.environ.pop(name, None)
+    return environ
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bot", description="WeChat customer service from Slack.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    parser.set_defaults(command="web")
+    commands.add_parser("web", help="serve Slack over HTTP, and watch (the default)")
+    commands.add_parser("worker", help="Socket Mode when SLACK_APP_TOKEN is set; one more watcher")
+    commands.add_parser("list", help="print the accounts as a table")
+    commands.add_parser("check", help="look once, tell what there is, exit; for schedulers")
+    commands.add_parser("demo", help="play the main job on a simulated WeChat and Slack")
+    manifest = commands.add_parser("manifest", help="print a Slack app manifest")
+    manifest.add_argument("mode", nargs="?", choices=("http", "socket"), default="http")
+    manifest.add_argument("--url", help="the address of this app, https://…")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""One running process: what it starts, and how it stops like a good citizen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from bot import __version__
+from bot.desk import Desk
+from bot.parts import Parts, parts_of, utc_now
+from bot.settings import Settings
+from bot.slack import AsyncApp, hold, make_app, register
+from bot.store import StoreError
+from bot.tasks import Loop, Tasks
+from bot.watch import TIMER_PASS
+from bot.web import SLACK_PATH, CannotListenError, Server, site
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 8  # then whoever still waits is told
+LOOPS_SECONDS = 0.5  # more, for a look or a post under way: the process is gone by 10 s
+DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
+
+
+async def serve(settings: Settings, *, role: str, ambient_proxies: Sequence[str] = ()) -> int:
+    """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
+    try:
+        async with parts_of(settings) as parts:
+            await Process(parts, role).run(stop, ambient_proxies)
+    except CannotListenError as exc:
+        log.error("%s: is another process there? Choose another PORT or HOST.", exc)
+        return 1
+    log.info("stopped role=%s", role)
+    return 0
+
+
+class Process:
+    """One running process: its server or its socket, its loops, its tasks."""
+
+    def __init__(self, parts: Parts, role: str) -> None:
+        self._parts = parts
+        self._role = role
+        self._tasks = Tasks()
+        self._loops: list[Loop] = []
+        self._running: list[asyncio.Task[None]] = []
+        self._socket: asyncio.Task[None] | None = None
+
+    async def run(self, stop: asyncio.Event, ambient_proxies: Sequence[str]) -> None:
+        settings = self._parts.settings
+        server = await self._listen() if self._role == "web" else None
+        if self._role == "worker" and settings.slack_app_token:
+            work = hold(self._bolt(), settings.slack_app_token, settings.slack_api_url)
+            self._socket = asyncio.create_task(work)
+        self._start_loops()
+        self._announce(ambient_proxies)
+        await stop.wait()
+        log.info("stopping role=%s", self._role)
+        await self._drain(server)
+
+    async def _listen(self) -> Server:
+        settings, store = self._parts.settings, self._parts.store
+        bolt = None if settings.slack_app_token else self._bolt().web_app(path=SLACK_PATH)
+        server = Server(site(store.ready if store else _always, bolt))
+        await server.listen(settings.host, settings.port)
+        return server
+
+    def _bolt(self) -> AsyncApp:
+        settings = self._parts.settings
+        bolt = make_app(settings.slack_bot_token, settings.slack_signing_secret, settings.slack_api_url)
+        register(bolt, self._desk(), self._tasks, self._parts.session)
+        return bolt
+
+    def _desk(self) -> Desk:
+        parts = self._parts
+        return Desk(
+            parts.accounts,
+            parts.store,
+            settings=parts.settings,
+            token_expires_at=lambda: parts.tokens.expires_at,
+            look_now=self._look_now,
+            tasks=self._tasks,
+            clock=utc_now,
+        )
+
+    def _look_now(self) -> None:
+        for loop in self._loops:
+            loop.wake()
+
+    def _start_loops(self) -> None:
+        parts = self._parts
+        if parts.watcher is None or parts.delivery is None:
+            return
+        watcher, delivery = parts.watcher, parts.delivery
+        pace = min(TIMER_PASS.total_seconds(), parts.settings.poll_seconds)
+
+        async def look() -> None:
+            await watcher.tick()
+            deliver.wake()
+
+        async def tell() -> float | None:
+            return await delivery.run(lambda: deliver.stopping)
+
+        deliver = Loop("delivery", tell, DELIVERY_SECONDS, expected=StoreError)
+        self._loops = [Loop("watcher", look, pace, expected=StoreError), deliver]
+        self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
+
+    async def _drain(self, server: Server | None) -> None:
+        """Claim nothing new, accept nothing new, finish what is in flight, and be gone by 10 s."""
+        for loop in self._loops:
+            loop.stop()
+        if self._socket:
+            await _end(self._socket)
+        if server:
+            await server.stop_accepting()
+        finishing = asyncio.gather(*self._running, return_exceptions=True)
+        await self._tasks.drain(DRAIN_SECONDS)
+        if not finishing.done():
+            await asyncio.wait([finishing], timeout=LOOPS_SECONDS)
+        finishing.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if server:
+            await server.close()
+
+    def _announce(self, ambient_proxies: Sequence[str]) -> None:
+        settings, store = self._parts.settings, self._parts.store
+        log.info(
+            "started version=%s role=%s alerts=%s store=%s wechat=%s proxy=%s",
+            __version__,
+            self._role,
+            "on" if store else "off",
+            store.kind if store else "none",
+            urlsplit(settings.wechat_api_url).hostname,
+            urlsplit(settings.wechat_proxy_url).hostname or "none",
+        )
+        if settings.on_dyno and store and store.kind == "SQLite":
+            log.warning(
+                "the store is SQLite on a dyno: it does not survive a restart; add PostgreSQL (DATABASE_URL)"
+            )
+        if ambient_proxies:
+            log.warning("%s is set: Slack's traffic goes through it", ", ".join(ambient_proxies))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _always() -> bool:
+    return True

@@ -1,0 +1,94 @@
+"""The real bot as a process of its own, on loopback, beside the stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 20
+STOP_SECONDS = 12  # the bot itself promises 10
+
+
+@dataclass
+class BotProcess:
+    """A running bot and where its health is."""
+
+    process: asyncio.subprocess.Process
+    url: str
+
+    @property
+    def slack_url(self) -> str:
+        return f"{self.url}/slack/events"
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; the exit status."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        try:
+            return await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.process.kill()
+            return await self.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def running(
+    environ: Mapping[str, str], *arguments: str, log: Path | None = None, wait: bool = True
+) -> AsyncIterator[BotProcess]:
+    """Start `python -m bot ARGUMENTS` with nothing but these variables, and stop it afterwards.
+
+    `wait` until it answers `/healthz`; its log goes to a file, or nowhere.
+
+    Raises:
+        RuntimeError: it ended, or did not answer, within START_SECONDS.
+    """
+    port = free_port()
+    process = await _start(arguments, {**environ, "HOST": "127.0.0.1", "PORT": str(port)}, log)
+    bot = BotProcess(process, f"http://127.0.0.1:{port}")
+    try:
+        if wait:
+            await _healthy(bot)
+        yield bot
+    finally:
+        await bot.stop()
+
+
+async def _start(
+    arguments: Sequence[str], environ: Mapping[str, str], log: Path | None
+) -> asyncio.subprocess.Process:
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ
+    }
+    out = (log or Path(os.devnull)).open("ab")
+    with out:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bot", *arguments, cwd=ROOT, env=inherited | dict(environ), stdout=out, stderr=out
+        )
+
+
+async def _healthy(bot: BotProcess) -> None:
+    async with aiohttp.ClientSession() as session, asyncio.timeout(START_SECONDS):
+        while bot.process.returncode is None:
+            try:
+                async with session.get(f"{bot.url}/healthz") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.02)
+    raise RuntimeError(f"the bot ended with status {bot.process.returncode}")

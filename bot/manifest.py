@@ -1,0 +1,37 @@
+"""The Slack app manifests of docs/, with the app's own address filled in, and the link that creates the app."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+PLACEHOLDER = "https://YOUR-APP.example.com"
+CREATE = "https://api.slack.com/apps?new_app=1&manifest_yaml="
+# Nothing that YAML or a URL gives a meaning to: what matches stands in the manifest as it is.
+HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
+ADDRESS = re.compile(rf"https://{HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~-]+)*/?")
+
+
+def manifest(mode: Literal["http", "socket"], url: str | None) -> str:
+    """The manifest as YAML. Without `url` the placeholder stays; Socket Mode has no address to fill in.
+
+    Raises:
+        ValueError: `url` is no address that Slack could call.
+    """
+    text = (DOCS / f"slack-manifest.{mode}.yaml").read_text(encoding="utf-8")
+    return text if url is None else text.replace(PLACEHOLDER, _address(url))
+
+
+def create_link(text: str) -> str:
+    """The link that opens Slack's form for a new app, filled in with a manifest."""
+    return CREATE + quote(text, safe="")  # quote_plus would turn each blank into a plus sign
+
+
+def _address(url: str) -> str:
+    url = url.strip()
+    if not ADDRESS.fullmatch(url):
+        raise ValueError(f"The address must be like {PLACEHOLDER}: https://, a host, no ? and no user name.")
+    return url.rstrip("/").removesuffix("/slack/events")

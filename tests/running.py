@@ -1,0 +1,107 @@
+"""The whole bot between its stand-ins: inside the test's loop, or as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+
+from bot.app import Process
+from bot.demo.process import free_port
+from bot.demo.servers import serve_slack, serve_wechat
+from bot.demo.slack import Channel, SlackStandIn
+from bot.parts import parts_of
+from bot.settings import Settings
+from wechat_kf.simulator import Simulator
+
+CARE, ALERTS = "C0CARE", "C0ALERTS"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class World:
+    """WeChat, Slack, and the variables that lead the bot to both."""
+
+    slack: SlackStandIn
+    wechat: Simulator
+    environ: dict[str, str]
+
+    def invite(self, name: str, left: timedelta = timedelta(days=3), nick: str = "") -> str:
+        key = f"{name}@harbour_tea"
+        self.wechat.add_account(key, nick or name.capitalize())
+        self.wechat.invite(key, f"{name}_example", utc_now() + left)
+        return key
+
+    @property
+    def texts(self) -> list[str]:
+        return [message.text for message in self.slack.messages(ALERTS)]
+
+
+@asynccontextmanager
+async def world(store_url: str) -> AsyncIterator[World]:
+    """The stand-ins, served; whatever the bot should not have done to Slack fails the test."""
+    wechat = Simulator("wx0123456789abcdef", "app-secret")
+    slack = SlackStandIn(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")])
+    async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
+        environ = {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_SIGNING_SECRET": slack.signing_secret,
+            "SLACK_API_URL": slack.api_url,
+            "SLACK_ALERT_CHANNEL": ALERTS,
+            "WECHAT_APPID": "wx0123456789abcdef",
+            "WECHAT_SECRET": "app-secret",
+            "WECHAT_API_URL": wechat_url,
+            "DATABASE_URL": store_url,
+            "POLL_SECONDS": "1",
+            "HOST": "127.0.0.1",
+        }
+        yield World(slack, wechat, environ)
+    assert slack.take_unexpected() == []
+
+
+@asynccontextmanager
+async def bot_in_loop(around: World, role: str = "web", **changed: str) -> AsyncIterator[str]:
+    """Run the bot inside the test's loop; its address."""
+    port = str(free_port())
+    settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
+    stop = asyncio.Event()
+    async with parts_of(settings) as parts:
+        running = asyncio.create_task(Process(parts, role).run(stop, []))
+        url = f"http://127.0.0.1:{port}"
+        if role == "web":
+            await until(lambda: answers(f"{url}/healthz"))
+            around.slack.app_url = f"{url}/slack/events"
+        try:
+            yield url
+        finally:
+            stop.set()
+            await running
+
+
+async def answers(url: str, status: int = 200) -> bool:
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.get(url) as answer:
+                return answer.status == status
+        except aiohttp.ClientError:
+            return False
+
+
+async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 20) -> None:
+    """Wait for something to become true; it is no policy time, only the machine's."""
+    async with asyncio.timeout(within):
+        # What is waited for lives in other processes, too: there is nothing to be notified by.
+        while not (await found if isinstance(found := true(), Awaitable) else found):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def sqlite(folder: Path) -> str:
+    return f"sqlite:///{folder / 'kf.db'}"

@@ -1,0 +1,375 @@
+"""The bot as people meet it: typed commands and clicks over signed HTTP, alerts in the channel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+
+from bot.demo.blockkit import mentions, problems
+from bot.demo.slack import RESPONSE_URL, error, http_error, sign
+from tests.running import ALERTS, CARE, World, answers, bot_in_loop, sqlite, until, world
+from wechat_kf.simulator import Fault, Kind
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(sqlite(tmp_path)) as made:
+        made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
+        made.invite("bo", 3 * DAY, "小波")
+        yield made
+
+
+@pytest.fixture
+async def url(place: World) -> AsyncIterator[str]:
+    async with bot_in_loop(place, ALERTS="off") as address:
+        yield address
+
+
+async def ask(place: World, text: str = "") -> str:
+    said = await place.slack.command(text, channel=CARE)
+    assert said.ack.status == 200
+    return (await said.answer()).text
+
+
+# Commands
+
+
+async def test_kf_is_acknowledged_at_once_and_answered(place, url):
+    said = await place.slack.command("", channel=CARE)
+    assert (said.ack.status, said.ack.body, said.ack.failure) == (200, "", None)
+    answer = await said.answer()
+    assert answer.only_for == "U0MEI"
+    assert answer.text.startswith("Nothing needs attention. 2 customer-service accounts")
+
+
+async def test_the_acknowledgement_does_not_wait_for_wechat(place, url):
+    place.wechat.inject(Fault(Kind.SLOW, seconds=0.5))
+    started = time.perf_counter()
+    said = await place.slack.command("list", channel=CARE)
+    assert time.perf_counter() - started < 0.4
+    assert (await said.answer()).text
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("list", "Accounts 1 to 2 of 2"),
+        ("WAITING", "Waiting"),
+        ("find 小波", "1 account matches"),
+        ("show anna@harbour_tea", "Bound: Anna"),
+        ("help", "/kf shows what needs attention"),
+        ("status", "Working normally"),
+        ("frobnicate", "is not a /kf command"),
+    ],
+)
+async def test_every_word_of_the_grammar_is_answered(place, url, typed, expected):
+    assert expected in await ask(place, typed)
+
+
+async def test_a_failing_wechat_is_told_with_its_remedy_and_rid(place, url):
+    place.wechat.allow_list = ()
+    text = await ask(place)
+    assert "WeChat refused this server's address, 203.0.113.7" in text
+    assert "errcode 40164" in text
+    assert "rid " in text
+
+
+async def test_the_vendors_own_example_is_told_as_a_broken_answer(place, url):
+    place.wechat.inject(Fault(Kind.TRUNCATED, times=3, path="/cgi-bin/customservice/getkflist"))
+    assert "could not be read" in await ask(place)
+
+
+async def test_an_answer_whose_blocks_slack_refuses_comes_as_text(place, url):
+    place.slack.arm(RESPONSE_URL, http_error(400))
+    assert (await ask(place)).startswith("Nothing needs attention")
+
+
+async def test_an_answer_is_tried_once_more_when_slack_fails(place, url):
+    place.slack.arm(RESPONSE_URL, http_error(502))
+    assert (await ask(place)).startswith("Nothing needs attention")
+
+
+async def test_an_answer_that_slack_does_not_take_is_logged_without_its_url(place, url, caplog):
+    place.slack.arm(RESPONSE_URL, http_error(404))
+    await place.slack.command("", channel=CARE)
+    await until(lambda: "answer not taken" in caplog.text)
+    assert "status=404" in caplog.text
+    assert "/commands/" not in caplog.text
+
+
+async def test_many_commands_at_once_are_all_acknowledged_and_answered(place, url):
+    invocations = await asyncio.gather(*(place.slack.command("list", channel=CARE) for _ in range(30)))
+    assert {said.ack.status for said in invocations} == {200}
+    assert len([await said.answer() for said in invocations]) == 30
+
+
+async def test_a_hundred_hostile_accounts_page_within_every_limit(place, url):
+    for number in range(98):
+        key = place.invite(f"kf{number}", (number + 1) * MINUTE * 30, "<!channel> *" + "漢😀&<>" * 1000)
+        if number % 3 == 0:
+            place.wechat.reject(key)
+    named = set()
+    for page in range(1, 11):
+        said = await place.slack.command(f"list {page}", channel=CARE)
+        message = await said.answer()
+        payload = {"text": message.text, "blocks": list(message.blocks)}
+        assert problems(payload) == []
+        assert mentions(payload) == []
+        named |= {f"kf{number}" for number in range(98) if f"kf{number}@harbour_tea" in json.dumps(payload)}
+    assert len(named) == 98
+
+
+# Clicks
+
+
+async def test_next_replaces_the_page_and_details_are_a_new_message(place, url):
+    for number in range(12):
+        place.invite(f"kf{number}")
+    said = await place.slack.command("list", channel=CARE)
+    first = await said.answer()
+    clicked = await place.slack.click(first, "kf.page.next")
+    second = await clicked.answer()
+    assert (second.ts, second.text[:26]) == (first.ts, "Accounts 11 to 14 of 14, p")
+    shown = await place.slack.click(second, "kf.open", option=_first_option(second.blocks, "kf.open"))
+    details = await shown.answer()
+    assert details.ts != second.ts
+
+
+def _first_option(blocks, action_id: str) -> str:
+    for block in blocks:
+        for element in block.get("elements", ()):
+            if element.get("action_id") == action_id:
+                return element["options"][0]["value"]
+    raise LookupError(action_id)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "v0:list", "v1:list:-1:all", "v9:show:x", "v1:list:1:nonsense", "x" * 2000, "v1:\u202e"]
+)
+async def test_an_old_or_forged_value_gets_a_friendly_answer(place, url, value):
+    answer = await _click(place, url, {"action_id": "kf.list", "type": "button", "value": value})
+    assert "This button is out of date" in answer
+
+
+@pytest.mark.parametrize("action_id", ["alert.ack", "alert.details", "something.else", ""])
+async def test_a_button_that_this_version_does_not_know_gets_a_friendly_answer(place, url, action_id):
+    answer = await _click(place, url, {"action_id": action_id, "type": "button", "value": "v1:0123456789abcdef"})
+    assert "This button is out of date" in answer
+
+
+async def test_a_link_button_is_acknowledged_and_nothing_else(place, url):
+    place.wechat.allow_list = ()
+    said = await place.slack.command("", channel=CARE)
+    clicked = await place.slack.click(await said.answer(), "link.console")
+    assert clicked.ack.status == 200
+    assert clicked.answers() == []
+
+
+async def _click(place: World, url: str, action: dict) -> str:
+    """Click something that no message shows, as somebody might who forges a payload."""
+    said = await place.slack.command("help", channel=CARE)
+    await said.answer()
+    payload = {
+        "type": "block_actions",
+        "user": {"id": "U0MEI"},
+        "team": {"id": "T0001"},
+        "api_app_id": "A1",
+        "container": {"type": "message", "is_ephemeral": False},
+        "response_url": said.payload["response_url"],
+        "actions": [{"block_id": "b", "action_ts": "1.2", **action}],
+    }
+    assert await post(place, url, urlencode({"payload": json.dumps(payload)})) == 200
+    return (await said.answer()).text
+
+
+# What arrives and is not Slack's
+
+
+async def post(
+    place: World,
+    url: str,
+    body: str | bytes,
+    *,
+    stamp: str | None = None,
+    signature: str | None = None,
+    kind: str = FORM,
+) -> int:
+    raw = body.encode() if isinstance(body, str) else body
+    stamp = str(int(time.time())) if stamp is None else stamp
+    if signature is None:
+        signature = sign(raw.decode(), place.slack.signing_secret, stamp) if raw.isascii() else "v0=" + "0" * 64
+    headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature, "Content-Type": kind}
+    where = f"{url}/slack/events"
+    async with aiohttp.ClientSession() as session, session.post(where, data=BytesIO(raw), headers=headers) as got:
+        return got.status
+
+
+@pytest.mark.parametrize(
+    ("stamp", "signature"),
+    [
+        ("", None),
+        ("soon", None),
+        ("١٢٣٤٥٦٧٨٩٠", None),
+        ("9" * 400, None),
+        ("1", None),
+        ("-1", None),
+        (None, ""),
+        (None, "v0="),
+        (None, "v0=" + "z" * 64),
+        (None, "v0=" + "é" * 64),
+        (None, "v1=" + "0" * 64),
+        (None, "v0=" + "0" * 64),
+    ],
+)
+async def test_what_slack_did_not_sign_is_refused(place, url, stamp, signature):
+    assert await post(place, url, "command=/kf", stamp=stamp, signature=signature or "v0=" + "0" * 64) == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        (b"\xff\xfe\xfd", FORM, 400),
+        (b"payload=%FF%FE", FORM, 400),
+        (b"payload=", FORM, 400),
+        (b"payload={", FORM, 400),
+        (b"payload=[1]", FORM, 400),
+        (b"payload=null", FORM, 400),
+        (b"payload=" + b"[" * 5000, FORM, 400),
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "application/json", 400),
+        (b"text=" + b"x" * 1_100_000, FORM, 413),
+        (b"&".join(b"a=1" for _ in range(2000)), FORM, 400),
+    ],
+)
+async def test_a_body_that_makes_no_sense_is_refused(place, url, body, kind, expected):
+    assert await post(place, url, body, kind=kind) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "command=/other&text=x",
+        "command=/kf",
+        "command=/kf&text=a&text=b",
+        "ssl_check=1",
+        "payload={}",
+        "payload=" + json.dumps({"type": "block_actions"}),
+        "payload=" + json.dumps({"type": "block_actions", "actions": []}),
+        "payload=" + json.dumps({"type": "block_actions", "actions": [None], "user": "U1"}),
+        "payload=" + json.dumps({"type": "block_actions", "actions": {"action_id": "kf.list"}, "team": 7}),
+        "payload=" + json.dumps({"type": "view_submission", "view": None}),
+        "payload=" + json.dumps({"type": 5, "user": [], "team": [], "response_url": {}}),
+    ],
+)
+async def test_a_signed_body_beyond_sense_makes_no_5xx(place, url, body):
+    assert await post(place, url, body) < 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"type":"url_verification","challenge":"x"}',
+        '{"type":"event_callback","event":null}',
+        '{"event":{"type":5}}',
+    ],
+)
+async def test_signed_json_beyond_sense_makes_no_5xx(place, url, body):
+    assert await post(place, url, body, kind="application/json") < 500
+
+
+async def test_the_body_of_a_wrongly_signed_request_is_not_logged(place, url, caplog):
+    caplog.set_level("DEBUG")
+    assert await post(place, url, "command=/kf&response_url=hush-hush", signature="v0=" + "0" * 64) == 401
+    assert "hush-hush" not in caplog.text
+
+
+async def test_health_answers_at_once_and_the_front_page_says_what_to_do(place, url):
+    assert await answers(f"{url}/healthz")
+    assert await answers(f"{url}/readyz")
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/") as page:
+        text = await page.text()
+    assert "/slack/events" in text
+
+
+# Alerts
+
+
+async def test_a_rejection_is_told_in_the_channel_and_its_details_to_whoever_asks(place):
+    async with bot_in_loop(place):
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: place.texts)
+        (alert,) = place.slack.messages(ALERTS)
+        assert alert.text.startswith("Rejected: 小波 (bo@harbour_tea). bo•••le declined the invitation.")
+        assert alert.metadata["event_type"] == "kf_alert"
+        said = await place.slack.click(alert, "alert.details", user="U0TOM")
+        details = await said.answer()
+        assert (details.only_for, details.channel) == ("U0TOM", ALERTS)
+        assert "bo_example declined the invitation" in details.text
+        assert "Access token" in json.dumps((await _status(place)).blocks)
+
+
+async def _status(place: World):
+    return await (await place.slack.command("status", channel=CARE)).answer()
+
+
+async def test_check_now_looks_again_and_the_notice_says_it_is_over(place):
+    place.wechat.allow_list = ()
+    async with bot_in_loop(place, POLL_SECONDS="900"):
+        await until(lambda: place.texts)
+        (notice,) = place.slack.messages(ALERTS)
+        assert notice.text.startswith("WeChat refused this server's address, 203.0.113.7")
+        place.wechat.allow_list = None
+        said = await place.slack.click(notice, "health.check")
+        assert (await said.answer()).text.startswith("Nothing needs attention")
+        await until(lambda: place.texts[0].startswith("WeChat answers again"))
+
+
+async def test_a_channel_without_the_bot_is_said_by_status(place):
+    place.slack.channels[ALERTS].is_member = False
+    place.slack.channels[ALERTS].is_private = True
+    async with bot_in_loop(place):
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: any(call.method == "chat.postMessage" for call in place.slack.calls))
+        await asyncio.sleep(0.1)
+        text = (await _status(place)).text
+    assert "1 alert could not be posted" in text or "not a member" in text
+    assert len([call for call in place.slack.calls if call.method == "chat.postMessage"]) == 1
+
+
+@pytest.mark.parametrize("word", ["internal_error", "fatal_error"])
+async def test_a_lost_reply_is_waited_out_and_sent_again(place, word):
+    place.slack.arm("chat.postMessage", error(word))
+    async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: place.texts)
+    assert len([call for call in place.slack.calls if call.method == "chat.postMessage"]) == 2
+
+
+async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):
+    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
+        assert (await ask(place)).startswith("Nothing needs attention")
+        assert await answers(f"{url}/readyz", 503)
+        assert await answers(f"{url}/healthz")
+        assert (await ask(place, "status")).startswith("The database does not answer.")
+
+
+async def test_kf_answers_while_slacks_api_is_away(place):
+    async with bot_in_loop(place, SLACK_API_URL="http://127.0.0.1:9/api/"):
+        assert (await ask(place)).startswith("Nothing needs attention")

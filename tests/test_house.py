@@ -1,0 +1,113 @@
+"""The house: rooms stand on floors, and import from lower ones only."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS: dict[str, int] = {
+    "ports": 0,
+    "settings": 0,
+    "tasks": 0,
+    "logs": 0,
+    "manifest": 0,
+    "episodes": 1,
+    "outages": 1,
+    "invitations": 2,
+    "outbox": 2,
+    "marks": 3,
+    "store": 3,
+    "blocks": 3,
+    "grammar": 3,
+    "commands": 4,
+    "watch": 4,
+    "delivery": 4,
+    "desk": 5,
+    "slack": 5,
+    "web": 5,
+    "parts": 6,
+    "console": 7,
+    "app": 7,
+    "__main__": 9,
+}
+ONLY_IN: dict[str, set[str]] = {
+    "slack_bolt": {"slack", "demo"},
+    "slack_sdk": {"slack", "demo"},
+    "aiohttp": {"web", "slack", "demo"},
+    "httpx": {"parts"},
+    "sqlalchemy": {"store"},
+    "alembic": {"store"},
+    "rich": {"console"},
+    "dotenv": {"__main__"},
+}
+
+
+@cache
+def rooms() -> list[tuple[str, Path]]:
+    paths = sorted((ROOT / "bot").rglob("*.py"))
+    return [
+        (path.relative_to(ROOT / "bot").with_suffix("").parts[0], path)
+        for path in paths
+        if path != ROOT / "bot" / "__init__.py"
+    ]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def rooms_of_the_bot_in(path: Path) -> set[str]:
+    return {
+        name.split(".")[1] for name in imports(path) if name.startswith("bot.") and name.split(".")[1] in known()
+    }
+
+
+def known() -> set[str]:
+    return {room for room, _ in rooms()}
+
+
+def test_every_room_has_its_floor():
+    assert known() == {*FLOORS, "demo"}
+
+
+@pytest.mark.parametrize(("room", "path"), [pair for pair in rooms() if pair[0] != "demo"], ids=str)
+def test_a_room_imports_from_lower_floors_only(room, path):
+    for other in rooms_of_the_bot_in(path) - {room}:
+        if room == "__main__" and other == "demo":
+            continue
+        assert FLOORS[other] < FLOORS[room], f"{room} imports {other}"
+
+
+@pytest.mark.parametrize(("room", "path"), rooms(), ids=str)
+def test_a_library_stays_in_its_rooms(room, path):
+    for name in imports(path):
+        assert room in ONLY_IN.get(name.split(".")[0], {room}), f"{path} imports {name}"
+
+
+def test_the_demo_is_opened_by_the_command_line_alone():
+    users = {room for room, path in rooms() if "demo" in rooms_of_the_bot_in(path)}
+    assert users <= {"__main__", "demo"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "wechat_kf").rglob("*.py")), ids=str)
+def test_the_client_could_be_published_alone(path):
+    names = list(imports(path))
+    assert not [name for name in names if name.split(".")[0] == "bot"]
+    if path.name not in ("client.py", "tokens.py"):
+        assert "httpx" not in [name.split(".")[0] for name in names]
+
+
+def test_nothing_below_the_command_line_asks_the_environment():
+    for room, path in rooms():
+        if room not in ("__main__", "demo"):
+            assert "os" not in [name.split(".")[0] for name in imports(path)], path

@@ -1,0 +1,328 @@
+"""Real processes: how they start, what they say when they cannot, how they stop, and what a kill loses."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from bot.demo.process import ROOT, free_port, running
+from tests.running import CARE, World, answers, until, world
+from wechat_kf.simulator import Fault, Kind
+
+PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+
+
+@pytest.fixture
+async def place(store_url: str) -> AsyncIterator[World]:
+    async with world(store_url) as made:
+        made.invite("bo")
+        yield made
+
+
+@pytest.fixture
+async def quick(tmp_path: Path) -> AsyncIterator[World]:
+    """A world on SQLite, for what does not depend on the store."""
+    async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
+        made.invite("bo")
+        yield made
+
+
+async def run(environ: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        *arguments,
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name == "PATH" or "COVERAGE" in name}
+        | dict(environ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def told(place: World, number: int = 1) -> None:
+    await until(lambda: len(place.texts) >= number)
+
+
+# Starting
+
+
+async def test_every_missing_or_malformed_setting_is_named_at_once_without_a_traceback():
+    status, _, err = await run({"POLL_SECONDS": "soon", "DATABASE_URL": "mysql://u:hush@h/x"})
+    assert status == 2
+    for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_ALERT_CHANNEL"):
+        assert f"not set: {name}" in err
+    assert "POLL_SECONDS must be" in err
+    assert "DATABASE_URL must be" in err
+    assert "Traceback" not in err
+    assert "hush" not in err
+
+
+async def test_a_port_that_is_taken_is_said_in_one_line(quick):
+    async with running(quick.environ) as bot:
+        port = bot.url.rsplit(":", 1)[1]
+        status, out, err = await run({**quick.environ, "PORT": port})
+    assert status == 1
+    assert "Traceback" not in out + err
+    assert port in out + err
+
+
+@pytest.mark.parametrize("line", PROCFILE)
+async def test_every_line_of_the_procfile_starts_and_stops(quick, line, tmp_path):
+    arguments = PROCFILE[line].split()[3:]
+    log = tmp_path / "log"
+    environ = {**quick.environ, "WEB_CONCURRENCY": "2", "DYNO": f"{line}.1"}
+    async with running(environ, *arguments, log=log, wait=line == "web") as bot:
+        await until(lambda: f"role={line}" in log.read_text())
+        if line == "worker":
+            assert not [c for c in psutil.Process(bot.process.pid).net_connections() if c.status == "LISTEN"]
+        started = time.monotonic()
+        assert await bot.stop() in (0, 143, -signal.SIGTERM)
+        assert time.monotonic() - started < 10
+    lines = log.read_text().splitlines()
+    assert len([entry for entry in lines if "WARNING" in entry]) == 1
+    assert "does not survive a restart" in log.read_text()
+
+
+async def test_web_concurrency_changes_nothing(quick):
+    async with running({**quick.environ, "WEB_CONCURRENCY": "2"}) as bot:
+        assert psutil.Process(bot.process.pid).children() == []
+
+
+async def test_a_bot_starts_while_slack_wechat_and_the_store_are_away():
+    environ = {
+        "SLACK_BOT_TOKEN": "xoxb-1",
+        "SLACK_SIGNING_SECRET": "s",
+        "SLACK_API_URL": "http://127.0.0.1:9/api/",
+        "SLACK_ALERT_CHANNEL": "C0ALERTS",
+        "WECHAT_APPID": "wx",
+        "WECHAT_SECRET": "s",
+        "WECHAT_API_URL": "http://127.0.0.1:9",
+        "DATABASE_URL": "postgresql://kf@127.0.0.1:9/kf",
+    }
+    async with running(environ) as bot:
+        assert await answers(f"{bot.url}/readyz", 503)
+        await asyncio.sleep(1)
+        assert bot.process.returncode is None
+
+
+async def test_alerts_off_has_no_store_and_is_ready(quick, tmp_path):
+    async with running({**quick.environ, "ALERTS": "off"}) as bot:
+        assert await answers(f"{bot.url}/readyz")
+    assert not (tmp_path / "kf.db").exists()
+
+
+# Stopping
+
+
+async def test_a_command_in_flight_is_answered_before_the_end(quick):
+    async with running(quick.environ) as bot:
+        quick.slack.app_url = bot.slack_url
+        quick.wechat.inject(Fault(Kind.SLOW, times=1, seconds=1))
+        said = await quick.slack.command("list", channel=CARE)
+        bot.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.1)
+        bot.process.send_signal(signal.SIGTERM)
+        assert (await said.answer()).text.startswith("Accounts 1 of 1")
+        assert await bot.stop() == 0
+
+
+async def test_a_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated(quick):
+    async with running(quick.environ) as bot:
+        quick.slack.app_url = bot.slack_url
+        quick.wechat.inject(Fault(Kind.SLOW, seconds=30))
+        said = await quick.slack.command("list", channel=CARE)
+        started = time.monotonic()
+        assert await bot.stop() == 0
+        assert time.monotonic() - started < 10
+        assert "restarting" in (await said.answer()).text
+
+
+async def test_a_stop_while_starting_is_clean(quick, tmp_path):
+    for delay in (0.05, 0.3, 0.6):
+        async with running(quick.environ, log=tmp_path / "log", wait=False) as bot:
+            await asyncio.sleep(delay)
+            assert await bot.stop() in (0, 143, -signal.SIGTERM)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+# Once, whatever happens
+
+
+async def test_a_killed_bot_tells_what_it_had_not_told_and_nothing_twice(place):
+    async with running(place.environ) as bot:
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await told(place)
+        await bot.stop(signal.SIGKILL)
+    key = place.invite("dee")
+    async with running(place.environ):
+        await asyncio.sleep(1.5)
+        place.wechat.reject(key)
+        await told(place, 2)
+        await asyncio.sleep(1.5)
+    assert [text.split(" (")[0] for text in place.texts] == ["Rejected: Bo", "Rejected: Dee"]
+
+
+async def test_two_processes_on_one_store_tell_everything_once(place):
+    keys = [place.invite(f"kf{number}") for number in range(4)]
+    async with running(place.environ), running(place.environ, "worker", wait=False):
+        await until(lambda: len(place.wechat.log) > 4)
+        for key in keys:
+            place.wechat.reject(key)
+        await told(place, 4)
+        await asyncio.sleep(2.5)
+    assert len(place.texts) == len(set(place.texts)) == 4
+
+
+# Socket Mode
+
+
+async def test_the_worker_answers_over_socket_mode_and_web_keeps_to_health(quick):
+    environ = {**quick.environ, "SLACK_APP_TOKEN": quick.slack.app_token}
+    environ.pop("SLACK_SIGNING_SECRET")
+    quick.slack.app_url = None
+    async with running(environ, "worker", wait=False) as bot:
+        await until(lambda: any(call.method == "apps.connections.open" for call in quick.slack.calls))
+        await asyncio.sleep(0.5)
+        said = await quick.slack.command("", channel=CARE)
+        assert said.ack.status == 200
+        assert (await said.answer()).text.startswith("Nothing needs attention")
+        assert await bot.stop() == 0
+    async with running(environ) as web, aiohttp.ClientSession() as session, session.post(web.slack_url) as answer:
+        assert answer.status == 404
+
+
+async def test_socket_mode_waits_for_a_slack_that_is_away(quick, tmp_path):
+    environ = {**quick.environ, "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
+    log = tmp_path / "log"
+    async with running(environ, "worker", wait=False, log=log) as bot:
+        await until(lambda: log.exists() and "Slack is not there" in log.read_text())
+        assert bot.process.returncode is None
+        assert await bot.stop() == 0
+
+
+# One-off commands
+
+
+async def test_list_prints_the_accounts_as_a_table(quick):
+    quick.wechat.add_account("anna@harbour_tea", "小波[red]", kf_wx="anna_example")
+    status, out, _ = await run(quick.environ, "list")
+    assert status == 0
+    assert "小波[red]" in out
+    assert "2 accounts" in out
+
+
+async def test_list_says_why_wechat_could_not_be_read(quick):
+    quick.wechat.allow_list = ()
+    status, _, err = await run(quick.environ, "list")
+    assert status == 1
+    assert "203.0.113.7" in err
+    assert "app-secret" not in err
+
+
+async def test_check_looks_once_tells_and_exits(quick):
+    assert (await run(quick.environ, "check"))[0] == 0
+    quick.wechat.reject("bo@harbour_tea")
+    status, out, _ = await run(quick.environ, "check")
+    assert (status, out) == (0, "WeChat: nothing due.\n") or len(quick.texts) == 1
+    await asyncio.sleep(1.2)
+    await run(quick.environ, "check")
+    assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
+
+
+async def test_check_fails_when_wechat_the_store_or_alerts_are_not_there(quick):
+    quick.wechat.inject(Fault(Kind.ERRCODE, errcode=65400))
+    assert (await run(quick.environ, "check"))[0] == 1
+    status, _, err = await run({**quick.environ, "DATABASE_URL": "sqlite:////nowhere/kf.db"}, "check")
+    assert (status, "DATABASE_URL" in err) == (1, True)
+    assert (await run({**quick.environ, "ALERTS": "off"}, "check"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["manifest"], "https://YOUR-APP.example.com/slack/events"),
+        (["manifest", "http", "--url", "https://kf.example.com"], "https://kf.example.com/slack/events"),
+        (["manifest", "socket"], "socket_mode_enabled: true"),
+    ],
+)
+async def test_a_manifest_is_printed_without_any_setting(arguments, expected):
+    status, out, _ = await run({}, *arguments)
+    assert status == 0
+    assert expected in out
+
+
+async def test_a_manifest_for_an_address_that_slack_cannot_reach_is_refused():
+    status, _, err = await run({}, "manifest", "--url", "ftp://x")
+    assert status == 2
+    assert "Traceback" not in err
+
+
+async def test_the_demo_plays_the_main_job():
+    status, out, err = await run({}, "demo")
+    assert (status, err) == (0, "")
+    for line in ("acknowledged in", "Rejected: Chen", "Bound: 小波", "Expired: Dee", "That was the main job"):
+        assert line in out
+
+
+# The way to WeChat
+
+
+async def test_wechat_goes_through_its_proxy_and_slack_does_not(quick):
+    seen: list[tuple[str, str | None]] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        credentials = next((x for x in head.split("\r\n") if x.lower().startswith("proxy-authorization")), None)
+        seen.append((head.split("\r\n", 1)[0], credentials))
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(proxy, "127.0.0.1", free_port())
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    environ = {**quick.environ, "FIXIE_URL": f"http://fixie:hush@{address}"}
+    async with server, running(environ) as bot:
+        quick.slack.app_url = bot.slack_url
+        said = await quick.slack.command("", channel=CARE)
+        text = (await said.answer()).text
+    assert "proxy" in text.lower()
+    assert "hush" not in text
+    assert seen
+    assert all(quick.environ["WECHAT_API_URL"] in line and credentials for line, credentials in seen)
+
+
+async def test_an_ambient_proxy_carries_nothing_of_wechat_and_is_warned_about(quick, tmp_path):
+    log = tmp_path / "log"
+    async with running({**quick.environ, "HTTPS_PROXY": "http://127.0.0.1:9"}, log=log) as bot:
+        quick.slack.app_url = bot.slack_url
+        said = await quick.slack.command("", channel=CARE)
+        assert (await said.answer()).text.startswith("Nothing needs attention")
+    assert "HTTPS_PROXY is set" in log.read_text()
+
+
+async def test_no_secret_reaches_the_log_at_any_level(quick, tmp_path):
+    log = tmp_path / "log"
+    async with running({**quick.environ, "LOG_LEVEL": "DEBUG"}, log=log) as bot:
+        quick.slack.app_url = bot.slack_url
+        said = await quick.slack.command("", channel=CARE)
+        await said.answer()
+        quick.wechat.reject("bo@harbour_tea")
+        await told(quick)
+        wrong = await quick.slack.command("", channel=CARE, signature="v0=" + "0" * 64)
+        assert wrong.ack.status == 401
+    text = log.read_text()
+    secrets = ["app-secret", quick.slack.bot_token, "/commands/T0001/", said.payload["trigger_id"], "access_token="]
+    assert [secret for secret in secrets if secret in text] == []
