@@ -13,6 +13,7 @@ from bot.outbox import Dead, Draft, Shape, Status
 from bot.store import Tx
 from bot.store.tables import message, meta
 
+LOST_RECENTLY = timedelta(days=1)
 ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.HEALTH)
 
 
@@ -177,7 +178,8 @@ class Waiting:
     unconfirmed: int = 0
 
 
-async def waiting(tx: Tx) -> Waiting:
+async def waiting(tx: Tx, now: datetime) -> Waiting:
+    """What waits, and what was given up in the last day: an old loss is no news for ever."""
     mine = message.c.appid == tx.appid
     unsent = sa.and_(mine, message.c.status.in_((Status.PENDING, Status.SENDING)))
     found = await tx.run(
@@ -186,7 +188,7 @@ async def waiting(tx: Tx) -> Waiting:
     queued = found.one()
     lost = await tx.run(
         sa.select(message.c.reason, sa.func.count().label("number"))
-        .where(mine, message.c.status == Status.DEAD)
+        .where(mine, message.c.status == Status.DEAD, message.c.created_at > now - LOST_RECENTLY)
         .group_by(message.c.reason)
     )
     by_reason = {row.reason: row.number for row in lost}
