@@ -23,6 +23,7 @@ from bot.tasks import Tasks
 log = logging.getLogger(__name__)
 
 CHECK_GAP = timedelta(minutes=1)  # "Check now" reads at most this often
+HASTEN_GAP = timedelta(seconds=5)  # a busy channel must not become a busy store
 STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
 
 
@@ -51,6 +52,7 @@ class Desk:
         self._tasks = tasks
         self._clock = clock
         self._checked_at: datetime | None = None
+        self._hastened_at: datetime | None = None
         self._answers = Answers(
             accounts,
             now=clock,
@@ -92,8 +94,11 @@ class Desk:
 
     def _hasten(self) -> None:
         """WeChat has just answered: a watcher that waits after failures may look again."""
-        if self._store and self._store.migrated:
-            self._tasks.start(self._wake_watcher(self._store))
+        now = self._clock()
+        if self._store is None or (self._hastened_at and now - self._hastened_at < HASTEN_GAP):
+            return
+        self._hastened_at = now
+        self._tasks.start(self._wake_watcher(self._store))
 
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
         try:

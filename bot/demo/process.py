@@ -49,9 +49,9 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def running(
-    environ: Mapping[str, str], *arguments: str, log: Path | None = None, wait: bool = True
+    environ: Mapping[str, str], *arguments: str, log: Path | None = None, wait: bool = True, module: str = "bot"
 ) -> AsyncIterator[BotProcess]:
-    """Start `python -m bot ARGUMENTS` with nothing but these variables, and stop it afterwards.
+    """Start `python -m MODULE ARGUMENTS` with nothing but these variables, and stop it afterwards.
 
     `wait` until it answers `/healthz`; its log goes to a file, or nowhere.
 
@@ -59,7 +59,7 @@ async def running(
         RuntimeError: it ended, or did not answer, within START_SECONDS.
     """
     port = free_port()
-    process = await _start(arguments, {**environ, "HOST": "127.0.0.1", "PORT": str(port)}, log)
+    process = await _start((module, *arguments), {**environ, "HOST": "127.0.0.1", "PORT": str(port)}, log)
     bot = BotProcess(process, f"http://127.0.0.1:{port}")
     try:
         if wait:
@@ -78,7 +78,7 @@ async def _start(
     out = (log or Path(os.devnull)).open("ab")
     with out:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", *arguments, cwd=ROOT, env=inherited | dict(environ), stdout=out, stderr=out
+            sys.executable, "-m", *arguments, cwd=ROOT, env=inherited | dict(environ), stdout=out, stderr=out
         )
 
 
