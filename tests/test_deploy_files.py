@@ -450,10 +450,23 @@ def test_a_create_link_has_no_character_that_markdown_or_a_form_would_change() -
 
 
 def test_the_create_links_of_a_readme_decode_to_the_manifests() -> None:
-    readmes = sorted(path.name for path in ROOT.glob("README*.md"))
-    if not readmes:
-        pytest.skip("there is no README yet")
-    for readme in readmes:
+    for readme in sorted(path.name for path in ROOT.glob("README*.md")):
         links = re.findall(r"https://api\.slack\.com/apps\?new_app=1[^\s>)\]]*", text_of(readme))
         assert links, readme
         assert set(links) <= {create_link(file_of(mode)) for mode in MODES}, readme
+
+
+def test_the_readme_explains_every_setting_and_every_scope_in_a_row() -> None:
+    rows = [line for line in text_of("README.md").splitlines() if line.startswith("|")]
+    first_cells = " ".join(row.split("|")[1] for row in rows)
+    scopes = yaml.safe_load(file_of("http"))["oauth_config"]["scopes"]["bot"]
+    assert [name for name in [*example(), *scopes] if f"`{name}`" not in first_cells] == []
+
+
+def test_the_readme_tells_the_floors_that_the_code_keeps() -> None:
+    from tests.test_house import FLOORS
+
+    told: dict[str, int] = {}
+    for floor, rooms in re.findall(r"^\| (\d) \| ([^|]+) \|", text_of("README.md"), flags=re.M):
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", rooms), int(floor))
+    assert told == FLOORS
