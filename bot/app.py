@@ -20,8 +20,7 @@ from bot.web import SLACK_PATH, CannotListenError, Server, site
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 8  # then whoever still waits is told
-LOOPS_SECONDS = 0.5  # more, for a look or a post under way: the process is gone by 10 s
+DRAIN_SECONDS = 8  # then whoever still waits is told, and the process is gone by 10 s
 DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
 
 
@@ -119,12 +118,7 @@ class Process:
             await _end(self._socket)
         if server:
             await server.stop_accepting()
-        finishing = asyncio.gather(*self._running, return_exceptions=True)
-        await self._tasks.drain(DRAIN_SECONDS)
-        if not finishing.done():
-            await asyncio.wait([finishing], timeout=LOOPS_SECONDS)
-        finishing.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(self._tasks.drain(DRAIN_SECONDS), *(_finish(task) for task in self._running))
         if server:
             await server.close()
 
@@ -145,6 +139,12 @@ class Process:
             )
         if ambient_proxies:
             log.warning("%s is set: Slack's traffic goes through it", ", ".join(ambient_proxies))
+
+
+async def _finish(task: asyncio.Task[None]) -> None:
+    """A look or a post that is under way may end; a row whose post is cut off waits out its lease."""
+    await asyncio.wait([task], timeout=DRAIN_SECONDS)
+    await _end(task)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -115,7 +115,10 @@ def assert_fit(message: Message) -> None:
 
 YEAR = (1_767_225_600, 1_798_761_600)  # 2026
 moments = st.integers(*YEAR).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
-names = st.text(max_size=40) | st.sampled_from([text[:200] for text in HOSTILE])
+# Our own icons are left out: `text` has none of ours, and a test looks for them.
+names = st.text(st.characters(exclude_characters="⏰⛔⌛✉⚪✅➖⚠"), max_size=40) | st.sampled_from(
+    [text[:200] for text in HOSTILE]
+)
 episodes = st.builds(
     Episode,
     id=st.text("0123456789abcdef", min_size=12, max_size=16),

@@ -162,6 +162,14 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
     assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(told))))
 
 
+def test_a_digest_of_every_state_names_fewer_where_space_is_short():
+    told = [episode(state, kf_nick="&" * 5000) for state in State for _ in range(12)]
+    told += [episode(kf_nick="&" * 5000, told=leads(1))] * 12
+    message = digest(*told)
+    assert_fit(message)
+    assert all(text.endswith(" and 9 more") for text in shown(message)[1:9])
+
+
 # The accounts of the drawn first run.
 
 

@@ -104,11 +104,11 @@ def _to_whom(episode: Episode) -> str:
     return f" to {now} instead of {before}" if now != before else " to another person"
 
 
-def _left_when_bound(episode: Episode) -> timedelta | None:
-    """How long before the deadline the person accepted; None when it was not before."""
+def _left_when_bound(episode: Episode) -> timedelta:
+    """How long before the deadline the person accepted; zero when it was not before."""
     if episode.state is not State.BOUND or episode.expires_at is None:
-        return None
-    return max(episode.expires_at - episode.since, timedelta(0)) or None
+        return timedelta(0)
+    return max(episode.expires_at - episode.since, timedelta(0))
 
 
 def _facts(episode: Episode) -> list[str]:

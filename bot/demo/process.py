@@ -73,7 +73,7 @@ async def _start(
     arguments: Sequence[str], environ: Mapping[str, str], log: Path | None
 ) -> asyncio.subprocess.Process:
     inherited = {
-        name: os.environ[name] for name in ("PATH", "LANG", "COVERAGE_PROCESS_START") if name in os.environ
+        name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or "COVERAGE" in name
     }
     out = (log or Path(os.devnull)).open("ab")
     with out:
