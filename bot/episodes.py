@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -152,6 +152,9 @@ class Episode:
     def has_told(self, kind: Kind, lead: timedelta = timedelta(0)) -> bool:
         return any(event.key == (kind, lead) for event in self.told)
 
+    def without_doubt(self) -> Episode:
+        return replace(self, doubt="", doubt_reads=0)
+
     @property
     def tightest_lead(self) -> timedelta | None:
         """The smallest lead that has passed, told or not."""
@@ -165,6 +168,11 @@ class Change:
     before: Episode | None
     after: Episode
     news: tuple[Event, ...] = ()
+
+    @classmethod
+    def telling(cls, before: Episode | None, after: Episode, news: tuple[Event, ...]) -> Change:
+        """A change whose news are noted in the episode, so that they are never news again."""
+        return cls(before, replace(after, told=after.told + news), news)
 
 
 def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime) -> str:

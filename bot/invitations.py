@@ -1,15 +1,16 @@
 """The rules of a binding invitation: which state follows, and what of it is news. Pure.
 
-`observe` feeds episodes a read of the list, `advance` the clock; both give back what changed, with the events
-that are new. Nothing here knows of messages, rows or Slack.
+`observe` feeds episodes a read of the list and gives back what changed, with the events that are new. What the
+clock alone says is in `deadlines`. Nothing here knows of messages, rows or Slack.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from bot.deadlines import by_the_clock, has_passed, passed_leads
 from bot.episodes import (
     NOBODY,
     AlertPolicy,
@@ -60,31 +61,6 @@ def observe(
     return changes
 
 
-def advance(
-    known: Iterable[Episode], now: datetime, policy: AlertPolicy, *, confirmed_at: datetime | None = None
-) -> list[Change]:
-    """Let the clock alone speak: leads and deadlines that have passed.
-
-    Args:
-        confirmed_at: when WeChat last confirmed these invitations, if it does not answer now.
-    """
-    changes = []
-    for episode in known:
-        after, news = _by_the_clock(episode, now, policy)
-        if after != episode:
-            changes.append(Change(episode, replace(after, confirmed_at=confirmed_at), news))
-    return changes
-
-
-def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
-    """The next moment at which the clock alone has something to say about an episode."""
-    if episode.state is not State.WAITING or episode.expires_at is None:
-        return None
-    untold = [lead for lead in policy.leads if not episode.has_told(Kind.EXPIRING, lead)]
-    tightest = episode.tightest_lead or timedelta.max
-    return episode.expires_at - max((lead for lead in untold if lead < tightest), default=timedelta(0))
-
-
 def strangers(
     known: Iterable[Episode], accounts: Iterable[KfAccount], policy: AlertPolicy
 ) -> list[tuple[str, str]]:
@@ -119,9 +95,9 @@ class _Look:
         met = _with_facts(latest, account, latest.expires_at)
         if what is Seen.BOUND:
             return self._settle(latest, self._enter(met, State.BOUND))
-        if what is Seen.IDLE and latest.state is State.WAITING and not _passed(latest, self.now):
+        if what is Seen.IDLE and latest.state is State.WAITING and not has_passed(latest, self.now):
             return self._settle(latest, self._suspect(met, State.CANCELLED))
-        return self._settle(latest, _sure(met))
+        return self._settle(latest, met.without_doubt())
 
     def at_absence(self, episodes: list[Episode]) -> list[Change]:
         return [
@@ -167,27 +143,29 @@ class _Look:
         after = _with_facts(made, account, invitation.expires_at)
         if what in (Seen.EXPIRED, Seen.REJECTED):
             how = How.BACKLOG if self.first_run else How.TOLD
-            return _told(None, replace(after, state=State(what)), (Event(Kind(what), how=how),))
+            return Change.telling(None, replace(after, state=State(what)), (Event(Kind(what), how=how),))
         smallest = self.policy.smallest_lead
-        passed = _passed_leads(after, self.now, self.policy)
+        passed = passed_leads(after, self.now, self.policy)
         # A fresh short-lived invitation is no news when it is made; only the smallest lead cannot wait.
         news = tuple(
             Event(Kind.EXPIRING, lead, How.TOLD if lead == smallest else How.SUPERSEDED) for lead in passed
         )
-        return _told(None, after, news)
+        return Change.telling(None, after, news)
 
     def _apply(self, episode: Episode, what: Seen, status: str) -> Episode:
         if episode.state.closed:  # seen again: it goes on where the row says, and what was told stays told
             episode = self._enter(episode, State.WAITING)
         if episode.state is State.REJECTED:
-            return _sure(episode)
+            return episode.without_doubt()
         if what is Seen.REJECTED:
             return self._enter(episode, State.REJECTED)
         if what is Seen.EXPIRED:
-            return _sure(episode) if episode.state is State.EXPIRED else self._enter(episode, State.EXPIRED)
+            return (
+                episode.without_doubt() if episode.state is State.EXPIRED else self._enter(episode, State.EXPIRED)
+            )
         if episode.state is State.EXPIRED:
             return self._suspect(episode, State.WAITING)
-        return _sure(episode)
+        return episode.without_doubt()
 
     def _succeed(self, latest: Episode, invitation: Invitation) -> Episode:
         if latest.state.closed:
@@ -207,7 +185,7 @@ class _Look:
         return replace(episode, doubt=state, doubt_reads=reads)
 
     def _enter(self, episode: Episode, state: State) -> Episode:
-        return replace(_sure(episode), state=state, since=self.now)
+        return replace(episode.without_doubt(), state=state, since=self.now)
 
     def _settle(self, before: Episode, after: Episode) -> list[Change]:
         """What a row did to an episode, and the clock after it; nothing if nothing changed."""
@@ -219,38 +197,10 @@ class _Look:
             if after.state is kind and fresh and before.state is not kind and not after.has_told(Kind(kind))
         ]
         if not events:
-            after, clock = _by_the_clock(after, self.now, self.policy)
+            after, clock = by_the_clock(after, self.now, self.policy)
             events = list(clock)
             return [Change(before, after, clock)] if after != before else []
-        return [_told(before, after, tuple(events))]
-
-
-def _by_the_clock(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[Episode, tuple[Event, ...]]:
-    """The episode after the leads and the deadline that have passed, and what of it is news."""
-    if episode.state is not State.WAITING:
-        return episode, ()
-    if _passed(episode, now):
-        news: tuple[Event, ...] = () if episode.has_told(Kind.EXPIRED) else (Event(Kind.EXPIRED),)
-        expired = replace(_sure(episode), state=State.EXPIRED, since=now)
-        return _told(episode, expired, news).after, news
-    passed = _passed_leads(episode, now, policy)
-    untold = [lead for lead in passed if not episode.has_told(Kind.EXPIRING, lead)]
-    news = tuple(Event(Kind.EXPIRING, lead, How.TOLD if lead == min(passed) else How.SUPERSEDED) for lead in untold)
-    return _told(episode, episode, news).after, news
-
-
-def _told(before: Episode | None, after: Episode, news: tuple[Event, ...]) -> Change:
-    return Change(before, replace(after, told=after.told + news), news)
-
-
-def _passed(episode: Episode, now: datetime) -> bool:
-    return episode.expires_at is not None and episode.expires_at <= now
-
-
-def _passed_leads(episode: Episode, now: datetime, policy: AlertPolicy) -> list[timedelta]:
-    if episode.expires_at is None:
-        return []
-    return [lead for lead in policy.leads if episode.expires_at - now <= lead]
+        return [Change.telling(before, after, tuple(events))]
 
 
 def _same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
@@ -279,7 +229,3 @@ def _with_facts(episode: Episode, account: KfAccount, expires_at: datetime | Non
         kf_id=account.kf_id,
         confirmed_at=None,
     )
-
-
-def _sure(episode: Episode) -> Episode:
-    return replace(episode, doubt="", doubt_reads=0)

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from bot import outages
+from bot.deadlines import advance
 from bot.episodes import AlertPolicy, Change, Seen, seen
-from bot.invitations import advance, observe, strangers
+from bot.invitations import observe, strangers
 from bot.marks import Marks
 from bot.outages import Health
 from bot.outbox import Draft, FirstLook, Shape, plan

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 
 from bot.store import Store
 
-pytest.register_assert_rewrite("tests.running")
+pytest.register_assert_rewrite("tests.running", "tests.fakes")
 
 settings.register_profile("bot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bot")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.demo import blockkit
 from bot.ports import Message, Outcome, Sent
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
@@ -63,6 +64,7 @@ class FakeChannel:
         within: float,
     ) -> Outcome:
         self.attempts += 1
+        _check(message)
         ts = f"17953963{self.attempts:02}.000100"
         outcome = self.outcomes.pop(0) if self.outcomes else Sent("C0ALERTS", ts)
         if isinstance(outcome, Sent):
@@ -70,6 +72,7 @@ class FakeChannel:
         return outcome
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
+        _check(message)
         outcome = self.outcomes.pop(0) if self.outcomes else Sent(channel_id, ts)
         if isinstance(outcome, Sent):
             self.edited.append((ts, message))
@@ -78,3 +81,10 @@ class FakeChannel:
     @property
     def texts(self) -> list[str]:
         return [posted.message.text for posted in self.posted]
+
+
+def _check(message: Message) -> None:
+    """Whatever is posted must be such that Slack takes it, and pings nobody."""
+    content = {"text": message.text, "blocks": list(message.blocks)}
+    assert blockkit.problems(content) == []
+    assert blockkit.mentions(content) == []

@@ -370,6 +370,17 @@ async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):
         assert (await ask(place, "status")).startswith("The database does not answer.")
 
 
+async def test_a_fault_of_the_bot_itself_is_said_and_not_silent(place, url, caplog):
+    place.wechat.rows = None  # the simulated WeChat breaks in a way that no client expects
+    assert "could not be" in await ask(place)
+
+
+async def test_details_and_check_now_are_answered_while_the_store_is_away(place):
+    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
+        for action_id in ("alert.details", "health.check"):
+            assert await _click(place, url, {"action_id": action_id, "type": "button", "value": "v1:0123"})
+
+
 async def test_kf_answers_while_slacks_api_is_away(place):
     async with bot_in_loop(place, SLACK_API_URL="http://127.0.0.1:9/api/"):
         assert (await ask(place)).startswith("Nothing needs attention")

@@ -13,7 +13,7 @@ from bot.blocks.channel import Look
 from bot.delivery import Delivery
 from bot.episodes import AlertPolicy
 from bot.marks import Marks
-from bot.ports import Gone, Held, Later, Outcome, Refused, Unknown
+from bot.ports import Clock, Gone, Held, Later, Outcome, Refused, Unknown
 from bot.store import Store, memory, queue
 from bot.store.tables import message, meta
 from bot.watch import Watcher
@@ -29,11 +29,11 @@ LEASE = timedelta(seconds=45)
 class Bot:
     """A watcher and a delivery on one store, driven by hand."""
 
-    def __init__(self, store: Store, clock: VirtualClock) -> None:
+    def __init__(self, store: Store, clock: Clock, slack: FakeChannel | None = None) -> None:
         self.clock = clock
         self.store = store
         self.wechat = FakeAccounts([bound("anna")])
-        self.slack = FakeChannel()
+        self.slack = slack or FakeChannel()
         marks, poll = Marks("secret", APPID), timedelta(seconds=300)
         self.watcher = Watcher(
             self.wechat, store, policy=AlertPolicy(), poll=poll, marks=marks, appid=APPID, clock=clock
@@ -173,10 +173,10 @@ async def test_posts_go_out_one_a_second_problems_first(bot):
     bot.wechat.listed = (rejected(), soon)
     bot.clock.forward(hours=2)
     await bot.watcher.tick()
-    assert await bot.delivery.post_next()
-    assert not await bot.delivery.post_next()
+    assert await bot.delivery.posts.next()
+    assert not await bot.delivery.posts.next()
     bot.clock.forward(seconds=1)
-    assert await bot.delivery.post_next()
+    assert await bot.delivery.posts.next()
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Rejected", "Expiring"]
 
 
@@ -219,6 +219,16 @@ async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_min
     async with bot.store.begin() as tx:
         assert (await memory.recall(tx)).held == "not_in_channel"
     assert len([record for record in caplog.records if "refuses the channel" in record.message]) == 1
+
+
+async def test_a_message_that_is_to_blame_for_a_hold_does_not_block_the_others(bot):
+    bot.wechat.listed = (rejected("bo"), rejected("chen"))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    await bot.fails(Held("some_word_about_this_message"))
+    bot.clock.forward(minutes=5)
+    await bot.delivery.run()
+    assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Chen"]
 
 
 async def test_after_a_hold_what_is_still_true_follows(bot):
@@ -318,11 +328,11 @@ async def test_an_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds
     bot.wechat.listed = (bound("bo"),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.delivery.edit_due()
-    await bot.delivery.edit_due()
+    await bot.delivery.edits.due()
+    await bot.delivery.edits.due()
     assert bot.slack.edited == []
     bot.clock.forward(seconds=10)
-    await bot.delivery.edit_due()
+    await bot.delivery.edits.due()
     assert len(bot.slack.edited) == 1
 
 
@@ -333,10 +343,20 @@ async def test_a_refused_edit_is_tried_as_text_alone_and_then_left(bot):
     await bot.watcher.tick()
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("invalid_blocks")]
     for _ in range(3):
-        await bot.delivery.edit_due()
+        await bot.delivery.edits.due()
         bot.clock.forward(seconds=10)
     assert bot.slack.edited == []
     assert bot.slack.outcomes == []
+
+
+async def test_an_edit_that_somebody_else_made_meanwhile_is_not_overwritten(bot):
+    await bot.reads(rejected("bo"), rejected("chen"))
+    bot.wechat.listed = (bound("bo"), bound("chen"))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    other = Bot(bot.store, bot.clock, bot.slack)
+    await asyncio.gather(bot.delivery.edits.due(), other.delivery.edits.due())
+    assert len(bot.slack.edited) == 2
 
 
 @pytest.mark.parametrize(("outcome", "wait"), [(Later(30, "ratelimited"), 30), (Held("is_archived"), 300)])
@@ -346,10 +366,10 @@ async def test_edits_rest_when_slack_takes_none(bot, outcome, wait):
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.outcomes = [outcome]
-    await bot.delivery.edit_due()
+    await bot.delivery.edits.due()
     assert bot.slack.edited == []
     bot.clock.forward(seconds=wait)
-    await bot.delivery.edit_due()
+    await bot.delivery.edits.due()
     assert len(bot.slack.edited) == 2
 
 
@@ -413,11 +433,9 @@ async def test_two_deliveries_on_one_store_post_each_message_once(bot):
     bot.wechat.listed = tuple(rejected(name) for name in names)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    other = Bot(bot.store, bot.clock)
-    other.slack = bot.slack
-    other.delivery._channel = bot.slack
+    other = Bot(bot.store, bot.clock, bot.slack)
     for _ in range(8):
-        await asyncio.gather(*(delivery.post_next() for delivery in (bot.delivery, other.delivery)))
+        await asyncio.gather(*(delivery.posts.next() for delivery in (bot.delivery, other.delivery)))
         bot.clock.forward(seconds=1)
     assert len(bot.slack.posted) == 5
 
@@ -428,10 +446,9 @@ async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     times = iter([bot.clock.now, bot.clock.now + LEASE])
-    bot.delivery._clock = lambda: next(times)
-    await bot.delivery.post_next()
+    paused = Bot(bot.store, lambda: next(times), bot.slack)  # it wakes up a lease later
+    await paused.delivery.posts.next()
     assert bot.slack.attempts == 0
-    bot.delivery._clock = bot.clock
     bot.clock.now += LEASE
     await bot.tells()
     assert len(bot.slack.posted) == 1

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.deadlines import advance, next_timer
 from bot.episodes import NOBODY, AlertPolicy, Change, Episode, Event, How, Kind, Seen, State, rank, seen
-from bot.invitations import advance, next_timer, observe, strangers
+from bot.invitations import observe, strangers
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from wechat_kf import Invitation, KfAccount

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bot.deadlines import advance
 from bot.episodes import AlertPolicy, Episode, How, Kind, State
-from bot.invitations import advance, observe
+from bot.invitations import observe
 from tests.accounts import account, invited
 from tests.conftest import NOW
 from wechat_kf import KfAccount

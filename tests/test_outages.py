@@ -8,7 +8,7 @@ import pytest
 
 from bot.outages import Cause, Fault, Health, after_failure, after_good, wait_after_failure
 from tests.conftest import NOW
-from wechat_kf import APIError, QuotaError, ResponseError, SetupError, TokenError, TransportError
+from wechat_kf import APIError, KfError, QuotaError, ResponseError, SetupError, TokenError, TransportError
 
 MINUTE = timedelta(minutes=1)
 POLL = 5 * MINUTE
@@ -93,6 +93,7 @@ def test_a_good_read_leaves_an_old_incident_as_it_is():
         (TransportError("GET", status=502), Fault("TransportError", detail="HTTP 502")),
         (TransportError("GET", proxy=True), Fault("TransportError", detail="proxy after 1 attempt")),
         (TransportError("GET", attempts=2), Fault("TransportError", detail="no connection after 2 attempts")),
+        (KfError("what"), Fault("KfError")),
         (ResponseError("no kf_list"), Fault("ResponseError", detail="no account list")),
     ],
 )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 import aiohttp
 import pytest
+from aiohttp import web
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.demo.servers import serve_slack
+from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
 from bot.ports import Gone, Held, Later, Message, Refused, Sent, Unknown
-from bot.slack.posting import SlackChannel, quiet_client
+from bot.slack.posting import SlackChannel, outcome_of, quiet_client
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "⛔ *Chen* · rejected"}}
 MESSAGE = Message("Rejected: Chen.", [SECTION])
@@ -106,6 +109,27 @@ async def test_nothing_that_left_this_machine_is_surely_not_sent():
     assert isinstance(outcome, Later)
 
 
+async def test_an_answer_that_does_not_say_where_the_message_stands_is_unknown():
+    async def fine(_request: web.Request) -> web.Response:
+        return web.json_response({"ok": True})
+
+    app = web.Application()
+    app.router.add_post("/api/chat.postMessage", fine)
+    async with serve(app) as url, aiohttp.ClientSession() as session:
+        channel = SlackChannel(quiet_client("xoxb-1", f"{url}/api/", session), "C0ALERTS")
+        assert await post(channel) == Unknown("an answer without channel and ts")
+
+
 async def test_a_client_that_retries_is_not_taken():
     with pytest.raises(ValueError, match="retry_handlers"):
         SlackChannel(AsyncWebClient(), "C0ALERTS")
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("0", 1.0), ("soon", 60.0), (None, 60.0)])
+def test_a_429_without_a_usable_wait_is_waited_out_for_a_minute(header, seconds):
+    class Response:
+        status_code = 429
+        data = ""
+        headers: ClassVar = {"Retry-After": header} if header else {}
+
+    assert outcome_of(SlackApiError("ratelimited", Response())) == Later(seconds, "ratelimited")

@@ -190,6 +190,21 @@ async def test_a_deadline_is_verified_by_one_short_read_when_the_last_is_old(wec
     assert await written(store) == []
 
 
+async def test_a_deadline_is_told_all_the_same_when_it_cannot_be_verified(wechat, store, clock):
+    watcher = make_watcher(wechat, store, clock, poll=timedelta(hours=5))
+    wechat.listed = (invited("bo", expires_in=2 * HOUR),)
+    await watcher.tick()
+    async with store.begin() as tx:
+        await tx.run(sa.update(meta).values(last_read_at=NOW - 6 * HOUR))
+    wechat.go_down()
+    clock.forward(hours=1)
+    await watcher.tick()
+    assert [kind for _, kind in await written(store)] == ["expiring"]
+    async with store.begin() as tx:
+        (row,) = await tx.run(sa.select(episode.c.confirmed_at))
+    assert row.confirmed_at == NOW - 6 * HOUR
+
+
 async def test_a_deadline_is_told_without_another_read_when_the_last_is_fresh(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()

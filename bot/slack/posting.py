@@ -81,10 +81,10 @@ class SlackChannel:
             return Later(NOT_REACHED, type(exc).__name__)
         except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, ValueError) as exc:
             return Unknown(type(exc).__name__)
-        try:
-            return Sent(str(response["channel"]), str(response["ts"]))
-        except (KeyError, TypeError, ValueError):
+        channel_id, ts = response.get("channel"), response.get("ts")
+        if not (isinstance(channel_id, str) and isinstance(ts, str)):
             return Unknown("an answer without channel and ts")
+        return Sent(channel_id, ts)
 
 
 def outcome_of(error: SlackApiError) -> Outcome:

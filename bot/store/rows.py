@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.deadlines import next_timer
 from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, State
-from bot.invitations import next_timer
 from bot.outbox import Root, Shape, Status
 from bot.store import Tx
 from bot.store.tables import episode, message, told

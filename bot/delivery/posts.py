@@ -1,0 +1,110 @@
+"""Posts: claim a row, send it with exactly one request, record what became of it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from bot.blocks.channel import Look
+from bot.delivery.subject import Subject, brief, digest_of, subjects
+from bot.marks import Marks
+from bot.outbox import Dead, Status
+from bot.ports import Channel, Clock, Gone, Held, Later, Outcome, Refused, Sent, Unknown
+from bot.store import Store, Tx, memory, queue
+
+log = logging.getLogger(__name__)
+
+GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
+HOLD = timedelta(minutes=5)  # between attempts while the channel or the token is refused
+LONGEST_REQUEST = 10  # seconds
+
+
+class Posts:
+    """Brings messages into the channel. Leases and fences let any number of processes do so."""
+
+    def __init__(
+        self, channel: Channel, store: Store, *, look: Look, marks: Marks, lease: timedelta, clock: Clock
+    ) -> None:
+        self._channel = channel
+        self._store = store
+        self._look = look
+        self._marks = marks
+        self._lease = lease
+        self._clock = clock
+
+    async def next(self) -> bool:
+        """Send the next message that is worth it. False when none is ready, or when the channel rests."""
+        now = self._clock()
+        subject = await self._claim(now)
+        if subject is None:
+            return False
+        row = subject.row
+        if self._clock() > now + self._lease / 2:
+            return True  # too late to begin: the row waits out its lease, and is claimed anew
+        message = subject.message(self._look)
+        outcome = await self._channel.post(
+            message,
+            metadata=self._marks.metadata(row.id, row.events),
+            thread_ts=subject.root.ts if subject.root else None,
+            broadcast=row.broadcast,
+            within=min(LONGEST_REQUEST, self._lease.total_seconds() / 4),
+        )
+        log.info("post message=%s attempt=%s outcome=%s", row.id, row.attempt, brief(outcome))
+        async with self._store.begin() as tx:
+            await self._record(tx, subject, outcome, digest_of(message))
+        return True
+
+    async def _claim(self, now: datetime) -> Subject | None:
+        while True:
+            async with self._store.begin() as tx:
+                row = await queue.claim(tx, now, self._lease, GAP)
+                if row is None:
+                    return None
+                subject = (await subjects(tx, [row]))[0]
+                if not await self._drop(tx, subject, now):
+                    return subject
+
+    async def _drop(self, tx: Tx, subject: Subject, now: datetime) -> bool:
+        """Give up what need not be sent any more; a broadcast line whose root was given up goes by itself."""
+        row, root = subject.row, subject.root
+        if not subject.still_true or subject.told_by_root:
+            await queue.dead(tx, row, Dead.UNTRUE)
+        elif root and (root.status is Status.DEAD or root.gone):
+            await self._lose_root(tx, subject)
+        else:
+            return False
+        await queue.rest(tx, now)  # nothing was posted, so the next need not wait
+        return True
+
+    async def _lose_root(self, tx: Tx, subject: Subject) -> None:
+        if subject.row.broadcast:
+            await queue.as_root(tx, subject.row)
+        else:
+            await queue.dead(tx, subject.row, Dead.UNTRUE)
+
+    async def _record(self, tx: Tx, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
+        row, now = subject.row, self._clock()
+        match outcome:
+            case Sent(channel_id, ts):
+                await queue.sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=applied_hash, now=now)
+            case Later(seconds, error):
+                until = now + timedelta(seconds=seconds)
+                await queue.later(tx, row, until, error)
+                await queue.rest(tx, until)
+            case Held(error):
+                if (await memory.recall(tx)).held != error:
+                    log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
+                # After the hold another message tries first, lest one that is to blame itself blocks them all.
+                await queue.later(tx, row, now + HOLD + 2 * GAP, error)
+                await queue.rest(tx, now + HOLD, held=error)
+            case Refused(error) if row.text_only:
+                log.error("Slack refuses message=%s error=%s: given up", row.id, error)
+                await queue.dead(tx, row, Dead.REFUSED, error)
+            case Refused(error):
+                await queue.later(tx, row, now, error, text_only=True)
+            case Gone() if subject.root:
+                await queue.note_view(tx, subject.root, gone=True)
+                await self._lose_root(tx, subject)
+            case Gone(error) | Unknown(error):
+                # Left as it is: a sending row whose lease ran out is the unknown outcome.
+                log.warning("outcome unknown message=%s error=%s", row.id, error)

@@ -1,0 +1,77 @@
+"""A message row with all that its rendering needs, and whether it still has something to say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.blocks.channel import Look, render
+from bot.episodes import Episode
+from bot.outages import Incident
+from bot.outbox import Shape, Status, still_true
+from bot.ports import Message, Outcome
+from bot.store import Tx, memory, queue, rows
+from bot.store.queue import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A row with all that its rendering needs."""
+
+    row: Row
+    members: tuple[Episode, ...] = ()
+    incident: Incident | None = None
+    root: Row | None = None
+
+    @property
+    def still_true(self) -> bool:
+        if self.row.shape is Shape.HEALTH:
+            return self.incident is not None and self.incident.over_at is None
+        return still_true(self.row.shape, self.row.facts, [member.state for member in self.members])
+
+    @property
+    def told_by_root(self) -> bool:
+        """The root went out after this line was written: it has shown the news itself."""
+        if self.row.shape is not Shape.LINE or self.root is None or self.root.status is not Status.SENT:
+            return False
+        return self.root.started_at is not None and self.root.started_at >= self.row.created_at
+
+    @property
+    def final(self) -> bool:
+        """Nothing that it shows will change again."""
+        if self.row.shape is Shape.HEALTH:
+            return self.incident is None or self.incident.over_at is not None
+        return all(member.state.closed for member in self.members)
+
+    def message(self, look: Look) -> Message:
+        """Render the row as its members stand."""
+        message = render(self.row.shape, self.row.facts, self.members, self.incident, look)
+        return Message(message.text) if self.row.text_only else message
+
+
+async def subjects(tx: Tx, found: Sequence[Row]) -> list[Subject]:
+    """Look up what the rows are about."""
+    members = await rows.with_ids(tx, [member for row in found for member in row.members])
+    return [
+        Subject(
+            row,
+            members=tuple(members[member] for member in row.members if member in members),
+            incident=await memory.incident(tx, row.id) if row.shape is Shape.HEALTH else None,
+            root=await queue.get(tx, row.root_id) if row.root_id else None,
+        )
+        for row in found
+    ]
+
+
+def digest_of(message: Message) -> str:
+    """What tells two renderings apart."""
+    content = json.dumps([message.text, list(message.blocks)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+
+
+def brief(outcome: Outcome) -> str:
+    """An outcome in a log line."""
+    error = getattr(outcome, "error", "")
+    return f"{type(outcome).__name__.lower()}{f' error={error}' if error else ''}"
