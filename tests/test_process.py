@@ -42,8 +42,9 @@ async def run(environ: Mapping[str, str], *arguments: str) -> tuple[int, str, st
         "-m",
         "bot",
         *arguments,
-        cwd=ROOT,
+        cwd="/",  # no .env of a developer
         env={name: value for name, value in os.environ.items() if name == "PATH" or "COVERAGE" in name}
+        | {"PYTHONPATH": str(ROOT)}
         | dict(environ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -54,6 +55,17 @@ async def run(environ: Mapping[str, str], *arguments: str) -> tuple[int, str, st
 
 async def told(place: World, number: int = 1) -> None:
     await until(lambda: len(place.texts) >= number)
+
+
+async def test_a_file_of_settings_is_read_and_never_wins(quick, tmp_path):
+    (tmp_path / ".env").write_text("POLL_SECONDS=soon\nLOG_LEVEL=loud\nWECHAT_APPID=wx\n")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO"}, stderr=-1
+    )
+    _, err = await process.communicate()
+    assert b"POLL_SECONDS must be" in err
+    assert b"LOG_LEVEL" not in err
+    assert b"not set: WECHAT_APPID" not in err
 
 
 # Starting

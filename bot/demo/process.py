@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -53,32 +54,36 @@ async def running(
 ) -> AsyncIterator[BotProcess]:
     """Start `python -m MODULE ARGUMENTS` with nothing but these variables, and stop it afterwards.
 
+    It runs in an empty folder: the `.env` of whoever tries the bot out is not for this one.
     `wait` until it answers `/healthz`; its log goes to a file, or nowhere.
 
     Raises:
         RuntimeError: it ended, or did not answer, within START_SECONDS.
     """
     port = free_port()
-    process = await _start((module, *arguments), {**environ, "HOST": "127.0.0.1", "PORT": str(port)}, log)
-    bot = BotProcess(process, f"http://127.0.0.1:{port}")
-    try:
-        if wait:
-            await _healthy(bot)
-        yield bot
-    finally:
-        await bot.stop()
+    variables = {**environ, "HOST": "127.0.0.1", "PORT": str(port)}
+    with tempfile.TemporaryDirectory() as folder:
+        process = await _start((module, *arguments), variables, folder, log)
+        bot = BotProcess(process, f"http://127.0.0.1:{port}")
+        try:
+            if wait:
+                await _healthy(bot)
+            yield bot
+        finally:
+            await bot.stop()
 
 
 async def _start(
-    arguments: Sequence[str], environ: Mapping[str, str], log: Path | None
+    arguments: Sequence[str], environ: Mapping[str, str], folder: str, log: Path | None
 ) -> asyncio.subprocess.Process:
     inherited = {
         name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or "COVERAGE" in name
     }
+    inherited["PYTHONPATH"] = str(ROOT)
     out = (log or Path(os.devnull)).open("ab")
     with out:
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *arguments, cwd=ROOT, env=inherited | dict(environ), stdout=out, stderr=out
+            sys.executable, "-m", *arguments, cwd=folder, env=inherited | dict(environ), stdout=out, stderr=out
         )
 
 
