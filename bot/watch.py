@@ -138,7 +138,7 @@ class Watcher:
 
     async def _observe(self, tx: Tx, known: Memory, listed: KfList, now: datetime, *, reads: int) -> None:
         accounts = [rows.storable(account) for account in listed.accounts]
-        latest = await rows.latest(tx)
+        latest = await rows.latest(tx, [account.key for account in accounts])
         earlier = await rows.earlier(tx, strangers(latest, accounts, self._policy))
         first = known.watching_since is None
         changes = observe(

@@ -89,14 +89,14 @@ class Posts:
                 await queue.sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=applied_hash, now=now)
             case Later(seconds, error):
                 until = now + timedelta(seconds=seconds)
-                await queue.later(tx, row, until, error)
                 await queue.rest(tx, until)
+                await queue.later(tx, row, until, error)
             case Held(error):
                 if (await memory.recall(tx)).held != error:
                     log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
+                await queue.rest(tx, now + HOLD, held=error)
                 # After the hold another message tries first, lest one that is to blame itself blocks them all.
                 await queue.later(tx, row, now + HOLD + 2 * GAP, error)
-                await queue.rest(tx, now + HOLD, held=error)
             case Refused(error) if row.text_only:
                 log.error("Slack refuses message=%s error=%s: given up", row.id, error)
                 await queue.dead(tx, row, Dead.REFUSED, error)

@@ -1,6 +1,7 @@
 """What must survive a restart: rows, and the transactions they change in. No rules.
 
-`Store.begin` opens a transaction; the functions of `rows`, `memory` and `queue` read and write inside it.
+`Store.begin` opens a transaction; the functions of `rows`, `memory` and `queue` read and write inside it. The
+order of locks is the account's row of `meta`, then others: the other way round transactions would deadlock.
 """
 
 from __future__ import annotations

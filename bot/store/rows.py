@@ -17,6 +17,7 @@ from bot.store.tables import episode, message, told
 from wechat_kf import KfAccount
 
 INVITATION = "invitation"
+_OPEN = tuple(state for state in State if not state.closed)
 _KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state"))
 
 
@@ -39,9 +40,10 @@ def plain(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-async def latest(tx: Tx) -> list[Episode]:
-    """The newest episode of each seat."""
-    return await _episodes(tx, episode.c.latest)
+async def latest(tx: Tx, seats: Iterable[str]) -> list[Episode]:
+    """The newest episode of each of these seats, and every one that is open: its seat may be gone."""
+    wanted = sa.or_(episode.c.state.in_(_OPEN), episode.c.seat.in_(list(seats)))
+    return await _episodes(tx, sa.and_(episode.c.latest, wanted))
 
 
 async def earlier(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
