@@ -10,25 +10,34 @@ help:
 	@echo "make bench   measure, and write bench/RESULTS.md"
 	@echo "make lock    make both requirements.txt anew from pyproject.toml"
 
-# The first interpreter that really runs: a name on PATH may be a shim with nothing behind it.
-$(BIN)/python:
+# The first interpreter that really runs and can build an environment with pip: a name on PATH may be a shim with
+# nothing behind it, and a distribution may have left ensurepip out. The stamp is written last, so that what was
+# half built, or has lost its interpreter, is built anew.
+ifneq ($(shell $(BIN)/python -m pip --version >/dev/null 2>&1 && echo fine),fine)
+.PHONY: $(VENV)/.made
+endif
+$(VENV)/.made:
 	@for python in python3.13 python3.12 python3.11 python3; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	    echo "Building $(VENV) with $$python ($$($$python --version))"; \
-	    exec $$python -m venv $(VENV); \
+	    rm -rf $(VENV); \
+	    if $$python -m venv $(VENV) && $(BIN)/python -m pip --version >/dev/null; then \
+	      touch $@; exit 0; \
+	    fi; \
+	    echo "$$python cannot build it; trying the next one"; \
 	  fi; \
 	done; \
-	echo "No Python 3.11 or newer found. Install one, then repeat." >&2; exit 1
+	echo "No Python 3.11 or newer with venv and pip was found. Install one, then repeat." >&2; exit 1
 
-$(VENV)/.run: requirements.txt | $(BIN)/python
+$(VENV)/.run: requirements.txt $(VENV)/.made
 	@echo "Installing what the bot needs"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: tests/requirements.txt requirements.txt | $(BIN)/python
+$(VENV)/.dev: tests/requirements.txt requirements.txt $(VENV)/.made
 	@echo "Installing what the tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
-	@touch $@ $(VENV)/.run
+	@touch $(VENV)/.run $@
 
 demo: $(VENV)/.run
 	@$(BIN)/python -m bot demo

@@ -143,7 +143,10 @@ def report(rows: Sequence[tuple[str, str, str, bool]]) -> str:
         "",
         "| what | measured | bound | |",
         "| --- | --- | --- | --- |",
-        *(f"| {what} | {got} | {bound} | {'✓' if kept else '✗'} |" for what, got, bound, kept in rows),
+        *(
+            f"| {what} | {got} | {bound} | {('✓' if kept else '✗') if bound else ''} |"
+            for what, got, bound, kept in rows
+        ),
         "",
         "What it means: Slack gives an app 3 seconds to acknowledge a command. The acknowledgement is the time",
         "from sending a signed `/kf` over loopback to its 200, seen by a client in a process of its own. The bare",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ AMBIENT_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 2 for settings or arguments that make no sense."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal in GBK has no emoji, and must still show the rest
     given = _parser().parse_args(arguments)
     if given.command == "manifest":
         return _manifest(given.mode, given.url)

@@ -34,7 +34,7 @@ async def serve(settings: Settings, *, role: str, ambient_proxies: Sequence[str]
         async with parts_of(settings) as parts:
             await Process(parts, role).run(stop, ambient_proxies)
     except CannotListenError as exc:
-        log.error("%s: is another process there? Choose another PORT or HOST.", exc)
+        log.error("%s: choose another PORT or HOST", exc)
         return 1
     log.info("stopped role=%s", role)
     return 0

@@ -33,6 +33,7 @@ async def check(settings: Settings) -> int:
             print("ALERTS is off: there is nothing to check.", file=sys.stderr)
             return 1
         try:
+            await parts.watcher.make_due()
             look = await parts.watcher.tick()
             await _deliver(parts)
         except StoreError as exc:

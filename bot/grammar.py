@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot.episodes import Seen
 
 MAX_TEXT = 200  # of a search: no account or nickname of WeChat is as long
-MAX_PAGE = 4  # digits
+MAX_PAGE = 9  # digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Unknown:
 
 Request = Known | Unknown
 
-_STATES: dict[str, Seen | None] = {"all": None, **{state.value: state for state in Seen}}
+_STATES: dict[str, Seen | None] = {"all": None, "unbound": Seen.IDLE, **{state.value: state for state in Seen}}
 _WORDS = ("list", "find", "show", "status", "help", *_STATES)
 _QUOTES = "'\"‘’‛“”„‟«»「」『』＂＇"
 # With `should_escape`, Slack hands on people, channels and addresses in angle brackets; `<!here>` stays typed text.
@@ -69,6 +69,7 @@ _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 def parse(text: str) -> Request:
     """Read what follows `/kf`. Case, width, quotes and surplus white space do not matter."""
     typed = _typed(text)
+    typed = re.sub(r"^/?kf(?: |$)", "", typed, flags=re.IGNORECASE)  # the command, typed or copied once more
     head, _, rest = typed.partition(" ")
     command, rest = _plain(head), rest.strip(_QUOTES + " ")
     if not command:
@@ -100,7 +101,7 @@ def _command(command: str, rest: str) -> Known | None:
     if command == "list" or command in _STATES:
         return _list([command, *_plain(rest).split()])
     text = rest[:MAX_TEXT]
-    if command == "help" or (command in ("find", "show") and not text):
+    if command == "help" or (command in ("find", "show") and not _plain(text)):
         return Help()
     if command == "find":
         return Find(text)
@@ -113,8 +114,8 @@ def _list(words: list[str]) -> List | None:
     for word in words:
         if word in _STATES:
             asked = List(asked.page, _STATES[word])
-        elif number := _page(word):
-            asked = List(number, asked.state)
+        elif re.fullmatch(rf"-?[0-9]{{1,{MAX_PAGE}}}", word):
+            asked = List(max(1, int(word)), asked.state)  # one that does not exist shows the nearest that does
         elif word != "list":
             return None
     return asked

@@ -49,8 +49,9 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
         timeout=httpx.Timeout(10, connect=5),
     )
     async with wechat, Session() as session:
-        tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret)
-        parts = Parts(settings, tokens, KfClient(wechat, tokens), session)
+        proxied = bool(settings.wechat_proxy_url)
+        tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, proxied=proxied)
+        parts = Parts(settings, tokens, KfClient(wechat, tokens, proxied=proxied), session)
         if settings.alerts:
             _add_alerts(parts)
         try:

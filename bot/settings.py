@@ -14,6 +14,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DATABASE = re.compile(r"sqlite:///|postgres(ql(\+psycopg)?)?://")
 ESCAPES = "in a password # ? / @ are written %23 %3F %2F %40"
 LONGEST_LEAD = timedelta(days=366)  # dates far from today overflow
+SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -189,6 +190,10 @@ def _database_url(text: str) -> str:
     parts = _parts(text)
     if not DATABASE.match(text) or not parts.scheme or (parts.netloc and parts.fragment):
         raise ValueError(f"must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; {ESCAPES}")
+    if parts.scheme == "sqlite" and parts.path.lstrip("/") in ("", ":memory:"):
+        raise ValueError("must name a file: what is told must outlast the process")
+    if not set(parse_qs(parts.query).get("sslmode", ())) <= SSL_MODES:
+        raise ValueError(f"has an unknown sslmode; there are {', '.join(sorted(SSL_MODES))}")
     return text
 
 

@@ -86,7 +86,7 @@ class Loop:
     def _note(self, exc: Exception) -> None:
         # The first time only: what is away for hours must not fill the log.
         if not self._failing and isinstance(exc, self._expected):
-            log.warning("%s waits: %s", self._name, type(exc).__name__)
+            log.warning("%s waits: %s", self._name, _first_line(exc))
         elif not self._failing:
             log.error("%s failed, and goes on", self._name, exc_info=exc)
         self._failing = True
@@ -96,3 +96,9 @@ class Loop:
             await asyncio.wait_for(self._woken.wait(), seconds)
         except TimeoutError:
             return
+
+
+def _first_line(exc: Exception) -> str:
+    """What is wrong, without the statement and the advice that database errors carry along."""
+    cause = getattr(exc, "orig", None) or exc
+    return f"{type(exc).__name__} {' '.join(str(cause).splitlines()[:1])}".strip()

@@ -63,6 +63,13 @@ class Watcher:
         self._clock = clock
         self._jitter = jitter
 
+    async def make_due(self) -> None:
+        """Let the next tick poll, whenever the last poll was: somebody asks for a look now."""
+        now = self._clock()
+        await self._store.open(now)
+        async with self._store.begin() as tx:
+            await memory.hasten_poll(tx, now, always=True)
+
     async def tick(self) -> Look:
         """Poll if it is time and nobody else does; let the clock speak in any case.
 

@@ -103,8 +103,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     if not _signed_in_form(request, time.time()):
         return web.Response(status=401, text="not signed by Slack\n")
-    body = await request.read()  # aiohttp answers 413 above the application's client_max_size
     try:
+        body = await _read(request)
         check_body(body, request.content_type)
     except BadRequestError as exc:
         return web.Response(status=400, text=f"{exc}\n")
@@ -119,9 +119,23 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return web.Response(status=400, text="not understood\n") if response.status >= 500 else response
 
 
+async def _read(request: web.Request) -> bytes:
+    """The body as it was signed. aiohttp answers 413 above the application's client_max_size."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadRequestError("the body is compressed, which Slack's are not")
+    try:
+        return await request.read()
+    except (web.RequestPayloadError, ConnectionError):
+        raise BadRequestError("the body did not arrive") from None
+
+
 def _signed_in_form(request: web.Request, now: float) -> bool:
-    stamp = request.headers.get("X-Slack-Request-Timestamp", "")
-    signature = request.headers.get("X-Slack-Signature", "")
+    # Of a header that comes twice the guard would read one and Bolt the other.
+    stamps = request.headers.getall("X-Slack-Request-Timestamp", [])
+    signatures = request.headers.getall("X-Slack-Signature", [])
+    if len(stamps) != 1 or len(signatures) != 1:
+        return False
+    stamp, signature = stamps[0], signatures[0]
     if not re.fullmatch(r"[0-9]{1,12}", stamp, re.ASCII) or not re.fullmatch(
         r"v0=[0-9a-f]{64}", signature, re.ASCII
     ):

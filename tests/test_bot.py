@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+from multidict import CIMultiDict
 
 from bot.demo.blockkit import mentions, problems
 from bot.demo.slack import RESPONSE_URL, error, http_error, sign
@@ -99,6 +100,12 @@ async def test_an_answer_whose_blocks_slack_refuses_comes_as_text(place, url):
 async def test_an_answer_is_tried_once_more_when_slack_fails(place, url):
     place.slack.arm(RESPONSE_URL, http_error(502))
     assert (await ask(place)).startswith("Nothing needs attention")
+
+
+async def test_a_redirected_answer_is_no_answer(place, url, caplog):
+    place.slack.arm(RESPONSE_URL, http_error(302))
+    await place.slack.command("", channel=CARE)
+    await until(lambda: "status=302" in caplog.text)
 
 
 async def test_an_answer_that_slack_does_not_take_is_logged_without_its_url(place, url, caplog):
@@ -303,6 +310,47 @@ async def test_health_answers_at_once_and_the_front_page_says_what_to_do(place, 
     async with aiohttp.ClientSession() as session, session.get(f"{url}/") as page:
         text = await page.text()
     assert "/slack/events" in text
+
+
+async def test_a_compressed_body_is_refused(place, url):
+    headers = {
+        "X-Slack-Request-Timestamp": str(int(time.time())),
+        "X-Slack-Signature": "v0=" + "0" * 64,
+        "Content-Type": FORM,
+        "Content-Encoding": "gzip",
+    }
+    where = f"{url}/slack/events"
+    async with aiohttp.ClientSession() as session, session.post(where, data=BytesIO(b"x"), headers=headers) as got:
+        assert got.status == 400
+
+
+@pytest.mark.parametrize("name", ["X-Slack-Request-Timestamp", "X-Slack-Signature"])
+async def test_a_header_that_comes_twice_is_refused(place, url, name):
+    body, stamp = "command=/kf", str(int(time.time()))
+    headers = [
+        ("X-Slack-Request-Timestamp", stamp),
+        ("X-Slack-Signature", sign(body, place.slack.signing_secret, stamp)),
+        ("Content-Type", FORM),
+        (name, "abc"),
+    ]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/slack/events", data=body, headers=CIMultiDict(headers)) as got,
+    ):
+        assert got.status == 401
+
+
+async def test_a_body_that_breaks_off_is_no_fault_of_ours(place, url, caplog):
+    host, port = url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = f"Host: x\r\nContent-Length: 99\r\nX-Slack-Request-Timestamp: {int(time.time())}"
+    signature = f"X-Slack-Signature: v0={'0' * 64}"
+    writer.write(f"POST /slack/events HTTP/1.1\r\n{head}\r\n{signature}\r\n\r\nhalf".encode())
+    await writer.drain()
+    writer.close()
+    await asyncio.sleep(0.1)
+    assert (await ask(place)).startswith("Nothing needs attention")
+    assert "Traceback" not in caplog.text
 
 
 # Alerts

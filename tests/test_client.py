@@ -389,6 +389,27 @@ async def test_no_log_line_of_a_real_request_holds_the_token_at_any_level(everyt
         assert "send_request_headers.started" in everything_logged.text
 
 
+@pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
+async def test_through_a_proxy_what_cannot_be_connected_to_is_the_proxy(fault):
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise fault
+
+    async with httpx.AsyncClient(base_url="https://api.weixin.qq.com", transport=httpx.MockTransport(fail)) as http:
+        for tokens in (FixedToken("token"), StableToken(http, "wx", "secret", proxied=True)):
+            with pytest.raises(TransportError) as caught:
+                await KfClient(http, tokens, proxied=True).kf_list(attempts=1)
+            assert caught.value.proxy
+
+
+@pytest.mark.parametrize("fault", [OSError("low"), RuntimeError("closed"), ValueError("odd")])
+async def test_what_comes_through_from_below_httpx_is_a_transport_error(fault):
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise fault
+
+    with pytest.raises(TransportError, match=type(fault).__name__):
+        await kf_client(fail).kf_list(attempts=1)
+
+
 async def test_no_log_line_and_no_error_holds_the_password_of_a_proxy(everything_logged):
     reply = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with raw_server(reply) as address:

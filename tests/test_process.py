@@ -245,22 +245,27 @@ async def test_list_says_why_wechat_could_not_be_read(quick):
     assert "app-secret" not in err
 
 
-async def test_check_looks_once_tells_and_exits(quick):
-    assert (await run(quick.environ, "check"))[0] == 0
+async def test_check_looks_each_time_tells_and_exits(quick):
+    slow = {**quick.environ, "POLL_SECONDS": "900"}
+    assert (await run(slow, "check"))[:2] == (0, "WeChat: good.\n")
     quick.wechat.reject("bo@harbour_tea")
-    status, out, _ = await run(quick.environ, "check")
-    assert (status, out) == (0, "WeChat: nothing due.\n") or len(quick.texts) == 1
-    await asyncio.sleep(1.2)
-    await run(quick.environ, "check")
+    assert (await run(slow, "check"))[:2] == (0, "WeChat: good.\n")
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
 
 
-async def test_check_fails_when_wechat_the_store_or_alerts_are_not_there(quick):
-    quick.wechat.inject(Fault(Kind.ERRCODE, errcode=65400))
-    assert (await run(quick.environ, "check"))[0] == 1
+async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_there(quick):
+    quick.wechat.enabled = False
+    assert [(await run(quick.environ, "check"))[0] for _ in range(2)] == [1, 1]
     status, _, err = await run({**quick.environ, "DATABASE_URL": "sqlite:////nowhere/kf.db"}, "check")
     assert (status, "DATABASE_URL" in err) == (1, True)
     assert (await run({**quick.environ, "ALERTS": "off"}, "check"))[0] == 1
+
+
+async def test_a_terminal_that_knows_no_emoji_shows_the_rest(quick):
+    quick.wechat.add_account("anna@harbour_tea", "Anna 😀", kf_wx="anna_example")
+    status, out, _ = await run({**quick.environ, "PYTHONIOENCODING": "ascii"}, "list")
+    assert status == 0
+    assert "anna@harbour_tea" in out
 
 
 @pytest.mark.parametrize(

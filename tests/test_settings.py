@@ -263,8 +263,12 @@ async def test_an_accepted_proxy_is_one_that_the_client_takes(url: str) -> None:
         pass
 
 
-@pytest.mark.parametrize(
-    "url", ["sqlite:///", "sqlite:///./数据.db", "postgres://", "postgres://u:p%40@[::1]:5432/kf"]
-)
+@pytest.mark.parametrize("url", ["sqlite:///./数据.db", "postgres://", "postgres://u:p%40@[::1]:5432/kf"])
 def test_an_accepted_database_url_is_one_that_the_store_can_read(url: str) -> None:
     assert make_url(read(DATABASE_URL=url).database_url)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "postgresql://u@h/kf?sslmode=weird"])
+def test_a_database_that_would_not_last_or_cannot_be_opened_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        read(DATABASE_URL=url)

@@ -64,7 +64,7 @@ async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(capl
     await loop.run()
     assert steps == 5
     assert [record.message for record in caplog.records] == [
-        "watcher waits: OSError",
+        "watcher waits: OSError away",
         "watcher works again",
         "watcher failed, and goes on",
     ]

@@ -26,7 +26,8 @@ LOGGERS = (
     "hpack.hpack",
     "hpack.table",
 )
-HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)  # they have no common base
+# httpx's have no common base, and now and then one of the layers below it comes through as it is.
+HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
 
 MAX_BODY = 1 << 20  # bytes; a hundred seats, the most there are, take some 50,000
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and each later attempt
@@ -62,9 +63,12 @@ class KfClient:
         http: httpx.AsyncClient,
         tokens: TokenSource,
         *,
+        proxied: bool = False,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        """`proxied`: `http` goes through a proxy, so what cannot be connected to is the proxy."""
         self._http = http
+        self._proxied = proxied
         self._tokens = tokens
         self._sleep = sleep
 
@@ -105,7 +109,7 @@ class KfClient:
         """Ask once, and once more with another token if the first is refused."""
         token = await self._tokens.get()
         try:
-            return await send(self._http, protocol.read(path, token))
+            return await send(self._http, protocol.read(path, token), proxied=self._proxied)
         except TokenError as error:
             refusal = error
         try:
@@ -114,11 +118,11 @@ class KfClient:
             # A source that has no other token knows less of the matter than WeChat told.
             refusal = error if error.rid else refusal
         else:
-            return await send(self._http, protocol.read(path, token))
+            return await send(self._http, protocol.read(path, token), proxied=self._proxied)
         raise refusal
 
 
-async def send(http: httpx.AsyncClient, request: protocol.Request) -> protocol.Answer:
+async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False) -> protocol.Answer:
     """Make one call: the one place that touches the network.
 
     Raises:
@@ -128,7 +132,7 @@ async def send(http: httpx.AsyncClient, request: protocol.Request) -> protocol.A
         with _unlogged():
             body = await _exchange(http, request)
     except HTTPX_ERRORS as error:
-        fault = _fault(request, error)
+        fault = _fault(request, error, proxied=proxied)
     else:
         return protocol.parse_body(body, secrets=request.secrets)
     # Raised out here: an exception of httpx, chained to ours, would bring the URL into a traceback.
@@ -156,11 +160,13 @@ async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> bytes
     return bytes(body)
 
 
-def _fault(request: protocol.Request, error: Exception) -> TransportError:
+def _fault(request: protocol.Request, error: Exception, *, proxied: bool) -> TransportError:
     """Tell what happened by its class, not by its text, which may quote the URL."""
     reason = f"{request}: {type(error).__name__}"
     if not isinstance(error, httpx.ProxyError):
-        return TransportError(reason, timed_out=isinstance(error, httpx.TimeoutException))
+        unconnected = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        timed_out = isinstance(error, httpx.TimeoutException)
+        return TransportError(reason, timed_out=timed_out, proxy=proxied and unconnected)
     # "407 Proxy Authentication Required": what a proxy answered to CONNECT is only in the text.
     status = str(error)[:3]
     if not status.isdecimal():

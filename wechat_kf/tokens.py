@@ -48,8 +48,10 @@ class StableToken:
         *,
         now: Callable[[], datetime] = _utc_now,
         within: float = 10,
+        proxied: bool = False,
     ) -> None:
-        """`now` gives aware datetimes; `within` bounds one request in seconds."""
+        """`now` gives aware datetimes; `within` bounds one request in seconds; `proxied` as of `KfClient`."""
+        self._proxied = proxied
         self._http = http
         self._request = protocol.stable_token(appid, secret)
         self._now = now
@@ -90,7 +92,7 @@ class StableToken:
         issued = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._within):
-                issued = protocol.parse_token(await send(self._http, self._request))
+                issued = protocol.parse_token(await send(self._http, self._request, proxied=self._proxied))
         if issued is None:
             reason = f"{self._request}: no answer within {self._within:g} s"
             raise TransportError(reason, timed_out=True)

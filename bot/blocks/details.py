@@ -73,7 +73,7 @@ def _facts(row: Row, now_online: str) -> list[tuple[str, str]]:
         ("Account", escape(_account(account)) + avatar),
         ("Seat number", escape(id_of(account.kf_id))),
         ("Invited", "nobody" if row.seen is Seen.IDLE else escape(id_of(row.invite_wx))),
-        ("Bound to", escape(id_of(account.kf_wx)) or "nobody"),
+        ("Bound to", escape(id_of(account.kf_wx)) or ("somebody" if account.kf_wx else "nobody")),
         ("Deadline", date(row.deadline) if row.deadline else no_deadline),
         ("Online now", now_online),
         ("OpenID", escape(openid)),

@@ -27,6 +27,8 @@ def find(rows: Sequence[Row], text: str) -> list[Row]:
 def pick(rows: Sequence[Row], text: str) -> Row | None:
     """The one account that is meant: by its handle, by a whole word, else by any part. None when in doubt."""
     wanted = fold(text)
+    if not wanted:
+        return None
     ways = (
         [row for row in rows if values.handle(row.account.key) == text],
         [row for row in rows if wanted in (*_words(row), fold(row.account.kf_id))],

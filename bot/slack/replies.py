@@ -34,19 +34,19 @@ class Reply:
             if status == 200:
                 return True
             log.warning("answer not taken attempt=%s status=%s", attempt, status)
-            if status == 400 and "blocks" in body:
-                body.pop("blocks")  # the text is complete on its own
-            elif status and status < 500 and status != 429:
+            if status == 400 or status >= 500:
+                body.pop("blocks", None)  # they may be what is refused, and the text is complete on its own
+            elif status not in (0, 429):
                 break  # used up or expired: more of the same does not help
-            else:
-                await asyncio.sleep(1 if attempt < ATTEMPTS else 0)
+            if attempt < ATTEMPTS and status != 400:
+                await asyncio.sleep(1)
         return False
 
     async def _post(self, body: dict[str, Any]) -> int:
         """The status; 0 when there was none."""
         try:
             timeout = aiohttp.ClientTimeout(total=SECONDS)
-            async with self.session.post(self.url, json=body, timeout=timeout) as response:
+            async with self.session.post(self.url, json=body, timeout=timeout, allow_redirects=False) as response:
                 return response.status
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AssertionError):  # the last: no host
             return 0
