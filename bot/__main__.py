@@ -49,7 +49,7 @@ def _run(command: str, settings: Settings) -> int:
     if command == "check":
         return asyncio.run(console.check(settings))
     ambient = [name for name in AMBIENT_PROXIES if os.environ.get(name)]
-    return asyncio.run(app.serve(settings, role=command, ambient_proxies=ambient))
+    return asyncio.run(app.serve(settings, role=command, leave=os._exit, ambient_proxies=ambient))
 
 
 def _manifest(mode: str, url: str | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from bot import __version__
@@ -13,7 +13,7 @@ from bot.desk import Desk
 from bot.parts import Parts, parts_of, utc_now
 from bot.settings import Settings
 from bot.slack import AsyncApp, hold, make_app, register
-from bot.store import StoreError
+from bot.store import StoreAway
 from bot.tasks import Loop, Tasks
 from bot.watch import TIMER_PASS
 from bot.web import SLACK_PATH, CannotListenError, Server, site
@@ -21,18 +21,24 @@ from bot.web import SLACK_PATH, CannotListenError, Server, site
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8  # then whoever still waits is told, and the process is gone by 10 s
+GONE_SECONDS = 9.7  # after the signal, whatever hangs
 DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
 
 
-async def serve(settings: Settings, *, role: str, ambient_proxies: Sequence[str] = ()) -> int:
-    """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status."""
+async def serve(
+    settings: Settings, *, role: str, leave: Callable[[int], object], ambient_proxies: Sequence[str] = ()
+) -> int:
+    """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status.
+
+    `leave` ends the process at once, with a status: a store that hangs must not outlast the host's patience.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
         async with parts_of(settings) as parts:
-            await Process(parts, role).run(stop, ambient_proxies)
+            await Process(parts, role, leave).run(stop, ambient_proxies)
     except CannotListenError as exc:
         log.error("%s: choose another PORT or HOST", exc)
         return 1
@@ -43,8 +49,9 @@ async def serve(settings: Settings, *, role: str, ambient_proxies: Sequence[str]
 class Process:
     """One running process: its server or its socket, its loops, its tasks."""
 
-    def __init__(self, parts: Parts, role: str) -> None:
+    def __init__(self, parts: Parts, role: str, leave: Callable[[int], object]) -> None:
         self._parts = parts
+        self._leave = leave
         self._role = role
         self._tasks = Tasks()
         self._loops: list[Loop] = []
@@ -61,6 +68,7 @@ class Process:
         self._announce(ambient_proxies)
         await stop.wait()
         log.info("stopping role=%s", self._role)
+        asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, 0)
         await self._drain(server)
 
     async def _listen(self) -> Server:
@@ -106,8 +114,8 @@ class Process:
         async def tell() -> float | None:
             return await delivery.run(lambda: deliver.stopping)
 
-        deliver = Loop("delivery", tell, DELIVERY_SECONDS, expected=StoreError)
-        self._loops = [Loop("watcher", look, pace, expected=StoreError), deliver]
+        deliver = Loop("delivery", tell, DELIVERY_SECONDS, expected=StoreAway)
+        self._loops = [Loop("watcher", look, pace, expected=StoreAway), deliver]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self, server: Server | None) -> None:
@@ -149,7 +157,7 @@ async def _finish(task: asyncio.Task[None]) -> None:
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await asyncio.wait([task], timeout=1)
 
 
 async def _always() -> bool:

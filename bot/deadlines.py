@@ -44,7 +44,11 @@ def by_the_clock(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[
         return Change.telling(episode, expired, news).after, news
     leads = passed_leads(episode, now, policy)
     untold = [lead for lead in leads if not episode.has_told(Kind.EXPIRING, lead)]
-    news = tuple(Event(Kind.EXPIRING, lead, How.TOLD if lead == min(leads) else How.SUPERSEDED) for lead in untold)
+    # A lead that was set anew says nothing when a tighter one has been passed already.
+    speaks = min(leads, default=timedelta.max)
+    if episode.tightest_lead and episode.tightest_lead <= speaks:
+        speaks = timedelta.max
+    news = tuple(Event(Kind.EXPIRING, lead, How.TOLD if lead == speaks else How.SUPERSEDED) for lead in untold)
     return Change.telling(episode, episode, news).after, news
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +17,7 @@ from bot.outages import Incident
 from bot.ports import Accounts, Clock, Message
 from bot.settings import Settings
 from bot.store import Store, StoreError, memory, queue, rows
-from bot.tasks import Tasks
+from bot.tasks import Tasks, in_time
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +109,10 @@ class Desk:
             if hastened:
                 self._look_now()
 
+    async def _recall(self, store: Store) -> tuple[memory.Memory, queue.Waiting]:
+        async with store.begin() as tx:
+            return await memory.recall(tx), await queue.waiting(tx, self._clock())
+
     async def _status(self) -> Status:
         settings = self._settings
         known = Status(
@@ -123,9 +126,7 @@ class Desk:
         if self._store is None:
             return known
         try:
-            async with asyncio.timeout(STORE_SECONDS), self._store.begin() as tx:
-                recalled = await memory.recall(tx)
-                waiting = await queue.waiting(tx, self._clock())
+            recalled, waiting = await in_time(self._recall(self._store), STORE_SECONDS)
         except (*StoreError, TimeoutError):
             return replace(known, store=UNREACHABLE)
         incident = recalled.health.incident

@@ -13,6 +13,7 @@ FAILED_READS = 3  # in a row, before a silence is told
 GOOD_READS = 2  # in a row, before it is over
 LONGEST_WAIT = timedelta(minutes=15)
 SETUP_WAIT = timedelta(seconds=60)  # the least, while only a person can mend it
+SAME_DAY = timedelta(days=1)  # and after a day it is told anew
 SAME_TROUBLE = timedelta(hours=1)  # back so soon, it is the old incident: its notice changes, nobody is pinged
 
 
@@ -79,20 +80,25 @@ def after_good(health: Health, now: datetime) -> Health:
     return Health(failed_reads=0, good_reads=good, incident=incident)
 
 
-def after_failure(health: Health, error: KfError, now: datetime) -> Health:
+def after_failure(health: Health, error: KfError, now: datetime, *, appid: str = "") -> Health:
     """A read failed. One cause, one notice: a silence does not end a problem that a person must mend."""
     failed = health.failed_reads + 1
-    return Health(failed_reads=failed, good_reads=0, incident=_incident(health.incident, error, failed, now))
+    return Health(failed_reads=failed, good_reads=0, incident=_incident(health.incident, error, failed, now, appid))
 
 
-def _incident(last: Incident | None, error: KfError, failed: int, now: datetime) -> Incident | None:
+def _incident(last: Incident | None, error: KfError, failed: int, now: datetime, appid: str) -> Incident | None:
     cause = _cause(error)
     if cause is Cause.SOURCE_DOWN and (failed < FAILED_READS or (last and not last.over_at)):
         return last
-    if last and (last.over_at is None or (last.cause is cause and now - last.over_at <= SAME_TROUBLE)):
+    if last and (last.over_at is None or _returns(last, cause, now)):
         # What is told stands already; it says the newest.
         return replace(last, cause=cause, fault=Fault.of(error), over_at=None)
-    return Incident(f"{cause}-{int(now.timestamp())}", cause, now, Fault.of(error))
+    return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, Fault.of(error))
+
+
+def _returns(last: Incident, cause: Cause, now: datetime) -> bool:
+    over_at = last.over_at or now
+    return last.cause is cause and now - over_at <= SAME_TROUBLE and now - last.since <= SAME_DAY
 
 
 def wait_after_failure(error: KfError, failed_reads: int, poll: timedelta, now: datetime) -> timedelta:

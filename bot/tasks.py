@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -36,6 +38,17 @@ class Tasks:
             await work
         except Exception:
             log.exception("a task failed")
+
+
+async def in_time(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """The result, or TimeoutError at the time that was set: what hangs may hang in its cancellation, too."""
+    task = asyncio.create_task(work)
+    done, _ = await asyncio.wait([task], timeout=seconds)
+    if done:
+        return task.result()
+    task.cancel()
+    task.add_done_callback(lambda late: late.cancelled() or late.exception())
+    raise TimeoutError
 
 
 class Loop:

@@ -129,12 +129,15 @@ class Watcher:
         """Take a good read in: states, events and messages in one transaction."""
         async with self._store.begin() as tx:
             known = await memory.recall(tx, lock=True)
-            if known.last_read_at and began <= known.last_read_at:
-                return  # another process has taken in a newer one
             now = self._clock()
+            if known.last_read_at and began <= known.last_read_at <= now:
+                return  # another process has taken in a newer one
             after = outages.after_good(known.health, now)
             await memory.note_health(tx, known.health, after)
-            empty_reads = 0 if listed.accounts or listed.unreadable else known.empty_reads + 1
+            if listed.unreadable and not listed.accounts:
+                await self._write(tx, advance(await rows.due(tx, now), now, self._policy), now)
+                return  # nothing of it can be read, so it says nothing
+            empty_reads = 0 if listed.accounts else known.empty_reads + 1
             doubtful = known.accounts > 0 and 0 < empty_reads < self._policy.agreeing_empty_reads
             if doubtful:
                 await memory.note_empty(tx, empty_reads)
@@ -170,7 +173,7 @@ class Watcher:
         async with self._store.begin() as tx:
             known = await memory.recall(tx, lock=True)
             now = self._clock()
-            after = outages.after_failure(known.health, error, now)
+            after = outages.after_failure(known.health, error, now, appid=self._appid)
             await memory.note_health(tx, known.health, after)
             wait = outages.wait_after_failure(error, after.failed_reads, self._poll, now)
             await memory.poll_at(tx, now + wait)

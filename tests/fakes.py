@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.demo import blockkit
-from bot.ports import Message, Outcome, Sent
+from bot.ports import Held, Message, Outcome, Sent
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
 
@@ -53,6 +53,8 @@ class FakeChannel:
     posted: list[Posted] = field(default_factory=list)
     edited: list[tuple[str, Message]] = field(default_factory=list)
     attempts: int = 0
+    refuses: str = ""  # a text that is refused by a word nobody knows
+    slowness: Callable[[], None] = lambda: None
 
     async def post(
         self,
@@ -67,12 +69,15 @@ class FakeChannel:
         _check(message)
         ts = f"17953963{self.attempts:02}.000100"
         outcome = self.outcomes.pop(0) if self.outcomes else Sent("C0ALERTS", ts)
+        if self.refuses and self.refuses in message.text:
+            outcome = Held("a_word_of_tomorrow")
         if isinstance(outcome, Sent):
             self.posted.append(Posted(message, metadata, thread_ts, broadcast, outcome.ts))
         return outcome
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
         _check(message)
+        self.slowness()
         outcome = self.outcomes.pop(0) if self.outcomes else Sent(channel_id, ts)
         if isinstance(outcome, Sent):
             self.edited.append((ts, message))

@@ -74,7 +74,7 @@ async def bot_in_loop(around: World, role: str = "web", **changed: str) -> Async
     settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
     stop = asyncio.Event()
     async with parts_of(settings) as parts:
-        running = asyncio.create_task(Process(parts, role).run(stop, []))
+        running = asyncio.create_task(Process(parts, role, _never).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":
             await until(lambda: answers(f"{url}/healthz"))
@@ -84,6 +84,10 @@ async def bot_in_loop(around: World, role: str = "web", **changed: str) -> Async
         finally:
             stop.set()
             await running
+
+
+def _never(_status: int) -> None:
+    """The process is the test's: it does not leave."""
 
 
 async def answers(url: str, status: int = 200) -> bool:

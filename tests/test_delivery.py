@@ -424,6 +424,98 @@ async def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(bot):
     assert bot.slack.posted == []
 
 
+async def test_a_trouble_that_comes_back_is_shown_by_its_notice_again(bot):
+    trouble = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
+    bot.wechat.error = trouble
+    await bot.reads()
+    bot.wechat.come_back()
+    await bot.reads(invited("bo"), after=timedelta(minutes=10))
+    for _ in range(2):
+        bot.clock.forward(seconds=10)
+        await bot.tells()
+    bot.wechat.error = trouble
+    await bot.reads(after=timedelta(minutes=10))
+    assert len(bot.slack.posted) == 1
+    assert bot.slack.edited[-1][1].text.startswith("WeChat refused this server's address")
+
+
+async def test_a_trouble_that_was_dropped_and_comes_back_is_told_after_all(bot):
+    trouble = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
+    bot.wechat.error = trouble
+    bot.slack.outcomes = [Later(900, "ratelimited")]
+    await bot.reads()
+    bot.wechat.come_back()
+    await bot.reads(invited("bo"), after=timedelta(minutes=16))
+    bot.wechat.error = trouble
+    await bot.reads(after=timedelta(minutes=10))
+    assert len(bot.slack.posted) == 1
+
+
+async def test_a_problem_that_was_dropped_and_comes_back_is_told_after_all(bot):
+    bot.slack.outcomes = [Later(600, "ratelimited")]
+    await bot.reads(rejected(), bound("anna"))
+    await bot.reads(bound("anna"))
+    await bot.reads(bound("anna"))
+    assert bot.slack.posted == []
+    await bot.reads(rejected(), bound("anna"))
+    assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Bo"]
+
+
+async def test_a_closed_thread_sends_what_is_urgent_to_the_channel_and_blocks_nobody(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon, invited("chen"))
+    await bot.reads(soon, invited("chen"), after=2 * HOUR)
+    late = invited("bo", expires_in=25 * HOUR, status="rejected")
+    bot.slack.outcomes = [Held("restricted_action_thread_locked")]
+    await bot.reads(late, rejected("chen"))
+    assert [posted.thread_ts for posted in bot.slack.posted] == [None] * 3
+
+
+async def test_a_message_that_is_always_refused_by_an_unknown_word_blocks_nobody(bot):
+    bot.slack.refuses = "Bo ("
+    names = ("bo", "chen", "dee", "fan")
+    await bot.reads(*(invited(name) for name in names))
+    await bot.reads(*(rejected(name) for name in names))
+    for _ in range(10):
+        bot.clock.forward(minutes=1)
+        await bot.tells()
+    assert sorted(text.split(" (")[0] for text in bot.slack.texts) == [
+        "Rejected: Chen",
+        "Rejected: Dee",
+        "Rejected: Fan",
+    ]
+
+
+async def test_a_store_that_stumbles_after_a_post_does_not_lose_its_ts(bot, monkeypatch):
+    bot.wechat.listed = (rejected(),)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    begin, failures = bot.store.begin, [OSError("away"), OSError("away")]
+
+    def stumble():
+        if bot.slack.posted and failures:
+            raise failures.pop()
+        return begin()
+
+    monkeypatch.setattr(bot.store, "begin", stumble)
+    await bot.delivery.posts.next()
+    bot.clock.now += LEASE
+    await bot.tells()
+    assert len(bot.slack.posted) == 1
+
+
+async def test_slow_edits_give_posts_their_turn(bot):
+    names = [f"kf{number}" for number in range(5)]
+    await bot.reads(*(invited(name) for name in names))
+    await bot.reads(*(rejected(name) for name in names))
+    bot.wechat.listed = tuple(bound(name) for name in names)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    bot.slack.slowness = lambda: bot.clock.forward(seconds=4)
+    await bot.delivery.edits.due()
+    assert len(bot.slack.edited) == 2
+
+
 # Several processes
 
 

@@ -171,6 +171,12 @@ def test_a_lead_that_is_added_later_does_not_repeat_a_tighter_one(seats):
     assert news(changes) == [(Kind.EXPIRING, 12 * HOUR, How.SUPERSEDED)]
 
 
+def test_a_lead_that_is_set_anew_is_silent_when_a_tighter_one_was_passed(seats):
+    seats.read(invited(expires_in=HOUR))
+    changes = advance(seats.episodes.values(), seats.now, AlertPolicy(leads=(24 * HOUR, 2 * HOUR)))
+    assert news(changes) == [(Kind.EXPIRING, 2 * HOUR, How.SUPERSEDED)]
+
+
 def test_an_invitation_without_deadline_has_no_leads(seats):
     seats.read(invited(expires_in=None))
     assert seats.wait(900 * DAY) == []

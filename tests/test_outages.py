@@ -80,6 +80,19 @@ def test_the_same_trouble_a_day_later_is_a_new_one():
     assert later.id != over.incident.id
 
 
+def test_a_trouble_that_comes_and_goes_for_a_day_is_told_anew():
+    health = after(ADDRESS)
+    for minutes in range(30, 26 * 60, 30):
+        health = after_good(health, NOW + minutes * MINUTE)
+        health = after_failure(health, ADDRESS, NOW + (minutes + 1) * MINUTE)
+    assert health.incident.id != after(ADDRESS).incident.id
+
+
+def test_two_accounts_of_one_store_have_incidents_of_their_own():
+    ids = {after_failure(Health(), ADDRESS, NOW, appid=appid).incident.id for appid in ("wx1", "wx2")}
+    assert len(ids) == 2
+
+
 def test_a_good_read_leaves_an_old_incident_as_it_is():
     assert after(ADDRESS, None, None).incident.over_at == NOW + MINUTE
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -160,6 +162,21 @@ async def test_a_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated
         assert await bot.stop() == 0
         assert time.monotonic() - started < 10
         assert "restarting" in (await said.answer()).text
+
+
+async def test_a_store_that_hangs_does_not_hold_the_process(quick, tmp_path):
+    async with running(quick.environ) as bot:
+        await until(lambda: len(quick.wechat.log) > 2)
+        with closing(sqlite3.connect(tmp_path / "kf.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # and nothing more: every transaction of the bot waits
+            await asyncio.sleep(1.5)
+            assert await answers(f"{bot.url}/readyz", 503)
+            quick.slack.app_url = bot.slack_url
+            said = await quick.slack.command("status", channel=CARE)
+            assert (await said.answer()).text.startswith("The database does not answer.")
+            started = time.monotonic()
+            assert await bot.stop() == 0
+            assert time.monotonic() - started < 10.5
 
 
 async def test_a_stop_while_starting_is_clean(quick, tmp_path):

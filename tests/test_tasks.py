@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
-from bot.tasks import Loop, Tasks
+import pytest
+
+from bot.tasks import Loop, Tasks, in_time
 
 
 async def test_a_task_that_fails_is_logged_and_harms_nobody(caplog):
@@ -45,6 +48,19 @@ async def test_a_task_that_is_late_may_say_a_last_word():
     await tasks.drain(0.01)
     assert words == ["restarting"]
     await tasks.drain(0.01)
+
+
+async def test_what_hangs_even_when_it_is_cancelled_is_not_waited_for():
+    async def hang() -> None:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+
+    released = asyncio.Event()
+    with pytest.raises(TimeoutError):
+        await in_time(hang(), 0.01)
+    released.set()
+    await asyncio.sleep(0)
 
 
 async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(caplog):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from bot.watch import Look, Watcher
 from tests.accounts import account, bound, invited
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts
-from wechat_kf import QuotaError, ResponseError, SetupError, TokenError, TransportError
+from wechat_kf import Invitation, QuotaError, ResponseError, SetupError, TokenError, TransportError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 POLL = timedelta(seconds=300)
@@ -261,11 +261,52 @@ async def test_the_clock_goes_on_while_an_empty_list_is_doubted(watcher, wechat,
 async def test_an_older_read_that_comes_in_late_is_dropped(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
-    slow = make_watcher(wechat, store, VirtualClock(NOW - HOUR))
+    times = iter([NOW - HOUR, NOW + HOUR])  # it was begun first, and is taken in last
+    slow = make_watcher(wechat, store, lambda: next(times))
     wechat.listed = (invited("bo", status="rejected"),)
     async with store.begin() as tx:
         await memory.poll_at(tx, NOW - DAY)
     assert await slow.tick() is Look.GOOD
+    assert await states(store) == ["waiting"]
+
+
+async def test_a_clock_that_was_ahead_does_not_stop_the_watcher(watcher, wechat, store, clock):
+    wechat.listed = (invited("bo", expires_in=90 * DAY),)
+    clock.forward(days=30)
+    await watcher.tick()
+    clock.forward(days=-30)
+    wechat.listed = (invited("bo", expires_in=90 * DAY, status="rejected"),)
+    await poll(watcher, clock, times=2)
+    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+
+
+async def test_a_list_of_which_no_row_can_be_read_is_no_first_look(watcher, wechat, store, clock):
+    wechat.listed, wechat.unreadable = (), 3
+    await watcher.tick()
+    wechat.listed, wechat.unreadable = tuple(invited(f"kf{number}", status="rejected") for number in range(8)), 0
+    await poll(watcher, clock)
+    assert [shape for shape, _ in await written(store)] == [Shape.FIRST_RUN]
+
+
+async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
+    long = "".join(chr(97 + (number * number + number // 7) % 26) for number in range(5000))
+    wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen"))
+    await watcher.tick()
+    wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen", status="rejected"))
+    await poll(watcher, clock)
+    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+
+
+async def test_the_last_moment_there_is_can_be_a_deadline(watcher, wechat, store, clock):
+    if store.kind == "PostgreSQL":
+        async with store.begin() as tx:
+            name = (await tx.run(sa.text("SELECT current_database()"))).scalar_one()
+            await tx.run(sa.text(f"ALTER DATABASE {name} SET timezone = 'Asia/Shanghai'"))
+        await store.close()
+    end = Invitation("bo_example", "waiting", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    wechat.listed = (account("bo", invitation=end),)
+    await watcher.tick()
+    await poll(watcher, clock)
     assert await states(store) == ["waiting"]
 
 

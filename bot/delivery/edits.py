@@ -10,13 +10,14 @@ from typing import Any
 from bot.blocks.channel import Look
 from bot.delivery.posts import HOLD
 from bot.delivery.subject import Subject, brief, digest_of, subjects
-from bot.ports import Channel, Clock, Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
+from bot.ports import Channel, Clock, Gone, Held, Later, Message, Outcome, Refused, Sent
 from bot.store import Store, memory, queue
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
 EDIT_GAP = timedelta(seconds=10)  # between edits of one message
+PASS = timedelta(seconds=5)  # then posts have their turn again
 EDIT_SECONDS = 4  # two requests fit into EDIT_GAP, so that two edits of one message never overlap
 
 
@@ -28,14 +29,17 @@ class Edits:
         self._store = store
         self._look = look
         self._clock = clock
+        self._rest_until: datetime | None = None
 
     async def due(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Render every living root again, and edit those that Slack shows differently."""
         now = self._clock()
+        if self._rest_until and now < self._rest_until:
+            return
         async with self._store.begin() as tx:
             living = await subjects(tx, await queue.views(tx, now))
         for subject in living:
-            if stopping() or not await self._edit(subject, now):
+            if stopping() or self._clock() - now > PASS or not await self._edit(subject, now):
                 return
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:
@@ -54,11 +58,12 @@ class Edits:
         if isinstance(outcome, Refused):
             outcome = await self._update(row, Message(message.text))
         log.info("edit message=%s outcome=%s", row.id, brief(outcome))
-        noted, go_on = _after_edit(outcome, applied, self._clock())
-        if noted:
+        if rest := _rest_after(outcome):
+            self._rest_until = self._clock() + rest
+        if noted := _noted(outcome, applied):
             async with self._store.begin() as tx:
                 await queue.note_view(tx, row, **noted)
-        return go_on
+        return isinstance(outcome, Sent | Refused | Gone)
 
     async def _settle(self, row: Row) -> None:
         """Render this root no more, unless it has begun to live again just now."""
@@ -74,16 +79,21 @@ class Edits:
         )
 
 
-def _after_edit(outcome: Outcome, applied: str, now: datetime) -> tuple[Mapping[str, Any], bool]:
-    """What to note of an edit, and whether to go on with others."""
+def _noted(outcome: Outcome, applied: str) -> Mapping[str, Any]:
+    """What to write down of an edit. What is not known is repeated, which is safe."""
     match outcome:
         case Sent() | Refused():  # refused even as text alone: asking again would not help
-            return {"applied_hash": applied}, True
+            return {"applied_hash": applied}
         case Gone():
-            return {"gone": True}, True
+            return {"gone": True}
+    return {}
+
+
+def _rest_after(outcome: Outcome) -> timedelta | None:
+    """How long Slack is left alone with edits; its limits are those of the method, not of a message."""
+    match outcome:
         case Later(seconds, _):
-            return {"next_edit_at": now + timedelta(seconds=seconds)}, False
+            return timedelta(seconds=seconds)
         case Held():
-            return {"next_edit_at": now + HOLD}, False
-        case Unknown():  # safe to repeat
-            return {}, True
+            return HOLD
+    return None

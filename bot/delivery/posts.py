@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from datetime import datetime, timedelta
 
@@ -10,13 +11,14 @@ from bot.delivery.subject import Subject, brief, digest_of, subjects
 from bot.marks import Marks
 from bot.outbox import Dead, Status
 from bot.ports import Channel, Clock, Gone, Held, Later, Outcome, Refused, Sent, Unknown
-from bot.store import Store, Tx, memory, queue
+from bot.store import Store, StoreError, Tx, memory, queue
 
 log = logging.getLogger(__name__)
 
 GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
 HOLD = timedelta(minutes=5)  # between attempts while the channel or the token is refused
 LONGEST_REQUEST = 10  # seconds
+RECORD_PAUSES = (0.1, 0.5, 2.0)  # seconds
 
 
 class Posts:
@@ -50,8 +52,7 @@ class Posts:
             within=min(LONGEST_REQUEST, self._lease.total_seconds() / 4),
         )
         log.info("post message=%s attempt=%s outcome=%s", row.id, row.attempt, brief(outcome))
-        async with self._store.begin() as tx:
-            await self._record(tx, subject, outcome, digest_of(message))
+        await self._note(subject, outcome, digest_of(message))
         return True
 
     async def _claim(self, now: datetime) -> Subject | None:
@@ -63,6 +64,20 @@ class Posts:
                 subject = (await subjects(tx, [row]))[0]
                 if not await self._drop(tx, subject, now):
                     return subject
+
+    async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
+        """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
+        for pause in RECORD_PAUSES:
+            try:
+                async with self._store.begin() as tx:
+                    await self._record(tx, subject, outcome, applied_hash)
+            except StoreError as exc:
+                log.warning("not recorded message=%s error=%s", subject.row.id, type(exc).__name__)
+                await asyncio.sleep(pause)
+            else:
+                return
+        async with self._store.begin() as tx:
+            await self._record(tx, subject, outcome, applied_hash)
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime) -> bool:
         """Give up what need not be sent any more; a broadcast line whose root was given up goes by itself."""
@@ -91,12 +106,13 @@ class Posts:
                 until = now + timedelta(seconds=seconds)
                 await queue.rest(tx, until)
                 await queue.later(tx, row, until, error)
+            case Held(error) if subject.root and "thread" in error:  # this thread is closed, not the channel
+                await self._lose_root(tx, subject)
             case Held(error):
                 if (await memory.recall(tx)).held != error:
                     log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
                 await queue.rest(tx, now + HOLD, held=error)
-                # After the hold another message tries first, lest one that is to blame itself blocks them all.
-                await queue.later(tx, row, now + HOLD + 2 * GAP, error)
+                await queue.demote(tx, row, now + HOLD, error)
             case Refused(error) if row.text_only:
                 log.error("Slack refuses message=%s error=%s: given up", row.id, error)
                 await queue.dead(tx, row, Dead.REFUSED, error)

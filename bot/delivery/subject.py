@@ -36,7 +36,7 @@ class Subject:
         """The root went out after this line was written: it has shown the news itself."""
         if self.row.shape is not Shape.LINE or self.root is None or self.root.status is not Status.SENT:
             return False
-        return self.root.started_at is not None and self.root.started_at >= self.row.created_at
+        return self.root.attempt > int(self.row.facts.get("root_attempt", self.root.attempt))
 
     @property
     def final(self) -> bool:

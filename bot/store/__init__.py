@@ -13,14 +13,19 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.store.engine import make_engine, migrate
 from bot.store.tables import meta
+from bot.tasks import in_time
 
-# What a store that cannot be reached raises, whichever driver is below.
+READY_SECONDS = 3
+
+# What a store that cannot be used raises, whichever driver is below; and the part of it that passes by itself.
 StoreError = (SQLAlchemyError, OSError)
+StoreAway = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +82,14 @@ class Store:
     async def ready(self) -> bool:
         """Whether the store can be reached and has its tables."""
         try:
-            async with self.begin() as tx:
-                await tx.run(sa.select(meta.c.appid).limit(1))
-        except StoreError:
+            await in_time(self._look(), READY_SECONDS)
+        except (*StoreError, TimeoutError):
             return False
         return self.migrated
+
+    async def _look(self) -> None:
+        async with self.begin() as tx:
+            await tx.run(sa.select(meta.c.appid).limit(1))
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_SECONDS = 10  # how long SQLite waits for another process's transaction
 CONNECT_SECONDS = 5
+HANG_SECONDS = 10
 LOOPBACK = {None, "", "localhost", "127.0.0.1", "::1"}
 MIGRATION_LOCK = 0x6B66_626F_74  # any number, the same in every process
 
@@ -48,7 +49,14 @@ def make_engine(text: str) -> AsyncEngine:
         max_overflow=2,
         pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
-        connect_args={"connect_timeout": CONNECT_SECONDS},
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            # A server that vanishes without a word is noticed in seconds, not in a quarter of an hour.
+            "tcp_user_timeout": HANG_SECONDS * 1000,
+            "keepalives_idle": HANG_SECONDS,
+            # Moments are read in UTC: in a zone to the east the last of them would not fit.
+            "options": f"-c timezone=UTC -c statement_timeout={HANG_SECONDS}s",
+        },
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from bot.outages import Cause, Fault, Health, Incident
-from bot.store import Tx
+from bot.store import Tx, queue
 from bot.store.tables import episode, meta
 
 HEALTH = "health"
+LONGEST_WAIT = timedelta(days=1)  # until midnight in Shanghai, when the quota is spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,13 @@ class Memory:
 
 
 async def claim_poll(tx: Tx, now: datetime, until: datetime) -> bool:
-    """Take the poll that is due, if nobody else has: the next one comes at `until`."""
-    mine = sa.and_(meta.c.appid == tx.appid, meta.c.next_poll_at <= now)
+    """Take the poll that is due, if nobody else has: the next one comes at `until`.
+
+    A poll that is planned too far ahead was planned by a clock that was wrong; it is due as well.
+    """
+    usual = sa.and_(meta.c.failed_reads == 0, meta.c.next_poll_at > now + 2 * (until - now))
+    due = sa.or_(meta.c.next_poll_at <= now, meta.c.next_poll_at > until + LONGEST_WAIT, usual)
+    mine = sa.and_(meta.c.appid == tx.appid, due)
     return (await tx.run(sa.update(meta).where(mine).values(next_poll_at=until))).rowcount == 1
 
 
@@ -102,6 +108,9 @@ async def note_health(tx: Tx, before: Health, after: Health) -> None:
         await tx.run(sa.insert(episode).values(**new))
     else:
         await tx.run(sa.update(episode).where(episode.c.id == change.id).values(**values))
+        await queue.unsettle(tx, [change.id])
+        if change.over_at is None:
+            await queue.revive(tx, [change.id])
 
 
 async def incident(tx: Tx, incident_id: str | None) -> Incident | None:

@@ -14,6 +14,8 @@ from bot.store import Tx
 from bot.store.tables import message, meta
 
 LOST_RECENTLY = timedelta(days=1)
+LONGEST_REST = timedelta(days=1)
+DEMOTED = 10  # beyond every rank
 ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.HEALTH)
 
 
@@ -58,7 +60,7 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
                 rank=draft.rank,
                 members=list(draft.members),
                 events=list(marks.get(draft.id, ())),
-                facts=dict(draft.facts),
+                facts={**draft.facts, **await _root_attempt(tx, draft)},
                 root_id=draft.root_id,
                 broadcast=draft.broadcast,
                 status=Status.PENDING,
@@ -69,6 +71,20 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
         # An urgent line cannot go before its root: a root that still waits becomes as urgent.
         waiting = sa.and_(message.c.id == draft.root_id, message.c.rank > draft.rank)
         await tx.run(sa.update(message).where(waiting).values(rank=draft.rank))
+
+
+Ids = Sequence[str] | sa.Select[tuple[str]]
+
+
+async def unsettle(tx: Tx, ids: Ids) -> None:
+    """What these roots tell may change again: they are views anew."""
+    await tx.run(sa.update(message).where(message.c.id.in_(ids)).values(settled=False))
+
+
+async def revive(tx: Tx, ids: Ids) -> None:
+    """What these tell is true again: those that were dropped as untrue go out after all."""
+    dropped = sa.and_(message.c.id.in_(ids), message.c.status == Status.DEAD, message.c.reason == Dead.UNTRUE)
+    await tx.run(sa.update(message).where(dropped).values(status=Status.PENDING, reason=None))
 
 
 async def claim(tx: Tx, now: datetime, lease: timedelta, gap: timedelta) -> Row | None:
@@ -92,7 +108,9 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, gap: timedelta) -> Row 
     found = (await tx.run(candidate)).mappings().first()
     if found is None:
         return None
-    rested = sa.and_(meta.c.appid == tx.appid, meta.c.next_post_at <= now)
+    # A moment too far away was written by a clock that was wrong.
+    free = sa.or_(meta.c.next_post_at <= now, meta.c.next_post_at > now + LONGEST_REST)
+    rested = sa.and_(meta.c.appid == tx.appid, free)
     if not (await tx.run(sa.update(meta).where(rested).values(next_post_at=now + gap))).rowcount:
         return None
     taken = await tx.run(
@@ -116,6 +134,12 @@ async def sent(tx: Tx, row: Row, *, channel_id: str, ts: str, applied_hash: str,
 async def later(tx: Tx, row: Row, until: datetime, error: str, **values: Any) -> bool:
     """Surely not sent: it goes back into the queue, not before `until`."""
     return await _finish(tx, row, status=Status.PENDING, not_before=until, error=error, **values)
+
+
+async def demote(tx: Tx, row: Row, until: datetime, error: str) -> bool:
+    """Not sent, and perhaps itself to blame: behind all others, lest it block them for ever."""
+    rank = sa.case((message.c.rank < DEMOTED, message.c.rank + DEMOTED), else_=message.c.rank)
+    return await later(tx, row, until, error, rank=rank)
 
 
 async def dead(tx: Tx, row: Row, reason: Dead, error: str = "") -> bool:
@@ -160,7 +184,9 @@ async def views(tx: Tx, now: datetime) -> list[Row]:
 async def claim_edit(tx: Tx, row: Row, now: datetime, until: datetime) -> bool:
     """Take the edit of a root; nobody else edits it before `until`."""
     free = sa.and_(message.c.id == row.id, message.c.next_edit_at <= now)
-    return (await tx.run(sa.update(message).where(free).values(next_edit_at=until))).rowcount == 1
+    # What Slack shows is not known until the edit is confirmed.
+    values = {"next_edit_at": until, "applied_hash": None}
+    return (await tx.run(sa.update(message).where(free).values(**values))).rowcount == 1
 
 
 async def note_view(tx: Tx, row: Row, **values: Any) -> None:
@@ -193,6 +219,12 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
     )
     by_reason = {row.reason: row.number for row in lost}
     return Waiting(queued.number, queued.oldest, by_reason.get(Dead.REFUSED, 0), by_reason.get(Dead.UNCONFIRMED, 0))
+
+
+async def _root_attempt(tx: Tx, draft: Draft) -> dict[str, int]:
+    """How often its root had been tried: sent at a later attempt, the root has shown this line's news itself."""
+    found = await tx.run(sa.select(message.c.attempt).where(message.c.id == draft.root_id))
+    return {"root_attempt": attempt} if (attempt := found.scalar()) is not None else {}
 
 
 def _row(found: sa.RowMapping) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,11 +13,12 @@ import sqlalchemy as sa
 from bot.deadlines import next_timer
 from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, State
 from bot.outbox import Root, Shape, Status
-from bot.store import Tx
+from bot.store import Tx, queue
 from bot.store.tables import episode, message, told
 from wechat_kf import KfAccount
 
 INVITATION = "invitation"
+LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _OPEN = tuple(state for state in State if not state.closed)
 _KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state"))
 
@@ -25,15 +27,21 @@ def storable(account: KfAccount) -> KfAccount:
     """The account without what no database takes: NUL and lone surrogates, both possible in JSON."""
     invitation = account.invitation
     if invitation:
-        invitation = replace(invitation, invite_wx=plain(invitation.invite_wx), status=plain(invitation.status))
+        invitation = replace(invitation, invite_wx=_key(invitation.invite_wx), status=plain(invitation.status))
     return replace(
         account,
-        kf_account=plain(account.kf_account),
+        kf_account=_key(account.kf_account),
         kf_nick=plain(account.kf_nick),
-        kf_id=plain(account.kf_id),
-        kf_openid=plain(account.kf_openid or "") or None,
+        kf_id=_key(account.kf_id),
+        kf_openid=_key(account.kf_openid or "") or None,
         invitation=invitation,
     )
+
+
+def _key(text: str) -> str:
+    """A text that is indexed: PostgreSQL refuses long ones, and one absurd ID must not stop the watcher."""
+    text = plain(text)
+    return text if len(text) <= LONGEST_KEY else text[:LONGEST_KEY] + hashlib.sha256(text.encode()).hexdigest()
 
 
 def plain(text: str) -> str:
@@ -132,12 +140,21 @@ async def save(
                     message_id=tellers.get((after.id, event)),
                 )
             )
-    if moved := [change.after.id for change in changes if change.before is not None]:
-        # A view that was final may not be any more.
-        teller = message.alias("teller")
-        roots_of = (
-            sa.select(sa.func.coalesce(teller.c.root_id, teller.c.id))
-            .join(told, told.c.message_id == teller.c.id)
-            .where(told.c.episode_id.in_(moved))
-        )
-        await tx.run(sa.update(message).where(message.c.id.in_(roots_of)).values(settled=False))
+    moved = [change.after.id for change in changes if change.before is not None]
+    reopened = [
+        change.after.id
+        for change in changes
+        if change.before and change.before.state.closed and not change.after.state.closed
+    ]
+    await queue.unsettle(tx, _roots_of(moved))
+    await queue.revive(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(reopened)))
+
+
+def _roots_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
+    """The roots that tell these episodes, themselves or by a line in their thread."""
+    teller = message.alias("teller")
+    return (
+        sa.select(sa.func.coalesce(teller.c.root_id, teller.c.id))
+        .join(told, told.c.message_id == teller.c.id)
+        .where(told.c.episode_id.in_(ids))
+    )
