@@ -21,7 +21,7 @@ from bot.web import SLACK_PATH, CannotListenError, Server, site
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8  # then whoever still waits is told, and the process is gone by 10 s
-GONE_SECONDS = 9.7  # after the signal, whatever hangs
+GONE_SECONDS = 9.5  # after the signal, whatever hangs
 DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
 
 

@@ -36,7 +36,7 @@ class Server:
     """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
 
     def __init__(self, app: web.Application) -> None:
-        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=1)
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
 
     async def listen(self, host: str, port: int) -> None:
         """Accept requests.

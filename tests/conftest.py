@@ -21,7 +21,7 @@ from bot.store import Store
 
 pytest.register_assert_rewrite("tests.running", "tests.fakes")
 
-settings.register_profile("bot", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("bot", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("bot")
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)

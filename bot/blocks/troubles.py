@@ -47,6 +47,7 @@ _SECRET = Trouble(
     "put the present AppSecret into WECHAT_SECRET and restart.",
     console=True,
 )
+# The codes people meet most have words of their own here; for all others the client's advice speaks.
 _REFUSALS = {
     -1: Trouble(
         "WeChat is busy",

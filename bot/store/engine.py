@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-BUSY_SECONDS = 10  # how long SQLite waits for another process's transaction
+BUSY_SECONDS = 5  # how long SQLite waits for another process's transaction
 CONNECT_SECONDS = 5
 HANG_SECONDS = 10
 LOOPBACK = {None, "", "localhost", "127.0.0.1", "::1"}
