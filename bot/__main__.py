@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal in GBK has no emoji, and must still show the rest
     given = _parser().parse_args(arguments)
     if given.command == "manifest":
-        return _manifest(given.mode, given.url)
+        return _manifest(given.mode, given.url, link=given.link)
     if given.command == "demo":
         from bot.demo.walk import main as demo
 
@@ -52,11 +52,12 @@ def _run(command: str, settings: Settings) -> int:
     return asyncio.run(app.serve(settings, role=command, leave=os._exit, ambient_proxies=ambient))
 
 
-def _manifest(mode: str, url: str | None) -> int:
-    from bot.manifest import manifest
+def _manifest(mode: str, url: str | None, *, link: bool) -> int:
+    from bot.manifest import create_link, manifest
 
     try:
-        print(manifest("socket" if mode == "socket" else "http", url), end="")
+        text = manifest("socket" if mode == "socket" else "http", url)
+        print(f"{create_link(text)}\n" if link else text, end="")
     except ValueError as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     manifest = commands.add_parser("manifest", help="print a Slack app manifest")
     manifest.add_argument("mode", nargs="?", choices=("http", "socket"), default="http")
     manifest.add_argument("--url", help="the address of this app, https://…")
+    manifest.add_argument("--link", action="store_true", help="print the link that creates the Slack app of it")
     return parser
 
 

@@ -109,11 +109,7 @@ class Watcher:
             return
         async with self._store.begin() as tx:
             await memory.recall(tx, lock=True)
-            now = self._clock()
-            changes = advance(
-                await rows.due(tx, now), now, self._policy, confirmed_at=last_read_at if stale else None
-            )
-            await self._write(tx, changes, now)
+            await self._by_the_clock(tx, confirmed_at=last_read_at if stale else None)
 
     async def _verify(self, began: datetime) -> bool:
         """Look before telling what only the clock says. The read brings the clock's news along."""
@@ -134,17 +130,24 @@ class Watcher:
                 return  # another process has taken in a newer one
             after = outages.after_good(known.health, now)
             await memory.note_health(tx, known.health, after)
-            if listed.unreadable and not listed.accounts:
-                await self._write(tx, advance(await rows.due(tx, now), now, self._policy), now)
-                return  # nothing of it can be read, so it says nothing
-            empty_reads = 0 if listed.accounts else known.empty_reads + 1
-            doubtful = known.accounts > 0 and 0 < empty_reads < self._policy.agreeing_empty_reads
-            if doubtful:
+            empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
+            if not self._believable(known, listed, empty_reads):
                 await memory.note_empty(tx, empty_reads)
-                await self._write(tx, advance(await rows.due(tx, now), now, self._policy), now)
+                await self._by_the_clock(tx)
                 return
             await memory.note_read(tx, known, began=began, accounts=len(listed.accounts), empty_reads=empty_reads)
             await self._observe(tx, known, listed, now, reads=max(1, empty_reads))
+
+    def _believable(self, known: Memory, listed: KfList, empty_reads: int) -> bool:
+        """Whether a list without accounts is evidence: never when it has unreadable rows, late after a full one."""
+        if listed.accounts:
+            return True
+        return listed.complete and (known.accounts == 0 or empty_reads >= self._policy.agreeing_empty_reads)
+
+    async def _by_the_clock(self, tx: Tx, *, confirmed_at: datetime | None = None) -> None:
+        now = self._clock()
+        changes = advance(await rows.due(tx, now), now, self._policy, confirmed_at=confirmed_at)
+        await self._write(tx, changes, now)
 
     async def _observe(self, tx: Tx, known: Memory, listed: KfList, now: datetime, *, reads: int) -> None:
         accounts = [rows.storable(account) for account in listed.accounts]

@@ -291,6 +291,10 @@ async def test_a_terminal_that_knows_no_emoji_shows_the_rest(quick):
         (["manifest"], "https://YOUR-APP.example.com/slack/events"),
         (["manifest", "http", "--url", "https://kf.example.com"], "https://kf.example.com/slack/events"),
         (["manifest", "socket"], "socket_mode_enabled: true"),
+        (
+            ["manifest", "--url", "https://kf.example.com", "--link"],
+            "kf.example.com%2Fslack%2Fevents",
+        ),
     ],
 )
 async def test_a_manifest_is_printed_without_any_setting(arguments, expected):

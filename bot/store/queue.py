@@ -16,6 +16,7 @@ from bot.store.tables import message, meta
 LOST_RECENTLY = timedelta(days=1)
 LONGEST_REST = timedelta(days=1)
 DEMOTED = 10  # beyond every rank
+Ids = Sequence[str] | sa.Select[tuple[str]]
 ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.HEALTH)
 
 
@@ -32,9 +33,6 @@ class Row:
     broadcast: bool
     status: Status
     attempt: int
-    created_at: datetime
-    lease_until: datetime | None
-    started_at: datetime | None
     channel_id: str | None
     ts: str | None
     text_only: bool
@@ -71,9 +69,6 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
         # An urgent line cannot go before its root: a root that still waits becomes as urgent.
         waiting = sa.and_(message.c.id == draft.root_id, message.c.rank > draft.rank)
         await tx.run(sa.update(message).where(waiting).values(rank=draft.rank))
-
-
-Ids = Sequence[str] | sa.Select[tuple[str]]
 
 
 async def unsettle(tx: Tx, ids: Ids) -> None:
