@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.quiet import Quiet
 from wechat_kf import Invitation, KfAccount
 
 NOBODY = Invitation(invite_wx="", status="", expires_at=None)
@@ -25,10 +26,25 @@ class AlertPolicy:
     agreeing_reads: int = 2  # before an absence, or a return from expired, is believed
     agreeing_empty_reads: int = 3  # before an empty list after a full one is believed
     digest_above: int = 5  # events in one tick
+    quiet: Quiet | None = None
 
     @property
     def smallest_lead(self) -> timedelta:
         return min(self.leads)
+
+    def quiet_lead(self, expires_at: datetime | None) -> timedelta | None:
+        """The extra lead of a deadline inside quiet hours: from their beginning, while people still read.
+
+        None when the smallest lead comes before them anyway.
+        """
+        window = self.quiet.window_of(expires_at) if self.quiet and expires_at else None
+        if window is None or expires_at is None or expires_at - window.begins <= self.smallest_lead:
+            return None
+        return expires_at - window.begins
+
+    def last_call(self, expires_at: datetime) -> datetime:
+        """When the last reminder that people hear is due. Nothing is postponed beyond it."""
+        return expires_at - (self.quiet_lead(expires_at) or self.smallest_lead)
 
 
 class Seen(StrEnum):
@@ -128,6 +144,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """A person who took an invitation in hand: acknowledged it, or snoozed it `until` a moment."""
+
+    user_id: str
+    name: str  # as Slack sent it: foreign text
+    at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """One invitation of one seat, with all that a message about it may show."""
 
@@ -147,6 +173,8 @@ class Episode:
     confirmed_at: datetime | None = None  # set while the clock alone spoke: the last good read before it
     next_wx: str = ""  # of REPLACED: who is invited now,
     next_expires_at: datetime | None = None  # and until when
+    acked: Hand | None = None  # ends leads and mentions
+    snoozed: Hand | None = None  # postpones the looser leads
     told: tuple[Event, ...] = ()
 
     def has_told(self, kind: Kind, lead: timedelta = timedelta(0)) -> bool:

@@ -21,14 +21,16 @@ LAST = 9  # history that pings nobody goes out when nothing else waits
 
 
 class Shape(StrEnum):
-    """What a message is: four kinds of root, then two of thread message."""
+    """What a message is: five kinds of root, then three of thread message."""
 
     PROBLEM = "problem"
     DIGEST = "digest"
     FIRST_RUN = "first_run"
+    QUIET = "quiet"  # what came while the channel was left alone
     HEALTH = "health"
-    LINE = "line"
+    LINE = "line"  # of a problem's thread, or of a digest's when a person acts on it
     NAMES = "names"
+    NOTE = "note"  # of a health notice's thread
 
 
 class Status(StrEnum):

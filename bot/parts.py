@@ -80,7 +80,7 @@ def _add_alerts(parts: Parts) -> None:
     parts.delivery = Delivery(
         SlackChannel(client, settings.slack_alert_channel),
         parts.store,
-        look=Look(leads=settings.alert_leads, poll=poll),
+        look=Look(policy=AlertPolicy(leads=settings.alert_leads), poll=poll),
         marks=marks,
         lease=timedelta(seconds=settings.alert_lease_seconds),
         clock=utc_now,

@@ -81,7 +81,41 @@ class Unknown:
 Outcome = Sent | Later | Held | Refused | Gone | Unknown
 
 
-class Channel(Protocol):
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A message that stands in the channel and carries marks of the form that the bot's have."""
+
+    channel_id: str
+    ts: str
+    thread_ts: str | None  # of its root, if it is a reply
+    key: str  # the mark of the message
+    events: tuple[str, ...]  # the marks of what it tells
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of the channel's history. `cursor` asks for the next part; "" after the last."""
+
+    messages: tuple[Past, ...]
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """The history may not be read: the scope is missing, or the membership."""
+
+    error: str
+
+
+class History(Protocol):
+    """What stands in the channel, or in one of its threads. One call is one request; nothing raises."""
+
+    async def history(
+        self, *, oldest: datetime, thread_ts: str | None = None, cursor: str = "", within: float
+    ) -> Page | Blind | Later | Held | Gone | Unknown: ...
+
+
+class Channel(History, Protocol):
     """The Slack channel that alerts go to. One call is one request; nothing is repeated, nothing raises."""
 
     async def post(
@@ -95,6 +129,26 @@ class Channel(Protocol):
     ) -> Outcome: ...
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A person pressed a button, or chose from a menu. All of it may be forged, or older than a release."""
+
+    action_id: str
+    value: str
+    user_id: str = ""
+    user_name: str = ""
+
+
+class Count(Protocol):
+    """Counts what happened, for the metrics: `count("post", "sent")`."""
+
+    def __call__(self, what: str, result: str) -> None: ...
+
+
+def uncounted(what: str, result: str) -> None:
+    """For whoever counts nothing."""
 
 
 class Clock(Protocol):

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from bot.blocks import kit
 from bot.blocks.channel import Look, render
 from bot.demo import blockkit
-from bot.episodes import Episode, Event, How, Kind, State
+from bot.episodes import AlertPolicy, Episode, Event, How, Kind, State
 from bot.outbox import Shape
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.samples import LEADS, MINUTE, sample
 
-LOOK = Look(leads=LEADS, poll=5 * MINUTE)
+LOOK = Look(policy=AlertPolicy(leads=LEADS), poll=5 * MINUTE)
 SMALLEST = min(LEADS)
 LATER = ("alert.ack", "alert.snooze", "alert.undo")  # drawn in the samples, and not built yet
 CLOSED = [state for state in State if state.closed]

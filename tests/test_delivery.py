@@ -38,7 +38,7 @@ class Bot:
         self.watcher = Watcher(
             self.wechat, store, policy=AlertPolicy(), poll=poll, marks=marks, appid=APPID, clock=clock
         )
-        look = Look(leads=AlertPolicy().leads, poll=poll)
+        look = Look(policy=AlertPolicy(), poll=poll)
         self.delivery = Delivery(self.slack, store, look=look, marks=marks, lease=LEASE, clock=clock)
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:

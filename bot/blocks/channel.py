@@ -6,20 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.blocks import alerts, health, kit, summaries, threads
-from bot.episodes import Episode
+from bot.episodes import AlertPolicy, Episode
 from bot.outages import Incident
 from bot.outbox import Shape
 from bot.ports import Message
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
     """What every channel message shares."""
 
-    leads: tuple[timedelta, ...]  # largest first
+    policy: AlertPolicy
     poll: timedelta  # how often WeChat is read while all is well
+    zone: ZoneInfo = SHANGHAI  # where "tomorrow 9:00" is
+    spoken: ZoneInfo | None = None  # the zone of texts that Slack does not put into the reader's own; None: UTC
+    mention: str = ""  # whom to call, as mrkdwn: `<!subteam^S…>`
 
 
 def render(
@@ -28,18 +34,21 @@ def render(
     members: Sequence[Episode],
     incident: Incident | None,
     look: Look,
+    *,
+    pinging: bool = False,
 ) -> Message:
     """Render a message as its members, or its incident, stand.
 
     Args:
         facts: what its draft carries.
         members: the episodes it tells, in the draft's order.
+        pinging: it is about to be posted, and may call somebody; an edit pings nobody.
     """
     if shape is Shape.HEALTH:
         return health.notice(incident, look.poll) if incident else _forgotten()
     if not members:
         return _forgotten()
-    smallest_lead = min(look.leads)
+    smallest_lead = look.policy.smallest_lead
     match shape:
         case Shape.PROBLEM:
             return alerts.root(members[0], smallest_lead)

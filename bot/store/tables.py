@@ -44,6 +44,8 @@ meta = sa.Table(
     _column("failed_reads", sa.Integer, default=0),
     _column("good_reads", sa.Integer, default=0),
     sa.Column("incident", sa.Text),  # the id of the newest, an episode of its own
+    _column("skewed_reads", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
+    sa.Column("clock_incident", sa.Text),
     _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
     sa.Column("held", sa.Text),  # the error that holds the queue
 )
@@ -72,6 +74,8 @@ episode = sa.Table(
     sa.Column("next_expires_at", Moment),
     sa.Column("next_timer_at", Moment),
     sa.Column("detail", sa.JSON),
+    sa.Column("acked", sa.JSON(none_as_null=True)),  # who and when
+    sa.Column("snoozed", sa.JSON(none_as_null=True)),  # who, when and until when
     sa.Index("episode_latest", "appid", "kind", "latest"),
     sa.Index("episode_seat", "appid", "seat", "invite_wx"),
     sa.Index("episode_timer", "appid", "next_timer_at"),
@@ -107,7 +111,11 @@ message = sa.Table(
     _column("not_before", Moment),
     sa.Column("lease_until", Moment),
     _column("attempt", sa.Integer, default=0),
-    sa.Column("started_at", Moment),  # of the newest attempt
+    _column("posts", sa.Integer, default=0, server_default="0"),  # attempts that were to post, not to look
+    sa.Column("started_at", Moment),  # of the newest of those
+    _column("looks", sa.Integer, default=0, server_default="0"),  # that did not find it
+    sa.Column("look_at", Moment),  # when its unknown outcome is looked up next
+    sa.Column("lookable_from", Moment),  # the end of the posting attempt's lease, which both looks are timed from
     sa.Column("channel_id", sa.Text),
     sa.Column("ts", sa.Text),
     sa.Column("sent_at", Moment),
@@ -118,6 +126,7 @@ message = sa.Table(
     sa.Column("next_edit_at", Moment),
     _column("settled", sa.Boolean, default=False),  # its members are closed, and it says so
     _column("gone", sa.Boolean, default=False),  # a person deleted it
+    _column("breakthrough", sa.Boolean, default=False, server_default=sa.false()),  # goes out in quiet hours, too
     sa.Index("message_queue", "appid", "status", "rank", "created_at"),
     sa.Index("message_views", "appid", "status", "settled"),
     sa.Index("message_root", "root_id"),

@@ -1,0 +1,79 @@
+"""What people do about an invitation: acknowledge it, snooze it, undo either. Pure; who they are comes along.
+
+None of it changes a state or tells anything: it ends, or postpones, what the clock would say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from bot.episodes import AlertPolicy, Episode, Hand, State
+
+MORNING = time(9)
+
+
+class Deed(StrEnum):
+    """What a person did."""
+
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    UNACKNOWLEDGED = "unacknowledged"
+    UNSNOOZED = "unsnoozed"
+
+
+class Snooze(StrEnum):
+    """For how long a person may postpone the looser leads."""
+
+    HOUR = "1h"
+    FOUR_HOURS = "4h"
+    MORNING = "morning"
+
+    def until(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """When it ends that begins `at`; "tomorrow" is the zone's."""
+        if self is Snooze.MORNING:
+            tomorrow = at.astimezone(zone).date() + timedelta(days=1)
+            return datetime.combine(tomorrow, MORNING, zone).astimezone(at.tzinfo)
+        return at + timedelta(hours=1 if self is Snooze.HOUR else 4)
+
+
+def snoozes(episode: Episode, policy: AlertPolicy, zone: ZoneInfo) -> list[Snooze]:
+    """What may be offered: only what ends before the last call, as seen from the newest lead that has passed."""
+    lead = episode.tightest_lead
+    if episode.state is not State.WAITING or episode.expires_at is None or lead is None or episode.acked:
+        return []
+    passed_at, last_call = episode.expires_at - lead, policy.last_call(episode.expires_at)
+    return [choice for choice in Snooze if choice.until(passed_at, zone) < last_call]
+
+
+def acknowledge(episode: Episode, hand: Hand) -> Episode | None:
+    """The episode in somebody's hands. None when it needs none any more, or is in somebody's already."""
+    if episode.state.closed or episode.acked:
+        return None
+    return replace(episode, acked=replace(hand, until=None), snoozed=None)
+
+
+def snooze(episode: Episode, hand: Hand, policy: AlertPolicy) -> Episode | None:
+    """The episode with its looser leads postponed to `hand.until`, at the latest to its last call.
+
+    None when there is nothing to postpone: it is settled, acknowledged, or the last call has passed.
+    """
+    if episode.state is not State.WAITING or episode.expires_at is None or episode.acked or hand.until is None:
+        return None
+    until = min(hand.until, policy.last_call(episode.expires_at))
+    if until <= hand.at or (episode.snoozed and episode.snoozed.until == until):
+        return None
+    return replace(episode, snoozed=replace(hand, until=until))
+
+
+def undo(episode: Episode) -> tuple[Episode, Deed] | None:
+    """Take back what was done last. None when nothing is there to be taken back."""
+    if episode.state.closed:
+        return None
+    if episode.acked:
+        return replace(episode, acked=None), Deed.UNACKNOWLEDGED
+    if episode.snoozed:
+        return replace(episode, snoozed=None), Deed.UNSNOOZED
+    return None
