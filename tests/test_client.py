@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import traceback
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tests.wechat import (
     ACCESS_TOKEN,
     SECRET,
     Pauses,
+    all_at_debug,
     answer,
     chain,
     fixture,
@@ -91,14 +91,8 @@ def simulator() -> Simulator:
 
 @pytest.fixture
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """Every logger of the process at DEBUG, as the most curious operator would have it."""
-    names = [None, *client.LOGGERS, *logging.root.manager.loggerDict]
-    levels = {name: logging.getLogger(name).level for name in names}
-    for name in levels:
-        logging.getLogger(name).setLevel(logging.DEBUG)
-    yield caplog
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+    with all_at_debug():
+        yield caplog
 
 
 def assert_tells_no_secret(error: BaseException, *secrets: str) -> None:
@@ -126,6 +120,25 @@ async def test_the_online_list_is_asked_for_as_documented():
     (online,) = await kf_client(wechat).online_kf_list()
     assert (online.key, online.status, online.accepted_case) == ("anna@harbour_tea", 1, 3)
     assert wechat.requests[0].url.path == "/cgi-bin/customservice/getonlinekflist"
+
+
+DATE, SAID = "Mon, 23 Nov 2026 01:12:00 GMT", datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "served_at"), [({"date": DATE}, SAID), ({}, None), ({"date": "yesterday"}, None)]
+)
+async def test_the_list_comes_with_the_time_that_wechat_says_it_is(headers, served_at):
+    wechat = WeChat(httpx.Response(200, headers=headers, content=fixture("kf_list")))
+    observed = await kf_client(wechat).kf_list()
+    assert observed.served_at == served_at
+    assert len(observed.accounts) == 6
+
+
+async def test_the_time_is_that_of_the_answer_that_was_read_in_the_end():
+    late = httpx.Response(200, headers={"date": DATE}, json={"kf_list": []})
+    wechat = WeChat(httpx.Response(502, headers={"date": "Mon, 23 Nov 2026 01:11:00 GMT"}), late)
+    assert (await kf_client(wechat).kf_list()).served_at == SAID
 
 
 async def test_an_authorizer_access_token_travels_like_any_other():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -426,6 +428,51 @@ def test_a_page_that_quotes_our_url_is_quoted_without_its_query():
     with pytest.raises(ResponseError) as caught:
         protocol.parse_body(b"<p>https://h/getkflist?access_token=abc not found</p>")
     assert str(caught.value).endswith("'<p>https://h/getkflist?… not found</p>'")
+
+
+@pytest.fixture
+def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The machine is in New York."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun Nov  6 08:49:37 1994", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("Sun, 06 Nov 1994 16:49:37 +0800", datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)),
+        ("", None),
+        ("yesterday", None),
+        ("Sun, 31 Feb 1994 08:49:37 GMT", None),
+        ("Sun, 06 Nov 1994 25:49:37 GMT", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
+        ("Fri, 31 Dec 9999 23:59:59 -99999999999999999999", None),
+        ("1795396320", None),
+    ],
+)
+def test_a_date_header_is_a_moment_or_nothing(date, expected):
+    reply = protocol.parse_reply(b'{"kf_list":[]}', date=date)
+    assert reply.served_at == expected
+    assert expected is None or reply.served_at.tzinfo is UTC
+
+
+@given(st.text() | st.text(alphabet="0123456789 :,+-JanGMT"))
+def test_no_date_header_breaks_an_answer(date):
+    reply = protocol.parse_reply(b'{"errcode":0}', date=date)
+    assert reply.served_at is None or reply.served_at.utcoffset() == timedelta(0)
+
+
+def test_an_answer_without_a_date_has_none_and_a_refusal_stays_one():
+    assert protocol.parse_reply(b"{}") == protocol.Reply({}, None)
+    with pytest.raises(TokenError):
+        protocol.parse_reply(b'{"errcode":40001}', date="Sun, 06 Nov 1994 08:49:37 GMT")
 
 
 def test_a_token_is_read_with_its_life():

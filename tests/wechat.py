@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
 
 from tests.conftest import APPID, VirtualClock
-from wechat_kf import FixedToken, KfClient, StableToken, TokenSource
+from wechat_kf import FixedToken, KfClient, StableToken, TokenSource, client
 from wechat_kf.simulator import Simulator
 
 BASE_URL = "https://api.weixin.qq.com"
@@ -99,6 +100,18 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
             seen.append(link)
             yield link
             queue += [link.__cause__, link.__context__]
+
+
+@contextmanager
+def all_at_debug() -> Iterator[None]:
+    """Every logger of the process at DEBUG, as the most curious operator would have it."""
+    loggers = [logging.getLogger(name) for name in [None, *client.LOGGERS, *logging.root.manager.loggerDict]]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @asynccontextmanager

@@ -77,14 +77,15 @@ class KfClient:
 
         `within` bounds the whole read in seconds: token, attempts and the pauses between them.
         """
-        return protocol.parse_kf_list(await self._read(protocol.KF_LIST, within, attempts))
+        reply = await self._read(protocol.KF_LIST, within, attempts)
+        return protocol.parse_kf_list(reply.answer, served_at=reply.served_at)
 
     async def online_kf_list(self, *, within: float = 10, attempts: int = 3) -> tuple[OnlineKf, ...]:
         """Return the accounts that are logged in to the web client. Bounds as in `kf_list`."""
-        answer = await self._read(protocol.ONLINE_KF_LIST, within, attempts)
-        return protocol.parse_online_kf_list(answer)
+        reply = await self._read(protocol.ONLINE_KF_LIST, within, attempts)
+        return protocol.parse_online_kf_list(reply.answer)
 
-    async def _read(self, path: str, within: float, attempts: int) -> protocol.Answer:
+    async def _read(self, path: str, within: float, attempts: int) -> protocol.Reply:
         """Ask until an answer comes. Only for reads: a write that seems to fail may have happened."""
         attempt = 0
         fault: TransportError | BusyError
@@ -105,7 +106,7 @@ class KfClient:
             fault = TransportError(f"GET {path}: no answer within {within:g} s", timed_out=True)
         raise fault.after(attempt) if isinstance(fault, TransportError) else fault
 
-    async def _attempt(self, path: str) -> protocol.Answer:
+    async def _attempt(self, path: str) -> protocol.Reply:
         """Ask once, and once more with another token if the first is refused."""
         token = await self._tokens.get()
         try:
@@ -122,25 +123,25 @@ class KfClient:
         raise refusal
 
 
-async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False) -> protocol.Answer:
+async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False) -> protocol.Reply:
     """Make one call: the one place that touches the network.
 
     Raises:
         TransportError, ResponseError, APIError: no answer, an odd one, a refusal.
     """
     try:
-        with _unlogged():
-            body = await _exchange(http, request)
+        with unlogged():
+            body, date = await _exchange(http, request)
     except HTTPX_ERRORS as error:
         fault = _fault(request, error, proxied=proxied)
     else:
-        return protocol.parse_body(body, secrets=request.secrets)
+        return protocol.parse_reply(body, date=date, secrets=request.secrets)
     # Raised out here: an exception of httpx, chained to ours, would bring the URL into a traceback.
     raise fault
 
 
-async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> bytes:
-    """Send, and receive the body of a 2xx answer."""
+async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> tuple[bytes, str]:
+    """Send, and receive the body of a 2xx answer with its `Date`, which is "" when there is none."""
     async with http.stream(
         request.method,
         request.path,
@@ -157,7 +158,7 @@ async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> bytes
             body += chunk
             if len(body) > MAX_BODY:
                 raise ResponseError(f"{request}: the answer is longer than {MAX_BODY} bytes")
-    return bytes(body)
+    return bytes(body), response.headers.get("date", "")
 
 
 def _fault(request: protocol.Request, error: Exception, *, proxied: bool) -> TransportError:
@@ -187,8 +188,8 @@ _ours: ContextVar[bool] = ContextVar("wechat_kf_request", default=False)
 
 
 @contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep what happens in here out of the logs of the libraries below, at every level."""
+def unlogged() -> Iterator[None]:
+    """Keep what httpx does in here out of the logs, its own and those of the libraries below, at every level."""
     mark = _ours.set(True)
     try:
         yield

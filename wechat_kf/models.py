@@ -42,6 +42,7 @@ class KfList:
 
     accounts: tuple[KfAccount, ...]
     unreadable: int = 0  # rows that were no JSON objects
+    served_at: datetime | None = None  # WeChat's clock as it answered; aware, UTC; None when it did not say
 
     @property
     def complete(self) -> bool:

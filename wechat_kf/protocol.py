@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from wechat_kf.errors import APIError, ResponseError, api_error
 from wechat_kf.models import Invitation, KfAccount, KfList, OnlineKf
@@ -37,6 +38,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that was read, and when WeChat's clock says that it was given."""
+
+    answer: Answer
+    served_at: datetime | None = None  # aware, UTC
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedToken:
     """A fresh access token, and how long it lives."""
 
@@ -58,6 +67,14 @@ def stable_token(appid: str, secret: str) -> Request:
     # Raw UTF-8: parts of the API refuse \u escapes (40033).
     body = json.dumps(payload, ensure_ascii=False).encode()
     return Request("POST", TOKEN, body=body, secrets=(secret,))
+
+
+def parse_reply(body: bytes, *, date: str = "", secrets: Iterable[str] = ()) -> Reply:
+    """Read a body as `parse_body` does, with the same errors, and the `Date` header beside it.
+
+    A header that is absent or unreadable is no fault of the answer: `served_at` is None then.
+    """
+    return Reply(parse_body(body, secrets=secrets), _http_date(date))
 
 
 def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
@@ -87,8 +104,8 @@ def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
     return answer
 
 
-def parse_kf_list(answer: Answer) -> KfList:
-    """Read the accounts out of a `getkflist` answer, in its order.
+def parse_kf_list(answer: Answer, *, served_at: datetime | None = None) -> KfList:
+    """Read the accounts out of a `getkflist` answer, in its order. `served_at` is kept as it is.
 
     One odd row never spoils the list: what it lacks is empty, what is new is kept verbatim, and a row that
     is no object is counted.
@@ -101,7 +118,7 @@ def parse_kf_list(answer: Answer) -> KfList:
     """
     rows = _rows(answer, "kf_list")
     accounts = tuple(_account(row) for row in rows if isinstance(row, dict))
-    return KfList(accounts, unreadable=len(rows) - len(accounts))
+    return KfList(accounts, unreadable=len(rows) - len(accounts), served_at=served_at)
 
 
 def parse_online_kf_list(answer: Answer) -> tuple[OnlineKf, ...]:
@@ -224,6 +241,16 @@ def _number(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
+        return None
+
+
+def _http_date(text: str) -> datetime | None:
+    """`Mon, 23 Nov 2026 01:12:00 GMT` and the older forms as an aware UTC datetime; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text)
+        # The older forms name no zone, and "-0000" is none: HTTP means UTC all the same.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 

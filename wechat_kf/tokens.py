@@ -92,7 +92,8 @@ class StableToken:
         issued = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._within):
-                issued = protocol.parse_token(await send(self._http, self._request, proxied=self._proxied))
+                reply = await send(self._http, self._request, proxied=self._proxied)
+                issued = protocol.parse_token(reply.answer)
         if issued is None:
             reason = f"{self._request}: no answer within {self._within:g} s"
             raise TransportError(reason, timed_out=True)
