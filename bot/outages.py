@@ -15,6 +15,9 @@ LONGEST_WAIT = timedelta(minutes=15)
 SETUP_WAIT = timedelta(seconds=60)  # the least, while only a person can mend it
 SAME_DAY = timedelta(days=1)  # and after a day it is told anew
 SAME_TROUBLE = timedelta(hours=1)  # back so soon, it is the old incident: its notice changes, nobody is pinged
+CLOCK_BOUND = timedelta(seconds=60)  # a clock may be off by this much; an answer takes seconds to arrive
+SKEWED_READS = 3  # in a row, before a wrong clock is told
+SPANS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "days": timedelta(days=1)}
 
 
 class Cause(StrEnum):
@@ -23,18 +26,19 @@ class Cause(StrEnum):
     SOURCE_DOWN = "source_down"  # WeChat does not answer, or not readably
     CONFIG_PROBLEM = "config_problem"  # only a person can mend it
     QUOTA = "quota"  # until tomorrow, in Shanghai
+    CLOCK_PROBLEM = "clock_problem"  # this machine's clock and WeChat's differ
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What a failed read was, in plain values: it is stored, and shown by the words of `blocks`."""
 
-    kind: str  # the name of the error's class
+    kind: str  # the name of the error's class, or "ClockSkew"
     errcode: int | None = None
     errmsg: str = ""
     rid: str = ""
     address: str = ""
-    detail: str = ""  # "HTTP 502", "time-out after 3 attempts"
+    detail: str = ""  # "HTTP 502", "time-out after 3 attempts", by how much a clock is off: "4 min"
 
     @classmethod
     def of(cls, error: KfError) -> Fault:
@@ -99,6 +103,62 @@ def _incident(last: Incident | None, error: KfError, failed: int, now: datetime,
 def _returns(last: Incident, cause: Cause, now: datetime) -> bool:
     over_at = last.over_at or now
     return last.cause is cause and now - over_at <= SAME_TROUBLE and now - last.since <= SAME_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class ClockHealth:
+    """How this machine's clock compares with WeChat's, beside `Health`: reads go on, times are not corrected.
+
+    `since` and `over_at` of the incident are told by the clock that is wrong.
+    """
+
+    skewed_reads: int = 0  # in a row
+    incident: Incident | None = None
+
+
+def after_answer(health: ClockHealth, served_at: datetime | None, now: datetime, *, appid: str = "") -> ClockHealth:
+    """WeChat answered, and said its time. One read within the bound ends the trouble: a clock, once set, stays set.
+
+    Without a time (None) nothing is learnt, and a row of reads is not broken.
+    """
+    if served_at is None:
+        return health
+    last, off = health.incident, abs(now - served_at)
+    if off <= CLOCK_BOUND:
+        lasting = last is not None and last.over_at is None
+        return ClockHealth(incident=replace(last, over_at=now) if last and lasting else last)
+    skewed = health.skewed_reads + 1
+    if last and last.over_at is None:
+        return ClockHealth(skewed, _grown(last, off))
+    if skewed < SKEWED_READS:
+        return ClockHealth(skewed, last)
+    return ClockHealth(skewed, _clock_problem(last, off, now, appid))
+
+
+def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: str) -> Incident:
+    cause, fault = Cause.CLOCK_PROBLEM, Fault(kind="ClockSkew", detail=_span(off))
+    if last and _returns(last, cause, now):
+        return replace(last, fault=fault, over_at=None)
+    return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, fault)
+
+
+def _grown(incident: Incident, off: timedelta) -> Incident:
+    """Say the newest only when it is twice what was said: each change edits a message in the channel."""
+    if off < 2 * _length(incident.fault.detail):
+        return incident
+    return replace(incident, fault=replace(incident.fault, detail=_span(off)))
+
+
+def _span(off: timedelta) -> str:
+    """A minute or more in one unit, rounded down: `4 min`, `2 h`, `3 days`."""
+    unit = "min" if off < SPANS["h"] else "h" if off < 2 * SPANS["days"] else "days"
+    return f"{off // SPANS[unit]} {unit}"
+
+
+def _length(span: str) -> timedelta:
+    """What `_span` wrote; nothing for the words of another release, which are then written anew."""
+    number, _, unit = span.partition(" ")
+    return int(number) * SPANS[unit] if number.isdecimal() and unit in SPANS else timedelta(0)
 
 
 def wait_after_failure(error: KfError, failed_reads: int, poll: timedelta, now: datetime) -> timedelta:

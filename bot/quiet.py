@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
@@ -49,9 +49,12 @@ class Quiet:
         return max(window.ends for window in self._near(moment) if window.ends <= moment)
 
     def _near(self, moment: datetime) -> Iterator[Window]:
-        """The windows of the days round a moment."""
+        """The windows of the days round a moment. In the calendar's last year, which a deadline may name, none."""
+        if moment.year == MAXYEAR:
+            return
         today = moment.astimezone(self.zone).date()
-        for days in (-2, -1, 0, 1):
+        # Of the three days before, clocks put forward may leave out one window, and one may not be over yet.
+        for days in (-3, -2, -1, 0, 1):
             day = today + days * DAY
             last = day if self.begins < self.ends else day + DAY
             window = Window(

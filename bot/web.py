@@ -1,4 +1,4 @@
-"""The HTTP face: health for the host, and a guard in front of Bolt. What passes the guard is well-formed."""
+"""The HTTP face: health, metrics, and a guard in front of Bolt. What passes the guard is well-formed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
 from aiohttp import web
+
+from bot.metrics import CONTENT_TYPE
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ If this is a new installation: in the settings of your Slack app, put the addres
 """
 
 Ready = Callable[[], Awaitable[bool]]
+Exposition = Callable[[], Awaitable[bytes]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -59,12 +62,14 @@ class Server:
         await self._runner.cleanup()
 
 
-def site(ready: Ready, bolt: web.Application | None = None) -> web.Application:
-    """The routes of a process: health, and Slack's requests behind the guard when Bolt is there."""
+def site(ready: Ready, bolt: web.Application | None = None, metrics: Exposition | None = None) -> web.Application:
+    """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
     app = bolt or web.Application()
     if bolt:
         bolt.middlewares.append(guard)
     _add_health(app, ready)
+    if metrics:
+        _add_metrics(app, metrics)
     return app
 
 
@@ -90,6 +95,13 @@ def _add_health(app: web.Application, ready: Ready) -> None:
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/", front)
+
+
+def _add_metrics(app: web.Application, metrics: Exposition) -> None:
+    async def exposition(_request: web.Request) -> web.Response:
+        return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/metrics", exposition)
 
 
 @web.middleware

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.outages import Cause, Fault, Health, after_failure, after_good, wait_after_failure
+from bot.outages import (
+    Cause,
+    ClockHealth,
+    Fault,
+    Health,
+    after_answer,
+    after_failure,
+    after_good,
+    wait_after_failure,
+)
 from tests.conftest import NOW
 from wechat_kf import APIError, KfError, QuotaError, ResponseError, SetupError, TokenError, TransportError
 
-MINUTE = timedelta(minutes=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 POLL = 5 * MINUTE
 SILENCE = TransportError("GET: ReadTimeout", attempts=3, timed_out=True)
 ADDRESS = SetupError(40164, "invalid ip", rid="a-b-c", address="203.0.113.7")
@@ -140,3 +150,112 @@ def test_what_a_person_must_mend_is_asked_for_once_a_minute_at_most():
 )
 def test_a_spent_quota_is_left_alone_until_midnight_in_shanghai(now, hours):
     assert wait_after_failure(QuotaError(45009, ""), 1, POLL, now) == timedelta(hours=hours)
+
+
+def compared(*offs: timedelta | None, health: ClockHealth | None = None) -> ClockHealth:
+    """The clock after these reads, a minute apart: by how much WeChat's differs; None when it did not say."""
+    health = health or ClockHealth()
+    for number, off in enumerate(offs):
+        now = NOW + number * MINUTE
+        health = after_answer(health, None if off is None else now + off, now, appid="wx1")
+    return health
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("off", "told"), [(60 * SECOND, False), (61 * SECOND, True)])
+def test_a_clock_that_is_off_by_more_than_a_minute_either_way_is_told(off, sign, told):
+    assert bool(compared(*[sign * off] * 3).incident) is told
+
+
+def test_the_bound_is_counted_to_the_microsecond():
+    assert compared(*[MINUTE + timedelta(microseconds=1)] * 3).incident
+
+
+def test_a_wrong_clock_is_told_at_the_third_read_in_a_row():
+    assert compared(4 * MINUTE, 4 * MINUTE).incident is None
+    incident = compared(4 * MINUTE, 4 * MINUTE, 4 * MINUTE).incident
+    assert (incident.cause, incident.since, incident.over_at) == (Cause.CLOCK_PROBLEM, NOW + 2 * MINUTE, None)
+    assert incident.fault == Fault("ClockSkew", detail="4 min")
+    assert incident.id == f"clock_problem-wx1-{int((NOW + 2 * MINUTE).timestamp())}"
+
+
+def test_a_right_read_between_begins_the_count_of_skewed_ones_anew():
+    assert compared(HOUR, HOUR, SECOND, HOUR, HOUR).incident is None
+
+
+def test_an_answer_without_a_time_neither_counts_nor_breaks_the_row():
+    assert compared(HOUR, None, HOUR) == compared(HOUR, HOUR)
+    assert compared(HOUR, None, HOUR, HOUR).incident
+
+
+def test_an_answer_without_a_time_does_not_end_the_trouble():
+    lasting = compared(HOUR, HOUR, HOUR)
+    assert after_answer(lasting, None, NOW) is lasting
+
+
+@pytest.mark.parametrize(
+    ("off", "detail"),
+    [
+        (61 * SECOND, "1 min"),
+        (119 * SECOND, "1 min"),
+        (HOUR - SECOND, "59 min"),
+        (HOUR, "1 h"),
+        (8 * HOUR + 2 * SECOND, "8 h"),
+        (48 * HOUR - SECOND, "47 h"),
+        (48 * HOUR, "2 days"),
+        (-3650 * 24 * HOUR, "3650 days"),
+    ],
+)
+def test_a_wrong_clock_is_told_in_one_unit(off, detail):
+    assert compared(off, off, off).incident.fault.detail == detail
+
+
+@pytest.mark.parametrize(
+    ("later", "detail"),
+    [
+        (2 * MINUTE, "4 min"),
+        (8 * MINUTE - SECOND, "4 min"),
+        (8 * MINUTE, "8 min"),
+        (-3 * HOUR, "3 h"),
+    ],
+)
+def test_while_it_lasts_the_notice_changes_only_when_the_clock_is_off_by_twice_as_much(later, detail):
+    begun = compared(4 * MINUTE, 4 * MINUTE, 4 * MINUTE + 59 * SECOND)
+    after = compared(later, health=begun)
+    assert after.incident.fault.detail == detail
+    assert (after.incident is begun.incident) is (detail == "4 min")
+
+
+@pytest.mark.parametrize("words", ["", "about an hour", "9 weeks"])
+def test_the_words_of_another_release_are_replaced(words):
+    begun = compared(HOUR, HOUR, HOUR)
+    foreign = replace(begun.incident, fault=Fault("ClockSkew", detail=words))
+    assert compared(HOUR, health=replace(begun, incident=foreign)).incident.fault.detail == "1 h"
+
+
+def test_one_read_within_the_bound_ends_it():
+    after = compared(HOUR, HOUR, HOUR, MINUTE)
+    assert after.incident.over_at == NOW + 3 * MINUTE
+    assert after.skewed_reads == 0
+    assert compared(SECOND, health=after).incident == after.incident
+
+
+def test_a_clock_that_goes_wrong_again_within_the_hour_is_the_old_incident_and_needs_three_reads_again():
+    begun = compared(HOUR, HOUR, HOUR)
+    over = compared(HOUR, HOUR, HOUR, SECOND)
+    assert compared(2 * HOUR, 2 * HOUR, health=over).incident == over.incident
+    again = compared(2 * HOUR, 2 * HOUR, 2 * HOUR, health=over).incident
+    assert (again.id, again.since, again.over_at) == (begun.incident.id, begun.incident.since, None)
+    assert again.fault.detail == "2 h"
+
+
+def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
+    over = replace(compared(HOUR, HOUR, HOUR, SECOND), skewed_reads=2)
+    for gap, same in ((HOUR, True), (HOUR + SECOND, False)):
+        now = NOW + 3 * MINUTE + gap
+        incident = after_answer(over, now + HOUR, now).incident
+        assert (incident.id == over.incident.id) is same
+
+
+def test_a_wrong_clock_is_no_business_of_the_reads():
+    assert after(None, None, None, None) == Health(good_reads=4)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
+from bot.quiet import Quiet
 from bot.settings import PROXIES, Settings, SettingsError
 
 REQUIRED = {
@@ -51,6 +53,11 @@ def test_the_required_settings_alone_are_enough() -> None:
         alerts=True,
         alert_leads=(24 * HOUR, 6 * HOUR, HOUR),
         alert_lease_seconds=45,
+        alert_mention="",
+        timezone=ZoneInfo("Asia/Shanghai"),
+        timezone_given=False,
+        quiet=None,
+        heartbeat_url="",
         host="0.0.0.0",
         port=3000,
         log_level="INFO",
@@ -121,6 +128,41 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("ALERT_LEADS", "0h", "like 24h,6h,1h"),
         ("ALERT_LEADS", "367d", "at most 366d"),
         ("ALERT_LEASE_SECONDS", "1", "2 or more"),
+        ("ALERT_MENTION", "@channel", "the ID of one user group (S0123456789) or of one person"),
+        ("ALERT_MENTION", "<!channel>", "Names, @channel and @here are not taken"),
+        ("ALERT_MENTION", "<!here|here>", "Names, @channel and @here are not taken"),
+        ("ALERT_MENTION", "@kf-care", 'Slack\'s menus have it as "Copy ID"'),
+        ("ALERT_MENTION", "WANG", "the ID of one user group"),
+        ("ALERT_MENTION", "SUPPORT", "the ID of one user group"),
+        ("ALERT_MENTION", "C0123456789", "the ID of one user group"),
+        ("ALERT_MENTION", "s0123456789", "the ID of one user group"),
+        ("ALERT_MENTION", "S0123456789,U0123456789", "the ID of one user group"),
+        ("ALERT_MENTION", "<@U0123456789> <!channel>", "the ID of one user group"),
+        ("ALERT_MENTION", "<@U0123456789|<!channel>>", "the ID of one user group"),
+        ("TIMEZONE", "Shanghai", "an IANA time zone such as Asia/Shanghai or Europe/Berlin"),
+        ("TIMEZONE", "Asia", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "UTC+8", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "../etc/passwd", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "/etc/localtime", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "上海", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "A" * 5000, "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "Europe/Berlin\0", "an IANA time zone such as Asia/Shanghai"),
+        ("QUIET_HOURS", "22-8", "like 22:00-08:00"),
+        ("QUIET_HOURS", "22:00", "like 22:00-08:00"),
+        ("QUIET_HOURS", "off", "like 22:00-08:00"),
+        ("QUIET_HOURS", "10pm-8am", "like 22:00-08:00"),
+        ("QUIET_HOURS", "22:00-08:00,12:00-13:00", "like 22:00-08:00"),
+        ("QUIET_HOURS", "22:60-08:00", "times from 00:00 to 24:00"),
+        ("QUIET_HOURS", "22:00-24:01", "times from 00:00 to 24:00"),
+        ("QUIET_HOURS", "25:00-08:00", "times from 00:00 to 24:00"),
+        ("QUIET_HOURS", "08:00-8:00", "begin and end at different times"),
+        ("QUIET_HOURS", "00:00-24:00", "begin and end at different times"),
+        ("QUIET_BREAKTHROUGH", "yes", "on or off"),
+        ("HEARTBEAT_URL", "hc-ping.com/uuid", "a URL with http:// or https:// and a host"),
+        ("HEARTBEAT_URL", "ftp://hc-ping.com/uuid", "a URL with http:// or https:// and a host"),
+        ("HEARTBEAT_URL", "https:///uuid", "a URL with http:// or https:// and a host"),
+        ("HEARTBEAT_URL", "https://hc-ping.com/uuid#top", "a URL with http:// or https:// and a host"),
+        ("HEARTBEAT_URL", "https://hc-ping.com/my uuid", "plain characters without blanks"),
         ("HOST", "0.0.0.0 ::", "plain characters without blanks"),
         ("PORT", "65536", "a port number"),
         ("PORT", "-1", "a port number"),
@@ -149,6 +191,19 @@ def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: st
         ("ALERT_LEASE_SECONDS", "2", "alert_lease_seconds", 2),
         ("ALERTS", "ON", "alerts", True),
         ("ALERTS", "Off", "alerts", False),
+        ("ALERT_MENTION", "S0CARE", "alert_mention", "<!subteam^S0CARE>"),
+        ("ALERT_MENTION", "<!subteam^S0123456789>", "alert_mention", "<!subteam^S0123456789>"),
+        ("ALERT_MENTION", "<!subteam^S0123456789|@care>", "alert_mention", "<!subteam^S0123456789>"),
+        ("ALERT_MENTION", "U0MEI", "alert_mention", "<@U0MEI>"),
+        ("ALERT_MENTION", " <@U0123456789> ", "alert_mention", "<@U0123456789>"),
+        ("ALERT_MENTION", "<@W0123456789|mei>", "alert_mention", "<@W0123456789>"),
+        ("ALERT_MENTION", "UFXKLMNOP", "alert_mention", "<@UFXKLMNOP>"),
+        ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
+        ("TIMEZONE", "Etc/GMT-8", "timezone", ZoneInfo("Etc/GMT-8")),
+        ("TIMEZONE", "Asia/Shanghai", "timezone_given", True),
+        ("TIMEZONE", " ", "timezone_given", False),
+        ("HEARTBEAT_URL", "https://hc-ping.com/uuid", "heartbeat_url", "https://hc-ping.com/uuid"),
+        ("HEARTBEAT_URL", "http://kuma:3001/api/push/x?a=b", "heartbeat_url", "http://kuma:3001/api/push/x?a=b"),
         ("HOST", "::", "host", "::"),
         ("PORT", "65535", "port", 65535),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
@@ -173,6 +228,47 @@ def test_a_good_value_is_taken(name: str, value: str, field: str, expected: obje
 )
 def test_leads_are_sorted_from_the_largest_without_repeats(text: str, expected: tuple[timedelta, ...]) -> None:
     assert read(ALERT_LEADS=text).alert_leads == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "begins", "ends"),
+    [
+        ("22:00-08:00", time(22), time(8)),
+        ("22:00 – 8:00", time(22), time(8)),
+        ("22：00～08：00", time(22), time(8)),
+        ("２２：３０－０８：１５", time(22, 30), time(8, 15)),
+        ("12:30—13:45", time(12, 30), time(13, 45)),
+        ("20:00-24:00", time(20), time(0)),
+        ("00:00-07:00", time(0), time(7)),
+        ("23:59-00:00", time(23, 59), time(0)),
+    ],
+)
+def test_quiet_hours_are_read_as_people_type_them(text: str, begins: time, ends: time) -> None:
+    assert read(QUIET_HOURS=text).quiet == Quiet(begins, ends, ZoneInfo("Asia/Shanghai"))
+
+
+def test_quiet_hours_have_the_zone_and_may_be_broken_through() -> None:
+    settings = read(QUIET_HOURS="22:00-08:00", TIMEZONE="Europe/Berlin", QUIET_BREAKTHROUGH="on")
+    assert settings.quiet == Quiet(time(22), time(8), ZoneInfo("Europe/Berlin"), breakthrough=True)
+
+
+def test_a_breakthrough_without_quiet_hours_means_nothing() -> None:
+    assert read(QUIET_BREAKTHROUGH="on") == read()
+
+
+def test_a_wrong_zone_does_not_make_the_quiet_hours_wrong() -> None:
+    (line,) = complaint(REQUIRED | {"TIMEZONE": "Berlin", "QUIET_HOURS": "22:00-08:00"})
+    assert line.startswith("TIMEZONE")
+
+
+def test_what_is_wrong_with_the_newer_settings_is_named_together_with_the_rest() -> None:
+    wrong = {"TIMEZONE": "x", "QUIET_HOURS": "x", "QUIET_BREAKTHROUGH": "x", "ALERT_MENTION": "x", "PORT": "x"}
+    lines = complaint(without("WECHAT_APPID") | wrong | {"HEARTBEAT_URL": "x"})
+    assert {line.removeprefix("not set: ").split()[0] for line in lines} == {
+        *wrong,
+        "WECHAT_APPID",
+        "HEARTBEAT_URL",
+    }
 
 
 def test_without_alerts_no_channel_is_needed() -> None:
@@ -216,6 +312,7 @@ SECRETS = {
     "DATABASE_URL": "postgres://kf:geheim-db@db.example.com:5432/kf",
     "WECHAT_API_URL": "https://gate:geheim-gate@wechat.example.com",
     "SLACK_API_URL": "https://gate:geheim-slack@slack.example.com/api/",
+    "HEARTBEAT_URL": "https://me:geheim-beat@beat.example.com/geheim%20path/?key=geheim-key",
 }
 
 
@@ -230,6 +327,18 @@ def test_every_secret_is_listed_for_the_log_to_hide() -> None:
         "geheim-db",
         "geheim-gate",
         "geheim-slack",
+        "geheim-beat",
+        "https://me:geheim-beat@beat.example.com/geheim%20path/?key=geheim-key",
+        "https://me:geheim-beat@beat.example.com/geheim path/?key=geheim-key",
+        "/geheim%20path",
+        "/geheim path",
+        "key=geheim-key",
+    }
+
+
+def test_a_heartbeat_at_the_root_of_its_host_does_not_make_every_slash_a_secret() -> None:
+    assert set(read(HEARTBEAT_URL="https://uuid.example.com/").secrets) - set(read().secrets) == {
+        "https://uuid.example.com/"
     }
 
 
@@ -261,6 +370,13 @@ def test_the_message_about_a_malformed_secret_does_not_quote_it(name: str) -> No
 async def test_an_accepted_proxy_is_one_that_the_client_takes(url: str) -> None:
     async with httpx.AsyncClient(proxy=read(WECHAT_PROXY_URL=url).wechat_proxy_url, trust_env=False):
         pass
+
+
+@pytest.mark.parametrize(
+    "url", ["https://u:p%23@beat.example.com/x?a=b%20c&d", "HTTP://[::1]:9/x", "http://kuma:3001", "http://a_b/?"]
+)
+def test_an_accepted_heartbeat_is_one_that_the_client_takes(url: str) -> None:
+    assert httpx.URL(read(HEARTBEAT_URL=url).heartbeat_url).host
 
 
 @pytest.mark.parametrize("url", ["sqlite:///./数据.db", "postgres://", "postgres://u:p%40@[::1]:5432/kf"])

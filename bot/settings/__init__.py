@@ -1,0 +1,105 @@
+"""The settings: read once from a mapping, checked together, passed on as a value. Nothing is read from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from bot.quiet import Quiet
+from bot.settings import parse
+from bot.settings.reading import Reader, SettingsError
+
+__all__ = ["PROXIES", "Settings", "SettingsError"]
+
+PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a deployment decides. Secrets, and URLs that may hold one, stay out of the repr."""
+
+    wechat_appid: str
+    wechat_secret: str = field(repr=False)
+    slack_bot_token: str = field(repr=False)
+    slack_signing_secret: str = field(default="", repr=False)
+    slack_app_token: str = field(default="", repr=False)
+    slack_alert_channel: str = ""
+    slack_api_url: str = field(default="https://slack.com/api/", repr=False)
+    wechat_api_url: str = field(default="https://api.weixin.qq.com", repr=False)
+    wechat_proxy_url: str = field(default="", repr=False)
+    database_url: str = field(default="sqlite:///kf.db", repr=False)
+    poll_seconds: int = 300
+    alerts: bool = True
+    alert_leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
+    alert_lease_seconds: int = 45
+    alert_mention: str = ""  # whom to call, as mrkdwn
+    timezone: ZoneInfo = SHANGHAI
+    timezone_given: bool = False  # otherwise it is a guess: texts without date tokens stay with UTC
+    quiet: Quiet | None = None
+    heartbeat_url: str = field(default="", repr=False)
+    host: str = "0.0.0.0"  # noqa: S104  a host's router reaches the process from outside
+    port: int = 3000
+    log_level: str = "INFO"
+    on_dyno: bool = False
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings, largest lead first.
+
+        Raises:
+            SettingsError: names every missing or malformed variable at once.
+        """
+        reader = Reader(environ)
+        alerts = reader.read("ALERTS", True, parse.switch)
+        app_token = reader.read("SLACK_APP_TOKEN", "", parse.prefixed("xapp-"))
+        socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed: one mistake, one line
+        proxy = next(filter(reader.is_set, PROXIES), PROXIES[0])
+        zone = reader.read("TIMEZONE", cls.timezone, parse.zone)
+        hours = reader.optional("QUIET_HOURS", parse.hours)
+        breakthrough = reader.read("QUIET_BREAKTHROUGH", False, parse.switch)
+        settings = cls(
+            wechat_appid=reader.read("WECHAT_APPID", None, parse.word),
+            wechat_secret=reader.read("WECHAT_SECRET", None, parse.word),
+            slack_bot_token=reader.read("SLACK_BOT_TOKEN", None, parse.prefixed("xoxb-")),
+            slack_signing_secret=reader.read("SLACK_SIGNING_SECRET", "" if socket_mode else None, parse.word),
+            slack_app_token=app_token,
+            slack_alert_channel=reader.read("SLACK_ALERT_CHANNEL", None if alerts else "", parse.channel_id),
+            slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parse.url).rstrip("/") + "/",
+            wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parse.url).rstrip("/"),
+            wechat_proxy_url=reader.read(proxy, "", parse.url),
+            database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parse.database_url),
+            poll_seconds=reader.read("POLL_SECONDS", cls.poll_seconds, parse.at_least(1)),
+            alerts=alerts,
+            alert_leads=reader.read("ALERT_LEADS", cls.alert_leads, parse.leads),
+            alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parse.at_least(2)),
+            alert_mention=reader.read("ALERT_MENTION", "", parse.mention),
+            timezone=zone,
+            timezone_given=reader.is_set("TIMEZONE"),
+            quiet=Quiet(*hours, zone, breakthrough) if hours else None,
+            heartbeat_url=reader.read("HEARTBEAT_URL", "", parse.url_with_query),
+            host=reader.read("HOST", cls.host, parse.word),
+            port=reader.read("PORT", cls.port, parse.port),
+            log_level=reader.read("LOG_LEVEL", cls.log_level, parse.level),
+            on_dyno=reader.is_set("DYNO"),
+        )
+        reader.raise_if_wrong()
+        return settings
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every string that no log line may hold."""
+        secrets = [self.wechat_secret, self.slack_bot_token, self.slack_signing_secret, self.slack_app_token]
+        for url in (
+            self.wechat_proxy_url,
+            self.database_url,
+            self.wechat_api_url,
+            self.slack_api_url,
+            self.heartbeat_url,
+        ):
+            secrets += parse.passwords(url)
+        secrets += parse.capabilities(self.heartbeat_url)
+        return tuple(secret for secret in dict.fromkeys(secrets) if secret)

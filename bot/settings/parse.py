@@ -1,0 +1,173 @@
+"""From the text of one setting to its value. A ValueError says what the text must be, after the variable's name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import time, timedelta
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+DATABASE = re.compile(r"sqlite:///|postgres(ql(\+psycopg)?)?://")
+ESCAPES = "in a password # ? / @ are written %23 %3F %2F %40"
+LONGEST_LEAD = timedelta(days=366)  # dates far from today overflow
+SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that people type
+COPIED = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
+CALLED = re.compile(
+    r"[SUW](?=[A-Z]*[0-9]|[A-Z]{8})[A-Z0-9]{2,}"
+)  # a digit tells a short ID from a name in capitals
+
+
+def word(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be plain characters without blanks")
+    return text
+
+
+def prefixed(prefix: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not text.startswith(prefix):
+            raise ValueError(f"must start with {prefix}")
+        return word(text)
+
+    return parse
+
+
+def channel_id(text: str) -> str:
+    if not re.fullmatch(r"[CGD][A-Z0-9]{2,}", text):
+        raise ValueError("must be a channel ID such as C0123456789 (channel details, last line), not a name")
+    return text
+
+
+def switch(text: str) -> bool:
+    try:
+        return {"on": True, "off": False}[text.lower()]
+    except KeyError:
+        raise ValueError("must be on or off") from None
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+            raise ValueError(f"must be a whole number of seconds, {least} or more, of nine digits at most")
+        return int(text)
+
+    return parse
+
+
+def port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise ValueError("must be a port number")
+    return int(text)
+
+
+def level(text: str) -> str:
+    if text.upper() not in LEVELS:
+        raise ValueError(f"must be one of {', '.join(LEVELS)}")
+    return text.upper()
+
+
+def leads(text: str) -> tuple[timedelta, ...]:
+    found = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", part.strip().lower())
+        lead = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+        if lead is None or lead > LONGEST_LEAD:
+            raise ValueError(f"must be like 24h,6h,1h (units s, m, h, d; at most {LONGEST_LEAD.days}d)")
+        found.add(lead)
+    return tuple(sorted(found, reverse=True))
+
+
+def zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        raise ValueError("must be an IANA time zone such as Asia/Shanghai or Europe/Berlin") from None
+
+
+def hours(text: str) -> tuple[time, time]:
+    plain = "".join(unicodedata.normalize("NFKC", text).split())  # a full-width colon is a colon
+    match = HOURS.fullmatch(plain)
+    if match is None:
+        raise ValueError("must be like 22:00-08:00")
+    begins, ends = _clock(match[1]), _clock(match[2])
+    if begins == ends:
+        raise ValueError("must begin and end at different times, like 22:00-08:00")
+    return begins, ends
+
+
+def _clock(text: str) -> time:
+    hour, minute = map(int, text.split(":"))
+    if (hour, minute) == (24, 0):
+        return time(0)
+    if hour > 23 or minute > 59:
+        raise ValueError("must hold times from 00:00 to 24:00, like 22:00-08:00")
+    return time(hour, minute)
+
+
+def mention(text: str) -> str:
+    """An ID, bare or as Slack writes a mention, becomes the mrkdwn that calls whom it names."""
+    copied = COPIED.fullmatch(text)
+    called = copied[1] if copied else text
+    if not CALLED.fullmatch(called):
+        raise ValueError(
+            "must be the ID of one user group (S0123456789) or of one person (U0123456789, W0123456789): "
+            'Slack\'s menus have it as "Copy ID". Names, @channel and @here are not taken'
+        )
+    return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
+
+
+def url(text: str) -> str:
+    return _http(text, with_query=False)
+
+
+def url_with_query(text: str) -> str:
+    return _http(text, with_query=True)
+
+
+def _http(text: str, *, with_query: bool) -> str:
+    parts = _parts(text)
+    # A bare # or ? in a password would cut the host short.
+    cut = parts.fragment or (parts.query and not with_query)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or cut:
+        raise ValueError(f"must be a URL with http:// or https:// and a host; {ESCAPES}")
+    return word(text)
+
+
+def database_url(text: str) -> str:
+    parts = _parts(text)
+    if not DATABASE.match(text) or not parts.scheme or (parts.netloc and parts.fragment):
+        raise ValueError(f"must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; {ESCAPES}")
+    if parts.scheme == "sqlite" and parts.path.lstrip("/") in ("", ":memory:"):
+        raise ValueError("must name a file: what is told must outlast the process")
+    if not set(parse_qs(parts.query).get("sslmode", ())) <= SSL_MODES:
+        raise ValueError(f"has an unknown sslmode; there are {', '.join(sorted(SSL_MODES))}")
+    return text
+
+
+def _parts(text: str) -> SplitResult:
+    """The parts of a URL; empty ones when it makes no sense."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises on a port that is no number
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
+def passwords(address: str) -> list[str]:
+    """The passwords in a URL, as written and decoded: a log line may hold either."""
+    parts = urlsplit(address)
+    found = [parts.password or "", *parse_qs(parts.query).get("password", ())]
+    return [*found, *map(unquote, found)]
+
+
+def capabilities(address: str) -> list[str]:
+    """What to hide of a URL that is a secret itself: whoever knows it may call it."""
+    parts = urlsplit(address)
+    found = [address, parts.path.rstrip("/"), parts.query]
+    return [*found, *map(unquote, found)]

@@ -1,0 +1,157 @@
+"""The heartbeat: one call, no exception, no repeated line, and its URL in none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from bot import heartbeat
+from bot.heartbeat import Heartbeat
+from tests.wechat import Handler, all_at_debug, raw_server
+
+URL = "https://beat.example.com/ping/geheim-uuid?key=geheim-key"
+FINE, DOWN = httpx.Response(200), httpx.Response(503)
+
+
+class Alarm:
+    """Plays the service that is called: gives each answer in turn, the last one for ever."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(given, Exception):
+            raise given
+        return httpx.Response(given.status_code, headers=given.headers)
+
+
+def heart(alarm: Handler, *, within: float = 5) -> Heartbeat:
+    return Heartbeat(httpx.AsyncClient(transport=httpx.MockTransport(alarm), trust_env=False), URL, within=within)
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    with all_at_debug():
+        yield caplog
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """What the heartbeat logged: level and text."""
+    return [
+        (record.levelname, record.getMessage()) for record in caplog.records if record.name == heartbeat.__name__
+    ]
+
+
+async def test_a_beat_is_one_get_of_the_url_with_its_query():
+    alarm = Alarm(FINE)
+    await heart(alarm).beat()
+    (request,) = alarm.requests
+    assert (request.method, str(request.url)) == ("GET", URL)
+    assert set(request.extensions["timeout"].values()) == {5}
+
+
+async def test_a_beat_that_works_says_nothing(everything_logged):
+    await heart(Alarm(FINE)).beat()
+    assert lines(everything_logged) == []
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+async def test_every_2xx_is_a_beat(status, everything_logged):
+    await heart(Alarm(httpx.Response(status))).beat()
+    assert lines(everything_logged) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (httpx.ConnectError(f"cannot reach {URL}"), "ConnectError"),
+        (httpx.ReadTimeout(f"slow {URL}"), "ReadTimeout"),
+        (httpx.InvalidURL(f"odd {URL}"), "InvalidURL"),
+        (OSError(f"low {URL}"), "OSError"),
+        (RuntimeError(f"closed {URL}"), "RuntimeError"),
+        (httpx.Response(404), "HTTP 404"),
+        (httpx.Response(503), "HTTP 503"),
+    ],
+)
+async def test_a_failure_is_a_line_by_its_kind_and_is_never_raised(fault, error, everything_logged):
+    await heart(Alarm(fault)).beat()
+    assert lines(everything_logged) == [("WARNING", f"heartbeat failed error={error}; calls go on")]
+    assert "geheim" not in everything_logged.text
+
+
+async def test_a_redirect_is_a_failure_and_is_not_followed(everything_logged):
+    alarm = Alarm(httpx.Response(302, headers={"location": URL}))
+    http = httpx.AsyncClient(transport=httpx.MockTransport(alarm), follow_redirects=True)
+    await Heartbeat(http, URL).beat()
+    assert len(alarm.requests) == 1
+    assert lines(everything_logged) == [("WARNING", "heartbeat failed error=HTTP 302; calls go on")]
+
+
+async def test_a_stretch_of_failures_is_two_lines(everything_logged):
+    alarm = Alarm(FINE, DOWN, httpx.ConnectError("gone"), DOWN, FINE, FINE, DOWN)
+    beating = heart(alarm)
+    for _ in range(7):
+        await beating.beat()
+    assert [line for _, line in lines(everything_logged)] == [
+        "heartbeat failed error=HTTP 503; calls go on",
+        "heartbeat works again",
+        "heartbeat failed error=HTTP 503; calls go on",
+    ]
+
+
+async def test_a_call_that_takes_too_long_ends(everything_logged):
+    async def silent(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with asyncio.timeout(3):
+        await heart(silent, within=0.01).beat()
+    assert lines(everything_logged) == [("WARNING", "heartbeat failed error=TimeoutError; calls go on")]
+
+
+async def test_an_endless_body_is_not_read(everything_logged):
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nand so on"
+    async with raw_server(reply) as address, httpx.AsyncClient() as http:
+        await Heartbeat(http, f"http://{address}/").beat()
+    assert lines(everything_logged) == []
+
+
+async def test_a_cancelled_beat_stays_cancelled():
+    async def silent(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    beating = asyncio.create_task(heart(silent).beat())
+    await asyncio.sleep(0)
+    beating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await beating
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"500 Internal Server Error"])
+async def test_no_log_line_of_a_real_call_holds_the_url_at_any_level(status, everything_logged):
+    reply = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nLocation: /ping/geheim-uuid\r\n\r\n" % status
+    async with raw_server(reply) as address, httpx.AsyncClient() as http:
+        await Heartbeat(http, f"http://me:geheim-word@{address}/ping/geheim-uuid?key=geheim-key").beat()
+        assert "geheim" not in everything_logged.text
+        assert address not in everything_logged.text
+
+        # What others do with the same library is theirs to log.
+        logging.getLogger("httpx").info("somebody else")
+        assert "somebody else" in everything_logged.text
+
+
+async def test_no_log_line_of_a_call_that_cannot_connect_holds_the_url(everything_logged):
+    async with raw_server(b"") as address:
+        pass
+    async with httpx.AsyncClient() as http:
+        await Heartbeat(http, f"http://{address}/geheim").beat()
+    assert "geheim" not in everything_logged.text
+    assert [level for level, _ in lines(everything_logged)] == ["WARNING"]

@@ -1,0 +1,199 @@
+"""The metrics: what is counted, what the store's figures become, and how they are served."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.demo.process import free_port
+from bot.metrics import CONTENT_TYPE, Figures, Metrics
+from bot.ports import Count
+from bot.web import SLACK_PATH, Server, site
+from tests.conftest import NOW
+
+EMPTY = Figures(last_read_at=None, messages={}, oldest_unsent_at=None, held=False)
+
+
+def samples(
+    metrics: Metrics, figures: Figures | None = EMPTY
+) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """The exposition as another program reads it."""
+    text = metrics.render(figures, NOW).decode()
+    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in found}
+
+
+def value(name: str, metrics: Metrics, figures: Figures | None = EMPTY, **labels: str) -> float | None:
+    return samples(metrics, figures).get((name, frozenset(labels.items())))
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "label"),
+    [
+        ("read", "wechat_kf_reads_total", "result"),
+        ("post", "wechat_kf_posts_total", "result"),
+        ("edit", "wechat_kf_edits_total", "result"),
+        ("look", "wechat_kf_looks_total", "outcome"),
+    ],
+)
+def test_what_happened_is_counted_by_its_result(what, name, label):
+    metrics = Metrics()
+    count: Count = metrics.count
+    for result in ("sent", "sent", "not_found"):
+        count(what, result)
+    assert value(name, metrics, **{label: "sent"}) == 2
+    assert value(name, metrics, **{label: "not_found"}) == 1
+    assert sum(key[0].endswith("_total") for key in samples(metrics)) == 2
+
+
+def test_what_nobody_defined_is_ignored():
+    metrics = Metrics()
+    metrics.count("guess", "sent")
+    assert samples(metrics) == samples(Metrics())
+
+
+@pytest.mark.parametrize(
+    "result", ["", "Sent", "小波", "anna@harbour_tea", "sent 5", "sent\n", "x" * 31, "a_" * 9 + "a"]
+)
+def test_a_result_that_is_no_plain_word_is_not_told(result):
+    metrics = Metrics()
+    metrics.count("post", result)
+    assert value("wechat_kf_posts_total", metrics, result="other") == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from(["read", "post", "edit", "look"]), st.text())))
+def test_whatever_is_counted_can_be_read_and_nothing_is_lost(happened):
+    metrics = Metrics()
+    for what, result in happened:
+        metrics.count(what, result)
+    counted = [number for (name, _), number in samples(metrics).items() if name.endswith("_total")]
+    assert sum(counted) == len(happened)
+
+
+def test_two_processes_in_one_test_count_for_themselves_and_not_for_the_library():
+    one, other = Metrics(), Metrics()
+    one.count("read", "good")
+    assert value("wechat_kf_reads_total", other, result="good") is None
+    assert not [family.name for family in REGISTRY.collect() if family.name.startswith("wechat_kf")]
+    assert {name.partition("wechat_kf_")[0] for name, _ in samples(one)} == {""}
+
+
+def test_a_store_that_is_away_leaves_the_counts_and_says_so():
+    metrics = Metrics()
+    metrics.count("read", "failed")
+    assert samples(metrics, None) == {
+        ("wechat_kf_reads_total", frozenset({("result", "failed")})): 1,
+        ("wechat_kf_store_up", frozenset()): 0,
+    }
+
+
+def test_an_empty_store_has_no_age_of_a_read_and_zero_of_the_rest():
+    assert value("wechat_kf_last_good_read_age_seconds", Metrics()) is None
+    assert value("wechat_kf_oldest_unsent_age_seconds", Metrics()) == 0
+    assert value("wechat_kf_store_up", Metrics()) == 1
+
+
+def test_ages_are_seconds_up_to_now():
+    figures = replace(EMPTY, last_read_at=NOW - timedelta(minutes=5), oldest_unsent_at=NOW - timedelta(seconds=1.5))
+    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 300
+    assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 1.5
+
+
+def test_no_age_is_negative_when_the_clock_of_another_process_is_ahead():
+    ahead = NOW + timedelta(seconds=9)
+    figures = replace(EMPTY, last_read_at=ahead, oldest_unsent_at=ahead)
+    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 0
+    assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 0
+
+
+def test_messages_are_told_in_every_state():
+    figures = replace(EMPTY, messages={"pending": 3, "dead": 1, "anna@harbour_tea": 7})
+    told = {
+        dict(labels)["state"]: number for (name, labels), number in samples(Metrics(), figures).items() if labels
+    }
+    assert told == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_held_queue_is_one_and_a_free_one_zero(held):
+    assert value("wechat_kf_queue_held", Metrics(), replace(EMPTY, held=held)) == int(held)
+
+
+def test_every_metric_explains_itself_and_has_its_type():
+    figures = replace(EMPTY, last_read_at=NOW)
+    families = list(text_string_to_metric_families(Metrics().render(figures, NOW).decode()))
+    assert {family.name: family.type for family in families} == {
+        "wechat_kf_reads": "counter",
+        "wechat_kf_posts": "counter",
+        "wechat_kf_edits": "counter",
+        "wechat_kf_looks": "counter",
+        "wechat_kf_store_up": "gauge",
+        "wechat_kf_last_good_read_age_seconds": "gauge",
+        "wechat_kf_messages": "gauge",
+        "wechat_kf_oldest_unsent_age_seconds": "gauge",
+        "wechat_kf_queue_held": "gauge",
+    }
+    assert all(family.documentation.endswith(".") for family in families)
+
+
+# Over HTTP
+
+
+async def ready() -> bool:
+    return True
+
+
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[str]:
+    server, port = Server(app), free_port()
+    await server.listen("127.0.0.1", port)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await server.stop_accepting()
+        await server.close()
+
+
+async def get(url: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
+async def test_metrics_are_served_in_the_text_format_beside_health():
+    metrics = Metrics()
+    metrics.count("read", "good")
+
+    async def exposition() -> bytes:
+        return metrics.render(None, NOW)
+
+    async with served(site(ready, metrics=exposition)) as url:
+        assert await get(f"{url}/metrics") == (200, CONTENT_TYPE, metrics.render(None, NOW).decode())
+        assert (await get(f"{url}/healthz"))[0] == (await get(f"{url}/readyz"))[0] == 200
+    assert CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def test_metrics_need_no_signature_beside_bolt():
+    async def exposition() -> bytes:
+        return b"fresh\n"
+
+    bolt = web.Application()
+    async with served(site(ready, bolt, exposition)) as url:
+        assert (await get(f"{url}/metrics"))[0] == 200
+        async with aiohttp.ClientSession() as session, session.post(f"{url}{SLACK_PATH}") as answer:
+            assert answer.status == 401
+
+
+async def test_without_metrics_there_is_nothing_to_see():
+    async with served(site(ready)) as url:
+        assert (await get(f"{url}/metrics"))[0] == 404
+        assert (await get(f"{url}/healthz"))[0] == 200
