@@ -14,7 +14,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
 from bot.ports import Gone, Held, Later, Message, Refused, Sent, Unknown
-from bot.slack.posting import SlackChannel, outcome_of, quiet_client
+from bot.slack.calls import quiet_client, refusal_of
+from bot.slack.posting import SlackChannel
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "⛔ *Chen* · rejected"}}
 MESSAGE = Message("Rejected: Chen.", [SECTION])
@@ -125,11 +126,14 @@ async def test_a_client_that_retries_is_not_taken():
         SlackChannel(AsyncWebClient(), "C0ALERTS")
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("0", 1.0), ("soon", 60.0), (None, 60.0)])
-def test_a_429_without_a_usable_wait_is_waited_out_for_a_minute(header, seconds):
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0", 1.0), ("-5", 1.0), ("nan", 1.0), ("soon", 60.0), (None, 60.0), ("1e400", 86_400.0)],
+)
+def test_a_429_is_waited_out_as_it_says_within_reason_and_for_a_minute_if_it_says_nothing(header, seconds):
     class Response:
         status_code = 429
         data = ""
         headers: ClassVar = {"Retry-After": header} if header else {}
 
-    assert outcome_of(SlackApiError("ratelimited", Response())) == Later(seconds, "ratelimited")
+    assert refusal_of(SlackApiError("ratelimited", Response())) == Later(seconds, "ratelimited")

@@ -25,6 +25,7 @@ from bot.demo import servers
 from bot.demo import slack as standin
 from bot.demo.slack import Channel, SlackStandIn
 from tests.conftest import NOW
+from tests.running import until
 from wechat_kf import protocol
 from wechat_kf.simulator import Fault, Kind, Simulator
 
@@ -272,6 +273,29 @@ def test_a_message_that_slack_takes_and_spoils_is_unexpected(slack):
     assert slack.take_unexpected() == ["/text: an unknown sequence '<!chanel>'"]
 
 
+CALL = "<!here> <@U0TOM>"
+
+
+def test_a_post_that_calls_somebody_is_unexpected_unless_it_may(slack):
+    assert post(slack, blocks=[section(CALL)])["ok"]
+    assert slack.take_unexpected() == ["a message mentions <!here>", "a message mentions <@U0TOM>"]
+    slack.may_mention = {"<!here>"}
+    assert post(slack, text=CALL)["ok"]
+    assert slack.take_unexpected() == ["a message mentions <@U0TOM>"]
+
+
+def test_what_may_be_mentioned_is_said_at_the_start():
+    slack = SlackStandIn(may_mention={"<!subteam^S0LEADS>"})
+    assert post(slack, text="<!subteam^S0LEADS> please look")["ok"]
+    assert slack.unexpected == []
+
+
+def test_a_mention_in_an_edit_calls_nobody(slack):
+    ts = post(slack)["ts"]
+    assert update(slack, ts, text=CALL)["ok"]
+    assert slack.unexpected == []
+
+
 def test_a_text_over_4000_is_a_warning_and_over_40000_is_cut(slack):
     assert "warning" not in post(slack, text="x" * 4001)
     assert slack.warnings == ["/text: is best kept under 4001 characters"]
@@ -317,6 +341,15 @@ def test_a_reply_stands_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
     shown, first = history(slack)["messages"]
     assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", root)
     assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, root)
+
+
+def test_a_broadcast_stands_in_the_channel_with_its_metadata(slack):
+    root = post(slack, "root", metadata=METADATA)["ts"]
+    post(slack, "loud", thread_ts=root, reply_broadcast=True, metadata=METADATA)
+    shown = history(slack, include_all_metadata=True)["messages"]
+    assert [message.get("metadata") for message in shown] == [METADATA, METADATA]
+    thread = replies(slack, root, include_all_metadata=True)["messages"]
+    assert [message.get("metadata") for message in thread] == [METADATA, METADATA]
 
 
 def test_a_reply_to_a_reply_is_refused(slack):
@@ -423,6 +456,29 @@ def test_history_keeps_metadata_unless_asked_for(slack):
 def test_history_needs_the_scope_and_membership(slack, channel, scope, error):
     slack.scopes.discard(scope)
     assert history(slack, channel).get("error") == error
+
+
+@pytest.mark.parametrize(
+    ("channel", "scope", "error"),
+    [
+        (ALERTS, "channels:history", "missing_scope"),
+        ("G0IN", "groups:history", "missing_scope"),
+        ("G0OUT", None, "channel_not_found"),
+        ("C0PUBLIC", None, "not_in_channel"),
+    ],
+)
+def test_a_thread_needs_the_scope_and_membership_too(slack, channel, scope, error):
+    slack.scopes.discard(scope)
+    assert slack.call("conversations.replies", {"channel": channel, "ts": "1.000001"})["error"] == error
+
+
+def test_slack_may_give_fewer_than_asked_for_before_the_end(slack):
+    for name in "abc":
+        post(slack, name)
+    slack.most_per_page = 2
+    first = history(slack, limit=200)
+    assert (texts(first), first["has_more"]) == (["c", "b"], True)
+    assert texts(history(slack, limit=200, cursor=first["response_metadata"]["next_cursor"])) == ["a"]
 
 
 def test_history_lies_between_oldest_and_latest(slack, clock):
@@ -681,17 +737,84 @@ async def test_a_slow_answer_comes_after_the_message_is_taken(client, slack):
 
 
 async def test_a_client_may_hang_up_before_slack_does(client, slack):
-    slack.arm("chat.postMessage", standin.slow(0.02, taken=False))
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.005):
-            await client.chat_postMessage(channel=ALERTS, text="x")
-    await asyncio.sleep(0.03)
+    slack.arm("chat.postMessage", standin.slow(0.2, taken=False))
+    given_up = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
+    await until(lambda: slack.calls)
+    given_up.cancel()
+    await asyncio.sleep(0.25)
     assert (await client.chat_postMessage(channel=ALERTS, text="y"))["ok"]
 
 
 async def test_faults_come_in_the_order_they_were_armed(client, slack):
     slack.arm("chat.postMessage", standin.error("a"), standin.error("b"))
     assert [(await failing(client)).response["error"] for _ in range(2)] == ["a", "b"]
+
+
+@pytest.fixture
+def watched(slack):
+    """What was told of posts: the stage, the text, and how many messages stood in the channel then."""
+    told = []
+    for stage in ("arrived", "acted", "answered"):
+        slack.watch(
+            "chat.postMessage",
+            stage,
+            lambda arguments, stage=stage: told.append((stage, arguments["text"], len(slack.messages(ALERTS)))),
+        )
+    return told
+
+
+async def test_who_watches_is_told_before_a_call_is_acted_on_before_and_after_its_answer(client, watched):
+    await client.chat_postMessage(channel=ALERTS, text="x")
+    await client.auth_test()
+    assert watched == [("arrived", "x", 0), ("acted", "x", 1), ("answered", "x", 1)]
+
+
+async def test_the_client_has_no_answer_before_it_was_watched_leaving(client, slack):
+    told = []
+    posting = None
+    slack.watch("chat.postMessage", "acted", lambda _: told.append(posting.done()))
+    slack.watch("chat.postMessage", "answered", lambda _: told.append(posting.done()))
+    posting = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
+    assert (await posting)["ok"]
+    assert told == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "stages"),
+    [
+        (standin.reply_lost(), ["arrived", "acted"]),
+        (standin.dropped(), ["arrived"]),
+        (standin.error("fatal_error", taken=True), ["arrived", "acted", "answered"]),
+        (standin.ratelimited(), ["arrived", "answered"]),
+    ],
+)
+async def test_what_a_fault_prevents_is_not_told(client, slack, watched, fault, stages):
+    slack.arm("chat.postMessage", fault)
+    await failing(client)
+    assert [stage for stage, *_ in watched] == stages
+
+
+async def test_who_watches_may_arm_a_fault_for_the_very_call(client, slack):
+    slack.watch("chat.postMessage", "arrived", lambda _: slack.arm("chat.postMessage", standin.reply_lost()))
+    assert isinstance(await failing(client), aiohttp.ServerDisconnectedError)
+    assert len(slack.messages(ALERTS)) == 1
+
+
+async def test_an_answer_that_nobody_waited_for_has_not_left(client, slack, watched):
+    slack.arm("chat.postMessage", standin.slow(0.2))
+    given_up = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
+    await until(lambda: slack.calls)
+    given_up.cancel()
+    await asyncio.sleep(0.25)
+    assert [stage for stage, *_ in watched] == ["arrived", "acted"]
+
+
+async def test_an_answer_by_response_url_is_watched_too(app, served):
+    told = []
+    for stage in ("arrived", "acted", "answered"):
+        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: told.append((stage, said["text"])))
+    await respond(await served.command(), text="x", response_type="ephemeral")
+    assert told == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
 
 
 async def test_a_command_arrives_as_documented_and_signed(app, served):
@@ -705,6 +828,7 @@ async def test_a_command_arrives_as_documented_and_signed(app, served):
     }
     assert (app.command["command"], app.command["text"]) == ("/kf", "find 小波 & co")
     assert (app.command["user_id"], app.command["channel_id"]) == ("U0TOM", ALERTS)
+    assert app.command["user_name"] == "tom"
     assert SignatureVerifier(served.signing_secret).is_valid_request(app.bodies[0], app.headers[0])
 
 
@@ -888,7 +1012,7 @@ async def test_a_click_arrives_as_documented(app, served):
         *("is_enterprise_install", "channel", "message", "state", "response_url", "actions"),
     }
     assert app.click["type"] == "block_actions"
-    assert app.click["user"]["id"] == "U0TOM"
+    assert app.click["user"] == {"id": "U0TOM", "username": "tom", "name": "tom", "team_id": "T0001"}
     assert app.click["container"] == {
         "type": "message",
         "message_ts": message.ts,
@@ -912,6 +1036,15 @@ async def test_a_click_on_an_ephemeral_message_brings_no_copy_of_it(app, served)
     await served.click(shown(served, actions(button()), only_for="U0MEI"), "go")
     assert "message" not in app.click
     assert app.click["container"]["is_ephemeral"] is True
+
+
+async def test_people_have_names(app, served):
+    served.people["U0LI"] = "李雷"
+    message = shown(served, actions(button()))
+    for user, name in [("U0MEI", "mei"), ("U0LI", "李雷"), ("U0NEW", "u0new")]:
+        await served.click(message, "go", user=user)
+        assert app.click["user"]["name"] == name
+    assert SlackStandIn(people={"U0LI": "li"}).name_of("U0LI") == "li"
 
 
 async def test_an_ephemeral_message_is_clicked_by_whom_it_is_for(app, served):
@@ -1012,6 +1145,14 @@ async def test_an_ephemeral_message_never_becomes_public(app, served):
     await respond(invocation, text="x", replace_original=True, response_type="in_channel")
     assert (await invocation.answer()).only_for == "U0MEI"
     assert served.take_unexpected() == ["an ephemeral message never becomes public"]
+
+
+async def test_an_answer_in_the_channel_that_calls_somebody_is_unexpected(app, served):
+    invocation = await served.command()
+    await respond(invocation, text="<!here>", response_type="ephemeral")
+    assert served.unexpected == []
+    await respond(invocation, text="<!here>", response_type="in_channel")
+    assert served.take_unexpected() == ["a message mentions <!here>"]
 
 
 async def test_an_answer_may_go_to_the_thread(app, served):

@@ -1,10 +1,11 @@
-"""Everything that speaks Slack: listeners, answers, posts, Socket Mode. No rules about accounts or alerts."""
+"""Everything that speaks Slack: listeners, answers, the alert channel, Socket Mode. No rules of the bot's own."""
 
 from aiohttp import ClientSession as Session
 from slack_bolt.app.async_app import AsyncApp
 
+from bot.slack.calls import quiet_client
 from bot.slack.listeners import make_app, register
-from bot.slack.posting import SlackChannel, quiet_client
+from bot.slack.posting import SlackChannel
 from bot.slack.socket import hold
 
 __all__ = ["AsyncApp", "Session", "SlackChannel", "hold", "make_app", "quiet_client", "register"]

@@ -15,7 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.ports import Message
+from bot.ports import Click, Message
 from bot.slack.replies import Reply
 from bot.tasks import Tasks
 
@@ -29,7 +29,9 @@ class Answers(Protocol):
 
     async def to_command(self, text: str) -> Message: ...
 
-    async def to_click(self, action_id: str, value: str) -> Message: ...
+    async def to_click(self, click: Click) -> Message | None:
+        """None: there is nothing to say, since the clicked message itself changes."""
+        ...
 
     @property
     def restarting(self) -> Message: ...
@@ -71,44 +73,45 @@ def register(app: AsyncApp, answers: Answers, tasks: Tasks, session: aiohttp.Cli
     @app.action(re.compile(r""))
     async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
-        chosen = _Click.read(body, action)
-        if not chosen.action_id.startswith("link."):
+        clicked = _Clicked.read(body, action)
+        if not clicked.click.action_id.startswith("link."):
             work = _answer(
-                Reply(session, chosen.response_url),
+                Reply(session, clicked.response_url),
                 answers,
-                lambda: answers.to_click(chosen.action_id, chosen.value),
-                replace=chosen.replaces,
+                lambda: answers.to_click(clicked.click),
+                replace=clicked.replaces,
             )
             tasks.start(work)
 
 
 @dataclass(frozen=True, slots=True)
-class _Click:
-    action_id: str
-    value: str
+class _Clicked:
+    click: Click
     response_url: str
     replaces: bool
 
     @classmethod
-    def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _Click:
-        option = action.get("selected_option")
-        value = option.get("value") if isinstance(option, dict) else action.get("value")
-        container = body.get("container")
-        ephemeral = isinstance(container, dict) and container.get("is_ephemeral") is True
+    def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _Clicked:
+        option = _object(action.get("selected_option"))
+        user = _object(body.get("user"))
         action_id = _text(action.get("action_id"))
         return cls(
-            action_id=action_id,
-            value=_text(value),
+            click=Click(
+                action_id=action_id,
+                value=_text((option or action).get("value")),
+                user_id=_text(user.get("id")),
+                user_name=_text(user.get("name")) or _text(user.get("username")),
+            ),
             response_url=_text(body.get("response_url")),
             # What stands in a channel is everybody's: the answer to a click there is a new message.
-            replaces=ephemeral and action_id.startswith(REPLACES),
+            replaces=_object(body.get("container")).get("is_ephemeral") is True and action_id.startswith(REPLACES),
         )
 
 
 async def _answer(
-    reply: Reply, answers: Answers, make: Callable[[], Awaitable[Message]], *, replace: bool = False
+    reply: Reply, answers: Answers, make: Callable[[], Awaitable[Message | None]], *, replace: bool = False
 ) -> None:
-    """Make the answer and send it; a last word if the process stops or the making fails."""
+    """Make the answer and send it, if there is one; a last word if the process stops or the making fails."""
     try:
         message = await make()
     except asyncio.CancelledError:
@@ -117,8 +120,13 @@ async def _answer(
     except Exception:
         log.exception("no answer could be made")
         message = answers.failed
-    await reply.send(message, replace=replace)
+    if message:
+        await reply.send(message, replace=replace)
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
-
-NOT_REACHED = 10.0  # seconds until the next try when nothing left this machine
-BUSY = 60.0  # seconds, when Slack says "wait" without saying how long
+from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Refused, Sent, Unknown
+from bot.slack import history
+from bot.slack.calls import No, ask
 
 REFUSED = {
     "invalid_blocks",
@@ -32,8 +28,6 @@ GONE = {
     "thread_not_found",
     "cannot_reply_to_message",
 }
-WAIT = {"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org"}
-UNKNOWN = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 
 
 class SlackChannel:
@@ -71,32 +65,32 @@ class SlackChannel:
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
         return await self._call("chat.update", within, {"channel": channel_id, "ts": ts, **_content(message)})
 
+    async def history(
+        self, *, oldest: datetime, thread_ts: str | None = None, cursor: str = "", within: float
+    ) -> Page | Blind | Later | Held | Gone | Unknown:
+        return await history.read(
+            self._client,
+            self._channel_id,
+            oldest=oldest,
+            thread_ts=thread_ts,
+            cursor=cursor,
+            within=within,
+        )
+
     async def _call(self, method: str, within: float, arguments: dict[str, Any]) -> Outcome:
-        try:
-            async with asyncio.timeout(within):
-                response = await self._client.api_call(method, json=arguments)
-        except SlackApiError as exc:
-            return outcome_of(exc)
-        except aiohttp.ClientConnectorError as exc:  # refused, or no such name: nothing left the machine
-            return Later(NOT_REACHED, type(exc).__name__)
-        except (aiohttp.ClientError, SlackClientError, TimeoutError, OSError, ValueError) as exc:
-            return Unknown(type(exc).__name__)
-        channel_id, ts = response.get("channel"), response.get("ts")
+        said = await ask(self._client.api_call(method, json=arguments), within)
+        if isinstance(said, No):
+            return refused(said.word)
+        if not isinstance(said, dict):
+            return said
+        channel_id, ts = said.get("channel"), said.get("ts")
         if not (isinstance(channel_id, str) and isinstance(ts, str)):
             return Unknown("an answer without channel and ts")
         return Sent(channel_id, ts)
 
 
-def outcome_of(error: SlackApiError) -> Outcome:
-    """What a refusal by Slack means for the caller. Slack's words, sorted by what to do next."""
-    response = error.response
-    status = getattr(response, "status_code", 0)
-    data = getattr(response, "data", response)
-    word = data.get("error", "") if isinstance(data, dict) else ""
-    if status == 429 or word in WAIT:
-        return Later(_retry_after(getattr(response, "headers", {})), word or "ratelimited")
-    if not word or status >= 500 or word in UNKNOWN:
-        return Unknown(word or f"HTTP {status}")
+def refused(word: str) -> Refused | Gone | Held:
+    """What a word of Slack's means for a post or an edit."""
     if word in REFUSED or word.startswith(("metadata_", "invalid_metadata")):
         return Refused(word)
     if word in GONE:
@@ -109,17 +103,3 @@ def _content(message: Message) -> dict[str, Any]:
     # Without blocks an update takes the old ones away, which is what a text-only message wants.
     blocks = {"blocks": list(message.blocks)} if message.blocks else {}
     return {"text": message.text, **blocks}
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    try:
-        return max(1.0, float(headers.get("Retry-After") or headers.get("retry-after") or BUSY))
-    except ValueError:
-        return BUSY
-
-
-def quiet_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """A client for alerts: one request per call, and no log of bodies."""
-    logger = logging.getLogger("slack_sdk.alerts")
-    logger.setLevel(logging.WARNING)  # at DEBUG it prints whole bodies
-    return AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=logger)

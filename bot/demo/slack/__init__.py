@@ -3,7 +3,7 @@
 from bot.demo.slack.faults import Fault, dropped, error, http_error, ratelimited, reply_lost, slow
 from bot.demo.slack.outbox import Ack, Invocation
 from bot.demo.slack.people import sign
-from bot.demo.slack.standin import RESPONSE_URL, SCOPES, Call, SlackStandIn
+from bot.demo.slack.standin import RESPONSE_URL, SCOPES, Call, SlackStandIn, Stage
 from bot.demo.slack.state import Channel, Message
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Invocation",
     "Message",
     "SlackStandIn",
+    "Stage",
     "dropped",
     "error",
     "http_error",

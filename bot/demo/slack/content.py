@@ -46,6 +46,13 @@ def read(slack: Workspace, arguments: Mapping[str, Any]) -> Content:
     return Content(text[: blockkit.MAX_TEXT], blocks, warnings)
 
 
+def note_mentions(slack: Workspace, said: Content) -> None:
+    """Note whom a new message calls without leave. In an edit a mention calls nobody."""
+    for mention in blockkit.mentions({"text": said.text, "blocks": said.blocks}):
+        if mention not in slack.may_mention:
+            slack.unexpected.append(f"a message mentions {mention}")
+
+
 def metadata(arguments: Mapping[str, Any]) -> dict[str, Any] | None:
     """Take `metadata` (an object, or one as JSON text) out of a call: None if absent, {} to remove it.
 

@@ -91,6 +91,8 @@ def _add(slack: Workspace, url: ResponseUrl, payload: Mapping[str, Any]) -> Mess
     elif kind not in ("ephemeral", "in_channel"):
         slack.unexpected.append(f"an answer with response_type {kind!r}")
     said = content.read(slack, payload)
+    if kind == "in_channel":
+        content.note_mentions(slack, said)
     return slack.add(
         Message(
             channel=url.channel,

@@ -31,33 +31,53 @@ def application(slack: SlackStandIn) -> web.Application:
 
 async def _web_api(slack: SlackStandIn, request: web.Request) -> web.StreamResponse:
     method = request.match_info["method"]
-    fault = slack.take_fault(method) or NO_FAULT
-    token, arguments, said = "", dict[str, Any](), dict[str, Any]()
+    fault, token, arguments, said = NO_FAULT, "", dict[str, Any](), dict[str, Any]()
     try:
         token, arguments = await _read(request)
-        if fault.taken:
-            said = slack.call(method, arguments, token=token)
     except Refusal as refusal:
         said = api.answered(slack, method, refusal)
+    else:
+        slack.tell(method, "arrived", arguments)
+        fault = slack.take_fault(method) or NO_FAULT
+        if fault.taken:
+            said = slack.call(method, arguments, token=token)
+            slack.tell(method, "acted", arguments)
     headers = {"X-OAuth-Scopes": ",".join(sorted(slack.scopes))} if token == slack.bot_token else {}
     shown = said if fault.status is None else fault.body
     error = shown.get("error") if isinstance(shown, dict) else shown
     _note(slack, method, arguments, fault, 200, error)
-    return await _respond(request, fault, web.json_response(said, headers=headers))
+    answer = web.json_response(said, headers=headers)
+    return await _send(slack, method, arguments, request, await _respond(request, fault, answer))
 
 
 async def _response_url(slack: SlackStandIn, request: web.Request) -> web.StreamResponse:
-    fault = slack.take_fault(RESPONSE_URL) or NO_FAULT
-    status, said, payload = 200, "ok", dict[str, Any]()
+    fault, payload, status, said = NO_FAULT, dict[str, Any](), 200, "ok"
     try:
         payload = _payload(await request.text(), request.content_type)
-        if fault.taken:
-            hooks.use(slack, request.match_info["key"], payload)
     except Refusal as refusal:
-        said = api.answered(slack, RESPONSE_URL, refusal)["error"]
-        status = 404 if said in hooks.GONE else 400
+        status, said = _refused(slack, refusal)
+    else:
+        slack.tell(RESPONSE_URL, "arrived", payload)
+        fault = slack.take_fault(RESPONSE_URL) or NO_FAULT
+        if fault.taken:
+            status, said = _use(slack, request.match_info["key"], payload)
+            slack.tell(RESPONSE_URL, "acted", payload)
     _note(slack, RESPONSE_URL, payload, fault, status, None if status == 200 else said)
-    return await _respond(request, fault, web.Response(status=status, text=said))
+    answer = web.Response(status=status, text=said)
+    return await _send(slack, RESPONSE_URL, payload, request, await _respond(request, fault, answer))
+
+
+def _use(slack: SlackStandIn, key: str, payload: dict[str, Any]) -> tuple[int, str]:
+    try:
+        hooks.use(slack, key, payload)
+    except Refusal as refusal:
+        return _refused(slack, refusal)
+    return 200, "ok"
+
+
+def _refused(slack: SlackStandIn, refusal: Refusal) -> tuple[int, str]:
+    said = api.answered(slack, RESPONSE_URL, refusal)["error"]
+    return (404 if said in hooks.GONE else 400), said
 
 
 def _note(
@@ -69,18 +89,34 @@ def _note(
         slack.note(Call(method, arguments, fault.status or status, error))
 
 
-async def _respond(request: web.Request, fault: Fault, answer: web.Response) -> web.Response:
-    """Send the true answer, or what the fault puts in its place."""
+async def _respond(request: web.Request, fault: Fault, answer: web.Response) -> web.Response | None:
+    """The true answer, or what the fault puts in its place: None if that is a closed connection."""
     if fault.seconds:
         await asyncio.sleep(fault.seconds)
     if fault.drop:
-        return hang_up(request)
+        return None
     if fault.status is None:
         return answer
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     if isinstance(fault.body, str):
         return web.Response(status=fault.status, text=fault.body, content_type="text/html", headers=headers)
     return web.json_response(fault.body, status=fault.status, headers=headers)
+
+
+async def _send(
+    slack: SlackStandIn, method: str, arguments: dict[str, Any], request: web.Request, answer: web.Response | None
+) -> web.Response:
+    """Leave the sending to aiohttp, unless somebody wants to know when it is done."""
+    if answer is None:
+        return hang_up(request)
+    if slack.watches(method, "answered"):
+        try:
+            await answer.prepare(request)
+            await answer.write_eof()
+        except ConnectionError:  # the app did not wait for it
+            return answer
+        slack.tell(method, "answered", arguments)
+    return answer
 
 
 def hang_up(request: web.Request) -> web.Response:

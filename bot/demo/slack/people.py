@@ -26,7 +26,14 @@ def sign(body: str | bytes, secret: str, timestamp: int | str) -> str:
 
 
 def command(
-    command: str, text: str, *, user: str, channel: Channel, response_url: str, trigger_id: str
+    command: str,
+    text: str,
+    *,
+    user: str,
+    user_name: str,
+    channel: Channel,
+    response_url: str,
+    trigger_id: str,
 ) -> dict[str, str]:
     """Build the form fields of a slash command."""
     return {
@@ -36,7 +43,7 @@ def command(
         "channel_id": channel.id,
         "channel_name": "privategroup" if channel.is_private else channel.name,
         "user_id": user,
-        "user_name": _user_name(user),
+        "user_name": user_name,
         "command": command,
         "text": text,
         "api_app_id": wire.APP_ID,
@@ -51,6 +58,7 @@ def click(
     action: Mapping[str, Any],
     *,
     user: str,
+    user_name: str,
     channel: Channel,
     response_url: str,
     trigger_id: str,
@@ -59,12 +67,7 @@ def click(
     container = {"type": "message", "message_ts": message.ts, "channel_id": message.channel}
     payload: dict[str, Any] = {
         "type": "block_actions",
-        "user": {
-            "id": user,
-            "username": _user_name(user),
-            "name": _user_name(user),
-            "team_id": wire.TEAM["id"],
-        },
+        "user": {"id": user, "username": user_name, "name": user_name, "team_id": wire.TEAM["id"]},
         "api_app_id": wire.APP_ID,
         "token": VERIFICATION_TOKEN,
         "container": {**container, "is_ephemeral": message.only_for is not None},
@@ -148,7 +151,3 @@ def _state(blocks: Sequence[Block], action: Mapping[str, Any]) -> dict[str, Any]
                     "selected_option": stands_at,
                 }
     return state
-
-
-def _user_name(user: str) -> str:
-    return user.lower()

@@ -14,9 +14,7 @@ from typing import Any
 
 from bot.demo.slack import rights, wire
 from bot.demo.slack.refusal import Refusal
-from bot.demo.slack.state import Message, Workspace
-
-MAX_LIMIT = 999
+from bot.demo.slack.state import MAX_PAGE, Message, Workspace
 
 
 def auth_test(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def conversations_history(slack: Workspace, arguments: Mapping[str, Any]) -> dic
     """What the channel shows, newest first: roots, and the replies that were broadcast."""
     channel = rights.channel_to_read(slack, arguments)
     shown = [one for one in channel.messages.values() if one.broadcast or not one.thread_ts]
-    page, cursor = _page(_within(shown[::-1], arguments), arguments, limit=100)
+    page, cursor = _page(slack, _within(shown[::-1], arguments), arguments, limit=100)
     return _answer(page, cursor, channel.messages.values(), arguments)
 
 
@@ -61,7 +59,7 @@ def conversations_replies(slack: Workspace, arguments: Mapping[str, Any]) -> dic
     if ts not in channel.messages:
         raise Refusal("thread_not_found", note=f"no message {ts!r} to read the thread of")
     replies = [one for one in channel.messages.values() if one.thread_ts == ts]
-    page, cursor = _page(_within(replies, arguments), arguments, limit=MAX_LIMIT)
+    page, cursor = _page(slack, _within(replies, arguments), arguments, limit=MAX_PAGE)
     return _answer([channel.messages[ts], *page], cursor, channel.messages.values(), arguments)
 
 
@@ -88,15 +86,16 @@ def _moment(arguments: Mapping[str, Any], name: str, default: str) -> Decimal:
 
 
 def _page(
-    messages: Sequence[Message], arguments: Mapping[str, Any], *, limit: int
+    slack: Workspace, messages: Sequence[Message], arguments: Mapping[str, Any], *, limit: int
 ) -> tuple[Sequence[Message], str]:
     """Cut one page out, and the cursor of the next: empty after the last."""
     try:
         limit = int(arguments.get("limit", limit))
     except (TypeError, ValueError):
         limit = 0
-    if not 1 <= limit <= MAX_LIMIT:
-        raise Refusal("invalid_limit", note=f"limit {arguments['limit']!r} is not 1 to {MAX_LIMIT}")
+    if not 1 <= limit <= MAX_PAGE:
+        raise Refusal("invalid_limit", note=f"limit {arguments['limit']!r} is not 1 to {MAX_PAGE}")
+    limit = min(limit, slack.most_per_page)
     start = 0
     if cursor := arguments.get("cursor"):
         start = next((at for at, one in enumerate(messages) if _cursor(one) == cursor), -1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import aiohttp
@@ -25,6 +25,10 @@ SCOPES = frozenset(
     {"commands", "chat:write", "chat:write.public", "channels:history", "groups:history"}
     | {"channels:read", "groups:read", "usergroups:read"}
 )
+
+# When whoever watches is told: before a request is acted on, between act and answer, after the answer.
+Stage = Literal["arrived", "acted", "answered"]
+Watcher = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class SlackStandIn(Workspace):
     All methods of `api.METHODS` are allowed. What the app should never do is answered as Slack would,
     and noted in `unexpected`. With an `app_url` people's commands and clicks go there, signed; without
     one they take the app's websockets. `clock` says the time of messages and response_urls; signatures
-    are of the real time.
+    are of the real time. A new message may hold the mentions in `may_mention`, as written (`<!here>`); any
+    other is noted. `people` are names by ID, beside those of U0MEI and U0TOM.
     """
 
     def __init__(
@@ -55,18 +60,23 @@ class SlackStandIn(Workspace):
         app_token: str = "xapp-stand-in",  # noqa: S107 - nor this one
         signing_secret: str = "stand-in",  # noqa: S107 - it guards nothing
         scopes: Set[str] = SCOPES,
+        may_mention: Set[str] = frozenset(),
+        people: Mapping[str, str] | None = None,
         app_url: str | None = None,
         ack_within: float = 3.0,
     ) -> None:
         if channels is None:
             channels = [Channel("C0ALERTS", "kf-alerts")]
         super().__init__(clock=clock, channels=channels, bot_token=bot_token, app_token=app_token, scopes=scopes)
+        self.may_mention = may_mention
+        self.people |= people or {}
         self.signing_secret = signing_secret
         self.app_url = app_url
         self.ack_within = ack_within  # seconds
         self.sockets = Sockets(self)
         self.calls: list[Call] = []
         self.session: aiohttp.ClientSession | None = None  # open while it is served
+        self._watchers: defaultdict[tuple[str, Stage], list[Watcher]] = defaultdict(list)
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self._allowed: Set[str] | None = None
 
@@ -93,6 +103,23 @@ class SlackStandIn(Workspace):
 
     def take_fault(self, method: str) -> Fault | None:
         return self._faults[method].popleft() if self._faults[method] else None
+
+    def watch(self, method: str, stage: Stage, callback: Watcher) -> None:
+        """Call `callback(arguments)` from now on when a request of the method gets there; `RESPONSE_URL` is one.
+
+        "arrived": it is read and nothing is done yet; a fault that is armed now is for it, if none waits.
+        "acted": Slack did what it asks, or refused it, and has not answered. "answered": the answer has left.
+        What a fault prevents is not told, and of a request that cannot be read the answer alone. Everybody
+        waits for the callback.
+        """
+        self._watchers[method, stage].append(callback)
+
+    def watches(self, method: str, stage: Stage) -> bool:
+        return bool(self._watchers[method, stage])
+
+    def tell(self, method: str, stage: Stage, arguments: Mapping[str, Any]) -> None:
+        for callback in self._watchers[method, stage]:
+            callback(arguments)
 
     def note(self, call: Call) -> None:
         """Write down a call, and whether it was to be expected at all."""
@@ -127,6 +154,7 @@ class SlackStandIn(Workspace):
             command,
             text,
             user=user,
+            user_name=self.name_of(user),
             channel=self.channels[channel],
             response_url=f"{self.base_url}/commands/{wire.TEAM['id']}/{url.key}",
             trigger_id=self._trigger_id(),
@@ -166,6 +194,7 @@ class SlackStandIn(Workspace):
             message,
             done,
             user=user,
+            user_name=self.name_of(user),
             channel=self.channels[message.channel],
             response_url=f"{self.base_url}/actions/{wire.TEAM['id']}/{url.key}",
             trigger_id=self._trigger_id(),

@@ -14,6 +14,8 @@ from bot.ports import Block, Clock
 Change = Literal["posted", "ephemeral", "edited", "deleted"]
 Listener = Callable[[Change, "Message"], None]
 
+MAX_PAGE = 999  # messages; what asks for more is refused
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -69,6 +71,9 @@ class Workspace:
         self.bot_token = bot_token
         self.app_token = app_token
         self.scopes = set(scopes)  # of the bot's token
+        self.people = {"U0MEI": "mei", "U0TOM": "tom"}  # their names by ID
+        self.may_mention: Set[str] = frozenset()  # `<!here>` and the like, as written
+        self.most_per_page = MAX_PAGE  # Slack may give fewer messages than were asked for, before the end, too
         self.base_url = ""  # known once it is served
         self.tickets: set[str] = set()  # of websockets not yet opened
         self.channels = {channel.id: channel for channel in channels}
@@ -78,6 +83,9 @@ class Workspace:
         self.warnings: list[str] = []
         self._listeners: list[Listener] = []
         self._last_ts = 0
+
+    def name_of(self, user: str) -> str:
+        return self.people.get(user, user.lower())
 
     def on_change(self, listener: Listener) -> None:
         """Call `listener(change, message)` from now on."""

@@ -23,6 +23,7 @@ def post_message(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, An
         slack.unexpected.append("chat.postMessage: reply_broadcast without thread_ts")
     metadata = content.metadata(arguments)
     said = content.read(slack, arguments)
+    content.note_mentions(slack, said)
     posted = slack.add(
         Message(
             channel=channel.id,

@@ -1,0 +1,75 @@
+"""One request to Slack's Web API: its answer, or why there is none. What to do about a refusal stays out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot.ports import Later, Unknown
+
+NOT_REACHED = 10.0  # seconds until the next try when nothing left this machine
+BUSY = 60.0  # seconds, when Slack says "wait" without saying how long
+LONGEST = 86_400.0  # seconds: a header may say anything, and the wait becomes a moment in the store
+
+WAIT = {"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org"}
+UNKNOWN = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+
+
+@dataclass(frozen=True, slots=True)
+class No:
+    """Slack refuses, with this word. What it means depends on what was asked."""
+
+    word: str
+
+
+async def ask(request: Awaitable[AsyncSlackResponse], within: float) -> dict[str, Any] | No | Later | Unknown:
+    """Await a request of a client that does not retry. Nothing raises."""
+    try:
+        async with asyncio.timeout(within):
+            response = await request
+    except SlackApiError as exc:
+        return refusal_of(exc)
+    except aiohttp.ClientConnectorError as exc:  # refused, or no such name: nothing left the machine
+        return Later(NOT_REACHED, type(exc).__name__)
+    # The last two: the SDK stumbles over JSON that is no object, or too deep.
+    except (aiohttp.ClientError, SlackClientError, OSError, ValueError, AttributeError, RecursionError) as exc:
+        return Unknown(type(exc).__name__)  # TimeoutError is an OSError
+    return response.data if isinstance(response.data, dict) else Unknown("an answer that is no JSON object")
+
+
+def refusal_of(error: SlackApiError) -> No | Later | Unknown:
+    """What the SDK raises for any answer but `"ok": true`, sorted as far as that is the same for all methods."""
+    response = error.response
+    # A body of broken JSON comes with aiohttp's response instead of the SDK's.
+    status = getattr(response, "status_code", getattr(response, "status", 0))
+    data = getattr(response, "data", None)
+    said = data.get("error") if isinstance(data, dict) else None
+    word = said if isinstance(said, str) else ""
+    if status == 429 or word in WAIT:
+        return Later(_retry_after(getattr(response, "headers", {})), word or "ratelimited")
+    if not word or status >= 500 or word in UNKNOWN:
+        return Unknown(word or f"HTTP {status}")
+    return No(word)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    try:
+        seconds = float(headers.get("Retry-After") or headers.get("retry-after") or BUSY)
+    except ValueError:
+        return BUSY
+    return min(max(1.0, seconds), LONGEST)
+
+
+def quiet_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
+    """A client for alerts: one request per call, and no log of bodies."""
+    logger = logging.getLogger("slack_sdk.alerts")
+    logger.setLevel(logging.WARNING)  # at DEBUG it prints whole bodies
+    return AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=logger)

@@ -1,0 +1,113 @@
+"""What stands in the channel already, told by the marks in its messages. Whose marks they are stays out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import marks
+from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
+from bot.slack.calls import No, ask
+
+LIMIT = 200  # messages a page; Slack takes up to 999 and advises against more than this
+
+# The token is refused, and not the history: a post would be refused as well.
+HELD = {
+    "not_authed",
+    "invalid_auth",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "org_login_required",
+    "team_access_not_granted",
+}
+GONE = {"thread_not_found", "message_not_found"}
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TS = re.compile(r"[0-9]{1,11}\.[0-9]{6}")
+MARK = re.compile(r"[0-9a-f]{32}")  # as `marks` makes them: what others write never gets near the store
+
+
+async def read(
+    client: AsyncWebClient,
+    channel_id: str,
+    *,
+    oldest: datetime,
+    thread_ts: str | None,
+    cursor: str,
+    within: float,
+) -> Page | Blind | Later | Held | Gone | Unknown:
+    """Ask for one page of the channel, newest first, or of a thread, oldest first. It needs scope and membership.
+
+    https://docs.slack.dev/reference/methods/conversations.history
+    https://docs.slack.dev/reference/methods/conversations.replies
+    """
+    asked = {
+        "channel": channel_id,
+        "oldest": _ts(oldest),
+        "limit": str(LIMIT),
+        "include_all_metadata": "true",
+        **({"cursor": cursor} if cursor else {}),
+        **({"ts": thread_ts} if thread_ts else {}),
+    }
+    # A form, and not the SDK's own GET: aiohttp sends a GET again, unasked, when its connection breaks.
+    method = "conversations.replies" if thread_ts else "conversations.history"
+    said = await ask(client.api_call(method, data=asked), within)
+    if isinstance(said, No):
+        return refused(said.word)
+    return page_of(said, channel_id) if isinstance(said, dict) else said
+
+
+def refused(word: str) -> Blind | Held | Gone:
+    """What a word of Slack's means for whoever reads."""
+    if word in HELD:
+        return Held(word)
+    if word in GONE:
+        return Gone(word)
+    # missing_scope, not_in_channel, channel_not_found, no_permission, access_denied, not_allowed_token_type: all
+    # say that reading is not for us, while posting may well be. So does a word of tomorrow, and invalid_cursor: to
+    # go on without the history costs a repeat at worst, to ask for ever for what never comes would be silence.
+    return Blind(word)
+
+
+def page_of(answer: Mapping[str, Any], channel_id: str) -> Page | Unknown:
+    """Keep the messages with marks. What is odd is left out: anybody may write anything into a channel."""
+    messages = answer.get("messages")
+    if not isinstance(messages, list):
+        return Unknown("an answer without messages")
+    found = (_past(message, channel_id) for message in messages)
+    return Page(tuple(past for past in found if past), _next_cursor(answer))
+
+
+def _past(message: object, channel_id: str) -> Past | None:
+    match message:
+        case {
+            "ts": str(ts),
+            "metadata": {"event_type": marks.EVENT_TYPE, "event_payload": {"k": str(key), **payload}},
+            **rest,
+        } if TS.fullmatch(ts) and MARK.fullmatch(key):
+            root = rest.get("thread_ts") or ts  # the root of a thread names itself
+            if isinstance(root, str) and TS.fullmatch(root):
+                return Past(channel_id, ts, None if root == ts else root, key, _events(payload.get("e")))
+    return None
+
+
+def _events(joined: object) -> tuple[str, ...]:
+    return tuple(mark for mark in joined.split(",") if MARK.fullmatch(mark)) if isinstance(joined, str) else ()
+
+
+def _next_cursor(answer: Mapping[str, Any]) -> str:
+    match answer.get("response_metadata"):
+        case {"next_cursor": str(cursor)}:
+            return cursor
+    return ""
+
+
+def _ts(moment: datetime) -> str:
+    """Slack's way to write a moment. Not by way of a float, which has no room for the microseconds."""
+    seconds, micros = divmod(max(0, (moment - EPOCH) // timedelta(microseconds=1)), 1_000_000)
+    return f"{seconds}.{micros:06}"

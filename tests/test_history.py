@@ -1,0 +1,418 @@
+"""What stands in the channel is read by its marks, a page at a time: against the strict stand-in, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.demo.servers import serve, serve_slack
+from bot.demo.slack import Channel, SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
+from bot.marks import EVENT_TYPE, Marks
+from bot.ports import Blind, Gone, Held, Later, Message, Page, Past, Unknown
+from bot.slack.calls import ask, quiet_client
+from bot.slack.history import page_of
+from bot.slack.posting import SlackChannel
+from tests.conftest import NOW
+
+HISTORY, REPLIES = "conversations.history", "conversations.replies"
+ALERTS = "C0ALERTS"
+MARKS = Marks("secret", "wx1")
+MARK, TS = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9]+\.[0-9]{6}")
+EVENTS = (MARKS.of("event", "a"), MARKS.of("event", "b"))
+SOUND = {"event_type": EVENT_TYPE, "event_payload": {"v": 1, "k": "d" * 32, "e": ""}}
+LONG_AGO = NOW - timedelta(days=14)
+
+
+@pytest.fixture
+async def slack(clock) -> AsyncIterator[SlackStandIn]:
+    async with serve_slack(SlackStandIn(clock=clock)) as served:
+        yield served
+    assert served.take_unexpected() == []
+
+
+@pytest.fixture
+async def channel(slack: SlackStandIn) -> AsyncIterator[SlackChannel]:
+    async with channel_at(slack.api_url, slack.bot_token) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def channel_at(api_url: str, token: str = "xoxb-1") -> AsyncIterator[SlackChannel]:
+    async with aiohttp.ClientSession() as session:
+        yield SlackChannel(quiet_client(token, api_url, session), ALERTS)
+
+
+async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), **where: object) -> Past:
+    """Post as the bot does; what the history should tell of it."""
+    metadata = MARKS.metadata(name, events)
+    sent = await channel.post(Message(name), metadata=metadata, within=5, **where)
+    return Past(ALERTS, sent.ts, where.get("thread_ts"), MARKS.of("message", name), events)
+
+
+async def look(channel: SlackChannel, **where: object):
+    return await channel.history(**{"oldest": LONG_AGO, "within": 5, **where})
+
+
+def calls(slack: SlackStandIn, method: str = HISTORY) -> list:
+    return [call for call in slack.calls if call.method == method]
+
+
+async def test_the_bots_own_messages_are_found_by_their_marks(slack, channel):
+    first = await post(channel, "first")
+    second = await post(channel, "second", EVENTS)
+    assert await look(channel) == Page((second, first))
+    assert (first.events, second.events) == ((), EVENTS)
+
+
+async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, channel):
+    slack.say(ALERTS, "hello")
+    for metadata in (
+        None,
+        {"event_type": "deploy", "event_payload": {"k": MARKS.of("message", "x"), "e": ""}},
+        {"event_type": EVENT_TYPE, "event_payload": {"id": "x"}},
+        {"event_type": EVENT_TYPE, "event_payload": {"k": 7, "e": ""}},
+        {"event_type": EVENT_TYPE, "event_payload": {"k": "x' OR 1=1", "e": ""}},
+    ):
+        slack.call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
+    own = await post(channel, "own")
+    assert await look(channel) == Page((own,))
+
+
+async def test_a_mark_stays_when_its_message_is_edited(slack, channel):
+    own = await post(channel, "own", EVENTS)
+    await channel.update(Message("Bound: Chen."), channel_id=ALERTS, ts=own.ts, within=5)
+    assert await look(channel) == Page((own,))
+
+
+async def test_three_pages_hang_together_by_their_cursors(slack, channel):
+    posted = [await post(channel, str(number)) for number in range(5)]
+    slack.most_per_page = 2
+    pages = [await look(channel)]
+    while pages[-1].cursor:
+        pages.append(await look(channel, cursor=pages[-1].cursor))
+    assert [len(page.messages) for page in pages] == [2, 2, 1]
+    assert [past for page in pages for past in page.messages] == posted[::-1]
+    assert len(calls(slack)) == 3
+
+
+async def test_a_page_with_nothing_of_ours_still_leads_to_the_next(slack, channel):
+    own = await post(channel, "own")
+    slack.say(ALERTS, "hello")
+    slack.most_per_page = 1
+    first = await look(channel)
+    assert first.messages == ()
+    assert await look(channel, cursor=first.cursor) == Page((own,))
+
+
+async def test_a_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
+    root = await post(channel, "root", EVENTS)
+    line = await post(channel, "line", thread_ts=root.ts)
+    loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
+    assert await look(channel) == Page((loud, root))
+    assert await look(channel, thread_ts=root.ts) == Page((root, line, loud))
+    assert root.thread_ts is None
+
+
+async def test_a_thread_is_read_in_pages_too(slack, channel):
+    root = await post(channel, "root")
+    lines = [await post(channel, str(number), thread_ts=root.ts) for number in range(3)]
+    slack.most_per_page = 2
+    first = await look(channel, thread_ts=root.ts)
+    second = await look(channel, thread_ts=root.ts, cursor=first.cursor)
+    assert {*first.messages, *second.messages} == {root, *lines}
+    assert second.cursor == ""
+
+
+async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, channel, clock):
+    moment = NOW + timedelta(microseconds=123456)
+    early, late = moment, moment + timedelta(microseconds=1)
+    clock.now = early
+    await post(channel, "early")
+    clock.now = late
+    after = await post(channel, "late")
+    assert await look(channel, oldest=early) == Page((after,))
+    (call,) = calls(slack)
+    assert call.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
+
+
+async def test_a_look_asks_as_slack_takes_it(slack, channel):
+    root = await post(channel, "root")
+    await post(channel, "other")
+    slack.most_per_page = 1
+    cursor = (await look(channel)).cursor
+    await look(channel, thread_ts=root.ts, cursor=cursor)
+    asked = {
+        "channel": ALERTS,
+        "oldest": f"{int(LONG_AGO.timestamp())}.000000",
+        "limit": "200",
+        "include_all_metadata": "true",
+    }
+    (of_channel,), (of_thread,) = calls(slack), calls(slack, REPLIES)
+    assert of_channel.arguments == asked
+    assert of_thread.arguments == asked | {"ts": root.ts, "cursor": cursor}
+    slack.take_unexpected()  # the cursor is of the channel
+
+
+async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
+    own = await post(channel, "own")
+    assert await look(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == Page((own,))
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (ratelimited(7), Later(7.0, "ratelimited")),
+        (error("ratelimited"), Later(60.0, "ratelimited")),
+        (reply_lost(), Unknown("ServerDisconnectedError")),
+        (dropped(), Unknown("ServerDisconnectedError")),
+        (slow(2), Unknown("TimeoutError")),
+        (http_error(502), Unknown("HTTP 502")),
+        (http_error(200), Unknown("HTTP 200")),
+        (error("internal_error"), Unknown("internal_error")),
+        *(
+            (error(word), Blind(word))
+            for word in (
+                *("missing_scope", "not_in_channel", "channel_not_found", "no_permission", "access_denied"),
+                *("not_allowed_token_type", "is_archived", "ekm_access_denied", "method_deprecated"),
+                *("invalid_cursor", "some_newer_word"),
+            )
+        ),
+        *(
+            (error(word), Held(word))
+            for word in ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
+        ),
+        (error("thread_not_found"), Gone("thread_not_found")),
+    ],
+)
+@pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
+async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
+    slack, channel, thread_ts, fault, expected
+):
+    method = REPLIES if thread_ts else HISTORY
+    slack.arm(method, fault)
+    assert await look(channel, thread_ts=thread_ts, within=0.5) == expected
+    assert [call.method for call in slack.calls] == [method]
+    slack.take_unexpected()  # no such thread, where the fault lets Slack act
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
+async def test_a_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack, channel, private, thread_ts):
+    slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_private=private)
+    slack.scopes -= {"channels:history", "groups:history"}
+    assert await look(channel, thread_ts=thread_ts) == Blind("missing_scope")
+    slack.scopes |= {"channels:history", "groups:history"}
+    slack.channels[ALERTS].is_member = False
+    expected = "channel_not_found" if private else "not_in_channel"
+    assert await look(channel, thread_ts=thread_ts) == Blind(expected)
+
+
+async def test_a_token_that_slack_refuses_holds(slack):
+    async with channel_at(slack.api_url, "xoxb-other") as channel:
+        assert await look(channel) == Held("invalid_auth")
+    assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
+
+
+async def test_a_thread_whose_root_a_person_deleted_is_gone(slack, channel):
+    root = await post(channel, "root")
+    slack.delete(slack.messages(ALERTS)[0])
+    assert await look(channel, thread_ts=root.ts) == Gone("thread_not_found")
+
+
+async def test_a_slack_that_is_not_there_is_asked_later():
+    async with channel_at("http://127.0.0.1:9/api/") as channel:
+        assert isinstance(await look(channel), Later)
+
+
+@asynccontextmanager
+async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[tuple[SlackChannel, list[str]]]:
+    """A server that answers everything alike, and the methods that it was asked for."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.match_info["method"])
+        return answer()
+
+    app = web.Application()
+    app.router.add_route("*", "/api/{method}", handle)
+    async with serve(app) as url, channel_at(f"{url}/api/") as channel:
+        yield channel, asked
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "{"),
+        (200, ""),
+        (200, "[1]"),
+        (200, '"ok"'),
+        (200, "null"),
+        (200, "[" * 100_000),
+        (200, "9" * 5000),
+        (200, '{"ok": true}'),
+        (200, '{"ok": true, "messages": {}}'),
+        (200, '{"ok": false}'),
+        (200, '{"ok": false, "error": ["missing_scope"]}'),
+        (503, '{"ok": false, "error": "missing_scope"}'),
+        (302, ""),
+        (404, "<html>"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
+async def test_an_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(status, body, kind):
+    async with slack_that_says(lambda: web.Response(status=status, text=body, content_type=kind)) as (
+        channel,
+        asked,
+    ):
+        assert isinstance(await look(channel), Unknown)
+        posted = await channel.post(Message("x"), metadata={}, within=5)
+        assert isinstance(posted, Unknown)
+        assert asked == [HISTORY, "chat.postMessage"]
+
+
+async def test_a_429_that_is_no_json_is_waited_out():
+    def busy() -> web.Response:
+        return web.Response(status=429, text="{", content_type="application/json", headers={"Retry-After": "9"})
+
+    async with slack_that_says(busy) as (channel, _):
+        assert await look(channel) == Later(9.0, "ratelimited")
+
+
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["1.000001", "", "0" * 32]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+def perhaps(sound: object) -> st.SearchStrategy[object]:
+    """What it should be, or anything else."""
+    return st.just(sound) | ODD
+
+
+@st.composite
+def odd_messages(draw: st.DrawFn) -> object:
+    payload = {"v": 1, "k": draw(perhaps("a" * 32)), "e": draw(perhaps(f"{'b' * 32},{'c' * 32}"))}
+    metadata = {
+        "event_type": draw(perhaps(EVENT_TYPE)),
+        "event_payload": draw(st.sampled_from([payload]) | ODD),
+    }
+    message = {"ts": draw(perhaps("1795396320.000100")), "thread_ts": draw(perhaps("1795396320.000000"))}
+    return draw(st.just({**message, "metadata": metadata}) | st.just({**message, "metadata": draw(ODD)}) | ODD)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"ok": st.just(True)},
+        optional={
+            "messages": st.lists(odd_messages(), max_size=4) | ODD,
+            "response_metadata": st.fixed_dictionaries({"next_cursor": ODD}) | ODD,
+            "has_more": ODD,
+        },
+    )
+)
+def test_whatever_slack_says_only_sound_marks_come_out(answer):
+    page = page_of(answer, ALERTS)
+    if isinstance(page, Unknown):
+        assert not isinstance(answer.get("messages"), list)
+        return
+    assert isinstance(page.cursor, str)
+    for past in page.messages:
+        assert past.channel_id == ALERTS
+        assert all(MARK.fullmatch(mark) for mark in (past.key, *past.events))
+        assert TS.fullmatch(past.ts)
+        assert past.thread_ts is None or TS.fullmatch(past.thread_ts)
+
+
+@given(st.lists(odd_messages(), max_size=4))
+def test_one_odd_message_never_hides_a_sound_one(odd):
+    page = page_of({"messages": [*odd, {"ts": "1.000001", "metadata": SOUND}]}, ALERTS)
+    assert page.messages[-1] == Past(ALERTS, "1.000001", None, "d" * 32, ())
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"ts": None},
+        {"ts": 1795396320.0001},
+        {"ts": "yesterday"},
+        {"ts": "1795396320.000100\n"},
+        {"thread_ts": 1795396320},
+        {"thread_ts": "x"},
+        {"thread_ts": ["1795396320.000000"]},
+        {"metadata": None},
+        {"metadata": {"event_type": EVENT_TYPE}},
+        {"metadata": {"event_type": EVENT_TYPE, "event_payload": ["k"]}},
+        {"metadata": {"event_type": EVENT_TYPE, "event_payload": {"k": "D" * 32}}},
+        {"metadata": {"event_type": [EVENT_TYPE], "event_payload": {"k": "d" * 32}}},
+    ],
+)
+def test_a_message_that_cannot_be_ours_is_left_out(odd):
+    message = {"ts": "1795396320.000100", "thread_ts": "1795396320.000000", "metadata": SOUND}
+    assert page_of({"messages": [message | odd, None, [], "x"]}, ALERTS) == Page(())
+    assert len(page_of({"messages": [message]}, ALERTS).messages) == 1
+
+
+@pytest.mark.parametrize("thread_ts", [None, "", "1795396320.000100"])
+def test_a_message_in_no_thread_and_a_root_have_none(thread_ts):
+    message = {"ts": "1795396320.000100", "thread_ts": thread_ts, "metadata": SOUND}
+    (past,) = page_of({"messages": [message]}, ALERTS).messages
+    assert past.thread_ts is None
+
+
+@pytest.mark.parametrize(
+    ("marks", "events"),
+    [
+        ("", ()),
+        ("a" * 32, ("a" * 32,)),
+        (f"{'a' * 32},{'b' * 32}", ("a" * 32, "b" * 32)),
+        (f"{'a' * 32},,x,{'B' * 32},{'b' * 33}", ("a" * 32,)),
+        (None, ()),
+        (["a" * 32], ()),
+    ],
+)
+def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
+    metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": marks}}
+    (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
+    assert past.events == events
+
+
+@pytest.mark.parametrize(
+    "said", [None, {}, {"next_cursor": None}, {"next_cursor": ""}, {"next_cursor": 7}, [], "x"]
+)
+def test_without_a_readable_cursor_the_page_is_the_last(said):
+    assert page_of({"messages": [], "response_metadata": said}, ALERTS) == Page(())
+
+
+async def test_who_stops_waiting_is_obeyed():
+    async def never():
+        await asyncio.Event().wait()
+
+    asking = asyncio.create_task(ask(never(), within=60))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+def test_what_slack_takes_as_metadata_holds_the_marks_of_a_storm():
+    """A storm of two hundred events is one message; the limit is not documented."""
+    metadata = MARKS.metadata("storm", [MARKS.of("event", str(number)) for number in range(200)])
+    assert len(json.dumps(metadata)) < 8000
+    answer = SlackStandIn().call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
+    assert answer["ok"]

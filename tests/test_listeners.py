@@ -1,0 +1,244 @@
+"""What Slack sends is acknowledged at once and handed on whole: against the stand-in, over HTTP and Socket Mode."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+
+from bot.demo.servers import serve, serve_slack
+from bot.demo.slack import RESPONSE_URL, Channel, Message, SlackStandIn, sign
+from bot.ports import Click
+from bot.ports import Message as Said
+from bot.slack import hold, make_app, register
+from bot.tasks import Tasks
+from tests.running import until
+
+ALERTS = "C0ALERTS"
+
+
+class EchoingAnswers:
+    """Says what it was asked, or what a test puts into `says`."""
+
+    restarting = Said("restarting")
+    failed = Said("failed")
+
+    def __init__(self) -> None:
+        self.clicks: list[Click] = []
+        self.says: Said | None = Said("answer")
+        self.pause = 0.0
+        self.breaks = False
+
+    async def to_command(self, text: str) -> Said:
+        return Said(f"command {text}")
+
+    async def to_click(self, click: Click) -> Said | None:
+        self.clicks.append(click)
+        await asyncio.sleep(self.pause)
+        if self.breaks:
+            raise RuntimeError("a bug")
+        return self.says
+
+
+@pytest.fixture
+def answers() -> EchoingAnswers:
+    return EchoingAnswers()
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[Tasks]:
+    started = Tasks()
+    yield started
+    await started.drain(1)
+
+
+@pytest.fixture
+async def slack(answers: EchoingAnswers, tasks: Tasks) -> AsyncIterator[SlackStandIn]:
+    """Slack with the bot's listeners at the other end."""
+    async with serve_slack(SlackStandIn(people={"U0LI": "李雷"})) as slack, aiohttp.ClientSession() as session:
+        app = make_app(slack.bot_token, slack.signing_secret, slack.api_url)
+        register(app, answers, tasks, session)
+        async with serve(app.web_app("/slack/events")) as url:
+            slack.app_url = f"{url}/slack/events"
+            yield slack
+    assert slack.take_unexpected() == []
+
+
+def button(action_id: str = "alert.ack", value: str = "v1:x") -> dict:
+    text = {"type": "plain_text", "text": "Go"}
+    return {"type": "button", "text": text, "action_id": action_id, "value": value}
+
+
+def shown(slack: SlackStandIn, *elements: dict, only_for: str | None = None) -> Message:
+    blocks = [{"type": "actions", "elements": list(elements or (button(),))}]
+    return slack.add(Message(ALERTS, slack.next_ts(), "U0BOT", "alert", blocks=blocks, only_for=only_for))
+
+
+def answers_sent(slack: SlackStandIn) -> int:
+    return len([call for call in slack.calls if call.method == RESPONSE_URL])
+
+
+async def test_a_click_brings_who_clicked_what(slack, answers):
+    said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
+    assert (await said.answer()).text == "answer"
+    assert answers.clicks == [Click("alert.ack", "v1:x", "U0TOM", "tom")]
+
+
+async def test_each_person_clicks_under_the_own_name(slack, answers):
+    message = shown(slack)
+    for user in ("U0MEI", "U0LI", "U0NEW"):
+        await (await slack.click(message, "alert.ack", user=user)).answer()
+    assert [(click.user_id, click.user_name) for click in answers.clicks] == [
+        ("U0MEI", "mei"),
+        ("U0LI", "李雷"),
+        ("U0NEW", "u0new"),
+    ]
+
+
+async def test_a_choice_brings_the_value_of_its_option(slack, answers):
+    option = {"text": {"type": "plain_text", "text": "1 hour"}, "value": "v1:x:3600"}
+    message = shown(slack, {"type": "static_select", "action_id": "alert.snooze", "options": [option]})
+    await (await slack.click(message, "alert.snooze", option="v1:x:3600")).answer()
+    assert answers.clicks == [Click("alert.snooze", "v1:x:3600", "U0MEI", "mei")]
+
+
+async def test_a_click_that_leaves_nothing_to_say_sends_nothing(slack, answers, tasks, caplog):
+    answers.says = None
+    said = await slack.click(shown(slack), "alert.ack")
+    assert (said.ack.status, said.ack.body) == (200, "")
+    await tasks.drain(1)
+    assert len(answers.clicks) == 1
+    assert answers_sent(slack) == 0
+    assert caplog.text == ""
+
+
+async def test_a_click_whose_answer_fails_is_told_so(slack, answers):
+    answers.breaks = True
+    assert (await (await slack.click(shown(slack), "alert.ack")).answer()).text == "failed"
+
+
+async def test_a_click_is_acknowledged_before_it_is_answered(slack, answers):
+    answers.pause = 0.3
+    said = await slack.click(shown(slack), "alert.ack")
+    assert (said.ack.status, answers_sent(slack)) == (200, 0)
+    assert (await said.answer()).text == "answer"
+
+
+async def test_a_click_cut_short_by_the_end_is_told_to_repeat(slack, answers, tasks):
+    answers.pause = 60
+    said = await slack.click(shown(slack), "alert.ack")
+    await until(lambda: answers.clicks)
+    await tasks.drain(0)
+    assert (await said.answer()).text == "restarting"
+
+
+@pytest.mark.parametrize(
+    ("action_id", "only_for", "replaces"),
+    [("kf.list", "U0MEI", True), ("kf.list", None, False), ("kf.show", "U0MEI", False)],
+)
+async def test_an_answer_replaces_only_what_is_the_askers_own_list(slack, action_id, only_for, replaces):
+    message = shown(slack, button(action_id), only_for=only_for)
+    answer = await (await slack.click(message, action_id)).answer()
+    assert (answer.ts == message.ts) == replaces
+    assert answer.only_for == "U0MEI"
+
+
+async def test_a_link_needs_no_answer(slack, answers, tasks):
+    said = await slack.click(shown(slack, button("link.avatar")), "link.avatar")
+    assert said.ack.status == 200
+    await tasks.drain(1)
+    assert (answers.clicks, answers_sent(slack)) == ([], 0)
+
+
+async def forged(slack: SlackStandIn, body: dict) -> int:
+    form = urlencode({"payload": json.dumps(body)})
+    stamp = str(int(time.time()))
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": sign(form, slack.signing_secret, stamp),
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(slack.app_url, data=form.encode(), headers=headers) as got,
+    ):
+        return got.status
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ({"id": "U1", "name": "mei", "username": "other"}, ("U1", "mei")),
+        ({"id": "U1", "username": "mei"}, ("U1", "mei")),
+        ({"id": "U1", "name": "", "username": "mei"}, ("U1", "mei")),
+        ({"id": "U1", "name": ["mei"], "username": 7}, ("U1", "")),
+        ({"id": 7, "name": "<!channel>"}, ("", "<!channel>")),
+        ({"id": None}, ("", "")),
+        ({}, ("", "")),
+        (None, ("", "")),
+    ],
+)
+async def test_whoever_clicked_is_text_or_nothing(slack, answers, tasks, user, expected):
+    answers.says = None
+    action = {"type": "button", "block_id": "b", "action_id": "alert.ack", "value": "v1:x", "action_ts": "1.1"}
+    team = {"id": "T0001"}
+    assert await forged(slack, {"type": "block_actions", "user": user, "team": team, "actions": [action]}) == 200
+    await tasks.drain(1)
+    assert [(click.user_id, click.user_name) for click in answers.clicks] == [expected]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"value": 7},
+        {"value": None},
+        {"value": ["v1:x"]},
+        {"selected_option": "v1:x"},
+        {"selected_option": {"value": {"a": 1}}},
+        {"selected_option": {"text": "x"}, "value": "v1:x"},
+        {"selected_option": None},
+    ],
+)
+async def test_a_value_that_is_no_text_is_none(slack, answers, tasks, odd):
+    answers.says = None
+    action = {"type": "button", "block_id": "b", "action_id": "alert.ack", "action_ts": "1.1", **odd}
+    assert await forged(slack, {"type": "block_actions", "user": {"id": "U1"}, "actions": [action]}) == 200
+    await tasks.drain(1)
+    assert [click.value for click in answers.clicks] == [""]
+
+
+@asynccontextmanager
+async def by_socket(answers: EchoingAnswers, tasks: Tasks) -> AsyncIterator[SlackStandIn]:
+    channels = [Channel(ALERTS, "kf-alerts")]
+    async with serve_slack(SlackStandIn(channels=channels)) as slack, aiohttp.ClientSession() as session:
+        app = make_app(slack.bot_token, "", slack.api_url)
+        register(app, answers, tasks, session)
+        holding = asyncio.create_task(hold(app, slack.app_token, slack.api_url))
+        try:
+            await until(lambda: len(slack.sockets))
+            yield slack
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+    assert slack.take_unexpected() == []
+
+
+async def test_by_socket_mode_a_click_brings_the_same(answers, tasks):
+    async with by_socket(answers, tasks) as slack:
+        said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
+        assert (said.ack.failure, (await said.answer()).text) == (None, "answer")
+        answers.says = None
+        said = await slack.click(shown(slack), "alert.ack", user="U0MEI")
+        assert said.ack.failure is None
+        await tasks.drain(1)
+        assert answers_sent(slack) == 1
+    assert answers.clicks == [
+        Click("alert.ack", "v1:x", "U0TOM", "tom"),
+        Click("alert.ack", "v1:x", "U0MEI", "mei"),
+    ]
