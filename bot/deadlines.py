@@ -27,29 +27,53 @@ def advance(
 
 def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
     """The next moment at which the clock alone has something to say about an episode."""
-    if episode.state is not State.WAITING or episode.expires_at is None:
+    deadline = episode.expires_at
+    if episode.state is not State.WAITING or deadline is None:
         return None
-    untold = [lead for lead in policy.leads if not episode.has_told(Kind.EXPIRING, lead)]
+    if episode.acked:
+        return deadline
     tightest = episode.tightest_lead or timedelta.max
-    return episode.expires_at - max((lead for lead in untold if lead < tightest), default=timedelta(0))
+    untold = [lead for lead in leads_of(episode, policy) if lead < tightest and not _told(episode, lead, policy)]
+    if episode.snoozed and episode.snoozed.until:
+        return min(episode.snoozed.until, deadline - min(untold, default=timedelta(0)))
+    return deadline - max(untold, default=timedelta(0))
 
 
 def by_the_clock(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[Episode, tuple[Event, ...]]:
-    """The episode after the leads and the deadline that have passed, and what of it is news."""
+    """The episode after the leads and the deadline that have passed, and what of it is news.
+
+    While somebody has acknowledged it no lead passes; while it is snoozed, only the smallest. What passed meanwhile
+    speaks when that is over: the tightest of it.
+    """
     if episode.state is not State.WAITING:
         return episode, ()
     if has_passed(episode, now):
         news: tuple[Event, ...] = () if episode.has_told(Kind.EXPIRED) else (Event(Kind.EXPIRED),)
-        expired = replace(episode.without_doubt(), state=State.EXPIRED, since=now)
+        expired = replace(episode.without_doubt(), state=State.EXPIRED, since=now, snoozed=None)
         return Change.telling(episode, expired, news).after, news
+    if episode.acked:
+        return episode, ()
     leads = passed_leads(episode, now, policy)
-    untold = [lead for lead in leads if not episode.has_told(Kind.EXPIRING, lead)]
+    if episode.snoozed and not _is_over(episode, leads, now, policy):
+        return episode, ()
+    episode = replace(episode, snoozed=None)
+    news = _lead_news(episode, leads, policy)
+    return Change.telling(episode, episode, news).after, news
+
+
+def _lead_news(episode: Episode, leads: list[timedelta], policy: AlertPolicy) -> tuple[Event, ...]:
+    untold = [lead for lead in leads if not _told(episode, lead, policy)]
     # A lead that was set anew says nothing when a tighter one has been passed already.
     speaks = min(leads, default=timedelta.max)
     if episode.tightest_lead and episode.tightest_lead <= speaks:
         speaks = timedelta.max
-    news = tuple(Event(Kind.EXPIRING, lead, How.TOLD if lead == speaks else How.SUPERSEDED) for lead in untold)
-    return Change.telling(episode, episode, news).after, news
+    return tuple(Event(Kind.EXPIRING, lead, How.TOLD if lead == speaks else How.SUPERSEDED) for lead in untold)
+
+
+def _is_over(episode: Episode, leads: list[timedelta], now: datetime, policy: AlertPolicy) -> bool:
+    """Whether a snooze has run out. The smallest lead ends it: later there is nothing to postpone."""
+    until = episode.snoozed.until if episode.snoozed else None
+    return until is None or until <= now or policy.smallest_lead in leads
 
 
 def has_passed(episode: Episode, now: datetime) -> bool:
@@ -61,4 +85,22 @@ def passed_leads(episode: Episode, now: datetime, policy: AlertPolicy) -> list[t
     """The leads that the deadline is nearer than, largest first."""
     if episode.expires_at is None:
         return []
-    return [lead for lead in policy.leads if episode.expires_at - now <= lead]
+    return [lead for lead in leads_of(episode, policy) if episode.expires_at - now <= lead]
+
+
+def leads_of(episode: Episode, policy: AlertPolicy) -> list[timedelta]:
+    """The leads of an episode, largest first: those that are set, and the one before quiet hours."""
+    extra = policy.quiet_lead(episode.expires_at)
+    return sorted({*policy.leads, *([extra] if extra else [])}, reverse=True)
+
+
+def _told(episode: Episode, lead: timedelta, policy: AlertPolicy) -> bool:
+    if episode.has_told(Kind.EXPIRING, lead):
+        return True
+    # The lead before quiet hours moves with a deadline that is moved a little, and stays the same news.
+    return lead not in policy.leads and any(
+        event.kind is Kind.EXPIRING
+        and event.lead not in policy.leads
+        and abs(event.lead - lead) <= policy.same_deadline
+        for event in episode.told
+    )

@@ -185,7 +185,9 @@ class _Look:
         return replace(episode, doubt=state, doubt_reads=reads)
 
     def _enter(self, episode: Episode, state: State) -> Episode:
-        return replace(episode.without_doubt(), state=state, since=self.now)
+        # Whatever ends the waiting ends a snooze; what somebody acknowledged stays in their hands.
+        snoozed = episode.snoozed if state is State.WAITING else None
+        return replace(episode.without_doubt(), state=state, since=self.now, snoozed=snoozed)
 
     def _settle(self, before: Episode, after: Episode) -> list[Change]:
         """What a row did to an episode, and the clock after it; nothing if nothing changed."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 from typing import Any
 
-from bot.episodes import Change, Event
+from bot.episodes import Change, Episode, Event
 from bot.outbox import Draft
 
 VERSION = 1
@@ -27,21 +26,27 @@ class Marks:
 
     def of(self, *parts: str) -> str:
         key = "\0".join((self._appid, *parts)).encode("utf-8", "replace")
-        return hmac.new(self._secret, key, hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self._secret, key, "sha256").hex()[:32]
 
     def of_drafts(self, drafts: Sequence[Draft], changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
         """By draft id, the marks of the events it tells."""
         episodes = {change.after.id: change.after for change in changes}
 
-        def event_mark(episode_id: str, event: Event) -> str:
-            episode = episodes[episode_id]
-            deadline = str(int(episode.expires_at.timestamp())) if episode.expires_at else ""
-            lead = str(int(event.lead.total_seconds()))
-            return self.of("event", episode.seat, episode.invite_wx, deadline, event.kind, lead)
+        return {
+            draft.id: tuple(self.of_event(episodes[episode_id], event) for episode_id, event in draft.tells)
+            for draft in drafts
+        }
 
-        return {draft.id: tuple(event_mark(*told) for told in draft.tells) for draft in drafts}
+    def of_event(self, episode: Episode, event: Event, *, moved: int = 0) -> str:
+        """The mark of one event. `moved`: as it was when the deadline was so many seconds later."""
+        deadline = str(int(episode.expires_at.timestamp()) + moved) if episode.expires_at else ""
+        lead = str(int(event.lead.total_seconds()))
+        return self.of("event", episode.seat, episode.invite_wx, deadline, event.kind, lead)
+
+    def of_message(self, message_id: str) -> str:
+        return self.of("message", message_id)
 
     def metadata(self, message_id: str, events: Sequence[str]) -> dict[str, Any]:
         """Slack's `metadata`: `k` marks the message, `e` its events."""
-        payload = {"v": VERSION, "k": self.of("message", message_id), "e": ",".join(events)}
+        payload = {"v": VERSION, "k": self.of_message(message_id), "e": ",".join(events)}
         return {"event_type": EVENT_TYPE, "event_payload": payload}

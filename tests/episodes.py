@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from bot.blocks import kit
 from bot.blocks.channel import Look, render
 from bot.demo import blockkit
-from bot.episodes import AlertPolicy, Episode, Event, How, Kind, State
+from bot.episodes import AlertPolicy, Episode, Event, Hand, How, Kind, State
 from bot.outbox import Shape
 from bot.ports import Message
 from tests.conftest import NOW
@@ -18,7 +19,8 @@ from tests.samples import LEADS, MINUTE, sample
 
 LOOK = Look(policy=AlertPolicy(leads=LEADS), poll=5 * MINUTE)
 SMALLEST = min(LEADS)
-LATER = ("alert.ack", "alert.snooze", "alert.undo")  # drawn in the samples, and not built yet
+MENTION = "<!subteam^S0CARE>"
+OUR_ICONS = "⏰⛔⌛✉⚪✅➖⚠👤"
 CLOSED = [state for state in State if state.closed]
 
 DEADLINE = datetime(2026, 11, 23, 1, 53, tzinfo=UTC)
@@ -45,6 +47,12 @@ def problem(state: State) -> tuple[Event, ...]:
     return (Event(Kind(state)),) if state in (State.EXPIRED, State.REJECTED) else ()
 
 
+def hand(name: str = "Mei", **fields: Any) -> Hand:
+    """A person who acted 25 minutes ago."""
+    values: dict[str, Any] = {"user_id": f"U0{name.upper()}", "name": name, "at": NOW - 25 * MINUTE}
+    return Hand(**values | fields)
+
+
 def episode(state: State = State.WAITING, name: str = "bo", **fields: Any) -> Episode:
     values: dict[str, Any] = {
         "id": "9f2c41d07be3",
@@ -61,18 +69,13 @@ def episode(state: State = State.WAITING, name: str = "bo", **fields: Any) -> Ep
     return Episode(state=state, **values | fields)
 
 
-def root(**fields: Any) -> Message:
-    return render(Shape.PROBLEM, {}, [episode(**fields)], None, LOOK)
+def root(look: Look = LOOK, *, pinging: bool = False, **fields: Any) -> Message:
+    return render(Shape.PROBLEM, {}, [episode(**fields)], None, look, pinging=pinging)
 
 
 def drawn(name: str) -> dict[str, Any]:
-    """A message as it was drawn, without the buttons that are not built yet."""
+    """A message as it was drawn."""
     message = sample(name)
-    for block in message["blocks"]:
-        if block["type"] == "actions":
-            block["elements"] = [part for part in block["elements"] if part["action_id"] not in LATER]
-            for part in block["elements"]:
-                part.pop("style", None)
     return {"text": message["text"], "blocks": message["blocks"]}
 
 
@@ -81,19 +84,21 @@ def fields_of(message: Message) -> dict[str, Any]:
 
 
 def shown(message: Message) -> list[str]:
-    """The texts of the blocks from top to bottom, without the labels of buttons."""
+    """The texts of the blocks from top to bottom, without the labels of buttons and menus."""
     return [
         block["text"]["text"] if "text" in block else element["text"]
         for block in message.blocks
         for element in block.get("elements", [block])
-        if element["type"] != "button" and block["type"] != "divider"
+        if block["type"] not in ("actions", "divider")
     ]
 
 
-def buttons(message: Message) -> dict[str, str]:
-    """Values, or addresses, by `action_id`."""
+def buttons(message: Message) -> dict[str, Any]:
+    """Values, or addresses, by `action_id`; of a menu the values of its options."""
     return {
-        element["action_id"]: element.get("value") or element["url"]
+        element["action_id"]: element.get("value")
+        or element.get("url")
+        or [option["value"] for option in element["options"]]
         for block in message.blocks
         if block["type"] == "actions"
         for element in block["elements"]
@@ -104,21 +109,29 @@ def loud(message: Message) -> bool:
     return message.blocks[0]["type"] == "header"
 
 
-def assert_fit(message: Message) -> None:
+def mentions(message: Message) -> list[str]:
+    """Whom it mentions. Of an edit Slack pings nobody."""
+    return blockkit.mentions(fields_of(message))
+
+
+def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
     """Slack takes it, nobody is pinged, and `text` stands without icons and markup."""
     assert blockkit.problems(fields_of(message)) == []
-    assert blockkit.mentions(fields_of(message)) == []
+    assert set(mentions(message)) <= set(may_mention)
     assert kit.size(message.blocks) <= kit.MAX_MESSAGE
-    assert not set(message.text) & set("*`⏰⛔⌛✉⚪✅➖⚠")
-    assert "<!date" not in message.text
+    assert not set(message.text) & set("*`<" + OUR_ICONS)
 
 
 YEAR = (1_767_225_600, 1_798_761_600)  # 2026
 moments = st.integers(*YEAR).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 # Our own icons are left out: `text` has none of ours, and a test looks for them.
-names = st.text(st.characters(exclude_characters="⏰⛔⌛✉⚪✅➖⚠"), max_size=40) | st.sampled_from(
+names = st.text(st.characters(exclude_characters=OUR_ICONS), max_size=40) | st.sampled_from(
     [text[:200] for text in HOSTILE]
 )
+user_ids = names | st.sampled_from(
+    ["U0MEI", "W0TOM", "U0<!here>", "U0MEI> <!channel", "u0mei", "U" + "A" * 99, "C0CARE"]
+)
+hands = st.builds(Hand, user_id=user_ids, name=names, at=moments, until=st.none() | moments)
 episodes = st.builds(
     Episode,
     id=st.text("0123456789abcdef", min_size=12, max_size=16),
@@ -134,6 +147,8 @@ episodes = st.builds(
     confirmed_at=st.none() | moments,
     next_wx=names,
     next_expires_at=st.none() | moments,
+    acked=st.none() | hands,
+    snoozed=st.none() | hands,
     told=st.lists(
         st.builds(Event, st.sampled_from(Kind), st.sampled_from([timedelta(0), *LEADS]), st.sampled_from(How)),
         max_size=4,

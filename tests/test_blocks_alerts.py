@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,13 +14,17 @@ from tests.episodes import (
     CLOSED,
     DEADLINE,
     HOSTILE,
+    LOOK,
+    MENTION,
     assert_fit,
     buttons,
     drawn,
     episode,
     fields_of,
+    hand,
     leads,
     loud,
+    mentions,
     problem,
     root,
     shown,
@@ -27,13 +33,19 @@ from tests.episodes import (
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEADLINE_TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 NOW_TOKEN = "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
+MEI = hand("Mei")
+TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
 FIRST_SEEN = "first seen <!date^1795137120^{date_short_pretty}|Fri 20 Nov>"
 
 
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
-        ("alert-expiring", {"kf_nick": "小波", "told": leads(24)}),
+        # Where nine o'clock comes before the last call; in Shanghai it would be too late.
+        (
+            "alert-expiring",
+            {"kf_nick": "小波", "told": leads(24), "look": replace(LOOK, zone=ZoneInfo("Asia/Tokyo"))},
+        ),
         ("alert-urgent", {"kf_nick": "小波", "told": leads(24, 6, 1)}),
         (
             "alert-rejected",
@@ -196,10 +208,160 @@ def test_a_closed_root_remembers_every_problem():
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
 
 
-@pytest.mark.parametrize("state", State)
-def test_only_an_open_root_can_be_asked_for_details(state):
-    expected = {} if state in CLOSED else {"alert.details": "v1:9f2c41d07be3"}
-    assert buttons(root(state=state)) == expected
+@pytest.mark.parametrize(
+    ("fields", "offered"),
+    [
+        ({"told": leads(24)}, ["Acknowledge", "Snooze", "Details"]),
+        ({"told": leads(24, 6, 1)}, ["Acknowledge!", "Details"]),
+        ({"state": State.REJECTED}, ["Acknowledge!", "Details"]),
+        ({"state": State.EXPIRED}, ["Acknowledge!", "Details"]),
+        ({"told": leads(24), "acked": MEI}, ["Undo", "Details"]),
+        ({"told": leads(24, 6, 1), "acked": MEI}, ["Undo", "Details"]),
+        ({"state": State.REJECTED, "acked": MEI}, ["Undo", "Details"]),
+        ({"state": State.EXPIRED, "acked": MEI, "snoozed": TOM}, ["Undo", "Details"]),
+        ({"told": leads(24), "snoozed": TOM}, ["Acknowledge", "Undo", "Details"]),
+        ({"told": leads(24, 6, 1), "snoozed": TOM}, ["Acknowledge!", "Details"]),  # the smallest lead ended it
+        ({}, ["Acknowledge", "Details"]),
+        ({"told": leads(24), "expires_at": None}, ["Acknowledge", "Details"]),
+        *(({"state": state, "acked": MEI, "snoozed": TOM}, []) for state in CLOSED),
+    ],
+)
+def test_a_root_offers_what_can_be_done_about_it(fields, offered):
+    parts = [part for block in root(**fields).blocks if block["type"] == "actions" for part in block["elements"]]
+    captions = [(part.get("text") or part["placeholder"])["text"] + "!" * ("style" in part) for part in parts]
+    assert captions == offered
+
+
+@pytest.mark.parametrize(
+    ("hours", "expires_at", "choices"),
+    [
+        (24, DEADLINE, ["1h", "4h"]),  # nine o'clock would be 53 min before the deadline
+        (24, DEADLINE + 8 * MINUTE, ["1h", "4h", "morning"]),
+        (6, DEADLINE, ["1h", "4h"]),
+        (5, DEADLINE, ["1h"]),
+        (2, DEADLINE, None),
+    ],
+)
+def test_only_what_ends_before_the_last_call_can_be_chosen(hours, expires_at, choices):
+    offered = buttons(root(told=leads(hours), expires_at=expires_at)).get("alert.snooze")
+    assert offered == (choices and [f"v1:9f2c41d07be3:{choice}" for choice in choices])
+
+
+def test_a_click_says_whose_root_it_was():
+    assert buttons(root(told=leads(24), snoozed=TOM)) == dict.fromkeys(
+        ["alert.ack", "alert.undo", "alert.details"], "v1:9f2c41d07be3"
+    )
+
+
+def test_an_acknowledged_root_reads_as_drawn():
+    message = root(
+        state=State.REJECTED,
+        name="chen",
+        since=NOW - 32 * MINUTE,
+        expires_at=DEADLINE + 487 * MINUTE,
+        acked=MEI,
+    )
+    assert message.text == (
+        "Rejected: Chen (chen@harbour_tea). ch•••le declined the invitation. "
+        "Acknowledged by Mei, Mon 23 Nov 00:47 UTC."
+    )
+    assert not loud(message)
+    assert shown(message) == [
+        (
+            "⛔ *Chen* · rejected\n"
+            "ch•••le declined the invitation. Ask why, then invite again in the WeChat console."
+        ),
+        "👤 Acknowledged by <@U0MEI>, <!date^1795394820^{date_short_pretty} {time}|Mon 23 Nov 00:47 UTC>",
+        (
+            "chen@harbour_tea "
+            "· noticed <!date^1795394400^{date_short_pretty} {time}|Mon 23 Nov 00:40 UTC> "
+            "· deadline <!date^1795428000^{date_short_pretty} {time}|Mon 23 Nov 10:00 UTC>"
+        ),
+    ]
+    undo = message.blocks[-1]["elements"][0]
+    assert undo["accessibility_label"] == "Undo the acknowledgement"
+
+
+def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nobody():
+    message = root(told=leads(24, 6, 1), acked=MEI)
+    assert shown(message)[0] == (
+        "⏰ *Bo* · less than 1 h left\n"
+        "Ask bo•••le to accept the invitation in WeChat. After the deadline a new one is needed."
+    )
+    assert message.text == (
+        "Expiring: Bo (bo@harbour_tea), less than 1 h left, until Mon 23 Nov 01:53 UTC. "
+        "bo•••le has not answered yet. Acknowledged by Mei, Mon 23 Nov 00:47 UTC."
+    )
+
+
+def test_a_snoozed_root_says_by_whom_and_until_when():
+    message = root(told=leads(24), snoozed=TOM)
+    assert shown(message)[1] == "👤 Snoozed by <@U0TOM> until <!date^1795410720^{time}|05:12 UTC>"
+    assert message.text == (
+        "Expiring: Bo (bo@harbour_tea), less than 24 h left, until Mon 23 Nov 01:53 UTC. "
+        "Ask bo•••le to accept the invitation in WeChat. Snoozed by Tom until 05:12 UTC."
+    )
+    until_tomorrow = replace(TOM, until=NOW + DAY)
+    assert shown(root(told=leads(24), snoozed=until_tomorrow))[1].endswith(
+        " until <!date^1795482720^{date_short_pretty} {time}|Tue 24 Nov 01:12 UTC>"
+    )
+
+
+@pytest.mark.parametrize(
+    "fields", [{"told": leads(24, 1)}, {"state": State.REJECTED}, {"told": leads(24), "acked": MEI}]
+)
+def test_what_is_more_urgent_than_a_snooze_does_not_mention_it(fields):
+    assert "Snoozed" not in str(root(snoozed=TOM, **fields))
+
+
+@pytest.mark.parametrize("state", CLOSED)
+def test_a_closed_root_keeps_who_acknowledged_it(state):
+    message = root(state=state, acked=MEI, snoozed=TOM, told=leads(24))
+    assert shown(message)[1].endswith(" · reminded once · acknowledged by <@U0MEI>")
+    assert "Snoozed" not in str(message)
+    assert len(shown(message)) == 2
+
+
+@pytest.mark.parametrize(
+    ("user_id", "name", "edited", "posted"),
+    [
+        ("U0MEI", "Mei", "<@U0MEI>", "Mei"),
+        ("W0MEI", "", "<@W0MEI>", "somebody"),
+        ("U0MEI|x", "Mei", "Mei", "Mei"),
+        ("U0MEI\n", "Mei", "Mei", "Mei"),
+        ("U0MEI> <!channel", "<!channel> *Mei*", "＜!channel＞ ＊Mei＊", "＜!channel＞ ＊Mei＊"),
+        ("!channel", "Mei & Co", "Mei &amp; Co", "Mei &amp; Co"),
+        ("C0CARE", "Mei", "Mei", "Mei"),
+        ("U" + "0" * 31, "Mei", "Mei", "Mei"),
+        ("", " ", "somebody", "somebody"),
+        ("", "x" * 99, "x" * 23 + "…", "x" * 23 + "…"),
+    ],
+)
+def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, name, edited, posted):
+    person = hand(name, user_id=user_id)
+    for state, place in ((State.REJECTED, 1), (State.REMOVED, 1)):
+        message = root(state=state, acked=person)
+        assert f"cknowledged by {edited}" in shown(message)[place]
+        assert_fit(message, may_mention={edited})
+        message = root(state=state, acked=person, pinging=True)
+        assert f"cknowledged by {posted}" in shown(message)[place]
+        assert mentions(message) == []
+
+
+def test_a_mention_stands_before_what_is_asked():
+    called = replace(LOOK, mention=MENTION)
+    assert shown(root(called, pinging=True, told=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
+    rejected = root(called, pinging=True, state=State.REJECTED)
+    assert shown(rejected)[1].startswith(f"{MENTION} bo•••le declined the invitation.")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_odd_name_of_a_person_harms_a_root(hostile):
+    person = hand(hostile, user_id=hostile, until=DEADLINE)
+    for state in State:
+        for pinging in (True, False):
+            assert_fit(root(pinging=pinging, state=state, told=leads(24), acked=person))
+            assert_fit(root(pinging=pinging, state=state, told=leads(24), snoozed=person))
 
 
 @pytest.mark.parametrize("state", State)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,8 @@ SILENCE = Fault.of(TransportError("GET /getkflist: ReadTimeout", attempts=3, tim
 BROKEN = Fault.of(ResponseError("unexpected kf_list"))
 ADDRESS = Fault.of(api_error(40164, "invalid ip", rid=RID, address="203.0.113.7"))
 QUOTA = Fault.of(api_error(45009, "reach max api daily quota limit", rid=RID))
+SKEW = Fault("ClockSkew", detail="4 min")
+ABOUT_WECHAT = [cause for cause in Cause if cause is not Cause.CLOCK_PROBLEM]
 
 
 def notice(
@@ -116,7 +119,7 @@ def test_a_notice_says_how_often_wechat_is_asked(poll, cause, every):
     assert f" · looks again every {every} · " in shown(message)[2]
 
 
-@pytest.mark.parametrize("cause", Cause)
+@pytest.mark.parametrize("cause", ABOUT_WECHAT)
 def test_what_is_over_is_calm_and_says_how_long_it_took(cause):
     message = notice(ADDRESS, cause, over_at=SINCE + 39 * MINUTE)
     assert not loud(message)
@@ -128,9 +131,85 @@ def test_what_is_over_is_calm_and_says_how_long_it_took(cause):
     assert message.text == "WeChat answers again. Out for 39 min. What changed meanwhile has been told."
 
 
+def test_a_wrong_clock_is_told_with_what_it_does():
+    message = notice(SKEW, Cause.CLOCK_PROBLEM)
+    assert shown(message) == [
+        "⚠️ This server’s clock is wrong",
+        (
+            "It differs from WeChat’s by 4 min, so reminders come too early or too late.\n"
+            "*Next:* set the clock (NTP)."
+        ),
+        f"Since {SINCE_TOKEN}",
+    ]
+    assert buttons(message) == {"health.check": "v1:clock_problem"}
+    assert message.text == (
+        "This server's clock is wrong, so reminders come too early or too late. Set the clock (NTP). off by 4 min."
+    )
+
+
+def test_a_clock_that_is_right_again_was_wrong_for_some_time():
+    message = notice(SKEW, Cause.CLOCK_PROBLEM, over_at=SINCE + 39 * MINUTE)
+    assert not loud(message)
+    assert buttons(message) == {}
+    assert shown(message) == [
+        "✅ *This server’s clock is right again*\nIt was wrong for 39 min.",
+        f"The clock was wrong · since {SINCE_TOKEN} · off by 4 min",
+    ]
+    assert message.text == "This server's clock is right again. It was wrong for 39 min."
+
+
+def test_a_wrong_clock_of_which_no_more_is_known():
+    message = notice(Fault("ClockSkew"), Cause.CLOCK_PROBLEM)
+    assert shown(message)[1].startswith("It differs from WeChat’s, so reminders come")
+    assert message.text.endswith(" Set the clock (NTP).")
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause", "over", "line", "text"),
+    [
+        (
+            SILENCE,
+            Cause.SOURCE_DOWN,
+            True,
+            "✅ WeChat answers again, after 39 min.",
+            "WeChat answers again, after 39 min.",
+        ),
+        (
+            SKEW,
+            Cause.CLOCK_PROBLEM,
+            True,
+            "✅ The clock is right again, after 39 min.",
+            "The clock is right again, after 39 min.",
+        ),
+        (
+            ADDRESS,
+            Cause.CONFIG_PROBLEM,
+            False,
+            f"⚠️ WeChat refused this server’s address · errcode 40164 · rid {RID}",
+            (
+                "WeChat refused this server's address, 203.0.113.7. Add it to the IP allow-list of this account "
+                f"in the WeChat console; it takes some minutes. errcode 40164, rid {RID}."
+            ),
+        ),
+        (
+            SKEW,
+            Cause.CLOCK_PROBLEM,
+            False,
+            "⚠️ This server’s clock is wrong · off by 4 min",
+            "This server's clock is wrong. Set the clock (NTP). off by 4 min.",
+        ),
+    ],
+)
+def test_the_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
+    facts = json.loads(json.dumps({"fault": asdict(fault), "cause": cause, "over": over, "seconds": 39 * 60}))
+    message = render(Shape.NOTE, facts, [], None, LOOK, pinging=True)
+    assert (shown(message), message.text) == ([line], text)
+
+
 def test_a_problem_has_the_title_of_its_notice():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, BROKEN)
     assert title_of(incident) == "WeChat’s answer could not be read"
+    assert title_of(replace(incident, cause=Cause.CLOCK_PROBLEM)) == "This server’s clock is wrong"
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -19,13 +19,16 @@ from tests.episodes import (
     DEADLINE,
     HOSTILE,
     LOOK,
+    MENTION,
     assert_fit,
     buttons,
     drawn,
     episode,
     fields_of,
+    hand,
     leads,
     loud,
+    mentions,
     shown,
 )
 
@@ -59,7 +62,7 @@ SIXTY = [*EXPIRED, *REJECTED]
 
 
 def digest(*told: Episode) -> Message:
-    return render(Shape.DIGEST, {"noticed": NOTICED}, told, None, LOOK)
+    return render(Shape.DIGEST, {"noticed": NOTICED}, told, None, LOOK, message_id="5d31c8")
 
 
 def moved(subject: Episode, state: State) -> Episode:
@@ -114,11 +117,71 @@ def test_a_digest_counts_by_rank_and_by_the_present_state():
     message = digest(*back, *later, *EXPIRED, *soon, *REJECTED[:5])
     assert shown(message)[0] == "16 at once: 7 expiring, 5 rejected, 2 expired, 2 waiting"
     assert shown(message)[1].startswith("⏰ *Expiring*\nSoon 0, Soon 1, Soon 2, Later 0")
-    assert buttons(message) == {"kf.list": "v1:list:1:expiring"}
+    assert buttons(message)["kf.list"] == "v1:list:1:expiring"
 
 
 def test_a_digest_opens_the_list_of_the_largest_group():
-    assert buttons(digest(*EXPIRED, *REJECTED[:1])) == {"kf.list": "v1:list:1:expired"}
+    assert buttons(digest(*EXPIRED, *REJECTED[:1]))["kf.list"] == "v1:list:1:expired"
+
+
+def taken(subject: Episode, name: str = "Mei", minutes: int = 25) -> Episode:
+    return replace(subject, acked=hand(name, at=NOW - minutes * MINUTE))
+
+
+def question(message: Message) -> tuple[str, str]:
+    parts = [part for block in message.blocks if block["type"] == "actions" for part in block["elements"]]
+    confirm = next(part["confirm"] for part in parts if part["action_id"] == "alert.ack")
+    return confirm["title"]["text"], confirm["text"]["text"]
+
+
+def test_acknowledging_all_asks_how_many_it_would_be():
+    open_ones = [moved(REJECTED[0], State.BOUND), taken(REJECTED[1]), taken(REJECTED[2]), *REJECTED[3:6]]
+    message = digest(*open_ones)
+    assert loud(message)
+    assert buttons(message) == {"kf.list": "v1:list:1:rejected", "alert.ack": "v1:batch:5d31c8"}
+    assert question(message) == (
+        "Acknowledge 3?",
+        "Reminders for these 3 invitations stop. Later changes still show here.",
+    )
+    assert "👤" not in str(message)
+
+
+def test_acknowledging_all_of_one_is_in_the_singular():
+    assert question(digest(taken(REJECTED[0]), REJECTED[1])) == (
+        "Acknowledge 1?",
+        "Reminders for this invitation stop. Later changes still show here.",
+    )
+
+
+def test_a_digest_that_is_in_someones_hands_is_calm():
+    message = digest(*(taken(one) for one in SIXTY[:-1]), moved(SIXTY[-1], State.BOUND))
+    assert not loud(message)
+    assert shown(message)[0] == "*60 at once: 59 still open*"
+    assert shown(message)[-2:] == [
+        "👤 Acknowledged by <@U0MEI>, <!date^1795394820^{date_short_pretty} {time}|Mon 23 Nov 00:47 UTC>",
+        NOTICED_LINE,
+    ]
+    assert buttons(message) == {"kf.list": "v1:list:1:rejected", "alert.undo": "v1:batch:5d31c8"}
+    assert message.text.endswith(
+        " Every account is named in the thread. Acknowledged by Mei, Mon 23 Nov 00:47 UTC."
+    )
+
+
+def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
+    people = [("Mei", 30), ("Tom", 20), ("Mei", 10), ("Ada", 40), ("Zoe", 50)]
+    message = digest(*(taken(one, *person) for one, person in zip(REJECTED, people, strict=False)))
+    hands = [text.split(",")[0] for text in shown(message) if text.startswith("👤")]
+    assert hands == [f"👤 Acknowledged by <@U0{name}>" for name in ("MEI", "TOM", "ADA")]
+    assert "Mon 23 Nov 01:02 UTC" in str(message.blocks)
+
+
+def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
+    look = replace(LOOK, mention=MENTION)
+    urgent = render(Shape.DIGEST, {"noticed": NOTICED}, SIXTY, None, look, pinging=True)
+    assert shown(urgent)[1] == f"{MENTION} please take a look."
+    calm = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in SIXTY], None, look, pinging=True)
+    assert "👤 Acknowledged by Mei, <!date" in str(calm)
+    assert mentions(calm) == []
 
 
 def test_up_to_ten_members_of_a_digest_are_rows():
@@ -159,6 +222,7 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
         for index in range(number)
     ]
     assert_fit(digest(*told))
+    assert_fit(digest(*(replace(one, acked=hand(hostile, user_id=str(index))) for index, one in enumerate(told))))
     assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(told))))
 
 
@@ -168,6 +232,25 @@ def test_a_digest_of_every_state_names_fewer_where_space_is_short():
     message = digest(*told)
     assert_fit(message)
     assert all(text.endswith(" and 9 more") for text in shown(message)[1:9])
+
+
+@pytest.mark.parametrize(
+    ("shape", "states", "step"),
+    [
+        (Shape.DIGEST, [*State], 24),  # its blocks fill up first
+        (Shape.FIRST_RUN, [*State][:4], 10),  # its text does
+        (Shape.QUIET, [*State][:4], 10),
+    ],
+)
+def test_there_is_always_room_for_the_words_on_a_possible_repeat(shape, states, step):
+    facts = {"noticed": NOTICED, "total": 80, "counts": {}, "begins": 0, "ends": 0, "held": {}, "repeat": True}
+    look = replace(LOOK, mention=MENTION)
+    told = [episode(state) for state in states for _ in range(10)] + [episode(told=leads(1))] * 10
+    for length in range(0, 24 * len(told), step):
+        full, rest = divmod(length, 24)
+        nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(told)
+        named = [replace(one, kf_nick=nick) for one, nick in zip(told, nicks, strict=False)]
+        assert_fit(render(shape, facts, named, None, look, pinging=True), may_mention={MENTION})
 
 
 # The accounts of the drawn first run.

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.blocks.channel import render
 from bot.episodes import Episode, State
-from bot.outbox import NAMES_A_MESSAGE, Shape
+from bot.hands import Deed
+from bot.outbox import Shape
 from bot.ports import Message
+from tests.conftest import NOW
 from tests.episodes import (
     DEADLINE,
     HOSTILE,
     LOOK,
+    MENTION,
     assert_fit,
     buttons,
     episode,
+    hand,
     leads,
     loud,
     problem,
@@ -24,6 +29,8 @@ from tests.episodes import (
 )
 
 HOUR = timedelta(hours=1)
+A_MESSAGE = 25  # of a digest's names
+MEI = hand("Mei")
 CLOCK = "<!date^1795398780^{time}|01:53 UTC>"
 MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
@@ -98,6 +105,112 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
     message = line(episode(State(kind)), kind=kind, lead=0)
     assert shown(message) == [expected]
     assert message.text.startswith(f"{kind.capitalize()}: Bo (bo@harbour_tea)")
+
+
+@pytest.mark.parametrize(
+    ("subject", "facts", "expected"),
+    [
+        (
+            episode(kf_nick="小波"),
+            {"kind": "expiring", "lead": 3600},
+            f"⏰ *小波* · less than 1 h left, until {CLOCK}. {MENTION} please ask bo•••le to accept in WeChat.",
+        ),
+        (
+            episode(State.REJECTED),
+            {"kind": "rejected", "lead": 0},
+            (
+                f"⛔ *Bo* · rejected. {MENTION} bo•••le declined the invitation. "
+                "Ask why, then invite again in the WeChat console."
+            ),
+        ),
+        (
+            episode(State.REJECTED, acked=MEI),
+            {"kind": "rejected", "lead": 0},
+            (
+                "⛔ *Bo* · rejected. bo•••le declined the invitation. "
+                "Ask why, then invite again in the WeChat console."
+            ),
+        ),
+    ],
+)
+def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts, expected):
+    look = replace(LOOK, mention=MENTION)
+    message = render(Shape.LINE, facts | {"call": True}, [subject], None, look, pinging=True)
+    assert shown(message) == [expected]
+    assert MENTION not in message.text
+
+
+def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
+    look = replace(LOOK, mention=MENTION)
+    facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
+    message = render(Shape.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, look, pinging=True)
+    assert shown(message) == [
+        f"⏰ *小波* · less than 6 h left, until {CLOCK}. Please ask bo•••le to accept in WeChat."
+    ]
+
+
+def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
+    ends = int((DEADLINE + HOUR).timestamp())
+    message = line(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
+    assert shown(message) == [
+        (
+            f"⏰ *小波* · less than 5 h 18 min left, until {CLOCK}. Please ask bo•••le to accept in WeChat. "
+            f"Quiet hours follow, until <!date^{ends}^{{time}}|02:53 UTC>."
+        )
+    ]
+    assert message.text.endswith(" Quiet hours follow, until 02:53 UTC.")
+
+
+def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
+    return render(Shape.LINE, {"deed": deed, "name": name, **facts}, told, None, LOOK)
+
+
+UNTIL = int((NOW + 4 * HOUR).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("deed", "name", "facts", "expected"),
+    [
+        ("acknowledged", "Mei", {}, "👤 Acknowledged by Mei. No more reminders for this invitation."),
+        (
+            "acknowledged",
+            "Mei",
+            {"count": 58},
+            "👤 Acknowledged by Mei. No more reminders for these 58 invitations.",
+        ),
+        ("snoozed", "Tom", {"until": UNTIL}, f"👤 Snoozed by Tom until <!date^{UNTIL}^{{time}}|05:12 UTC>."),
+        ("snoozed", "Tom", {}, "👤 Snoozed by Tom."),
+        ("unsnoozed", "Tom", {}, "👤 Tom undid the snooze."),
+        ("unacknowledged", "Mei", {}, "👤 Mei undid the acknowledgement."),
+        ("unacknowledged", "<@U0MEI>", {}, "👤 ＜@U0MEI＞ undid the acknowledgement."),
+        ("unacknowledged", "", {}, "👤 somebody undid the acknowledgement."),
+    ],
+)
+def test_what_people_do_is_history(deed, name, facts, expected):
+    subject = episode(snoozed=hand("Tom", at=NOW, until=NOW + 4 * HOUR))
+    assert shown(by_hand(deed, name, subject, **facts)) == [expected]
+
+
+def test_the_text_of_what_people_did_names_the_account():
+    assert by_hand("acknowledged", "Mei", episode()).text == (
+        "Acknowledged by Mei: Bo (bo@harbour_tea). No more reminders for this invitation."
+    )
+    assert by_hand("unsnoozed", "Tom", episode()).text == "Tom undid the snooze: Bo (bo@harbour_tea)."
+    many = by_hand("acknowledged", "Mei", episode(), episode(name="anna"), count=2)
+    assert many.text == "Acknowledged by Mei. No more reminders for these 2 invitations."
+
+
+def test_when_a_snooze_began_is_forgotten_its_end_has_a_day():
+    day = f"<!date^{UNTIL}^{{date_short_pretty}} {{time}}|Mon 23 Nov 05:12 UTC>"
+    for told in ([], [episode()], [episode(), episode(name="anna")]):
+        assert shown(by_hand("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom until {day}."]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_odd_name_of_a_person_harms_a_line(hostile):
+    for deed in Deed:
+        assert_fit(by_hand(deed, hostile, until=UNTIL))
+        assert_fit(by_hand(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
 
 
 def test_a_call_without_a_nickname_names_the_account():
@@ -197,10 +310,10 @@ def test_a_hundred_ordinary_names_all_stand_in_one_message():
 @pytest.mark.parametrize("named", [True, False])
 def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
     nick = hostile if named else ""
-    told = [episode(State.EXPIRED, seat=hostile, kf_nick=nick, kf_id="2001")] * NAMES_A_MESSAGE
+    told = [episode(State.EXPIRED, seat=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
     message = names(*told)
     assert_fit(message)
-    assert "\n".join(shown(message)).count("⌛") == NAMES_A_MESSAGE
+    assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -6,7 +6,7 @@ import re
 
 from bot.episodes import Event, Kind
 from bot.marks import Marks
-from bot.outbox import plan
+from bot.outbox.planning import plan
 from tests.conftest import NOW
 from tests.test_outbox import POLICY, change
 

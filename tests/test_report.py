@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.blocks.report import report
-from bot.blocks.status import UNREACHABLE, PastProblem, Status
+from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status
 from bot.demo import blockkit
 from tests.conftest import NOW
 from tests.samples import LEADS, MINUTE, sample, shown
@@ -25,17 +25,57 @@ WELL = Status(
     leads=LEADS,
     last_problem=PastProblem("WeChat does not answer", 19 * MINUTE, datetime.fromtimestamp(1795288320, UTC)),
 )
-LATER = {"*Snoozed*", "*Quiet hours*"}  # drawn, and not built
+LIN = Snoozed("林晓", NOW + timedelta(hours=4))
 
 
 def test_working_normally():
-    drawn, message = sample("status"), report(WELL, NOW)
-    for block in drawn["blocks"]:
-        if "fields" in block:
-            block["fields"] = [each for each in block["fields"] if each["text"].split("\n")[0] not in LATER]
-    later = " 1 alert snoozed. Quiet hours 22:00 to 08:00 Asia/Shanghai."
-    assert message.text == drawn["text"].replace(later, "")
+    drawn = sample("status")
+    message = report(replace(WELL, snoozed=(LIN,), quiet="22:00 to 08:00 Asia/Shanghai"), NOW)
+    assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
+
+
+def test_only_some_of_those_that_are_snoozed_are_named():
+    until = "until <!date^1795410720^{time}|05:12 UTC>"
+    people = [LIN, Snoozed("<!channel> *x*", LIN.until), Snoozed("", LIN.until + timedelta(days=1)), LIN, LIN]
+    message = report(replace(WELL, snoozed=people), NOW)
+    assert fields(message)["*Snoozed*"] == (
+        f"林晓, {until}; ＜!channel＞ ＊x＊, {until}; "
+        "(no name), until <!date^1795497120^{date_short_pretty} {time}|Tue 24 Nov 05:12 UTC> and 2 more"
+    )
+    assert "5 alerts snoozed." in message.text
+    assert blockkit.mentions({"text": message.text, "blocks": message.blocks}) == []
+
+
+def test_all_that_may_be_wrong_at_once_fits_into_one_section():
+    everything = replace(
+        WELL,
+        wechat_problem="WeChat does not answer",
+        clock_problem="4 min",
+        pending=3,
+        refused=1,
+        snoozed=[LIN] * 9,
+        quiet="22:00 to 08:00 Asia/Shanghai",
+    )
+    message = report(everything, NOW)
+    assert len(fields(message)) == 10
+    assert list(fields(message))[:3] == ["*WeChat*", "*Server clock*", "*Not posted*"]
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
+    message = report(replace(WELL, clock_problem="4 min"), NOW)
+    assert shown(message)[:2] == [
+        "⚠️ This server’s clock is wrong",
+        (
+            "It differs from WeChat’s by 4 min, so reminders come too early or too late.\n"
+            "*Next:* set the clock (NTP)."
+        ),
+    ]
+    assert next(iter(fields(message).items())) == ("*Server clock*", "4 min off WeChat’s")
+    assert message.text.startswith("This server's clock is wrong. Set the clock (NTP). Server clock 4 min off")
+    worse = report(replace(WELL, clock_problem="4 min", held="not_in_channel"), NOW)
+    assert shown(worse)[0] == "⚠️ Alerts are held"
 
 
 def test_nothing_known_yet():

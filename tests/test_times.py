@@ -1,8 +1,10 @@
-"""Moments and spans: rounded down, UTC behind every token."""
+"""Moments and spans: rounded down, and the zone behind every token."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -39,6 +41,54 @@ def test_an_exact_span_has_hours_and_minutes():
 def test_a_lead_is_named_as_it_was_set():
     leads = (DAY, 2 * DAY, 36 * HOUR, HOUR, 90 * MINUTE, 30 * SECOND)
     assert [times.lead_name(lead) for lead in leads] == ["24 h", "2 days", "36 h", "1 h", "90 min", "30 s"]
+
+
+@pytest.mark.parametrize(
+    ("lead", "expected"),
+    [
+        (5 * HOUR + 17 * MINUTE + 25 * SECOND, "5 h 18 min"),
+        (5 * HOUR + 59 * MINUTE + SECOND, "6 h"),
+        (2 * DAY - SECOND, "2 days"),
+        (2 * DAY + 5 * HOUR + MINUTE, "53 h 1 min"),
+        (73 * HOUR, "73 h"),
+        (119 * MINUTE, "119 min"),
+        (2 * HOUR + MINUTE, "2 h 1 min"),
+        (90 * SECOND, "90 s"),
+        (125 * SECOND, "3 min"),
+        (SECOND / 2, "1 s"),
+        (59.5 * SECOND, "60 s"),
+    ],
+)
+def test_an_odd_lead_is_rounded_up_so_that_less_than_it_is_true(lead, expected):
+    assert times.lead_name(lead) == expected
+
+
+def test_a_zone_that_is_set_stands_behind_dates_and_is_named():
+    with times.spoken_in(ZoneInfo("Asia/Shanghai")):
+        assert times.plain_date(NOW) == "Mon 23 Nov 09:12 Asia/Shanghai"
+        assert times.plain_date(NOW, times.CLOCK) == "09:12 Asia/Shanghai"
+        assert times.plain_date(NOW + 20 * HOUR, times.DAY) == "Tue 24 Nov"
+        assert times.date(NOW, times.CLOCK) == "<!date^1795396320^{time}|09:12 Asia/Shanghai>"
+        with times.spoken_in(None):
+            assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
+        assert times.plain_date(NOW, times.CLOCK) == "09:12 Asia/Shanghai"
+    assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
+
+
+async def test_a_zone_holds_for_its_own_task_alone():
+    async def said_in(zone):
+        with times.spoken_in(zone):
+            await asyncio.sleep(0)
+            return times.plain_date(NOW, times.CLOCK)
+
+    said = await asyncio.gather(said_in(ZoneInfo("Asia/Shanghai")), said_in(None), said_in(ZoneInfo("Asia/Tokyo")))
+    assert said == ["09:12 Asia/Shanghai", "01:12 UTC", "10:12 Asia/Tokyo"]
+
+
+def test_a_zone_is_left_also_when_something_fails():
+    with pytest.raises(RuntimeError), times.spoken_in(ZoneInfo("Asia/Shanghai")):
+        raise RuntimeError
+    assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
 
 
 def test_a_date_shows_readers_their_zone_and_has_utc_behind_it():

@@ -1,123 +1,87 @@
-"""The root of one problem: a view of its episode. Its thread is in `threads`."""
+"""The root of one problem: a view of its episode. Its words are in `sentences`, its thread is in `threads`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
 
 from bot.blocks import kit, members
-from bot.blocks.details import NEXT
+from bot.blocks.look import Look
+from bot.blocks.sentences import (
+    SPOKEN,
+    Manner,
+    acknowledged,
+    happening,
+    introduced,
+    left_when_bound,
+    manner_of,
+    sentence,
+    snoozed,
+    spoken,
+)
 from bot.blocks.text import name_of
-from bot.blocks.times import DAY, date, span, utc
-from bot.episodes import Episode, How, Kind, Seen, State
+from bot.blocks.times import DAY, date, plain_date
+from bot.episodes import Episode, How, Kind, State
+from bot.hands import Snooze, snoozes
 from bot.ports import Block, Message
 
-
-class Manner(NamedTuple):
-    """What parts the words of blocks from those of `text`, which has no date tokens."""
-
-    date: Callable[[datetime], str]
-    pause: str
-    afterwards: str
+_SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00"}
 
 
-SHOWN = Manner(date, ",", ". After the deadline a new one is needed.")
-SPOKEN = Manner(utc, "", "; after that a new one is needed.")
-
-
-def root(episode: Episode, smallest_lead: timedelta) -> Message:
-    """The message that tells a problem: loud while somebody must act now, calm when it is over."""
-    words = sentence(episode, smallest_lead, SHOWN)
-    if members.urgent(episode, smallest_lead):
+def root(episode: Episode, look: Look, *, pinging: bool) -> Message:
+    """The message that tells a problem: loud while somebody must act now, calm once it is in someone's hands."""
+    smallest_lead, manner = look.smallest_lead, manner_of(pinging=pinging)
+    loud = members.loud(episode, smallest_lead)
+    words = sentence(episode, smallest_lead, manner)
+    if loud:
         title = f"{members.icon(episode)} {name_of(episode.kf_nick)} · {members.state_words(episode)}"
-        blocks = [kit.header(title), kit.section(words)]
+        call = f"{look.mention} " if pinging and look.mention else ""
+        blocks = [kit.header(title), kit.section(call + words)]
     else:
         blocks = [kit.section(f"{members.head(episode)}\n{words}")]
-    blocks.append(kit.context(" · ".join(_facts(episode))))
-    if unconfirmed := _unconfirmed(episode, SHOWN):
+    if taken := _taken(episode, smallest_lead, manner):
+        blocks.append(kit.context(f"{kit.PERSON} {taken}"))
+    blocks.append(kit.context(" · ".join(_facts(episode, manner))))
+    if unconfirmed := _unconfirmed(episode, manner):
         blocks.append(kit.context(unconfirmed))
-    if buttons := _buttons(episode):
+    if buttons := _buttons(episode, look):
         blocks.append(kit.actions(*buttons))
-    noticed = f"Noticed {utc(episode.since)}." if episode.state in (State.REJECTED, State.EXPIRED) else ""
-    parts = (spoken(episode, smallest_lead), noticed, _unconfirmed(episode, SPOKEN))
-    return Message(" ".join(filter(None, parts)), blocks)
+    return Message(_spoken(episode, smallest_lead), blocks)
 
 
-def spoken(episode: Episode, smallest_lead: timedelta) -> str:
-    """The essence, for `text`: `Expiring: 小波 (bo@harbour_tea), less than 1 h left, until …. Ask …`."""
-    when = []
-    if members.passed_lead(episode) is not None:
-        when.append(members.state_words(episode))
-    if episode.expires_at and episode.state in (State.WAITING, State.EXPIRED):
-        word = "until" if episode.state is State.WAITING else "deadline"
-        when.append(f"{word} {utc(episode.expires_at)}")
-    who = f"{members.name(episode)} ({members.account(episode)})"
-    what = ", ".join([f"{members.standing(episode).capitalize()}: {who}", *when])
-    done = " Nothing left to do." if episode.state is State.BOUND else ""
-    return f"{what}. {sentence(episode, smallest_lead, SPOKEN)}{done}"
+def _spoken(episode: Episode, smallest_lead: timedelta) -> str:
+    """For `text`. It asks nothing of anybody any more once a person has acknowledged it."""
+    if members.holder(episode):
+        said = [introduced(episode), happening(episode, SPOKEN)]
+    else:
+        noticed = episode.state in (State.REJECTED, State.EXPIRED)
+        said = [spoken(episode, smallest_lead), f"Noticed {plain_date(episode.since)}." if noticed else ""]
+    if taken := _taken(episode, smallest_lead, SPOKEN):
+        said.append(f"{taken}.")
+    return " ".join(filter(None, [*said, _unconfirmed(episode, SPOKEN)]))
 
 
-def sentence(episode: Episode, smallest_lead: timedelta, manner: Manner) -> str:
-    """What happened, and what to do about it."""
-    if members.passed_lead(episode) is not None:
-        ask = f"Ask {members.person(episode)} to accept the invitation in WeChat"
-        return ask + (manner.afterwards if members.urgent(episode, smallest_lead) else ".")
-    words = happened(episode, manner)
-    # An ID stays as it is, also where a sentence begins.
-    if not (members.invitee(episode.invite_wx) and words.startswith(members.person(episode))):
-        words = _capital(words)
-    return f"{words}. {advice(episode)}".rstrip()
+def _taken(episode: Episode, smallest_lead: timedelta, manner: Manner) -> str:
+    """Who has it in hand, and since or until when."""
+    if hand := members.holder(episode):
+        return acknowledged(hand, manner)
+    if episode.snoozed and _sleeps(episode, smallest_lead):
+        return snoozed(episode.snoozed, manner)
+    return ""
 
 
-def happened(episode: Episode, manner: Manner) -> str:
-    """What became of the invitation, in running words."""
-    person = members.person(episode)
-    match episode.state:
-        case State.WAITING:
-            return f"{person} has not answered yet"
-        case State.REJECTED:
-            return f"{person} declined the invitation"
-        case State.EXPIRED:
-            return f"{person} did not answer in time"
-        case State.BOUND:
-            left = _left_when_bound(episode)
-            return f"{person} accepted" + (f"{manner.pause} {span(left)} before the deadline" if left else "")
-        case State.REPLACED:
-            until = f", until {manner.date(episode.next_expires_at)}" if episode.next_expires_at else ""
-            return f"a new invitation is out{_to_whom(episode)}{until}"
-        case State.CANCELLED:
-            return "it was withdrawn outside this bot"
-        case State.REMOVED:
-            return "the account is no longer in WeChat’s list"
+def _sleeps(episode: Episode, smallest_lead: timedelta) -> bool:
+    """Whether a snooze means something: nothing else has become more urgent."""
+    waits = episode.state is State.WAITING and not members.urgent(episode, smallest_lead)
+    return waits and bool(episode.snoozed) and not episode.acked
 
 
-def advice(episode: Episode) -> str:
-    """The next step, as a sentence; "" when it is settled."""
-    return "" if episode.state.closed else _capital(NEXT[Seen(episode.state)])
-
-
-def _to_whom(episode: Episode) -> str:
-    before, now = members.invitee(episode.invite_wx), members.invitee(episode.next_wx)
-    if episode.next_wx == episode.invite_wx or not (before and now):
-        return f" to {now}" if now else ""
-    return f" to {now} instead of {before}" if now != before else " to another person"
-
-
-def _left_when_bound(episode: Episode) -> timedelta:
-    """How long before the deadline the person accepted; zero when it was not before."""
-    if episode.state is not State.BOUND or episode.expires_at is None:
-        return timedelta(0)
-    return max(episode.expires_at - episode.since, timedelta(0))
-
-
-def _facts(episode: Episode) -> list[str]:
+def _facts(episode: Episode, manner: Manner) -> list[str]:
     """The grey line. A closed root loses no fact that it showed while it was open."""
     state, closed = episode.state, episode.state.closed
     facts = [members.account(episode)]
     if state in (State.CANCELLED, State.REMOVED) and (invitee := members.invitee(episode.invite_wx)):
         facts.append(f"invited {invitee}")  # the other states name them in the sentence
-    if state is not State.WAITING and not _left_when_bound(episode):
+    if state is not State.WAITING and not left_when_bound(episode):
         facts.append(f"noticed {date(episode.since)}")
     if episode.expires_at:
         facts.append(f"deadline {date(episode.expires_at)}")
@@ -127,6 +91,8 @@ def _facts(episode: Episode) -> list[str]:
     facts += [f"was {past}" for past in before if episode.has_told(Kind(past))]
     if closed and (times := _reminders(episode)):
         facts.append(f"reminded {({1: 'once', 2: 'twice'}).get(times, f'{times} times')}")
+    if closed and episode.acked:
+        facts.append(f"acknowledged by {manner.who(episode.acked)}")
     return facts
 
 
@@ -140,11 +106,19 @@ def _unconfirmed(episode: Episode, manner: Manner) -> str:
     return f"WeChat does not answer; last confirmed {manner.date(episode.confirmed_at)}."
 
 
-def _buttons(episode: Episode) -> list[Block]:
+def _buttons(episode: Episode, look: Look) -> list[Block]:
     if episode.state.closed:
         return []
-    return [kit.button("Details", "alert.details", f"v1:{episode.id}", label="Details, shown only to you")]
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    value = f"v1:{episode.id}"
+    undo = kit.button("Undo", "alert.undo", value, label="Undo the acknowledgement")
+    details = kit.button("Details", "alert.details", value, label="Details, shown only to you")
+    if episode.acked:
+        return [undo, details]
+    urgent = members.urgent(episode, look.smallest_lead)
+    label = "Acknowledge: stop reminders for this invitation"
+    acknowledge = kit.button("Acknowledge", "alert.ack", value, primary=urgent, label=label)
+    if _sleeps(episode, look.smallest_lead):
+        return [acknowledge, kit.button("Undo", "alert.undo", value, label="Undo the snooze"), details]
+    offered = snoozes(episode, look.policy, look.zone)
+    options = [kit.option(_SNOOZES[choice], f"{value}:{choice}") for choice in offered]
+    return [acknowledge, *([kit.select("Snooze", "alert.snooze", options)] if options else []), details]

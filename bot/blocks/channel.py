@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from bot.blocks import alerts, health, kit, summaries, threads
-from bot.episodes import AlertPolicy, Episode
+from bot.blocks import alerts, deeds, health, kit, morning, summaries, threads
+from bot.blocks.crowd import Crowd
+from bot.blocks.look import Look
+from bot.blocks.times import spoken_in
+from bot.episodes import Episode
 from bot.outages import Incident
 from bot.outbox import Shape
 from bot.ports import Message
 
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+__all__ = ["Look", "render", "text_only"]
 
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What every channel message shares."""
-
-    policy: AlertPolicy
-    poll: timedelta  # how often WeChat is read while all is well
-    zone: ZoneInfo = SHANGHAI  # where "tomorrow 9:00" is
-    spoken: ZoneInfo | None = None  # the zone of texts that Slack does not put into the reader's own; None: UTC
-    mention: str = ""  # whom to call, as mrkdwn: `<!subteam^S…>`
+REPEAT = "Possible repeat: Slack did not confirm the first posting."
 
 
 def render(
@@ -35,6 +27,7 @@ def render(
     incident: Incident | None,
     look: Look,
     *,
+    message_id: str = "",
     pinging: bool = False,
 ) -> Message:
     """Render a message as its members, or its incident, stand.
@@ -42,24 +35,55 @@ def render(
     Args:
         facts: what its draft carries.
         members: the episodes it tells, in the draft's order.
-        pinging: it is about to be posted, and may call somebody; an edit pings nobody.
+        message_id: the draft's; buttons for all of its members carry it.
+        pinging: it is about to be posted. It may call `look.mention`, and nobody else: people who took something in
+            hand are named. An edit pings nobody, so it shows them as Slack does, and the call is gone.
     """
+    with spoken_in(look.spoken):
+        message = _render(shape, facts, members, incident, look, message_id, pinging)
+    if not facts.get("repeat"):
+        return message
+    return replace(message, text=f"{message.text} {REPEAT}", blocks=[*message.blocks, kit.context(REPEAT)])
+
+
+def text_only(message: Message, mention: str) -> Message:
+    """The same without blocks, which Slack refused. Whom the blocks call, the text calls."""
+    sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
+    called = mention and any(mention in text for text in sections)
+    return Message(f"{mention} {message.text}" if called else message.text)
+
+
+def _render(
+    shape: Shape,
+    facts: Mapping[str, Any],
+    members: Sequence[Episode],
+    incident: Incident | None,
+    look: Look,
+    message_id: str,
+    pinging: bool,
+) -> Message:
     if shape is Shape.HEALTH:
         return health.notice(incident, look.poll) if incident else _forgotten()
+    if shape is Shape.NOTE:
+        return health.note(facts)
+    if shape is Shape.LINE and "deed" in facts:
+        return deeds.line(members, facts)
     if not members:
         return _forgotten()
-    smallest_lead = look.policy.smallest_lead
+    crowd = Crowd.of(members, facts, look, message_id, pinging=pinging)
     match shape:
         case Shape.PROBLEM:
-            return alerts.root(members[0], smallest_lead)
+            return alerts.root(members[0], look, pinging=pinging)
         case Shape.LINE:
-            return threads.line(members[0], facts, smallest_lead)
+            return threads.line(members[0], facts, look, pinging=pinging)
         case Shape.NAMES:
             return threads.names(members)
         case Shape.DIGEST:
-            return summaries.digest(members, facts, smallest_lead)
+            return summaries.digest(crowd)
         case Shape.FIRST_RUN:
-            return summaries.first_run(members, facts, smallest_lead)
+            return summaries.first_run(crowd)
+        case Shape.QUIET:
+            return morning.after_quiet(crowd)
 
 
 def _forgotten() -> Message:

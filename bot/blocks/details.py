@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from bot.blocks import kit, rows, values
 from bot.blocks.reading import Reading, Row
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
-from bot.blocks.times import date, utc
+from bot.blocks.times import date, plain_date
 from bot.episodes import Seen
 from bot.ports import Message
 from wechat_kf import KfAccount, OnlineKf
@@ -88,7 +88,7 @@ def _spoken(row: Row, now_online: str) -> str:
         f"{row.seen.capitalize()}: {escape(name_of(account.kf_nick))} ({escape(_account(account))}).",
         _sentence(row),
         advice[:1].upper() + advice[1:],
-        f"The deadline {was} {utc(row.deadline)}." if row.deadline else "",
+        f"The deadline {was} {plain_date(row.deadline)}." if row.deadline else "",
         f"Seat {seat}." if seat else "",
         "" if row.seen is Seen.BOUND else "Not bound.",
         f"Online now: {now_online}." if now_online else "",

@@ -1,14 +1,16 @@
-"""What the channel reads while the bot cannot see WeChat: the consequence, the next step, and when it is over."""
+"""What the channel reads while the bot itself is in trouble: the consequence, the next step, the end of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from bot.blocks import kit
 from bot.blocks.text import ERRMSG, mrkdwn
 from bot.blocks.times import date, lead_name, span
-from bot.blocks.troubles import Trouble, refused, trouble
+from bot.blocks.troubles import Trouble, clock, refused, trouble
 from bot.outages import LONGEST_WAIT, SETUP_WAIT, Cause, Fault, Incident
 from bot.ports import Message
 from wechat_kf import ResponseError
@@ -19,61 +21,89 @@ _DOWN = Trouble(
     "nothing yet. If it lasts more than an hour, look at this server’s network or proxy.",
     said="If it lasts more than an hour, look at this server’s network or proxy.",
 )
-_CONSEQUENCE = {
+_CONSEQUENCE: Mapping[str, str] = {
     Cause.SOURCE_DOWN: "States may be old. Deadlines are still watched by the clock, and reminders still come.",
     Cause.CONFIG_PROBLEM: "Until this is mended, rejections and bindings go unseen; "
     "deadlines are still watched by the clock.",
     Cause.QUOTA: "Until it is renewed, at midnight in Shanghai, rejections and bindings go unseen; "
     "deadlines are still watched by the clock.",
 }
-_IN_SHORT = {
+_IN_SHORT: Mapping[str, str] = {
     Cause.SOURCE_DOWN: "so states may be old",
     Cause.CONFIG_PROBLEM: "so new rejections go unseen",
     Cause.QUOTA: "so new rejections go unseen",
+    Cause.CLOCK_PROBLEM: "so reminders come too early or too late",
 }
 
 
 def notice(incident: Incident, poll: timedelta) -> Message:
     """The root of an incident, while it lasts and when it is over."""
-    what = _trouble(incident.fault)
+    what = _trouble(incident.fault, incident.cause)
     return _over(incident, what) if incident.over_at else _lasting(incident, what, poll)
+
+
+def note(facts: Mapping[str, Any]) -> Message:
+    """A line in the thread of a notice: it is over, or it has become another trouble, or is back."""
+    cause = facts["cause"]
+    if facts["over"]:
+        over = "The clock is right again" if cause == Cause.CLOCK_PROBLEM else "WeChat answers again"
+        said = f"{over}, after {span(timedelta(seconds=facts['seconds']))}."
+        return Message(said, [kit.section(f"{kit.FINE} {said}")])
+    what = _trouble(Fault(**facts["fault"]), cause)
+    return Message(what.spoken, [kit.section(f"{kit.TROUBLE} {' · '.join([what.title, *what.facts])}")])
+
+
+def title_of(incident: Incident) -> str:
+    """What is wrong, in the words of its notice."""
+    return _trouble(incident.fault, incident.cause).title
 
 
 def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
     cause = incident.cause
     # Only WeChat's own words say what an errcode means that stands for no known problem.
-    why = f"{what.why} " if cause is Cause.SOURCE_DOWN and incident.fault.errcode is not None else ""
+    own_words = cause == Cause.SOURCE_DOWN and incident.fault.errcode is not None
+    why = what.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
     copy = f"\n```{what.copy}```" if what.copy else ""
     check = kit.button("Check now", "health.check", f"v1:{cause}")
     in_short = replace(what, copy=", ".join(filter(None, [what.copy, _IN_SHORT[cause]])))
+    sentences = " ".join(filter(None, [why, _CONSEQUENCE.get(cause, "")]))
+    facts = [f"Since {date(incident.since)}"]
+    if cause != Cause.CLOCK_PROBLEM:
+        facts += [_looks_again(cause, poll), *what.facts]
     return Message(
         in_short.spoken,
         [
             kit.header(f"{kit.TROUBLE} {what.title}"),
-            kit.section(f"{why}{_CONSEQUENCE[cause]}\n*Next:* {what.next}{copy}"),
-            kit.context(" · ".join([f"Since {date(incident.since)}", _looks_again(cause, poll), *what.facts])),
+            kit.section(f"{sentences}\n*Next:* {what.next}{copy}"),
+            kit.context(" · ".join(facts)),
             kit.actions(check, *([kit.console()] if what.console else [])),
         ],
     )
 
 
 def _over(incident: Incident, what: Trouble) -> Message:
-    length = (incident.over_at or incident.since) - incident.since
-    told = f"Out for {span(length)}. What changed meanwhile has been told."
+    length = span((incident.over_at or incident.since) - incident.since)
+    title, told = "WeChat answers again", f"Out for {length}. What changed meanwhile has been told."
+    before = what.title
+    if incident.cause == Cause.CLOCK_PROBLEM:
+        title, told = "This server’s clock is right again", f"It was wrong for {length}."
+        before = "The clock was wrong"
     return Message(
-        f"WeChat answers again. {told}",
+        f"{title}. {told}".replace("’", "'"),
         [
-            kit.section(f"{kit.FINE} *WeChat answers again*\n{told}"),
-            kit.context(" · ".join([what.title, f"since {date(incident.since)}", *what.facts])),
+            kit.section(f"{kit.FINE} *{title}*\n{told}"),
+            kit.context(" · ".join([before, f"since {date(incident.since)}", *what.facts])),
         ],
     )
 
 
-def _trouble(fault: Fault) -> Trouble:
+def _trouble(fault: Fault, cause: str) -> Trouble:
+    detail = mrkdwn(fault.detail, ERRMSG)
+    if cause == Cause.CLOCK_PROBLEM:
+        return clock(detail)
     if fault.errcode is not None:
         return refused(fault.errcode, fault.errmsg, rid=fault.rid, address=fault.address)
     what = trouble(ResponseError()) if fault.kind == ResponseError.__name__ else _DOWN
-    detail = mrkdwn(fault.detail, ERRMSG)
     return replace(what, facts=(*what.facts, detail)) if detail else what
 
 
@@ -83,8 +113,3 @@ def _looks_again(cause: Cause, poll: timedelta) -> str:
         return "looks again after midnight in Shanghai"
     longest = SETUP_WAIT if cause is Cause.CONFIG_PROBLEM else min(poll * 10, LONGEST_WAIT)
     return f"looks again every {lead_name(max(poll, longest))}"
-
-
-def title_of(incident: Incident) -> str:
-    """What is wrong, in the words of its notice."""
-    return _trouble(incident.fault).title

@@ -23,6 +23,7 @@ MAX_OPTION = 75
 MAX_OPTION_VALUE = 150
 # Undocumented: Slack refused messages from about 13,000 characters with msg_blocks_too_long.
 MAX_MESSAGE = 9000
+ADDED = 300  # of these are for what a finished message may still get, such as the line on a possible repeat
 
 ICONS = {
     "expiring": "⏰",
@@ -37,6 +38,7 @@ ICONS = {
 """The icon of each state word; a `Seen` or a `State` finds its own."""
 FINE = "✅"
 TROUBLE = "⚠️"
+PERSON = "👤"  # somebody did this
 
 CONSOLE = "https://mp.weixin.qq.com"
 
@@ -151,6 +153,6 @@ def fitting(*ways: Callable[[], Message]) -> Message:
     """The first of several ways to say the same that is short enough for Slack, else the last one."""
     for way in ways:
         message = way()
-        if size(message.blocks) <= MAX_MESSAGE:
+        if size(message.blocks) <= MAX_MESSAGE - ADDED:
             break
     return message

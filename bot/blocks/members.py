@@ -9,7 +9,7 @@ from bot.blocks import kit
 from bot.blocks.reading import FAR
 from bot.blocks.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
 from bot.blocks.times import date, lead_name
-from bot.episodes import Episode, Seen, State, rank
+from bot.episodes import Episode, Hand, Seen, State, rank
 from bot.ports import Block
 
 _WORDS = {
@@ -46,6 +46,16 @@ def urgent(episode: Episode, smallest_lead: timedelta) -> bool:
     return episode.state in (State.REJECTED, State.EXPIRED) or (lead is not None and lead <= smallest_lead)
 
 
+def loud(episode: Episode, smallest_lead: timedelta) -> bool:
+    """Whether somebody must act now, and nobody has said that they will."""
+    return urgent(episode, smallest_lead) and not episode.acked
+
+
+def holder(episode: Episode) -> Hand | None:
+    """Who acknowledged it, while that means something."""
+    return None if episode.state.closed else episode.acked
+
+
 def icon(episode: Episode) -> str:
     return _ICONS.get(episode.state) or kit.ICONS[standing(episode)]
 
@@ -77,11 +87,20 @@ def head(episode: Episode) -> str:
     return f"{icon(episode)} *{name(episode)}* · {state_words(episode)}"
 
 
-def row(episode: Episode) -> list[Block]:
-    """Its head, and a grey line of facts below. Ten of them fit into a message, whatever they hold."""
+def row(episode: Episode, *, noticed: bool = False) -> list[Block]:
+    """Its head, and a grey line of facts below. Ten of them fit into a message, whatever they hold.
+
+    `noticed`: also when the person's answer was.
+    """
     invited = invitee(episode.invite_wx)
-    facts = [account(episode), invited and f"invited {invited}", deadline(episode)]
-    return [kit.section(head(episode)), kit.context(" · ".join(filter(None, facts)))]
+    answered = noticed and episode.state is State.REJECTED
+    facts = [
+        account(episode),
+        invited and f"invited {invited}",
+        answered and f"noticed {date(episode.since)}",
+        deadline(episode),
+    ]
+    return [kit.section(head(episode)), kit.context(" · ".join(fact for fact in facts if fact))]
 
 
 def deadline(episode: Episode) -> str:

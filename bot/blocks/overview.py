@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.blocks import kit, rows, values
 from bot.blocks.reading import Reading
 from bot.blocks.text import escape, label_of, many
-from bot.blocks.times import MOMENT, date, utc
+from bot.blocks.times import MOMENT, date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.ports import Block, Message
 
@@ -105,7 +105,7 @@ def _spoken_calm(reading: Reading) -> str:
     said = f"{_spoken_verdict(reading)} {len(reading.rows)} customer-service accounts: {most_first}."
     if soonest := _next_deadline(reading):
         name, when = soonest
-        said += f" Next deadline {utc(when, MOMENT)}, {name}."
+        said += f" Next deadline {plain_date(when, MOMENT)}, {name}."
     return said
 
 

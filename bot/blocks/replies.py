@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.blocks import kit, values
+from bot.blocks import kit, people, values
 from bot.blocks.text import TYPED, clean, escape, masked
 from bot.blocks.times import lead_name
+from bot.episodes import Episode
 from bot.ports import Block, Message
 
 OUT_OF_DATE = Message(
@@ -24,6 +25,14 @@ FAILED = Message(
     [
         kit.section(f"{kit.TROUBLE} *This could not be answered*\nThe fault is in the bot, not at WeChat."),
         kit.section("*Next:* try again; if it stays, give the time to whoever runs the bot: its log has more."),
+    ],
+)
+
+DATABASE_AWAY = Message(
+    "The database does not answer, so nothing was changed. Please try again in a minute.",
+    [
+        kit.section(f"{kit.TROUBLE} *The database does not answer*\nNothing was changed."),
+        kit.section("*Next:* try again in a minute; */kf status* says when it is back."),
     ],
 )
 
@@ -86,3 +95,21 @@ def unknown(typed: str, meant: Suggestion | None) -> Message:
         buttons.insert(0, kit.button(f"Run {command}", meant.action_id, meant.value))
     blocks: list[Block] = [kit.section(f"*{said}*\n{question}"), kit.actions(*buttons)]
     return Message(f"{said} {spoken} /kf help lists all." if meant else f"{said} {spoken}", blocks)
+
+
+def unchanged(action_id: str, found: Sequence[Episode]) -> Message:
+    """A click that had nothing to do: somebody was quicker, or it came too late."""
+    said = _why_unchanged(action_id, found)
+    return Message(said, [kit.section(said)])
+
+
+def _why_unchanged(action_id: str, found: Sequence[Episode]) -> str:
+    waiting = [episode for episode in found if not episode.state.closed]
+    hand = next((episode.acked for episode in waiting if episode.acked), None)
+    if not waiting:
+        return "This is settled, and needs nobody any more."
+    if action_id == "alert.undo":
+        return "There is nothing to undo any more."
+    if hand:
+        return f"{people.named(hand)} has acknowledged this already."
+    return "This cannot be snoozed any more: no later reminder is left to postpone."

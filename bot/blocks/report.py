@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import kit, values
-from bot.blocks.status import UNREACHABLE, PastProblem, Status, lost_words, verdict
-from bot.blocks.text import listed, many
-from bot.blocks.times import DAY, alone, date, exact_span, lead_name, span, utc
+from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status, lost_words, verdict
+from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
+from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
 from bot.ports import Message
+
+NAMED = 3  # of those that are snoozed
 
 
 class _Fact(NamedTuple):
@@ -41,6 +43,9 @@ def report(status: Status, now: datetime) -> Message:
 def _facts(status: Status, now: datetime) -> Iterator[_Fact]:
     yield _wechat(status, now)
     yield _token(status, now)
+    if status.clock_problem:
+        skew = f"{mrkdwn(status.clock_problem, ERRMSG)} off WeChat’s"
+        yield _Fact("Server clock", skew, f"Server clock {skew}.", troubled=True)
     if not status.alerts:
         yield _Fact("Alerts go to", "nobody, ALERTS is off", "Alerts are off.")
         return
@@ -48,6 +53,10 @@ def _facts(status: Status, now: datetime) -> Iterator[_Fact]:
     yield _queue(status, now)
     if lost := lost_words(status):
         yield _Fact("Not posted", lost, f"Not posted: {lost}.", troubled=True)
+    if status.snoozed:
+        yield _snoozed(status.snoozed, now)
+    if status.quiet:
+        yield _Fact("Quiet hours", status.quiet, f"Quiet hours {status.quiet}.")
     if status.leads:
         yield _Fact("Reminders", f"{listed([lead_name(lead) for lead in status.leads])} before", "")
     if status.last_problem:
@@ -65,7 +74,7 @@ def _wechat(status: Status, now: datetime) -> _Fact:
             parts.append(f"next read {moment(status.next_read_at, alone(status.next_read_at, now))}")
         return ", ".join(parts)
 
-    return _Fact("WeChat", words(date), f"WeChat {words(utc)}.", bool(status.wechat_problem))
+    return _Fact("WeChat", words(date), f"WeChat {words(plain_date)}.", bool(status.wechat_problem))
 
 
 def _token(status: Status, now: datetime) -> _Fact:
@@ -86,17 +95,28 @@ def _queue(status: Status, now: datetime) -> _Fact:
     since, said = "", ""
     if oldest := status.oldest_pending:
         since = f", the oldest since {date(oldest, alone(oldest, now))}"
-        said = f", the oldest since {utc(oldest, alone(oldest, now))}"
+        said = f", the oldest since {plain_date(oldest, alone(oldest, now))}"
     wait = "waits" if status.pending == 1 else "wait"
     spoken = f"{status.pending} {wait} to be posted{said}."
     return _Fact(title, f"{status.pending}{since}", spoken, bool(status.held))
+
+
+def _snoozed(snoozed: Sequence[Snoozed], now: datetime) -> _Fact:
+    shown = [
+        f"{mrkdwn(one.label, NAME) or '(no name)'}, until {date(one.until, alone(one.until, now))}"
+        for one in snoozed[:NAMED]
+    ]
+    more = f" and {len(snoozed) - NAMED} more" if snoozed[NAMED:] else ""
+    return _Fact("Snoozed", "; ".join(shown) + more, f"{many(len(snoozed), 'alert')} snoozed.")
 
 
 def _past(problem: PastProblem) -> _Fact:
     # Titles tell of the present, and this is over.
     title = problem.title.replace(" does not ", " did not ").replace(" is ", " was ")
     words = f"{title} for {span(problem.lasted)}"
-    return _Fact("Last problem", f"{words}, {date(problem.since)}", f"Last problem: {words}, {utc(problem.since)}.")
+    return _Fact(
+        "Last problem", f"{words}, {date(problem.since)}", f"Last problem: {words}, {plain_date(problem.since)}."
+    )
 
 
 def _about(status: Status) -> Iterator[str]:

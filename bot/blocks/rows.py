@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.blocks import kit
 from bot.blocks.reading import Reading, Row
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
-from bot.blocks.times import CLOCK, DAY, DAYS, beside_hint, date, span, utc
+from bot.blocks.times import CLOCK, DAY, DAYS, beside_hint, date, plain_date, span
 from bot.episodes import Seen
 from bot.ports import Block
 
@@ -70,7 +70,7 @@ def source(reading: Reading, *more: str) -> Block:
 
 def spoken_source(reading: Reading) -> str:
     """The same for `text`."""
-    return ". ".join([f"Read from WeChat {utc(reading.at, CLOCK)}", *_unreadable(reading)]) + "."
+    return ". ".join([f"Read from WeChat {plain_date(reading.at, CLOCK)}", *_unreadable(reading)]) + "."
 
 
 def _head(row: Row, now: datetime) -> str:

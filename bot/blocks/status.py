@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bot.blocks.text import ACCOUNT, many, mrkdwn
+from bot.blocks.text import ACCOUNT, ERRMSG, many, mrkdwn
+from bot.blocks.troubles import clock
 
 UNREACHABLE = "unreachable"
 
@@ -19,6 +20,13 @@ class PastProblem:
     title: str  # as it was told: "WeChat does not answer"
     lasted: timedelta
     since: datetime
+
+
+class Snoozed(NamedTuple):
+    """An alert that somebody has postponed."""
+
+    label: str  # the `kf_nick`: foreign text
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,9 @@ class Status:
     held: str = ""  # Slack's error code, while it refuses the channel or the token
     refused: int = 0  # alerts that Slack refused for good
     unconfirmed: int = 0  # alerts of which nobody knows whether they arrived
+    snoozed: Sequence[Snoozed] = ()
+    quiet: str = ""  # `22:00 to 08:00 Asia/Shanghai`
+    clock_problem: str = ""  # how far the server's clock is off, in words: "4 min"
     leads: Sequence[timedelta] = ()
     last_problem: PastProblem | None = None
 
@@ -88,7 +99,14 @@ def verdict(status: Status) -> Verdict | None:
             "States may be old. Deadlines are still watched by the clock, and reminders still come.",
             "*/kf* asks WeChat again, and says what to do if it fails.",
         )
-    return _posting(status)
+    return _posting(status) or _clock(status)
+
+
+def _clock(status: Status) -> Verdict | None:
+    if not status.clock_problem:
+        return None
+    what = clock(mrkdwn(status.clock_problem, ERRMSG))
+    return Verdict(what.title, what.why, what.next)
 
 
 def _posting(status: Status) -> Verdict | None:

@@ -5,36 +5,42 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
 from bot.blocks import kit, members
-from bot.blocks.alerts import SHOWN, advice, happened, sentence, spoken
+from bot.blocks.look import Look
+from bot.blocks.sentences import SHOWN, SPOKEN, Dates, advice, happened, sentence, spoken
 from bot.blocks.text import ACCOUNT, NAME, Limit, account_of, cut, escape, name_of, units
-from bot.blocks.times import alone, date
+from bot.blocks.times import CLOCK, alone, date
 from bot.episodes import Episode, Event, Kind, State
 from bot.ports import Block, Message
 
 SHORT_NAME = Limit(8, 16)
 SHORT_ACCOUNT = Limit(24, 24)
 ROOM = kit.MAX_MESSAGE - 500  # for names; the rest is for the blocks round them
-ROOM_IN_TEXT = 3900  # Slack advises 4,000
+ROOM_IN_TEXT = 3700  # Slack advises 4,000; the rest is for the words of states
 
 
-def line(episode: Episode, facts: Mapping[str, Any], smallest_lead: timedelta) -> Message:
+def line(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: bool) -> Message:
     """What happened to one invitation, as it was when the line was written down.
 
-    An event that is urgent names its account, because the channel may show it alone.
+    What is urgent, or is to be seen in the channel as well, names its account: it stands there alone.
     """
-    then = _as_it_was(episode, facts)
+    then, call = _as_it_was(episode, facts), facts.get("call", False)
+    urgent = members.urgent(then, look.smallest_lead)
     if "state" in facts:
         shown = _change(then)
-    elif members.urgent(then, smallest_lead):
-        shown = _call(then, smallest_lead)
+    elif urgent or call:
+        mention = look.mention if pinging and call and members.loud(then, look.smallest_lead) else ""
+        shown = _call(then, look.smallest_lead, mention)
     else:
         shown = f"{members.icon(then)} {members.state_words(then).capitalize()}{_until(then)}."
-    return Message(spoken(then, smallest_lead), [kit.section(shown)])
+    return Message(
+        spoken(then, look.smallest_lead) + _quiet(facts, SPOKEN.date),
+        [kit.section(shown + _quiet(facts, SHOWN.date))],
+    )
 
 
 def names(told: Sequence[Episode]) -> Message:
@@ -63,12 +69,19 @@ def _change(episode: Episode) -> str:
     return f"{members.icon(episode)} {word}: {happened(episode, SHOWN)}. {advice(episode)}".rstrip()
 
 
-def _call(episode: Episode, smallest_lead: timedelta) -> str:
-    """`⏰ *小波* · less than 1 h left, until 9:53 AM. Please ask bo•••le to accept in WeChat.`"""
+def _call(episode: Episode, smallest_lead: timedelta, mention: str) -> str:
+    """`⏰ *小波* · less than 1 h left, until 9:53 AM. @care-leads please ask bo•••le to accept in WeChat.`"""
     what = f"{members.icon(episode)} *{members.label(episode)}* · {members.state_words(episode)}"
     if episode.state is State.WAITING:
-        return f"{what}{_until(episode)}. Please ask {members.person(episode)} to accept in WeChat."
-    return f"{what}. {sentence(episode, smallest_lead, SHOWN)}"
+        please = f"{mention} please" if mention else "Please"
+        return f"{what}{_until(episode)}. {please} ask {members.person(episode)} to accept in WeChat."
+    return " ".join(filter(None, [f"{what}.", mention, sentence(episode, smallest_lead, SHOWN)]))
+
+
+def _quiet(facts: Mapping[str, Any], date: Dates) -> str:
+    """Why the next reminder will be long in coming."""
+    ends = facts.get("before_quiet")
+    return "" if ends is None else f" Quiet hours follow, until {date(datetime.fromtimestamp(ends, UTC), CLOCK)}."
 
 
 def _until(episode: Episode) -> str:

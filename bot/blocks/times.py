@@ -1,29 +1,49 @@
-"""Moments and spans of time, in words. A date token shows readers their own zone, and has UTC behind it."""
+"""Moments and spans of time, in words. A date token shows readers their own zone; behind it stands one for all."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 CLOCK = "{time}"
 DAY = "{date_short_pretty}"
 MOMENT = "{date_short_pretty} {time}"
 
+SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAYS = timedelta(days=1)
 NEAR = 12 * HOUR  # nearer than that, a clock needs no day
 
+# Not an argument: every sentence with a time in it would have to hand it on.
+_zone: ContextVar[ZoneInfo | None] = ContextVar("_zone", default=None)
+
+
+@contextmanager
+def spoken_in(zone: ZoneInfo | None) -> Iterator[None]:
+    """Let the times that Slack does not put into the reader's own zone be this one's; None: UTC."""
+    token = _zone.set(zone)
+    try:
+        yield
+    finally:
+        _zone.reset(token)
+
 
 def date(when: datetime, tokens: str = MOMENT) -> str:
     """A moment for mrkdwn. Elsewhere (plain_text, code, headers) the token would stay as it is written."""
-    return f"<!date^{int(when.timestamp())}^{tokens}|{utc(when, tokens)}>"
+    return f"<!date^{int(when.timestamp())}^{tokens}|{plain_date(when, tokens)}>"
 
 
-def utc(when: datetime, tokens: str = MOMENT) -> str:
+def plain_date(when: datetime, tokens: str = MOMENT) -> str:
     """A moment for `text`, which has no tokens: `Mon 23 Nov 01:53 UTC`, `01:53 UTC`, `Mon 23 Nov`."""
-    when = when.astimezone(UTC)
+    zone: tzinfo = _zone.get() or UTC
+    name = zone.key if isinstance(zone, ZoneInfo) else "UTC"
+    when = when.astimezone(zone)
     day = f"{when:%a} {when.day} {when:%b}"
-    return {CLOCK: f"{when:%H:%M} UTC", DAY: day, MOMENT: f"{day} {when:%H:%M} UTC"}[tokens]
+    return {CLOCK: f"{when:%H:%M} {name}", DAY: day, MOMENT: f"{day} {when:%H:%M} {name}"}[tokens]
 
 
 def beside_hint(when: datetime, now: datetime) -> str:
@@ -52,10 +72,14 @@ def exact_span(length: timedelta) -> str:
 
 
 def lead_name(lead: timedelta) -> str:
-    """A lead as it was set: `24 h`, `90 min`, `3 days`, `30 s`."""
-    if lead >= 2 * DAYS and not lead % DAYS:
-        return f"{lead // DAYS} days"
-    for unit, word in ((HOUR, "h"), (MINUTE, "min")):
-        if not lead % unit:
-            return f"{lead // unit} {word}"
-    return f"{int(lead.total_seconds())} s"
+    """A lead as it was set: `24 h`, `90 min`, `3 days`, `30 s`.
+
+    An odd one, as quiet hours make them, is rounded up: "less than 5 h 18 min left" has to be true.
+    """
+    if lead < 2 * MINUTE and lead % MINUTE:
+        return f"{-(-lead // SECOND)} s"
+    minutes = -(-lead // MINUTE)
+    hours, rest = divmod(minutes, 60)
+    if rest:
+        return f"{hours} h {rest} min" if hours >= 2 else f"{minutes} min"
+    return f"{hours // 24} days" if hours >= 48 and not hours % 24 else f"{hours} h"

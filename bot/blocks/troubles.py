@@ -1,4 +1,4 @@
-"""What to say when WeChat refuses, stays silent or is not understood: what, why, what next.
+"""What to say when WeChat refuses, stays silent or is not understood, or the clock is off: what, why, what next.
 
 Answers and alerts share the words of a `Trouble`.
 """
@@ -29,7 +29,7 @@ class Trouble:
         """For `text`: title, next step and facts, without markup."""
         about = f", {self.copy}" if self.copy else ""
         step = self.said or self.next[0].upper() + self.next[1:]
-        plain = f"{self.title}{about}. {step} {', '.join(self.facts)}."
+        plain = f"{self.title}{about}. {step}" + (f" {', '.join(self.facts)}." if self.facts else "")
         return plain.replace("’", "'").replace("`", "").replace("*", "")
 
 
@@ -122,6 +122,17 @@ def silent(error: TransportError) -> Trouble:
     if error.proxy:
         return replace(_PROXY, facts=("no errcode", f"{fact}, proxy"))
     return replace(_UNREADABLE if error.status else _SILENT, facts=("no errcode", fact))
+
+
+def clock(skew: str) -> Trouble:
+    """The words for a server whose clock is not WeChat's. `skew` is a span in words; "" when it is not known."""
+    by = f" by {skew}" if skew else ""
+    return Trouble(
+        "This server’s clock is wrong",
+        f"It differs from WeChat’s{by}, so reminders come too early or too late.",
+        "set the clock (NTP).",
+        facts=(f"off{by}",) if skew else (),
+    )
 
 
 def _other(errcode: int, errmsg: str) -> Trouble:

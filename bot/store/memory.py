@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
-from bot.outages import Cause, Fault, Health, Incident
-from bot.store import Tx, queue
+from bot.outages import Cause, ClockHealth, Fault, Health, Incident
+from bot.store import Tx, queue, views
 from bot.store.tables import episode, meta
 
 HEALTH = "health"
@@ -25,6 +26,7 @@ class Memory:
     accounts: int
     empty_reads: int
     health: Health
+    clock: ClockHealth
     held: str | None
 
 
@@ -61,6 +63,7 @@ async def recall(tx: Tx, *, lock: bool = False) -> Memory:
         accounts=row["accounts"],
         empty_reads=row["empty_reads"],
         health=Health(row["failed_reads"], row["good_reads"], await incident(tx, row["incident"])),
+        clock=ClockHealth(row["skewed_reads"], incident=await incident(tx, row["clock_incident"])),
         held=row["held"],
     )
 
@@ -87,30 +90,40 @@ async def note_empty(tx: Tx, empty_reads: int) -> None:
 async def note_health(tx: Tx, before: Health, after: Health) -> None:
     """Write down how reads go, and the incident if it changed."""
     change = after.incident
-    await tx.run(
-        sa.update(meta)
-        .where(meta.c.appid == tx.appid)
-        .values(
-            failed_reads=after.failed_reads,
-            good_reads=after.good_reads,
-            incident=change.id if change else None,
-        )
-    )
-    if change is None or change == before.incident:
+    values = {"failed_reads": after.failed_reads, "good_reads": after.good_reads}
+    await _note(tx, **values, incident=change.id if change else None)
+    await _note_incident(tx, before.incident, change)
+
+
+async def note_clock(tx: Tx, before: ClockHealth, after: ClockHealth) -> None:
+    """Write down how this server's clock does, and the incident if it changed."""
+    if after == before:
+        return
+    change = after.incident
+    await _note(tx, skewed_reads=after.skewed_reads, clock_incident=change.id if change else None)
+    await _note_incident(tx, before.incident, change)
+
+
+async def _note(tx: Tx, **values: Any) -> None:
+    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(**values))
+
+
+async def _note_incident(tx: Tx, before: Incident | None, after: Incident | None) -> None:
+    if after is None or after == before:
         return
     values = {
-        "state": change.cause,
-        "since": change.over_at or change.since,
-        "detail": {**asdict(change.fault), "over": change.over_at is not None},
+        "state": after.cause,
+        "since": after.over_at or after.since,
+        "detail": {**asdict(after.fault), "over": after.over_at is not None},
     }
-    if before.incident is None or before.incident.id != change.id:
-        new = {**values, "id": change.id, "appid": tx.appid, "kind": HEALTH, "first_seen": change.since}
+    if before is None or before.id != after.id:
+        new = {**values, "id": after.id, "appid": tx.appid, "kind": HEALTH, "first_seen": after.since}
         await tx.run(sa.insert(episode).values(**new))
-    else:
-        await tx.run(sa.update(episode).where(episode.c.id == change.id).values(**values))
-        await queue.unsettle(tx, [change.id])
-        if change.over_at is None:
-            await queue.revive(tx, [change.id])
+        return
+    await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
+    await views.unsettle(tx, [after.id])
+    if after.over_at is None:
+        await queue.revive(tx, [after.id])
 
 
 async def incident(tx: Tx, incident_id: str | None) -> Incident | None:

@@ -1,4 +1,7 @@
-"""Message rows: `pending -> sending(lease, attempt) -> sent | dead`. Conditional updates decide who acts."""
+"""Message rows: `pending -> sending(lease, attempt) -> sent | dead`. Conditional updates decide who acts.
+
+The views of messages that were sent are in `views`, looks at unknown outcomes in `looking`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ from bot.outbox import Dead, Draft, Shape, Status
 from bot.store import Tx
 from bot.store.tables import message, meta
 
-LOST_RECENTLY = timedelta(days=1)
 LONGEST_REST = timedelta(days=1)
 DEMOTED = 10  # beyond every rank
+LOOK_AFTER = 4  # the first look at an unknown outcome comes a fourth of the lease after it ran out
 Ids = Sequence[str] | sa.Select[tuple[str]]
-ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.HEALTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Row:
 
     id: str
     shape: Shape
+    rank: int
     members: tuple[str, ...]
     events: tuple[str, ...]
     facts: dict[str, Any]
@@ -33,11 +36,20 @@ class Row:
     broadcast: bool
     status: Status
     attempt: int
+    posts: int  # attempts that were to post; the others looked
+    started_at: datetime | None  # of the newest of those
+    looks: int
+    lookable_from: datetime | None
     channel_id: str | None
     ts: str | None
     text_only: bool
     applied_hash: str | None
     gone: bool
+
+    @property
+    def own_rank(self) -> int:
+        """What it was ranked before Slack held it."""
+        return self.rank % DEMOTED
 
 
 async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ...]], now: datetime) -> None:
@@ -50,6 +62,10 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
         sqlalchemy.exc.IntegrityError: it was written down before. Nothing may be told twice.
     """
     for place, draft in enumerate(drafts):
+        events = list(marks.get(draft.id, ()))
+        if draft.shape is Shape.QUIET and (standing := await get(tx, draft.id)):
+            await _extend(tx, standing, draft, events)
+            continue
         await tx.run(
             sa.insert(message).values(
                 id=draft.id,
@@ -57,23 +73,40 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
                 shape=draft.shape,
                 rank=draft.rank,
                 members=list(draft.members),
-                events=list(marks.get(draft.id, ())),
-                facts={**draft.facts, **await _root_attempt(tx, draft)},
+                events=events,
+                facts={**draft.facts, **await _root_posts(tx, draft)},
                 root_id=draft.root_id,
                 broadcast=draft.broadcast,
+                breakthrough=draft.breakthrough,
                 status=Status.PENDING,
                 created_at=now + timedelta(microseconds=place),  # keeps their order inside a rank
                 not_before=now,
             )
         )
-        # An urgent line cannot go before its root: a root that still waits becomes as urgent.
-        waiting = sa.and_(message.c.id == draft.root_id, message.c.rank > draft.rank)
-        await tx.run(sa.update(message).where(waiting).values(rank=draft.rank))
+        await _bring_forward(tx, draft)
 
 
-async def unsettle(tx: Tx, ids: Ids) -> None:
-    """What these roots tell may change again: they are views anew."""
-    await tx.run(sa.update(message).where(message.c.id.in_(ids)).values(settled=False))
+async def _bring_forward(tx: Tx, draft: Draft) -> None:
+    """An urgent line cannot go before its root: a root that still waits becomes as urgent, and as loud."""
+    root = message.c.id == draft.root_id
+    await tx.run(sa.update(message).where(root, message.c.rank > draft.rank).values(rank=draft.rank))
+    if draft.breakthrough:
+        await tx.run(sa.update(message).where(root).values(breakthrough=True))
+
+
+async def _extend(tx: Tx, standing: Row, draft: Draft, events: Sequence[str]) -> None:
+    """Add to the root of a quiet window what has come since."""
+    held = {**standing.facts["held"]}
+    for member, kinds in draft.facts["held"].items():
+        held[member] = [*held.get(member, ()), *kinds]
+    values = {
+        "members": list(dict.fromkeys([*standing.members, *draft.members])),
+        "events": [*standing.events, *events],
+        "facts": {**standing.facts, "held": held},
+        "rank": min(standing.rank, draft.rank),
+        "settled": False,
+    }
+    await tx.run(sa.update(message).where(message.c.id == standing.id).values(**values))
 
 
 async def revive(tx: Tx, ids: Ids) -> None:
@@ -82,16 +115,17 @@ async def revive(tx: Tx, ids: Ids) -> None:
     await tx.run(sa.update(message).where(dropped).values(status=Status.PENDING, reason=None))
 
 
-async def claim(tx: Tx, now: datetime, lease: timedelta, gap: timedelta) -> Row | None:
-    """Take the message that is to go next, if there is one and the channel is not resting.
+async def claim(
+    tx: Tx, now: datetime, lease: timedelta, gap: timedelta, *, breakthrough_only: bool = False
+) -> Row | None:
+    """Take the message that is to be posted next, if there is one and the channel is not resting.
 
-    A `sending` row whose lease ran out is taken too: whoever held it is gone, or its outcome is unknown.
+    `breakthrough_only`: these are quiet hours.
     """
     root = message.alias("root")
-    ready = sa.or_(
-        sa.and_(message.c.status == Status.PENDING, message.c.not_before <= now),
-        sa.and_(message.c.status == Status.SENDING, message.c.lease_until <= now),
-    )
+    ready = sa.and_(message.c.status == Status.PENDING, message.c.not_before <= now)
+    if breakthrough_only:
+        ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
         sa.select(message)
         .outerjoin(root, root.c.id == message.c.root_id)
@@ -111,40 +145,56 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, gap: timedelta) -> Row 
     taken = await tx.run(
         sa.update(message)
         .where(message.c.id == found["id"], message.c.attempt == found["attempt"], ready)
-        .values(status=Status.SENDING, lease_until=now + lease, attempt=message.c.attempt + 1, started_at=now)
+        .values(
+            status=Status.SENDING,
+            attempt=message.c.attempt + 1,
+            posts=message.c.posts + 1,
+            started_at=now,
+            lease_until=now + lease,
+            lookable_from=now + lease,
+            looks=0,
+            look_at=now + lease + lease / LOOK_AFTER,
+        )
         .returning(*message.c)
     )
     claimed = taken.mappings().first()
-    return _row(claimed) if claimed else None
+    return row_of(claimed) if claimed else None
 
 
-async def sent(tx: Tx, row: Row, *, channel_id: str, ts: str, applied_hash: str, now: datetime) -> bool:
-    """It stands in Slack. False: somebody else has claimed the row since."""
+async def sent(
+    tx: Tx, row: Row, *, channel_id: str, ts: str, applied_hash: str | None, now: datetime, held: bool = False
+) -> bool:
+    """It stands in Slack. False: somebody else has claimed the row since.
+
+    Args:
+        applied_hash: of what it shows; None when that is not known.
+        held: what holds the queue is not over by this: the message was found, not posted.
+    """
     values = {"status": Status.SENT, "channel_id": channel_id, "ts": ts, "sent_at": now, "error": None}
     edit = {"applied_hash": applied_hash, "next_edit_at": now}
-    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid, meta.c.held.is_not(None)).values(held=None))
-    return await _finish(tx, row, **values, **edit)
+    if not held:
+        await tx.run(sa.update(meta).where(meta.c.appid == tx.appid, meta.c.held.is_not(None)).values(held=None))
+    return await finish(tx, row, **values, **edit)
 
 
 async def later(tx: Tx, row: Row, until: datetime, error: str, **values: Any) -> bool:
     """Surely not sent: it goes back into the queue, not before `until`."""
-    return await _finish(tx, row, status=Status.PENDING, not_before=until, error=error, **values)
+    return await finish(tx, row, status=Status.PENDING, not_before=until, error=error, **values)
 
 
 async def demote(tx: Tx, row: Row, until: datetime, error: str) -> bool:
     """Not sent, and perhaps itself to blame: behind all others, lest it block them for ever."""
-    rank = sa.case((message.c.rank < DEMOTED, message.c.rank + DEMOTED), else_=message.c.rank)
-    return await later(tx, row, until, error, rank=rank)
+    return await later(tx, row, until, error, rank=row.own_rank + DEMOTED)
 
 
 async def dead(tx: Tx, row: Row, reason: Dead, error: str = "") -> bool:
     """Given up. Refused and unconfirmed ones are shown by `/kf status`."""
-    return await _finish(tx, row, status=Status.DEAD, reason=reason, error=error)
+    return await finish(tx, row, status=Status.DEAD, reason=reason, error=error)
 
 
 async def as_root(tx: Tx, row: Row) -> bool:
     """The root of this thread message was given up: it goes to the channel by itself."""
-    return await _finish(tx, row, status=Status.PENDING, root_id=None, shape=Shape.PROBLEM, broadcast=False)
+    return await finish(tx, row, status=Status.PENDING, root_id=None, shape=Shape.PROBLEM, broadcast=False)
 
 
 async def rest(tx: Tx, until: datetime, *, held: str | None = None) -> None:
@@ -153,76 +203,24 @@ async def rest(tx: Tx, until: datetime, *, held: str | None = None) -> None:
     await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(**values))
 
 
-async def _finish(tx: Tx, row: Row, **values: Any) -> bool:
+async def finish(tx: Tx, row: Row, **values: Any) -> bool:
+    """Record what became of a claimed row. False: somebody else has claimed it since."""
     mine = sa.and_(message.c.id == row.id, message.c.attempt == row.attempt, message.c.status == Status.SENDING)
     return (await tx.run(sa.update(message).where(mine).values(**values))).rowcount == 1
 
 
 async def get(tx: Tx, message_id: str) -> Row | None:
     found = (await tx.run(sa.select(message).where(message.c.id == message_id))).mappings().first()
-    return _row(found) if found else None
+    return row_of(found) if found else None
 
 
-async def views(tx: Tx, now: datetime) -> list[Row]:
-    """The roots in Slack whose members may still change, and that may be edited now."""
-    living = sa.select(message).where(
-        message.c.appid == tx.appid,
-        message.c.status == Status.SENT,
-        message.c.shape.in_(ROOTS),
-        sa.not_(message.c.settled),
-        sa.not_(message.c.gone),
-        message.c.next_edit_at <= now,
-    )
-    return [_row(found) for found in (await tx.run(living.order_by(message.c.sent_at))).mappings()]
+async def _root_posts(tx: Tx, draft: Draft) -> dict[str, int]:
+    """How often its root had been tried: sent at a later try, the root has shown this line's news itself."""
+    found = await tx.run(sa.select(message.c.posts).where(message.c.id == draft.root_id))
+    return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
 
 
-async def claim_edit(tx: Tx, row: Row, now: datetime, until: datetime) -> bool:
-    """Take the edit of a root; nobody else edits it before `until`."""
-    free = sa.and_(message.c.id == row.id, message.c.next_edit_at <= now)
-    # What Slack shows is not known until the edit is confirmed.
-    values = {"next_edit_at": until, "applied_hash": None}
-    return (await tx.run(sa.update(message).where(free).values(**values))).rowcount == 1
-
-
-async def note_view(tx: Tx, row: Row, **values: Any) -> None:
-    """Write down what became of a view: `applied_hash`, `settled`, `gone`, `next_edit_at`."""
-    await tx.run(sa.update(message).where(message.c.id == row.id).values(**values))
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The state of the queue, for people."""
-
-    pending: int = 0
-    oldest: datetime | None = None
-    refused: int = 0
-    unconfirmed: int = 0
-
-
-async def waiting(tx: Tx, now: datetime) -> Waiting:
-    """What waits, and what was given up in the last day: an old loss is no news for ever."""
-    mine = message.c.appid == tx.appid
-    unsent = sa.and_(mine, message.c.status.in_((Status.PENDING, Status.SENDING)))
-    found = await tx.run(
-        sa.select(sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest")).where(unsent)
-    )
-    queued = found.one()
-    lost = await tx.run(
-        sa.select(message.c.reason, sa.func.count().label("number"))
-        .where(mine, message.c.status == Status.DEAD, message.c.created_at > now - LOST_RECENTLY)
-        .group_by(message.c.reason)
-    )
-    by_reason = {row.reason: row.number for row in lost}
-    return Waiting(queued.number, queued.oldest, by_reason.get(Dead.REFUSED, 0), by_reason.get(Dead.UNCONFIRMED, 0))
-
-
-async def _root_attempt(tx: Tx, draft: Draft) -> dict[str, int]:
-    """How often its root had been tried: sent at a later attempt, the root has shown this line's news itself."""
-    found = await tx.run(sa.select(message.c.attempt).where(message.c.id == draft.root_id))
-    return {"root_attempt": attempt} if (attempt := found.scalar()) is not None else {}
-
-
-def _row(found: sa.RowMapping) -> Row:
+def row_of(found: sa.RowMapping) -> Row:
     values = {name: found[name] for name in Row.__slots__}
     return Row(
         **values

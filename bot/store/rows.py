@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.deadlines import next_timer
-from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, State
+from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, State
 from bot.outbox import Root, Shape, Status
-from bot.store import Tx, queue
+from bot.store import Tx, queue, views
 from bot.store.tables import episode, message, told
 from wechat_kf import KfAccount
 
 INVITATION = "invitation"
 LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _OPEN = tuple(state for state in State if not state.closed)
-_KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state"))
+_KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state", "acked", "snoozed"))
 
 
 def storable(account: KfAccount) -> KfAccount:
@@ -67,6 +67,18 @@ async def due(tx: Tx, now: datetime) -> list[Episode]:
     return await _episodes(tx, sa.and_(episode.c.latest, episode.c.next_timer_at <= now))
 
 
+async def snoozed(tx: Tx) -> list[Episode]:
+    """The invitations that somebody has snoozed, the one that wakes first in front."""
+    found = await _episodes(tx, sa.and_(episode.c.latest, episode.c.snoozed.is_not(None)))
+    return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
+
+
+async def note_told(tx: Tx, tellers: Mapping[tuple[str, Event], str], now: datetime) -> None:
+    """Write down what was emitted, and by which message."""
+    for (episode_id, event), message_id in tellers.items():
+        await tx.run(_telling(episode_id, event, message_id, now))
+
+
 async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
     wanted = list(dict.fromkeys(ids))
     return {found.id: found for found in await _episodes(tx, episode.c.id.in_(wanted))} if wanted else {}
@@ -86,6 +98,8 @@ async def _episodes(tx: Tx, where: sa.ColumnElement[bool]) -> list[Episode]:
         Episode(
             **{name: row[name] for name in _KEPT},
             state=State(row["state"]),
+            acked=_hand(row["acked"]),
+            snoozed=_hand(row["snoozed"]),
             told=tuple(events.get(row["id"], ())),
         )
         for row in found
@@ -125,32 +139,49 @@ async def save(
         after = change.after
         values: dict[str, Any] = {name: getattr(after, name) for name in _KEPT}
         values |= {"state": after.state, "next_timer_at": next_timer(after, policy)}
+        values |= {"acked": _detail(after.acked), "snoozed": _detail(after.snoozed)}
         if change.before is None:
             await tx.run(sa.insert(episode).values(**values, appid=tx.appid, kind=INVITATION))
         else:
             await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
         for event in change.news:
-            await tx.run(
-                sa.insert(told).values(
-                    episode_id=after.id,
-                    kind=event.kind,
-                    lead_seconds=int(event.lead.total_seconds()),
-                    how=event.how,
-                    at=now,
-                    message_id=tellers.get((after.id, event)),
-                )
-            )
+            await tx.run(_telling(after.id, event, tellers.get((after.id, event)), now))
     moved = [change.after.id for change in changes if change.before is not None]
     reopened = [
         change.after.id
         for change in changes
         if change.before and change.before.state.closed and not change.after.state.closed
     ]
-    await queue.unsettle(tx, _roots_of(moved))
+    await views.unsettle(tx, roots_of(moved))
     await queue.revive(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(reopened)))
 
 
-def _roots_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
+def _telling(episode_id: str, event: Event, message_id: str | None, now: datetime) -> sa.Executable:
+    return sa.insert(told).values(
+        episode_id=episode_id,
+        kind=event.kind,
+        lead_seconds=int(event.lead.total_seconds()),
+        how=event.how,
+        at=now,
+        message_id=message_id,
+    )
+
+
+def _detail(hand: Hand | None) -> dict[str, Any] | None:
+    if hand is None:
+        return None
+    until = hand.until.timestamp() if hand.until else None
+    return {"user": plain(hand.user_id), "name": plain(hand.name), "at": hand.at.timestamp(), "until": until}
+
+
+def _hand(detail: Mapping[str, Any] | None) -> Hand | None:
+    if detail is None:
+        return None
+    until = datetime.fromtimestamp(detail["until"], UTC) if detail["until"] else None
+    return Hand(detail["user"], detail["name"], datetime.fromtimestamp(detail["at"], UTC), until)
+
+
+def roots_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
     """The roots that tell these episodes, themselves or by a line in their thread."""
     teller = message.alias("teller")
     return (

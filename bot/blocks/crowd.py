@@ -1,0 +1,127 @@
+"""Many episodes in one root: their order, rows, names, buttons. What a root says of them is in its own room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.blocks import kit, members, people, values
+from bot.blocks.look import Look
+from bot.blocks.sentences import SPOKEN, acknowledged, manner_of
+from bot.blocks.text import some
+from bot.episodes import Episode, Hand
+from bot.ports import Block
+
+SHOWN = 10  # rows, or names of a state
+FEW = 3  # where space is short
+GOOD_TEXT = 3900  # Slack advises 4,000; the rest is for a possible repeat
+PEOPLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """All that one root tells of, worst first, and how it is about to be shown."""
+
+    all: Sequence[Episode]
+    facts: Mapping[str, Any]
+    look: Look
+    message_id: str
+    pinging: bool
+
+    @classmethod
+    def of(
+        cls, told: Sequence[Episode], facts: Mapping[str, Any], look: Look, message_id: str, *, pinging: bool
+    ) -> Crowd:
+        return cls(members.in_order(told, look.smallest_lead), facts, look, message_id, pinging)
+
+    @property
+    def open(self) -> list[Episode]:
+        return [episode for episode in self.all if not episode.state.closed]
+
+    @property
+    def settled(self) -> list[Episode]:
+        return [episode for episode in self.all if episode.state.closed]
+
+    @property
+    def free(self) -> list[Episode]:
+        """Those that nobody has acknowledged."""
+        return [episode for episode in self.open if not members.holder(episode)]
+
+    @property
+    def hands(self) -> list[Hand]:
+        """In whose hands all of it is; nobody's while some of it is free."""
+        return [] if self.free else people.newest(self.open, PEOPLE)
+
+
+def title(of: Crowd, words: str) -> list[Block]:
+    """The verdict, loud until all is in someone's hands, and a call to whoever is to be called."""
+    blocks = [kit.section(f"*{words}*") if of.hands else kit.header(words)]
+    due = any(members.loud(episode, of.look.smallest_lead) for episode in of.all)
+    if of.pinging and of.look.mention and due:
+        blocks.append(kit.section(f"{of.look.mention} please take a look."))
+    return blocks
+
+
+def rows(of: Sequence[Episode], most: int, *, noticed: bool = False) -> list[Block]:
+    """A row each, then the rest in numbers."""
+    blocks = [block for episode in of[:most] for block in members.row(episode, noticed=noticed)]
+    if hidden := of[most:]:
+        blocks.append(kit.context(f"{len(hidden)} more: {members.counted(hidden)}"))
+    return blocks
+
+
+def names(of: Sequence[Episode], most: int) -> list[Block]:
+    """A section for each state, with its names."""
+    return [
+        kit.section(
+            f"{members.icon(group[0])} *{word.capitalize()}*\n{some([*map(members.label, group)], most)}",
+            expand=True,
+        )
+        for word, group in members.by_standing(of).items()
+    ]
+
+
+def settled(of: Sequence[Episode], most: int) -> list[Block]:
+    """What became of those that need nobody any more: a grey line for each state."""
+    return [
+        kit.context(f"{members.icon(group[0])} {word.capitalize()}: {some([*map(members.label, group)], most)}")
+        for word, group in members.by_standing(of).items()
+    ]
+
+
+def hands(of: Crowd) -> list[Block]:
+    """A grey line for each person who took it in hand."""
+    manner = manner_of(pinging=of.pinging)
+    return [kit.context(f"{kit.PERSON} {acknowledged(hand, manner)}") for hand in of.hands]
+
+
+def spoken_hands(of: Crowd) -> list[str]:
+    return [f"{acknowledged(hand, SPOKEN)}." for hand in of.hands]
+
+
+def buttons(of: Crowd, state: str | None = None) -> Block:
+    """Open the list, of one state or of all; and take all that is open in hand, or give it back."""
+    return kit.actions(open_the_list(state), _undo_all(of) if of.hands else _acknowledge_all(of))
+
+
+def open_the_list(state: str | None = None) -> Block:
+    value = values.listing(1, state)
+    return kit.button("Open the list", "kf.list", value, label="Open the list, shown only to you")
+
+
+def _acknowledge_all(of: Crowd) -> Block:
+    number = len(of.free)
+    these = "this invitation" if number == 1 else f"these {number} invitations"
+    question = kit.confirm(
+        f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
+    )
+    return kit.button("Acknowledge all", "alert.ack", _batch(of), confirm=question)
+
+
+def _undo_all(of: Crowd) -> Block:
+    return kit.button("Undo", "alert.undo", _batch(of), label="Undo the acknowledgement")
+
+
+def _batch(of: Crowd) -> str:
+    return f"v1:batch:{of.message_id}"

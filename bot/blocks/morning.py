@@ -1,0 +1,87 @@
+"""What came while the channel was left alone: what is still true of it, and what came and went meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.blocks import crowd, kit, members
+from bot.blocks.crowd import FEW, GOOD_TEXT, SHOWN, Crowd
+from bot.blocks.sentences import SHOWN as IN_BLOCKS
+from bot.blocks.sentences import SPOKEN, Dates
+from bot.blocks.text import some, units
+from bot.episodes import Episode, State
+from bot.ports import Block, Message
+
+TITLE = "While it was quiet"
+
+
+def after_quiet(of: Crowd) -> Message:
+    """The root of one stretch of quiet hours."""
+    text = next((said for most in (SHOWN, FEW) if units(said := _spoken(of, most)) <= GOOD_TEXT), _spoken(of, 1))
+    return kit.fitting(
+        lambda: Message(text, _blocks(of, SHOWN, SHOWN)),
+        lambda: Message(text, _blocks(of, SHOWN, FEW)),
+        lambda: Message(text, _blocks(of, FEW, FEW)),
+    )
+
+
+def _blocks(of: Crowd, rows: int, names: int) -> list[Block]:
+    came, window = _came_and_went(of, names), kit.context(_window(of, IN_BLOCKS.date))
+    settled = crowd.settled(_settled_since(of), names)
+    if not of.open:
+        all_well = kit.section(f"{kit.FINE} *{TITLE}, all was settled.*")
+        return [all_well, *([kit.section(came)] if came else []), *settled, window]
+    return [
+        *crowd.title(of, _verdict(of)),
+        *crowd.rows(of.open, rows, noticed=True),
+        *([kit.divider(), kit.section(came)] if came else []),
+        *settled,
+        *crowd.hands(of),
+        crowd.buttons(of),
+        window,
+    ]
+
+
+def _spoken(of: Crowd, most: int) -> str:
+    groups = members.by_standing([*of.open, *_settled_since(of)]).items()
+    named = [f"{word.capitalize()}: {some([*map(members.label, group)], most)}." for word, group in groups]
+    came = _came_and_went(of, most)
+    verdict = f"{_verdict(of)}." if of.open else f"{TITLE}, all was settled."
+    said = [verdict, *named, came and f"{came}.", *crowd.spoken_hands(of), f"{_window(of, SPOKEN.date)}."]
+    return " ".join(filter(None, said))
+
+
+def _verdict(of: Crowd) -> str:
+    # An invitation that has time again needs nobody, and is still open.
+    due = [episode for episode in of.open if members.standing(episode) != State.WAITING]
+    if _settled_since(of) or not due:
+        return f"{TITLE}: {len(of.open)} still open"
+    return f"{TITLE}: {len(due)} {'needs' if len(due) == 1 else 'need'} attention"
+
+
+def _settled_since(of: Crowd) -> list[Episode]:
+    """Those that were settled when the quiet hours were over."""
+    return [episode for episode in of.settled if episode.since >= _moment(of, "ends")]
+
+
+def _came_and_went(of: Crowd, most: int) -> str:
+    """`Came and went: Anna, expiring then bound`"""
+    gone = [episode for episode in of.settled if episode.since < _moment(of, "ends")]
+    more = f" and {len(gone) - most} more" if gone[most:] else ""
+    what = "; ".join(f"{members.label(episode)}, {_course(of, episode)}" for episode in gone[:most])
+    return f"Came and went: {what}{more}" if gone else ""
+
+
+def _course(of: Crowd, episode: Episode) -> str:
+    kinds: Sequence[str] = of.facts["held"].get(episode.id, ())
+    return " then ".join(dict.fromkeys([*kinds, members.standing(episode)]))
+
+
+def _window(of: Crowd, date: Dates) -> str:
+    once = f"{date(_moment(of, 'begins'))} to {date(_moment(of, 'ends'))}"
+    return f"Quiet hours, {of.look.policy.quiet or once}"
+
+
+def _moment(of: Crowd, which: str) -> datetime:
+    return datetime.fromtimestamp(of.facts[which], UTC)

@@ -1,0 +1,64 @@
+"""The state of the queue in numbers: for people, for the heartbeat, for the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.outbox import Dead, Status
+from bot.store import Tx
+from bot.store.tables import message
+
+LOST_RECENTLY = timedelta(days=1)
+OVERDUE = timedelta(minutes=5)
+UNSENT = (Status.PENDING, Status.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The state of the queue, for people."""
+
+    pending: int = 0
+    oldest: datetime | None = None
+    refused: int = 0
+    unconfirmed: int = 0
+
+
+async def waiting(tx: Tx, now: datetime) -> Waiting:
+    """What waits, and what was given up in the last day: an old loss is no news for ever."""
+    mine = message.c.appid == tx.appid
+    unsent = sa.and_(mine, message.c.status.in_(UNSENT))
+    found = await tx.run(
+        sa.select(sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest")).where(unsent)
+    )
+    queued = found.one()
+    lost = await tx.run(
+        sa.select(message.c.reason, sa.func.count().label("number"))
+        .where(mine, message.c.status == Status.DEAD, message.c.created_at > now - LOST_RECENTLY)
+        .group_by(message.c.reason)
+    )
+    by_reason = {row.reason: row.number for row in lost}
+    return Waiting(queued.number, queued.oldest, by_reason.get(Dead.REFUSED, 0), by_reason.get(Dead.UNCONFIRMED, 0))
+
+
+async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = None) -> bool:
+    """Whether a message waits for more than five minutes. What quiet hours held counts from their end.
+
+    Args:
+        audible_since: when the last quiet hours ended; a moment to come while they last.
+    """
+    since = now - OVERDUE
+    late = sa.and_(message.c.appid == tx.appid, message.c.status.in_(UNSENT), message.c.created_at < since)
+    if audible_since and audible_since >= since:
+        late = sa.and_(late, message.c.breakthrough)
+    return (await tx.run(sa.select(message.c.id).where(late).limit(1))).first() is not None
+
+
+async def by_state(tx: Tx) -> Mapping[str, int]:
+    """How many messages are in each state."""
+    counted = sa.select(message.c.status, sa.func.count().label("number")).where(message.c.appid == tx.appid)
+    numbers = {row.status: row.number for row in await tx.run(counted.group_by(message.c.status))}
+    return {status.value: numbers.get(status, 0) for status in Status}

@@ -1,0 +1,66 @@
+"""Unknown outcomes: `sending` rows whose lease ran out, on their way to being found, sent again, or given up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from bot.outbox import Dead, Status
+from bot.store import Tx
+from bot.store.queue import Row, dead, finish, later, row_of
+from bot.store.tables import message
+
+LOOKS = 2  # that find nothing, before a message is sent again
+
+
+async def claim(tx: Tx, now: datetime, lease: timedelta) -> Row | None:
+    """Take the unknown outcome that is to be looked up next, if there is one.
+
+    The look has a lease and an attempt of its own: whoever is killed during it leaves it to the next.
+    """
+    due = sa.and_(
+        message.c.status == Status.SENDING,
+        message.c.lease_until <= now,
+        sa.or_(message.c.look_at.is_(None), message.c.look_at <= now),
+    )
+    candidate = (
+        sa.select(message.c.id, message.c.attempt)
+        .where(message.c.appid == tx.appid, due)
+        .order_by(message.c.rank, message.c.created_at, message.c.id)
+        .limit(1)
+    )
+    found = (await tx.run(candidate)).first()
+    if found is None:
+        return None
+    taken = await tx.run(
+        sa.update(message)
+        .where(message.c.id == found.id, message.c.attempt == found.attempt, due)
+        .values(lease_until=now + lease, attempt=message.c.attempt + 1)
+        .returning(*message.c)
+    )
+    claimed = taken.mappings().first()
+    return row_of(claimed) if claimed else None
+
+
+async def absent(tx: Tx, row: Row, now: datetime, lease: timedelta) -> bool:
+    """It was not there. Once more, half a lease after the posting one ran out; then it is sent again."""
+    if row.looks + 1 >= LOOKS:
+        return await later(tx, row, now, "not found", looks=0)
+    second = (row.lookable_from or now) + lease / 2
+    return await finish(tx, row, looks=row.looks + 1, look_at=second, lease_until=now)
+
+
+async def again(tx: Tx, row: Row, until: datetime) -> bool:
+    """Slack did not let us look: the look is repeated, and does not count."""
+    return await finish(tx, row, look_at=until, lease_until=min(until, row.lookable_from or until))
+
+
+async def repeat(tx: Tx, row: Row, now: datetime) -> bool:
+    """Nobody can tell whether it stands there, and it must not be missed: sent again, and it says so."""
+    return await later(tx, row, now, "possible repeat", facts={**row.facts, "repeat": True})
+
+
+async def give_up(tx: Tx, row: Row, error: str) -> bool:
+    """Nobody can tell whether it stands there, and it matters little."""
+    return await dead(tx, row, Dead.UNCONFIRMED, error)

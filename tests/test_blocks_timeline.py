@@ -1,0 +1,96 @@
+"""What became of one invitation, as its details may tell it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+
+from bot.blocks.timeline import timeline
+from bot.demo import blockkit
+from bot.episodes import Event, How, Kind, State
+from tests.conftest import NOW
+from tests.episodes import DEADLINE, HOSTILE, episode, episodes, hand, leads, problem
+from tests.samples import HOUR, MINUTE, sample
+
+FIRST_SEEN = datetime(2026, 11, 20, 1, 12, tzinfo=UTC)
+
+
+def lines(**fields):
+    """The lines without their title and their dates."""
+    return [line.split("<!date")[0].rstrip(" ,") for line in timeline(episode(**fields), "").splitlines()[1:]]
+
+
+def test_a_timeline_reads_as_drawn():
+    drawn = next(block for block in sample("show")["blocks"] if "expand" in block)
+    told = episode(
+        State.REJECTED,
+        "chen",
+        expires_at=DEADLINE + 487 * MINUTE,
+        since=NOW - 32 * MINUTE,
+        acked=hand("Mei"),
+        told=(*leads(24), *problem(State.REJECTED)),
+    )
+    assert timeline(told, "C0CARE") == drawn["text"]["text"]
+
+
+def test_what_was_told_nowhere_names_no_channel():
+    assert timeline(episode(), "C0CARE").splitlines()[0] == "*This invitation*"
+    assert timeline(episode(told=leads(24, how=How.SUPERSEDED)), "C0CARE").splitlines()[0] == "*This invitation*"
+    assert timeline(episode(told=leads(24)), "").splitlines()[0] == "*This invitation*"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, ["✉️ waiting, first seen"]),
+        ({"state": State.REJECTED, "since": FIRST_SEEN}, ["⛔ rejected, first seen"]),
+        (
+            {"state": State.BOUND, "told": (*leads(24, 6), Event(Kind.EXPIRED)), "since": DEADLINE + HOUR},
+            [
+                "✉️ waiting, first seen",
+                "⌛ was expired",
+                "⏰ less than 24 h left",
+                "⏰ less than 6 h left",
+                "✅ bound, noticed",
+            ],
+        ),
+        (
+            {"told": leads(24), "snoozed": hand("Tom", until=NOW + HOUR)},
+            ["✉️ waiting, first seen", "⏰ less than 24 h left", "👤 snoozed by <@U0TOM> until"],
+        ),
+        ({"told": leads(24, 6, how=How.SUPERSEDED)}, ["✉️ waiting, first seen"]),
+        ({"told": leads(24), "expires_at": None}, ["✉️ waiting, first seen"]),
+    ],
+)
+def test_a_timeline_tells_what_is_known_in_its_order(fields, expected):
+    assert lines(**fields) == expected
+
+
+def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
+    told = timeline(episode(told=leads(99)), "").splitlines()[-1]
+    assert told == "⏰ less than 99 h left, <!date^1795137120^{date_short_pretty} {time}|Fri 20 Nov 01:12 UTC>"
+
+
+def test_of_a_long_timeline_the_first_and_the_newest_lines_are_kept():
+    told = lines(told=leads(*range(1, 21)), first_seen=DEADLINE - timedelta(days=5))
+    assert told[0] == "✉️ waiting, first seen"
+    assert told[1:] == [f"⏰ less than {hours} h left" for hours in (7, 6, 5, 4, 3, 2, 1)]
+
+
+@given(told=episodes)
+def test_a_timeline_always_fits(told):
+    content = {
+        "text": "-",
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": timeline(told, "C0CARE")}}],
+    }
+    assert blockkit.problems(content) == []
+    assert len(timeline(told, "C0CARE").splitlines()) <= 9
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_odd_name_harms_a_timeline(hostile):
+    person = hand(hostile, user_id=hostile, until=NOW)
+    text = timeline(episode(acked=person, snoozed=person), "C0CARE")
+    assert blockkit.mentions({"text": text}) == []

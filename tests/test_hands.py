@@ -1,0 +1,194 @@
+"""What people may do about an invitation, and what the clock says while it is in their hands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.deadlines import advance, by_the_clock, next_timer
+from bot.episodes import AlertPolicy, Episode, Event, Hand, How, Kind, State
+from bot.hands import Deed, Snooze, acknowledge, snooze, snoozes, undo
+from tests.conftest import NOW
+from tests.episodes import episode, leads
+
+POLICY = AlertPolicy()
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+MEI = Hand("U0MEI", "Mei", NOW)
+ZERO = timedelta(0)
+
+
+def waiting(left: timedelta, *told: float, **fields: object) -> Episode:
+    return episode(State.WAITING, expires_at=NOW + left, told=leads(*told), **fields)
+
+
+def until(span: timedelta) -> Hand:
+    return replace(MEI, until=NOW + span)
+
+
+def spoken(one: Episode, now: datetime) -> list[timedelta]:
+    return [event.lead for event in by_the_clock(one, now, POLICY)[1] if event.how is How.TOLD]
+
+
+# Acknowledging
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.REJECTED, State.EXPIRED])
+def test_what_still_matters_can_be_acknowledged_once(state):
+    acked = acknowledge(episode(state), MEI)
+    assert acked.acked == MEI
+    assert acknowledge(acked, Hand("U0TOM", "Tom", NOW)) is None
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.closed])
+def test_what_is_settled_needs_no_hand(state):
+    assert acknowledge(episode(state), MEI) is None
+    assert snooze(episode(state), until(HOUR), POLICY) is None
+    assert undo(episode(state)) is None
+
+
+def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expires():
+    acked = acknowledge(waiting(7 * HOUR, 24), MEI)
+    assert advance([acked], NOW + 6.5 * HOUR, POLICY) == []
+    (change,) = advance([acked], NOW + 7 * HOUR, POLICY)
+    assert [event.kind for event in change.news] == [Kind.EXPIRED]
+    assert change.after.acked == MEI
+
+
+def test_undoing_lets_the_tightest_lead_speak_that_passed_meanwhile():
+    acked = acknowledge(waiting(7 * HOUR, 24), MEI)
+    freed, deed = undo(acked)
+    assert deed is Deed.UNACKNOWLEDGED
+    assert spoken(freed, NOW + 6.5 * HOUR) == [HOUR]
+
+
+def test_the_timer_of_an_acknowledged_invitation_is_its_deadline():
+    acked = acknowledge(waiting(7 * HOUR, 24), MEI)
+    assert next_timer(acked, POLICY) == NOW + 7 * HOUR
+
+
+# Snoozing
+
+
+def test_a_snooze_postpones_the_looser_leads_to_its_end():
+    snoozed = snooze(waiting(7 * HOUR, 24), until(4 * HOUR), POLICY)
+    assert next_timer(snoozed, POLICY) == NOW + 4 * HOUR
+    assert by_the_clock(snoozed, NOW + 3 * HOUR, POLICY) == (snoozed, ())
+    awake, news = by_the_clock(snoozed, NOW + 4 * HOUR, POLICY)
+    assert awake.snoozed is None
+    assert [event.lead for event in news] == [6 * HOUR]
+
+
+def test_a_snooze_that_ends_with_nothing_new_wakes_all_the_same():
+    snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
+    (change,) = advance([snoozed], NOW + HOUR, POLICY)
+    assert (change.news, change.after.snoozed) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("left", "asked", "ends"),
+    [
+        (20 * HOUR, 4 * HOUR, 4 * HOUR),
+        (3 * HOUR, 4 * HOUR, 2 * HOUR),
+        (5 * HOUR, 4 * HOUR, 4 * HOUR),
+        (5 * HOUR - MINUTE, 4 * HOUR, 4 * HOUR - MINUTE),
+    ],
+)
+def test_a_snooze_ends_no_later_than_the_smallest_lead(left, asked, ends):
+    snoozed = snooze(waiting(left, 24, 6), until(asked), POLICY)
+    assert snoozed.snoozed.until == NOW + ends
+
+
+@pytest.mark.parametrize("left", [HOUR, HOUR - MINUTE, ZERO])
+def test_within_the_smallest_lead_there_is_nothing_to_postpone(left):
+    assert snooze(waiting(left, 24, 6, 1), until(HOUR), POLICY) is None
+
+
+def test_an_acknowledged_or_endless_invitation_is_not_snoozed():
+    assert snooze(acknowledge(waiting(20 * HOUR, 24), MEI), until(HOUR), POLICY) is None
+    assert snooze(episode(State.WAITING, expires_at=None), until(HOUR), POLICY) is None
+    assert snooze(waiting(20 * HOUR, 24), MEI, POLICY) is None
+
+
+def test_the_same_snooze_twice_is_one():
+    snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
+    assert snooze(snoozed, until(HOUR), POLICY) is None
+    assert snooze(snoozed, until(4 * HOUR), POLICY).snoozed.until == NOW + 4 * HOUR
+
+
+def test_the_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
+    snoozed = replace(waiting(7 * HOUR, 24), snoozed=until(6 * HOUR + MINUTE))
+    awake, news = by_the_clock(snoozed, NOW + 6 * HOUR, POLICY)
+    assert awake.snoozed is None
+    assert [event.lead for event in news if event.how is How.TOLD] == [HOUR]
+
+
+def test_acknowledging_ends_a_snooze():
+    snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
+    assert acknowledge(snoozed, MEI).snoozed is None
+
+
+def test_expiring_ends_a_snooze():
+    snoozed = replace(waiting(HOUR, 24), snoozed=until(2 * HOUR))
+    (change,) = advance([snoozed], NOW + HOUR, POLICY)
+    assert (change.after.state, change.after.snoozed) == (State.EXPIRED, None)
+
+
+# Undoing
+
+
+def test_undoing_takes_back_one_thing_and_then_nothing():
+    snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
+    free, deed = undo(snoozed)
+    assert (free.snoozed, deed) == (None, Deed.UNSNOOZED)
+    assert undo(free) is None
+
+
+# What is offered
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "told", "offered"),
+    [
+        # The 24 h lead passed at 18:00 in Shanghai: all three end before the last hour.
+        (datetime.fromisoformat("2026-11-24T18:00:00+08:00"), 24, ["1h", "4h", "morning"]),
+        # It passed at 9:30: tomorrow 9:00 is within the last hour.
+        (datetime.fromisoformat("2026-11-24T09:30:00+08:00"), 24, ["1h", "4h"]),
+        (datetime.fromisoformat("2026-11-24T10:00:00+08:00"), 24, ["1h", "4h"]),
+        (datetime.fromisoformat("2026-11-24T10:01:00+08:00"), 24, ["1h", "4h", "morning"]),
+        # 6 h before 3:00 is in the evening, and the next morning is too late.
+        (datetime.fromisoformat("2026-11-24T03:00:00+08:00"), 6, ["1h", "4h"]),
+        (datetime.fromisoformat("2026-11-24T03:00:00+08:00"), 1, []),
+    ],
+)
+def test_only_what_ends_before_the_last_call_is_offered(expires_at, told, offered):
+    one = episode(State.WAITING, expires_at=expires_at, told=leads(told))
+    assert [choice.value for choice in snoozes(one, POLICY, SHANGHAI)] == offered
+
+
+def test_nothing_is_offered_to_what_is_in_hand_over_or_not_told():
+    assert snoozes(acknowledge(waiting(20 * HOUR, 24), MEI), POLICY, SHANGHAI) == []
+    assert snoozes(episode(State.EXPIRED, told=(Event(Kind.EXPIRED),)), POLICY, SHANGHAI) == []
+    assert snoozes(waiting(20 * HOUR), POLICY, SHANGHAI) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "expected"),
+    [
+        ("2026-11-23T09:12:00+08:00", "Asia/Shanghai", "2026-11-24T09:00:00+08:00"),
+        ("2026-11-23T00:30:00+08:00", "Asia/Shanghai", "2026-11-24T09:00:00+08:00"),
+        (
+            "2026-10-24T12:00:00+02:00",
+            "Europe/Berlin",
+            "2026-10-25T09:00:00+01:00",
+        ),  # clocks are put back that night
+        ("2026-03-28T12:00:00+01:00", "Europe/Berlin", "2026-03-29T09:00:00+02:00"),
+    ],
+)
+def test_tomorrow_morning_is_nine_on_the_clocks_of_the_zone(at, zone, expected):
+    moment = datetime.fromisoformat(at)
+    assert Snooze.MORNING.until(moment, ZoneInfo(zone)) == datetime.fromisoformat(expected)
+    assert Snooze.HOUR.until(moment, ZoneInfo(zone)) == moment + HOUR
