@@ -15,7 +15,7 @@ from bot.settings import Settings
 from bot.slack import AsyncApp, hold, make_app, register
 from bot.store import StoreAway
 from bot.tasks import Loop, Tasks
-from bot.watch import TIMER_PASS
+from bot.watch import TIMER_PASS, Look
 from bot.web import SLACK_PATH, CannotListenError, Server, site
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,12 @@ class Process:
     async def _listen(self) -> Server:
         settings, store = self._parts.settings, self._parts.store
         bolt = None if settings.slack_app_token else self._bolt().web_app(path=SLACK_PATH)
-        server = Server(site(store.ready if store else _always, bolt))
+        server = Server(site(store.ready if store else _always, bolt, self._metrics if store else None))
         await server.listen(settings.host, settings.port)
         return server
+
+    async def _metrics(self) -> bytes:
+        return self._parts.metrics.render(await self._parts.standing.figures(), utc_now())
 
     def _bolt(self) -> AsyncApp:
         settings = self._parts.settings
@@ -89,14 +92,14 @@ class Process:
         return Desk(
             parts.accounts,
             parts.store,
-            settings=parts.settings,
-            token_expires_at=lambda: parts.tokens.expires_at,
-            look_now=self._look_now,
+            parts.acts,
+            standing=parts.standing,
+            wake=self._wake,
             tasks=self._tasks,
             clock=utc_now,
         )
 
-    def _look_now(self) -> None:
+    def _wake(self) -> None:
         for loop in self._loops:
             loop.wake()
 
@@ -108,13 +111,17 @@ class Process:
         pace = min(TIMER_PASS.total_seconds(), parts.settings.poll_seconds)
 
         async def look() -> None:
-            await watcher.tick()
+            looked = await watcher.tick()
             deliver.wake()
+            if looked is Look.GOOD:
+                self._tasks.start(parts.beat())
 
         async def tell() -> float | None:
             return await delivery.run(lambda: deliver.stopping)
 
-        deliver = Loop("delivery", tell, DELIVERY_SECONDS, expected=StoreAway)
+        # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
+        every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
+        deliver = Loop("delivery", tell, every, expected=StoreAway)
         self._loops = [Loop("watcher", look, pace, expected=StoreAway), deliver]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 

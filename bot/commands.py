@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from bot import grammar
-from bot.blocks import replies, search, values
+from bot.blocks import replies, search, times, values
 from bot.blocks.accounts import accounts
 from bot.blocks.details import details
 from bot.blocks.failures import failure
@@ -37,18 +38,27 @@ class Answers:
         now: Clock,
         leads: Sequence[timedelta],
         status: Callable[[], Awaitable[Status]],
+        spoken: ZoneInfo | None = None,
         on_good_read: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_good_read` is called after each good read, and may not raise or wait."""
+        """`on_good_read` is called after each good read, and may not raise or wait.
+
+        `spoken` is the zone of texts that Slack does not put into the reader's own; None is UTC.
+        """
         self._accounts = accounts
         self._now = now
         self._leads = leads
         self._status = status
+        self._spoken = spoken
         self._on_good_read = on_good_read
         self._last_good: Reading | None = None
 
     async def answer(self, request: Request) -> Message:
         """Say what was asked for; what WeChat refuses is said as well, and never raised."""
+        with times.spoken_in(self._spoken):
+            return await self._answer(request)
+
+    async def _answer(self, request: Request) -> Message:
         match request:
             case Help():
                 return replies.guide(self._leads)

@@ -36,6 +36,8 @@ async def check(settings: Settings) -> int:
             await parts.watcher.make_due()
             look = await parts.watcher.tick()
             await _deliver(parts)
+            if look is Look.GOOD:
+                await parts.beat()
         except StoreError as exc:
             print(f"The store cannot be reached ({type(exc).__name__}): look at DATABASE_URL.", file=sys.stderr)
             return 1

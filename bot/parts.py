@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import httpx
 
+from bot.acts import Acts
 from bot.blocks.channel import Look
 from bot.delivery import Delivery
+from bot.desk.standing import Standing
 from bot.episodes import AlertPolicy
+from bot.heartbeat import Heartbeat
+from bot.ledger import Ledger
 from bot.marks import Marks
+from bot.metrics import Metrics
+from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.slack import Session, SlackChannel, quiet_client
 from bot.store import Store
@@ -33,9 +39,21 @@ class Parts:
     tokens: StableToken
     accounts: KfClient
     session: Session
+    metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
+    acts: Acts | None = None
     watcher: Watcher | None = None
     delivery: Delivery | None = None
+    heartbeat: Heartbeat | None = None
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.store, self.settings, lambda: self.tokens.expires_at, utc_now)
+
+    async def beat(self) -> None:
+        """Tell whoever listens for it that all is well, if it is."""
+        if self.heartbeat and not await self.standing.overdue():
+            await self.heartbeat.beat()
 
 
 @asynccontextmanager
@@ -48,40 +66,55 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
         trust_env=False,
         timeout=httpx.Timeout(10, connect=5),
     )
-    async with wechat, Session() as session:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(wechat)
+        session = await stack.enter_async_context(Session())
         proxied = bool(settings.wechat_proxy_url)
         tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, proxied=proxied)
         parts = Parts(settings, tokens, KfClient(wechat, tokens, proxied=proxied), session)
         if settings.alerts:
             _add_alerts(parts)
-        try:
-            yield parts
-        finally:
-            if parts.store:
-                await parts.store.close()
+        if settings.heartbeat_url:
+            client = await stack.enter_async_context(httpx.AsyncClient())
+            parts.heartbeat = Heartbeat(client, settings.heartbeat_url)
+        if parts.store:
+            stack.push_async_callback(parts.store.close)
+        yield parts
 
 
 def _add_alerts(parts: Parts) -> None:
     settings = parts.settings
     poll = timedelta(seconds=settings.poll_seconds)
+    policy = AlertPolicy(leads=settings.alert_leads, quiet=settings.quiet)
     marks = Marks(settings.wechat_secret, settings.wechat_appid)
-    parts.store = Store.at(settings.database_url, settings.wechat_appid)
+    ledger = Ledger(policy, marks, settings.wechat_appid)
+    store = Store.at(settings.database_url, settings.wechat_appid)
+    client = quiet_client(settings.slack_bot_token, settings.slack_api_url, parts.session)
+    channel = SlackChannel(client, settings.slack_alert_channel)
+    parts.store = store
+    parts.acts = Acts(store, ledger=ledger, zone=settings.timezone, clock=utc_now)
     parts.watcher = Watcher(
         parts.accounts,
-        parts.store,
-        policy=AlertPolicy(leads=settings.alert_leads),
+        store,
+        ledger=ledger,
+        recovery=Recovery(channel, utc_now),
         poll=poll,
-        marks=marks,
-        appid=settings.wechat_appid,
         clock=utc_now,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
+        count=parts.metrics.count,
     )
-    client = quiet_client(settings.slack_bot_token, settings.slack_api_url, parts.session)
     parts.delivery = Delivery(
-        SlackChannel(client, settings.slack_alert_channel),
-        parts.store,
-        look=Look(policy=AlertPolicy(leads=settings.alert_leads), poll=poll),
+        channel,
+        store,
+        look=Look(
+            policy=policy,
+            poll=poll,
+            zone=settings.timezone,
+            spoken=settings.timezone if settings.timezone_given else None,
+            mention=settings.alert_mention,
+        ),
         marks=marks,
         lease=timedelta(seconds=settings.alert_lease_seconds),
         clock=utc_now,
+        count=parts.metrics.count,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.demo import blockkit
-from bot.ports import Held, Message, Outcome, Sent
+from bot.ports import Blind, Clock, Gone, Held, Later, Message, Outcome, Page, Past, Sent, Unknown
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
 
@@ -36,6 +37,9 @@ class FakeAccounts:
         self.error = None
 
 
+LOST = Unknown("the reply was lost")  # Slack took the message all the same
+
+
 @dataclass
 class Posted:
     message: Message
@@ -55,6 +59,11 @@ class FakeChannel:
     attempts: int = 0
     refuses: str = ""  # a text that is refused by a word nobody knows
     slowness: Callable[[], None] = lambda: None
+    clock: Clock = lambda: datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
+    mention: str = ""  # what alone may call somebody
+    looks: int = 0
+    unreadable: list[Blind | Later | Held | Gone | Unknown] = field(default_factory=list)  # instead of the history
+    page: int = 200
 
     async def post(
         self,
@@ -66,30 +75,58 @@ class FakeChannel:
         within: float,
     ) -> Outcome:
         self.attempts += 1
-        _check(message)
-        ts = f"17953963{self.attempts:02}.000100"
+        self._check(message)
+        ts = f"{self.clock().timestamp() + self.attempts / 1_000_000:.6f}"
         outcome = self.outcomes.pop(0) if self.outcomes else Sent("C0ALERTS", ts)
         if self.refuses and self.refuses in message.text:
             outcome = Held("a_word_of_tomorrow")
-        if isinstance(outcome, Sent):
-            self.posted.append(Posted(message, metadata, thread_ts, broadcast, outcome.ts))
+        if isinstance(outcome, Sent) or outcome is LOST:
+            self.posted.append(Posted(message, metadata, thread_ts, broadcast, ts))
         return outcome
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
-        _check(message)
+        self._check(message, edit=True)
         self.slowness()
         outcome = self.outcomes.pop(0) if self.outcomes else Sent(channel_id, ts)
         if isinstance(outcome, Sent):
             self.edited.append((ts, message))
         return outcome
 
+    async def history(
+        self, *, oldest: datetime, thread_ts: str | None = None, cursor: str = "", within: float
+    ) -> Page | Blind | Later | Held | Gone | Unknown:
+        """What stands here: newest first in the channel, oldest first in a thread."""
+        self.looks += 1
+        if self.unreadable:
+            return self.unreadable.pop(0)
+        there = [one for one in self.posted if float(one.ts) >= oldest.timestamp() and _is_in(one, thread_ts)]
+        if thread_ts is None:
+            there.reverse()
+        start = int(cursor or 0)
+        more = str(start + self.page) if there[start + self.page :] else ""
+        return Page(tuple(map(_past, there[start : start + self.page])), more)
+
     @property
     def texts(self) -> list[str]:
         return [posted.message.text for posted in self.posted]
 
+    def text_now(self, ts: str) -> str:
+        """What a message says at present."""
+        edits = [message.text for edited, message in self.edited if edited == ts]
+        return (edits or [one.message.text for one in self.posted if one.ts == ts])[-1]
 
-def _check(message: Message) -> None:
-    """Whatever is posted must be such that Slack takes it, and pings nobody."""
-    content = {"text": message.text, "blocks": list(message.blocks)}
-    assert blockkit.problems(content) == []
-    assert blockkit.mentions(content) == []
+    def _check(self, message: Message, *, edit: bool = False) -> None:
+        """Whatever is posted must be such that Slack takes it, and pings nobody; an edit pings nobody anyway."""
+        content = {"text": message.text, "blocks": list(message.blocks)}
+        assert blockkit.problems(content) == []
+        assert edit or set(blockkit.mentions(content)) <= {self.mention}
+
+
+def _is_in(one: Posted, thread_ts: str | None) -> bool:
+    return one.thread_ts == thread_ts or (thread_ts is None and one.broadcast)
+
+
+def _past(one: Posted) -> Past:
+    payload = one.metadata["event_payload"]
+    events = tuple(payload["e"].split(",")) if payload["e"] else ()
+    return Past("C0ALERTS", one.ts, one.thread_ts, payload["k"], events)

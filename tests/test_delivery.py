@@ -3,65 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from bot.blocks.channel import Look
-from bot.delivery import Delivery
-from bot.episodes import AlertPolicy
-from bot.marks import Marks
-from bot.ports import Clock, Gone, Held, Later, Outcome, Refused, Unknown
-from bot.store import Store, memory, queue
+from bot.ports import Gone, Held, Later, Refused, Unknown
+from bot.store import Store, figures, memory, queue, views
 from bot.store.tables import message, meta
-from bot.watch import Watcher
 from tests.accounts import account, bound, invited
+from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
-from tests.fakes import FakeAccounts, FakeChannel
-from wechat_kf import KfAccount, SetupError
+from wechat_kf import SetupError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-LEASE = timedelta(seconds=45)
-
-
-class Bot:
-    """A watcher and a delivery on one store, driven by hand."""
-
-    def __init__(self, store: Store, clock: Clock, slack: FakeChannel | None = None) -> None:
-        self.clock = clock
-        self.store = store
-        self.wechat = FakeAccounts([bound("anna")])
-        self.slack = slack or FakeChannel()
-        marks, poll = Marks("secret", APPID), timedelta(seconds=300)
-        self.watcher = Watcher(
-            self.wechat, store, policy=AlertPolicy(), poll=poll, marks=marks, appid=APPID, clock=clock
-        )
-        look = Look(policy=AlertPolicy(), poll=poll)
-        self.delivery = Delivery(self.slack, store, look=look, marks=marks, lease=LEASE, clock=clock)
-
-    async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
-        """WeChat says this, and all that follows is told."""
-        self.wechat.listed = accounts
-        self.clock.now += after
-        await self.watcher.tick()
-        await self.tells()
-
-    async def tells(self) -> None:
-        while await self.delivery.run() is not None:
-            self.clock.forward(seconds=1)
-
-    async def fails(self, *outcomes: Outcome) -> None:
-        self.slack.outcomes = list(outcomes)
-        await self.tells()
-
-    async def rows(self) -> Sequence[sa.RowMapping]:
-        async with self.store.begin() as tx:
-            return (await tx.run(sa.select(message).order_by(message.c.created_at))).mappings().all()
-
-    async def statuses(self) -> list[tuple[str, str | None]]:
-        return [(row["status"], row["reason"]) for row in await self.rows()]
 
 
 @pytest.fixture
@@ -69,10 +24,6 @@ async def bot(store: Store, clock: VirtualClock) -> Bot:
     made = Bot(store, clock)
     await made.reads(bound("anna"), invited("bo"), after=timedelta(0))
     return made
-
-
-def rejected(name: str = "bo") -> KfAccount:
-    return invited(name, status="rejected")
 
 
 async def test_a_rejection_is_posted_once_with_marks_that_name_nobody(bot):
@@ -110,7 +61,7 @@ async def test_a_root_that_is_final_is_not_rendered_any_more(bot):
     await bot.reads(bound("bo"))
     await bot.reads(bound("bo"))
     async with bot.store.begin() as tx:
-        assert await queue.views(tx, bot.clock()) == []
+        assert await views.living(tx, bot.clock()) == []
 
 
 async def test_a_root_that_was_final_follows_again_when_its_invitation_comes_back(bot):
@@ -194,19 +145,6 @@ async def test_a_429_rests_the_queue_as_long_as_slack_says_and_keeps_the_order(b
     assert bot.slack.attempts == 3
 
 
-async def test_an_unknown_outcome_waits_out_its_lease_and_is_sent_again(bot):
-    bot.slack.outcomes = [Unknown("TimeoutError")]
-    await bot.reads(rejected())
-    assert [row["status"] for row in await bot.rows()] == ["sending"]
-    bot.clock.now += LEASE - timedelta(seconds=2)
-    await bot.tells()
-    assert bot.slack.attempts == 1
-    bot.clock.forward(seconds=2)
-    await bot.tells()
-    assert len(bot.slack.posted) == 1
-    assert [(row["status"], row["attempt"]) for row in await bot.rows()] == [("sent", 2)]
-
-
 async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_minutes(bot, caplog):
     bot.slack.outcomes = [Held("not_in_channel")] * 4
     bot.wechat.listed = (rejected("bo"), rejected("chen"))
@@ -253,8 +191,8 @@ async def test_a_message_that_is_refused_as_text_too_is_given_up(bot):
     await bot.reads(rejected())
     assert await bot.statuses() == [("dead", "refused")]
     async with bot.store.begin() as tx:
-        assert (await queue.waiting(tx, bot.clock())).refused == 1
-        assert (await queue.waiting(tx, bot.clock() + DAY)).refused == 0
+        assert (await figures.waiting(tx, bot.clock())).refused == 1
+        assert (await figures.waiting(tx, bot.clock() + DAY)).refused == 0
 
 
 async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itself(bot):
@@ -412,7 +350,7 @@ async def test_the_notice_of_a_trouble_says_when_it_is_over(bot):
     await bot.tells()
     assert bot.slack.edited[-1][1].text.startswith("WeChat answers again")
     async with bot.store.begin() as tx:
-        assert await queue.views(tx, bot.clock() + DAY) == []
+        assert await views.living(tx, bot.clock() + DAY) == []
 
 
 async def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(bot):
@@ -435,7 +373,8 @@ async def test_a_trouble_that_comes_back_is_shown_by_its_notice_again(bot):
         await bot.tells()
     bot.wechat.error = trouble
     await bot.reads(after=timedelta(minutes=10))
-    assert len(bot.slack.posted) == 1
+    notice, *thread = bot.slack.posted
+    assert [(line.thread_ts, line.broadcast) for line in thread] == [(notice.ts, False)] * 2
     assert bot.slack.edited[-1][1].text.startswith("WeChat refused this server's address")
 
 
@@ -541,8 +480,7 @@ async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     paused = Bot(bot.store, lambda: next(times), bot.slack)  # it wakes up a lease later
     await paused.delivery.posts.next()
     assert bot.slack.attempts == 0
-    bot.clock.now += LEASE
-    await bot.tells()
+    await bot.waits_out_a_lease()
     assert len(bot.slack.posted) == 1
 
 
@@ -552,8 +490,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
     (sending,) = await bot.rows()
     async with bot.store.begin() as tx:
         first = await queue.get(tx, sending["id"])
-    bot.clock.now += LEASE
-    await bot.tells()
+    await bot.waits_out_a_lease()
     async with bot.store.begin() as tx:
         assert not await queue.sent(tx, first, channel_id="C0", ts="1.2", applied_hash="", now=NOW)
     assert [row["ts"] for row in await bot.rows()] == [bot.slack.posted[0].ts]

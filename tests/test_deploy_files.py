@@ -467,6 +467,6 @@ def test_the_readme_tells_the_floors_that_the_code_keeps() -> None:
     from tests.test_house import FLOORS
 
     told: dict[str, int] = {}
-    for floor, rooms in re.findall(r"^\| (\d) \| ([^|]+) \|", text_of("README.md"), flags=re.M):
+    for floor, rooms in re.findall(r"^\| (\d+) \| ([^|]+) \|", text_of("README.md"), flags=re.M):
         told |= dict.fromkeys(re.findall(r"`(\w+)`", rooms), int(floor))
     assert told == FLOORS

@@ -9,14 +9,16 @@ import pytest
 import sqlalchemy as sa
 
 from bot.episodes import AlertPolicy
+from bot.ledger import Ledger
 from bot.marks import Marks
 from bot.outbox import Shape
+from bot.recovery import Recovery
 from bot.store import Store, memory
 from bot.store.tables import episode, message, meta, told
 from bot.watch import Look, Watcher
 from tests.accounts import account, bound, invited
 from tests.conftest import APPID, NOW, VirtualClock
-from tests.fakes import FakeAccounts
+from tests.fakes import FakeAccounts, FakeChannel
 from wechat_kf import Invitation, QuotaError, ResponseError, SetupError, TokenError, TransportError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -34,9 +36,9 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 
 
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
-    return Watcher(
-        wechat, store, policy=AlertPolicy(), poll=poll, marks=Marks("secret", APPID), appid=APPID, clock=clock
-    )
+    ledger = Ledger(AlertPolicy(), Marks("secret", APPID), APPID)
+    recovery = Recovery(FakeChannel(), clock)
+    return Watcher(wechat, store, ledger=ledger, recovery=recovery, poll=poll, clock=clock)
 
 
 async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from bot.blocks.channel import Look
 from bot.delivery.posts import HOLD
-from bot.delivery.subject import Subject, brief, digest_of, subjects
-from bot.ports import Channel, Clock, Gone, Held, Later, Message, Outcome, Refused, Sent
-from bot.store import Store, memory, queue
+from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
+from bot.ports import Channel, Clock, Count, Gone, Held, Later, Message, Outcome, Refused, Sent
+from bot.store import Store, memory, views
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,12 @@ EDIT_SECONDS = 4  # two requests fit into EDIT_GAP, so that two edits of one mes
 class Edits:
     """Keeps told messages true. They are safe to repeat, so they need no queue."""
 
-    def __init__(self, channel: Channel, store: Store, *, look: Look, clock: Clock) -> None:
+    def __init__(self, channel: Channel, store: Store, *, look: Look, clock: Clock, count: Count) -> None:
         self._channel = channel
         self._store = store
         self._look = look
         self._clock = clock
+        self._count = count
         self._rest_until: datetime | None = None
 
     async def due(self, stopping: Callable[[], bool] = lambda: False) -> None:
@@ -37,14 +38,14 @@ class Edits:
         if self._rest_until and now < self._rest_until:
             return
         async with self._store.begin() as tx:
-            living = await subjects(tx, await queue.views(tx, now))
+            living = await subjects(tx, await views.living(tx, now))
         for subject in living:
             if stopping() or self._clock() - now > PASS or not await self._edit(subject, now):
                 return
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:
         """Bring one root up to date. False when Slack takes no edits at present."""
-        row, message = subject.row, subject.message(self._look)
+        row, message = subject.row, subject.view(self._look)
         applied = digest_of(message)
         if applied == row.applied_hash:
             if subject.final:
@@ -52,17 +53,18 @@ class Edits:
             return True
         async with self._store.begin() as tx:
             # Free since this pass began: what somebody else edited meanwhile is newer than this rendering.
-            if not await queue.claim_edit(tx, row, now, self._clock() + EDIT_GAP):
+            if not await views.claim(tx, row, now, self._clock() + EDIT_GAP):
                 return True
         outcome = await self._update(row, message)
         if isinstance(outcome, Refused):
             outcome = await self._update(row, Message(message.text))
+        self._count("edit", word_of(outcome))
         log.info("edit message=%s outcome=%s", row.id, brief(outcome))
         if rest := _rest_after(outcome):
             self._rest_until = self._clock() + rest
         if noted := _noted(outcome, applied):
             async with self._store.begin() as tx:
-                await queue.note_view(tx, row, **noted)
+                await views.note(tx, row, **noted)
         return isinstance(outcome, Sent | Refused | Gone)
 
     async def _settle(self, row: Row) -> None:
@@ -70,8 +72,8 @@ class Edits:
         async with self._store.begin() as tx:
             await memory.recall(tx, lock=True)  # nobody changes an episode meanwhile
             subject = (await subjects(tx, [row]))[0]
-            if subject.final and digest_of(subject.message(self._look)) == row.applied_hash:
-                await queue.note_view(tx, row, settled=True)
+            if subject.final and digest_of(subject.view(self._look)) == row.applied_hash:
+                await views.note(tx, row, settled=True)
 
     async def _update(self, row: Row, message: Message) -> Outcome:
         return await self._channel.update(

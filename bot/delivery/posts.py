@@ -7,11 +7,11 @@ import logging
 from datetime import datetime, timedelta
 
 from bot.blocks.channel import Look
-from bot.delivery.subject import Subject, brief, digest_of, subjects
+from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
 from bot.marks import Marks
 from bot.outbox import Dead, Status
-from bot.ports import Channel, Clock, Gone, Held, Later, Outcome, Refused, Sent, Unknown
-from bot.store import Store, StoreError, Tx, memory, queue
+from bot.ports import Channel, Clock, Count, Gone, Held, Later, Outcome, Refused, Sent, Unknown
+from bot.store import Store, StoreError, Tx, memory, queue, views
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,15 @@ class Posts:
     """Brings messages into the channel. Leases and fences let any number of processes do so."""
 
     def __init__(
-        self, channel: Channel, store: Store, *, look: Look, marks: Marks, lease: timedelta, clock: Clock
+        self,
+        channel: Channel,
+        store: Store,
+        *,
+        look: Look,
+        marks: Marks,
+        lease: timedelta,
+        clock: Clock,
+        count: Count,
     ) -> None:
         self._channel = channel
         self._store = store
@@ -33,6 +41,7 @@ class Posts:
         self._marks = marks
         self._lease = lease
         self._clock = clock
+        self._count = count
 
     async def next(self) -> bool:
         """Send the next message that is worth it. False when none is ready, or when the channel rests."""
@@ -43,22 +52,25 @@ class Posts:
         row = subject.row
         if self._clock() > now + self._lease / 2:
             return True  # too late to begin: the row waits out its lease, and is claimed anew
-        message = subject.message(self._look)
         outcome = await self._channel.post(
-            message,
-            metadata=self._marks.metadata(row.id, row.events),
+            subject.post(self._look),
+            # What was refused goes once more, as little of it as is complete: too many marks may have been at fault.
+            metadata=self._marks.metadata(row.id, () if row.text_only else row.events),
             thread_ts=subject.root.ts if subject.root else None,
             broadcast=row.broadcast,
             within=min(LONGEST_REQUEST, self._lease.total_seconds() / 4),
         )
+        self._count("post", word_of(outcome))
         log.info("post message=%s attempt=%s outcome=%s", row.id, row.attempt, brief(outcome))
-        await self._note(subject, outcome, digest_of(message))
+        await self._note(subject, outcome, digest_of(subject.view(self._look)))
         return True
 
     async def _claim(self, now: datetime) -> Subject | None:
+        hours = self._look.policy.quiet
+        quiet = hours is not None and hours.covers(now)
         while True:
             async with self._store.begin() as tx:
-                row = await queue.claim(tx, now, self._lease, GAP)
+                row = await queue.claim(tx, now, self._lease, GAP, breakthrough_only=quiet)
                 if row is None:
                     return None
                 subject = (await subjects(tx, [row]))[0]
@@ -85,17 +97,11 @@ class Posts:
         if not subject.still_true or subject.told_by_root:
             await queue.dead(tx, row, Dead.UNTRUE)
         elif root and (root.status is Status.DEAD or root.gone):
-            await self._lose_root(tx, subject)
+            await lose_root(tx, subject.row)
         else:
             return False
         await queue.rest(tx, now)  # nothing was posted, so the next need not wait
         return True
-
-    async def _lose_root(self, tx: Tx, subject: Subject) -> None:
-        if subject.row.broadcast:
-            await queue.as_root(tx, subject.row)
-        else:
-            await queue.dead(tx, subject.row, Dead.UNTRUE)
 
     async def _record(self, tx: Tx, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         row, now = subject.row, self._clock()
@@ -107,7 +113,7 @@ class Posts:
                 await queue.rest(tx, until)
                 await queue.later(tx, row, until, error)
             case Held(error) if subject.root and "thread" in error:  # this thread is closed, not the channel
-                await self._lose_root(tx, subject)
+                await lose_root(tx, subject.row)
             case Held(error):
                 if (await memory.recall(tx)).held != error:
                     log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
@@ -119,8 +125,8 @@ class Posts:
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
             case Gone() if subject.root:
-                await queue.note_view(tx, subject.root, gone=True)
-                await self._lose_root(tx, subject)
+                await views.note(tx, subject.root, gone=True)
+                await lose_root(tx, subject.row)
             case Gone(error) | Unknown(error):
                 # Left as it is: a sending row whose lease ran out is the unknown outcome.
                 log.warning("outcome unknown message=%s error=%s", row.id, error)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot import __version__, grammar
+from bot import grammar
+from bot.acts import Acts, order_of
 from bot.blocks import values
-from bot.blocks.health import title_of
-from bot.blocks.replies import FAILED, OUT_OF_DATE, RESTARTING
-from bot.blocks.status import UNREACHABLE, PastProblem, Status
+from bot.blocks.replies import DATABASE_AWAY, FAILED, OUT_OF_DATE, RESTARTING, unchanged
 from bot.commands import Answers
-from bot.outages import Incident
-from bot.ports import Accounts, Clock, Message
-from bot.settings import Settings
-from bot.store import Store, StoreError, memory, queue, rows
-from bot.tasks import Tasks, in_time
+from bot.desk.standing import Standing
+from bot.ports import Accounts, Click, Clock, Message
+from bot.store import Store, StoreError, memory, rows
+from bot.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
 CHECK_GAP = timedelta(minutes=1)  # "Check now" reads at most this often
 HASTEN_GAP = timedelta(seconds=5)  # a busy channel must not become a busy store
-STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
 
 
 class Desk:
@@ -36,41 +32,59 @@ class Desk:
         self,
         accounts: Accounts,
         store: Store | None,
+        acts: Acts | None,
         *,
-        settings: Settings,
-        token_expires_at: Callable[[], datetime | None],
-        look_now: Callable[[], None],
+        standing: Standing,
+        wake: Callable[[], None],
         tasks: Tasks,
         clock: Clock,
     ) -> None:
-        """`look_now` wakes the watcher of this process."""
+        """`wake` lets the loops of this process look for what there is to do."""
         self._store = store
-        self._settings = settings
-        self._token_expires_at = token_expires_at
-        self._look_now = look_now
+        self._acts = acts
+        self._wake = wake
         self._tasks = tasks
         self._clock = clock
         self._checked_at: datetime | None = None
         self._hastened_at: datetime | None = None
+        settings = standing.settings
         self._answers = Answers(
             accounts,
             now=clock,
             leads=settings.alert_leads,
-            status=self._status,
+            spoken=settings.timezone if settings.timezone_given else None,
+            status=standing.status,
             on_good_read=self._hasten,
         )
 
     async def to_command(self, text: str) -> Message:
         return await self._answers.answer(grammar.parse(text))
 
-    async def to_click(self, action_id: str, value: str) -> Message:
-        """Answer a click. Whatever is odd about it, forged or older than a release, is told as out of date."""
-        if action_id == "health.check":
-            return await self._check_now()
-        if action_id == "alert.details":
-            return await self._details(value)
-        request = grammar.parse_value(value) if action_id.startswith("kf.") else None
+    async def to_click(self, click: Click) -> Message | None:
+        """Answer a click; None when the message that was clicked says it all.
+
+        Whatever is odd about it, forged or older than a release, is told as out of date.
+        """
+        try:
+            if click.action_id == "health.check":
+                return await self._check_now()
+            if click.action_id == "alert.details":
+                return await self._details(click.value)
+            if click.action_id.startswith("alert."):
+                return await self._act(click)
+        except StoreError as exc:
+            log.warning("a click was not carried out: %s", type(exc).__name__)
+            return DATABASE_AWAY
+        request = grammar.parse_value(click.value) if click.action_id.startswith("kf.") else None
         return await self._answers.answer(request) if request else OUT_OF_DATE
+
+    async def _act(self, click: Click) -> Message | None:
+        order = order_of(click)
+        done = await self._acts.do(order, click) if order and self._acts else None
+        if order is None or done is None or not done.found:
+            return OUT_OF_DATE
+        self._wake()
+        return None if done.changed else unchanged(order.action_id, done.found)
 
     async def _details(self, value: str) -> Message:
         version, _, episode_id = value.partition(":")
@@ -107,45 +121,4 @@ class Desk:
             log.info("the watcher cannot be told to look: %s", type(exc).__name__)
         else:
             if hastened:
-                self._look_now()
-
-    async def _recall(self, store: Store) -> tuple[memory.Memory, queue.Waiting]:
-        async with store.begin() as tx:
-            return await memory.recall(tx), await queue.waiting(tx, self._clock())
-
-    async def _status(self) -> Status:
-        settings = self._settings
-        known = Status(
-            version=__version__,
-            store=self._store.kind if self._store else "",
-            alerts=self._store is not None,
-            token_expires_at=self._token_expires_at(),
-            channel=settings.slack_alert_channel,
-            leads=settings.alert_leads,
-        )
-        if self._store is None:
-            return known
-        try:
-            recalled, waiting = await in_time(self._recall(self._store), STORE_SECONDS)
-        except (*StoreError, TimeoutError):
-            return replace(known, store=UNREACHABLE)
-        incident = recalled.health.incident
-        return replace(
-            known,
-            watching_since=recalled.watching_since,
-            answered_at=recalled.last_read_at,
-            next_read_at=recalled.next_poll_at,
-            wechat_problem=title_of(incident) if incident and not incident.over_at else "",
-            last_problem=_past(incident),
-            pending=waiting.pending,
-            oldest_pending=waiting.oldest,
-            held=recalled.held or "",
-            refused=waiting.refused,
-            unconfirmed=waiting.unconfirmed,
-        )
-
-
-def _past(incident: Incident | None) -> PastProblem | None:
-    if incident is None or incident.over_at is None:
-        return None
-    return PastProblem(title_of(incident), incident.over_at - incident.since, incident.since)
+                self._wake()

@@ -1,4 +1,4 @@
-"""One look at WeChat, or at the clock: read, decide, write down. No rules of its own, and nothing is sent here."""
+"""When to look at WeChat, and what to do if it does not answer. What a look means is in `evaluation`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
-from bot import outages
-from bot.deadlines import advance
-from bot.episodes import AlertPolicy, Change, Seen, seen
-from bot.invitations import observe, strangers
-from bot.marks import Marks
-from bot.outages import Health
-from bot.outbox import Draft, FirstLook, Shape, plan
-from bot.ports import Accounts, Clock
-from bot.store import Store, Tx, memory, queue, rows
-from bot.store.memory import Memory
-from wechat_kf import KfAccount, KfError, KfList
+from bot.ledger import Ledger
+from bot.ports import Accounts, Clock, Count, Past, uncounted
+from bot.recovery import Recovery
+from bot.store import Store, memory, rows
+from bot.watch.evaluation import Evaluation
+from wechat_kf import KfError, KfList
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +27,7 @@ class Look(Enum):
     NOTHING_DUE = "nothing due"
     GOOD = "good"
     FAILED = "failed"
+    WAITS = "waiting for Slack"  # a first look has to know what the channel has been told
 
 
 class Watcher:
@@ -46,22 +42,22 @@ class Watcher:
         accounts: Accounts,
         store: Store,
         *,
-        policy: AlertPolicy,
+        ledger: Ledger,
+        recovery: Recovery,
         poll: timedelta,
-        marks: Marks,
-        appid: str,
         clock: Clock,
         jitter: Callable[[], float] = lambda: 1.0,
+        count: Count = uncounted,
     ) -> None:
         """`jitter` is drawn once a poll and multiplies the interval."""
         self._accounts = accounts
         self._store = store
-        self._policy = policy
+        self._recovery = recovery
         self._poll = poll
-        self._marks = marks
-        self._appid = appid
         self._clock = clock
         self._jitter = jitter
+        self._count = count
+        self._evaluation = Evaluation(ledger, poll, clock)
 
     async def make_due(self) -> None:
         """Let the next tick poll, whenever the last poll was: somebody asks for a look now."""
@@ -81,19 +77,29 @@ class Watcher:
             await self._store.open(now)
         async with self._store.begin() as tx:
             mine = await memory.claim_poll(tx, now, now + self._poll * self._jitter())
-        look = await self._read(now) if mine else Look.NOTHING_DUE
-        if look is not Look.GOOD:
+            first = mine and (await memory.recall(tx)).watching_since is None
+        look = await self._read(now, first=first) if mine else Look.NOTHING_DUE
+        if look in (Look.NOTHING_DUE, Look.FAILED):
             await self._timers(ask=look is Look.NOTHING_DUE)
         return look
 
-    async def _read(self, began: datetime) -> Look:
+    async def _read(self, began: datetime, *, first: bool) -> Look:
         try:
             listed = await self._accounts.kf_list()
         except KfError as error:
             log.warning("read failed error=%s", error)
-            await self._take_failure(error)
+            self._count("read", "failed")
+            async with self._store.begin() as tx:
+                await self._evaluation.take_failure(tx, error)
             return Look.FAILED
-        await self._take(listed, began)
+        self._count("read", "good")
+        past = await self._recovery.read() if first else ()
+        if past is None:
+            log.info("the first look waits for Slack, to know what the channel has been told")
+            async with self._store.begin() as tx:
+                await memory.poll_at(tx, self._clock() + min(self._poll, TIMER_PASS))
+            return Look.WAITS
+        await self._take(listed, began, past)
         return Look.GOOD
 
     async def _timers(self, *, ask: bool) -> None:
@@ -109,7 +115,7 @@ class Watcher:
             return
         async with self._store.begin() as tx:
             await memory.recall(tx, lock=True)
-            await self._by_the_clock(tx, confirmed_at=last_read_at if stale else None)
+            await self._evaluation.by_the_clock(tx, confirmed_at=last_read_at if stale else None)
 
     async def _verify(self, began: datetime) -> bool:
         """Look before telling what only the clock says. The read brings the clock's news along."""
@@ -117,86 +123,12 @@ class Watcher:
             listed = await self._accounts.kf_list(within=VERIFY_SECONDS, attempts=1)
         except KfError as error:
             log.info("not verified error=%s", error)
+            self._count("read", "failed")
             return False
+        self._count("read", "good")
         await self._take(listed, began)
         return True
 
-    async def _take(self, listed: KfList, began: datetime) -> None:
-        """Take a good read in: states, events and messages in one transaction."""
+    async def _take(self, listed: KfList, began: datetime, past: Sequence[Past] = ()) -> None:
         async with self._store.begin() as tx:
-            known = await memory.recall(tx, lock=True)
-            now = self._clock()
-            if known.last_read_at and began <= known.last_read_at <= now:
-                return  # another process has taken in a newer one
-            after = outages.after_good(known.health, now)
-            await memory.note_health(tx, known.health, after)
-            empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
-            if not self._believable(known, listed, empty_reads):
-                await memory.note_empty(tx, empty_reads)
-                await self._by_the_clock(tx)
-                return
-            await memory.note_read(tx, known, began=began, accounts=len(listed.accounts), empty_reads=empty_reads)
-            await self._observe(tx, known, listed, now, reads=max(1, empty_reads))
-
-    def _believable(self, known: Memory, listed: KfList, empty_reads: int) -> bool:
-        """Whether a list without accounts is evidence: never when it has unreadable rows, late after a full one."""
-        if listed.accounts:
-            return True
-        return listed.complete and (known.accounts == 0 or empty_reads >= self._policy.agreeing_empty_reads)
-
-    async def _by_the_clock(self, tx: Tx, *, confirmed_at: datetime | None = None) -> None:
-        now = self._clock()
-        changes = advance(await rows.due(tx, now), now, self._policy, confirmed_at=confirmed_at)
-        await self._write(tx, changes, now)
-
-    async def _observe(self, tx: Tx, known: Memory, listed: KfList, now: datetime, *, reads: int) -> None:
-        accounts = [rows.storable(account) for account in listed.accounts]
-        latest = await rows.latest(tx, [account.key for account in accounts])
-        earlier = await rows.earlier(tx, strangers(latest, accounts, self._policy))
-        first = known.watching_since is None
-        changes = observe(
-            [*latest, *earlier],
-            accounts,
-            now,
-            self._policy,
-            appid=self._appid,
-            complete=listed.complete,
-            reads=reads,
-            first_run=first,
-        )
-        await self._write(tx, changes, now, first=self._first_look(accounts, now) if first else None)
-
-    def _first_look(self, accounts: Sequence[KfAccount], now: datetime) -> FirstLook:
-        counts = dict.fromkeys(Seen, 0)
-        for account in accounts:
-            counts[seen(account, now, self._policy.leads)] += 1
-        return FirstLook(total=len(accounts), counts=counts)
-
-    async def _take_failure(self, error: KfError) -> None:
-        async with self._store.begin() as tx:
-            known = await memory.recall(tx, lock=True)
-            now = self._clock()
-            after = outages.after_failure(known.health, error, now, appid=self._appid)
-            await memory.note_health(tx, known.health, after)
-            wait = outages.wait_after_failure(error, after.failed_reads, self._poll, now)
-            await memory.poll_at(tx, now + wait)
-            await queue.add(tx, _notice(known.health, after), {}, now)
-
-    async def _write(
-        self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: FirstLook | None = None
-    ) -> None:
-        roots = await rows.roots(tx, [change.after.id for change in changes])
-        drafts = plan(changes, roots, self._policy, now, first=first)
-        tellers = {told: draft.id for draft in drafts for told in draft.tells}
-        await rows.save(tx, changes, tellers, self._policy, now)
-        await queue.add(tx, drafts, self._marks.of_drafts(drafts, changes), now)
-        for change in changes:
-            log.info("episode=%s state=%s news=%s", change.after.id, change.after.state, len(change.news))
-
-
-def _notice(before: Health, after: Health) -> list[Draft]:
-    """The notice of an incident that has just begun."""
-    begun = after.incident
-    if begun is None or (before.incident and before.incident.id == begun.id):
-        return []
-    return [Draft(id=begun.id, shape=Shape.HEALTH, rank=0)]
+            await self._evaluation.take(tx, listed, began, past)

@@ -1,0 +1,115 @@
+"""How the bot itself stands: looked up in the store and the settings, for `/kf status` and the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot import __version__
+from bot.blocks.health import title_of
+from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status
+from bot.metrics import Figures
+from bot.outages import Incident
+from bot.ports import Clock
+from bot.settings import Settings
+from bot.store import Store, StoreError, figures, memory, rows
+from bot.tasks import in_time
+
+STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Looks up how the bot stands. Without a store it says what is known without."""
+
+    store: Store | None
+    settings: Settings
+    token_expires_at: Callable[[], datetime | None]
+    clock: Clock
+
+    async def status(self) -> Status:
+        """For people."""
+        settings, store = self.settings, self.store
+        known = Status(
+            version=__version__,
+            store=store.kind if store else "",
+            alerts=store is not None,
+            token_expires_at=self.token_expires_at(),
+            channel=settings.slack_alert_channel,
+            leads=settings.alert_leads,
+            quiet=str(settings.quiet) if settings.quiet else "",
+        )
+        if store is None:
+            return known
+        try:
+            return await in_time(self._recall(store, known), STORE_SECONDS)
+        except (*StoreError, TimeoutError):
+            return replace(known, store=UNREACHABLE)
+
+    async def figures(self) -> Figures | None:
+        """For the metrics. None when the store does not answer."""
+        if self.store is None:
+            return None
+        try:
+            return await in_time(self._count(self.store), STORE_SECONDS)
+        except (*StoreError, TimeoutError):
+            return None
+
+    async def overdue(self) -> bool:
+        """Whether a message should have been told long ago, or nobody knows. What quiet hours hold is not late."""
+        quiet, now = self.settings.quiet, self.clock()
+        since = None
+        if quiet:
+            since = now if quiet.covers(now) else quiet.last_end(now)
+        if self.store is None:
+            return False
+        try:
+            async with self.store.begin() as tx:
+                return await figures.overdue(tx, now, audible_since=since)
+        except StoreError:
+            return True
+
+    async def _recall(self, store: Store, known: Status) -> Status:
+        async with store.begin() as tx:
+            recalled = await memory.recall(tx)
+            waiting = await figures.waiting(tx, self.clock())
+            snoozed = await rows.snoozed(tx)
+        incident, clock = recalled.health.incident, recalled.clock.incident
+        return replace(
+            known,
+            watching_since=recalled.watching_since,
+            answered_at=recalled.last_read_at,
+            next_read_at=recalled.next_poll_at,
+            wechat_problem=title_of(incident) if incident and not incident.over_at else "",
+            clock_problem=clock.fault.detail if clock and not clock.over_at else "",
+            last_problem=_last(incident, clock),
+            pending=waiting.pending,
+            oldest_pending=waiting.oldest,
+            held=recalled.held or "",
+            refused=waiting.refused,
+            unconfirmed=waiting.unconfirmed,
+            snoozed=tuple(
+                Snoozed(one.kf_nick, one.snoozed.until) for one in snoozed if one.snoozed and one.snoozed.until
+            ),
+        )
+
+    async def _count(self, store: Store) -> Figures:
+        async with store.begin() as tx:
+            recalled = await memory.recall(tx)
+            messages, waiting = await figures.by_state(tx), await figures.waiting(tx, self.clock())
+        return Figures(
+            last_read_at=recalled.last_read_at,
+            messages=messages,
+            oldest_unsent_at=waiting.oldest,
+            held=recalled.held is not None,
+        )
+
+
+def _last(*incidents: Incident | None) -> PastProblem | None:
+    """The newest stretch of trouble that is over."""
+    over = [incident for incident in incidents if incident and incident.over_at]
+    if not over:
+        return None
+    newest = max(over, key=lambda incident: incident.over_at or incident.since)
+    return PastProblem(title_of(newest), (newest.over_at or newest.since) - newest.since, newest.since)

@@ -1,0 +1,47 @@
+"""Writes down, in one transaction, what changed and what there is to tell of it. No rules, and nothing is sent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.episodes import AlertPolicy, Change
+from bot.marks import Marks
+from bot.outbox import Draft, FirstLook
+from bot.outbox.planning import plan
+from bot.store import Tx, queue, rows
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What every writer of one Official Account shares."""
+
+    policy: AlertPolicy
+    marks: Marks
+    appid: str
+
+    async def write(
+        self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: FirstLook | None = None
+    ) -> None:
+        """Write down changes and the messages that follow from their news.
+
+        The account's row is locked by the caller, so that nobody decides the same at once.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
+        """
+        roots = await rows.roots(tx, [change.after.id for change in changes])
+        drafts = plan(changes, roots, self.policy, now, appid=self.appid, first=first)
+        tellers = {told: draft.id for draft in drafts for told in draft.tells}
+        await rows.save(tx, changes, tellers, self.policy, now)
+        await self.add(tx, drafts, changes, now)
+        for change in changes:
+            log.info("episode=%s state=%s news=%s", change.after.id, change.after.state, len(change.news))
+
+    async def add(self, tx: Tx, drafts: Sequence[Draft], changes: Sequence[Change], now: datetime) -> None:
+        """Write down messages alone."""
+        await queue.add(tx, drafts, self.marks.of_drafts(drafts, changes), now)

@@ -1,0 +1,142 @@
+"""What a look at WeChat means: taken in by the rules, and written down. All of it inside one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from bot import outages
+from bot.deadlines import advance
+from bot.episodes import Seen, seen
+from bot.invitations import observe, strangers
+from bot.ledger import Ledger
+from bot.outages import Incident
+from bot.outbox import LAST, Draft, FirstLook, Shape
+from bot.ports import Clock, Past
+from bot.recovery import remember
+from bot.store import Tx, memory, rows, views
+from bot.store.memory import Memory
+from wechat_kf import KfAccount, KfError, KfList
+
+
+class Evaluation:
+    """Feeds reads, failures and the clock to the rules. The caller opens the transaction."""
+
+    def __init__(self, ledger: Ledger, poll: timedelta, clock: Clock) -> None:
+        self._ledger = ledger
+        self._poll = poll
+        self._clock = clock
+
+    async def take(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[Past] = ()) -> None:
+        """Take a good read in: states, events and messages.
+
+        Args:
+            past: what the bot itself has told the channel, if the store does not know.
+        """
+        known = await memory.recall(tx, lock=True)
+        now = self._clock()
+        if known.last_read_at and began <= known.last_read_at <= now:
+            return  # another process has taken in a newer one
+        await self._note_health(tx, known, listed, now)
+        empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
+        if not self._believable(known, listed, empty_reads):
+            await memory.note_empty(tx, empty_reads)
+            await self.by_the_clock(tx)
+            return
+        await memory.note_read(tx, known, began=began, accounts=len(listed.accounts), empty_reads=empty_reads)
+        await self._observe(tx, known, listed, now, max(1, empty_reads), past)
+
+    async def take_failure(self, tx: Tx, error: KfError) -> None:
+        """Note a failed read; it says nothing about accounts."""
+        known = await memory.recall(tx, lock=True)
+        now = self._clock()
+        after = outages.after_failure(known.health, error, now, appid=self._ledger.appid)
+        await memory.note_health(tx, known.health, after)
+        wait = outages.wait_after_failure(error, after.failed_reads, self._poll, now)
+        await memory.poll_at(tx, now + wait)
+        await self._tell(tx, known.health.incident, after.incident, now)
+
+    async def by_the_clock(self, tx: Tx, *, confirmed_at: datetime | None = None) -> None:
+        """Let the clock alone speak, of what is due."""
+        now = self._clock()
+        changes = advance(await rows.due(tx, now), now, self._ledger.policy, confirmed_at=confirmed_at)
+        await self._ledger.write(tx, changes, now)
+
+    async def _note_health(self, tx: Tx, known: Memory, listed: KfList, now: datetime) -> None:
+        after = outages.after_good(known.health, now)
+        await memory.note_health(tx, known.health, after)
+        await self._tell(tx, known.health.incident, after.incident, now)
+        clock = outages.after_answer(known.clock, listed.served_at, now, appid=self._ledger.appid)
+        await memory.note_clock(tx, known.clock, clock)
+        await self._tell(tx, known.clock.incident, clock.incident, now)
+
+    async def _tell(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
+        await self._ledger.add(tx, _notice(before, after, now), [], now)
+
+    def _believable(self, known: Memory, listed: KfList, empty_reads: int) -> bool:
+        """Whether a list without accounts is evidence: never when it has unreadable rows, late after a full one."""
+        if listed.accounts:
+            return True
+        enough = empty_reads >= self._ledger.policy.agreeing_empty_reads
+        return listed.complete and (known.accounts == 0 or enough)
+
+    async def _observe(
+        self, tx: Tx, known: Memory, listed: KfList, now: datetime, reads: int, past: Sequence[Past]
+    ) -> None:
+        policy = self._ledger.policy
+        accounts = [rows.storable(account) for account in listed.accounts]
+        latest = await rows.latest(tx, [account.key for account in accounts])
+        earlier = await rows.earlier(tx, strangers(latest, accounts, policy))
+        first = known.watching_since is None
+        changes = observe(
+            [*latest, *earlier],
+            accounts,
+            now,
+            policy,
+            appid=self._ledger.appid,
+            complete=listed.complete,
+            reads=reads,
+            first_run=first,
+        )
+        if first and past:
+            remembered = remember(changes, past, self._ledger.marks, policy)
+            await views.adopt(tx, [adopted.values for adopted in remembered.messages])
+            await rows.note_told(tx, remembered.tellers, now)
+            changes = remembered.changes
+        await self._ledger.write(tx, changes, now, first=self._first_look(accounts, now) if first else None)
+
+    def _first_look(self, accounts: Sequence[KfAccount], now: datetime) -> FirstLook:
+        counts = dict.fromkeys(Seen, 0)
+        for account in accounts:
+            counts[seen(account, now, self._ledger.policy.leads)] += 1
+        return FirstLook(total=len(accounts), counts=counts)
+
+
+def _notice(before: Incident | None, after: Incident | None, now: datetime) -> list[Draft]:
+    """The notice of an incident that has just begun, or a line in its thread when it has changed."""
+    if after is None or after == before:
+        return []
+    if before is None or before.id != after.id:
+        return [Draft(id=after.id, shape=Shape.HEALTH, rank=0)]
+    if _essence(before) == _essence(after):
+        return []
+    return [
+        Draft(
+            id=f"{Shape.NOTE}-{after.id}-{now.timestamp()}",
+            shape=Shape.NOTE,
+            rank=LAST,
+            facts={
+                "cause": after.cause,
+                "fault": asdict(after.fault),
+                "over": after.over_at is not None,
+                "seconds": int((now - after.since).total_seconds()),
+            },
+            root_id=after.id,
+        )
+    ]
+
+
+def _essence(incident: Incident) -> tuple[object, ...]:
+    """What of an incident is worth a line: each failed read has another `rid`."""
+    return incident.cause, incident.fault.kind, incident.fault.errcode, incident.over_at is None

@@ -1,0 +1,248 @@
+"""People act on alerts: what a click changes, for whom, and what it never does; on a real store of both kinds."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.acts import order_of
+from bot.ports import Click, Later
+from bot.store import Store, rows
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import VirtualClock
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+CARE = "<!subteam^S0CARE>"
+SOON = invited("bo", expires_in=25 * HOUR)
+
+
+@pytest.fixture
+async def bot(store: Store, clock: VirtualClock) -> Bot:
+    """Bo's 24 h reminder stands in the channel."""
+    made = Bot(store, clock, mention=CARE)
+    await made.reads(SOON, after=timedelta(0))
+    await made.reads(SOON, after=2 * HOUR)
+    return made
+
+
+async def ack(bot: Bot, user: str = "Mei") -> None:
+    await bot.clicks("alert.ack", f"v1:{await bot.episode_id()}", user)
+
+
+def last_view(bot: Bot) -> str:
+    return bot.slack.text_now(bot.slack.posted[0].ts)
+
+
+# Acknowledge
+
+
+async def test_an_acknowledgement_shows_in_the_message_at_once_and_in_its_thread(bot):
+    await ack(bot)
+    assert "Acknowledged by Mei" in last_view(bot)
+    line = bot.slack.posted[-1]
+    assert (line.thread_ts, line.broadcast) == (bot.slack.posted[0].ts, False)
+    assert line.message.blocks[0]["text"]["text"].startswith("👤 Acknowledged by Mei. No more reminders")
+
+
+async def test_an_acknowledged_invitation_reminds_nobody(bot):
+    await ack(bot)
+    posted = len(bot.slack.posted)
+    await bot.reads(SOON, after=18 * HOUR)
+    await bot.reads(SOON, after=4.5 * HOUR)
+    assert len(bot.slack.posted) == posted
+
+
+async def test_what_becomes_of_it_is_told_without_calling_anybody(bot):
+    await ack(bot)
+    await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
+    broadcast = bot.slack.posted[-1]
+    assert broadcast.broadcast
+    assert CARE not in str(broadcast.message.blocks)
+    assert last_view(bot).startswith("Rejected: Bo")
+    assert "Acknowledged by Mei" in last_view(bot)
+
+
+async def test_the_second_click_changes_nothing_and_learns_who_was_first(bot):
+    await ack(bot)
+    posted = len(bot.slack.posted)
+    done = await bot.clicks("alert.ack", f"v1:{await bot.episode_id()}", "Tom")
+    assert (done.changed, [one.acked.name for one in done.found]) == ((), ["Mei"])
+    assert len(bot.slack.posted) == posted
+
+
+async def test_two_clicks_at_once_are_one(bot):
+    click = Click("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
+    done = await asyncio.gather(*(bot.acts.do(order_of(click), click) for _ in range(5)))
+    assert sorted(len(one.changed) for one in done) == [0, 0, 0, 0, 1]
+
+
+async def test_an_undone_acknowledgement_reminds_again(bot):
+    await ack(bot)
+    await bot.reads(SOON, after=18 * HOUR)
+    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}", "Tom")
+    assert "Acknowledged" not in last_view(bot)
+    assert "less than 6 h left" in last_view(bot)
+    said = [line.message.blocks[0]["text"]["text"] for line in bot.slack.posted[2:]]
+    assert [line.split(".")[0] for line in said] == [
+        "⏰ Less than 6 h left, until <!date^1795486320^{time}|02:12 UTC>",
+        "👤 Tom undid the acknowledgement",
+    ]
+
+
+async def test_a_reminder_that_waited_when_it_was_acknowledged_is_not_sent(bot):
+    bot.slack.outcomes = [Later(600, "ratelimited")]
+    await bot.reads(SOON, after=18 * HOUR)
+    await ack(bot)
+    bot.clock.forward(minutes=15)
+    await bot.tells()
+    assert ["Less than 6 h" in str(posted.message.blocks) for posted in bot.slack.posted] == [False, False]
+
+
+# Snooze
+
+
+async def test_a_snoozed_invitation_is_quiet_until_its_time_and_then_asks_again(bot):
+    await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:1h", "Tom")
+    assert "Snoozed by Tom" in last_view(bot)
+    posted = len(bot.slack.posted)
+    await bot.reads(SOON, after=50 * MINUTE)
+    assert len(bot.slack.posted) == posted
+    await bot.reads(SOON, after=10 * MINUTE)
+    reminder = bot.slack.posted[-1]
+    assert reminder.broadcast
+    assert "*Bo* · less than 24 h left" in reminder.message.blocks[0]["text"]["text"]
+    assert "Snoozed" not in last_view(bot)
+
+
+async def test_a_lead_that_passed_during_a_snooze_is_what_wakes_it(bot):
+    await bot.reads(SOON, after=15 * HOUR)  # 8 h left
+    await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:4h")
+    await bot.reads(SOON, after=3 * HOUR)
+    assert len(bot.slack.posted) == 2
+    await bot.reads(SOON, after=HOUR)
+    (reminder,) = bot.slack.posted[2:]
+    assert reminder.broadcast
+    assert "less than 6 h left" in str(reminder.message.blocks)
+
+
+async def test_an_undone_snooze_is_over_without_a_reminder(bot):
+    await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:4h")
+    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}", "Tom")
+    assert bot.slack.posted[-1].message.blocks[0]["text"]["text"] == "👤 Tom undid the snooze."
+    await bot.reads(SOON, after=5 * HOUR)
+    assert len(bot.slack.posted) == 3
+
+
+async def test_the_status_knows_what_is_snoozed_and_until_when(bot):
+    clicked_at = bot.clock()
+    await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:1h")
+    async with bot.store.begin() as tx:
+        assert [(one.kf_nick, one.snoozed.until - clicked_at) for one in await rows.snoozed(tx)] == [("Bo", HOUR)]
+
+
+# Mentions
+
+
+async def test_urgent_news_call_whoever_is_to_be_called_and_the_first_edit_takes_it_away(bot):
+    await bot.reads(rejected("chen"), SOON)
+    root = bot.slack.posted[-1]
+    assert CARE in str(root.message.blocks)
+    assert CARE not in root.message.text
+    assert bot.slack.edited == []
+    await bot.clicks("alert.ack", f"v1:{await bot.episode_id('chen')}")
+    assert CARE not in str(bot.slack.edited[-1][1].blocks)
+
+
+async def test_a_looser_lead_calls_nobody(bot):
+    assert CARE not in str(bot.slack.posted[0].message.blocks)
+
+
+async def test_the_last_hour_calls_from_the_thread(bot):
+    await bot.reads(SOON, after=22.5 * HOUR)
+    line = bot.slack.posted[-1]
+    assert line.broadcast
+    assert f"{CARE} please ask" in line.message.blocks[0]["text"]["text"]
+
+
+# Digests
+
+
+@pytest.fixture
+async def storm(store: Store, clock: VirtualClock) -> Bot:
+    made = Bot(store, clock)
+    names = [f"kf{number}" for number in range(6)]
+    await made.reads(*(invited(name) for name in names), after=timedelta(0))
+    await made.reads(*(rejected(name) for name in names))
+    return made
+
+
+def batch_of(bot: Bot) -> str:
+    buttons = next(block for block in bot.slack.posted[0].message.blocks if block["type"] == "actions")["elements"]
+    return next(button["value"] for button in buttons if button["action_id"] == "alert.ack")
+
+
+async def test_a_digest_is_acknowledged_as_a_whole(storm):
+    done = await storm.clicks("alert.ack", batch_of(storm))
+    assert len(done.changed) == 6
+    assert "Acknowledged by" in str(storm.slack.edited[-1][1].blocks)
+    line = storm.slack.posted[-1].message.blocks[0]["text"]["text"]
+    assert line == "👤 Acknowledged by Mei. No more reminders for these 6 invitations."
+    assert (await storm.clicks("alert.undo", batch_of(storm))).changed
+
+
+async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(storm):
+    await storm.reads(bound("kf0"), *(rejected(f"kf{number}") for number in range(1, 6)))
+    assert len((await storm.clicks("alert.ack", batch_of(storm))).changed) == 5
+
+
+# Odd clicks
+
+
+@pytest.mark.parametrize(
+    ("action_id", "value"),
+    [
+        ("alert.ack", ""),
+        ("alert.ack", "v2:{id}"),
+        ("alert.ack", "v1:{id}:1h"),
+        ("alert.ack", "v1:{id}\n"),
+        ("alert.snooze", "v1:{id}"),
+        ("alert.snooze", "v1:{id}:9h"),
+        ("alert.snooze", "v1:batch:{id}:1h"),
+        ("alert.frobnicate", "v1:{id}"),
+        ("alert.ack", "v1:" + "x" * 5000),
+        ("alert.ack", "v1:\x00"),
+    ],
+)
+async def test_a_forged_or_outdated_value_is_no_order(bot, action_id, value):
+    assert order_of(Click(action_id, value.format(id=await bot.episode_id()), "U0MEI", "Mei")) is None
+
+
+@pytest.mark.parametrize("value", ["v1:0123456789abcdef", "v1:batch:nothing", "v1:batch:{id}"])
+async def test_an_order_about_nothing_finds_nothing(bot, value):
+    done = await bot.clicks("alert.ack", value.format(id=await bot.episode_id()))
+    assert (done.changed, done.found) == ((), ())
+
+
+async def test_another_accounts_alert_is_out_of_reach(bot):
+    other = Store(bot.store._engine, "wx_other")
+    await other.open(bot.clock())
+    intruder = Bot(other, bot.clock)
+    done = await intruder.clicks("alert.ack", f"v1:{await bot.episode_id()}")
+    assert done.found == ()
+
+
+@pytest.mark.parametrize("name", ["<!channel>", "\x00\ud800", "", "x" * 5000])
+async def test_a_hostile_name_is_harmless(bot, name):
+    await ack(bot, name)
+    assert (await bot.rows())[0]["status"] == "sent"
+    assert "<!channel>" not in str(bot.slack.posted[-1].message)
+
+
+async def test_a_click_after_the_end_changes_nothing(bot):
+    await bot.reads(bound("bo"))
+    value = f"v1:{await bot.episode_id()}"
+    for action_id, suffix in (("alert.ack", ""), ("alert.snooze", ":1h"), ("alert.undo", "")):
+        assert (await bot.clicks(action_id, value + suffix)).changed == ()

@@ -1,0 +1,184 @@
+"""The bot killed at every boundary: before and after each commit, before and after each request to Slack.
+
+One night's story is played again and again, and each time the process dies at another boundary; a new one goes on.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from bot.ports import Outcome
+from bot.store import Store, Tx
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import APPID, VirtualClock, postgres_database
+from tests.fakes import LOST, FakeChannel
+
+HOUR = timedelta(hours=1)
+PARTS = 3  # of the boundaries, to spread them over workers
+SOON = invited("bo", expires_in=25 * HOUR)
+# What WeChat says, and how much later.
+STORY = (
+    (timedelta(0), (bound("anna"), SOON, invited("chen"))),
+    (2 * HOUR, (bound("anna"), SOON, rejected("chen"))),
+    (22.5 * HOUR, (bound("anna"), SOON, rejected("chen"))),
+    (HOUR, (bound("anna"), SOON, bound("chen"))),
+)
+# By what it says first: where each message stands that the story must leave behind, each exactly once.
+EXPECTED = Counter(
+    {"Expiring root": 1, "Expiring broadcast": 1, "Rejected root": 1, "Expired broadcast": 1, "Bound line": 1}
+)
+
+
+class KilledError(BaseException):
+    """The process is gone. Nothing in the bot may catch it."""
+
+
+class Fate:
+    """Counts boundaries, and kills at one of them."""
+
+    def __init__(self, deadly: int = -1) -> None:
+        self.deadly = deadly
+        self.passed: list[str] = []
+
+    def boundary(self, name: str) -> None:
+        self.passed.append(name)
+        if len(self.passed) - 1 == self.deadly:
+            raise KilledError(name)
+
+
+class Watched(Tx):
+    """Knows whether it has changed anything: a kill round a mere look at the store changes nothing."""
+
+    async def run(self, statement: sa.Executable) -> sa.CursorResult[Any]:
+        result = await super().run(statement)
+        if statement.is_dml and result.rowcount:
+            object.__setattr__(self, "wrote", True)
+        return result
+
+
+class MortalStore(Store):
+    fate = Fate()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Tx]:
+        async with super().begin() as tx:
+            watched = Watched(tx.connection, tx.appid)
+            yield watched
+            if wrote := getattr(watched, "wrote", False):
+                self.fate.boundary("before a commit")
+        if wrote:
+            self.fate.boundary("after a commit")
+
+
+class MortalChannel(FakeChannel):
+    """Takes every message; `drops` says whether the reply gets lost as well."""
+
+    fate = Fate()
+    drops: Callable[[int], bool] = staticmethod(lambda attempt: False)
+
+    async def post(self, *args: Any, **rest: Any) -> Outcome:
+        self.fate.boundary("before a post")
+        if self.drops(self.attempts):
+            self.outcomes = [LOST]
+        outcome = await super().post(*args, **rest)
+        self.fate.boundary("after a post")
+        return outcome
+
+    async def update(self, *args: Any, **rest: Any) -> Outcome:
+        self.fate.boundary("before an edit")
+        outcome = await super().update(*args, **rest)
+        self.fate.boundary("after an edit")
+        return outcome
+
+    async def history(self, **rest: Any) -> Any:
+        self.fate.boundary("before a look")
+        page = await super().history(**rest)
+        self.fate.boundary("after a look")
+        return page
+
+
+async def play(url: str, fate: Fate, drops: Callable[[int], bool]) -> MortalChannel:
+    """Tell the story to a bot, and to its heir if it is killed; what stands in the channel at the end."""
+    clock = VirtualClock()
+    slack = MortalChannel(clock=clock)
+    store = MortalStore.at(url, APPID)
+    store.migrated = True
+    store.fate = slack.fate = fate
+    slack.drops = drops
+    bot = Bot(store, clock, slack)
+    for later, accounts in STORY:
+        clock.now += later
+        bot.wechat.listed = accounts
+        try:
+            await lives(bot)
+        except KilledError:
+            bot = Bot(store, clock, slack)
+            bot.wechat.listed = accounts
+            await lives(bot)
+            await bot.waits_out_a_lease()
+    await store.close()
+    return slack
+
+
+async def lives(bot: Bot) -> None:
+    await bot.watcher.make_due()
+    await bot.watcher.tick()
+    await bot.tells()
+    await bot.waits_out_a_lease()
+
+
+def standing(slack: FakeChannel) -> Counter[str]:
+    def place(posted: Any) -> str:
+        return "root" if posted.thread_ts is None else "broadcast" if posted.broadcast else "line"
+
+    return Counter(f"{posted.message.text.split(':')[0]} {place(posted)}" for posted in slack.posted)
+
+
+def told_twice(slack: FakeChannel) -> list[str]:
+    marks = Counter(
+        mark for posted in slack.posted for mark in posted.metadata["event_payload"]["e"].split(",") if mark
+    )
+    return [mark for mark, number in marks.items() if number > 1]
+
+
+REPLIES = {
+    "every reply arrives": lambda attempt: False,
+    "every second reply is lost": lambda attempt: attempt % 2 == 0,
+}
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("replies", REPLIES)
+async def test_whoever_dies_at_whatever_boundary_each_thing_is_told_once(migrated_sqlite, tmp_path, replies, part):
+    async def played(fate: Fate) -> MortalChannel:
+        path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
+        for leftover in tmp_path.glob("kf.db-*"):
+            leftover.unlink()
+        return await play(f"sqlite:///{path}", fate, REPLIES[replies])
+
+    untouched = Fate()
+    assert standing(await played(untouched)) == EXPECTED
+    for deadly, name in list(enumerate(untouched.passed))[part::PARTS]:
+        slack = await played(Fate(deadly))
+        assert (standing(slack), told_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}: {name}"
+    assert {name.split()[-1] for name in untouched.passed} == {"commit", "post", "edit", "look"}
+
+
+async def test_on_postgresql_too(postgres, migrated_postgres):
+    untouched = Fate()
+    with postgres_database(postgres, migrated_postgres) as url:
+        await play(url, untouched, REPLIES["every second reply is lost"])
+    for deadly in range(0, len(untouched.passed), 9):
+        with postgres_database(postgres, migrated_postgres) as url:
+            slack = await play(url, Fate(deadly), REPLIES["every second reply is lost"])
+        assert (standing(slack), told_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"

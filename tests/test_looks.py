@@ -1,0 +1,224 @@
+"""Replies that were lost: the message is looked up in the channel by its mark, on a real store of both kinds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.marks import Marks
+from bot.ports import Blind, Gone, Held, Later, Message, Unknown
+from bot.store import Store, figures
+from tests.accounts import bound, invited
+from tests.bots import LEASE, Bot, rejected
+from tests.conftest import APPID, VirtualClock
+from tests.fakes import LOST
+
+HOUR = timedelta(hours=1)
+NEVER_ARRIVED = Unknown("TimeoutError")
+
+
+@pytest.fixture
+async def bot(store: Store, clock: VirtualClock) -> Bot:
+    made = Bot(store, clock)
+    await made.reads(bound("anna"), invited("bo"), after=timedelta(0))
+    made.slack.looks = 0
+    return made
+
+
+async def test_a_message_whose_reply_was_lost_is_found_and_adopted(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    assert await bot.statuses() == [("sending", None)]
+    await bot.waits_out_a_lease()
+    (posted,) = bot.slack.posted
+    assert [(row["status"], row["ts"]) for row in await bot.rows()] == [("sent", posted.ts)]
+    assert (bot.slack.attempts, bot.slack.looks) == (1, 1)
+
+
+async def test_an_adopted_message_follows_its_invitation_like_any_other(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    await bot.waits_out_a_lease()
+    await bot.reads(bound("bo"))
+    assert bot.slack.text_now(bot.slack.posted[0].ts).startswith("Bound: Bo")
+    assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
+
+
+async def test_a_message_that_is_twice_not_found_is_sent_again(bot):
+    bot.slack.outcomes = [NEVER_ARRIVED]
+    await bot.reads(rejected())
+    await bot.waits_out_a_lease()
+    assert (bot.slack.attempts, bot.slack.looks, len(bot.slack.posted)) == (2, 2, 1)
+    assert "Possible repeat" not in bot.slack.texts[0]
+    assert [(row["status"], row["posts"]) for row in await bot.rows()] == [("sent", 2)]
+
+
+async def test_looks_come_a_fourth_and_a_half_of_the_lease_after_it_ran_out(bot):
+    bot.slack.outcomes = [NEVER_ARRIVED]
+    await bot.reads(rejected())
+    bot.clock.forward(seconds=-1)  # the pass after the post
+    for seconds, looks in ((45, 0), (11, 0), (0.25, 1), (11, 1), (0.25, 2)):
+        bot.clock.forward(seconds=seconds)
+        await bot.delivery.run()
+        assert bot.slack.looks == looks, seconds
+
+
+async def test_a_second_look_that_finds_the_message_adopts_it(bot):
+    bot.slack.outcomes = [NEVER_ARRIVED]
+    await bot.reads(rejected())
+    bot.clock.now += 1.25 * LEASE
+    await bot.tells()
+    (row,) = await bot.rows()
+    metadata = Marks("secret", APPID).metadata(row["id"], row["events"])
+    await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
+    bot.clock.now += LEASE / 4
+    await bot.tells()
+    assert [row["status"] for row in await bot.rows()] == ["sent"]
+    assert len(bot.slack.posted) == 1
+
+
+async def test_what_became_untrue_while_nobody_knew_is_not_sent_again(bot):
+    bot.slack.outcomes = [NEVER_ARRIVED]
+    await bot.reads(rejected())
+    bot.wechat.listed = (bound("bo"),)
+    bot.clock.now += 1.25 * LEASE
+    await bot.watcher.make_due()
+    await bot.watcher.tick()
+    await bot.tells()
+    bot.clock.now += LEASE / 4
+    await bot.tells()
+    assert bot.slack.posted == []
+    assert ("dead", "no longer true") in await bot.statuses()
+
+
+async def test_a_reply_in_a_thread_is_looked_up_in_its_thread(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    bot.slack.outcomes = [LOST]
+    await bot.reads(soon, after=18 * HOUR)
+    await bot.waits_out_a_lease()
+    root, line = bot.slack.posted
+    assert line.thread_ts == root.ts
+    assert {row["status"] for row in await bot.rows()} == {"sent"}
+
+
+async def test_a_message_deep_in_a_busy_channel_is_found(bot):
+    bot.slack.outcomes = [LOST]
+    bot.wechat.listed = tuple(rejected(f"kf{number}") for number in range(4))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    await bot.tells()
+    bot.slack.page = 1
+    await bot.waits_out_a_lease()
+    assert len(bot.slack.posted) == 4
+    assert {row["status"] for row in await bot.rows()} == {"sent"}
+    assert bot.slack.looks == 4
+
+
+async def test_a_look_that_slack_does_not_answer_is_repeated_and_does_not_count(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    bot.slack.unreadable = [Unknown("TimeoutError"), Later(30, "ratelimited"), Held("invalid_auth")]
+    for seconds in (57, 23, 30, 300):
+        assert [row["status"] for row in await bot.rows()] == ["sending"]
+        bot.clock.forward(seconds=seconds)
+        await bot.tells()
+    assert [row["status"] for row in await bot.rows()] == ["sent"]
+    assert (bot.slack.looks, bot.slack.attempts) == (4, 1)
+
+
+async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    bot.clock.now += 1.25 * LEASE
+
+    class KilledError(BaseException):
+        pass
+
+    async def killed(**_: object) -> None:
+        raise KilledError
+
+    history, bot.slack.history = bot.slack.history, killed
+    with pytest.raises(KilledError):
+        await bot.delivery.run()
+    bot.slack.history = history
+    other = Bot(bot.store, bot.clock, bot.slack)
+    await other.tells()
+    assert [row["status"] for row in await bot.rows()] == ["sending"]
+    bot.clock.now += LEASE
+    await other.tells()
+    assert [(row["status"], row["posts"]) for row in await bot.rows()] == [("sent", 1)]
+
+
+# Without the history
+
+
+@pytest.mark.parametrize("word", ["missing_scope", "not_in_channel"])
+async def test_without_the_history_what_is_urgent_is_repeated_and_says_so(bot, word):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    bot.slack.unreadable = [Blind(word)]
+    await bot.waits_out_a_lease()
+    first, second = bot.slack.texts
+    assert second == f"{first} Possible repeat: Slack did not confirm the first posting."
+    assert [(row["status"], row["posts"]) for row in await bot.rows()] == [("sent", 2)]
+
+
+async def test_without_the_history_what_is_minor_is_closed_and_counted(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    bot.slack.outcomes = [LOST]
+    await bot.reads(soon, after=2 * HOUR)
+    bot.slack.unreadable = [Blind("missing_scope")]
+    await bot.waits_out_a_lease()
+    assert await bot.statuses() == [("dead", "unconfirmed")]
+    async with bot.store.begin() as tx:
+        assert (await figures.waiting(tx, bot.clock())).unconfirmed == 1
+
+
+async def test_a_look_without_the_right_to_read_does_not_hold_the_queue(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected("bo"), rejected("chen"))
+    bot.slack.unreadable = [Blind("not_in_channel")]
+    await bot.waits_out_a_lease()
+    assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Bo", "Rejected: Chen", "Rejected: Bo"]
+
+
+# Threads that are gone
+
+
+async def test_an_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_channel(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    bot.slack.outcomes = [Unknown("TimeoutError")]
+    bot.wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    await bot.delivery.posts.next()
+    bot.slack.unreadable = [Gone("thread_not_found")]
+    await bot.waits_out_a_lease()
+    assert bot.slack.posted[-1].thread_ts is None
+    assert bot.slack.texts[-1].startswith("Rejected: Bo")
+
+
+async def test_two_workers_look_up_one_message_once(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    bot.clock.now += 1.25 * LEASE
+    other = Bot(bot.store, bot.clock, bot.slack)
+    looked = [await bot.delivery.looks.next(), await other.delivery.looks.next()]
+    assert looked == [True, False]
+    assert bot.slack.looks == 1
+
+
+async def test_a_late_reply_after_a_look_has_begun_changes_nothing(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    (sending,) = await bot.rows()
+    await bot.waits_out_a_lease()
+    (row,) = await bot.rows()
+    assert row["attempt"] == sending["attempt"] + 1
+    assert row["posts"] == sending["posts"] == 1

@@ -1,0 +1,237 @@
+"""Nights on a real store of both kinds: what waits, what breaks through, what the morning says."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.episodes import AlertPolicy
+from bot.ports import Later
+from bot.quiet import Quiet
+from bot.store import Store, figures
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import VirtualClock
+from wechat_kf import KfAccount, SetupError
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+NIGHT = Quiet(time(22), time(8), SHANGHAI)
+LOUD_NIGHT = Quiet(time(22), time(8), SHANGHAI, breakthrough=True)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+CARE = "<!subteam^S0CARE>"
+
+
+def at(text: str) -> datetime:
+    """A time of that night in Shanghai: `21:30` on the 23rd, `03:00` on the 24th."""
+    hour = time.fromisoformat(text)
+    return datetime.combine(date(2026, 11, 23 if hour.hour >= 12 else 24), hour, SHANGHAI).astimezone(UTC)
+
+
+def until(name: str, text: str, status: str = "waiting") -> KfAccount:
+    return invited(name, status=status, expires_in=at(text) - at("21:00"), at=at("21:00"))
+
+
+class Night(Bot):
+    """A bot that watches from nine in the evening."""
+
+    async def sees(self, text: str, *accounts: KfAccount) -> None:
+        """It is that late, WeChat says this, and what may be told is told."""
+        self.wechat.listed = accounts
+        self.clock.now = at(text)
+        await self.watcher.make_due()
+        await self.watcher.tick()
+        await self.tells()
+
+    @property
+    def said(self) -> list[str]:
+        """The first line of each post, without its markup."""
+        return [
+            str(block["text"]["text"]).splitlines()[0] for block in (p.message.blocks[0] for p in self.slack.posted)
+        ]
+
+
+async def night_of(store: Store, clock: VirtualClock, quiet: Quiet = NIGHT) -> Night:
+    clock.now = at("21:00")
+    made = Night(store, clock, policy=AlertPolicy(quiet=quiet), mention=CARE)
+    await made.reads(bound("anna"), *(invited(f"kf{n}", at=at("21:00")) for n in range(9)), after=timedelta(0))
+    return made
+
+
+@pytest.fixture
+async def night(store: Store, clock: VirtualClock) -> Night:
+    return await night_of(store, clock)
+
+
+async def test_the_night_becomes_one_message_in_the_morning(night):
+    await night.sees("23:00", rejected("kf0"))
+    await night.sees("02:00", rejected("kf0"), rejected("kf1"))
+    await night.sees("07:59", rejected("kf0"), rejected("kf1"))
+    assert night.slack.posted == []
+    await night.sees("08:00", rejected("kf0"), rejected("kf1"))
+    assert night.said == ["While it was quiet: 2 need attention"]
+    assert CARE in str(night.slack.posted[0].message.blocks)
+
+
+async def test_what_came_and_went_is_named_and_calls_nobody(night):
+    await night.sees("23:00", rejected("kf0"))
+    await night.sees("02:00", bound("kf0"))
+    await night.sees("08:00", bound("kf0"))
+    assert night.said == ["✅ *While it was quiet, all was settled.*"]
+    assert "Kf0, rejected then bound" in str(night.slack.posted[0].message.blocks)
+    assert CARE not in str(night.slack.posted[0].message.blocks)
+
+
+async def test_a_night_without_news_has_no_morning(night):
+    await night.sees("08:00", bound("anna"))
+    assert night.slack.posted == []
+
+
+async def test_a_storm_at_night_is_one_message_too(night):
+    await night.sees("23:00", *(rejected(f"kf{n}") for n in range(9)))
+    await night.sees("08:00", *(rejected(f"kf{n}") for n in range(9)))
+    assert night.said == ["While it was quiet: 9 need attention"]
+
+
+async def test_the_mornings_message_follows_its_members(night):
+    await night.sees("23:00", rejected("kf0"), rejected("kf1"))
+    await night.sees("08:00", rejected("kf0"), rejected("kf1"))
+    await night.sees("09:00", bound("kf0"), rejected("kf1"))
+    assert "1 still open" in night.slack.text_now(night.slack.posted[0].ts)
+    assert len(night.slack.posted) == 1
+
+
+async def test_edits_go_on_at_night_and_the_thread_gets_its_history_in_the_morning(night):
+    await night.sees("21:30", rejected("kf0"))
+    root = night.slack.posted[0]
+    await night.sees("23:00", bound("kf0"))
+    assert night.slack.text_now(root.ts).startswith("Bound: Kf0")
+    assert len(night.slack.posted) == 1
+    await night.sees("08:00", bound("kf0"))
+    (line,) = night.slack.posted[1:]
+    assert (line.thread_ts, line.broadcast) == (root.ts, False)
+
+
+async def test_news_about_a_told_invitation_waits_for_the_morning_and_leaves_a_line(night):
+    soon = until("bo", "07:30")
+    await night.sees("21:30", soon)
+    await night.sees("21:55", soon)
+    await night.sees("22:00", soon)  # the reminder before the night
+    told = len(night.slack.posted)
+    await night.sees("23:00", until("bo", "07:30", "rejected"))
+    assert len(night.slack.posted) == told
+    await night.sees("08:00", until("bo", "07:30", "rejected"))
+    _, line = night.slack.posted[told:]
+    assert night.said[told].startswith("While it was quiet: 1 needs attention")
+    assert (line.thread_ts, line.broadcast) == (night.slack.posted[0].ts, False)
+
+
+# The reminder before the night
+
+
+async def test_the_start_of_the_night_is_one_more_lead_for_what_ends_in_it(night):
+    soon, late = until("bo", "03:00"), until("dee", "09:30")
+    await night.sees("21:01", soon, late)
+    await night.sees("21:59", soon, late)
+    assert night.slack.posted == []  # both were first seen within the 24 h
+    await night.sees("22:00", soon, late)
+    assert night.said == ["⏰ *Bo* · less than 5 h left"]
+    await night.sees("22:05", soon, late)
+    assert len(night.slack.posted) == 1
+
+
+async def test_a_deadline_that_is_moved_a_little_is_not_reminded_of_twice(night):
+    await night.sees("21:01", until("bo", "03:00"))
+    await night.sees("22:00", until("bo", "03:00"))
+    await night.sees("22:01", until("bo", "02:59"))
+    await night.sees("22:02", until("bo", "03:01"))
+    assert len(night.slack.posted) == 1
+
+
+async def test_the_smallest_lead_before_the_night_needs_no_other(night):
+    soon = until("bo", "22:40")
+    await night.sees("21:30", soon)
+    await night.sees("21:40", soon)
+    await night.sees("22:00", soon)
+    assert night.said == ["⏰ Bo · less than 1 h left"]
+
+
+async def test_a_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(night):
+    soon = until("bo", "07:00")
+    await night.sees("21:01", soon)
+    await night.sees("00:30", soon)
+    await night.sees("07:01", soon)
+    assert night.slack.posted == []
+    await night.sees("08:00", soon)
+    assert night.said == ["While it was quiet: 1 needs attention"]
+
+
+# The last hour at night
+
+
+async def test_the_last_hour_waits_unless_it_may_break_through(night):
+    soon = until("bo", "03:00")
+    await night.sees("21:01", soon)
+    await night.sees("22:00", soon)
+    await night.sees("02:00", soon)
+    await night.sees("03:00", soon)
+    assert len(night.slack.posted) == 1
+    await night.sees("08:00", soon)
+    assert night.said[1:2] == ["While it was quiet: 1 needs attention"]
+
+
+async def test_the_last_hour_breaks_through_when_it_is_set_to(store, clock):
+    night = await night_of(store, clock, LOUD_NIGHT)
+    soon = until("bo", "03:00")
+    await night.sees("21:01", soon)
+    await night.sees("22:00", soon)
+    await night.sees("02:00", soon, rejected("kf1"))
+    assert [line.broadcast for line in night.slack.posted] == [False, True]
+    assert CARE in str(night.slack.posted[1].message.blocks)
+    await night.sees("03:00", soon, rejected("kf1"))
+    assert len(night.slack.posted) == 2
+    await night.sees("08:00", soon, rejected("kf1"))
+    assert "While it was quiet: 2 need attention" in night.said
+
+
+async def test_the_reminder_before_the_night_brings_a_root_that_waited_along(night):
+    soon = until("bo", "03:55")
+    await night.sees("21:01", soon)
+    night.slack.outcomes = [Later(1000, "ratelimited")]
+    await night.sees("21:55", soon)
+    await night.sees("22:00", soon)
+    assert night.slack.posted == []
+    await night.sees("22:12", soon)
+    assert night.said == ["⏰ *Bo* · less than 5 h 55 min left"]
+
+
+# Whatever else waits
+
+
+async def test_what_could_not_be_posted_before_the_night_waits_for_the_morning(night):
+    night.slack.outcomes = [Later(600, "ratelimited")]
+    await night.sees("21:55", rejected("kf0"))
+    await night.sees("22:30", rejected("kf0"))
+    assert night.slack.posted == []
+    await night.sees("08:00", rejected("kf0"))
+    assert night.said == ["⛔ Kf0 · rejected"]
+
+
+async def test_a_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
+    night.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
+    await night.sees("23:00")
+    assert night.slack.posted == []
+    await night.sees("08:00")
+    assert night.slack.texts[0].startswith("WeChat refused this server's address")
+
+
+async def test_what_a_night_holds_is_not_overdue_before_the_morning(night):
+    async def overdue(text: str, audible_since: str) -> bool:
+        async with night.store.begin() as tx:
+            return await figures.overdue(tx, at(text), audible_since=at(audible_since))
+
+    await night.sees("23:00", rejected("kf0"))
+    assert not await overdue("07:00", "07:00")
+    assert not await overdue("08:04", "08:00")
+    assert await overdue("08:06", "08:00")

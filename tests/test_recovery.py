@@ -1,0 +1,160 @@
+"""The store wiped between two looks: what the channel has been told is told to nobody again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.ports import Blind, Later, Unknown
+from bot.recovery import REACH, Recovery
+from bot.store import Store
+from bot.store.tables import episode, message, meta, told
+from bot.watch import Look
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import VirtualClock
+from tests.fakes import FakeChannel
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SOON = invited("bo", expires_in=25 * HOUR)
+
+
+async def wipe(bot: Bot) -> Bot:
+    """Another process, on a store that has forgotten everything; the channel has not."""
+    async with bot.store.begin() as tx:
+        for table in (episode, message, told):
+            await tx.run(sa.delete(table))
+        await tx.run(
+            sa.update(meta).values(watching_since=None, last_read_at=None, accounts=0, next_poll_at=bot.clock())
+        )
+    return Bot(bot.store, bot.clock, bot.slack)
+
+
+@pytest.fixture
+async def bot(store: Store, clock: VirtualClock) -> Bot:
+    made = Bot(store, clock)
+    await made.reads(bound("anna"), invited("chen"), SOON, after=timedelta(0))
+    return made
+
+
+async def test_a_problem_that_was_told_is_not_told_again_and_its_message_lives_on(bot):
+    await bot.reads(rejected("chen"))
+    other = await wipe(bot)
+    await other.reads(rejected("chen"))
+    assert len(bot.slack.posted) == 1
+    assert bot.slack.text_now(bot.slack.posted[0].ts).startswith("Rejected: Chen")
+    await other.reads(bound("chen"))
+    assert bot.slack.text_now(bot.slack.posted[0].ts).startswith("Bound: Chen")
+    assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
+
+
+async def test_an_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
+    await bot.reads(rejected("chen"))
+    before = bot.slack.texts[0]
+    other = await wipe(bot)
+    await other.reads(rejected("chen"), after=5 * HOUR)
+    assert bot.slack.text_now(bot.slack.posted[0].ts) == before
+
+
+async def test_a_lead_that_was_told_stays_told_and_the_next_one_goes_to_the_thread(bot):
+    await bot.reads(SOON, after=2 * HOUR)
+    other = await wipe(bot)
+    await other.reads(SOON)
+    assert len(bot.slack.posted) == 1
+    await other.reads(SOON, after=18 * HOUR)
+    root, line = bot.slack.posted
+    assert line.thread_ts == root.ts
+
+
+async def test_a_last_hour_that_was_told_in_a_thread_is_not_told_again(bot):
+    await bot.reads(SOON, after=2 * HOUR)
+    await bot.reads(SOON, after=22.5 * HOUR)
+    assert len(bot.slack.posted) == 2
+    other = await wipe(bot)
+    await other.reads(SOON)
+    assert len(bot.slack.posted) == 2
+    await other.reads(bound("bo"))
+    assert bot.slack.text_now(bot.slack.posted[0].ts).startswith("Bound: Bo")
+
+
+async def test_a_deadline_that_moved_a_little_meanwhile_is_recognised(bot):
+    await bot.reads(SOON, after=2 * HOUR)
+    other = await wipe(bot)
+    await other.reads(invited("bo", expires_in=25 * HOUR + timedelta(seconds=90)))
+    assert len(bot.slack.posted) == 1
+
+
+async def test_what_is_there_and_was_never_told_is_summed_up_as_at_a_first_run(bot):
+    await bot.reads(rejected("chen"))
+    other = await wipe(bot)
+    await other.reads(rejected("chen"), rejected("dee"))
+    assert bot.slack.texts[1].startswith("Now watching 2 customer-service accounts")
+    assert "Dee" in bot.slack.texts[1]
+    assert "Chen" not in bot.slack.texts[1]
+
+
+async def test_what_a_digest_told_stays_told(bot):
+    names = [f"kf{number}" for number in range(6)]
+    await bot.reads(*(invited(name) for name in names))
+    await bot.reads(*(rejected(name) for name in names))
+    told_before = len(bot.slack.posted)
+    other = await wipe(bot)
+    await other.reads(*(rejected(name) for name in names))
+    await other.reads(bound(names[0]), *(rejected(name) for name in names[1:]))
+    assert len(bot.slack.posted) == told_before
+
+
+async def test_messages_older_than_a_fortnight_are_not_looked_for(bot):
+    await bot.reads(rejected("chen"))
+    other = await wipe(bot)
+    await other.reads(rejected("chen"), after=REACH + DAY)
+    assert bot.slack.texts[1].startswith("Now watching 1 customer-service account")
+
+
+@pytest.mark.parametrize("word", ["missing_scope", "not_in_channel"])
+async def test_without_the_right_to_read_it_goes_on_without(bot, word):
+    await bot.reads(rejected("chen"))
+    other = await wipe(bot)
+    bot.slack.unreadable = [Blind(word)]
+    await other.reads(rejected("chen"))
+    assert bot.slack.texts[1].startswith("Now watching 1 customer-service account")
+
+
+async def test_while_slack_does_not_answer_the_first_look_waits(bot):
+    await bot.reads(rejected("chen"))
+    other = await wipe(bot)
+    other.wechat.listed = (rejected("chen"),)
+    bot.slack.unreadable = [Unknown("TimeoutError"), Later(30, "ratelimited")]
+    assert [await other.watcher.tick() for _ in range(2)] == [Look.WAITS, Look.NOTHING_DUE]
+    bot.clock.forward(seconds=15)
+    assert await other.watcher.tick() is Look.WAITS
+    bot.clock.forward(seconds=15)
+    assert await other.watcher.tick() is Look.GOOD
+    await other.tells()
+    assert len(bot.slack.posted) == 1
+
+
+async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
+    await bot.reads(rejected("chen"))
+    await bot.reads(rejected("chen"), rejected("bo"))
+    bot.slack.page = 1
+    recovery = Recovery(bot.slack, clock)
+    pages: list[object] = []
+    history = bot.slack.history
+
+    async def faltering(**arguments: object) -> object:
+        pages.append(arguments["cursor"])
+        return Later(1, "ratelimited") if len(pages) == 2 else await history(**arguments)
+
+    bot.slack.history = faltering
+    assert await recovery.read() is None
+    assert [past.ts for past in await recovery.read()] == [posted.ts for posted in reversed(bot.slack.posted)]
+    assert pages == ["", "1", "1"]
+
+
+async def test_a_new_installation_finds_nothing_and_begins(store, clock):
+    fresh = Bot(store, clock, FakeChannel(clock=clock))
+    await fresh.reads(bound("anna"), after=timedelta(0))
+    assert (fresh.slack.looks, fresh.slack.posted) == (1, [])
