@@ -21,7 +21,7 @@ from bot.blocks.status import Status
 from bot.blocks.troubles import trouble
 from bot.grammar import Find, Help, List, Overview, Request, Show, Unknown
 from bot.ports import Accounts, Clock, Message
-from wechat_kf import KfError, KfList, OnlineKf
+from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 
 ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
 
@@ -38,17 +38,20 @@ class Answers:
         now: Clock,
         leads: Sequence[timedelta],
         status: Callable[[], Awaitable[Status]],
+        story: Callable[[KfAccount], Awaitable[str]],
         spoken: ZoneInfo | None = None,
         on_good_read: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_good_read` is called after each good read, and may not raise or wait.
 
+        `story` tells what became of an account's invitation so far, in mrkdwn; "" when nothing is known of it.
         `spoken` is the zone of texts that Slack does not put into the reader's own; None is UTC.
         """
         self._accounts = accounts
         self._now = now
         self._leads = leads
         self._status = status
+        self._story = story
         self._spoken = spoken
         self._on_good_read = on_good_read
         self._last_good: Reading | None = None
@@ -88,7 +91,9 @@ class Answers:
         try:
             reading = await self._read()
             row = search.pick(reading.rows, text)
-            return details(reading, row, await online) if row else found(reading, text, 1)
+            if row is None:
+                return found(reading, text, 1)
+            return details(reading, row, await online, await self._story(row.account))
         finally:
             online.cancel()
 

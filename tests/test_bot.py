@@ -16,8 +16,8 @@ import pytest
 from multidict import CIMultiDict
 
 from bot.demo.blockkit import mentions, problems
-from bot.demo.slack import RESPONSE_URL, error, http_error, sign
-from tests.running import ALERTS, CARE, World, answers, bot_in_loop, sqlite, until, world
+from bot.demo.slack import RESPONSE_URL, http_error, sign
+from tests.running import CARE, World, answers, bot_in_loop, sqlite, until, world
 from wechat_kf.simulator import Fault, Kind
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -353,61 +353,7 @@ async def test_a_body_that_breaks_off_is_no_fault_of_ours(place, url, caplog):
     assert "Traceback" not in caplog.text
 
 
-# Alerts
-
-
-async def test_a_rejection_is_told_in_the_channel_and_its_details_to_whoever_asks(place):
-    async with bot_in_loop(place):
-        await until(lambda: len(place.wechat.log) > 2)
-        place.wechat.reject("bo@harbour_tea")
-        await until(lambda: place.texts)
-        (alert,) = place.slack.messages(ALERTS)
-        assert alert.text.startswith("Rejected: 小波 (bo@harbour_tea). bo•••le declined the invitation.")
-        assert alert.metadata["event_type"] == "kf_alert"
-        said = await place.slack.click(alert, "alert.details", user="U0TOM")
-        details = await said.answer()
-        assert (details.only_for, details.channel) == ("U0TOM", ALERTS)
-        assert "bo_example declined the invitation" in details.text
-        assert "Access token" in json.dumps((await _status(place)).blocks)
-
-
-async def _status(place: World):
-    return await (await place.slack.command("status", channel=CARE)).answer()
-
-
-async def test_check_now_looks_again_and_the_notice_says_it_is_over(place):
-    place.wechat.allow_list = ()
-    async with bot_in_loop(place, POLL_SECONDS="900"):
-        await until(lambda: place.texts)
-        (notice,) = place.slack.messages(ALERTS)
-        assert notice.text.startswith("WeChat refused this server's address, 203.0.113.7")
-        place.wechat.allow_list = None
-        said = await place.slack.click(notice, "health.check")
-        assert (await said.answer()).text.startswith("Nothing needs attention")
-        await until(lambda: place.texts[0].startswith("WeChat answers again"))
-
-
-async def test_a_channel_without_the_bot_is_said_by_status(place):
-    place.slack.channels[ALERTS].is_member = False
-    place.slack.channels[ALERTS].is_private = True
-    async with bot_in_loop(place):
-        await until(lambda: len(place.wechat.log) > 2)
-        place.wechat.reject("bo@harbour_tea")
-        await until(lambda: any(call.method == "chat.postMessage" for call in place.slack.calls))
-        await asyncio.sleep(0.1)
-        text = (await _status(place)).text
-    assert "1 alert could not be posted" in text or "not a member" in text
-    assert len([call for call in place.slack.calls if call.method == "chat.postMessage"]) == 1
-
-
-@pytest.mark.parametrize("word", ["internal_error", "fatal_error"])
-async def test_a_lost_reply_is_waited_out_and_sent_again(place, word):
-    place.slack.arm("chat.postMessage", error(word))
-    async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
-        await until(lambda: len(place.wechat.log) > 2)
-        place.wechat.reject("bo@harbour_tea")
-        await until(lambda: place.texts)
-    assert len([call for call in place.slack.calls if call.method == "chat.postMessage"]) == 2
+# While something is away
 
 
 async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):

@@ -47,8 +47,12 @@ async def status():
     return Status("1.0.0")
 
 
-def answers(wechat, clock=None, **other):
-    return Answers(wechat, now=clock or VirtualClock(), leads=LEADS, status=status, **other)
+async def untold(account):
+    return ""
+
+
+def answers(wechat, clock=None, story=untold, **other):
+    return Answers(wechat, now=clock or VirtualClock(), leads=LEADS, status=status, story=story, **other)
 
 
 @pytest.mark.parametrize(

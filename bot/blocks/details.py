@@ -28,10 +28,12 @@ _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = kit.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
 
 
-def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None) -> Message:
+def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story: str = "") -> Message:
     """Everything about one account, whole WeChat IDs included: for the eyes of one person.
 
-    `online` is None when it is not known who is online.
+    Args:
+        online: None when it is not known who is online.
+        story: what became of its invitation so far, in mrkdwn, if that is known.
     """
     account = row.account
     sentence, advice = _sentence(row), NEXT.get(row.seen, "")
@@ -42,6 +44,7 @@ def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None) -> Me
             f"{sentence}\n*Next:* {advice}" if advice else sentence,
             fields=[kit.field(title, value) for title, value in _facts(row, now_online) if value],
         ),
+        *([kit.section(story, expand=True)] if story else []),
         kit.actions(kit.refresh(values.show(values.handle(account.key))), kit.console()),
         rows.source(reading, "only you see this, with whole WeChat IDs"),
     ]

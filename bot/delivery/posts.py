@@ -54,7 +54,7 @@ class Posts:
             return True  # too late to begin: the row waits out its lease, and is claimed anew
         outcome = await self._channel.post(
             subject.post(self._look),
-            # What was refused goes once more, as little of it as is complete: too many marks may have been at fault.
+            # What was refused goes once more, and as little as possible: its marks may have been too many.
             metadata=self._marks.metadata(row.id, () if row.text_only else row.events),
             thread_ts=subject.root.ts if subject.root else None,
             broadcast=row.broadcast,

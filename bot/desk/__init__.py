@@ -54,6 +54,7 @@ class Desk:
             leads=settings.alert_leads,
             spoken=settings.timezone if settings.timezone_given else None,
             status=standing.status,
+            story=standing.story,
             on_good_read=self._hasten,
         )
 

@@ -1,4 +1,4 @@
-"""How the bot itself stands: looked up in the store and the settings, for `/kf status` and the metrics."""
+"""How things stand: looked up in the store and the settings, for `/kf status`, `/kf show` and the metrics."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from datetime import datetime
 from bot import __version__
 from bot.blocks.health import title_of
 from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status
+from bot.blocks.timeline import timeline
+from bot.episodes import Episode, State
 from bot.metrics import Figures
 from bot.outages import Incident
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import Store, StoreError, figures, memory, rows
 from bot.tasks import in_time
+from wechat_kf import KfAccount
 
 STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
 
@@ -56,6 +59,18 @@ class Standing:
         except (*StoreError, TimeoutError):
             return None
 
+    async def story(self, account: KfAccount) -> str:
+        """What became of an account's newest invitation so far, for `/kf show`; "" when that is not known."""
+        if self.store is None:
+            return ""
+        try:
+            found = await in_time(self._newest(self.store, rows.storable(account).key), STORE_SECONDS)
+        except (*StoreError, TimeoutError):
+            return ""
+        if found is None or found.state in (State.CANCELLED, State.REMOVED, State.REPLACED):
+            return ""
+        return timeline(found, self.settings.slack_alert_channel)
+
     async def overdue(self) -> bool:
         """Whether a message should have been told long ago, or nobody knows. What quiet hours hold is not late."""
         quiet, now = self.settings.quiet, self.clock()
@@ -69,6 +84,10 @@ class Standing:
                 return await figures.overdue(tx, now, audible_since=since)
         except StoreError:
             return True
+
+    async def _newest(self, store: Store, seat: str) -> Episode | None:
+        async with store.begin() as tx:
+            return next((one for one in await rows.latest(tx, [seat]) if one.seat == seat), None)
 
     async def _recall(self, store: Store, known: Status) -> Status:
         async with store.begin() as tx:

@@ -1,0 +1,259 @@
+"""Alerts as people meet them: posted, clicked, looked up and kept true, by the whole bot between its stand-ins."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.demo.servers import serve
+from bot.demo.slack import Message, dropped, error, http_error, reply_lost
+from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+
+CARE_LEADS = "<!subteam^S0CARE>"
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(sqlite(tmp_path)) as made:
+        made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
+        made.invite("bo", timedelta(days=3), "小波")
+        yield made
+
+
+async def rejection(place: World) -> Message:
+    """小波 declines, and the channel is told."""
+    await until(lambda: len(place.wechat.log) > 2)
+    place.wechat.reject("bo@harbour_tea")
+    await until(lambda: place.texts)
+    return place.slack.messages(ALERTS)[0]
+
+
+def shown(place: World) -> str:
+    """What the channel's first message shows now."""
+    return json.dumps(place.slack.messages(ALERTS)[0].blocks, ensure_ascii=False)
+
+
+def posts(place: World) -> int:
+    return len([call for call in place.slack.calls if call.method == "chat.postMessage"])
+
+
+async def test_a_rejection_is_told_in_the_channel_and_its_details_to_whoever_asks(place):
+    async with bot_in_loop(place):
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: place.texts)
+        (alert,) = place.slack.messages(ALERTS)
+        assert alert.text.startswith("Rejected: 小波 (bo@harbour_tea). bo•••le declined the invitation.")
+        assert alert.metadata["event_type"] == "kf_alert"
+        said = await place.slack.click(alert, "alert.details", user="U0TOM")
+        details = await said.answer()
+        assert (details.only_for, details.channel) == ("U0TOM", ALERTS)
+        assert "bo_example declined the invitation" in details.text
+        assert "Access token" in json.dumps((await _status(place)).blocks)
+
+
+async def _status(place: World):
+    return await (await place.slack.command("status", channel=CARE)).answer()
+
+
+async def test_check_now_looks_again_and_the_notice_says_it_is_over(place):
+    place.wechat.allow_list = ()
+    async with bot_in_loop(place, POLL_SECONDS="900"):
+        await until(lambda: place.texts)
+        (notice,) = place.slack.messages(ALERTS)
+        assert notice.text.startswith("WeChat refused this server's address, 203.0.113.7")
+        place.wechat.allow_list = None
+        said = await place.slack.click(notice, "health.check")
+        assert (await said.answer()).text.startswith("Nothing needs attention")
+        await until(lambda: place.texts[0].startswith("WeChat answers again"))
+
+
+async def test_a_channel_without_the_bot_is_said_by_status(place):
+    place.slack.channels[ALERTS].is_member = False
+    place.slack.channels[ALERTS].is_private = True
+    async with bot_in_loop(place):
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: any(call.method == "chat.postMessage" for call in place.slack.calls))
+        await asyncio.sleep(0.1)
+        text = (await _status(place)).text
+    assert "1 alert could not be posted" in text or "not a member" in text
+    assert len([call for call in place.slack.calls if call.method == "chat.postMessage"]) == 1
+
+
+# People in charge
+
+
+async def test_a_click_changes_the_message_at_once_and_says_nothing_else(place):
+    async with bot_in_loop(place):
+        clicked = await place.slack.click(await rejection(place), "alert.ack", user="U0MEI")
+        assert (clicked.ack.status, clicked.ack.body) == (200, "")
+        await until(lambda: "Acknowledged by <@U0MEI>" in shown(place), within=5)
+        await until(lambda: len(place.texts) == 2)
+        again = await place.slack.click(place.slack.messages(ALERTS)[0], "alert.undo", user="U0TOM")
+        await until(lambda: "Acknowledged" not in shown(place), within=5)
+        assert clicked.url.uses == again.url.uses == 0
+
+
+async def test_whoever_clicks_second_learns_who_was_first(place):
+    async with bot_in_loop(place):
+        alert = await rejection(place)
+        await place.slack.click(alert, "alert.ack", user="U0MEI")
+        await until(lambda: "Acknowledged" in shown(place))
+        late = await place.slack.click(alert, "alert.ack", user="U0TOM")
+        assert (await late.answer()).text == "mei has acknowledged this already."
+
+
+async def test_a_click_while_the_store_is_away_says_that_nothing_changed(place):
+    async with bot_in_loop(place):
+        alert = await rejection(place)
+    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db"):
+        said = await place.slack.click(alert, "alert.ack")
+        assert (await said.answer()).text.startswith("The database does not answer")
+
+
+async def test_show_tells_what_became_of_the_invitation(place):
+    async with bot_in_loop(place):
+        alert = await rejection(place)
+        await place.slack.click(alert, "alert.ack", user="U0MEI")
+        await until(lambda: "Acknowledged" in shown(place))
+        said = await place.slack.command("show bo@harbour_tea", channel=CARE)
+        story = json.dumps((await said.answer()).blocks, ensure_ascii=False)
+    assert "*This invitation*  told in <#C0ALERTS>" in story
+    assert "👤 acknowledged by <@U0MEI>" in story
+
+
+async def test_a_mention_is_posted_once_and_gone_at_the_first_edit(place):
+    place.slack.may_mention = {CARE_LEADS}
+    async with bot_in_loop(place, ALERT_MENTION="S0CARE"):
+        alert = await rejection(place)
+        assert CARE_LEADS in json.dumps(alert.blocks)
+        await place.slack.click(alert, "alert.ack")
+        await until(lambda: "Acknowledged" in shown(place))
+        assert CARE_LEADS not in shown(place)
+
+
+async def test_a_zone_that_is_set_is_named_in_texts(place):
+    async with bot_in_loop(place, TIMEZONE="Asia/Shanghai"):
+        alert = await rejection(place)
+        said = await place.slack.command("list", channel=CARE)
+        answer = (await said.answer()).text
+    assert "Asia/Shanghai" in alert.text
+    assert "UTC" not in json.dumps(alert.blocks) + alert.text
+    assert "Asia/Shanghai" in answer
+    assert "UTC" not in answer
+
+
+# Once
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        reply_lost(),
+        http_error(502, taken=True),
+        error("internal_error", taken=True),
+        error("fatal_error", taken=True),
+    ],
+    ids=["reply lost", "502", "internal_error", "fatal_error"],
+)
+async def test_what_slack_took_without_saying_so_is_found_and_kept_true(place, fault):
+    place.slack.arm("chat.postMessage", fault)
+    async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
+        await rejection(place)
+        await until(lambda: any(call.method == "conversations.history" for call in place.slack.calls[2:]))
+        place.wechat.accept("bo@harbour_tea")
+        await until(lambda: place.texts[0].startswith("Bound: 小波"))
+        await until(lambda: len(place.texts) == 2)
+    assert posts(place) == 2
+    assert [message.thread_ts for message in place.slack.messages(ALERTS)] == [
+        None,
+        place.slack.messages(ALERTS)[0].ts,
+    ]
+
+
+@pytest.mark.parametrize("fault", [dropped(), error("internal_error"), http_error(503)], ids=str)
+async def test_what_slack_did_not_take_is_sent_again(place, fault):
+    place.slack.arm("chat.postMessage", fault)
+    async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
+        await rejection(place)
+        await asyncio.sleep(1)
+    assert (posts(place), len(place.texts)) == (2, 1)
+
+
+async def test_without_the_history_scope_an_urgent_alert_is_repeated_and_says_so(place):
+    place.slack.scopes -= {"channels:history"}
+    place.slack.arm("chat.postMessage", reply_lost())
+    async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
+        await rejection(place)
+        await until(lambda: len(place.texts) == 2)
+    first, second = place.texts
+    assert second == f"{first} Possible repeat: Slack did not confirm the first posting."
+
+
+async def test_a_new_database_repeats_nothing(place, tmp_path):
+    async with bot_in_loop(place):
+        await rejection(place)
+    async with bot_in_loop(place, DATABASE_URL=f"sqlite:///{tmp_path / 'another.db'}"):
+        reads = len(place.wechat.log)
+        await until(lambda: len(place.wechat.log) > reads + 2)
+        assert len(place.texts) == 1
+
+
+# Who watches the watcher
+
+
+async def test_metrics_and_heartbeat_tell_that_all_is_well(place):
+    beats: list[str] = []
+
+    async def beat(request: web.Request) -> web.Response:
+        beats.append(request.path_qs)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", beat)
+    async with serve(app) as alarm, bot_in_loop(place, HEARTBEAT_URL=f"{alarm}/ping/secret-word?x=1") as url:
+        await rejection(place)
+        await until(lambda: len(beats) > 1)
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
+            figures = await answer.text()
+    assert set(beats) == {"/ping/secret-word?x=1"}
+    assert 'wechat_kf_posts_total{result="sent"} 1.0' in figures
+    assert 'wechat_kf_messages{state="sent"} 1.0' in figures
+    assert "wechat_kf_store_up 1.0" in figures
+    assert "bo@" not in figures
+
+
+async def test_no_heartbeat_while_an_alert_is_late(place, tmp_path):
+    beats: list[str] = []
+
+    async def beat(request: web.Request) -> web.Response:
+        beats.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/", beat)
+    place.slack.channels[ALERTS].is_archived = True
+    async with bot_in_loop(place):
+        await until(lambda: len(place.wechat.log) > 2)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: posts(place))
+    _make_old(tmp_path / "kf.db")
+    async with serve(app) as alarm, bot_in_loop(place, HEARTBEAT_URL=alarm):
+        reads = len(place.wechat.log)
+        await until(lambda: len(place.wechat.log) > reads + 2)
+    assert beats == []
+
+
+def _make_old(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as store, store:
+        store.execute("UPDATE message SET created_at = datetime(created_at, '-6 minutes')")
