@@ -112,8 +112,11 @@ class FakeChannel:
 
     def text_now(self, ts: str) -> str:
         """What a message says at present."""
-        edits = [message.text for edited, message in self.edited if edited == ts]
-        return (edits or [one.message.text for one in self.posted if one.ts == ts])[-1]
+        return self.message_now(ts).text
+
+    def message_now(self, ts: str) -> Message:
+        edits = [message for edited, message in self.edited if edited == ts]
+        return (edits or [one.message for one in self.posted if one.ts == ts])[-1]
 
     def _check(self, message: Message, *, edit: bool = False) -> None:
         """Whatever is posted must be such that Slack takes it, and pings nobody; an edit pings nobody anyway."""

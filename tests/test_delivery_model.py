@@ -1,0 +1,137 @@
+"""Random nights through the whole bot: faults of Slack, restarts, people, in any order. What people read is judged.
+
+The oracle knows only what happened at WeChat, and counts what stands in the channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bot.ports import Held, Later, Refused, Unknown
+from bot.store import Store
+from tests.accounts import bound, invited
+from tests.bots import Bot
+from tests.conftest import APPID, NOW, VirtualClock
+from tests.fakes import LOST, FakeChannel
+
+SEATS = tuple(f"kf{number}" for number in range(7))
+FAULTS = [
+    LOST,
+    Unknown("TimeoutError"),
+    Later(30, "ratelimited"),
+    Held("not_in_channel"),
+    Held("channel_not_found"),
+]
+
+
+class Nights(RuleBasedStateMachine):
+    """One channel, one store, and bots that come and go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = VirtualClock()
+        self.slack = FakeChannel(clock=self.clock)
+        self.statuses = dict.fromkeys(SEATS, "waiting")
+        self.refused = False
+
+    @initialize()
+    def it_watches(self) -> None:
+        self.runner = asyncio.Runner()
+        self.folder = tempfile.mkdtemp()
+        self.bots = [self._bot(), self._bot()]
+        self._look(self.bots[0])
+
+    @rule(seats=st.sets(st.sampled_from(SEATS), min_size=1), worker=st.integers(0, 1))
+    def some_decline(self, seats: set[str], worker: int) -> None:
+        for seat in seats:
+            if self.statuses[seat] == "waiting":
+                self.statuses[seat] = "rejected"
+        self._look(self.bots[worker])
+
+    @rule(seat=st.sampled_from(SEATS), worker=st.integers(0, 1))
+    def one_accepts(self, seat: str, worker: int) -> None:
+        if self.statuses[seat] == "waiting":
+            self.statuses[seat] = "bound"
+        self._look(self.bots[worker])
+
+    @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3))
+    def slack_fails(self, faults: list) -> None:
+        self.slack.outcomes += faults
+
+    @precondition(lambda self: not self.refused)
+    @rule()
+    def slack_refuses_a_message_once(self) -> None:
+        self.refused = True  # a second time the message would be given up, and rightly so
+        self.slack.outcomes.append(Refused("invalid_blocks"))
+
+    @rule(worker=st.integers(0, 1))
+    def a_bot_is_restarted(self, worker: int) -> None:
+        self.bots[worker] = self._bot()
+
+    @rule(seconds=st.sampled_from([1, 12, 50, 60, 331, 3600]), worker=st.integers(0, 1))
+    def time_passes(self, seconds: int, worker: int) -> None:
+        self.clock.forward(seconds=seconds)
+        self._run(self.bots[worker].tells())
+
+    @rule(seat=st.sampled_from(SEATS), deed=st.sampled_from(["alert.ack", "alert.undo"]), worker=st.integers(0, 1))
+    def somebody_clicks(self, seat: str, deed: str, worker: int) -> None:
+        bot = self.bots[worker]
+        self._run(bot.clicks(deed, f"v1:{self._run(bot.episode_id(seat))}"))
+
+    @invariant()
+    def nothing_stands_there_twice(self) -> None:
+        marks = Counter(
+            mark
+            for posted in self.slack.posted
+            for mark in posted.metadata["event_payload"]["e"].split(",")
+            if mark
+        )
+        keys = Counter(posted.metadata["event_payload"]["k"] for posted in self.slack.posted)
+        assert max(marks.values(), default=1) == max(keys.values(), default=1) == 1
+
+    def teardown(self) -> None:
+        """In the end Slack is well, and everything that is still true has been said once."""
+        if hasattr(self, "runner"):
+            try:
+                self._end()
+            finally:
+                self.runner.close()
+                shutil.rmtree(self.folder)
+
+    def _end(self) -> None:
+        self.slack.outcomes.clear()
+        for _ in range(3):
+            self._look(self.bots[0])
+        rejected = {seat.capitalize() for seat, status in self.statuses.items() if status == "rejected"}
+        told = "".join(text for text in self.slack.texts if "ejected" in text)
+        assert {name for name in rejected if name not in told} == set()
+        roots = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
+        bound_now = [seat.capitalize() for seat, status in self.statuses.items() if status == "bound"]
+        assert [text for text in roots for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
+
+    def _bot(self) -> Bot:
+        store = Store.at(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID)
+        return Bot(store, self.clock, self.slack)
+
+    def _look(self, bot: Bot) -> None:
+        rows = []
+        for seat, status in self.statuses.items():
+            rows.append(bound(seat) if status == "bound" else invited(seat, status=status, at=NOW))
+        self._run(bot.reads(*rows))
+
+    def _run(self, work):
+        return self.runner.run(work)
+
+
+TestNights = Nights.TestCase
+TestNights.settings = settings(
+    max_examples=25, stateful_step_count=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+)
