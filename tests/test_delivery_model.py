@@ -15,7 +15,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.ports import Held, Later, Refused, Unknown
+from bot.ports import Held, Later, Outcome, Refused, Unknown
 from bot.store import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot
@@ -24,6 +24,7 @@ from tests.fakes import LOST, FakeChannel
 
 SEATS = tuple(f"kf{number}" for number in range(7))
 FAULTS = [
+    LOST,
     LOST,
     Unknown("TimeoutError"),
     Later(30, "ratelimited"),
@@ -49,8 +50,13 @@ class Nights(RuleBasedStateMachine):
         self.bots = [self._bot(), self._bot()]
         self._look(self.bots[0])
 
-    @rule(seats=st.sets(st.sampled_from(SEATS), min_size=1), worker=st.integers(0, 1))
-    def some_decline(self, seats: set[str], worker: int) -> None:
+    @rule(
+        seats=st.sets(st.sampled_from(SEATS), min_size=1),
+        worker=st.integers(0, 1),
+        fault=st.none() | st.sampled_from(FAULTS),
+    )
+    def some_decline(self, seats: set[str], worker: int, fault: Outcome | None) -> None:
+        self.slack.outcomes = [*([fault] if fault else []), *self.slack.outcomes]
         for seat in seats:
             if self.statuses[seat] == "waiting":
                 self.statuses[seat] = "rejected"
@@ -110,6 +116,7 @@ class Nights(RuleBasedStateMachine):
         self.slack.outcomes.clear()
         for _ in range(3):
             self._look(self.bots[0])
+        self.nothing_stands_there_twice()
         rejected = {seat.capitalize() for seat, status in self.statuses.items() if status == "rejected"}
         told = "".join(text for text in self.slack.texts if "ejected" in text)
         assert {name for name in rejected if name not in told} == set()
