@@ -326,6 +326,40 @@ async def test_a_digest_names_everybody_and_follows_its_members(bot):
     assert len(bot.slack.posted) == 4
 
 
+async def test_a_storm_of_a_hundred_rejections_is_five_posts_through_every_429(bot):
+    names = [f"kf{number:03}" for number in range(100)]
+    await bot.reads(*(invited(name) for name in names))
+    bot.slack.outcomes = [Later(30, "ratelimited")] * 3
+    await bot.reads(*(rejected(name) for name in names))
+    for _ in range(10):
+        bot.slack.outcomes = [Later(30, "ratelimited")] * 2
+        bot.clock.forward(seconds=30)
+        await bot.tells()
+    bot.slack.outcomes = []
+    bot.clock.forward(seconds=30)
+    await bot.tells()
+    root, *thread = bot.slack.posted
+    assert root.message.text.startswith("100 invitations changed at once: 100 rejected")
+    assert [line.thread_ts for line in thread] == [root.ts] * 4
+    named = "".join(str(line.message.blocks) for line in thread)
+    assert [name for name in names if name.capitalize() not in named] == []
+    first_named = [line.message.text.split("(")[1].split("@")[0] for line in thread]
+    assert first_named == sorted(first_named)
+
+
+async def test_a_private_channel_that_the_bot_is_invited_to_late_gets_what_is_still_true(bot):
+    refused = [Held("channel_not_found")] * 3
+    bot.slack.outcomes = [*refused]
+    await bot.reads(rejected("bo"), rejected("chen"), rejected("dee"))
+    await bot.reads(rejected("bo"), bound("chen"), rejected("dee"))
+    await bot.reads(rejected("bo"), bound("chen"), rejected("dee"))
+    assert bot.slack.posted == []
+    bot.slack.outcomes = []  # /invite
+    bot.clock.forward(minutes=5)
+    await bot.tells()
+    assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Dee"]
+
+
 async def test_the_last_hour_of_a_seat_in_a_digest_gets_a_root_of_its_own(bot):
     names = [f"kf{number}" for number in range(6)]
     soon = [invited(name, expires_in=25 * HOUR) for name in names]
