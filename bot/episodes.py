@@ -151,6 +151,7 @@ class Hand:
     name: str  # as Slack sent it: foreign text
     at: datetime
     until: datetime | None = None
+    batch: str = ""  # the message whose button took many in hand at once
 
 
 @dataclass(frozen=True, slots=True)

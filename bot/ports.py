@@ -90,6 +90,7 @@ class Past:
     thread_ts: str | None  # of its root, if it is a reply
     key: str  # the mark of the message
     events: tuple[str, ...]  # the marks of what it tells
+    shape: str = ""  # what kind of message it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,13 @@ class History(Protocol):
     """What stands in the channel, or in one of its threads. One call is one request; nothing raises."""
 
     async def history(
-        self, *, oldest: datetime, thread_ts: str | None = None, cursor: str = "", within: float
+        self,
+        *,
+        oldest: datetime,
+        latest: datetime | None = None,
+        thread_ts: str | None = None,
+        cursor: str = "",
+        within: float,
     ) -> Page | Blind | Later | Held | Gone | Unknown: ...
 
 

@@ -147,15 +147,15 @@ def test_a_wrong_clock_is_told_with_what_it_does():
     )
 
 
-def test_a_clock_that_is_right_again_was_wrong_for_some_time():
-    message = notice(SKEW, Cause.CLOCK_PROBLEM, over_at=SINCE + 39 * MINUTE)
+def test_a_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
+    message = notice(SKEW, Cause.CLOCK_PROBLEM, over_at=SINCE - 39 * MINUTE)
     assert not loud(message)
     assert buttons(message) == {}
     assert shown(message) == [
-        "✅ *This server’s clock is right again*\nIt was wrong for 39 min.",
-        f"The clock was wrong · since {SINCE_TOKEN} · off by 4 min",
+        "✅ *This server’s clock is right again*\nIt agrees with WeChat’s.",
+        "The clock was wrong · off by 4 min",
     ]
-    assert message.text == "This server's clock is right again. It was wrong for 39 min."
+    assert message.text == "This server's clock is right again. It agrees with WeChat's."
 
 
 def test_a_wrong_clock_of_which_no_more_is_known():
@@ -178,8 +178,8 @@ def test_a_wrong_clock_of_which_no_more_is_known():
             SKEW,
             Cause.CLOCK_PROBLEM,
             True,
-            "✅ The clock is right again, after 39 min.",
-            "The clock is right again, after 39 min.",
+            "✅ The clock is right again.",
+            "The clock is right again.",
         ),
         (
             ADDRESS,

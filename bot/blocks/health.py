@@ -46,8 +46,9 @@ def note(facts: Mapping[str, Any]) -> Message:
     """A line in the thread of a notice: it is over, or it has become another trouble, or is back."""
     cause = facts["cause"]
     if facts["over"]:
-        over = "The clock is right again" if cause == Cause.CLOCK_PROBLEM else "WeChat answers again"
-        said = f"{over}, after {span(timedelta(seconds=facts['seconds']))}."
+        said = f"WeChat answers again, after {span(timedelta(seconds=facts['seconds']))}."
+        if cause == Cause.CLOCK_PROBLEM:
+            said = "The clock is right again."  # for how long it was not, it cannot tell
         return Message(said, [kit.section(f"{kit.FINE} {said}")])
     what = _trouble(Fault(**facts["fault"]), cause)
     return Message(what.spoken, [kit.section(f"{kit.TROUBLE} {' · '.join([what.title, *what.facts])}")])
@@ -82,17 +83,22 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
 
 
 def _over(incident: Incident, what: Trouble) -> Message:
+    since = [f"since {date(incident.since)}"] if incident.cause != Cause.CLOCK_PROBLEM else []
     length = span((incident.over_at or incident.since) - incident.since)
     title, told = "WeChat answers again", f"Out for {length}. What changed meanwhile has been told."
     before = what.title
     if incident.cause == Cause.CLOCK_PROBLEM:
-        title, told = "This server’s clock is right again", f"It was wrong for {length}."
-        before = "The clock was wrong"
+        # For how long it was not cannot be told: that time was measured with it.
+        title, told, before = (
+            "This server’s clock is right again",
+            "It agrees with WeChat’s.",
+            "The clock was wrong",
+        )
     return Message(
         f"{title}. {told}".replace("’", "'"),
         [
             kit.section(f"{kit.FINE} *{title}*\n{told}"),
-            kit.context(" · ".join([before, f"since {date(incident.since)}", *what.facts])),
+            kit.context(" · ".join([before, *since, *what.facts])),
         ],
     )
 

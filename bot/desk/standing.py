@@ -102,7 +102,7 @@ class Standing:
             next_read_at=recalled.next_poll_at,
             wechat_problem=title_of(incident) if incident and not incident.over_at else "",
             clock_problem=clock.fault.detail if clock and not clock.over_at else "",
-            last_problem=_last(incident, clock),
+            last_problem=_last(incident),
             pending=waiting.pending,
             oldest_pending=waiting.oldest,
             held=recalled.held or "",
@@ -125,10 +125,7 @@ class Standing:
         )
 
 
-def _last(*incidents: Incident | None) -> PastProblem | None:
-    """The newest stretch of trouble that is over."""
-    over = [incident for incident in incidents if incident and incident.over_at]
-    if not over:
+def _last(incident: Incident | None) -> PastProblem | None:
+    if incident is None or incident.over_at is None:
         return None
-    newest = max(over, key=lambda incident: incident.over_at or incident.since)
-    return PastProblem(title_of(newest), (newest.over_at or newest.since) - newest.since, newest.since)
+    return PastProblem(title_of(incident), incident.over_at - incident.since, incident.since)
