@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from bot.deadlines import advance
 from bot.episodes import Change, Episode, Hand
-from bot.hands import Deed, Snooze, acknowledge, snooze, undo
+from bot.hands import Deed, Snooze, acknowledge, snooze, unacknowledge, unsnooze
 from bot.ledger import Ledger
-from bot.outbox import Root, Shape
+from bot.outbox import Shape
 from bot.outbox.planning import by_hand
 from bot.ports import Click, Clock
 from bot.store import Store, Tx, memory, queue, rows, views
 
-# A value of ours: `v1:EPISODE`, `v1:EPISODE:1h`, `v1:batch:MESSAGE`.
-_VALUE = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<snooze>1h|4h|morning))?", re.ASCII)
-_ACTIONS = ("alert.ack", "alert.snooze", "alert.undo")
+# A value of ours: `v1:EPISODE`, `v1:batch:MESSAGE`, and last what is chosen, or undone.
+_VALUE = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<choice>[0-9a-z]{1,10}))?", re.ASCII)
 LONGEST_NAME = 200  # characters of a person's name that are kept
 
 
@@ -27,7 +24,7 @@ LONGEST_NAME = 200  # characters of a person's name that are kept
 class Order:
     """What a click asks for."""
 
-    action_id: str
+    deed: Deed
     id: str  # of an episode, or of a message
     batch: bool = False
     snooze: Snooze | None = None
@@ -44,12 +41,20 @@ class Done:
 def order_of(click: Click) -> Order | None:
     """Read a click on an alert. None for anything odd: it may be forged, or older than a release."""
     match = _VALUE.fullmatch(click.value)
-    if match is None or click.action_id not in _ACTIONS:
+    if match is None:
         return None
-    chosen = Snooze(match["snooze"]) if match["snooze"] else None
-    if (click.action_id == "alert.snooze") != (chosen is not None) or (match["batch"] and chosen):
-        return None
-    return Order(click.action_id, match["id"], batch=bool(match["batch"]), snooze=chosen)
+    batch, choice = bool(match["batch"]), match["choice"]
+    match click.action_id, choice:
+        case "alert.ack", None:
+            return Order(Deed.ACKNOWLEDGED, match["id"], batch)
+        case "alert.snooze", ("1h" | "4h" | "morning") if not batch:
+            return Order(Deed.SNOOZED, match["id"], snooze=Snooze(choice))
+        case "alert.undo", "snooze" if not batch:
+            return Order(Deed.UNSNOOZED, match["id"])
+        # It says what it undoes: a button that is out of date must not take back something else.
+        case "alert.undo", ("ack" | None) if batch or choice:
+            return Order(Deed.UNACKNOWLEDGED, match["id"], batch)
+    return None
 
 
 class Acts:
@@ -70,18 +75,19 @@ class Acts:
         """
         async with self._store.begin() as tx:
             await memory.recall(tx, lock=True)
-            now = self._clock()
+            hand = self._hand(order, click)
             found = await self._members(tx, order)
-            name = rows.plain(click.user_name)[:LONGEST_NAME] or click.user_id
-            hand = Hand(
-                rows.plain(click.user_id), name, now, order.snooze.until(now, self._zone) if order.snooze else None
-            )
-            acted = [(before, *act) for before in found if (act := self._act(order, before, hand))]
-            for deed in dict.fromkeys(deed for _, _, deed in acted):
-                after = [episode for _, episode, done in acted if done is deed]
-                await self._say(tx, order, after, deed, hand)
-            await self._write(tx, [Change(before, after) for before, after, _ in acted], now)
-        return Done(tuple(after for _, after, _ in acted), tuple(found))
+            changes = [Change(before, after) for before in found if (after := self._act(order, before, hand))]
+            changed = tuple(change.after for change in changes)
+            if changed:
+                await self._write(tx, order, changes, hand)
+        return Done(changed, tuple(found))
+
+    def _hand(self, order: Order, click: Click) -> Hand:
+        now, user_id = self._clock(), rows.plain(click.user_id)
+        name = rows.plain(click.user_name)[:LONGEST_NAME] or user_id
+        until = order.snooze.until(now, self._zone) if order.snooze else None
+        return Hand(user_id, name, now, until, batch=order.id if order.batch else "")
 
     async def _members(self, tx: Tx, order: Order) -> list[Episode]:
         ids: Sequence[str] = [order.id]
@@ -91,30 +97,30 @@ class Acts:
         members = await rows.with_ids(tx, ids)
         return [members[one] for one in ids if one in members]
 
-    def _act(self, order: Order, episode: Episode, hand: Hand) -> tuple[Episode, Deed] | None:
-        if order.action_id == "alert.undo":
-            return undo(episode)
-        if order.action_id == "alert.snooze":
-            after, deed = snooze(episode, hand, self._ledger.policy), Deed.SNOOZED
-        else:
-            after, deed = acknowledge(episode, hand), Deed.ACKNOWLEDGED
-        return (after, deed) if after else None
+    def _act(self, order: Order, episode: Episode, hand: Hand) -> Episode | None:
+        match order.deed:
+            case Deed.ACKNOWLEDGED:
+                return acknowledge(episode, hand)
+            case Deed.SNOOZED:
+                return snooze(episode, hand, self._ledger.policy)
+            case Deed.UNACKNOWLEDGED:
+                return unacknowledge(episode, batch=hand.batch)
+            case Deed.UNSNOOZED:
+                return unsnooze(episode)
 
-    async def _say(self, tx: Tx, order: Order, after: Sequence[Episode], deed: Deed, hand: Hand) -> None:
-        """A line in the thread of the message that was clicked."""
-        if order.batch:
-            root_id: str | None = order.id
-        else:
-            root: Root | None = (await rows.roots(tx, [order.id])).get(order.id)
-            root_id = root.id if root and root.shape is Shape.PROBLEM and not root.gone else None
-        if root_id:
+    async def _write(self, tx: Tx, order: Order, changes: Sequence[Change], hand: Hand) -> None:
+        """Write down what a person did, and say so in the thread. What the clock has to say now, a tick says."""
+        after = [change.after for change in changes]
+        if root_id := await self._thread(tx, order):
             until = after[0].snoozed.until if after[0].snoozed else None
-            line = by_hand(after, deed, Hand(hand.user_id, hand.name, hand.at, until), root_id)
+            line = by_hand(after, order.deed, replace(hand, until=until), root_id)
             await self._ledger.add(tx, [line], [], hand.at)
+        await rows.save(tx, changes, {}, self._ledger.policy, hand.at)
+        await views.hasten(tx, rows.roots_of([episode.id for episode in after]), hand.at)
 
-    async def _write(self, tx: Tx, changes: Sequence[Change], now: datetime) -> None:
-        """Write down what people did; then the clock may have something to say that they had stopped."""
-        policy, after = self._ledger.policy, [change.after for change in changes]
-        await rows.save(tx, changes, {}, policy, now)
-        await self._ledger.write(tx, advance(after, now, policy), now)
-        await views.hasten(tx, rows.roots_of([episode.id for episode in after]), now)
+    async def _thread(self, tx: Tx, order: Order) -> str | None:
+        """The message in whose thread it is said: the one that was clicked."""
+        if order.batch:
+            return order.id
+        root = (await rows.roots(tx, [order.id])).get(order.id)
+        return root.id if root and root.shape is Shape.PROBLEM and not root.gone else None

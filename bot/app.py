@@ -15,7 +15,7 @@ from bot.settings import Settings
 from bot.slack import AsyncApp, hold, make_app, register
 from bot.store import StoreAway
 from bot.tasks import Loop, Tasks
-from bot.watch import TIMER_PASS, Look
+from bot.watch import TIMER_PASS, Tick
 from bot.web import SLACK_PATH, CannotListenError, Server, site
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Process:
         async def look() -> None:
             looked = await watcher.tick()
             deliver.wake()
-            if looked is Look.GOOD:
+            if looked is Tick.GOOD:
                 self._tasks.start(parts.beat())
 
         async def tell() -> float | None:

@@ -9,7 +9,7 @@ from bot.episodes import rank, seen
 from bot.parts import Parts, parts_of, utc_now
 from bot.settings import Settings
 from bot.store import StoreError
-from bot.watch import Look
+from bot.watch import Tick
 from wechat_kf import KfAccount, KfError
 
 DELIVERY_SECONDS = 120  # the most that `check` spends on telling; what is left goes with the next look
@@ -36,13 +36,13 @@ async def check(settings: Settings) -> int:
             await parts.watcher.make_due()
             look = await parts.watcher.tick()
             await _deliver(parts)
-            if look is Look.GOOD:
+            if look is Tick.GOOD:
                 await parts.beat()
         except StoreError as exc:
             print(f"The store cannot be reached ({type(exc).__name__}): look at DATABASE_URL.", file=sys.stderr)
             return 1
     print(f"WeChat: {look.value}.")
-    return 1 if look is Look.FAILED else 0
+    return 1 if look is Tick.FAILED else 0
 
 
 async def _deliver(parts: Parts) -> None:

@@ -58,22 +58,27 @@ def acknowledge(episode: Episode, hand: Hand) -> Episode | None:
 def snooze(episode: Episode, hand: Hand, policy: AlertPolicy) -> Episode | None:
     """The episode with its looser leads postponed to `hand.until`, at the latest to its last call.
 
-    None when there is nothing to postpone: it is settled, acknowledged, or the last call has passed.
+    None when there is nothing to postpone: it is settled, acknowledged or snoozed, or the last call has passed.
     """
-    if episode.state is not State.WAITING or episode.expires_at is None or episode.acked or hand.until is None:
+    if episode.state is not State.WAITING or episode.expires_at is None or hand.until is None:
         return None
     until = min(hand.until, policy.last_call(episode.expires_at))
-    if until <= hand.at or (episode.snoozed and episode.snoozed.until == until):
+    if episode.acked or episode.snoozed or until <= hand.at:
         return None
     return replace(episode, snoozed=replace(hand, until=until))
 
 
-def undo(episode: Episode) -> tuple[Episode, Deed] | None:
-    """Take back what was done last. None when nothing is there to be taken back."""
-    if episode.state.closed:
+def unacknowledge(episode: Episode, *, batch: str = "") -> Episode | None:
+    """The episode out of somebody's hands again. None when it is in nobody's.
+
+    Args:
+        batch: only what was acknowledged together with others, by the button of this message.
+    """
+    if episode.state.closed or episode.acked is None or (batch and episode.acked.batch != batch):
         return None
-    if episode.acked:
-        return replace(episode, acked=None), Deed.UNACKNOWLEDGED
-    if episode.snoozed:
-        return replace(episode, snoozed=None), Deed.UNSNOOZED
-    return None
+    return replace(episode, acked=None)
+
+
+def unsnooze(episode: Episode) -> Episode | None:
+    """The episode awake again. None when it is."""
+    return replace(episode, snoozed=None) if episode.snoozed and not episode.state.closed else None

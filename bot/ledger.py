@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,13 +35,15 @@ class Ledger:
             sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
         """
         roots = await rows.roots(tx, [change.after.id for change in changes])
-        drafts = plan(changes, roots, self.policy, now, appid=self.appid, first=first)
-        tellers = {told: draft.id for draft in drafts for told in draft.tells}
+        drafts = plan(changes, roots, self.policy, now, first=first)
+        written = await self.add(tx, drafts, changes, now)
+        tellers = {told: written[draft.id] for draft in drafts for told in draft.tells}
         await rows.save(tx, changes, tellers, self.policy, now)
-        await self.add(tx, drafts, changes, now)
         for change in changes:
             log.info("episode=%s state=%s news=%s", change.after.id, change.after.state, len(change.news))
 
-    async def add(self, tx: Tx, drafts: Sequence[Draft], changes: Sequence[Change], now: datetime) -> None:
-        """Write down messages alone."""
-        await queue.add(tx, drafts, self.marks.of_drafts(drafts, changes), now)
+    async def add(
+        self, tx: Tx, drafts: Sequence[Draft], changes: Sequence[Change], now: datetime
+    ) -> Mapping[str, str]:
+        """Write down messages alone. By draft id, the id of the row that tells it."""
+        return await queue.add(tx, drafts, self.marks.of_drafts(drafts, changes), now)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.episodes import Change, Episode, Event
-from bot.outbox import Draft
+from bot.outbox import Draft, Shape
 
 VERSION = 1
+STEP = 120  # seconds: as far as a deadline may move and be the same
 EVENT_TYPE = "kf_alert"
 
 
@@ -31,22 +32,25 @@ class Marks:
     def of_drafts(self, drafts: Sequence[Draft], changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
         """By draft id, the marks of the events it tells."""
         episodes = {change.after.id: change.after for change in changes}
-
         return {
             draft.id: tuple(self.of_event(episodes[episode_id], event) for episode_id, event in draft.tells)
             for draft in drafts
         }
 
     def of_event(self, episode: Episode, event: Event, *, moved: int = 0) -> str:
-        """The mark of one event. `moved`: as it was when the deadline was so many seconds later."""
-        deadline = str(int(episode.expires_at.timestamp()) + moved) if episode.expires_at else ""
+        """The mark of one event. WeChat may shift a deadline a little, so it is counted in steps.
+
+        Args:
+            moved: as it was when the deadline was so many steps later.
+        """
+        step = str(int(episode.expires_at.timestamp()) // STEP + moved) if episode.expires_at else ""
         lead = str(int(event.lead.total_seconds()))
-        return self.of("event", episode.seat, episode.invite_wx, deadline, event.kind, lead)
+        return self.of("event", episode.seat, episode.invite_wx, step, event.kind, lead)
 
     def of_message(self, message_id: str) -> str:
         return self.of("message", message_id)
 
-    def metadata(self, message_id: str, events: Sequence[str]) -> dict[str, Any]:
-        """Slack's `metadata`: `k` marks the message, `e` its events."""
-        payload = {"v": VERSION, "k": self.of_message(message_id), "e": ",".join(events)}
+    def metadata(self, message_id: str, shape: Shape, events: Sequence[str]) -> dict[str, Any]:
+        """Slack's `metadata`: `k` marks the message, `s` is its shape, `e` marks its events."""
+        payload = {"v": VERSION, "k": self.of_message(message_id), "s": shape.value, "e": ",".join(events)}
         return {"event_type": EVENT_TYPE, "event_payload": payload}

@@ -12,7 +12,7 @@ import httpx
 
 from bot.acts import Acts
 from bot.blocks.channel import Look
-from bot.delivery import Delivery
+from bot.delivery import Delivery, Means
 from bot.desk.standing import Standing
 from bot.episodes import AlertPolicy
 from bot.heartbeat import Heartbeat
@@ -103,18 +103,12 @@ def _add_alerts(parts: Parts) -> None:
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
         count=parts.metrics.count,
     )
-    parts.delivery = Delivery(
-        channel,
-        store,
-        look=Look(
-            policy=policy,
-            poll=poll,
-            zone=settings.timezone,
-            spoken=settings.timezone if settings.timezone_given else None,
-            mention=settings.alert_mention,
-        ),
-        marks=marks,
-        lease=timedelta(seconds=settings.alert_lease_seconds),
-        clock=utc_now,
-        count=parts.metrics.count,
+    look = Look(
+        policy=policy,
+        poll=poll,
+        zone=settings.timezone,
+        spoken=settings.timezone if settings.timezone_given else None,
+        mention=settings.alert_mention,
     )
+    lease = timedelta(seconds=settings.alert_lease_seconds)
+    parts.delivery = Delivery(Means(channel, store, look, marks, lease, utc_now, parts.metrics.count))

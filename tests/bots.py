@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from bot.acts import Acts, Done, order_of
 from bot.blocks.channel import Look
-from bot.delivery import Delivery
+from bot.delivery import Delivery, Means
 from bot.episodes import AlertPolicy
 from bot.ledger import Ledger
 from bot.marks import Marks
-from bot.ports import Click, Clock, Outcome
+from bot.ports import Click, Clock, Outcome, uncounted
 from bot.recovery import Recovery
 from bot.store import Store, rows
 from bot.store.tables import message
@@ -54,7 +54,7 @@ class Bot:
             clock=clock,
         )
         look = Look(policy=policy, poll=poll, mention=mention)
-        self.delivery = Delivery(self.slack, store, look=look, marks=marks, lease=LEASE, clock=clock)
+        self.delivery = Delivery(Means(self.slack, store, look, marks, LEASE, clock, uncounted))
         self.acts = Acts(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"), clock=clock)
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
@@ -90,6 +90,7 @@ class Bot:
         click = Click(action_id, value, f"U0{user.upper()}", user)
         order = order_of(click)
         done = await self.acts.do(order, click) if order else None
+        await self.watcher.tick()
         await self.tells()
         return done
 

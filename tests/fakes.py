@@ -93,13 +93,22 @@ class FakeChannel:
         return outcome
 
     async def history(
-        self, *, oldest: datetime, thread_ts: str | None = None, cursor: str = "", within: float
+        self,
+        *,
+        oldest: datetime,
+        latest: datetime | None = None,
+        thread_ts: str | None = None,
+        cursor: str = "",
+        within: float,
     ) -> Page | Blind | Later | Held | Gone | Unknown:
         """What stands here: newest first in the channel, oldest first in a thread."""
         self.looks += 1
         if self.unreadable:
             return self.unreadable.pop(0)
-        there = [one for one in self.posted if float(one.ts) >= oldest.timestamp() and _is_in(one, thread_ts)]
+        until = latest.timestamp() if latest else float("inf")
+        there = [
+            one for one in self.posted if oldest.timestamp() <= float(one.ts) <= until and _is_in(one, thread_ts)
+        ]
         if thread_ts is None:
             there.reverse()
         start = int(cursor or 0)
@@ -132,4 +141,4 @@ def _is_in(one: Posted, thread_ts: str | None) -> bool:
 def _past(one: Posted) -> Past:
     payload = one.metadata["event_payload"]
     events = tuple(payload["e"].split(",")) if payload["e"] else ()
-    return Past("C0ALERTS", one.ts, one.thread_ts, payload["k"], events)
+    return Past("C0ALERTS", one.ts, one.thread_ts, payload["k"], events, payload["s"])

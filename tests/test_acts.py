@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.acts import order_of
-from bot.ports import Click, Later
+from bot.ports import Click, Held, Later
 from bot.store import Store, rows
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
@@ -82,7 +82,7 @@ async def test_two_clicks_at_once_are_one(bot):
 async def test_an_undone_acknowledgement_reminds_again(bot):
     await ack(bot)
     await bot.reads(SOON, after=18 * HOUR)
-    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}", "Tom")
+    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:ack", "Tom")
     assert "Acknowledged" not in last_view(bot)
     assert "less than 6 h left" in last_view(bot)
     said = [line.message.blocks[0]["text"]["text"] for line in bot.slack.posted[2:]]
@@ -130,10 +130,27 @@ async def test_a_lead_that_passed_during_a_snooze_is_what_wakes_it(bot):
 
 async def test_an_undone_snooze_is_over_without_a_reminder(bot):
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:4h")
-    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}", "Tom")
+    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:snooze", "Tom")
     assert bot.slack.posted[-1].message.blocks[0]["text"]["text"] == "👤 Tom undid the snooze."
     await bot.reads(SOON, after=5 * HOUR)
     assert len(bot.slack.posted) == 3
+
+
+async def test_a_second_snooze_changes_nothing_and_learns_who_was_first(bot):
+    value = f"v1:{await bot.episode_id()}"
+    await bot.clicks("alert.snooze", f"{value}:1h", "Tom")
+    posted = len(bot.slack.posted)
+    done = await bot.clicks("alert.snooze", f"{value}:4h", "Mei")
+    assert (done.changed, [one.snoozed.name for one in done.found]) == ((), ["Tom"])
+    assert len(bot.slack.posted) == posted
+
+
+async def test_an_undo_that_is_out_of_date_takes_nothing_else_back(bot):
+    value = f"v1:{await bot.episode_id()}"
+    await bot.clicks("alert.snooze", f"{value}:4h", "Tom")
+    await ack(bot)
+    assert (await bot.clicks("alert.undo", f"{value}:snooze", "Tom")).changed == ()
+    assert "Acknowledged by Mei" in last_view(bot)
 
 
 async def test_the_status_knows_what_is_snoozed_and_until_when(bot):
@@ -141,6 +158,40 @@ async def test_the_status_knows_what_is_snoozed_and_until_when(bot):
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:1h")
     async with bot.store.begin() as tx:
         assert [(one.kf_nick, one.snoozed.until - clicked_at) for one in await rows.snoozed(tx)] == [("Bo", HOUR)]
+
+
+async def test_a_last_hour_that_was_stopped_while_it_waited_is_told_after_an_undo(bot):
+    bot.slack.outcomes = [Later(600, "ratelimited")]
+    await bot.reads(SOON, after=22.5 * HOUR)
+    await ack(bot)
+    bot.clock.forward(minutes=15)
+    await bot.tells()
+    assert not any("less than 1 h" in str(posted.message.blocks) for posted in bot.slack.posted)
+    await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:ack")
+    assert any("less than 1 h" in str(posted.message.blocks) and posted.broadcast for posted in bot.slack.posted)
+
+
+async def test_a_click_tells_nothing_that_wechat_was_not_asked_about(bot):
+    bot.wechat.listed = (bound("bo"),)
+    bot.clock.now += 30 * HOUR  # the deadline has passed while nobody looked
+    click = Click("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
+    await bot.acts.do(order_of(click), click)
+    await bot.watcher.tick()
+    await bot.tells()
+    assert last_view(bot).startswith("Bound: Bo")
+    assert not any("did not answer in time" in text for text in bot.slack.texts)
+
+
+async def test_a_tighter_lead_takes_the_place_of_one_that_waits(bot):
+    bot.slack.outcomes = [Held("not_in_channel")]
+    await bot.reads(SOON, after=18 * HOUR)
+    bot.slack.outcomes = [Held("not_in_channel")] * 2
+    await bot.reads(SOON, after=4.5 * HOUR)
+    bot.slack.outcomes = []
+    bot.clock.forward(minutes=10)
+    await bot.tells()
+    said = [str(posted.message.blocks) for posted in bot.slack.posted[1:]]
+    assert ["less than 1 h" in line for line in said] == [True]
 
 
 # Mentions
@@ -193,6 +244,16 @@ async def test_a_digest_is_acknowledged_as_a_whole(storm):
     assert (await storm.clicks("alert.undo", batch_of(storm))).changed
 
 
+async def test_undoing_a_digest_leaves_what_somebody_took_in_hand_alone(storm):
+    await storm.clicks("alert.ack", f"v1:{await storm.episode_id('kf0')}", "Mei")
+    await storm.clicks("alert.ack", batch_of(storm), "Tom")
+    assert len((await storm.clicks("alert.undo", batch_of(storm), "Tom")).changed) == 5
+    kf0_id = await storm.episode_id("kf0")
+    async with storm.store.begin() as tx:
+        (kf0,) = (await rows.with_ids(tx, [kf0_id])).values()
+    assert kf0.acked.name == "Mei"
+
+
 async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(storm):
     await storm.reads(bound("kf0"), *(rejected(f"kf{number}") for number in range(1, 6)))
     assert len((await storm.clicks("alert.ack", batch_of(storm))).changed) == 5
@@ -211,6 +272,9 @@ async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(sto
         ("alert.snooze", "v1:{id}"),
         ("alert.snooze", "v1:{id}:9h"),
         ("alert.snooze", "v1:batch:{id}:1h"),
+        ("alert.undo", "v1:{id}"),  # of before it said what it undoes
+        ("alert.undo", "v1:{id}:1h"),
+        ("alert.undo", "v1:batch:{id}:snooze"),
         ("alert.frobnicate", "v1:{id}"),
         ("alert.ack", "v1:" + "x" * 5000),
         ("alert.ack", "v1:\x00"),
@@ -244,5 +308,5 @@ async def test_a_hostile_name_is_harmless(bot, name):
 async def test_a_click_after_the_end_changes_nothing(bot):
     await bot.reads(bound("bo"))
     value = f"v1:{await bot.episode_id()}"
-    for action_id, suffix in (("alert.ack", ""), ("alert.snooze", ":1h"), ("alert.undo", "")):
+    for action_id, suffix in (("alert.ack", ""), ("alert.snooze", ":1h"), ("alert.undo", ":ack")):
         assert (await bot.clicks(action_id, value + suffix)).changed == ()

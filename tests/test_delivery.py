@@ -95,6 +95,52 @@ async def test_a_looser_lead_is_a_quiet_line_in_the_thread(bot):
     assert (line.thread_ts, line.broadcast) == (root.ts, False)
 
 
+async def test_a_problem_that_became_another_while_it_waited_is_still_called_out(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    bot.slack.outcomes = [Later(600, "ratelimited")]
+    await bot.reads(soon, after=24 * HOUR)  # expired, by the clock
+    await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
+    bot.clock.forward(minutes=10)
+    await bot.tells()
+    (call,) = [posted for posted in bot.slack.posted if posted.broadcast]
+    assert "rejected" in call.message.blocks[0]["text"]["text"]
+
+
+async def test_an_early_expiry_that_was_taken_back_is_called_out_when_it_comes(bot):
+    soon = invited("bo", expires_in=25 * HOUR)
+    await bot.reads(soon)
+    await bot.reads(soon, after=2 * HOUR)
+    bot.slack.outcomes = [Later(1500, "ratelimited")]
+    await bot.reads(invited("bo", expires_in=25 * HOUR, status="expired"))
+    await bot.reads(soon)
+    await bot.reads(soon)
+    await bot.reads(soon, after=HOUR)
+    assert [posted for posted in bot.slack.posted if posted.broadcast] == []
+    await bot.reads(soon, after=25 * HOUR)
+    assert [posted.message.text.split(":")[0] for posted in bot.slack.posted if posted.broadcast] == ["Expired"]
+
+
+async def test_a_clock_that_was_hours_ahead_does_not_silence_the_channel(bot):
+    bot.clock.forward(hours=6)
+    await bot.reads(rejected("bo"))
+    bot.slack.outcomes = [Unknown("TimeoutError")]
+    await bot.reads(rejected("bo"), rejected("chen"))
+    bot.clock.forward(hours=-6)
+    await bot.reads(rejected("bo"), rejected("chen"), rejected("dee"))
+    await bot.reads(rejected("bo"), rejected("chen"), rejected("dee"))
+    assert {text.split(" (")[0] for text in bot.slack.texts} == {"Rejected: Bo", "Rejected: Chen", "Rejected: Dee"}
+
+
+async def test_marks_that_are_too_many_are_left_out_and_the_message_stays(bot):
+    bot.slack.outcomes = [Refused("metadata_too_large")]
+    await bot.reads(rejected())
+    (posted,) = bot.slack.posted
+    assert posted.message.blocks
+    assert posted.metadata["event_payload"]["e"] == ""
+
+
 async def test_a_line_that_its_root_has_shown_meanwhile_is_not_sent(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)

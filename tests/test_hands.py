@@ -10,7 +10,7 @@ import pytest
 
 from bot.deadlines import advance, by_the_clock, next_timer
 from bot.episodes import AlertPolicy, Episode, Event, Hand, How, Kind, State
-from bot.hands import Deed, Snooze, acknowledge, snooze, snoozes, undo
+from bot.hands import Snooze, acknowledge, snooze, snoozes, unacknowledge, unsnooze
 from tests.conftest import NOW
 from tests.episodes import episode, leads
 
@@ -47,7 +47,8 @@ def test_what_still_matters_can_be_acknowledged_once(state):
 def test_what_is_settled_needs_no_hand(state):
     assert acknowledge(episode(state), MEI) is None
     assert snooze(episode(state), until(HOUR), POLICY) is None
-    assert undo(episode(state)) is None
+    assert unacknowledge(episode(state, acked=MEI)) is None
+    assert unsnooze(episode(state, snoozed=until(HOUR))) is None
 
 
 def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expires():
@@ -60,8 +61,7 @@ def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expire
 
 def test_undoing_lets_the_tightest_lead_speak_that_passed_meanwhile():
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
-    freed, deed = undo(acked)
-    assert deed is Deed.UNACKNOWLEDGED
+    freed = unacknowledge(acked)
     assert spoken(freed, NOW + 6.5 * HOUR) == [HOUR]
 
 
@@ -113,10 +113,11 @@ def test_an_acknowledged_or_endless_invitation_is_not_snoozed():
     assert snooze(waiting(20 * HOUR, 24), MEI, POLICY) is None
 
 
-def test_the_same_snooze_twice_is_one():
+@pytest.mark.parametrize("later", [ZERO, timedelta(seconds=1), 10 * MINUTE])
+def test_a_second_click_on_snooze_is_none(later):
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
-    assert snooze(snoozed, until(HOUR), POLICY) is None
-    assert snooze(snoozed, until(4 * HOUR), POLICY).snoozed.until == NOW + 4 * HOUR
+    again = Hand("U0TOM", "Tom", NOW + later, NOW + later + 4 * HOUR)
+    assert snooze(snoozed, again, POLICY) is None
 
 
 def test_the_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
@@ -140,11 +141,22 @@ def test_expiring_ends_a_snooze():
 # Undoing
 
 
-def test_undoing_takes_back_one_thing_and_then_nothing():
+def test_each_undo_takes_back_its_own_thing():
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
-    free, deed = undo(snoozed)
-    assert (free.snoozed, deed) == (None, Deed.UNSNOOZED)
-    assert undo(free) is None
+    assert unacknowledge(snoozed) is None
+    assert unsnooze(snoozed).snoozed is None
+    acked = acknowledge(snoozed, MEI)
+    assert unsnooze(acked) is None
+    assert unacknowledge(acked).acked is None
+
+
+def test_undoing_a_batch_leaves_what_somebody_acknowledged_alone():
+    alone = acknowledge(waiting(20 * HOUR, 24), MEI)
+    together = acknowledge(waiting(20 * HOUR, 24), replace(MEI, batch="digest-1"))
+    assert unacknowledge(alone, batch="digest-1") is None
+    assert unacknowledge(together, batch="digest-2") is None
+    assert unacknowledge(together, batch="digest-1").acked is None
+    assert unacknowledge(together).acked is None
 
 
 # What is offered

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bot.deadlines import advance
 from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State
-from bot.hands import Snooze, acknowledge, snooze, undo
+from bot.hands import Snooze, acknowledge, snooze, unacknowledge, unsnooze
 from bot.invitations import observe
 from tests.accounts import account, invited
 from tests.conftest import NOW
@@ -196,10 +196,10 @@ class Invitations(RuleBasedStateMachine):
     def somebody_undoes_it(self, seat: str) -> None:
         if found := self._latest(seat):
             episode, told = found
-            if undone := undo(episode):
+            if undone := unacknowledge(episode) or unsnooze(episode):
                 told.acked, told.snoozed_until = False, None
-                self.episodes[episode.id] = undone[0]
-                self._keep(advance([undone[0]], self.now, POLICY))
+                self.episodes[episode.id] = undone
+                self._keep(advance([undone], self.now, POLICY))
 
     def _come_near(self, seat: str, left: timedelta, *, beside: int) -> None:
         deadline = self.oracle[seat][-1].deadline if self.oracle[seat] else None

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.marks import Marks
+from bot.outbox import Shape
 from bot.ports import Blind, Gone, Held, Later, Message, Unknown
 from bot.store import Store, figures
 from tests.accounts import bound, invited
@@ -14,7 +15,7 @@ from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, VirtualClock
 from tests.fakes import LOST
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NEVER_ARRIVED = Unknown("TimeoutError")
 
 
@@ -70,7 +71,7 @@ async def test_a_second_look_that_finds_the_message_adopts_it(bot):
     bot.clock.now += 1.25 * LEASE
     await bot.tells()
     (row,) = await bot.rows()
-    metadata = Marks("secret", APPID).metadata(row["id"], row["events"])
+    metadata = Marks("secret", APPID).metadata(row["id"], Shape.PROBLEM, row["events"])
     await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
     bot.clock.now += LEASE / 4
     await bot.tells()
@@ -115,6 +116,24 @@ async def test_a_message_deep_in_a_busy_channel_is_found(bot):
     assert len(bot.slack.posted) == 4
     assert {row["status"] for row in await bot.rows()} == {"sent"}
     assert bot.slack.looks == 4
+
+
+async def test_what_was_written_after_the_attempt_is_not_read(bot):
+    bot.slack.outcomes = [LOST]
+    await bot.reads(rejected())
+    bot.clock.now += 1.25 * LEASE
+    asked = []
+    history = bot.slack.history
+
+    async def listening(**arguments: object) -> object:
+        asked.append(arguments)
+        return await history(**arguments)
+
+    bot.slack.history = listening
+    (row,) = await bot.rows()
+    await bot.tells()
+    (look,) = asked
+    assert (row["started_at"] - look["oldest"], look["latest"] - row["lease_until"]) == (2 * MINUTE, 2 * MINUTE)
 
 
 async def test_a_look_that_slack_does_not_answer_is_repeated_and_does_not_count(bot):

@@ -34,7 +34,7 @@ def test_metadata_holds_marks_alone():
     changes = [change("bo", Event(Kind.REJECTED)), change("dee", Event(Kind.EXPIRED))]
     drafts = plan(changes, {}, POLICY, NOW)
     events = marks.of_drafts(drafts, changes)
-    metadata = marks.metadata(drafts[0].id, events[drafts[0].id])
+    metadata = marks.metadata(drafts[0].id, drafts[0].shape, events[drafts[0].id])
     assert metadata["event_type"] == "kf_alert"
     payload = metadata["event_payload"]
     assert payload["v"] == 1

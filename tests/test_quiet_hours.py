@@ -167,6 +167,22 @@ async def test_a_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(nig
     assert night.said == ["While it was quiet: 1 needs attention"]
 
 
+async def test_the_last_reminder_before_the_night_may_come_a_little_late(night):
+    soon = until("bo", "22:59")
+    await night.sees("21:01", soon)
+    night.slack.outcomes = [Later(10, "ClientConnectorError")]
+    await night.sees("21:59", soon)
+    await night.sees("22:00", soon)
+    assert night.said == ["⏰ Bo · less than 1 h left"]
+
+
+async def test_what_people_do_at_night_is_said_at_night(night):
+    await night.sees("21:30", rejected("kf0"))
+    night.clock.now = at("23:00")
+    await night.clicks("alert.ack", f"v1:{await night.episode_id('kf0')}")
+    assert "Acknowledged by Mei" in str(night.slack.posted[1].message.blocks)
+
+
 # The last hour at night
 
 

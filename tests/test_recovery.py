@@ -11,7 +11,7 @@ from bot.ports import Blind, Later, Unknown
 from bot.recovery import REACH, Recovery
 from bot.store import Store
 from bot.store.tables import episode, message, meta, told
-from bot.watch import Look
+from bot.watch import Tick
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -106,6 +106,37 @@ async def test_what_a_digest_told_stays_told(bot):
     assert len(bot.slack.posted) == told_before
 
 
+async def test_a_looser_lead_of_what_a_digest_told_gets_a_message_of_its_own(bot):
+    soon = [invited(f"kf{number}", expires_in=(25 if number == 0 else 25.9) * HOUR) for number in range(6)]
+    await bot.reads(*soon)
+    await bot.reads(*soon, after=2 * HOUR)
+    other = await wipe(bot)
+    await other.reads(*soon)
+    told_before = len(bot.slack.posted)
+    await other.reads(*soon, after=17.1 * HOUR)
+    assert [text.split(",")[0] for text in bot.slack.texts[told_before:]][:1] == ["Expiring: Kf0 (kf0@harbour_tea)"]
+
+
+async def test_a_summary_of_one_is_not_taken_for_a_problem(store, clock):
+    first = Bot(store, clock)
+    await first.reads(rejected("chen"), after=timedelta(0))
+    summary = first.slack.texts[0]
+    other = await wipe(first)
+    await other.reads(rejected("chen"))
+    assert first.slack.text_now(first.slack.posted[0].ts) == summary
+    assert len(first.slack.posted) == 1
+
+
+async def test_what_a_root_showed_for_its_line_is_not_told_again(bot):
+    bot.slack.outcomes = [Later(7200, "ratelimited")]
+    await bot.reads(SOON, after=24 * HOUR)  # the last hour
+    await bot.reads(SOON, after=2 * HOUR)  # expired, and the root says so
+    assert [text.split(":")[0] for text in bot.slack.texts] == ["Expired"]
+    other = await wipe(bot)
+    await other.reads(SOON)
+    assert len(bot.slack.posted) == 1
+
+
 async def test_messages_older_than_a_fortnight_are_not_looked_for(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
@@ -127,11 +158,11 @@ async def test_while_slack_does_not_answer_the_first_look_waits(bot):
     other = await wipe(bot)
     other.wechat.listed = (rejected("chen"),)
     bot.slack.unreadable = [Unknown("TimeoutError"), Later(30, "ratelimited")]
-    assert [await other.watcher.tick() for _ in range(2)] == [Look.WAITS, Look.NOTHING_DUE]
+    assert [await other.watcher.tick() for _ in range(2)] == [Tick.WAITS, Tick.NOTHING_DUE]
     bot.clock.forward(seconds=15)
-    assert await other.watcher.tick() is Look.WAITS
+    assert await other.watcher.tick() is Tick.WAITS
     bot.clock.forward(seconds=15)
-    assert await other.watcher.tick() is Look.GOOD
+    assert await other.watcher.tick() is Tick.GOOD
     await other.tells()
     assert len(bot.slack.posted) == 1
 

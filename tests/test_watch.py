@@ -15,7 +15,7 @@ from bot.outbox import Shape
 from bot.recovery import Recovery
 from bot.store import Store, memory
 from bot.store.tables import episode, message, meta, told
-from bot.watch import Look, Watcher
+from bot.watch import Tick, Watcher
 from tests.accounts import account, bound, invited
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts, FakeChannel
@@ -65,15 +65,15 @@ async def states(store: Store) -> list[str]:
 async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
     store = Store.at(empty_url, APPID)
     assert not await store.ready()
-    assert await make_watcher(wechat, store, clock).tick() is Look.GOOD
+    assert await make_watcher(wechat, store, clock).tick() is Tick.GOOD
     assert await store.ready()
     await store.close()
 
 
 async def test_a_poll_comes_once_an_interval(watcher, wechat, clock):
-    assert [await watcher.tick() for _ in range(3)] == [Look.GOOD, Look.NOTHING_DUE, Look.NOTHING_DUE]
+    assert [await watcher.tick() for _ in range(3)] == [Tick.GOOD, Tick.NOTHING_DUE, Tick.NOTHING_DUE]
     clock.forward(seconds=300)
-    assert await watcher.tick() is Look.GOOD
+    assert await watcher.tick() is Tick.GOOD
     assert len(wechat.reads) == 2
 
 
@@ -268,7 +268,7 @@ async def test_an_older_read_that_comes_in_late_is_dropped(watcher, wechat, stor
     wechat.listed = (invited("bo", status="rejected"),)
     async with store.begin() as tx:
         await memory.poll_at(tx, NOW - DAY)
-    assert await slow.tick() is Look.GOOD
+    assert await slow.tick() is Tick.GOOD
     assert await states(store) == ["waiting"]
 
 
@@ -374,7 +374,7 @@ async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, 
     wechat.come_back()
     async with store.begin() as tx:
         await memory.hasten_poll(tx, clock())
-    assert await watcher.tick() is Look.GOOD
+    assert await watcher.tick() is Tick.GOOD
 
 
 async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, clock):
@@ -395,7 +395,7 @@ async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, c
 
 async def test_a_read_without_answer_is_no_reason_to_stop(watcher, wechat, clock):
     wechat.error = TransportError("GET: ReadTimeout")
-    assert await watcher.tick() is Look.FAILED
+    assert await watcher.tick() is Tick.FAILED
     wechat.come_back()
     clock.forward(seconds=601)
-    assert await watcher.tick() is Look.GOOD
+    assert await watcher.tick() is Tick.GOOD

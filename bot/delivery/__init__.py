@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
-from bot.blocks.channel import Look
 from bot.delivery.edits import Edits
 from bot.delivery.looks import Looks
+from bot.delivery.means import Means
 from bot.delivery.posts import GAP, Posts
-from bot.marks import Marks
-from bot.ports import Channel, Clock, Count, uncounted
-from bot.store import Store
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "Means"]
 
 
 class Delivery:
     """Brings message rows to Slack. Any number of processes may do so on the same store."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        store: Store,
-        *,
-        look: Look,
-        marks: Marks,
-        lease: timedelta,
-        clock: Clock,
-        count: Count = uncounted,
-    ) -> None:
-        self._store = store
-        self.posts = Posts(channel, store, look=look, marks=marks, lease=lease, clock=clock, count=count)
-        self.looks = Looks(channel, store, marks=marks, lease=lease, clock=clock, count=count)
-        self.edits = Edits(channel, store, look=look, clock=clock, count=count)
+    def __init__(self, means: Means) -> None:
+        self._store = means.store
+        self.posts = Posts(means)
+        self.looks = Looks(means)
+        self.edits = Edits(means)
 
     async def run(self, stopping: Callable[[], bool] = lambda: False) -> float | None:
         """Look up the next unknown outcome, post the next message, then bring edits up to date.

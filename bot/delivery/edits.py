@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.blocks.channel import Look
-from bot.delivery.posts import HOLD
+from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
-from bot.ports import Channel, Clock, Count, Gone, Held, Later, Message, Outcome, Refused, Sent
-from bot.store import Store, memory, views
+from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent
+from bot.store import memory, views
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
@@ -24,59 +23,55 @@ EDIT_SECONDS = 4  # two requests fit into EDIT_GAP, so that two edits of one mes
 class Edits:
     """Keeps told messages true. They are safe to repeat, so they need no queue."""
 
-    def __init__(self, channel: Channel, store: Store, *, look: Look, clock: Clock, count: Count) -> None:
-        self._channel = channel
-        self._store = store
-        self._look = look
-        self._clock = clock
-        self._count = count
+    def __init__(self, means: Means) -> None:
+        self._means = means
         self._rest_until: datetime | None = None
 
     async def due(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Render every living root again, and edit those that Slack shows differently."""
-        now = self._clock()
+        now = self._means.clock()
         if self._rest_until and now < self._rest_until:
             return
-        async with self._store.begin() as tx:
+        async with self._means.store.begin() as tx:
             living = await subjects(tx, await views.living(tx, now))
         for subject in living:
-            if stopping() or self._clock() - now > PASS or not await self._edit(subject, now):
+            if stopping() or self._means.clock() - now > PASS or not await self._edit(subject, now):
                 return
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:
         """Bring one root up to date. False when Slack takes no edits at present."""
-        row, message = subject.row, subject.view(self._look)
+        row, message = subject.row, subject.view(self._means.look)
         applied = digest_of(message)
         if applied == row.applied_hash:
             if subject.final:
                 await self._settle(row)
             return True
-        async with self._store.begin() as tx:
+        async with self._means.store.begin() as tx:
             # Free since this pass began: what somebody else edited meanwhile is newer than this rendering.
-            if not await views.claim(tx, row, now, self._clock() + EDIT_GAP):
+            if not await views.claim(tx, row, now, self._means.clock() + EDIT_GAP):
                 return True
         outcome = await self._update(row, message)
         if isinstance(outcome, Refused):
             outcome = await self._update(row, Message(message.text))
-        self._count("edit", word_of(outcome))
+        self._means.count("edit", word_of(outcome))
         log.info("edit message=%s outcome=%s", row.id, brief(outcome))
         if rest := _rest_after(outcome):
-            self._rest_until = self._clock() + rest
+            self._rest_until = self._means.clock() + rest
         if noted := _noted(outcome, applied):
-            async with self._store.begin() as tx:
+            async with self._means.store.begin() as tx:
                 await views.note(tx, row, **noted)
         return isinstance(outcome, Sent | Refused | Gone)
 
     async def _settle(self, row: Row) -> None:
         """Render this root no more, unless it has begun to live again just now."""
-        async with self._store.begin() as tx:
+        async with self._means.store.begin() as tx:
             await memory.recall(tx, lock=True)  # nobody changes an episode meanwhile
             subject = (await subjects(tx, [row]))[0]
-            if subject.final and digest_of(subject.view(self._look)) == row.applied_hash:
+            if subject.final and digest_of(subject.view(self._means.look)) == row.applied_hash:
                 await views.note(tx, row, settled=True)
 
     async def _update(self, row: Row, message: Message) -> Outcome:
-        return await self._channel.update(
+        return await self._means.channel.update(
             message, channel_id=row.channel_id or "", ts=row.ts or "", within=EDIT_SECONDS
         )
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, lose_root, subjects
-from bot.marks import Marks
-from bot.ports import Blind, Channel, Clock, Count, Gone, Held, Later, Page, Past, Unknown
-from bot.store import Store, Tx, looking, queue, views
+from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
+from bot.store import Tx, looking, queue, views
 
 log = logging.getLogger(__name__)
 
-BEFORE = timedelta(seconds=120)  # Slack's clock and ours may differ
-LONGEST_REQUEST = 10  # seconds
-HOLD = timedelta(minutes=5)  # while the token is refused
+APART = timedelta(seconds=120)  # Slack's clock and ours may differ by this much
 
 Answer = Past | Blind | Later | Held | Gone | Unknown | None  # None: all was read, and it is not there
 
@@ -22,43 +20,39 @@ Answer = Past | Blind | Later | Held | Gone | Unknown | None  # None: all was re
 class Looks:
     """Finds out what became of unknown outcomes. A look only reads, so it is safe to repeat."""
 
-    def __init__(
-        self, channel: Channel, store: Store, *, marks: Marks, lease: timedelta, clock: Clock, count: Count
-    ) -> None:
-        self._channel = channel
-        self._store = store
-        self._marks = marks
-        self._lease = lease
-        self._clock = clock
-        self._count = count
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._rest_until: datetime | None = None  # Slack's limits are those of the method, not of a message
 
     async def next(self) -> bool:
         """Look up the next unknown outcome that is due. False when none is."""
-        now = self._clock()
-        async with self._store.begin() as tx:
-            row = await looking.claim(tx, now, self._lease)
+        means, now = self._means, self._means.clock()
+        if self._rest_until and now < self._rest_until:
+            return False
+        async with means.store.begin() as tx:
+            row = await looking.claim(tx, now, means.lease)
             if row is None:
                 return False
             subject = (await subjects(tx, [row]))[0]
         answer = await self._search(subject, now)
         word = _word(answer)
-        self._count("look", word)
+        means.count("look", word)
         log.info("look message=%s outcome=%s", row.id, word if answer is None else f"{word} {brief(answer)}")
-        async with self._store.begin() as tx:
+        async with means.store.begin() as tx:
             await self._record(tx, subject, answer)
         return True
 
     async def _search(self, subject: Subject, began: datetime) -> Answer:
         """Read what was posted since the attempt began, and find the message."""
-        row, wanted = subject.row, self._marks.of_message(subject.row.id)
-        oldest = (row.started_at or began) - BEFORE
-        cursor = ""
-        while self._clock() <= began + self._lease / 2:  # whoever claims next must not look at the same time
-            page = await self._channel.history(
-                oldest=oldest,
+        row, means = subject.row, self._means
+        wanted, cursor = means.marks.of_message(row.id), ""
+        while means.may_begin(began):
+            page = await means.channel.history(
+                oldest=(row.started_at or began) - APART,
+                latest=row.lookable_from + APART if row.lookable_from else None,
                 thread_ts=subject.root.ts if subject.root else None,
                 cursor=cursor,
-                within=min(LONGEST_REQUEST, self._lease.total_seconds() / 4),
+                within=means.within,
             )
             if not isinstance(page, Page):
                 return page
@@ -70,10 +64,10 @@ class Looks:
         return Unknown("too much to read in the time of a lease")
 
     async def _record(self, tx: Tx, subject: Subject, answer: Answer) -> None:
-        row, now = subject.row, self._clock()
+        row, now, lease = subject.row, self._means.clock(), self._means.lease
         match answer:
             case None:
-                await looking.absent(tx, row, now, self._lease)
+                await looking.absent(tx, row, now, lease)
             case Past(channel_id, ts):
                 await queue.sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, held=True)
             case Blind() if subject.urgent:
@@ -87,11 +81,12 @@ class Looks:
                 await views.note(tx, subject.root, gone=True)
                 await lose_root(tx, row)
             case Later(seconds, _):
-                await looking.again(tx, row, now + timedelta(seconds=seconds))
+                self._rest_until = now + timedelta(seconds=seconds)
+                await looking.again(tx, row, self._rest_until)
             case Held():
                 await looking.again(tx, row, now + HOLD)
             case _:
-                await looking.again(tx, row, now + self._lease / 2)
+                await looking.again(tx, row, now + lease / 2)
 
 
 def _word(answer: Answer) -> str:

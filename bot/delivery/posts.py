@@ -6,71 +6,51 @@ import asyncio
 import logging
 from datetime import datetime, timedelta
 
-from bot.blocks.channel import Look
+from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
-from bot.marks import Marks
 from bot.outbox import Dead, Status
-from bot.ports import Channel, Clock, Count, Gone, Held, Later, Outcome, Refused, Sent, Unknown
-from bot.store import Store, StoreError, Tx, memory, queue, views
+from bot.ports import Gone, Held, Later, Outcome, Refused, Sent, Unknown
+from bot.store import StoreError, Tx, memory, queue, views
 
 log = logging.getLogger(__name__)
 
 GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
-HOLD = timedelta(minutes=5)  # between attempts while the channel or the token is refused
-LONGEST_REQUEST = 10  # seconds
 RECORD_PAUSES = (0.1, 0.5, 2.0)  # seconds
 
 
 class Posts:
     """Brings messages into the channel. Leases and fences let any number of processes do so."""
 
-    def __init__(
-        self,
-        channel: Channel,
-        store: Store,
-        *,
-        look: Look,
-        marks: Marks,
-        lease: timedelta,
-        clock: Clock,
-        count: Count,
-    ) -> None:
-        self._channel = channel
-        self._store = store
-        self._look = look
-        self._marks = marks
-        self._lease = lease
-        self._clock = clock
-        self._count = count
+    def __init__(self, means: Means) -> None:
+        self._means = means
 
     async def next(self) -> bool:
         """Send the next message that is worth it. False when none is ready, or when the channel rests."""
-        now = self._clock()
+        means, now = self._means, self._means.clock()
         subject = await self._claim(now)
         if subject is None:
             return False
         row = subject.row
-        if self._clock() > now + self._lease / 2:
-            return True  # too late to begin: the row waits out its lease, and is claimed anew
-        outcome = await self._channel.post(
-            subject.post(self._look),
-            # What was refused goes once more, and as little as possible: its marks may have been too many.
-            metadata=self._marks.metadata(row.id, () if row.text_only else row.events),
+        if not means.may_begin(now):
+            return True  # too late: the row waits out its lease, and is looked up
+        outcome = await means.channel.post(
+            subject.post(means.look),
+            metadata=means.marks.metadata(row.id, row.shape, row.events),
             thread_ts=subject.root.ts if subject.root else None,
             broadcast=row.broadcast,
-            within=min(LONGEST_REQUEST, self._lease.total_seconds() / 4),
+            within=means.within,
         )
-        self._count("post", word_of(outcome))
+        means.count("post", word_of(outcome))
         log.info("post message=%s attempt=%s outcome=%s", row.id, row.attempt, brief(outcome))
-        await self._note(subject, outcome, digest_of(subject.view(self._look)))
+        await self._note(subject, outcome, digest_of(subject.view(means.look)))
         return True
 
     async def _claim(self, now: datetime) -> Subject | None:
-        hours = self._look.policy.quiet
+        means, hours = self._means, self._means.look.policy.quiet
         quiet = hours is not None and hours.covers(now)
         while True:
-            async with self._store.begin() as tx:
-                row = await queue.claim(tx, now, self._lease, GAP, breakthrough_only=quiet)
+            async with means.store.begin() as tx:
+                row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet)
                 if row is None:
                     return None
                 subject = (await subjects(tx, [row]))[0]
@@ -81,14 +61,14 @@ class Posts:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
         for pause in RECORD_PAUSES:
             try:
-                async with self._store.begin() as tx:
+                async with self._means.store.begin() as tx:
                     await self._record(tx, subject, outcome, applied_hash)
             except StoreError as exc:
                 log.warning("not recorded message=%s error=%s", subject.row.id, type(exc).__name__)
                 await asyncio.sleep(pause)
             else:
                 return
-        async with self._store.begin() as tx:
+        async with self._means.store.begin() as tx:
             await self._record(tx, subject, outcome, applied_hash)
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime) -> bool:
@@ -104,7 +84,7 @@ class Posts:
         return True
 
     async def _record(self, tx: Tx, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
-        row, now = subject.row, self._clock()
+        row, now = subject.row, self._means.clock()
         match outcome:
             case Sent(channel_id, ts):
                 await queue.sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=applied_hash, now=now)
@@ -119,6 +99,8 @@ class Posts:
                     log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
                 await queue.rest(tx, now + HOLD, held=error)
                 await queue.demote(tx, row, now + HOLD, error)
+            case Refused(error) if "metadata" in error and row.events:  # too many marks: it goes without
+                await queue.later(tx, row, now, error, events=[])
             case Refused(error) if row.text_only:
                 log.error("Slack refuses message=%s error=%s: given up", row.id, error)
                 await queue.dead(tx, row, Dead.REFUSED, error)

@@ -85,7 +85,7 @@ class Desk:
         if order is None or done is None or not done.found:
             return OUT_OF_DATE
         self._wake()
-        return None if done.changed else unchanged(order.action_id, done.found)
+        return None if done.changed else unchanged(click.action_id, done.found, click.user_id)
 
     async def _details(self, value: str) -> Message:
         version, _, episode_id = value.partition(":")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -83,14 +84,21 @@ def still_true(shape: Shape, facts: Mapping[str, Any], members: Sequence[Episode
     """Whether a message that waited still says something that holds of its members."""
     match shape:
         case Shape.LINE if facts.get("kind") == Kind.EXPIRING:
-            return any(member.state is State.WAITING and not _in_hand(member) for member in members)
+            return any(_may_remind(member, timedelta(seconds=facts["lead"])) for member in members)
         case Shape.LINE if "kind" in facts:
-            return any(member.state == facts["kind"] for member in members)
+            # A problem that has become the other one still has to be told; the line shows what it is now.
+            return any(member.state in (State.EXPIRED, State.REJECTED) for member in members)
         case Shape.PROBLEM:
             return any(not member.state.closed and not _in_hand(member) for member in members)
         case Shape.DIGEST | Shape.FIRST_RUN:
             return any(not member.state.closed for member in members)
     return True
+
+
+def _may_remind(member: Episode, lead: timedelta) -> bool:
+    """Whether a reminder that waited is still one: nobody has stopped it, and no tighter one has come."""
+    tightest = member.tightest_lead
+    return member.state is State.WAITING and not _in_hand(member) and (tightest is None or lead <= tightest)
 
 
 def _in_hand(member: Episode) -> bool:

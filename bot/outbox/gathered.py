@@ -7,16 +7,17 @@ from datetime import datetime
 
 from bot.episodes import AlertPolicy, Change, How, Seen, rank
 from bot.outbox import LAST, Draft, FirstLook, Root, Shape
-from bot.outbox.kinds import News, id_of, id_of_many, rank_of
+from bot.outbox.kinds import News, breaks_in, id_of, id_of_many, rank_of, urgent
 from bot.quiet import Window
 
 NAMES_A_MESSAGE = 25
 NAME_MESSAGES = 5
 
 
-def digest(told: Sequence[News], policy: AlertPolicy, now: datetime, *, breakthrough: bool = False) -> list[Draft]:
+def digest(told: Sequence[News], policy: AlertPolicy, now: datetime) -> list[Draft]:
     """One root for all, worst first, and a thread that names everybody."""
     members = tuple(dict.fromkeys(change.after.id for change, _ in told))
+    breakthrough = any(breaks_in(one, policy) for one in told)
     root = Draft(
         id=id_of_many(Shape.DIGEST, [id_of(Shape.DIGEST, change.after.id, event) for change, event in told]),
         shape=Shape.DIGEST,
@@ -36,6 +37,7 @@ def digest(told: Sequence[News], policy: AlertPolicy, now: datetime, *, breakthr
                 rank=LAST,
                 members=members[start : start + size],
                 root_id=root.id,
+                breakthrough=breakthrough,
             )
             for start in range(0, len(members), size)
         ),
@@ -57,19 +59,20 @@ def first_run(changes: Sequence[Change], first: FirstLook, now: datetime) -> Dra
     )
 
 
-def held(
-    silent: Sequence[News], roots: Mapping[str, Root], policy: AlertPolicy, window: Window, appid: str
-) -> list[Draft]:
+def held(silent: Sequence[News], roots: Mapping[str, Root], policy: AlertPolicy, window: Window) -> list[Draft]:
     """What comes in quiet hours: one root for all of the window, and lines in the threads that are there.
 
-    The root of a window is written down again and again under one id: the queue adds what is new to it.
+    The queue adds what is new to the root that waits for the end of the window, if there is one.
     """
+    silent = [one for one in silent if urgent(one[1], policy) or not _dismissed(roots.get(one[0].after.id))]
+    if not silent:
+        return []
     kinds: dict[str, list[str]] = {}
     for change, event in silent:
         kinds.setdefault(change.after.id, []).append(event.kind)
     begins, ends = int(window.begins.timestamp()), int(window.ends.timestamp())
     root = Draft(
-        id=f"{Shape.QUIET}-{appid}-{ends}",
+        id=id_of_many(Shape.QUIET, [id_of(Shape.QUIET, change.after.id, event) for change, event in silent]),
         shape=Shape.QUIET,
         rank=min(rank_of(event, policy) for _, event in silent),
         members=tuple(kinds),
@@ -77,6 +80,10 @@ def held(
         facts={"begins": begins, "ends": ends, "held": kinds},
     )
     return [root, *(line for one in silent if (line := _line(one, roots.get(one[0].after.id))))]
+
+
+def _dismissed(root: Root | None) -> bool:
+    return root is not None and root.gone
 
 
 def _line(news: News, root: Root | None) -> Draft | None:

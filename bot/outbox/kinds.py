@@ -34,6 +34,21 @@ def before_quiet(news: News, policy: AlertPolicy) -> bool:
     return event.kind is Kind.EXPIRING and event.lead == policy.quiet_lead(change.after.expires_at)
 
 
+def breaks_in(news: News, policy: AlertPolicy) -> bool:
+    """Whether it may be posted in quiet hours: it is set to, or it is the last that people hear before a deadline
+    inside them. That is decided by the news, not by when it is written down: its post may come late.
+    """
+    change, event = news
+    if policy.quiet is None or event.kind is not Kind.EXPIRING:
+        return False
+    smallest = event.lead == policy.smallest_lead
+    if smallest and policy.quiet.breakthrough:
+        return True
+    expires_at = change.after.expires_at
+    inside = expires_at is not None and policy.quiet.covers(expires_at)
+    return before_quiet(news, policy) or (smallest and inside and policy.quiet_lead(expires_at) is None)
+
+
 def woke(change: Change) -> bool:
     """Whether a snooze has run out, and the invitation still waits."""
     before, after = change.before, change.after

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.episodes import AlertPolicy, Change, Episode, Hand, How, Kind, Seen, rank
 from bot.hands import Deed
 from bot.outbox import LAST, Draft, FirstLook, Root, Shape
 from bot.outbox.gathered import digest, first_run, held
-from bot.outbox.kinds import News, before_quiet, id_of, rank_of, told_news, urgent, woke
+from bot.outbox.kinds import News, before_quiet, breaks_in, id_of, rank_of, told_news, urgent, woke
 from bot.quiet import Window
 
 LATE = timedelta(minutes=15)  # the reminder before quiet hours may come into them by this much
@@ -21,7 +22,6 @@ def plan(
     policy: AlertPolicy,
     now: datetime,
     *,
-    appid: str = "",
     first: FirstLook | None = None,
 ) -> list[Draft]:
     """Decide what is written down for a tick.
@@ -33,15 +33,15 @@ def plan(
     drafts = [first_run(changes, first, now)] if first and _backlog(changes) else []
     window = policy.quiet.window_of(now) if policy.quiet else None
     news = told_news(changes, policy)
-    loud = [one for one in news if window is None or _breaks_through(one, policy, window, now)]
+    loud = [one for one in news if window is None or _is_heard(one, policy, window, now)]
     silent = [one for one in news if one not in loud]
     if window and silent:
-        drafts += held(silent, roots, policy, window, appid)
+        drafts += held(silent, roots, policy, window)
     if len(loud) > policy.digest_above:
-        drafts += digest(loud, policy, now, breakthrough=window is not None)
+        drafts += digest(loud, policy, now)
     else:
         for one in loud:
-            drafts += _announce(one, roots.get(one[0].after.id), policy, window)
+            drafts += _announce(one, roots.get(one[0].after.id), policy)
     for change in changes:
         drafts += _history(change, roots.get(change.after.id))
     return drafts
@@ -59,63 +59,69 @@ def by_hand(members: Sequence[Episode], deed: Deed, hand: Hand, root_id: str) ->
         members=tuple(member.id for member in members),
         facts=facts | until | count,
         root_id=root_id,
+        breakthrough=True,  # whoever did it is awake, and it pings nobody else
     )
 
 
-def _breaks_through(news: News, policy: AlertPolicy, window: Window, now: datetime) -> bool:
-    if before_quiet(news, policy) and now - window.begins <= LATE:
-        return True
-    event = news[1]
-    return (
-        bool(policy.quiet and policy.quiet.breakthrough) and event.kind is Kind.EXPIRING and urgent(event, policy)
+def _is_heard(news: News, policy: AlertPolicy, window: Window, now: datetime) -> bool:
+    """Whether news of quiet hours is told in them. The last reminder before them is late after a while."""
+    if not breaks_in(news, policy):
+        return False
+    return (policy.quiet is not None and policy.quiet.breakthrough and urgent(news[1], policy)) or (
+        now - window.begins <= LATE
     )
 
 
-def _announce(news: News, root: Root | None, policy: AlertPolicy, window: Window | None) -> list[Draft]:
+def _announce(news: News, root: Root | None, policy: AlertPolicy) -> list[Draft]:
     """A root of its own, or a line in the thread of the one that stands."""
-    change, event = news
-    episode = change.after
+    event = news[1]
     now_or_never = urgent(event, policy)
-    # What comes after a snooze, or before quiet hours, needs eyes like a new message.
-    last_words = before_quiet(news, policy)
-    call = now_or_never or last_words or woke(change)
     own = root is not None and root.shape is Shape.PROBLEM
     # A deleted root was dismissed by a person: only what needs eyes anew gets another.
     if root is not None and root.gone and not now_or_never:
         return []
-    tells = ((episode.id, event),)
     if root is None or root.gone or (event.kind is Kind.EXPIRING and now_or_never and not own):
-        return [
-            Draft(
-                id=id_of(Shape.PROBLEM, episode.id, event),
-                shape=Shape.PROBLEM,
-                rank=rank_of(event, policy),
-                members=(episode.id,),
-                tells=tells,
-                breakthrough=window is not None,
-            )
-        ]
-    quiet = (
-        policy.quiet.window_of(episode.expires_at) if last_words and policy.quiet and episode.expires_at else None
+        return [_root(news, policy)]
+    return [_line(news, root, policy)]
+
+
+def _root(news: News, policy: AlertPolicy) -> Draft:
+    change, event = news
+    return Draft(
+        id=id_of(Shape.PROBLEM, change.after.id, event),
+        shape=Shape.PROBLEM,
+        rank=rank_of(event, policy),
+        members=(change.after.id,),
+        tells=((change.after.id, event),),
+        facts=_night(news, policy),
+        breakthrough=breaks_in(news, policy),
     )
-    return [
-        Draft(
-            id=id_of(Shape.LINE, episode.id, event),
-            shape=Shape.LINE,
-            rank=rank_of(event, policy) if call else LAST,
-            members=(episode.id,),
-            tells=tells,
-            facts={
-                "kind": event.kind,
-                "lead": int(event.lead.total_seconds()),
-                **({"call": True} if call else {}),
-                **({"before_quiet": int(quiet.ends.timestamp())} if quiet else {}),
-            },
-            root_id=root.id,
-            broadcast=call,
-            breakthrough=window is not None,
-        )
-    ]
+
+
+def _line(news: News, root: Root, policy: AlertPolicy) -> Draft:
+    change, event = news
+    # What comes after a snooze, or before quiet hours, needs eyes like a new message.
+    call = urgent(event, policy) or before_quiet(news, policy) or woke(change)
+    return Draft(
+        id=id_of(Shape.LINE, change.after.id, event),
+        shape=Shape.LINE,
+        rank=rank_of(event, policy) if call else LAST,
+        members=(change.after.id,),
+        tells=((change.after.id, event),),
+        facts={"kind": event.kind, "lead": int(event.lead.total_seconds())}
+        | ({"call": True} if call else {})
+        | _night(news, policy),
+        root_id=root.id,
+        broadcast=call,
+        breakthrough=breaks_in(news, policy),
+    )
+
+
+def _night(news: News, policy: AlertPolicy) -> dict[str, Any]:
+    """Until when no other reminder comes."""
+    expires_at = news[0].after.expires_at
+    window = policy.quiet.window_of(expires_at) if policy.quiet and expires_at else None
+    return {"before_quiet": int(window.ends.timestamp())} if window and before_quiet(news, policy) else {}
 
 
 def _history(change: Change, root: Root | None) -> list[Draft]:

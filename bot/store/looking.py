@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from bot.outbox import Dead, Status
 from bot.store import Tx
-from bot.store.queue import Row, dead, finish, later, row_of
+from bot.store.queue import AHEAD, Row, dead, finish, get, later, row_of
 from bot.store.tables import message
 
 LOOKS = 2  # that find nothing, before a message is sent again
@@ -19,10 +19,11 @@ async def claim(tx: Tx, now: datetime, lease: timedelta) -> Row | None:
 
     The look has a lease and an attempt of its own: whoever is killed during it leaves it to the next.
     """
+    ahead = message.c.started_at > now + AHEAD
     due = sa.and_(
         message.c.status == Status.SENDING,
-        message.c.lease_until <= now,
-        sa.or_(message.c.look_at.is_(None), message.c.look_at <= now),
+        sa.or_(message.c.lease_until <= now, ahead),
+        sa.or_(message.c.look_at.is_(None), message.c.look_at <= now, ahead),
     )
     candidate = (
         sa.select(message.c.id, message.c.attempt)
@@ -58,7 +59,8 @@ async def again(tx: Tx, row: Row, until: datetime) -> bool:
 
 async def repeat(tx: Tx, row: Row, now: datetime) -> bool:
     """Nobody can tell whether it stands there, and it must not be missed: sent again, and it says so."""
-    return await later(tx, row, now, "possible repeat", facts={**row.facts, "repeat": True})
+    present = await get(tx, row.id) or row
+    return await later(tx, row, now, "possible repeat", facts={**present.facts, "repeat": True})
 
 
 async def give_up(tx: Tx, row: Row, error: str) -> bool:

@@ -17,6 +17,7 @@ from bot.store import Tx
 from bot.store.tables import message, meta
 
 LONGEST_REST = timedelta(days=1)
+AHEAD = timedelta(minutes=5)  # a moment that was written this far in the future was written by a wrong clock
 DEMOTED = 10  # beyond every rank
 LOOK_AFTER = 4  # the first look at an unknown outcome comes a fourth of the lease after it ran out
 Ids = Sequence[str] | sa.Select[tuple[str]]
@@ -52,19 +53,25 @@ class Row:
         return self.rank % DEMOTED
 
 
-async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ...]], now: datetime) -> None:
+async def add(
+    tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ...]], now: datetime
+) -> Mapping[str, str]:
     """Write down what there is to tell.
 
     Args:
         marks: by draft id, the marks of its events for Slack's metadata.
 
+    Returns, by draft id, the id of the row that tells it: that of a night may wait already.
+
     Raises:
         sqlalchemy.exc.IntegrityError: it was written down before. Nothing may be told twice.
     """
+    tellers = {draft.id: draft.id for draft in drafts}
     for place, draft in enumerate(drafts):
-        events = list(marks.get(draft.id, ()))
-        if draft.shape is Shape.QUIET and (standing := await get(tx, draft.id)):
+        events = marks.get(draft.id, ())
+        if draft.shape is Shape.QUIET and (standing := await _waiting_night(tx, draft)):
             await _extend(tx, standing, draft, events)
+            tellers[draft.id] = standing.id
             continue
         await tx.run(
             sa.insert(message).values(
@@ -73,7 +80,7 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
                 shape=draft.shape,
                 rank=draft.rank,
                 members=list(draft.members),
-                events=events,
+                events=list(events),
                 facts={**draft.facts, **await _root_posts(tx, draft)},
                 root_id=draft.root_id,
                 broadcast=draft.broadcast,
@@ -83,15 +90,31 @@ async def add(tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ..
                 not_before=now,
             )
         )
-        await _bring_forward(tx, draft)
+        await _bring_forward(tx, draft, events)
+    return tellers
 
 
-async def _bring_forward(tx: Tx, draft: Draft) -> None:
-    """An urgent line cannot go before its root: a root that still waits becomes as urgent, and as loud."""
-    root = message.c.id == draft.root_id
-    await tx.run(sa.update(message).where(root, message.c.rank > draft.rank).values(rank=draft.rank))
+async def _bring_forward(tx: Tx, draft: Draft, events: Sequence[str]) -> None:
+    """An urgent line cannot go before its root: a root that still waits becomes as urgent, and as loud.
+
+    It will show the line's news, too, so it carries their marks.
+    """
+    root = await get(tx, draft.root_id) if draft.root_id else None
+    if root is None or root.status not in (Status.PENDING, Status.SENDING):
+        return
+    values: dict[str, Any] = {"rank": min(root.rank, draft.rank), "events": [*root.events, *events]}
     if draft.breakthrough:
-        await tx.run(sa.update(message).where(root).values(breakthrough=True))
+        values["breakthrough"] = True
+    await tx.run(sa.update(message).where(message.c.id == root.id).values(**values))
+
+
+async def _waiting_night(tx: Tx, draft: Draft) -> Row | None:
+    """The root of the same quiet hours that is still to be posted."""
+    waiting = sa.select(message).where(
+        message.c.appid == tx.appid, message.c.shape == Shape.QUIET, message.c.status == Status.PENDING
+    )
+    rows = [row_of(found) for found in (await tx.run(waiting)).mappings()]
+    return next((row for row in rows if row.facts["ends"] == draft.facts["ends"]), None)
 
 
 async def _extend(tx: Tx, standing: Row, draft: Draft, events: Sequence[str]) -> None:
@@ -110,9 +133,14 @@ async def _extend(tx: Tx, standing: Row, draft: Draft, events: Sequence[str]) ->
 
 
 async def revive(tx: Tx, ids: Ids) -> None:
-    """What these tell is true again: those that were dropped as untrue go out after all."""
-    dropped = sa.and_(message.c.id.in_(ids), message.c.status == Status.DEAD, message.c.reason == Dead.UNTRUE)
-    await tx.run(sa.update(message).where(dropped).values(status=Status.PENDING, reason=None))
+    """What these tell may be true again: what was dropped as untrue gets another chance, names of a digest too."""
+    names = sa.and_(message.c.root_id.in_(ids), message.c.shape == Shape.NAMES)
+    dropped = sa.and_(message.c.status == Status.DEAD, message.c.reason == Dead.UNTRUE)
+    await tx.run(
+        sa.update(message)
+        .where(sa.or_(message.c.id.in_(ids), names), dropped)
+        .values(status=Status.PENDING, reason=None)
+    )
 
 
 async def claim(
@@ -123,7 +151,10 @@ async def claim(
     `breakthrough_only`: these are quiet hours.
     """
     root = message.alias("root")
-    ready = sa.and_(message.c.status == Status.PENDING, message.c.not_before <= now)
+    due = sa.or_(
+        message.c.not_before <= now, message.c.created_at > now + AHEAD, message.c.started_at > now + AHEAD
+    )
+    ready = sa.and_(message.c.status == Status.PENDING, due)
     if breakthrough_only:
         ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
@@ -137,10 +168,9 @@ async def claim(
     found = (await tx.run(candidate)).mappings().first()
     if found is None:
         return None
-    # A moment too far away was written by a clock that was wrong.
-    free = sa.or_(meta.c.next_post_at <= now, meta.c.next_post_at > now + LONGEST_REST)
-    rested = sa.and_(meta.c.appid == tx.appid, free)
-    if not (await tx.run(sa.update(meta).where(rested).values(next_post_at=now + gap))).rowcount:
+    far = sa.or_(meta.c.next_post_at > now + LONGEST_REST, meta.c.rested_at > now + AHEAD)
+    rested = sa.and_(meta.c.appid == tx.appid, sa.or_(meta.c.next_post_at <= now, far))
+    if not (await tx.run(sa.update(meta).where(rested).values(next_post_at=now + gap, rested_at=now))).rowcount:
         return None
     taken = await tx.run(
         sa.update(message)

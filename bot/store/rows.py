@@ -73,8 +73,8 @@ async def snoozed(tx: Tx) -> list[Episode]:
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
 
-async def note_told(tx: Tx, tellers: Mapping[tuple[str, Event], str], now: datetime) -> None:
-    """Write down what was emitted, and by which message."""
+async def note_told(tx: Tx, tellers: Mapping[tuple[str, Event], str | None], now: datetime) -> None:
+    """Write down what was emitted, and by which message; None when that is no view any more."""
     for (episode_id, event), message_id in tellers.items():
         await tx.run(_telling(episode_id, event, message_id, now))
 
@@ -147,13 +147,9 @@ async def save(
         for event in change.news:
             await tx.run(_telling(after.id, event, tellers.get((after.id, event)), now))
     moved = [change.after.id for change in changes if change.before is not None]
-    reopened = [
-        change.after.id
-        for change in changes
-        if change.before and change.before.state.closed and not change.after.state.closed
-    ]
     await views.unsettle(tx, roots_of(moved))
-    await queue.revive(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(reopened)))
+    # What was dropped as untrue may be true again; if it is not, it is dropped again when its turn comes.
+    await queue.revive(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(moved)))
 
 
 def _telling(episode_id: str, event: Event, message_id: str | None, now: datetime) -> sa.Executable:
@@ -171,14 +167,16 @@ def _detail(hand: Hand | None) -> dict[str, Any] | None:
     if hand is None:
         return None
     until = hand.until.timestamp() if hand.until else None
-    return {"user": plain(hand.user_id), "name": plain(hand.name), "at": hand.at.timestamp(), "until": until}
+    who = {"user": plain(hand.user_id), "name": plain(hand.name), "batch": hand.batch}
+    return {**who, "at": hand.at.timestamp(), "until": until}
 
 
 def _hand(detail: Mapping[str, Any] | None) -> Hand | None:
     if detail is None:
         return None
     until = datetime.fromtimestamp(detail["until"], UTC) if detail["until"] else None
-    return Hand(detail["user"], detail["name"], datetime.fromtimestamp(detail["at"], UTC), until)
+    at = datetime.fromtimestamp(detail["at"], UTC)
+    return Hand(detail["user"], detail["name"], at, until, detail["batch"])
 
 
 def roots_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:

@@ -47,6 +47,7 @@ meta = sa.Table(
     _column("skewed_reads", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
     sa.Column("clock_incident", sa.Text),
     _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
+    sa.Column("rested_at", Moment),  # when that was written: a clock that was ahead must not silence the bot
     sa.Column("held", sa.Text),  # the error that holds the queue
 )
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.outbox import Shape, Status
+from bot.ports import Past
 from bot.store import Tx
-from bot.store.queue import Ids, Row, row_of
+from bot.store.queue import AHEAD, Ids, Row, row_of
 from bot.store.tables import message
 
 ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET, Shape.HEALTH)
@@ -24,17 +24,22 @@ async def living(tx: Tx, now: datetime) -> list[Row]:
         message.c.shape.in_(ROOTS),
         sa.not_(message.c.settled),
         sa.not_(message.c.gone),
-        message.c.next_edit_at <= now,
+        _free(now),
     )
     return [row_of(row) for row in (await tx.run(found.order_by(message.c.sent_at))).mappings()]
 
 
 async def claim(tx: Tx, row: Row, now: datetime, until: datetime) -> bool:
     """Take the edit of a root; nobody else edits it before `until`."""
-    free = sa.and_(message.c.id == row.id, message.c.next_edit_at <= now)
+    free = sa.and_(message.c.id == row.id, _free(now))
     # What Slack shows is not known until the edit is confirmed.
     values = {"next_edit_at": until, "applied_hash": None}
     return (await tx.run(sa.update(message).where(free).values(**values))).rowcount == 1
+
+
+def _free(now: datetime) -> sa.ColumnElement[bool]:
+    """Nobody is editing it, unless by a clock that was ahead."""
+    return sa.or_(message.c.next_edit_at <= now, message.c.next_edit_at > now + AHEAD)
 
 
 async def note(tx: Tx, row: Row, **values: Any) -> None:
@@ -53,7 +58,26 @@ async def hasten(tx: Tx, ids: Ids, now: datetime) -> None:
     await tx.run(sa.update(message).where(still).values(next_edit_at=now))
 
 
-async def adopt(tx: Tx, rows: Sequence[dict[str, Any]]) -> None:
-    """Take messages that stand in Slack into a store that has lost them."""
-    for values in rows:
-        await tx.run(sa.insert(message).values(**values, appid=tx.appid, status=Status.SENT))
+async def adopt(tx: Tx, episode_id: str, root: Past) -> str:
+    """Take a message that stands in Slack into a store that has lost it. Returns the id of its row."""
+    moment = datetime.fromtimestamp(float(root.ts), UTC)
+    message_id = f"{Shape.PROBLEM}-adopted-{root.channel_id}-{root.ts}"
+    await tx.run(
+        sa.insert(message).values(
+            id=message_id,
+            appid=tx.appid,
+            shape=Shape.PROBLEM,
+            rank=0,
+            members=[episode_id],
+            events=list(root.events),
+            facts={},
+            status=Status.SENT,
+            created_at=moment,
+            not_before=moment,
+            channel_id=root.channel_id,
+            ts=root.ts,
+            sent_at=moment,
+            next_edit_at=moment,
+        )
+    )
+    return message_id

@@ -21,7 +21,7 @@ FRESH = timedelta(seconds=60)  # an older read is verified before the clock alon
 VERIFY_SECONDS = 5
 
 
-class Look(Enum):
+class Tick(Enum):
     """What a tick did."""
 
     NOTHING_DUE = "nothing due"
@@ -66,7 +66,7 @@ class Watcher:
         async with self._store.begin() as tx:
             await memory.hasten_poll(tx, now, always=True)
 
-    async def tick(self) -> Look:
+    async def tick(self) -> Tick:
         """Poll if it is time and nobody else does; let the clock speak in any case.
 
         Raises:
@@ -78,12 +78,12 @@ class Watcher:
         async with self._store.begin() as tx:
             mine = await memory.claim_poll(tx, now, now + self._poll * self._jitter())
             first = mine and (await memory.recall(tx)).watching_since is None
-        look = await self._read(now, first=first) if mine else Look.NOTHING_DUE
-        if look in (Look.NOTHING_DUE, Look.FAILED):
-            await self._timers(ask=look is Look.NOTHING_DUE)
+        look = await self._read(now, first=first) if mine else Tick.NOTHING_DUE
+        if look in (Tick.NOTHING_DUE, Tick.FAILED):
+            await self._timers(ask=look is Tick.NOTHING_DUE)
         return look
 
-    async def _read(self, began: datetime, *, first: bool) -> Look:
+    async def _read(self, began: datetime, *, first: bool) -> Tick:
         try:
             listed = await self._accounts.kf_list()
         except KfError as error:
@@ -91,16 +91,16 @@ class Watcher:
             self._count("read", "failed")
             async with self._store.begin() as tx:
                 await self._evaluation.take_failure(tx, error)
-            return Look.FAILED
+            return Tick.FAILED
         self._count("read", "good")
         past = await self._recovery.read() if first else ()
         if past is None:
             log.info("the first look waits for Slack, to know what the channel has been told")
             async with self._store.begin() as tx:
                 await memory.poll_at(tx, self._clock() + min(self._poll, TIMER_PASS))
-            return Look.WAITS
+            return Tick.WAITS
         await self._take(listed, began, past)
-        return Look.GOOD
+        return Tick.GOOD
 
     async def _timers(self, *, ask: bool) -> None:
         """Tell the leads and deadlines that have passed, after a look at WeChat if the last one is old."""

@@ -101,8 +101,8 @@ class Evaluation:
         )
         if first and past:
             remembered = remember(changes, past, self._ledger.marks, policy)
-            await views.adopt(tx, [adopted.values for adopted in remembered.messages])
-            await rows.note_told(tx, remembered.tellers, now)
+            adopted = {one: await views.adopt(tx, one, root) for one, root in remembered.roots.items()}
+            await rows.note_told(tx, {told: adopted.get(told[0]) for told in remembered.told}, now)
             changes = remembered.changes
         await self._ledger.write(tx, changes, now, first=self._first_look(accounts, now) if first else None)
 

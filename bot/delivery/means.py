@@ -1,0 +1,36 @@
+"""What every errand to Slack takes along, and how long it may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.blocks.channel import Look
+from bot.marks import Marks
+from bot.ports import Channel, Clock, Count
+from bot.store import Store
+
+LONGEST_REQUEST = 10  # seconds
+HOLD = timedelta(minutes=5)  # between attempts while the channel or the token is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """The channel, the store, and what decides how they are used."""
+
+    channel: Channel
+    store: Store
+    look: Look
+    marks: Marks
+    lease: timedelta
+    clock: Clock
+    count: Count
+
+    @property
+    def within(self) -> float:
+        """The longest that one request may take, in seconds."""
+        return min(LONGEST_REQUEST, self.lease.total_seconds() / 4)
+
+    def may_begin(self, claimed: datetime) -> bool:
+        """Whether enough of the lease is left for a request: whoever claims next must not act at the same time."""
+        return self.clock() <= claimed + self.lease / 2
