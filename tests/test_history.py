@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import Channel, SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
 from bot.marks import EVENT_TYPE, Marks
+from bot.outbox import Shape
 from bot.ports import Blind, Gone, Held, Later, Message, Page, Past, Unknown
 from bot.slack.calls import ask, quiet_client
 from bot.slack.history import page_of
@@ -54,9 +55,9 @@ async def channel_at(api_url: str, token: str = "xoxb-1") -> AsyncIterator[Slack
 
 async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), **where: object) -> Past:
     """Post as the bot does; what the history should tell of it."""
-    metadata = MARKS.metadata(name, events)
+    metadata = MARKS.metadata(name, Shape.DIGEST, events)
     sent = await channel.post(Message(name), metadata=metadata, within=5, **where)
-    return Past(ALERTS, sent.ts, where.get("thread_ts"), MARKS.of("message", name), events)
+    return Past(ALERTS, sent.ts, where.get("thread_ts"), MARKS.of("message", name), events, "digest")
 
 
 async def look(channel: SlackChannel, **where: object):
@@ -143,6 +144,21 @@ async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, cha
     assert await look(channel, oldest=early) == Page((after,))
     (call,) = calls(slack)
     assert call.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, channel, clock, in_thread):
+    root = await post(channel, "root")
+    where = {"thread_ts": root.ts} if in_thread else {}
+    moment = NOW + timedelta(hours=1, microseconds=123456)
+    clock.now = moment
+    before = await post(channel, "before", **where)
+    clock.now = latest = moment + timedelta(microseconds=1)
+    await post(channel, "late", **where)
+    page = await look(channel, latest=latest, **where)
+    assert set(page.messages) == {root, before}
+    (call,) = calls(slack, REPLIES if in_thread else HISTORY)
+    assert call.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
 async def test_a_look_asks_as_slack_takes_it(slack, channel):
@@ -308,6 +324,7 @@ def perhaps(sound: object) -> st.SearchStrategy[object]:
 @st.composite
 def odd_messages(draw: st.DrawFn) -> object:
     payload = {"v": 1, "k": draw(perhaps("a" * 32)), "e": draw(perhaps(f"{'b' * 32},{'c' * 32}"))}
+    payload["s"] = draw(perhaps("digest"))
     metadata = {
         "event_type": draw(perhaps(EVENT_TYPE)),
         "event_payload": draw(st.sampled_from([payload]) | ODD),
@@ -335,6 +352,7 @@ def test_whatever_slack_says_only_sound_marks_come_out(answer):
     for past in page.messages:
         assert past.channel_id == ALERTS
         assert all(MARK.fullmatch(mark) for mark in (past.key, *past.events))
+        assert re.fullmatch("[a-z_]{0,20}", past.shape)
         assert TS.fullmatch(past.ts)
         assert past.thread_ts is None or TS.fullmatch(past.thread_ts)
 
@@ -393,6 +411,23 @@ def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, even
 
 
 @pytest.mark.parametrize(
+    ("word", "shape"),
+    [
+        *((shape.value, shape.value) for shape in Shape),
+        ("a" * 20, "a" * 20),
+        *(
+            (odd, "")
+            for odd in ("", "a" * 21, "Digest", "x' OR 1=1", "problem\n", "pröblem", "s3", None, 7, ["digest"])
+        ),
+    ],
+)
+def test_the_shape_is_a_short_word_or_none(word, shape):
+    metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": "", "s": word}}
+    (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
+    assert past == Past(ALERTS, "1.000001", None, "d" * 32, (), shape)
+
+
+@pytest.mark.parametrize(
     "said", [None, {}, {"next_cursor": None}, {"next_cursor": ""}, {"next_cursor": 7}, [], "x"]
 )
 def test_without_a_readable_cursor_the_page_is_the_last(said):
@@ -412,7 +447,7 @@ async def test_who_stops_waiting_is_obeyed():
 
 def test_what_slack_takes_as_metadata_holds_the_marks_of_a_storm():
     """A storm of two hundred events is one message; the limit is not documented."""
-    metadata = MARKS.metadata("storm", [MARKS.of("event", str(number)) for number in range(200)])
+    metadata = MARKS.metadata("storm", Shape.DIGEST, [MARKS.of("event", str(number)) for number in range(200)])
     assert len(json.dumps(metadata)) < 8000
     answer = SlackStandIn().call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
     assert answer["ok"]

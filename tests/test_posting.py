@@ -66,6 +66,15 @@ async def test_an_edit_changes_the_message_in_place(slack, channel):
     assert slack.unexpected == []
 
 
+async def test_an_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_what_there_are(slack, channel):
+    root = await post(channel, Message("Rejected: Chen."))
+    await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5)
+    await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=root.ts, within=0.5)
+    posted, *edits = [call.arguments for call in slack.calls]
+    assert "blocks" not in posted
+    assert [edit["blocks"] for edit in edits] == [[SECTION], []]
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [

@@ -377,14 +377,18 @@ def test_the_thread_of_a_message_that_never_was_is_unexpected(slack):
     assert slack.take_unexpected() == ["conversations.replies: no message '1.000001' to read the thread of"]
 
 
-def test_an_edit_with_text_alone_removes_the_blocks(slack):
+@pytest.mark.parametrize("none", [[], "[]"])
+def test_an_edit_keeps_the_blocks_unless_it_brings_others_or_none(slack, none):
     ts = post(slack, blocks=[section()], metadata=METADATA)["ts"]
     assert update(slack, ts, text="y", blocks=[section("z")])["ok"]
     [message] = slack.messages(ALERTS)
     assert (message.blocks, message.edits, message.marked) == ([section("z")], 1, False)
-    update(slack, ts, text="y")
+    update(slack, ts, text="w")
     [message] = slack.messages(ALERTS)
-    assert (message.blocks, message.text, message.edits, message.marked) == ([], "y", 2, True)
+    assert (message.blocks, message.text, message.edits, message.marked) == ([section("z")], "w", 2, True)
+    update(slack, ts, text="y", blocks=none)
+    [message] = slack.messages(ALERTS)
+    assert (message.blocks, message.text, message.edits, message.marked) == ([], "y", 3, True)
     assert message.metadata == METADATA
     assert "edited" in history(slack)["messages"][0]
 
@@ -608,6 +612,22 @@ async def test_forms_and_queries_are_read_as_json_is(served):
         {"channel": ALERTS},
     ]
     assert served.messages(ALERTS)[0].blocks == [section()]
+
+
+@pytest.mark.parametrize("method", ["conversations.history", "conversations.replies", "conversations.info"])
+async def test_what_reads_overlooks_a_body_of_json(served, method):
+    asked = {"channel": ALERTS, "ts": post(served)["ts"]}
+    headers = {"Authorization": f"Bearer {served.bot_token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{served.api_url}{method}", json=asked) as answer,
+    ):
+        assert (await answer.json())["error"] == "channel_not_found"
+    assert served.calls[0].arguments == {}
+    assert served.take_unexpected() == [
+        f"{method}: a body of JSON, which it overlooks",
+        f"{method}: no channel ''",
+    ]
 
 
 @pytest.mark.parametrize(

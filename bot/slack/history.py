@@ -30,6 +30,7 @@ GONE = {"thread_not_found", "message_not_found"}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TS = re.compile(r"[0-9]{1,11}\.[0-9]{6}")
 MARK = re.compile(r"[0-9a-f]{32}")  # as `marks` makes them: what others write never gets near the store
+SHAPE = re.compile(r"[a-z_]{1,20}")
 
 
 async def read(
@@ -37,11 +38,14 @@ async def read(
     channel_id: str,
     *,
     oldest: datetime,
+    latest: datetime | None,
     thread_ts: str | None,
     cursor: str,
     within: float,
 ) -> Page | Blind | Later | Held | Gone | Unknown:
     """Ask for one page of the channel, newest first, or of a thread, oldest first. It needs scope and membership.
+
+    A message of the very moment `oldest` or `latest` is left out, but the root comes with each page of its thread.
 
     https://docs.slack.dev/reference/methods/conversations.history
     https://docs.slack.dev/reference/methods/conversations.replies
@@ -51,10 +55,12 @@ async def read(
         "oldest": _ts(oldest),
         "limit": str(LIMIT),
         "include_all_metadata": "true",
+        **({"latest": _ts(latest)} if latest else {}),
         **({"cursor": cursor} if cursor else {}),
         **({"ts": thread_ts} if thread_ts else {}),
     }
-    # A form, and not the SDK's own GET: aiohttp sends a GET again, unasked, when its connection breaks.
+    # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp sends a GET again, unasked, when its
+    # connection breaks.
     method = "conversations.replies" if thread_ts else "conversations.history"
     said = await ask(client.api_call(method, data=asked), within)
     if isinstance(said, No):
@@ -92,12 +98,17 @@ def _past(message: object, channel_id: str) -> Past | None:
         } if TS.fullmatch(ts) and MARK.fullmatch(key):
             root = rest.get("thread_ts") or ts  # the root of a thread names itself
             if isinstance(root, str) and TS.fullmatch(root):
-                return Past(channel_id, ts, None if root == ts else root, key, _events(payload.get("e")))
+                thread_ts = None if root == ts else root
+                return Past(channel_id, ts, thread_ts, key, _events(payload.get("e")), _shape(payload.get("s")))
     return None
 
 
 def _events(joined: object) -> tuple[str, ...]:
     return tuple(mark for mark in joined.split(",") if MARK.fullmatch(mark)) if isinstance(joined, str) else ()
+
+
+def _shape(word: object) -> str:
+    return word if isinstance(word, str) and SHAPE.fullmatch(word) else ""
 
 
 def _next_cursor(answer: Mapping[str, Any]) -> str:

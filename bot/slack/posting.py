@@ -48,6 +48,7 @@ class SlackChannel:
         broadcast: bool = False,
         within: float,
     ) -> Outcome:
+        blocks = {"blocks": list(message.blocks)} if message.blocks else {}
         thread = {"thread_ts": thread_ts, "reply_broadcast": broadcast} if thread_ts else {}
         return await self._call(
             "chat.postMessage",
@@ -57,21 +58,32 @@ class SlackChannel:
                 "metadata": dict(metadata),
                 "unfurl_links": False,
                 "unfurl_media": False,
-                **_content(message),
+                "text": message.text,
+                **blocks,
                 **thread,
             },
         )
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
-        return await self._call("chat.update", within, {"channel": channel_id, "ts": ts, **_content(message)})
+        # Without `blocks` Slack may keep the old ones, and show them instead of the new text:
+        # https://github.com/slack-go/slack/issues/1214
+        content = {"text": message.text, "blocks": list(message.blocks)}
+        return await self._call("chat.update", within, {"channel": channel_id, "ts": ts, **content})
 
     async def history(
-        self, *, oldest: datetime, thread_ts: str | None = None, cursor: str = "", within: float
+        self,
+        *,
+        oldest: datetime,
+        latest: datetime | None = None,
+        thread_ts: str | None = None,
+        cursor: str = "",
+        within: float,
     ) -> Page | Blind | Later | Held | Gone | Unknown:
         return await history.read(
             self._client,
             self._channel_id,
             oldest=oldest,
+            latest=latest,
             thread_ts=thread_ts,
             cursor=cursor,
             within=within,
@@ -97,9 +109,3 @@ def refused(word: str) -> Refused | Gone | Held:
         return Gone(word)
     # A word that is not listed is a refusal all the same. It is not this message's fault, so the queue waits.
     return Held(word)
-
-
-def _content(message: Message) -> dict[str, Any]:
-    # Without blocks an update takes the old ones away, which is what a text-only message wants.
-    blocks = {"blocks": list(message.blocks)} if message.blocks else {}
-    return {"text": message.text, **blocks}

@@ -20,10 +20,15 @@ Run = Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`arguments` are those the stand-in heeds, or may ignore in good conscience."""
+    """`arguments` are those the stand-in heeds, or may ignore in good conscience.
+
+    Most methods that write take JSON, most that read take a form or a query alone:
+    https://docs.slack.dev/apis/web-api
+    """
 
     run: Run
     arguments: Set[str] = frozenset()
+    takes_json: bool = True
 
 
 _PAGED = frozenset({"channel", "cursor", "inclusive", "include_all_metadata", "latest", "limit", "oldest"})
@@ -37,11 +42,13 @@ METHODS: Mapping[str, Method] = {
     "chat.postEphemeral": Method(
         writing.post_ephemeral, frozenset({"channel", "user", "text", "blocks", "thread_ts"})
     ),
-    "conversations.history": Method(reading.conversations_history, _PAGED),
+    "conversations.history": Method(reading.conversations_history, _PAGED, takes_json=False),
     "conversations.info": Method(
-        reading.conversations_info, frozenset({"channel", "include_locale", "include_num_members"})
+        reading.conversations_info,
+        frozenset({"channel", "include_locale", "include_num_members"}),
+        takes_json=False,
     ),
-    "conversations.replies": Method(reading.conversations_replies, _PAGED | {"ts"}),
+    "conversations.replies": Method(reading.conversations_replies, _PAGED | {"ts"}, takes_json=False),
 }
 
 
@@ -57,6 +64,10 @@ def call(slack: Workspace, method: str, token: str, arguments: Mapping[str, Any]
     if unknown := sorted(set(arguments) - METHODS[method].arguments):
         slack.unexpected.append(f"{method}: with {', '.join(unknown)}, which the stand-in does not know")
     return {"ok": True, **METHODS[method].run(slack, arguments)}
+
+
+def takes_json(method: str) -> bool:
+    return method not in METHODS or METHODS[method].takes_json
 
 
 def _check_token(slack: Workspace, method: str, token: str) -> None:

@@ -33,7 +33,7 @@ async def _web_api(slack: SlackStandIn, request: web.Request) -> web.StreamRespo
     method = request.match_info["method"]
     fault, token, arguments, said = NO_FAULT, "", dict[str, Any](), dict[str, Any]()
     try:
-        token, arguments = await _read(request)
+        token, arguments = await _read(slack, method, request)
     except Refusal as refusal:
         said = api.answered(slack, method, refusal)
     else:
@@ -126,10 +126,11 @@ def hang_up(request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def _read(request: web.Request) -> tuple[str, dict[str, Any]]:
+async def _read(slack: SlackStandIn, method: str, request: web.Request) -> tuple[str, dict[str, Any]]:
     """Take token and arguments out of header, query, and form or JSON body.
 
-    A token counts in the header, the query and a form. In JSON Slack overlooks it.
+    A token counts in the header, the query and a form. In JSON Slack overlooks it, and a whole body of JSON
+    where the method takes none.
 
     Raises:
         Refusal: invalid_json, json_not_object, invalid_post_type.
@@ -140,7 +141,9 @@ async def _read(request: web.Request) -> tuple[str, dict[str, Any]]:
     if body and request.content_type == "application/x-www-form-urlencoded":
         arguments |= dict(parse_qsl(body, keep_blank_values=True))
     token = arguments.pop("token", "")
-    if body and request.content_type == "application/json":
+    if body and request.content_type == "application/json" and not api.takes_json(method):
+        slack.unexpected.append(f"{method}: a body of JSON, which it overlooks")
+    elif body and request.content_type == "application/json":
         arguments |= _object(body)
         arguments.pop("token", None)
     elif body and request.content_type != "application/x-www-form-urlencoded":

@@ -41,7 +41,11 @@ def post_message(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, An
 
 
 def update(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """chat.update. `text` without `blocks` removes the old blocks; absent metadata stays."""
+    """chat.update. Blocks and metadata that are absent stay; `[]` and `{}` remove them.
+
+    Slack's documents disagree about `text` without `blocks`: its OpenAPI says that the old blocks stay, other
+    words of its that they go. What was seen is that they stay: https://github.com/slack-go/slack/issues/1214
+    """
     rights.require(slack, "chat:write")
     channel = rights.channel_named(slack, arguments)
     message = rights.own_message(channel, arguments, wire.BOT_USER)
@@ -52,7 +56,7 @@ def update(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
     edited = slack.edit(
         message,
         text=said.text,
-        blocks=said.blocks,
+        blocks=message.blocks if arguments.get("blocks") is None else said.blocks,
         metadata=message.metadata if metadata is None else metadata or None,
         marked=not said.blocks,
     )
