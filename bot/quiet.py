@@ -8,6 +8,7 @@ from datetime import MAXYEAR, UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
+SHANGHAI = ZoneInfo("Asia/Shanghai")  # the zone of a deployment that names none
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,12 +134,18 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("ALERT_MENTION", "@kf-care", 'Slack\'s menus have it as "Copy ID"'),
         ("ALERT_MENTION", "WANG", "the ID of one user group"),
         ("ALERT_MENTION", "SUPPORT", "the ID of one user group"),
+        ("ALERT_MENTION", "SUPPORTTEAM", "the ID of one user group"),
+        ("ALERT_MENTION", "UFXKLMNOP", "the ID of one user group"),
         ("ALERT_MENTION", "C0123456789", "the ID of one user group"),
         ("ALERT_MENTION", "s0123456789", "the ID of one user group"),
         ("ALERT_MENTION", "S0123456789,U0123456789", "the ID of one user group"),
         ("ALERT_MENTION", "<@U0123456789> <!channel>", "the ID of one user group"),
         ("ALERT_MENTION", "<@U0123456789|<!channel>>", "the ID of one user group"),
         ("TIMEZONE", "Shanghai", "an IANA time zone such as Asia/Shanghai or Europe/Berlin"),
+        ("TIMEZONE", "localtime", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "posixrules", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "Factory", "an IANA time zone such as Asia/Shanghai"),
+        ("TIMEZONE", "right/Asia/Shanghai", "an IANA time zone such as Asia/Shanghai"),
         ("TIMEZONE", "Asia", "an IANA time zone such as Asia/Shanghai"),
         ("TIMEZONE", "UTC+8", "an IANA time zone such as Asia/Shanghai"),
         ("TIMEZONE", "../etc/passwd", "an IANA time zone such as Asia/Shanghai"),
@@ -197,7 +203,13 @@ def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: st
         ("ALERT_MENTION", "U0MEI", "alert_mention", "<@U0MEI>"),
         ("ALERT_MENTION", " <@U0123456789> ", "alert_mention", "<@U0123456789>"),
         ("ALERT_MENTION", "<@W0123456789|mei>", "alert_mention", "<@W0123456789>"),
-        ("ALERT_MENTION", "UFXKLMNOP", "alert_mention", "<@UFXKLMNOP>"),
+        ("ALERT_MENTION", "S0123ABCD", "alert_mention", "<!subteam^S0123ABCD>"),
+        ("ALERT_MENTION", "SAZ94GDB8", "alert_mention", "<!subteam^SAZ94GDB8>"),
+        ("ALERT_MENTION", "U012AB3CD", "alert_mention", "<@U012AB3CD>"),
+        ("ALERT_MENTION", "W0MEI", "alert_mention", "<@W0MEI>"),
+        # Of the old IDs some have no digit; bare they look like names.
+        ("ALERT_MENTION", "<@UFXKLMNOP>", "alert_mention", "<@UFXKLMNOP>"),
+        ("TIMEZONE", "UTC", "timezone", ZoneInfo("UTC")),
         ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
         ("TIMEZONE", "Etc/GMT-8", "timezone", ZoneInfo("Etc/GMT-8")),
         ("TIMEZONE", "Asia/Shanghai", "timezone_given", True),
@@ -252,8 +264,15 @@ def test_quiet_hours_have_the_zone_and_may_be_broken_through() -> None:
     assert settings.quiet == Quiet(time(22), time(8), ZoneInfo("Europe/Berlin"), breakthrough=True)
 
 
-def test_a_breakthrough_without_quiet_hours_means_nothing() -> None:
-    assert read(QUIET_BREAKTHROUGH="on") == read()
+def test_a_breakthrough_without_quiet_hours_is_a_mistake() -> None:
+    (line,) = complaint(REQUIRED | {"QUIET_BREAKTHROUGH": "on", "QUIET_HOURS": " "})
+    assert line == "QUIET_BREAKTHROUGH is on, but QUIET_HOURS is not set"
+    assert read(QUIET_BREAKTHROUGH="off") == read()
+
+
+def test_malformed_quiet_hours_are_one_mistake() -> None:
+    (line,) = complaint(REQUIRED | {"QUIET_BREAKTHROUGH": "on", "QUIET_HOURS": "22-8"})
+    assert line.startswith("QUIET_HOURS must ")
 
 
 def test_a_wrong_zone_does_not_make_the_quiet_hours_wrong() -> None:

@@ -7,8 +7,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bot.episodes import AlertPolicy
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
+from bot.quiet import SHANGHAI
 
 
 @dataclass(frozen=True, slots=True)

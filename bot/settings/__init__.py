@@ -8,14 +8,13 @@ from datetime import timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from bot.quiet import Quiet
+from bot.quiet import SHANGHAI, Quiet
 from bot.settings import parse
 from bot.settings.reading import Reader, SettingsError
 
 __all__ = ["PROXIES", "Settings", "SettingsError"]
 
 PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,8 @@ class Settings:
         zone = reader.read("TIMEZONE", cls.timezone, parse.zone)
         hours = reader.optional("QUIET_HOURS", parse.hours)
         breakthrough = reader.read("QUIET_BREAKTHROUGH", False, parse.switch)
+        if breakthrough and not reader.is_set("QUIET_HOURS"):
+            reader.refuse("QUIET_BREAKTHROUGH", "is on, but QUIET_HOURS is not set")
         settings = cls(
             wechat_appid=reader.read("WECHAT_APPID", None, parse.word),
             wechat_secret=reader.read("WECHAT_SECRET", None, parse.word),

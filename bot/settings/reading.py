@@ -33,8 +33,12 @@ class Reader:
             try:
                 return parse(self._environ[name].strip())
             except ValueError as exc:
-                self._malformed.append(f"{name} {exc}")
+                self.refuse(name, str(exc))
         return None
+
+    def refuse(self, name: str, why: str) -> None:
+        """Note what is wrong with a variable, in words that follow its name."""
+        self._malformed.append(f"{name} {why}")
 
     def is_set(self, name: str) -> bool:
         """Whether it is there and not blank. It may be malformed."""
