@@ -24,10 +24,20 @@ class Heartbeat:
         self._url = url
         self._within = within
         self._failing = False
+        self._beating = False
 
     async def beat(self) -> None:
-        """Call once. Nothing is raised: the first failure is logged, and the first call that works again."""
-        error = await self._call()
+        """Call once, unless a call is under way: then that one is the beat.
+
+        Nothing is raised: the first failure is logged, and the first call that works again.
+        """
+        if self._beating:
+            return
+        self._beating = True
+        try:
+            error = await self._call()
+        finally:
+            self._beating = False
         if error and not self._failing:
             log.warning("heartbeat failed error=%s; calls go on", error)
         elif self._failing and not error:

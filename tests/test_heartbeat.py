@@ -116,6 +116,46 @@ async def test_a_call_that_takes_too_long_ends(everything_logged):
     assert lines(everything_logged) == [("WARNING", "heartbeat failed error=TimeoutError; calls go on")]
 
 
+async def test_a_beat_does_not_wait_for_one_that_is_under_way():
+    asked: list[httpx.Request] = []
+    answered = asyncio.Event()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        await answered.wait()
+        return httpx.Response(200)
+
+    beating = heart(slow)
+    first = asyncio.create_task(beating.beat())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(3):
+        await beating.beat()
+        assert len(asked) == 1
+        answered.set()
+        await first
+        await beating.beat()
+    assert len(asked) == 2
+
+
+async def test_after_a_cancelled_beat_the_next_one_calls():
+    asked: list[httpx.Request] = []
+
+    async def silent_once(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if len(asked) == 1:
+            await asyncio.Event().wait()
+        return httpx.Response(200)
+
+    beating = heart(silent_once)
+    first = asyncio.create_task(beating.beat())
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await beating.beat()
+    assert len(asked) == 2
+
+
 async def test_an_endless_body_is_not_read(everything_logged):
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nand so on"
     async with raw_server(reply) as address, httpx.AsyncClient() as http:
