@@ -20,9 +20,11 @@ _DOWN = Trouble(
     "",
     "nothing yet. If it lasts more than an hour, look at this server’s network or proxy.",
     said="If it lasts more than an hour, look at this server’s network or proxy.",
+    was="WeChat did not answer",
 )
+MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
 _CONSEQUENCE: Mapping[str, str] = {
-    Cause.SOURCE_DOWN: "States may be old. Deadlines are still watched by the clock, and reminders still come.",
+    Cause.SOURCE_DOWN: MAY_BE_OLD,
     Cause.CONFIG_PROBLEM: "Until this is mended, rejections and bindings go unseen; "
     "deadlines are still watched by the clock.",
     Cause.QUOTA: "Until it is renewed, at midnight in Shanghai, rejections and bindings go unseen; "
@@ -59,6 +61,11 @@ def title_of(incident: Incident) -> str:
     return _trouble(incident.fault, incident.cause).title
 
 
+def past_of(incident: Incident) -> str:
+    """The same when it is over."""
+    return _trouble(incident.fault, incident.cause).past
+
+
 def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
     cause = incident.cause
     # Only WeChat's own words say what an errcode means that stands for no known problem.
@@ -85,20 +92,15 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
 def _over(incident: Incident, what: Trouble) -> Message:
     since = [f"since {date(incident.since)}"] if incident.cause != Cause.CLOCK_PROBLEM else []
     length = span((incident.over_at or incident.since) - incident.since)
-    title, told = "WeChat answers again", f"Out for {length}. What changed meanwhile has been told."
-    before = what.title
+    title, told = "WeChat answers again", f"Out for {length}."
     if incident.cause == Cause.CLOCK_PROBLEM:
         # For how long it was not cannot be told: that time was measured with it.
-        title, told, before = (
-            "This server’s clock is right again",
-            "It agrees with WeChat’s.",
-            "The clock was wrong",
-        )
+        title, told = "This server’s clock is right again", "It agrees with WeChat’s."
     return Message(
         f"{title}. {told}".replace("’", "'"),
         [
             kit.section(f"{kit.FINE} *{title}*\n{told}"),
-            kit.context(" · ".join([before, *since, *what.facts])),
+            kit.context(" · ".join([what.past, *since, *what.facts])),
         ],
     )
 

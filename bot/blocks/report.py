@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import kit, values
-from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status, lost_words, verdict
+from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status, lost_words, verdict, why_held
 from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
 from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
 from bot.ports import Message
@@ -35,8 +35,10 @@ def report(status: Status, now: datetime) -> Message:
         kit.actions(kit.refresh(values.STATUS)),
         kit.context(" · ".join(_about(status))),
     ]
-    said = f"{wrong.title}. {wrong.next[0].upper()}{wrong.next[1:]}" if wrong else "Working normally."
-    spoken = " ".join([said, *(fact.spoken for fact in facts if fact.spoken)])
+    said = ["Working normally."]
+    if wrong:
+        said = [f"{wrong.title}.", wrong.said or wrong.sentence, wrong.next[0].upper() + wrong.next[1:]]
+    spoken = " ".join([*said, *(fact.spoken for fact in facts if fact.spoken)])
     return Message(spoken.replace("*", "").replace("’", "'"), blocks)
 
 
@@ -65,7 +67,9 @@ def _facts(status: Status, now: datetime) -> Iterator[_Fact]:
 
 def _wechat(status: Status, now: datetime) -> _Fact:
     def words(moment: Callable[[datetime, str], str]) -> str:
-        parts = ["not read yet"]
+        parts = ["not known" if status.store == UNREACHABLE else "not read yet"]
+        if not status.alerts:
+            parts = ["read when somebody asks"]
         if status.answered_at:
             parts = [f"answered {moment(status.answered_at, alone(status.answered_at, now))}"]
             if status.wechat_problem:
@@ -92,13 +96,20 @@ def _queue(status: Status, now: datetime) -> _Fact:
         return _Fact(title, "not known", "The database is unreachable.", troubled=True)
     if not status.pending:
         return _Fact(title, "nothing", "Nothing waits to be posted.")
-    since, said = "", ""
-    if oldest := status.oldest_pending:
-        since = f", the oldest since {date(oldest, alone(oldest, now))}"
-        said = f", the oldest since {plain_date(oldest, alone(oldest, now))}"
+
+    def words(moment: Callable[[datetime, str], str]) -> str:
+        """Since when, and why."""
+        since, until = status.oldest_pending, status.quiet_until
+        parts = [f", the oldest since {moment(since, alone(since, now))}" if since else ""]
+        if held := why_held(status):
+            parts.append(f"; {held}")
+        elif until:
+            parts.append(f", until {moment(until, alone(until, now))} (quiet hours)")
+        return "".join(parts)
+
     wait = "waits" if status.pending == 1 else "wait"
-    spoken = f"{status.pending} {wait} to be posted{said}."
-    return _Fact(title, f"{status.pending}{since}", spoken, bool(status.held))
+    spoken = f"{status.pending} {wait} to be posted{words(plain_date)}."
+    return _Fact(title, f"{status.pending}{words(date)}", spoken, bool(status.held))
 
 
 def _snoozed(snoozed: Sequence[Snoozed], now: datetime) -> _Fact:
@@ -111,9 +122,7 @@ def _snoozed(snoozed: Sequence[Snoozed], now: datetime) -> _Fact:
 
 
 def _past(problem: PastProblem) -> _Fact:
-    # Titles tell of the present, and this is over.
-    title = problem.title.replace(" does not ", " did not ").replace(" is ", " was ")
-    words = f"{title} for {span(problem.lasted)}"
+    words = f"{problem.title} for {span(problem.lasted)}"
     return _Fact(
         "Last problem", f"{words}, {date(problem.since)}", f"Last problem: {words}, {plain_date(problem.since)}."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bot.blocks.health import MAY_BE_OLD
 from bot.blocks.text import ACCOUNT, ERRMSG, many, mrkdwn
 from bot.blocks.troubles import clock
 
@@ -17,7 +18,7 @@ UNREACHABLE = "unreachable"
 class PastProblem:
     """A stretch of trouble that is over."""
 
-    title: str  # as it was told: "WeChat does not answer"
+    title: str  # of what is over: "WeChat did not answer"
     lasted: timedelta
     since: datetime
 
@@ -45,11 +46,12 @@ class Status:
     channel: str = ""  # its ID
     pending: int = 0  # alerts that wait to be posted
     oldest_pending: datetime | None = None
-    held: str = ""  # Slack's error code, while it refuses the channel or the token
+    held: str = ""  # Slack's error code, while alerts wait because it refuses the channel or the token
     refused: int = 0  # alerts that Slack refused for good
     unconfirmed: int = 0  # alerts of which nobody knows whether they arrived
     snoozed: Sequence[Snoozed] = ()
     quiet: str = ""  # `22:00 to 08:00 Asia/Shanghai`
+    quiet_until: datetime | None = None  # while it is quiet: when that ends
     clock_problem: str = ""  # how far the server's clock is off, in words: "4 min"
     leads: Sequence[timedelta] = ()
     last_problem: PastProblem | None = None
@@ -61,6 +63,7 @@ class Verdict(NamedTuple):
     title: str
     sentence: str
     next: str
+    said: str = ""  # the sentence in `text`, if it cannot be the same
 
 
 class _Hold(NamedTuple):
@@ -71,6 +74,10 @@ class _Hold(NamedTuple):
 
 
 _INVITE = "type */invite @wechat-kf* there. What is still true then follows."
+_RESTRICTED = _Hold(
+    "the workspace or the channel does not let the app post",
+    "allow it in the channel's posting permissions, or choose another SLACK_ALERT_CHANNEL and restart.",
+)
 _TOKEN = _Hold("the bot token is not valid", "put the present token into SLACK_BOT_TOKEN and restart.")
 _HOLDS = {
     "not_in_channel": _Hold("the app is not a member", _INVITE),
@@ -96,7 +103,7 @@ def verdict(status: Status) -> Verdict | None:
     if status.wechat_problem:
         return Verdict(
             status.wechat_problem,
-            "States may be old. Deadlines are still watched by the clock, and reminders still come.",
+            MAY_BE_OLD,
             "*/kf* asks WeChat again, and says what to do if it fails.",
         )
     return _posting(status) or _clock(status)
@@ -112,14 +119,29 @@ def _clock(status: Status) -> Verdict | None:
 def _posting(status: Status) -> Verdict | None:
     lost = status.refused + status.unconfirmed
     if status.held:
-        hold = _HOLDS.get(status.held) or _Hold(mrkdwn(status.held, ACCOUNT), "see the log for the reason.")
-        title = f"{many(status.pending, 'alert')} could not be posted" if status.pending else "Alerts are held"
+        hold = _hold(status.held)
         where = f" in <#{status.channel}>" if status.channel else ""
-        return Verdict(title, f"Slack refuses them{where}: {hold.because}.", hold.next)
+        return Verdict(
+            f"{many(status.pending, 'alert')} could not be posted",
+            f"Slack refuses them{where}: {hold.because}.",
+            hold.next,
+            said=f"Slack refuses them: {hold.because}.",
+        )
     if lost:
         title = f"{many(lost, 'alert')} could not be posted"
         return Verdict(title, f"{lost_words(status)}.", "*/kf* shows what needs attention; the log has the reason.")
     return None
+
+
+def why_held(status: Status) -> str:
+    """`Slack refuses: the app is not a member`; "" while it does not."""
+    return f"Slack refuses: {_hold(status.held).because}" if status.held else ""
+
+
+def _hold(error: str) -> _Hold:
+    if error.startswith("restricted_action"):  # and `restricted_action_read_only_channel` and others
+        return _RESTRICTED
+    return _HOLDS.get(error) or _Hold(mrkdwn(error, ACCOUNT), "see the log for the reason.")
 
 
 def lost_words(status: Status) -> str:

@@ -22,7 +22,13 @@ class Trouble:
     console: bool = False  # whether the WeChat console is the place to mend it
     said: str = ""  # the next step where it stands alone, if `next` will not do
     copy: str = ""  # what the next step needs copied
+    was: str = ""  # the title when it is over, where it tells of the present
     facts: tuple[str, ...] = ("no errcode",)
+
+    @property
+    def past(self) -> str:
+        """The title when it is over."""
+        return self.was or self.title
 
     @property
     def spoken(self) -> str:
@@ -53,6 +59,7 @@ _REFUSALS = {
         "WeChat is busy",
         "It says so itself; your accounts are not affected.",
         "try again in a minute.",
+        was="WeChat was busy",
     ),
     40001: _SECRET,  # out of a read it means twice: a new token was refused as well
     40125: _SECRET,
@@ -61,23 +68,26 @@ _REFUSALS = {
         "Today’s WeChat quota is spent",
         "Every system that uses this account shares a fixed number of calls a day.",
         "wait until tomorrow. If it returns, raise POLL_SECONDS or find the other system that calls WeChat.",
+        was="The WeChat quota was spent",
     ),
     48001: Trouble(
         "This account may not use customer service",
         "WeChat has not granted the interface: the account is not verified, or the permission is off.",
         "check verification and permissions in the WeChat console.",
         console=True,
+        was="This account was not allowed to use customer service",
     ),
     65400: Trouble(
         "Customer service is not switched on",
         "WeChat reports the feature off, or switched on minutes ago.",
         "enable customer service in the WeChat console, wait some minutes, try again.",
         console=True,
+        was="Customer service was not switched on",
     ),
 }
 _FAMILIES = {
-    Next.WAIT: "WeChat asks to wait",
-    Next.RENEW: "WeChat refused the access token",
+    Next.WAIT: ("WeChat asks to wait", "WeChat asked to wait"),
+    Next.RENEW: ("WeChat refused the access token", ""),
 }
 _SILENT = Trouble(
     "WeChat did not answer within 10 s",
@@ -131,6 +141,7 @@ def clock(skew: str) -> Trouble:
         "This server’s clock is wrong",
         f"It differs from WeChat’s{by}, so reminders come too early or too late.",
         "set the clock (NTP).",
+        was="The clock was wrong",
         facts=(f"off{by}",) if skew else (),
     )
 
@@ -142,8 +153,8 @@ def _other(errcode: int, errmsg: str) -> Trouble:
         step = "try again; if it stays, give errcode and rid to WeChat's support."
         return Trouble("WeChat answered with an unknown error", why, step)
     known = advice(errcode)
-    title = _FAMILIES.get(known.next, "WeChat refused the request")
-    return Trouble(title, why, _after_next(known.text), console=known.next is Next.TELL)
+    title, was = _FAMILIES.get(known.next, ("WeChat refused the request", ""))
+    return Trouble(title, why, _after_next(known.text), console=known.next is Next.TELL, was=was)
 
 
 def _after_next(sentence: str) -> str:

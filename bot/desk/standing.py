@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import __version__
-from bot.blocks.health import title_of
+from bot.blocks.health import past_of, title_of
 from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status
 from bot.blocks.timeline import timeline
 from bot.episodes import Episode, State
@@ -95,6 +95,8 @@ class Standing:
             waiting = await figures.waiting(tx, self.clock())
             snoozed = await rows.snoozed(tx)
         incident, clock = recalled.health.incident, recalled.clock.incident
+        quiet = self.settings.quiet
+        window = quiet.window_of(self.clock()) if quiet else None
         return replace(
             known,
             watching_since=recalled.watching_since,
@@ -105,7 +107,8 @@ class Standing:
             last_problem=_last(incident),
             pending=waiting.pending,
             oldest_pending=waiting.oldest,
-            held=recalled.held or "",
+            held=_held(recalled, waiting) or "",
+            quiet_until=window.ends if window else None,
             refused=waiting.refused,
             unconfirmed=waiting.unconfirmed,
             snoozed=tuple(
@@ -121,11 +124,16 @@ class Standing:
             last_read_at=recalled.last_read_at,
             messages=messages,
             oldest_unsent_at=waiting.oldest,
-            held=recalled.held is not None,
+            held=_held(recalled, waiting) is not None,
         )
+
+
+def _held(recalled: memory.Memory, waiting: figures.Waiting) -> str | None:
+    """Why Slack refuses what waits. Of a queue that is empty since, nobody has asked it again: that is old news."""
+    return recalled.held if waiting.pending else None
 
 
 def _last(incident: Incident | None) -> PastProblem | None:
     if incident is None or incident.over_at is None:
         return None
-    return PastProblem(title_of(incident), incident.over_at - incident.since, incident.since)
+    return PastProblem(past_of(incident), incident.over_at - incident.since, incident.since)
