@@ -131,7 +131,8 @@ names = st.text(st.characters(exclude_characters=OUR_ICONS), max_size=40) | st.s
 user_ids = names | st.sampled_from(
     ["U0MEI", "W0TOM", "U0<!here>", "U0MEI> <!channel", "u0mei", "U" + "A" * 99, "C0CARE"]
 )
-hands = st.builds(Hand, user_id=user_ids, name=names, at=moments, until=st.none() | moments)
+batches = st.sampled_from(["", "m-1", "m-2"])
+hands = st.builds(Hand, user_id=user_ids, name=names, at=moments, until=st.none() | moments, batch=batches)
 episodes = st.builds(
     Episode,
     id=st.text("0123456789abcdef", min_size=12, max_size=16),

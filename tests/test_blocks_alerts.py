@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.blocks.channel import render
 from bot.episodes import Event, How, Kind, State
+from bot.outbox import Shape
 from tests.conftest import NOW
 from tests.episodes import (
     CLOSED,
@@ -248,9 +250,17 @@ def test_only_what_ends_before_the_last_call_can_be_chosen(hours, expires_at, ch
 
 
 def test_a_click_says_whose_root_it_was():
-    assert buttons(root(told=leads(24), snoozed=TOM)) == dict.fromkeys(
-        ["alert.ack", "alert.undo", "alert.details"], "v1:9f2c41d07be3"
-    )
+    of = "v1:9f2c41d07be3"
+    # As drawn, but for Undo: it says what it undoes, since a stale button must not take back something else.
+    assert buttons(root(told=leads(24), snoozed=TOM)) == {
+        "alert.ack": of,
+        "alert.undo": f"{of}:snooze",
+        "alert.details": of,
+    }
+    assert buttons(root(told=leads(24), acked=MEI, snoozed=TOM)) == {
+        "alert.undo": f"{of}:ack",
+        "alert.details": of,
+    }
 
 
 def test_an_acknowledged_root_reads_as_drawn():
@@ -346,6 +356,30 @@ def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, nam
         message = root(state=state, acked=person, pinging=True)
         assert f"cknowledged by {posted}" in shown(message)[place]
         assert mentions(message) == []
+
+
+def in_the_evening(**fields):
+    """The last reminder before quiet hours, where nothing was told before."""
+    facts = {"before_quiet": int((DEADLINE + HOUR).timestamp())}
+    return render(Shape.PROBLEM, facts, [episode(**{"told": leads(24)} | fields)], None, LOOK)
+
+
+def test_a_root_says_that_quiet_hours_follow():
+    ends = int((DEADLINE + HOUR).timestamp())
+    message = in_the_evening()
+    assert shown(message)[0] == (
+        "⏰ *Bo* · less than 24 h left\nAsk bo•••le to accept the invitation in WeChat. "
+        f"Quiet hours follow, until <!date^{ends}^{{time}}|02:53 UTC>."
+    )
+    assert message.text == (
+        "Expiring: Bo (bo@harbour_tea), less than 24 h left, until Mon 23 Nov 01:53 UTC. "
+        "Ask bo•••le to accept the invitation in WeChat. Quiet hours follow, until 02:53 UTC."
+    )
+
+
+@pytest.mark.parametrize("fields", [{"acked": MEI}, *({"state": state} for state in State if state != "waiting")])
+def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
+    assert "Quiet hours" not in str(in_the_evening(**fields))
 
 
 def test_a_mention_stands_before_what_is_asked():

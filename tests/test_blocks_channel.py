@@ -65,7 +65,7 @@ deeds = st.fixed_dictionaries(
     {"deed": st.sampled_from(Deed), "name": names}, optional={"until": seconds, "count": st.integers(2, 60)}
 )
 facts = {
-    Shape.PROBLEM: st.just({}),
+    Shape.PROBLEM: st.fixed_dictionaries({}, optional={"before_quiet": seconds}),
     Shape.NAMES: st.just({}),
     Shape.DIGEST: st.fixed_dictionaries({"noticed": noticed}),
     Shape.FIRST_RUN: st.fixed_dictionaries({"total": st.integers(0, 10_000), "counts": counts, "noticed": noticed}),

@@ -149,12 +149,18 @@ def test_more_than_ten_are_counted():
 
 
 def test_it_is_calm_in_someones_hands():
-    message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
+    message = morning(*(replace(one, acked=hand(batch="quiet-1")) for one in (CHEN, DEE)), ANNA)
     assert not loud(message)
     assert shown(message)[0] == "*While it was quiet: 2 need attention*"
     assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI>, ")
     assert buttons(message) == {"kf.list": "v1:list:1:all", "alert.undo": "v1:batch:quiet-1"}
     assert "Acknowledged by Mei, Mon 23 Nov 00:47 UTC." in message.text
+
+
+def test_what_was_acknowledged_elsewhere_is_not_undone_here():
+    message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
+    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI>, ")
+    assert buttons(message) == {"kf.list": "v1:list:1:all"}
 
 
 def test_what_needs_somebody_now_calls_when_it_is_posted():

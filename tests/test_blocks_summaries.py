@@ -124,8 +124,8 @@ def test_a_digest_opens_the_list_of_the_largest_group():
     assert buttons(digest(*EXPIRED, *REJECTED[:1]))["kf.list"] == "v1:list:1:expired"
 
 
-def taken(subject: Episode, name: str = "Mei", minutes: int = 25) -> Episode:
-    return replace(subject, acked=hand(name, at=NOW - minutes * MINUTE))
+def taken(subject: Episode, name: str = "Mei", minutes: int = 25, batch: str = "") -> Episode:
+    return replace(subject, acked=hand(name, at=NOW - minutes * MINUTE, batch=batch))
 
 
 def question(message: Message) -> tuple[str, str]:
@@ -154,7 +154,7 @@ def test_acknowledging_all_of_one_is_in_the_singular():
 
 
 def test_a_digest_that_is_in_someones_hands_is_calm():
-    message = digest(*(taken(one) for one in SIXTY[:-1]), moved(SIXTY[-1], State.BOUND))
+    message = digest(*(taken(one, batch="5d31c8") for one in SIXTY[:-1]), moved(SIXTY[-1], State.BOUND))
     assert not loud(message)
     assert shown(message)[0] == "*60 at once: 59 still open*"
     assert shown(message)[-2:] == [
@@ -165,6 +165,65 @@ def test_a_digest_that_is_in_someones_hands_is_calm():
     assert message.text.endswith(
         " Every account is named in the thread. Acknowledged by Mei, Mon 23 Nov 00:47 UTC."
     )
+
+
+@pytest.mark.parametrize(
+    ("batches", "offered"),
+    [
+        (["5d31c8", "", ""], True),
+        (["", "", ""], False),
+        (["other", "other", ""], False),
+    ],
+)
+def test_a_digest_undoes_only_what_its_own_button_did(batches, offered):
+    told = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
+    message = digest(*told)
+    assert ("alert.undo" in buttons(message)) is offered
+    assert "alert.ack" not in buttons(message)
+    assert any(text.startswith("👤 Acknowledged by ") for text in shown(message))
+
+
+def test_what_was_acknowledged_here_and_is_settled_leaves_nothing_to_undo():
+    message = digest(moved(taken(REJECTED[0], batch="5d31c8"), State.BOUND), taken(REJECTED[1]))
+    assert buttons(message) == {"kf.list": "v1:list:1:rejected"}
+
+
+def test_without_an_id_a_digest_undoes_nothing():
+    message = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in REJECTED[:3]], None, LOOK)
+    assert "alert.undo" not in buttons(message)
+
+
+def soon(number: int, *hours: float) -> list[Episode]:
+    return [episode(kf_nick=f"Soon {each}", told=leads(*hours)) for each in range(number)]
+
+
+def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
+    until = "less than 1 h left, until Mon 23 Nov 01:53 UTC"
+    assert digest(*soon(6, 24, 1)).text == (
+        f"6 invitations changed at once: 6 expiring. Expiring: Soon 0 ({until}), Soon 1 ({until}), "
+        f"Soon 2 ({until}) and 3 more. Every account is named in the thread."
+    )
+    assert "Expiring: Soon 0, Soon 1, Soon 2 and 3 more." in digest(*soon(6, 24)).text
+
+
+@pytest.mark.parametrize(
+    ("told", "likely"),
+    [
+        (soon(6, 24), False),
+        ([*soon(3, 24), *REJECTED[:2], *EXPIRED[:1]], False),
+        ([*soon(3, 24), *REJECTED[:2], *EXPIRED], True),
+        ([*REJECTED[:4], *(moved(one, State.BOUND) for one in REJECTED[4:6])], True),
+        # Reminders that ran out each by itself, and what of them is left in the end.
+        ([moved(one, State.EXPIRED) for one in soon(6, 24)], False),
+        ([*(moved(one, State.BOUND) for one in soon(5, 24)), REJECTED[0]], False),
+    ],
+)
+def test_one_cause_is_guessed_only_when_most_of_it_went_wrong_at_once(told, likely):
+    message = digest(*told)
+    assert (ONE_CAUSE in shown(message)) is likely
+    assert ("Every account is named in the thread." in shown(message)) is not likely
+    assert ("One cause is likely." in message.text) is likely
+    assert "Every account is named in the thread." in message.text
 
 
 def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():

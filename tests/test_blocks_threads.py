@@ -182,6 +182,7 @@ UNTIL = int((NOW + 4 * HOUR).timestamp())
         ("snoozed", "Tom", {}, "👤 Snoozed by Tom."),
         ("unsnoozed", "Tom", {}, "👤 Tom undid the snooze."),
         ("unacknowledged", "Mei", {}, "👤 Mei undid the acknowledgement."),
+        ("unacknowledged", "Mei", {"count": 6}, "👤 Mei undid the acknowledgement of 6 invitations."),
         ("unacknowledged", "<@U0MEI>", {}, "👤 ＜@U0MEI＞ undid the acknowledgement."),
         ("unacknowledged", "", {}, "👤 somebody undid the acknowledgement."),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from bot.blocks import kit, members
 from bot.blocks.look import Look
@@ -10,6 +12,7 @@ from bot.blocks.sentences import (
     SPOKEN,
     Manner,
     acknowledged,
+    before_quiet,
     happening,
     introduced,
     left_when_bound,
@@ -20,18 +23,18 @@ from bot.blocks.sentences import (
 )
 from bot.blocks.text import name_of
 from bot.blocks.times import DAY, date, plain_date
-from bot.episodes import Episode, How, Kind, State
+from bot.episodes import Episode, Hand, How, Kind, State
 from bot.hands import Snooze, snoozes
 from bot.ports import Block, Message
 
 _SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00"}
 
 
-def root(episode: Episode, look: Look, *, pinging: bool) -> Message:
+def root(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: bool) -> Message:
     """The message that tells a problem: loud while somebody must act now, calm once it is in someone's hands."""
     smallest_lead, manner = look.smallest_lead, manner_of(pinging=pinging)
     loud = members.loud(episode, smallest_lead)
-    words = sentence(episode, smallest_lead, manner)
+    words = f"{sentence(episode, smallest_lead, manner)} {_quiet(episode, facts, manner)}".rstrip()
     if loud:
         title = f"{members.icon(episode)} {name_of(episode.kf_nick)} · {members.state_words(episode)}"
         call = f"{look.mention} " if pinging and look.mention else ""
@@ -45,16 +48,17 @@ def root(episode: Episode, look: Look, *, pinging: bool) -> Message:
         blocks.append(kit.context(unconfirmed))
     if buttons := _buttons(episode, look):
         blocks.append(kit.actions(*buttons))
-    return Message(_spoken(episode, smallest_lead), blocks)
+    return Message(_spoken(episode, facts, smallest_lead), blocks)
 
 
-def _spoken(episode: Episode, smallest_lead: timedelta) -> str:
+def _spoken(episode: Episode, facts: Mapping[str, Any], smallest_lead: timedelta) -> str:
     """For `text`. It asks nothing of anybody any more once a person has acknowledged it."""
     if members.holder(episode):
         said = [introduced(episode), happening(episode, SPOKEN)]
     else:
         noticed = episode.state in (State.REJECTED, State.EXPIRED)
         said = [spoken(episode, smallest_lead), f"Noticed {plain_date(episode.since)}." if noticed else ""]
+        said.append(_quiet(episode, facts, SPOKEN))
     if taken := _taken(episode, smallest_lead, SPOKEN):
         said.append(f"{taken}.")
     return " ".join(filter(None, [*said, _unconfirmed(episode, SPOKEN)]))
@@ -64,15 +68,19 @@ def _taken(episode: Episode, smallest_lead: timedelta, manner: Manner) -> str:
     """Who has it in hand, and since or until when."""
     if hand := members.holder(episode):
         return acknowledged(hand, manner)
-    if episode.snoozed and _sleeps(episode, smallest_lead):
-        return snoozed(episode.snoozed, manner)
-    return ""
+    return snoozed(hand, manner) if (hand := _snoozer(episode, smallest_lead)) else ""
 
 
-def _sleeps(episode: Episode, smallest_lead: timedelta) -> bool:
-    """Whether a snooze means something: nothing else has become more urgent."""
-    waits = episode.state is State.WAITING and not members.urgent(episode, smallest_lead)
-    return waits and bool(episode.snoozed) and not episode.acked
+def _snoozer(episode: Episode, smallest_lead: timedelta) -> Hand | None:
+    """Who snoozed it, while that means something: nothing else has become more urgent."""
+    more = episode.state is not State.WAITING or members.urgent(episode, smallest_lead) or episode.acked
+    return None if more else episode.snoozed
+
+
+def _quiet(episode: Episode, facts: Mapping[str, Any], manner: Manner) -> str:
+    """That quiet hours follow, while that means something: nobody has answered, and nobody has it in hand."""
+    waits = episode.state is State.WAITING and not episode.acked
+    return before_quiet(facts, manner.date) if waits else ""
 
 
 def _facts(episode: Episode, manner: Manner) -> list[str]:
@@ -110,15 +118,16 @@ def _buttons(episode: Episode, look: Look) -> list[Block]:
     if episode.state.closed:
         return []
     value = f"v1:{episode.id}"
-    undo = kit.button("Undo", "alert.undo", value, label="Undo the acknowledgement")
     details = kit.button("Details", "alert.details", value, label="Details, shown only to you")
+    # An Undo names what it undoes: a button that is out of date must not take back something else.
     if episode.acked:
-        return [undo, details]
+        return [kit.button("Undo", "alert.undo", f"{value}:ack", label="Undo the acknowledgement"), details]
     urgent = members.urgent(episode, look.smallest_lead)
     label = "Acknowledge: stop reminders for this invitation"
     acknowledge = kit.button("Acknowledge", "alert.ack", value, primary=urgent, label=label)
-    if _sleeps(episode, look.smallest_lead):
-        return [acknowledge, kit.button("Undo", "alert.undo", value, label="Undo the snooze"), details]
+    if _snoozer(episode, look.smallest_lead):
+        undo = kit.button("Undo", "alert.undo", f"{value}:snooze", label="Undo the snooze")
+        return [acknowledge, undo, details]
     offered = snoozes(episode, look.policy, look.zone)
     options = [kit.option(_SNOOZES[choice], f"{value}:{choice}") for choice in offered]
     return [acknowledge, *([kit.select("Snooze", "alert.snooze", options)] if options else []), details]

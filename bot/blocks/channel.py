@@ -73,7 +73,7 @@ def _render(
     crowd = Crowd.of(members, facts, look, message_id, pinging=pinging)
     match shape:
         case Shape.PROBLEM:
-            return alerts.root(members[0], look, pinging=pinging)
+            return alerts.root(members[0], facts, look, pinging=pinging)
         case Shape.LINE:
             return threads.line(members[0], facts, look, pinging=pinging)
         case Shape.NAMES:

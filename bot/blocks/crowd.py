@@ -53,6 +53,12 @@ class Crowd:
         """In whose hands all of it is; nobody's while some of it is free."""
         return [] if self.free else people.newest(self.open, PEOPLE)
 
+    @property
+    def taken_here(self) -> bool:
+        """Whether some of it was acknowledged with this root's own button, which can take that back."""
+        hands = [hand for episode in self.open if (hand := members.holder(episode))]
+        return any(hand.batch == self.message_id for hand in hands if hand.batch)
+
 
 def title(of: Crowd, words: str) -> list[Block]:
     """The verdict, loud until all is in someone's hands, and a call to whoever is to be called."""
@@ -101,8 +107,10 @@ def spoken_hands(of: Crowd) -> list[str]:
 
 
 def buttons(of: Crowd, state: str | None = None) -> Block:
-    """Open the list, of one state or of all; and take all that is open in hand, or give it back."""
-    return kit.actions(open_the_list(state), _undo_all(of) if of.hands else _acknowledge_all(of))
+    """Open the list, of one state or of all; take all that is open in hand, or give back what was taken here."""
+    if not of.hands:
+        return kit.actions(open_the_list(state), _acknowledge_all(of))
+    return kit.actions(open_the_list(state), *([_undo_all(of)] if of.taken_here else []))
 
 
 def open_the_list(state: str | None = None) -> Block:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.blocks import kit, members, people
-from bot.blocks.sentences import SHOWN as IN_BLOCKS
-from bot.blocks.sentences import SPOKEN, Dates
+from bot.blocks.sentences import EDITED, SPOKEN, Dates
 from bot.blocks.times import MOMENT, alone
 from bot.episodes import Episode
 from bot.hands import Deed
@@ -24,7 +23,7 @@ def line(about: Sequence[Episode], facts: Mapping[str, Any]) -> Message:
     who = f": {members.name(about[0])} ({members.account(about[0])})" if len(about) == 1 else ""
     return Message(
         f"{_what(about, facts, SPOKEN.date)}{who}.{ends}",
-        [kit.section(f"{kit.PERSON} {_what(about, facts, IN_BLOCKS.date)}.{ends}")],
+        [kit.section(f"{kit.PERSON} {_what(about, facts, EDITED.date)}.{ends}")],
     )
 
 
@@ -36,7 +35,8 @@ def _what(about: Sequence[Episode], facts: Mapping[str, Any], date: Dates) -> st
         case Deed.SNOOZED:
             return f"Snoozed by {name}{_until(about, facts, date)}"
         case Deed.UNACKNOWLEDGED:
-            return f"{name} undid the acknowledgement"
+            number = facts.get("count", 1)
+            return f"{name} undid the acknowledgement" + (f" of {number} invitations" if number > 1 else "")
         case Deed.UNSNOOZED:
             return f"{name} undid the snooze"
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 from bot.blocks import crowd, kit, members
 from bot.blocks.crowd import FEW, GOOD_TEXT, SHOWN, Crowd
-from bot.blocks.sentences import SHOWN as IN_BLOCKS
-from bot.blocks.sentences import SPOKEN, Dates
+from bot.blocks.sentences import EDITED, SPOKEN, Dates
 from bot.blocks.text import some, units
 from bot.episodes import Episode, State
 from bot.ports import Block, Message
@@ -27,7 +26,7 @@ def after_quiet(of: Crowd) -> Message:
 
 
 def _blocks(of: Crowd, rows: int, names: int) -> list[Block]:
-    came, window = _came_and_went(of, names), kit.context(_window(of, IN_BLOCKS.date))
+    came, window = _came_and_went(of, names), kit.context(_window(of, EDITED.date))
     settled = crowd.settled(_settled_since(of), names)
     if not of.open:
         all_well = kit.section(f"{kit.FINE} *{TITLE}, all was settled.*")

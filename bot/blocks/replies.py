@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.blocks import kit, people, values
+from bot.blocks.sentences import EDITED, SPOKEN, Dates
 from bot.blocks.text import TYPED, clean, escape, masked
-from bot.blocks.times import lead_name
-from bot.episodes import Episode
+from bot.blocks.times import alone, lead_name
+from bot.episodes import Episode, Hand
 from bot.ports import Block, Message
 
 OUT_OF_DATE = Message(
@@ -29,9 +30,9 @@ FAILED = Message(
 )
 
 DATABASE_AWAY = Message(
-    "The database does not answer, so nothing was changed. Please try again in a minute.",
+    "The database does not answer. Please try again in a minute.",
     [
-        kit.section(f"{kit.TROUBLE} *The database does not answer*\nNothing was changed."),
+        kit.section(f"{kit.TROUBLE} *The database does not answer*"),
         kit.section("*Next:* try again in a minute; */kf status* says when it is back."),
     ],
 )
@@ -97,19 +98,25 @@ def unknown(typed: str, meant: Suggestion | None) -> Message:
     return Message(f"{said} {spoken} /kf help lists all." if meant else f"{said} {spoken}", blocks)
 
 
-def unchanged(action_id: str, found: Sequence[Episode]) -> Message:
-    """A click that had nothing to do: somebody was quicker, or it came too late."""
-    said = _why_unchanged(action_id, found)
-    return Message(said, [kit.section(said)])
+def unchanged(action_id: str, found: Sequence[Episode], user_id: str = "") -> Message:
+    """A click that had nothing to do: somebody was quicker, perhaps `user_id` who clicked, or it came too late."""
+    shown, said = (_why_unchanged(action_id, found, user_id, manner.date) for manner in (EDITED, SPOKEN))
+    return Message(said, [kit.section(shown)])
 
 
-def _why_unchanged(action_id: str, found: Sequence[Episode]) -> str:
+def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date: Dates) -> str:
     waiting = [episode for episode in found if not episode.state.closed]
-    hand = next((episode.acked for episode in waiting if episode.acked), None)
     if not waiting:
         return "This is settled, and needs nobody any more."
     if action_id == "alert.undo":
         return "There is nothing to undo any more."
-    if hand:
-        return f"{people.named(hand)} has acknowledged this already."
+    if hand := next((episode.acked for episode in waiting if episode.acked), None):
+        return f"{_who_has(hand, user_id)} acknowledged this already."
+    hand = next((episode.snoozed for episode in waiting if episode.snoozed), None)
+    if hand and hand.until:
+        return f"{_who_has(hand, user_id)} snoozed this until {date(hand.until, alone(hand.until, hand.at))}."
     return "This cannot be snoozed any more: no later reminder is left to postpone."
+
+
+def _who_has(hand: Hand, user_id: str) -> str:
+    return "You have" if user_id and hand.user_id == user_id else f"{people.named(hand)} has"

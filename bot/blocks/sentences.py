@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
 
 from bot.blocks import members, people
 from bot.blocks.details import NEXT
-from bot.blocks.times import MOMENT, alone, date, plain_date, span
+from bot.blocks.times import CLOCK, MOMENT, alone, date, plain_date, span
 from bot.episodes import Episode, Hand, Seen, State
 
 
@@ -27,14 +27,14 @@ class Manner(NamedTuple):
     afterwards: str
 
 
-SHOWN = Manner(date, people.linked, ",", ". After the deadline a new one is needed.")
-POSTED = SHOWN._replace(who=people.named)
+EDITED = Manner(date, people.linked, ",", ". After the deadline a new one is needed.")
+POSTED = EDITED._replace(who=people.named)
 SPOKEN = Manner(plain_date, people.named, "", "; after that a new one is needed.")
 
 
 def manner_of(*, pinging: bool) -> Manner:
     """How the blocks are written: of what is about to be posted, or of an edit."""
-    return POSTED if pinging else SHOWN
+    return POSTED if pinging else EDITED
 
 
 def spoken(episode: Episode, smallest_lead: timedelta) -> str:
@@ -97,6 +97,12 @@ def happened(episode: Episode, manner: Manner) -> str:
 def advice(episode: Episode) -> str:
     """The next step, as a sentence; "" when it is settled."""
     return "" if episode.state.closed else _capital(NEXT[Seen(episode.state)])
+
+
+def before_quiet(facts: Mapping[str, Any], date: Dates) -> str:
+    """Why the next reminder will be long in coming, as a sentence; "" when no quiet hours follow."""
+    ends = facts.get("before_quiet")
+    return "" if ends is None else f"Quiet hours follow, until {date(datetime.fromtimestamp(ends, UTC), CLOCK)}."
 
 
 def acknowledged(hand: Hand, manner: Manner) -> str:

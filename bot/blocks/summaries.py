@@ -10,9 +10,10 @@ from bot.blocks.crowd import FEW, GOOD_TEXT, SHOWN, Crowd
 from bot.blocks.rows import icons_and_counts
 from bot.blocks.text import many, some, units
 from bot.blocks.times import date, plain_date
-from bot.episodes import NEEDS_ATTENTION, Episode, Seen
+from bot.episodes import NEEDS_ATTENTION, Episode, Seen, State
 from bot.ports import Block, Message
 
+ONE_CAUSE = "So many at once usually has one cause, for example a change in the WeChat console."
 NAMED = "Every account is named in the thread."
 FROM_NOW_ON = "From now on each change gets its own message."
 
@@ -47,7 +48,7 @@ def _digest(of: Crowd, most: int) -> list[Block]:
     return [
         *crowd.title(of, f"{title}: {verdict}"),
         *(crowd.rows(of.all, SHOWN) if few else [*crowd.names(of.open, most), *settled]),
-        kit.context(f"So many at once usually has one cause, for example a change in the WeChat console. {NAMED}"),
+        kit.context(f"{ONE_CAUSE} {NAMED}" if _has_one_cause(of) else NAMED),
         *crowd.hands(of),
         crowd.buttons(of, max(states, key=lambda word: len(states[word]))),
         noticed,
@@ -60,9 +61,27 @@ def _spoken_digest(of: Crowd) -> str:
         return f"{what}; all settled: {members.counted(of.all)}. {NAMED}"
     what += f"; {len(of.open)} still open" if of.settled else ""
     word, worst = next(iter(members.by_standing(of.open).items()))
-    names = f"{word.capitalize()}: {some([members.label(episode) for episode in worst], FEW)}"
-    said = f"{what}: {members.counted(of.open)}. {names}. One cause is likely. {NAMED}"
-    return " ".join([said, *crowd.spoken_hands(of)])
+    names = f"{word.capitalize()}: {some([_hurried(of, episode, lead=True) for episode in worst], FEW)}"
+    said = [f"{what}: {members.counted(of.open)}. {names}."]
+    if _has_one_cause(of):
+        said.append("One cause is likely.")
+    return " ".join([*said, NAMED, *crowd.spoken_hands(of)])
+
+
+def _has_one_cause(of: Crowd) -> bool:
+    """Whether most of it went wrong at once. Deadlines that come near together were only invited together."""
+    wrong = (State.REJECTED, State.EXPIRED)
+    at_once = [episode for episode in of.all if episode.state in wrong and episode.since <= _noticed(of)]
+    return 2 * len(at_once) > len(of.all)
+
+
+def _hurried(of: Crowd, episode: Episode, *, lead: bool = False) -> str:
+    """A name for `text`, and until when something can still be done, if that is soon; `lead`: and how soon."""
+    urgent = members.passed_lead(episode) is not None and members.urgent(episode, of.look.smallest_lead)
+    if not urgent or episode.expires_at is None:
+        return members.label(episode)
+    soon = f"{members.state_words(episode)}, " if lead else ""
+    return f"{members.label(episode)} ({soon}until {plain_date(episode.expires_at)})"
 
 
 def _verdict(of: Crowd, counts: Mapping[Seen, int]) -> str:
@@ -93,13 +112,9 @@ def _first_run(of: Crowd, title: str, counts: Mapping[Seen, int]) -> list[Block]
 def _spoken_first_run(of: Crowd, verdict: str) -> str:
     def text(most: int) -> str:
         groups = members.by_standing(of.all).items()
-        names = (f"{word.capitalize()}: {some([*map(name, group)], most)}." for word, group in groups)
+        named = [(word, [_hurried(of, episode) for episode in group]) for word, group in groups]
+        names = (f"{word.capitalize()}: {some(group, most)}." for word, group in named)
         return " ".join([f"{verdict}.", *names, FROM_NOW_ON])
-
-    def name(episode: Episode) -> str:
-        urgent = members.passed_lead(episode) is not None and members.urgent(episode, of.look.smallest_lead)
-        until = f" (until {plain_date(episode.expires_at)})" if urgent and episode.expires_at else ""
-        return members.label(episode) + until
 
     return text(SHOWN) if units(text(SHOWN)) <= GOOD_TEXT else text(FEW)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
 from bot.blocks import kit, members
 from bot.blocks.look import Look
-from bot.blocks.sentences import SHOWN, SPOKEN, Dates, advice, happened, sentence, spoken
+from bot.blocks.sentences import EDITED, SPOKEN, advice, before_quiet, happened, sentence, spoken
 from bot.blocks.text import ACCOUNT, NAME, Limit, account_of, cut, escape, name_of, units
-from bot.blocks.times import CLOCK, alone, date
+from bot.blocks.times import alone, date
 from bot.episodes import Episode, Event, Kind, State
 from bot.ports import Block, Message
 
@@ -38,8 +38,8 @@ def line(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: boo
     else:
         shown = f"{members.icon(then)} {members.state_words(then).capitalize()}{_until(then)}."
     return Message(
-        spoken(then, look.smallest_lead) + _quiet(facts, SPOKEN.date),
-        [kit.section(shown + _quiet(facts, SHOWN.date))],
+        f"{spoken(then, look.smallest_lead)} {before_quiet(facts, SPOKEN.date)}".rstrip(),
+        [kit.section(f"{shown} {before_quiet(facts, EDITED.date)}".rstrip())],
     )
 
 
@@ -56,6 +56,8 @@ def _as_it_was(episode: Episode, facts: Mapping[str, Any]) -> Episode:
     if facts.get("kind") == Kind.EXPIRING:
         passed = Event(Kind.EXPIRING, timedelta(seconds=facts["lead"]))
         return replace(episode, state=State.WAITING, told=(passed,))
+    if "kind" in facts and episode.state in (State.EXPIRED, State.REJECTED):
+        return episode  # one problem may have become the other while the line waited
     return replace(episode, state=State(facts["state" if "state" in facts else "kind"]))
 
 
@@ -66,7 +68,7 @@ def _change(episode: Episode) -> str:
         word = "Waiting again"
         if episode.expires_at:
             word += f", until {date(episode.expires_at)}"
-    return f"{members.icon(episode)} {word}: {happened(episode, SHOWN)}. {advice(episode)}".rstrip()
+    return f"{members.icon(episode)} {word}: {happened(episode, EDITED)}. {advice(episode)}".rstrip()
 
 
 def _call(episode: Episode, smallest_lead: timedelta, mention: str) -> str:
@@ -75,13 +77,7 @@ def _call(episode: Episode, smallest_lead: timedelta, mention: str) -> str:
     if episode.state is State.WAITING:
         please = f"{mention} please" if mention else "Please"
         return f"{what}{_until(episode)}. {please} ask {members.person(episode)} to accept in WeChat."
-    return " ".join(filter(None, [f"{what}.", mention, sentence(episode, smallest_lead, SHOWN)]))
-
-
-def _quiet(facts: Mapping[str, Any], date: Dates) -> str:
-    """Why the next reminder will be long in coming."""
-    ends = facts.get("before_quiet")
-    return "" if ends is None else f" Quiet hours follow, until {date(datetime.fromtimestamp(ends, UTC), CLOCK)}."
+    return " ".join(filter(None, [f"{what}.", mention, sentence(episode, smallest_lead, EDITED)]))
 
 
 def _until(episode: Episode) -> str:

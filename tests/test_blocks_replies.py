@@ -1,0 +1,62 @@
+"""What a click on an alert is answered when it changed nothing, or could not be looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.blocks.replies import DATABASE_AWAY, unchanged
+from bot.episodes import State
+from tests.conftest import NOW
+from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
+from tests.samples import DAY, HOUR
+
+MEI = hand("Mei")
+TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
+UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
+
+
+@pytest.mark.parametrize(
+    ("action_id", "fields", "user_id", "expected"),
+    [
+        ("alert.ack", {"acked": MEI}, "U0TOM", "Mei has acknowledged this already."),
+        ("alert.ack", {"acked": MEI}, "", "Mei has acknowledged this already."),
+        ("alert.ack", {"acked": MEI}, "U0MEI", "You have acknowledged this already."),
+        ("alert.ack", {"acked": hand("Mei", user_id="")}, "", "Mei has acknowledged this already."),
+        ("alert.snooze", {"acked": MEI, "snoozed": TOM}, "U0MEI", "You have acknowledged this already."),
+        ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"Tom has snoozed this until {UNTIL}."),
+        ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"You have snoozed this until {UNTIL}."),
+        (
+            "alert.snooze",
+            {},
+            "U0MEI",
+            "This cannot be snoozed any more: no later reminder is left to postpone.",
+        ),
+        ("alert.undo", {"acked": MEI}, "U0MEI", "There is nothing to undo any more."),
+        ("alert.ack", {"state": State.BOUND}, "U0MEI", "This is settled, and needs nobody any more."),
+    ],
+)
+def test_a_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
+    message = unchanged(action_id, [episode(**fields)], user_id)
+    assert shown(message) == [expected]
+    assert message.text == expected.replace(UNTIL, "05:12 UTC")
+
+
+def test_a_snooze_until_another_day_says_the_day():
+    snoozed = hand("Tom", at=NOW, until=NOW + DAY)
+    assert unchanged("alert.snooze", [episode(snoozed=snoozed)]).text == (
+        "Tom has snoozed this until Tue 24 Nov 01:12 UTC."
+    )
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_odd_name_of_a_person_harms_it(hostile):
+    person = hand(hostile, user_id=hostile, until=NOW + HOUR)
+    for fields in ({"acked": person}, {"snoozed": person, "told": leads(24)}):
+        for action_id in ("alert.ack", "alert.snooze", "alert.undo"):
+            assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI"))
+
+
+def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
+    # It also answers a look at the details, and a change whose confirmation was lost.
+    assert "changed" not in str(fields_of(DATABASE_AWAY))
+    assert DATABASE_AWAY.text == "The database does not answer. Please try again in a minute."
