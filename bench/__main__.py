@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -19,6 +16,7 @@ from pathlib import Path
 import psutil
 from aiohttp import web
 
+from bench import machine
 from bot.demo.process import running
 from bot.demo.servers import serve, serve_slack, serve_wechat
 from bot.demo.slack import Channel, SlackStandIn
@@ -134,12 +132,10 @@ async def measure() -> list[tuple[str, str, str, bool]]:
 
 
 def report(rows: Sequence[tuple[str, str, str, bool]]) -> str:
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     lines = [
         "# Figures",
         "",
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `make bench`, all in one run: {os.cpu_count()} cores,",
-        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {versions}.",
+        machine.measured("make bench", *PACKAGES),
         "",
         "| what | measured | bound | |",
         "| --- | --- | --- | --- |",
