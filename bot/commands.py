@@ -15,10 +15,12 @@ from bot.blocks.failures import failure
 from bot.blocks.found import found
 from bot.blocks.overview import overview
 from bot.blocks.reading import Reading
+from bot.blocks.remembered import remembered
 from bot.blocks.replies import Suggestion
 from bot.blocks.report import report
 from bot.blocks.status import Status
 from bot.blocks.troubles import trouble
+from bot.episodes import Episode
 from bot.grammar import Find, Help, List, Overview, Request, Show, Unknown
 from bot.ports import Accounts, Clock, Message
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf
@@ -61,6 +63,17 @@ class Answers:
         with times.spoken_in(self._spoken):
             return await self._answer(request)
 
+    async def about(self, episode: Episode, channel: str) -> Message:
+        """Details of an alert's account: as WeChat tells it, else as the bot last knew it.
+
+        `channel` is the ID of the one that was told.
+        """
+        with times.spoken_in(self._spoken):
+            try:
+                return await self._show(values.handle(episode.seat), lambda _: remembered(episode, channel, None))
+            except KfError as error:
+                return remembered(episode, channel, trouble(error))
+
     async def _answer(self, request: Request) -> Message:
         match request:
             case Help():
@@ -84,15 +97,16 @@ class Answers:
             case Find(text, page):
                 return found(await self._read(), text, page)
             case Show(text):
-                return await self._show(text)
+                return await self._show(text, lambda reading: found(reading, text, 1))
 
-    async def _show(self, text: str) -> Message:
+    async def _show(self, text: str, otherwise: Callable[[Reading], Message]) -> Message:
+        """Details, or `otherwise` when no account is meant."""
         online = asyncio.ensure_future(self._online())
         try:
             reading = await self._read()
             row = search.pick(reading.rows, text)
             if row is None:
-                return found(reading, text, 1)
+                return otherwise(reading)
             return details(reading, row, await online, await self._story(row.account))
         finally:
             online.cancel()

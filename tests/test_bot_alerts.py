@@ -16,6 +16,7 @@ from aiohttp import web
 from bot.demo.servers import serve
 from bot.demo.slack import RESPONSE_URL, Message, dropped, error, http_error, reply_lost
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+from wechat_kf.simulator import Fault, Kind
 
 CARE_LEADS = "<!subteam^S0CARE>"
 
@@ -58,6 +59,25 @@ async def test_a_rejection_is_told_in_the_channel_and_its_details_to_whoever_ask
         assert (details.only_for, details.channel) == ("U0TOM", ALERTS)
         assert "bo_example declined the invitation" in details.text
         assert "Access token" in json.dumps((await _status(place)).blocks)
+
+
+async def test_details_are_what_is_known_when_wechat_tells_nothing(place):
+    async with bot_in_loop(place):
+        alert = await rejection(place)
+        place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=48001))
+        said = await place.slack.click(alert, "alert.details", user="U0TOM")
+        down = await said.answer()
+        place.wechat.clear_faults()
+        place.wechat.remove("bo@harbour_tea")
+        said = await place.slack.click(alert, "alert.details", user="U0TOM")
+        gone = await said.answer()
+    assert down.text.startswith(
+        "This account may not use customer service, so this is what was known last. Rejected: 小波"
+    )
+    assert gone.text.startswith("The account is no longer in WeChat's list")
+    for details in (down, gone):
+        assert details.only_for == "U0TOM"
+        assert "bo_example" in details.text
 
 
 async def _status(place: World):

@@ -16,6 +16,7 @@ from tests.conftest import APPID, VirtualClock
 from tests.wechat import (
     ACCESS_TOKEN,
     SECRET,
+    Answering,
     Pauses,
     all_at_debug,
     answer,
@@ -49,19 +50,8 @@ from wechat_kf.simulator import Fault, Kind, Simulator
 FAN = {"kf_account": "", "kf_nick": "Fan", "kf_id": 2006, "kf_wx": "fan_example"}
 
 
-class WeChat:
-    """Plays the API: gives each answer in turn, the last one for ever, and keeps the requests."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(given, Exception):
-            raise given
-        return httpx.Response(given.status_code, headers=given.headers, content=given.content)
+class WeChat(Answering):
+    """Plays the API."""
 
     @property
     def tokens(self) -> list[str]:

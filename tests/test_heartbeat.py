@@ -11,25 +11,10 @@ import pytest
 
 from bot import heartbeat
 from bot.heartbeat import Heartbeat
-from tests.wechat import Handler, all_at_debug, raw_server
+from tests.wechat import Answering, Handler, all_at_debug, raw_server
 
 URL = "https://beat.example.com/ping/geheim-uuid?key=geheim-key"
 FINE, DOWN = httpx.Response(200), httpx.Response(503)
-
-
-class Alarm:
-    """Plays the service that is called: gives each answer in turn, the last one for ever."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(given, Exception):
-            raise given
-        return httpx.Response(given.status_code, headers=given.headers)
 
 
 def heart(alarm: Handler, *, within: float = 5) -> Heartbeat:
@@ -50,7 +35,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 async def test_a_beat_is_one_get_of_the_url_with_its_query():
-    alarm = Alarm(FINE)
+    alarm = Answering(FINE)
     await heart(alarm).beat()
     (request,) = alarm.requests
     assert (request.method, str(request.url)) == ("GET", URL)
@@ -58,13 +43,13 @@ async def test_a_beat_is_one_get_of_the_url_with_its_query():
 
 
 async def test_a_beat_that_works_says_nothing(everything_logged):
-    await heart(Alarm(FINE)).beat()
+    await heart(Answering(FINE)).beat()
     assert lines(everything_logged) == []
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
 async def test_every_2xx_is_a_beat(status, everything_logged):
-    await heart(Alarm(httpx.Response(status))).beat()
+    await heart(Answering(httpx.Response(status))).beat()
     assert lines(everything_logged) == []
 
 
@@ -81,13 +66,13 @@ async def test_every_2xx_is_a_beat(status, everything_logged):
     ],
 )
 async def test_a_failure_is_a_line_by_its_kind_and_is_never_raised(fault, error, everything_logged):
-    await heart(Alarm(fault)).beat()
+    await heart(Answering(fault)).beat()
     assert lines(everything_logged) == [("WARNING", f"heartbeat failed error={error}; calls go on")]
     assert "geheim" not in everything_logged.text
 
 
 async def test_a_redirect_is_a_failure_and_is_not_followed(everything_logged):
-    alarm = Alarm(httpx.Response(302, headers={"location": URL}))
+    alarm = Answering(httpx.Response(302, headers={"location": URL}))
     http = httpx.AsyncClient(transport=httpx.MockTransport(alarm), follow_redirects=True)
     await Heartbeat(http, URL).beat()
     assert len(alarm.requests) == 1
@@ -95,7 +80,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(everything_logged):
 
 
 async def test_a_stretch_of_failures_is_two_lines(everything_logged):
-    alarm = Alarm(FINE, DOWN, httpx.ConnectError("gone"), DOWN, FINE, FINE, DOWN)
+    alarm = Answering(FINE, DOWN, httpx.ConnectError("gone"), DOWN, FINE, FINE, DOWN)
     beating = heart(alarm)
     for _ in range(7):
         await beating.beat()

@@ -36,6 +36,21 @@ def refusal(errcode: int, errmsg: str = "refused") -> httpx.Response:
     return answer(errcode=errcode, errmsg=errmsg)
 
 
+class Answering:
+    """Plays a server: gives each answer in turn, the last one for ever, and keeps the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(given, Exception):
+            raise given
+        return httpx.Response(given.status_code, headers=given.headers, content=given.content)
+
+
 class Pauses:
     """A sleep that takes no time and remembers what it was asked for."""
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bot import grammar
 from bot.acts import Acts, order_of
-from bot.blocks import values
 from bot.blocks.replies import DATABASE_AWAY, FAILED, OUT_OF_DATE, RESTARTING, unchanged
 from bot.commands import Answers
 from bot.desk.standing import Standing
@@ -48,6 +47,7 @@ class Desk:
         self._checked_at: datetime | None = None
         self._hastened_at: datetime | None = None
         settings = standing.settings
+        self._channel = settings.slack_alert_channel
         self._answers = Answers(
             accounts,
             now=clock,
@@ -93,10 +93,10 @@ class Desk:
             return OUT_OF_DATE
         async with self._store.begin() as tx:
             found = await rows.with_ids(tx, [rows.plain(episode_id)])
-        episodes = list(found.values())
-        return (
-            await self._answers.answer(grammar.Show(values.handle(episodes[0].seat))) if episodes else OUT_OF_DATE
-        )
+        if not found:
+            return OUT_OF_DATE
+        (episode,) = found.values()
+        return await self._answers.about(episode, self._channel)
 
     async def _check_now(self) -> Message:
         now = self._clock()
