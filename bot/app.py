@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from bot import __version__
 from bot.desk import Desk
-from bot.parts import Parts, parts_of, utc_now
+from bot.parts import Parts, parts_of
+from bot.ports import Clock, utc_now
 from bot.settings import Settings
 from bot.slack import AsyncApp, hold, make_app, register
 from bot.store import StoreAway
@@ -21,12 +22,17 @@ from bot.web import SLACK_PATH, CannotListenError, Server, site
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8  # then whoever still waits is told, and the process is gone by 10 s
-GONE_SECONDS = 9.5  # after the signal, whatever hangs
+GONE_SECONDS = 9.2  # after the signal, whatever hangs
 DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
 
 
 async def serve(
-    settings: Settings, *, role: str, leave: Callable[[int], object], ambient_proxies: Sequence[str] = ()
+    settings: Settings,
+    *,
+    role: str,
+    leave: Callable[[int], object],
+    ambient_proxies: Sequence[str] = (),
+    clock: Clock = utc_now,
 ) -> int:
     """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status.
 
@@ -37,7 +43,7 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
-        async with parts_of(settings) as parts:
+        async with parts_of(settings, clock) as parts:
             await Process(parts, role, leave).run(stop, ambient_proxies)
     except CannotListenError as exc:
         log.error("%s: choose another PORT or HOST", exc)
@@ -79,7 +85,7 @@ class Process:
         return server
 
     async def _metrics(self) -> bytes:
-        return self._parts.metrics.render(await self._parts.standing.figures(), utc_now())
+        return self._parts.metrics.render(await self._parts.standing.figures(), self._parts.clock())
 
     def _bolt(self) -> AsyncApp:
         settings = self._parts.settings
@@ -96,7 +102,7 @@ class Process:
             standing=parts.standing,
             wake=self._wake,
             tasks=self._tasks,
-            clock=utc_now,
+            clock=parts.clock,
         )
 
     def _wake(self) -> None:

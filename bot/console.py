@@ -6,7 +6,8 @@ import asyncio
 import sys
 
 from bot.episodes import rank, seen
-from bot.parts import Parts, parts_of, utc_now
+from bot.parts import Parts, parts_of
+from bot.ports import utc_now
 from bot.settings import Settings
 from bot.store import StoreError
 from bot.watch import Tick

@@ -116,14 +116,19 @@ class ClockHealth:
     incident: Incident | None = None
 
 
-def after_answer(health: ClockHealth, served_at: datetime | None, now: datetime, *, appid: str = "") -> ClockHealth:
+def after_answer(
+    health: ClockHealth, served_at: datetime | None, began: datetime, now: datetime, *, appid: str = ""
+) -> ClockHealth:
     """WeChat answered, and said its time. One read within the bound ends the trouble: a clock, once set, stays set.
 
     Without a time (None) nothing is learnt, and a row of reads is not broken.
+
+    Args:
+        began: when WeChat was asked. It answered between that and `now`, and however long that took is no error.
     """
     if served_at is None:
         return health
-    last, off = health.incident, abs(now - served_at)
+    last, off = health.incident, max(began - served_at, served_at - now, timedelta(0))
     if off <= CLOCK_BOUND:
         lasting = last is not None and last.over_at is None
         return ClockHealth(incident=replace(last, over_at=now) if last and lasting else last)

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 
@@ -19,6 +19,7 @@ from bot.heartbeat import Heartbeat
 from bot.ledger import Ledger
 from bot.marks import Marks
 from bot.metrics import Metrics
+from bot.ports import Clock, utc_now
 from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.slack import Session, SlackChannel, quiet_client
@@ -27,15 +28,12 @@ from bot.watch import Watcher
 from wechat_kf import KfClient, StableToken
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass
 class Parts:
     """What a process is made of. Without alerts there is no store, no watcher and no delivery."""
 
     settings: Settings
+    clock: Clock
     tokens: StableToken
     accounts: KfClient
     session: Session
@@ -48,7 +46,7 @@ class Parts:
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.store, self.settings, lambda: self.tokens.expires_at, utc_now)
+        return Standing(self.store, self.settings, lambda: self.tokens.expires_at, self.clock)
 
     async def beat(self) -> None:
         """Tell whoever listens for it that all is well, if it is."""
@@ -57,8 +55,8 @@ class Parts:
 
 
 @asynccontextmanager
-async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
-    """Build the parts, and close them afterwards. Connects to nothing yet."""
+async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Parts]:
+    """Build the parts, and close them afterwards. Connects to nothing yet. `clock` is the time they live in."""
     # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
     wechat = httpx.AsyncClient(
         base_url=settings.wechat_api_url,
@@ -70,8 +68,8 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
         await stack.enter_async_context(wechat)
         session = await stack.enter_async_context(Session())
         proxied = bool(settings.wechat_proxy_url)
-        tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, proxied=proxied)
-        parts = Parts(settings, tokens, KfClient(wechat, tokens, proxied=proxied), session)
+        tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
+        parts = Parts(settings, clock, tokens, KfClient(wechat, tokens, proxied=proxied), session)
         if settings.alerts:
             _add_alerts(parts)
         if settings.heartbeat_url:
@@ -83,7 +81,7 @@ async def parts_of(settings: Settings) -> AsyncIterator[Parts]:
 
 
 def _add_alerts(parts: Parts) -> None:
-    settings = parts.settings
+    settings, clock = parts.settings, parts.clock
     poll = timedelta(seconds=settings.poll_seconds)
     policy = AlertPolicy(leads=settings.alert_leads, quiet=settings.quiet)
     marks = Marks(settings.wechat_secret, settings.wechat_appid)
@@ -92,14 +90,14 @@ def _add_alerts(parts: Parts) -> None:
     client = quiet_client(settings.slack_bot_token, settings.slack_api_url, parts.session)
     channel = SlackChannel(client, settings.slack_alert_channel)
     parts.store = store
-    parts.acts = Acts(store, ledger=ledger, zone=settings.timezone, clock=utc_now)
+    parts.acts = Acts(store, ledger=ledger, zone=settings.timezone, clock=clock)
     parts.watcher = Watcher(
         parts.accounts,
         store,
         ledger=ledger,
-        recovery=Recovery(channel, utc_now),
+        recovery=Recovery(channel, clock),
         poll=poll,
-        clock=utc_now,
+        clock=clock,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
         count=parts.metrics.count,
     )
@@ -111,4 +109,4 @@ def _add_alerts(parts: Parts) -> None:
         mention=settings.alert_mention,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
-    parts.delivery = Delivery(Means(channel, store, look, marks, lease, utc_now, parts.metrics.count))
+    parts.delivery = Delivery(Means(channel, store, look, marks, lease, clock, parts.metrics.count))

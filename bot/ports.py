@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from wechat_kf import KfList, OnlineKf
@@ -162,3 +162,8 @@ class Clock(Protocol):
     """The present moment, aware, UTC."""
 
     def __call__(self) -> datetime: ...
+
+
+def utc_now() -> datetime:
+    """The clock of this machine."""
+    return datetime.now(UTC)

@@ -157,7 +157,7 @@ def compared(*offs: timedelta | None, health: ClockHealth | None = None) -> Cloc
     health = health or ClockHealth()
     for number, off in enumerate(offs):
         now = NOW + number * MINUTE
-        health = after_answer(health, None if off is None else now + off, now, appid="wx1")
+        health = after_answer(health, None if off is None else now + off, now, now, appid="wx1")
     return health
 
 
@@ -165,6 +165,14 @@ def compared(*offs: timedelta | None, health: ClockHealth | None = None) -> Cloc
 @pytest.mark.parametrize(("off", "told"), [(60 * SECOND, False), (61 * SECOND, True)])
 def test_a_clock_that_is_off_by_more_than_a_minute_either_way_is_told(off, sign, told):
     assert bool(compared(*[sign * off] * 3).incident) is told
+
+
+@pytest.mark.parametrize("served", [0 * HOUR, HOUR / 2, HOUR])
+def test_an_answer_that_took_long_makes_no_clock_wrong(served):
+    health = ClockHealth()
+    for _ in range(4):
+        health = after_answer(health, NOW + served, NOW, NOW + HOUR)
+    assert health == ClockHealth()
 
 
 def test_the_bound_is_counted_to_the_microsecond():
@@ -190,7 +198,7 @@ def test_an_answer_without_a_time_neither_counts_nor_breaks_the_row():
 
 def test_an_answer_without_a_time_does_not_end_the_trouble():
     lasting = compared(HOUR, HOUR, HOUR)
-    assert after_answer(lasting, None, NOW) is lasting
+    assert after_answer(lasting, None, NOW, NOW) is lasting
 
 
 @pytest.mark.parametrize(
@@ -253,7 +261,7 @@ def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
     over = replace(compared(HOUR, HOUR, HOUR, SECOND), skewed_reads=2)
     for gap, same in ((HOUR, True), (HOUR + SECOND, False)):
         now = NOW + 3 * MINUTE + gap
-        incident = after_answer(over, now + HOUR, now).incident
+        incident = after_answer(over, now + HOUR, now, now).incident
         assert (incident.id == over.incident.id) is same
 
 

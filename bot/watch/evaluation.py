@@ -38,7 +38,7 @@ class Evaluation:
         now = self._clock()
         if known.last_read_at and began <= known.last_read_at <= now:
             return  # another process has taken in a newer one
-        await self._note_health(tx, known, listed, now)
+        await self._note_health(tx, known, listed, began, now)
         empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
         if not self._believable(known, listed, empty_reads):
             await memory.note_empty(tx, empty_reads)
@@ -63,11 +63,13 @@ class Evaluation:
         changes = advance(await rows.due(tx, now), now, self._ledger.policy, confirmed_at=confirmed_at)
         await self._ledger.write(tx, changes, now)
 
-    async def _note_health(self, tx: Tx, known: Memory, listed: KfList, now: datetime) -> None:
+    async def _note_health(
+        self, tx: Tx, known: Memory, listed: KfList, began: datetime, now: datetime
+    ) -> None:
         after = outages.after_good(known.health, now)
         await memory.note_health(tx, known.health, after)
         await self._tell(tx, known.health.incident, after.incident, now)
-        clock = outages.after_answer(known.clock, listed.served_at, now, appid=self._ledger.appid)
+        clock = outages.after_answer(known.clock, listed.served_at, began, now, appid=self._ledger.appid)
         await memory.note_clock(tx, known.clock, clock)
         await self._tell(tx, known.clock.incident, clock.incident, now)
 
