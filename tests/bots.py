@@ -54,7 +54,8 @@ class Bot:
             clock=clock,
         )
         look = Look(policy=policy, poll=poll, mention=mention)
-        self.delivery = Delivery(Means(self.slack, store, look, marks, LEASE, clock, uncounted))
+        means = Means(self.slack, store, look, marks, LEASE, clock, uncounted, lambda: clock().timestamp())
+        self.delivery = Delivery(means)
         self.acts = Acts(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"), clock=clock)
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:

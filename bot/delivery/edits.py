@@ -16,7 +16,7 @@ from bot.store.queue import Row
 log = logging.getLogger(__name__)
 
 EDIT_GAP = timedelta(seconds=10)  # between edits of one message
-PASS = timedelta(seconds=5)  # then posts have their turn again
+PASS = 5.0  # seconds; then posts have their turn again
 EDIT_SECONDS = 4  # two requests fit into EDIT_GAP, so that two edits of one message never overlap
 
 
@@ -34,8 +34,9 @@ class Edits:
             return
         async with self._means.store.begin() as tx:
             living = await subjects(tx, await views.living(tx, now))
+        began = self._means.stopwatch()
         for subject in living:
-            if stopping() or self._means.clock() - now > PASS or not await self._edit(subject, now):
+            if stopping() or self._means.stopwatch() - began > PASS or not await self._edit(subject, now):
                 return
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:

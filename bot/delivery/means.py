@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 from bot.blocks.channel import Look
 from bot.marks import Marks
@@ -25,6 +27,7 @@ class Means:
     lease: timedelta
     clock: Clock
     count: Count
+    stopwatch: Callable[[], float] = monotonic  # seconds: how long work takes, whatever time it is
 
     @property
     def within(self) -> float:
