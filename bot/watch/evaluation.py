@@ -63,9 +63,7 @@ class Evaluation:
         changes = advance(await rows.due(tx, now), now, self._ledger.policy, confirmed_at=confirmed_at)
         await self._ledger.write(tx, changes, now)
 
-    async def _note_health(
-        self, tx: Tx, known: Memory, listed: KfList, began: datetime, now: datetime
-    ) -> None:
+    async def _note_health(self, tx: Tx, known: Memory, listed: KfList, began: datetime, now: datetime) -> None:
         after = outages.after_good(known.health, now)
         await memory.note_health(tx, known.health, after)
         await self._tell(tx, known.health.incident, after.incident, now)
