@@ -36,6 +36,7 @@ class Done:
 
     changed: tuple[Episode, ...] = ()
     found: tuple[Episode, ...] = ()
+    shown: bool = True  # a message in the channel will show it
 
 
 def order_of(click: Click) -> Order | None:
@@ -81,7 +82,8 @@ class Acts:
             changed = tuple(change.after for change in changes)
             if changed:
                 await self._write(tx, order, changes, hand)
-        return Done(changed, tuple(found))
+            shown = await views.stand(tx, [order.id] if order.batch else rows.roots_of([order.id]))
+        return Done(changed, tuple(found), shown)
 
     def _hand(self, order: Order, click: Click) -> Hand:
         now, user_id = self._clock(), rows.plain(click.user_id)

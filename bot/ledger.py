@@ -11,7 +11,7 @@ from bot.episodes import AlertPolicy, Change
 from bot.marks import Marks
 from bot.outbox import Draft, FirstLook
 from bot.outbox.planning import plan
-from bot.store import Tx, queue, rows
+from bot.store import Tx, gathering, queue, rows
 
 log = logging.getLogger(__name__)
 
@@ -46,4 +46,6 @@ class Ledger:
         self, tx: Tx, drafts: Sequence[Draft], changes: Sequence[Change], now: datetime
     ) -> Mapping[str, str]:
         """Write down messages alone. By draft id, the id of the row that tells it."""
-        return await queue.add(tx, drafts, self.marks.of_drafts(drafts, changes), now)
+        tellers = await queue.add(tx, drafts, self.marks.of_drafts(drafts, changes), now)
+        await gathering.link(tx, drafts, tellers)
+        return tellers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from wechat_kf import KfList, OnlineKf
 
@@ -55,6 +55,7 @@ class Held:
     """The channel or the token is refused: every message would be. A person must act."""
 
     error: str
+    of: Literal["channel", "token"] | None = None  # what is refused; None when nobody here knows the word
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,9 @@ class History(Protocol):
 
 class Channel(History, Protocol):
     """The Slack channel that alerts go to. One call is one request; nothing is repeated, nothing raises."""
+
+    @property
+    def id(self) -> str: ...
 
     async def post(
         self,

@@ -15,12 +15,12 @@ from bot.deadlines import leads_of
 from bot.episodes import AlertPolicy, Change, Episode, Event, Kind
 from bot.marks import Marks
 from bot.outbox import Shape
-from bot.ports import Blind, Clock, Gone, History, Page, Past
+from bot.ports import Blind, Clock, Gone, History, Later, Page, Past
 
 REACH = timedelta(days=14)
 REQUEST_SECONDS = 10
 MOST_PAGES = 500  # of 200 messages: a bound, not a wish
-STALE = timedelta(minutes=10)  # what was read so long ago is read again
+STALE = timedelta(hours=1)  # after so long without a page all of it is read again
 
 
 class Recovery:
@@ -29,10 +29,12 @@ class Recovery:
     def __init__(self, channel: History, clock: Clock) -> None:
         self._channel = channel
         self._clock = clock
+        self.rest_until: datetime | None = None  # Slack asked to be left alone until then
         self._begin()
 
     def _begin(self) -> None:
         self._begun: datetime | None = None
+        self._paged_at: datetime | None = None
         self._cursor = ""
         self._found: list[Past] = []
 
@@ -42,7 +44,9 @@ class Recovery:
         Without the right to read them there are none: the bot goes on, and tells what it finds as new.
         """
         now = self._clock()
-        if self._begun is None or now - self._begun > STALE:
+        if self.rest_until and now < self.rest_until:
+            return None
+        if self._begun is None or now - (self._paged_at or self._begun) > STALE:
             self._begin()
             self._begun = now
         for _ in range(MOST_PAGES):
@@ -51,8 +55,11 @@ class Recovery:
             )
             if isinstance(page, Blind | Gone):
                 break
+            if isinstance(page, Later):
+                self.rest_until = self._clock() + timedelta(seconds=page.seconds)
             if not isinstance(page, Page):
                 return None
+            self._paged_at = self._clock()
             self._found += page.messages
             self._cursor = page.cursor
             if not page.cursor:

@@ -64,6 +64,7 @@ class FakeChannel:
     looks: int = 0
     unreadable: list[Blind | Later | Held | Gone | Unknown] = field(default_factory=list)  # instead of the history
     page: int = 200
+    id: str = "C0ALERTS"
 
     async def post(
         self,

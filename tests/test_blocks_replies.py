@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.replies import DATABASE_AWAY, unchanged
+from bot.blocks.replies import DATABASE_AWAY, carried_out, unchanged
 from bot.episodes import State
+from bot.hands import Deed
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
 from tests.samples import DAY, HOUR
@@ -60,3 +61,18 @@ def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
     # It also answers a look at the details, and a change whose confirmation was lost.
     assert "changed" not in str(fields_of(DATABASE_AWAY))
     assert DATABASE_AWAY.text == "The database does not answer. Please try again in a minute."
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "expected"),
+    [
+        (Deed.ACKNOWLEDGED, {"acked": MEI}, "Acknowledged. No more reminders for this invitation."),
+        (Deed.SNOOZED, {"snoozed": TOM}, f"Snoozed until {UNTIL}."),
+        (Deed.UNACKNOWLEDGED, {}, "The acknowledgement is undone."),
+        (Deed.UNSNOOZED, {}, "The snooze is undone."),
+    ],
+)
+def test_what_the_channel_cannot_show_is_said_to_whoever_clicked(deed, fields, expected):
+    message = carried_out(deed, [episode(**fields)])
+    assert shown(message) == [expected]
+    assert message.text == expected.replace(UNTIL, "05:12 UTC")

@@ -123,6 +123,18 @@ async def test_an_edit_whose_blocks_slack_refuses_leaves_the_true_text_alone(pla
 # People in charge
 
 
+async def test_what_a_click_did_is_answered_where_the_alert_cannot_show_it(place):
+    async with bot_in_loop(place):
+        alert = await rejection(place)
+        place.slack.arm("chat.update", error("edit_window_closed"))
+        place.wechat.seat("bo@harbour_tea").kf_nick = "波波"
+        await until(lambda: any(call.method == "chat.update" for call in place.slack.calls))
+        await until(lambda: status_says(place, "Nothing waits to be posted."))
+        said = await place.slack.click(alert, "alert.ack", user="U0TOM")
+        answer = await said.answer()
+    assert (answer.only_for, answer.text) == ("U0TOM", "Acknowledged. No more reminders for this invitation.")
+
+
 async def test_a_click_changes_the_message_at_once_and_says_nothing_else(place):
     async with bot_in_loop(place):
         clicked = await place.slack.click(await rejection(place), "alert.ack", user="U0MEI")

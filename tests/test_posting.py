@@ -88,8 +88,8 @@ async def test_an_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_wh
         (error("invalid_blocks"), Refused("invalid_blocks")),
         (error("metadata_too_large"), Refused("metadata_too_large")),
         (error("message_limit_exceeded"), Later(60.0, "message_limit_exceeded")),
-        (error("invalid_auth"), Held("invalid_auth")),
-        (error("is_archived"), Held("is_archived")),
+        (error("invalid_auth"), Held("invalid_auth", of="token")),
+        (error("is_archived"), Held("is_archived", of="channel")),
         (error("some_newer_word"), Held("some_newer_word")),
     ],
 )
@@ -102,7 +102,7 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(slac
 async def test_a_channel_that_the_bot_is_not_in_holds(slack, channel):
     slack.scopes = slack.scopes - {"chat:write.public"}
     slack.channels["C0ALERTS"].is_member = False
-    assert await post(channel) == Held("not_in_channel")
+    assert await post(channel) == Held("not_in_channel", of="channel")
 
 
 async def test_a_message_that_a_person_deleted_is_gone(slack, channel):

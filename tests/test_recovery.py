@@ -162,6 +162,8 @@ async def test_while_slack_does_not_answer_the_first_look_waits(bot):
     bot.clock.forward(seconds=15)
     assert await other.watcher.tick() is Tick.WAITS
     bot.clock.forward(seconds=15)
+    assert await other.watcher.tick() is Tick.NOTHING_DUE
+    bot.clock.forward(seconds=15)
     assert await other.watcher.tick() is Tick.GOOD
     await other.tells()
     assert len(bot.slack.posted) == 1
@@ -181,6 +183,7 @@ async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
 
     bot.slack.history = faltering
     assert await recovery.read() is None
+    clock.forward(seconds=1)
     assert [past.ts for past in await recovery.read()] == [posted.ts for posted in reversed(bot.slack.posted)]
     assert pages == ["", "1", "1"]
 

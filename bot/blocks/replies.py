@@ -11,6 +11,7 @@ from bot.blocks.sentences import EDITED, SPOKEN, Dates
 from bot.blocks.text import TYPED, clean, escape, masked
 from bot.blocks.times import alone, lead_name
 from bot.episodes import Episode, Hand
+from bot.hands import Deed
 from bot.ports import Block, Message
 
 OUT_OF_DATE = Message(
@@ -96,6 +97,24 @@ def unknown(typed: str, meant: Suggestion | None) -> Message:
         buttons.insert(0, kit.button(f"Run {command}", meant.action_id, meant.value))
     blocks: list[Block] = [kit.section(f"*{said}*\n{question}"), kit.actions(*buttons)]
     return Message(f"{said} {spoken} /kf help lists all." if meant else f"{said} {spoken}", blocks)
+
+
+def carried_out(deed: Deed, changed: Sequence[Episode]) -> Message:
+    """A click that the channel will not show: the message that was clicked can be edited no more."""
+    shown, said = (_what_was_done(deed, changed, manner.date) for manner in (EDITED, SPOKEN))
+    return Message(said, [kit.section(shown)])
+
+
+def _what_was_done(deed: Deed, changed: Sequence[Episode], date: Dates) -> str:
+    hand = changed[0].snoozed
+    match deed:
+        case Deed.ACKNOWLEDGED:
+            return "Acknowledged. No more reminders for this invitation."
+        case Deed.SNOOZED if hand and hand.until:
+            return f"Snoozed until {date(hand.until, alone(hand.until, hand.at))}."
+        case Deed.UNSNOOZED:
+            return "The snooze is undone."
+    return "The acknowledgement is undone."
 
 
 def unchanged(action_id: str, found: Sequence[Episode], user_id: str = "") -> Message:

@@ -54,11 +54,14 @@ class Edits:
         outcome = await self._update(row, message)
         if isinstance(outcome, Refused):
             outcome = await self._update(row, Message(message.text))
+        if isinstance(outcome, Held) and outcome.of == "channel" and row.channel_id != self._means.channel.id:
+            outcome = Gone(outcome.error)  # it stands where alerts no longer go
         self._means.count("edit", word_of(outcome))
         log.info("edit message=%s outcome=%s", row.id, brief(outcome))
+        moment = self._means.clock()
         if rest := _rest_after(outcome):
-            self._rest_until = self._means.clock() + rest
-        if noted := _noted(outcome, applied):
+            self._rest_until = moment + rest
+        if noted := _noted(outcome, applied, moment):
             async with self._means.store.begin() as tx:
                 await views.note(tx, row, **noted)
         return isinstance(outcome, Sent | Refused | Gone)
@@ -77,13 +80,15 @@ class Edits:
         )
 
 
-def _noted(outcome: Outcome, applied: str) -> Mapping[str, Any]:
+def _noted(outcome: Outcome, applied: str, now: datetime) -> Mapping[str, Any]:
     """What to write down of an edit. What is not known is repeated, which is safe."""
     match outcome:
         case Sent() | Refused():  # refused even as text alone: asking again would not help
             return {"applied_hash": applied}
         case Gone():
             return {"gone": True}
+        case Held():
+            return {"next_edit_at": now + HOLD}
     return {}
 
 

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
-from bot.outbox import Dead, Status
+from bot.outbox import LATE, Dead, Shape, Status
 from bot.ports import Gone, Held, Later, Outcome, Refused, Sent, Unknown
-from bot.store import StoreError, Tx, memory, queue, views
+from bot.store import StoreError, Tx, gathering, memory, queue, views
+from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
@@ -76,12 +77,25 @@ class Posts:
         row, root = subject.row, subject.root
         if not subject.still_true or subject.told_by_root:
             await queue.dead(tx, row, Dead.UNTRUE)
-        elif root and (root.status is Status.DEAD or root.gone):
+        elif await gathering.shown_elsewhere(tx, row):
+            await gathering.leave(tx, row)
+        elif ends := self._too_late(row, now):
+            await queue.later(tx, row, ends, "quiet hours", breakthrough=False)
+        elif root and (root.status is Status.DEAD or root.gone or root.channel_id != self._means.channel.id):
             await lose_root(tx, subject.row)
         else:
             return False
         await queue.rest(tx, now)  # nothing was posted, so the next need not wait
         return True
+
+    def _too_late(self, row: Row, now: datetime) -> datetime | None:
+        """When quiet hours end, if what was to be heard at their beginning comes too far into them."""
+        quiet = self._means.look.policy.quiet
+        window = quiet.window_of(now) if quiet else None
+        if quiet is None or window is None or row.shape not in (Shape.PROBLEM, Shape.DIGEST, Shape.LINE):
+            return None
+        awake = "deed" in row.facts or (quiet.breakthrough and row.own_rank == 1)
+        return None if awake or now - window.begins <= LATE else window.ends
 
     async def _record(self, tx: Tx, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         row, now = subject.row, self._means.clock()
@@ -94,11 +108,13 @@ class Posts:
                 await queue.later(tx, row, until, error)
             case Held(error) if subject.root and "thread" in error:  # this thread is closed, not the channel
                 await lose_root(tx, subject.row)
-            case Held(error):
+            case Held(error, of):
                 if (await memory.recall(tx)).held != error:
                     log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
                 await queue.rest(tx, now + HOLD, held=error)
-                await queue.demote(tx, row, now + HOLD, error)
+                # A word that nobody knows may be this message's fault: the others go first, lest it block them.
+                demoted = {} if of else {"rank": row.own_rank + queue.DEMOTED}
+                await queue.later(tx, row, now + HOLD, error, **demoted)
             case Refused(error) if "metadata" in error and row.events:  # too many marks: it goes without
                 await queue.later(tx, row, now, error, events=[])
             case Refused(error) if row.text_only:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot import grammar
 from bot.acts import Acts, order_of
-from bot.blocks.replies import DATABASE_AWAY, FAILED, OUT_OF_DATE, RESTARTING, unchanged
+from bot.blocks.replies import DATABASE_AWAY, FAILED, OUT_OF_DATE, RESTARTING, carried_out, unchanged
 from bot.commands import Answers
 from bot.desk.standing import Standing
 from bot.ports import Accounts, Click, Clock, Message
@@ -85,7 +85,9 @@ class Desk:
         if order is None or done is None or not done.found:
             return OUT_OF_DATE
         self._wake()
-        return None if done.changed else unchanged(click.action_id, done.found, click.user_id)
+        if not done.changed:
+            return unchanged(click.action_id, done.found, click.user_id)
+        return None if done.shown else carried_out(order.deed, done.changed)
 
     async def _details(self, value: str) -> Message:
         version, _, episode_id = value.partition(":")

@@ -15,6 +15,7 @@ from typing import Any
 from bot.episodes import Episode, Event, Kind, Seen, State
 
 LAST = 9  # history that pings nobody goes out when nothing else waits
+LATE = timedelta(minutes=15)  # the reminder before quiet hours may come into them by this much
 URGENT = 3  # up to this rank a message is repeated rather than lost
 
 
@@ -46,6 +47,7 @@ class Dead(StrEnum):
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
     UNTRUE = "no longer true"
+    TOLD = "told by another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +94,20 @@ def still_true(shape: Shape, facts: Mapping[str, Any], members: Sequence[Episode
             return any(not member.state.closed and not _in_hand(member) for member in members)
         case Shape.DIGEST | Shape.FIRST_RUN:
             return any(not member.state.closed for member in members)
+        case Shape.QUIET:
+            return any(not _is_left_alone(member) for member in members)
     return True
 
 
 def _may_remind(member: Episode, lead: timedelta) -> bool:
     """Whether a reminder that waited is still one: nobody has stopped it, and no tighter one has come."""
     tightest = member.tightest_lead
-    return member.state is State.WAITING and not _in_hand(member) and (tightest is None or lead <= tightest)
+    return member.state is State.WAITING and not _is_left_alone(member) and (tightest is None or lead <= tightest)
+
+
+def _is_left_alone(member: Episode) -> bool:
+    """Whether a person wants no reminder of an invitation, for ever or for now."""
+    return member.state is State.WAITING and (member.acked is not None or member.snoozed is not None)
 
 
 def _in_hand(member: Episode) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.episodes import AlertPolicy, Change, How, Seen, rank
+from bot.episodes import AlertPolicy, Change, How, Kind, Seen, rank
 from bot.outbox import LAST, Draft, FirstLook, Root, Shape
 from bot.outbox.kinds import News, breaks_in, id_of, id_of_many, rank_of, urgent
 from bot.quiet import Window
@@ -59,27 +59,41 @@ def first_run(changes: Sequence[Change], first: FirstLook, now: datetime) -> Dra
     )
 
 
-def held(silent: Sequence[News], roots: Mapping[str, Root], policy: AlertPolicy, window: Window) -> list[Draft]:
+def held(
+    silent: Sequence[News],
+    woken: Sequence[Change],
+    roots: Mapping[str, Root],
+    policy: AlertPolicy,
+    window: Window,
+) -> list[Draft]:
     """What comes in quiet hours: one root for all of the window, and lines in the threads that are there.
 
     The queue adds what is new to the root that waits for the end of the window, if there is one.
+
+    Args:
+        woken: whose snooze has run out, without other news.
     """
     silent = [one for one in silent if urgent(one[1], policy) or not _dismissed(roots.get(one[0].after.id))]
-    if not silent:
+    woken = [change for change in woken if not _dismissed(roots.get(change.after.id))]
+    if not silent and not woken:
         return []
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[str, list[str]] = {change.after.id: [Kind.EXPIRING] for change in woken}
     for change, event in silent:
         kinds.setdefault(change.after.id, []).append(event.kind)
     begins, ends = int(window.begins.timestamp()), int(window.ends.timestamp())
     root = Draft(
-        id=id_of_many(Shape.QUIET, [id_of(Shape.QUIET, change.after.id, event) for change, event in silent]),
+        id=id_of_many(Shape.QUIET, [*_ids(silent), *(f"{change.after.id}-{begins}" for change in woken)]),
         shape=Shape.QUIET,
-        rank=min(rank_of(event, policy) for _, event in silent),
+        rank=min([*(rank_of(event, policy) for _, event in silent), rank(Seen.EXPIRING)]),
         members=tuple(kinds),
         tells=tuple((change.after.id, event) for change, event in silent),
         facts={"begins": begins, "ends": ends, "held": kinds},
     )
     return [root, *(line for one in silent if (line := _line(one, roots.get(one[0].after.id))))]
+
+
+def _ids(silent: Sequence[News]) -> list[str]:
+    return [id_of(Shape.QUIET, change.after.id, event) for change, event in silent]
 
 
 def _dismissed(root: Root | None) -> bool:

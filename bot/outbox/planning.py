@@ -8,12 +8,10 @@ from typing import Any
 
 from bot.episodes import AlertPolicy, Change, Episode, Hand, How, Kind, Seen, rank
 from bot.hands import Deed
-from bot.outbox import LAST, Draft, FirstLook, Root, Shape
+from bot.outbox import LAST, LATE, Draft, FirstLook, Root, Shape
 from bot.outbox.gathered import digest, first_run, held
 from bot.outbox.kinds import News, before_quiet, breaks_in, id_of, rank_of, told_news, urgent, woke
 from bot.quiet import Window
-
-LATE = timedelta(minutes=15)  # the reminder before quiet hours may come into them by this much
 
 
 def plan(
@@ -35,15 +33,16 @@ def plan(
     news = told_news(changes, policy)
     loud = [one for one in news if window is None or _is_heard(one, policy, window, now)]
     silent = [one for one in news if one not in loud]
-    if window and silent:
-        drafts += held(silent, roots, policy, window)
+    if window:
+        woken = [change for change in changes if woke(change) and not _tells(change)]
+        drafts += held(silent, woken, roots, policy, window)
     if len(loud) > policy.digest_above:
         drafts += digest(loud, policy, now)
     else:
         for one in loud:
             drafts += _announce(one, roots.get(one[0].after.id), policy)
     for change in changes:
-        drafts += _history(change, roots.get(change.after.id))
+        drafts += _history(change, roots.get(change.after.id), quiet=window is not None)
     return drafts
 
 
@@ -124,15 +123,16 @@ def _night(news: News, policy: AlertPolicy) -> dict[str, Any]:
     return {"before_quiet": int(window.ends.timestamp())} if window and before_quiet(news, policy) else {}
 
 
-def _history(change: Change, root: Root | None) -> list[Draft]:
+def _history(change: Change, root: Root | None, *, quiet: bool) -> list[Draft]:
     """A line in the thread of an own root for what is no news: a change of state, a snooze that ran out."""
     before, after = change.before, change.after
     if before is None or root is None or root.gone or root.shape is not Shape.PROBLEM:
         return []
-    if any(event.how is How.TOLD for event in change.news):
+    if _tells(change):
         return []
     if woke(change) and after.tightest_lead:
-        return [_reminder(after, after.tightest_lead, root, before.snoozed)]
+        # The morning's root asks again.
+        return [] if quiet else [_reminder(after, after.tightest_lead, root, before.snoozed)]
     if before.state is after.state:
         return []
     return [
@@ -159,6 +159,10 @@ def _reminder(episode: Episode, lead: timedelta, root: Root, snoozed: Hand | Non
         root_id=root.id,
         broadcast=True,
     )
+
+
+def _tells(change: Change) -> bool:
+    return any(event.how is How.TOLD for event in change.news)
 
 
 def _backlog(changes: Iterable[Change]) -> bool:

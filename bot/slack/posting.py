@@ -28,6 +28,30 @@ GONE = {
     "thread_not_found",
     "cannot_reply_to_message",
 }
+CHANNEL = {
+    "not_in_channel",
+    "channel_not_found",
+    "is_archived",
+    "restricted_action",
+    "no_permission",
+    "msg_limit_exceeded",
+}
+TOKEN = {
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "missing_scope",
+    "not_allowed_token_type",
+    "access_denied",
+    "org_login_required",
+    "ekm_access_denied",
+    "team_access_not_granted",
+    "team_not_found",
+    "enterprise_is_restricted",
+    "two_factor_setup_required",
+}
 
 
 class SlackChannel:
@@ -38,6 +62,10 @@ class SlackChannel:
             raise ValueError("alerts need a client with retry_handlers=[]")
         self._client = client
         self._channel_id = channel_id
+
+    @property
+    def id(self) -> str:
+        return self._channel_id
 
     async def post(
         self,
@@ -107,5 +135,9 @@ def refused(word: str) -> Refused | Gone | Held:
         return Refused(word)
     if word in GONE:
         return Gone(word)
+    if word in TOKEN:
+        return Held(word, of="token")
+    if word in CHANNEL or word.startswith("restricted_action"):
+        return Held(word, of="channel")
     # A word that is not listed is a refusal all the same. It is not this message's fault, so the queue waits.
     return Held(word)

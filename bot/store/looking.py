@@ -11,6 +11,8 @@ from bot.store import Tx
 from bot.store.queue import AHEAD, Row, dead, finish, get, later, row_of
 from bot.store.tables import message
 
+REPEAT_WAIT = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(hours=6)
 LOOKS = 2  # that find nothing, before a message is sent again
 
 
@@ -58,9 +60,13 @@ async def again(tx: Tx, row: Row, until: datetime) -> bool:
 
 
 async def repeat(tx: Tx, row: Row, now: datetime) -> bool:
-    """Nobody can tell whether it stands there, and it must not be missed: sent again, and it says so."""
+    """Nobody can tell whether it stands there, and it must not be missed: sent again, and it says so.
+
+    At once the first time. A Slack that never confirms must not fill the channel, so then ever more slowly.
+    """
     present = await get(tx, row.id) or row
-    return await later(tx, row, now, "possible repeat", facts={**present.facts, "repeat": True})
+    wait = timedelta(0) if row.posts < 2 else min(REPEAT_WAIT * 2 ** min(row.posts - 2, 9), LONGEST_WAIT)
+    return await later(tx, row, now + wait, "possible repeat", facts={**present.facts, "repeat": True})
 
 
 async def give_up(tx: Tx, row: Row, error: str) -> bool:

@@ -35,6 +35,7 @@ class Row:
     facts: dict[str, Any]
     root_id: str | None
     broadcast: bool
+    breakthrough: bool
     status: Status
     attempt: int
     posts: int  # attempts that were to post; the others looked
@@ -210,11 +211,6 @@ async def sent(
 async def later(tx: Tx, row: Row, until: datetime, error: str, **values: Any) -> bool:
     """Surely not sent: it goes back into the queue, not before `until`."""
     return await finish(tx, row, status=Status.PENDING, not_before=until, error=error, **values)
-
-
-async def demote(tx: Tx, row: Row, until: datetime, error: str) -> bool:
-    """Not sent, and perhaps itself to blame: behind all others, lest it block them for ever."""
-    return await later(tx, row, until, error, rank=row.own_rank + DEMOTED)
 
 
 async def dead(tx: Tx, row: Row, reason: Dead, error: str = "") -> bool:

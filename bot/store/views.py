@@ -17,7 +17,10 @@ ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET, Shape.HEALTH
 
 
 async def living(tx: Tx, now: datetime) -> list[Row]:
-    """The roots in Slack whose members may still change, and that may be edited now."""
+    """The roots in Slack whose members may still change, and that may be edited now.
+
+    What was tried last comes last: one that Slack does not take must not keep the others from their turn.
+    """
     found = sa.select(message).where(
         message.c.appid == tx.appid,
         message.c.status == Status.SENT,
@@ -26,7 +29,16 @@ async def living(tx: Tx, now: datetime) -> list[Row]:
         sa.not_(message.c.gone),
         _free(now),
     )
-    return [row_of(row) for row in (await tx.run(found.order_by(message.c.sent_at))).mappings()]
+    return [
+        row_of(row) for row in (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings()
+    ]
+
+
+async def stand(tx: Tx, ids: Ids) -> bool:
+    """Whether one of these stands in Slack, and can be edited."""
+    stands = sa.and_(message.c.status == Status.SENT, message.c.shape.in_(ROOTS), sa.not_(message.c.gone))
+    found = sa.select(message.c.id).where(message.c.id.in_(ids), stands)
+    return (await tx.run(found.limit(1))).first() is not None
 
 
 async def claim(tx: Tx, row: Row, now: datetime, until: datetime) -> bool:

@@ -97,7 +97,8 @@ class Watcher:
         if past is None:
             log.info("the first look waits for Slack, to know what the channel has been told")
             async with self._store.begin() as tx:
-                await memory.poll_at(tx, self._clock() + min(self._poll, TIMER_PASS))
+                soon = self._clock() + min(self._poll, TIMER_PASS)
+                await memory.poll_at(tx, max(soon, self._recovery.rest_until or soon))
             return Tick.WAITS
         await self._take(listed, began, past)
         return Tick.GOOD

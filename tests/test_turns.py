@@ -1,0 +1,148 @@
+"""Whose turn it is: one message that Slack does not take keeps no other from being told, or from being true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Unknown
+from bot.recovery import Recovery
+from bot.store import Store
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import VirtualClock
+from tests.fakes import LOST, FakeChannel
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+@dataclass
+class Stubborn(FakeChannel):
+    """Takes all but the edits of some messages."""
+
+    bad: Mapping[str, Outcome] = field(default_factory=dict)  # by ts
+    tried: list[str] = field(default_factory=list)
+
+    async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
+        self.tried.append(ts)
+        if ts in self.bad:
+            return self.bad[ts]
+        return await super().update(message, channel_id=channel_id, ts=ts, within=within)
+
+
+async def three_told(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
+    """Three rejections, each in a message of its own, and their ts."""
+    bot = Bot(store, clock, Stubborn(clock=clock))
+    names = ["kf0", "kf1", "kf2"]
+    await bot.reads(*map(invited, names), after=timedelta(0))
+    for number in (1, 2, 3):
+        await bot.reads(*map(rejected, names[:number]), *map(invited, names[number:]))
+    return bot, [post.ts for post in bot.slack.posted]
+
+
+async def pass_by(bot: Bot, span: timedelta) -> None:
+    for _ in range(span // timedelta(seconds=5)):
+        bot.clock.forward(seconds=5)
+        await bot.delivery.run()
+
+
+@pytest.mark.parametrize(
+    "outcome", [Unknown("internal_error"), Held("a_word_of_tomorrow"), Later(1, "ratelimited")]
+)
+async def test_messages_that_cannot_be_edited_do_not_keep_others_untrue(store, clock, outcome):
+    bot, (first, second, third) = await three_told(store, clock)
+    bot.slack.bad = {first: outcome, second: outcome}
+    await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
+    await pass_by(bot, 20 * MINUTE)
+    assert bot.slack.text_now(third).startswith("Bound")
+
+
+async def test_what_stands_in_a_channel_that_alerts_have_left_is_let_go(store, clock):
+    bot, (first, *_) = await three_told(store, clock)
+    bot.slack.id = "C0NEW"
+    bot.slack.bad = {first: Held("is_archived", of="channel")}
+    await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
+    await pass_by(bot, HOUR)
+    assert bot.slack.tried.count(first) == 1
+
+
+async def test_no_line_goes_into_a_thread_of_another_channel(store, clock):
+    bot, roots = await three_told(store, clock)
+    bot.slack.id = "C0NEW"
+    await bot.reads(bound("kf0"), rejected("kf1"), rejected("kf2"))
+    assert len(bot.slack.posted) == len(roots)
+
+
+async def test_after_a_refusal_the_most_urgent_comes_first(store, clock):
+    bot = Bot(store, clock)
+    bo = invited("bo", expires_in=65 * MINUTE)
+    await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)), after=timedelta(0))
+    bot.slack.outcomes = [Held("not_in_channel", of="channel")] * 2
+    await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)))
+    await bot.reads(bo, *(rejected(f"kf{number}") for number in range(3)))
+    clock.forward(minutes=6)
+    await bot.tells()
+    assert [text.split(":")[0] for text in bot.slack.texts] == ["Expiring", "Rejected", "Rejected", "Rejected"]
+
+
+async def test_an_alert_that_slack_never_confirms_is_repeated_ever_more_slowly(store, clock):
+    @dataclass
+    class Mute(FakeChannel):
+        async def post(self, *args: object, **named: object) -> Outcome:
+            self.outcomes = [LOST]
+            return await super().post(*args, **named)
+
+    bot = Bot(store, clock, Mute(clock=clock, unreadable=[Blind("missing_scope")] * 999))
+    await bot.reads(invited("bo"), after=timedelta(0))
+    await bot.reads(rejected("bo"))
+    await pass_by(bot, 5 * MINUTE)
+    assert len(bot.slack.posted) == 2
+    await pass_by(bot, 2 * HOUR)
+    assert 4 <= len(bot.slack.posted) <= 7
+
+
+async def test_rebuilding_a_lost_store_waits_as_long_as_slack_asks(store, clock):
+    bot = Bot(store, clock, FakeChannel(clock=clock, unreadable=[Later(600, "ratelimited")] * 99))
+    bot.wechat.listed = (rejected("bo"),)
+    for _ in range(40):
+        await bot.watcher.tick()
+        clock.forward(seconds=15)
+    assert bot.slack.looks == 1
+    await bot.watcher.tick()
+    assert bot.slack.looks == 2
+
+
+async def test_rebuilding_a_lost_store_ends_however_slowly_slack_lets_it_read(clock):
+    class Slow:
+        asked = 0
+
+        async def history(self, *, cursor: str = "", **_: object) -> Page | Later:
+            self.asked += 1
+            if self.asked % 2:
+                return Later(900, "ratelimited")
+            page = int(cursor or 0) + 1
+            return Page((), str(page) if page < 20 else "")
+
+    recovery = Recovery(Slow(), clock)
+    for _ in range(30):
+        if await recovery.read() is not None:
+            return
+        clock.forward(seconds=901)
+    pytest.fail("it began again and again")
+
+
+# A click is answered, where the channel cannot show it
+
+
+async def test_what_a_click_did_is_answered_when_its_message_can_be_edited_no_more(store, clock):
+    bot, (first, *_) = await three_told(store, clock)
+    bot.slack.bad = {first: Gone("edit_window_closed")}
+    value = f"v1:{await bot.episode_id('kf0')}"
+    assert (await bot.clicks("alert.ack", value)).shown
+    undone = await bot.clicks("alert.undo", f"{value}:ack")
+    assert (bool(undone.changed), undone.shown) == (True, False)
+    other = await bot.clicks("alert.ack", f"v1:{await bot.episode_id('kf1')}")
+    assert other.shown
