@@ -163,7 +163,7 @@ class _Look:
             return (
                 episode.without_doubt() if episode.state is State.EXPIRED else self._enter(episode, State.EXPIRED)
             )
-        if episode.state is State.EXPIRED:
+        if episode.state is State.EXPIRED and (episode.expires_at is None or episode.expires_at > self.now):
             return self._suspect(episode, State.WAITING)
         return episode.without_doubt()
 

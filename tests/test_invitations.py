@@ -177,6 +177,14 @@ def test_a_lead_that_is_set_anew_is_silent_when_a_tighter_one_was_passed(seats):
     assert news(changes) == [(Kind.EXPIRING, 2 * HOUR, How.SUPERSEDED)]
 
 
+def test_a_row_without_a_deadline_brings_no_expired_invitation_back(seats):
+    seats.read(invited(expires_in=HOUR))
+    seats.read(invited(expires_in=HOUR), after=2 * HOUR)
+    assert seats.states == [State.EXPIRED]
+    assert [seats.read(invited(expires_in=None)) for _ in range(6)] == [[]] * 6
+    assert seats.states == [State.EXPIRED]
+
+
 def test_an_invitation_without_deadline_has_no_leads(seats):
     seats.read(invited(expires_in=None))
     assert seats.wait(900 * DAY) == []
