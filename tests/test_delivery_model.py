@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import tempfile
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 from hypothesis import Phase, settings
@@ -22,7 +23,18 @@ from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import LOST, FakeChannel
 
+HOUR = timedelta(hours=1)
 SEATS = tuple(f"kf{number}" for number in range(7))
+# From invitation to deadline: some end during a night, with a reminder or two before.
+LASTS = dict(zip(SEATS, [72 * HOUR, 72 * HOUR, 72 * HOUR, 1.4 * HOUR, 3 * HOUR, 25 * HOUR, 30 * HOUR], strict=True))
+DEEDS = [
+    ("alert.ack", ""),
+    ("alert.ack", ""),
+    ("alert.undo", ":ack"),
+    ("alert.snooze", ":1h"),
+    ("alert.snooze", ":4h"),
+    ("alert.undo", ":snooze"),
+]
 FAULTS = [
     LOST,
     LOST,
@@ -82,15 +94,22 @@ class Nights(RuleBasedStateMachine):
     def a_bot_is_restarted(self, worker: int) -> None:
         self.bots[worker] = self._bot()
 
-    @rule(seconds=st.sampled_from([1, 12, 50, 60, 331, 3600]), worker=st.integers(0, 1))
+    @rule(seconds=st.sampled_from([1, 12, 50, 60, 331, 3600, 6 * 3600]), worker=st.integers(0, 1))
     def time_passes(self, seconds: int, worker: int) -> None:
         self.clock.forward(seconds=seconds)
         self._run(self.bots[worker].tells())
 
-    @rule(seat=st.sampled_from(SEATS), deed=st.sampled_from(["alert.ack", "alert.undo"]), worker=st.integers(0, 1))
-    def somebody_clicks(self, seat: str, deed: str, worker: int) -> None:
+    @rule(seat=st.sampled_from(SEATS), deed=st.sampled_from(DEEDS), worker=st.integers(0, 1))
+    def somebody_clicks(self, seat: str, deed: tuple[str, str], worker: int) -> None:
+        bot, (action_id, choice) = self.bots[worker], deed
+        self._run(bot.clicks(action_id, f"v1:{self._run(bot.episode_id(seat))}{choice}"))
+
+    @rule(deed=st.sampled_from(["alert.ack", "alert.undo"]), worker=st.integers(0, 1))
+    def somebody_clicks_under_a_digest(self, deed: str, worker: int) -> None:
         bot = self.bots[worker]
-        self._run(bot.clicks(deed, f"v1:{self._run(bot.episode_id(seat))}"))
+        digests = [row["id"] for row in self._run(bot.rows()) if row["shape"] == "digest" and row["ts"]]
+        if digests:
+            self._run(bot.clicks(deed, f"v1:batch:{digests[-1]}"))
 
     @invariant()
     def nothing_stands_there_twice(self) -> None:
@@ -114,15 +133,22 @@ class Nights(RuleBasedStateMachine):
 
     def _end(self) -> None:
         self.slack.outcomes.clear()
-        for _ in range(3):
+        for _ in range(5):
             self._look(self.bots[0])
         self.nothing_stands_there_twice()
-        rejected = {seat.capitalize() for seat, status in self.statuses.items() if status == "rejected"}
-        told = "".join(text for text in self.slack.texts if "ejected" in text)
-        assert {name for name in rejected if name not in told} == set()
+        for state, word in (("rejected", "ejected"), ("expired", "xpired")):
+            told = "".join(text for text in self.slack.texts if word in text)
+            assert [seat for seat in self._seats_in(state) if seat.capitalize() not in told] == []
         roots = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
         bound_now = [seat.capitalize() for seat, status in self.statuses.items() if status == "bound"]
         assert [text for text in roots for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
+
+    def _seats_in(self, state: str) -> list[str]:
+        """Those of which the last look must have told that state."""
+        over = [seat for seat in SEATS if NOW + LASTS[seat] < self.clock.now - timedelta(minutes=10)]
+        if state == "expired":
+            return [seat for seat in over if self.statuses[seat] == "waiting"]
+        return [seat for seat in SEATS if self.statuses[seat] == state]
 
     def _bot(self) -> Bot:
         store = Store.at(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID)
@@ -131,7 +157,7 @@ class Nights(RuleBasedStateMachine):
     def _look(self, bot: Bot) -> None:
         rows = []
         for seat, status in self.statuses.items():
-            rows.append(bound(seat) if status == "bound" else invited(seat, status=status, at=NOW))
+            rows.append(bound(seat) if status == "bound" else invited(seat, status=status, expires_in=LASTS[seat]))
         self._run(bot.reads(*rows))
 
     def _run(self, work):

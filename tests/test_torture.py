@@ -159,6 +159,16 @@ def test_a_double_is_known_by_any_of_its_traits(key, text, has_mark):
     assert "repeated" in complaints([bo], told((bo, REJECTED)), double)
 
 
+def test_a_root_that_tells_what_a_digest_has_told_is_a_double():
+    six = [invitation(number=number) for number in range(1, 7)]
+    rows = [{"type": "section", "text": {"type": "mrkdwn", "text": f"⛔ *{one.nick}* · rejected"}} for one in six]
+    digest = told(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
+    names = told(text=", ".join(f"{one.nick} (kf)" for one in six), key="b", ts="2.000001")
+    shown = [replace(digest, blocks=rows), replace(names, thread_ts=digest.ts)]
+    assert complaints(six, *shown) == []
+    assert complaints(six, *shown, told(key="c", ts="3.000001")) == ["repeated"]
+
+
 def test_what_never_was_so_is_untrue():
     bo = invitation(Fate.BOUND, was_rejected=False)
     assert complaints([bo], told((bo, REJECTED)), edited="Bound: S1x1 (kf1@harbour_tea).") == ["untrue"]

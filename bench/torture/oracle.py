@@ -136,12 +136,12 @@ def _payload(message: Message) -> Mapping[str, object]:
 
 
 def _repeated(posted: Sequence[Message]) -> Iterator[str]:
-    """Messages that are another's double: by their own mark, by an event's, or by what people read."""
+    """Messages that are another's double: by their own mark, by an event's, or by anything that people read."""
     seen: defaultdict[object, list[Message]] = defaultdict(list)
     for message in posted:
         traits: list[object] = [("k", _payload(message).get("k")), *marks_of(message)]
-        if _is_shown(message) and (headline := _headline(message)):
-            traits.append(headline)
+        if _is_shown(message):
+            traits += set(_read(message))
         if doubles := [seen[trait][0] for trait in traits if seen[trait]]:
             yield f"{_shown(message)} tells again what {doubles[0].ts} told"
         for trait in traits:
