@@ -35,8 +35,11 @@ async def living(tx: Tx, now: datetime) -> list[Row]:
 
 
 async def stand(tx: Tx, ids: Ids) -> bool:
-    """Whether one of these stands in Slack, and can be edited."""
-    stands = sa.and_(message.c.status == Status.SENT, message.c.shape.in_(ROOTS), sa.not_(message.c.gone))
+    """Whether one of these stands in Slack and can be edited, or will.
+
+    Somebody may click before it is written down that the message was sent.
+    """
+    stands = sa.and_(message.c.status != Status.DEAD, message.c.shape.in_(ROOTS), sa.not_(message.c.gone))
     found = sa.select(message.c.id).where(message.c.id.in_(ids), stands)
     return (await tx.run(found.limit(1))).first() is not None
 
