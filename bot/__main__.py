@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dotenv import dotenv_values
 
 from bot.logs import configure
+from bot.ports import Clock, utc_now
 from bot.settings import Settings, SettingsError
 
 # Bolt reads these by itself: a client ID would switch it to OAuth, a token would make it call Slack in an ack.
@@ -19,8 +20,11 @@ BOLT_READS = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLA
 AMBIENT_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 2 for settings or arguments that make no sense."""
+def main(arguments: Sequence[str] | None = None, *, clock: Clock = utc_now) -> int:
+    """Run one command; the exit status is 2 for settings or arguments that make no sense.
+
+    `clock` is the time that a server lives in.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal in GBK has no emoji, and must still show the rest
@@ -28,18 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "manifest":
         return _manifest(given.mode, given.url, link=given.link)
     if given.command == "demo":
-        from bot.demo.walk import main as demo
+        from bot.demo.playground.run import main as demo
 
-        return demo()
+        return demo(given.port, browser=given.browser)
     try:
         settings = Settings.from_environ(_environ())
     except SettingsError as exc:
         print(f"{exc}\nEach setting is explained in README.md and .env.example.", file=sys.stderr)
         return 2
-    return _run(given.command, settings)
+    return _run(given.command, settings, clock)
 
 
-def _run(command: str, settings: Settings) -> int:
+def _run(command: str, settings: Settings, clock: Clock) -> int:
     from bot import app, console
 
     one_off = command in ("list", "check")
@@ -49,7 +53,8 @@ def _run(command: str, settings: Settings) -> int:
     if command == "check":
         return asyncio.run(console.check(settings))
     ambient = [name for name in AMBIENT_PROXIES if os.environ.get(name)]
-    return asyncio.run(app.serve(settings, role=command, leave=os._exit, ambient_proxies=ambient))
+    serving = app.serve(settings, role=command, leave=os._exit, ambient_proxies=ambient, clock=clock)
+    return asyncio.run(serving)
 
 
 def _manifest(mode: str, url: str | None, *, link: bool) -> int:
@@ -81,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="Socket Mode when SLACK_APP_TOKEN is set; one more watcher")
     commands.add_parser("list", help="print the accounts as a table")
     commands.add_parser("check", help="look once, tell what there is, exit; for schedulers")
-    commands.add_parser("demo", help="play the main job on a simulated WeChat and Slack")
+    demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
+    demo.add_argument("--port", type=int, default=3000, help="where the page is; any other when it is taken")
+    demo.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
     manifest = commands.add_parser("manifest", help="print a Slack app manifest")
     manifest.add_argument("mode", nargs="?", choices=("http", "socket"), default="http")
     manifest.add_argument("--url", help="the address of this app, https://…")

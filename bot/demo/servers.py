@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import aiohttp
@@ -13,18 +12,22 @@ from aiohttp import web
 
 from bot.demo.slack import SlackStandIn
 from bot.demo.slack.http import application, hang_up
-from bot.ports import Clock
+from bot.ports import Clock, utc_now
 from wechat_kf.simulator import Simulator
 
 
 @asynccontextmanager
-async def serve(app: web.Application) -> AsyncIterator[str]:
-    """Serve an application, and yield its address, without a slash at the end."""
+async def serve(app: web.Application, port: int = 0) -> AsyncIterator[str]:
+    """Serve an application, and yield its address, without a slash at the end. Port 0 is any that is free.
+
+    Raises:
+        OSError: the port is taken.
+    """
     # A handler that sleeps on purpose must not hold up the end.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", port)
         await site.start()
         host, port = runner.addresses[0][:2]
         yield f"http://{host}:{port}"
@@ -40,8 +43,14 @@ async def serve_slack(slack: SlackStandIn) -> AsyncIterator[SlackStandIn]:
 
 
 @asynccontextmanager
-async def serve_wechat(simulator: Simulator, clock: Clock = lambda: datetime.now(UTC)) -> AsyncIterator[str]:
+async def serve_wechat(simulator: Simulator, clock: Clock = utc_now) -> AsyncIterator[str]:
     """Serve a simulated WeChat API, and yield its address. `clock` says the time it lives in."""
+    async with serve(wechat_application(simulator, clock)) as url:
+        yield url
+
+
+def wechat_application(simulator: Simulator, clock: Clock) -> web.Application:
+    """Build the server of a simulated WeChat API."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         mishap = simulator.next_mishap(request.path)
@@ -60,5 +69,4 @@ async def serve_wechat(simulator: Simulator, clock: Clock = lambda: datetime.now
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    async with serve(app) as url:
-        yield url
+    return app

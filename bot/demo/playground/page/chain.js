@@ -1,0 +1,47 @@
+// The header's picture of what there is: Slack, the bot, WeChat, and how each of them is now.
+import { el, fill } from "./dom.js";
+import { on } from "./feed.js";
+
+const BOT_WORDS = { starting: "starting", running: "running", down: "down" };
+
+/** The state of the bot in words: `running · restarted 2 times`. */
+export function botWords({ state, restarts }) {
+  const times = restarts === 1 ? "once" : `${restarts} times`;
+  return `${BOT_WORDS[state] ?? state}${restarts ? ` · restarted ${times}` : ""}`;
+}
+
+/** Draw the chain, and keep the bot's state and the faults in it. */
+export function mountChain(root) {
+  const slack = stop("slack", "Slack", "simulated");
+  const wechat = stop("wechat", "WeChat", "simulated");
+  const bot = stop("bot", "The bot", "…");
+  bot.state.setAttribute("role", "status");
+  fill(root, slack.box, arrows(), bot.box, arrows(), wechat.box);
+
+  const showBot = (now) => {
+    const text = botWords(now);
+    if (bot.state.textContent !== text) bot.state.textContent = text;
+    bot.box.dataset.state = now.state;
+  };
+  const showFaults = (faults) => {
+    for (const [end, fault] of [[slack, faults.slack], [wechat, faults.wechat]]) {
+      end.state.textContent = fault === "none" ? "simulated" : `fault: ${fault}`;
+      end.box.classList.toggle("faulty", fault !== "none");
+    }
+  };
+  on("state", (state) => {
+    showBot(state.bot);
+    showFaults(state.faults);
+  });
+  on("bot", showBot);
+  on("faults", showFaults);
+}
+
+function stop(party, name, text) {
+  const state = el("span", { className: "chain-state" }, text);
+  return { state, box: el("div", { className: `chain-stop of-${party}` }, el("strong", {}, name), state) };
+}
+
+function arrows() {
+  return el("span", { className: "chain-arrows", aria: { hidden: "true" } }, "⇄");
+}

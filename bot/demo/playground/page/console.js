@@ -1,0 +1,112 @@
+// The WeChat console: the accounts of the Official Account as a table, and what can become of them.
+import { el, fill } from "./dom.js";
+import { on } from "./feed.js";
+import { attempt, troubleLine } from "./attempt.js";
+import { everyTick, now } from "./clock.js";
+import { confirmed } from "./dialog.js";
+import { askForAccount, askForInvitation } from "./invite.js";
+import { makeRow, nameOf } from "./seat-row.js";
+
+const COLUMNS = ["State", "Account", "Person", "Actions"];
+
+/** Show the console in an element. */
+export function mountConsole(root) {
+  const rows = new Map(); // by key
+  const line = troubleLine();
+  const presets = el("div", { className: "presets", attrs: { role: "group" },
+    aria: { label: "Fill the console" } });
+  const filter = el("input", {
+    type: "search", className: "input console-filter", placeholder: "Filter accounts", autocomplete: "off",
+    aria: { label: "Filter accounts" }, oninput: () => sieve(),
+  });
+  const count = el("span", { className: "hint console-count", attrs: { role: "status" } });
+  const add = el("button", { type: "button", className: "button", onclick: () => askForAccount() }, "Add account…");
+  const body = el("tbody", { attrs: { role: "rowgroup" } });
+  const none = el("p", { className: "console-none hint" });
+  const table = el("table", { className: "seats", attrs: { role: "table" }, aria: { label: "Accounts" } },
+    el("thead", { attrs: { role: "rowgroup" } },
+      el("tr", { attrs: { role: "row" } }, COLUMNS.map((name) =>
+        el("th", { scope: "col", attrs: { role: "columnheader" } }, name)))),
+    body);
+  const scroller = el("div", { className: "seats-scroll" }, table, none);
+  fill(root, presets, el("div", { className: "console-tools" }, filter, count, add), line, scroller);
+  root.classList.add("console");
+
+  async function press(action, row, button) {
+    const { seat } = row;
+    if (action === "invite") {
+      await askForInvitation(seat);
+      // The button may be gone by now; then the dialog had nobody to give the focus back to.
+      if (!button.isConnected && document.activeElement === document.body) focusRow(row);
+      return;
+    }
+    if (action === "remove") {
+      const sure = await confirmed({
+        title: `Remove ${nameOf(seat)}?`,
+        text: `${seat.kf_account || "The account"} is taken from the Official Account.`,
+        yes: "Remove", no: "Keep", danger: true,
+      });
+      if (!sure) return;
+    }
+    button.setAttribute("aria-busy", "true");
+    await attempt(row.trouble, `wechat.${action}`, { key: seat.key });
+    button.removeAttribute("aria-busy");
+  }
+
+  function focusRow(row) {
+    (row?.element.querySelector("button") ?? filter).focus();
+  }
+
+  function show(seats) {
+    const moment = now();
+    const there = new Set(seats.map((seat) => seat.key));
+    for (const [key, row] of rows) {
+      if (there.has(key)) continue;
+      const next = row.element.nextElementSibling ?? row.element.previousElementSibling;
+      const focused = row.element.contains(document.activeElement);
+      row.element.remove();
+      rows.delete(key);
+      if (focused) focusRow([...rows.values()].find((other) => other.element === next));
+    }
+    let place = body.firstElementChild;
+    for (const seat of seats) {
+      let row = rows.get(seat.key);
+      if (!row) {
+        row = makeRow(press);
+        rows.set(seat.key, row);
+      }
+      row.show(seat, moment);
+      // A row that is moved loses the focus; most of the time none is.
+      if (row.element === place) place = place.nextElementSibling;
+      else body.insertBefore(row.element, place);
+    }
+    sieve();
+  }
+
+  function sieve() {
+    const wanted = filter.value.trim().toLowerCase();
+    let shown = 0;
+    for (const row of rows.values()) {
+      const hidden = !row.text.includes(wanted);
+      if (row.element.hidden !== hidden) row.element.hidden = hidden;
+      if (!hidden) shown += 1;
+    }
+    const all = rows.size === 1 ? "1 account" : `${rows.size} accounts`;
+    const text = wanted ? `${shown} of ${all}` : all;
+    if (count.textContent !== text) count.textContent = text;
+    const nothing = rows.size ? "No account matches." : "No account yet. Add one, or press a button above.";
+    none.textContent = shown ? "" : nothing;
+    table.hidden = shown === 0;
+  }
+
+  on("state", (state) => {
+    fill(presets, (state.presets ?? []).map(({ name, label }) =>
+      el("button", { type: "button", className: "button small", data: { preset: name },
+        onclick: () => attempt(line, "preset", { name }) }, label)));
+    show(state.seats);
+  });
+  on("seats", ({ seats }) => show(seats));
+  everyTick((moment) => {
+    for (const row of rows.values()) row.tick(moment);
+  });
+}

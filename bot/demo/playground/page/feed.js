@@ -1,0 +1,43 @@
+// What the server tells, and what is asked of it.
+
+const listeners = new Map(); // by kind of event
+
+/** Call `listener(data)` at each event of a kind: state, message, seats, clock, bot, faults, wire, link. */
+export function on(kind, listener) {
+  if (!listeners.has(kind)) listeners.set(kind, []);
+  listeners.get(kind).push(listener);
+}
+
+function tell(kind, data) {
+  for (const listener of listeners.get(kind) ?? []) listener(data);
+}
+
+/** Listen to the server. `state` comes first, and again after each break; `link` says whether it is there. */
+export function listen() {
+  const source = new EventSource("/events");
+  for (const kind of ["state", "message", "seats", "clock", "bot", "faults", "wire"]) {
+    source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
+  }
+  source.addEventListener("open", () => tell("link", true));
+  source.addEventListener("error", () => tell("link", false));
+}
+
+/**
+ * Ask for something to happen: `act("wechat.reject", { key })`. What follows from it comes as events.
+ * Returns the server's answer; throws an Error whose message people can read.
+ */
+export async function act(name, details = {}) {
+  let answer;
+  try {
+    answer = await fetch(`/do/${name}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(details),
+    });
+  } catch {
+    throw new Error("The playground does not answer. Is `make demo` still running?");
+  }
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(said.error ?? `The playground answered ${answer.status}.`);
+  return said;
+}

@@ -1,0 +1,79 @@
+// The head of the workspace: the channels as tabs with what is unread, who looks, and how fast the last answer was.
+import { el, fill } from "./dom.js";
+import { setViewer, theViewer } from "./slack-names.js";
+
+/** Draw the head. `open(id)` is called for another channel, `changed()` for another person. */
+export function head({ open, changed }) {
+  const tabs = new Map(); // by channel: { button, mark, unread }
+  const list = el("div", { className: "slack-tabs", attrs: { role: "tablist" }, aria: { label: "Channels" } });
+  const ack = el("span", { className: "slack-ack" });
+  const people = el("select", {
+    className: "slack-people",
+    onchange: () => {
+      setViewer(people.value);
+      changed();
+    },
+  });
+  const element = el("div", { className: "slack-top" },
+    list, ack, el("label", { className: "slack-viewer" }, "You are: ", people));
+
+  list.addEventListener("keydown", (event) => {
+    const all = [...tabs.values()];
+    const at = all.findIndex(({ button }) => button === document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const { button } = all[(to + all.length) % all.length];
+    button.focus();
+    button.click();
+  });
+
+  return {
+    element,
+    /** Show these channels and people. */
+    draw(channels, persons) {
+      tabs.clear();
+      for (const { id, name } of channels) {
+        const mark = el("span", { className: "slack-unread", hidden: true });
+        const button = el("button", {
+          type: "button",
+          id: tabId(id),
+          className: "slack-tab",
+          tabIndex: -1,
+          attrs: { role: "tab" },
+          aria: { selected: "false", controls: panelId(id) },
+          onclick: () => open(id),
+        }, el("span", { aria: { hidden: "true" } }, "# "), name, mark);
+        tabs.set(id, { button, mark, unread: 0 });
+      }
+      fill(list, [...tabs.values()].map(({ button }) => button));
+      fill(people, Object.entries(persons).map(([id, name]) => el("option", { value: id }, name)));
+      people.value = theViewer();
+    },
+    /** Mark a channel as the open one; nothing in it is unread. */
+    select(chosen) {
+      for (const [id, { button }] of tabs) {
+        button.setAttribute("aria-selected", String(id === chosen));
+        button.tabIndex = id === chosen ? 0 : -1;
+      }
+      count(chosen, 0);
+    },
+    unread: (id) => count(id, tabs.get(id).unread + 1),
+    acknowledged({ what, ms }) {
+      const soon = `acknowledged in ${ms < 10 ? ms.toFixed(1).replace(/\.0$/, "") : Math.round(ms)} ms`;
+      ack.textContent = soon;
+      ack.title = `${what}: ${soon}`;
+    },
+  };
+
+  function count(id, unread) {
+    const tab = tabs.get(id);
+    tab.unread = unread;
+    tab.mark.hidden = unread === 0;
+    tab.button.classList.toggle("has-unread", unread > 0);
+    fill(tab.mark, unread, el("span", { className: "sr-only" }, " unread"));
+  }
+}
+
+export const tabId = (channel) => `slack-tab-${channel}`;
+export const panelId = (channel) => `slack-panel-${channel}`;

@@ -1,0 +1,58 @@
+"""`python -m bot demo`: the playground from start to Ctrl-C. It leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot.demo.playground.feed import Feed
+from bot.demo.playground.site import application
+from bot.demo.playground.world import World
+from bot.demo.servers import serve
+
+
+def main(port: int = 3000, *, browser: bool = True) -> int:
+    """Run until Ctrl-C or SIGTERM."""
+    return asyncio.run(_run(port, browser=browser))
+
+
+async def _run(port: int, *, browser: bool) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with tempfile.TemporaryDirectory(prefix="kf-playground-") as folder:
+        async with playground(Path(folder), _free(port)) as (url, _):
+            print(f"The playground is at {url}/ – the real bot, a simulated WeChat, a small Slack.", flush=True)
+            print("Ctrl-C ends it, and leaves nothing behind.", flush=True)
+            if browser:
+                await asyncio.to_thread(webbrowser.open, f"{url}/")
+            await stop.wait()
+    return 0
+
+
+@asynccontextmanager
+async def playground(folder: Path, port: int = 0) -> AsyncIterator[tuple[str, World]]:
+    """Everything, alive; its address. Port 0 is any that is free."""
+    feed = Feed()
+    world = World(folder, feed.tell)
+    async with world.alive(), serve(application(world, feed), port) as url:
+        yield url, world
+
+
+def _free(port: int) -> int:
+    """The port, or 0 when somebody else has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was left just now is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            print(f"Port {port} is taken; another one will do.", file=sys.stderr)
+            return 0
+    return port

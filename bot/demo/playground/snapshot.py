@@ -1,0 +1,35 @@
+"""All of the playground at a moment, for a page that has just come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.demo.playground import views
+from bot.demo.playground.presets import PRESETS
+from bot.demo.playground.world import World
+from bot.demo.slack import wire
+
+
+def whole(world: World) -> dict[str, Any]:
+    """All that a page needs that has just come."""
+    slack, (hint, suggestions) = world.slack, views.usage()
+    posted = [one for channel in slack.channels for one in slack.messages(channel)]
+    return {
+        "people": {person: name.capitalize() for person, name in slack.people.items()},
+        "groups": {},
+        "bot_user": wire.BOT_USER,
+        "bot_name": "KF",
+        "command": "/kf",
+        "usage_hint": hint,
+        "suggestions": suggestions,
+        "channels": [{"id": channel.id, "name": channel.name} for channel in slack.channels.values()],
+        "messages": [
+            views.message(one) for one in sorted([*posted, *slack.ephemerals.values()], key=lambda one: one.ts)
+        ],
+        "seats": views.seats(world.wechat, world.clock()),
+        "clock": world.present_clock(),
+        "bot": world.present_bot(),
+        "faults": world.present_faults(),
+        "wire": [views.entry(one) for one in world.wire.entries],
+        "presets": [{"name": name, "label": preset.label} for name, preset in PRESETS.items()],
+    }

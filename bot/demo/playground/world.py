@@ -1,0 +1,180 @@
+"""The world of the playground: a simulated WeChat, a Slack stand-in, the real bot, and the time they live in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from bot.demo.playground import presets, views
+from bot.demo.playground.clock import SharedClock
+from bot.demo.playground.clocked import CLOCK
+from bot.demo.playground.console import SUFFIX, Console, Slack
+from bot.demo.playground.keeper import Keeper
+from bot.demo.playground.wire import MASK, Entry, Wire
+from bot.demo.servers import serve, wechat_application
+from bot.demo.slack import Channel, outbox
+from bot.demo.slack.http import application
+from wechat_kf.simulator import Simulator
+
+APPID, SECRET = "wx-playground", "playground-secret"
+CARE, ALERTS = "C0CARE", "C0ALERTS"
+PEOPLE = {"U0MEI": "mei", "U0TOM": "tom"}
+LEASE = 2.0  # seconds of ours, whatever the clock does
+RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
+PULSE = 0.5  # seconds between two looks at what the clock alone has changed
+TICK = 5.0  # seconds between two words about the time
+
+Tell = Callable[[str, Any], None]
+
+
+class World:
+    """All of it. `tell(kind, data)` is called with whatever changes, as the page reads it."""
+
+    def __init__(self, folder: Path, tell: Tell) -> None:
+        """`folder` takes the store, the clock and the bot's log."""
+        self._folder = folder
+        self._tell = tell
+        self.clock = SharedClock(folder / "clock.json")
+        self.clock.run(1)
+        self._rate: float = 1  # the one that is wanted
+        self.wechat = Simulator(APPID, SECRET, suffix=SUFFIX)
+        self.slack = Slack(
+            clock=self.clock, channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], people=PEOPLE
+        )
+        self.wire = Wire(self.clock, self._tell_wire)
+        self.console = Console(self.wechat, self.slack)
+        self.keeper = Keeper(
+            self._environ,
+            module="bot.demo.playground.clocked",
+            log=folder / "bot.log",
+            on_change=self._meet,
+        )
+        self._wechat_url = ""
+        self._seats: list[dict[str, Any]] = []
+        self.slack.on_change(self._tell_message)
+        presets.apply("tea", self.wechat, self.clock())
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Serve both, and keep the bot running, for as long as the block lasts."""
+        slack_app = application(self.slack)
+        slack_app.middlewares.append(self.wire.tap("slack", _slack_method))
+        wechat_app = wechat_application(self.wechat, self.clock)
+        wechat_app.middlewares.append(self.wire.tap("wechat", lambda request: f"{request.method} {request.path}"))
+        async with AsyncExitStack() as stack:
+            self.slack.base_url = await stack.enter_async_context(serve(slack_app))
+            self.slack.session = await stack.enter_async_context(aiohttp.ClientSession())
+            self._wechat_url = await stack.enter_async_context(serve(wechat_app))
+            for work in (self.keeper.keep(), self._watch()):
+                task = asyncio.create_task(work)
+                stack.push_async_callback(_end, task)
+            yield
+
+    async def command(self, channel: str, user: str, text: str) -> outbox.Ack:
+        """Let somebody type `/kf …`."""
+        words = text.strip().split(maxsplit=1)
+        said = await self.slack.command(
+            words[1] if len(words) > 1 else "", channel=channel, user=user, command=words[0]
+        )
+        self._note(text.strip(), said)
+        return said.ack
+
+    async def click(self, message: Any, user: str, details: dict[str, Any]) -> outbox.Ack:
+        """Let somebody use what a message shows."""
+        said = await self.slack.click(message, user=user, **details)
+        self._note(f"click {details['action_id']}", said)
+        return said.ack
+
+    def run_clock(self, rate: float) -> None:
+        """Let time run faster or slower. The bot starts anew: its lease must last as long as ever for us."""
+        if rate == self._rate:
+            return
+        self._rate = rate
+        if rate < self.clock.rate:
+            self._change_pace()
+        self.keeper.restart()
+
+    def refresh_seats(self) -> None:
+        """Tell the table of accounts, if it has changed."""
+        seats = views.seats(self.wechat, self.clock())
+        if seats != self._seats:
+            self._seats = seats
+            self._tell("seats", {"seats": seats})
+
+    def present_clock(self) -> dict[str, Any]:
+        return {"now": self.clock().timestamp(), "rate": self.clock.rate}
+
+    def present_bot(self) -> dict[str, Any]:
+        return {"state": self.keeper.state, "restarts": max(0, self.keeper.restarts)}
+
+    def present_faults(self) -> dict[str, str]:
+        return {"wechat": self.console.trouble, "slack": self.slack.trouble}
+
+    def tell_faults(self) -> None:
+        self._tell("faults", self.present_faults())
+
+    def _environ(self) -> dict[str, str]:
+        return {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_SIGNING_SECRET": self.slack.signing_secret,
+            "SLACK_API_URL": self.slack.api_url,
+            "SLACK_ALERT_CHANNEL": ALERTS,
+            "WECHAT_APPID": APPID,
+            "WECHAT_SECRET": SECRET,
+            "WECHAT_API_URL": self._wechat_url,
+            "DATABASE_URL": f"sqlite:///{self._folder / 'kf.db'}",
+            "POLL_SECONDS": "1",
+            "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
+            CLOCK: str(self._folder / "clock.json"),
+        }
+
+    def _change_pace(self) -> None:
+        self.clock.run(self._rate)
+        self._tell("clock", self.present_clock())
+
+    def _meet(self, keeper: Keeper) -> None:
+        if keeper.bot:
+            self.slack.app_url = keeper.bot.slack_url
+            if self.clock.rate != self._rate:  # no hours pass without a bot
+                self._change_pace()
+        self._tell("bot", self.present_bot())
+
+    def _tell_message(self, change: str, message: Any) -> None:
+        self._tell("message", {"change": change, **views.message(message)})
+
+    def _tell_wire(self, entry: Entry) -> None:
+        self._tell("wire", views.entry(entry))
+
+    def _note(self, name: str, said: outbox.Invocation) -> None:
+        ack = said.ack
+        self.wire.add(
+            *("slack", "bot", name, {**said.payload}),
+            ms=ack.ms,
+            status=ack.status,
+            response={"body": ack.body},
+            error=ack.failure or "",
+        )
+
+    async def _watch(self) -> None:
+        """What changes by itself: deadlines pass, and time does."""
+        while True:
+            for _ in range(round(TICK / PULSE)):
+                self.refresh_seats()
+                await asyncio.sleep(PULSE)
+            self._tell("clock", self.present_clock())
+
+
+def _slack_method(request: web.Request) -> str:
+    path = request.path.removeprefix("/api/")
+    return path if "/" not in path else f"/{request.path.split('/')[1]}/{MASK}"
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,175 @@
+"""The playground behind its page: its time, its wire, and what people may do there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.demo.playground import presets
+from bot.demo.playground.clock import Pace, SharedClock
+from bot.demo.playground.console import SLACK_FAULTS, WECHAT_FAULTS
+from bot.demo.playground.keeper import State
+from bot.demo.playground.run import playground
+from bot.demo.playground.snapshot import whole
+from bot.demo.playground.views import usage
+from bot.demo.playground.wire import MASK, Wire, masked
+from bot.demo.playground.world import ALERTS, CARE, SECRET, World
+from bot.ports import utc_now
+from tests.running import until
+from wechat_kf.simulator import Simulator
+
+# Its time
+
+
+def test_a_pace_goes_on_from_where_it_was_set():
+    assert Pace(real=100, world=1000, rate=60).at(101.5) == 1090
+
+
+def test_whoever_reads_the_file_lives_in_the_same_time(tmp_path):
+    clock, other = (SharedClock(tmp_path / "clock.json") for _ in range(2))
+    clock.run(1)
+    assert abs((other() - utc_now()).total_seconds()) < 1
+    clock.run(1_000_000)
+    before = time.time()
+    time.sleep(0.002)
+    assert other.rate == 1_000_000
+    assert other().timestamp() - before >= 2000
+
+
+def test_the_clock_never_jumps_when_its_rate_changes(tmp_path):
+    clock = SharedClock(tmp_path / "clock.json")
+    clock.run(1)
+    before = clock()
+    clock.run(1440)
+    clock.run(1)
+    assert 0 <= (clock() - before).total_seconds() < 600
+
+
+# Its accounts
+
+
+@pytest.mark.parametrize(("name", "number"), [("tea", 5), ("monday", 40), ("hundred", 100), ("hostile", 14)])
+def test_a_preset_takes_the_place_of_all_accounts(name, number):
+    wechat = Simulator("wx", "secret")
+    wechat.add_account("old@harbour_tea", "Old")
+    presets.apply(name, wechat, utc_now())
+    assert len(wechat.seats) == number
+    assert "old@harbour_tea" not in {seat.key for seat in wechat.seats}
+
+
+# Its wire
+
+
+def test_what_opens_anything_is_masked_at_any_depth():
+    said = {
+        "token": "xoxb-1",
+        "a": [{"secret": "s", "access_token": "t"}],
+        "response_url": "https://x",
+        "text": "hi",
+    }
+    assert masked(said) == {
+        "token": MASK,
+        "a": [{"secret": MASK, "access_token": MASK}],
+        "response_url": MASK,
+        "text": "hi",
+    }
+
+
+def test_one_entry_stands_for_looks_that_say_the_same():
+    told: list[object] = []
+    wire = Wire(utc_now, told.append)
+    for response in ({"kf_list": []}, {"kf_list": []}, {"kf_list": [1]}):
+        wire.add("bot", "wechat", "GET /list", {}, ms=1, status=200, response=response)
+    assert [entry.response for entry in wire.entries] == [{"kf_list": []}, {"kf_list": [1]}]
+    assert len(told) == 3
+
+
+def test_suggestions_are_those_of_the_manifest():
+    hint, suggestions = usage()
+    assert hint.startswith("[list|STATE|find TEXT")
+    assert {"/kf", "/kf list", "/kf rejected", "/kf find ", "/kf status"} <= {one["text"] for one in suggestions}
+
+
+# What people do
+
+
+class Page:
+    """Asks as the page does."""
+
+    def __init__(self, url: str, world: World, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.world = world
+        self.session = session
+
+    async def do(self, name: str, /, **details: object) -> tuple[int, dict[str, object]]:
+        async with self.session.post(f"{self.url}/do/{name}", json=details) as answer:
+            return answer.status, await answer.json()
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    async with playground(tmp_path) as (url, world), aiohttp.ClientSession() as session:
+        yield Page(url, world, session)
+
+
+async def test_a_command_is_answered_by_the_real_bot_and_no_secret_is_on_the_wire(page):
+    world = page.world
+    await until(lambda: world.keeper.state is State.RUNNING)
+    status, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf list")
+    assert (status, said["failure"]) == (200, None)
+    await until(lambda: world.slack.ephemerals)
+    (answer,) = world.slack.ephemerals.values()
+    assert answer.text.startswith("Accounts 1–5 of 5") or "小波" in answer.text
+    shown = json.dumps(whole(world), ensure_ascii=False)
+    assert f'"access_token": "{MASK}"' in shown
+    for secret in (SECRET, world.slack.bot_token, world.slack.signing_secret, *world.slack.response_urls):
+        assert secret not in shown
+
+
+async def test_a_killed_bot_is_followed_by_another_and_nothing_is_told_twice(page):
+    world = page.world
+    await until(lambda: len(world.slack.messages(ALERTS)) == 1)
+    assert (await page.do("wechat.reject", key="chen@harbour_tea"))[0] == 200
+    await until(lambda: len(world.slack.messages(ALERTS)) == 2)
+    assert (await page.do("bot.kill"))[0] == 200
+    await until(lambda: world.keeper.restarts == 1 and world.keeper.state is State.RUNNING)
+    await page.do("wechat.accept", key="bo@harbour_tea")
+    await until(lambda: "Bound: 小波" in world.slack.messages(ALERTS)[0].text)
+    assert sum("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)) == 1
+
+
+async def test_time_runs_faster_for_the_bot_too(page):
+    world = page.world
+    await until(lambda: world.keeper.state is State.RUNNING)
+    await page.do("clock", rate=1440)
+    await until(lambda: world.clock.rate == 1440 and world.keeper.state is State.RUNNING)
+    await until(lambda: any("Expiring: Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
+
+
+async def test_trouble_lasts_until_it_is_mended_or_comes_once(page):
+    for side, faults in (("wechat", WECHAT_FAULTS), ("slack", SLACK_FAULTS)):
+        for name in faults:
+            assert (await page.do("fault", side=side, name=name))[0] == 200
+            lasting = "none" if name == "expired token" else name
+            assert page.world.present_faults()[side] == lasting
+        await page.do("fault", side=side, name="none")
+
+
+async def test_a_page_gets_the_whole_state_and_then_what_happens(page):
+    async with page.session.get(f"{page.url}/events") as feed:
+        assert feed.content_type == "text/event-stream"
+        kinds = []
+        await page.do("slack.say", channel=CARE, user="U0TOM", text="<img src=x>")
+        async with asyncio.timeout(10):
+            async for line in feed.content:
+                if line.startswith(b"event: "):
+                    kinds.append(line.decode()[7:].strip())
+                elif b"<img src=x>" in line and kinds[-1] == "message":
+                    break
+    assert kinds[0] == "state"
