@@ -1,0 +1,144 @@
+"""The browser that the machine has, and somebody who uses the page with it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    async_playwright,
+    expect,
+)
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+MISSING = "no chromium on PATH (Debian: apt-get install chromium fonts-noto-color-emoji fonts-noto-cjk)"
+PATIENCE = 30_000  # milliseconds for what takes one; a machine that does much else takes longer
+WIDE, NARROW = (1280, 900), (360, 740)
+
+expect.set_options(timeout=PATIENCE)
+
+
+def chromium() -> str | None:
+    """The path of the machine's own browser."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@asynccontextmanager
+async def launched(path: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        # A container's root has no sandbox, and a small /dev/shm.
+        browser = await playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        await browser.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody at the page. Whatever goes wrong in the browser is in `troubles`."""
+
+    page: Page
+    url: str
+    requests: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        self.page.on("dialog", self._dialog)
+        self.page.on("request", lambda request: self._request(request.url))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(f"console: {message.text}")
+
+    async def _dialog(self, dialog: Dialog) -> None:
+        self.troubles.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()  # it would hold the page up
+
+    def _request(self, url: str) -> None:
+        self.requests.append(url)
+        if not url.startswith(f"{self.url}/"):
+            self.troubles.append(f"asked elsewhere: {url}")
+
+    async def arrives(self) -> None:
+        """Open the page, and wait until the bot is there."""
+        await self.page.goto(f"{self.url}/")
+        await self.sees_the_bot("running")
+
+    async def sees_the_bot(self, words: str) -> None:
+        await expect(self.page.locator(".of-bot .chain-state")).to_have_text(words)
+
+    # Slack
+
+    @property
+    def field(self) -> Locator:
+        return self.page.get_by_role("combobox", name=re.compile("^Message #"))
+
+    async def types(self, text: str) -> None:
+        await self.field.fill(text)
+        await self.field.press("Enter")
+
+    async def opens(self, channel: str) -> None:
+        tab = self.page.get_by_role("tab", name=channel)
+        await tab.click()
+        await expect(tab).to_have_attribute("aria-selected", "true")
+
+    @property
+    def unread(self) -> Locator:
+        return self.page.locator("[role=tab] .slack-unread:visible")
+
+    @property
+    def messages(self) -> Locator:
+        """Those of the open channel, without replies that are folded away."""
+        return self.page.locator("#slack [role=tabpanel]:not([hidden]) article")
+
+    @property
+    def private(self) -> Locator:
+        """What the bot told this person alone."""
+        return self.messages.filter(has_text="Only visible to you")
+
+    def message(self, text: str) -> Locator:
+        """The newest one that has this text."""
+        return self.messages.filter(has_text=text).last
+
+    # WeChat
+
+    def seat(self, name: str) -> Locator:
+        return self.page.locator(f'tr[data-key="{name}@harbour_tea"]')
+
+    async def does(self, action: str, name: str) -> None:
+        """Press one of the buttons of an account."""
+        await self.seat(name).locator(f'[data-action="{action}"]').click()
+
+    async def invites(self, name: str) -> None:
+        await self.does("invite", name)
+        await self.page.get_by_role("dialog").get_by_role("button", name="Invite", exact=True).click()
+
+    async def presses(self, name: str) -> None:
+        await self.page.get_by_role("button", name=name, exact=True).click()
+
+
+async def visitor(context: BrowserContext, url: str, *, toured: bool = True) -> Visitor:
+    """Open a tab. Who has not `toured` yet is shown round."""
+    context.set_default_timeout(PATIENCE)
+    if toured:
+        await context.add_init_script("localStorage.setItem('kf-tour', 'over')")
+    return Visitor(await context.new_page(), url)
+
+
+def looks(width: int, height: int, **more: Any) -> dict[str, Any]:
+    """How a browser's window is, the same on every machine."""
+    size = {"width": width, "height": height}
+    return {"viewport": size, "locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce", **more}

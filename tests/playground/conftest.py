@@ -1,0 +1,87 @@
+"""One browser a worker, one playground and one window a test; and a loud word when there is no browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from bot.demo.playground.run import playground
+from bot.demo.playground.world import ALERTS, World
+from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
+from tests.running import until
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A playground that runs: its address, and what is behind it."""
+
+    url: str
+    world: World
+
+    @property
+    def told(self) -> list[str]:
+        """What the alert channel has been told, without replies."""
+        return [one.text for one in self.world.slack.messages(ALERTS) if one.thread_ts is None]
+
+
+Visit = Callable[..., Awaitable[Visitor]]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    path = chromium()
+    if path is None:
+        pytest.skip(MISSING)
+    async with launched(path) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """A small tea shop; the bot is still starting."""
+    async with playground(tmp_path) as (url, world):
+        yield Place(url, world)
+    assert world.slack.take_unexpected() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser: Browser, place: Place) -> AsyncIterator[Visit]:
+    """Opens a window on the playground. What goes wrong in a browser fails the test."""
+    visitors: list[Visitor] = []
+
+    async with AsyncExitStack() as stack:
+
+        async def come(size: tuple[int, int] = WIDE, *, toured: bool = True, **more: Any) -> Visitor:
+            context = await stack.enter_async_context(await browser.new_context(**looks(*size, **more)))
+            one = await visitor(context, place.url, toured=toured)
+            visitors.append(one)
+            await one.arrives()
+            await until(lambda: bool(place.told), within=60)  # from now on, what happens is news
+            return one
+
+        yield come
+    assert [trouble for one in visitors for trouble in one.troubles] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def mei(visit: Visit) -> Visitor:
+    """Mei, who has seen the tour, at a desk."""
+    return await visit()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Nobody shall take a run without a browser for a whole one: the last word is about it."""
+    yield
+    skipped = [one for one in terminalreporter.stats.get("skipped", ()) if MISSING in str(one.longrepr)]
+    if skipped:
+        terminalreporter.section("THE PLAYGROUND WAS NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} tests need a browser: {MISSING}", red=True, bold=True)
+        terminalreporter.line("Install it, then repeat: python -m pytest tests/playground", red=True)

@@ -1,0 +1,42 @@
+"""The tour: it shows a first visitor round, and goes on by itself when the thing was done."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_each_step_goes_on_when_it_was_done(visit):
+    mei = await visit(toured=False)
+    tour = mei.page.get_by_role("dialog", name="Tour")
+    await expect(tour).to_contain_text("Step 1 of 5")
+    await mei.types("/kf")
+    await expect(tour).to_contain_text("Step 2 of 5")
+    await mei.does("reject", "chen")
+    await expect(tour).to_contain_text("Step 3 of 5")
+    await mei.opens("kf-alerts")
+    await expect(tour).to_contain_text("Step 4 of 5")
+    await mei.invites("chen")
+    await mei.does("accept", "chen")
+    await expect(tour).to_contain_text("Step 5 of 5")
+    await mei.presses("Kill the bot")
+    await expect(tour).to_contain_text("The end")
+    await tour.get_by_role("button", name="Finish").click()
+    await expect(tour).to_have_count(0)
+
+
+async def test_who_skips_the_tour_is_asked_no_more_and_may_come_back_to_it(visit):
+    mei = await visit(toured=False)
+    tour = mei.page.get_by_role("dialog", name="Tour")
+    await mei.presses("Skip the tour")
+    await expect(tour).to_have_count(0)
+    await mei.page.reload()
+    await mei.sees_the_bot("running")
+    await expect(tour).to_have_count(0)
+    await mei.presses("Tour")
+    await expect(tour).to_be_focused()
+    await mei.page.keyboard.press("Escape")
+    await expect(tour).to_have_count(0)
+    await expect(mei.page.get_by_role("button", name="Tour", exact=True)).to_be_focused()
