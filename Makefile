@@ -1,14 +1,15 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture lock format clean
+.PHONY: help demo test bench torture screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 
 help:
-	@echo "make demo    the whole bot on a simulated WeChat and a small Slack stand-in"
+	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
 	@echo "make bench   measure, and write bench/RESULTS.md"
 	@echo "make torture kill the bot 200 times: nothing lost, nothing told twice (TORTURE=\"--seed 1\")"
+	@echo "make screenshots  take the README's pictures of the playground; needs chromium"
 	@echo "make lock    make both requirements.txt anew from pyproject.toml"
 
 # The first interpreter that really runs and can build an environment with pip: a name on PATH may be a shim with
@@ -56,6 +57,9 @@ bench: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m bench.torture --write bench/TORTURE.md $(TORTURE)
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m tests.playground.screenshots
 
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
