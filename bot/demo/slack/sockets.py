@@ -26,6 +26,7 @@ class Sockets:
         self._slack = slack
         self._open: list[web.WebSocketResponse] = []
         self._envelopes: dict[str, asyncio.Future[Any]] = {}
+        self.silent = False  # connections are granted, and nothing ever comes through them, not even a pong
 
     def __len__(self) -> int:
         return len(self._open)
@@ -37,20 +38,27 @@ class Sockets:
             self._slack.unexpected.append("a websocket without a fresh ticket")
             return web.Response(status=403)
         self._slack.tickets.discard(ticket)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(autoping=not self.silent)
         await socket.prepare(request)
         if len(self._open) == MAX_CONNECTIONS:
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
             await socket.close()
             return socket
         self._open.append(socket)
-        await socket.send_json(self._hello())
         try:
+            if self.silent:
+                await self._say_nothing(socket)
+                return socket
+            await socket.send_json(self._hello())
             async for frame in socket:
                 self._heard(frame.data)
         finally:
             self._open.remove(socket)
         return socket
+
+    async def _say_nothing(self, socket: web.WebSocketResponse) -> None:
+        async for _ in socket:
+            pass
 
     async def send(self, kind: str, payload: Mapping[str, Any], *, answerable: bool) -> Any:
         """Deliver a payload, and return that of the app's ack (None if it has none), however late.

@@ -1,0 +1,75 @@
+"""Socket Mode against the stand-in: a connection that says nothing is not waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from bot.demo.servers import serve_slack
+from bot.demo.slack import SlackStandIn
+from bot.ports import Click, Message
+from bot.slack import make_app, register
+from bot.slack.socket import DeadSocketError, Patience, hold
+from bot.tasks import Tasks
+from tests.running import until
+
+QUICK = Patience(ping=0.05, silent=0.4)
+
+
+class Answers:
+    restarting = failed = Message("")
+
+    async def to_command(self, text: str, user_id: str) -> Message:
+        return Message(f"{user_id} asked {text}")
+
+    async def to_click(self, click: Click) -> None:
+        return None
+
+
+def granted(slack: SlackStandIn) -> int:
+    return sum(call.method == "apps.connections.open" for call in slack.calls)
+
+
+@asynccontextmanager
+async def holding(slack: SlackStandIn) -> AsyncIterator[asyncio.Task[None]]:
+    async with aiohttp.ClientSession() as session:
+        app = make_app(slack.bot_token, "", slack.api_url)
+        register(app, Answers(), Tasks(), session)
+        task = asyncio.create_task(hold(app, slack.app_token, slack.api_url, QUICK))
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_connections_that_never_say_anything_are_given_up_for_the_host_to_restart():
+    async with serve_slack(SlackStandIn()) as slack:
+        slack.sockets.silent = True
+        async with holding(slack) as held:
+            with pytest.raises(DeadSocketError):
+                await asyncio.wait_for(held, 10)
+
+
+async def test_a_connection_that_falls_silent_is_opened_anew_and_works():
+    async with serve_slack(SlackStandIn()) as slack:
+        slack.sockets.silent = True
+        async with holding(slack) as held:
+            await until(lambda: len(slack.sockets))
+            slack.sockets.silent = False
+            await asyncio.sleep(3 * QUICK.silent)  # longer than anything silent is waited for
+            assert not held.done()
+            said = await slack.command("list", channel="C0ALERTS", user="U0TOM")
+            assert (await said.answer()).text == "U0TOM asked list"
+
+
+async def test_a_connection_on_which_nobody_asks_anything_is_kept():
+    async with serve_slack(SlackStandIn()) as slack, holding(slack):
+        await until(lambda: len(slack.sockets))
+        before = granted(slack)
+        await asyncio.sleep(3 * QUICK.silent)
+        assert granted(slack) == before
