@@ -1,0 +1,90 @@
+"""The HTTP face: health, metrics, and Slack's requests behind a guard."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from bot.metrics import CONTENT_TYPE
+from bot.web.guard import SLACK_PATH, Guard
+
+__all__ = ["SLACK_PATH", "CannotListenError", "Server", "site"]
+
+FRONT_PAGE = """The bot is running.
+
+If this is a new installation: in the settings of your Slack app, put the address of this page followed by
+/slack/events into the slash command /kf and into Interactivity, then type /kf in Slack.
+"""
+
+Ready = Callable[[], Awaitable[bool]]
+Exposition = Callable[[], Awaitable[bytes]]
+
+
+class CannotListenError(Exception):
+    """The address that HOST and PORT name cannot be had."""
+
+
+class Server:
+    """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
+
+    async def listen(self, host: str, port: int) -> None:
+        """Accept requests.
+
+        Raises:
+            CannotListenError: the address is taken, or not ours.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as exc:
+            await self._runner.cleanup()
+            raise CannotListenError(f"cannot listen on {host}:{port} ({exc.strerror})") from exc
+
+    async def stop_accepting(self) -> None:
+        for site in list(self._runner.sites):
+            await site.stop()
+
+    async def close(self) -> None:
+        await self._runner.cleanup()
+
+
+def site(ready: Ready, bolt: web.Application | None = None, metrics: Exposition | None = None) -> web.Application:
+    """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
+    app = bolt or web.Application()
+    if bolt:
+        bolt.middlewares.append(Guard().middleware)
+    _add_health(app, ready)
+    if metrics:
+        _add_metrics(app, metrics)
+    return app
+
+
+def _add_health(app: web.Application, ready: Ready) -> None:
+    """`/healthz`: the loop turns. `/readyz`: the store can be reached and is migrated."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        fine = await ready()
+        return web.Response(
+            status=200 if fine else 503, text="ready\n" if fine else "the store cannot be reached\n"
+        )
+
+    async def front(_request: web.Request) -> web.Response:
+        return web.Response(text=FRONT_PAGE)
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/", front)
+
+
+def _add_metrics(app: web.Application, metrics: Exposition) -> None:
+    async def exposition(_request: web.Request) -> web.Response:
+        return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/metrics", exposition)

@@ -1,0 +1,141 @@
+"""What stands before Bolt: nothing is carried out twice, and nobody who is slow holds up anybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.demo.servers import serve
+from bot.demo.slack import sign
+from bot.web.guard import MAX_AGE, SLACK_PATH, Guard, Replays
+
+SECRET = "stand-in"
+A, B = "v0=" + "a" * 64, "v0=" + "b" * 64
+
+
+class Bolt:
+    """What stands behind the guard: counts what reaches it, and answers with a status that a test sets."""
+
+    def __init__(self) -> None:
+        self.reached = 0
+        self.status = 200
+        self.pause = 0.0
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.reached += 1
+        await asyncio.sleep(self.pause)
+        if not self.status:
+            raise RuntimeError("a bug")
+        return web.Response(status=self.status)
+
+
+@asynccontextmanager
+async def guarded(bolt: Bolt, guard: Guard) -> AsyncIterator[str]:
+    app = web.Application(middlewares=[guard.middleware])
+    app.router.add_post(SLACK_PATH, bolt.handle)
+    async with serve(app) as url:
+        yield url
+
+
+def signed(body: str, stamp: int | None = None) -> dict[str, str]:
+    at = str(int(time.time()) if stamp is None else stamp)
+    return {
+        "X-Slack-Request-Timestamp": at,
+        "X-Slack-Signature": sign(body, SECRET, at),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+
+async def send(url: str, body: str, headers: dict[str, str]) -> int:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url + SLACK_PATH, data=body, headers=headers) as got,
+    ):
+        return got.status
+
+
+CLICK = urlencode({"payload": '{"type":"block_actions"}'})
+
+
+async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_again():
+    bolt = Bolt()
+    async with guarded(bolt, Guard()) as url:
+        headers = signed(CLICK)
+        assert [await send(url, CLICK, headers) for _ in range(3)] == [200, 200, 200]
+    assert bolt.reached == 1
+
+
+async def test_the_same_words_at_another_time_are_another_request():
+    bolt, now = Bolt(), int(time.time())
+    async with guarded(bolt, Guard()) as url:
+        assert [await send(url, CLICK, signed(CLICK, now - ago)) for ago in range(3)] == [200, 200, 200]
+    assert bolt.reached == 3
+
+
+async def test_a_replay_during_the_first_is_not_carried_out_either():
+    bolt = Bolt()
+    bolt.pause = 0.1
+    async with guarded(bolt, Guard()) as url:
+        headers = signed(CLICK)
+        assert set(await asyncio.gather(*(send(url, CLICK, headers) for _ in range(20)))) == {200}
+    assert bolt.reached == 1
+
+
+@pytest.mark.parametrize(("first", "seen"), [(401, 401), (500, 400), (0, 400)])
+async def test_what_was_not_carried_out_may_come_again(first, seen):
+    bolt = Bolt()
+    bolt.status = first
+    async with guarded(bolt, Guard()) as url:
+        headers = signed(CLICK)
+        assert await send(url, CLICK, headers) == seen
+        bolt.status = 200
+        assert await send(url, CLICK, headers) == 200
+    assert bolt.reached == 2
+
+
+def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
+    replays = Replays()
+    assert replays.take(A, stamp=1000, now=1000)
+    assert not replays.take(A, stamp=1000, now=1000 + MAX_AGE)
+    assert replays.take(B, stamp=1000 + MAX_AGE, now=1000)  # from a clock ahead: good for twice as long
+    assert not replays.take(B, stamp=1000 + MAX_AGE, now=1000 + 2 * MAX_AGE)
+
+
+def test_what_is_too_old_to_be_let_in_is_forgotten():
+    replays = Replays()
+    for number in range(1000):
+        replays.take(str(number), stamp=number, now=number)
+    replays.take("new", stamp=10_000, now=10_000)
+    assert len(replays) == 1
+
+
+async def test_a_body_that_takes_too_long_is_refused_and_holds_up_nobody():
+    bolt = Bolt()
+    async with guarded(bolt, Guard(body_seconds=0.5)) as url, AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(half_a_request(url)) for _ in range(50)]
+        started = time.perf_counter()
+        assert await send(url, CLICK, signed(CLICK)) == 200
+        assert time.perf_counter() - started < 0.4
+        answers = [await reader.readline() for reader in slow]
+    assert set(answers) == {b"HTTP/1.1 408 Request Timeout\r\n"}
+    assert bolt.reached == 1
+
+
+@asynccontextmanager
+async def half_a_request(url: str) -> AsyncIterator[asyncio.StreamReader]:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed("half").items())
+    writer.write(f"POST {SLACK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n{head}\r\nhalf".encode())
+    await writer.drain()
+    try:
+        yield reader
+    finally:
+        writer.close()
