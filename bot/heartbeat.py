@@ -7,6 +7,7 @@ import logging
 
 import httpx
 
+from bot.logs import Line
 from wechat_kf.client import unlogged
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Heartbeat:
         finally:
             self._beating = False
         if error and not self._failing:
-            log.warning("heartbeat failed error=%s; calls go on", error)
+            log.warning(Line("heartbeat failed, calls go on", error=error))
         elif self._failing and not error:
             log.info("heartbeat works again")
         self._failing = bool(error)

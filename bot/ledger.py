@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.episodes import AlertPolicy, Change
+from bot.logs import Line
 from bot.marks import Marks
 from bot.outbox import Draft, FirstLook
 from bot.outbox.planning import plan
@@ -40,7 +41,7 @@ class Ledger:
         tellers = {told: written[draft.id] for draft in drafts for told in draft.tells}
         await rows.save(tx, changes, tellers, self.policy, now)
         for change in changes:
-            log.info("episode=%s state=%s news=%s", change.after.id, change.after.state, len(change.news))
+            log.info(Line("change", episode=change.after.id, state=change.after.state.value, news=len(change.news)))
 
     async def add(
         self, tx: Tx, drafts: Sequence[Draft], changes: Sequence[Change], now: datetime

@@ -1,11 +1,22 @@
-"""One line per event on stdout, and no secret in any of them."""
+"""One line per event on stdout, as text or as JSON, and no secret in any of them."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
+import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from wechat_kf import APIError, KfError
+
+Format = Literal["text", "json"]
 
 # What these say at INFO and below holds whole URLs, bodies and payloads, and with them tokens.
 TALKATIVE = (
@@ -26,29 +37,91 @@ SECRET = re.compile(
     r"|(xox[a-z]-|xapp-)[A-Za-z0-9-]+"
     r"|(://[^\s:/@]*:)[^\s@/]+(?=@)"
 )
+PLAIN = re.compile(r"[^\s\"=]+")
+
+_request: ContextVar[str] = ContextVar("request", default="")
+
+
+class Line:
+    """What a log call is given: `log.info(Line("post", message=7, outcome="sent"))`.
+
+    A name in words, then fields with what differs from time to time. Fields that are None are left out.
+    """
+
+    def __init__(self, name: str, /, **fields: Any) -> None:
+        self.name = name
+        self.fields = {key: value for key, value in fields.items() if value is not None}
+
+    def __str__(self) -> str:
+        return " ".join([self.name, *(f"{key}={_quoted(value)}" for key, value in self.fields.items())])
+
+
+@contextmanager
+def request(trigger: str = "") -> Iterator[None]:
+    """Put the same `request` into every line that is logged in here, in tasks that start in here as well.
+
+    It is made of Slack's trigger ID, which is a secret itself while it lives; without one it is drawn.
+    """
+    name = hashlib.sha256(trigger.encode()).hexdigest()[:8] if trigger else secrets.token_hex(4)
+    mark = _request.set(name)
+    try:
+        yield
+    finally:
+        _request.reset(mark)
+
+
+def why(error: KfError) -> dict[str, Any]:
+    """The fields that say why WeChat could not be read. With the `rid` its support finds the call."""
+    if isinstance(error, APIError):
+        return {"error": type(error).__name__, "errcode": error.errcode, "rid": error.rid, "errmsg": error.errmsg}
+    return {"error": str(error)}
 
 
 class OneLine(logging.Formatter):
-    """`2026-11-23T01:12:00Z INFO bot.watch text`, tracebacks folded into the line, secrets masked.
+    """`2026-11-23T01:12:00Z INFO bot.watch look outcome=good request=5d0c31aa`, or the same as a JSON object.
 
-    The masks are the last line of defence: nothing is meant to reach them.
+    Tracebacks are folded into the line. The masks are the last line of defence: nothing is meant to reach them.
     """
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
+    def __init__(self, secrets: Sequence[str], form: Format = "text") -> None:
+        super().__init__()
         self._secrets = sorted((secret for secret in secrets if len(secret) > 3), key=len, reverse=True)
+        self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record).replace("\r", "").replace("\n", " | ")
+        said = record.msg if isinstance(record.msg, Line) else Line(record.getMessage())
+        trace = self.formatException(record.exc_info) if record.exc_info else None
+        line = Line(
+            self._masked(said.name),
+            **{key: self._masked(value) for key, value in said.fields.items()},
+            request=_request.get() or None,
+            traceback=trace and self._masked(" | ".join(trace.splitlines())),
+        )
+        time = f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if self._form == "text":
+            return " | ".join(f"{time} {record.levelname} {record.name} {line}".splitlines())
+        head = {"time": time, "level": record.levelname, "logger": record.name, "event": line.name}
+        return json.dumps(head | line.fields, ensure_ascii=False, default=str)
+
+    def _masked(self, value: Any) -> Any:
+        """Without secrets. This comes before JSON is written, or the masks would eat its quotes as well."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        text = str(value)
         for secret in self._secrets:
-            line = line.replace(secret, "•••")
-        return SECRET.sub(lambda match: (match[1] or match[2] or match[3] or match[4] or "") + "•••", line)
+            text = text.replace(secret, "•••")
+        return SECRET.sub(lambda match: (match[1] or match[2] or match[3] or match[4] or "") + "•••", text)
 
 
-def configure(level: str, secrets: Sequence[str]) -> None:
+def configure(level: str, secrets: Sequence[str], form: Format = "text") -> None:
     """Send the log to stdout, as hosts expect it."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(OneLine(secrets))
+    handler.setFormatter(OneLine(secrets, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _quoted(value: Any) -> str:
+    text = str(value)
+    return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from bot.logs import Line, request
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -87,21 +89,22 @@ class Loop:
             self._woken.clear()
             pause = None
             try:
-                pause = await self._step()
+                with request():
+                    pause = await self._step()
             except Exception as exc:
                 self._note(exc)
             else:
                 if self._failing:
-                    log.info("%s works again", self._name)
+                    log.info(Line("works again", loop=self._name))
                 self._failing = False
             await self._rest(pause or self._every)
 
     def _note(self, exc: Exception) -> None:
         # The first time only: what is away for hours must not fill the log.
         if not self._failing and isinstance(exc, self._expected):
-            log.warning("%s waits: %s", self._name, _first_line(exc))
+            log.warning(Line("waits", loop=self._name, error=_first_line(exc)))
         elif not self._failing:
-            log.error("%s failed, and goes on", self._name, exc_info=exc)
+            log.error(Line("failed, and goes on", loop=self._name), exc_info=exc)
         self._failing = True
 
     async def _rest(self, seconds: float) -> None:

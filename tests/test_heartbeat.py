@@ -61,13 +61,13 @@ async def test_every_2xx_is_a_beat(status, everything_logged):
         (httpx.InvalidURL(f"odd {URL}"), "InvalidURL"),
         (OSError(f"low {URL}"), "OSError"),
         (RuntimeError(f"closed {URL}"), "RuntimeError"),
-        (httpx.Response(404), "HTTP 404"),
-        (httpx.Response(503), "HTTP 503"),
+        (httpx.Response(404), '"HTTP 404"'),
+        (httpx.Response(503), '"HTTP 503"'),
     ],
 )
 async def test_a_failure_is_a_line_by_its_kind_and_is_never_raised(fault, error, everything_logged):
     await heart(Answering(fault)).beat()
-    assert lines(everything_logged) == [("WARNING", f"heartbeat failed error={error}; calls go on")]
+    assert lines(everything_logged) == [("WARNING", f"heartbeat failed, calls go on error={error}")]
     assert "geheim" not in everything_logged.text
 
 
@@ -76,7 +76,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(everything_logged):
     http = httpx.AsyncClient(transport=httpx.MockTransport(alarm), follow_redirects=True)
     await Heartbeat(http, URL).beat()
     assert len(alarm.requests) == 1
-    assert lines(everything_logged) == [("WARNING", "heartbeat failed error=HTTP 302; calls go on")]
+    assert lines(everything_logged) == [("WARNING", 'heartbeat failed, calls go on error="HTTP 302"')]
 
 
 async def test_a_stretch_of_failures_is_two_lines(everything_logged):
@@ -85,9 +85,9 @@ async def test_a_stretch_of_failures_is_two_lines(everything_logged):
     for _ in range(7):
         await beating.beat()
     assert [line for _, line in lines(everything_logged)] == [
-        "heartbeat failed error=HTTP 503; calls go on",
+        'heartbeat failed, calls go on error="HTTP 503"',
         "heartbeat works again",
-        "heartbeat failed error=HTTP 503; calls go on",
+        'heartbeat failed, calls go on error="HTTP 503"',
     ]
 
 
@@ -98,7 +98,7 @@ async def test_a_call_that_takes_too_long_ends(everything_logged):
 
     async with asyncio.timeout(3):
         await heart(silent, within=0.01).beat()
-    assert lines(everything_logged) == [("WARNING", "heartbeat failed error=TimeoutError; calls go on")]
+    assert lines(everything_logged) == [("WARNING", "heartbeat failed, calls go on error=TimeoutError")]
 
 
 async def test_a_beat_does_not_wait_for_one_that_is_under_way():

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
+import re
 import sys
 
 import pytest
 
-from bot.logs import OneLine, configure
+from bot.logs import Format, Line, OneLine, configure, request, why
+from wechat_kf import APIError, TransportError
 
 
-def line(message: str, *secrets: str, error: Exception | None = None) -> str:
+def line(message: object, *secrets: str, error: Exception | None = None, form: Format = "text") -> str:
     record = logging.LogRecord("bot.watch", logging.INFO, __file__, 1, message, (), None)
+    record.created = 1_795_396_320.5
     if error:
         try:
             raise error
         except Exception:
             record.exc_info = sys.exc_info()
-    return OneLine(secrets).format(record)
+    return OneLine(secrets, form).format(record)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +62,96 @@ def test_the_log_goes_to_stdout_and_talkative_libraries_are_quiet_at_every_level
         logging.getLogger().setLevel(before[1])
     (only,) = capsys.readouterr().out.splitlines()
     assert only.endswith("DEBUG bot ours •••")
+
+
+# Fields
+
+
+def test_an_event_is_a_name_and_its_fields():
+    said = line(Line("post", message=7, outcome="later", error=None, wait=1.5))
+    assert said == "2026-11-23T01:12:00Z INFO bot.watch post message=7 outcome=later wait=1.5"
+
+
+@pytest.mark.parametrize("odd", ["two words", "a=b", 'say "hi"', "", "two\nlines", "tab\there"])
+def test_a_value_that_is_no_word_is_quoted_and_stays_in_its_line(odd):
+    said = line(Line("post", error=odd, next=1))
+    assert len(said.splitlines()) == 1
+    quoted = said.removeprefix("2026-11-23T01:12:00Z INFO bot.watch post error=").removesuffix(" next=1")
+    assert json.loads(quoted) == odd
+
+
+def test_as_json_a_line_is_one_object_with_the_same_fields():
+    said = line(Line("post", message=7, error="two\nlines", ok=True), form="json")
+    assert len(said.splitlines()) == 1
+    assert json.loads(said) == {
+        "time": "2026-11-23T01:12:00Z",
+        "level": "INFO",
+        "logger": "bot.watch",
+        "event": "post",
+        "message": 7,
+        "error": "two\nlines",
+        "ok": True,
+    }
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("secret", ["xoxb-1-SECRET", "wss://a/link?ticket=SECRET", 'odd"\\SECRET'])
+def test_a_secret_in_a_field_is_masked_and_the_line_stays_whole(form, secret):
+    said = line(Line("post", error=f"no {secret}", next=1), 'odd"\\SECRET', form=form)
+    assert "SECRET" not in said
+    if form == "json":
+        assert json.loads(said)["next"] == 1
+    else:
+        assert said.endswith(" next=1")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_traceback_is_a_field_of_its_line(form):
+    said = line(Line("failed", loop="watcher"), "hush-hush", error=ValueError("two\nlines hush-hush"), form=form)
+    assert len(said.splitlines()) == 1
+    assert "lines •••" in said
+    if form == "json":
+        assert json.loads(said)["traceback"].startswith("Traceback")
+
+
+# Which lines belong together
+
+
+async def test_lines_of_one_request_have_its_id_also_in_tasks_and_others_have_none():
+    async def later() -> str:
+        await asyncio.sleep(0)
+        return line("later")
+
+    with request("133.7.secret"):
+        now, task = line("now"), asyncio.create_task(later())
+    assert now.split()[-1] == (await task).split()[-1]
+    assert re.fullmatch(r"request=[0-9a-f]{8}", now.split()[-1])
+    assert "request=" not in line("then")
+
+
+def test_an_id_is_made_of_the_trigger_and_does_not_show_it():
+    with request("133.7.secret"):
+        first = line("x")
+    with request("133.7.secret"):
+        again = line("x")
+    with request("133.7.other"):
+        other = line("x")
+    assert first == again != other
+    assert "133" not in first.split("request=")[1]
+
+
+def test_without_a_trigger_each_has_its_own():
+    with request():
+        first = line("x")
+    with request():
+        assert line("x") != first
+
+
+def test_a_refusal_of_wechats_is_told_with_its_number_and_rid():
+    refused = APIError(40164, "invalid ip 1.2.3.4, not in whitelist", rid="65f0-1-2")
+    assert str(Line("look", **why(refused))) == (
+        'look error=APIError errcode=40164 rid=65f0-1-2 errmsg="invalid ip 1.2.3.4, not in whitelist"'
+    )
+    assert str(Line("look", **why(TransportError("GET x: ReadTimeout", attempts=3)))) == (
+        'look error="GET x: ReadTimeout (after 3 attempts)"'
+    )

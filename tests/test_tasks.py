@@ -80,9 +80,9 @@ async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(capl
     await loop.run()
     assert steps == 5
     assert [record.message for record in caplog.records] == [
-        "watcher waits: OSError away",
-        "watcher works again",
-        "watcher failed, and goes on",
+        'waits loop=watcher error="OSError away"',
+        "works again loop=watcher",
+        "failed, and goes on loop=watcher",
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
+from bot.logs import Line
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent
 from bot.store import memory, views
 from bot.store.queue import Row
@@ -57,7 +58,7 @@ class Edits:
         if isinstance(outcome, Held) and outcome.of == "channel" and row.channel_id != self._means.channel.id:
             outcome = Gone(outcome.error)  # it stands where alerts no longer go
         self._means.count("edit", word_of(outcome))
-        log.info("edit message=%s outcome=%s", row.id, brief(outcome))
+        log.info(Line("edit", message=row.id, **brief(outcome)))
         moment = self._means.clock()
         if rest := _rest_after(outcome):
             self._rest_until = moment + rest

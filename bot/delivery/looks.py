@@ -6,7 +6,8 @@ import logging
 from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
-from bot.delivery.subject import Subject, brief, lose_root, subjects
+from bot.delivery.subject import Subject, lose_root, subjects
+from bot.logs import Line
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
 from bot.store import Tx, looking, queue, views
 
@@ -37,7 +38,7 @@ class Looks:
         answer = await self._search(subject, now)
         word = _word(answer)
         means.count("look", word)
-        log.info("look message=%s outcome=%s", row.id, word if answer is None else f"{word} {brief(answer)}")
+        log.info(Line("look for", message=row.id, outcome=word, error=getattr(answer, "error", None)))
         async with means.store.begin() as tx:
             await self._record(tx, subject, answer)
         return True
@@ -73,9 +74,8 @@ class Looks:
             case Blind() if subject.urgent:
                 await looking.repeat(tx, row, now)
             case Blind(error):
-                log.warning(
-                    "given up message=%s: Slack did not confirm it, and its history may not be read", row.id
-                )
+                unconfirmed = "Slack did not confirm the message, and its history may not be read: given up"
+                log.warning(Line(unconfirmed, message=row.id, error=error))
                 await looking.give_up(tx, row, error)
             case Gone() if subject.root:
                 await views.note(tx, subject.root, gone=True)

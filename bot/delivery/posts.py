@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
+from bot.logs import Line
 from bot.outbox import LATE, Dead, Shape, Status
 from bot.ports import Gone, Held, Later, Outcome, Refused, Sent, Unknown
 from bot.store import StoreError, Tx, gathering, memory, queue, views
@@ -42,7 +43,7 @@ class Posts:
             within=means.within,
         )
         means.count("post", word_of(outcome))
-        log.info("post message=%s attempt=%s outcome=%s", row.id, row.attempt, brief(outcome))
+        log.info(Line("post", message=row.id, attempt=row.attempt, **brief(outcome)))
         await self._note(subject, outcome, digest_of(subject.view(means.look)))
         return True
 
@@ -65,7 +66,7 @@ class Posts:
                 async with self._means.store.begin() as tx:
                     await self._record(tx, subject, outcome, applied_hash)
             except StoreError as exc:
-                log.warning("not recorded message=%s error=%s", subject.row.id, type(exc).__name__)
+                log.warning(Line("outcome not recorded", message=subject.row.id, error=type(exc).__name__))
                 await asyncio.sleep(pause)
             else:
                 return
@@ -110,7 +111,7 @@ class Posts:
                 await lose_root(tx, subject.row)
             case Held(error, of):
                 if (await memory.recall(tx)).held != error:
-                    log.error("Slack refuses the channel or the token error=%s: alerts wait", error)
+                    log.error(Line("Slack refuses the channel or the token, alerts wait", error=error))
                 await queue.rest(tx, now + HOLD, held=error)
                 # A word that nobody knows may be this message's fault: the others go first, lest it block them.
                 demoted = {} if of else {"rank": row.own_rank + queue.DEMOTED}
@@ -118,7 +119,7 @@ class Posts:
             case Refused(error) if "metadata" in error and row.events:  # too many marks: it goes without
                 await queue.later(tx, row, now, error, events=[])
             case Refused(error) if row.text_only:
-                log.error("Slack refuses message=%s error=%s: given up", row.id, error)
+                log.error(Line("Slack refuses the message, given up", message=row.id, error=error))
                 await queue.dead(tx, row, Dead.REFUSED, error)
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
@@ -127,4 +128,4 @@ class Posts:
                 await lose_root(tx, subject.row)
             case Gone(error) | Unknown(error):
                 # Left as it is: a sending row whose lease ran out is the unknown outcome.
-                log.warning("outcome unknown message=%s error=%s", row.id, error)
+                log.warning(Line("outcome unknown", message=row.id, error=error))

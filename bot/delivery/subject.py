@@ -103,7 +103,6 @@ def word_of(outcome: object) -> str:
     return type(outcome).__name__.lower()
 
 
-def brief(outcome: object) -> str:
-    """An outcome in a log line."""
-    error = getattr(outcome, "error", "")
-    return f"{word_of(outcome)}{f' error={error}' if error else ''}"
+def brief(outcome: object) -> dict[str, str | None]:
+    """An outcome in the fields of a log line."""
+    return {"outcome": word_of(outcome), "error": getattr(outcome, "error", None)}

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.logs import Line
 from bot.ports import Message
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Reply:
             status = await self._post(body)
             if status == 200:
                 return True
-            log.warning("answer not taken attempt=%s status=%s", attempt, status)
+            log.warning(Line("answer not taken", attempt=attempt, status=status))
             if status == 400 or status >= 500:
                 body.pop("blocks", None)  # they may be what is refused, and the text is complete on its own
             elif status not in (0, 429):

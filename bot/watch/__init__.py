@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from bot.ledger import Ledger
+from bot.logs import Line, why
 from bot.ports import Accounts, Clock, Count, Past, uncounted
 from bot.recovery import Recovery
 from bot.store import Store, memory, rows
@@ -87,7 +88,7 @@ class Watcher:
         try:
             listed = await self._accounts.kf_list()
         except KfError as error:
-            log.warning("read failed error=%s", error)
+            log.warning(Line("look", outcome="failed", **why(error)))
             self._count("read", "failed")
             async with self._store.begin() as tx:
                 await self._evaluation.take_failure(tx, error)
@@ -100,6 +101,7 @@ class Watcher:
                 soon = self._clock() + min(self._poll, TIMER_PASS)
                 await memory.poll_at(tx, max(soon, self._recovery.rest_until or soon))
             return Tick.WAITS
+        log.info(Line("look", outcome="good", accounts=len(listed.accounts)))
         await self._take(listed, began, past)
         return Tick.GOOD
 
@@ -123,7 +125,7 @@ class Watcher:
         try:
             listed = await self._accounts.kf_list(within=VERIFY_SECONDS, attempts=1)
         except KfError as error:
-            log.info("not verified error=%s", error)
+            log.info(Line("look before telling", outcome="failed", **why(error)))
             self._count("read", "failed")
             return False
         self._count("read", "good")
