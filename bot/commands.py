@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,16 +25,21 @@ from bot.blocks.status import Status
 from bot.blocks.troubles import trouble
 from bot.episodes import Episode
 from bot.grammar import Find, Help, List, Overview, Request, Show, Unknown
+from bot.logs import Line, why
 from bot.ports import Accounts, Clock, Message
+from bot.sharing import Shared
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 
+log = logging.getLogger(__name__)
+
 ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
+GOOD_FOR = 5.0  # seconds: whoever hammers /kf does not hammer WeChat
 
 Read = Overview | List | Find | Show
 
 
 class Answers:
-    """Answers requests, out of a fresh read each time. Remembers the last good one for the next failure."""
+    """Answers requests, out of a read that those share who ask at the same time. Keeps the last good one."""
 
     def __init__(
         self,
@@ -43,6 +51,7 @@ class Answers:
         story: Callable[[KfAccount], Awaitable[str]],
         spoken: ZoneInfo | None = None,
         on_good_read: Callable[[], None] = lambda: None,
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """`on_good_read` is called after each good read, and may not raise or wait.
 
@@ -56,6 +65,7 @@ class Answers:
         self._story = story
         self._spoken = spoken
         self._on_good_read = on_good_read
+        self._readings = Shared(self._read, GOOD_FOR, elapsed)
         self._last_good: Reading | None = None
 
     async def answer(self, request: Request) -> Message:
@@ -72,6 +82,7 @@ class Answers:
             try:
                 return await self._show(values.handle(episode.seat), lambda _: remembered(episode, channel, None))
             except KfError as error:
+                log.warning(Line("WeChat could not be read", **why(error)))
                 return remembered(episode, channel, trouble(error))
 
     async def _answer(self, request: Request) -> Message:
@@ -85,17 +96,18 @@ class Answers:
         try:
             return await self._from_wechat(request)
         except KfError as error:
+            log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
             return failure(trouble(error), self._now(), retry=retry, last_good=self._last_good)
 
     async def _from_wechat(self, request: Read) -> Message:
         match request:
             case Overview():
-                return overview(await self._read())
+                return overview(await self._reading())
             case List(page, state):
-                return accounts(await self._read(), state, page)
+                return accounts(await self._reading(), state, page)
             case Find(text, page):
-                return found(await self._read(), text, page)
+                return found(await self._reading(), text, page)
             case Show(text):
                 return await self._show(text, lambda reading: found(reading, text, 1))
 
@@ -103,13 +115,17 @@ class Answers:
         """Details, or `otherwise` when no account is meant."""
         online = asyncio.ensure_future(self._online())
         try:
-            reading = await self._read()
+            reading = await self._reading()
             row = search.pick(reading.rows, text)
             if row is None:
                 return otherwise(reading)
             return details(reading, row, await online, await self._story(row.account))
         finally:
             online.cancel()
+
+    async def _reading(self) -> Reading:
+        reading, again = await self._readings.get()
+        return replace(reading, again=again)
 
     async def _read(self) -> Reading:
         listing: KfList = await self._accounts.kf_list()

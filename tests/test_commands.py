@@ -29,8 +29,13 @@ class WeChat:
         self.listing: KfList | KfError = KfList(accounts)
         self.online = online
         self.asked = []
+        self.reads = 0
+        self.slow = None  # an event to wait for
 
     async def kf_list(self, *, within=10, attempts=3):
+        self.reads += 1
+        if self.slow:
+            await self.slow.wait()
         return self._say(self.listing)
 
     async def online_kf_list(self, *, within=10, attempts=3):
@@ -52,7 +57,9 @@ async def untold(account):
 
 
 def answers(wechat, clock=None, story=untold, **other):
-    return Answers(wechat, now=clock or VirtualClock(), leads=LEADS, status=status, story=story, **other)
+    clock = clock or VirtualClock()
+    elapsed = other.pop("elapsed", lambda: clock().timestamp())
+    return Answers(wechat, now=clock, leads=LEADS, status=status, story=story, elapsed=elapsed, **other)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +96,42 @@ async def test_every_command_has_its_answer(typed, title):
 async def test_the_suggestion_runs_what_it_says(typed, button, leads_to):
     message = await answers(WeChat()).answer(parse(typed))
     assert parse_value(actions(message)[button]["value"]) == leads_to
+
+
+async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_time_to_the_second():
+    wechat, clock = WeChat(*FORTY), VirtualClock()
+    kf = answers(wechat, clock)
+    assert "Read from WeChat <!date^1795396320^{time}|01:12 UTC>" in str((await kf.answer(Overview())).blocks)
+    wechat.listing = KfList(())
+    clock.forward(seconds=4.9)
+    again = await kf.answer(Overview())
+    assert "Read from WeChat <!date^1795396320^{time_secs}|01:12:00 UTC>" in str(again.blocks)
+    assert again.text.endswith("Read from WeChat 01:12:00 UTC.")
+    clock.forward(seconds=0.1)
+    assert (await kf.answer(Overview())).text.startswith("No customer-service accounts yet.")
+
+
+async def test_commands_that_come_during_a_read_share_it():
+    wechat = WeChat(*FORTY)
+    kf = answers(wechat)
+    wechat.slow = asyncio.Event()
+    asking = [
+        asyncio.create_task(kf.answer(what)) for what in (Overview(), List(), Find("chen"), Show("chen")) * 50
+    ]
+    await asyncio.sleep(0)
+    wechat.slow.set()
+    said = await asyncio.gather(*asking)
+    assert wechat.reads == 1
+    assert not any("{time_secs}" in str(message.blocks) for message in said)
+
+
+async def test_a_failure_is_for_those_who_waited_for_it_alone():
+    wechat = WeChat(*FORTY)
+    good, wechat.listing = wechat.listing, ResponseError("no kf_list")
+    kf = answers(wechat)
+    assert "5 of 40" not in (await kf.answer(Overview())).text
+    wechat.listing = good
+    assert (await kf.answer(Overview())).text.startswith("5 of 40")
 
 
 @pytest.mark.parametrize("request_", [Overview(), List(2, Seen.IDLE), Find("a:b", 3), Show("chen@harbour_tea")])

@@ -42,6 +42,7 @@ class Reading:
     rows: tuple[Row, ...]
     at: datetime
     unreadable: int = 0  # rows that could not be read
+    again: bool = False  # it was read for somebody else, seconds ago
 
     @classmethod
     def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.blocks import kit
 from bot.blocks.reading import Reading, Row
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
-from bot.blocks.times import CLOCK, DAY, DAYS, beside_hint, date, plain_date, span
+from bot.blocks.times import CLOCK, DAY, DAYS, SECONDS, beside_hint, date, plain_date, span
 from bot.episodes import Seen
 from bot.ports import Block
 
@@ -64,13 +64,19 @@ def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
 
 def source(reading: Reading, *more: str) -> Block:
     """The grey last line: the time of the data, what could not be read, and what else there is to say."""
-    parts = [f"Read from WeChat {date(reading.at, CLOCK)}", *_unreadable(reading), *more]
+    parts = [f"Read from WeChat {date(reading.at, _exactness(reading))}", *_unreadable(reading), *more]
     return kit.context(" · ".join(parts))
 
 
 def spoken_source(reading: Reading) -> str:
     """The same for `text`."""
-    return ". ".join([f"Read from WeChat {plain_date(reading.at, CLOCK)}", *_unreadable(reading)]) + "."
+    read = f"Read from WeChat {plain_date(reading.at, _exactness(reading))}"
+    return ". ".join([read, *_unreadable(reading)]) + "."
+
+
+def _exactness(reading: Reading) -> str:
+    """Who has just changed something at WeChat needs the seconds to see that this was read before."""
+    return SECONDS if reading.again else CLOCK
 
 
 def _head(row: Row, now: datetime) -> str:

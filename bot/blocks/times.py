@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 CLOCK = "{time}"
+SECONDS = "{time_secs}"
 DAY = "{date_short_pretty}"
 MOMENT = "{date_short_pretty} {time}"
 
@@ -38,12 +39,17 @@ def date(when: datetime, tokens: str = MOMENT) -> str:
 
 
 def plain_date(when: datetime, tokens: str = MOMENT) -> str:
-    """A moment for `text`, which has no tokens: `Mon 23 Nov 01:53 UTC`, `01:53 UTC`, `Mon 23 Nov`."""
+    """A moment for `text`, which has no tokens: `Mon 23 Nov 01:53 UTC`, `01:53 UTC`, `01:53:07 UTC`, a day."""
     zone: tzinfo = _zone.get() or UTC
     name = zone.key if isinstance(zone, ZoneInfo) else "UTC"
     when = when.astimezone(zone)
     day = f"{when:%a} {when.day} {when:%b}"
-    return {CLOCK: f"{when:%H:%M} {name}", DAY: day, MOMENT: f"{day} {when:%H:%M} {name}"}[tokens]
+    return {
+        CLOCK: f"{when:%H:%M} {name}",
+        SECONDS: f"{when:%H:%M:%S} {name}",
+        DAY: day,
+        MOMENT: f"{day} {when:%H:%M} {name}",
+    }[tokens]
 
 
 def beside_hint(when: datetime, now: datetime) -> str:
