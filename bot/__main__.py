@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock = utc_now) -> i
         from bot.demo.playground.run import main as demo
 
         return demo(given.port, browser=given.browser)
+    if given.command == "doctor":
+        return _doctor(as_json=given.json, clock=clock)
     try:
         settings = Settings.from_environ(_environ())
     except SettingsError as exc:
@@ -47,14 +50,31 @@ def _run(command: str, settings: Settings, clock: Clock) -> int:
     from bot import app, console
 
     one_off = command in ("list", "check")
-    configure("WARNING" if one_off and settings.log_level == "INFO" else settings.log_level, settings.secrets)
+    level = "WARNING" if one_off and settings.log_level == "INFO" else settings.log_level
+    configure(level, settings.secrets, settings.log_format)
     if command == "list":
         return asyncio.run(console.show_list(settings))
     if command == "check":
         return asyncio.run(console.check(settings))
-    ambient = [name for name in AMBIENT_PROXIES if os.environ.get(name)]
-    serving = app.serve(settings, role=command, leave=os._exit, ambient_proxies=ambient, clock=clock)
+    serving = app.serve(settings, role=command, leave=os._exit, ambient_proxies=_ambient_proxies(), clock=clock)
     return asyncio.run(serving)
+
+
+def _doctor(*, as_json: bool, clock: Clock) -> int:
+    from bot import doctor
+
+    logging.disable()  # what there is to say is in its findings
+    work = doctor.run(
+        _environ(), ambient_proxies=_ambient_proxies(), as_json=as_json, out=sys.stdout, leave=os._exit, clock=clock
+    )
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _ambient_proxies() -> list[str]:
+    return [name for name in AMBIENT_PROXIES if os.environ.get(name)]
 
 
 def _manifest(mode: str, url: str | None, *, link: bool) -> int:
@@ -86,6 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="Socket Mode when SLACK_APP_TOKEN is set; one more watcher")
     commands.add_parser("list", help="print the accounts as a table")
     commands.add_parser("check", help="look once, tell what there is, exit; for schedulers")
+    doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
+    doctor.add_argument("--json", action="store_true", help="for programs")
     demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
     demo.add_argument("--port", type=int, default=3000, help="where the page is; any other when it is taken")
     demo.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from bot import __version__
 from bot.desk import Desk
+from bot.logs import Line
 from bot.parts import Parts, parts_of
 from bot.ports import Clock, utc_now
 from bot.settings import Settings
@@ -44,12 +45,12 @@ async def serve(
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
         async with parts_of(settings, clock) as parts:
-            await Process(parts, role, leave).run(stop, ambient_proxies)
+            status = await Process(parts, role, leave).run(stop, ambient_proxies)
     except CannotListenError as exc:
-        log.error("%s: choose another PORT or HOST", exc)
+        log.error(Line("choose another PORT or HOST", error=exc))
         return 1
-    log.info("stopped role=%s", role)
-    return 0
+    log.info(Line("stopped", role=role))
+    return status
 
 
 class Process:
@@ -64,18 +65,28 @@ class Process:
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
 
-    async def run(self, stop: asyncio.Event, ambient_proxies: Sequence[str]) -> None:
+    async def run(self, stop: asyncio.Event, ambient_proxies: Sequence[str]) -> int:
+        """Work until told to stop. Returns the exit status: 1 when the process gives itself up."""
         settings = self._parts.settings
         server = await self._listen() if self._role == "web" else None
         if self._role == "worker" and settings.slack_app_token:
             work = hold(self._bolt(), settings.slack_app_token, settings.slack_api_url)
             self._socket = asyncio.create_task(work)
+            self._socket.add_done_callback(lambda _: stop.set())  # whatever ends it: a new process may do better
         self._start_loops()
         self._announce(ambient_proxies)
         await stop.wait()
-        log.info("stopping role=%s", self._role)
+        status = self._status()
+        log.info(Line("stopping", role=self._role))
         asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, 0)
         await self._drain(server)
+        return status
+
+    def _status(self) -> int:
+        if not self._socket or not self._socket.done():
+            return 0
+        log.error(Line("Socket Mode is given up, for the host to restart", error=self._socket.exception()))
+        return 1
 
     async def _listen(self) -> Server:
         settings, store = self._parts.settings, self._parts.store
@@ -102,6 +113,7 @@ class Process:
             standing=parts.standing,
             wake=self._wake,
             tasks=self._tasks,
+            viewers=parts.viewers,
             clock=parts.clock,
         )
 
@@ -146,20 +158,24 @@ class Process:
     def _announce(self, ambient_proxies: Sequence[str]) -> None:
         settings, store = self._parts.settings, self._parts.store
         log.info(
-            "started version=%s role=%s alerts=%s store=%s wechat=%s proxy=%s",
-            __version__,
-            self._role,
-            "on" if store else "off",
-            store.kind if store else "none",
-            urlsplit(settings.wechat_api_url).hostname,
-            urlsplit(settings.wechat_proxy_url).hostname or "none",
+            Line(
+                "started",
+                version=__version__,
+                role=self._role,
+                alerts="on" if store else "off",
+                store=store.kind if store else "none",
+                wechat=urlsplit(settings.wechat_api_url).hostname,
+                proxy=urlsplit(settings.wechat_proxy_url).hostname or "none",
+            )
         )
         if settings.on_dyno and store and store.kind == "SQLite":
             log.warning(
                 "the store is SQLite on a dyno: it does not survive a restart; add PostgreSQL (DATABASE_URL)"
             )
         if ambient_proxies:
-            log.warning("%s is set: Slack's traffic goes through it", ", ".join(ambient_proxies))
+            log.warning(
+                Line("Slack's traffic goes through a proxy that is set", variables=", ".join(ambient_proxies))
+            )
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

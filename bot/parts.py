@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import httpx
 
@@ -22,8 +23,9 @@ from bot.metrics import Metrics
 from bot.ports import Clock, utc_now
 from bot.recovery import Recovery
 from bot.settings import Settings
-from bot.slack import Session, SlackChannel, quiet_client
+from bot.slack import Session, SlackChannel, members, quiet_client
 from bot.store import Store
+from bot.viewers import Viewers
 from bot.watch import Watcher
 from wechat_kf import KfClient, StableToken
 
@@ -37,6 +39,7 @@ class Parts:
     tokens: StableToken
     accounts: KfClient
     session: Session
+    viewers: Viewers
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
     acts: Acts | None = None
@@ -69,9 +72,11 @@ async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         session = await stack.enter_async_context(Session())
         proxied = bool(settings.wechat_proxy_url)
         tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
-        parts = Parts(settings, clock, tokens, KfClient(wechat, tokens, proxied=proxied), session)
+        slack = quiet_client(settings.slack_bot_token, settings.slack_api_url, session)
+        viewers = Viewers(settings.kf_viewers, partial(members, slack))
+        parts = Parts(settings, clock, tokens, KfClient(wechat, tokens, proxied=proxied), session, viewers)
         if settings.alerts:
-            _add_alerts(parts)
+            _add_alerts(parts, SlackChannel(slack, settings.slack_alert_channel))
         if settings.heartbeat_url:
             client = await stack.enter_async_context(httpx.AsyncClient())
             parts.heartbeat = Heartbeat(client, settings.heartbeat_url)
@@ -80,15 +85,13 @@ async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         yield parts
 
 
-def _add_alerts(parts: Parts) -> None:
+def _add_alerts(parts: Parts, channel: SlackChannel) -> None:
     settings, clock = parts.settings, parts.clock
     poll = timedelta(seconds=settings.poll_seconds)
     policy = AlertPolicy(leads=settings.alert_leads, quiet=settings.quiet)
     marks = Marks(settings.wechat_secret, settings.wechat_appid)
     ledger = Ledger(policy, marks, settings.wechat_appid)
     store = Store.at(settings.database_url, settings.wechat_appid)
-    client = quiet_client(settings.slack_bot_token, settings.slack_api_url, parts.session)
-    channel = SlackChannel(client, settings.slack_alert_channel)
     parts.store = store
     parts.acts = Acts(store, ledger=ledger, zone=settings.timezone, clock=clock)
     parts.watcher = Watcher(

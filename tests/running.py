@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,10 +46,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(store_url: str) -> AsyncIterator[World]:
+async def world(store_url: str, *, usergroups: Mapping[str, Iterable[str]] | None = None) -> AsyncIterator[World]:
     """The stand-ins, served; whatever the bot should not have done to Slack fails the test."""
     wechat = Simulator("wx0123456789abcdef", "app-secret")
-    slack = SlackStandIn(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")])
+    channels = [Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")]
+    slack = SlackStandIn(channels=channels, usergroups=usergroups)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         environ = {
             "SLACK_BOT_TOKEN": slack.bot_token,

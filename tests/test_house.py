@@ -12,11 +12,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS: dict[str, int] = {
     "ports": 0,
-    "tasks": 0,
+    "sharing": 0,
     "logs": 0,
     "manifest": 0,
     "quiet": 0,
     "settings": 1,
+    "tasks": 1,
+    "viewers": 1,
     "episodes": 1,
     "outages": 1,
     "metrics": 1,
@@ -40,6 +42,7 @@ FLOORS: dict[str, int] = {
     "desk": 7,
     "parts": 8,
     "console": 9,
+    "doctor": 9,
     "app": 9,
     "__main__": 10,
 }

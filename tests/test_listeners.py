@@ -35,7 +35,7 @@ class EchoingAnswers:
         self.pause = 0.0
         self.breaks = False
 
-    async def to_command(self, text: str) -> Said:
+    async def to_command(self, text: str, user_id: str) -> Said:
         return Said(f"command {text}")
 
     async def to_click(self, click: Click) -> Said | None:

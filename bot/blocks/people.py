@@ -28,6 +28,11 @@ def linked(hand: Hand) -> str:
     return f"<@{hand.user_id}>" if _USER_ID.fullmatch(hand.user_id) else named(hand)
 
 
+def called(who: str) -> str:
+    """A person or a user group, by an ID out of the settings."""
+    return f"<!subteam^{who}>" if who.startswith("S") else f"<@{who}>"
+
+
 def newest(episodes: Iterable[Episode], most: int) -> list[Hand]:
     """The people who acknowledged any of these, each with the newest time, at most so many."""
     hands = sorted((episode.acked for episode in episodes if episode.acked), key=lambda hand: hand.at)

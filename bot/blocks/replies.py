@@ -30,6 +30,16 @@ FAILED = Message(
     ],
 )
 
+NOT_CHECKED = Message(
+    "Slack does not say who may use /kf. Please try again in a minute.",
+    [
+        kit.section(f"{kit.TROUBLE} *Slack does not say who may use /kf*\nIt did not name a user group's members."),
+        kit.section(
+            "*Next:* try again in a minute. If it stays, tell whoever runs this bot: "
+            "its log has Slack's reason (setting KF_VIEWERS)."
+        ),
+    ],
+)
 DATABASE_AWAY = Message(
     "The database does not answer. Please try again in a minute.",
     [
@@ -37,6 +47,8 @@ DATABASE_AWAY = Message(
         kit.section("*Next:* try again in a minute; */kf status* says when it is back."),
     ],
 )
+
+MOST_NAMED = 5
 
 _COMMANDS = (
     "*/kf*\u2002what needs attention now",
@@ -97,6 +109,20 @@ def unknown(typed: str, meant: Suggestion | None) -> Message:
         buttons.insert(0, kit.button(f"Run {command}", meant.action_id, meant.value))
     blocks: list[Block] = [kit.section(f"*{said}*\n{question}"), kit.actions(*buttons)]
     return Message(f"{said} {spoken} /kf help lists all." if meant else f"{said} {spoken}", blocks)
+
+
+def not_admitted(viewers: Sequence[str]) -> Message:
+    """To somebody who is not among those who may use /kf. Nobody is called: only the asker sees it."""
+    shown = [people.called(who) for who in viewers[:MOST_NAMED]]
+    more = len(viewers) - len(shown)
+    whom = ", ".join(shown) + (f" and {more} more" if more else "")
+    blocks = [
+        kit.section(f"*/kf* is not open to everybody here\nIt is for {whom}."),
+        kit.section("*Next:* ask one of them, or whoever runs this bot, to add you (setting KF_VIEWERS)."),
+    ]
+    return Message(
+        f"/kf is for {whom}. Ask one of them, or whoever runs this bot, to add you (KF_VIEWERS).", blocks
+    )
 
 
 def carried_out(deed: Deed, changed: Sequence[Episode]) -> Message:

@@ -8,12 +8,23 @@ from datetime import datetime, timedelta
 
 from bot import grammar
 from bot.acts import Acts, order_of
-from bot.blocks.replies import DATABASE_AWAY, FAILED, OUT_OF_DATE, RESTARTING, carried_out, unchanged
+from bot.blocks.replies import (
+    DATABASE_AWAY,
+    FAILED,
+    NOT_CHECKED,
+    OUT_OF_DATE,
+    RESTARTING,
+    carried_out,
+    not_admitted,
+    unchanged,
+)
 from bot.commands import Answers
 from bot.desk.standing import Standing
+from bot.logs import Line
 from bot.ports import Accounts, Click, Clock, Message
 from bot.store import Store, StoreError, memory, rows
 from bot.tasks import Tasks
+from bot.viewers import Viewers
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +47,11 @@ class Desk:
         standing: Standing,
         wake: Callable[[], None],
         tasks: Tasks,
+        viewers: Viewers,
         clock: Clock,
     ) -> None:
         """`wake` lets the loops of this process look for what there is to do."""
+        self._viewers = viewers
         self._store = store
         self._acts = acts
         self._wake = wake
@@ -58,26 +71,38 @@ class Desk:
             on_good_read=self._hasten,
         )
 
-    async def to_command(self, text: str) -> Message:
-        return await self._answers.answer(grammar.parse(text))
+    async def to_command(self, text: str, user_id: str) -> Message:
+        return await self._refusal(user_id) or await self._answers.answer(grammar.parse(text))
 
     async def to_click(self, click: Click) -> Message | None:
         """Answer a click; None when the message that was clicked says it all.
 
         Whatever is odd about it, forged or older than a release, is told as out of date.
         """
+        acts = click.action_id.startswith("alert.") and click.action_id != "alert.details"
+        # Who reads the channel may take an alert in hand; what the channel does not show is for viewers.
+        if not acts and (refusal := await self._refusal(click.user_id)):
+            return refusal
         try:
+            if acts:
+                return await self._act(click)
             if click.action_id == "health.check":
                 return await self._check_now()
             if click.action_id == "alert.details":
                 return await self._details(click.value)
-            if click.action_id.startswith("alert."):
-                return await self._act(click)
         except StoreError as exc:
-            log.warning("a click was not carried out: %s", type(exc).__name__)
+            log.warning(Line("a click was not carried out", error=type(exc).__name__))
             return DATABASE_AWAY
         request = grammar.parse_value(click.value) if click.action_id.startswith("kf.") else None
         return await self._answers.answer(request) if request else OUT_OF_DATE
+
+    async def _refusal(self, user_id: str) -> Message | None:
+        match await self._viewers.admits(user_id):
+            case True:
+                return None
+            case False:
+                return not_admitted(self._viewers.named)
+        return NOT_CHECKED
 
     async def _act(self, click: Click) -> Message | None:
         order = order_of(click)
@@ -121,7 +146,7 @@ class Desk:
             async with store.begin() as tx:
                 hastened = await memory.hasten_poll(tx, self._clock(), always=always)
         except StoreError as exc:
-            log.info("the watcher cannot be told to look: %s", type(exc).__name__)
+            log.info(Line("the watcher cannot be told to look", error=type(exc).__name__))
         else:
             if hastened:
                 self._wake()

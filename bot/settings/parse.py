@@ -9,6 +9,8 @@ from datetime import time, timedelta
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from bot.logs import Format
+
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DATABASE = re.compile(r"sqlite:///|postgres(ql(\+psycopg)?)?://")
 ESCAPES = "in a password # ? / @ are written %23 %3F %2F %40"
@@ -17,6 +19,7 @@ SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that people type
 COPIED = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
+IDS = 'user group (S0123456789) or of a person (U0123456789, W0123456789): Slack\'s menus have it as "Copy ID"'
 CALLED = re.compile(r"[SUW][A-Z0-9]{2,}")
 # Among the names of zones: the machine's own, none at all, and second copies, of which right/ counts leap seconds.
 NO_ZONES = {"localtime", "posixrules", "Factory", "posix", "right"}
@@ -71,6 +74,15 @@ def level(text: str) -> str:
     return text.upper()
 
 
+def log_format(text: str) -> Format:
+    match text.lower():
+        case "text":
+            return "text"
+        case "json":
+            return "json"
+    raise ValueError("must be text or json")
+
+
 def leads(text: str) -> tuple[timedelta, ...]:
     found = set()
     for part in text.split(","):
@@ -114,15 +126,26 @@ def _clock(text: str) -> time:
 
 def mention(text: str) -> str:
     """An ID, bare or as Slack writes a mention, becomes the mrkdwn that calls whom it names."""
+    called = _called(text)
+    if not called:
+        raise ValueError(f"must be the ID of one {IDS}. Names, @channel and @here are not taken")
+    return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
+
+
+def viewers(text: str) -> tuple[str, ...]:
+    """IDs, each once, in the order in which they are given."""
+    called = [_called(part.strip()) for part in text.split(",")]
+    if not all(called):
+        raise ValueError(f"must be IDs with commas between them, each of a {IDS}. Names are not taken")
+    return tuple(dict.fromkeys(called))
+
+
+def _called(text: str) -> str:
+    """The ID of a user or a user group, bare or out of a mention as Slack writes it; "" when it is none."""
     copied = COPIED.fullmatch(text)
     called = copied[1] if copied else text
     # A digit tells an ID from a name in capitals. Slack's own mention may name one of the old IDs that have none.
-    if not CALLED.fullmatch(called) or not (copied or any(map(str.isdigit, called))):
-        raise ValueError(
-            "must be the ID of one user group (S0123456789) or of one person (U0123456789, W0123456789): "
-            'Slack\'s menus have it as "Copy ID". Names, @channel and @here are not taken'
-        )
-    return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
+    return called if CALLED.fullmatch(called) and (copied or any(map(str.isdigit, called))) else ""
 
 
 def url(text: str) -> str:

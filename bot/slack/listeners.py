@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.logs import Line, request
 from bot.ports import Click, Message
 from bot.slack.replies import Reply
 from bot.tasks import Tasks
@@ -27,7 +29,7 @@ REPLACES = ("kf.list", "kf.page.", "kf.filter", "kf.refresh", "kf.retry")
 class Answers(Protocol):
     """What the bot says. Nothing here raises for what a person typed or clicked."""
 
-    async def to_command(self, text: str) -> Message: ...
+    async def to_command(self, text: str, user_id: str) -> Message: ...
 
     async def to_click(self, click: Click) -> Message | None:
         """None: there is nothing to say, since the clicked message itself changes."""
@@ -66,8 +68,9 @@ def register(app: AsyncApp, answers: Answers, tasks: Tasks, session: aiohttp.Cli
     @app.command("/kf")
     async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        reply = Reply(session, _text(body.get("response_url")))
-        tasks.start(_answer(reply, answers, lambda: answers.to_command(_text(body.get("text")))))
+        text, user_id = _text(body.get("text")), _text(body.get("user_id"))
+        asked = _Asked(answers, Reply(session, _text(body.get("response_url"))), "/kf", user_id)
+        tasks.start(asked.answer(_text(body.get("trigger_id")), lambda: answers.to_command(text, user_id)))
 
     # Every action: one that is older than a release, or forged, deserves an answer, too.
     @app.action(re.compile(r""))
@@ -75,13 +78,9 @@ def register(app: AsyncApp, answers: Answers, tasks: Tasks, session: aiohttp.Cli
         await ack()
         clicked = _Clicked.read(body, action)
         if not clicked.click.action_id.startswith("link."):
-            work = _answer(
-                Reply(session, clicked.response_url),
-                answers,
-                lambda: answers.to_click(clicked.click),
-                replace=clicked.replaces,
-            )
-            tasks.start(work)
+            what, user_id = clicked.click.action_id, clicked.click.user_id
+            asked = _Asked(answers, Reply(session, clicked.response_url), what, user_id, clicked.replaces)
+            tasks.start(asked.answer(_text(body.get("trigger_id")), lambda: answers.to_click(clicked.click)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +107,35 @@ class _Clicked:
         )
 
 
-async def _answer(
-    reply: Reply, answers: Answers, make: Callable[[], Awaitable[Message | None]], *, replace: bool = False
-) -> None:
-    """Make the answer and send it, if there is one; a last word if the process stops or the making fails."""
-    try:
-        message = await make()
-    except asyncio.CancelledError:
-        await reply.send(answers.restarting)
-        raise
-    except Exception:
-        log.exception("no answer could be made")
-        message = answers.failed
-    if message:
-        await reply.send(message, replace=replace)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One command or click: who asked what, and where the answer goes."""
+
+    answers: Answers
+    reply: Reply
+    what: str  # `/kf`, or the clicked action
+    user_id: str
+    replace: bool = False
+
+    async def answer(self, trigger_id: str, make: Callable[[], Awaitable[Message | None]]) -> None:
+        """Make the answer and send it, if there is one. What it logs has one request ID, down to WeChat's `rid`."""
+        with request(trigger_id):
+            began = time.perf_counter()
+            message = await self._made(make)
+            taken = await self.reply.send(message, replace=self.replace) if message else None
+            ms = round((time.perf_counter() - began) * 1000)
+            log.info(Line("answered", asked=self.what[:80], user=self.user_id[:40], taken=taken, ms=ms))
+
+    async def _made(self, make: Callable[[], Awaitable[Message | None]]) -> Message | None:
+        """The answer; a last word if the process stops or the making fails."""
+        try:
+            return await make()
+        except asyncio.CancelledError:
+            await self.reply.send(self.answers.restarting)
+            raise
+        except Exception:
+            log.exception("no answer could be made")
+            return self.answers.failed
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,145 @@
+"""Who may use /kf: by rule, and as people meet it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.demo.servers import serve
+from bot.demo.slack import error
+from bot.slack import members, quiet_client
+from bot.viewers import UnknownMembersError, Viewers
+from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+
+GROUPS = {"S0CARE": ("U0MEI",)}
+
+
+class Groups:
+    def __init__(self, **members: frozenset[str]) -> None:
+        self.members = members
+        self.asked: list[str] = []
+
+    async def __call__(self, group: str) -> frozenset[str]:
+        self.asked.append(group)
+        if group not in self.members:
+            raise UnknownMembersError("missing_scope")
+        return self.members[group]
+
+
+async def test_with_nobody_named_it_is_everybody_and_slack_is_not_asked():
+    groups = Groups()
+    assert await Viewers([], groups).admits("U1") is True
+    assert groups.asked == []
+
+
+async def test_who_is_named_is_admitted_without_asking_slack():
+    groups = Groups()
+    assert await Viewers(["U1", "S1"], groups).admits("U1") is True
+    assert groups.asked == []
+
+
+async def test_a_member_of_any_group_is_admitted_and_nobody_else():
+    viewers = Viewers(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
+    assert [await viewers.admits(user) for user in ("U1", "U2", "U3", "U4", "")] == [True, True, True, False, False]
+
+
+async def test_a_group_is_asked_for_once_in_a_while():
+    groups = Groups(S1=frozenset({"U2"}))
+    viewers = Viewers(["S1"], groups)
+    for user in ("U2", "U3", "U2"):
+        await viewers.admits(user)
+    assert groups.asked == ["S1"]
+
+
+async def test_a_group_that_slack_does_not_tell_leaves_it_open_unless_another_has_them():
+    viewers = Viewers(["S1", "S2"], Groups(S2=frozenset({"U2"})))
+    assert await viewers.admits("U2") is True
+    assert await viewers.admits("U3") is None
+
+
+async def test_who_was_in_a_group_when_it_was_last_known_goes_on(monkeypatch):
+    monkeypatch.setattr("bot.viewers.REMEMBERED", 0.0)
+    groups = Groups(S1=frozenset({"U2"}))
+    viewers = Viewers(["S1"], groups)
+    assert await viewers.admits("U2") is True
+    groups.members = {}
+    assert await viewers.admits("U2") is True
+    assert await viewers.admits("U3") is None
+
+
+# As people meet it
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(sqlite(tmp_path), usergroups=GROUPS) as made:
+        made.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
+        yield made
+
+
+async def ask(place: World, user: str, text: str = "") -> str:
+    said = await place.slack.command(text, channel=CARE, user=user)
+    assert said.ack.status == 200
+    return (await said.answer()).text
+
+
+async def test_a_member_is_answered_and_a_stranger_is_told_whom_to_ask(place):
+    async with bot_in_loop(place, ALERTS="off", KF_VIEWERS="S0CARE, W0BOSS1"):
+        assert (await ask(place, "U0MEI")).startswith("Nothing needs attention")
+        for text in ("", "list", "help", "status", "frobnicate"):
+            said = await ask(place, "U0TOM", text)
+            assert said.startswith("/kf is for <!subteam^S0CARE>, <@W0BOSS1>. Ask one of them")
+            assert "Anna" not in said
+
+
+async def test_a_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
+    async with bot_in_loop(place, KF_VIEWERS="S0CARE"):
+        await until(lambda: place.slack.calls)  # the first look is over: what comes now is an alert
+        place.invite("bo", timedelta(minutes=30))
+        await until(lambda: place.texts)
+        (alert,) = place.slack.messages(ALERTS)
+        clicked = await place.slack.click(alert, "alert.details", user="U0TOM")
+        assert (await clicked.answer()).text.startswith("/kf is for <!subteam^S0CARE>.")
+        clicked = await place.slack.click(alert, "alert.details", user="U0MEI")
+        assert "bo_example" in str((await clicked.answer()).blocks)
+        await place.slack.click(alert, "alert.ack", user="U0TOM")
+        await until(lambda: "U0TOM" in str(place.slack.messages(ALERTS)[0].blocks))
+
+
+async def test_while_slack_does_not_tell_a_group_the_answer_says_so(place):
+    async with bot_in_loop(place, ALERTS="off", KF_VIEWERS="S0CARE"):
+        place.slack.arm("usergroups.users.list", error("internal_error"))
+        assert (await ask(place, "U0MEI")).startswith("Slack does not say who may use /kf.")
+        assert (await ask(place, "U0MEI")).startswith("Nothing needs attention")
+
+
+@pytest.mark.parametrize(("group", "word"), [("S0GONE", "no_such_subteam"), ("S0CARE", "missing_scope")])
+async def test_what_slack_refuses_is_its_word_in_the_log(place, caplog, group, word):
+    if word == "missing_scope":
+        place.slack.scopes = place.slack.scopes - {"usergroups:read"}
+    async with bot_in_loop(place, ALERTS="off", KF_VIEWERS=group):
+        assert (await ask(place, "U0MEI")).startswith("Slack does not say who may use /kf.")
+    assert f"group={group} error={word}" in caplog.text
+
+
+@pytest.mark.parametrize("answer", [{"ok": True}, {"ok": True, "users": "U0MEI"}])
+async def test_an_answer_without_users_is_no_group(place, answer):
+    async def odd(_: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    app = web.Application()
+    app.router.add_post("/api/usergroups.users.list", odd)
+    async with serve(app) as url:
+        client = quiet_client("xoxb-1", f"{url}/api/", place.slack.session)
+        with pytest.raises(UnknownMembersError, match="without users"):
+            await members(client, "S0CARE")
+
+
+async def test_a_slack_that_is_away_is_no_group(place):
+    client = quiet_client("xoxb-1", "http://127.0.0.1:9/api/", place.slack.session)
+    with pytest.raises(UnknownMembersError, match="ClientConnectorError"):
+        await members(client, "S1")
