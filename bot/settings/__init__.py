@@ -8,11 +8,12 @@ from datetime import timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from bot.logs import Format
 from bot.quiet import SHANGHAI, Quiet
 from bot.settings import parse
-from bot.settings.reading import Reader, SettingsError
+from bot.settings.reading import Problem, Reader, SettingsError
 
-__all__ = ["PROXIES", "Settings", "SettingsError"]
+__all__ = ["PROXIES", "Problem", "Settings", "SettingsError"]
 
 PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
 
@@ -36,6 +37,7 @@ class Settings:
     alert_leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
     alert_lease_seconds: int = 45
     alert_mention: str = ""  # whom to call, as mrkdwn
+    kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; nobody named: everybody
     timezone: ZoneInfo = SHANGHAI
     timezone_given: bool = False  # otherwise it is a guess: texts without date tokens stay with UTC
     quiet: Quiet | None = None
@@ -43,6 +45,7 @@ class Settings:
     host: str = "0.0.0.0"  # noqa: S104  a host's router reaches the process from outside
     port: int = 3000
     log_level: str = "INFO"
+    log_format: Format = "text"
     on_dyno: bool = False
 
     @classmethod
@@ -52,6 +55,14 @@ class Settings:
         Raises:
             SettingsError: names every missing or malformed variable at once.
         """
+        settings, problems = cls.read(environ)
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> tuple[Self, tuple[Problem, ...]]:
+        """Read what can be read. What belongs to a variable among the problems is a stand-in, and means nothing."""
         reader = Reader(environ)
         alerts = reader.read("ALERTS", True, parse.switch)
         app_token = reader.read("SLACK_APP_TOKEN", "", parse.prefixed("xapp-"))
@@ -63,12 +74,12 @@ class Settings:
         if breakthrough and not reader.is_set("QUIET_HOURS"):
             reader.refuse("QUIET_BREAKTHROUGH", "is on, but QUIET_HOURS is not set")
         settings = cls(
-            wechat_appid=reader.read("WECHAT_APPID", None, parse.word),
-            wechat_secret=reader.read("WECHAT_SECRET", None, parse.word),
-            slack_bot_token=reader.read("SLACK_BOT_TOKEN", None, parse.prefixed("xoxb-")),
-            slack_signing_secret=reader.read("SLACK_SIGNING_SECRET", "" if socket_mode else None, parse.word),
+            wechat_appid=reader.read("WECHAT_APPID", "", parse.word, required=True),
+            wechat_secret=reader.read("WECHAT_SECRET", "", parse.word, required=True),
+            slack_bot_token=reader.read("SLACK_BOT_TOKEN", "", parse.prefixed("xoxb-"), required=True),
+            slack_signing_secret=reader.read("SLACK_SIGNING_SECRET", "", parse.word, required=not socket_mode),
             slack_app_token=app_token,
-            slack_alert_channel=reader.read("SLACK_ALERT_CHANNEL", None if alerts else "", parse.channel_id),
+            slack_alert_channel=reader.read("SLACK_ALERT_CHANNEL", "", parse.channel_id, required=alerts),
             slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parse.url).rstrip("/") + "/",
             wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parse.url).rstrip("/"),
             wechat_proxy_url=reader.read(proxy, "", parse.url),
@@ -78,6 +89,7 @@ class Settings:
             alert_leads=reader.read("ALERT_LEADS", cls.alert_leads, parse.leads),
             alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parse.at_least(2)),
             alert_mention=reader.read("ALERT_MENTION", "", parse.mention),
+            kf_viewers=reader.read("KF_VIEWERS", (), parse.viewers),
             timezone=zone,
             timezone_given=reader.is_set("TIMEZONE"),
             quiet=Quiet(*hours, zone, breakthrough) if hours else None,
@@ -85,10 +97,10 @@ class Settings:
             host=reader.read("HOST", cls.host, parse.word),
             port=reader.read("PORT", cls.port, parse.port),
             log_level=reader.read("LOG_LEVEL", cls.log_level, parse.level),
+            log_format=reader.read("LOG_FORMAT", cls.log_format, parse.log_format),
             on_dyno=reader.is_set("DYNO"),
         )
-        reader.raise_if_wrong()
-        return settings
+        return settings, reader.problems
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one variable, in words for whoever deploys. Quotes no secret."""
+
+    name: str
+    why: str = ""  # follows the name; "" when it is not set
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.why}" if self.why else f"not set: {self.name}"
+
+
 class SettingsError(Exception):
-    """What is missing or malformed, all of it, in words for whoever deploys. Quotes no secret."""
+    """What is missing or malformed, all of it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n  ".join(["The settings are not complete.", *map(str, problems)]))
 
 
 class Reader:
-    """The variables of one environment. `raise_if_wrong` comes last: until then a value may be a stand-in."""
+    """The variables of one environment. What `problems` name was read as its default, which then means nothing."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self._missing: list[str] = []
-        self._malformed: list[str] = []
+        self._missing: list[Problem] = []
+        self._malformed: list[Problem] = []
 
-    def read(self, name: str, default: T | None, parse: Callable[[str], T]) -> T:
-        """The parsed value; `default` when unset or blank; a required one has the default None."""
-        if default is None and not self.is_set(name):
-            self._missing.append(name)
+    def read(self, name: str, default: T, parse: Callable[[str], T], *, required: bool = False) -> T:
+        """The parsed value; `default` when unset or blank, and when it is wrong."""
+        if required and not self.is_set(name):
+            self._missing.append(Problem(name))
         value = self.optional(name, parse)
-        return default if value is None else value  # type: ignore[return-value]  # lives until raise_if_wrong
+        return default if value is None else value
 
     def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
         """The parsed value, or None when unset or blank."""
@@ -38,13 +53,13 @@ class Reader:
 
     def refuse(self, name: str, why: str) -> None:
         """Note what is wrong with a variable, in words that follow its name."""
-        self._malformed.append(f"{name} {why}")
+        self._malformed.append(Problem(name, why))
 
     def is_set(self, name: str) -> bool:
         """Whether it is there and not blank. It may be malformed."""
         return bool(self._environ.get(name, "").strip())
 
-    def raise_if_wrong(self) -> None:
-        lines = [f"not set: {name}" for name in self._missing] + self._malformed
-        if lines:
-            raise SettingsError("The settings are not complete.\n" + "\n".join(f"  {line}" for line in lines))
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong so far: first what is missing."""
+        return (*self._missing, *self._malformed)
