@@ -4,7 +4,7 @@ from bot.demo.slack.faults import Fault, dropped, error, http_error, ratelimited
 from bot.demo.slack.outbox import Ack, Invocation
 from bot.demo.slack.people import sign
 from bot.demo.slack.standin import RESPONSE_URL, SCOPES, Call, SlackStandIn, Stage
-from bot.demo.slack.state import Channel, Message
+from bot.demo.slack.state import Channel, Message, UserGroup
 
 __all__ = [
     "RESPONSE_URL",
@@ -17,6 +17,7 @@ __all__ = [
     "Message",
     "SlackStandIn",
     "Stage",
+    "UserGroup",
     "dropped",
     "error",
     "http_error",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from bot.demo.slack import reading, writing
+from bot.demo.slack import groups, reading, writing
 from bot.demo.slack.refusal import Refusal
 from bot.demo.slack.state import Workspace
 
@@ -49,6 +49,12 @@ METHODS: Mapping[str, Method] = {
         takes_json=False,
     ),
     "conversations.replies": Method(reading.conversations_replies, _PAGED | {"ts"}, takes_json=False),
+    "usergroups.list": Method(
+        groups.usergroups_list, frozenset({"include_count", "include_disabled", "include_users"})
+    ),
+    "usergroups.users.list": Method(
+        groups.usergroups_users_list, frozenset({"include_disabled", "usergroup"}), takes_json=False
+    ),
 }
 
 

@@ -129,8 +129,8 @@ def hang_up(request: web.Request) -> web.Response:
 async def _read(slack: SlackStandIn, method: str, request: web.Request) -> tuple[str, dict[str, Any]]:
     """Take token and arguments out of header, query, and form or JSON body.
 
-    A token counts in the header, the query and a form. In JSON Slack overlooks it, and a whole body of JSON
-    where the method takes none.
+    A token counts in the header, the query and a form, that of an app in the header alone. In JSON Slack
+    overlooks it, and a whole body of JSON where the method takes none.
 
     Raises:
         Refusal: invalid_json, json_not_object, invalid_post_type.
@@ -141,6 +141,8 @@ async def _read(slack: SlackStandIn, method: str, request: web.Request) -> tuple
     if body and request.content_type == "application/x-www-form-urlencoded":
         arguments |= dict(parse_qsl(body, keep_blank_values=True))
     token = arguments.pop("token", "")
+    if method == api.OPEN_SOCKET:
+        token = ""
     if body and request.content_type == "application/json" and not api.takes_json(method):
         slack.unexpected.append(f"{method}: a body of JSON, which it overlooks")
     elif body and request.content_type == "application/json":

@@ -14,7 +14,9 @@ from typing import Any
 
 from bot.demo.slack import rights, wire
 from bot.demo.slack.refusal import Refusal
-from bot.demo.slack.state import MAX_PAGE, Message, Workspace
+from bot.demo.slack.state import CONNECT, MAX_PAGE, Message, Workspace
+
+SEES = ("channels:read", "groups:read", "mpim:read", "im:read")
 
 
 def auth_test(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,12 +33,17 @@ def auth_test(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def connections_open(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """apps.connections.open: a websocket's address, good for one connection."""
+    if CONNECT not in slack.app_scopes:
+        raise Refusal("missing_scope", needed=CONNECT, provided=",".join(sorted(slack.app_scopes)))
     ticket = secrets.token_urlsafe(16)
     slack.tickets.add(ticket)
     return {"url": f"{slack.base_url.replace('http', 'ws', 1)}/link/?ticket={ticket}&app_id={wire.APP_ID}"}
 
 
 def conversations_info(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """conversations.info: what kind of channel it is. No membership is needed in a public one."""
+    if not slack.scopes & set(SEES):
+        rights.require(slack, ",".join(SEES))
     channel = rights.channel_named(slack, arguments)
     rights.require(slack, "groups:read" if channel.is_private else "channels:read")
     return {"channel": wire.channel(channel)}

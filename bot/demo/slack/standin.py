@@ -17,7 +17,7 @@ from bot.demo.slack import api, hooks, outbox, people, wire
 from bot.demo.slack.faults import Fault
 from bot.demo.slack.refusal import Refusal
 from bot.demo.slack.sockets import Sockets
-from bot.demo.slack.state import Channel, Message, ResponseUrl, Workspace
+from bot.demo.slack.state import Channel, Message, ResponseUrl, UserGroup, Workspace
 from bot.ports import Clock
 
 RESPONSE_URL = "response_url"  # the name of that webhook among the methods
@@ -48,7 +48,8 @@ class SlackStandIn(Workspace):
     and noted in `unexpected`. With an `app_url` people's commands and clicks go there, signed; without
     one they take the app's websockets. `clock` says the time of messages and response_urls; signatures
     are of the real time. A new message may hold the mentions in `may_mention`, as written (`<!here>`); any
-    other is noted. `people` are names by ID, beside those of U0MEI and U0TOM.
+    other is noted. `people` are names by ID, beside those of U0MEI and U0TOM. `usergroups` are the IDs of
+    people by that of their group, whose handle is made of it; a test may disable one of `self.usergroups`.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SlackStandIn(Workspace):
         scopes: Set[str] = SCOPES,
         may_mention: Set[str] = frozenset(),
         people: Mapping[str, str] | None = None,
+        usergroups: Mapping[str, Iterable[str]] | None = None,
         app_url: str | None = None,
         ack_within: float = 3.0,
     ) -> None:
@@ -70,6 +72,8 @@ class SlackStandIn(Workspace):
         super().__init__(clock=clock, channels=channels, bot_token=bot_token, app_token=app_token, scopes=scopes)
         self.may_mention = may_mention
         self.people |= people or {}
+        for group, users in (usergroups or {}).items():
+            self.usergroups[group] = UserGroup(group, group.lower(), tuple(users))
         self.signing_secret = signing_secret
         self.app_url = app_url
         self.ack_within = ack_within  # seconds

@@ -14,6 +14,7 @@ from bot.ports import Block, Clock
 Change = Literal["posted", "ephemeral", "edited", "deleted"]
 Listener = Callable[[Change, "Message"], None]
 
+CONNECT = "connections:write"
 MAX_PAGE = 999  # messages; what asks for more is refused
 
 
@@ -49,6 +50,16 @@ class Channel:
 
 
 @dataclass(slots=True)
+class UserGroup:
+    """People who are mentioned together."""
+
+    id: str
+    handle: str  # without the @
+    users: tuple[str, ...] = ()  # IDs
+    is_disabled: bool = False
+
+
+@dataclass(slots=True)
 class ResponseUrl:
     """The webhook of one command or click. The last part of its path is the key."""
 
@@ -71,6 +82,8 @@ class Workspace:
         self.bot_token = bot_token
         self.app_token = app_token
         self.scopes = set(scopes)  # of the bot's token
+        self.app_scopes = {CONNECT}  # of the app-level token
+        self.usergroups: dict[str, UserGroup] = {}  # by ID
         self.people = {"U0MEI": "mei", "U0TOM": "tom"}  # their names by ID
         self.may_mention: Set[str] = frozenset()  # `<!here>` and the like, as written
         self.most_per_page = MAX_PAGE  # Slack may give fewer messages than were asked for, before the end, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bot.demo.slack.state import Channel, Message
+from bot.demo.slack.state import Channel, Message, UserGroup
 from bot.ports import Block
 
 TEAM = {"id": "T0001", "domain": "harbour"}
@@ -47,6 +47,32 @@ def channel(one: Channel) -> dict[str, Any]:
         "is_archived": one.is_archived,
         "is_member": one.is_member,
     }
+
+
+def usergroup(one: UserGroup, *, with_users: bool, with_count: bool) -> dict[str, Any]:
+    """Write a group. A disabled one has a `date_delete`; the count is text, as Slack writes it."""
+    written: dict[str, Any] = {
+        "id": one.id,
+        "team_id": TEAM["id"],
+        "is_usergroup": True,
+        "name": one.handle,
+        "description": "",
+        "handle": one.handle,
+        "is_external": False,
+        "date_create": 1795000000,
+        "date_update": 1795000000,
+        "date_delete": 1795000000 if one.is_disabled else 0,
+        "auto_type": None,
+        "created_by": "U0MEI",
+        "updated_by": "U0MEI",
+        "deleted_by": "U0MEI" if one.is_disabled else None,
+        "prefs": {"channels": [], "groups": []},
+    }
+    if with_users:
+        written["users"] = [*one.users]
+    if with_count:
+        written["user_count"] = str(len(one.users))
+    return written
 
 
 def with_ids(blocks: Sequence[Block]) -> list[Block]:
