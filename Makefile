@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture screenshots lock format clean
+.PHONY: help demo test bench torture fuzz docs screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -9,6 +9,8 @@ help:
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
 	@echo "make bench   measure, and write bench/RESULTS.md"
 	@echo "make torture kill the bot 200 times: nothing lost, nothing told twice (TORTURE=\"--seed 1\")"
+	@echo "make docs    draw docs/architecture.md anew, from the imports"
+	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the README's pictures of the playground; needs chromium"
 	@echo "make lock    make both requirements.txt anew from pyproject.toml"
 
@@ -57,6 +59,12 @@ bench: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m bench.torture --write bench/TORTURE.md $(TORTURE)
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m tests.drawing
+
+fuzz: $(VENV)/.dev
+	FUZZ=50000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.playground.screenshots

@@ -357,7 +357,7 @@ async def test_an_ambient_proxy_carries_nothing_of_wechat_and_is_warned_about(qu
         quick.slack.app_url = bot.slack_url
         said = await quick.slack.command("", channel=CARE)
         assert (await said.answer()).text.startswith("Nothing needs attention")
-    assert "HTTPS_PROXY is set" in log.read_text()
+    assert "variables=HTTPS_PROXY" in log.read_text()
 
 
 async def test_no_secret_reaches_the_log_at_any_level(quick, tmp_path):

@@ -416,3 +416,13 @@ def test_an_accepted_database_url_is_one_that_the_store_can_read(url: str) -> No
 def test_a_database_that_would_not_last_or_cannot_be_opened_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         read(DATABASE_URL=url)
+
+
+def test_what_is_right_is_read_beside_what_is_wrong() -> None:
+    settings, problems = Settings.read(without("WECHAT_APPID") | {"PORT": "http", "POLL_SECONDS": "60"})
+    assert [(problem.name, problem.why) for problem in problems] == [
+        ("WECHAT_APPID", ""),
+        ("PORT", "must be a port number"),
+    ]
+    assert (settings.wechat_appid, settings.port, settings.poll_seconds) == ("", 3000, 60)
+    assert settings.slack_bot_token == "xoxb-bot-token-value"
