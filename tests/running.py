@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -46,11 +47,10 @@ class World:
 
 
 @asynccontextmanager
-async def world(store_url: str, *, usergroups: Mapping[str, Iterable[str]] | None = None) -> AsyncIterator[World]:
+async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack: Any) -> AsyncIterator[World]:
     """The stand-ins, served; whatever the bot should not have done to Slack fails the test."""
-    wechat = Simulator("wx0123456789abcdef", "app-secret")
-    channels = [Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")]
-    slack = SlackStandIn(channels=channels, usergroups=usergroups)
+    wechat = Simulator("wx0123456789abcdef", wechat_secret)
+    slack = SlackStandIn(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         environ = {
             "SLACK_BOT_TOKEN": slack.bot_token,
@@ -58,7 +58,7 @@ async def world(store_url: str, *, usergroups: Mapping[str, Iterable[str]] | Non
             "SLACK_API_URL": slack.api_url,
             "SLACK_ALERT_CHANNEL": ALERTS,
             "WECHAT_APPID": "wx0123456789abcdef",
-            "WECHAT_SECRET": "app-secret",
+            "WECHAT_SECRET": wechat_secret,
             "WECHAT_API_URL": wechat_url,
             "DATABASE_URL": store_url,
             "POLL_SECONDS": "1",

@@ -51,9 +51,12 @@ def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
 
-    # At INFO it logs the whole body, response_url and all, of each request with a wrong signature.
-    logging.getLogger("slack_bolt.RequestVerification").setLevel(logging.WARNING)
+    # At INFO Bolt logs the whole body of each request with a wrong signature, response_url, trigger ID and all. Its
+    # many loggers take their level from this one, or else from the root, whatever was set on them before.
+    logger = logging.getLogger("slack_bolt")
+    logger.setLevel(logging.WARNING)
     return AsyncApp(
+        logger=logger,
         client=AsyncWebClient(base_url=api_url),
         signing_secret=signing_secret,
         authorize=authorize,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -30,6 +31,11 @@ class Issuer:
         self._latest: Issued | None = None
         self._killed: set[str] = set()
         self._forced: list[datetime] = []
+
+    @property
+    def issued(self) -> Set[str]:
+        """Every token so far, good or not."""
+        return self._issued.keys()
 
     def normal(self, now: datetime) -> Issued:
         """The same token for everyone, until shortly before its end."""

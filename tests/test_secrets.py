@@ -1,0 +1,229 @@
+"""No secret in any output, whatever goes wrong: real processes at LOG_LEVEL=DEBUG, and all that they say searched.
+
+Every secret that is planted holds the word HUSH.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.demo.process import BotProcess, running
+from bot.demo.slack import (
+    RESPONSE_URL,
+    Invocation,
+    dropped,
+    error,
+    http_error,
+    ratelimited,
+    reply_lost,
+    slow,
+)
+from tests.running import CARE, World, sqlite, until, world
+from tests.test_process import run
+from wechat_kf.simulator import Fault, Kind
+
+DEAD = "127.0.0.1:9"
+ERRCODES = [
+    -1,
+    40001,
+    40013,
+    40014,
+    40125,
+    40164,
+    40243,
+    42001,
+    43104,
+    45009,
+    45011,
+    48001,
+    50002,
+    61450,
+    65400,
+    99999,
+]
+SLACK_FAULTS = [
+    ratelimited(1),
+    reply_lost(),
+    dropped(),
+    http_error(503),
+    http_error(502, taken=True),
+    error("internal_error"),
+    error("invalid_blocks"),
+    slow(0.2),
+    error("something_new"),  # the last: after it the queue waits
+]
+FORMATS = {"text": 1, "json": 5}  # of how many failures one is enough: the masks are the same
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[World]:
+    tokens = {"bot_token": "xoxb-HUSH-bot", "app_token": "xapp-HUSH-app", "signing_secret": "HUSH-signing"}
+    async with world(sqlite(tmp_path), wechat_secret="HUSH-appsecret", **tokens) as made:
+        for name in "abcdefghi":
+            made.invite(name, timedelta(hours=30))
+        yield made
+
+
+class Overheard:
+    """What must not be seen: planted words, and what the stand-ins handed out while a test ran."""
+
+    def __init__(self, place: World) -> None:
+        self._place = place
+        self._said: list[Invocation] = []
+
+    def note(self, said: Invocation) -> Invocation:
+        self._said.append(said)
+        return said
+
+    def secrets(self) -> set[str]:
+        triggers = {said.payload[name] for said in self._said for name in ("trigger_id", "response_url")}
+        paths = {said.payload["response_url"].split("/commands/")[1] for said in self._said}
+        issued = set(self._place.wechat.tokens.issued)
+        assert triggers
+        assert issued
+        return {"HUSH", "access_token=", *triggers, *paths, *issued}
+
+    def found_in(self, *texts: str) -> set[str]:
+        return {secret for secret in self.secrets() for text in texts if secret in text}
+
+
+async def ask(place: World, heard: Overheard, text: str = "") -> Invocation:
+    return heard.note(await place.slack.command(text, channel=CARE))
+
+
+async def faults_of_wechat(place: World, heard: Overheard, step: int) -> None:
+    faults = [Fault(kind, times=None, seconds=0.05) for kind in Kind]
+    faults += [Fault(Kind.ERRCODE, times=None, errcode=code) for code in ERRCODES]
+    for fault in faults[::step]:
+        place.wechat.inject(fault)
+        said = await asyncio.gather(*(ask(place, heard, text) for text in ("", "show a@harbour_tea", "status")))
+        await asyncio.gather(*(each.answer(20) for each in said))
+        place.wechat.clear_faults()
+    place.wechat.allow_list = ()
+    await (await ask(place, heard)).answer(20)
+    place.wechat.allow_list = None
+
+
+async def faults_of_slack(place: World, heard: Overheard) -> None:
+    for fault in SLACK_FAULTS:
+        place.slack.arm(RESPONSE_URL, fault, fault)
+        await ask(place, heard, "help")
+    place.slack.arm("chat.postMessage", *SLACK_FAULTS)
+    place.slack.arm("chat.update", *SLACK_FAULTS)
+    place.slack.arm("conversations.history", *SLACK_FAULTS)
+    before = len(place.slack.calls)
+    for name in "abcd":
+        place.wechat.reject(f"{name}@harbour_tea")
+
+    async def told() -> bool:
+        await ask(place, heard)  # a good answer: a watcher that waits after failures looks again, too
+        await asyncio.sleep(0.5)
+        return sum(call.method == "chat.postMessage" for call in place.slack.calls[before:]) > 4
+
+    await until(told, within=40)
+
+
+async def odd_requests(place: World, heard: Overheard, bot: BotProcess) -> None:
+    for signature, timestamp in (("v0=" + "0" * 64, None), (None, 1), ("HUSH", None), (None, "soon")):
+        said = await place.slack.command("list", channel=CARE, signature=signature, timestamp=timestamp)
+        heard.note(said)
+        assert said.ack.status == 401
+    async with aiohttp.ClientSession() as session:
+        for path in ("/slack/events", "/nowhere", "/?token=HUSH-query"):
+            async with session.post(bot.url + path, data=b"payload=HUSH%FF") as answer:
+                assert answer.status < 500
+
+
+async def pages(bot: BotProcess) -> str:
+    async with aiohttp.ClientSession() as session:
+        texts = []
+        for path in ("/", "/healthz", "/readyz", "/metrics", "/nowhere"):
+            async with session.get(bot.url + path) as answer:
+                texts.append(f"{dict(answer.headers)} {await answer.text()}")
+    return "\n".join(texts)
+
+
+def shown(place: World) -> str:
+    """All that stands in Slack, in channels and for one person alone."""
+    posted = [message for channel in place.slack.channels for message in place.slack.messages(channel)]
+    messages = [*posted, *place.slack.ephemerals.values()]
+    return json.dumps([[message.text, message.blocks] for message in messages], ensure_ascii=False)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, tmp_path, form):
+    log, heard = tmp_path / "log", Overheard(place)
+    environ = {**place.environ, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": form, "ALERT_LEASE_SECONDS": "2"}
+    async with running(environ, log=log) as bot:
+        place.slack.app_url = bot.slack_url
+        await until(lambda: log.exists() and "accounts" in log.read_text())  # later news is alerts
+        await faults_of_wechat(place, heard, FORMATS[form])
+        await faults_of_slack(place, heard)
+        await odd_requests(place, heard, bot)
+        place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=45009))  # last: after it nobody asks any more
+        await (await ask(place, heard)).answer()
+        said = [log.read_text(), await pages(bot), shown(place)]
+    assert heard.found_in(*said, log.read_text()) == set()
+    for expected in ("errcode", "rid", "answer not taken", "request"):  # it did hear of the failures
+        assert expected in log.read_text()
+    place.slack.take_unexpected()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("role", ["web", "worker"])
+async def test_whatever_is_away_or_wrong_from_the_start_no_secret_is_said(place, tmp_path, form, role):
+    log = tmp_path / "log"
+    environ = place.environ | {
+        "LOG_LEVEL": "DEBUG",
+        "LOG_FORMAT": form,
+        "DATABASE_URL": f"postgresql://kf:HUSH-database@{DEAD}/kf",
+        "WECHAT_PROXY_URL": f"http://fixie:HUSH-proxy@{DEAD}",
+        "HEARTBEAT_URL": f"http://{DEAD}/ping/HUSH-heartbeat?key=HUSH-key",
+        "SLACK_API_URL": f"http://{DEAD}/api/",
+        "HTTPS_PROXY": f"http://me:HUSH-ambient@{DEAD}",
+    }
+    if role == "worker":
+        environ["SLACK_APP_TOKEN"] = "xapp-HUSH-app"
+    async with running(environ, role, log=log, wait=role == "web") as bot:
+        if role == "web":
+            place.slack.app_url = bot.slack_url
+            assert "HUSH" not in (await (await place.slack.command("", channel=CARE)).answer(15)).text
+            assert "HUSH" not in await pages(bot)
+        await until(lambda: log.exists() and "waits" in log.read_text())
+    assert "HUSH" not in log.read_text()
+    assert "HUSH" not in shown(place)
+
+
+@pytest.mark.parametrize("command", ["web", "worker", "list", "check", "doctor"])
+async def test_settings_that_are_wrong_are_not_quoted(place, command):
+    environ = place.environ | {
+        "SLACK_BOT_TOKEN": "HUSH bot",
+        "WECHAT_SECRET": "HUSH 密",
+        "WECHAT_PROXY_URL": "fixie:HUSH@proxy",
+        "DATABASE_URL": "mysql://kf:HUSH@host/kf",
+        "HEARTBEAT_URL": "HUSH://host",
+        "SLACK_APP_TOKEN": "HUSH",
+    }
+    _, out, err = await run(environ, command)
+    assert "SLACK_BOT_TOKEN" in out + err
+    assert "HUSH" not in out + err
+
+
+@pytest.mark.parametrize("command", ["list", "check", "doctor"])
+async def test_one_off_commands_say_no_secret_when_all_is_away(place, command):
+    environ = place.environ | {
+        "LOG_LEVEL": "DEBUG",
+        "DATABASE_URL": f"postgresql://kf:HUSH-database@{DEAD}/kf",
+        "WECHAT_PROXY_URL": f"http://fixie:HUSH-proxy@{DEAD}",
+        "SLACK_API_URL": f"http://{DEAD}/api/",
+    }
+    status, out, err = await run(environ, command)
+    assert status == 1
+    assert "HUSH" not in out + err
