@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from bot import __version__
@@ -14,11 +15,11 @@ from bot.logs import Line
 from bot.parts import Parts, parts_of
 from bot.ports import Clock, utc_now
 from bot.settings import Settings
-from bot.slack import AsyncApp, hold, make_app, register
+from bot.slack import AsyncApp, dispatch, hold, make_app, register
 from bot.store import StoreAway
 from bot.tasks import Loop, Tasks
 from bot.watch import TIMER_PASS, Tick
-from bot.web import SLACK_PATH, CannotListenError, Server, site
+from bot.web import CannotListenError, Server, site
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Process:
 
     async def _listen(self) -> Server:
         settings, store = self._parts.settings, self._parts.store
-        bolt = None if settings.slack_app_token else self._bolt().web_app(path=SLACK_PATH)
+        bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
         server = Server(site(store.ready if store else _always, bolt, self._metrics if store else None))
         await server.listen(settings.host, settings.port)
         return server

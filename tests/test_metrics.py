@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -186,7 +186,9 @@ async def test_metrics_need_no_signature_beside_bolt():
     async def exposition() -> bytes:
         return b"fresh\n"
 
-    bolt = web.Application()
+    async def bolt(text: str, headers: Mapping[str, str]) -> tuple[int, str]:
+        raise AssertionError("nothing that is not signed gets so far")
+
     async with served(site(ready, bolt, exposition)) as url:
         assert (await get(f"{url}/metrics"))[0] == 200
         async with aiohttp.ClientSession() as session, session.post(f"{url}{SLACK_PATH}") as answer:

@@ -2,11 +2,24 @@
 
 from aiohttp import ClientSession as Session
 from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient as Client
 
 from bot.slack.calls import quiet_client
+from bot.slack.dispatch import dispatch
 from bot.slack.groups import members
 from bot.slack.listeners import make_app, register
 from bot.slack.posting import SlackChannel
 from bot.slack.socket import hold
 
-__all__ = ["AsyncApp", "Session", "SlackChannel", "hold", "make_app", "members", "quiet_client", "register"]
+__all__ = [
+    "AsyncApp",
+    "Client",
+    "Session",
+    "SlackChannel",
+    "dispatch",
+    "hold",
+    "make_app",
+    "members",
+    "quiet_client",
+    "register",
+]

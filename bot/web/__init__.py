@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bot.metrics import CONTENT_TYPE
-from bot.web.guard import SLACK_PATH, Guard
+from bot.web.guard import SLACK_PATH, Dispatch, Guard
 
 __all__ = ["SLACK_PATH", "CannotListenError", "Server", "site"]
 
@@ -52,11 +52,11 @@ class Server:
         await self._runner.cleanup()
 
 
-def site(ready: Ready, bolt: web.Application | None = None, metrics: Exposition | None = None) -> web.Application:
+def site(ready: Ready, bolt: Dispatch | None = None, metrics: Exposition | None = None) -> web.Application:
     """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
-    app = bolt or web.Application()
+    app = web.Application()
     if bolt:
-        bolt.middlewares.append(Guard().middleware)
+        app.router.add_post(SLACK_PATH, Guard(bolt).events)
     _add_health(app, ready)
     if metrics:
         _add_metrics(app, metrics)

@@ -6,20 +6,22 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from bot.logs import Line
-from bot.web.bodies import BadRequestError, check_body
+from bot.web.bodies import BadRequestError, text_of
 
 log = logging.getLogger(__name__)
 
 SLACK_PATH = "/slack/events"
 MAX_AGE = 300  # seconds that a request's clock may be off, either way
 BODY_SECONDS = 5.0  # Slack itself gives up after three
+STAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
+SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Dispatch = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, str]]]  # text and headers: status and body
 
 
 class Replays:
@@ -46,28 +48,29 @@ class Replays:
 
 
 class Guard:
-    """A middleware of the application that carries Bolt, which answers 500 to much that is not Slack's.
+    """Stands before Bolt, which answers 500 to much that is not Slack's.
 
     401: timestamp or signature are not of Slack's form (Bolt then checks the signature itself).
     413: over a megabyte. 400: the body does not decode or parse. 408: it takes too long to arrive.
     200, and nothing is done: the request was taken before.
     """
 
-    def __init__(self, *, now: Callable[[], float] = time.time, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self, dispatch: Dispatch, *, now: Callable[[], float] = time.time, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._dispatch = dispatch
         self._now = now
         self._body_seconds = body_seconds
         self._replays = Replays()
 
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path != SLACK_PATH:
-            return await handler(request)
+    async def events(self, request: web.Request) -> web.Response:
+        """Answer a request of Slack's. Whatever runs here delays the acknowledgement."""
         now = self._now()
         signed = _signed_in_form(request, now)
         if signed is None:
             return web.Response(status=401, text="not signed by Slack\n")
         try:
-            check_body(await self._read(request), request.content_type)
+            text = text_of(await self._read(request), request.content_type)
         except BadRequestError as exc:
             return web.Response(status=400, text=f"{exc}\n")
         except TimeoutError:
@@ -76,7 +79,7 @@ class Guard:
         if not self._replays.take(signature, stamp, now):
             log.warning(Line("a request that was taken before is not carried out again"))
             return web.Response(text="")
-        response = await _handled(request, handler)
+        response = await self._dispatched(text, request.headers)
         if response.status != 200:
             self._replays.give_back(signature)
         return response
@@ -86,22 +89,24 @@ class Guard:
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise BadRequestError("the body is compressed, which Slack's are not")
         try:
+            if request.content.is_eof():  # all of it is here already, as it mostly is
+                return await request.read()
             async with asyncio.timeout(self._body_seconds):
                 return await request.read()
         except (web.RequestPayloadError, ConnectionError):
             raise BadRequestError("the body did not arrive") from None
 
-
-async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        response = await handler(request)
-    except web.HTTPException:
-        raise
-    except Exception:
-        log.exception("a request could not be handled")
-        return web.Response(status=400, text="not understood\n")
-    # Bolt answers 500 to a payload that is well-formed and makes no sense: the sender's fault, not ours.
-    return web.Response(status=400, text="not understood\n") if response.status >= 500 else response
+    async def _dispatched(self, text: str, headers: Mapping[str, str]) -> web.Response:
+        try:
+            status, said = await self._dispatch(text, headers)
+        except Exception:
+            log.exception("a request could not be handled")
+            status, said = 500, ""
+        if status >= 500:
+            # Bolt answers so to a payload that is well-formed and makes no sense: the sender's fault, not ours.
+            return web.Response(status=400, text="not understood\n")
+        kind = "application/json" if said.startswith("{") else "text/plain"
+        return web.Response(status=status, text=said, content_type=kind)
 
 
 def _signed_in_form(request: web.Request, now: float) -> tuple[int, str] | None:
@@ -112,8 +117,6 @@ def _signed_in_form(request: web.Request, now: float) -> tuple[int, str] | None:
     if len(stamps) != 1 or len(signatures) != 1:
         return None
     stamp, signature = stamps[0], signatures[0]
-    if not re.fullmatch(r"[0-9]{1,12}", stamp, re.ASCII) or not re.fullmatch(
-        r"v0=[0-9a-f]{64}", signature, re.ASCII
-    ):
+    if not STAMP.fullmatch(stamp) or not SIGNATURE.fullmatch(signature):
         return None
     return (int(stamp), signature) if abs(now - int(stamp)) <= MAX_AGE else None
