@@ -12,6 +12,7 @@ PLACEHOLDER = "https://YOUR-APP.example.com"
 CREATE = "https://api.slack.com/apps?new_app=1&manifest_yaml="
 # Nothing that YAML or a URL gives a meaning to: what matches stands in the manifest as it is.
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
+SCOPE = re.compile(r"^ {6}- ([a-z:.]+)$", re.MULTILINE)
 ADDRESS = re.compile(rf"https://{HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -23,6 +24,11 @@ def manifest(mode: Literal["http", "socket"], url: str | None) -> str:
     """
     text = (DOCS / f"slack-manifest.{mode}.yaml").read_text(encoding="utf-8")
     return text if url is None else text.replace(PLACEHOLDER, _address(url))
+
+
+def scopes() -> tuple[str, ...]:
+    """What the bot may do by either manifest, in their order."""
+    return tuple(SCOPE.findall(manifest("http", None)))
 
 
 def create_link(text: str) -> str:

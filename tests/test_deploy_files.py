@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import importlib.util
 import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -463,10 +466,20 @@ def test_the_readme_explains_every_setting_and_every_scope_in_a_row() -> None:
     assert [name for name in [*example(), *scopes] if f"`{name}`" not in first_cells] == []
 
 
-def test_the_readme_tells_the_floors_that_the_code_keeps() -> None:
-    from tests.test_house import FLOORS
+def imported(package: str) -> set[str]:
+    """The first names of everything that a package imports, wherever in its files."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / package).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    return {name.split(".")[0] for name in plain} | {
+        node.module.split(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module
+    }
 
-    told: dict[str, int] = {}
-    for floor, rooms in re.findall(r"^\| (\d+) \| ([^|]+) \|", text_of("README.md"), flags=re.M):
-        told |= dict.fromkeys(re.findall(r"`(\w+)`", rooms), int(floor))
-    assert told == FLOORS
+
+@pytest.mark.parametrize("package", ["bot", "wechat_kf"])
+def test_what_is_imported_is_installed_by_the_lock_that_is_deployed(package: str) -> None:
+    """The tests run with more packages than a host installs; none of those may be leaned on."""
+    libraries = imported(package) - sys.stdlib_module_names - {"bot", "wechat_kf"}
+    providers = packages_distributions()
+    deployed = set(versions("requirements.txt"))
+    assert {name for name in libraries if not deployed & set(map(canonicalize_name, providers[name]))} == set()

@@ -1,0 +1,167 @@
+"""The documents: links lead somewhere, commands run, settings exist, and both READMEs say the same."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import shutil
+import subprocess
+from urllib.parse import unquote
+
+import pytest
+
+from bot.__main__ import _parser
+from tests.documents import Code, Document, document, documents
+from tests.test_deploy_files import HOUSE, example, procfile, text_of
+from tests.test_house import ROOT
+
+ALL = pytest.mark.parametrize("page", documents(), ids=lambda page: page.name)
+ENGLISH, CHINESE = document("README.md"), document("README.zh-CN.md")
+OF_OTHERS = {"HTTPS_PROXY", "WEB_CONCURRENCY", "TEST_DATABASE_URL"}  # variables that are no settings of the bot
+EXPECTED = {
+    *("README.md", "README.zh-CN.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"),
+    *("docs/deploy.md", "docs/operations.md", "docs/architecture.md"),
+}
+
+
+def test_every_document_is_there() -> None:
+    assert {page.name for page in documents()} >= EXPECTED
+
+
+@ALL
+def test_every_link_inside_the_repository_leads_somewhere(page: Document) -> None:
+    for link in page.links:
+        if re.match(r"https?://", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.path.parent / path).resolve() if path else page.path
+        assert target.exists(), link
+        assert target.relative_to(ROOT).parts[0] in HOUSE, link
+        if anchor:
+            assert anchor in document(target).anchors, link
+
+
+@ALL
+def test_no_document_leads_out_without_tls(page: Document) -> None:
+    assert [link for link in page.links if link.startswith("http://")] == []
+
+
+@ALL
+def test_every_target_of_make_exists(page: Document) -> None:
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.M))
+    named = {name for line in page.commands for name in re.findall(r"^make ([a-z]+)", line)}
+    assert named <= targets
+
+
+@ALL
+def test_every_command_of_the_bot_is_one_that_it_knows(page: Document, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in page.commands:
+        for found in re.findall(r"python -m bot(?![\w.])(.*)", line):
+            try:
+                _parser().parse_args(shlex.split(found, comments=True))
+            except SystemExit:
+                pytest.fail(f"python -m bot{found}: {capsys.readouterr().err}")
+
+
+@ALL
+def test_every_setting_that_is_named_exists(page: Document) -> None:
+    words = {word for line in page.commands for word in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", line)}
+    assert words - OF_OTHERS <= set(example())
+
+
+@ALL
+def test_what_is_set_on_a_host_is_a_setting(page: Document) -> None:
+    for line in page.commands:
+        if re.match(r"(heroku|dokku) config:(un)?set\b", line):
+            names = [word.split("=")[0] for word in shlex.split(line, comments=True) if word[:1].isupper()]
+            assert names, line
+            assert set(names) <= set(example()), line
+
+
+BLOCKS = [(page.name, block) for page in documents() for block in page.code if block.language == "bash"]
+
+
+@pytest.mark.parametrize(
+    ("name", "block"), BLOCKS, ids=[f"{name} {index}" for index, (name, _) in enumerate(BLOCKS)]
+)
+def test_every_block_for_a_shell_parses(name: str, block: Code) -> None:
+    bash = shutil.which("bash")
+    assert bash
+    parsed = subprocess.run([bash, "-n"], input=block.text, capture_output=True, text=True, check=False)
+    assert (parsed.returncode, parsed.stderr) == (0, "")
+
+
+def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
+    block = next(block.text for block in document("docs/deploy.md").code if "[Service]" in block.text)
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd minds upper and lower case
+    unit.read_string(block)
+    service = unit["Service"]
+    assert service["ExecStart"].removeprefix(f"{service['WorkingDirectory']}/.venv/bin/") == procfile()["web"]
+    assert int(service["TimeoutStopSec"]) > 10  # the bot's own promise
+    assert service["RestartPreventExitStatus"] == "2"  # of settings that make no sense
+    assert service["Restart"] == "always"
+    assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+# Both READMEs
+
+
+def test_both_readmes_point_at_each_other() -> None:
+    assert "](README.zh-CN.md)" in ENGLISH.text.split("\n## ")[0]
+    assert "](README.md)" in CHINESE.text.split("\n## ")[0]
+
+
+def test_both_readmes_have_the_same_headings() -> None:
+    assert [section.level for section in ENGLISH.sections] == [section.level for section in CHINESE.sections]
+
+
+def test_both_readmes_hold_the_same_code() -> None:
+    assert ENGLISH.code == CHINESE.code
+
+
+def test_both_readmes_lead_to_the_same_places() -> None:
+    assert {*ENGLISH.links, "README.md"} == {*CHINESE.links, "README.zh-CN.md"}
+
+
+def test_each_section_of_both_readmes_names_the_same_things() -> None:
+    for english, chinese in zip(ENGLISH.sections, CHINESE.sections, strict=True):
+        assert set(english.spans) == set(chinese.spans), english.title
+
+
+def test_the_tables_of_both_readmes_have_the_same_rows() -> None:
+    def rows(page: Document) -> list[list[str]]:
+        """The first cell of each row, where it is code."""
+        return [
+            [re.sub(r"[^`]*(`[^`]*`)?", r"\1 ", row[0]).strip() for row in table[1:]]
+            for section in page.sections
+            for table in section.tables
+        ]
+
+    assert rows(ENGLISH) == rows(CHINESE)
+
+
+def settings_of(page: Document) -> dict[str, str]:
+    """By the first cell of a row, its default: what is code or a number in it."""
+    (table,) = (
+        table
+        for section in page.sections
+        for table in section.tables
+        if any("`SLACK_BOT_TOKEN`" in row[0] for row in table)
+    )
+    return {row[0]: " ".join(re.findall(r"`[^`]+`|\d+", row[2])) for row in table[1:]}
+
+
+def test_both_readmes_name_the_same_settings_with_the_same_defaults() -> None:
+    assert settings_of(ENGLISH) == settings_of(CHINESE)
+
+
+def test_the_defaults_that_are_told_are_those_of_the_example() -> None:
+    for names, told in settings_of(ENGLISH).items():
+        defaults = [word.strip("`") for word in re.findall(r"`[^`]+`|\d+", told)]
+        named = re.findall(r"`([A-Z_]+)`", names)
+        for name, default in zip(named, defaults, strict=False):
+            assert example()[name]["value"] in ("", default), name
+        untold = named[len(defaults) :]
+        assert [name for name in untold if example()[name]["value"]] == []
