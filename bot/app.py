@@ -132,6 +132,7 @@ class Process:
         async def look() -> None:
             looked = await watcher.tick()
             deliver.wake()
+            await parts.show()
             if looked is Tick.GOOD:
                 self._tasks.start(parts.beat())
 
@@ -155,6 +156,7 @@ class Process:
         await asyncio.gather(self._tasks.drain(DRAIN_SECONDS), *(_finish(task) for task in self._running))
         if server:
             await server.close()
+        await self._parts.leave()
 
     def _announce(self, ambient_proxies: Sequence[str]) -> None:
         settings, store = self._parts.settings, self._parts.store

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -24,10 +25,13 @@ from bot.ports import Clock, utc_now
 from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.slack import Session, SlackChannel, members, quiet_client
-from bot.store import Store
+from bot.store import Store, StoreError, presence
+from bot.tasks import in_time
 from bot.viewers import Viewers
 from bot.watch import Watcher
 from wechat_kf import KfClient, StableToken
+
+LEAVE_SECONDS = 0.5  # the host waits
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Parts:
     accounts: KfClient
     session: Session
     viewers: Viewers
+    id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this process
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
     acts: Acts | None = None
@@ -50,6 +55,22 @@ class Parts:
     @property
     def standing(self) -> Standing:
         return Standing(self.store, self.settings, lambda: self.tokens.expires_at, self.clock)
+
+    async def show(self) -> None:
+        """Let `/kf status` of any process count this one."""
+        if self.store:
+            async with self.store.begin() as tx:
+                await presence.show(tx, self.id, self.clock())
+
+    async def leave(self) -> None:
+        """Be counted no more, if the store is there to be told so."""
+        if self.store and self.store.migrated:
+            with suppress(*StoreError, TimeoutError):
+                await in_time(self._leave(self.store), LEAVE_SECONDS)
+
+    async def _leave(self, store: Store) -> None:
+        async with store.begin() as tx:
+            await presence.leave(tx, self.id)
 
     async def beat(self) -> None:
         """Tell whoever listens for it that all is well, if it is."""

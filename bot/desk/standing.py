@@ -15,7 +15,7 @@ from bot.metrics import Figures
 from bot.outages import Incident
 from bot.ports import Clock
 from bot.settings import Settings
-from bot.store import Store, StoreError, figures, memory, rows
+from bot.store import Store, StoreError, figures, memory, presence, rows
 from bot.tasks import in_time
 from wechat_kf import KfAccount
 
@@ -94,11 +94,13 @@ class Standing:
             recalled = await memory.recall(tx)
             waiting = await figures.waiting(tx, self.clock())
             snoozed = await rows.snoozed(tx)
+            processes = await presence.count(tx, self.clock())
         incident, clock = recalled.health.incident, recalled.clock.incident
         quiet = self.settings.quiet
         window = quiet.window_of(self.clock()) if quiet else None
         return replace(
             known,
+            processes=processes,
             watching_since=recalled.watching_since,
             answered_at=recalled.last_read_at,
             next_read_at=recalled.next_poll_at,

@@ -1,4 +1,4 @@
-"""The four tables. Migrations only ever add to them: an older process still runs during a deploy."""
+"""The tables. Migrations only ever add to them: an older process still runs during a deploy."""
 
 from __future__ import annotations
 
@@ -131,4 +131,13 @@ message = sa.Table(
     sa.Index("message_queue", "appid", "status", "rank", "created_at"),
     sa.Index("message_views", "appid", "status", "settled"),
     sa.Index("message_root", "root_id"),
+)
+
+# The processes that are there.
+process = sa.Table(
+    "process",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("appid", sa.Text),
+    _column("seen_at", Moment),
 )
