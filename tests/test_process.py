@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -357,3 +359,19 @@ async def test_an_ambient_proxy_is_warned_about(quick, tmp_path):
     log = tmp_path / "log"
     async with running({**quick.environ, "HTTPS_PROXY": "http://127.0.0.1:9"}, log=log):
         await until(lambda: "variables=HTTPS_PROXY" in log.read_text())
+
+
+async def test_a_command_can_be_followed_in_the_log_from_slacks_trigger_to_wechats_rid(quick, tmp_path):
+    log = tmp_path / "log"
+    quick.wechat.allow_list = ()
+    async with running({**quick.environ, "LOG_FORMAT": "json"}, log=log) as bot:
+        quick.slack.app_url = bot.slack_url
+        said = await quick.slack.command("", channel=CARE)
+        shown = str((await said.answer()).blocks)
+        await until(lambda: "answered" in log.read_text())
+    request = hashlib.sha256(said.payload["trigger_id"].encode()).hexdigest()[:8]
+    lines = [line for line in map(json.loads, log.read_text().splitlines()) if line.get("request") == request]
+    refused, answered = lines
+    assert (refused["event"], refused["errcode"]) == ("WeChat could not be read", 40164)
+    assert refused["rid"] in shown
+    assert (answered["event"], answered["asked"], answered["user"]) == ("answered", "/kf", "U0MEI")
