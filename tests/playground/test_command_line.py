@@ -61,6 +61,16 @@ async def test_a_stop_leaves_no_process_and_no_file(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_the_bot_does_not_outlive_a_playground_that_is_killed(tmp_path):
+    async with demo(tmp_path) as (process, _):
+        family = psutil.Process(process.pid)
+        await until(lambda: bool(family.children(recursive=True)))
+        children = family.children(recursive=True)
+        process.kill()
+        await process.wait()
+        await until(lambda: not any(child.is_running() for child in children), within=SOON)
+
+
 async def test_a_port_that_is_taken_is_replaced(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

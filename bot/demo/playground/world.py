@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from bot.demo.playground import presets, views
 from bot.demo.playground.clock import SharedClock
-from bot.demo.playground.clocked import CLOCK
+from bot.demo.playground.clocked import CLOCK, KEEPER
 from bot.demo.playground.console import SUFFIX, Console, Slack
 from bot.demo.playground.keeper import Keeper
 from bot.demo.playground.wire import MASK, Entry, Wire
@@ -132,6 +133,7 @@ class World:
             "POLL_SECONDS": "1",
             "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
             CLOCK: str(self._folder / "clock.json"),
+            KEEPER: str(os.getpid()),
         }
 
     def _change_pace(self) -> None:
