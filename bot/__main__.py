@@ -109,13 +109,20 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
     doctor.add_argument("--json", action="store_true", help="for programs")
     demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
-    demo.add_argument("--port", type=int, default=3000, help="where the page is; any other when it is taken")
+    demo.add_argument("--port", type=_port, default=3000, help="where the page is; any other when it is taken")
     demo.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
     manifest = commands.add_parser("manifest", help="print a Slack app manifest")
     manifest.add_argument("mode", nargs="?", choices=("http", "socket"), default="http")
     manifest.add_argument("--url", help="the address of this app, https://…")
     manifest.add_argument("--link", action="store_true", help="print the link that creates the Slack app of it")
     return parser
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is no port: they go from 0 to 65535")
+    return number
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import aiohttp
 import psutil
 import pytest
 
+from bot.__main__ import main
 from bot.demo.process import ROOT
 from tests.running import until
 
@@ -80,3 +81,10 @@ async def test_a_port_that_is_taken_is_replaced(tmp_path):
             assert f":{port}/" not in url
             assert "<title>" in await page_at(url)
             assert f"Port {port} is taken".encode() in await process.stderr.readline()
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "x"])
+def test_what_is_no_port_is_refused_in_a_sentence(capsys, port):
+    with pytest.raises(SystemExit, match="2"):
+        main(["demo", "--port", port])
+    assert "argument --port: " in capsys.readouterr().err
