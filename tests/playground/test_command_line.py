@@ -48,7 +48,10 @@ async def page_at(url: str) -> str:
         return await answer.text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+NOHUP = pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="run under nohup")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=NOHUP)])
 async def test_a_stop_leaves_no_process_and_no_file(tmp_path, number):
     async with demo(tmp_path) as (process, url):
         assert "<title>WeChat KF playground" in await page_at(url)

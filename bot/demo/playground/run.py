@@ -19,13 +19,16 @@ from bot.demo.servers import serve
 
 
 def main(port: int = 3000, *, browser: bool = True) -> int:
-    """Run until Ctrl-C or SIGTERM."""
+    """Run until Ctrl-C, SIGTERM, or the end of the terminal."""
     return asyncio.run(_run(port, browser=browser))
 
 
 async def _run(port: int, *, browser: bool) -> int:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    ends = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ends.append(signal.SIGHUP)  # the terminal was closed, and no `nohup` says to go on
+    for number in ends:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="kf-playground-") as folder:
         async with playground(Path(folder), _free(port)) as (url, _):
