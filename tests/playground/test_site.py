@@ -42,7 +42,12 @@ async def test_every_answer_says_what_it_is_and_who_may_use_it(site, path):
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("host", ["kf.example.com", "kf.example.com:3000", "127.0.0.1.example.com", "10.0.0.1"])
+NO_HOSTS = ["[::1", "127.0.0.1:99999999", "127.0.0.1:x"]
+
+
+@pytest.mark.parametrize(
+    "host", ["kf.example.com", "kf.example.com:3000", "127.0.0.1.example.com", "10.0.0.1", *NO_HOSTS]
+)
 @pytest.mark.parametrize("path", ["/", "/events"])
 async def test_a_name_that_only_leads_here_is_refused(site, host, path):
     async with site.get(path, headers={"Host": host}) as answer:
@@ -66,11 +71,17 @@ async def test_the_own_page_may(site):
     ("name", "body", "why"),
     [
         ("preset", b"name=monday", "The request is no JSON."),
+        ("preset", b"[" * 90_000, "The request is no JSON."),
         ("preset", b"[]", "The request is no JSON object."),
         ("preset", b'{"name": "sunday"}', "There is no preset 'sunday'."),
         ("clock", b'{"rate": 7}', "The clock runs at one of 1, 60, 1440."),
         ("slack.say", b'{"channel": "C0CARE", "user": "U0MEI", "text": " "}', "There is nothing to say."),
         ("slack.say", b'{"channel": "C0CARE", "user": "U0MEI", "text": 7}', "The request lacks a text 'text'."),
+        (
+            "slack.say",
+            rb'{"channel": "C0CARE", "user": "U0MEI", "text": "half a smile: \ud83d"}',
+            "The request is no JSON.",
+        ),
         ("slack.say", b'{"channel": "C0CARE", "user": "U0EVE", "text": "hi"}', "There is nobody of that ID."),
         (
             "slack.command",
@@ -90,6 +101,11 @@ async def test_the_own_page_may(site):
         ),
         (
             "wechat.invite",
+            b'{"key": "eve@harbour_tea", "invite_wx": "eve_example", "seconds": 1%s}' % (b"0" * 400),
+            "For how long is the invitation?",
+        ),
+        (
+            "wechat.invite",
             b'{"key": "eve@harbour_tea", "invite_wx": "eve_example", "seconds": -1}',
             "An invitation lasts from a second to 30 days.",
         ),
@@ -98,6 +114,7 @@ async def test_the_own_page_may(site):
         ("wechat.accept", b'{"key": "nobody@harbour_tea"}', "There is no such account any more."),
         ("wechat.reject", b'{"key": "eve@harbour_tea"}', "Nobody is invited to this account."),
         ("fault", b'{"side": "moon", "name": "down"}', "Trouble is with wechat or with slack."),
+        ("fault", b'{"side": [], "name": "down"}', "The request lacks a text 'side'."),
         ("fault", b'{"side": "slack", "name": "dull"}', "Slack has no trouble called 'dull'."),
         ("bot.kill", b"{}", "There is no bot to kill at the moment: the next one is starting."),
     ],
@@ -107,6 +124,12 @@ async def test_what_makes_no_sense_is_refused_with_a_sentence(site, name, body, 
         said = await answer.json()
     assert (answer.status, said["ok"]) == (400, False)
     assert said["error"].endswith(why)
+
+
+async def test_a_charset_that_nobody_knows_is_refused_too(site):
+    details = {"data": b'{"name": "monday"}', "headers": {"Content-Type": "application/json; charset=klingon"}}
+    async with site.post("/do/preset", **details) as answer:
+        assert answer.status == 400
 
 
 async def test_what_a_form_could_send_is_refused(site):

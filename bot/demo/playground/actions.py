@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -51,7 +50,7 @@ async def _add(world: World, given: Details) -> dict[str, Any]:
 
 async def _invite(world: World, given: Details) -> dict[str, Any]:
     seconds = given.get("seconds")
-    if not isinstance(seconds, int | float) or not math.isfinite(seconds) or abs(seconds) > 1e9:
+    if not isinstance(seconds, int | float) or not abs(seconds) <= 1e9:  # NaN is not, either
         raise CannotError("For how long is the invitation?")
     world.console.invite(_text(given, "key"), _text(given, "invite_wx"), timedelta(seconds=seconds), world.clock())
     return {}
@@ -82,9 +81,10 @@ async def _clock(world: World, given: Details) -> dict[str, Any]:
 
 async def _fault(world: World, given: Details) -> dict[str, Any]:
     sides = {"wechat": world.console.break_wechat, "slack": world.console.break_slack}
-    if given.get("side") not in sides:
+    side = _text(given, "side")
+    if side not in sides:
         raise CannotError("Trouble is with wechat or with slack.")
-    sides[given["side"]](_text(given, "name"))
+    sides[side](_text(given, "name"))
     world.tell_faults()
     return {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,11 +70,11 @@ def application(world: World, feed: Feed) -> web.Application:
 @web.middleware
 async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer this machine's own browser alone: no page from elsewhere, no name that leads here (DNS rebinding)."""
-    port = request.url.port
-    if urlsplit(f"//{request.host}").hostname not in HOSTS:
+    host, port = _host_and_port(request.host)
+    if host not in HOSTS:
         return web.Response(status=403, text="Open it as http://127.0.0.1.\n", headers=HEADERS)
     origin = request.headers.get("Origin")
-    if origin is not None and origin not in {f"http://{host}:{port}" for host in HOSTS}:
+    if origin is not None and origin not in {f"http://{name}:{port}" for name in HOSTS}:
         return web.Response(status=403, text="Only the playground's own page may ask.\n", headers=HEADERS)
     try:
         answer = await handler(request)
@@ -85,13 +86,24 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return answer
 
 
+def _host_and_port(asked: str) -> tuple[str | None, int | None]:
+    """What a Host header says; nothing when it makes no sense."""
+    try:
+        parts = urlsplit(f"//{asked}")
+        return parts.hostname, parts.port or 80
+    except ValueError:
+        return None, None
+
+
 async def _details(request: web.Request) -> Mapping[str, Any]:
     """The JSON object of a request. A form of another site cannot send one without asking first (CORS)."""
     if request.content_type != "application/json":
         raise CannotError("The request must be JSON.")
     try:
-        found = await request.json()
-    except ValueError:
+        found = json.loads(await request.text())
+        # Half of a surrogate pair is JSON, but no text: the feed could not send it on, to no page and for ever.
+        encoded("", found)
+    except (ValueError, LookupError, RecursionError):  # LookupError: it is in a charset that nobody knows
         raise CannotError("The request is no JSON.") from None
     if not isinstance(found, dict):
         raise CannotError("The request is no JSON object.")
