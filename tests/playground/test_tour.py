@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
+from tests.running import until
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -25,6 +27,28 @@ async def test_each_step_goes_on_when_it_was_done(visit):
     await expect(tour).to_contain_text("The end")
     await tour.get_by_role("button", name="Finish").click()
     await expect(tour).to_have_count(0)
+
+
+async def test_a_page_that_is_loaded_anew_goes_on_where_it_was(visit, place):
+    mei = await visit(toured=False)
+    tour = mei.page.get_by_role("dialog", name="Tour")
+    await tour.get_by_role("button", name="Next").click()
+    await mei.does("reject", "chen")
+    await expect(tour).to_contain_text("Step 3 of 5")
+    await until(lambda: any("Rejected: Chen" in text for text in place.told))
+    await mei.page.reload()
+    await mei.opens("kf-alerts")
+    await expect(tour).to_contain_text("Step 4 of 5")
+
+
+async def test_a_playground_that_is_started_anew_has_no_alert_to_look_at(visit):
+    mei = await visit(toured=False)
+    tour = mei.page.get_by_role("dialog", name="Tour")
+    await tour.get_by_role("button", name="Next").click()
+    await tour.get_by_role("button", name="Next").click()
+    await expect(tour).to_contain_text("Step 3 of 5")
+    await mei.page.reload()
+    await expect(tour).to_contain_text("Step 2 of 5")
 
 
 async def test_who_skips_the_tour_is_asked_no_more_and_may_come_back_to_it(visit):

@@ -6,6 +6,7 @@ import { everyTick } from "./clock.js";
 import { CLOSING, STEPS } from "./tour-steps.js";
 
 const KEY = "kf-tour"; // in localStorage: the number of the step, or "over"
+const REJECTED = 1; // the step in which an invitation is rejected; the next one looks at the alert
 
 /** Show the tour in an element at a first visit, and again when the button is pressed. */
 export function mountTour(root, button) {
@@ -88,7 +89,7 @@ export function mountTour(root, button) {
     remember(String(step));
     // What this step waits for has to happen in it, unless it follows from the step before.
     if (step === 0) seen.commands = 0;
-    if (step === 1) seen.rejected = null;
+    if (step === REJECTED) seen.rejected = null;
     if (step === 4) Object.assign(seen, { restarts: 0, rate: 1 });
     look();
     if (by !== "visit") marked[0]?.scrollIntoView({ block: "nearest" });
@@ -121,18 +122,28 @@ export function mountTour(root, button) {
     before = new Map(all.map((seat) => [seat.key, seat.state]));
   }
 
+  /** The rejection and its alert may be older than the page. When they are gone, it is one step back. */
+  function catchUp(state) {
+    seen.rejected = state.seats.find((seat) => seat.state === "rejected")?.key ?? null;
+    seen.alert = state.messages.some((one) => one.channel === alerts.id && wordsOf(one).includes("rejected"));
+    if (seen.rejected !== null || seen.alert) return;
+    furthest = REJECTED;
+    go(REJECTED, "visit");
+  }
+
   on("state", (state) => {
     alerts = state.channels.find(({ name }) => name.includes("alert")) ?? alerts;
     seats(state.seats);
     restarts ??= state.bot.restarts;
     const remembered = recall();
     if (!open && remembered !== "over") start(Number(remembered) || 0, "visit"); // the page stays at its top
+    if (open && step === REJECTED + 1) catchUp(state);
   });
   on("seats", ({ seats: all }) => seats(all));
   on("message", (message) => {
     if (message.change === "ephemeral") seen.commands += 1;
     if (message.channel === alerts.id) {
-      const words = JSON.stringify([message.text, message.blocks]).toLowerCase();
+      const words = wordsOf(message);
       if (seen.rejected !== null && words.includes("rejected")) seen.alert = true;
       if (message.change === "edited" && /\bbound\b/.test(words)) seen.bound = true;
     }
@@ -144,6 +155,11 @@ export function mountTour(root, button) {
     if (restarts !== null && bot.restarts > restarts) seen.restarts += 1;
     restarts = bot.restarts;
   });
+}
+
+/** All that a message says, in lower case. */
+function wordsOf({ text, blocks }) {
+  return JSON.stringify([text, blocks]).toLowerCase();
 }
 
 function nothingSeen() {
