@@ -88,6 +88,11 @@ async def test_the_own_page_may(site):
             b'{"channel": "C0CARE", "user": "U0MEI", "text": "kf"}',
             "A command begins with a slash.",
         ),
+        (
+            "slack.command",
+            b'{"channel": "C0CARE", "user": "U0MEI", "text": "/kfc list"}',
+            "/kfc is not a valid command. The app that is installed here has /kf.",
+        ),
         ("slack.command", b'{"channel": "C0NONE", "user": "U0MEI", "text": "/kf"}', "There is no such channel."),
         (
             "slack.click",

@@ -12,6 +12,7 @@ from bot.demo.playground.world import PEOPLE, RATES, World
 from bot.demo.slack.outbox import Ack
 from bot.demo.slack.state import Message
 
+COMMAND = "/kf"
 LONGEST = 4000  # characters of a text
 Details = Mapping[str, Any]
 Action = Callable[[World, Details], Awaitable[dict[str, Any]]]
@@ -21,7 +22,11 @@ async def _command(world: World, given: Details) -> dict[str, Any]:
     text = _text(given, "text")
     if not text.strip().startswith("/"):
         raise CannotError("A command begins with a slash.")
-    return _acked(await world.command(_channel(world, given), _user(given), text))
+    name, *rest = text.split(maxsplit=1)
+    if name.lower() != COMMAND:
+        # Slack sends an app its own commands only; it says this itself.
+        raise CannotError(f"{name} is not a valid command. The app that is installed here has {COMMAND}.")
+    return _acked(await world.command(_channel(world, given), _user(given), " ".join([COMMAND, *rest])))
 
 
 async def _say(world: World, given: Details) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.demo.playground import views
+from bot.demo.playground.actions import COMMAND
 from bot.demo.playground.presets import PRESETS
 from bot.demo.playground.world import World
 from bot.demo.slack import wire
@@ -19,7 +20,7 @@ def whole(world: World) -> dict[str, Any]:
         "groups": {},
         "bot_user": wire.BOT_USER,
         "bot_name": "KF",
-        "command": "/kf",
+        "command": COMMAND,
         "usage_hint": hint,
         "suggestions": suggestions,
         "channels": [{"id": channel.id, "name": channel.name} for channel in slack.channels.values()],
