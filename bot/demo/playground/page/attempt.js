@@ -1,6 +1,13 @@
 // What was asked and did not happen is said beside the place where it was asked.
-import { act } from "./feed.js";
+import { act, NoAnswer, on } from "./feed.js";
 import { el } from "./dom.js";
+
+const unanswered = new Set(); // lines which say that the server is gone: no longer true once it is back
+on("link", (there) => {
+  if (!there) return;
+  for (const line of unanswered) line.textContent = "";
+  unanswered.clear();
+});
 
 /** A line for troubles: empty and out of sight until there is one. */
 export function troubleLine() {
@@ -13,10 +20,12 @@ export function troubleLine() {
  */
 export async function attempt(line, name, details = {}) {
   line.textContent = "";
+  unanswered.delete(line);
   try {
     return await act(name, details);
   } catch (error) {
     line.textContent = error.message;
+    if (error instanceof NoAnswer) unanswered.add(line);
     return null;
   }
 }

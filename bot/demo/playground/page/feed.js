@@ -22,6 +22,9 @@ export function listen() {
   source.addEventListener("error", () => tell("link", false));
 }
 
+/** The server is gone. */
+export class NoAnswer extends Error {}
+
 /**
  * Ask for something to happen: `act("wechat.reject", { key })`. What follows from it comes as events.
  * Returns the server's answer; throws an Error whose message people can read.
@@ -35,7 +38,7 @@ export async function act(name, details = {}) {
       body: JSON.stringify(details),
     });
   } catch {
-    throw new Error("The playground does not answer. Is `make demo` still running?");
+    throw new NoAnswer("The playground does not answer. Is `make demo` still running?");
   }
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(said.error ?? `The playground answered ${answer.status}.`);
