@@ -47,7 +47,7 @@ export function mountFaults(root) {
   }, "Kill the bot");
   const now = el("span", { aria: { label: "State of the bot" }, attrs: { role: "note" } });
   const hint = el("p", { className: "hint faults-kill" },
-    el("span", { id: "kill-hint" }, "It ends at once and starts again. Nothing is lost or told twice."), now);
+    el("span", { id: "kill-hint" }, "It ends at once and starts again. No alert is lost or told twice."), now);
   fill(
     root,
     el("h3", { className: "sr-only" }, "Break something"),
