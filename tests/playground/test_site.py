@@ -34,12 +34,13 @@ async def test_the_page_may_load_nothing_from_elsewhere_and_nothing_inline(site)
     assert "style=" not in text
 
 
-@pytest.mark.parametrize("path", ["/", "/main.js", "/base.css", "/favicon.svg", "/nothing.js", "/do/nothing"])
+@pytest.mark.parametrize("path", ["/", "/main.js", "/favicon.svg", "/events", "/nothing.js", "/do/nothing"])
 async def test_every_answer_says_what_it_is_and_who_may_use_it(site, path):
     async with site.get(path) as answer:
         headers = answer.headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert headers["Cache-Control"] == "no-store"
 
 
 NO_HOSTS = ["[::1", "127.0.0.1:99999999", "127.0.0.1:x"]

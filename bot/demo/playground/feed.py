@@ -32,7 +32,7 @@ class Feed:
 
     async def serve(self, request: web.Request, first: bytes) -> web.StreamResponse:
         """Send `first`, then all that happens, until the page leaves."""
-        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._queues.add(queue)
         try:

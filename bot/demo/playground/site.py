@@ -63,6 +63,7 @@ def application(world: World, feed: Feed) -> web.Application:
     app.router.add_get("/events", events)
     app.router.add_post("/do/{name}", do)
     app.router.add_get("/{name}", page)
+    app.on_response_prepare.append(_dress)
     app.on_shutdown.append(lambda app: _closed(feed))
     return app
 
@@ -72,18 +73,16 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer this machine's own browser alone: no page from elsewhere, no name that leads here (DNS rebinding)."""
     host, port = _host_and_port(request.host)
     if host not in HOSTS:
-        return web.Response(status=403, text="Open it as http://127.0.0.1.\n", headers=HEADERS)
+        return web.Response(status=403, text="Open it as http://127.0.0.1.\n")
     origin = request.headers.get("Origin")
     if origin is not None and origin not in {f"http://{name}:{port}" for name in HOSTS}:
-        return web.Response(status=403, text="Only the playground's own page may ask.\n", headers=HEADERS)
-    try:
-        answer = await handler(request)
-    except web.HTTPException as exc:
-        exc.headers.update(HEADERS)
-        raise
-    if not answer.prepared:
-        answer.headers.update(HEADERS)
-    return answer
+        return web.Response(status=403, text="Only the playground's own page may ask.\n")
+    return await handler(request)
+
+
+async def _dress(request: web.Request, answer: web.StreamResponse) -> None:
+    """Every answer gets the headers: the feed, which is sent before it is returned, and refusals as well."""
+    answer.headers.update(HEADERS)
 
 
 def _host_and_port(asked: str) -> tuple[str | None, int | None]:
