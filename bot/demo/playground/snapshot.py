@@ -16,6 +16,7 @@ def whole(world: World) -> dict[str, Any]:
     slack, (hint, suggestions) = world.slack, views.usage()
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
+        "began": world.began,  # tells one playground from the next at the same address
         "people": {person: name.capitalize() for person, name in slack.people.items()},
         "groups": {},
         "bot_user": wire.BOT_USER,

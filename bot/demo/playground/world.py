@@ -43,6 +43,7 @@ class World:
         self._tell = tell
         self.clock = SharedClock(folder / "clock.json")
         self.clock.run(1)
+        self.began = self.clock().timestamp()
         self._rate: float = 1  # the one that is wanted
         self.wechat = Simulator(APPID, SECRET, suffix=SUFFIX)
         self.slack = Slack(

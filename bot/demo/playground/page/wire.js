@@ -10,6 +10,7 @@ const NAMES = { slack: "Slack", bot: "bot", wechat: "WeChat" };
 export function mountWire(root) {
   let rows = []; // oldest first
   let last = 0; // the number of the newest entry drawn
+  let began = 0; // when the playground did that the rows are of
   let queue = [];
   let drawing = 0;
   let paused = false;
@@ -107,7 +108,8 @@ export function mountWire(root) {
   on("state", (state) => {
     // After a break the whole wire comes again, and what is there already stays. But a playground that was started
     // anew counts from the beginning.
-    if (Math.max(0, ...state.wire.map((entry) => entry.id)) < last) {
+    if (state.began !== began) {
+      began = state.began;
       rows = [];
       queue = [];
       last = 0;
