@@ -132,6 +132,17 @@ async def test_a_command_is_answered_by_the_real_bot_and_no_secret_is_on_the_wir
         assert secret not in shown
 
 
+async def test_a_command_waits_for_the_first_bot_and_for_no_other(page):
+    world = page.world
+    assert world.keeper.state is State.STARTING
+    status, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    assert (status, said["failure"]) == (200, None)
+    await page.do("bot.kill")
+    await until(lambda: world.keeper.restarts == 1)
+    _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    assert said["failure"] == "dispatch_failed"
+
+
 async def test_a_killed_bot_is_followed_by_another_and_nothing_is_told_twice(page):
     world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)

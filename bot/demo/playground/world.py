@@ -57,6 +57,7 @@ class World:
             log=folder / "bot.log",
             on_change=self._meet,
         )
+        self._begun = asyncio.Event()  # the first bot has started, or has failed to
         self._wechat_url = ""
         self._seats: list[dict[str, Any]] = []
         self.slack.on_change(self._tell_message)
@@ -80,6 +81,7 @@ class World:
 
     async def command(self, channel: str, user: str, text: str) -> outbox.Ack:
         """Let somebody type `/kf …`."""
+        await self._begun.wait()  # nobody's first command is to fail for being early
         words = text.strip().split(maxsplit=1)
         said = await self.slack.command(
             words[1] if len(words) > 1 else "", channel=channel, user=user, command=words[0]
@@ -146,6 +148,8 @@ class World:
             self.slack.app_url = keeper.bot.slack_url
             if self.clock.rate != self._rate:  # no hours pass without a bot
                 self._change_pace()
+        if keeper.bot or keeper.restarts > 0:
+            self._begun.set()
         self._tell("bot", self.present_bot())
 
     def _tell_message(self, change: str, message: Any) -> None:
