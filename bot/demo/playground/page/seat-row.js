@@ -23,6 +23,9 @@ const ACTIONS = [
   ["remove", "Remove", Object.keys(WORDS)],
 ];
 
+// What a button's words alone do not say.
+const TITLES = { expire: "WeChat calls it expired now, whatever its deadline says." };
+
 /** The name that people know an account by. */
 export function nameOf(seat) {
   return seat.kf_nick || seat.kf_account || seat.key;
@@ -99,7 +102,8 @@ export function makeRow(press) {
       const wanted = states.includes(seat.state);
       let button = buttons.get(action);
       if (wanted && !button) {
-        button = el("button", { type: "button", className: "button small", data: { action } }, label);
+        const title = TITLES[action] ?? "";
+        button = el("button", { type: "button", className: "button small", title, data: { action } }, label);
         button.addEventListener("click", () => press(action, row, button));
         buttons.set(action, button);
         // In the order of the list, whatever was there before.
