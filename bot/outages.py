@@ -128,7 +128,7 @@ def after_answer(
     """
     if served_at is None:
         return health
-    last, off = health.incident, max(began - served_at, served_at - now, timedelta(0))
+    last, off = health.incident, clock_error(served_at, began, now)
     if off <= CLOCK_BOUND:
         lasting = last is not None and last.over_at is None
         return ClockHealth(incident=replace(last, over_at=now) if last and lasting else last)
@@ -138,6 +138,11 @@ def after_answer(
     if skewed < SKEWED_READS:
         return ClockHealth(skewed, last)
     return ClockHealth(skewed, _clock_problem(last, off, now, appid))
+
+
+def clock_error(served_at: datetime, began: datetime, now: datetime) -> timedelta:
+    """By how much two clocks differ at the least, when one was read at some time between `began` and `now`."""
+    return max(began - served_at, served_at - now, timedelta(0))
 
 
 def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: str) -> Incident:

@@ -28,10 +28,25 @@ class No:
     """Slack refuses, with this word. What it means depends on what was asked."""
 
     word: str
+    needed: str = ""  # the scope that is missing
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Slack answers, and what stands around it."""
+
+    data: dict[str, Any]
+    headers: Mapping[str, str]  # by any spelling of their names
 
 
 async def ask(request: Awaitable[AsyncSlackResponse], within: float) -> dict[str, Any] | No | Later | Unknown:
     """Await a request of a client that does not retry. Nothing raises."""
+    heard = await hear(request, within)
+    return heard.data if isinstance(heard, Answer) else heard
+
+
+async def hear(request: Awaitable[AsyncSlackResponse], within: float) -> Answer | No | Later | Unknown:
+    """As `ask`, for whoever wants to know more than the answer."""
     try:
         async with asyncio.timeout(within):
             response = await request
@@ -42,7 +57,9 @@ async def ask(request: Awaitable[AsyncSlackResponse], within: float) -> dict[str
     # The last two: the SDK stumbles over JSON that is no object, or too deep.
     except (aiohttp.ClientError, SlackClientError, OSError, ValueError, AttributeError, RecursionError) as exc:
         return Unknown(type(exc).__name__)  # TimeoutError is an OSError
-    return response.data if isinstance(response.data, dict) else Unknown("an answer that is no JSON object")
+    if not isinstance(response.data, dict):
+        return Unknown("an answer that is no JSON object")
+    return Answer(response.data, response.headers)
 
 
 def refusal_of(error: SlackApiError) -> No | Later | Unknown:
@@ -57,7 +74,8 @@ def refusal_of(error: SlackApiError) -> No | Later | Unknown:
         return Later(_retry_after(getattr(response, "headers", {})), word or "ratelimited")
     if not word or status >= 500 or word in UNKNOWN:
         return Unknown(word or f"HTTP {status}")
-    return No(word)
+    needed = data.get("needed") if isinstance(data, dict) else None
+    return No(word, needed if isinstance(needed, str) else "")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

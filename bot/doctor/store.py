@@ -1,0 +1,70 @@
+"""The database: can it be reached and written, does it last, is it migrated. Migrates nothing."""
+
+from __future__ import annotations
+
+import re
+
+from bot.doctor.findings import Finding, Report, Unset, well, wrong
+from bot.settings import Settings
+from bot.store import StoreError
+from bot.store.inspection import Inspected, Schema, inspect
+
+STATES = {
+    Schema.NEW: "nothing is in it yet, the first start makes the tables",
+    Schema.OLD: "an older release left it, the next start brings its tables up to date",
+    Schema.PRESENT: "its tables are up to date",
+    Schema.NEWER: "a newer release was here, its tables still fit",
+}
+OWN = "Give the bot a database of its own in DATABASE_URL."
+# What PostgreSQL and its client say, in the order in which one of them may hold another's words.
+ADVICE = {
+    r"password authentication failed|no password supplied": "The user or the password is wrong: copy DATABASE_URL "
+    "anew from the page of the database.",
+    r"(database|role) \S+ does not exist": "Create it, or copy DATABASE_URL anew from the page of the database.",
+    r"SSL|sslmode|certificate": "The server speaks no TLS, or another: add to DATABASE_URL the sslmode that its "
+    "host asks for.",
+    r"too many (clients|connections)|connection slots": "Its plan allows no more connections: end other programs.",
+    r"resolve|translate host name|Name or service": "There is no such host: copy DATABASE_URL anew.",
+    r"refused|timed? ?out|timeout|unreachable": "Start the server, or let this machine through its firewall; and "
+    "look at DATABASE_URL.",
+    r"not a database|malformed": "Move the file away: the bot makes a new one, and reads in Slack what was told.",
+}
+OTHERWISE = "Look at DATABASE_URL; the words in brackets are the database's own."
+
+
+async def examine(settings: Settings, unset: Unset) -> Report:
+    """The store of the watcher; without alerts there is none."""
+    if why := unset.why_not("store", "DATABASE_URL", "ALERTS"):
+        return Report((why,))
+    if not settings.alerts:
+        return Report((well("store", "none: ALERTS is off, so nothing is watched and nobody is told"),))
+    sqlite = settings.database_url.startswith("sqlite")
+    kind = "SQLite" if sqlite else "PostgreSQL"
+    try:
+        found = await inspect(settings.database_url)
+    except StoreError as exc:
+        return Report((_unreachable(kind, exc),))
+    return Report((_judged(kind, found, settings, passing=sqlite and settings.on_dyno),))
+
+
+def _judged(kind: str, found: Inspected, settings: Settings, *, passing: bool) -> Finding:
+    name = f"{kind} at {found.where}" if kind == "SQLite" else kind
+    if found.hindrance:
+        remedy = "Give the bot a folder that it may write to: DATABASE_URL=sqlite:///PATH."
+        if kind != "SQLite":
+            remedy = "Give its user the right to write and to create tables; a read-only copy is no store."
+        return wrong("store", f"{name} cannot be written ({found.hindrance})", remedy)
+    if found.schema is Schema.FOREIGN:
+        return wrong("store", f"{name} belongs to another program, or has lost tables", OWN)
+    if passing:
+        remedy = "Add PostgreSQL, whose add-on sets DATABASE_URL."
+        return wrong("store", f"{name} is lost at each restart of the dyno, and with it what was told", remedy)
+    hint = "Deploy the newest release again." if found.schema is Schema.NEWER else ""
+    return well("store", f"{name}: {STATES[found.schema]}", hint)
+
+
+def _unreachable(kind: str, error: Exception) -> Finding:
+    """The driver's own words, in one line: they hold user and host, no password."""
+    said = " ".join(str(getattr(error, "orig", None) or error).split())[:200] or type(error).__name__
+    remedy = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, said)), OTHERWISE)
+    return wrong("store", f"{kind} cannot be used ({said})", remedy)

@@ -1,0 +1,40 @@
+"""What is wrong with the settings themselves, and where each value is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.doctor.findings import Finding, well, wrong
+from bot.settings import PROXIES, Problem
+
+PROXY = (
+    "Copy the whole URL anew from the page of the proxy or its add-on: http://USER:PASSWORD@HOST:PORT. SOCKS is "
+    "not supported."
+)
+WHERE = {
+    "SLACK_BOT_TOKEN": "Slack app settings, OAuth & Permissions: install the app, then copy the Bot "
+    "User OAuth Token.",
+    "SLACK_SIGNING_SECRET": "Slack app settings, Basic Information, App Credentials: copy the Signing Secret. "
+    "For Socket Mode set SLACK_APP_TOKEN instead.",
+    "SLACK_APP_TOKEN": "Slack app settings, Basic Information, App-Level Tokens: make one with the scope "
+    "connections:write, and copy it.",
+    "SLACK_ALERT_CHANNEL": "Copy the channel's ID from the last line of its details; or set ALERTS=off.",
+    "WECHAT_APPID": "Copy it from the developer settings of the Official Account in the WeChat console.",
+    "WECHAT_SECRET": "Copy it from the developer settings of the Official Account. WeChat shows it once: reset it "
+    "there when nobody kept it.",
+    "DATABASE_URL": "Copy it anew from the page of the database; or leave it out, where the disk lasts.",
+    **dict.fromkeys(PROXIES, PROXY),
+}
+
+
+def findings(problems: Sequence[Problem]) -> list[Finding]:
+    """One for each variable that is wrong."""
+    found = [
+        wrong(
+            "settings",
+            f"{problem.name} {problem.why or 'is not set'}",
+            WHERE.get(problem.name, f"Correct {problem.name}, or leave it out: then its default holds."),
+        )
+        for problem in problems
+    ]
+    return found or [well("settings", "complete")]

@@ -1,0 +1,120 @@
+"""What Slack says of the bot itself: who it is, what it may do, where it is. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.ports import Later, Unknown
+from bot.slack.calls import Answer, No, ask, hear
+
+ODD = Unknown("an answer of another shape")
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """Whose token it is."""
+
+    name: str
+    team: str
+    scopes: frozenset[str] | None  # None: Slack did not say
+    served_at: datetime | None  # Slack's clock as it answered; aware, UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A channel, as far as the bot sees it."""
+
+    name: str  # "" for a direct message
+    is_private: bool
+    is_archived: bool
+    is_member: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A user group."""
+
+    handle: str  # without the @
+    is_disabled: bool
+    people: int | None  # None: Slack did not say
+
+
+async def who(client: AsyncWebClient, within: float) -> Bot | No | Later | Unknown:
+    """Whose the token is, and which scopes it has. Works with any bot token that works at all.
+
+    https://docs.slack.dev/reference/methods/auth.test
+    """
+    heard = await hear(client.api_call("auth.test"), within)
+    if not isinstance(heard, Answer):
+        return heard
+    name, team = heard.data.get("user"), heard.data.get("team")
+    if not (isinstance(name, str) and isinstance(team, str)):
+        return ODD
+    granted = heard.headers.get("x-oauth-scopes")
+    scopes = None if granted is None else frozenset(scope.strip() for scope in granted.split(","))
+    return Bot(name, team, scopes, _date(heard.headers))
+
+
+async def room(client: AsyncWebClient, channel_id: str, within: float) -> Room | No | Later | Unknown:
+    """What kind of channel it is. A private one that the bot is not in is `channel_not_found`.
+
+    https://docs.slack.dev/reference/methods/conversations.info
+    """
+    said = await ask(client.api_call("conversations.info", data={"channel": channel_id}), within)
+    if not isinstance(said, dict):
+        return said
+    match said.get("channel"):
+        case {"is_im": True}:
+            return Room("", is_private=True, is_archived=False, is_member=True)
+        case {"name": str(name), "is_member": bool(is_member), **rest}:
+            return Room(name, rest.get("is_private") is True, rest.get("is_archived") is True, is_member)
+    return ODD
+
+
+async def groups(client: AsyncWebClient, within: float) -> Mapping[str, Group] | No | Later | Unknown:
+    """Every user group by its ID, the disabled ones, too. It needs the scope `usergroups:read`.
+
+    https://docs.slack.dev/reference/methods/usergroups.list
+    """
+    asked = {"include_disabled": "true", "include_count": "true"}
+    said = await ask(client.api_call("usergroups.list", data=asked), within)
+    if not isinstance(said, dict):
+        return said
+    found = said.get("usergroups")
+    if not isinstance(found, list):
+        return ODD
+    return {one["id"]: _group(one) for one in found if isinstance(one, dict) and isinstance(one.get("id"), str)}
+
+
+async def connects(client: AsyncWebClient, within: float) -> No | Later | Unknown | None:
+    """Whether an app-level token is granted a connection, which is not opened; None when it is.
+
+    https://docs.slack.dev/reference/methods/apps.connections.open
+    """
+    said = await ask(client.api_call("apps.connections.open"), within)
+    if not isinstance(said, dict):
+        return said
+    return None if isinstance(said.get("url"), str) else ODD
+
+
+def _group(one: Mapping[str, Any]) -> Group:
+    count = str(one.get("user_count", ""))  # a number, or the text of one
+    return Group(
+        handle=str(one.get("handle", "")),
+        is_disabled=bool(one.get("date_delete")),
+        people=int(count) if count.isdecimal() else None,
+    )
+
+
+def _date(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(headers.get("date", ""))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,119 @@
+"""What a database is like, without changing anything in it: can it be read, could it be written, is it migrated."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from bot.store.engine import database_url, make_engine, revisions
+from bot.store.tables import metadata
+
+SQLITE_SECONDS = 2
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+class Schema(Enum):
+    """How far a database is."""
+
+    NEW = "nothing is in it yet"
+    OLD = "an older release was here"
+    PRESENT = "as this release wants it"
+    NEWER = "a newer release was here"
+    FOREIGN = "another program's, or tables are missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What was found. `hindrance` says why it could not be written."""
+
+    schema: Schema
+    where: str  # of SQLite the whole path
+    hindrance: str = ""
+
+
+async def inspect(url: str) -> Inspected:
+    """Look at the database of a `DATABASE_URL`. An SQLite file that is not there yet is no error.
+
+    Raises:
+        StoreError: it cannot be reached or read.
+    """
+    made = database_url(url)
+    if made.get_backend_name() == "sqlite":
+        return await asyncio.to_thread(_sqlite, made.database or "")
+    engine = make_engine(url)
+    try:
+        async with engine.connect() as connection:
+            # The server itself now refuses whatever would change something.
+            await connection.execution_options(postgresql_readonly=True)
+            return await connection.run_sync(_postgresql)
+    finally:
+        await engine.dispose()
+
+
+def _sqlite(database: str) -> Inspected:
+    path = Path(database).absolute()
+    if not path.exists():
+        return Inspected(Schema.NEW, str(path), _unwritable(path))
+    hindrance = _unwritable(path)
+    # Read as it is, and unless a log belongs to it even without its locks: those would be new files beside it.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    name = f"file:{quote(str(path))}?{mode}"
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(name, uri=True, timeout=SQLITE_SECONDS), poolclass=sa.NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            return Inspected(_schema(connection), str(path), hindrance)
+    except sa.exc.DatabaseError:
+        if not hindrance:
+            raise
+        return Inspected(Schema.NEW, str(path), hindrance)  # the system's word says more than SQLite's
+
+
+def _unwritable(path: Path) -> str:
+    """Why an SQLite database could not be written here; "" when it could. Its log needs the folder, too."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):  # has no name, and is gone at once
+            pass
+        if path.exists():
+            with path.open("r+b"):
+                pass
+    except OSError as exc:
+        return exc.strerror or type(exc).__name__
+    return ""
+
+
+def _postgresql(connection: sa.Connection) -> Inspected:
+    asked = "SELECT current_schema(), pg_is_in_recovery(), current_setting('default_transaction_read_only')"
+    place, copies, read_only = connection.execute(sa.text(asked)).one()
+    if place is None:
+        return Inspected(Schema.NEW, "", "the search_path names no schema that is there")
+    schema = _schema(connection)
+    if copies or read_only == "on":
+        return Inspected(schema, place, "the server is a read-only copy" if copies else "it is set to read only")
+    rights = [sa.func.has_schema_privilege(place, "CREATE")]
+    if schema is Schema.PRESENT:
+        rights = [sa.func.has_table_privilege(table, right) for table in metadata.tables for right in RIGHTS]
+    may = all(connection.execute(sa.select(right)).scalar_one() for right in rights)
+    return Inspected(schema, place, "" if may else "this user may not write there")
+
+
+def _schema(connection: sa.Connection) -> Schema:
+    present, known = revisions(connection)
+    there = set(sa.inspect(connection).get_table_names())
+    ours = set(metadata.tables)
+    if present is None:
+        # A migration makes all its tables or none: these are not of this bot.
+        return Schema.FOREIGN if ours & there else Schema.NEW
+    if present in known[1:]:
+        return Schema.OLD
+    if not ours <= there:
+        return Schema.FOREIGN
+    return Schema.PRESENT if present in known else Schema.NEWER

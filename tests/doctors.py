@@ -1,0 +1,50 @@
+"""A bot that is set up well, for the doctor to look at, and what it finds there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot import doctor
+from bot.demo.slack import UserGroup
+from bot.doctor.findings import Finding
+from tests.running import World, utc_now, world
+from wechat_kf import protocol
+
+SIGNING_SECRET = "0123456789abcdef" * 2
+ASKED_OF_SLACK = {"auth.test", "conversations.info", "usergroups.list", "apps.connections.open"}
+ASKED_OF_WECHAT = {protocol.TOKEN, protocol.KF_LIST}
+
+
+@asynccontextmanager
+async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
+    """A bot that is set up as it should be. Whatever the doctor may not do to Slack fails the test."""
+    async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
+        made.invite("bo")
+        made.slack.signing_secret = made.environ["SLACK_SIGNING_SECRET"] = SIGNING_SECRET
+        made.slack.usergroups["S0CARE"] = UserGroup("S0CARE", "care", ("U0MEI", "U0TOM"))
+        made.slack.expect_only(*ASKED_OF_SLACK)
+        yield made
+        assert made.texts == []
+        assert {call.path for call in made.wechat.log} <= ASKED_OF_WECHAT
+        assert not (tmp_path / "kf.db").exists()
+
+
+async def examined(place: World, changed: dict[str, str] | None = None) -> list[Finding]:
+    """What it finds, in this process; and that it quotes no secret."""
+    environ = place.environ | (changed or {})
+    findings = await doctor.examine(environ, [], utc_now)
+    secrets = {environ.get(name, "") for name in doctor.SECRETS} | {"hush"}
+    text = "".join(finding.said + finding.remedy for finding in findings)
+    assert [secret for secret in secrets - {""} if secret in text] == []
+    return findings
+
+
+def about(findings: list[Finding], check: str) -> Finding:
+    [found] = [finding for finding in findings if finding.check == check]
+    return found
+
+
+def wrong(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.verdict == "wrong"]

@@ -1,0 +1,172 @@
+"""What the doctor says of a database, and that it leaves it as it was."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
+
+from bot.doctor import store as examination
+from bot.doctor.findings import Finding, Unset
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.engine import make_engine
+from bot.store.inspection import Schema, inspect
+from tests.conftest import APPID, NOW
+
+UNSET = Unset.of([])
+
+
+async def finding(url: str, *, on_dyno: bool = False) -> Finding:
+    settings = Settings("wx", "secret", "xoxb-1", database_url=url, on_dyno=on_dyno)
+    [found] = (await examination.examine(settings, UNSET)).findings
+    return found
+
+
+async def change(url: str, *statements: str) -> None:
+    engine = make_engine(url)
+    async with engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(sa.text(statement))
+    await engine.dispose()
+
+
+async def tables(url: str) -> list[str]:
+    engine = make_engine(url)
+    async with engine.connect() as connection:
+        names = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+    await engine.dispose()
+    return names
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+async def test_an_empty_or_absent_store_is_fine_and_stays_so(empty_url, tmp_path):
+    found = await finding(empty_url)
+    assert (found.verdict, found.remedy) == ("ok", "")
+    assert found.said.endswith("nothing is in it yet, the first start makes the tables")
+    assert contents(tmp_path) == {}
+    if not empty_url.startswith("sqlite"):
+        assert await tables(empty_url) == []
+
+
+async def test_a_store_of_this_release_is_up_to_date_and_stays_as_it_is(store_url, tmp_path):
+    before = contents(tmp_path)
+    found = await finding(store_url)
+    assert (found.verdict, found.said.endswith("its tables are up to date")) == ("ok", True)
+    assert contents(tmp_path) == before
+
+
+async def test_a_store_in_use_is_read_beside_whoever_uses_it(store, store_url):
+    async with store.begin() as tx:
+        await tx.run(sa.text("INSERT INTO told VALUES ('e', 'k', 0, 'posted', '2026-11-23', NULL)"))
+        assert (await inspect(store_url)).schema is Schema.PRESENT
+
+
+@pytest.mark.parametrize(
+    ("statements", "verdict", "said"),
+    [
+        (["UPDATE alembic_version SET version_num = '0001'"], "ok", "the next start brings its tables up to date"),
+        (["UPDATE alembic_version SET version_num = '9999'"], "ok", "a newer release was here"),
+        (["UPDATE alembic_version SET version_num = 'abc'", "DROP TABLE told"], "wrong", "another program"),
+        (["DROP TABLE told"], "wrong", "has lost tables"),
+        (["DROP TABLE alembic_version"], "wrong", "belongs to another program"),
+    ],
+)
+async def test_how_far_a_store_is_migrated(store_url, statements, verdict, said):
+    await change(store_url, *statements)
+    found = await finding(store_url)
+    assert (found.verdict, said in found.said) == (verdict, True)
+    assert verdict == "ok" or "a database of its own" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("missing/kf.db", "No such file or directory"),
+        ("folder", "Is a directory"),
+        ("file/kf.db", "Not a directory"),
+    ],
+)
+async def test_a_path_that_cannot_be_written_says_why(tmp_path, path, said):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    found = await finding(f"sqlite:///{tmp_path / path}")
+    assert found.verdict == "wrong"
+    assert f"{tmp_path / path} cannot be written ({said})" in found.said
+    assert "DATABASE_URL=sqlite:///PATH" in found.remedy
+
+
+async def test_a_file_of_another_kind_is_no_store(tmp_path):
+    (tmp_path / "kf.db").write_text("# my notes\n" * 100)
+    found = await finding(f"sqlite:///{tmp_path / 'kf.db'}")
+    assert (found.verdict, "file is not a database" in found.said) == ("wrong", True)
+    assert found.remedy.startswith("Move the file away")
+
+
+async def test_sqlite_is_lost_on_a_dyno_and_postgresql_is_not(store_url):
+    found = await finding(store_url, on_dyno=True)
+    assert found.verdict == ("wrong" if store_url.startswith("sqlite") else "ok")
+
+
+async def test_a_log_that_a_killed_process_left_is_read_too(migrated_sqlite, tmp_path):
+    shutil.copy(migrated_sqlite, tmp_path / "used.db")
+    with closing(sqlite3.connect(tmp_path / "used.db", isolation_level=None)) as used:
+        used.execute("UPDATE alembic_version SET version_num = '0001'")
+        for end in ("", "-wal"):
+            shutil.copy(tmp_path / f"used.db{end}", tmp_path / f"kf.db{end}")
+    assert (await inspect(f"sqlite:///{tmp_path / 'kf.db'}")).schema is Schema.OLD
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("ALTER DATABASE {name} SET default_transaction_read_only = on", "it is set to read only"),
+        ("ALTER DATABASE {name} SET search_path TO nowhere", "the search_path names no schema that is there"),
+    ],
+)
+async def test_a_postgresql_that_takes_no_rows_says_why(postgres_url, statement, said):
+    name = postgres_url.partition("?")[0].rsplit("/", 1)[1]
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(statement.format(name=name))
+    found = await finding(postgres_url)
+    assert found.said == f"PostgreSQL cannot be written ({said})"
+    assert "right to write" in found.remedy
+
+
+@pytest.mark.parametrize("migrated", [False, True])
+async def test_a_user_of_postgresql_without_rights_is_told(postgres_url, migrated):
+    if migrated:
+        store = Store.at(postgres_url, APPID)
+        await store.open(NOW)
+        await store.close()
+    guest = f"kf_{uuid.uuid4().hex}"  # roles are the server's, and others may use it
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"CREATE ROLE {guest} LOGIN PASSWORD 'hush'")
+        admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        if migrated:
+            admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {guest}")
+    url = make_url(postgres_url).set(username=guest, password="hush")
+    try:
+        found = await finding(url.render_as_string(hide_password=False))
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            admin.execute(f"DROP OWNED BY {guest}")
+            admin.execute(f"DROP ROLE {guest}")
+    assert found.said == "PostgreSQL cannot be written (this user may not write there)"
+
+
+async def test_a_database_that_is_not_there_is_to_be_created(postgres_url):
+    base, _, query = postgres_url.partition("?")
+    found = await finding(f"{base}_gone?{query}")
+    assert "does not exist" in found.said
+    assert found.remedy.startswith("Create it")
