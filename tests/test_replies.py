@@ -49,6 +49,8 @@ def test_an_unknown_word_with_nothing_near():
         replies.OUT_OF_DATE,
         replies.RESTARTING,
         replies.FAILED,
+        replies.NOT_CHECKED,
+        replies.DATABASE_AWAY,
         replies.unknown("& <!here>", Suggestion("find & <!here>", "kf.list", "v1:find:1:x")),
     ],
 )
@@ -70,3 +72,10 @@ def test_the_kit_makes_what_alerts_need_too():
     message = {"text": "x", "blocks": [kit.actions(button), kit.divider(), kit.section(fields=["*a*\nb"])]}
     assert button["style"] == "primary"
     assert blockkit.problems(message) == []
+
+
+def test_who_may_not_use_kf_is_told_whom_to_ask_and_of_many_only_some():
+    message = replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(200))])
+    content = {"text": message.text, "blocks": message.blocks}
+    assert blockkit.problems(content) == []
+    assert "It is for <!subteam^S0CARE>, <@U0000>, <@U0001>, <@U0002>, <@U0003> and 196 more." in shown(message)[0]
