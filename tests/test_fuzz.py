@@ -163,6 +163,7 @@ async def _serve(folder: Path, found: queue.Queue[Served], stop: threading.Event
             await asyncio.to_thread(stop.wait)
 
 
+@pytest.mark.timeout(max(120, EXAMPLES // 10))
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(arrives=bodies, off=stamps)
 def test_whatever_is_signed_is_acknowledged_or_refused_in_time(served, arrives, off):
