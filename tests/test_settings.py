@@ -117,6 +117,7 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("DATABASE_URL", "postgresql:kf", "sqlite:///PATH or postgresql://"),
         ("DATABASE_URL", "postgres://kf@localhost:port/kf", "sqlite:///PATH or postgresql://"),
         ("DATABASE_URL", "postgres://kf:12#34@localhost/kf", "# ? / @ are written %23 %3F %2F %40"),
+        ("DATABASE_URL", "postgres://kf:12@34@localhost/kf", "# ? / @ are written %23 %3F %2F %40"),
         ("POLL_SECONDS", "0", "1 or more"),
         ("POLL_SECONDS", "-5", "1 or more"),
         ("POLL_SECONDS", "2.5", "a whole number of seconds"),
@@ -407,7 +408,7 @@ def test_an_accepted_heartbeat_is_one_that_the_client_takes(url: str) -> None:
     assert httpx.URL(read(HEARTBEAT_URL=url).heartbeat_url).host
 
 
-@pytest.mark.parametrize("url", ["sqlite:///./数据.db", "postgres://", "postgres://u:p%40@[::1]:5432/kf"])
+@pytest.mark.parametrize("url", ["sqlite:///./数据.db", "postgres://", "postgres://u@h:p%40@[::1]:5432/kf"])
 def test_an_accepted_database_url_is_one_that_the_store_can_read(url: str) -> None:
     assert make_url(read(DATABASE_URL=url).database_url)
 

@@ -167,7 +167,9 @@ def _http(text: str, *, with_query: bool) -> str:
 
 def database_url(text: str) -> str:
     parts = _parts(text)
-    if not DATABASE.match(text) or not parts.scheme or (parts.netloc and parts.fragment):
+    # At a bare # or @ in a password the host begins too early: the rest of it would be looked up, and told.
+    cut = "@" in (parts.password or "") or (parts.netloc and parts.fragment)
+    if not DATABASE.match(text) or not parts.scheme or cut:
         raise ValueError(f"must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; {ESCAPES}")
     if parts.scheme == "sqlite" and parts.path.lstrip("/") in ("", ":memory:"):
         raise ValueError("must name a file: what is told must outlast the process")
