@@ -92,7 +92,8 @@ class Process:
     async def _listen(self) -> Server:
         settings, store = self._parts.settings, self._parts.store
         bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
-        server = Server(site(store.ready if store else _always, bolt, self._metrics if store else None))
+        ready, metrics = store.ready if store else _always, self._metrics if store else None
+        server = Server(site(ready, bolt, metrics, signing_secret=settings.slack_signing_secret))
         await server.listen(settings.host, settings.port)
         return server
 

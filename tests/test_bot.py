@@ -216,7 +216,7 @@ async def post(
     raw = body.encode() if isinstance(body, str) else body
     stamp = str(int(time.time())) if stamp is None else stamp
     if signature is None:
-        signature = sign(raw.decode(), place.slack.signing_secret, stamp) if raw.isascii() else "v0=" + "0" * 64
+        signature = sign(raw, place.slack.signing_secret, stamp)
     headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature, "Content-Type": kind}
     where = f"{url}/slack/events"
     async with aiohttp.ClientSession() as session, session.post(where, data=BytesIO(raw), headers=headers) as got:

@@ -66,7 +66,7 @@ CLICK = urlencode({"payload": '{"type":"block_actions"}'})
 
 async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_again():
     bolt = Bolt()
-    async with guarded(Guard(bolt.dispatch)) as url:
+    async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         headers = signed(CLICK)
         assert [await send(url, CLICK, headers) for _ in range(3)] == [200, 200, 200]
     assert bolt.reached == 1
@@ -74,7 +74,7 @@ async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_ag
 
 async def test_the_same_words_at_another_time_are_another_request():
     bolt, now = Bolt(), int(time.time())
-    async with guarded(Guard(bolt.dispatch)) as url:
+    async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         assert [await send(url, CLICK, signed(CLICK, now - ago)) for ago in range(3)] == [200, 200, 200]
     assert bolt.reached == 3
 
@@ -82,17 +82,25 @@ async def test_the_same_words_at_another_time_are_another_request():
 async def test_a_replay_during_the_first_is_not_carried_out_either():
     bolt = Bolt()
     bolt.pause = 0.1
-    async with guarded(Guard(bolt.dispatch)) as url:
+    async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         headers = signed(CLICK)
         assert set(await asyncio.gather(*(send(url, CLICK, headers) for _ in range(20)))) == {200}
     assert bolt.reached == 1
+
+
+@pytest.mark.parametrize("body", [CLICK, "ssl_check=1&token=anything", "payload=%FF", '{"a":' * 60])
+async def test_what_slack_did_not_sign_is_neither_parsed_nor_handed_on(body):
+    bolt = Bolt()
+    async with guarded(Guard(bolt.dispatch, SECRET)) as url:
+        assert await send(url, body, signed(body) | {"X-Slack-Signature": A}) == 401
+    assert bolt.reached == 0
 
 
 @pytest.mark.parametrize(("first", "seen"), [(401, 401), (500, 400), (0, 400)])
 async def test_what_was_not_carried_out_may_come_again(first, seen):
     bolt = Bolt()
     bolt.status = first
-    async with guarded(Guard(bolt.dispatch)) as url:
+    async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         headers = signed(CLICK)
         assert await send(url, CLICK, headers) == seen
         bolt.status = 200
@@ -118,7 +126,7 @@ def test_what_is_too_old_to_be_let_in_is_forgotten():
 
 async def test_a_body_that_takes_too_long_is_refused_and_holds_up_nobody():
     bolt = Bolt()
-    async with guarded(Guard(bolt.dispatch, body_seconds=0.5)) as url, AsyncExitStack() as stack:
+    async with guarded(Guard(bolt.dispatch, SECRET, body_seconds=0.5)) as url, AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(half_a_request(url)) for _ in range(50)]
         started = time.perf_counter()
         assert await send(url, CLICK, signed(CLICK)) == 200

@@ -52,11 +52,13 @@ class Server:
         await self._runner.cleanup()
 
 
-def site(ready: Ready, bolt: Dispatch | None = None, metrics: Exposition | None = None) -> web.Application:
+def site(
+    ready: Ready, bolt: Dispatch | None = None, metrics: Exposition | None = None, *, signing_secret: str = ""
+) -> web.Application:
     """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
     app = web.Application()
     if bolt:
-        app.router.add_post(SLACK_PATH, Guard(bolt).events)
+        app.router.add_post(SLACK_PATH, Guard(bolt, signing_secret).events)
     _add_health(app, ready)
     if metrics:
         _add_metrics(app, metrics)
