@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from bot.demo.servers import serve_slack
+from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import SlackStandIn
 from bot.ports import Click, Message
 from bot.slack import make_app, register
@@ -73,3 +74,28 @@ async def test_a_connection_on_which_nobody_asks_anything_is_kept():
         before = granted(slack)
         await asyncio.sleep(3 * QUICK.silent)
         assert granted(slack) == before
+
+
+async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left():
+    hung = asyncio.Event()
+
+    async def grant(request: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "url": f"ws://{request.host}/link"})
+
+    async def link(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(autoping=False, autoclose=False)
+        await socket.prepare(request)
+        await hung.wait()  # it reads nothing, not even that the other side wants to go
+        return socket
+
+    slack = web.Application()
+    slack.router.add_post("/api/apps.connections.open", grant)
+    slack.router.add_get("/link", link)
+    async with serve(slack) as url:
+        app = make_app("xoxb-1", "", f"{url}/api/")
+        with pytest.raises(DeadSocketError):
+            await asyncio.wait_for(hold(app, "xapp-1", f"{url}/api/", QUICK), 20)
+        await asyncio.sleep(0)
+        left = [task for task in asyncio.all_tasks() if "slack_sdk" in str(task)]
+        hung.set()
+    assert left == []

@@ -68,10 +68,24 @@ async def _until_silent(app: AsyncApp, app_token: str, api: AsyncWebClient, pati
     except TimeoutError:
         pass
     finally:
+        await _close(handler)
+    return life.signs
+
+
+async def _close(handler: AsyncSocketModeHandler) -> None:
+    """End a connection and all that the SDK started for it, whether or not Slack takes part."""
+    client = handler.client
+    try:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await handler.close_async()  # type: ignore[no-untyped-call]
-    return life.signs
+    finally:
+        # The SDK waits for the other side's farewell first. Without it all else would stay, and a connection that
+        # is still open at Slack's end is sent commands that nobody hears.
+        for task in (client.message_processor, client.current_session_monitor, client.message_receiver):
+            if task:
+                task.cancel()
+        await client.aiohttp_client_session.close()
 
 
 class _Life:
