@@ -8,7 +8,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dotenv import dotenv_values
 
@@ -36,10 +36,16 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock = utc_now) -> i
         from bot.demo.playground.run import main as demo
 
         return demo(given.port, browser=given.browser)
-    if given.command == "doctor":
-        return _doctor(as_json=given.json, clock=clock)
     try:
-        settings = Settings.from_environ(_environ())
+        environ = _environ()
+    except (OSError, UnicodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        print(f"The file .env cannot be read: {why}. Mend it, or move it away.", file=sys.stderr)
+        return 1 if given.command == "doctor" else 2
+    if given.command == "doctor":
+        return _doctor(environ, as_json=given.json, clock=clock)
+    try:
+        settings = Settings.from_environ(environ)
     except SettingsError as exc:
         print(f"{exc}\nEach setting is explained in README.md and .env.example.", file=sys.stderr)
         return 2
@@ -60,12 +66,12 @@ def _run(command: str, settings: Settings, clock: Clock) -> int:
     return asyncio.run(serving)
 
 
-def _doctor(*, as_json: bool, clock: Clock) -> int:
+def _doctor(environ: Mapping[str, str], *, as_json: bool, clock: Clock) -> int:
     from bot import doctor
 
     logging.disable()  # what there is to say is in its findings
     work = doctor.run(
-        _environ(), ambient_proxies=_ambient_proxies(), as_json=as_json, out=sys.stdout, leave=os._exit, clock=clock
+        environ, ambient_proxies=_ambient_proxies(), as_json=as_json, out=sys.stdout, leave=os._exit, clock=clock
     )
     try:
         return asyncio.run(work)
@@ -90,7 +96,11 @@ def _manifest(mode: str, url: str | None, *, link: bool) -> int:
 
 
 def _environ() -> dict[str, str]:
-    """The environment, and below it the file `.env`."""
+    """The environment, and below it the file `.env`.
+
+    Raises:
+        OSError, UnicodeError: the file is there, and cannot be read.
+    """
     environ = {name: value for name, value in dotenv_values(".env").items() if value is not None}
     environ |= os.environ
     for name in BOLT_READS:

@@ -61,6 +61,18 @@ async def told(place: World, number: int = 1) -> None:
     await until(lambda: len(place.texts) >= number)
 
 
+@pytest.mark.parametrize(("command", "expected"), [("web", 2), ("doctor", 1)])
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+async def test_a_file_of_settings_in_another_encoding_is_named(tmp_path, encoding, command, expected):
+    (tmp_path / ".env").write_text("# 客服\nWECHAT_SECRET=HUSH\n", encoding=encoding)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, stderr=-1
+    )
+    _, err = await process.communicate()
+    assert err == b"The file .env cannot be read: it is not UTF-8. Mend it, or move it away.\n"
+    assert process.returncode == expected
+
+
 async def test_a_file_of_settings_is_read_and_never_wins(quick, tmp_path):
     (tmp_path / ".env").write_text("POLL_SECONDS=soon\nLOG_LEVEL=loud\nWECHAT_APPID=wx\n")
     process = await asyncio.create_subprocess_exec(
