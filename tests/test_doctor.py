@@ -68,7 +68,7 @@ async def test_without_any_setting_each_is_named_with_where_it_is_found():
         assert f"{name} is not set" in out
     assert "→ Slack app settings, OAuth & Permissions" in out
     assert "not checked: SLACK_BOT_TOKEN is not set" in out
-    assert "not checked: WECHAT_APPID and WECHAT_SECRET" in out
+    assert "not checked: WECHAT_APPID and WECHAT_SECRET are not" in out
     assert "5 things are wrong." in out
 
 

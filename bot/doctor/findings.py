@@ -81,8 +81,9 @@ class Unset:
         missing = [name for name in names if name in self.problems]
         if not missing:
             return None
-        states = {"is not set" if not self.problems[name].why else "is malformed" for name in missing}
-        return unknown(check, f"not checked: {' and '.join(missing)} {' or '.join(sorted(states))}")
+        states = {"malformed" if self.problems[name].why else "not set" for name in missing}
+        verb = "is" if len(missing) == 1 else "are"
+        return unknown(check, f"not checked: {' and '.join(missing)} {verb} {' or '.join(sorted(states))}")
 
 
 async def guarded(check: str, work: Coroutine[Any, Any, Report], within: float) -> Report:
