@@ -86,7 +86,8 @@ async def test_a_check_that_fails_says_nothing_of_what_it_looks_at(work, said):
         (Later(10, "ClientConnectorDNSError"), "wrong", "slack.com cannot be reached"),
         (Unknown("ServerDisconnectedError"), "wrong", "slack.com cannot be reached"),
         (Unknown("TimeoutError"), "wrong", "slack.com does not answer in time"),
-        (Unknown("HTTP 502"), "wrong", "something else than Slack answers at slack.com"),
+        (Unknown("HTTP 404"), "wrong", "something else than Slack answers at slack.com"),
+        (Unknown("HTTP 503"), "wrong", "slack.com is in trouble, or a proxy on the way there"),
     ],
 )
 def test_why_slack_is_not_there(said, verdict, words):

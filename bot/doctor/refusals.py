@@ -45,6 +45,9 @@ def unreached(host: str, said: Later | Unknown) -> Finding:
     elif said.error in TLS:
         what = f"{host} shows a certificate that this machine does not trust"
         remedy = "Set the clock, install the system's certificates, or mend the proxy that stands in between."
+    elif said.error.startswith("HTTP 5"):
+        what = f"{host} is in trouble, or a proxy on the way there"
+        remedy = "See slack-status.com, and run this again in a while. If it stays, look at SLACK_API_URL."
     elif isinstance(said, Later) or said.error.startswith(("Client", "Server")):
         what, remedy = f"{host} cannot be reached", _network(host)
     else:
