@@ -69,6 +69,14 @@ async def test_odd_answers_of_slack_become_findings(place, method, fault):
     assert about(findings, "customer service").verdict == "ok"
 
 
+async def test_while_slack_does_not_answer_all_that_hangs_on_it_is_named_as_not_checked(place):
+    place.slack.arm("auth.test", http_error(503))
+    findings = await examined(place)
+    assert about(findings, "Slack").verdict == "wrong"
+    for check in ("Slack token", "Slack scopes", "alert channel"):
+        assert about(findings, check).said == "not checked: Slack did not answer"
+
+
 @pytest.mark.parametrize("kind", [Kind.HTML, Kind.TRUNCATED, Kind.DOWN, Kind.OTHER_LIST, Kind.ERRCODE])
 @pytest.mark.parametrize("path", sorted(ASKED_OF_WECHAT))
 async def test_odd_answers_of_wechat_become_findings(place, path, kind):

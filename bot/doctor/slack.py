@@ -30,7 +30,8 @@ async def examine(settings: Settings, unset: Unset, session: Session, clock: Clo
     bot = await who(client, SECONDS)
     now = clock()
     if isinstance(bot, Later | Unknown):
-        left_out = _left_out(settings, "Slack did not answer")
+        why_not = "Slack did not answer"
+        left_out = unknown("Slack token", f"not checked: {why_not}"), *_left_out(settings, why_not)
         return Report((refusals.unreached(host, bot), *left_out), slack_reached=False)
     reached = well("Slack", f"{host} answers")
     if isinstance(bot, No):
