@@ -12,8 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.demo.process import free_port
 from bot.demo.servers import serve
 from bot.demo.slack import sign
+from bot.web import Server, site
 from bot.web.guard import MAX_AGE, SLACK_PATH, Guard, Replays
 
 SECRET = "stand-in"
@@ -147,3 +149,30 @@ async def half_a_request(url: str) -> AsyncIterator[asyncio.StreamReader]:
         yield reader
     finally:
         writer.close()
+
+
+NO_HTTP = {
+    "a header": "X-HUSH\x00: response_url=HUSH\r\n\r\n",
+    "a chunk": "Transfer-Encoding: chunked\r\n\r\nresponse_url=HUSH\r\n",
+    "a length": "Content-Length: 1\r\nContent-Length: 2\r\n\r\nresponse_url=HUSH",
+    "a compression": "Content-Encoding: deflate\r\nContent-Length: 17\r\n\r\nresponse_url=HUSH",
+}
+
+
+@pytest.mark.parametrize("rest", NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_refused_and_not_logged(caplog, rest):
+    async def ready() -> bool:
+        return True
+
+    server, port = Server(site(ready, Bolt().dispatch, signing_secret=SECRET)), free_port()
+    await server.listen("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        head = "".join(f"{name}: {value}\r\n" for name, value in signed("").items())
+        writer.write(f"POST {SLACK_PATH} HTTP/1.1\r\nHost: x\r\n{head}{rest}".encode())
+        assert b" 400 " in await reader.readline()
+        await reader.read()
+    finally:
+        writer.close()
+        await server.close()
+    assert caplog.text == ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from bot.metrics import CONTENT_TYPE
 from bot.web.guard import SLACK_PATH, Dispatch, Guard
@@ -29,6 +31,7 @@ class Server:
     """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
 
     def __init__(self, app: web.Application) -> None:
+        logging.getLogger("aiohttp.server").addFilter(_is_a_fault_of_ours)
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
 
     async def listen(self, host: str, port: int) -> None:
@@ -50,6 +53,12 @@ class Server:
 
     async def close(self) -> None:
         await self._runner.cleanup()
+
+
+def _is_a_fault_of_ours(record: logging.LogRecord) -> bool:
+    """Not what is no HTTP: it is answered with a 400, anybody may send it, and aiohttp's error quotes its bytes."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 def site(
