@@ -31,9 +31,10 @@ TALKATIVE = (
     "alembic",
     "psycopg",
 )
+SLASHES = r"(?::|%3[Aa])(?:\\?/|%2[Ff]){2}"  # of a URL: plain, as JSON may write it, or as forms do
 SECRET = re.compile(
     r"(access_token=|secret=|appsecret=)[^\s&\"']+"
-    r"|(https?://hooks\.slack\.com/|wss://)\S+"
+    rf"|(https?{SLASHES}hooks\.slack(?:-gov)?\.com|wss{SLASHES})\S+"
     r"|(xox[a-z]-|xapp-)[A-Za-z0-9-]+"
     r"|(://[^\s:/@]*:)[^\s@/]+(?=@)"
 )

@@ -30,6 +30,9 @@ def line(message: object, *secrets: str, error: Exception | None = None, form: F
     [
         "https://api.weixin.qq.com/cgi-bin/x?access_token=87_SECRET&n=1",
         "https://hooks.slack.com/commands/T1/SECRET",
+        "https://hooks.slack-gov.com/commands/T1/SECRET",
+        "response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1%2FSECRET",
+        '{"response_url":"https:\\/\\/hooks.slack.com\\/commands\\/T1\\/SECRET"}',
         "wss://wss-primary.slack.com/link/?ticket=SECRET",
         "xoxb-1-SECRET",
         "xapp-1-SECRET",
