@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import pytest
 
 from bot.__main__ import _parser
+from bot.web import SLACK_PATH
 from tests.documents import Code, Document, document, documents
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
 from tests.test_house import ROOT
@@ -103,6 +104,11 @@ def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
     assert service["RestartPreventExitStatus"] == "2"  # of settings that make no sense
     assert service["Restart"] == "always"
     assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_the_proxy_in_front_lets_through_what_slack_calls_and_the_page_that_the_readme_opens() -> None:
+    block = next(block.text for block in document("docs/deploy.md").code if "reverse_proxy" in block.text)
+    assert re.findall(r"@open path (.+)", block) == [f"/ {SLACK_PATH}"]
 
 
 # Both READMEs
