@@ -119,6 +119,7 @@ def configure(level: str, secrets: Sequence[str], form: Format = "text") -> None
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(OneLine(secrets, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)  # of libraries: they would print several lines that nobody masks
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 

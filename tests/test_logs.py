@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import sys
+import warnings
 
 import pytest
 
@@ -61,10 +62,31 @@ def test_the_log_goes_to_stdout_and_talkative_libraries_are_quiet_at_every_level
         logging.getLogger("httpx").info("GET https://…?access_token=1")
         logging.getLogger("slack_sdk.web").debug("a body")
     finally:
-        logging.getLogger().handlers[:], _ = before
-        logging.getLogger().setLevel(before[1])
+        restore(before)
     (only,) = capsys.readouterr().out.splitlines()
     assert only.endswith("DEBUG bot ours •••")
+
+
+def restore(before: tuple[list[logging.Handler], int]) -> None:
+    logging.captureWarnings(False)
+    logging.getLogger().handlers[:], _ = before
+    logging.getLogger().setLevel(before[1])
+
+
+def test_a_warning_of_a_library_is_a_line_like_any_other(capsys):
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        try:
+            configure("INFO", ["hush-hush"])
+            warnings.warn("not accepted:\nhush-hush", stacklevel=1)
+        finally:
+            restore(before)
+    out, err = capsys.readouterr()
+    (only,) = out.splitlines()
+    assert " WARNING py.warnings " in only
+    assert "hush-hush" not in out
+    assert err == ""
 
 
 # Fields
