@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, State
+from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, State, having
 
 
 def advance(
@@ -56,7 +56,7 @@ def by_the_clock(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[
     leads = passed_leads(episode, now, policy)
     if episode.snoozed and not _is_over(episode, leads, now, policy):
         return episode, ()
-    episode = replace(episode, snoozed=None)
+    episode = having(episode, snoozed=None)
     news = _lead_news(episode, leads, policy)
     return Change.telling(episode, episode, news).after, news
 

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, TypeVar
 
 from bot.quiet import Quiet
 from wechat_kf import Invitation, KfAccount
+
+V = TypeVar("V")
 
 NOBODY = Invitation(invite_wx="", status="", expires_at=None)
 
@@ -182,7 +185,7 @@ class Episode:
         return any(event.key == (kind, lead) for event in self.told)
 
     def without_doubt(self) -> Episode:
-        return replace(self, doubt="", doubt_reads=0)
+        return having(self, doubt="", doubt_reads=0)
 
     @property
     def tightest_lead(self) -> timedelta | None:
@@ -201,7 +204,14 @@ class Change:
     @classmethod
     def telling(cls, before: Episode | None, after: Episode, news: tuple[Event, ...]) -> Change:
         """A change whose news are noted in the episode, so that they are never news again."""
-        return cls(before, replace(after, told=after.told + news), news)
+        return cls(before, having(after, told=after.told + news), news)
+
+
+def having(value: V, **parts: Any) -> V:
+    """The value with these parts: itself when it has them already, as most have in most looks."""
+    if all(getattr(value, name) == part for name, part in parts.items()):
+        return value
+    return replace(value, **parts)  # type: ignore[type-var]  # all of ours are dataclasses
 
 
 def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime) -> str:

@@ -22,6 +22,7 @@ from bot.episodes import (
     Seen,
     State,
     episode_id,
+    having,
     seen,
 )
 from wechat_kf import Invitation, KfAccount
@@ -118,7 +119,7 @@ class _Look:
         if mine is None:
             return [*changes, self._begin(account, invitation, what)]
         after = _with_facts(mine, account, invitation.expires_at or mine.expires_at)
-        return changes + self._settle(mine, self._apply(replace(after, latest=True), what, invitation.status))
+        return changes + self._settle(mine, self._apply(having(after, latest=True), what, invitation.status))
 
     def _belongs(self, episodes: list[Episode], latest: Episode | None, invitation: Invitation) -> Episode | None:
         if latest and _continues(latest, invitation, self.policy):
@@ -223,7 +224,7 @@ def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> 
 
 
 def _with_facts(episode: Episode, account: KfAccount, expires_at: datetime | None) -> Episode:
-    return replace(
+    return having(
         episode,
         expires_at=expires_at,
         kf_account=account.kf_account,

@@ -35,6 +35,8 @@ class Ledger:
         Raises:
             sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
         """
+        if not changes and first is None:
+            return  # as after nearly every look
         roots = await rows.roots(tx, [change.after.id for change in changes])
         drafts = plan(changes, roots, self.policy, now, first=first)
         written = await self.add(tx, drafts, changes, now)

@@ -75,7 +75,7 @@ class Health:
 
 def after_good(health: Health, now: datetime) -> Health:
     """A read succeeded. What a person mended is over at once, a silence after two reads."""
-    good = health.good_reads + 1
+    good = min(health.good_reads + 1, GOOD_READS)  # more says nothing more, and need not be written down
     incident = health.incident
     if incident and not incident.over_at:
         needed = GOOD_READS if incident.cause is Cause.SOURCE_DOWN else 1

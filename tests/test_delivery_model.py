@@ -92,6 +92,7 @@ class Nights(RuleBasedStateMachine):
 
     @rule(worker=st.integers(0, 1))
     def a_bot_is_restarted(self, worker: int) -> None:
+        self._run(self.bots[worker].store.close())
         self.bots[worker] = self._bot()
 
     @rule(seconds=st.sampled_from([1, 12, 50, 60, 331, 3600, 6 * 3600]), worker=st.integers(0, 1))
@@ -128,6 +129,8 @@ class Nights(RuleBasedStateMachine):
             try:
                 self._end()
             finally:
+                for bot in self.bots:
+                    self._run(bot.store.close())
                 self.runner.close()
                 shutil.rmtree(self.folder)
 

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import sys
 import textwrap
+import threading
+from contextlib import closing
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from bot.store import Store, StoreError, memory
+from bench.closed import fill
+from bot.store import Store, StoreError, figures, memory, rows, views
 from bot.store.engine import database_url
 from bot.store.rows import storable
 from bot.store.tables import meta, metadata
+from bot.tasks import in_time
 from tests.accounts import account, invited
 from tests.conftest import APPID, NOW
 
+HOUR = timedelta(hours=1)
 ROOT = Path(__file__).parents[1]
 
 
@@ -160,3 +169,92 @@ def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_t
     assert (odd.kf_account, odd.invitation.invite_wx, odd.invitation.status) == ("bo@harbour_tea", "bo?", "waiting")
     assert odd.kf_openid is None
     assert storable(account()) == account()
+
+
+async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
+    path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
+    store = Store.at(f"sqlite:///{path}", APPID)
+    await store.open(NOW)
+    for part in tmp_path.glob("kf.db*"):
+        part.unlink()
+    with pytest.raises(StoreError):  # the connection still has the old file open, and would take this for nobody
+        await _poll_at(store, NOW + HOUR)
+    assert not store.migrated
+    await store.open(NOW)
+    await _poll_at(store, NOW + HOUR)
+    other = Store.at(f"sqlite:///{path}", APPID)
+    async with other.begin() as tx:
+        assert (await memory.recall(tx)).next_poll_at == NOW + HOUR
+    await other.close()
+    await store.close()
+
+
+async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from_it(tmp_path, migrated_sqlite):
+    path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
+    store = Store.at(f"sqlite:///{path}", APPID)
+    await store.open(NOW)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await in_time(_poll_at(store, NOW), 0.1)
+    other.execute("ROLLBACK")
+    other.close()
+    await in_time(_poll_at(store, NOW + HOUR), 3)
+    await store.close()
+
+
+async def test_many_transactions_at_once_wait_for_each_other_in_one_connection(tmp_path, migrated_sqlite):
+    store = Store.at(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'kf.db')}", APPID)
+    await store.open(NOW)
+    threads = threading.active_count()
+    await asyncio.gather(*(_poll_at(store, NOW) for _ in range(50)))
+    assert threading.active_count() == threads
+    await store.close()
+
+
+async def _poll_at(store: Store, when: datetime) -> None:
+    async with store.begin() as tx:
+        await memory.poll_at(tx, when)
+
+
+async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
+    path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
+    store = Store.at(f"sqlite:///{path}", APPID)
+    before = await _steps(store, path)
+    await fill(store, APPID, 3000)
+    after = await _steps(store, path)
+    await store.close()
+    assert {name: after[name] for name in after if after[name] > before[name] + 1000} == {}
+
+
+async def _steps(store: Store, path: Path) -> dict[str, int]:
+    """By question, the steps of SQLite's machine that the answer takes."""
+    asked: list[tuple[str, Any]] = []
+    engine = store._engine.sync_engine
+    note = partial(sa.event.listen, engine, "before_cursor_execute")
+    note(lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)))
+    questions = {
+        "latest": lambda tx: rows.latest(tx, ["kf1@harbour_tea", "kf2@harbour_tea"]),
+        "due": lambda tx: rows.due(tx, NOW),
+        "snoozed": rows.snoozed,
+        "earlier": lambda tx: rows.earlier(tx, [("kf1@harbour_tea", "bo")]),
+        "with ids": lambda tx: rows.with_ids(tx, ["a", "b"]),
+        "living": lambda tx: views.living(tx, NOW),
+        "waiting": lambda tx: figures.is_any_unsent(tx),
+    }
+    steps = dict.fromkeys(questions, 0)
+    with closing(sqlite3.connect(path)) as connection:
+        for name, question in questions.items():
+            asked.clear()
+            async with store.begin() as tx:
+                await question(tx)
+
+            def count(name: str = name) -> None:
+                steps[name] += 10
+
+            connection.set_progress_handler(count, 10)
+            for statement, values in asked:
+                if statement.startswith("SELECT"):
+                    connection.execute(statement, values).fetchall()
+    return steps

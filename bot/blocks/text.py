@@ -51,6 +51,7 @@ _MARKUP = regex.compile(
     r"|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])"  # between letters or digits it stays: IDs are copied
     r"|:(?=[^\s:：]+:)|(?<=:[^\s:：]+):"  # both colons of :tada:
 )
+_GRAPHEME = regex.compile(r"\X")
 _QUOTES = str.maketrans(dict.fromkeys("‘’‛", "'") | dict.fromkeys("“”„‟", '"'))
 
 
@@ -82,7 +83,9 @@ def visible(text: str) -> str:
 
 def cut(text: str, limit: Limit) -> str:
     """Cut between graphemes, never inside one, and end with `…` what was longer."""
-    graphemes = regex.findall(r"\X", text)
+    if len(text) <= limit.graphemes and units(text) <= limit.units:
+        return text  # it has no more graphemes than characters
+    graphemes = _GRAPHEME.findall(text)
     if len(graphemes) <= limit.graphemes and units(text) <= limit.units:
         return text
     kept, room = "", limit.units - 1
@@ -132,7 +135,7 @@ def id_of(wechat_id: str | None) -> str:
 
 def masked(wechat_id: str | None) -> str:
     """A WeChat ID as a channel may see it: `bo•••le`. Bullets, because asterisks are markup."""
-    whole = regex.findall(r"\X", id_of(wechat_id))
+    whole = _GRAPHEME.findall(id_of(wechat_id))
     return "".join([*whole[:2], "•••", *whole[-2:]]) if len(whole) > 7 else "•••"
 
 

@@ -8,6 +8,7 @@ from bot.delivery.edits import Edits
 from bot.delivery.looks import Looks
 from bot.delivery.means import Means
 from bot.delivery.posts import GAP, Posts
+from bot.store import figures
 
 __all__ = ["Delivery", "Means"]
 
@@ -31,7 +32,10 @@ class Delivery:
         """
         if not self._store.migrated:
             return None  # the watcher opens it
-        looked = not stopping() and await self.looks.next()
-        posted = not stopping() and await self.posts.next()
+        async with self._store.begin() as tx:
+            # There mostly is none, and to try for one takes two transactions.
+            busy = await figures.is_any_unsent(tx)
+        looked = busy and not stopping() and await self.looks.next()
+        posted = busy and not stopping() and await self.posts.next()
         await self.edits.due(stopping)
         return GAP.total_seconds() if posted or looked else None

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 BUSY_SECONDS = 5  # how long SQLite waits for another process's transaction
+QUEUE_SECONDS = 15  # and how long for those of its own; a burst of clicks is rather late than refused
 CONNECT_SECONDS = 5
 HANG_SECONDS = 10
 LOOPBACK = {None, "", "localhost", "127.0.0.1", "::1"}
 MIGRATION_LOCK = 0x6B66_626F_74  # any number, the same in every process
+FILE = "file"  # in a connection's record: name and identity of the file that it has open
 
 
 def database_url(text: str) -> sa.URL:
@@ -38,9 +44,17 @@ def make_engine(text: str) -> AsyncEngine:
     url = database_url(text)
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
-            url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}, poolclass=sa.NullPool
+            url,
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
+            # One connection, and kept: a file, a thread and two pragmas for each transaction cost twice what most
+            # of them do. SQLite lets one at a time write anyway, and to queue here is fairer than its polling.
+            poolclass=sa.AsyncAdaptedQueuePool,
+            pool_size=1,
+            max_overflow=0,
+            pool_timeout=QUEUE_SECONDS,
         )
         sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine.sync_engine, "checkout", _leave_a_lost_file)
         sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
         return engine
     return create_async_engine(
@@ -71,27 +85,57 @@ async def migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(_upgrade)
 
 
-def _upgrade(connection: sa.Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
+def revisions(connection: sa.Connection) -> tuple[str | None, list[str]]:
+    """The revision of a database, None before the first; and those that this release knows, the newest first."""
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", "bot.store:migrations")
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    present = MigrationContext.configure(connection).get_current_revision()
+    known = [script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()]
+    return MigrationContext.configure(connection).get_current_revision(), known
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    from alembic import command
+
+    present, known = revisions(connection)
     if present is not None and present not in known:
         # A newer release was here, and this one was rolled back to. Migrations only add: its tables still fit.
         return
-    command.upgrade(config, "head")
+    command.upgrade(_config(connection), "head")
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _config(connection: sa.Connection) -> Config:
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", "bot.store:migrations")
+    return config
+
+
+def _prepare_sqlite(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # a told message must survive a power cut
+    cursor.execute("PRAGMA database_list")
+    name = cursor.fetchone()[2]
     cursor.close()
+    record.info[FILE] = name, _identity(name)
+
+
+def _leave_a_lost_file(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
+    """Open the file anew when another one stands in its place, or none: what is written into a lost one is lost."""
+    name, identity = record.info[FILE]
+    if _identity(name) != identity:
+        raise sa.exc.DisconnectionError("the database is another file now")
+
+
+def _identity(name: str) -> tuple[int, int] | None:
+    """What tells a file from another of the same name; None when there is none."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

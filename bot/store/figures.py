@@ -44,6 +44,12 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
     return Waiting(queued.number, queued.oldest, by_reason.get(Dead.REFUSED, 0), by_reason.get(Dead.UNCONFIRMED, 0))
 
 
+async def is_any_unsent(tx: Tx) -> bool:
+    """Whether a message waits, or its outcome is unknown."""
+    unsent = sa.select(message.c.id).where(message.c.appid == tx.appid, message.c.status.in_(UNSENT))
+    return (await tx.run(unsent.limit(1))).first() is not None
+
+
 async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = None) -> bool:
     """Whether a message waits for more than five minutes. What quiet hours held counts from their end.
 

@@ -89,6 +89,8 @@ async def note_empty(tx: Tx, empty_reads: int) -> None:
 
 async def note_health(tx: Tx, before: Health, after: Health) -> None:
     """Write down how reads go, and the incident if it changed."""
+    if after == before:
+        return
     change = after.incident
     values = {"failed_reads": after.failed_reads, "good_reads": after.good_reads}
     await _note(tx, **values, incident=change.id if change else None)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.deadlines import next_timer
-from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, State
+from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, State, having
 from bot.outbox import Root, Shape, Status
 from bot.store import Tx, queue, views
 from bot.store.tables import episode, message, told
@@ -19,6 +18,7 @@ from wechat_kf import KfAccount
 
 INVITATION = "invitation"
 LONGEST_KEY = 200  # characters; WeChat's own stay under 64
+_one = episode.alias("one")
 _OPEN = tuple(state for state in State if not state.closed)
 _KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state", "acked", "snoozed"))
 
@@ -27,8 +27,8 @@ def storable(account: KfAccount) -> KfAccount:
     """The account without what no database takes: NUL and lone surrogates, both possible in JSON."""
     invitation = account.invitation
     if invitation:
-        invitation = replace(invitation, invite_wx=_key(invitation.invite_wx), status=plain(invitation.status))
-    return replace(
+        invitation = having(invitation, invite_wx=_key(invitation.invite_wx), status=plain(invitation.status))
+    return having(
         account,
         kf_account=_key(account.kf_account),
         kf_nick=plain(account.kf_nick),
@@ -50,26 +50,34 @@ def plain(text: str) -> str:
 
 async def latest(tx: Tx, seats: Iterable[str]) -> list[Episode]:
     """The newest episode of each of these seats, and every one that is open: its seat may be gone."""
-    wanted = sa.or_(episode.c.state.in_(_OPEN), episode.c.seat.in_(list(seats)))
-    return await _episodes(tx, sa.and_(episode.c.latest, wanted))
+    # Two questions with an index each: asked both at once, SQLite goes through every seat that ever was.
+    newest = _ids(tx, _one.c.latest, _one.c.seat.in_(list(seats)))
+    return await _read(tx, newest.union(_ids(tx, _one.c.latest, _one.c.state.in_(_OPEN))))
+
+
+def _ids(tx: Tx, *where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
+    return sa.select(_one.c.id).where(_one.c.appid == tx.appid, _one.c.kind == INVITATION, *where)
 
 
 async def earlier(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
     """The remembered episodes of these (seat, `invite_wx`)."""
     if not pairs:
         return []
-    wanted = sa.tuple_(episode.c.seat, episode.c.invite_wx).in_(pairs)
-    return await _episodes(tx, sa.and_(sa.not_(episode.c.latest), wanted))
+    # Not as pairs, for which SQLite uses no index.
+    seats, people = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
+    ids = _ids(tx, sa.not_(_one.c.latest), _one.c.seat.in_(seats), _one.c.invite_wx.in_(people))
+    return [found for found in await _read(tx, ids) if (found.seat, found.invite_wx) in pairs]
 
 
 async def due(tx: Tx, now: datetime) -> list[Episode]:
     """The episodes for which the clock alone has something to say."""
-    return await _episodes(tx, sa.and_(episode.c.latest, episode.c.next_timer_at <= now))
+    return await _read(tx, _ids(tx, _one.c.latest, _one.c.next_timer_at <= now))
 
 
 async def snoozed(tx: Tx) -> list[Episode]:
     """The invitations that somebody has snoozed, the one that wakes first in front."""
-    found = await _episodes(tx, sa.and_(episode.c.latest, episode.c.snoozed.is_not(None)))
+    asleep = sa.and_(_one.c.latest, _one.c.state == State.WAITING, _one.c.snoozed.is_not(None))
+    found = await _read(tx, _ids(tx, asleep))
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
 
@@ -81,17 +89,18 @@ async def note_told(tx: Tx, tellers: Mapping[tuple[str, Event], str | None], now
 
 async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
     wanted = list(dict.fromkeys(ids))
-    return {found.id: found for found in await _episodes(tx, episode.c.id.in_(wanted))} if wanted else {}
+    return {found.id: found for found in await _read(tx, wanted)} if wanted else {}
 
 
-async def _episodes(tx: Tx, where: sa.ColumnElement[bool]) -> list[Episode]:
-    mine = sa.and_(episode.c.appid == tx.appid, episode.c.kind == INVITATION, where)
-    found = (await tx.run(sa.select(episode).where(mine))).mappings().all()
+async def _read(tx: Tx, ids: Sequence[str] | sa.SelectBase) -> list[Episode]:
+    """The episodes of this account with these ids, and what was told of them."""
+    rows = (await tx.run(sa.select(episode).where(episode.c.id.in_(ids)))).mappings()
+    # Not asked for: SQLite would go by the account instead of the ids.
+    found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
     events: dict[str, list[Event]] = {}
     if found:
-        ids = sa.select(episode.c.id).where(mine)
-        rows = await tx.run(sa.select(told).where(told.c.episode_id.in_(ids)).order_by(told.c.at))
-        for row in rows.mappings():
+        known = told.c.episode_id.in_(list(found))
+        for row in (await tx.run(sa.select(told).where(known).order_by(told.c.at))).mappings():
             event = Event(Kind(row["kind"]), timedelta(seconds=row["lead_seconds"]), How(row["how"]))
             events.setdefault(row["episode_id"], []).append(event)
     return [
@@ -102,7 +111,7 @@ async def _episodes(tx: Tx, where: sa.ColumnElement[bool]) -> list[Episode]:
             snoozed=_hand(row["snoozed"]),
             told=tuple(events.get(row["id"], ())),
         )
-        for row in found
+        for row in found.values()
     ]
 
 

@@ -78,6 +78,8 @@ episode = sa.Table(
     sa.Column("acked", sa.JSON(none_as_null=True)),  # who and when
     sa.Column("snoozed", sa.JSON(none_as_null=True)),  # who, when and until when
     sa.Index("episode_latest", "appid", "kind", "latest"),
+    sa.Index("episode_open", "appid", "kind", "latest", "state"),
+    sa.Index("episode_newest", "appid", "kind", "latest", "seat"),
     sa.Index("episode_seat", "appid", "seat", "invite_wx"),
     sa.Index("episode_timer", "appid", "next_timer_at"),
 )
