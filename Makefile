@@ -1,13 +1,14 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench torture fuzz docs screenshots lock format clean
+.PHONY: help demo test bench soak torture fuzz docs screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
-	@echo "make bench   measure, and write bench/RESULTS.md"
+	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
+	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make torture kill the bot 200 times: nothing lost, nothing told twice (TORTURE=\"--seed 1\")"
 	@echo "make docs    draw docs/architecture.md anew, from the imports"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
@@ -55,7 +56,11 @@ test: $(VENV)/.dev
 	$(BIN)/coverage report --include='wechat_kf/*,bot/invitations.py,bot/deadlines.py,bot/episodes.py' --fail-under=100
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --write bench/RESULTS.md
+
+soak: MINUTES ?= 10
+soak: $(VENV)/.dev
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) --write bench/SOAK.md $(SOAK)
 
 torture: $(VENV)/.dev
 	$(BIN)/python -m bench.torture --write bench/TORTURE.md $(TORTURE)

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import statistics
 import sys
 import time
-from urllib.parse import urlencode, urlsplit
+from collections.abc import Sequence
+from itertools import count
+from urllib.parse import urlsplit
 
-from bot.demo.slack import sign
+from bench.scene import signed
 
-WARM_UP = 200
-REST = 0.004  # seconds: what follows an acknowledgement must not run into the next one
+ROUNDS = 5
+EACH = 1000  # acknowledgements of each app in a round
+WARM_UP = 300
+REST = 0.012  # seconds: the answer that follows an acknowledgement must be over when the next command comes
+
+
+async def take(
+    secret: str, response_url: str, *urls: str, rounds: int = ROUNDS, each: int = EACH, warm_up: int = WARM_UP
+) -> list[list[list[float]]]:
+    """Milliseconds from sending `/kf help` to its 200, by app and round. The apps take turns."""
+    arguments = (secret, response_url, str(rounds), str(each), str(warm_up), *urls)
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.acks", *arguments), stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await client.communicate()
+    times: list[list[list[float]]] = json.loads(printed)
+    return times
+
+
+def percentile(values: Sequence[float], per_cent: int) -> float:
+    return statistics.quantiles(values, n=100)[per_cent - 1]
+
+
+def typical(rounds: Sequence[Sequence[float]], per_cent: int) -> float:
+    """The median of the rounds' percentiles: a round that something else disturbed does not count."""
+    return statistics.median(percentile(one, per_cent) for one in rounds)
+
+
+def ratio(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]], per_cent: int) -> float:
+    """How the first compare with the others, round by round; the median of that."""
+    pairs = zip(rounds, others, strict=True)
+    return statistics.median(percentile(one, per_cent) / percentile(other, per_cent) for one, other in pairs)
 
 
 def connect(url: str) -> http.client.HTTPConnection:
@@ -19,14 +53,8 @@ def connect(url: str) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(parts.hostname or "", parts.port)
 
 
-def ack(connection: http.client.HTTPConnection, body: str, secret: str) -> float:
+def ack(connection: http.client.HTTPConnection, body: str, headers: dict[str, str]) -> float:
     """Milliseconds from sending a signed command to its 200."""
-    stamp = str(int(time.time()))
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "X-Slack-Request-Timestamp": stamp,
-        "X-Slack-Signature": sign(body, secret, stamp),
-    }
     began = time.perf_counter()
     connection.request("POST", "/slack/events", body, headers)
     response = connection.getresponse()
@@ -38,34 +66,26 @@ def ack(connection: http.client.HTTPConnection, body: str, secret: str) -> float
 
 
 def main() -> None:
-    """Arguments: a secret, a response_url, how many pairs, and the addresses; prints a list of times for each."""
-    secret, response_url, pairs, *urls = sys.argv[1:]
-    fields = {
-        "token": "x",
-        "team_id": "T0001",
-        "team_domain": "bench",
-        "channel_id": "C0CARE",
-        "channel_name": "care",
-        "user_id": "U0MEI",
-        "user_name": "mei",
-        "command": "/kf",
-        "text": "help",
-        "api_app_id": "A0001",
-        "is_enterprise_install": "false",
-        "response_url": response_url,
-        "trigger_id": "1.2.3",
-    }
-    body = urlencode(fields)
+    """Arguments: a secret, a response_url, rounds, how many each and before, the addresses; prints the times."""
+    secret, response_url, rounds, each, warm_up, *urls = sys.argv[1:]
     connections = [connect(url) for url in urls]
-    times: list[list[float]] = [[] for _ in urls]
-    for number in range(WARM_UP + int(pairs)):
-        places = range(len(urls)) if number % 2 else reversed(range(len(urls)))
-        for place in places:
-            taken = ack(connections[place], body, secret)
-            if number >= WARM_UP:
-                times[place].append(taken)
+    numbers = count()
+
+    def turn() -> list[float]:
+        """One command to each app; who is first changes."""
+        number = next(numbers)
+        times = [0.0] * len(urls)
+        places = [*range(len(urls))]
+        for place in places if number % 2 else reversed(places):
+            body, headers = signed(secret, "help", response_url, f"{number}.{place}")
+            times[place] = ack(connections[place], body, headers)
             time.sleep(REST)
-    print(json.dumps(times))
+        return times
+
+    for _ in range(int(warm_up)):
+        turn()
+    found = [[*zip(*(turn() for _ in range(int(each))), strict=True)] for _ in range(int(rounds))]
+    print(json.dumps([*zip(*found, strict=True)]))
 
 
 if __name__ == "__main__":

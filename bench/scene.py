@@ -1,0 +1,108 @@
+"""What all figures are measured in: a WeChat with a hundred accounts, a Slack, and the way that leads to both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from bot.demo.servers import serve, serve_slack, serve_wechat
+from bot.demo.slack import Channel, SlackStandIn, sign
+from wechat_kf.simulator import Simulator
+
+APPID, SECRET, ALERTS = "wx-bench", "bench-secret", "C0ALERTS"
+ACCOUNTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The stand-ins, served, and where answers go that nobody reads."""
+
+    slack: SlackStandIn
+    wechat_url: str
+    sink: str
+
+    def environ(self, store_url: str, **changed: str) -> dict[str, str]:
+        """The variables that lead a bot here."""
+        return {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_SIGNING_SECRET": self.slack.signing_secret,
+            "SLACK_API_URL": self.slack.api_url,
+            "SLACK_ALERT_CHANNEL": ALERTS,
+            "WECHAT_APPID": APPID,
+            "WECHAT_SECRET": SECRET,
+            "WECHAT_API_URL": self.wechat_url,
+            "DATABASE_URL": store_url,
+            **changed,
+        }
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    """Serve the stand-ins."""
+    slack = SlackStandIn(channels=[Channel(ALERTS, "kf-alerts")])
+    async with serve_slack(slack), serve_wechat(harbour_tea()) as wechat_url, serve(_sink()) as sink:
+        yield Scene(slack, wechat_url, f"{sink}/")
+
+
+def harbour_tea() -> Simulator:
+    """A hundred accounts: half of them invited, some of those with problems. Nothing changes for hours."""
+    wechat = Simulator(APPID, SECRET)
+    now = datetime.now(UTC)
+    for number in range(ACCOUNTS):
+        key = f"kf{number}@harbour_tea"
+        wechat.add_account(key, f"客服 {number}")
+        if number % 2:
+            left = timedelta(hours=20) if number % 20 == 1 else timedelta(days=3)
+            wechat.invite(key, f"person_{number}", now + left + timedelta(minutes=number))
+        if number % 20 == 3:
+            wechat.reject(key)
+    return wechat
+
+
+def sqlite(folder: Path, name: str) -> str:
+    return f"sqlite:///{folder / name}.db"
+
+
+def signed(secret: str, text: str, response_url: str, trigger_id: str) -> tuple[str, dict[str, str]]:
+    """Body and headers of a `/kf` as Slack sends it. `trigger_id` makes it one of its own, and no replay."""
+    fields = {
+        "token": "x",
+        "team_id": "T0001",
+        "team_domain": "bench",
+        "channel_id": "C0CARE",
+        "channel_name": "care",
+        "user_id": "U0MEI",
+        "user_name": "mei",
+        "command": "/kf",
+        "text": text,
+        "api_app_id": "A0001",
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": trigger_id,
+    }
+    body, stamp = urlencode(fields), str(int(time.time()))
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": sign(body, secret, stamp),
+    }
+    return body, headers
+
+
+def _sink() -> web.Application:
+    """Takes answers, more of them than a real response_url does."""
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{rest:.*}", take)
+    return app

@@ -1,0 +1,96 @@
+"""WeChat and Slack of a run, what happens in the one, and what the other must have been told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bench.soak.people import CARE
+from bench.torture.mishaps import SHORT_LEASE
+from bench.torture.oracle import Board, Oracle, Verdict
+from bench.torture.points import Needs
+from bench.torture.script import LEADS, PLENTY, Invitation, Script, utc_now
+from bench.torture.world import ALERTS, APPID, EDIT_REST, SECRET
+from bot.demo.servers import serve_slack, serve_wechat
+from bot.demo.slack import Channel, Message, SlackStandIn
+from bot.demo.slack.state import Change
+from bot.marks import Marks
+from wechat_kf.simulator import Simulator
+
+
+class World:
+    """Everything but the bots and the people who use them."""
+
+    def __init__(self, rng: random.Random, diary: Path) -> None:
+        """`diary` takes what happens, in words."""
+        self._rng = rng
+        self._diary = diary
+        self.slack = SlackStandIn(channels=[Channel(ALERTS, "kf-alerts"), CARE])
+        self.wechat = Simulator(APPID, SECRET)
+        self.board = Board()
+        self._oracle = Oracle(Marks(SECRET, APPID))
+        self._script = Script(self.wechat, rng, note=self._note, learn=self._oracle.learn)
+        self.slack.on_change(self._see)
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[dict[str, str]]:
+        """Serve it, and yield the variables that lead a bot into it."""
+        self._script.begin()
+        async with serve_slack(self.slack), serve_wechat(self.wechat) as wechat_url:
+            yield {
+                "SLACK_BOT_TOKEN": self.slack.bot_token,
+                "SLACK_SIGNING_SECRET": self.slack.signing_secret,
+                "SLACK_API_URL": self.slack.api_url,
+                "SLACK_ALERT_CHANNEL": ALERTS,
+                "WECHAT_APPID": APPID,
+                "WECHAT_SECRET": SECRET,
+                "WECHAT_API_URL": wechat_url,
+                "POLL_SECONDS": "1",
+                "ALERT_LEASE_SECONDS": str(SHORT_LEASE),
+                "ALERT_LEADS": ",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
+            }
+
+    async def happen(self, every: float) -> None:
+        """Let something happen to invitations every so many seconds, until it is cancelled."""
+        while True:
+            await asyncio.sleep(every * self._rng.uniform(0.5, 1.5))
+            rested, owed = self._rested(), self._owed()
+            if rested and self._rng.random() < 0.4:
+                self._script.act(Needs.VIEW, rested, PLENTY)
+            elif owed < PLENTY:
+                self._script.make_news()
+
+    def judge(self) -> Verdict:
+        return self._oracle.judge(self.board, self._script.invitations, utc_now())
+
+    def _see(self, change: Change, message: Message) -> None:
+        if message.channel == ALERTS and not message.only_for:
+            self.board(change, message)
+            shown = (
+                f" {json.dumps(message.blocks, ensure_ascii=False)} {message.metadata}"
+                if change == "posted"
+                else ""
+            )
+            self._note(f"{change} {message.ts} {message.text}{shown}")
+
+    def _note(self, words: str) -> None:
+        with self._diary.open("a") as diary:
+            diary.write(f"{utc_now():%H:%M:%S.%f} {words}\n")
+
+    def _owed(self) -> int:
+        return len(self._oracle.untold(self.board, self._script.invitations, utc_now()))
+
+    def _rested(self) -> list[Invitation]:
+        """Invitations that their own message shows as they are, and that may still come to an end."""
+        now = utc_now()
+        return [
+            one
+            for first in self.board.posted
+            if first.thread_ts is None and self.board.rested(first.ts) > EDIT_REST
+            for one, _ in self._oracle.told_by(first)
+            if not one.is_closed and one.standing(now).capitalize() in first.text and one.nick in first.text
+        ]

@@ -1,0 +1,38 @@
+"""How long it takes until somebody can use it: the bot after a restart, the playground after `make demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+
+import aiohttp
+
+from bot.demo.process import running
+
+
+async def bot(environ: Mapping[str, str]) -> float:
+    """Seconds from the start of the process to the first `/healthz`."""
+    began = time.perf_counter()
+    async with running(environ):
+        return time.perf_counter() - began
+
+
+async def page() -> float:
+    """Seconds from `make demo` to a page whose bot is there, on a machine that has everything."""
+    began = time.perf_counter()
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "demo", "--no-browser", "--port", "0"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        words = (await demo.stdout.readline()).decode().split() if demo.stdout else []
+        url = next(word for word in words if word.startswith("http://"))
+        async with aiohttp.ClientSession() as session, session.get(f"{url}events") as feed:
+            async for line in feed.content:
+                if b'"state": "running"' in line:
+                    return time.perf_counter() - began
+        raise RuntimeError("the playground ended")
+    finally:
+        demo.terminate()
+        await demo.wait()

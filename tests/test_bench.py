@@ -1,0 +1,58 @@
+"""A tiny share of `make bench`, so that it keeps working, and how its figures are made."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import acks, answers, memory, ticks
+from bench.figures import Figure, Section, page
+from bench.scene import scene, sqlite
+from bot.demo.process import running
+
+
+@pytest.mark.timeout(120)
+async def test_what_it_measures_can_be_measured(tmp_path):
+    async with scene() as around:
+        secret, environ = around.slack.signing_secret, around.environ(sqlite(tmp_path, "kf"))
+        async with running(environ, module="bench.fresh") as bot, running(environ, module="bench.bare") as bare:
+            acknowledged = await acks.take(secret, around.sink, bot.url, bare.url, rounds=2, each=3, warm_up=1)
+            answered = [number async for number, _ in memory.take(bot.process.pid, secret, bot.url, 16)]
+            async with running(environ, module="bench.plain") as plain:
+                compared = await answers.take(secret, bot.url, plain.url, rounds=2, each=3, warm_up=1)
+        looked = await ticks.take(environ, sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), ticks=3, warm_up=1)
+        assert around.slack.take_unexpected() == []
+    for times in (acknowledged, compared):
+        assert [[len(one) for one in app] for app in times] == [[3, 3], [3, 3]]
+    assert (answered[0], answered[-1]) == (0, 16)
+    assert [(len(one.looks), len(one.passes)) for one in looked] == [(3, 3), (3, 3)]
+
+
+def test_a_round_that_something_disturbed_does_not_count():
+    calm, disturbed = [1.0, 1.0, 1.0, 2.0], [9.0, 9.0, 9.0, 9.0]
+    assert acks.typical([calm, calm, disturbed], 50) == 1.0
+    assert acks.ratio([calm, calm, disturbed], [calm, calm, calm], 50) == 1.0
+    assert answers.middle([calm, disturbed, calm]) == 1.0
+    assert answers.ratio([disturbed, calm, calm], [calm, calm, calm]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("samples", "added"),
+    [
+        ([77.0, *[100.0] * 99], 0),
+        ([77.0, *(100 + number / 2 for number in range(50)), *[125.0] * 50], 0),  # it grows, and ends growing
+        ([100 + number / 10 for number in range(100)], 2.5),
+    ],
+)
+def test_memory_is_judged_by_its_last_third(samples, added):
+    assert memory.growth(samples) == pytest.approx(added, abs=0.1)
+
+
+def test_the_page_says_of_each_bound_whether_it_is_kept():
+    figures = (Figure("start", "1.10 s", "under 1.5 s"), Figure("ratio", "1.20", "at most 1.15", kept=False))
+    sections = [Section("One", (*figures, Figure("p50", "1.60 ms")), "What it means.")]
+    shown = page(sections)
+    assert "| start | 1.10 s | under 1.5 s | ✓ |" in shown
+    assert "| ratio | 1.20 | at most 1.15 | ✗ |" in shown
+    assert "| p50 | 1.60 ms |  |  |" in shown
+    assert "## One\n\nWhat it means." in shown
+    assert not sections[0].kept
