@@ -19,19 +19,19 @@ from bench.soak.verdict import Result, trend
 from bench.torture.oracle import Verdict
 from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
 
-SHARE = Load(rate=10, burst=40, bursts_every=3, alerts_every=1)
-SECONDS = 9.0
+SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1)
+SECONDS = 6.0
 
 
 @pytest.mark.timeout(150)  # it has bounds of its own, which tell more
 async def test_under_load_every_command_is_answered_and_every_alert_told_once(tmp_path):
     soak = Soak(f"sqlite:///{tmp_path / 'kf.db'}", tmp_path, "share", SHARE)
-    result = await soak.run(SECONDS, news=1)
+    result = await soak.run(SECONDS, news=1.5)
     assert result.complaints == {}
     assert {*result.ends} == {*End}
-    assert len(result.acknowledged) > 50
-    assert result.alerts.told >= 5
-    assert result.faults.total() >= 3
+    assert len(result.acknowledged) > 30
+    assert result.alerts.told >= 3
+    assert result.faults.total() >= 2
 
 
 # How long each bot lives
