@@ -32,7 +32,7 @@ SURPRISING = 0.4  # of all lives have such news
 BREATH = Point(Where.TIME, needs=Needs.NOTHING)  # posts are a second apart: now and then a queue grows too long
 QUIET = 3  # seconds without a complaint, while the store has nothing more to send
 SETTLING = 90  # seconds at most, and one for each message that waits
-LOOKED = re.compile(r"look message=\S+ .*?outcome=(\w+)")
+LOOKED = re.compile(r"look for message=\S+ outcome=(\w+)")
 FAILED = re.compile(r" (?:ERROR|CRITICAL) .*|Traceback.*")
 PULSE = 0.05  # seconds
 
