@@ -35,8 +35,9 @@ a busy account, half of them of seats that are gone: what is over must not slow 
 look, and every five seconds, a pass over the told messages sees whether one has to change.
 
 What was tried: each transaction opened SQLite anew, with a thread, a file and pragmas; one connection that is
-kept took a third off. A statement went to that thread four times (cursor, execute, fetch, close), and now goes
-once, which took off another quarter. The newest of every seat that ever was were walked through, which 10,000
+kept took a third off. A statement goes to that thread four times (cursor, execute, fetch, close); a cursor of our
+own that goes once took off another quarter, and was left out again, since it leant on the inside of a library.
+The newest of every seat that ever was were walked through, which 10,000
 closed episodes made half as slow again; two indexes, and two questions where there was one, ended that. Values
 that stay as they are are no longer copied, a look without a change writes less, and a pass with nothing to send
 asks once. What is left is WeChat's answer over httpx (a quarter), the questions to the store, and the rules
