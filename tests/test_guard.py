@@ -121,8 +121,8 @@ def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
 def test_what_is_too_old_to_be_let_in_is_forgotten():
     replays = Replays()
     for number in range(1000):
-        replays.take(str(number), stamp=number, now=number)
-    replays.take("new", stamp=10_000, now=10_000)
+        replays.take(f"v0={number:064x}", stamp=number, now=number)
+    replays.take(A, stamp=10_000, now=10_000)
     assert len(replays) == 1
 
 
