@@ -79,7 +79,7 @@ class Process:
         await stop.wait()
         status = self._status()
         log.info(Line("stopping", role=self._role))
-        asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, 0)
+        asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, status)
         await self._drain(server)
         return status
 

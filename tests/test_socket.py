@@ -10,13 +10,16 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.app import Process
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import SlackStandIn
+from bot.parts import parts_of
 from bot.ports import Click, Message
+from bot.settings import Settings
 from bot.slack import make_app, register
 from bot.slack.socket import DeadSocketError, Patience, hold
 from bot.tasks import Tasks
-from tests.running import until
+from tests.running import sqlite, until, world
 
 QUICK = Patience(ping=0.05, silent=0.4)
 
@@ -99,3 +102,14 @@ async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left()
         left = [task for task in asyncio.all_tasks() if "slack_sdk" in str(task)]
         hung.set()
     assert left == []
+
+
+async def test_a_process_whose_socket_is_given_up_ends_with_status_1(tmp_path, monkeypatch):
+    monkeypatch.setattr("bot.slack.socket.TRIES", 0)  # as after the last of them
+    async with world(sqlite(tmp_path)) as place:
+        settings = Settings.from_environ(
+            place.environ | {"SLACK_APP_TOKEN": place.slack.app_token, "ALERTS": "off"}
+        )
+        async with parts_of(settings) as parts:
+            running = Process(parts, "worker", lambda status: None).run(asyncio.Event(), [])
+            assert await asyncio.wait_for(running, 10) == 1
