@@ -66,7 +66,6 @@ class Answers:
         self._spoken = spoken
         self._on_good_read = on_good_read
         self._readings = Shared(self._read, GOOD_FOR, elapsed)
-        self._last_good: Reading | None = None
 
     async def answer(self, request: Request) -> Message:
         """Say what was asked for; what WeChat refuses is said as well, and never raised."""
@@ -98,7 +97,7 @@ class Answers:
         except KfError as error:
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
-            return failure(trouble(error), self._now(), retry=retry, last_good=self._last_good)
+            return failure(trouble(error), self._now(), retry=retry, last_good=self._readings.last())
 
     async def _from_wechat(self, request: Read) -> Message:
         match request:
@@ -129,9 +128,9 @@ class Answers:
 
     async def _read(self) -> Reading:
         listing: KfList = await self._accounts.kf_list()
-        self._last_good = Reading.of(listing, self._now(), self._leads)
+        reading = Reading.of(listing, self._now(), self._leads)
         self._on_good_read()
-        return self._last_good
+        return reading
 
     async def _online(self) -> Sequence[OnlineKf] | None:
         """Who is online; None when that is not known in time."""

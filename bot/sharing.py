@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """A question that is put once for everybody who waits for its answer. A failure is theirs alone."""
+    """A question that is put once for everybody who waits for its answer, never None. A failure is theirs alone."""
 
     def __init__(
         self, ask: Callable[[], Awaitable[T]], good_for: float, elapsed: Callable[[], float] = time.monotonic
@@ -22,11 +22,11 @@ class Shared(Generic[T]):
         self._elapsed = elapsed
         self._asking: asyncio.Task[T] | None = None
         self._answered_at = float("-inf")
-        self._last: list[T] = []  # the last good answer, which may be None itself
+        self._last: T | None = None
 
-    def last(self, otherwise: T) -> T:
-        """The last good answer, however old."""
-        return self._last[0] if self._last else otherwise
+    def last(self) -> T | None:
+        """The last good answer, however old; None before the first."""
+        return self._last
 
     async def get(self) -> tuple[T, bool]:
         """The answer, and whether it is one that was given before.
@@ -34,8 +34,8 @@ class Shared(Generic[T]):
         Raises:
             what `ask` raises, to everybody who waited for it.
         """
-        if self._last and self._elapsed() - self._answered_at < self._good_for:
-            return self._last[0], True
+        if self._last is not None and self._elapsed() - self._answered_at < self._good_for:
+            return self._last, True
         if self._asking is None:
             self._asking = asyncio.create_task(self._put())
             self._asking.add_done_callback(self._done)
@@ -44,7 +44,7 @@ class Shared(Generic[T]):
 
     async def _put(self) -> T:
         answer = await self._ask()
-        self._last, self._answered_at = [answer], self._elapsed()
+        self._last, self._answered_at = answer, self._elapsed()
         return answer
 
     def _done(self, asked: asyncio.Task[T]) -> None:

@@ -39,7 +39,7 @@ class Viewers:
                 members, _ = await group.get()
             except UnknownMembersError:
                 # Who was in it when it was last known may go on: Slack's trouble must not lock everybody out.
-                return user_id in group.last(frozenset()) or None
+                return user_id in (group.last() or ()) or None
             return user_id in members
 
         return has

@@ -73,7 +73,7 @@ async def test_a_failure_does_not_lengthen_the_life_of_the_answer_before():
     source.fails = OSError("away")
     with pytest.raises(OSError, match="away"):
         await shared.get()
-    assert shared.last(0) == 1
+    assert shared.last() == 1
 
 
 async def test_whoever_asked_first_may_give_up_and_the_others_are_answered():
@@ -102,5 +102,5 @@ async def test_a_failure_that_nobody_waits_for_any_more_makes_no_noise(caplog):
     assert not caplog.records
 
 
-def test_before_the_first_answer_there_is_what_the_caller_takes_for_it():
-    assert Source().shared().last(7) == 7
+def test_before_the_first_answer_there_is_none():
+    assert Source().shared().last() is None
