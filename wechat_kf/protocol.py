@@ -74,7 +74,7 @@ def parse_reply(body: bytes, *, date: str = "", secrets: Iterable[str] = ()) -> 
 
     A header that is absent or unreadable is no fault of the answer: `served_at` is None then.
     """
-    return Reply(parse_body(body, secrets=secrets), _http_date(date))
+    return Reply(parse_body(body, secrets=secrets), http_date(date))
 
 
 def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
@@ -244,7 +244,7 @@ def _number(text: str) -> int | None:
         return None
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
     """`Mon, 23 Nov 2026 01:12:00 GMT` and the older forms as an aware UTC datetime; None for anything else."""
     try:
         moment = parsedate_to_datetime(text)

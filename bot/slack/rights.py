@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.ports import Later, Unknown
 from bot.slack.calls import Answer, No, ask, hear
+from wechat_kf.protocol import http_date
 
 ODD = Unknown("an answer of another shape")
 
@@ -58,7 +58,7 @@ async def who(client: AsyncWebClient, within: float) -> Bot | No | Later | Unkno
         return ODD
     granted = heard.headers.get("x-oauth-scopes")
     scopes = None if granted is None else frozenset(scope.strip() for scope in granted.split(","))
-    return Bot(name, team, scopes, _date(heard.headers))
+    return Bot(name, team, scopes, http_date(heard.headers.get("date", "")))
 
 
 async def room(client: AsyncWebClient, channel_id: str, within: float) -> Room | No | Later | Unknown:
@@ -110,11 +110,3 @@ def _group(one: Mapping[str, Any]) -> Group:
         is_disabled=bool(one.get("date_delete")),
         people=int(count) if count.isdecimal() else None,
     )
-
-
-def _date(headers: Mapping[str, str]) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(headers.get("date", ""))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
