@@ -94,6 +94,16 @@ class Oracle:
             if (one, event) not in told and _words(one, event) not in read
         }
 
+    def rested(self, board: Board, seconds: float, now: datetime) -> list[Invitation]:
+        """Invitations whose own message has been left alone for so long, and that may still come to an end."""
+        return [
+            one
+            for first in board.posted
+            if first.thread_ts is None and board.rested(first.ts) > seconds
+            for one, _ in self.told_by(first)
+            if not one.is_closed and one.standing(now).capitalize() in first.text and one.nick in first.text
+        ]
+
     def judge(self, board: Board, invitations: Sequence[Invitation], now: datetime) -> Verdict:
         verdict = Verdict(told=len({news for message in board.posted for news in self.told_by(message)}))
         verdict.lost = [

@@ -69,14 +69,7 @@ class World:
 
     def rested(self) -> list[Invitation]:
         """Invitations whose own message may be edited at once, and that may still come to an end."""
-        now = utc_now()
-        return [
-            one
-            for first in self.board.posted
-            if first.thread_ts is None and self.board.rested(first.ts) > EDIT_REST
-            for one, _ in self._oracle.told_by(first)
-            if not one.is_closed and one.standing(now).capitalize() in first.text and one.nick in first.text
-        ]
+        return self._oracle.rested(self.board, EDIT_REST, utc_now())
 
     def owed(self) -> int:
         """How many events are still untold."""
