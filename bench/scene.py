@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from bot.demo.process import environ_of
 from bot.demo.servers import serve, serve_slack, serve_wechat
 from bot.demo.slack import Channel, SlackStandIn, sign
 from wechat_kf.simulator import Simulator
@@ -30,17 +31,9 @@ class Scene:
 
     def environ(self, store_url: str, **changed: str) -> dict[str, str]:
         """The variables that lead a bot here."""
-        return {
-            "SLACK_BOT_TOKEN": self.slack.bot_token,
-            "SLACK_SIGNING_SECRET": self.slack.signing_secret,
-            "SLACK_API_URL": self.slack.api_url,
-            "SLACK_ALERT_CHANNEL": ALERTS,
-            "WECHAT_APPID": APPID,
-            "WECHAT_SECRET": SECRET,
-            "WECHAT_API_URL": self.wechat_url,
-            "DATABASE_URL": store_url,
-            **changed,
-        }
+        return environ_of(
+            *(self.slack, self.wechat_url, APPID, SECRET, ALERTS), **{"DATABASE_URL": store_url, **changed}
+        )
 
 
 @asynccontextmanager

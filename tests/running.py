@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.app import Process
-from bot.demo.process import free_port
+from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack import Channel, SlackStandIn
 from bot.parts import parts_of
@@ -52,18 +52,8 @@ async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack
     wechat = Simulator("wx0123456789abcdef", wechat_secret)
     slack = SlackStandIn(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
-        environ = {
-            "SLACK_BOT_TOKEN": slack.bot_token,
-            "SLACK_SIGNING_SECRET": slack.signing_secret,
-            "SLACK_API_URL": slack.api_url,
-            "SLACK_ALERT_CHANNEL": ALERTS,
-            "WECHAT_APPID": "wx0123456789abcdef",
-            "WECHAT_SECRET": wechat_secret,
-            "WECHAT_API_URL": wechat_url,
-            "DATABASE_URL": store_url,
-            "POLL_SECONDS": "1",
-            "HOST": "127.0.0.1",
-        }
+        more = {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1"}
+        environ = environ_of(slack, wechat_url, "wx0123456789abcdef", wechat_secret, ALERTS, **more)
         yield World(slack, wechat, environ)
     assert slack.take_unexpected() == []
 

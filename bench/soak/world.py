@@ -15,6 +15,7 @@ from bench.torture.oracle import Board, Oracle, Verdict
 from bench.torture.points import Needs
 from bench.torture.script import LEADS, PLENTY, Invitation, Script, utc_now
 from bench.torture.world import ALERTS, APPID, EDIT_REST, SECRET
+from bot.demo.process import environ_of
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack import Channel, Message, SlackStandIn
 from bot.demo.slack.state import Change
@@ -41,18 +42,12 @@ class World:
         """Serve it, and yield the variables that lead a bot into it."""
         self._script.begin()
         async with serve_slack(self.slack), serve_wechat(self.wechat) as wechat_url:
-            yield {
-                "SLACK_BOT_TOKEN": self.slack.bot_token,
-                "SLACK_SIGNING_SECRET": self.slack.signing_secret,
-                "SLACK_API_URL": self.slack.api_url,
-                "SLACK_ALERT_CHANNEL": ALERTS,
-                "WECHAT_APPID": APPID,
-                "WECHAT_SECRET": SECRET,
-                "WECHAT_API_URL": wechat_url,
-                "POLL_SECONDS": "1",
-                "ALERT_LEASE_SECONDS": str(SHORT_LEASE),
-                "ALERT_LEADS": ",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
-            }
+            yield environ_of(
+                *(self.slack, wechat_url, APPID, SECRET, ALERTS),
+                POLL_SECONDS="1",
+                ALERT_LEASE_SECONDS=str(SHORT_LEASE),
+                ALERT_LEADS=",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
+            )
 
     async def happen(self, every: float) -> None:
         """Let something happen to invitations every so many seconds, until it is cancelled."""

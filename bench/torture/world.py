@@ -12,6 +12,7 @@ from bench.torture.gate import Gate
 from bench.torture.oracle import Board, Oracle, Verdict
 from bench.torture.points import Needs
 from bench.torture.script import LEADS, Invitation, Script, utc_now
+from bot.demo.process import environ_of
 from bot.demo.servers import serve_wechat
 from bot.demo.slack import Channel, SlackStandIn
 from bot.marks import Marks
@@ -41,19 +42,14 @@ class World:
     async def serve(self) -> AsyncIterator[dict[str, str]]:
         """Serve it, and yield the variables that lead a bot into it."""
         async with self.gate.serve() as slack_url, serve_wechat(self._wechat) as wechat_url:
-            yield {
-                "SLACK_BOT_TOKEN": self._slack.bot_token,
-                "SLACK_SIGNING_SECRET": self._slack.signing_secret,
-                "SLACK_API_URL": slack_url,
-                "SLACK_ALERT_CHANNEL": ALERTS,
-                "WECHAT_APPID": APPID,
-                "WECHAT_SECRET": SECRET,
-                "WECHAT_API_URL": wechat_url,
-                "POLL_SECONDS": "1",
-                "ALERT_LEASE_SECONDS": str(mishaps.SHORT_LEASE),
-                "ALERT_LEADS": ",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
-                "LOG_LEVEL": "INFO",
-            }
+            yield environ_of(
+                *(self._slack, wechat_url, APPID, SECRET, ALERTS),
+                SLACK_API_URL=slack_url,  # the gate in front of it
+                POLL_SECONDS="1",
+                ALERT_LEASE_SECONDS=str(mishaps.SHORT_LEASE),
+                ALERT_LEADS=",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
+                LOG_LEVEL="INFO",
+            )
 
     def move_on(self, needs: Needs) -> Needs:
         """Let things happen, and go wrong, so that a point can be reached. Returns what was met of it."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.demo.slack import SlackStandIn
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 STOP_SECONDS = 12  # the bot itself promises 10
@@ -40,6 +42,22 @@ class BotProcess:
         except TimeoutError:
             self.process.kill()
             return await self.process.wait()
+
+
+def environ_of(
+    slack: SlackStandIn, wechat_url: str, appid: str, secret: str, channel: str, **more: str
+) -> dict[str, str]:
+    """The variables that lead a bot to the stand-ins; `more` are settings by name."""
+    return {
+        "SLACK_BOT_TOKEN": slack.bot_token,
+        "SLACK_SIGNING_SECRET": slack.signing_secret,
+        "SLACK_API_URL": slack.api_url,
+        "SLACK_ALERT_CHANNEL": channel,
+        "WECHAT_APPID": appid,
+        "WECHAT_SECRET": secret,
+        "WECHAT_API_URL": wechat_url,
+        **more,
+    }
 
 
 def free_port() -> int:

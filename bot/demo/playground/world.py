@@ -18,6 +18,7 @@ from bot.demo.playground.clocked import CLOCK, KEEPER
 from bot.demo.playground.console import SUFFIX, Console, Slack
 from bot.demo.playground.keeper import Keeper
 from bot.demo.playground.wire import MASK, Entry, Wire
+from bot.demo.process import environ_of
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack import Channel, outbox
 from bot.demo.slack.http import application
@@ -124,20 +125,14 @@ class World:
         self._tell("faults", self.present_faults())
 
     def _environ(self) -> dict[str, str]:
-        return {
-            "SLACK_BOT_TOKEN": self.slack.bot_token,
-            "SLACK_SIGNING_SECRET": self.slack.signing_secret,
-            "SLACK_API_URL": self.slack.api_url,
-            "SLACK_ALERT_CHANNEL": ALERTS,
-            "WECHAT_APPID": APPID,
-            "WECHAT_SECRET": SECRET,
-            "WECHAT_API_URL": self._wechat_url,
+        more = {
             "DATABASE_URL": f"sqlite:///{self._folder / 'kf.db'}",
             "POLL_SECONDS": "1",
             "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
             CLOCK: str(self._folder / "clock.json"),
             KEEPER: str(os.getpid()),
         }
+        return environ_of(self.slack, self._wechat_url, APPID, SECRET, ALERTS, **more)
 
     def _change_pace(self) -> None:
         self.clock.run(self._rate)
