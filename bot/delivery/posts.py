@@ -55,9 +55,8 @@ class Posts:
                 row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet)
                 if row is None:
                     return None
-                subject = (await subjects(tx, [row]))[0]
-                if not await self._drop(tx, subject, now):
-                    return subject
+                if not await self._drop(tx, (await subjects(tx, [row]))[0], now):
+                    return (await subjects(tx, [await gathering.take_up(tx, row)]))[0]
 
     async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
@@ -74,14 +73,16 @@ class Posts:
             await self._record(tx, subject, outcome, applied_hash)
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime) -> bool:
-        """Give up what need not be sent any more; a broadcast line whose root was given up goes by itself."""
+        """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
         row, root = subject.row, subject.root
         if not subject.still_true or subject.told_by_root:
             await queue.dead(tx, row, Dead.UNTRUE)
         elif await gathering.shown_elsewhere(tx, row):
             await gathering.leave(tx, row)
+        elif await gathering.is_open_elsewhere(tx, row):
+            await gathering.wait(tx, row, now)
         elif ends := self._too_late(row, now):
-            await queue.later(tx, row, ends, "quiet hours", breakthrough=False)
+            await queue.put_back(tx, row, ends, "quiet hours", breakthrough=False)
         elif root and (root.status is Status.DEAD or root.gone or root.channel_id != self._means.channel.id):
             await lose_root(tx, subject.row)
         else:

@@ -213,6 +213,11 @@ async def later(tx: Tx, row: Row, until: datetime, error: str, **values: Any) ->
     return await finish(tx, row, status=Status.PENDING, not_before=until, error=error, **values)
 
 
+async def put_back(tx: Tx, row: Row, until: datetime, why: str, **values: Any) -> bool:
+    """Not even tried: as if it had not been claimed."""
+    return await later(tx, row, until, why, posts=row.posts - 1, **values)
+
+
 async def dead(tx: Tx, row: Row, reason: Dead, error: str = "") -> bool:
     """Given up. Refused and unconfirmed ones are shown by `/kf status`."""
     return await finish(tx, row, status=Status.DEAD, reason=reason, error=error)

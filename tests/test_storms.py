@@ -1,0 +1,193 @@
+"""Storms that meet: digests, and messages about their members, while nobody knows whether a digest arrived."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.episodes import AlertPolicy
+from bot.outbox import Shape
+from bot.ports import Held, Later, Outcome, Unknown
+from bot.store import Store
+from tests.accounts import bound, invited
+from tests.bots import Bot
+from tests.conftest import VirtualClock
+from tests.fakes import LOST
+from tests.test_quiet_hours import CARE, LOUD_NIGHT, Night, night_of, until
+from wechat_kf import KfAccount
+
+HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+WAITS, NEVER_ARRIVED, BLINDFOLD = Later(900, "ratelimited"), Unknown("TimeoutError"), Unknown("no answer")
+SEVEN = [f"kf{number}" for number in range(7)]
+
+
+class Storm(Bot):
+    """Seven invitations that all expire in a day."""
+
+    async def sees(self, *accounts: KfAccount, after: timedelta) -> None:
+        """WeChat says this so much later, and what may be told is told."""
+        await self.watcher.make_due()
+        await self.reads(*accounts, after=after)
+
+    async def breaks(self, outcome: Outcome) -> None:
+        """The first reminder of all seven is due, and this becomes of it."""
+        await self.reads(*map(day, SEVEN), after=timedelta(0))
+        self.slack.outcomes = [outcome]
+        await self.reads(*map(day, SEVEN), after=HOUR + MINUTE)
+
+    async def lets_all_out(self) -> None:
+        self.clock.now += 20 * MINUTE
+        await self.tells()
+        await self.waits_out_a_lease()
+        await self.tells()
+
+    @property
+    def roots(self) -> list[str]:
+        """What each root says first, as it was posted."""
+        return [post.message.text.split(".")[0] for post in self.slack.posted if post.thread_ts is None]
+
+    @property
+    def named(self) -> list[str]:
+        """Everybody whom the threads name, a word each."""
+        lines = [post.message.text for post in self.slack.posted if post.thread_ts]
+        return sorted(word for line in lines for word in line.split() if word.startswith("Kf"))
+
+
+def day(name: str, status: str = "waiting") -> KfAccount:
+    return invited(name, status=status, expires_in=25 * HOUR)
+
+
+def declined(count: int) -> list[KfAccount]:
+    """So many of the seven were declined, the others still wait."""
+    return [day(name, "rejected" if place < count else "waiting") for place, name in enumerate(SEVEN)]
+
+
+@pytest.fixture
+def storm(store: Store, clock: VirtualClock) -> Storm:
+    return Storm(store, clock, mention=CARE)
+
+
+@pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
+@pytest.mark.parametrize(
+    ("count", "says"), [(7, "7 rejected"), (6, "6 rejected, 1 expiring")], ids=["all", "all but one"]
+)
+async def test_two_storms_that_wait_for_slack_are_told_by_one_digest(storm, outcome, count, says):
+    await storm.breaks(outcome)
+    await storm.sees(*declined(count), after=15 * SECOND)
+    await storm.lets_all_out()
+    assert storm.roots == [f"7 invitations changed at once: {says}"]
+    assert storm.named == [name.capitalize() for name in SEVEN]
+
+
+async def test_what_one_digest_tells_for_two_is_kept_true_by_it_alone(storm):
+    await storm.breaks(WAITS)
+    await storm.sees(*declined(6), after=15 * SECOND)
+    await storm.lets_all_out()
+    await storm.reads(*declined(6)[:-1], day(SEVEN[-1], "rejected"))
+    (root,) = [post for post in storm.slack.posted if post.thread_ts is None]
+    assert storm.slack.posted[-1].thread_ts == root.ts
+    assert "7 rejected" in storm.slack.text_now(root.ts)
+
+
+async def test_a_digest_that_had_arrived_is_followed_by_the_next_one(storm):
+    await storm.breaks(LOST)
+    await storm.sees(*declined(7), after=15 * SECOND)
+    assert storm.roots == ["7 invitations changed at once: 7 expiring"]
+    await storm.waits_out_a_lease()
+    await storm.lets_all_out()
+    assert storm.roots[1:] == ["7 invitations changed at once: 7 rejected"]
+
+
+class LateHour(Storm):
+    """A policy whose two reminders are a minute apart; one of the seven expires a little before the others."""
+
+    def __init__(self, store: Store, clock: VirtualClock) -> None:
+        super().__init__(store, clock, policy=AlertPolicy(leads=(HOUR + MINUTE, HOUR)), mention=CARE)
+
+    async def breaks(self, outcome: Outcome) -> None:
+        await self.reads(*late(), after=timedelta(0))
+        self.slack.outcomes = [outcome]
+        await self.sees(*late(), after=59 * MINUTE)
+        await self.sees(*late(), after=20 * SECOND)  # an hour is left for the one
+
+
+def late(others: str = "waiting") -> list[KfAccount]:
+    """The seven of the late hour: how the six stand, and the one that expires first."""
+    last = invited(SEVEN[-1], expires_in=2 * HOUR - 45 * SECOND)
+    return [*(invited(name, status=others, expires_in=2 * HOUR) for name in SEVEN[:-1]), last]
+
+
+@pytest.fixture
+def hour(store: Store, clock: VirtualClock) -> LateHour:
+    return LateHour(store, clock)
+
+
+async def test_a_last_reminder_waits_until_it_is_known_whether_the_digest_arrived(hour):
+    await hour.breaks(NEVER_ARRIVED)
+    assert hour.roots == []
+    await hour.waits_out_a_lease()
+    assert hour.roots == ["7 invitations changed at once: 7 expiring"]
+    assert [row["reason"] for row in await hour.rows() if row["shape"] == Shape.PROBLEM] == ["told by another"]
+
+
+async def test_a_last_reminder_follows_a_digest_that_had_arrived(hour):
+    await hour.breaks(LOST)
+    assert len(hour.roots) == 1
+    await hour.waits_out_a_lease()
+    assert hour.roots[1:] == ["Expiring: Kf6 (kf6@harbour_tea), less than 1 h left, until Mon 23 Nov 03:11 UTC"]
+
+
+async def test_a_last_reminder_does_not_wait_for_ever_for_a_history_that_cannot_be_read(hour):
+    await hour.breaks(NEVER_ARRIVED)
+    hour.slack.unreadable = [BLINDFOLD] * 1000
+    began = hour.clock()
+    while not hour.roots and hour.clock() < began + HOUR:
+        hour.clock.forward(seconds=1)
+        await hour.tells()
+    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert 2 * MINUTE < hour.clock() - began < 4 * MINUTE
+
+
+async def test_a_last_reminder_is_left_to_a_digest_that_takes_up_another(hour):
+    await hour.breaks(WAITS)
+    await hour.sees(*late("rejected"), after=10 * SECOND)
+    await hour.lets_all_out()
+    assert hour.roots == ["7 invitations changed at once: 1 expiring, 6 rejected"]
+
+
+async def test_what_was_left_to_a_digest_is_left_to_the_one_that_takes_that_up(store, clock):
+    leads = (HOUR + 2 * MINUTE, HOUR + MINUTE, HOUR)
+    bot = Storm(store, clock, policy=AlertPolicy(leads=leads), mention=CARE)
+    await bot.reads(*late(), after=timedelta(0))
+    bot.slack.outcomes = [Held("a_word_of_tomorrow")]
+    await bot.sees(*late(), after=57.5 * MINUTE)  # of the one, which goes behind everything else
+    await bot.sees(*late(), after=1.6 * MINUTE)  # of all seven
+    await bot.sees(*late("rejected"), after=5 * SECOND)  # of the six, before everything else
+    await bot.lets_all_out()
+    assert bot.roots == ["7 invitations changed at once: 6 rejected, 1 expiring"]
+
+
+async def test_what_waited_was_not_tried(hour):
+    await hour.breaks(NEVER_ARRIVED)
+    hour.slack.unreadable = [BLINDFOLD] * 2
+    for _ in range(20):
+        hour.clock.forward(seconds=1)
+        await hour.tells()
+    assert [row["posts"] for row in await hour.rows() if row["shape"] == Shape.PROBLEM] == [0]
+
+
+async def test_what_breaks_into_a_night_takes_along_what_waited_for_slack_before_it(
+    store: Store, clock: VirtualClock
+):
+    night: Night = await night_of(store, clock, LOUD_NIGHT)
+    seven = [until(name, "03:50") for name in SEVEN]
+    await night.sees("21:30", *seven)
+    night.slack.outcomes = [Later(4 * 3600, "ratelimited")]
+    for hour in ("21:51", "22:10", "02:00", "02:51"):
+        await night.sees(hour, *seven)
+    (root,) = [post for post in night.slack.posted if post.thread_ts is None]
+    assert "7 expiring" in root.message.text
+    await night.sees("03:00", *map(bound, SEVEN))
+    await night.sees("08:00", *map(bound, SEVEN))
+    assert [post for post in night.slack.posted if post.thread_ts is None] == [root]
