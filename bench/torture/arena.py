@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from bench.torture import mishaps
 from bench.torture.gate import KIND
 from bench.torture.oracle import Verdict
-from bench.torture.points import Needs, Point, Where
+from bench.torture.points import FIRST, Needs, Point, Where
 from bench.torture.script import PLENTY
 from bench.torture.victim import KILL_AT
 from bench.torture.world import APPID, EDIT_REST, World
@@ -86,7 +86,7 @@ class Arena:
             self._world.script.begin()
             waiting = deque(points)
             while waiting:
-                if self._world.owed() > PLENTY:
+                if self._world.owed() > PLENTY and waiting[0] not in FIRST:
                     await self._life(BREATH)
                 point = await self._next(waiting)
                 if not await self._life(point) and self._result.missed[str(point)] == 1:
