@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from urllib.parse import urlencode
 
 import aiohttp
@@ -159,20 +160,35 @@ NO_HTTP = {
 }
 
 
-@pytest.mark.parametrize("rest", NO_HTTP.values(), ids=NO_HTTP)
-async def test_what_is_no_http_is_refused_and_not_logged(caplog, rest):
+@asynccontextmanager
+async def listening() -> AsyncIterator[int]:
+    """A server of the bot's; yields its port."""
+
     async def ready() -> bool:
         return True
 
     server, port = Server(site(ready, Bolt().dispatch, signing_secret=SECRET)), free_port()
     await server.listen("127.0.0.1", port)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
+        yield port
+    finally:
+        await server.close()
+
+
+async def test_three_hundred_at_once_find_room_while_the_loop_is_busy():
+    async with listening() as port:
+        with ExitStack() as stack:
+            for _ in range(300):  # without a word to the loop, which accepts none of them meanwhile
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=0.5))
+
+
+@pytest.mark.parametrize("rest", NO_HTTP.values(), ids=NO_HTTP)
+async def test_what_is_no_http_is_refused_and_not_logged(caplog, rest):
+    async with listening() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         head = "".join(f"{name}: {value}\r\n" for name, value in signed("").items())
         writer.write(f"POST {SLACK_PATH} HTTP/1.1\r\nHost: x\r\n{head}{rest}".encode())
         assert b" 400 " in await reader.readline()
         await reader.read()
-    finally:
         writer.close()
-        await server.close()
     assert caplog.text == ""

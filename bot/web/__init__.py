@@ -13,6 +13,8 @@ from bot.web.guard import SLACK_PATH, Dispatch, Guard
 
 __all__ = ["SLACK_PATH", "CannotListenError", "Server", "site"]
 
+BACKLOG = 1024  # connections that wait to be accepted: one that finds no room tries again after a whole second
+
 FRONT_PAGE = """The bot is running.
 
 If this is a new installation: in the settings of your Slack app, put the address of this page followed by
@@ -42,7 +44,7 @@ class Server:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port).start()
+            await web.TCPSite(self._runner, host, port, backlog=BACKLOG).start()
         except OSError as exc:
             await self._runner.cleanup()
             raise CannotListenError(f"cannot listen on {host}:{port} ({exc.strerror})") from exc
