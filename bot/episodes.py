@@ -209,9 +209,10 @@ class Change:
 
 def having(value: V, **parts: Any) -> V:
     """The value with these parts: itself when it has them already, as most have in most looks."""
-    if all(getattr(value, name) == part for name, part in parts.items()):
-        return value
-    return replace(value, **parts)  # type: ignore[type-var]  # all of ours are dataclasses
+    for name, part in parts.items():
+        if getattr(value, name) != part:
+            return replace(value, **parts)  # type: ignore[type-var]  # all of ours are dataclasses
+    return value
 
 
 def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime) -> str:

@@ -233,8 +233,8 @@ def _text(value: object) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return ""
-    # JSON can spell half a character (\ud83d), which no database and no encoder would take.
-    return _LONE_SURROGATE.sub("\ufffd", text)
+    # JSON can spell half a character (\ud83d), which no database and no encoder would take, nor could one print it.
+    return text if text.isprintable() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def _number(text: str) -> int | None:

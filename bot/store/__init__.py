@@ -6,7 +6,7 @@ order of locks is the account's row of `meta`, then others: the other way round 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,8 +35,10 @@ class Tx:
     connection: AsyncConnection
     appid: str
 
-    async def run(self, statement: sa.Executable) -> sa.CursorResult[Any]:
-        return await self.connection.execute(statement)
+    async def run(
+        self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
+    ) -> sa.CursorResult[Any]:
+        return await self.connection.execute(statement, parameters)
 
 
 class Store:

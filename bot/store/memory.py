@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +31,15 @@ class Memory:
     held: str | None
 
 
-async def claim_poll(tx: Tx, now: datetime, until: datetime) -> bool:
+class Poll(Enum):
+    """Whose the poll is."""
+
+    NOT_MINE = "not due, or another process has it"
+    MINE = "mine"
+    FIRST = "mine, and nothing has ever been read"
+
+
+async def claim_poll(tx: Tx, now: datetime, until: datetime) -> Poll:
     """Take the poll that is due, if nobody else has: the next one comes at `until`.
 
     A poll that is planned too far ahead was planned by a clock that was wrong; it is due as well.
@@ -38,7 +47,11 @@ async def claim_poll(tx: Tx, now: datetime, until: datetime) -> bool:
     usual = sa.and_(meta.c.failed_reads == 0, meta.c.next_poll_at > now + 2 * (until - now))
     due = sa.or_(meta.c.next_poll_at <= now, meta.c.next_poll_at > until + LONGEST_WAIT, usual)
     mine = sa.and_(meta.c.appid == tx.appid, due)
-    return (await tx.run(sa.update(meta).where(mine).values(next_poll_at=until))).rowcount == 1
+    claim = sa.update(meta).where(mine).values(next_poll_at=until).returning(meta.c.watching_since)
+    claimed = (await tx.run(claim)).first()
+    if claimed is None:
+        return Poll.NOT_MINE
+    return Poll.FIRST if claimed.watching_since is None else Poll.MINE
 
 
 async def poll_at(tx: Tx, when: datetime) -> None:

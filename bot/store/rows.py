@@ -45,18 +45,27 @@ def _key(text: str) -> str:
 
 
 def plain(text: str) -> str:
+    """A text without NUL and lone surrogates."""
+    if text.isprintable():
+        return text  # as nearly all are: neither of the two can be printed
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 async def latest(tx: Tx, seats: Iterable[str]) -> list[Episode]:
     """The newest episode of each of these seats, and every one that is open: its seat may be gone."""
-    # Two questions with an index each: asked both at once, SQLite goes through every seat that ever was.
-    newest = _ids(tx, _one.c.latest, _one.c.seat.in_(list(seats)))
-    return await _read(tx, newest.union(_ids(tx, _one.c.latest, _one.c.state.in_(_OPEN))))
+    return await _read(tx, _LATEST, seats=list(seats))
 
 
-def _ids(tx: Tx, *where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
-    return sa.select(_one.c.id).where(_one.c.appid == tx.appid, _one.c.kind == INVITATION, *where)
+def _ids(*where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
+    ours = _one.c.appid == sa.bindparam("appid")
+    return sa.select(_one.c.id).where(ours, _one.c.kind == INVITATION, *where)
+
+
+# Two questions with an index each: asked both at once, SQLite goes through every seat that ever was. Put together
+# once, since each look asks it.
+_LATEST = _ids(_one.c.latest, _one.c.seat.in_(sa.bindparam("seats", expanding=True))).union(
+    _ids(_one.c.latest, _one.c.state.in_(_OPEN))
+)
 
 
 async def earlier(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
@@ -65,19 +74,19 @@ async def earlier(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
         return []
     # Not as pairs, for which SQLite uses no index.
     seats, people = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
-    ids = _ids(tx, sa.not_(_one.c.latest), _one.c.seat.in_(seats), _one.c.invite_wx.in_(people))
+    ids = _ids(sa.not_(_one.c.latest), _one.c.seat.in_(seats), _one.c.invite_wx.in_(people))
     return [found for found in await _read(tx, ids) if (found.seat, found.invite_wx) in pairs]
 
 
 async def due(tx: Tx, now: datetime) -> list[Episode]:
     """The episodes for which the clock alone has something to say."""
-    return await _read(tx, _ids(tx, _one.c.latest, _one.c.next_timer_at <= now))
+    return await _read(tx, _ids(_one.c.latest, _one.c.next_timer_at <= now))
 
 
 async def snoozed(tx: Tx) -> list[Episode]:
     """The invitations that somebody has snoozed, the one that wakes first in front."""
     asleep = sa.and_(_one.c.latest, _one.c.state == State.WAITING, _one.c.snoozed.is_not(None))
-    found = await _read(tx, _ids(tx, asleep))
+    found = await _read(tx, _ids(asleep))
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
 
@@ -92,9 +101,10 @@ async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
     return {found.id: found for found in await _read(tx, wanted)} if wanted else {}
 
 
-async def _read(tx: Tx, ids: Sequence[str] | sa.SelectBase) -> list[Episode]:
+async def _read(tx: Tx, ids: Sequence[str] | sa.SelectBase, **parameters: object) -> list[Episode]:
     """The episodes of this account with these ids, and what was told of them."""
-    rows = (await tx.run(sa.select(episode).where(episode.c.id.in_(ids)))).mappings()
+    question = sa.select(episode).where(episode.c.id.in_(ids))
+    rows = (await tx.run(question, {"appid": tx.appid, **parameters})).mappings()
     # Not asked for: SQLite would go by the account instead of the ids.
     found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
     events: dict[str, list[Event]] = {}

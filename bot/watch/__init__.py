@@ -12,6 +12,7 @@ from bot.logs import Line, why
 from bot.ports import Accounts, Clock, Count, Past, uncounted
 from bot.recovery import Recovery
 from bot.store import Store, memory, rows
+from bot.store.memory import Poll
 from bot.watch.evaluation import Evaluation
 from wechat_kf import KfError, KfList
 
@@ -77,9 +78,8 @@ class Watcher:
         if not self._store.migrated:
             await self._store.open(now)
         async with self._store.begin() as tx:
-            mine = await memory.claim_poll(tx, now, now + self._poll * self._jitter())
-            first = mine and (await memory.recall(tx)).watching_since is None
-        look = await self._read(now, first=first) if mine else Tick.NOTHING_DUE
+            poll = await memory.claim_poll(tx, now, now + self._poll * self._jitter())
+        look = await self._read(now, first=poll is Poll.FIRST) if poll is not Poll.NOT_MINE else Tick.NOTHING_DUE
         if look in (Tick.NOTHING_DUE, Tick.FAILED):
             await self._timers(ask=look is Tick.NOTHING_DUE)
         return look
