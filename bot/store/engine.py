@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import sqlite3
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.engine import AdaptedConnection, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.store import sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -21,8 +21,6 @@ CONNECT_SECONDS = 5
 HANG_SECONDS = 10
 LOOPBACK = {None, "", "localhost", "127.0.0.1", "::1"}
 MIGRATION_LOCK = 0x6B66_626F_74  # any number, the same in every process
-BEGIN = "BEGIN IMMEDIATE"
-FILE = "file"  # in a connection's record: name and identity of the file that it has open
 
 
 def database_url(text: str) -> sa.URL:
@@ -55,9 +53,7 @@ def make_engine(text: str) -> AsyncEngine:
             max_overflow=0,
             pool_timeout=QUEUE_SECONDS,
         )
-        sa.event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine.sync_engine, "checkout", _leave_a_lost_file)
-        sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
+        sqlite.prepare(engine)
         return engine
     return create_async_engine(
         url,
@@ -112,39 +108,3 @@ def _config(connection: sa.Connection) -> Config:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", "bot.store:migrations")
     return config
-
-
-def _prepare_sqlite(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # a told message must survive a power cut
-    cursor.execute("PRAGMA database_list")
-    name = cursor.fetchone()[2]
-    cursor.close()
-    record.info[FILE] = name, _identity(name)
-
-
-def _leave_a_lost_file(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
-    """Open the file anew when another one stands in its place, or none: what is written into a lost one is lost."""
-    name, identity = record.info[FILE]
-    if _identity(name) != identity:
-        raise sa.exc.DisconnectionError("the database is another file now")
-
-
-def _identity(name: str) -> tuple[int, int] | None:
-    """What tells a file from another of the same name; None when there is none."""
-    try:
-        found = Path(name).stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    # The driver's own BEGIN is deferred: two readers that both want to write would deadlock. Sent past the cursors,
-    # since it then goes to the driver's thread once, not three times.
-    driver = cast(AdaptedConnection, connection.connection.dbapi_connection)
-    try:
-        driver.run_async(lambda database: database.execute_fetchall(BEGIN))
-    except sqlite3.OperationalError as exc:
-        raise sa.exc.OperationalError(BEGIN, None, exc) from exc

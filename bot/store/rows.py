@@ -61,10 +61,19 @@ def _ids(*where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
     return sa.select(_one.c.id).where(ours, _one.c.kind == INVITATION, *where)
 
 
-# Two questions with an index each: asked both at once, SQLite goes through every seat that ever was. Put together
-# once, since each look asks it.
-_LATEST = _ids(_one.c.latest, _one.c.seat.in_(sa.bindparam("seats", expanding=True))).union(
-    _ids(_one.c.latest, _one.c.state.in_(_OPEN))
+def _episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[Any]:
+    return sa.select(episode).where(episode.c.id.in_(ids))
+
+
+# What each look asks is put together once.
+_THESE: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_WITH_IDS = _episodes(_THESE)
+_TOLD = sa.select(told).where(told.c.episode_id.in_(_THESE)).order_by(told.c.at)
+# Two questions with an index each: asked both at once, SQLite goes through every seat that ever was.
+_LATEST = _episodes(
+    _ids(_one.c.latest, _one.c.seat.in_(sa.bindparam("seats", expanding=True))).union(
+        _ids(_one.c.latest, _one.c.state.in_(_OPEN))
+    )
 )
 
 
@@ -75,18 +84,18 @@ async def earlier(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
     # Not as pairs, for which SQLite uses no index.
     seats, people = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
     ids = _ids(sa.not_(_one.c.latest), _one.c.seat.in_(seats), _one.c.invite_wx.in_(people))
-    return [found for found in await _read(tx, ids) if (found.seat, found.invite_wx) in pairs]
+    return [found for found in await _read(tx, _episodes(ids)) if (found.seat, found.invite_wx) in pairs]
 
 
 async def due(tx: Tx, now: datetime) -> list[Episode]:
     """The episodes for which the clock alone has something to say."""
-    return await _read(tx, _ids(_one.c.latest, _one.c.next_timer_at <= now))
+    return await _read(tx, _episodes(_ids(_one.c.latest, _one.c.next_timer_at <= now)))
 
 
 async def snoozed(tx: Tx) -> list[Episode]:
     """The invitations that somebody has snoozed, the one that wakes first in front."""
     asleep = sa.and_(_one.c.latest, _one.c.state == State.WAITING, _one.c.snoozed.is_not(None))
-    found = await _read(tx, _ids(asleep))
+    found = await _read(tx, _episodes(_ids(asleep)))
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
 
@@ -98,19 +107,17 @@ async def note_told(tx: Tx, tellers: Mapping[tuple[str, Event], str | None], now
 
 async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
     wanted = list(dict.fromkeys(ids))
-    return {found.id: found for found in await _read(tx, wanted)} if wanted else {}
+    return {found.id: found for found in await _read(tx, _WITH_IDS, ids=wanted)} if wanted else {}
 
 
-async def _read(tx: Tx, ids: Sequence[str] | sa.SelectBase, **parameters: object) -> list[Episode]:
-    """The episodes of this account with these ids, and what was told of them."""
-    question = sa.select(episode).where(episode.c.id.in_(ids))
+async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[Episode]:
+    """The episodes of this account that a question finds, and what was told of them."""
     rows = (await tx.run(question, {"appid": tx.appid, **parameters})).mappings()
     # Not asked for: SQLite would go by the account instead of the ids.
     found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
     events: dict[str, list[Event]] = {}
     if found:
-        known = told.c.episode_id.in_(list(found))
-        for row in (await tx.run(sa.select(told).where(known).order_by(told.c.at))).mappings():
+        for row in (await tx.run(_TOLD, {"ids": list(found)})).mappings():
             event = Event(Kind(row["kind"]), timedelta(seconds=row["lead_seconds"]), How(row["how"]))
             events.setdefault(row["episode_id"], []).append(event)
     return [
