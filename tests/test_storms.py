@@ -8,13 +8,13 @@ import pytest
 
 from bot.episodes import AlertPolicy
 from bot.outbox import Shape
-from bot.ports import Held, Later, Outcome, Unknown
+from bot.ports import Blind, Held, Later, Outcome, Refused, Unknown
 from bot.store import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot
 from tests.conftest import VirtualClock
 from tests.fakes import LOST
-from tests.test_quiet_hours import CARE, LOUD_NIGHT, Night, night_of, until
+from tests.test_quiet_hours import CARE, LOUD_NIGHT, Night, at, night_of, until
 from wechat_kf import KfAccount
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -56,6 +56,11 @@ class Storm(Bot):
 
 def day(name: str, status: str = "waiting") -> KfAccount:
     return invited(name, status=status, expires_in=25 * HOUR)
+
+
+def tomorrow(name: str, status: str = "waiting") -> KfAccount:
+    """An invitation that expires a day after a quarter to ten in the evening."""
+    return invited(name, status=status, expires_in=24.75 * HOUR, at=at("21:00"))
 
 
 def declined(count: int) -> list[KfAccount]:
@@ -168,6 +173,52 @@ async def test_what_was_left_to_a_digest_is_left_to_the_one_that_takes_that_up(s
     assert bot.roots == ["7 invitations changed at once: 6 rejected, 1 expiring"]
 
 
+@pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
+async def test_a_storm_that_comes_in_parts_is_told_by_the_digest_that_shares_a_part_with_each(
+    store, clock, outcome
+):
+    twelve = [f"kf{number}" for number in range(12)]
+    bot = Storm(store, clock, mention=CARE)
+    await bot.reads(*map(day, twelve), after=timedelta(0))
+    bot.slack.outcomes = [outcome]
+    await bot.reads(*map(day, twelve), after=HOUR + MINUTE)
+    half = [day(name, "rejected" if place < 6 else "waiting") for place, name in enumerate(twelve)]
+    await bot.sees(*half, after=10 * SECOND)
+    await bot.sees(*(day(name, "rejected") for name in twelve), after=10 * SECOND)
+    await bot.lets_all_out()
+    assert bot.roots == ["12 invitations changed at once: 12 rejected"]
+    assert bot.named == sorted(name.capitalize() for name in twelve)
+
+
+async def test_a_digest_that_slack_refuses_gives_back_what_was_left_to_it(hour):
+    await hour.breaks(WAITS)
+    hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
+    await hour.lets_all_out()
+    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert ("dead", "refused") in await hour.statuses()
+
+
+async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(hour):
+    await hour.breaks(WAITS)
+    hour.slack.unreadable = [Blind("missing_scope")]
+    hour.slack.outcomes = [NEVER_ARRIVED]
+    await hour.lets_all_out()
+    hour.clock.now += 20 * MINUTE
+    await hour.tells()
+    assert hour.roots == ["7 invitations changed at once: 7 expiring"]
+    assert "Possible repeat" in str(hour.slack.posted[0].message.blocks)
+
+
+async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm):
+    storm.slack.refuses = "7 expiring"
+    await storm.breaks(WAITS)
+    storm.clock.now += 20 * MINUTE
+    await storm.tells()
+    await storm.sees(*declined(6), after=10 * SECOND)
+    await storm.lets_all_out()
+    assert "6 invitations changed at once: 6 rejected" in storm.roots
+
+
 async def test_what_waited_was_not_tried(hour):
     await hour.breaks(NEVER_ARRIVED)
     hour.slack.unreadable = [BLINDFOLD] * 2
@@ -175,6 +226,40 @@ async def test_what_waited_was_not_tried(hour):
         hour.clock.forward(seconds=1)
         await hour.tells()
     assert [row["posts"] for row in await hour.rows() if row["shape"] == Shape.PROBLEM] == [0]
+
+
+@pytest.mark.parametrize("extra", [0, 1], ids=["the same", "one more"])
+async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morning(
+    store: Store, clock: VirtualClock, extra: int
+):
+    night: Night = await night_of(store, clock)
+    names = SEVEN[: 7 - extra]
+    await night.sees("21:30", *(tomorrow(name) for name in SEVEN))
+    night.slack.outcomes = [Later(1200, "ratelimited")]
+    await night.sees("21:50", *(tomorrow(name) for name in SEVEN))
+    late = [tomorrow(name, "rejected" if name in names else "waiting") for name in SEVEN]
+    await night.sees("23:00", *late)
+    await night.sees("08:00", *late)
+    night.clock.forward(minutes=2)
+    await night.tells()
+    (root,) = night.slack.posted
+    assert root.message.text.startswith("While it was quiet: 7 need attention")
+
+
+async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_it_up(
+    store: Store, clock: VirtualClock
+):
+    night: Night = await night_of(store, clock)
+    seven = [until(name, "22:40") for name in SEVEN]
+    await night.sees("21:30", *seven)
+    night.slack.outcomes = [Later(1200, "ratelimited")]
+    await night.sees("21:45", *seven)
+    await night.sees("23:00", *seven)
+    await night.sees("08:00", *seven)
+    night.clock.forward(minutes=2)
+    await night.tells()
+    (root,) = night.slack.posted
+    assert root.message.text.startswith("While it was quiet: 7 need attention")
 
 
 async def test_what_breaks_into_a_night_takes_along_what_waited_for_slack_before_it(

@@ -11,7 +11,7 @@ from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects,
 from bot.logs import Line
 from bot.outbox import LATE, Dead, Shape, Status
 from bot.ports import Gone, Held, Later, Outcome, Refused, Sent, Unknown
-from bot.store import StoreError, Tx, gathering, memory, queue, views
+from bot.store import StoreError, Tx, gathering, memory, merging, queue, views
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,9 @@ class Posts:
                 row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet)
                 if row is None:
                     return None
-                if not await self._drop(tx, (await subjects(tx, [row]))[0], now):
-                    return (await subjects(tx, [await gathering.take_up(tx, row)]))[0]
+                subject = (await subjects(tx, [await merging.take_up(tx, row)]))[0]
+                if not await self._drop(tx, subject, now):
+                    return subject
 
     async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
@@ -78,8 +79,8 @@ class Posts:
         if not subject.still_true or subject.told_by_root:
             await queue.dead(tx, row, Dead.UNTRUE)
         elif await gathering.shown_elsewhere(tx, row):
-            await gathering.leave(tx, row)
-        elif await gathering.is_open_elsewhere(tx, row):
+            await gathering.leave(tx, row, now)
+        elif await gathering.should_wait(tx, row):
             await gathering.wait(tx, row, now)
         elif ends := self._too_late(row, now):
             await queue.put_back(tx, row, ends, "quiet hours", breakthrough=False)
@@ -122,6 +123,7 @@ class Posts:
             case Refused(error) if row.text_only:
                 log.error(Line("Slack refuses the message, given up", message=row.id, error=error))
                 await queue.dead(tx, row, Dead.REFUSED, error)
+                await gathering.give_back(tx, row)
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
             case Gone() if subject.root:

@@ -7,7 +7,6 @@ turn comes. Attempts are counted, not times compared: the clocks of two machines
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -15,14 +14,14 @@ import sqlalchemy as sa
 from bot.outbox import LAST, Dead, Draft, Shape, Status
 from bot.store import Tx, queue
 from bot.store.queue import Row, row_of
-from bot.store.tables import message, told
+from bot.store.tables import message
 
 GATHERED = (Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET)
 LINK = "gathered"  # in the facts of a message: the root that shows its news, too, and how often that was tried
 WAITS = "waits"  # in the facts of a message: how often it has waited to hear what became of such a root
-PAUSE = timedelta(seconds=2)  # before it asks again
+PAUSE = timedelta(seconds=5)  # before it asks again: what is only put off does not hurry the delivery
 PATIENCE, LEASES = timedelta(minutes=1), 3  # the longer is how long it waits at the most
-_CALLS = sa.or_(message.c.shape == Shape.PROBLEM, message.c.broadcast)
+CALLS = sa.or_(message.c.shape == Shape.PROBLEM, message.c.broadcast)
 
 
 async def link(tx: Tx, drafts: Sequence[Draft], tellers: Mapping[str, str]) -> None:
@@ -35,14 +34,14 @@ async def link(tx: Tx, drafts: Sequence[Draft], tellers: Mapping[str, str]) -> N
         teller = tellers[draft.id]
         if draft.shape in GATHERED:
             root = await queue.get(tx, teller)
-            for row in await _waiting(tx, _CALLS, draft.members):
+            for row in await waiting(tx, CALLS, draft.members):
                 if root and row.root_id != root.id:
-                    await _link(tx, row, root.id, root.posts)
+                    await link_to(tx, row, root.id, root.posts)
         elif draft.shape is Shape.PROBLEM or draft.broadcast:
             caller = await queue.get(tx, teller)
-            for one in await _waiting(tx, message.c.shape.in_(GATHERED), draft.members):
+            for one in await waiting(tx, message.c.shape.in_(GATHERED), draft.members):
                 if caller and one.id != draft.root_id:
-                    await _link(tx, caller, one.id, one.posts)
+                    await link_to(tx, caller, one.id, one.posts)
 
 
 async def shown_elsewhere(tx: Tx, row: Row) -> bool:
@@ -56,29 +55,56 @@ async def shown_elsewhere(tx: Tx, row: Row) -> bool:
     return root.status is not Status.DEAD and root.posts > link["posts"]
 
 
-async def leave(tx: Tx, row: Row) -> None:
-    """Let the other tell it. A line still belongs into its thread, where it calls nobody."""
+async def leave(tx: Tx, row: Row, now: datetime) -> None:
+    """Let the other tell it, as urgently as this one would. A line still goes into its thread, calling nobody."""
+    root = await queue.get(tx, row.facts[LINK]["root"])
+    if root and root.status is Status.PENDING:
+        rank = root.rank - root.own_rank + min(root.own_rank, row.own_rank)
+        events = list(dict.fromkeys([*root.events, *row.events]))
+        await tx.run(_of(root.id).values(rank=rank, events=events, not_before=now))
     if row.root_id is None:
         await queue.dead(tx, row, Dead.TOLD)
     else:
         facts = {name: value for name, value in row.facts.items() if name not in (LINK, "call")}
-        await queue.finish(
-            tx, row, status=Status.PENDING, posts=row.posts - 1, broadcast=False, rank=LAST, facts=facts
-        )
+        await queue.put_back(tx, row, now, "told by another", broadcast=False, rank=LAST, facts=facts)
 
 
-async def is_open_elsewhere(tx: Tx, row: Row) -> bool:
-    """Whether it should wait for a gathered root that tells of the same, and that may or may not have arrived.
+async def give_back(tx: Tx, root: Row) -> None:
+    """Slack takes this root in no form: what was left to it tells itself."""
+    left = sa.and_(message.c.status == Status.DEAD, message.c.reason == Dead.TOLD)
+    found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, left))
+    for row in map(row_of, found.mappings()):
+        if row.facts.get(LINK, {}).get("root") == root.id:
+            await tx.run(_of(row.id).values(status=Status.PENDING, reason=None))
 
-    If it did not, it is sent again, and shows its members as they are by then: what was told meanwhile, too.
+
+async def should_wait(tx: Tx, row: Row) -> bool:
+    """Whether a gathered root tells of the same, and may or may not have arrived.
+
+    If it did not, it is sent again, and shows its members as they are by then: what was told meanwhile, too. And
+    the root of quiet hours, when its turn comes, takes up a digest that waits with it.
     """
-    if row.shape not in (Shape.PROBLEM, Shape.DIGEST) and not row.broadcast:
+    if row.shape not in (Shape.PROBLEM, Shape.DIGEST, Shape.QUIET) and not row.broadcast:
         return False
     waited = row.facts.get(WAITS, 0) * PAUSE  # not by the clock: nothing is looked up while no process runs
     return any(
-        root.status is Status.SENDING and root.id not in (row.id, row.root_id) and waited < _patience(root)
-        for root in await _waiting(tx, message.c.shape.in_(GATHERED), row.members)
+        root.id not in (row.id, row.root_id) and _is_ahead(row, root) and waited < _patience(root)
+        for root in await waiting(tx, message.c.shape.in_(GATHERED), row.members)
     )
+
+
+def _is_ahead(row: Row, root: Row) -> bool:
+    if root.status is Status.SENDING:
+        return True
+    night = root.shape is Shape.QUIET and row.shape is Shape.DIGEST
+    return night and (root.breakthrough or not row.breakthrough)
+
+
+def _patience(root: Row) -> timedelta:
+    """Both looks are over by then, unless Slack does not let us look."""
+    if root.started_at is None or root.lookable_from is None:
+        return PATIENCE
+    return max(PATIENCE, LEASES * (root.lookable_from - root.started_at))
 
 
 async def wait(tx: Tx, row: Row, now: datetime) -> None:
@@ -87,59 +113,7 @@ async def wait(tx: Tx, row: Row, now: datetime) -> None:
     await queue.put_back(tx, row, now + PAUSE, "another may have told it", facts=facts)
 
 
-def _patience(root: Row) -> timedelta:
-    """Both looks are over by then, unless Slack does not let us look."""
-    if root.started_at is None or root.lookable_from is None:
-        return timedelta(0)
-    return max(PATIENCE, LEASES * (root.lookable_from - root.started_at))
-
-
-async def take_up(tx: Tx, row: Row) -> Row:
-    """Let a digest that is about to go out tell what others that wait would tell of the same.
-
-    What waits for the end of quiet hours is told with it: the channel is called anyway.
-    """
-    if row.shape is not Shape.DIGEST:
-        return row
-    for other in await _waiting(tx, message.c.shape == Shape.DIGEST, row.members):
-        if other.status is Status.PENDING:
-            row = await _merge(tx, row, other)
-    return row
-
-
-async def _merge(tx: Tx, row: Row, other: Row) -> Row:
-    """Everything that belongs to the other is this one's from now on: members, marks, threads, links."""
-    one = replace(
-        row,
-        members=tuple(dict.fromkeys([*row.members, *other.members])),
-        events=tuple(dict.fromkeys([*row.events, *other.events])),
-        facts={**other.facts, **row.facts},
-        breakthrough=row.breakthrough or other.breakthrough,
-    )
-    grown = {"members": list(one.members), "events": list(one.events), "facts": one.facts}
-    await tx.run(_of(row.id).values(**grown, breakthrough=one.breakthrough))
-    await tx.run(_of(other.id).values(status=Status.DEAD, reason=Dead.TOLD))
-    await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
-    before = row.posts - 1  # it has not gone out yet: what waits now, it shows
-    for line in map(row_of, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
-        facts = {**line.facts, "root_posts": before}
-        await tx.run(_of(line.id).values(root_id=row.id, facts=facts))
-        if line.shape is Shape.NAMES:
-            await _name_once(tx, line, row)
-    for caller in await _waiting(tx, _CALLS, one.members):
-        if caller.root_id != row.id:
-            await _link(tx, caller, row.id, before)
-    return one
-
-
-async def _name_once(tx: Tx, names: Row, row: Row) -> None:
-    """The thread of this root names its own members already."""
-    left = [member for member in names.members if member not in row.members]
-    values = {"members": left} if left else {"status": Status.DEAD, "reason": Dead.TOLD}
-    await tx.run(_of(names.id).values(**values))
-
-
-async def _waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) -> list[Row]:
+async def waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) -> list[Row]:
     """The messages of a kind that wait, or are under way, and tell of any of these."""
     waits = message.c.status.in_((Status.PENDING, Status.SENDING))
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, waits, kind))
@@ -147,7 +121,8 @@ async def _waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str])
     return [row for row in rows if not set(members).isdisjoint(row.members)]
 
 
-async def _link(tx: Tx, row: Row, root_id: str, posts: int) -> None:
+async def link_to(tx: Tx, row: Row, root_id: str, posts: int) -> None:
+    """Note the root that shows its news, too, if it is tried more often than so."""
     await tx.run(_of(row.id).values(facts={**row.facts, LINK: {"root": root_id, "posts": posts}}))
 
 

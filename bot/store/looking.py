@@ -64,7 +64,7 @@ async def repeat(tx: Tx, row: Row, now: datetime) -> bool:
 
     At once the first time. A Slack that never confirms must not fill the channel, so then ever more slowly.
     """
-    present = await get(tx, row.id) or row
+    present = await get(tx, row.id, lock=True) or row
     wait = timedelta(0) if row.posts < 2 else min(REPEAT_WAIT * 2 ** min(row.posts - 2, 9), LONGEST_WAIT)
     return await later(tx, row, now + wait, "possible repeat", facts={**present.facts, "repeat": True})
 

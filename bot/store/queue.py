@@ -240,8 +240,10 @@ async def finish(tx: Tx, row: Row, **values: Any) -> bool:
     return (await tx.run(sa.update(message).where(mine).values(**values))).rowcount == 1
 
 
-async def get(tx: Tx, message_id: str) -> Row | None:
-    found = (await tx.run(sa.select(message).where(message.c.id == message_id))).mappings().first()
+async def get(tx: Tx, message_id: str, *, lock: bool = False) -> Row | None:
+    """One row. `lock` lets nobody else change it before this transaction ends."""
+    query = sa.select(message).where(message.c.id == message_id)
+    found = (await tx.run(query.with_for_update() if lock else query)).mappings().first()
     return row_of(found) if found else None
 
 

@@ -1,0 +1,85 @@
+"""Digests that wait and tell of the same go out as one: whichever has its turn first takes the others up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.outbox import Dead, Shape, Status
+from bot.store import Tx
+from bot.store.gathering import CALLS, link_to, waiting
+from bot.store.queue import DEMOTED, Row, row_of
+from bot.store.tables import message, told
+
+
+async def take_up(tx: Tx, row: Row) -> Row:
+    """Let a digest, or the root of quiet hours, tell what digests that wait would tell of the same.
+
+    What waits for the end of quiet hours is told with it: the channel is called anyway. What Slack has refused
+    goes alone, lest it take the others with it.
+    """
+    if row.shape not in (Shape.DIGEST, Shape.QUIET) or _is_suspect(row):
+        return row
+    # What it takes up may have members in common with still others.
+    while other := _next(row, await waiting(tx, message.c.shape == Shape.DIGEST, row.members)):
+        row = await _merge(tx, row, other)
+    return row
+
+
+def _next(row: Row, found: Iterable[Row]) -> Row | None:
+    return next((one for one in found if one.status is Status.PENDING and not _is_suspect(one)), None)
+
+
+def _is_suspect(row: Row) -> bool:
+    return row.rank >= DEMOTED or row.text_only
+
+
+async def _merge(tx: Tx, row: Row, other: Row) -> Row:
+    """Everything that belongs to the other is this one's from now on: members, marks, threads, links."""
+    one = replace(
+        row,
+        rank=min(row.rank, other.rank),
+        members=tuple(dict.fromkeys([*row.members, *other.members])),
+        events=tuple(dict.fromkeys([*row.events, *other.events])),
+        facts={**other.facts, **row.facts, **await _held(tx, row, other)},
+        breakthrough=row.breakthrough or other.breakthrough,
+    )
+    grown = {"members": list(one.members), "events": list(one.events), "facts": one.facts}
+    await _set(tx, row, **grown, rank=one.rank, breakthrough=one.breakthrough)
+    await _set(tx, other, status=Status.DEAD, reason=Dead.TOLD)
+    await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
+    before = row.posts - 1  # it has not gone out yet: what waits now, it shows
+    for line in map(row_of, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
+        await _set(tx, line, root_id=row.id, facts={**line.facts, "root_posts": before})
+        if line.shape is Shape.NAMES:
+            await _name_once(tx, line, row)
+    for caller in await waiting(tx, CALLS, one.members):
+        if caller.root_id != row.id:
+            await link_to(tx, caller, row.id, before)
+    return one
+
+
+async def _held(tx: Tx, row: Row, other: Row) -> dict[str, Any]:
+    """For the root of quiet hours: what the other would have told, as if it had come in them."""
+    if row.shape is not Shape.QUIET:
+        return {}
+    held = {member: list(kinds) for member, kinds in row.facts["held"].items()}
+    for news in await tx.run(sa.select(told).where(told.c.message_id == other.id)):
+        held[news.episode_id] = [news.kind, *held.get(news.episode_id, ())]  # it had come before
+    return {"held": held}
+
+
+async def _name_once(tx: Tx, names: Row, row: Row) -> None:
+    """The thread of a digest names its own members already; the root of quiet hours has none for names."""
+    named = names.members if row.shape is Shape.QUIET else row.members
+    if left := [member for member in names.members if member not in named]:
+        await _set(tx, names, members=left)
+    else:
+        await _set(tx, names, status=Status.DEAD, reason=Dead.TOLD)
+
+
+async def _set(tx: Tx, row: Row, **values: Any) -> None:
+    await tx.run(sa.update(message).where(message.c.id == row.id).values(**values))
