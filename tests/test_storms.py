@@ -209,14 +209,37 @@ async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(ho
     assert "Possible repeat" in str(hour.slack.posted[0].message.blocks)
 
 
-async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm):
-    storm.slack.refuses = "7 expiring"
-    await storm.breaks(WAITS)
-    storm.clock.now += 20 * MINUTE
-    await storm.tells()
-    await storm.sees(*declined(6), after=10 * SECOND)
+@pytest.mark.parametrize(
+    ("count", "says"),
+    [
+        (7, ["7 invitations changed at once: 7 rejected"]),
+        (6, ["6 invitations changed at once: 6 rejected", "7 invitations changed at once: 6 rejected, 1 expiring"]),
+    ],
+    ids=["all", "all but one"],
+)
+async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm, count, says):
+    await storm.breaks(Held("a_word_of_tomorrow"))
+    await storm.sees(*declined(count), after=10 * SECOND)
     await storm.lets_all_out()
-    assert "6 invitations changed at once: 6 rejected" in storm.roots
+    assert storm.roots == says
+
+
+async def test_nothing_is_left_to_a_digest_that_slack_refused(hour):
+    hour.slack.refuses = "7 invitations"
+    await hour.breaks(Held("a_word_of_tomorrow"))
+    await hour.lets_all_out()
+    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+
+
+async def test_a_digest_that_slack_refuses_gives_back_what_it_took_up(hour):
+    await hour.breaks(WAITS)
+    await hour.sees(*late("rejected"), after=10 * SECOND)
+    hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
+    await hour.lets_all_out()
+    assert [root.split(",")[0] for root in hour.roots] == [
+        "Expiring: Kf6 (kf6@harbour_tea)",
+        "6 invitations changed at once: 6 rejected",
+    ]
 
 
 async def test_what_waited_was_not_tried(hour):
@@ -246,13 +269,14 @@ async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morn
     assert root.message.text.startswith("While it was quiet: 7 need attention")
 
 
+@pytest.mark.parametrize("wait", [1200, 36000], ids=["for minutes", "all night"])
 async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_it_up(
-    store: Store, clock: VirtualClock
+    store: Store, clock: VirtualClock, wait: int
 ):
     night: Night = await night_of(store, clock)
     seven = [until(name, "22:40") for name in SEVEN]
     await night.sees("21:30", *seven)
-    night.slack.outcomes = [Later(1200, "ratelimited")]
+    night.slack.outcomes = [Later(wait, "ratelimited")]
     await night.sees("21:45", *seven)
     await night.sees("23:00", *seven)
     await night.sees("08:00", *seven)

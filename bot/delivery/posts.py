@@ -75,12 +75,13 @@ class Posts:
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime) -> bool:
         """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
-        row, root = subject.row, subject.root
+        row, root, quiet = subject.row, subject.root, self._means.look.policy.quiet
+        night = quiet is not None and quiet.covers(now)
         if not subject.still_true or subject.told_by_root:
             await queue.dead(tx, row, Dead.UNTRUE)
-        elif await gathering.shown_elsewhere(tx, row):
+        elif await gathering.shown_elsewhere(tx, row, at_night=night):
             await gathering.leave(tx, row, now)
-        elif await gathering.should_wait(tx, row):
+        elif await gathering.should_wait(tx, row, at_night=night):
             await gathering.wait(tx, row, now)
         elif ends := self._too_late(row, now):
             await queue.put_back(tx, row, ends, "quiet hours", breakthrough=False)
@@ -122,8 +123,8 @@ class Posts:
                 await queue.later(tx, row, now, error, events=[])
             case Refused(error) if row.text_only:
                 log.error(Line("Slack refuses the message, given up", message=row.id, error=error))
-                await queue.dead(tx, row, Dead.REFUSED, error)
-                await gathering.give_back(tx, row)
+                if await queue.dead(tx, row, Dead.REFUSED, error):
+                    await gathering.give_back(tx, row)
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
             case Gone() if subject.root:

@@ -44,29 +44,39 @@ async def link(tx: Tx, drafts: Sequence[Draft], tellers: Mapping[str, str]) -> N
                     await link_to(tx, caller, one.id, one.posts)
 
 
-async def shown_elsewhere(tx: Tx, row: Row) -> bool:
+async def shown_elsewhere(tx: Tx, row: Row, *, at_night: bool) -> bool:
     """Whether another root shows what this one would tell: it waits, or it went out after this was written."""
     link = row.facts.get(LINK)
-    root = await queue.get(tx, link["root"]) if link else None
+    root = await queue.get(tx, link["root"], lock=True) if link else None
     if link is None or root is None:
         return False
     if root.status is Status.PENDING:
-        return root.breakthrough or not row.breakthrough  # what may be told at night does not wait for the morning
+        return not root.is_suspect and _may_be_told(row, root, at_night)
     return root.status is not Status.DEAD and root.posts > link["posts"]
+
+
+def _may_be_told(row: Row, root: Row, at_night: bool) -> bool:
+    """Whether a root that waits is told as soon: what may be told at night does not wait for the morning."""
+    return not at_night or root.breakthrough or not row.breakthrough
 
 
 async def leave(tx: Tx, row: Row, now: datetime) -> None:
     """Let the other tell it, as urgently as this one would. A line still goes into its thread, calling nobody."""
     root = await queue.get(tx, row.facts[LINK]["root"])
-    if root and root.status is Status.PENDING:
+    events = list(row.events)
+    if root and root.status in (Status.PENDING, Status.SENDING):
         rank = root.rank - root.own_rank + min(root.own_rank, row.own_rank)
-        events = list(dict.fromkeys([*root.events, *row.events]))
-        await tx.run(_of(root.id).values(rank=rank, events=events, not_before=now))
+        await tx.run(_of(root.id).values(rank=rank))
+    if root and root.status is Status.PENDING:
+        marks = list(dict.fromkeys([*root.events, *events]))
+        await tx.run(_of(root.id).values(events=marks, not_before=now))
+        events = [] if row.root_id else events  # one mark stands in one message
+    untried = {"posts": row.posts - 1, "events": events}
     if row.root_id is None:
-        await queue.dead(tx, row, Dead.TOLD)
+        await queue.finish(tx, row, status=Status.DEAD, reason=Dead.TOLD, **untried)
     else:
         facts = {name: value for name, value in row.facts.items() if name not in (LINK, "call")}
-        await queue.put_back(tx, row, now, "told by another", broadcast=False, rank=LAST, facts=facts)
+        await queue.finish(tx, row, status=Status.PENDING, broadcast=False, rank=LAST, facts=facts, **untried)
 
 
 async def give_back(tx: Tx, root: Row) -> None:
@@ -76,9 +86,10 @@ async def give_back(tx: Tx, root: Row) -> None:
     for row in map(row_of, found.mappings()):
         if row.facts.get(LINK, {}).get("root") == root.id:
             await tx.run(_of(row.id).values(status=Status.PENDING, reason=None))
+            await give_back(tx, row)  # it had taken up others itself
 
 
-async def should_wait(tx: Tx, row: Row) -> bool:
+async def should_wait(tx: Tx, row: Row, *, at_night: bool) -> bool:
     """Whether a gathered root tells of the same, and may or may not have arrived.
 
     If it did not, it is sent again, and shows its members as they are by then: what was told meanwhile, too. And
@@ -88,16 +99,17 @@ async def should_wait(tx: Tx, row: Row) -> bool:
         return False
     waited = row.facts.get(WAITS, 0) * PAUSE  # not by the clock: nothing is looked up while no process runs
     return any(
-        root.id not in (row.id, row.root_id) and _is_ahead(row, root) and waited < _patience(root)
+        root.id not in (row.id, row.root_id) and _is_ahead(row, root, at_night) and waited < _patience(root)
         for root in await waiting(tx, message.c.shape.in_(GATHERED), row.members)
     )
 
 
-def _is_ahead(row: Row, root: Row) -> bool:
+def _is_ahead(row: Row, root: Row, at_night: bool) -> bool:
     if root.status is Status.SENDING:
         return True
-    night = root.shape is Shape.QUIET and row.shape is Shape.DIGEST
-    return night and (root.breakthrough or not row.breakthrough)
+    if root.shape is not Shape.QUIET or row.shape is not Shape.DIGEST:
+        return False
+    return not (root.is_suspect or row.is_suspect) and _may_be_told(row, root, at_night)
 
 
 def _patience(root: Row) -> timedelta:

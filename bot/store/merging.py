@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +9,8 @@ import sqlalchemy as sa
 
 from bot.outbox import Dead, Shape, Status
 from bot.store import Tx
-from bot.store.gathering import CALLS, link_to, waiting
-from bot.store.queue import DEMOTED, Row, row_of
+from bot.store.gathering import CALLS, LINK, WAITS, link_to, waiting
+from bot.store.queue import Row, row_of
 from bot.store.tables import message, told
 
 
@@ -19,22 +18,22 @@ async def take_up(tx: Tx, row: Row) -> Row:
     """Let a digest, or the root of quiet hours, tell what digests that wait would tell of the same.
 
     What waits for the end of quiet hours is told with it: the channel is called anyway. What Slack has refused
-    goes alone, lest it take the others with it.
+    goes alone, lest it take the others with it; or not at all, if all that it tells is shown by then.
     """
-    if row.shape not in (Shape.DIGEST, Shape.QUIET) or _is_suspect(row):
+    if row.shape not in (Shape.DIGEST, Shape.QUIET) or row.is_suspect:
         return row
     # What it takes up may have members in common with still others.
-    while other := _next(row, await waiting(tx, message.c.shape == Shape.DIGEST, row.members)):
-        row = await _merge(tx, row, other)
+    while others := [one for one in await _digests(tx, row) if not one.is_suspect]:
+        row = await _merge(tx, row, others[0])
+    for other in await _digests(tx, row):
+        if set(other.members) <= set(row.members):
+            await link_to(tx, other, row.id, row.posts - 1)
     return row
 
 
-def _next(row: Row, found: Iterable[Row]) -> Row | None:
-    return next((one for one in found if one.status is Status.PENDING and not _is_suspect(one)), None)
-
-
-def _is_suspect(row: Row) -> bool:
-    return row.rank >= DEMOTED or row.text_only
+async def _digests(tx: Tx, row: Row) -> list[Row]:
+    found = await waiting(tx, message.c.shape == Shape.DIGEST, row.members)
+    return [one for one in found if one.status is Status.PENDING]
 
 
 async def _merge(tx: Tx, row: Row, other: Row) -> Row:
@@ -44,14 +43,15 @@ async def _merge(tx: Tx, row: Row, other: Row) -> Row:
         rank=min(row.rank, other.rank),
         members=tuple(dict.fromkeys([*row.members, *other.members])),
         events=tuple(dict.fromkeys([*row.events, *other.events])),
-        facts={**other.facts, **row.facts, **await _held(tx, row, other)},
+        facts={**_own(other), **row.facts, **await _held(tx, row, other)},
         breakthrough=row.breakthrough or other.breakthrough,
     )
     grown = {"members": list(one.members), "events": list(one.events), "facts": one.facts}
     await _set(tx, row, **grown, rank=one.rank, breakthrough=one.breakthrough)
-    await _set(tx, other, status=Status.DEAD, reason=Dead.TOLD)
-    await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
     before = row.posts - 1  # it has not gone out yet: what waits now, it shows
+    left = {**other.facts, LINK: {"root": row.id, "posts": before}}
+    await _set(tx, other, status=Status.DEAD, reason=Dead.TOLD, facts=left)
+    await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
     for line in map(row_of, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
         await _set(tx, line, root_id=row.id, facts={**line.facts, "root_posts": before})
         if line.shape is Shape.NAMES:
@@ -60,6 +60,10 @@ async def _merge(tx: Tx, row: Row, other: Row) -> Row:
         if caller.root_id != row.id:
             await link_to(tx, caller, row.id, before)
     return one
+
+
+def _own(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.facts.items() if name not in (LINK, WAITS)}
 
 
 async def _held(tx: Tx, row: Row, other: Row) -> dict[str, Any]:

@@ -53,6 +53,11 @@ class Row:
         """What it was ranked before Slack held it."""
         return self.rank % DEMOTED
 
+    @property
+    def is_suspect(self) -> bool:
+        """Slack has refused it: no other message should depend on it."""
+        return self.rank >= DEMOTED or self.text_only
+
 
 async def add(
     tx: Tx, drafts: Sequence[Draft], marks: Mapping[str, tuple[str, ...]], now: datetime

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +70,9 @@ class Cursor:
 
 def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     driver = connection.driver_connection
-    driver.cursor = lambda: Cursor(driver)
+    driver.cursor = partial(
+        Cursor, weakref.proxy(driver)
+    )  # no circle: a connection that is dropped is gone at once
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # a told message must survive a power cut
