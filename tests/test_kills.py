@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -59,8 +59,10 @@ class Fate:
 class Watched(Tx):
     """Knows whether it has changed anything: a kill round a mere look at the store changes nothing."""
 
-    async def run(self, statement: sa.Executable) -> sa.CursorResult[Any]:
-        result = await super().run(statement)
+    async def run(
+        self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
+    ) -> sa.CursorResult[Any]:
+        result = await super().run(statement, parameters)
         if statement.is_dml and result.rowcount:
             object.__setattr__(self, "wrote", True)
         return result

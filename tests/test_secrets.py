@@ -48,6 +48,7 @@ ERRCODES = [
     65400,
     99999,
 ]
+FAILURES = [Kind.DOWN, Kind.OTHER_LIST, Kind.TRUNCATED, Kind.HTML]  # the others are read all the same
 SLACK_FAULTS = [
     ratelimited(1),
     reply_lost(),
@@ -98,17 +99,35 @@ async def ask(place: World, heard: Overheard, text: str = "") -> Invocation:
     return heard.note(await place.slack.command(text, channel=CARE))
 
 
-async def faults_of_wechat(place: World, heard: Overheard, step: int) -> None:
-    faults = [Fault(kind, times=None, seconds=0.05) for kind in Kind]
-    faults += [Fault(Kind.ERRCODE, times=None, errcode=code) for code in ERRCODES]
-    for fault in faults[::step]:
+async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str]:
+    """One after the other, without a good answer between them, which would serve for the next five seconds.
+
+    Returns what the log must have heard of them.
+    """
+    failing = [Fault(kind, times=None) for kind in FAILURES]
+    failing += [Fault(Kind.ERRCODE, times=None, errcode=code) for code in ERRCODES]
+    odd = [Fault(kind, times=None, seconds=0.05) for kind in Kind if kind not in (*FAILURES, Kind.ERRCODE)]
+
+    async def ask_under(fault: Fault) -> str:
+        place.wechat.clear_faults()
         place.wechat.inject(fault)
         said = await asyncio.gather(*(ask(place, heard, text) for text in ("", "show a@harbour_tea", "status")))
-        await asyncio.gather(*(each.answer(20) for each in said))
-        place.wechat.clear_faults()
+        return (await asyncio.gather(*(each.answer(20) for each in said)))[0].text
+
+    async def is_heard_of() -> bool:
+        await asyncio.sleep(0.2)
+        return "not switched on" in await ask_under(Fault(Kind.ERRCODE, times=None, errcode=65400))
+
+    await until(is_heard_of)  # the last good answer has served its time
+    for fault in failing[::step]:
+        await ask_under(fault)
     place.wechat.allow_list = ()
-    await (await ask(place, heard)).answer(20)
+    await ask_under(Fault(Kind.ERRCODE, times=None, errcode=42001))  # so it asks for a token
     place.wechat.allow_list = None
+    for fault in odd[::step]:
+        await ask_under(fault)
+    place.wechat.clear_faults()
+    return {str(fault.errcode) for fault in failing[::step] if fault.kind is Kind.ERRCODE}
 
 
 async def faults_of_slack(place: World, heard: Overheard) -> None:
@@ -164,14 +183,14 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
     async with running(environ, log=log) as bot:
         place.slack.app_url = bot.slack_url
         await until(lambda: log.exists() and "accounts" in log.read_text())  # later news is alerts
-        await faults_of_wechat(place, heard, FORMATS[form])
+        codes = await faults_of_wechat(place, heard, FORMATS[form])
         await faults_of_slack(place, heard)
         await odd_requests(place, heard, bot)
         place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=45009))  # last: after it nobody asks any more
         await (await ask(place, heard)).answer()
         said = [log.read_text(), await pages(bot), shown(place)]
     assert heard.found_in(*said, log.read_text()) == set()
-    for expected in ("errcode", "rid", "answer not taken", "request"):  # it did hear of the failures
+    for expected in ("errcode", "rid", "answer not taken", "request", *codes):  # it did hear of the failures
         assert expected in log.read_text()
     place.slack.take_unexpected()
 
