@@ -70,9 +70,9 @@ class Cursor:
 
 def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     driver = connection.driver_connection
-    driver.cursor = partial(
-        Cursor, weakref.proxy(driver)
-    )  # no circle: a connection that is dropped is gone at once
+    # Not in a circle, so that a connection that is dropped is gone at once.
+    itself: Any = weakref.proxy(driver)
+    driver.cursor = partial(Cursor, itself)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # a told message must survive a power cut
