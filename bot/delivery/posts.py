@@ -56,7 +56,7 @@ class Posts:
                 if row is None:
                     return None
                 subject = (await subjects(tx, [await merging.take_up(tx, row)]))[0]
-                if not await self._drop(tx, subject, now):
+                if not await self._drop(tx, subject, now, at_night=quiet):
                     return subject
 
     async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
@@ -73,15 +73,14 @@ class Posts:
         async with self._means.store.begin() as tx:
             await self._record(tx, subject, outcome, applied_hash)
 
-    async def _drop(self, tx: Tx, subject: Subject, now: datetime) -> bool:
+    async def _drop(self, tx: Tx, subject: Subject, now: datetime, *, at_night: bool) -> bool:
         """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
-        row, root, quiet = subject.row, subject.root, self._means.look.policy.quiet
-        night = quiet is not None and quiet.covers(now)
+        row, root = subject.row, subject.root
         if not subject.still_true or subject.told_by_root:
             await queue.dead(tx, row, Dead.UNTRUE)
-        elif await gathering.shown_elsewhere(tx, row, at_night=night):
+        elif await gathering.shown_elsewhere(tx, row, at_night=at_night):
             await gathering.leave(tx, row, now)
-        elif await gathering.should_wait(tx, row, at_night=night):
+        elif await gathering.should_wait(tx, row, at_night=at_night):
             await gathering.wait(tx, row, now)
         elif ends := self._too_late(row, now):
             await queue.put_back(tx, row, ends, "quiet hours", breakthrough=False)

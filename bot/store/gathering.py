@@ -66,10 +66,10 @@ async def leave(tx: Tx, row: Row, now: datetime) -> None:
     events = list(row.events)
     if root and root.status in (Status.PENDING, Status.SENDING):
         rank = root.rank - root.own_rank + min(root.own_rank, row.own_rank)
-        await tx.run(_of(root.id).values(rank=rank))
+        await queue.change(tx, root.id, rank=rank)
     if root and root.status is Status.PENDING:
         marks = list(dict.fromkeys([*root.events, *events]))
-        await tx.run(_of(root.id).values(events=marks, not_before=now))
+        await queue.change(tx, root.id, events=marks, not_before=now)
         events = [] if row.root_id else events  # one mark stands in one message
     untried = {"posts": row.posts - 1, "events": events}
     if row.root_id is None:
@@ -85,7 +85,7 @@ async def give_back(tx: Tx, root: Row) -> None:
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, left))
     for row in map(row_of, found.mappings()):
         if row.facts.get(LINK, {}).get("root") == root.id:
-            await tx.run(_of(row.id).values(status=Status.PENDING, reason=None))
+            await queue.change(tx, row.id, status=Status.PENDING, reason=None)
             await give_back(tx, row)  # it had taken up others itself
 
 
@@ -135,8 +135,4 @@ async def waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) 
 
 async def link_to(tx: Tx, row: Row, root_id: str, posts: int) -> None:
     """Note the root that shows its news, too, if it is tried more often than so."""
-    await tx.run(_of(row.id).values(facts={**row.facts, LINK: {"root": root_id, "posts": posts}}))
-
-
-def _of(message_id: str) -> sa.Update:
-    return sa.update(message).where(message.c.id == message_id)
+    await queue.change(tx, row.id, facts={**row.facts, LINK: {"root": root_id, "posts": posts}})

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.outbox import Dead, Shape, Status
-from bot.store import Tx
+from bot.store import Tx, queue
 from bot.store.gathering import CALLS, LINK, WAITS, link_to, waiting
 from bot.store.queue import Row, row_of
 from bot.store.tables import message, told
@@ -47,13 +47,13 @@ async def _merge(tx: Tx, row: Row, other: Row) -> Row:
         breakthrough=row.breakthrough or other.breakthrough,
     )
     grown = {"members": list(one.members), "events": list(one.events), "facts": one.facts}
-    await _set(tx, row, **grown, rank=one.rank, breakthrough=one.breakthrough)
+    await queue.change(tx, row.id, **grown, rank=one.rank, breakthrough=one.breakthrough)
     before = row.posts - 1  # it has not gone out yet: what waits now, it shows
     left = {**other.facts, LINK: {"root": row.id, "posts": before}}
-    await _set(tx, other, status=Status.DEAD, reason=Dead.TOLD, facts=left)
+    await queue.change(tx, other.id, status=Status.DEAD, reason=Dead.TOLD, facts=left)
     await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
     for line in map(row_of, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
-        await _set(tx, line, root_id=row.id, facts={**line.facts, "root_posts": before})
+        await queue.change(tx, line.id, root_id=row.id, facts={**line.facts, "root_posts": before})
         if line.shape is Shape.NAMES:
             await _name_once(tx, line, row)
     for caller in await waiting(tx, CALLS, one.members):
@@ -80,10 +80,6 @@ async def _name_once(tx: Tx, names: Row, row: Row) -> None:
     """The thread of a digest names its own members already; the root of quiet hours has none for names."""
     named = names.members if row.shape is Shape.QUIET else row.members
     if left := [member for member in names.members if member not in named]:
-        await _set(tx, names, members=left)
+        await queue.change(tx, names.id, members=left)
     else:
-        await _set(tx, names, status=Status.DEAD, reason=Dead.TOLD)
-
-
-async def _set(tx: Tx, row: Row, **values: Any) -> None:
-    await tx.run(sa.update(message).where(message.c.id == row.id).values(**values))
+        await queue.change(tx, names.id, status=Status.DEAD, reason=Dead.TOLD)

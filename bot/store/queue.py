@@ -111,7 +111,7 @@ async def _bring_forward(tx: Tx, draft: Draft, events: Sequence[str]) -> None:
     values: dict[str, Any] = {"rank": min(root.rank, draft.rank), "events": [*root.events, *events]}
     if draft.breakthrough:
         values["breakthrough"] = True
-    await tx.run(sa.update(message).where(message.c.id == root.id).values(**values))
+    await change(tx, root.id, **values)
 
 
 async def _waiting_night(tx: Tx, draft: Draft) -> Row | None:
@@ -135,7 +135,7 @@ async def _extend(tx: Tx, standing: Row, draft: Draft, events: Sequence[str]) ->
         "rank": min(standing.rank, draft.rank),
         "settled": False,
     }
-    await tx.run(sa.update(message).where(message.c.id == standing.id).values(**values))
+    await change(tx, standing.id, **values)
 
 
 async def revive(tx: Tx, ids: Ids) -> None:
@@ -243,6 +243,11 @@ async def finish(tx: Tx, row: Row, **values: Any) -> bool:
     """Record what became of a claimed row. False: somebody else has claimed it since."""
     mine = sa.and_(message.c.id == row.id, message.c.attempt == row.attempt, message.c.status == Status.SENDING)
     return (await tx.run(sa.update(message).where(mine).values(**values))).rowcount == 1
+
+
+async def change(tx: Tx, message_id: str, **values: Any) -> None:
+    """Change a row, whoever has claimed it."""
+    await tx.run(sa.update(message).where(message.c.id == message_id).values(**values))
 
 
 async def get(tx: Tx, message_id: str, *, lock: bool = False) -> Row | None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.outbox import Shape, Status
 from bot.ports import Past
-from bot.store import Tx
+from bot.store import Tx, queue
 from bot.store.queue import AHEAD, Ids, Row, row_of
 from bot.store.tables import message
 
@@ -59,7 +59,7 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
 
 async def note(tx: Tx, row: Row, **values: Any) -> None:
     """Write down what became of a view: `applied_hash`, `settled`, `gone`, `next_edit_at`."""
-    await tx.run(sa.update(message).where(message.c.id == row.id).values(**values))
+    await queue.change(tx, row.id, **values)
 
 
 async def unsettle(tx: Tx, ids: Ids) -> None:
