@@ -35,10 +35,10 @@ a busy account, half of them of seats that are gone: what is over must not slow 
 look, and every five seconds, a pass over the told messages sees whether one has to change.
 
 What was tried: each transaction opened SQLite anew, with a thread, a file and pragmas; one connection that is
-kept costs less. A statement went to that thread three or four times (cursor, execute, fetch, close), each worth a
-quarter of a millisecond where the processor has been idle; a cursor that is opened by executing and has nothing
-to close halves that. The claim of a poll says in its own answer what a second question asked, and the largest
-questions are put together once.
+kept costs less. A statement went to that thread three or four times (cursor, execute, fetch, close), and each time
+the processor has to be woken; a cursor that is opened by executing and has nothing to close halves that. The
+claim of a poll says in its own answer what a second question asked, and the largest questions are put together
+once.
 The newest of every seat that ever was were walked through, which 10,000
 closed episodes made half as slow again; two indexes, and two questions where there was one, ended that. Values
 that stay as they are are no longer copied, a look without a change writes less, and a pass with nothing to send
