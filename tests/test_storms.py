@@ -251,6 +251,15 @@ async def test_what_waited_was_not_tried(hour):
     assert [row["posts"] for row in await hour.rows() if row["shape"] == Shape.PROBLEM] == [0]
 
 
+async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:
+    """One message, and it tells of all seven."""
+    await night.sees("08:00", *accounts)
+    night.clock.forward(minutes=2)
+    await night.tells()
+    (root,) = night.slack.posted
+    assert root.message.text.startswith("While it was quiet: 7 need attention")
+
+
 @pytest.mark.parametrize("extra", [0, 1], ids=["the same", "one more"])
 async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morning(
     store: Store, clock: VirtualClock, extra: int
@@ -262,11 +271,7 @@ async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morn
     await night.sees("21:50", *(tomorrow(name) for name in SEVEN))
     late = [tomorrow(name, "rejected" if name in names else "waiting") for name in SEVEN]
     await night.sees("23:00", *late)
-    await night.sees("08:00", *late)
-    night.clock.forward(minutes=2)
-    await night.tells()
-    (root,) = night.slack.posted
-    assert root.message.text.startswith("While it was quiet: 7 need attention")
+    await hears_in_the_morning(night, late)
 
 
 @pytest.mark.parametrize("wait", [1200, 36000], ids=["for minutes", "all night"])
@@ -279,11 +284,7 @@ async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_
     night.slack.outcomes = [Later(wait, "ratelimited")]
     await night.sees("21:45", *seven)
     await night.sees("23:00", *seven)
-    await night.sees("08:00", *seven)
-    night.clock.forward(minutes=2)
-    await night.tells()
-    (root,) = night.slack.posted
-    assert root.message.text.startswith("While it was quiet: 7 need attention")
+    await hears_in_the_morning(night, seven)
 
 
 async def test_what_breaks_into_a_night_takes_along_what_waited_for_slack_before_it(
