@@ -5,11 +5,14 @@ One night's story is played again and again, and each time the process dies at a
 
 from __future__ import annotations
 
+import copy
 import shutil
+import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from bot.ports import Outcome
 from bot.store import Store, Tx
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
-from tests.conftest import APPID, VirtualClock, postgres_database
+from tests.conftest import APPID, NOW, VirtualClock, postgres_database
 from tests.fakes import LOST, FakeChannel
 
 HOUR = timedelta(hours=1)
@@ -109,16 +112,38 @@ class MortalChannel(FakeChannel):
         return page
 
 
-async def play(url: str, fate: Fate, drops: Callable[[int], bool]) -> MortalChannel:
-    """Tell the story to a bot, and to its heir if it is killed; what stands in the channel at the end."""
-    clock = VirtualClock()
-    slack = MortalChannel(clock=clock)
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state before a step of the story, from which the rest can be replayed."""
+
+    step: int = 0
+    passed: int = 0  # boundaries
+    slack: MortalChannel | None = None
+    now: datetime = NOW
+    file: Path | None = None  # a copy of the SQLite store; None for a store without episodes
+
+
+Save = Callable[[int, VirtualClock, MortalChannel], Awaitable[None]]
+
+
+async def play(
+    url: str, fate: Fate, drops: Callable[[int], bool], start: Checkpoint = Checkpoint(), save: Save | None = None
+) -> MortalChannel:
+    """Play the story from `start` to a bot, and to a second one if it is killed. Return the channel at the end.
+
+    `save` is called before each step, while no transaction is open.
+    """
+    clock = VirtualClock(start.now)
+    slack = MortalChannel(clock=clock) if start.slack is None else copy.copy(start.slack)
+    slack.clock, slack.fate, slack.drops = clock, fate, drops
+    slack.posted, slack.edited = list(slack.posted), list(slack.edited)
     store = MortalStore.at(url, APPID)
     store.migrated = True
-    store.fate = slack.fate = fate
-    slack.drops = drops
+    store.fate = fate
     bot = Bot(store, clock, slack)
-    for later, accounts in STORY:
+    for step, (later, accounts) in enumerate(STORY[start.step :], start.step):
+        if save:
+            await save(step, clock, slack)
         clock.now += later
         bot.wechat.listed = accounts
         try:
@@ -161,17 +186,29 @@ REPLIES = {
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("replies", REPLIES)
-async def test_whoever_dies_at_whatever_boundary_each_thing_is_told_once(migrated_sqlite, tmp_path, replies, part):
-    async def played(fate: Fate) -> MortalChannel:
-        path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
-        for leftover in tmp_path.glob("kf.db-*"):
-            leftover.unlink()
-        return await play(f"sqlite:///{path}", fate, REPLIES[replies])
+async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary(
+    migrated_sqlite, tmp_path, replies, part
+):
+    drops, path = REPLIES[replies], tmp_path / "kf.db"
+    untouched, checkpoints = Fate(), list[Checkpoint]()
 
-    untouched = Fate()
-    assert standing(await played(untouched)) == EXPECTED
+    async def save(step: int, clock: VirtualClock, slack: MortalChannel) -> None:
+        file = tmp_path / f"{step}.db"
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(file)) as target:
+            source.backup(target)
+        kept = copy.copy(slack)
+        kept.posted, kept.edited = list(slack.posted), list(slack.edited)
+        checkpoints.append(Checkpoint(step, len(untouched.passed), kept, clock.now, file))
+
+    shutil.copy(migrated_sqlite, path)
+    assert standing(await play(f"sqlite:///{path}", untouched, drops, save=save)) == EXPECTED
     for deadly, name in list(enumerate(untouched.passed))[part::PARTS]:
-        slack = await played(Fate(deadly))
+        # The steps before the kill are the same each time, so each replay starts at the step of its kill.
+        start = max((one for one in checkpoints if one.passed <= deadly), key=lambda one: one.passed)
+        for leftover in tmp_path.glob("kf.db*"):
+            leftover.unlink()
+        shutil.copy(start.file, path)
+        slack = await play(f"sqlite:///{path}", Fate(deadly - start.passed), drops, start)
         assert (standing(slack), told_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}: {name}"
     assert {name.split()[-1] for name in untouched.passed} == {"commit", "post", "edit", "look"}
 
