@@ -6,11 +6,12 @@ None of it changes a state or tells anything: it ends, or postpones, what the cl
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from bot.episodes import AlertPolicy, Episode, Hand, State
+from bot.quiet import in_zone
 
 MORNING = time(9)
 
@@ -32,11 +33,14 @@ class Snooze(StrEnum):
     MORNING = "morning"
 
     def until(self, at: datetime, zone: ZoneInfo) -> datetime:
-        """When it ends that begins `at`; "tomorrow" is the zone's."""
-        if self is Snooze.MORNING:
-            tomorrow = at.astimezone(zone).date() + timedelta(days=1)
-            return datetime.combine(tomorrow, MORNING, zone).astimezone(at.tzinfo)
-        return at + timedelta(hours=1 if self is Snooze.HOUR else 4)
+        """Return when a snooze ends that begins `at`; "tomorrow" is the zone's. Never later than the calendar."""
+        try:
+            if self is Snooze.MORNING:
+                tomorrow = in_zone(at, zone).date() + timedelta(days=1)
+                return datetime.combine(tomorrow, MORNING, zone).astimezone(at.tzinfo)
+            return at + timedelta(hours=1 if self is Snooze.HOUR else 4)
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
 
 
 def snoozes(episode: Episode, policy: AlertPolicy, zone: ZoneInfo) -> list[Snooze]:

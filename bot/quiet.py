@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 DAY = timedelta(days=1)
 SHANGHAI = ZoneInfo("Asia/Shanghai")  # the zone of a deployment that names none
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """Convert a moment to the clocks of a zone; to UTC when the calendar has no such hour in that zone.
+
+    A deadline is foreign data: east of UTC the last hours of the year 9999 belong to a year that does not exist.
+    """
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +58,13 @@ class Quiet:
 
     def last_end(self, moment: datetime) -> datetime:
         """When the newest window ended that is over at a moment."""
-        return max(window.ends for window in self._near(moment) if window.ends <= moment)
+        return max((window.ends for window in self._near(moment) if window.ends <= moment), default=moment)
 
     def _near(self, moment: datetime) -> Iterator[Window]:
-        """The windows of the days round a moment. In the calendar's last year, which a deadline may name, none."""
-        if moment.year == MAXYEAR:
+        """The windows of the days round a moment. In the calendar's first and last year, which a deadline may name,
+        none: its days before or after do not exist.
+        """
+        if not MINYEAR < moment.year < MAXYEAR:
             return
         today = moment.astimezone(self.zone).date()
         # Of the three days before, clocks put forward may leave out one window, and one may not be over yet.

@@ -123,7 +123,8 @@ def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
 
 
 YEAR = (1_767_225_600, 1_798_761_600)  # 2026
-moments = st.integers(*YEAR).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+CALENDAR = (1, 253_402_300_799)  # the first and the last second that WeChat may name
+moments = (st.integers(*YEAR) | st.sampled_from(CALENDAR)).map(lambda second: datetime.fromtimestamp(second, UTC))
 # Our own icons are left out: `text` has none of ours, and a test looks for them.
 names = st.text(st.characters(exclude_characters=OUR_ICONS), max_size=40) | st.sampled_from(
     [text[:200] for text in HOSTILE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -31,6 +31,14 @@ def until(span: timedelta) -> Hand:
 
 def spoken(one: Episode, now: datetime) -> list[timedelta]:
     return [event.lead for event in by_the_clock(one, now, POLICY)[1] if event.how is How.TOLD]
+
+
+@pytest.mark.parametrize("choice", Snooze)
+def test_snooze_never_ends_after_the_calendar(choice):
+    last = datetime.max.replace(tzinfo=UTC)
+    assert choice.until(last, SHANGHAI) == last
+    episode = replace(waiting(HOUR, 24), expires_at=last)
+    assert snoozes(episode, POLICY, SHANGHAI)[:1] == [Snooze.HOUR]
 
 
 # Acknowledging

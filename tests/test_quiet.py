@@ -180,6 +180,13 @@ def test_the_last_year_of_the_calendar_is_never_quiet():
         assert quiet("00:00-23:59", zone).window_of(datetime(MAXYEAR - 1, 12, 31, 18, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("moment", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_quiet_hours_do_not_cover_a_moment_at_the_end_of_the_calendar(moment):
+    hours = quiet("22:00-08:00", SHANGHAI)
+    assert not hours.covers(moment)
+    assert hours.last_end(moment) == moment
+
+
 zones = st.sampled_from(
     [
         SHANGHAI,

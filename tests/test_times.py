@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -89,6 +89,20 @@ def test_a_zone_is_left_also_when_something_fails():
     with pytest.raises(RuntimeError), times.spoken_in(ZoneInfo("Asia/Shanghai")):
         raise RuntimeError
     assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone", "expected"),
+    [
+        (datetime.max.replace(tzinfo=UTC), "Asia/Shanghai", "Fri 31 Dec 23:59 UTC"),
+        (datetime.max.replace(tzinfo=UTC), "America/New_York", "Fri 31 Dec 18:59 America/New_York"),
+        (datetime.min.replace(tzinfo=UTC), "America/New_York", "Mon 1 Jan 00:00 UTC"),
+    ],
+)
+def test_a_date_at_the_end_of_the_calendar_falls_back_to_utc(moment, zone, expected):
+    with times.spoken_in(ZoneInfo(zone)):
+        assert times.plain_date(moment) == expected
+        assert times.date(moment) == f"<!date^{int(moment.timestamp())}^{times.MOMENT}|{expected}>"
 
 
 def test_a_date_shows_readers_their_zone_and_has_utc_behind_it():

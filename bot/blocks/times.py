@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from bot.quiet import in_zone
 
 CLOCK = "{time}"
 SECONDS = "{time_secs}"
@@ -40,9 +42,8 @@ def date(when: datetime, tokens: str = MOMENT) -> str:
 
 def plain_date(when: datetime, tokens: str = MOMENT) -> str:
     """A moment for `text`, which has no tokens: `Mon 23 Nov 01:53 UTC`, `01:53 UTC`, `01:53:07 UTC`, a day."""
-    zone: tzinfo = _zone.get() or UTC
-    name = zone.key if isinstance(zone, ZoneInfo) else "UTC"
-    when = when.astimezone(zone)
+    when = in_zone(when, _zone.get() or UTC)
+    name = when.tzinfo.key if isinstance(when.tzinfo, ZoneInfo) else "UTC"
     day = f"{when:%a} {when.day} {when:%b}"
     return {
         CLOCK: f"{when:%H:%M} {name}",
