@@ -15,7 +15,7 @@ from bot.blocks import replies, search, times, values
 from bot.blocks.accounts import accounts
 from bot.blocks.details import details
 from bot.blocks.failures import failure
-from bot.blocks.found import found
+from bot.blocks.found import found, not_found
 from bot.blocks.overview import overview
 from bot.blocks.reading import Reading
 from bot.blocks.remembered import remembered
@@ -23,8 +23,8 @@ from bot.blocks.replies import Suggestion
 from bot.blocks.report import report
 from bot.blocks.status import Status
 from bot.blocks.troubles import trouble
-from bot.episodes import Episode
-from bot.grammar import Find, Help, List, Overview, Request, Show, Unknown
+from bot.episodes import NEEDS_ATTENTION, Episode
+from bot.grammar import Find, Help, Known, List, Overview, Request, Show, Unknown
 from bot.logs import Line, why
 from bot.ports import Accounts, Clock, Message
 from bot.sharing import Shared
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
 GOOD_FOR = 5.0  # seconds: whoever hammers /kf does not hammer WeChat
 
-Read = Overview | List | Find | Show
+Read = Overview | List | Find | Show | Unknown
 
 
 class Answers:
@@ -86,15 +86,15 @@ class Answers:
 
     async def _answer(self, request: Request) -> Message:
         match request:
-            case Help():
-                return replies.guide(self._leads)
-            case Unknown(text, meant):
-                return replies.unknown(text, _runs(meant) if meant and meant != Help() else None)
+            case Help(topic):
+                return replies.guide(self._leads, topic)
             case grammar.Status():
                 return report(await self._status(), self._now())
         try:
             return await self._from_wechat(request)
         except KfError as error:
+            if isinstance(request, Unknown) and isinstance(request.typo_of, Help | grammar.Status):
+                return await self._corrected(request.typo_of)  # neither needs WeChat
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
             return failure(trouble(error), self._now(), retry=retry, last_good=self._readings.last())
@@ -103,12 +103,35 @@ class Answers:
         match request:
             case Overview():
                 return overview(await self._reading())
-            case List(page, state):
-                return accounts(await self._reading(), state, page)
-            case Find(text, page):
-                return found(await self._reading(), text, page)
+            case List(page, states):
+                return accounts(await self._reading(), states, page)
             case Show(text):
-                return await self._show(text, lambda reading: found(reading, text, 1))
+                return await self._show(text, lambda reading: self._matches(reading, text))
+            case Find(text, page):
+                return await self._find(text, page)
+            case Unknown(text, typo_of, nearest):
+                reading = await self._reading()
+                if search.find(reading.rows, text):
+                    return await self._find(text, 1)
+                if typo_of:
+                    return await self._corrected(typo_of)
+                return not_found(reading, text, _runs(nearest) if nearest else _runs(Help()))
+
+    async def _corrected(self, meant: Known) -> Message:
+        return replies.corrected(_runs(meant).words, await self._answer(meant))
+
+    async def _find(self, text: str, page: int) -> Message:
+        """Render the accounts that match; a single one with its details."""
+        reading = await self._reading()
+        hits = search.find(reading.rows, text)
+        if len(hits) == 1:
+            return details(reading, hits[0], await self._online(), await self._story(hits[0].account))
+        return found(reading, hits, text, page) if hits else not_found(reading, text)
+
+    @staticmethod
+    def _matches(reading: Reading, text: str) -> Message:
+        hits = search.find(reading.rows, text)
+        return found(reading, hits, text, 1) if hits else not_found(reading, text)
 
     async def _show(self, text: str, otherwise: Callable[[Reading], Message]) -> Message:
         """Details, or `otherwise` when no account is meant."""
@@ -143,12 +166,17 @@ class Answers:
 def _runs(request: Request) -> Suggestion:
     """What runs a request again: the words of its command, the button that does the same."""
     match request:
-        case List(page, state):
-            return Suggestion(state or "list", "kf.list", values.listing(page, state))
+        case List(page, states):
+            words = "attention" if states == NEEDS_ATTENTION else " ".join(states) or "list"
+            return Suggestion(words, "kf.list", values.listing(page, states))
         case Find(text, page):
             return Suggestion(f"find {text}", "kf.list", values.found(page, text))
+        case Unknown(text):
+            return Suggestion(text, "kf.list", values.found(1, text))
         case Show(text):
             return Suggestion(f"show {text}", "kf.show", values.show(text))
         case grammar.Status():
             return Suggestion("status", "kf.refresh", values.STATUS)
+        case Help(topic):
+            return Suggestion(topic or "help", "kf.help", values.HELP)
     return Suggestion("", "kf.refresh", values.OVERVIEW)

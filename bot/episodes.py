@@ -71,7 +71,7 @@ RANK = {
     Seen.IDLE: 7,
     Seen.BOUND: 8,
 }
-NEEDS_ATTENTION = frozenset({Seen.EXPIRING, Seen.REJECTED, Seen.EXPIRED, Seen.UNKNOWN})
+NEEDS_ATTENTION = (Seen.EXPIRING, Seen.REJECTED, Seen.EXPIRED, Seen.UNKNOWN)  # in the order of `Seen`
 
 
 def rank(what: Seen, *, urgent: bool = False) -> int:

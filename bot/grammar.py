@@ -7,7 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from bot.episodes import Seen
+from bot.episodes import NEEDS_ATTENTION, Seen
 
 MAX_TEXT = 200  # of a search: no account or nickname of WeChat is as long
 MAX_PAGE = 9  # digits
@@ -21,7 +21,7 @@ class Overview:
 @dataclass(frozen=True, slots=True)
 class List:
     page: int = 1
-    state: Seen | None = None  # None: all
+    states: tuple[Seen, ...] = ()  # in the order of `Seen`; empty: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    pass
+    topic: str = ""  # "find" or "show": that command alone; "": all of them
 
 
 Known = Overview | List | Find | Show | Status | Help
@@ -50,15 +50,23 @@ Known = Overview | List | Find | Show | Status | Help
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Words that are no command, and the command that may have been meant."""
+    """Words that are not a command: the name of an account, or a command with a typing error."""
 
     text: str
-    meant: Known | None = None
+    typo_of: Known | None = None  # the command at edit distance one
+    nearest: Known | None = None  # the command with the most similar spelling, if any is near
 
 
 Request = Known | Unknown
 
-_STATES: dict[str, Seen | None] = {"all": None, "unbound": Seen.IDLE, **{state.value: state for state in Seen}}
+FILTERS: dict[str, tuple[Seen, ...]] = {"all": (), "due": NEEDS_ATTENTION}  # of a list, in a button's value
+_STATES: dict[str, tuple[Seen, ...]] = {
+    "all": (),
+    "attention": NEEDS_ATTENTION,
+    "unbound": (Seen.IDLE,),
+    **{state.value: (state,) for state in Seen},
+}
+_HELP = ("help", "?", "-h", "--help")
 _WORDS = ("list", "find", "show", "status", "help", *_STATES)
 _QUOTES = "'\"‘’‛“”„‟«»「」『』＂＇"
 # With `should_escape`, Slack hands on people, channels and addresses in angle brackets; `<!here>` stays typed text.
@@ -74,7 +82,7 @@ def parse(text: str) -> Request:
     command, rest = _plain(head), rest.strip(_QUOTES + " ")
     if not command:
         return Overview()
-    return _command(command, rest) or Unknown(typed, _meant(command, rest))
+    return _command(command, rest) or Unknown(typed, _typo_of(command, rest), _nearest(command, rest))
 
 
 def parse_value(value: str) -> Known | None:
@@ -86,8 +94,8 @@ def parse_value(value: str) -> Known | None:
             return Overview()
         case ["v1", "status"]:
             return Status()
-        case ["v1", "list", page, state] if state in _STATES and (number := _page(page)):
-            return List(number, _STATES[state])
+        case ["v1", "list", page, filter_] if (number := _page(page)) and (states := _filter(filter_)) is not None:
+            return List(number, states)
         case ["v1", "find", page, text] if 0 < len(text) <= MAX_TEXT and (number := _page(page)):
             return Find(text, number)
         case ["v1", "show", *key] if 0 < len(text := ":".join(key)) <= MAX_TEXT:
@@ -98,36 +106,84 @@ def parse_value(value: str) -> Known | None:
 def _command(command: str, rest: str) -> Known | None:
     if command == "status":
         return Status()
-    if command == "list" or command in _STATES:
+    if _is_list(command):
         return _list([command, *_plain(rest).split()])
     text = rest[:MAX_TEXT]
-    if command == "help" or (command in ("find", "show") and not _plain(text)):
+    if command in _HELP:
         return Help()
+    if command in ("find", "show") and not _plain(text):
+        return Help(command)
     if command == "find":
         return Find(text)
     return Show(text) if command == "show" else None
 
 
 def _list(words: list[str]) -> List | None:
-    """Read `list`, a state, a page, in any order; None if another word is among them."""
-    asked = List()
+    """Read `list`, states, `page` and a number, in any order. Return None if another word is among them."""
+    page, states = 1, set[Seen]()
     for word in words:
         if word in _STATES:
-            asked = List(asked.page, _STATES[word])
+            states.update(_STATES[word])
         elif re.fullmatch(rf"-?[0-9]{{1,{MAX_PAGE}}}", word):
-            asked = List(max(1, int(word)), asked.state)  # one that does not exist shows the nearest that does
-        elif word != "list":
+            page = max(1, int(word))  # one that does not exist shows the nearest that does
+        elif word not in ("list", "page"):
             return None
-    return asked
+    return List(page, _in_order(states))
 
 
-def _meant(command: str, rest: str) -> Known | None:
-    """The command that is spelled most like it, with the other words as far as they fit."""
-    lists = command == "list" or command in _STATES
-    wrong = _plain(rest).split()[-1] if lists else command
-    if not (close := difflib.get_close_matches(wrong, _WORDS, n=1)):
-        return None
-    return _command(close[0], rest) or _command(close[0], "")
+def _in_order(states: set[Seen]) -> tuple[Seen, ...]:
+    return tuple(state for state in Seen if state in states)
+
+
+def _filter(token: str) -> tuple[Seen, ...] | None:
+    """Read the filter of a list's button: `all`, `due`, or states with commas. Return None for anything else."""
+    if token in FILTERS:
+        return FILTERS[token]
+    words = token.split(",")
+    return _in_order({Seen(word) for word in words}) if set(words) <= set(Seen) else None
+
+
+def _typo_of(command: str, rest: str) -> Known | None:
+    """Return the command that one edit of the wrong word makes. The other words must fit: it runs unasked."""
+    wrong = _wrong_word(command, rest)
+    word = next((word for word in _WORDS if one_edit_apart(wrong, word)), "")
+    return _with_word(command, rest, word)
+
+
+def _nearest(command: str, rest: str) -> Known | None:
+    """Return the command whose spelling is most similar, with the other words as far as they fit."""
+    close = difflib.get_close_matches(_wrong_word(command, rest), _WORDS, n=1)
+    return (_with_word(command, rest, close[0]) or _command(close[0], "")) if close else None
+
+
+def _is_list(command: str) -> bool:
+    return command == "list" or command in _STATES
+
+
+def _wrong_word(command: str, rest: str) -> str:
+    """Return the word that made the command unknown: the first one, or one among the words of a list."""
+    if not _is_list(command):
+        return command
+    return next(word for word in _plain(rest).split() if _list([word]) is None)
+
+
+def _with_word(command: str, rest: str, word: str) -> Known | None:
+    """Read the command again with `word` in place of the wrong word."""
+    if not _is_list(command):
+        return _command(word, rest)
+    wrong = _wrong_word(command, rest)
+    return _list([command, *(word if each == wrong else each for each in _plain(rest).split())])
+
+
+def one_edit_apart(a: str, b: str) -> bool:
+    """Whether one inserted, deleted or replaced letter, or one swap of neighbours, turns `a` into `b`."""
+    shorter, longer = sorted((a, b), key=len)
+    same = next((place for place, (x, y) in enumerate(zip(shorter, longer, strict=False)) if x != y), len(shorter))
+    shorter, longer = shorter[same:], longer[same:]
+    if len(shorter) != len(longer):
+        return shorter == longer[1:]
+    swapped = shorter[1::-1] + shorter[2:]
+    return longer != "" and (shorter[1:] == longer[1:] or swapped == longer)
 
 
 def _page(word: str) -> int:

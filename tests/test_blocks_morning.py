@@ -80,7 +80,7 @@ def test_what_is_still_true_stands_first_then_what_came_and_went():
         WINDOW,
     ]
     assert [block["type"] for block in message.blocks].count("divider") == 1
-    assert buttons(message) == {"kf.list": "v1:list:1:all", "alert.ack": "v1:batch:quiet-1"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.ack": "v1:batch:quiet-1"}
     assert message.text == (
         "While it was quiet: 3 need attention. Rejected: Chen. Expired: Dee. Expiring: 林晓. "
         "Came and went: Anna, expiring then bound; Momo, rejected then invited again. "
@@ -153,14 +153,14 @@ def test_it_is_calm_in_someones_hands():
     assert not loud(message)
     assert shown(message)[0] == "*While it was quiet: 2 need attention*"
     assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI>, ")
-    assert buttons(message) == {"kf.list": "v1:list:1:all", "alert.undo": "v1:batch:quiet-1"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.undo": "v1:batch:quiet-1"}
     assert "Acknowledged by Mei, Mon 23 Nov 00:47 UTC." in message.text
 
 
 def test_what_was_acknowledged_elsewhere_is_not_undone_here():
     message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
     assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI>, ")
-    assert buttons(message) == {"kf.list": "v1:list:1:all"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
 def test_what_needs_somebody_now_calls_when_it_is_posted():

@@ -117,11 +117,10 @@ def test_a_digest_counts_by_rank_and_by_the_present_state():
     message = digest(*back, *later, *EXPIRED, *soon, *REJECTED[:5])
     assert shown(message)[0] == "16 at once: 7 expiring, 5 rejected, 2 expired, 2 waiting"
     assert shown(message)[1].startswith("⏰ *Expiring*\nSoon 0, Soon 1, Soon 2, Later 0")
-    assert buttons(message)["kf.list"] == "v1:list:1:expiring"
 
 
-def test_a_digest_opens_the_list_of_the_largest_group():
-    assert buttons(digest(*EXPIRED, *REJECTED[:1]))["kf.list"] == "v1:list:1:expired"
+def test_a_digest_opens_the_list_of_everything_that_needs_attention():
+    assert buttons(digest(*EXPIRED, *REJECTED[:1]))["kf.list"] == "v1:list:1:due"
 
 
 def taken(subject: Episode, name: str = "Mei", minutes: int = 25, batch: str = "") -> Episode:
@@ -138,7 +137,7 @@ def test_acknowledging_all_asks_how_many_it_would_be():
     open_ones = [moved(REJECTED[0], State.BOUND), taken(REJECTED[1]), taken(REJECTED[2]), *REJECTED[3:6]]
     message = digest(*open_ones)
     assert loud(message)
-    assert buttons(message) == {"kf.list": "v1:list:1:rejected", "alert.ack": "v1:batch:5d31c8"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.ack": "v1:batch:5d31c8"}
     assert question(message) == (
         "Acknowledge 3?",
         "Reminders for these 3 invitations stop. Later changes still show here.",
@@ -161,7 +160,7 @@ def test_a_digest_that_is_in_someones_hands_is_calm():
         "👤 Acknowledged by <@U0MEI>, <!date^1795394820^{date_short_pretty} {time}|Mon 23 Nov 00:47 UTC>",
         NOTICED_LINE,
     ]
-    assert buttons(message) == {"kf.list": "v1:list:1:rejected", "alert.undo": "v1:batch:5d31c8"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.undo": "v1:batch:5d31c8"}
     assert message.text.endswith(
         " Every account is named in the thread. Acknowledged by Mei, Mon 23 Nov 00:47 UTC."
     )
@@ -185,7 +184,7 @@ def test_a_digest_undoes_only_what_its_own_button_did(batches, offered):
 
 def test_what_was_acknowledged_here_and_is_settled_leaves_nothing_to_undo():
     message = digest(moved(taken(REJECTED[0], batch="5d31c8"), State.BOUND), taken(REJECTED[1]))
-    assert buttons(message) == {"kf.list": "v1:list:1:rejected"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
 def test_without_an_id_a_digest_undoes_nothing():
@@ -369,7 +368,7 @@ def test_the_first_run_says_how_many_of_these_are_still_open():
         "⚪ *夜班一号* · invitation withdrawn",
     ]
     assert not any(text.startswith("Also") for text in shown(message))
-    assert buttons(message) == {"kf.list": "v1:list:1:all"}
+    assert buttons(message) == {"kf.list": "v1:list:1:due"}
     assert message.text == (
         "Now watching 40 customer-service accounts; 2 of these still open. "
         "Expiring: 小波 (until Mon 23 Nov 01:53 UTC). Rejected: Chen. Bound: 林晓. Invited again: Dee. "

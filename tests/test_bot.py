@@ -67,12 +67,13 @@ async def test_the_acknowledgement_does_not_wait_for_wechat(place, url):
     ("typed", "expected"),
     [
         ("list", "Accounts 1 to 2 of 2"),
-        ("WAITING", "Waiting"),
-        ("find 小波", "1 account matches"),
+        ("WAITING", "1 account is waiting"),
+        ("find 小波", "Waiting: 小波"),
+        ("小波", "Waiting: 小波"),
         ("show anna@harbour_tea", "Bound: Anna"),
         ("help", "/kf shows what needs attention"),
         ("status", "Working normally"),
-        ("frobnicate", "is not a /kf command"),
+        ("frobnicate", "No account matches “frobnicate”."),
     ],
 )
 async def test_every_word_of_the_grammar_is_answered(place, url, typed, expected):

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import grammar
 from bot.blocks.kit import MAX_MESSAGE
 from bot.blocks.status import Status
 from bot.commands import Answers
 from bot.demo import blockkit
 from bot.episodes import Seen
-from bot.grammar import Find, Help, List, Overview, Show, parse, parse_value
+from bot.grammar import Find, List, Overview, Show, parse, parse_value
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
 from tests.samples import ANNA, FORTY, FORTY_THREE, HOUR, LEADS, actions, shown
@@ -67,14 +66,21 @@ def answers(wechat, clock=None, story=untold, **other):
     [
         ("", "5 of 43 accounts need attention"),
         ("list 2", "Accounts 11–20 of 43"),
-        ("waiting", "Waiting 1–7 of 7"),
+        ("waiting", "7 accounts are waiting"),
+        ("attention", "5 accounts need attention"),
         ("find chen", "2 accounts match “chen”"),
         ("show chen", "⛔ Chen · rejected"),
-        ("show harbour", "43 accounts match “harbour” · 1–10"),
+        ("show @harbour", "43 accounts match “@harbour” · 1–10"),
+        ("find 夜班", "⛔ 夜班一号 · rejected"),
+        ("小波", "⏰ 小波 · expiring"),
+        ("chen", "2 accounts match “chen”"),
+        ("find", "*/kf find* searches names, accounts, seat numbers and WeChat IDs, and any part of them."),
         ("status", "✅ Working normally"),
         ("help", "What /kf can do"),
         ("show nobody-here", "*No account matches “nobody-here”.*"),
-        ("rejcted", "*“rejcted” is not a /kf command.*"),
+        ("rejcted", "Showing */kf rejected*"),
+        ("hlep", "Showing */kf help*"),
+        ("rejctde", "*No account matches “rejctde”.*"),
     ],
 )
 async def test_every_command_has_its_answer(typed, title):
@@ -83,19 +89,44 @@ async def test_every_command_has_its_answer(typed, title):
     assert shown(message)[0].split("\n")[0] == title
 
 
+async def test_a_name_goes_before_a_command_with_a_typing_error():
+    kf = answers(WeChat(account("lisa", kf_nick="Lisa", kf_wx="x"), ANNA))
+    assert (await kf.answer(parse("lisa"))).text.startswith("Bound: Lisa (lisa@harbour_tea).")
+    without = await answers(WeChat(ANNA)).answer(parse("lisa"))
+    assert without.text.startswith("Showing /kf list. Accounts 1 of 1, problems first. Bound: Anna.")
+
+
 @pytest.mark.parametrize(
-    ("typed", "button", "leads_to"),
+    ("typed", "suggested", "buttons"),
     [
-        ("lst bound", "kf.list", List(1, Seen.BOUND)),
-        ("fnd chen", "kf.list", Find("chen")),
-        ("shwo chen", "kf.show", Show("chen")),
-        ("statsu", "kf.refresh", grammar.Status()),
-        ("hlep", "kf.help", Help()),
+        ("bound wating rejctde", "/kf waiting", {"kf.list": "v1:list:1:waiting"}),
+        ("fnidd chnx", "/kf find chnx", {"kf.list": "v1:find:1:chnx"}),
+        ("shwoo chnx", "/kf show chnx", {"kf.show": "v1:show:chnx", "kf.list": "v1:list:1:all"}),
+        ("satsu", "/kf status", {"kf.refresh": "v1:status", "kf.list": "v1:list:1:all"}),
+        ("plugh", "/kf help", {"kf.help": "v1", "kf.list": "v1:list:1:all"}),
+        (
+            "annna1",
+            "/kf help",
+            {"kf.help": "v1", "kf.show": "v1:show:anna@harbour_tea", "kf.list": "v1:list:1:all"},
+        ),
+        ("shwoo annna1", "/kf show annna1", {"kf.show": "v1:show:annna1", "kf.list": "v1:list:1:all"}),
     ],
 )
-async def test_the_suggestion_runs_what_it_says(typed, button, leads_to):
-    message = await answers(WeChat()).answer(parse(typed))
-    assert parse_value(actions(message)[button]["value"]) == leads_to
+async def test_without_a_match_the_nearest_command_and_account_are_offered(typed, suggested, buttons):
+    message = await answers(WeChat(ANNA)).answer(parse(typed))
+    assert message.text.startswith(f"No account matches “{typed}”. Did you mean {suggested}?")
+    assert f"Did you mean *{suggested}*?" in shown(message)[0]
+    assert {action_id: button["value"] for action_id, button in actions(message).items()} == buttons
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+async def test_help_and_status_with_a_typing_error_are_shown_while_wechat_is_down():
+    wechat = WeChat()
+    wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
+    assert (await answers(wechat).answer(parse("hlep"))).text.startswith("Showing /kf help. /kf shows what")
+    assert (await answers(wechat).answer(parse("stauts"))).text.startswith("Showing /kf status. ")
+    message = await answers(wechat).answer(parse("anna"))
+    assert parse_value(actions(message)["kf.retry"]["value"]) == Find("anna")
 
 
 async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_time_to_the_second():
@@ -134,7 +165,7 @@ async def test_a_failure_is_for_those_who_waited_for_it_alone():
     assert (await kf.answer(Overview())).text.startswith("5 of 40")
 
 
-@pytest.mark.parametrize("request_", [Overview(), List(2, Seen.IDLE), Find("a:b", 3), Show("chen@harbour_tea")])
+@pytest.mark.parametrize("request_", [Overview(), List(2, (Seen.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")])
 async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
     wechat = WeChat()
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
@@ -207,7 +238,7 @@ NAMES = st.lists(st.sampled_from([*MARKUP, *ODD]), min_size=1, max_size=3).map(
 def test_a_hundred_hostile_accounts_stay_within_every_limit(nick, key, wx, state):
     fields = {"kf_nick": nick, "kf_headimgurl": nick, "wx": wx, "status": state}
     accounts = [invited(kf_account=f"{number}{key}", expires_in=HOUR * number, **fields) for number in range(100)]
-    lists = [Overview(), *(List(page) for page in range(1, 11)), List(1, Seen.BOUND)]
+    lists = [Overview(), *(List(page) for page in range(1, 11)), List(1, (Seen.BOUND,))]
     words = [Find(nick[:200]), Find(key[:200], 2), Show(nick[:200]), Show("7" + key[:150])]
     kf = answers(WeChat(*accounts))
     for request in [*lists, *words]:

@@ -9,8 +9,20 @@ from hypothesis import strategies as st
 from bot.blocks import values
 from bot.blocks.kit import MAX_OPTION_VALUE
 from bot.blocks.text import units
-from bot.episodes import Seen
-from bot.grammar import MAX_TEXT, Find, Help, List, Overview, Show, Status, Unknown, parse, parse_value
+from bot.episodes import NEEDS_ATTENTION, Seen
+from bot.grammar import (
+    MAX_TEXT,
+    Find,
+    Help,
+    List,
+    Overview,
+    Show,
+    Status,
+    Unknown,
+    one_edit_apart,
+    parse,
+    parse_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,13 +33,13 @@ from bot.grammar import MAX_TEXT, Find, Help, List, Overview, Show, Status, Unkn
         ("“”", Overview()),
         ("list", List()),
         ("  LIST  ", List()),
-        ("list rejected", List(1, Seen.REJECTED)),
+        ("list rejected", List(1, (Seen.REJECTED,))),
         ("list 3", List(3)),
-        ("rejected 2", List(2, Seen.REJECTED)),
+        ("rejected 2", List(2, (Seen.REJECTED,))),
         ("all", List()),
-        *((state.value, List(1, state)) for state in Seen),
-        ("Ｒｅｊｅｃｔｅｄ", List(1, Seen.REJECTED)),
-        ("“rejected”", List(1, Seen.REJECTED)),
+        *((state.value, List(1, (state,))) for state in Seen),
+        ("Ｒｅｊｅｃｔｅｄ", List(1, (Seen.REJECTED,))),
+        ("“rejected”", List(1, (Seen.REJECTED,))),
         ("\u200blist", List()),
         ("find chen", Find("chen")),
         ("FIND  Chen\u3000Li", Find("Chen Li")),
@@ -42,15 +54,25 @@ from bot.grammar import MAX_TEXT, Find, Help, List, Overview, Show, Status, Unkn
         ("find &amp;lt;", Find("&lt;")),
         ("find " + "x" * 5000, Find("x" * MAX_TEXT)),
         ("show chen@harbour_tea", Show("chen@harbour_tea")),
-        ("find", Help()),
-        ("show “”", Help()),
-        ("show \u200b", Help()),
-        ("find \u2060\u200d", Help()),
+        ("find", Help("find")),
+        ("show “”", Help("show")),
+        ("show \u200b", Help("show")),
+        ("find \u2060\u200d", Help("find")),
+        ("?", Help()),
+        ("？", Help()),
+        ("-h", Help()),
+        ("--help", Help()),
+        ("list page 2", List(2)),
+        ("rejected page 2", List(2, (Seen.REJECTED,))),
+        ("attention", List(1, NEEDS_ATTENTION)),
+        ("list attention 2", List(2, NEEDS_ATTENTION)),
+        ("expired rejected", List(1, (Seen.REJECTED, Seen.EXPIRED))),
+        ("expiring rejected expired unknown", List(1, NEEDS_ATTENTION)),
         ("/kf list", List()),
-        ("KF rejected", List(state=Seen.REJECTED)),
+        ("KF rejected", List(states=(Seen.REJECTED,))),
         ("/kf", Overview()),
         ("kfoo", Unknown("kfoo")),
-        ("unbound", List(state=Seen.IDLE)),
+        ("unbound", List(states=(Seen.IDLE,))),
         ("list -1", List()),
         ("list 0", List()),
         ("list 99999", List(99999)),
@@ -63,22 +85,44 @@ def test_a_command_is_understood_however_it_is_typed(typed, expected):
 
 
 @pytest.mark.parametrize(
-    ("typed", "expected"),
+    ("typed", "typo_of", "nearest"),
     [
-        ("rejcted", Unknown("rejcted", List(1, Seen.REJECTED))),
-        ("rejcted 2", Unknown("rejcted 2", List(2, Seen.REJECTED))),
-        ("list rejcted", Unknown("list rejcted", List(1, Seen.REJECTED))),
-        ("lst bound", Unknown("lst bound", List(1, Seen.BOUND))),
-        ("Fnd chen", Unknown("Fnd chen", Find("chen"))),
-        ("shw", Unknown("shw", Help())),
-        ("hlep me", Unknown("hlep me", Help())),
-        ("statsu", Unknown("statsu", Status())),
-        ("xyzzy plugh", Unknown("xyzzy plugh")),
-        ("小波", Unknown("小波")),
+        ("rejcted", List(1, (Seen.REJECTED,)), List(1, (Seen.REJECTED,))),
+        ("rejcted 2", List(2, (Seen.REJECTED,)), List(2, (Seen.REJECTED,))),
+        ("list rejcted", List(1, (Seen.REJECTED,)), List(1, (Seen.REJECTED,))),
+        ("lst bound", List(1, (Seen.BOUND,)), List(1, (Seen.BOUND,))),
+        ("Fnd chen", Find("chen"), Find("chen")),
+        ("shw", Help("show"), Help("show")),
+        ("hlep me", Help(), Help()),
+        ("statsu", Status(), Status()),
+        ("rejctde", None, List(1, (Seen.REJECTED,))),
+        ("xyzzy plugh", None, None),
+        ("小波", None, None),
     ],
 )
-def test_an_unknown_word_brings_the_nearest_command(typed, expected):
-    assert parse(typed) == expected
+def test_other_words_bring_the_command_with_a_typing_error_and_the_nearest_one(typed, typo_of, nearest):
+    assert parse(typed) == Unknown(typed, typo_of, nearest)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("help", "hlep", True),
+        ("help", "helo", True),
+        ("help", "hel", True),
+        ("help", "xhelp", True),
+        ("help", "help", False),
+        ("help", "heplx", False),
+        ("help", "ehpl", False),
+        ("list", "ilts", False),
+        ("a", "b", True),
+        ("", "a", True),
+        ("", "", False),
+        ("", "ab", False),
+    ],
+)
+def test_one_edit_is_a_letter_more_less_or_other_or_a_swap_of_two(a, b, expected):
+    assert (one_edit_apart(a, b), one_edit_apart(b, a)) == (expected, expected)
 
 
 @given(st.text(st.characters(codec=None)))
@@ -95,7 +139,9 @@ def test_anything_can_be_typed_and_clicked(text):
         (values.OVERVIEW, Overview()),
         (values.STATUS, Status()),
         (values.listing(1), List()),
-        (values.listing(3, Seen.REJECTED), List(3, Seen.REJECTED)),
+        (values.listing(3, (Seen.REJECTED,)), List(3, (Seen.REJECTED,))),
+        (values.listing(2, NEEDS_ATTENTION), List(2, NEEDS_ATTENTION)),
+        (values.listing(1, (Seen.WAITING, Seen.IDLE)), List(1, (Seen.WAITING, Seen.IDLE))),
         (values.found(2, "a:b:c"), Find("a:b:c", 2)),
         (values.show("a:b:c"), Show("a:b:c")),
         (values.show("chen@harbour_tea"), Show("chen@harbour_tea")),
@@ -110,7 +156,17 @@ def test_what_a_button_was_given_is_read_again(value, expected):
     [
         *("", "v0:overview", "v2:overview", "overview", "v1:", "v1:overview:", "v1:status:x"),
         *("v1:list", "v1:list:1", "v1:list:0:all", "v1:list:x:all", "v1:list:9999999999:all", "v1:list:-1:all"),
-        *("v1:list:1:removed", "v1:list:1:all:x", "v1:list:²:all", "v1:find:1:", "v1:find:1", "v1:find:0:x"),
+        *(
+            "v1:list:1:removed",
+            "v1:list:1:all:x",
+            "v1:list:²:all",
+            "v1:list:1:",
+            "v1:list:1:rejected,",
+            "v1:list:1:all,rejected",
+            "v1:find:1:",
+            "v1:find:1",
+            "v1:find:0:x",
+        ),
         *("v1:show:", "v1:show", f"v1:show:{'x' * 201}", f"v1:find:1:{'x' * 201}"),
         *("v1:9f2c41d07be3", "v1:config_problem"),  # of alerts, which others read
     ],

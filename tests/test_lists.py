@@ -6,17 +6,19 @@ import pytest
 
 from bot.blocks import kit, search
 from bot.blocks.accounts import accounts
-from bot.blocks.found import found
-from bot.episodes import Seen
+from bot.blocks.found import found, not_found
+from bot.episodes import NEEDS_ATTENTION, Seen
 from tests.accounts import account, bound, invited
 from tests.samples import (
     ANNA,
     CHEN,
+    DEE,
     FORTY_THREE,
     LIN,
     NIGHT,
     actions,
     crowd,
+    declined,
     named,
     patient,
     reading,
@@ -25,12 +27,16 @@ from tests.samples import (
 )
 
 
+def find(given, text, page):
+    return found(given, search.find(given.rows, text), text, page)
+
+
 def title(message):
     return message.blocks[0]["text"]["text"]
 
 
 def test_the_second_page_of_all():
-    drawn, message = sample("list"), accounts(reading(*FORTY_THREE), None, 2)
+    drawn, message = sample("list"), accounts(reading(*FORTY_THREE), (), 2)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
@@ -45,37 +51,37 @@ def test_the_second_page_of_all():
     ],
 )
 def test_a_page_that_no_longer_exists_shows_the_last_one(page, expected, turns):
-    message = accounts(reading(*FORTY_THREE), None, page)
+    message = accounts(reading(*FORTY_THREE), (), page)
     assert title(message) == expected
     assert [each for each in actions(message) if each.startswith("kf.page")] == turns
 
 
 def test_the_last_page_may_hold_one_row():
-    message = accounts(reading(*crowd(11)), None, 2)
+    message = accounts(reading(*crowd(11)), (), 2)
     assert title(message) == "Accounts 11 of 11"
-    assert actions(accounts(reading(*crowd(11)), None, 1))["kf.page.next"]["accessibility_label"] == (
+    assert actions(accounts(reading(*crowd(11)), (), 1))["kf.page.next"]["accessibility_label"] == (
         "Next page, accounts 11"
     )
 
 
 def test_one_state():
-    message = accounts(reading(*FORTY_THREE), Seen.REJECTED, 1)
-    assert title(message) == "Rejected 1–3 of 3"
-    assert message.text == "Rejected 1 to 3 of 3: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
+    message = accounts(reading(*FORTY_THREE), (Seen.REJECTED,), 1)
+    assert title(message) == "3 accounts are rejected"
+    assert message.text == "3 accounts are rejected: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
     assert shown(message)[-1].endswith("· 43 accounts")
     assert actions(message)["kf.filter"]["initial_option"]["value"] == "v1:list:1:rejected"
 
 
 def test_those_who_ask_for_waiting_hear_of_expiring_ones():
-    both = accounts(reading(*FORTY_THREE), Seen.WAITING, 1)
+    both = accounts(reading(*FORTY_THREE), (Seen.WAITING,), 1)
     assert "2 more are expiring: /kf expiring" in shown(both)
     assert "2 more are expiring: /kf expiring." in both.text
-    assert "1 more is expiring: /kf expiring" in shown(accounts(reading(LIN, ANNA), Seen.WAITING, 1))
-    assert "expiring" not in accounts(reading(*patient(2)), Seen.WAITING, 1).text
+    assert "1 more is expiring: /kf expiring" in shown(accounts(reading(LIN, ANNA), (Seen.WAITING,), 1))
+    assert "expiring" not in accounts(reading(*patient(2)), (Seen.WAITING,), 1).text
 
 
 def test_a_state_without_accounts():
-    message = accounts(reading(ANNA, LIN), Seen.REJECTED, 1)
+    message = accounts(reading(ANNA, LIN), (Seen.REJECTED,), 1)
     assert shown(message)[0] == "*No account is rejected.*"
     assert list(actions(message)) == ["kf.list", "kf.filter"]
     assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "⛔ Rejected (0)"
@@ -84,33 +90,33 @@ def test_a_state_without_accounts():
 
 
 def test_no_accounts_at_all_is_said_by_every_list():
-    for message in (accounts(reading(), None, 1), accounts(reading(), Seen.IDLE, 1), found(reading(), "x", 1)):
+    for message in (accounts(reading(), (), 1), accounts(reading(), (Seen.IDLE,), 1), not_found(reading(), "x")):
         assert title(message) == "No customer-service accounts yet"
 
 
 def test_nothing_found_names_the_nearest():
-    drawn, message = sample("no-match"), found(reading(*FORTY_THREE), "chenn", 1)
+    drawn, message = sample("no-match"), not_found(reading(*FORTY_THREE), "chenn")
     assert message.text == f"{drawn['text']} Read from WeChat 01:12 UTC."  # complete on its own
     assert message.blocks == drawn["blocks"]
 
 
 def test_nothing_found_and_nothing_near():
-    message = found(reading(*FORTY_THREE), "<!here>&", 1)
+    message = not_found(reading(*FORTY_THREE), "<!here>&")
     assert shown(message)[0].startswith("*No account matches “＜!here＞&amp;”.*")
     assert list(actions(message)) == ["kf.list"]
     assert "Nearest" not in message.text
 
 
 def test_found_accounts():
-    message = found(reading(*FORTY_THREE), "CHEN", 1)
+    message = find(reading(*FORTY_THREE), "CHEN", 1)
     assert title(message) == "2 accounts match “CHEN”"
     assert message.text == ("2 accounts match “CHEN”. Rejected: Chen. Bound: 陈师傅. Read from WeChat 01:12 UTC.")
     assert list(actions(message)) == ["kf.list", "kf.open"]
-    assert title(found(reading(ANNA), "anna", 1)) == "1 account matches “anna”"
+    assert title(find(reading(ANNA), "anna", 1)) == "1 account matches “anna”"
 
 
 def test_many_found_accounts_are_paged():
-    message = found(reading(*FORTY_THREE), "star_wx", 2)
+    message = find(reading(*FORTY_THREE), "star_wx", 2)
     assert title(message) == "23 accounts match “star_wx” · 11–20"
     assert message.text.startswith("23 accounts match “star_wx”, here 11 to 20. Bound: ☆ 10,")
     assert actions(message)["kf.page.next"]["value"] == "v1:find:3:star_wx"
@@ -121,7 +127,7 @@ def test_when_even_single_lines_are_too_long_the_menu_of_details_goes():
         invited(kf_account=f"{number:02}{'&' * 139}", kf_nick="&\u0301\u0301" * 24, status="&\u0301\u0301" * 24)
         for number in range(20)
     ]
-    message = accounts(reading(*long), None, 2)
+    message = accounts(reading(*long), (), 2)
     assert kit.size(message.blocks) <= kit.MAX_MESSAGE
     assert sum(block["type"] == "section" for block in message.blocks) == 10
     assert list(actions(message)) == ["kf.page.prev", "kf.filter"]
@@ -142,6 +148,9 @@ HAYSTACK = (
     [
         ("小波", ["bo"]),
         ("BO@harbour", ["bo"]),
+        ("harbour", []),  # all accounts share what is behind the @
+        ("@harbour_tea", ["lin", "long", "old", "bo", "promo"]),
+        ("o", ["fan", "old", "lin", "long", "bo", "promo"]),
         ("ｂｏ＿example", ["bo"]),
         ("oexample", ["fan"]),
         ("2006", ["fan"]),
@@ -160,6 +169,47 @@ def test_a_search_looks_at_names_accounts_seat_numbers_and_wechat_ids(typed, exp
     assert [row.account.kf_account.partition("@")[0] or "fan" for row in hits] == expected
 
 
+def test_a_search_puts_exact_matches_first_and_then_beginnings():
+    rows = reading(
+        named("eva1", "Eva Li"), named("maeva", "Maeva"), named("z", "Eva"), named("eva2", "Boss", "x")
+    ).rows
+    assert [row.account.kf_nick for row in search.find(rows, "eva")] == ["Eva", "Boss", "Eva Li", "Maeva"]
+
+
+def test_the_menu_of_details_tells_accounts_with_one_name_apart():
+    message = accounts(reading(declined("chen", "Chen"), named("chen2", "Chen")), (), 1)
+    assert [
+        (option["text"]["text"], option["description"]["text"]) for option in actions(message)["kf.open"]["options"]
+    ] == [("Chen", "chen@harbour_tea · rejected"), ("Chen", "chen2@harbour_tea · bound")]
+
+
+def test_a_list_of_what_needs_attention():
+    message = accounts(reading(*FORTY_THREE), NEEDS_ATTENTION, 1)
+    assert title(message) == "6 accounts need attention"
+    assert message.text.startswith("6 accounts need attention. Expiring: 小波 (41 min left)")
+    assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "Needs attention (6)"
+    assert title(accounts(reading(DEE), NEEDS_ATTENTION, 1)) == "1 account needs attention"
+    calm = accounts(reading(ANNA), NEEDS_ATTENTION, 1)
+    assert shown(calm)[0] == "*Nothing needs attention.*"
+    assert actions(calm)["kf.filter"]["initial_option"]["value"] == "v1:list:1:due"
+
+
+def test_a_list_of_two_states():
+    message = accounts(reading(*FORTY_THREE), (Seen.REJECTED, Seen.EXPIRED), 1)
+    assert title(message) == "4 accounts are rejected or expired"
+    assert message.text.startswith("4 accounts are rejected or expired. Rejected: Chen,")
+    assert actions(message)["kf.filter"]["initial_option"]["value"] == "v1:list:1:rejected,expired"
+    none = accounts(reading(ANNA), (Seen.REJECTED, Seen.EXPIRED), 1)
+    assert shown(none)[0] == "*No account is rejected or expired.*"
+
+
+def test_a_long_list_of_one_state_says_which_rows_it_shows():
+    message = accounts(reading(*crowd(23)), (Seen.BOUND,), 2)
+    assert title(message) == "23 accounts are bound · 11–20"
+    assert message.text.startswith("23 accounts are bound, here 11 to 20: ☆ 10,")
+    assert title(accounts(reading(ANNA), (Seen.BOUND,), 1)) == "1 account is bound"
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
@@ -167,7 +217,7 @@ def test_a_search_looks_at_names_accounts_seat_numbers_and_wechat_ids(typed, exp
         ("chen", "Chen"),  # a whole name goes before parts of others
         ("shifu", "陈师傅"),
         ("2011", "Chen"),
-        ("harbour", None),
+        ("@harbour", None),
         ("twin", None),
         ("nobody", None),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.blocks.accounts import accounts
 from bot.blocks.overview import overview
 from bot.demo import blockkit
 from tests.accounts import account, bound, invited
@@ -48,14 +49,28 @@ def test_the_sample_without_deadlines_has_no_next_one():
     ]
 
 
-def test_with_ten_accounts_or_fewer_every_account_is_named():
-    message = overview(reading(*crowd(9), CHEN))
-    assert message.blocks[0]["text"]["text"] == "1 of 10 accounts needs attention"
+def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
+    message = overview(reading(*crowd(10)))
+    assert message.blocks[0]["text"]["text"] == "Nothing needs attention"
     assert sum(block["type"] == "section" for block in message.blocks) == 10
     assert [button["text"]["text"] for button in message.blocks[-2]["elements"]] == ["Refresh"]
+    assert message.text.startswith("Nothing needs attention. 10 customer-service accounts. Bound: ☆ 00, ☆ 01,")
+
+
+def test_a_problem_is_the_only_row_of_few_accounts_too():
+    message = overview(reading(*crowd(9), CHEN))
+    assert shown(message) == [
+        "1 of 10 accounts needs attention",
+        "⛔ *Chen* · rejected",
+        "chen@harbour_tea · invited chen_example",
+        "Also\u2002✅\u00a09\u00a0bound",
+        "See all 10",
+        "Refresh",
+        "Read from WeChat <!date^1795396320^{time}|01:12 UTC> · /kf help",
+    ]
     assert message.text == (
-        "1 of 10 customer-service accounts needs attention. Rejected: Chen. "
-        "Bound: ☆ 00, ☆ 01, ☆ 02, ☆ 03, ☆ 04, ☆ 05, ☆ 06, ☆ 07, ☆ 08. Read from WeChat 01:12 UTC."
+        "1 of 10 customer-service accounts needs attention. Rejected: Chen. Also 9 bound. "
+        "Read from WeChat 01:12 UTC."
     )
 
 
@@ -118,7 +133,7 @@ def test_every_state_has_its_words():
         account("f", kf_nick="", kf_account="", kf_id="2006"),
         bound("g", wx="g&h"),
     ]
-    assert shown(overview(reading(*rows)))[1:-2] == [
+    assert shown(accounts(reading(*rows), (), 1))[1:-3] == [
         "⏰ *B* · expires in less than 1 min, <!date^1795396350^{time}|01:12 UTC>",
         "b@harbour_tea · invited bo_example",
         "⏰ *A* · expires in 41 min, <!date^1795398780^{time}|01:53 UTC>",

@@ -7,11 +7,8 @@ from datetime import timedelta
 import pytest
 
 from bot.blocks import kit, replies
-from bot.blocks.replies import Suggestion
 from bot.demo import blockkit
-from tests.samples import LEADS, actions, sample, shown
-
-REJECTED = Suggestion("rejected", "kf.list", "v1:list:1:rejected")
+from tests.samples import LEADS, sample, shown
 
 
 def test_help():
@@ -26,21 +23,23 @@ def test_help_knows_the_largest_lead_that_is_set():
     assert "waiting with less than 3 days left" in message.text
 
 
-def test_an_unknown_word_is_quoted_with_what_is_nearest():
-    message = replies.unknown("rejcted", REJECTED)
+def test_a_command_that_needs_a_text_explains_itself_alone():
+    message = replies.guide(LEADS, "find")
     assert shown(message) == [
-        "*“rejcted” is not a /kf command.*\nDid you mean */kf rejected*?",
-        "Run /kf rejected",
+        (
+            "*/kf find* searches names, accounts, seat numbers and WeChat IDs, and any part of them.\n"
+            "For example: `/kf find chen`"
+        ),
         "Help",
     ]
-    assert actions(message)["kf.list"]["value"] == "v1:list:1:rejected"
-    assert message.text == ("“rejcted” is not a /kf command. Did you mean /kf rejected? /kf help lists all.")
+    assert "/kf show chen@harbour_tea" in replies.guide(LEADS, "show").text
 
 
-def test_an_unknown_word_with_nothing_near():
-    message = replies.unknown("<!channel> " + "x" * 100, None)
-    assert shown(message)[0] == (f"*“＜!channel＞ {'x' * 28}…” is not a /kf command.*\n*/kf help* lists all.")
-    assert list(actions(message)) == ["kf.help"]
+def test_a_corrected_command_stands_above_its_answer():
+    message = replies.corrected("find <!here>" + "x" * 99, replies.OUT_OF_DATE)
+    assert shown(message)[0] == f"Showing */kf find ＜!here＞{'x' * 27}…*"
+    assert message.text.startswith("Showing /kf find ＜!here＞")
+    assert message.text.endswith(replies.OUT_OF_DATE.text)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,8 @@ def test_an_unknown_word_with_nothing_near():
         replies.FAILED,
         replies.NOT_CHECKED,
         replies.DATABASE_AWAY,
-        replies.unknown("& <!here>", Suggestion("find & <!here>", "kf.list", "v1:find:1:x")),
+        replies.guide(LEADS, "show"),
+        replies.corrected("find & <!here>", replies.OUT_OF_DATE),
     ],
 )
 def test_short_answers_are_fit_for_slack(message):

@@ -1,68 +1,98 @@
-"""The list of accounts: all of them, or those of one state."""
+"""The list of accounts: all of them, or those in some of the states."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from bot.blocks import kit, pages, rows, values
 from bot.blocks.overview import nothing, see_all
 from bot.blocks.reading import Reading
-from bot.blocks.text import many
-from bot.episodes import Seen
+from bot.blocks.text import either, many
+from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.ports import Block, Message
 
 
-def accounts(reading: Reading, state: Seen | None, number: int) -> Message:
-    """A page, counted from 1, of the accounts of one state, or of all."""
+def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message:
+    """Render a page, counted from 1, of the accounts in any of these states, or of all accounts."""
     if not reading.rows:
         return nothing(reading)
-    chosen = reading.only(state)
-    if state and not chosen:
-        return _none(reading, state)
+    chosen = reading.only(states)
+    if not chosen:
+        return _none(reading, states)
     page = pages.Page.of(chosen, number)
-    what = state.capitalize() if state else "Accounts"
+    title, said = _title(page, states)
     view = pages.View(
-        title=f"{what} {page.span('–')} of {page.total}",
-        said=f"{what} {page.span(' to ')} of {page.total}{_spoken_rows(reading, page, state)}",
-        value=lambda number: values.listing(number, state),
-        elsewhere=_filter(reading, state),
-        order=many(len(reading.rows), "account") if state else "problems first",
-        hint=_more_expiring(reading, state),
+        title=title,
+        said=f"{said}{_spoken_rows(reading, page, states)}",
+        value=lambda number: values.listing(number, states),
+        elsewhere=_filter(reading, states),
+        order=many(len(reading.rows), "account") if states else "problems first",
+        hint=_more_expiring(reading, states),
     )
     return pages.message(reading, page, view)
 
 
-def _none(reading: Reading, state: Seen) -> Message:
+def _title(page: pages.Page, states: Sequence[Seen]) -> tuple[str, str]:
+    """Return the title for the header, and for `text`: `3 accounts are rejected`, `Accounts 11–20 of 43`."""
+    if not states:
+        return f"Accounts {page.span('–')} of {page.total}", f"Accounts {page.span(' to ')} of {page.total}"
+    one = page.total == 1
+    does = f"need{'s' if one else ''} attention"
+    title = f"{many(page.total, 'account')} {does if states == NEEDS_ATTENTION else _are(states, one=one)}"
+    if page.total <= pages.PAGE:
+        return title, title
+    return f"{title} · {page.span('–')}", f"{title}, here {page.span(' to ')}"
+
+
+def _are(states: Sequence[Seen], *, one: bool) -> str:
+    return f"{'is' if one else 'are'} {either(states)}"
+
+
+def _none(reading: Reading, states: tuple[Seen, ...]) -> Message:
+    title = "Nothing needs attention" if states == NEEDS_ATTENTION else f"No account {_are(states, one=True)}"
     total = many(len(reading.rows), "account")
-    hint = _more_expiring(reading, state)
+    hint = _more_expiring(reading, states)
     blocks = [
-        kit.section(f"*No account is {state}.*"),
+        kit.section(f"*{title}.*"),
         *([kit.context(hint)] if hint else []),
-        kit.actions(see_all(reading), _filter(reading, state)),
+        kit.actions(see_all(reading), _filter(reading, states)),
         rows.source(reading, total),
     ]
-    said = f"No account is {state}.{f' {hint}.' if hint else ''} {total} in all."
+    said = f"{title}.{f' {hint}.' if hint else ''} {total} in all."
     return Message(f"{said} {rows.spoken_source(reading)}", blocks)
 
 
-def _spoken_rows(reading: Reading, page: pages.Page, state: Seen | None) -> str:
-    if state:
+def _spoken_rows(reading: Reading, page: pages.Page, states: Sequence[Seen]) -> str:
+    if len(states) == 1:
         return f": {rows.names(page.rows, reading.at)}."
-    return f", problems first. {rows.names_by_state(page.rows, reading.at)}"
+    order = "." if states else ", problems first."
+    return f"{order} {rows.names_by_state(page.rows, reading.at)}"
 
 
-def _filter(reading: Reading, state: Seen | None) -> Block:
-    """The states that occur, with their counts, and the present choice."""
+def _filter(reading: Reading, states: tuple[Seen, ...]) -> Block:
+    """Build the menu of all, of what needs attention, and of the states that occur, with the present choice."""
     counts = reading.counts
-    options: dict[Seen | None, Block] = {None: kit.option(f"All ({len(reading.rows)})", values.listing(1))}
-    for each in Seen:
-        if counts[each] or each is state:
-            text = f"{kit.ICONS[each]} {each.capitalize()} ({counts[each]})"
-            options[each] = kit.option(text, values.listing(1, each))
-    return kit.select("Filter", "kf.filter", [*options.values()], initial=options[state])
+    options: dict[tuple[Seen, ...], Block] = {(): kit.option(f"All ({len(reading.rows)})", values.listing(1))}
+    if reading.due or states == NEEDS_ATTENTION:
+        due = f"Needs attention ({len(reading.due)})"
+        options[NEEDS_ATTENTION] = kit.option(due, values.listing(1, NEEDS_ATTENTION))
+    for these in ((state,) for state in Seen if counts[state]):
+        options[these] = _filter_option(reading, these)
+    if states not in options:
+        options[states] = _filter_option(reading, states)
+    return kit.select("Filter", "kf.filter", [*options.values()], initial=options[states])
 
 
-def _more_expiring(reading: Reading, state: Seen | None) -> str:
-    """Who asks for those that wait may mean these as well."""
+def _filter_option(reading: Reading, states: tuple[Seen, ...]) -> Block:
+    icons = "".join(kit.ICONS[state] for state in states)
+    return kit.option(
+        f"{icons} {either(states).capitalize()} ({len(reading.only(states))})", values.listing(1, states)
+    )
+
+
+def _more_expiring(reading: Reading, states: Sequence[Seen]) -> str:
+    """Mention expiring accounts below a list of waiting ones, since a reader may mean both."""
     expiring = reading.counts[Seen.EXPIRING]
-    if state is not Seen.WAITING or not expiring:
+    if states != (Seen.WAITING,) or not expiring:
         return ""
     return f"{expiring} more {'is' if expiring == 1 else 'are'} expiring: /kf expiring"

@@ -10,7 +10,7 @@ from bot.blocks import kit, members, people, values
 from bot.blocks.look import Look
 from bot.blocks.sentences import SPOKEN, acknowledged, manner_of
 from bot.blocks.text import some
-from bot.episodes import Episode, Hand
+from bot.episodes import NEEDS_ATTENTION, Episode, Hand
 from bot.ports import Block
 
 SHOWN = 10  # rows, or names of a state
@@ -106,15 +106,16 @@ def spoken_hands(of: Crowd) -> list[str]:
     return [f"{acknowledged(hand, SPOKEN)}." for hand in of.hands]
 
 
-def buttons(of: Crowd, state: str | None = None) -> Block:
-    """Open the list, of one state or of all; take all that is open in hand, or give back what was taken here."""
+def buttons(of: Crowd) -> Block:
+    """Build the row of buttons: open the list; acknowledge all that is open, or undo what was acknowledged here."""
     if not of.hands:
-        return kit.actions(open_the_list(state), _acknowledge_all(of))
-    return kit.actions(open_the_list(state), *([_undo_all(of)] if of.taken_here else []))
+        return kit.actions(open_the_list(), _acknowledge_all(of))
+    return kit.actions(open_the_list(), *([_undo_all(of)] if of.taken_here else []))
 
 
-def open_the_list(state: str | None = None) -> Block:
-    value = values.listing(1, state)
+def open_the_list() -> Block:
+    """Build the button that lists everything that needs attention: members of this message may be in any state."""
+    value = values.listing(1, NEEDS_ATTENTION)
     return kit.button("Open the list", "kf.list", value, label="Open the list, shown only to you")
 
 

@@ -1,20 +1,19 @@
-"""What a search finds, and what to say when it finds nothing."""
+"""The answer to a search: the accounts that match, or the nearest account and command."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from bot.blocks import kit, pages, rows, search, values
 from bot.blocks.overview import nothing, see_all
 from bot.blocks.reading import Reading, Row
+from bot.blocks.replies import Suggestion
 from bot.blocks.text import TYPED, account_of, clean, escape, label_of, many
-from bot.ports import Message
+from bot.ports import Block, Message
 
 
-def found(reading: Reading, text: str, number: int) -> Message:
-    """A page, counted from 1, of the accounts that match; or the one account that is nearest."""
-    if not reading.rows:
-        return nothing(reading)
-    if not (hits := search.find(reading.rows, text)):
-        return _nothing(reading, clean(text, TYPED), search.nearest(reading.rows, text))
+def found(reading: Reading, hits: Sequence[Row], text: str, number: int) -> Message:
+    """Render a page, counted from 1, of the accounts that match; there is at least one."""
     page = pages.Page.of(hits, number)
     title = f"{many(page.total, 'account')} {'matches' if page.total == 1 else 'match'} “{clean(text, TYPED)}”"
     long = page.total > pages.PAGE
@@ -24,25 +23,35 @@ def found(reading: Reading, text: str, number: int) -> Message:
         said=f"{said} {rows.names_by_state(page.rows, reading.at)}",
         value=lambda number: values.found(number, text),
         elsewhere=see_all(reading),
-        order="problems first",
+        order="best matches first",
     )
     return pages.message(reading, page, view)
 
 
-def _nothing(reading: Reading, typed: str, nearest: Row | None) -> Message:
+def not_found(reading: Reading, text: str, command: Suggestion | None = None) -> Message:
+    """Name the account with the most similar spelling, and `command` if one is near."""
+    if not reading.rows:
+        return nothing(reading)
+    typed, nearest = clean(text, TYPED), search.nearest(reading.rows, text)
     title = f"No account matches “{escape(typed)}”."
     total = many(len(reading.rows), "account")
-    said, buttons = [title], [see_all(reading)]
+    shown, said = f"Searched {total} by name, account, seat number and WeChat ID.", [title]
+    buttons: dict[str, Block] = {}  # by action_id, which Slack wants to differ
+    if command:
+        words = f"/kf {clean(command.words, TYPED)}"
+        shown += f"\nDid you mean *{escape(words)}*?"
+        said.append(f"Did you mean {escape(words)}?")
+        buttons[command.action_id] = kit.button(f"Run {words}", command.action_id, command.value)
     if nearest:
         account = nearest.account
         label = label_of(account)
         said.append(f"Nearest: {escape(label)}, {escape(account_of(account.key, account.kf_id))}.")
-        value = values.show(values.handle(account.key))
-        buttons.insert(0, kit.button(f"Show {label}", "kf.show", value))
+        buttons["kf.show"] = kit.button(f"Show {label}", "kf.show", values.show(values.handle(account.key)))
+    buttons.setdefault("kf.list", see_all(reading))
     said.append(f"{total} searched by name, account and WeChat ID.")
     blocks = [
-        kit.section(f"*{title}*\nSearched {total} by name, account, seat number and WeChat ID."),
-        kit.actions(*buttons),
-        rows.source(reading),
+        kit.section(f"*{title}*\n{shown}"),
+        kit.actions(*buttons.values()),
+        rows.source(reading, "/kf help"),
     ]
     return Message(" ".join([*said, rows.spoken_source(reading)]), blocks)

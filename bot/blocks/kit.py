@@ -19,7 +19,7 @@ MAX_HEADER = 150
 MAX_FIELD = 2000
 MAX_BUTTON = 75  # its text and its accessibility_label
 MAX_PLACEHOLDER = 150
-MAX_OPTION = 75
+MAX_OPTION = 75  # its text and its description
 MAX_OPTION_VALUE = 150
 # Undocumented: Slack refused messages from about 13,000 characters with msg_blocks_too_long.
 MAX_MESSAGE = 9000
@@ -120,8 +120,10 @@ def console() -> Block:
     }
 
 
-def option(text: str, value: str) -> Block:
-    return {"text": plain(text, MAX_OPTION), "value": value}
+def option(text: str, value: str, description: str = "") -> Block:
+    """Build an option of a menu; Slack shows the description in grey below the text."""
+    block: Block = {"text": plain(text, MAX_OPTION), "value": value}
+    return {**block, "description": plain(description, MAX_OPTION)} if description else block
 
 
 def select(placeholder: str, action_id: str, options: Sequence[Block], *, initial: Block | None = None) -> Block:

@@ -13,7 +13,7 @@ from bot.blocks.times import MOMENT, date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.ports import Block, Message
 
-FEW = 10  # up to so many accounts, the overview is the list
+FEW = 10  # up to so many accounts are all named while none needs attention
 SHOWN = 10  # of those that need attention
 
 
@@ -52,7 +52,7 @@ def see_all(reading: Reading) -> Block:
 
 
 def _overview(reading: Reading, render: rows.Render) -> Message:
-    few = len(reading.rows) <= FEW
+    few = len(reading.rows) <= FEW and not reading.due
     if few:
         body, spoken = render(reading.rows, reading.at), _spoken_few(reading)
     elif reading.due:
@@ -69,8 +69,8 @@ def _overview(reading: Reading, render: rows.Render) -> Message:
 
 
 def _spoken_few(reading: Reading) -> str:
-    total = "" if reading.due else f" {many(len(reading.rows), 'customer-service account')}."
-    return f"{_spoken_verdict(reading)}{total} {rows.names_by_state(reading.rows, reading.at)}"
+    total = many(len(reading.rows), "customer-service account")
+    return f"{_spoken_verdict(reading)} {total}. {rows.names_by_state(reading.rows, reading.at)}"
 
 
 def _worst(reading: Reading, render: rows.Render) -> list[Block]:
@@ -129,5 +129,5 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _next_deadline(reading: Reading) -> tuple[str, datetime] | None:
     """Whose it is, for mrkdwn, and when."""
-    row = next((row for row in reading.only(Seen.WAITING) if row.deadline), None)
+    row = next((row for row in reading.only([Seen.WAITING]) if row.deadline), None)
     return (escape(label_of(row.account)), row.deadline) if row and row.deadline else None

@@ -81,7 +81,7 @@ def _turns(page: Page, view: View) -> list[Block]:
 def _details(page: Page) -> Block:
     """One menu instead of ten buttons; its answer is a new message, so the list stays."""
     options = {
-        value: kit.option(label_of(row.account), value)
+        value: kit.option(label_of(row.account), value, f"{rows.account(row)} · {row.seen}")
         for row in page.rows
         if (value := values.show(values.handle(row.account.key)))
     }

@@ -59,9 +59,9 @@ class Reading:
         """Those that need attention; they come first in `rows`."""
         return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
 
-    def only(self, state: Seen | None) -> tuple[Row, ...]:
-        """Those of one state, or all of them."""
-        return tuple(row for row in self.rows if state in (None, row.seen))
+    def only(self, states: Sequence[Seen]) -> tuple[Row, ...]:
+        """Return the rows in any of these states; all rows if none is given."""
+        return tuple(row for row in self.rows if not states or row.seen in states)
 
 
 def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:

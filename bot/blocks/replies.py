@@ -1,4 +1,4 @@
-"""Answers that need no data: help, a word that is no command, and what a button or a restart calls for."""
+"""Answers without data: help, a corrected command, and replies to buttons and restarts."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ DATABASE_AWAY = Message(
 
 MOST_NAMED = 5
 
-_COMMANDS = (
-    "*/kf*\u2002what needs attention now",
-    "*/kf list*\u2002all accounts, ten a page",
-    "*/kf rejected*\u2002one state, any word below",
-    "*/kf find* chen\u2002name, account or WeChat ID",
-    "*/kf show* chen@harbour_tea\u2002one account",
-    "*/kf status*\u2002is the bot itself well",
-)
+_COMMANDS = {
+    "/kf": "what needs attention now",
+    "/kf list": "all accounts, ten a page",
+    "/kf rejected": "one state, any word below",
+    "/kf find chen": "name, account or WeChat ID",
+    "/kf show chen@harbour_tea": "one account",
+    "/kf status": "is the bot itself well",
+}
 _STATES = (
     ("expiring", "waiting, less than {lead} left"),
     ("rejected", "the person declined"),
@@ -73,6 +73,11 @@ _SPOKEN = (
     "States: expiring, waiting with less than {lead} left; rejected, the person declined; "
     "expired, nobody answered in time; waiting, no answer yet; idle, nobody invited; bound, in use."
 )
+# Each without the text that it needs: what it does, and an example that can be typed.
+_TOPICS = {
+    "find": ("searches names, accounts, seat numbers and WeChat IDs, and any part of them.", "/kf find chen"),
+    "show": ("shows one account with all that is known of it.", "/kf show chen@harbour_tea"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +89,32 @@ class Suggestion:
     value: str
 
 
-def guide(leads: Sequence[timedelta]) -> Message:
-    """What `/kf` can do, and what its icons mean."""
+def guide(leads: Sequence[timedelta], topic: str = "") -> Message:
+    """Explain one command that needs a text, or all commands and the icons."""
+    if topic:
+        does, example = _TOPICS[topic]
+        blocks: list[Block] = [
+            kit.section(f"*/kf {topic}* {does}\nFor example: `{example}`"),
+            kit.actions(kit.button("Help", "kf.help", values.HELP)),
+        ]
+        return Message(f"/kf {topic} {does} For example: {example}", blocks)
     lead = lead_name(max(leads))
-    states = [f"{kit.ICONS[state]} *{state}*\u2002{means.format(lead=lead)}" for state, means in _STATES]
+    commands = [f"`{command}` – {does}" for command, does in _COMMANDS.items()]
+    states = [f"{kit.ICONS[state]} *{state}* – {means.format(lead=lead)}" for state, means in _STATES]
     hidden = masked("bo_example")
     blocks = [
         kit.header("What /kf can do"),
-        kit.section("\n".join(_COMMANDS), expand=True),
+        kit.section("\n".join(commands), expand=True),
         kit.section("\n".join(states), expand=True),
         kit.context(f"Only you see the answers. In channels, WeChat IDs are hidden: {hidden}"),
     ]
     return Message(_SPOKEN.format(lead=lead), blocks)
 
 
-def unknown(typed: str, meant: Suggestion | None) -> Message:
-    """A word that is no command, quoted, with what is nearest."""
-    said = f"“{escape(clean(typed, TYPED))}” is not a /kf command."
-    buttons = [kit.button("Help", "kf.help", values.HELP)]
-    question, spoken = "*/kf help* lists all.", "/kf help lists all."
-    if meant:
-        command = f"/kf {clean(meant.words, TYPED)}"
-        question, spoken = f"Did you mean *{escape(command)}*?", f"Did you mean {escape(command)}?"
-        buttons.insert(0, kit.button(f"Run {command}", meant.action_id, meant.value))
-    blocks: list[Block] = [kit.section(f"*{said}*\n{question}"), kit.actions(*buttons)]
-    return Message(f"{said} {spoken} /kf help lists all." if meant else f"{said} {spoken}", blocks)
+def corrected(words: str, message: Message) -> Message:
+    """Put above an answer which command it belongs to, since another word was typed."""
+    command = escape(f"/kf {clean(words, TYPED)}")
+    return Message(f"Showing {command}. {message.text}", [kit.context(f"Showing *{command}*"), *message.blocks])
 
 
 def not_admitted(viewers: Sequence[str]) -> Message:

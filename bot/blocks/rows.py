@@ -25,7 +25,7 @@ def two_lines(rows: Sequence[Row], now: datetime) -> list[Block]:
 
 def one_line(rows: Sequence[Row], now: datetime) -> list[Block]:
     """Each row as one line, when space is short: icon, name, state, account."""
-    return [kit.section(f"{_head(row, now)} · {escape(_account(row))}") for row in rows]
+    return [kit.section(f"{_head(row, now)} · {escape(account(row))}") for row in rows]
 
 
 def state_words(row: Row, now: datetime) -> str:
@@ -91,10 +91,11 @@ def _facts(row: Row) -> list[str]:
     else:
         invited = id_of(row.invite_wx)
         fact = invited and f"invited {invited}"
-    return [escape(part) for part in (_account(row), fact) if part]
+    return [escape(part) for part in (account(row), fact) if part]
 
 
-def _account(row: Row) -> str:
+def account(row: Row) -> str:
+    """Return the account as people know it, not escaped."""
     return account_of(row.account.key, row.account.kf_id)
 
 

@@ -13,6 +13,8 @@ from bot.blocks.times import date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Episode, Seen, State
 from bot.ports import Block, Message
 
+# Has rows in a first-run summary; an unknown state has not, because nothing of it can be watched.
+TRACKED = tuple(state for state in NEEDS_ATTENTION if state is not Seen.UNKNOWN)
 ONE_CAUSE = "So many at once usually has one cause, for example a change in the WeChat console."
 NAMED = "Every account is named in the thread."
 FROM_NOW_ON = "From now on each change gets its own message."
@@ -42,7 +44,6 @@ def _digest(of: Crowd, most: int) -> list[Block]:
     settled = crowd.settled(of.settled, most)
     if not of.open:
         return [kit.section(f"{kit.FINE} *{title}: all settled*"), *settled, noticed]
-    states = members.by_standing(of.open)
     few = len(of.all) <= SHOWN
     verdict = f"{len(of.open)} still open" if of.settled else members.counted(of.open)
     return [
@@ -50,7 +51,7 @@ def _digest(of: Crowd, most: int) -> list[Block]:
         *(crowd.rows(of.all, SHOWN) if few else [*crowd.names(of.open, most), *settled]),
         kit.context(f"{ONE_CAUSE} {NAMED}" if _has_one_cause(of) else NAMED),
         *crowd.hands(of),
-        crowd.buttons(of, max(states, key=lambda word: len(states[word]))),
+        crowd.buttons(of),
         noticed,
     ]
 
@@ -97,8 +98,7 @@ def _first_run(of: Crowd, title: str, counts: Mapping[Seen, int]) -> list[Block]
     origin = kit.context(f"These were here before the first look, so they come together and once. {FROM_NOW_ON}")
     if not of.open:
         return [kit.section(f"{kit.FINE} *{title}*"), *crowd.settled(of.settled, SHOWN), origin]
-    # An unknown state has no row here, because nothing of it can be watched.
-    others = {str(state): counts.get(state, 0) for state in Seen if state not in NEEDS_ATTENTION - {Seen.UNKNOWN}}
+    others = {str(state): counts.get(state, 0) for state in Seen if state not in TRACKED}
     also = any(others.values()) and not _moved(of)
     return [
         kit.header(title),

@@ -144,6 +144,11 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def either(words: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
 def some(words: Sequence[str], most: int) -> str:
     """`a, b and 48 more`: at most so many of the words."""
     more = f" and {len(words) - most} more" if len(words) > most else ""

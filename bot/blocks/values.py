@@ -6,6 +6,8 @@ import hashlib
 
 from bot.blocks.kit import MAX_OPTION_VALUE
 from bot.blocks.text import units
+from bot.episodes import Seen
+from bot.grammar import FILTERS
 
 HELP = "v1"
 OVERVIEW = "v1:overview"
@@ -13,9 +15,10 @@ STATUS = "v1:status"
 SHOW = "v1:show:"
 
 
-def listing(page: int, state: str | None = None) -> str:
-    """A page of the list; `state` filters it."""
-    return f"v1:list:{page}:{state or 'all'}"
+def listing(page: int, states: tuple[Seen, ...] = ()) -> str:
+    """Name a page of the list of accounts in these states; without any, of all accounts."""
+    token = next((token for token, these in FILTERS.items() if these == states), ",".join(states))
+    return f"v1:list:{page}:{token}"
 
 
 def found(page: int, text: str) -> str:
