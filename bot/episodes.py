@@ -171,6 +171,7 @@ class Episode:
     kf_account: str = ""
     kf_nick: str = ""
     kf_id: str = ""
+    repetition: int = 0  # how many invitations of the same person with nearly the same deadline came before
     latest: bool = True  # the seat's newest; the others are only remembered
     doubt: str = ""  # a state that reads suggest and that is not yet believed
     doubt_reads: int = 0
@@ -215,8 +216,9 @@ def having(value: V, **parts: Any) -> V:
     return value
 
 
-def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime) -> str:
+def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime, repetition: int = 0) -> str:
     """The short name of an episode in button values. It stays when the deadline moves a little."""
     deadline = str(int(invitation.expires_at.timestamp())) if invitation.expires_at else ""
-    parts = (appid, seat, invitation.invite_wx, deadline, first_seen.isoformat())
+    again = [str(repetition)] if repetition else []
+    parts = (appid, seat, invitation.invite_wx, deadline, first_seen.isoformat(), *again)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -113,33 +113,53 @@ class _Look:
     ) -> list[Change]:
         invitation = account.invitation or NOBODY
         mine = self._belongs(episodes, latest, invitation)
+        repetition = 0
+        if mine and self._is_invited_again(mine, invitation, what):
+            suspected = self._suspect(mine, State.REPLACED)
+            if mine is latest and suspected.state is not State.REPLACED:
+                return self._settle(mine, _with_facts(suspected, account, mine.expires_at))
+            repetition = 1 + max(one.repetition for one in episodes if _same(one, invitation, self.policy))
+            invitation = _completed(invitation, mine)
+            mine = None
         changes = []
         if latest is not None and latest is not mine:
             changes = self._settle(latest, self._succeed(latest, invitation))
         if mine is None:
-            return [*changes, self._begin(account, invitation, what)]
+            return [*changes, self._begin(account, invitation, what, repetition)]
         after = _with_facts(mine, account, invitation.expires_at or mine.expires_at)
-        return changes + self._settle(mine, self._apply(having(after, latest=True), what, invitation.status))
+        return changes + self._settle(mine, self._apply(having(after, latest=True), what))
+
+    def _is_invited_again(self, episode: Episode, invitation: Invitation, what: Seen) -> bool:
+        """Check whether a row shows a new invitation although person and deadline are those of this episode.
+
+        WeChat lets a person who rejected be invited again at once. A rejected invitation never waits again.
+        """
+        if what not in (Seen.WAITING, Seen.EXPIRING):
+            return False
+        rejected = episode.state is State.REPLACED and episode.has_told(Kind.REJECTED)
+        deadline = invitation.expires_at or episode.expires_at
+        return (episode.state is State.REJECTED or rejected) and (deadline is None or deadline > self.now)
 
     def _belongs(self, episodes: list[Episode], latest: Episode | None, invitation: Invitation) -> Episode | None:
         if latest and _continues(latest, invitation, self.policy):
             return latest
-        earlier = (
+        earlier = [
             episode
             for episode in episodes
             if episode.invite_wx == invitation.invite_wx and _same(episode, invitation, self.policy)
-        )
-        return next(earlier, None)
+        ]
+        return max(earlier, key=lambda one: one.repetition, default=None)
 
-    def _begin(self, account: KfAccount, invitation: Invitation, what: Seen) -> Change:
+    def _begin(self, account: KfAccount, invitation: Invitation, what: Seen, repetition: int) -> Change:
         made = Episode(
-            id=episode_id(self.appid, account.key, invitation, self.now),
+            id=episode_id(self.appid, account.key, invitation, self.now, repetition),
             seat=account.key,
             invite_wx=invitation.invite_wx,
             expires_at=invitation.expires_at,
             state=State.WAITING,
             first_seen=self.now,
             since=self.now,
+            repetition=repetition,
         )
         after = _with_facts(made, account, invitation.expires_at)
         if what in (Seen.EXPIRED, Seen.REJECTED):
@@ -153,7 +173,7 @@ class _Look:
         )
         return Change.telling(None, after, news)
 
-    def _apply(self, episode: Episode, what: Seen, status: str) -> Episode:
+    def _apply(self, episode: Episode, what: Seen) -> Episode:
         if episode.state.closed:  # seen again: it goes on where the row says, and what was told stays told
             episode = self._enter(episode, State.WAITING)
         if episode.state is State.REJECTED:
@@ -213,6 +233,15 @@ def _same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool
     if invitation.expires_at is None or episode.expires_at is None:
         return True
     return abs(invitation.expires_at - episode.expires_at) <= policy.same_deadline
+
+
+def _completed(invitation: Invitation, episode: Episode) -> Invitation:
+    """Fill in what a row leaves blank with what is known of this person's invitation before."""
+    return replace(
+        invitation,
+        invite_wx=invitation.invite_wx or episode.invite_wx,
+        expires_at=invitation.expires_at or episode.expires_at,
+    )
 
 
 def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:

@@ -38,14 +38,17 @@ class Marks:
         }
 
     def of_event(self, episode: Episode, event: Event, *, moved: int = 0) -> str:
-        """The mark of one event. WeChat may shift a deadline a little, so it is counted in steps.
+        """Return the mark of one event. WeChat may shift a deadline a little, so it is counted in steps.
+
+        The repetition of an invitation is part of the key only when it is not 0: earlier releases made such marks.
 
         Args:
             moved: as it was when the deadline was so many steps later.
         """
+        again = [str(episode.repetition)] if episode.repetition else []
         step = str(int(episode.expires_at.timestamp()) // STEP + moved) if episode.expires_at else ""
         lead = str(int(event.lead.total_seconds()))
-        return self.of("event", episode.seat, episode.invite_wx, step, event.kind, lead)
+        return self.of("event", episode.seat, episode.invite_wx, step, event.kind, lead, *again)
 
     def of_message(self, message_id: str) -> str:
         return self.of("message", message_id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.deadlines import leads_of
-from bot.episodes import AlertPolicy, Change, Episode, Event, Kind
+from bot.episodes import AlertPolicy, Change, Episode, Event, Kind, State
 from bot.marks import Marks
 from bot.outbox import Shape
 from bot.ports import Blind, Clock, Gone, History, Later, Page, Past
@@ -20,6 +20,8 @@ from bot.ports import Blind, Clock, Gone, History, Later, Page, Past
 REACH = timedelta(days=14)
 REQUEST_SECONDS = 10
 MOST_PAGES = 500  # of 200 messages: a bound, not a wish
+MOST_REPETITIONS = 1000  # a bound
+MISSING = 2  # repetitions in a row that left nothing in the history, before the search for later ones ends
 STALE = timedelta(hours=1)  # after so long without a page all of it is read again
 
 
@@ -85,13 +87,31 @@ def remember(changes: Sequence[Change], past: Sequence[Past], marks: Marks, poli
         by_mark |= dict.fromkeys(message.events, message)
     rest: list[Change] = []
     roots, tellers = dict[str, Past](), dict[tuple[str, Event], Past]()
-    for change in changes:
-        told = dict(_found(change.after, by_mark, marks, policy))
+    for each in changes:
+        change, told = _continued(each, by_mark, marks, policy)
         rest.append(_without(change, told) if told else change)
         tellers |= {(change.after.id, event): message for event, message in told.items()}
         if root := _own_root(told, past):
             roots[change.after.id] = root
     return Remembered(rest, roots, tellers)
+
+
+def _continued(
+    change: Change, by_mark: Mapping[str, Past], marks: Marks, policy: AlertPolicy
+) -> tuple[Change, dict[Event, Past]]:
+    """Number the invitation after those that the history has, and return what was posted of it.
+
+    A rejected invitation never waits again: if the newest was rejected and this one waits, it is the next.
+    """
+    episode, newest, posted = change.after, 0, dict[Event, Past]()
+    for repetition in range(MOST_REPETITIONS):
+        if repetition > newest + MISSING:
+            break
+        if found := dict(_found(replace(episode, repetition=repetition), by_mark, marks, policy)):
+            newest, posted = repetition, found
+    if episode.state is State.WAITING and any(event.kind is Kind.REJECTED for event in posted):
+        newest, posted = newest + 1, {}
+    return (replace(change, after=replace(episode, repetition=newest)) if newest else change), posted
 
 
 def _found(

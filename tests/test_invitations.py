@@ -249,10 +249,16 @@ def test_a_rejection_after_the_expiry_corrects_and_is_no_news(seats):
     assert seats.states == [State.REJECTED]
 
 
-@pytest.mark.parametrize("status", ["waiting", "expired", "pondering", ""])
+@pytest.mark.parametrize("status", ["expired", "pondering", ""])
 def test_a_rejection_stays_whatever_the_row_says_next(seats, status):
     seats.read(invited(status="rejected"))
     assert seats.read(invited(status=status)) == []
+
+
+def test_a_rejection_stays_when_the_row_waits_past_its_deadline(seats):
+    seats.read(invited(status="rejected"))
+    assert [seats.read(invited(), after=4 * DAY) for _ in range(3)] == [[]] * 3
+    assert seats.states == [State.REJECTED]
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
@@ -397,6 +403,71 @@ def test_the_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
     seats.read(invited(status="rejected"))
     assert told(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [Kind.REJECTED]
     assert seats.states == [State.REPLACED, State.REJECTED]
+
+
+@pytest.mark.parametrize("moved", [ZERO, 90 * SECOND, -120 * SECOND])
+def test_rejected_person_who_waits_in_two_agreeing_polls_is_invited_again(seats, moved):
+    seats.read(invited(status="rejected"))
+    assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
+    assert seats.states == [State.REJECTED]
+    assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
+    first, second = seats.episodes.values()
+    assert (first.state, first.latest, first.expires_at) == (State.REPLACED, False, NOW + 3 * DAY)
+    assert (second.state, second.latest, second.expires_at) == (State.WAITING, True, NOW + 3 * DAY + moved)
+    assert (first.repetition, second.repetition) == (0, 1)
+
+
+@pytest.mark.parametrize("status", ["rejected", "expired"])
+def test_new_invitation_of_a_rejected_person_has_events_of_its_own(seats, status):
+    seats.read(invited(status="rejected"))
+    for _ in range(2):
+        seats.read(invited())
+    assert told(seats.read(invited(status=status))) == [Kind(status)]
+    assert seats.read(invited(status=status)) == []
+
+
+def test_every_rejection_of_a_person_who_is_invited_again_and_again_is_news(seats):
+    events = []
+    for _ in range(4):
+        for status in ("waiting", "waiting", "rejected", "rejected"):
+            events += told(seats.read(invited(status=status)))
+    assert events == [Kind.REJECTED] * 4
+    assert [episode.repetition for episode in seats.episodes.values()] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("between", ["rejected", "expired", "pondering", ""])
+def test_one_waiting_poll_after_a_rejection_is_not_a_new_invitation(seats, between):
+    seats.read(invited(status="rejected"))
+    for status in ("waiting", between, "waiting", "rejected"):
+        assert told(seats.read(invited(status=status))) == []
+    assert seats.states == [State.REJECTED]
+
+
+def test_new_invitation_without_a_person_is_that_of_the_person_who_rejected(seats):
+    seats.read(invited(status="rejected"))
+    for _ in range(2):
+        seats.read(invited(wx="", expires_in=None))
+    assert seats.read(invited()) == []
+    assert [(episode.invite_wx, episode.expires_at) for episode in seats.episodes.values()] == [
+        ("bo_example", NOW + 3 * DAY)
+    ] * 2
+
+
+def test_rejected_person_who_is_invited_again_after_another_has_events_of_their_own(seats):
+    seats.read(invited(status="rejected"))
+    seats.read(invited(wx="dana_example"))
+    seats.read(invited())
+    assert told(seats.read(invited(status="rejected"))) == [Kind.REJECTED]
+    assert seats.states == [State.REPLACED, State.REPLACED, State.REJECTED]
+    assert [episode.repetition for episode in seats.episodes.values()] == [0, 0, 1]
+
+
+def test_the_newest_of_equal_invitations_goes_on_when_it_is_listed_again(seats):
+    for status in ("rejected", "waiting", "waiting", "rejected"):
+        seats.read(invited(status=status))
+    seats.read(invited(wx="dana_example"))
+    assert seats.read(invited(status="rejected"))[-1].after.repetition == 1
+    assert seats.states == [State.REPLACED, State.REJECTED, State.REPLACED]
 
 
 @pytest.mark.parametrize(("moved", "episodes"), [(120 * SECOND, 1), (-120 * SECOND, 1), (121 * SECOND, 2)])

@@ -39,6 +39,7 @@ TABLE: dict[tuple[str, str], tuple[str, str]] = {
     ("expired", "waiting"): ("?waiting", ""),
     ("expired", "absent"): ("?removed", ""),
     ("rejected", "bound"): ("bound", ""),
+    ("rejected", "waiting"): ("?replaced", ""),  # by another invitation of the same person
     ("rejected", "absent"): ("?removed", ""),
 }
 REVIVABLE = ("cancelled", "removed", "bound", "replaced")
@@ -48,7 +49,9 @@ REVIVABLE = ("cancelled", "removed", "bound", "replaced")
 class Told:
     """One invitation, as the oracle knows it."""
 
+    person: str
     deadline: datetime | None
+    repetition: int = 0
     state: str = "waiting"
     doubt: str = ""
     events: Counter[str] = field(default_factory=Counter)
@@ -113,12 +116,12 @@ class Invitations(RuleBasedStateMachine):
     )
     def invite(self, seat: str, status: str, hours: int | None) -> None:
         """Somebody new is invited; from here on the rows of this seat speak of this invitation."""
-        number = len(self.oracle[seat])
+        person = f"person_{len(self.oracle[seat])}"
         left = timedelta(hours=hours) if hours is not None else None
-        self.rows[seat] = invited(seat, wx=f"person_{number}", status=status, expires_in=left, at=self.now)
+        self.rows[seat] = invited(seat, wx=person, status=status, expires_in=left, at=self.now)
         if self.oracle[seat] and self.oracle[seat][-1].state in ("waiting", "rejected", "expired"):
             self.oracle[seat][-1].state = "replaced"
-        told = Told(self.now + left if left is not None else None)
+        told = Told(person, self.now + left if left is not None else None)
         self.oracle[seat].append(told)
         if status == "rejected":
             told.enter("rejected", "rejected")
@@ -129,10 +132,31 @@ class Invitations(RuleBasedStateMachine):
     @rule(seat=st.sampled_from(SEATS), what=st.sampled_from(["waiting", "rejected", "expired", "pondering", ""]))
     def the_same_invitation_reads_otherwise(self, seat: str, what: str) -> None:
         if self.oracle[seat]:
-            number, told = len(self.oracle[seat]) - 1, self.oracle[seat][-1]
-            left = told.deadline - self.now if told.deadline else None
-            self.rows[seat] = invited(seat, wx=f"person_{number}", status=what, expires_in=left, at=self.now)
+            self._list(seat, what)
         self._read()
+
+    @rule(
+        seat=st.sampled_from(SEATS),
+        moved=st.integers(-120, 120),
+        polls=st.integers(1, 3),
+        then=st.sampled_from(["waiting", "rejected", "expired", "pondering", ""]),
+    )
+    def the_person_rejects_and_is_invited_again(self, seat: str, moved: int, polls: int, then: str) -> None:
+        """The deadline of the new invitation is nearly that of the one before."""
+        if self.oracle[seat]:
+            self._list(seat, "rejected")
+            self._read()
+            self._list(seat, "waiting", moved=timedelta(seconds=moved))
+            for _ in range(polls):
+                self._read()
+            self._list(seat, then)
+        self._read()
+
+    def _list(self, seat: str, status: str, *, moved: timedelta = ZERO) -> None:
+        """Let the row speak of the newest invitation, or of another of the same person."""
+        told = self.oracle[seat][-1]
+        left = told.deadline + moved - self.now if told.deadline else None
+        self.rows[seat] = invited(seat, wx=told.person, status=status, expires_in=left, at=self.now)
 
     @rule(seat=st.sampled_from(SEATS))
     def bind(self, seat: str) -> None:
@@ -211,18 +235,27 @@ class Invitations(RuleBasedStateMachine):
     def _latest(self, seat: str) -> tuple[Episode, Told] | None:
         if not self.oracle[seat]:
             return None
-        name = f"person_{len(self.oracle[seat]) - 1}"
-        key = f"{seat}@harbour_tea"
-        episode = next(e for e in self.episodes.values() if (e.seat, e.invite_wx) == (key, name))
-        return episode, self.oracle[seat][-1]
+        told = self.oracle[seat][-1]
+        return next(e for e in self.episodes.values() if self._oracle_of(e) is told), told
 
     def _read(self, others_only: str | None = None) -> None:
         listed = [row for row in self.rows.values() if row]
-        self._keep(observe(list(self.episodes.values()), listed, self.now, POLICY, appid="wx"))
+        changes = observe(list(self.episodes.values()), listed, self.now, POLICY, appid="wx")
         for seat, row in self.rows.items():
             if self.oracle[seat] and seat != others_only:
-                self.oracle[seat][-1].read(self._reads_as(row), self.now)
+                self._feed(seat, row)
+        self._keep(changes)
         self._tick_oracle()
+
+    def _feed(self, seat: str, row: KfAccount | None) -> None:
+        told = self.oracle[seat][-1]
+        deadline = row.invitation.expires_at if row and row.invitation else None
+        if told.state == "waiting" and deadline:
+            told.deadline = deadline
+        told.read(self._reads_as(row), self.now)
+        if told.state == "replaced":
+            again = Told(told.person, deadline, told.repetition + 1)
+            self.oracle[seat].append(again)
 
     def _tick_oracle(self) -> None:
         for tolds in self.oracle.values():
@@ -242,7 +275,8 @@ class Invitations(RuleBasedStateMachine):
         return status if status in ("waiting", "rejected", "expired") else "unknown"
 
     def _oracle_of(self, episode: Episode) -> Told:
-        return self.oracle[episode.seat.partition("@")[0]][int(episode.invite_wx.rpartition("_")[2])]
+        key = episode.invite_wx, episode.repetition
+        return next(t for t in self.oracle[episode.seat.partition("@")[0]] if (t.person, t.repetition) == key)
 
     def _keep(self, changes: list) -> None:
         for change in changes:
@@ -256,19 +290,19 @@ class Invitations(RuleBasedStateMachine):
     @invariant()
     def states_are_what_the_table_says(self) -> None:
         for seat in SEATS:
-            mine = {e.invite_wx: e.state.value for e in self.episodes.values() if e.seat == f"{seat}@harbour_tea"}
-            expected = {f"person_{number}": told.state for number, told in enumerate(self.oracle[seat])}
-            assert mine == expected
+            mine = {
+                (e.invite_wx, e.repetition): e.state.value
+                for e in self.episodes.values()
+                if e.seat == f"{seat}@harbour_tea"
+            }
+            assert mine == {(told.person, told.repetition): told.state for told in self.oracle[seat]}
 
     @invariant()
     def problems_are_told_exactly_when_the_table_says(self) -> None:
         for seat in SEATS:
-            for number, told in enumerate(self.oracle[seat]):
-                (episode,) = (
-                    e
-                    for e in self.episodes.values()
-                    if (e.seat, e.invite_wx) == (f"{seat}@harbour_tea", f"person_{number}")
-                )
+            mine = [e for e in self.episodes.values() if e.seat == f"{seat}@harbour_tea"]
+            for told in self.oracle[seat]:
+                (episode,) = (e for e in mine if self._oracle_of(e) is told)
                 problems = {e.kind.value for e in episode.told if e.kind is not Kind.EXPIRING}
                 assert problems == set(told.events)
 

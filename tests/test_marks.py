@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from bot.episodes import Event, Kind
 from bot.marks import Marks
@@ -27,6 +28,17 @@ def test_equal_keys_have_equal_marks_and_others_have_others():
 
 def test_the_parts_of_a_key_do_not_run_together():
     assert Marks("secret", "wx").of("a", "bc") != Marks("secret", "wx").of("ab", "c")
+
+
+def test_repetition_of_an_invitation_is_part_of_a_key_only_when_there_is_one():
+    marks, event = Marks("secret", "wx1"), Event(Kind.REJECTED)
+    one = replace(change("bo", event).after, expires_at=NOW, invite_wx="bo_example", seat="bo@harbour_tea")
+    first = marks.of("event", "bo@harbour_tea", "bo_example", str(int(NOW.timestamp()) // 120), "rejected", "0")
+    assert marks.of_event(one, event) == first
+    assert marks.of_event(replace(one, repetition=1), event) not in (
+        first,
+        marks.of_event(replace(one, repetition=2), event),
+    )
 
 
 def test_metadata_holds_marks_alone():

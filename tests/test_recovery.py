@@ -86,6 +86,31 @@ async def test_a_deadline_that_moved_a_little_meanwhile_is_recognised(bot):
     assert len(bot.slack.posted) == 1
 
 
+async def test_each_repetition_in_the_history_counts_as_emitted(bot):
+    again = (rejected("chen"), invited("chen"), invited("chen"))
+    for row in (*again, *again, rejected("chen")):
+        await bot.reads(row)
+    told_before = [text for text in bot.slack.texts if text.startswith("Rejected: Chen")]
+    assert len(told_before) == 3
+    other = await wipe(bot)
+    await other.reads(rejected("chen"))
+    for row in (*again[1:], rejected("chen")):
+        await other.reads(row)
+    assert len([text for text in bot.slack.texts if text.startswith("Rejected: Chen")]) == 4
+    events = [mark for posted in bot.slack.posted for mark in posted.metadata["event_payload"]["e"].split(",")]
+    assert len(set(filter(None, events))) == len(list(filter(None, events)))
+
+
+async def test_invitation_that_waits_after_a_rejection_in_the_history_is_the_next_one(bot):
+    await bot.reads(rejected("chen"))
+    other = await wipe(bot)
+    for row in (invited("chen"), rejected("chen"), rejected("chen")):
+        await other.reads(row)
+    assert [text.partition(".")[0] for text in bot.slack.texts if text.startswith("Rejected: Chen")] == [
+        "Rejected: Chen (chen@harbour_tea)"
+    ] * 2
+
+
 async def test_what_is_there_and_was_never_told_is_summed_up_as_at_a_first_run(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)

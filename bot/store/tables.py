@@ -67,6 +67,7 @@ episode = sa.Table(
     _column("kf_account", sa.Text, default=""),
     _column("kf_nick", sa.Text, default=""),
     _column("kf_id", sa.Text, default=""),
+    _column("repetition", sa.Integer, default=0, server_default="0"),
     _column("latest", sa.Boolean, default=True),
     _column("doubt", sa.Text, default=""),
     _column("doubt_reads", sa.Integer, default=0),
