@@ -302,6 +302,15 @@ def test_what_becomes_of_an_invitation_shows_in_its_row(caller: Caller, simulato
     assert caller.row(1).get("invite_status") == status
 
 
+def test_person_who_rejected_may_be_invited_again_at_once(caller: Caller, simulator: Simulator):
+    assert caller.post(INVITE, kf_account=BO, invite_wx="bo_example") == 0
+    first = caller.row(1)
+    simulator.reject(BO)
+    caller.clock.forward(seconds=60)
+    assert caller.post(INVITE, kf_account=BO, invite_wx="bo_example") == 0
+    assert caller.row(1) == first | {"invite_expire_time": first["invite_expire_time"] + 60}
+
+
 def test_an_invitation_without_a_deadline_waits_for_ever(caller: Caller, simulator: Simulator):
     simulator.invite(BO, "bo_example", None)
     caller.clock.forward(days=1000)
