@@ -23,7 +23,7 @@ from bot.blocks.replies import Suggestion
 from bot.blocks.report import report
 from bot.blocks.status import Status
 from bot.blocks.troubles import trouble
-from bot.episodes import NEEDS_ATTENTION, Episode
+from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode
 from bot.grammar import Find, Help, Known, List, Overview, Request, Show, Unknown
 from bot.logs import Line, why
 from bot.ports import Accounts, Clock, Message
@@ -49,6 +49,7 @@ class Answers:
         leads: Sequence[timedelta],
         status: Callable[[], Awaitable[Status]],
         story: Callable[[KfAccount], Awaitable[str]],
+        owned: Callable[[], Awaitable[Sequence[Episode]]],
         spoken: ZoneInfo | None = None,
         on_good_read: Callable[[], None] = lambda: None,
         elapsed: Callable[[], float] = time.monotonic,
@@ -56,6 +57,7 @@ class Answers:
         """`on_good_read` is called after each good read, and may not raise or wait.
 
         `story` tells what became of an account's invitation so far, in mrkdwn; "" when nothing is known of it.
+        `owned` returns the open invitations that a user acknowledged or snoozed, and does not raise.
         `spoken` is the zone of texts that Slack does not put into the reader's own; None is UTC.
         """
         self._accounts = accounts
@@ -63,6 +65,8 @@ class Answers:
         self._leads = leads
         self._status = status
         self._story = story
+        self._owned = owned
+        self._policy = AlertPolicy(leads=tuple(leads))
         self._spoken = spoken
         self._on_good_read = on_good_read
         self._readings = Shared(self._read, GOOD_FOR, elapsed)
@@ -146,8 +150,8 @@ class Answers:
             online.cancel()
 
     async def _reading(self) -> Reading:
-        reading, again = await self._readings.get()
-        return replace(reading, again=again)
+        (reading, again), owned = await asyncio.gather(self._readings.get(), self._owned())
+        return replace(reading, again=again).with_owners(owned, self._policy)
 
     async def _read(self) -> Reading:
         listing: KfList = await self._accounts.kf_list()

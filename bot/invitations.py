@@ -118,7 +118,7 @@ class _Look:
             suspected = self._suspect(mine, State.REPLACED)
             if mine is latest and suspected.state is not State.REPLACED:
                 return self._settle(mine, _with_facts(suspected, account, mine.expires_at))
-            repetition = 1 + max(one.repetition for one in episodes if _same(one, invitation, self.policy))
+            repetition = 1 + max(one.repetition for one in episodes if is_same(one, invitation, self.policy))
             invitation = _completed(invitation, mine)
             mine = None
         changes = []
@@ -146,7 +146,7 @@ class _Look:
         earlier = [
             episode
             for episode in episodes
-            if episode.invite_wx == invitation.invite_wx and _same(episode, invitation, self.policy)
+            if episode.invite_wx == invitation.invite_wx and is_same(episode, invitation, self.policy)
         ]
         return max(earlier, key=lambda one: one.repetition, default=None)
 
@@ -226,8 +226,8 @@ class _Look:
         return [Change.telling(before, after, tuple(events))]
 
 
-def _same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
-    """Whether a listed invitation is this episode's. What either leaves blank does not part them."""
+def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
+    """Whether a listed invitation is this episode's. A field that either leaves blank counts as equal."""
     if invitation.invite_wx and invitation.invite_wx != episode.invite_wx:
         return False
     if invitation.expires_at is None or episode.expires_at is None:
@@ -249,7 +249,7 @@ def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> 
     nameless = not invitation.invite_wx and invitation.expires_at is None
     if nameless and latest.state.closed:
         return not latest.invite_wx
-    return _same(latest, invitation, policy)
+    return is_same(latest, invitation, policy)
 
 
 def _with_facts(episode: Episode, account: KfAccount, expires_at: datetime | None) -> Episode:

@@ -146,6 +146,17 @@ async def test_a_click_changes_the_message_at_once_and_says_nothing_else(place):
     assert not [call for call in place.slack.calls if call.method == RESPONSE_URL]
 
 
+async def test_lists_show_who_acknowledged_the_alert(place):
+    async with bot_in_loop(place):
+        await place.slack.click(await rejection(place), "alert.ack", user="U0MEI")
+        await until(lambda: "Acknowledged" in shown(place))
+        for typed in ("", "list", "attention", "rejected"):
+            answer = await (await place.slack.command(typed, channel=CARE)).answer()
+            assert "👤 acknowledged by <@U0MEI>" in str(answer.blocks), typed
+        overview = await (await place.slack.command("", channel=CARE)).answer()
+    assert overview.text.startswith("1 of 2 customer-service accounts needs attention, 1 acknowledged.")
+
+
 async def test_whoever_clicks_second_learns_who_was_first(place):
     async with bot_in_loop(place):
         alert = await rejection(place)

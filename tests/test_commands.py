@@ -55,10 +55,16 @@ async def untold(account):
     return ""
 
 
-def answers(wechat, clock=None, story=untold, **other):
+async def unowned():
+    return ()
+
+
+def answers(wechat, clock=None, story=untold, owned=unowned, **other):
     clock = clock or VirtualClock()
     elapsed = other.pop("elapsed", lambda: clock().timestamp())
-    return Answers(wechat, now=clock, leads=LEADS, status=status, story=story, elapsed=elapsed, **other)
+    return Answers(
+        wechat, now=clock, leads=LEADS, status=status, story=story, owned=owned, elapsed=elapsed, **other
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.blocks.accounts import accounts
 from bot.blocks.overview import overview
 from bot.demo import blockkit
+from bot.episodes import AlertPolicy, Hand, State
 from tests.accounts import account, bound, invited
+from tests.conftest import NOW
+from tests.episodes import episode
 from tests.samples import (
     ANNA,
     BO,
@@ -166,3 +171,39 @@ def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
     assert message.blocks[1]["text"]["text"].startswith("⛔ *&amp;\u0301\u0301")
     assert "@harbour" not in message.blocks[1]["text"]["text"]
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+def owner(account, user="Mei", **of_hand):
+    """The account's episode, acknowledged or snoozed by a person."""
+    hand = Hand(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
+    invitation = account.invitation
+    action = {"snoozed": hand} if hand.until else {"acked": hand}
+    return episode(
+        seat=account.key,
+        invite_wx=invitation.invite_wx,
+        expires_at=invitation.expires_at,
+        state=State(invitation.status),
+        **action,
+    )
+
+
+def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_their_rank():
+    owned = [owner(CHEN), owner(LIN, "Tom", until=NOW + 4 * HOUR)]
+    message = overview(reading(*FORTY).with_owners(owned, AlertPolicy()))
+    texts = shown(message)
+    assert texts[0] == "5 of 40 accounts need attention · 1 acknowledged · 1 snoozed"
+    assert [text.split("*")[1] for text in texts if "*" in text] == ["小波", "夜班一号", "Chen", "Dee", "林晓"]
+    assert "👤 acknowledged by <@U0MEI>, <!date^" in texts[6]
+    assert "👤 snoozed by <@U0TOM> until <!date^" in texts[10]
+    assert message.text.startswith(
+        "5 of 40 customer-service accounts need attention, 1 acknowledged, 1 snoozed. "
+        "Expiring: 小波 (41 min left), 林晓 (18 h left, snoozed by Tom). "
+        "Rejected: 夜班一号, Chen (acknowledged by Mei)."
+    )
+
+
+def test_an_acknowledgement_of_an_earlier_invitation_does_not_count():
+    earlier = replace(owner(LIN), expires_at=NOW - 5 * DAY)
+    other = replace(owner(LIN), invite_wx="someone_else")
+    for given in (earlier, other):
+        assert "acknowledged" not in str(overview(reading(LIN).with_owners([given], AlertPolicy())))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.blocks import kit, pages, rows, values
-from bot.blocks.overview import nothing, see_all
-from bot.blocks.reading import Reading
+from bot.blocks.overview import nothing, owned, see_all
+from bot.blocks.reading import Reading, Row
 from bot.blocks.text import either, many
 from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.ports import Block, Message
@@ -20,7 +20,7 @@ def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message
     if not chosen:
         return _none(reading, states)
     page = pages.Page.of(chosen, number)
-    title, said = _title(page, states)
+    title, said = _title(page, states, chosen)
     view = pages.View(
         title=title,
         said=f"{said}{_spoken_rows(reading, page, states)}",
@@ -32,16 +32,17 @@ def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message
     return pages.message(reading, page, view)
 
 
-def _title(page: pages.Page, states: Sequence[Seen]) -> tuple[str, str]:
+def _title(page: pages.Page, states: Sequence[Seen], chosen: Sequence[Row]) -> tuple[str, str]:
     """Return the title for the header, and for `text`: `3 accounts are rejected`, `Accounts 11–20 of 43`."""
     if not states:
         return f"Accounts {page.span('–')} of {page.total}", f"Accounts {page.span(' to ')} of {page.total}"
     one = page.total == 1
     does = f"need{'s' if one else ''} attention"
     title = f"{many(page.total, 'account')} {does if states == NEEDS_ATTENTION else _are(states, one=one)}"
+    title = " · ".join([title, *owned(chosen)])
     if page.total <= pages.PAGE:
-        return title, title
-    return f"{title} · {page.span('–')}", f"{title}, here {page.span(' to ')}"
+        return title, title.replace(" · ", ", ")
+    return f"{title} · {page.span('–')}", f"{title.replace(' · ', ', ')}, here {page.span(' to ')}"
 
 
 def _are(states: Sequence[Seen], *, one: bool) -> str:

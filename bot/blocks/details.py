@@ -7,22 +7,13 @@ from collections.abc import Sequence
 
 from bot.blocks import kit, rows, values
 from bot.blocks.reading import Reading, Row
+from bot.blocks.sentences import NEXT
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
 from bot.blocks.times import date, plain_date
 from bot.episodes import Seen
 from bot.ports import Message
 from wechat_kf import KfAccount, OnlineKf
 
-ASK = "ask them to accept the invitation in WeChat."
-AGAIN = "invite again in the WeChat console."
-NEXT = {
-    Seen.EXPIRING: ASK,
-    Seen.WAITING: ASK,
-    Seen.REJECTED: f"ask why, then {AGAIN}",
-    Seen.EXPIRED: f"ask whether they still want to, then {AGAIN}",
-    Seen.IDLE: "invite someone in the WeChat console.",
-    Seen.UNKNOWN: "look in the WeChat console.",
-}
 # What Slack takes as a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = kit.MAX_FIELD - 500  # shares a field with an account, which fills at most 320

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.blocks import kit, rows, values
-from bot.blocks.reading import Reading
+from bot.blocks.reading import Reading, Row
 from bot.blocks.text import escape, label_of, many
 from bot.blocks.times import MOMENT, date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Seen
@@ -40,11 +40,20 @@ def nothing(reading: Reading) -> Message:
 
 
 def verdict(reading: Reading, noun: str = "account") -> str:
-    """`5 of 40 accounts need attention`."""
+    """`9 of 40 accounts need attention · 4 acknowledged`."""
     due = len(reading.due)
     if not due:
         return "Nothing needs attention"
-    return f"{due} of {many(len(reading.rows), noun)} {'needs' if due == 1 else 'need'} attention"
+    need = f"{due} of {many(len(reading.rows), noun)} {'needs' if due == 1 else 'need'} attention"
+    return " · ".join([need, *owned(reading.due)])
+
+
+def owned(chosen: Sequence[Row]) -> list[str]:
+    """Count the rows that a user has acknowledged, and those that are snoozed: `4 acknowledged`, `1 snoozed`."""
+    owners = [row.owner for row in chosen if row.owner]
+    asleep = sum(owner.until is not None for owner in owners)
+    counts = {"acknowledged": len(owners) - asleep, "snoozed": asleep}
+    return [f"{number} {word}" for word, number in counts.items() if number]
 
 
 def see_all(reading: Reading) -> Block:
@@ -110,7 +119,7 @@ def _spoken_calm(reading: Reading) -> str:
 
 
 def _spoken_verdict(reading: Reading) -> str:
-    return verdict(reading, "customer-service account") + "."
+    return verdict(reading, "customer-service account").replace(" · ", ", ") + "."
 
 
 def _more(reading: Reading) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.blocks.text import fold, label_of
-from bot.episodes import NEEDS_ATTENTION, Seen, rank, seen
+from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode, Hand, Seen, rank, seen
+from bot.invitations import is_same
 from wechat_kf import KfAccount, KfList
 
 FAR = datetime.max.replace(tzinfo=UTC)
@@ -21,6 +22,7 @@ class Row:
 
     account: KfAccount
     seen: Seen
+    owner: Hand | None = None  # who acknowledged the invitation, or snoozed it `until` a moment
 
     @property
     def deadline(self) -> datetime | None:
@@ -41,14 +43,26 @@ class Reading:
 
     rows: tuple[Row, ...]
     at: datetime
+    smallest_lead: timedelta
     unreadable: int = 0  # rows that could not be read
-    again: bool = False  # it was read for somebody else, seconds ago
+    again: bool = False  # it was read for another request, seconds ago
 
     @classmethod
     def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:
+        smallest_lead = min(leads)
         rows = (Row(account, seen(account, at, leads)) for account in listing.accounts)
-        ordered = sorted(rows, key=lambda row: _place(row, at, min(leads)))
-        return cls(tuple(ordered), at, listing.unreadable)
+        ordered = sorted(rows, key=lambda row: _place(row, at, smallest_lead))
+        return cls(tuple(ordered), at, smallest_lead, listing.unreadable)
+
+    def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Reading:
+        """Add to each row who acknowledged or snoozed its invitation, and put the others of a rank before it.
+
+        An episode of an earlier invitation than the listed one does not count.
+        """
+        by_key = {episode.seat: episode for episode in owned}
+        rows = (replace(row, owner=_owner(row, by_key.get(row.account.key), policy)) for row in self.rows)
+        ordered = sorted(rows, key=lambda row: (_rank(row, self.at, self.smallest_lead), row.owner is not None))
+        return replace(self, rows=tuple(ordered))
 
     @property
     def counts(self) -> Counter[str]:
@@ -64,10 +78,20 @@ class Reading:
         return tuple(row for row in self.rows if not states or row.seen in states)
 
 
+def _owner(row: Row, episode: Episode | None, policy: AlertPolicy) -> Hand | None:
+    invitation = row.account.invitation
+    if episode is None or invitation is None or row.seen is Seen.BOUND:
+        return None
+    return (episode.acked or episode.snoozed) if is_same(episode, invitation, policy) else None
+
+
+def _rank(row: Row, now: datetime, smallest_lead: timedelta) -> int:
+    return rank(row.seen, urgent=(row.deadline or FAR) - now <= smallest_lead)
+
+
 def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
-    deadline = row.deadline or FAR
-    urgent = deadline - now <= smallest_lead
-    return rank(row.seen, urgent=urgent), deadline, by_name(label_of(row.account)), row.account.key
+    name = by_name(label_of(row.account))
+    return _rank(row, now, smallest_lead), row.deadline or FAR, name, row.account.key
 
 
 # GB 2312 lists its 3,755 common characters by pinyin; these are the first of each initial letter.

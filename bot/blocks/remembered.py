@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.blocks import kit, members, values
-from bot.blocks.details import NEXT
+from bot.blocks.sentences import NEXT
 from bot.blocks.text import account_of, escape, id_of, name_of
 from bot.blocks.timeline import timeline
 from bot.blocks.times import date, plain_date

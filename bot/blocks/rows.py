@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from bot.blocks import kit
+from bot.blocks import kit, people
 from bot.blocks.reading import Reading, Row
+from bot.blocks.sentences import EDITED, Manner, acknowledged, snoozed
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
 from bot.blocks.times import CLOCK, DAY, DAYS, SECONDS, beside_hint, date, plain_date, span
-from bot.episodes import Seen
+from bot.episodes import Hand, Seen
 from bot.ports import Block
 
 Render = Callable[[Sequence[Row], datetime], list[Block]]
@@ -47,7 +48,7 @@ def state_words(row: Row, now: datetime) -> str:
 
 def names(rows: Iterable[Row], now: datetime) -> str:
     """Names for `text`: `小波 (41 min left), 林晓 (18 h left)`."""
-    return ", ".join(escape(label_of(row.account)) + _hurry(row, now) for row in rows)
+    return ", ".join(f"{escape(label_of(row.account))}{_aside(row, now)}" for row in rows)
 
 
 def names_by_state(rows: Sequence[Row], now: datetime) -> str:
@@ -91,7 +92,14 @@ def _facts(row: Row) -> list[str]:
     else:
         invited = id_of(row.invite_wx)
         fact = invited and f"invited {invited}"
-    return [escape(part) for part in (account(row), fact) if part]
+    facts = [escape(part) for part in (account(row), fact) if part]
+    return [*facts, f"{kit.PERSON} {_owned(row.owner, EDITED)}"] if row.owner else facts
+
+
+def _owned(owner: Hand, manner: Manner) -> str:
+    """`acknowledged by @Mei, today 8:47 AM`, in mrkdwn or for `text`."""
+    words = snoozed(owner, manner) if owner.until else acknowledged(owner, manner)
+    return words[:1].lower() + words[1:]
 
 
 def account(row: Row) -> str:
@@ -99,8 +107,13 @@ def account(row: Row) -> str:
     return account_of(row.account.key, row.account.kf_id)
 
 
-def _hurry(row: Row, now: datetime) -> str:
-    return f" ({span(row.deadline - now)} left)" if row.seen is Seen.EXPIRING and row.deadline else ""
+def _aside(row: Row, now: datetime) -> str:
+    """` (41 min left, acknowledged by Mei)`, for `text`."""
+    left = f"{span(row.deadline - now)} left" if row.seen is Seen.EXPIRING and row.deadline else ""
+    owner = row.owner
+    taken = f"{'snoozed' if owner.until else 'acknowledged'} by {people.named(owner)}" if owner else ""
+    aside = ", ".join(filter(None, [left, taken]))
+    return f" ({aside})" if aside else ""
 
 
 def _unreadable(reading: Reading) -> list[str]:

@@ -7,9 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from bot.blocks import members, people
-from bot.blocks.details import NEXT
 from bot.blocks.times import CLOCK, MOMENT, alone, date, plain_date, span
 from bot.episodes import Episode, Hand, Seen, State
+
+ASK = "ask them to accept the invitation in WeChat."
+AGAIN = "invite again in the WeChat console."
+NEXT = {
+    Seen.EXPIRING: ASK,
+    Seen.WAITING: ASK,
+    Seen.REJECTED: f"ask why, then {AGAIN}",
+    Seen.EXPIRED: f"ask whether they still want to, then {AGAIN}",
+    Seen.IDLE: "invite someone in the WeChat console.",
+    Seen.UNKNOWN: "look in the WeChat console.",
+}
 
 
 class Dates(Protocol):

@@ -68,6 +68,7 @@ class Desk:
             spoken=settings.timezone if settings.timezone_given else None,
             status=standing.status,
             story=standing.story,
+            owned=standing.owned,
             on_good_read=self._hasten,
         )
 

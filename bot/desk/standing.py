@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -71,6 +71,15 @@ class Standing:
             return ""
         return timeline(found, self.settings.slack_alert_channel)
 
+    async def owned(self) -> Sequence[Episode]:
+        """Return the invitations that a user acknowledged or snoozed; none if the store does not answer in time."""
+        if self.store is None:
+            return ()
+        try:
+            return await in_time(_owned(self.store), STORE_SECONDS)
+        except (*StoreError, TimeoutError):
+            return ()
+
     async def overdue(self) -> bool:
         """Whether a message should have been told long ago, or nobody knows. What quiet hours hold is not late."""
         quiet, now = self.settings.quiet, self.clock()
@@ -133,6 +142,11 @@ class Standing:
 def _held(recalled: memory.Memory, waiting: figures.Waiting) -> str | None:
     """Why Slack refuses what waits. Of a queue that is empty since, nobody has asked it again: that is old news."""
     return recalled.held if waiting.pending else None
+
+
+async def _owned(store: Store) -> Sequence[Episode]:
+    async with store.begin() as tx:
+        return await rows.owned(tx)
 
 
 def _last(incident: Incident | None) -> PastProblem | None:

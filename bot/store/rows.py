@@ -99,6 +99,12 @@ async def snoozed(tx: Tx) -> list[Episode]:
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
 
+async def owned(tx: Tx) -> list[Episode]:
+    """Return the newest episodes, open or with a problem, that a user acknowledged or snoozed."""
+    taken = sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None))
+    return await _read(tx, _episodes(_ids(_one.c.latest, _one.c.state.in_(_OPEN), taken)))
+
+
 async def note_told(tx: Tx, tellers: Mapping[tuple[str, Event], str | None], now: datetime) -> None:
     """Write down what was emitted, and by which message; None when that is no view any more."""
     for (episode_id, event), message_id in tellers.items():
