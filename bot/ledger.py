@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.episodes import AlertPolicy, Change
-from bot.logs import Line
 from bot.marks import Marks
 from bot.outbox import Draft, FirstLook
 from bot.outbox.planning import plan
 from bot.store import Tx, gathering, queue, rows
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +24,21 @@ class Ledger:
     async def write(
         self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: FirstLook | None = None
     ) -> None:
-        """Write down changes and the messages that follow from their news.
+        """Write down changes and the messages that follow from their news, all of it or nothing.
 
-        The account's row is locked by the caller, so that nobody decides the same at once.
+        The account's row is locked by the caller, so that no other process decides the same at once.
 
         Raises:
             sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
         """
         if not changes and first is None:
             return  # as after nearly every look
-        roots = await rows.roots(tx, [change.after.id for change in changes])
-        drafts = plan(changes, roots, self.policy, now, first=first)
-        written = await self.add(tx, drafts, changes, now)
-        tellers = {told: written[draft.id] for draft in drafts for told in draft.tells}
-        await rows.save(tx, changes, tellers, self.policy, now)
-        for change in changes:
-            log.info(Line("change", episode=change.after.id, state=change.after.state.value, news=len(change.news)))
+        async with tx.savepoint():
+            roots = await rows.roots(tx, [change.after.id for change in changes])
+            drafts = plan(changes, roots, self.policy, now, first=first)
+            written = await self.add(tx, drafts, changes, now)
+            tellers = {told: written[draft.id] for draft in drafts for told in draft.tells}
+            await rows.save(tx, changes, tellers, self.policy, now)
 
     async def add(
         self, tx: Tx, drafts: Sequence[Draft], changes: Sequence[Change], now: datetime

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -28,12 +28,26 @@ StoreError = (SQLAlchemyError, OSError)
 StoreAway = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
 
 
+class Unreadable(NamedTuple):
+    """A stored row that this release cannot read."""
+
+    seat: str
+    error: Exception
+
+
 @dataclass(frozen=True, slots=True)
 class Tx:
     """An open transaction, and the Official Account whose rows it is about."""
 
     connection: AsyncConnection
     appid: str
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by ID of the row, what reads left out
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Open a savepoint: an exception takes back what was written in the block, and the transaction goes on."""
+        async with self.connection.begin_nested():
+            yield
 
     async def run(
         self, statement: sa.Executable, parameters: Mapping[str, object] | None = None

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from bot.outages import Cause, ClockHealth, Fault, Health, Incident
-from bot.store import Tx, queue, views
+from bot.store import Tx, Unreadable, queue, views
 from bot.store.tables import episode, meta
 
 HEALTH = "health"
 LONGEST_WAIT = timedelta(days=1)  # until midnight in Shanghai, when the quota is spent
+
+
+class FailingRow(NamedTuple):
+    """An account whose news cannot be written down."""
+
+    error: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Memory:
     health: Health
     clock: ClockHealth
     held: str | None
+    failing: Mapping[str, FailingRow]
 
 
 class Poll(Enum):
@@ -78,7 +87,18 @@ async def recall(tx: Tx, *, lock: bool = False) -> Memory:
         health=Health(row["failed_reads"], row["good_reads"], await incident(tx, row["incident"])),
         clock=ClockHealth(row["skewed_reads"], incident=await incident(tx, row["clock_incident"])),
         held=row["held"],
+        failing={
+            key: FailingRow(one["error"], datetime.fromtimestamp(one["since"], UTC))
+            for key, one in (row["failing_rows"] or {}).items()
+        },
     )
+
+
+async def note_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mapping[str, FailingRow]) -> None:
+    """Write down which accounts fail, if that has changed."""
+    if before != after:
+        failing = {key: {"error": one.error, "since": one.since.timestamp()} for key, one in after.items()}
+        await _note(tx, failing_rows=failing or None)
 
 
 async def note_read(tx: Tx, memory: Memory, *, began: datetime, accounts: int, empty_reads: int) -> None:
@@ -147,8 +167,14 @@ async def incident(tx: Tx, incident_id: str | None) -> Incident | None:
         return None
     found = await tx.run(sa.select(episode).where(episode.c.id == incident_id))
     row = found.mappings().one_or_none()
-    if row is None:
+    try:
+        return _incident(row) if row else None
+    except (TypeError, ValueError, KeyError) as exc:  # of a newer release, or damaged: polls go on without it
+        tx.unreadable[incident_id] = Unreadable("", exc)
         return None
+
+
+def _incident(row: sa.RowMapping) -> Incident:
     detail = dict(row["detail"])
     over = detail.pop("over")
     return Incident(

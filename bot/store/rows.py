@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.deadlines import next_timer
 from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, State, having
 from bot.outbox import Root, Shape, Status
-from bot.store import Tx, queue, views
+from bot.store import Tx, Unreadable, queue, views
 from bot.store.tables import episode, message, told
 from wechat_kf import KfAccount
 
@@ -117,25 +117,32 @@ async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
 
 
 async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[Episode]:
-    """The episodes of this account that a question finds, and what was told of them."""
+    """Read the episodes of this account that a question finds, with their events. `tx.unreadable` gets the rest."""
     rows = (await tx.run(question, {"appid": tx.appid, **parameters})).mappings()
     # Not asked for: SQLite would go by the account instead of the ids.
     found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
-    events: dict[str, list[Event]] = {}
+    events: dict[str, list[sa.RowMapping]] = {}
     if found:
         for row in (await tx.run(_TOLD, {"ids": list(found)})).mappings():
-            event = Event(Kind(row["kind"]), timedelta(seconds=row["lead_seconds"]), How(row["how"]))
-            events.setdefault(row["episode_id"], []).append(event)
-    return [
-        Episode(
-            **{name: row[name] for name in _KEPT},
-            state=State(row["state"]),
-            acked=_hand(row["acked"]),
-            snoozed=_hand(row["snoozed"]),
-            told=tuple(events.get(row["id"], ())),
-        )
-        for row in found.values()
-    ]
+            events.setdefault(row["episode_id"], []).append(row)
+    episodes = []
+    for row in found.values():
+        try:
+            episodes.append(_episode(row, events.get(row["id"], ())))
+        except Exception as exc:  # of a newer release, or damaged: the others are read
+            tx.unreadable[row["id"]] = Unreadable(row["seat"], exc)
+    return episodes
+
+
+def _episode(row: sa.RowMapping, told: Sequence[sa.RowMapping]) -> Episode:
+    events = (Event(Kind(one["kind"]), timedelta(seconds=one["lead_seconds"]), How(one["how"])) for one in told)
+    return Episode(
+        **{name: row[name] for name in _KEPT},
+        state=State(row["state"]),
+        acked=_hand(row["acked"]),
+        snoozed=_hand(row["snoozed"]),
+        told=tuple(events),
+    )
 
 
 async def roots(tx: Tx, ids: Iterable[str]) -> dict[str, Root]:

@@ -49,6 +49,7 @@ meta = sa.Table(
     _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
     sa.Column("rested_at", Moment),  # when that was written: a clock that was ahead must not silence the bot
     sa.Column("held", sa.Text),  # the error that holds the queue
+    sa.Column("failing_rows", sa.JSON(none_as_null=True)),  # by account key: its error, and since when
 )
 
 # One invitation of one seat, or one stretch of trouble with WeChat (kind "health").

@@ -117,8 +117,8 @@ class Watcher:
         if stale and ask and await self._verify(now):
             return
         async with self._store.begin() as tx:
-            await memory.recall(tx, lock=True)
-            await self._evaluation.by_the_clock(tx, confirmed_at=last_read_at if stale else None)
+            known = await memory.recall(tx, lock=True)
+            await self._evaluation.by_the_clock(tx, known, confirmed_at=last_read_at if stale else None)
 
     async def _verify(self, began: datetime) -> bool:
         """Look before telling what only the clock says. The read brings the clock's news along."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from bot import outages
+from bot.blocks.text import masked
 from bot.deadlines import advance
-from bot.episodes import Seen, seen
+from bot.episodes import Change, Episode, Seen, seen
 from bot.invitations import observe, strangers
 from bot.ledger import Ledger
+from bot.logs import Line
 from bot.outages import Incident
 from bot.outbox import LAST, Draft, FirstLook, Shape
 from bot.ports import Clock, Past
 from bot.recovery import remember
 from bot.store import Tx, memory, rows, views
-from bot.store.memory import Memory
+from bot.store.isolation import fault_words, isolated
+from bot.store.memory import FailingRow, Memory
 from wechat_kf import KfAccount, KfError, KfList
+
+log = logging.getLogger(__name__)
 
 
 class Evaluation:
@@ -42,7 +48,7 @@ class Evaluation:
         empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
         if not self._believable(known, listed, empty_reads):
             await memory.note_empty(tx, empty_reads)
-            await self.by_the_clock(tx)
+            await self.by_the_clock(tx, known)
             return
         await memory.note_read(tx, known, began=began, accounts=len(listed.accounts), empty_reads=empty_reads)
         await self._observe(tx, known, listed, now, max(1, empty_reads), past)
@@ -57,11 +63,17 @@ class Evaluation:
         await memory.poll_at(tx, now + wait)
         await self._tell(tx, known.health.incident, after.incident, now)
 
-    async def by_the_clock(self, tx: Tx, *, confirmed_at: datetime | None = None) -> None:
-        """Let the clock alone speak, of what is due."""
+    async def by_the_clock(self, tx: Tx, known: Memory, *, confirmed_at: datetime | None = None) -> None:
+        """Write down the leads and deadlines that have passed."""
         now = self._clock()
-        changes = advance(await rows.due(tx, now), now, self._ledger.policy, confirmed_at=confirmed_at)
-        await self._ledger.write(tx, changes, now)
+        due = await rows.due(tx, now)
+
+        async def write(seats: Collection[str]) -> Sequence[Change]:
+            changes = advance(_of(due, seats), now, self._ledger.policy, confirmed_at=confirmed_at)
+            await self._ledger.write(tx, changes, now)
+            return changes
+
+        await self._contain(tx, known, [episode.seat for episode in due], write, now)
 
     async def _note_health(self, tx: Tx, known: Memory, listed: KfList, began: datetime, now: datetime) -> None:
         after = outages.after_good(known.health, now)
@@ -84,33 +96,101 @@ class Evaluation:
     async def _observe(
         self, tx: Tx, known: Memory, listed: KfList, now: datetime, reads: int, past: Sequence[Past]
     ) -> None:
-        policy = self._ledger.policy
-        accounts = [rows.storable(account) for account in listed.accounts]
+        policy, first = self._ledger.policy, known.watching_since is None
+        accounts, failures = _storable(listed.accounts)
         latest = await rows.latest(tx, [account.key for account in accounts])
-        earlier = await rows.earlier(tx, strangers(latest, accounts, policy))
-        first = known.watching_since is None
-        changes = observe(
-            [*latest, *earlier],
-            accounts,
-            now,
-            policy,
-            appid=self._ledger.appid,
-            complete=listed.complete,
-            reads=reads,
-            first_run=first,
-        )
-        if first and past:
-            remembered = remember(changes, past, self._ledger.marks, policy)
+        complete = listed.complete and not failures
+        gone = known.failing if complete else ()
+        seats = [*(account.key for account in accounts), *(episode.seat for episode in latest), *gone]
+
+        async def write(seats: Collection[str]) -> Sequence[Change]:
+            these = [account for account in accounts if account.key in seats]
+            episodes = _of(latest, seats)
+            episodes += await rows.earlier(tx, strangers(episodes, these, policy))
+            _check_readable(tx, seats)
+            changes = observe(
+                episodes,
+                these,
+                now,
+                policy,
+                appid=self._ledger.appid,
+                complete=complete,
+                reads=reads,
+                first_run=first,
+            )
+            if first and past:
+                changes = await self._recover(tx, changes, past, now)
+            await self._ledger.write(tx, changes, now, first=self._first_look(these, now) if first else None)
+            return changes
+
+        await self._contain(tx, known, seats, write, now, failures)
+
+    async def _recover(
+        self, tx: Tx, changes: Sequence[Change], past: Sequence[Past], now: datetime
+    ) -> list[Change]:
+        """Take out what the channel shows already."""
+        remembered = remember(changes, past, self._ledger.marks, self._ledger.policy)
+        async with tx.savepoint():
             adopted = {one: await views.adopt(tx, one, root) for one, root in remembered.roots.items()}
             await rows.note_told(tx, {told: adopted.get(told[0]) for told in remembered.told}, now)
-            changes = remembered.changes
-        await self._ledger.write(tx, changes, now, first=self._first_look(accounts, now) if first else None)
+        return remembered.changes
+
+    async def _contain(
+        self,
+        tx: Tx,
+        known: Memory,
+        seats: Sequence[str],
+        write: Callable[[Collection[str]], Awaitable[Sequence[Change]]],
+        now: datetime,
+        failures: Mapping[str, Exception] | None = None,
+    ) -> None:
+        """Write for all seats but those that fail. These are logged once, and kept for `/kf status`.
+
+        Args:
+            failures: by seat, what has failed before.
+        """
+        unreadable = {one.seat: one.error for one in tx.unreadable.values() if one.seat}
+        sound = [seat for seat in dict.fromkeys(seats) if seat not in unreadable]
+        written, refused = await isolated(tx, sound, write)
+        for change in (change for changes in written for change in changes):
+            log.info(Line("change", episode=change.after.id, state=change.after.state.value, news=len(change.news)))
+        failing = {seat: one for seat, one in known.failing.items() if seat not in seats}
+        for seat, exc in {**(failures or {}), **unreadable, **refused}.items():
+            before = known.failing.get(seat)
+            failing[seat] = FailingRow(fault_words(exc), before.since if before else now)
+            if before is None or before.error != failing[seat].error:
+                log.error(Line("row failed", account=masked(seat), error=failing[seat].error))
+        for seat in known.failing.keys() - failing:
+            log.info(Line("row recovered", account=masked(seat)))
+        await memory.note_failing(tx, known.failing, failing)
 
     def _first_look(self, accounts: Sequence[KfAccount], now: datetime) -> FirstLook:
         counts = dict.fromkeys(Seen, 0)
         for account in accounts:
             counts[seen(account, now, self._ledger.policy.leads)] += 1
         return FirstLook(total=len(accounts), counts=counts)
+
+
+def _storable(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, Exception]]:
+    """Prepare the accounts for the store. Those that cannot be prepared are returned by key."""
+    storable, failures = [], dict[str, Exception]()
+    for account in accounts:
+        try:
+            storable.append(rows.storable(account))
+        except Exception as exc:
+            failures[rows.plain(account.key)] = exc
+    return storable, failures
+
+
+def _of(episodes: Iterable[Episode], seats: Collection[str]) -> list[Episode]:
+    return [episode for episode in episodes if episode.seat in seats]
+
+
+def _check_readable(tx: Tx, seats: Collection[str]) -> None:
+    """Raise the error of a stored row of these seats that could not be read: what it knows must not be repeated."""
+    for one in tx.unreadable.values():
+        if one.seat in seats:
+            raise one.error
 
 
 def _notice(before: Incident | None, after: Incident | None, now: datetime) -> list[Draft]:

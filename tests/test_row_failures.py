@@ -1,0 +1,185 @@
+"""One bad row, one bad message: it is logged once, shown and given up, and all others go on."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.store import Store, memory
+from bot.store.tables import episode
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import VirtualClock
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+async def bot(store: Store, clock: VirtualClock) -> Bot:
+    made = Bot(store, clock)
+    await made.reads(invited("bad"), invited("bo"), invited("dee"), after=timedelta(0))
+    return made
+
+
+async def refuse(store: Store, table: str, condition: str, *, event: str = "UPDATE") -> None:
+    """Let the database refuse rows that fulfil a condition on NEW."""
+    name = f"refuse_{table}_{event.lower()}"
+    async with store.begin() as tx:
+        if store.kind == "SQLite":
+            await tx.run(
+                sa.text(
+                    f"CREATE TRIGGER {name} BEFORE {event} ON {table} WHEN {condition} "
+                    "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+                )
+            )
+            return
+        await tx.run(
+            sa.text(
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN IF {condition} THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$"
+            )
+        )
+        await tx.run(
+            sa.text(f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()")
+        )
+
+
+async def accept(store: Store, table: str, *, event: str = "UPDATE") -> None:
+    name = f"refuse_{table}_{event.lower()}"
+    async with store.begin() as tx:
+        await tx.run(sa.text(f"DROP TRIGGER {name}{'' if store.kind == 'SQLite' else f' ON {table}'}"))
+
+
+async def failing(store: Store) -> list[str]:
+    async with store.begin() as tx:
+        return list((await memory.recall(tx)).failing)
+
+
+def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
+    return [str(record.msg) for record in caplog.records if str(record.msg).startswith(name)]
+
+
+def news(bot: Bot) -> list[str]:
+    return [text.split(" (")[0] for text in bot.slack.texts]
+
+
+@pytest.mark.parametrize("event", ["UPDATE", "INSERT"])
+async def test_row_that_the_database_refuses_does_not_stop_the_news_of_others(bot, store, caplog, event):
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad'", event=event)
+    if event == "INSERT":
+        await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
+    for _ in range(3):
+        await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    assert await failing(store) == ["bad@harbour_tea"]
+    assert len(logged(caplog, "row failed account=ba•••ea error=")) == 1
+    await bot.reads(rejected("bad"), rejected("bo"), rejected("dee"))
+    assert news(bot) == ["Rejected: Bo", "Rejected: Dee"]
+
+
+async def test_row_that_is_refused_for_a_while_is_news_afterwards(bot, store, caplog):
+    caplog.set_level(logging.INFO)
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
+    await bot.reads(rejected("bad"), invited("bo"))
+    await accept(store, "episode")
+    await bot.reads(rejected("bad"), invited("bo"))
+    assert news(bot) == ["Rejected: Bad"]
+    assert await failing(store) == []
+    assert len(logged(caplog, "row recovered account=ba•••ea")) == 1
+
+
+async def test_message_that_the_database_refuses_to_write_down_does_not_stop_the_news_of_others(bot, store):
+    bad = await bot.episode_id("bad")
+    like = f"CAST(NEW.members AS TEXT) LIKE '%{bad}%'"
+    await refuse(store, "message", like, event="INSERT")
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    assert await failing(store) == ["bad@harbour_tea"]
+
+
+async def test_storm_with_one_refused_row_is_still_one_digest(bot, store):
+    names = [f"kf{number}" for number in range(7)]
+    await bot.reads(*map(invited, names), invited("bad"))
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
+    await bot.reads(*map(rejected, names), rejected("bad"))
+    (root, *_) = bot.slack.texts
+    assert root.startswith("7 invitations changed at once")
+
+
+async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(bot, store):
+    await bot.reads(invited("bad", expires_in=HOUR), invited("bo", expires_in=HOUR))
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad' AND NEW.state = 'expired'")
+    bot.wechat.go_down()
+    before = len(bot.slack.posted)
+    bot.clock.now += 2 * HOUR
+    for _ in range(3):
+        await bot.watcher.tick()
+        await bot.tells()
+        bot.clock.forward(seconds=15)
+    assert news(bot)[before:] == ["Expired: Bo"]
+    assert await failing(store) == ["bad@harbour_tea"]
+
+
+@pytest.mark.parametrize("values", [{"state": "pondered"}, {"acked": {"user": "U0MEI"}}])
+async def test_stored_row_that_cannot_be_read_does_not_stop_the_news_of_others(bot, store, values):
+    async with store.begin() as tx:
+        await tx.run(sa.update(episode).where(episode.c.kf_nick == "Bad").values(**values))
+    for _ in range(2):
+        await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    assert await failing(store) == ["bad@harbour_tea"]
+    await bot.reads(rejected("bo"), rejected("dee"))
+    assert news(bot) == ["Rejected: Bo", "Rejected: Dee"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "bot.invitations.seen",
+        "bot.invitations._with_facts",
+        "bot.outbox.planning._root",
+        "bot.store.rows.next_timer",
+    ],
+)
+async def test_exception_in_the_rules_for_one_account_does_not_stop_the_others(bot, store, monkeypatch, place):
+    inject(monkeypatch, place)
+    for _ in range(2):
+        await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    assert await failing(store) == ["bad@harbour_tea"]
+
+
+async def test_account_that_fails_and_leaves_the_list_is_forgotten(store, clock):
+    bot = Bot(store, clock)
+    await bot.reads(bound("bo"))
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad'", event="INSERT")
+    await bot.reads(bound("bo"), rejected("bad"))
+    assert await failing(store) == ["bad@harbour_tea"]
+    await bot.reads(bound("bo"))
+    assert await failing(store) == []
+
+
+async def test_lost_connection_is_not_the_fault_of_a_row(bot, store, monkeypatch):
+    async with store.begin() as tx:
+        await tx.run(sa.text("DROP TABLE told"))
+    bot.clock.forward(seconds=301)
+    bot.wechat.listed = (rejected("bo"),)
+    with pytest.raises(sa.exc.SQLAlchemyError):
+        await bot.watcher.tick()
+    assert await failing(store) == []
+
+
+def inject(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """Let a function raise when any of its arguments is about the account "Bad"."""
+    module, _, name = place.rpartition(".")
+    original = getattr(__import__(module, fromlist=[name]), name)
+
+    def faulty(*arguments, **options):
+        if "Bad" in repr([*arguments, *options.values()]):
+            raise ZeroDivisionError("bad_example")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(f"{module}.{name}", faulty)
