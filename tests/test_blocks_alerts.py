@@ -215,8 +215,8 @@ def test_a_closed_root_remembers_every_problem():
     [
         ({"told": leads(24)}, ["Acknowledge", "Snooze", "Details"]),
         ({"told": leads(24, 6, 1)}, ["Acknowledge!", "Details"]),
-        ({"state": State.REJECTED}, ["Acknowledge!", "Details"]),
-        ({"state": State.EXPIRED}, ["Acknowledge!", "Details"]),
+        ({"state": State.REJECTED}, ["Acknowledge!", "Details", "WeChat console"]),
+        ({"state": State.EXPIRED}, ["Acknowledge!", "Details", "WeChat console"]),
         ({"told": leads(24), "acked": MEI}, ["Undo", "Details"]),
         ({"told": leads(24, 6, 1), "acked": MEI}, ["Undo", "Details"]),
         ({"state": State.REJECTED, "acked": MEI}, ["Undo", "Details"]),

@@ -330,3 +330,12 @@ def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
 def test_the_text_counts_the_names_that_it_leaves_out():
     message = names(*[episode(State.EXPIRED)] * 200)
     assert message.text.endswith(f"Bo (bo@harbour_tea). And {200 - message.text.count('Bo')} more.")
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.EXPIRED])
+def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
+    told = episode(state)
+    broadcast = render(Shape.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, LOOK)
+    assert "link.console" in str(broadcast.blocks)
+    reply = render(Shape.LINE, {"kind": state.value, "lead": 0}, [told], None, LOOK)
+    assert "link.console" not in str(reply.blocks)

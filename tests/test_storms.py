@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from wechat_kf import KfAccount
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 WAITS, NEVER_ARRIVED, BLINDFOLD = Later(900, "ratelimited"), Unknown("TimeoutError"), Unknown("no answer")
 SEVEN = [f"kf{number}" for number in range(7)]
+TWELVE = [f"kf{number}" for number in range(12)]  # more than a digest has rows for
 
 
 class Storm(Bot):
@@ -30,11 +32,11 @@ class Storm(Bot):
         await self.watcher.make_due()
         await self.reads(*accounts, after=after)
 
-    async def breaks(self, outcome: Outcome) -> None:
-        """The first reminder of all seven is due, and this becomes of it."""
-        await self.reads(*map(day, SEVEN), after=timedelta(0))
+    async def breaks(self, outcome: Outcome, names: Sequence[str] = SEVEN) -> None:
+        """Let the first reminder of all of them come due, with this outcome of its post."""
+        await self.reads(*map(day, names), after=timedelta(0))
         self.slack.outcomes = [outcome]
-        await self.reads(*map(day, SEVEN), after=HOUR + MINUTE)
+        await self.reads(*map(day, names), after=HOUR + MINUTE)
 
     async def lets_all_out(self) -> None:
         self.clock.now += 20 * MINUTE
@@ -63,9 +65,9 @@ def tomorrow(name: str, status: str = "waiting") -> KfAccount:
     return invited(name, status=status, expires_in=24.75 * HOUR, at=at("21:00"))
 
 
-def declined(count: int) -> list[KfAccount]:
-    """So many of the seven were declined, the others still wait."""
-    return [day(name, "rejected" if place < count else "waiting") for place, name in enumerate(SEVEN)]
+def declined(count: int, names: Sequence[str] = SEVEN) -> list[KfAccount]:
+    """So many of them were declined, the others still wait."""
+    return [day(name, "rejected" if place < count else "waiting") for place, name in enumerate(names)]
 
 
 @pytest.fixture
@@ -82,7 +84,19 @@ async def test_two_storms_that_wait_for_slack_are_told_by_one_digest(storm, outc
     await storm.sees(*declined(count), after=15 * SECOND)
     await storm.lets_all_out()
     assert storm.roots == [f"7 invitations changed at once: {says}"]
-    assert storm.named == [name.capitalize() for name in SEVEN]
+    assert storm.named == []  # the digest has a row for each
+
+
+@pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
+@pytest.mark.parametrize(
+    ("count", "says"), [(12, "12 rejected"), (11, "11 rejected, 1 expiring")], ids=["all", "all but one"]
+)
+async def test_the_thread_of_a_merged_digest_names_each_member_once(storm, outcome, count, says):
+    await storm.breaks(outcome, TWELVE)
+    await storm.sees(*declined(count, TWELVE), after=15 * SECOND)
+    await storm.lets_all_out()
+    assert storm.roots == [f"12 invitations changed at once: {says}"]
+    assert storm.named == sorted(name.capitalize() for name in TWELVE)
 
 
 async def test_what_one_digest_tells_for_two_is_kept_true_by_it_alone(storm):

@@ -125,6 +125,8 @@ def _buttons(episode: Episode, look: Look) -> list[Block]:
     urgent = members.urgent(episode, look.smallest_lead)
     label = "Acknowledge: stop reminders for this invitation"
     acknowledge = kit.button("Acknowledge", "alert.ack", value, primary=urgent, label=label)
+    if episode.state is not State.WAITING:
+        return [acknowledge, details, kit.console()]  # a new invitation starts there
     if _snoozer(episode, look.smallest_lead):
         undo = kit.button("Undo", "alert.undo", f"{value}:snooze", label="Undo the snooze")
         return [acknowledge, undo, details]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,10 @@ from bot.blocks.look import Look
 from bot.blocks.sentences import SPOKEN, acknowledged, manner_of
 from bot.blocks.text import some
 from bot.episodes import NEEDS_ATTENTION, Episode, Hand
+from bot.outbox import ROWS
 from bot.ports import Block
 
-SHOWN = 10  # rows, or names of a state
+SHOWN = ROWS  # or names of a state
 FEW = 3  # where space is short
 GOOD_TEXT = 3900  # Slack advises 4,000; the rest is for a possible repeat
 PEOPLE = 3
@@ -70,8 +72,16 @@ def title(of: Crowd, words: str) -> list[Block]:
 
 
 def rows(of: Sequence[Episode], most: int, *, noticed: bool = False) -> list[Block]:
-    """A row each, then the rest in numbers."""
-    blocks = [block for episode in of[:most] for block in members.row(episode, noticed=noticed)]
+    """A row each, then the rest in numbers.
+
+    Two people may have one masked ID, such as `kf•••le`: it tells neither apart, so their rows leave it out.
+    """
+    masks = Counter(mask for _, mask in {(one.invite_wx, members.invitee(one.invite_wx)) for one in of})
+    blocks = [
+        block
+        for episode in of[:most]
+        for block in members.row(episode, noticed=noticed, masked=masks[members.invitee(episode.invite_wx)] == 1)
+    ]
     if hidden := of[most:]:
         blocks.append(kit.context(f"{len(hidden)} more: {members.counted(hidden)}"))
     return blocks

@@ -87,12 +87,14 @@ def head(episode: Episode) -> str:
     return f"{icon(episode)} *{name(episode)}* · {state_words(episode)}"
 
 
-def row(episode: Episode, *, noticed: bool = False) -> list[Block]:
+def row(episode: Episode, *, noticed: bool = False, masked: bool = True) -> list[Block]:
     """Its head, and a grey line of facts below. Ten of them fit into a message, whatever they hold.
 
-    `noticed`: also when the person's answer was.
+    Args:
+        noticed: show also when the person's answer was.
+        masked: show the masked ID of the invited person.
     """
-    invited = invitee(episode.invite_wx)
+    invited = invitee(episode.invite_wx) if masked else ""
     answered = noticed and episode.state is State.REJECTED
     facts = [
         account(episode),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -49,7 +50,7 @@ def _digest(of: Crowd, most: int) -> list[Block]:
     return [
         *crowd.title(of, f"{title}: {verdict}"),
         *(crowd.rows(of.all, SHOWN) if few else [*crowd.names(of.open, most), *settled]),
-        kit.context(f"{ONE_CAUSE} {NAMED}" if _has_one_cause(of) else NAMED),
+        *([kit.context(" ".join(hints))] if (hints := _hints(of, ONE_CAUSE)) else []),
         *crowd.hands(of),
         crowd.buttons(of),
         noticed,
@@ -59,21 +60,24 @@ def _digest(of: Crowd, most: int) -> list[Block]:
 def _spoken_digest(of: Crowd) -> str:
     what = f"{len(of.all)} invitations changed at once"
     if not of.open:
-        return f"{what}; all settled: {members.counted(of.all)}. {NAMED}"
+        return " ".join([f"{what}; all settled: {members.counted(of.all)}.", *_hints(of, "")])
     what += f"; {len(of.open)} still open" if of.settled else ""
     word, worst = next(iter(members.by_standing(of.open).items()))
     names = f"{word.capitalize()}: {some([_hurried(of, episode, lead=True) for episode in worst], FEW)}"
     said = [f"{what}: {members.counted(of.open)}. {names}."]
-    if _has_one_cause(of):
-        said.append("One cause is likely.")
-    return " ".join([*said, NAMED, *crowd.spoken_hands(of)])
+    return " ".join([*said, *_hints(of, "One cause is likely."), *crowd.spoken_hands(of)])
+
+
+def _hints(of: Crowd, one_cause: str) -> list[str]:
+    """Say what many equal changes mean, and where the members are named that have no row here."""
+    return [*([one_cause] if one_cause and _has_one_cause(of) else []), *([NAMED] if len(of.all) > SHOWN else [])]
 
 
 def _has_one_cause(of: Crowd) -> bool:
-    """Whether most of it went wrong at once. Deadlines that come near together were only invited together."""
-    wrong = (State.REJECTED, State.EXPIRED)
-    at_once = [episode for episode in of.all if episode.state in wrong and episode.since <= _noticed(of)]
-    return 2 * len(at_once) > len(of.all)
+    """Whether many changed to one problem at once. Near deadlines only mean that they were invited together."""
+    at_once = Counter(episode.state for episode in of.all if episode.since <= _noticed(of))
+    most = max(at_once[State.REJECTED], at_once[State.EXPIRED])
+    return most > SHOWN and 2 * most > len(of.all)
 
 
 def _hurried(of: Crowd, episode: Episode, *, lead: bool = False) -> str:

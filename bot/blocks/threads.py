@@ -37,10 +37,10 @@ def line(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: boo
         shown = _call(then, look.smallest_lead, mention)
     else:
         shown = f"{members.icon(then)} {members.state_words(then).capitalize()}{_until(then)}."
-    return Message(
-        f"{spoken(then, look.smallest_lead)} {before_quiet(facts, SPOKEN.date)}".rstrip(),
-        [kit.section(f"{shown} {before_quiet(facts, EDITED.date)}".rstrip())],
-    )
+    blocks = [kit.section(f"{shown} {before_quiet(facts, EDITED.date)}".rstrip())]
+    if call and then.state in (State.REJECTED, State.EXPIRED):
+        blocks.append(kit.actions(kit.console()))  # the channel shows it without the buttons of its thread
+    return Message(f"{spoken(then, look.smallest_lead)} {before_quiet(facts, SPOKEN.date)}".rstrip(), blocks)
 
 
 def names(told: Sequence[Episode]) -> Message:

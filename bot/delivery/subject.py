@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot.blocks.channel import Look, render, text_only
 from bot.episodes import Episode
 from bot.outages import Incident
-from bot.outbox import URGENT, Dead, Shape, Status, still_true
+from bot.outbox import ROWS, URGENT, Dead, Shape, Status, still_true
 from bot.ports import Message
 from bot.store import Tx, memory, queue, rows
 from bot.store.queue import Row
@@ -29,6 +29,8 @@ class Subject:
     def still_true(self) -> bool:
         if self.row.shape is Shape.HEALTH:
             return self.incident is not None and self.incident.over_at is None
+        if self.row.shape is Shape.NAMES and self.root and len(self.root.members) <= ROWS:
+            return False  # the digest itself shows them all
         return still_true(self.row.shape, self.row.facts, self.members)
 
     @property

@@ -17,6 +17,7 @@ from bot.episodes import Episode, Event, Kind, Seen, State
 LAST = 9  # history that pings nobody goes out when nothing else waits
 LATE = timedelta(minutes=15)  # the reminder before quiet hours may come into them by this much
 URGENT = 3  # up to this rank a message is repeated rather than lost
+ROWS = 10  # members that a group message shows as rows; a digest of more names them in its thread
 
 
 class Shape(StrEnum):
