@@ -116,6 +116,7 @@ class Process:
             wake=self._wake,
             tasks=self._tasks,
             viewers=parts.viewers,
+            membership=parts.membership,
             clock=parts.clock,
         )
 

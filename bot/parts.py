@@ -20,11 +20,12 @@ from bot.episodes import AlertPolicy
 from bot.heartbeat import Heartbeat
 from bot.ledger import Ledger
 from bot.marks import Marks
+from bot.membership import Membership
 from bot.metrics import Metrics
 from bot.ports import Clock, utc_now
 from bot.recovery import Recovery
 from bot.settings import Settings
-from bot.slack import Session, SlackChannel, members, quiet_client
+from bot.slack import Session, SlackChannel, installation, is_shared_outside, members, quiet_client
 from bot.store import Store, StoreError, presence
 from bot.tasks import in_time
 from bot.viewers import Viewers
@@ -44,6 +45,7 @@ class Parts:
     accounts: KfClient
     session: Session
     viewers: Viewers
+    membership: Membership
     id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this process
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
@@ -95,7 +97,9 @@ async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
         slack = quiet_client(settings.slack_bot_token, settings.slack_api_url, session)
         viewers = Viewers(settings.kf_viewers, partial(members, slack))
-        parts = Parts(settings, clock, tokens, KfClient(wechat, tokens, proxied=proxied), session, viewers)
+        membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
+        accounts = KfClient(wechat, tokens, proxied=proxied)
+        parts = Parts(settings, clock, tokens, accounts, session, viewers, membership)
         if settings.alerts:
             _add_alerts(parts, SlackChannel(slack, settings.slack_alert_channel))
         if settings.heartbeat_url:

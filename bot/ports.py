@@ -143,6 +143,17 @@ class Channel(History, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a click came from, as Slack reports it; "" where it reports nothing."""
+
+    team_id: str = ""  # of the person: their workspace, or their organisation (`E…`)
+    user_enterprise_id: str = ""  # of the person
+    enterprise_id: str = ""  # of the app: the same for people of other companies
+    channel_id: str = ""
+    is_ephemeral: bool = False  # the clicked message is shown to this person only
+
+
+@dataclass(frozen=True, slots=True)
 class Click:
     """A person pressed a button, or chose from a menu. All of it may be forged, or older than a release."""
 
@@ -150,6 +161,7 @@ class Click:
     value: str
     user_id: str = ""
     user_name: str = ""
+    origin: Origin = Origin()
 
 
 class Count(Protocol):

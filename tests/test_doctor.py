@@ -61,6 +61,14 @@ async def test_programs_get_the_same_as_json(place):
     assert [one["check"] for one in said["findings"] if one["verdict"] == "wrong"] == ["customer service"]
 
 
+async def test_doctor_reports_a_channel_shared_with_another_company(place):
+    place.slack.channels[ALERTS].is_ext_shared = True
+    found = about(await examined(place), "alert channel")
+    assert found.verdict == "ok"
+    assert found.said.endswith("people of another company read along (Slack Connect)")
+    assert "KF_VIEWERS" in found.remedy
+
+
 async def test_without_any_setting_each_is_named_with_where_it_is_found():
     status, out, err = await run({}, "doctor")
     assert (status, err) == (1, "")

@@ -19,7 +19,7 @@ FINDINGS = [
     wrong("allow-list", "WeChat refuses the address 203.0.113.7", "Add it to the IP allow-list. " * 4),
     unknown("heartbeat", "not called"),
 ]
-BOT = Bot("wechat-kf", "harbour", frozenset(), None)
+BOT = Bot("wechat-kf", "harbour", "T0001", "", frozenset(), None)
 
 
 def test_each_finding_has_its_mark_and_below_it_what_to_do():
@@ -122,7 +122,7 @@ def test_alerts_may_go_to_a_direct_message():
 
 
 def test_without_knowing_the_scopes_a_public_channel_is_taken_as_open():
-    unsure = Bot("wechat-kf", "harbour", None, None)
+    unsure = Bot("wechat-kf", "harbour", "T0001", "", None, None)
     outside = Room("kf", is_private=False, is_archived=False, is_member=False)
     assert places.channel(outside, "C0KF", unsure).verdict == "ok"
     assert places.channel(outside, "C0KF", BOT).verdict == "wrong"

@@ -19,6 +19,7 @@ FLOORS: dict[str, int] = {
     "settings": 1,
     "tasks": 1,
     "viewers": 1,
+    "membership": 1,
     "episodes": 1,
     "outages": 1,
     "metrics": 1,

@@ -14,13 +14,14 @@ import pytest
 
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import RESPONSE_URL, Channel, Message, SlackStandIn, sign
-from bot.ports import Click
+from bot.ports import Click, Origin
 from bot.ports import Message as Said
 from bot.slack import hold, make_app, register
 from bot.tasks import Tasks
 from tests.running import until
 
 ALERTS = "C0ALERTS"
+MEMBER = Origin(team_id="T0001", channel_id=ALERTS)
 
 
 class EchoingAnswers:
@@ -87,7 +88,7 @@ def answers_sent(slack: SlackStandIn) -> int:
 async def test_a_click_brings_who_clicked_what(slack, answers):
     said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
     assert (await said.answer()).text == "answer"
-    assert answers.clicks == [Click("alert.ack", "v1:x", "U0TOM", "tom")]
+    assert answers.clicks == [Click("alert.ack", "v1:x", "U0TOM", "tom", MEMBER)]
 
 
 async def test_each_person_clicks_under_the_own_name(slack, answers):
@@ -105,7 +106,7 @@ async def test_a_choice_brings_the_value_of_its_option(slack, answers):
     option = {"text": {"type": "plain_text", "text": "1 hour"}, "value": "v1:x:3600"}
     message = shown(slack, {"type": "static_select", "action_id": "alert.snooze", "options": [option]})
     await (await slack.click(message, "alert.snooze", option="v1:x:3600")).answer()
-    assert answers.clicks == [Click("alert.snooze", "v1:x:3600", "U0MEI", "mei")]
+    assert answers.clicks == [Click("alert.snooze", "v1:x:3600", "U0MEI", "mei", MEMBER)]
 
 
 async def test_a_click_that_leaves_nothing_to_say_sends_nothing(slack, answers, tasks, caplog):
@@ -194,6 +195,34 @@ async def test_whoever_clicked_is_text_or_nothing(slack, answers, tasks, user, e
 
 
 @pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"user": {"id": "U1", "team_id": "T0002"}, "team": {"id": "T0001"}}, Origin(team_id="T0002")),
+        ({"user": {"id": "U1"}, "team": {"id": "T0001"}}, Origin()),
+        (
+            {"user": {"id": "U1", "team_id": ["T0001"]}, "team": None, "channel": {"id": 7}, "container": []},
+            Origin(),
+        ),
+        (
+            {"user": {"id": "U1", "team_id": "E1", "enterprise_id": "E1"}, "enterprise": {"id": "E1", "name": "x"}},
+            Origin(team_id="E1", user_enterprise_id="E1", enterprise_id="E1"),
+        ),
+        ({"user": {"id": "U1"}, "team": {"id": "T0001", "enterprise_id": "E1"}}, Origin(enterprise_id="E1")),
+        ({"user": {"id": "U1"}, "container": {"is_ephemeral": True}}, Origin(is_ephemeral=True)),
+        ({"user": {"id": "U1"}, "container": {"is_ephemeral": "true"}}, Origin()),
+    ],
+)
+async def test_origin_of_a_click_is_read_from_the_person_and_missing_fields_are_empty(
+    slack, answers, tasks, payload, expected
+):
+    answers.says = None
+    action = {"type": "button", "block_id": "b", "action_id": "alert.ack", "value": "v1:x", "action_ts": "1.1"}
+    assert await forged(slack, {"type": "block_actions", "actions": [action], **payload}) == 200
+    await tasks.drain(1)
+    assert [click.origin for click in answers.clicks] == [expected]
+
+
+@pytest.mark.parametrize(
     "odd",
     [
         {"value": 7},
@@ -239,6 +268,6 @@ async def test_by_socket_mode_a_click_brings_the_same(answers, tasks):
         await tasks.drain(1)
         assert answers_sent(slack) == 1
     assert answers.clicks == [
-        Click("alert.ack", "v1:x", "U0TOM", "tom"),
-        Click("alert.ack", "v1:x", "U0MEI", "mei"),
+        Click("alert.ack", "v1:x", "U0TOM", "tom", MEMBER),
+        Click("alert.ack", "v1:x", "U0MEI", "mei", MEMBER),
     ]

@@ -40,6 +40,27 @@ NOT_CHECKED = Message(
         ),
     ],
 )
+NOT_A_MEMBER = Message(
+    "This button is for members of the bot's own workspace, and Slack does not report you as one of them. "
+    "Ask one of them, or the person who runs this bot, to name you (KF_VIEWERS).",
+    [
+        kit.section(
+            f"{kit.TROUBLE} *This button is for members of the bot's own workspace*\n"
+            "Slack does not report you as one of them: this channel is shared with other workspaces."
+        ),
+        kit.section("*Next:* ask one of them, or the person who runs this bot, to name you (setting KF_VIEWERS)."),
+    ],
+)
+MEMBERSHIP_NOT_CHECKED = Message(
+    "Slack does not say whether you belong to the bot's workspace. Please try again in a minute.",
+    [
+        kit.section(f"{kit.TROUBLE} *Slack does not say whether you belong to the bot's workspace*"),
+        kit.section(
+            "*Next:* try again in a minute. If it stays, tell the person who runs this bot: "
+            "its log has Slack's reason."
+        ),
+    ],
+)
 DATABASE_AWAY = Message(
     "The database does not answer. Please try again in a minute.",
     [

@@ -11,6 +11,8 @@ from bot.acts import Acts, order_of
 from bot.blocks.replies import (
     DATABASE_AWAY,
     FAILED,
+    MEMBERSHIP_NOT_CHECKED,
+    NOT_A_MEMBER,
     NOT_CHECKED,
     OUT_OF_DATE,
     RESTARTING,
@@ -21,6 +23,7 @@ from bot.blocks.replies import (
 from bot.commands import Answers
 from bot.desk.standing import Standing
 from bot.logs import Line
+from bot.membership import Membership
 from bot.ports import Accounts, Click, Clock, Message
 from bot.store import Store, StoreError, memory, rows
 from bot.tasks import Tasks
@@ -48,10 +51,12 @@ class Desk:
         wake: Callable[[], None],
         tasks: Tasks,
         viewers: Viewers,
+        membership: Membership,
         clock: Clock,
     ) -> None:
         """`wake` lets the loops of this process look for what there is to do."""
         self._viewers = viewers
+        self._membership = membership
         self._store = store
         self._acts = acts
         self._wake = wake
@@ -81,8 +86,7 @@ class Desk:
         Whatever is odd about it, forged or older than a release, is told as out of date.
         """
         acts = click.action_id.startswith("alert.") and click.action_id != "alert.details"
-        # Who reads the channel may take an alert in hand; what the channel does not show is for viewers.
-        if not acts and (refusal := await self._refusal(click.user_id)):
+        if refusal := await self._click_refusal(click, acts=acts):
             return refusal
         try:
             if acts:
@@ -104,6 +108,23 @@ class Desk:
             case False:
                 return not_admitted(self._viewers.named)
         return NOT_CHECKED
+
+    async def _click_refusal(self, click: Click, *, acts: bool) -> Message | None:
+        """Refuse readers that KF_VIEWERS does not name, and people of other workspaces that it does not name.
+
+        Members of the workspace may act on an alert that they see; the rest is for viewers. An ephemeral message
+        went to a person who was admitted then: only KF_VIEWERS, which may have changed, is checked again.
+        """
+        if not acts and self._viewers.named:
+            return await self._refusal(click.user_id)
+        if click.origin.is_ephemeral:
+            return None
+        member = await self._membership.includes(click.origin)
+        named = self._viewers.named and await self._viewers.admits(click.user_id)
+        if member or named:
+            return None
+        log.info(Line("click refused", asked=click.action_id[:80], user=click.user_id[:40], member=member))
+        return MEMBERSHIP_NOT_CHECKED if None in (member, named) else NOT_A_MEMBER
 
     async def _act(self, click: Click) -> Message | None:
         order = order_of(click)

@@ -32,6 +32,12 @@ def channel(seen: Room | No | Later | Unknown, channel_id: str, bot: Bot) -> Fin
     if seen.is_archived:
         remedy = "Unarchive it, or set SLACK_ALERT_CHANNEL to another one."
         return wrong(CHANNEL, f"{place} is archived", remedy)
+    if seen.is_member and seen.is_ext_shared:
+        return well(
+            CHANNEL,
+            f"{place}: the bot is a member, and people of another company read along (Slack Connect)",
+            "They see names and masked WeChat IDs. Buttons refuse them unless KF_VIEWERS names them.",
+        )
     if seen.is_member:
         return well(CHANNEL, f"{place}: the bot is a member")
     if seen.is_private or (bot.scopes is not None and "chat:write.public" not in bot.scopes):

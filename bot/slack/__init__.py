@@ -10,6 +10,7 @@ from bot.slack.groups import members
 from bot.slack.listeners import make_app, register
 from bot.slack.posting import SlackChannel
 from bot.slack.socket import hold
+from bot.slack.workspace import installation, is_shared_outside
 
 __all__ = [
     "AsyncApp",
@@ -18,6 +19,8 @@ __all__ = [
     "SlackChannel",
     "dispatch",
     "hold",
+    "installation",
+    "is_shared_outside",
     "make_app",
     "members",
     "quiet_client",

@@ -17,7 +17,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.logs import Line, request
-from bot.ports import Click, Message
+from bot.ports import Click, Message, Origin
 from bot.slack.replies import Reply
 from bot.tasks import Tasks
 
@@ -96,17 +96,27 @@ class _Clicked:
     def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _Clicked:
         option = _object(action.get("selected_option"))
         user = _object(body.get("user"))
+        container = _object(body.get("container"))
+        enterprise = _object(body.get("enterprise")).get("id") or _object(body.get("team")).get("enterprise_id")
         action_id = _text(action.get("action_id"))
+        origin = Origin(
+            team_id=_text(user.get("team_id")),
+            user_enterprise_id=_text(user.get("enterprise_id")),
+            enterprise_id=_text(enterprise),
+            channel_id=_text(_object(body.get("channel")).get("id")),
+            is_ephemeral=container.get("is_ephemeral") is True,
+        )
         return cls(
             click=Click(
                 action_id=action_id,
                 value=_text((option or action).get("value")),
                 user_id=_text(user.get("id")),
                 user_name=_text(user.get("name")) or _text(user.get("username")),
+                origin=origin,
             ),
             response_url=_text(body.get("response_url")),
             # What stands in a channel is everybody's: the answer to a click there is a new message.
-            replaces=_object(body.get("container")).get("is_ephemeral") is True and action_id.startswith(REPLACES),
+            replaces=origin.is_ephemeral and action_id.startswith(REPLACES),
         )
 
 

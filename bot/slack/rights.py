@@ -22,6 +22,8 @@ class Bot:
 
     name: str
     team: str
+    team_id: str  # "": Slack did not say
+    enterprise_id: str  # "" outside Enterprise Grid
     scopes: frozenset[str] | None  # None: Slack did not say
     served_at: datetime | None  # Slack's clock as it answered; aware, UTC
 
@@ -34,6 +36,7 @@ class Room:
     is_private: bool
     is_archived: bool
     is_member: bool
+    is_ext_shared: bool = False  # with another company, by Slack Connect
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,14 @@ async def who(client: AsyncWebClient, within: float) -> Bot | No | Later | Unkno
         return ODD
     granted = heard.headers.get("x-oauth-scopes")
     scopes = None if granted is None else frozenset(scope.strip() for scope in granted.split(","))
-    return Bot(name, team, scopes, http_date(heard.headers.get("date", "")))
+    return Bot(
+        name=name,
+        team=team,
+        team_id=str(heard.data.get("team_id") or ""),
+        enterprise_id=str(heard.data.get("enterprise_id") or ""),
+        scopes=scopes,
+        served_at=http_date(heard.headers.get("date", "")),
+    )
 
 
 async def room(client: AsyncWebClient, channel_id: str, within: float) -> Room | No | Later | Unknown:
@@ -73,7 +83,13 @@ async def room(client: AsyncWebClient, channel_id: str, within: float) -> Room |
         case {"is_im": True}:
             return Room("", is_private=True, is_archived=False, is_member=True)
         case {"name": str(name), "is_member": bool(is_member), **rest}:
-            return Room(name, rest.get("is_private") is True, rest.get("is_archived") is True, is_member)
+            return Room(
+                name,
+                is_private=rest.get("is_private") is True,
+                is_archived=rest.get("is_archived") is True,
+                is_member=is_member,
+                is_ext_shared=rest.get("is_ext_shared") is not False,
+            )
     return ODD
 
 

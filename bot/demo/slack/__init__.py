@@ -4,7 +4,7 @@ from bot.demo.slack.faults import Fault, dropped, error, http_error, ratelimited
 from bot.demo.slack.outbox import Ack, Invocation
 from bot.demo.slack.people import sign
 from bot.demo.slack.standin import RESPONSE_URL, SCOPES, Call, SlackStandIn, Stage
-from bot.demo.slack.state import Channel, Message, UserGroup
+from bot.demo.slack.state import Channel, Message, Organisation, UserGroup
 
 __all__ = [
     "RESPONSE_URL",
@@ -15,6 +15,7 @@ __all__ = [
     "Fault",
     "Invocation",
     "Message",
+    "Organisation",
     "SlackStandIn",
     "Stage",
     "UserGroup",

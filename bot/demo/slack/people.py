@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.demo.slack import wire
-from bot.demo.slack.state import Channel, Message
+from bot.demo.slack.state import Channel, Message, Organisation
 from bot.ports import Block
 
 VERIFICATION_TOKEN = "verification-token"  # noqa: S105 - the old kind, which nobody should read
@@ -34,8 +34,10 @@ def command(
     channel: Channel,
     response_url: str,
     trigger_id: str,
+    organisation: Organisation | None = None,
 ) -> dict[str, str]:
     """Build the form fields of a slash command."""
+    named = {"enterprise_id": organisation.id, "enterprise_name": organisation.name} if organisation else {}
     return {
         "token": VERIFICATION_TOKEN,
         "team_id": wire.TEAM["id"],
@@ -48,6 +50,7 @@ def command(
         "text": text,
         "api_app_id": wire.APP_ID,
         "is_enterprise_install": "false",
+        **named,
         "response_url": response_url,
         "trigger_id": trigger_id,
     }
@@ -59,21 +62,27 @@ def click(
     *,
     user: str,
     user_name: str,
+    user_team: str,
     channel: Channel,
     response_url: str,
     trigger_id: str,
+    organisation: Organisation | None = None,
 ) -> dict[str, Any]:
-    """Build a block_actions payload. That of an ephemeral message has no copy of the message."""
+    """Build a block_actions payload. That of an ephemeral message has no copy of the message.
+
+    `team` and `enterprise` are those of the app, in a channel shared with another company too; only
+    `user.team_id` is of the person: https://github.com/slackapi/java-slack-sdk/issues/1041
+    """
     container = {"type": "message", "message_ts": message.ts, "channel_id": message.channel}
     payload: dict[str, Any] = {
         "type": "block_actions",
-        "user": {"id": user, "username": user_name, "name": user_name, "team_id": wire.TEAM["id"]},
+        "user": {"id": user, "username": user_name, "name": user_name, "team_id": user_team},
         "api_app_id": wire.APP_ID,
         "token": VERIFICATION_TOKEN,
         "container": {**container, "is_ephemeral": message.only_for is not None},
         "trigger_id": trigger_id,
-        "team": wire.TEAM,
-        "enterprise": None,
+        "team": wire.team(organisation),
+        "enterprise": {"id": organisation.id, "name": organisation.name} if organisation else None,
         "is_enterprise_install": False,
         "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
         "state": {"values": _state(wire.with_ids(message.blocks), action)},

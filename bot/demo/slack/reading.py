@@ -20,6 +20,7 @@ SEES = ("channels:read", "groups:read", "mpim:read", "im:read")
 
 
 def auth_test(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    organisation = {"enterprise_id": slack.organisation.id} if slack.organisation else {}
     return {
         "url": f"https://{wire.TEAM['domain']}.slack.com/",
         "team": wire.TEAM["domain"],
@@ -28,6 +29,7 @@ def auth_test(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
         "user_id": wire.BOT_USER,
         "bot_id": wire.BOT_ID,
         "is_enterprise_install": False,
+        **organisation,
     }
 
 

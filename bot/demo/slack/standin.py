@@ -17,7 +17,7 @@ from bot.demo.slack import api, hooks, outbox, people, wire
 from bot.demo.slack.faults import Fault
 from bot.demo.slack.refusal import Refusal
 from bot.demo.slack.sockets import Sockets
-from bot.demo.slack.state import Channel, Message, ResponseUrl, UserGroup, Workspace
+from bot.demo.slack.state import Channel, Message, Organisation, ResponseUrl, UserGroup, Workspace
 from bot.ports import Clock
 
 RESPONSE_URL = "response_url"  # the name of that webhook among the methods
@@ -50,6 +50,8 @@ class SlackStandIn(Workspace):
     are of the real time. A new message may hold the mentions in `may_mention`, as written (`<!here>`); any
     other is noted. `people` are names by ID, beside those of U0MEI and U0TOM. `usergroups` are the IDs of
     people by that of their group, whose handle is made of it; a test may disable one of `self.usergroups`.
+    `teams` are the workspaces, by person, of people who are not of the app's own; they click in a channel that is
+    shared with theirs. In an `organisation` there may be other workspaces of the same company.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class SlackStandIn(Workspace):
         may_mention: Set[str] = frozenset(),
         people: Mapping[str, str] | None = None,
         usergroups: Mapping[str, Iterable[str]] | None = None,
+        teams: Mapping[str, str] | None = None,
+        organisation: Organisation | None = None,
         app_url: str | None = None,
         ack_within: float = 3.0,
     ) -> None:
@@ -72,6 +76,8 @@ class SlackStandIn(Workspace):
         super().__init__(clock=clock, channels=channels, bot_token=bot_token, app_token=app_token, scopes=scopes)
         self.may_mention = may_mention
         self.people |= people or {}
+        self.teams |= teams or {}
+        self.organisation = organisation
         for group, users in (usergroups or {}).items():
             self.usergroups[group] = UserGroup(group, group.lower(), tuple(users))
         self.signing_secret = signing_secret
@@ -152,7 +158,13 @@ class SlackStandIn(Workspace):
         timestamp: int | str | None = None,
         signature: str | None = None,
     ) -> outbox.Invocation:
-        """Let a person type a command, and return once it is acknowledged, or Slack gave up on it."""
+        """Let a person type a command, and return once it is acknowledged, or Slack gave up on it.
+
+        Raises:
+            LookupError: the person is of another company, where the app's commands do not exist.
+        """
+        if self.is_external(user):
+            raise LookupError(f"{command} is not a valid command in the workspace of {user}")
         url = self._response_url(user, channel)
         payload = people.command(
             command,
@@ -162,6 +174,7 @@ class SlackStandIn(Workspace):
             channel=self.channels[channel],
             response_url=f"{self.base_url}/commands/{wire.TEAM['id']}/{url.key}",
             trigger_id=self._trigger_id(),
+            organisation=self.organisation,
         )
         signed = outbox.Signature(self.signing_secret, timestamp, signature)
         ack = await self._deliver("slash_commands", payload, urlencode(payload), signed)
@@ -190,7 +203,9 @@ class SlackStandIn(Workspace):
             LookupError: the message shows nothing like it, or not to this person.
         """
         user = user or message.only_for or "U0MEI"
-        if message.only_for not in (None, user):
+        if message.only_for not in (None, user) or (
+            self.is_external(user) and not self.channels[message.channel].is_ext_shared
+        ):
             raise LookupError(f"{user} does not see {message.text!r}")
         done = people.action(message, action_id, block_id=block_id, value=value, option=option, ts=self.next_ts())
         url = self._response_url(user, message.channel, message)
@@ -199,9 +214,11 @@ class SlackStandIn(Workspace):
             done,
             user=user,
             user_name=self.name_of(user),
+            user_team=self.team_of(user),
             channel=self.channels[message.channel],
             response_url=f"{self.base_url}/actions/{wire.TEAM['id']}/{url.key}",
             trigger_id=self._trigger_id(),
+            organisation=self.organisation,
         )
         signed = outbox.Signature(self.signing_secret, timestamp, signature)
         form = urlencode({"payload": json.dumps(payload)})

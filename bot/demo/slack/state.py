@@ -14,6 +14,7 @@ from bot.ports import Block, Clock
 Change = Literal["posted", "ephemeral", "edited", "deleted"]
 Listener = Callable[[Change, "Message"], None]
 
+TEAM_ID = "T0001"  # of the workspace that the app is installed in
 CONNECT = "connections:write"
 MAX_PAGE = 999  # messages; what asks for more is refused
 
@@ -45,8 +46,19 @@ class Channel:
     is_member: bool = True
     is_archived: bool = False
     members: frozenset[str] | None = None  # None: everybody is in it
+    is_org_shared: bool = False  # with other workspaces of the organisation
+    is_ext_shared: bool = False  # with another company, by Slack Connect
     messages: dict[str, Message] = field(default_factory=dict)  # by ts, in order of arrival
     deleted: set[str] = field(default_factory=set)  # ts of messages that are gone
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An Enterprise organisation. `teams` are IDs of its workspaces, beside the one of the app."""
+
+    id: str
+    name: str
+    teams: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -85,6 +97,8 @@ class Workspace:
         self.app_scopes = {CONNECT}  # of the app-level token
         self.usergroups: dict[str, UserGroup] = {}  # by ID
         self.people = {"U0MEI": "mei", "U0TOM": "tom"}  # their names by ID
+        self.organisation: Organisation | None = None  # of the app's workspace
+        self.teams: dict[str, str] = {}  # by person, what Slack reports as team_id where it is not the app's
         self.may_mention: Set[str] = frozenset()  # `<!here>` and the like, as written
         self.most_per_page = MAX_PAGE  # Slack may give fewer messages than were asked for, before the end, too
         self.base_url = ""  # known once it is served
@@ -99,6 +113,17 @@ class Workspace:
 
     def name_of(self, user: str) -> str:
         return self.people.get(user, user.lower())
+
+    def team_of(self, user: str) -> str:
+        """Return the `user.team_id` of a person: a workspace, or an organisation (`E…`)."""
+        return self.teams.get(user, TEAM_ID)
+
+    def is_external(self, user: str) -> bool:
+        """Return whether a person belongs to another company."""
+        known = {TEAM_ID}
+        if self.organisation:
+            known |= {self.organisation.id, *self.organisation.teams}
+        return self.team_of(user) not in known
 
     def on_change(self, listener: Listener) -> None:
         """Call `listener(change, message)` from now on."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bot.demo.slack.state import Channel, Message, UserGroup
+from bot.demo.slack.state import TEAM_ID, Channel, Message, Organisation, UserGroup
 from bot.ports import Block
 
-TEAM = {"id": "T0001", "domain": "harbour"}
+TEAM = {"id": TEAM_ID, "domain": "harbour"}
 APP_ID = "A0001"
 BOT_ID = "B0001"
 BOT_USER = "U0BOT"
@@ -35,6 +35,13 @@ def message(one: Message, *, replies: Iterable[Message] = (), metadata: bool = F
     return written
 
 
+def team(organisation: Organisation | None) -> dict[str, str]:
+    """Write the app's workspace, with its organisation if there is one."""
+    if organisation is None:
+        return {**TEAM}
+    return {**TEAM, "enterprise_id": organisation.id, "enterprise_name": organisation.name}
+
+
 def channel(one: Channel) -> dict[str, Any]:
     return {
         "id": one.id,
@@ -44,6 +51,9 @@ def channel(one: Channel) -> dict[str, Any]:
         "is_im": False,
         "is_mpim": False,
         "is_private": one.is_private,
+        "is_shared": one.is_org_shared or one.is_ext_shared,
+        "is_org_shared": one.is_org_shared,
+        "is_ext_shared": one.is_ext_shared,
         "is_archived": one.is_archived,
         "is_member": one.is_member,
     }

@@ -1,0 +1,240 @@
+"""Membership of the installing workspace: by rule, and as people in shared channels meet it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.demo.servers import serve
+from bot.demo.slack import Message, Organisation, SlackStandIn, error, slow
+from bot.membership import Installation, Membership, UnknownWorkspaceError, belongs
+from bot.ports import Origin
+from bot.slack import installation, quiet_client
+from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+
+HOME = Installation("T0001")
+GRID = Installation("T0001", "E0ORG")
+TRADER = "U0EVE"  # of another company, in a channel that is shared with it
+COLLEAGUE = "U0ANA"  # of another workspace of the same organisation
+ORGANISATION = Organisation("E0ORG", "Harbour Group", frozenset({"T0002"}))
+
+
+@pytest.mark.parametrize(
+    ("origin", "installed", "expected"),
+    [
+        (Origin(team_id="T0001"), HOME, True),
+        (Origin(team_id="T0009"), HOME, False),
+        (Origin(), HOME, False),
+        (Origin(enterprise_id="E0ORG"), GRID, False),
+        (Origin(team_id="T0009", enterprise_id="E0ORG"), HOME, False),
+        (Origin(team_id="T0009", user_enterprise_id="", enterprise_id=""), HOME, False),
+        (Origin(team_id="T0001"), GRID, True),
+        (Origin(team_id="E0ORG"), GRID, True),
+        (Origin(team_id="E0XYZ", enterprise_id="E0XYZ"), GRID, False),
+        (Origin(team_id="T0002", user_enterprise_id="E0ORG"), GRID, True),
+        (Origin(team_id="T0002", enterprise_id="E0ORG"), GRID, None),
+        (Origin(team_id="T0009", enterprise_id="E0XYZ"), GRID, False),
+    ],
+)
+def test_person_belongs_by_workspace_or_organisation(origin, installed, expected):
+    assert belongs(origin, installed) is expected
+
+
+class Asked:
+    """Slack, as Membership asks it."""
+
+    def __init__(self, installed: Installation | None, *, shared: bool = False) -> None:
+        self.installed = installed
+        self.shared = shared
+        self.calls: list[str] = []
+
+    async def installation(self) -> Installation:
+        self.calls.append("installation")
+        if self.installed is None:
+            raise UnknownWorkspaceError("invalid_auth")
+        return self.installed
+
+    async def is_shared_outside(self, channel_id: str) -> bool:
+        self.calls.append(channel_id)
+        return self.shared
+
+
+async def test_the_installation_is_asked_for_once_and_again_while_unknown():
+    asked = Asked(None)
+    membership = Membership(asked.installation, asked.is_shared_outside)
+    assert await membership.includes(Origin(team_id="T0001")) is None
+    asked.installed = HOME
+    assert [await membership.includes(Origin(team_id=team)) for team in ("T0001", "T0009")] == [True, False]
+    assert asked.calls == ["installation", "installation"]
+
+
+async def test_a_click_without_a_workspace_is_refused_without_asking_slack():
+    asked = Asked(None)
+    assert await Membership(asked.installation, asked.is_shared_outside).includes(Origin()) is False
+    assert asked.calls == []
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_another_workspace_of_the_organisation_counts_unless_the_channel_is_shared_outside(shared):
+    asked = Asked(GRID, shared=shared)
+    membership = Membership(asked.installation, asked.is_shared_outside)
+    origin = Origin(team_id="T0002", enterprise_id="E0ORG", channel_id="C1")
+    assert [await membership.includes(origin) for _ in range(2)] == [not shared, not shared]
+    assert asked.calls == ["installation", "C1"]
+
+
+# As people meet it
+
+
+@asynccontextmanager
+async def alerted(
+    tmp_path: Path, *, ext_shared: bool = True, left: timedelta = timedelta(minutes=30), **of_slack: Any
+) -> AsyncIterator[World]:
+    """Run the stand-ins with an invitation that the first poll alerts about."""
+    teams = {TRADER: "T0009", COLLEAGUE: "T0002"}
+    async with world(sqlite(tmp_path), teams=teams, **of_slack) as place:
+        place.slack.channels[ALERTS].is_ext_shared = ext_shared
+        place.invite("bo", left)
+        yield place
+
+
+async def alert_of(place: World) -> Message:
+    await until(lambda: place.texts)
+    return place.slack.messages(ALERTS)[0]
+
+
+async def reply(slack: SlackStandIn, alert: Message, action_id: str, user: str, **details: Any) -> Message:
+    clicked = await slack.click(alert, action_id, user=user, **details)
+    assert clicked.ack.status == 200
+    said = await clicked.answer()
+    assert said.only_for == user
+    return said
+
+
+def details_of(alert: Message, action_id: str) -> dict[str, Any]:
+    """Return the choice of a menu, which a click on it needs."""
+    for block in alert.blocks:
+        for element in block.get("elements", ()):
+            if element.get("action_id") == action_id and "options" in element:
+                return {"option": element["options"][0]["value"]}
+    return {}
+
+
+async def test_a_person_of_another_company_neither_reads_nor_acts(tmp_path, caplog):
+    caplog.set_level("INFO")
+    left = timedelta(days=1, seconds=2)  # so that the alert has a later reminder to snooze until
+    async with alerted(tmp_path, left=left) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        for action_id in ("alert.details", "alert.ack", "alert.snooze"):
+            said = await reply(place.slack, alert, action_id, TRADER, **details_of(alert, action_id))
+            assert said.text.startswith("This button is for members of the bot's own workspace")
+            assert "bo_example" not in str(said)
+        assert TRADER not in str(place.slack.messages(ALERTS))
+        assert f"click refused asked=alert.details user={TRADER} member=False" in caplog.text
+        said = await reply(place.slack, alert, "alert.details", "U0TOM")
+        assert "bo_example" in str(said.blocks)
+
+
+async def test_lists_behind_a_button_in_the_channel_are_for_members(tmp_path):
+    async with alerted(tmp_path) as place:
+        place.wechat.reject(place.invite("chen"))
+        place.wechat.reject(place.invite("dee"))
+        async with bot_in_loop(place):
+            await until(lambda: any("kf.list" in str(one.blocks) for one in place.slack.messages(ALERTS)))
+            summary = next(one for one in place.slack.messages(ALERTS) if "kf.list" in str(one.blocks))
+            said = await reply(place.slack, summary, "kf.list", TRADER)
+            assert said.text.startswith("This button is for members")
+            assert "bo@harbour_tea" in str((await reply(place.slack, summary, "kf.list", "U0TOM")).blocks)
+
+
+async def test_viewers_may_be_named_from_another_company(tmp_path):
+    async with alerted(tmp_path) as place, bot_in_loop(place, KF_VIEWERS=f"U0MEI,{TRADER}"):
+        alert = await alert_of(place)
+        assert "bo_example" in str((await reply(place.slack, alert, "alert.details", TRADER)).blocks)
+        assert (await reply(place.slack, alert, "alert.details", "U0TOM")).text.startswith("/kf is for")
+        await place.slack.click(alert, "alert.ack", user=TRADER)
+        await until(lambda: TRADER in str(place.slack.messages(ALERTS)[0].blocks))
+
+
+async def test_people_of_the_organisation_act_where_no_other_company_reads_along(tmp_path):
+    async with alerted(tmp_path, ext_shared=False, organisation=ORGANISATION) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        assert "bo_example" in str((await reply(place.slack, alert, "alert.details", COLLEAGUE)).blocks)
+        place.slack.channels[ALERTS].is_ext_shared = True
+        place.slack.teams[COLLEAGUE] = "E0ORG"
+        assert "bo_example" in str((await reply(place.slack, alert, "alert.details", COLLEAGUE)).blocks)
+
+
+async def test_the_organisation_of_the_app_does_not_admit_people_of_another_company(tmp_path):
+    async with alerted(tmp_path, organisation=ORGANISATION) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        for user in (TRADER, COLLEAGUE):
+            said = await reply(place.slack, alert, "alert.details", user)
+            assert said.text.startswith("This button is for members")
+
+
+async def test_while_slack_does_not_name_the_workspace_the_answer_says_so(tmp_path, caplog):
+    async with alerted(tmp_path) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        place.slack.arm("auth.test", error("invalid_auth"))
+        said = await reply(place.slack, alert, "alert.details", "U0TOM")
+        assert said.text.startswith("Slack does not say whether you belong to the bot's workspace.")
+        assert 'membership cannot be checked of="the workspace of the bot token" error=invalid_auth' in caplog.text
+        assert "bo_example" in str((await reply(place.slack, alert, "alert.details", "U0TOM")).blocks)
+
+
+async def test_a_slow_lookup_of_the_workspace_delays_no_acknowledgement(tmp_path):
+    async with alerted(tmp_path) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        place.slack.arm("auth.test", slow(0.5))
+        clicked = await place.slack.click(alert, "alert.details", user="U0TOM")
+        assert clicked.ack.ms < 400
+        assert "bo_example" in str((await clicked.answer()).blocks)
+
+
+async def test_buttons_of_an_answer_need_no_lookup_of_the_workspace(tmp_path):
+    async with alerted(tmp_path) as place, bot_in_loop(place, ALERTS="off"):
+        place.slack.arm("auth.test", error("invalid_auth"))
+        said = await (await place.slack.command("show bo@harbour_tea", channel=CARE)).answer()
+        refreshed = await place.slack.click(said, "kf.refresh")
+        assert (await refreshed.answer()).text.startswith("Expiring: Bo")
+
+
+@pytest.mark.parametrize("data", [{}, {"user": "a", "team": "b"}, {"user": "a", "team": "b", "team_id": None}])
+async def test_an_answer_without_a_workspace_is_unknown(data):
+    async def odd(_: web.Request) -> web.Response:
+        return web.json_response({"ok": True, **data})
+
+    app = web.Application()
+    app.router.add_post("/api/auth.test", odd)
+    async with aiohttp.ClientSession() as session, serve(app) as url:
+        with pytest.raises(UnknownWorkspaceError, match="another shape"):
+            await installation(quiet_client("xoxb-1", f"{url}/api/", session))
+
+
+# The stand-in, as Slack documents it
+
+
+async def test_simulated_click_names_the_workspaces_of_person_and_app(tmp_path):
+    async with alerted(tmp_path, organisation=ORGANISATION) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        payload = (await place.slack.click(alert, "alert.details", user=TRADER)).payload
+        assert payload["user"]["team_id"] == "T0009"
+        assert payload["team"]["id"] == "T0001"
+        assert payload["team"]["enterprise_id"] == payload["enterprise"]["id"] == "E0ORG"
+
+
+async def test_simulated_people_of_another_company_have_no_command_and_click_in_shared_channels_only(tmp_path):
+    async with alerted(tmp_path, ext_shared=False) as place, bot_in_loop(place):
+        alert = await alert_of(place)
+        with pytest.raises(LookupError, match="does not see"):
+            await place.slack.click(alert, "alert.details", user=TRADER)
+        with pytest.raises(LookupError, match="not a valid command"):
+            await place.slack.command(user=TRADER)
