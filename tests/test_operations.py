@@ -110,6 +110,9 @@ STANDINGS = [
     Status("1", held="not_in_channel", pending=2),
     Status("1", refused=2),
     Status("1", unconfirmed=2),
+    Status("1", failed=2),
+    Status("1", failing=["bo@harbour_tea"]),
+    Status("1", stale=1),
 ]
 
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.store import Store, memory
-from bot.store.tables import episode
+from bot.ports import Later
+from bot.store import Store, figures, memory
+from bot.store.tables import episode, message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -172,13 +173,157 @@ async def test_lost_connection_is_not_the_fault_of_a_row(bot, store, monkeypatch
     assert await failing(store) == []
 
 
-def inject(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+# Posts and edits
+
+
+async def dead(store: Store) -> list[str | None]:
+    async with store.begin() as tx:
+        found = await tx.run(sa.select(message.c.reason).where(message.c.status == "dead"))
+        return [row.reason for row in found]
+
+
+async def counted(store: Store, bot: Bot) -> tuple[int, int]:
+    async with store.begin() as tx:
+        waiting = await figures.waiting(tx, bot.clock())
+    return waiting.failed, waiting.stale
+
+
+async def test_message_that_cannot_be_rendered_is_given_up_and_others_are_posted(bot, store, monkeypatch, caplog):
+    inject(monkeypatch, "bot.blocks.alerts._facts")
+    for _ in range(3):
+        await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    assert await dead(store) == ["failed"]
+    assert await counted(store, bot) == (1, 0)
+    assert len(logged(caplog, "message failed, given up")) == 1
+    assert "bad_example" not in caplog.text
+
+
+async def test_message_that_failed_is_posted_when_its_episode_moves_and_it_can_be_rendered(bot, store, monkeypatch):
+    with monkeypatch.context() as patch:
+        inject(patch, "bot.blocks.alerts._facts")
+        await bot.reads(rejected("bad"), invited("bo"))
+        assert await dead(store) == ["failed"]
+    await bot.reads(rejected("bad"), invited("bo"))
+    assert news(bot) == []
+    await bot.reads(invited("bad", status="rejected", kf_nick="Good"), invited("bo"))
+    assert news(bot) == ["Rejected: Good"]
+
+
+async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_others(
+    bot, store, monkeypatch, caplog
+):
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    with monkeypatch.context() as patch:
+        inject(patch, "bot.blocks.alerts._facts")
+        for _ in range(3):
+            await bot.reads(bound("bad"), bound("bo"), invited("dee"))
+        texts = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
+        assert sorted(texts) == ["Bound: Bo", "Rejected: Bad"]
+        assert await counted(store, bot) == (0, 1)
+        assert len(logged(caplog, "message cannot be updated")) == 1
+    bot.clock.forward(seconds=15)
+    await bot.tells()
+    texts = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
+    assert sorted(texts) == ["Bound: Bad", "Bound: Bo"]
+    assert await counted(store, bot) == (0, 0)
+
+
+async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monkeypatch, caplog):
+    names = ["bad", *(f"kf{number}" for number in range(6))]
+    await bot.reads(*map(invited, names))
+    inject(monkeypatch, "bot.blocks.members.icon")
+    await bot.reads(*map(rejected, names))
+    root = bot.slack.posted[0].message
+    assert root.text.startswith("7 invitations changed at once")
+    assert "bad@harbour_tea" in str(root.blocks)
+    await bot.reads(*map(bound, names))
+    assert "all settled" in bot.slack.text_now(bot.slack.posted[0].ts)
+    assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})
+
+
+@pytest.mark.parametrize("place", ["bot.delivery.subject.still_true", "bot.store.gathering.should_wait"])
+async def test_message_whose_turn_raises_is_given_up_and_others_are_posted(bot, store, monkeypatch, place):
+    inject(monkeypatch, place, about=await bot.episode_id("bad"))
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    assert await dead(store) == ["failed"]
+
+
+async def test_message_whose_post_raises_is_tried_again_and_given_up(bot, store):
+    post = bot.slack.post
+
+    async def faulty(message, **options):
+        if "Bad" in message.text:
+            raise ZeroDivisionError("bad_example")
+        return await post(message, **options)
+
+    bot.slack.post = faulty
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    assert news(bot) == ["Rejected: Bo"]
+    for _ in range(3):
+        await bot.waits_out_a_lease()
+        bot.clock.forward(seconds=60)
+        await bot.tells()
+    assert await dead(store) == ["failed"]
+
+
+@pytest.mark.parametrize("condition", ["NEW.status = 'sending'", "NEW.status = 'sent'", "NEW.status <> 'pending'"])
+async def test_message_that_the_database_does_not_let_change_does_not_stop_the_others(
+    bot, store, caplog, condition
+):
+    bad = await bot.episode_id("bad")
+    await refuse(store, "message", f"CAST(NEW.members AS TEXT) LIKE '%{bad}%' AND {condition}")
+    for _ in range(4):
+        await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+        await bot.waits_out_a_lease()
+    await bot.reads(rejected("bad"), rejected("bo"), rejected("dee"))
+    assert [text for text in news(bot) if text != "Rejected: Bad"] == ["Rejected: Bo", "Rejected: Dee"]
+    assert news(bot).count("Rejected: Bad") <= 1
+    await bot.reads(rejected("bad"), bound("bo"), bound("dee"))
+    shown = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted]
+    assert {"Bound: Bo", "Bound: Dee"} <= set(shown)
+
+
+async def test_edit_that_the_database_refuses_does_not_stop_the_edits_of_others(bot, store):
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    bad = await bot.episode_id("bad")
+    await refuse(store, "message", f"CAST(NEW.members AS TEXT) LIKE '%{bad}%' AND NEW.applied_hash IS NULL")
+    await bot.reads(bound("bad"), bound("bo"), invited("dee"))
+    shown = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
+    assert sorted(shown) == ["Bound: Bo", "Rejected: Bad"]
+
+
+@pytest.mark.parametrize("values", [{"shape": "hologram"}, {"status": "sent", "facts": [1], "ts": "1.000000"}])
+async def test_message_row_that_cannot_be_read_does_not_stop_the_others(bot, store, values, caplog):
+    bot.slack.outcomes = [Later(60, "ratelimited")]
+    await bot.reads(rejected("bad"), invited("bo"), invited("dee"))
+    async with store.begin() as tx:
+        await tx.run(sa.update(message).values(channel_id="C0ALERTS", next_edit_at=bot.clock(), **values))
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    await bot.reads(rejected("bad"), bound("bo"), invited("dee"))
+    assert [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:1]] == ["Bound: Bo"]
+    assert logged(caplog, "message failed, given up") or logged(caplog, "stored row cannot be read")
+
+
+async def test_unreadable_episode_does_not_stop_the_edits_of_others(bot, store, caplog):
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    async with store.begin() as tx:
+        await tx.run(sa.update(episode).where(episode.c.kf_nick == "Bad").values(state="pondered"))
+    before = [bot.slack.text_now(posted.ts) for posted in bot.slack.posted]
+    await bot.reads(bound("bad"), bound("bo"), invited("dee"))
+    after = [bot.slack.text_now(posted.ts) for posted in bot.slack.posted[:2]]
+    assert [text.split(" (")[0] for text in sorted(set(after) - set(before))] == ["Bound: Bo"]
+    assert await counted(store, bot) == (0, 1)
+
+
+def inject(monkeypatch: pytest.MonkeyPatch, place: str, about: str = "'Bad'") -> None:
     """Let a function raise when any of its arguments is about the account "Bad"."""
     module, _, name = place.rpartition(".")
     original = getattr(__import__(module, fromlist=[name]), name)
 
     def faulty(*arguments, **options):
-        if "Bad" in repr([*arguments, *options.values()]):
+        if about in repr([*arguments, *options.values()]):
             raise ZeroDivisionError("bad_example")
         return original(*arguments, **options)
 

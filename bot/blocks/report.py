@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import kit, values
-from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status, lost_words, verdict, why_held
+from bot.blocks.status import (
+    UNREACHABLE,
+    PastProblem,
+    Snoozed,
+    Status,
+    failing_words,
+    lost_words,
+    verdict,
+    why_held,
+)
 from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
 from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
 from bot.ports import Message
@@ -55,6 +64,9 @@ def _facts(status: Status, now: datetime) -> Iterator[_Fact]:
     yield _queue(status, now)
     if lost := lost_words(status):
         yield _Fact("Not posted", lost, f"Not posted: {lost}.", troubled=True)
+    if status.failing:
+        failing = failing_words(status)
+        yield _Fact("Not watched", failing, "", troubled=True)
     if status.snoozed:
         yield _snoozed(status.snoozed, now)
     if status.quiet:

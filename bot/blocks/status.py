@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bot.blocks.health import MAY_BE_OLD
-from bot.blocks.text import ACCOUNT, ERRMSG, many, mrkdwn
+from bot.blocks.text import ACCOUNT, ERRMSG, many, mrkdwn, some
 from bot.blocks.troubles import clock
 
 UNREACHABLE = "unreachable"
+SHOWN = 10  # accounts by name
+STALE = "What they say in the channel may be over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ class Status:
     held: str = ""  # Slack's error code, while alerts wait because it refuses the channel or the token
     refused: int = 0  # alerts that Slack refused for good
     unconfirmed: int = 0  # alerts of which nobody knows whether they arrived
+    failed: int = 0  # alerts that could not be rendered, or claimed in the database
+    stale: int = 0  # messages in the channel that cannot be updated, for the same reasons
+    failing: Sequence[str] = ()  # accounts whose news cannot be written down: foreign text
     snoozed: Sequence[Snoozed] = ()
     quiet: str = ""  # `22:00 to 08:00 Asia/Shanghai`
     quiet_until: datetime | None = None  # while it is quiet: when that ends
@@ -106,7 +111,22 @@ def verdict(status: Status) -> Verdict | None:
             MAY_BE_OLD,
             "*/kf* asks WeChat again, and says what to do if it fails.",
         )
-    return _posting(status) or _clock(status)
+    return _rows(status) or _posting(status) or _clock(status)
+
+
+def _rows(status: Status) -> Verdict | None:
+    if not status.failing:
+        return None
+    return Verdict(
+        f"{many(len(status.failing), 'account')} cannot be watched",
+        f"What happens there cannot be written down, so no alert follows: {failing_words(status)}.",
+        "look for *row failed* in the log; it has the reason.",
+    )
+
+
+def failing_words(status: Status) -> str:
+    """`bo@harbour_tea, dee@harbour_tea and 4 more`."""
+    return some([mrkdwn(one, ACCOUNT) or "(no account)" for one in status.failing], SHOWN)
 
 
 def _clock(status: Status) -> Verdict | None:
@@ -117,7 +137,7 @@ def _clock(status: Status) -> Verdict | None:
 
 
 def _posting(status: Status) -> Verdict | None:
-    lost = status.refused + status.unconfirmed
+    lost = status.refused + status.unconfirmed + status.failed
     if status.held:
         hold = _hold(status.held)
         where = f" in <#{status.channel}>" if status.channel else ""
@@ -130,6 +150,9 @@ def _posting(status: Status) -> Verdict | None:
     if lost:
         title = f"{many(lost, 'alert')} could not be posted"
         return Verdict(title, f"{lost_words(status)}.", "*/kf* shows what needs attention; the log has the reason.")
+    if status.stale:
+        title = f"{many(status.stale, 'message')} cannot be updated"
+        return Verdict(title, STALE, "*/kf* shows the present state; the log has the reason.")
     return None
 
 
@@ -148,4 +171,5 @@ def lost_words(status: Status) -> str:
     """`1 refused by Slack, 2 unconfirmed`; "" when none is lost."""
     refused = f"{status.refused} refused by Slack" if status.refused else ""
     unconfirmed = f"{status.unconfirmed} never confirmed" if status.unconfirmed else ""
-    return ", ".join(filter(None, [refused, unconfirmed]))
+    failed = f"{status.failed} could not be shown" if status.failed else ""
+    return ", ".join(filter(None, [refused, unconfirmed, failed]))

@@ -12,6 +12,7 @@ from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
 from bot.logs import Line
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent
 from bot.store import memory, views
+from bot.store.isolation import fault_words, is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
@@ -34,15 +35,45 @@ class Edits:
         if self._rest_until and now < self._rest_until:
             return
         async with self._means.store.begin() as tx:
-            living = await subjects(tx, await views.living(tx, now))
+            living = await subjects(tx, await views.living(tx, now), self._means.faults)
+        for row_id, one in tx.unreadable.items():
+            if self._means.faults.is_new(one.error, row_id):
+                log.error(Line("stored row cannot be read", row=row_id, error=fault_words(one.error)))
         began = self._means.stopwatch()
         for subject in living:
-            if stopping() or self._means.stopwatch() - began > PASS or not await self._edit(subject, now):
+            if stopping() or self._means.stopwatch() - began > PASS or not await self._try(subject, now):
                 return
+
+    async def _try(self, subject: Subject, now: datetime) -> bool:
+        """Bring one root up to date. A root that fails stays as it is, and the others go on."""
+        row = subject.row
+        try:
+            goes_on = await self._edit(subject, now)
+            if row.error:
+                await self._note_error(row, None)
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
+            words = fault_words(exc)
+            if self._means.faults.is_new(exc, row.id):
+                log.error(Line("message cannot be updated", message=row.id, error=words))
+            if row.error != words:
+                await self._note_error(row, words)
+            return True
+        return goes_on
+
+    async def _note_error(self, row: Row, words: str | None) -> None:
+        """Write down why a message is not kept true, for `/kf status`. The log has it in any case."""
+        try:
+            async with self._means.store.begin() as tx:
+                await views.note(tx, row, error=words)
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:
         """Bring one root up to date. False when Slack takes no edits at present."""
-        row, message = subject.row, subject.view(self._means.look)
+        row, message = subject.row, subject.view(self._means.look, self._means.faults)
         applied = digest_of(message)
         if applied == row.applied_hash:
             if subject.final:

@@ -10,6 +10,8 @@ from bot.delivery.subject import Subject, lose_root, subjects
 from bot.logs import Line
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
 from bot.store import Tx, looking, queue, views
+from bot.store.isolation import RowFaultError, fault_words, is_row_fault
+from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +32,30 @@ class Looks:
         means, now = self._means, self._means.clock()
         if self._rest_until and now < self._rest_until:
             return False
+        try:
+            async with means.store.begin() as tx:
+                row = await looking.claim(tx, now, means.lease, without=means.faults.left_alone(now))
+        except RowFaultError as exc:
+            self._leave_alone(exc.row_id, exc, now)
+            return True
+        if row is None:
+            return False
+        try:
+            await self._look(row, now)
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
+            self._leave_alone(row.id, exc, now)
+        return True
+
+    def _leave_alone(self, message_id: str, exc: Exception, now: datetime) -> None:
+        if self._means.faults.is_new(exc, message_id):
+            log.error(Line("outcome cannot be looked up", message=message_id, error=fault_words(exc)))
+        self._means.faults.leave_alone(message_id, now)
+
+    async def _look(self, row: Row, now: datetime) -> None:
+        means = self._means
         async with means.store.begin() as tx:
-            row = await looking.claim(tx, now, means.lease)
-            if row is None:
-                return False
             subject = (await subjects(tx, [row]))[0]
         answer = await self._search(subject, now)
         word = _word(answer)
@@ -41,7 +63,6 @@ class Looks:
         log.info(Line("look for", message=row.id, outcome=word, error=getattr(answer, "error", None)))
         async with means.store.begin() as tx:
             await self._record(tx, subject, answer)
-        return True
 
     async def _search(self, subject: Subject, began: datetime) -> Answer:
         """Read what was posted since the attempt began, and find the message."""

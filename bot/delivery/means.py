@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 
 from bot.blocks.channel import Look
+from bot.delivery.faults import Faults
 from bot.marks import Marks
 from bot.ports import Channel, Clock, Count
 from bot.store import Store
@@ -28,6 +29,7 @@ class Means:
     clock: Clock
     count: Count
     stopwatch: Callable[[], float] = monotonic  # seconds: how long work takes, whatever time it is
+    faults: Faults = field(default_factory=Faults)
 
     @property
     def within(self) -> float:

@@ -10,13 +10,15 @@ from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
 from bot.logs import Line
 from bot.outbox import LATE, Dead, Shape, Status
-from bot.ports import Gone, Held, Later, Outcome, Refused, Sent, Unknown
+from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
 from bot.store import StoreError, Tx, gathering, memory, merging, queue, views
+from bot.store.isolation import RowFaultError, fault_words, is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
 GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
+MOST_FAULTS = 3  # attempts to post that raise, before a message is given up
 RECORD_PAUSES = (0.1, 0.5, 2.0)  # seconds
 
 
@@ -33,31 +35,78 @@ class Posts:
         if subject is None:
             return False
         row = subject.row
+        try:
+            applied_hash = digest_of(subject.view(means.look, means.faults))
+            message = subject.post(means.look, means.faults)
+        except Exception as exc:
+            await self._give_up(row.id, exc)
+            return True
         if not means.may_begin(now):
             return True  # too late: the row waits out its lease, and is looked up
-        outcome = await means.channel.post(
-            subject.post(means.look),
-            metadata=means.marks.metadata(row.id, row.shape, row.events),
-            thread_ts=subject.root.ts if subject.root else None,
-            broadcast=row.broadcast,
-            within=means.within,
-        )
+        outcome = await self._post(subject, message)
         means.count("post", word_of(outcome))
         log.info(Line("post", message=row.id, attempt=row.attempt, **brief(outcome)))
-        await self._note(subject, outcome, digest_of(subject.view(means.look)))
+        await self._note(subject, outcome, applied_hash)
         return True
+
+    async def _post(self, subject: Subject, message: Message) -> Outcome:
+        row, means = subject.row, self._means
+        try:
+            return await means.channel.post(
+                message,
+                metadata=means.marks.metadata(row.id, row.shape, row.events),
+                thread_ts=subject.root.ts if subject.root else None,
+                broadcast=row.broadcast,
+                within=means.within,
+            )
+        except Exception as exc:
+            if row.posts >= MOST_FAULTS:
+                await self._give_up(row.id, exc)
+            return Unknown(fault_words(exc))
 
     async def _claim(self, now: datetime) -> Subject | None:
         means, hours = self._means, self._means.look.policy.quiet
         quiet = hours is not None and hours.covers(now)
         while True:
-            async with means.store.begin() as tx:
-                row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet)
-                if row is None:
-                    return None
-                subject = (await subjects(tx, [await merging.take_up(tx, row)]))[0]
-                if not await self._drop(tx, subject, now, at_night=quiet):
-                    return subject
+            left = means.faults.left_alone(now)
+            try:
+                async with means.store.begin() as tx:
+                    row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet, without=left)
+                    if row is None:
+                        return None
+                    if subject := await self._look_up(tx, row, now, at_night=quiet):
+                        return subject
+            except RowFaultError as exc:
+                await self._give_up(exc.row_id, exc.__cause__)
+
+    async def _look_up(self, tx: Tx, row: Row, now: datetime, *, at_night: bool) -> Subject | None:
+        """Return what a claimed row is about; None when it is not posted now.
+
+        Raises:
+            RowFaultError: it cannot be looked up, and is still to be posted.
+        """
+        try:
+            subject = (await subjects(tx, [await merging.take_up(tx, row)]))[0]
+            return None if await self._drop(tx, subject, now, at_night=at_night) else subject
+        except Exception as exc:
+            if is_row_fault(exc):
+                raise RowFaultError(row.id) from exc
+            raise
+
+    async def _give_up(self, message_id: str, exc: BaseException | None) -> None:
+        """Give up a message that cannot be posted, and queue again what it was to show. The others go on."""
+        fault = exc if isinstance(exc, Exception) else RowFaultError(message_id)
+        faults = self._means.faults
+        if faults.is_new(fault, message_id):
+            log.error(Line("message failed, given up", message=message_id, error=fault_words(fault)))
+        try:
+            async with self._means.store.begin() as tx:
+                await queue.fail(tx, message_id, fault_words(fault))
+                await gathering.give_back(tx, message_id)
+        except Exception as refused:
+            if not is_row_fault(refused):
+                raise
+            faults.leave_alone(message_id, self._means.clock())
 
     async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
@@ -70,8 +119,13 @@ class Posts:
                 await asyncio.sleep(pause)
             else:
                 return
-        async with self._means.store.begin() as tx:
-            await self._record(tx, subject, outcome, applied_hash)
+        try:
+            async with self._means.store.begin() as tx:
+                await self._record(tx, subject, outcome, applied_hash)
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
+            self._means.faults.leave_alone(subject.row.id, self._means.clock())
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime, *, at_night: bool) -> bool:
         """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
@@ -123,7 +177,7 @@ class Posts:
             case Refused(error) if row.text_only:
                 log.error(Line("Slack refuses the message, given up", message=row.id, error=error))
                 if await queue.dead(tx, row, Dead.REFUSED, error):
-                    await gathering.give_back(tx, row)
+                    await gathering.give_back(tx, row.id)
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
             case Gone() if subject.root:

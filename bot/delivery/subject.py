@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.blocks.channel import Look, render, text_only
+from bot.blocks.text import masked
+from bot.delivery.faults import Faults
 from bot.episodes import Episode
+from bot.logs import Line
 from bot.outages import Incident
 from bot.outbox import ROWS, URGENT, Dead, Shape, Status, still_true
 from bot.ports import Message
 from bot.store import Tx, memory, queue, rows
+from bot.store.isolation import fault_words, is_row_fault
 from bot.store.queue import Row
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +63,122 @@ class Subject:
             return self.incident is None or self.incident.over_at is not None
         return all(member.state.closed for member in self.members)
 
-    def view(self, look: Look) -> Message:
+    def view(self, look: Look, faults: Faults | None = None) -> Message:
         """Render the row as its members stand, for an edit. It mentions nobody."""
-        return self._render(look, pinging=False)
+        return self._render(look, faults, pinging=False)
 
-    def post(self, look: Look) -> Message:
+    def post(self, look: Look, faults: Faults | None = None) -> Message:
         """Render the row as its members stand, for posting. It may call somebody."""
-        return self._render(look, pinging=True)
+        return self._render(look, faults, pinging=True)
 
-    def _render(self, look: Look, *, pinging: bool) -> Message:
+    def _render(self, look: Look, faults: Faults | None, *, pinging: bool) -> Message:
+        """Render the message. Of many members, a stand-in takes the place of each that cannot be shown.
+
+        Raises:
+            Exception: the message cannot be rendered at all.
+        """
+        try:
+            message = self._rendered(self.members, look, pinging)
+        except Exception:
+            if len(self.members) < 2:
+                raise
+            members = [shown for one in self.members if (shown := self._showable(one, look, faults))]
+            if not members:
+                raise
+            message = self._rendered(members, look, pinging)
+        return text_only(message, look.mention) if self.row.text_only else message
+
+    def _rendered(self, members: Sequence[Episode], look: Look, pinging: bool) -> Message:
         row = self.row
-        message = render(
-            row.shape, row.facts, self.members, self.incident, look, message_id=row.id, pinging=pinging
-        )
-        return text_only(message, look.mention) if row.text_only else message
+        return render(row.shape, row.facts, members, self.incident, look, message_id=row.id, pinging=pinging)
+
+    def _showable(self, member: Episode, look: Look, faults: Faults | None) -> Episode | None:
+        """Return the member if it can be rendered, else what identifies it, else None."""
+        try:
+            self._rendered([member], look, pinging=False)
+        except Exception as exc:
+            if faults and faults.is_new(exc, self.row.id, member.id):
+                account = masked(member.seat)
+                log.error(
+                    Line("account cannot be shown", message=self.row.id, account=account, error=fault_words(exc))
+                )
+        else:
+            return member
+        plain = _stand_in(member)
+        try:
+            self._rendered([plain], look, pinging=False)
+        except Exception:
+            return None
+        return plain
 
 
-async def subjects(tx: Tx, found: Sequence[Row]) -> list[Subject]:
-    """Look up what the rows are about."""
+def _stand_in(member: Episode) -> Episode:
+    """Leave of an episode only its account, its state and its events."""
+    return Episode(
+        id=member.id,
+        seat=member.seat,
+        invite_wx="",
+        expires_at=None,
+        state=member.state,
+        first_seen=member.first_seen,
+        since=member.since,
+        told=member.told,
+    )
+
+
+class UnreadableError(Exception):
+    """Nothing that a message is about can be read."""
+
+
+async def subjects(tx: Tx, found: Sequence[Row], faults: Faults | None = None) -> list[Subject]:
+    """Look up what the rows are about.
+
+    Args:
+        faults: takes the rows that cannot be looked up, and the others are returned; without it they raise.
+    """
+    try:
+        return await _subjects(tx, found)
+    except Exception as exc:
+        if faults is None or not is_row_fault(exc):
+            raise
+    sound = []
+    for row in found:
+        try:
+            async with tx.savepoint():
+                sound += await _subjects(tx, [row])
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
+            if faults.is_new(exc, row.id):
+                log.error(Line("message cannot be updated", message=row.id, error=fault_words(exc)))
+            if row.error != fault_words(exc):
+                await queue.change(tx, row.id, error=fault_words(exc))
+    return sound
+
+
+async def _subjects(tx: Tx, found: Sequence[Row]) -> list[Subject]:
     members = await rows.with_ids(tx, [member for row in found for member in row.members])
     return [
         Subject(
             row,
-            members=tuple(members[member] for member in row.members if member in members),
+            members=_readable(tx, row, members),
             incident=await memory.incident(tx, row.id) if row.shape is Shape.HEALTH else None,
             root=await queue.get(tx, row.root_id) if row.root_id else None,
         )
         for row in found
     ]
+
+
+def _readable(tx: Tx, row: Row, members: Mapping[str, Episode]) -> tuple[Episode, ...]:
+    """Return the members of a row that can be read.
+
+    Raises:
+        UnreadableError: there are members, and none can be read. The message must not look out of date.
+    """
+    readable = tuple(members[member] for member in row.members if member in members)
+    if not readable and any(member in tx.unreadable for member in row.members):
+        raise UnreadableError
+    return readable
 
 
 async def lose_root(tx: Tx, row: Row) -> None:

@@ -122,6 +122,9 @@ class Standing:
             quiet_until=window.ends if window else None,
             refused=waiting.refused,
             unconfirmed=waiting.unconfirmed,
+            failed=waiting.failed,
+            stale=waiting.stale,
+            failing=tuple(recalled.failing),
             snoozed=tuple(
                 Snoozed(one.kf_nick, one.snoozed.until) for one in snoozed if one.snoozed and one.snoozed.until
             ),

@@ -49,6 +49,7 @@ class Dead(StrEnum):
     UNCONFIRMED = "unconfirmed"
     UNTRUE = "no longer true"
     TOLD = "told by another"
+    FAILED = "failed"  # it could not be rendered, or the database refuses what it needs
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ class Waiting:
     oldest: datetime | None = None
     refused: int = 0
     unconfirmed: int = 0
+    failed: int = 0  # could not be rendered, or changed in the database
+    stale: int = 0  # messages in the channel that cannot be kept true
 
 
 async def waiting(tx: Tx, now: datetime) -> Waiting:
@@ -41,7 +43,23 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
         .group_by(message.c.reason)
     )
     by_reason = {row.reason: row.number for row in lost}
-    return Waiting(queued.number, queued.oldest, by_reason.get(Dead.REFUSED, 0), by_reason.get(Dead.UNCONFIRMED, 0))
+    stale = await tx.run(
+        sa.select(sa.func.count()).where(
+            mine,
+            message.c.status == Status.SENT,
+            sa.not_(message.c.settled),
+            sa.not_(message.c.gone),
+            message.c.error.is_not(None),
+        )
+    )
+    return Waiting(
+        queued.number,
+        queued.oldest,
+        refused=by_reason.get(Dead.REFUSED, 0),
+        unconfirmed=by_reason.get(Dead.UNCONFIRMED, 0),
+        failed=by_reason.get(Dead.FAILED, 0),
+        stale=int(stale.scalar_one()),
+    )
 
 
 async def is_any_unsent(tx: Tx) -> bool:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from bot.outbox import LAST, Dead, Draft, Shape, Status
 from bot.store import Tx, queue
-from bot.store.queue import Row, row_of
+from bot.store.queue import Row, rows_of
 from bot.store.tables import message
 
 GATHERED = (Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET)
@@ -79,14 +79,14 @@ async def leave(tx: Tx, row: Row, now: datetime) -> None:
         await queue.finish(tx, row, status=Status.PENDING, broadcast=False, rank=LAST, facts=facts, **untried)
 
 
-async def give_back(tx: Tx, root: Row) -> None:
-    """Slack takes this root in no form: what was left to it tells itself."""
+async def give_back(tx: Tx, root_id: str) -> None:
+    """Queue again what was left to a root that is given up."""
     left = sa.and_(message.c.status == Status.DEAD, message.c.reason == Dead.TOLD)
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, left))
-    for row in map(row_of, found.mappings()):
-        if row.facts.get(LINK, {}).get("root") == root.id:
+    for row in rows_of(tx, found.mappings()):
+        if row.facts.get(LINK, {}).get("root") == root_id:
             await queue.change(tx, row.id, status=Status.PENDING, reason=None)
-            await give_back(tx, row)  # it had taken up others itself
+            await give_back(tx, row.id)  # it had taken up others itself
 
 
 async def should_wait(tx: Tx, row: Row, *, at_night: bool) -> bool:
@@ -129,7 +129,7 @@ async def waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) 
     """The messages of a kind that wait, or are under way, and tell of any of these."""
     waits = message.c.status.in_((Status.PENDING, Status.SENDING))
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, waits, kind))
-    rows = [row_of(one) for one in found.mappings()]
+    rows = rows_of(tx, found.mappings())
     return [row for row in rows if not set(members).isdisjoint(row.members)]
 
 

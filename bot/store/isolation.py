@@ -20,6 +20,14 @@ T = TypeVar("T")
 ROW_CLASSES = ("22", "23", "44", "P0", "54")
 
 
+class RowFaultError(Exception):
+    """One message row cannot be used, because of the exception that is this one's cause."""
+
+    def __init__(self, row_id: str) -> None:
+        super().__init__(row_id)
+        self.row_id = row_id
+
+
 class _RollBackError(Exception):
     """Ends the trial of one key."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from bot.outbox import Dead, Status
 from bot.store import Tx
-from bot.store.queue import AHEAD, Row, dead, finish, get, later, row_of
+from bot.store.queue import AHEAD, Row, dead, finish, get, later, taken
 from bot.store.tables import message
 
 REPEAT_WAIT = timedelta(minutes=5)
@@ -16,10 +17,16 @@ LONGEST_WAIT = timedelta(hours=6)
 LOOKS = 2  # that find nothing, before a message is sent again
 
 
-async def claim(tx: Tx, now: datetime, lease: timedelta) -> Row | None:
+async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> Row | None:
     """Take the unknown outcome that is to be looked up next, if there is one.
 
     The look has a lease and an attempt of its own: whoever is killed during it leaves it to the next.
+
+    Args:
+        without: the ids of messages that are left alone.
+
+    Raises:
+        RowFaultError: the message cannot be taken, and its outcome is still unknown.
     """
     ahead = message.c.started_at > now + AHEAD
     due = sa.and_(
@@ -29,21 +36,19 @@ async def claim(tx: Tx, now: datetime, lease: timedelta) -> Row | None:
     )
     candidate = (
         sa.select(message.c.id, message.c.attempt)
-        .where(message.c.appid == tx.appid, due)
+        .where(message.c.appid == tx.appid, due, message.c.id.not_in(without))
         .order_by(message.c.rank, message.c.created_at, message.c.id)
         .limit(1)
     )
     found = (await tx.run(candidate)).first()
     if found is None:
         return None
-    taken = await tx.run(
+    take = (
         sa.update(message)
         .where(message.c.id == found.id, message.c.attempt == found.attempt, due)
         .values(lease_until=now + lease, attempt=message.c.attempt + 1)
-        .returning(*message.c)
     )
-    claimed = taken.mappings().first()
-    return row_of(claimed) if claimed else None
+    return await taken(tx, found.id, take)
 
 
 async def absent(tx: Tx, row: Row, now: datetime, lease: timedelta) -> bool:

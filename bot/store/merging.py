@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.outbox import Dead, Shape, Status
 from bot.store import Tx, queue
 from bot.store.gathering import CALLS, LINK, WAITS, link_to, waiting
-from bot.store.queue import Row, row_of
+from bot.store.queue import Row, rows_of
 from bot.store.tables import message, told
 
 
@@ -52,7 +52,7 @@ async def _merge(tx: Tx, row: Row, other: Row) -> Row:
     left = {**other.facts, LINK: {"root": row.id, "posts": before}}
     await queue.change(tx, other.id, status=Status.DEAD, reason=Dead.TOLD, facts=left)
     await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
-    for line in map(row_of, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
+    for line in rows_of(tx, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
         await queue.change(tx, line.id, root_id=row.id, facts={**line.facts, "root_posts": before})
         if line.shape is Shape.NAMES:
             await _name_once(tx, line, row)

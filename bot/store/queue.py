@@ -5,7 +5,7 @@ The views of messages that were sent are in `views`, looks at unknown outcomes i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.outbox import Dead, Draft, Shape, Status
-from bot.store import Tx
+from bot.store import Tx, Unreadable
+from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.tables import message, meta
 
 LONGEST_REST = timedelta(days=1)
@@ -47,6 +48,7 @@ class Row:
     text_only: bool
     applied_hash: str | None
     gone: bool
+    error: str | None  # Slack's last word; of a message that was sent: why its view cannot be kept true
 
     @property
     def own_rank(self) -> int:
@@ -119,7 +121,7 @@ async def _waiting_night(tx: Tx, draft: Draft) -> Row | None:
     waiting = sa.select(message).where(
         message.c.appid == tx.appid, message.c.shape == Shape.QUIET, message.c.status == Status.PENDING
     )
-    rows = [row_of(found) for found in (await tx.run(waiting)).mappings()]
+    rows = rows_of(tx, (await tx.run(waiting)).mappings())
     return next((row for row in rows if row.facts["ends"] == draft.facts["ends"]), None)
 
 
@@ -139,9 +141,9 @@ async def _extend(tx: Tx, standing: Row, draft: Draft, events: Sequence[str]) ->
 
 
 async def revive(tx: Tx, ids: Ids) -> None:
-    """What these tell may be true again: what was dropped as untrue gets another chance, names of a digest too."""
+    """Queue again what was dropped as untrue or failed, names of a digest too: its episodes have moved."""
     names = sa.and_(message.c.root_id.in_(ids), message.c.shape == Shape.NAMES)
-    dropped = sa.and_(message.c.status == Status.DEAD, message.c.reason == Dead.UNTRUE)
+    dropped = sa.and_(message.c.status == Status.DEAD, message.c.reason.in_((Dead.UNTRUE, Dead.FAILED)))
     await tx.run(
         sa.update(message)
         .where(sa.or_(message.c.id.in_(ids), names), dropped)
@@ -150,11 +152,22 @@ async def revive(tx: Tx, ids: Ids) -> None:
 
 
 async def claim(
-    tx: Tx, now: datetime, lease: timedelta, gap: timedelta, *, breakthrough_only: bool = False
+    tx: Tx,
+    now: datetime,
+    lease: timedelta,
+    gap: timedelta,
+    *,
+    breakthrough_only: bool = False,
+    without: Collection[str] = (),
 ) -> Row | None:
     """Take the message that is to be posted next, if there is one and the channel is not resting.
 
-    `breakthrough_only`: these are quiet hours.
+    Args:
+        breakthrough_only: these are quiet hours.
+        without: the ids of messages that are left alone.
+
+    Raises:
+        RowFaultError: the message cannot be taken, and is still to be posted.
     """
     root = message.alias("root")
     due = sa.or_(
@@ -166,7 +179,7 @@ async def claim(
     candidate = (
         sa.select(message)
         .outerjoin(root, root.c.id == message.c.root_id)
-        .where(message.c.appid == tx.appid, ready)
+        .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
         .where(sa.or_(message.c.root_id.is_(None), root.c.status.in_((Status.SENT, Status.DEAD))))
         .order_by(message.c.rank, message.c.created_at, message.c.id)
         .limit(1)
@@ -178,7 +191,7 @@ async def claim(
     rested = sa.and_(meta.c.appid == tx.appid, sa.or_(meta.c.next_post_at <= now, far))
     if not (await tx.run(sa.update(meta).where(rested).values(next_post_at=now + gap, rested_at=now))).rowcount:
         return None
-    taken = await tx.run(
+    take = (
         sa.update(message)
         .where(message.c.id == found["id"], message.c.attempt == found["attempt"], ready)
         .values(
@@ -191,10 +204,30 @@ async def claim(
             looks=0,
             look_at=now + lease + lease / LOOK_AFTER,
         )
-        .returning(*message.c)
     )
-    claimed = taken.mappings().first()
-    return row_of(claimed) if claimed else None
+    return await taken(tx, found["id"], take)
+
+
+async def taken(tx: Tx, message_id: str, take: sa.Update) -> Row | None:
+    """Claim one message by an update. None: another process was faster.
+
+    Raises:
+        RowFaultError: the database refuses the update, or this release cannot read the row.
+    """
+    try:
+        claimed = (await tx.run(take.returning(*message.c))).mappings().first()
+        return row_of(claimed) if claimed else None
+    except Exception as exc:
+        if is_row_fault(exc):
+            raise RowFaultError(message_id) from exc
+        raise
+
+
+async def fail(tx: Tx, message_id: str, error: str) -> None:
+    """Give up a message that cannot be rendered or claimed. `/kf status` counts it."""
+    unsent = message.c.status.in_((Status.PENDING, Status.SENDING))
+    values = {"status": Status.DEAD, "reason": Dead.FAILED, "error": error}
+    await tx.run(sa.update(message).where(message.c.id == message_id, unsent).values(**values))
 
 
 async def sent(
@@ -261,6 +294,17 @@ async def _root_posts(tx: Tx, draft: Draft) -> dict[str, int]:
     """How often its root had been tried: sent at a later try, the root has shown this line's news itself."""
     found = await tx.run(sa.select(message.c.posts).where(message.c.id == draft.root_id))
     return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
+
+
+def rows_of(tx: Tx, found: Iterable[sa.RowMapping]) -> list[Row]:
+    """Read message rows. `tx.unreadable` gets those that this release cannot read."""
+    rows = []
+    for one in found:
+        try:
+            rows.append(row_of(one))
+        except (TypeError, ValueError, KeyError) as exc:
+            tx.unreadable[one["id"]] = Unreadable("", exc)
+    return rows
 
 
 def row_of(found: sa.RowMapping) -> Row:

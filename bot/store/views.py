@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from bot.outbox import Shape, Status
 from bot.ports import Past
 from bot.store import Tx, queue
-from bot.store.queue import AHEAD, Ids, Row, row_of
+from bot.store.queue import AHEAD, Ids, Row, rows_of
 from bot.store.tables import message
 
 ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET, Shape.HEALTH)
@@ -29,9 +29,7 @@ async def living(tx: Tx, now: datetime) -> list[Row]:
         sa.not_(message.c.gone),
         _free(now),
     )
-    return [
-        row_of(row) for row in (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings()
-    ]
+    return rows_of(tx, (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings())
 
 
 async def stand(tx: Tx, ids: Ids) -> bool:
