@@ -18,6 +18,7 @@ class FakeAccounts:
     def __init__(self, listed: Iterable[KfAccount] = ()) -> None:
         self.listed = tuple(listed)
         self.unreadable = 0
+        self.unreadable_deadlines: tuple[tuple[str, str], ...] = ()
         self.error: KfError | None = None
         self.reads: list[tuple[float, int]] = []
 
@@ -25,7 +26,7 @@ class FakeAccounts:
         self.reads.append((within, attempts))
         if self.error:
             raise self.error
-        return KfList(tuple(self.listed), self.unreadable)
+        return KfList(tuple(self.listed), self.unreadable, unreadable_deadlines=self.unreadable_deadlines)
 
     async def online_kf_list(self, *, within: float = 10, attempts: int = 3) -> Sequence[OnlineKf]:
         return ()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -12,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.demo.servers import serve_wechat
 from tests.conftest import APPID, VirtualClock
 from tests.wechat import (
     ACCESS_TOKEN,
@@ -45,7 +48,8 @@ from wechat_kf import (
     client,
     protocol,
 )
-from wechat_kf.simulator import Fault, Kind, Simulator
+from wechat_kf.body import MAX_BODY
+from wechat_kf.simulator import Fault, Kind, Mishap, Simulator, bodies
 
 FAN = {"kf_account": "", "kf_nick": "Fan", "kf_id": 2006, "kf_wx": "fan_example"}
 
@@ -307,11 +311,11 @@ async def test_a_cancelled_read_stays_cancelled():
         await reading
 
 
-@pytest.mark.parametrize("size", [client.MAX_BODY, client.MAX_BODY + 1])
+@pytest.mark.parametrize("size", [MAX_BODY, MAX_BODY + 1])
 async def test_an_endless_answer_is_not_swallowed(size):
     body = b'{"kf_list":[]}'.ljust(size)
     kf = kf_client(lambda _: httpx.Response(200, content=body))
-    if size <= client.MAX_BODY:
+    if size <= MAX_BODY:
         assert await kf.kf_list() == KfList(())
         return
     with pytest.raises(ResponseError, match="longer than"):
@@ -475,7 +479,18 @@ async def test_a_refusal_that_lasts_is_reported_and_no_token_forced(simulator: S
     assert paths == [protocol.TOKEN, protocol.KF_LIST, protocol.TOKEN]
 
 
-@pytest.mark.parametrize("kind", [Kind.BOM, Kind.CONTENT_TYPE, Kind.CONTROL, Kind.TEXT_NUMBERS])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.BOM,
+        Kind.CONTENT_TYPE,
+        Kind.CONTROL,
+        Kind.TEXT_NUMBERS,
+        Kind.FLOAT_DEADLINES,
+        Kind.MILLISECOND_DEADLINES,
+        Kind.GZIP,
+    ],
+)
 async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: VirtualClock, kind: Kind):
     expires_at = clock() + timedelta(hours=1)
     simulator.add_account("bo@harbour_tea", "小波")
@@ -494,6 +509,11 @@ async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: 
         (Fault(Kind.HTML, times=None), TransportError),
         (Fault(Kind.TRUNCATED, times=None), ResponseError),
         (Fault(Kind.OTHER_LIST, times=None), ResponseError),
+        (Fault(Kind.DEEP, times=None), ResponseError),
+        (Fault(Kind.HUGE_NUMBERS, times=None), ResponseError),
+        (Fault(Kind.TOO_LONG, times=None), ResponseError),
+        (Fault(Kind.BOMB, times=None), ResponseError),
+        (Fault(Kind.STACKED, times=None), ResponseError),
         (Fault(Kind.ERRCODE, errcode=48001, times=None), SetupError),
     ],
 )
@@ -501,3 +521,48 @@ async def test_faults_come_out_as_the_family(simulator: Simulator, clock: Virtua
     simulator.inject(fault)
     with pytest.raises(expected):
         await simulated(simulator, clock).kf_list()
+
+
+def encoded(body: bytes, encoding: str) -> bytes:
+    """Build a whole HTTP answer."""
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nContent-Encoding: {encoding}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.parametrize("path", [protocol.KF_LIST, protocol.TOKEN])
+@pytest.mark.parametrize("kind", [Kind.BOMB, Kind.STACKED])
+async def test_compressed_bombs_are_refused_before_they_take_memory(path, kind):
+    """Over a real connection: this is where httpx would decode."""
+    body = bodies.bomb() if kind is Kind.BOMB else bodies.stacked_bomb()
+    encoding = Mishap((Fault(kind),)).content_encoding
+    async with (
+        raw_server(encoded(body, encoding)) as address,
+        httpx.AsyncClient(base_url=f"http://{address}") as http,
+    ):
+        source = StableToken(http, APPID, SECRET) if path == protocol.TOKEN else FixedToken(ACCESS_TOKEN)
+        tracemalloc.start()
+        try:
+            with pytest.raises(ResponseError, match=path):
+                await KfClient(http, source).kf_list()
+            assert tracemalloc.get_traced_memory()[1] < 8 * MAX_BODY
+        finally:
+            tracemalloc.stop()
+
+
+async def test_answers_that_drip_end_at_the_bound_of_the_read():
+    simulator = Simulator(APPID, SECRET)
+    simulator.inject(Fault(Kind.DRIP, times=None, seconds=0.02, path=protocol.TOKEN))
+    async with serve_wechat(simulator) as url, httpx.AsyncClient(base_url=url) as http:
+        started = time.monotonic()
+        with pytest.raises(TransportError) as caught:
+            await KfClient(http, StableToken(http, APPID, SECRET)).kf_list(within=0.2)
+        assert caught.value.timed_out
+        assert time.monotonic() - started < 1
+        with pytest.raises(TransportError):
+            await StableToken(http, APPID, SECRET, within=0.1).get()
+
+
+async def test_only_gzip_is_asked_for():
+    wechat = WeChat(answer(kf_list=[]))
+    await kf_client(wechat).kf_list()
+    assert wechat.requests[0].headers["accept-encoding"] == "gzip"

@@ -206,7 +206,19 @@ def test_a_seat_is_keyed_by_the_first_name_it_has(row, key):
         ("", None),
         (None, None),
         ("soon", None),
-        (1795003600000, None),  # milliseconds: a year that no calendar has
+        (1795003600.0, datetime.fromtimestamp(1795003600, UTC)),
+        ("1795003600.0", datetime.fromtimestamp(1795003600, UTC)),
+        ("1.7950036e9", datetime.fromtimestamp(1795003600, UTC)),
+        (1795003600000, datetime.fromtimestamp(1795003600, UTC)),  # milliseconds
+        (1795003600123.0, datetime.fromtimestamp(1795003600, UTC)),
+        (253402300799, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (253402300800, datetime(1978, 1, 11, 21, 31, 40, tzinfo=UTC)),
+        (253402300799999, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (253402300800000, None),
+        (1795003600.5, None),
+        ("NaN", None),
+        ("Infinity", None),
+        ("1e999999999", None),
         (10**30, None),
         ("9" * 5000, None),
         ([], None),
@@ -216,6 +228,45 @@ def test_a_seat_is_keyed_by_the_first_name_it_has(row, key):
 def test_a_deadline_is_unix_seconds_or_not_known(wire, expected):
     (account,) = kf_list_of({"invite_wx": "bo_example", "invite_expire_time": wire}).accounts
     assert account.invitation == Invitation("bo_example", "", expected)
+
+
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        ("soon", "soon"),
+        (-1, "-1"),
+        (1795003600.5, "1795003600.5"),
+        (10**30, "1" + "0" * 30),
+        ("9" * 5000, "9" * protocol.MAX_QUOTED),
+        ({"x": 1}, '{"x": "1"}'),
+        (0, None),
+        ("0", None),
+        ("0.0", None),
+        ("", None),
+        (None, None),
+        ([], None),
+        (1795003600, None),
+    ],
+)
+def test_deadline_that_cannot_be_read_is_reported_with_its_account(wire, expected):
+    listed = kf_list_of({"kf_account": "bo@harbour_tea", "invite_wx": "bo_example", "invite_expire_time": wire})
+    assert listed.unreadable_deadlines == ((("bo@harbour_tea", expected),) if expected else ())
+
+
+def test_list_of_more_rows_than_any_account_has_is_refused():
+    rows = [{}] * (protocol.MAX_ROWS + 1)
+    assert len(protocol.parse_kf_list({"kf_list": rows[1:]}).accounts) == protocol.MAX_ROWS
+    with pytest.raises(ResponseError, match="kf_list has 1001 rows"):
+        protocol.parse_kf_list({"kf_list": rows})
+    with pytest.raises(ResponseError, match="kf_online_list has 1001 rows"):
+        protocol.parse_online_kf_list({"kf_online_list": rows})
+
+
+@pytest.mark.parametrize("errcode", ["9" * 4000, "-" + "9" * 4000, 2**31, "1e30"])
+def test_errcode_beyond_any_code_is_not_quoted_whole(errcode):
+    with pytest.raises(ResponseError, match="errcode is no number") as caught:
+        protocol.parse_body(json.dumps({"errcode": errcode}).encode())
+    assert len(str(caught.value)) < 120
 
 
 @pytest.mark.parametrize("row", [{}, {"invite_wx": "", "invite_expire_time": 0, "invite_status": ""}])

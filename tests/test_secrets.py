@@ -48,7 +48,9 @@ ERRCODES = [
     65400,
     99999,
 ]
-FAILURES = [Kind.DOWN, Kind.OTHER_LIST, Kind.TRUNCATED, Kind.HTML]  # the others are read all the same
+FAILURES = [Kind.DOWN, Kind.OTHER_LIST, Kind.TRUNCATED, Kind.HTML, Kind.STACKED]
+# The others are read, or end as these do.
+
 SLACK_FAULTS = [
     ratelimited(1),
     reply_lost(),
@@ -106,7 +108,9 @@ async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str
     """
     failing = [Fault(kind, times=None) for kind in FAILURES]
     failing += [Fault(Kind.ERRCODE, times=None, errcode=code) for code in ERRCODES]
-    odd = [Fault(kind, times=None, seconds=0.05) for kind in Kind if kind not in (*FAILURES, Kind.ERRCODE)]
+    odd = [
+        Fault(kind, times=None, seconds=0.05) for kind in Kind if kind not in (*FAILURES, Kind.ERRCODE, Kind.DRIP)
+    ]
 
     async def ask_under(fault: Fault) -> str:
         place.wechat.clear_faults()

@@ -364,6 +364,7 @@ async def test_what_is_put_in_is_what_our_client_reads(accounts):
 
 def spoiled(caller: Caller, *kinds: Kind) -> tuple[int, bytes]:
     token = str(caller.token()["access_token"])
+    caller.simulator.invite("bo@harbour_tea", "bo_example", NOW + timedelta(days=1))
     caller.simulator.inject(*(Fault(kind, times=None) for kind in kinds))
     return caller.raw("GET", protocol.KF_LIST, access_token=token)
 
@@ -380,6 +381,16 @@ def spoiled(caller: Caller, *kinds: Kind) -> tuple[int, bytes]:
         (Kind.TEXT_NUMBERS, 200, rb'.*http:\\/\\/.*"kf_id":"2001"'),
         (Kind.CONTENT_TYPE, 200, rb'\{"kf_list":\[\{'),
         (Kind.SLOW, 200, rb'\{"kf_list":\[\{'),
+        (Kind.DRIP, 200, rb'\{"kf_list":\[\{'),
+        (Kind.FLOAT_DEADLINES, 200, rb'.*"invite_expire_time":\d{10}\.0[,}]'),
+        (Kind.MILLISECOND_DEADLINES, 200, rb'.*"invite_expire_time":\d{10}000[,}]'),
+        (Kind.UNREADABLE_DEADLINES, 200, rb'.*"invite_expire_time":"soon"[,}]'),
+        (Kind.HUGE_NUMBERS, 200, rb'.*"kf_id":9{5000}[,}]'),
+        (Kind.DEEP, 200, rb'\{"kf_list":\[{200000}\]'),
+        (Kind.TOO_LONG, 200, rb'\{"kf_list":.*\]\} {2097152}$'),
+        (Kind.GZIP, 200, rb"\x1f\x8b"),
+        (Kind.BOMB, 200, rb"\x1f\x8b.{60000}"),
+        (Kind.STACKED, 200, rb"\x1f\x8b.{100,1000}$"),
     ],
 )
 def test_a_fault_spoils_the_answer(caller: Caller, kind, status, expected):
@@ -431,6 +442,19 @@ def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator:
 )
 def test_an_adapter_learns_what_to_write_into_the_header(kind, content_type):
     assert Mishap((Fault(kind),)).content_type == content_type
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_encoding"),
+    [(Kind.GZIP, "gzip"), (Kind.BOMB, "gzip"), (Kind.STACKED, "gzip, gzip"), (Kind.HTML, ""), (Kind.SLOW, "")],
+)
+def test_adapter_gets_the_encoding_for_the_header(kind, content_encoding):
+    assert Mishap((Fault(kind),)).content_encoding == content_encoding
+
+
+def test_drip_delays_each_byte_and_not_the_answer():
+    mishap = Mishap((Fault(Kind.DRIP, seconds=0.5), Fault(Kind.SLOW, seconds=3)))
+    assert (mishap.drip, mishap.seconds) == (0.5, 3)
 
 
 def test_the_log_tells_each_call_and_masks_what_is_secret(caller: Caller, simulator: Simulator):

@@ -399,3 +399,15 @@ async def test_a_read_without_answer_is_no_reason_to_stop(watcher, wechat, clock
     wechat.come_back()
     clock.forward(seconds=601)
     assert await watcher.tick() is Tick.GOOD
+
+
+async def test_unreadable_deadline_is_logged_once_until_it_changes(watcher, wechat, clock, caplog):
+    logged = []
+    for value in ("soon", "soon", None, "soon", "later"):
+        wechat.unreadable_deadlines = (("bo@harbour_tea", value),) if value else ()
+        caplog.clear()
+        clock.now += POLL * 1.1
+        await watcher.tick()
+        logged.append("deadline not readable" in caplog.text and f"value={value}" in caplog.text)
+        assert "bo@harbour_tea" not in caplog.text
+    assert logged == [True, False, False, True, True]

@@ -88,7 +88,11 @@ def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.1
             raise httpx.ConnectError(f"cannot reach {request.url}", request=request) from None
         if mishap.seconds >= request.extensions["timeout"]["read"]:
             raise httpx.ReadTimeout(f"nothing from {request.url}", request=request)
-        return httpx.Response(status, content=body, headers={"content-type": mishap.content_type})
+        headers = {"content-type": mishap.content_type}
+        if mishap.content_encoding:
+            headers["content-encoding"] = mishap.content_encoding
+        # As a stream: a Response decodes what it is given as content at once.
+        return httpx.Response(status, stream=httpx.ByteStream(body), headers=headers)
 
     return handle
 

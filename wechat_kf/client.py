@@ -7,12 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, cast
 
 import httpx
 
 from wechat_kf import protocol
-from wechat_kf.errors import BusyError, ResponseError, TokenError, TransportError
+from wechat_kf.body import ACCEPT_ENCODING, Body
+from wechat_kf.errors import BusyError, KfError, ResponseError, TokenError, TransportError
 from wechat_kf.models import KfList, OnlineKf
 
 # httpx logs each URL at INFO, and WeChat wants the token in it; the others log headers, or paths, at DEBUG.
@@ -29,7 +30,6 @@ LOGGERS = (
 # httpx's have no common base, and now and then one of the layers below it comes through as it is.
 HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
 
-MAX_BODY = 1 << 20  # bytes; a hundred seats, the most there are, take some 50,000
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and each later attempt
 PROXY_AUTH = 407
 AGAIN_SOON = frozenset({-1, 61450})  # of the busy codes, those that pass within seconds
@@ -129,9 +129,12 @@ async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: b
     Raises:
         TransportError, ResponseError, APIError: no answer, an odd one, a refusal.
     """
+    fault: KfError
     try:
         with unlogged():
             body, date = await _exchange(http, request)
+    except ResponseError as error:
+        fault = ResponseError(f"{request}: {error}")
     except HTTPX_ERRORS as error:
         fault = _fault(request, error, proxied=proxied)
     else:
@@ -147,18 +150,20 @@ async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> tuple
         request.path,
         params=request.query,
         content=request.body,
-        headers={"content-type": "application/json"} if request.body else None,
+        headers={
+            "accept-encoding": ACCEPT_ENCODING,
+            **({"content-type": "application/json"} if request.body else {}),
+        },
         follow_redirects=False,
     ) as response:
         if not response.is_success:
             status = response.status_code
             raise TransportError(f"{request}: HTTP {status}", status=status, proxy=status == PROXY_AUTH)
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise ResponseError(f"{request}: the answer is longer than {MAX_BODY} bytes")
-    return bytes(body), response.headers.get("date", "")
+        body = Body(response.headers.get("content-encoding", ""))
+        # The stream itself: httpx decodes whole chunks, through as many encodings as the header names.
+        async for chunk in cast(httpx.AsyncByteStream, response.stream):
+            body.add(chunk)
+        return body.finish(), response.headers.get("date", "")
 
 
 def _fault(request: protocol.Request, error: Exception, *, proxied: bool) -> TransportError:

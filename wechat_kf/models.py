@@ -43,6 +43,7 @@ class KfList:
     accounts: tuple[KfAccount, ...]
     unreadable: int = 0  # rows that were no JSON objects
     served_at: datetime | None = None  # WeChat's clock as it answered; aware, UTC; None when it did not say
+    unreadable_deadlines: tuple[tuple[str, str], ...] = ()  # the `key` of an account, and the text of its deadline
 
     @property
     def complete(self) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 
 from wechat_kf.errors import APIError, ResponseError, api_error
@@ -17,6 +18,11 @@ KF_LIST = "/cgi-bin/customservice/getkflist"
 ONLINE_KF_LIST = "/cgi-bin/customservice/getonlinekflist"
 TOKEN = "/cgi-bin/stable_token"  # noqa: S105  a path
 
+MAX_ROWS = 1000  # an account has 100 seats at most
+MAX_DIGITS = 400  # of a number
+MAX_ERRCODE = 1 << 31
+MAX_QUOTED = 40  # characters of a value that cannot be read
+LAST_SECOND = 253_402_300_799  # of the year 9999, where `datetime` ends
 MAX_ERRMSG = 1000  # characters; WeChat's own stay below 300
 MIN_SECRET = 8  # characters; anything shorter is no credential, and blotting it out would garble a text
 
@@ -97,7 +103,8 @@ def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
         raise ResponseError(f"no JSON object, {len(body)} bytes: {_excerpt(text, secrets)}")
     # Refusals come with HTTP 200, and a list that was read has no errcode: only this tells them apart.
     errcode = _text(answer.get("errcode")) or "0"
-    if (number := _number(errcode)) is None:
+    number = _number(errcode)
+    if number is None or abs(number) >= MAX_ERRCODE:
         raise ResponseError(f"errcode is no number: {_excerpt(errcode, secrets)}")
     if number != 0:
         raise _refusal(number, redact(_text(answer.get("errmsg")), secrets)[:MAX_ERRMSG])
@@ -111,14 +118,22 @@ def parse_kf_list(answer: Answer, *, served_at: datetime | None = None) -> KfLis
     is no object is counted.
 
     Raises:
-        ResponseError: the answer has no `kf_list`. The vendor's page shows such an answer as its example
-            (`kf_online_list`, which belongs to getonlinekflist); it says nothing about the accounts.
+        ResponseError: the answer has no `kf_list`, or one of more than `MAX_ROWS`. The vendor's page shows an
+            answer without it as its example (`kf_online_list`, which belongs to getonlinekflist); it says nothing
+            about the accounts.
 
     https://developers.weixin.qq.com/doc/service/en/api/customer/servicermanage/api_getkflist
     """
-    rows = _rows(answer, "kf_list")
-    accounts = tuple(_account(row) for row in rows if isinstance(row, dict))
-    return KfList(accounts, unreadable=len(rows) - len(accounts), served_at=served_at)
+    listed = _rows(answer, "kf_list")
+    rows = [row for row in listed if isinstance(row, dict)]
+    accounts = tuple(map(_account, rows))
+    deadlines = ((account.key, _unreadable_deadline(row)) for account, row in zip(accounts, rows, strict=True))
+    return KfList(
+        accounts,
+        unreadable=len(listed) - len(rows),
+        served_at=served_at,
+        unreadable_deadlines=tuple((key, text) for key, text in deadlines if text),
+    )
 
 
 def parse_online_kf_list(answer: Answer) -> tuple[OnlineKf, ...]:
@@ -194,6 +209,8 @@ def _rows(answer: Answer, name: str) -> list[object]:
     rows = answer.get(name)
     if not isinstance(rows, list):
         raise ResponseError(f"the answer has no {name}, but {', '.join(map(repr, answer))[:60] or 'nothing'}")
+    if len(rows) > MAX_ROWS:
+        raise ResponseError(f"{name} has {len(rows)} rows")
     return rows
 
 
@@ -238,10 +255,14 @@ def _text(value: object) -> str:
 
 
 def _number(text: str) -> int | None:
+    """Read a whole number, also one written as a float (`1700000000.0`); None for anything else."""
     try:
-        return int(text)
-    except ValueError:
+        number = Decimal(text if len(text) <= MAX_DIGITS else "")
+    except InvalidOperation:
         return None
+    if not number.is_finite() or number.adjusted() > MAX_DIGITS or number != number.to_integral_value():
+        return None
+    return int(number)
 
 
 def http_date(text: str) -> datetime | None:
@@ -255,11 +276,16 @@ def http_date(text: str) -> datetime | None:
 
 
 def _moment(text: str) -> datetime | None:
-    """Unix seconds as an aware UTC datetime; None for 0 and for whatever is no moment."""
-    seconds = _number(text)
-    if seconds is None or seconds <= 0:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+    """Read Unix seconds, or milliseconds, as an aware UTC datetime; None for 0 and for anything else.
+
+    A number of seconds beyond the year 9999 is one of milliseconds.
+    """
+    number = _number(text) or 0
+    seconds = number // 1000 if number > LAST_SECOND else number
+    return datetime.fromtimestamp(seconds, UTC) if 0 < seconds <= LAST_SECOND else None
+
+
+def _unreadable_deadline(row: Answer) -> str:
+    """Return the text of a deadline that is there and cannot be read, cut; "" if there is none."""
+    text = _text(row.get("invite_expire_time"))
+    return "" if _moment(text) or _number(text or "0") == 0 else text[:MAX_QUOTED]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from email.utils import format_datetime
 
 import aiohttp
@@ -65,8 +65,25 @@ def wechat_application(simulator: Simulator, clock: Clock) -> web.Application:
             return hang_up(request)
         # The bot compares WeChat's clock with its own.
         headers = {"Content-Type": mishap.content_type, "Date": format_datetime(now, usegmt=True)}
+        if mishap.content_encoding:
+            headers["Content-Encoding"] = mishap.content_encoding
+        if mishap.drip:
+            return await _drip(request, status, said, headers, mishap.drip)
         return web.Response(status=status, body=said, headers=headers)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     return app
+
+
+async def _drip(
+    request: web.Request, status: int, body: bytes, headers: Mapping[str, str], seconds: float
+) -> web.StreamResponse:
+    """Send a body byte by byte, for as long as the client listens."""
+    response = web.StreamResponse(status=status, headers=headers)
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        for byte in body:
+            await asyncio.sleep(seconds)
+            await response.write(bytes([byte]))
+    return response

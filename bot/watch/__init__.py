@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
+from bot.blocks.text import masked
 from bot.ledger import Ledger
 from bot.logs import Line, why
 from bot.ports import Accounts, Clock, Count, Past, uncounted
@@ -59,6 +60,7 @@ class Watcher:
         self._clock = clock
         self._jitter = jitter
         self._count = count
+        self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
         self._evaluation = Evaluation(ledger, poll, clock)
 
     async def make_due(self) -> None:
@@ -102,8 +104,16 @@ class Watcher:
                 await memory.poll_at(tx, max(soon, self._recovery.rest_until or soon))
             return Tick.WAITS
         log.info(Line("look", outcome="good", accounts=len(listed.accounts)))
+        self._report_deadlines(listed)
         await self._take(listed, began, past)
         return Tick.GOOD
+
+    def _report_deadlines(self, listed: KfList) -> None:
+        """Log each deadline that cannot be read, once for as long as WeChat repeats it."""
+        deadlines = frozenset(listed.unreadable_deadlines)
+        for key, text in sorted(deadlines - self._unreadable_deadlines):
+            log.warning(Line("deadline not readable", account=masked(key), value=text))
+        self._unreadable_deadlines = deadlines
 
     async def _timers(self, *, ask: bool) -> None:
         """Tell the leads and deadlines that have passed, after a look at WeChat if the last one is old."""

@@ -5,7 +5,9 @@ An adapter asks for the mishap of a request, waits as it says, and passes the re
     mishap = simulator.next_mishap(path)
     await sleep(mishap.seconds)
     status, body = simulator.answer(method, path, query, body, now, client_ip, mishap=mishap)
-    reply(status, body, mishap.content_type)    # or drop the connection on ConnectionError
+    reply(status, body, mishap.content_type, mishap.content_encoding)    # or hang up on ConnectionError
+
+Each byte of the body waits for `mishap.drip` seconds.
 """
 
 from wechat_kf.simulator.api import Call, Simulator

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+
+from wechat_kf.simulator import bodies
 
 JSON = "application/json; encoding=utf-8"
 HTML_PAGE = (
@@ -25,7 +28,17 @@ class Kind(StrEnum):
     TRUNCATED = "truncated"  # JSON that stops in the middle
     BOM = "bom"
     CONTENT_TYPE = "content_type"  # JSON labelled as text
+    FLOAT_DEADLINES = "float_deadlines"  # 1795003600.0
+    MILLISECOND_DEADLINES = "millisecond_deadlines"
+    UNREADABLE_DEADLINES = "unreadable_deadlines"  # a word
+    HUGE_NUMBERS = "huge_numbers"  # of thousands of digits
+    DEEP = "deep"  # lists in lists, 200,000 of them
+    TOO_LONG = "too_long"  # 2 MB of blanks after the answer
     HTML = "html"  # an error page of something in between, HTTP 502
+    GZIP = "gzip"  # compressed, as a client may ask for
+    BOMB = "bomb"  # 65 kB of gzip that hold 64 MB
+    STACKED = "stacked"  # the same compressed twice, `Content-Encoding: gzip, gzip`
+    DRIP = "drip"  # one byte each `seconds`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,19 @@ class Mishap:
     @property
     def seconds(self) -> float:
         """How long an adapter waits before it answers."""
-        return sum(fault.seconds for fault in self.faults)
+        return sum(fault.seconds for fault in self.faults if fault.kind is not Kind.DRIP)
+
+    @property
+    def drip(self) -> float:
+        """How long an adapter waits before each byte of the body; 0 to send it at once."""
+        return max((fault.seconds for fault in self.faults if fault.kind is Kind.DRIP), default=0)
+
+    @property
+    def content_encoding(self) -> str:
+        """What an adapter writes into the header; "" to leave it out."""
+        if Kind.STACKED in self.kinds:
+            return "gzip, gzip"
+        return "gzip" if {Kind.GZIP, Kind.BOMB} & self.kinds else ""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -122,6 +147,24 @@ def _spoil(kind: Kind, status: int, body: bytes) -> tuple[int, bytes]:
             return status, body.replace(b'"kf_list"', b'"kf_online_list"')
         case Kind.EMPTY | Kind.TEXT_NUMBERS:
             return status, _rewritten(kind, body)
+        case Kind.FLOAT_DEADLINES:
+            return status, bodies.float_deadlines(body)
+        case Kind.MILLISECOND_DEADLINES:
+            return status, bodies.millisecond_deadlines(body)
+        case Kind.UNREADABLE_DEADLINES:
+            return status, bodies.unreadable_deadlines(body)
+        case Kind.HUGE_NUMBERS:
+            return status, bodies.huge_numbers(body)
+        case Kind.DEEP:
+            return status, bodies.deep()
+        case Kind.TOO_LONG:
+            return status, bodies.too_long(body)
+        case Kind.GZIP:
+            return status, gzip.compress(body)
+        case Kind.BOMB:
+            return status, bodies.bomb()
+        case Kind.STACKED:
+            return status, bodies.stacked_bomb()
         case _:
             return status, body
 
