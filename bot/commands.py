@@ -21,11 +21,13 @@ from bot.blocks.reading import Reading
 from bot.blocks.remembered import remembered
 from bot.blocks.replies import Suggestion
 from bot.blocks.report import report
+from bot.blocks.stand_ins import with_stand_ins
 from bot.blocks.status import Status
+from bot.blocks.text import masked
 from bot.blocks.troubles import trouble
 from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode
 from bot.grammar import Find, Help, Known, List, Overview, Request, Show, Unknown
-from bot.logs import Line, why
+from bot.logs import Line, fault_words, why
 from bot.ports import Accounts, Clock, Message
 from bot.sharing import Shared
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf
@@ -70,11 +72,16 @@ class Answers:
         self._spoken = spoken
         self._on_good_read = on_good_read
         self._readings = Shared(self._read, GOOD_FOR, elapsed)
+        self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
+        self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
     async def answer(self, request: Request) -> Message:
-        """Say what was asked for; what WeChat refuses is said as well, and never raised."""
+        """Answer a request; refusals of WeChat are answered as well, and never raised.
+
+        If an account cannot be rendered, the answer is made again with a stand-in for it.
+        """
         with times.spoken_in(self._spoken):
-            return await self._answer(request)
+            return await self._contained(lambda: self._answer(request))
 
     async def about(self, episode: Episode, channel: str) -> Message:
         """Details of an alert's account: as WeChat tells it, else as the bot last knew it.
@@ -83,10 +90,24 @@ class Answers:
         """
         with times.spoken_in(self._spoken):
             try:
-                return await self._show(values.handle(episode.seat), lambda _: remembered(episode, channel, None))
+                handle = values.handle(episode.seat)
+                return await self._contained(
+                    lambda: self._show(handle, lambda _: remembered(episode, channel, None))
+                )
             except KfError as error:
                 log.warning(Line("WeChat could not be read", **why(error)))
                 return remembered(episode, channel, trouble(error))
+
+    async def _contained(self, answer: Callable[[], Awaitable[Message]]) -> Message:
+        try:
+            return await answer()
+        except KfError:
+            raise
+        except Exception:
+            if self._checks_rows:
+                raise
+            self._checks_rows = True
+            return await answer()
 
     async def _answer(self, request: Request) -> Message:
         match request:
@@ -129,7 +150,7 @@ class Answers:
         reading = await self._reading()
         hits = search.find(reading.rows, text)
         if len(hits) == 1:
-            return details(reading, hits[0], await self._online(), await self._story(hits[0].account))
+            return details(reading, hits[0], await self._online(), await self._history(hits[0].account))
         return found(reading, hits, text, page) if hits else not_found(reading, text)
 
     @staticmethod
@@ -145,19 +166,39 @@ class Answers:
             row = search.pick(reading.rows, text)
             if row is None:
                 return otherwise(reading)
-            return details(reading, row, await online, await self._story(row.account))
+            return details(reading, row, await online, await self._history(row.account))
         finally:
             online.cancel()
 
     async def _reading(self) -> Reading:
         (reading, again), owned = await asyncio.gather(self._readings.get(), self._owned())
-        return replace(reading, again=again).with_owners(owned, self._policy)
+        reading = replace(reading, again=again).with_owners(owned, self._policy)
+        if self._checks_rows:
+            reading = with_stand_ins(reading)
+        self._note_faults(reading)
+        return reading
+
+    def _note_faults(self, reading: Reading) -> None:
+        """Log each account that cannot be shown once, while it lasts."""
+        faults = {row.account.key: fault_words(row.fault) for row in reading.rows if row.fault}
+        for key, words in faults.items() - self._faults.items():
+            log.error(Line("account cannot be shown", account=masked(key), error=words))
+        self._faults = faults
+        self._checks_rows = self._checks_rows and bool(faults)
 
     async def _read(self) -> Reading:
         listing: KfList = await self._accounts.kf_list()
         reading = Reading.of(listing, self._now(), self._leads)
         self._on_good_read()
         return reading
+
+    async def _history(self, account: KfAccount) -> str:
+        """Return the history of an invitation; "" when it cannot be shown."""
+        try:
+            return await self._story(account)
+        except Exception as exc:
+            log.error(Line("account cannot be shown", account=masked(account.key), error=fault_words(exc)))
+            return ""
 
     async def _online(self) -> Sequence[OnlineKf] | None:
         """Who is online; None when that is not known in time."""

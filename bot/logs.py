@@ -8,10 +8,12 @@ import logging
 import re
 import secrets
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from wechat_kf import APIError, KfError
@@ -76,6 +78,18 @@ def why(error: KfError) -> dict[str, Any]:
     if isinstance(error, APIError):
         return {"error": type(error).__name__, "errcode": error.errcode, "rid": error.rid, "errmsg": error.errmsg}
     return {"error": str(error)}
+
+
+def fault_words(exc: Exception) -> str:
+    """Describe an exception without the values that it quotes: they may be names and WeChat IDs.
+
+    A database error is named by its driver's class, SQLSTATE and constraint; others by the line that raised.
+    """
+    if (cause := getattr(exc, "orig", None)) is not None:
+        constraint = getattr(getattr(cause, "diag", None), "constraint_name", None)
+        return " ".join(filter(None, [type(cause).__name__, getattr(cause, "sqlstate", None), constraint]))
+    frames = traceback.extract_tb(exc.__traceback__)
+    return type(exc).__name__ + (f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "")
 
 
 class OneLine(logging.Formatter):

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
-from bot.ports import Later
+from bot.blocks.status import Status
+from bot.commands import Answers
+from bot.demo import blockkit
+from bot.grammar import parse
+from bot.ports import Later, Message
 from bot.store import Store, figures, memory
 from bot.store.tables import episode, message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
-from tests.conftest import VirtualClock
+from tests.conftest import NOW, VirtualClock
+from tests.fakes import FakeAccounts
+from tests.samples import LEADS
+from wechat_kf import KfAccount
 
 HOUR = timedelta(hours=1)
 
@@ -315,6 +323,104 @@ async def test_unreadable_episode_does_not_stop_the_edits_of_others(bot, store, 
     after = [bot.slack.text_now(posted.ts) for posted in bot.slack.posted[:2]]
     assert [text.split(" (")[0] for text in sorted(set(after) - set(before))] == ["Bound: Bo"]
     assert await counted(store, bot) == (0, 1)
+
+
+# Answers
+
+
+class Told:
+    """Answers of `/kf` about three accounts, one of them "Bad"."""
+
+    def __init__(self, *accounts: KfAccount) -> None:
+        self.wechat = FakeAccounts(accounts or (rejected("bad"), rejected("bo"), bound("dee")))
+        self.answers = Answers(
+            self.wechat,
+            now=lambda: NOW,
+            leads=LEADS,
+            status=nothing,
+            story=no_story,
+            owned=nobody,
+            elapsed=lambda: 0.0,
+        )
+
+    async def to(self, text: str) -> Message:
+        message = await self.answers.answer(parse(text))
+        assert blockkit.problems({"text": message.text, "blocks": list(message.blocks)}) == []
+        return message
+
+
+async def nothing() -> Status:
+    return Status("1.0.0")
+
+
+async def no_story(account: KfAccount) -> str:
+    return ""
+
+
+async def nobody() -> tuple[()]:
+    return ()
+
+
+RENDERED = [
+    "bot.blocks.reading.seen",
+    "bot.blocks.reading._place",
+    "bot.blocks.rows._head",
+    "bot.blocks.rows._facts",
+    "bot.blocks.rows.label_of",
+    "bot.blocks.rows.account",
+]
+
+
+@pytest.mark.parametrize("place", RENDERED)
+@pytest.mark.parametrize("text", ["", "list", "attention", "find bo"])
+async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch, caplog, place, text):
+    inject(monkeypatch, place)
+    told = Told()
+    for _ in range(3):
+        message = await told.to(text)
+        assert "Bo" in message.text
+    if text != "find bo":
+        assert "*(no name)* · cannot be shown" in str(message.blocks)
+        assert "bad@harbour_tea" in str(message.blocks)
+        assert len(logged(caplog, "account cannot be shown account=ba•••ea")) == 1
+    assert "bad_example" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "place", ["bot.blocks.search._words", "bot.blocks.details._facts", "bot.blocks.reading.seen"]
+)
+@pytest.mark.parametrize("text", ["show bad", "find bad", "show bad@harbour_tea"])
+async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, place, text):
+    inject(monkeypatch, place)
+    message = await Told().to(text)
+    assert message.text.startswith("bad@harbour_tea cannot be shown.")
+
+
+async def test_account_is_shown_again_when_it_can_be(monkeypatch):
+    told = Told()
+    with monkeypatch.context() as patch:
+        inject(patch, "bot.blocks.rows._facts")
+        assert "cannot be shown" in str((await told.to("list")).blocks)
+    assert "cannot be shown" not in str((await told.to("list")).blocks)
+
+
+async def test_history_that_cannot_be_shown_is_left_out(caplog):
+    told = Told()
+
+    async def faulty(account: KfAccount) -> str:
+        raise ZeroDivisionError("bad_example")
+
+    told.answers._story = faulty
+    assert (await told.to("show bo")).text.startswith("Rejected: Bo")
+    assert len(logged(caplog, "account cannot be shown")) == 1
+
+
+async def test_deadline_in_the_last_hours_of_the_calendar_is_listed(monkeypatch):
+    last = datetime.max.replace(tzinfo=UTC) - NOW
+    told = Told(invited("bad", expires_in=last), rejected("bo"))
+    told.answers._spoken = ZoneInfo("Asia/Shanghai")
+    for text in ("", "list", "show bad"):
+        assert "cannot be shown" not in str((await told.to(text)).blocks)
 
 
 def inject(monkeypatch: pytest.MonkeyPatch, place: str, about: str = "'Bad'") -> None:

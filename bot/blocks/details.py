@@ -27,6 +27,8 @@ def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story
         story: what became of its invitation so far, in mrkdwn, if that is known.
     """
     account = row.account
+    if row.fault:
+        return _cannot_be_shown(reading, row)
     sentence, advice = _sentence(row), NEXT.get(row.seen, "")
     now_online = "" if online is None else _online(account, online)
     blocks = [
@@ -40,6 +42,18 @@ def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story
         rows.source(reading, "only you see this, with whole WeChat IDs"),
     ]
     return Message(f"{_spoken(row, now_online)} {rows.spoken_source(reading)}", blocks)
+
+
+def _cannot_be_shown(reading: Reading, row: Row) -> Message:
+    """Name the account of a stand-in."""
+    name, step = escape(_account(row.account)), "Look in the WeChat console; the log has the reason."
+    refresh = kit.refresh(values.show(values.handle(row.account.key)))
+    blocks = [
+        kit.section(f"*{name} cannot be shown.*\n{step}"),
+        kit.actions(refresh, kit.console()),
+        rows.source(reading),
+    ]
+    return Message(f"{name} cannot be shown. {step} {rows.spoken_source(reading)}", blocks)
 
 
 def _sentence(row: Row) -> str:

@@ -23,6 +23,22 @@ class Row:
     account: KfAccount
     seen: Seen
     owner: Hand | None = None  # who acknowledged the invitation, or snoozed it `until` a moment
+    fault: Exception | None = None  # set on a stand-in: why the account cannot be shown
+
+    @classmethod
+    def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> Row:
+        """Read one account; a stand-in if that fails."""
+        try:
+            row = cls(account, seen(account, at, leads))
+            _place(row, at, min(leads))
+        except Exception as exc:
+            return cls.stand_in(account, exc)
+        return row
+
+    @classmethod
+    def stand_in(cls, account: KfAccount, fault: Exception) -> Row:
+        """Name an account that cannot be shown, and show nothing else of it."""
+        return cls(KfAccount(kf_account=account.key, kf_nick="", kf_id=""), Seen.UNKNOWN, fault=fault)
 
     @property
     def deadline(self) -> datetime | None:
@@ -50,7 +66,7 @@ class Reading:
     @classmethod
     def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:
         smallest_lead = min(leads)
-        rows = (Row(account, seen(account, at, leads)) for account in listing.accounts)
+        rows = (Row.of(account, at, leads) for account in listing.accounts)
         ordered = sorted(rows, key=lambda row: _place(row, at, smallest_lead))
         return cls(tuple(ordered), at, smallest_lead, listing.unreadable)
 

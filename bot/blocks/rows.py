@@ -32,6 +32,8 @@ def one_line(rows: Sequence[Row], now: datetime) -> list[Block]:
 def state_words(row: Row, now: datetime) -> str:
     """The state of an account with its time, in mrkdwn: `expires in 41 min, 9:53 AM`."""
     deadline = row.deadline
+    if row.fault:
+        return "cannot be shown"
     if row.seen is Seen.UNKNOWN and row.account.invitation:
         return f"unknown “{mrkdwn(row.account.invitation.status, STATUS_WORD)}”"
     if row.seen is Seen.WAITING and deadline is None:
@@ -92,6 +94,8 @@ def _facts(row: Row) -> list[str]:
     else:
         invited = id_of(row.invite_wx)
         fact = invited and f"invited {invited}"
+    if row.fault:
+        fact = "the log has the reason"
     facts = [escape(part) for part in (account(row), fact) if part]
     return [*facts, f"{kit.PERSON} {_owned(row.owner, EDITED)}"] if row.owner else facts
 

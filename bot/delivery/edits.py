@@ -9,10 +9,10 @@ from typing import Any
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
-from bot.logs import Line
+from bot.logs import Line, fault_words
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent
 from bot.store import memory, views
-from bot.store.isolation import fault_words, is_row_fault
+from bot.store.isolation import is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.store.isolation import fault_words
+from bot.logs import fault_words
 
 PAUSE = timedelta(minutes=5)  # before a message that the database refuses to change is tried again
 MOST = 1000  # faults that are remembered, so that they are not logged again

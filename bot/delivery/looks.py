@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, lose_root, subjects
-from bot.logs import Line
+from bot.logs import Line, fault_words
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
 from bot.store import Tx, looking, queue, views
-from bot.store.isolation import RowFaultError, fault_words, is_row_fault
+from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
-from bot.logs import Line
+from bot.logs import Line, fault_words
 from bot.outbox import LATE, Dead, Shape, Status
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
 from bot.store import StoreError, Tx, gathering, memory, merging, queue, views
-from bot.store.isolation import RowFaultError, fault_words, is_row_fault
+from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ from bot.blocks.channel import Look, render, text_only
 from bot.blocks.text import masked
 from bot.delivery.faults import Faults
 from bot.episodes import Episode
-from bot.logs import Line
+from bot.logs import Line, fault_words
 from bot.outages import Incident
 from bot.outbox import ROWS, URGENT, Dead, Shape, Status, still_true
 from bot.ports import Message
 from bot.store import Tx, memory, queue, rows
-from bot.store.isolation import fault_words, is_row_fault
+from bot.store.isolation import is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)

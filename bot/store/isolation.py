@@ -5,9 +5,7 @@ One row that the database refuses, or that the code cannot handle, must not stop
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
@@ -92,13 +90,3 @@ def is_row_fault(exc: Exception) -> bool:
         sqlstate = getattr(exc.orig, "sqlstate", None)
         return sqlstate[:2] in ROW_CLASSES if sqlstate else isinstance(exc, DataError | IntegrityError)
     return not isinstance(exc, SQLAlchemyError | OSError)  # the rest is raised by the code that handles the row
-
-
-def fault_words(exc: Exception) -> str:
-    """Describe an exception without the values that it quotes: they may be names and WeChat IDs."""
-    if isinstance(exc, DBAPIError):
-        sqlstate = getattr(exc.orig, "sqlstate", None)
-        constraint = getattr(getattr(exc.orig, "diag", None), "constraint_name", None)
-        return " ".join(filter(None, [type(exc.orig).__name__, sqlstate, constraint]))
-    frames = traceback.extract_tb(exc.__traceback__)
-    return type(exc).__name__ + (f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "")

@@ -13,13 +13,13 @@ from bot.deadlines import advance
 from bot.episodes import Change, Episode, Seen, seen
 from bot.invitations import observe, strangers
 from bot.ledger import Ledger
-from bot.logs import Line
+from bot.logs import Line, fault_words
 from bot.outages import Incident
 from bot.outbox import LAST, Draft, FirstLook, Shape
 from bot.ports import Clock, Past
 from bot.recovery import remember
 from bot.store import Tx, memory, rows, views
-from bot.store.isolation import fault_words, isolated
+from bot.store.isolation import isolated
 from bot.store.memory import FailingRow, Memory
 from wechat_kf import KfAccount, KfError, KfList
 

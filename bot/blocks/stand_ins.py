@@ -1,0 +1,35 @@
+"""Stand-ins for accounts that cannot be rendered, so that a list shows the others, and names these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.blocks import rows, search
+from bot.blocks.accounts import accounts
+from bot.blocks.details import details
+from bot.blocks.found import found
+from bot.blocks.overview import overview
+from bot.blocks.reading import Reading, Row
+
+
+def with_stand_ins(reading: Reading) -> Reading:
+    """Replace each row that cannot be rendered alone. Too slow for every answer: for those that have failed."""
+    return replace(reading, rows=tuple(_checked(row, reading) for row in reading.rows))
+
+
+def _checked(row: Row, reading: Reading) -> Row:
+    alone = replace(reading, rows=(row,))
+    try:
+        rows.one_line([row], reading.at)
+        for shown in (
+            overview(alone),
+            accounts(alone, (), 1),
+            found(alone, [row], "", 1),
+            details(alone, row, None),
+        ):
+            str(shown)
+        search.find([row], "@")
+        search.nearest([row], "@")
+    except Exception as exc:
+        return Row.stand_in(row.account, exc)
+    return row
