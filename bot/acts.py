@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,10 +11,14 @@ from zoneinfo import ZoneInfo
 from bot.episodes import Change, Episode, Hand
 from bot.hands import Deed, Snooze, acknowledge, snooze, unacknowledge, unsnooze
 from bot.ledger import Ledger
+from bot.logs import Line, fault_words
 from bot.outbox import Shape
 from bot.outbox.planning import by_hand
 from bot.ports import Click, Clock
 from bot.store import Store, Tx, memory, queue, rows, views
+from bot.store.isolation import isolated
+
+log = logging.getLogger(__name__)
 
 # A value of ours: `v1:EPISODE`, `v1:batch:MESSAGE`, and last what is chosen, or undone.
 _VALUE = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<choice>[0-9a-z]{1,10}))?", re.ASCII)
@@ -79,9 +84,7 @@ class Acts:
             hand = self._hand(order, click)
             found = await self._members(tx, order)
             changes = [Change(before, after) for before in found if (after := self._act(order, before, hand))]
-            changed = tuple(change.after for change in changes)
-            if changed:
-                await self._write(tx, order, changes, hand)
+            changed = await self._write_each(tx, order, changes, hand)
             shown = await views.stand(tx, [order.id] if order.batch else rows.roots_of([order.id]))
         return Done(changed, tuple(found), shown)
 
@@ -109,6 +112,28 @@ class Acts:
                 return unacknowledge(episode, batch=hand.batch)
             case Deed.UNSNOOZED:
                 return unsnooze(episode)
+
+    async def _write_each(self, tx: Tx, order: Order, changes: Sequence[Change], hand: Hand) -> tuple[Episode, ...]:
+        """Write down the changes that the database takes, and return what became of these episodes.
+
+        Raises:
+            Exception: it takes none.
+        """
+
+        async def write(ids: Sequence[str]) -> Sequence[Change]:
+            these = [change for change in changes if change.after.id in ids]
+            async with tx.savepoint():
+                await self._write(tx, order, these, hand)
+            return these
+
+        if not changes:
+            return ()
+        written, refused = await isolated(tx, [change.after.id for change in changes], write)
+        for episode_id, exc in refused.items():
+            log.warning(Line("a click was not carried out", episode=episode_id, error=fault_words(exc)))
+        if not written:
+            raise next(iter(refused.values()))
+        return tuple(change.after for these in written for change in these)
 
     async def _write(self, tx: Tx, order: Order, changes: Sequence[Change], hand: Hand) -> None:
         """Write down what a person did, and say so in the thread. What the clock has to say now, a tick says."""

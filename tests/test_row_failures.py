@@ -325,6 +325,19 @@ async def test_unreadable_episode_does_not_stop_the_edits_of_others(bot, store, 
     assert await counted(store, bot) == (0, 1)
 
 
+async def test_refused_row_of_a_digest_does_not_stop_the_acknowledgement_of_the_others(bot, store, caplog):
+    names = ["bad", *(f"kf{number}" for number in range(6))]
+    await bot.reads(*map(invited, names))
+    await bot.reads(*map(rejected, names))
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
+    digest = next(row["id"] for row in await bot.rows() if row["shape"] == "digest")
+    done = await bot.clicks("alert.ack", f"v1:batch:{digest}")
+    assert sorted(one.kf_nick for one in done.changed) == [f"Kf{number}" for number in range(6)]
+    assert len(logged(caplog, "a click was not carried out")) == 1
+    with pytest.raises(sa.exc.SQLAlchemyError):
+        await bot.clicks("alert.ack", f"v1:{await bot.episode_id('bad')}")
+
+
 # Answers
 
 
