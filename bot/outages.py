@@ -94,6 +94,9 @@ def _incident(last: Incident | None, error: KfError, failed: int, now: datetime,
     cause = _cause(error)
     if cause is Cause.SOURCE_DOWN and (failed < FAILED_READS or (last and not last.over_at)):
         return last
+    # One of WeChat's nodes may refuse a good token for some minutes.
+    if isinstance(error, TokenError) and failed < FAILED_READS:
+        return last
     if last and (last.over_at is None or _returns(last, cause, now)):
         # What is told stands already; it says the newest.
         return replace(last, cause=cause, fault=Fault.of(error), over_at=None)
@@ -187,7 +190,6 @@ def wait_after_failure(error: KfError, failed_reads: int, poll: timedelta, now: 
 def _cause(error: KfError) -> Cause:
     if isinstance(error, QuotaError):
         return Cause.QUOTA
-    # A token that stays refused after one renewal means a wrong AppSecret.
     if isinstance(error, SetupError | TokenError):
         return Cause.CONFIG_PROBLEM
     return Cause.SOURCE_DOWN

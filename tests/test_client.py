@@ -476,7 +476,34 @@ async def test_a_refusal_that_lasts_is_reported_and_no_token_forced(simulator: S
         await simulated(simulator, clock).kf_list()
     assert caught.value.rid
     paths = [call.path for call in simulator.log]
-    assert paths == [protocol.TOKEN, protocol.KF_LIST, protocol.TOKEN]
+    # Twice the same token: once more, a second later, and no further.
+    assert paths == [protocol.TOKEN, protocol.KF_LIST, protocol.TOKEN, protocol.TOKEN, protocol.KF_LIST]
+
+
+async def test_token_of_a_stale_node_is_used_again_after_a_second(simulator: Simulator, clock: VirtualClock):
+    pauses = Pauses()
+    simulator.inject(Fault(Kind.ERRCODE, errcode=40001, path=protocol.KF_LIST))
+    assert len((await simulated(simulator, clock, pauses=pauses).kf_list()).accounts) == 1
+    assert pauses.seconds == [1]
+    assert len(simulator.tokens.issued) == 1
+
+
+async def test_token_that_expired_early_is_replaced_without_a_pause(simulator: Simulator, clock: VirtualClock):
+    pauses, kf = Pauses(), None
+    kf = simulated(simulator, clock, pauses=pauses)
+    await kf.kf_list()
+    simulator.tokens.expire()
+    assert len((await kf.kf_list()).accounts) == 1
+    assert [call.errcode for call in simulator.log if call.errcode] == [42001]
+    assert (pauses.seconds, len(simulator.tokens.issued)) == ([], 2)
+
+
+async def test_pause_for_a_stale_node_is_skipped_at_the_bound(simulator: Simulator, clock: VirtualClock):
+    pauses = Pauses()
+    simulator.inject(Fault(Kind.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
+    with pytest.raises(TokenError):
+        await simulated(simulator, clock, pauses=pauses).kf_list(within=0.9)
+    assert pauses.seconds == []
 
 
 @pytest.mark.parametrize(

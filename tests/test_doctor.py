@@ -336,7 +336,7 @@ PLANTED = [
         "a token that is given and refused",
         "WeChat token",
         "errcode 40001",
-        "AppSecret is wrong",
+        "Wait ten minutes. If it stays, check whether another system renews",
         plant=refuses(40001, protocol.KF_LIST),
     ),
     Planted(

@@ -25,6 +25,7 @@ POLL = 5 * MINUTE
 SILENCE = TransportError("GET: ReadTimeout", attempts=3, timed_out=True)
 ADDRESS = SetupError(40164, "invalid ip", rid="a-b-c", address="203.0.113.7")
 SECRET = SetupError(40125, "invalid appsecret")
+TOKEN = TokenError(40001, "invalid credential")
 
 
 def after(*errors: Exception | None) -> Health:
@@ -54,10 +55,27 @@ def test_a_silence_is_over_after_two_good_reads():
     assert after(SILENCE, SILENCE, SILENCE, None, None).incident.over_at == NOW + 4 * MINUTE
 
 
-@pytest.mark.parametrize("error", [ADDRESS, SECRET, TokenError(40001, "invalid credential")])
+@pytest.mark.parametrize("error", [ADDRESS, SECRET])
 def test_what_a_person_must_mend_is_an_incident_at_once_and_over_at_once(error):
     assert after(error).incident.cause is Cause.CONFIG_PROBLEM
     assert after(error, None).incident.over_at == NOW + MINUTE
+
+
+def test_refused_token_is_an_incident_after_three_failed_reads_and_over_at_once():
+    assert after(TOKEN, TOKEN).incident is None
+    incident = after(TOKEN, TOKEN, TOKEN).incident
+    assert (incident.cause, incident.fault.errcode) == (Cause.CONFIG_PROBLEM, 40001)
+    assert after(TOKEN, TOKEN, None, TOKEN, TOKEN).incident is None
+    assert after(TOKEN, TOKEN, TOKEN, None).incident.over_at == NOW + 3 * MINUTE
+    assert after(SILENCE, SILENCE, TOKEN).incident.cause is Cause.CONFIG_PROBLEM
+
+
+def test_refused_token_leaves_another_notice_as_it_is_at_first():
+    assert after(ADDRESS, TOKEN).incident == after(ADDRESS).incident
+
+
+def test_refused_token_is_polled_again_at_the_usual_interval():
+    assert wait_after_failure(TOKEN, 3, timedelta(minutes=5), NOW) == timedelta(minutes=5)
 
 
 def test_a_spent_quota_is_an_incident_of_its_own_kind():

@@ -167,9 +167,19 @@ async def test_trouble_lasts_until_it_is_mended_or_comes_once(page):
     for side, faults in (("wechat", WECHAT_FAULTS), ("slack", SLACK_FAULTS)):
         for name in faults:
             assert (await page.do("fault", side=side, name=name))[0] == 200
-            lasting = "none" if name == "expired token" else name
-            assert page.world.present_faults()[side] == lasting
+            assert page.world.present_faults()[side] == name
         await page.do("fault", side=side, name="none")
+
+
+async def test_expired_token_is_gone_and_the_bot_gets_another(page):
+    tokens = page.world.wechat.tokens
+    await until(lambda: tokens.issued)
+    before = set(tokens.issued)
+    assert (await page.do("fault", side="wechat", name="expired token"))[0] == 200
+    assert page.world.present_faults()["wechat"] == "none"
+    await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    await until(lambda: set(tokens.issued) > before)
+    assert 42001 in [call.errcode for call in page.world.wechat.log]
 
 
 async def test_a_page_gets_the_whole_state_and_then_what_happens(page):

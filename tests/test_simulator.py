@@ -86,6 +86,15 @@ def test_the_next_token_comes_five_minutes_before_the_end_and_both_work_until_th
     assert "kf_list" in caller.call("GET", protocol.KF_LIST, access_token=second)
 
 
+def test_token_that_expires_early_is_refused_as_expired_and_followed_by_another(caller: Caller):
+    first = str(caller.token()["access_token"])
+    caller.simulator.tokens.expire()
+    assert caller.call("GET", protocol.KF_LIST, access_token=first)["errcode"] == 42001
+    second = str(caller.token()["access_token"])
+    assert second != first
+    assert "kf_list" in caller.call("GET", protocol.KF_LIST, access_token=second)
+
+
 def test_a_forced_token_kills_the_one_before(caller: Caller):
     first = str(caller.token()["access_token"])
     forced = str(caller.token(FORCED)["access_token"])

@@ -339,12 +339,19 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
     [
         SetupError(40164, "invalid ip 203.0.113.7", rid="a-b-c", address="203.0.113.7"),
         SetupError(65400, "please enable new custom service"),
-        TokenError(40001, "invalid credential"),
     ],
 )
 async def test_a_problem_that_a_person_must_mend_is_told_at_once(watcher, wechat, store, clock, error):
     wechat.error = error
     await poll(watcher, clock, times=5)
+    assert await written(store) == [(Shape.HEALTH, "")]
+
+
+async def test_refused_token_is_notified_after_three_failed_polls(watcher, wechat, store, clock):
+    wechat.error = TokenError(40001, "invalid credential")
+    await poll(watcher, clock, times=2)
+    assert await written(store) == []
+    await poll(watcher, clock)
     assert await written(store) == [(Shape.HEALTH, "")]
 
 

@@ -25,9 +25,9 @@ class Advice(NamedTuple):
 
 _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
     Next.RENEW: {
-        (40001, 40014, 42001): "The access token is refused. If a new one is refused too, the AppSecret is "
-        "wrong, the token belongs to another account, or another system renews the classic token: let that "
-        "one use stable_token as well.",
+        (40001, 40014, 42001): "WeChat refused the access token and the one after it. Wait ten minutes. If it "
+        "stays, check whether another system renews this account's token (let it use stable_token as well), "
+        "then whether AppID and AppSecret belong together.",
     },
     Next.WAIT: {
         (-1,): "WeChat is busy. Wait some seconds and try again, a few times at most.",

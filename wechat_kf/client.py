@@ -31,6 +31,7 @@ LOGGERS = (
 HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError, RuntimeError)
 
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and each later attempt
+STALE_PAUSE = 1.0  # seconds before a token is used again that was refused, and issued again
 PROXY_AUTH = 407
 AGAIN_SOON = frozenset({-1, 61450})  # of the busy codes, those that pass within seconds
 
@@ -43,7 +44,7 @@ class TokenSource(Protocol):
         ...
 
     async def replace(self, failed: str) -> str:
-        """Return another token than the one that WeChat refused.
+        """Return a token to use instead of the one that WeChat refused. It is the same if the source has that one.
 
         Raises:
             TokenError: there is no other.
@@ -94,7 +95,7 @@ class KfClient:
                 while True:
                     attempt += 1
                     try:
-                        return await self._attempt(path)
+                        return await self._attempt(path, bound)
                     except (TransportError, BusyError) as error:
                         fault = error
                     pause = PAUSES[min(attempt, len(PAUSES)) - 1]
@@ -106,7 +107,7 @@ class KfClient:
             fault = TransportError(f"GET {path}: no answer within {within:g} s", timed_out=True)
         raise fault.after(attempt) if isinstance(fault, TransportError) else fault
 
-    async def _attempt(self, path: str) -> protocol.Reply:
+    async def _attempt(self, path: str, bound: asyncio.Timeout) -> protocol.Reply:
         """Ask once, and once more with another token if the first is refused."""
         token = await self._tokens.get()
         try:
@@ -114,13 +115,24 @@ class KfClient:
         except TokenError as error:
             refusal = error
         try:
-            token = await self._tokens.replace(token)
+            token = await self._replaced(token, bound)
         except TokenError as error:
             # A source that has no other token knows less of the matter than WeChat told.
             refusal = error if error.rid else refusal
         else:
             return await send(self._http, protocol.read(path, token), proxied=self._proxied)
         raise refusal
+
+    async def _replaced(self, refused: str, bound: asyncio.Timeout) -> str:
+        """Return another token, or the same one a second later.
+
+        One of WeChat's nodes may refuse a token that the others know; a second later it mostly does not.
+        """
+        token = await self._tokens.replace(refused)
+        if token == refused and _left(bound) > STALE_PAUSE:
+            await self._sleep(STALE_PAUSE)
+            token = await self._tokens.replace(refused)
+        return token
 
 
 async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False) -> protocol.Reply:

@@ -47,6 +47,13 @@ _ADDRESS = Trouble(
     console=True,
     said="Add it to the IP allow-list of this account in the WeChat console; it takes some minutes.",
 )
+_TOKEN = Trouble(
+    "WeChat refuses its own token",
+    "A new token was refused as well.",
+    "wait ten minutes; if it stays, check whether another system renews this token, then the AppSecret.",
+    console=True,
+    was="WeChat refused its own token",
+)
 _SECRET = Trouble(
     "WeChat refused the AppSecret",
     "It was reset, or belongs to another account.",
@@ -61,7 +68,7 @@ _REFUSALS = {
         "try again in a minute.",
         was="WeChat was busy",
     ),
-    40001: _SECRET,  # out of a read it means twice: a new token was refused as well
+    **dict.fromkeys((40001, 40014, 42001), _TOKEN),  # out of a read it means that a new token was refused as well
     40125: _SECRET,
     40164: _ADDRESS,
     45009: Trouble(
@@ -85,10 +92,7 @@ _REFUSALS = {
         was="Customer service was not switched on",
     ),
 }
-_FAMILIES = {
-    Next.WAIT: ("WeChat asks to wait", "WeChat asked to wait"),
-    Next.RENEW: ("WeChat refused the access token", ""),
-}
+_FAMILIES = {Next.WAIT: ("WeChat asks to wait", "WeChat asked to wait")}
 _SILENT = Trouble(
     "WeChat did not answer within 10 s",
     "Its servers or the way there are slow; your accounts are not affected.",

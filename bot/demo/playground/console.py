@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from bot.demo.slack import RESPONSE_URL, SlackStandIn, dropped, ratelimited, reply_lost
 from bot.demo.slack import Fault as SlackFault
-from wechat_kf import protocol
 from wechat_kf.simulator import Fault, Kind, Simulator, writes
 from wechat_kf.simulator.refusals import ERRMSGS, Refused
 
@@ -22,8 +21,8 @@ WECHAT_FAULTS: Mapping[str, Fault | None] = {
     "down": Fault(Kind.DOWN, times=None),
     "40164": Fault(Kind.ERRCODE, times=None, errcode=40164),
     "45009": Fault(Kind.ERRCODE, times=None, errcode=45009),
-    "expired token": Fault(Kind.ERRCODE, times=1, path=protocol.KF_LIST, errcode=42001),
 }
+EXPIRED_TOKEN = "expired token"  # noqa: S105  what happens to it
 SLACK_FAULTS: Mapping[str, Callable[[], SlackFault] | None] = {
     NONE: None,
     "429": lambda: ratelimited(BUSY_SECONDS),
@@ -93,14 +92,15 @@ class Console:
             raise CannotError("Nobody is invited to this account.") from None
 
     def break_wechat(self, name: str) -> None:
-        if name not in WECHAT_FAULTS:
+        if name not in (*WECHAT_FAULTS, EXPIRED_TOKEN):
             raise CannotError(f"WeChat has no trouble called {name!r}.")
         self._wechat.clear_faults()
-        fault = WECHAT_FAULTS[name]
-        if fault:
+        self.trouble = NONE
+        if name == EXPIRED_TOKEN:
+            self._wechat.tokens.expire()  # an event, not a state: the next token is good
+        elif fault := WECHAT_FAULTS[name]:
             self._wechat.inject(fault)
-        # What happens once is over as soon as it has been asked for.
-        self.trouble = NONE if fault is None or fault.times else name
+            self.trouble = name
 
     def break_slack(self, name: str) -> None:
         if name not in SLACK_FAULTS:

@@ -12,7 +12,7 @@ const FAULTS = {
     ["down", "down", "WeChat does not answer. Deadlines are still told: they go by the clock."],
     ["40164", "40164, address not allowed", "WeChat refuses the bot's address. /kf says which one to allow."],
     ["45009", "45009, quota used up", "WeChat refuses more calls today. /kf says why, and what to do."],
-    ["expired token", "expired token, once", "WeChat refuses the token once. The bot gets a new one by itself."],
+    ["expired token", "expired token, once", "The token expires before its time. The bot gets a new one by itself."],
   ],
   slack: [
     ["none", "works", ""],
