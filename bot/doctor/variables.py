@@ -22,7 +22,7 @@ WHERE = {
     "WECHAT_APPID": "Copy it from the developer settings of the Official Account in the WeChat console.",
     "WECHAT_SECRET": "Copy it from the developer settings of the Official Account. WeChat shows it once: reset it "
     "there when nobody kept it.",
-    "DATABASE_URL": "Copy it anew from the page of the database; or leave it out, where the disk lasts.",
+    "DATABASE_URL": "Correct it, or copy it from the page of the database; or leave it out, where the disk lasts.",
     **dict.fromkeys(PROXIES, PROXY),
 }
 

@@ -6,16 +6,15 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import time, timedelta
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from bot.logs import Format
+from bot.settings import postgres_url
+from bot.settings.postgres_url import ESCAPES
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-DATABASE = re.compile(r"sqlite:///|postgres(ql(\+psycopg)?)?://")
-ESCAPES = "in a password # ? / @ are written %23 %3F %2F %40"
 LONGEST_LEAD = timedelta(days=366)  # dates far from today overflow
-SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that people type
 COPIED = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
@@ -166,15 +165,11 @@ def _http(text: str, *, with_query: bool) -> str:
 
 
 def database_url(text: str) -> str:
-    parts = _parts(text)
-    # At a bare # or @ in a password the host begins too early: the rest of it would be looked up, and told.
-    cut = "@" in (parts.password or "") or (parts.netloc and parts.fragment)
-    if not DATABASE.match(text) or not parts.scheme or cut:
-        raise ValueError(f"must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; {ESCAPES}")
-    if parts.scheme == "sqlite" and parts.path.lstrip("/") in ("", ":memory:"):
+    """Check the URL of a database. Return it as it is."""
+    if not text.startswith("sqlite:///"):
+        postgres_url.check(text)
+    elif urlsplit(text).path.lstrip("/") in ("", ":memory:"):
         raise ValueError("must name a file: what is told must outlast the process")
-    if not set(parse_qs(parts.query).get("sslmode", ())) <= SSL_MODES:
-        raise ValueError(f"has an unknown sslmode; there are {', '.join(sorted(SSL_MODES))}")
     return text
 
 
@@ -190,9 +185,10 @@ def _parts(text: str) -> SplitResult:
 
 def passwords(address: str) -> list[str]:
     """The passwords in a URL, as written and decoded: a log line may hold either."""
-    parts = urlsplit(address)
-    found = [parts.password or "", *parse_qs(parts.query).get("password", ())]
-    return [*found, *map(unquote, found)]
+    if address.startswith("postgres"):
+        return [*postgres_url.secrets(address)]
+    password = urlsplit(address).password or ""
+    return [password, unquote(password)]
 
 
 def capabilities(address: str) -> list[str]:
