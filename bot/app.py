@@ -16,7 +16,8 @@ from bot.parts import Parts, parts_of
 from bot.ports import Clock, utc_now
 from bot.settings import Settings
 from bot.slack import AsyncApp, dispatch, hold, make_app, register
-from bot.store import StoreAway
+from bot.store import Store
+from bot.store.errors import waiting_for
 from bot.tasks import Loop, Tasks
 from bot.watch import TIMER_PASS, Tick
 from bot.web import CannotListenError, Server, site
@@ -92,7 +93,7 @@ class Process:
     async def _listen(self) -> Server:
         settings, store = self._parts.settings, self._parts.store
         bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
-        ready, metrics = store.ready if store else _always, self._metrics if store else None
+        ready, metrics = partial(_ready, store) if store else _always, self._metrics if store else None
         server = Server(site(ready, bolt, metrics, signing_secret=settings.slack_signing_secret))
         await server.listen(settings.host, settings.port)
         return server
@@ -143,8 +144,8 @@ class Process:
 
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
-        deliver = Loop("delivery", tell, every, expected=StoreAway)
-        self._loops = [Loop("watcher", look, pace, expected=StoreAway), deliver]
+        deliver = Loop("delivery", tell, every, waiting_for=waiting_for)
+        self._loops = [Loop("watcher", look, pace, waiting_for=waiting_for), deliver]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self, server: Server | None) -> None:
@@ -192,6 +193,10 @@ async def _finish(task: asyncio.Task[None]) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task], timeout=1)
+
+
+async def _ready(store: Store) -> bool:
+    return await store.check() is None
 
 
 async def _always() -> bool:

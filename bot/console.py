@@ -10,6 +10,7 @@ from bot.parts import Parts, parts_of
 from bot.ports import utc_now
 from bot.settings import Settings
 from bot.store import StoreError
+from bot.store.errors import waiting_for
 from bot.watch import Tick
 from wechat_kf import KfAccount, KfError
 
@@ -40,7 +41,7 @@ async def check(settings: Settings) -> int:
             if look is Tick.GOOD:
                 await parts.beat()
         except StoreError as exc:
-            print(f"The store cannot be reached ({type(exc).__name__}): look at DATABASE_URL.", file=sys.stderr)
+            print(f"The store cannot be used ({waiting_for(exc) or exc}): look at DATABASE_URL.", file=sys.stderr)
             return 1
     print(f"WeChat: {look.value}.")
     return 1 if look is Tick.FAILED else 0

@@ -62,18 +62,18 @@ class Loop:
         step: Callable[[], Awaitable[float | None]],
         every: float,
         *,
-        expected: tuple[type[Exception], ...] = (),
+        waiting_for: Callable[[Exception], str | None] = lambda _: None,
     ) -> None:
         """`step` may return the seconds until the next one; else it is `every`.
 
-        `expected` failures are waited out with one line in the log.
+        `waiting_for` describes a failure that passes by itself: it gets one line in the log and no traceback.
         """
         self._name = name
         self._step = step
         self._every = every
-        self._expected = expected
+        self._waiting_for = waiting_for
         self._woken = asyncio.Event()
-        self._failing = False
+        self._failing = ""
         self.stopping = False
 
     def wake(self) -> None:
@@ -96,25 +96,22 @@ class Loop:
             else:
                 if self._failing:
                     log.info(Line("works again", loop=self._name))
-                self._failing = False
+                self._failing = ""
             await self._rest(pause or self._every)
 
     def _note(self, exc: Exception) -> None:
-        # The first time only: what is away for hours must not fill the log.
-        if not self._failing and isinstance(exc, self._expected):
-            log.warning(Line("waits", loop=self._name, error=_first_line(exc)))
-        elif not self._failing:
+        # Once for each reason: what lasts for hours must not fill the log.
+        reason = self._waiting_for(exc) or type(exc).__name__
+        if reason == self._failing:
+            return
+        self._failing = reason
+        if self._waiting_for(exc):
+            log.warning(Line("waits", loop=self._name, error=reason))
+        else:
             log.error(Line("failed, and goes on", loop=self._name), exc_info=exc)
-        self._failing = True
 
     async def _rest(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._woken.wait(), seconds)
         except TimeoutError:
             return
-
-
-def _first_line(exc: Exception) -> str:
-    """What is wrong, without the statement and the advice that database errors carry along."""
-    cause = getattr(exc, "orig", None) or exc
-    return f"{type(exc).__name__} {' '.join(str(cause).splitlines()[:1])}".strip()

@@ -110,7 +110,7 @@ async def test_a_file_of_another_kind_is_no_store(tmp_path):
     (tmp_path / "kf.db").write_text("# my notes\n" * 100)
     found = await finding(f"sqlite:///{tmp_path / 'kf.db'}")
     assert (found.verdict, "file is not a database" in found.said) == ("wrong", True)
-    assert found.remedy.startswith("Move the file away")
+    assert found.remedy.startswith("Restore a backup, or move the file away")
 
 
 async def test_sqlite_is_lost_on_a_dyno_and_postgresql_is_not(store_url):

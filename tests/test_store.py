@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 
 from bench.closed import fill
 from bot.store import Store, StoreError, figures, memory, rows, views
-from bot.store.engine import database_url
+from bot.store.postgres import connection_parameters
 from bot.store.rows import storable
 from bot.store.tables import meta, metadata
 from bot.tasks import in_time
@@ -33,25 +33,36 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("url", "expected"),
     [
-        ("sqlite:///kf.db", "sqlite+aiosqlite:///kf.db"),
-        ("sqlite:////var/lib/kf.db", "sqlite+aiosqlite:////var/lib/kf.db"),
-        ("postgres://u:p@db.example.com/kf", "postgresql+psycopg://u:***@db.example.com/kf?sslmode=require"),
-        ("postgresql://u@db.example.com:5433/kf", "postgresql+psycopg://u@db.example.com:5433/kf?sslmode=require"),
-        ("postgresql+psycopg://u@h/kf?sslmode=verify-full", "postgresql+psycopg://u@h/kf?sslmode=verify-full"),
-        ("postgresql://u@h/kf?sslmode=disable", "postgresql+psycopg://u@h/kf?sslmode=disable"),
-        ("postgresql://u@localhost/kf", "postgresql+psycopg://u@localhost/kf"),
-        ("postgresql://u@127.0.0.1/kf", "postgresql+psycopg://u@127.0.0.1/kf"),
-        ("postgresql://u@[::1]/kf", "postgresql+psycopg://u@[::1]/kf"),
-        ("postgresql:///kf", "postgresql+psycopg:///kf"),
-        ("postgresql://u@/kf?host=/run/pg", "postgresql+psycopg://u@/kf?host=%2Frun%2Fpg"),
-        ("postgresql://u@/kf?host=db", "postgresql+psycopg://u@/kf?host=db&sslmode=require"),
-        ("postgresql://u@/kf?host=localhost", "postgresql+psycopg://u@/kf?host=localhost"),
+        ("postgres://u:p@db.example.com/kf", {"host": "db.example.com", "password": "p", "sslmode": "require"}),
+        ("postgresql://u@db.example.com:5433/kf", {"port": "5433", "dbname": "kf", "sslmode": "require"}),
+        ("postgresql+psycopg://u@h/kf?sslmode=verify-full", {"sslmode": "verify-full"}),
+        ("postgresql://u@h/kf?sslmode=disable", {"sslmode": "disable"}),
+        ("postgresql://u@localhost/kf", {"host": "localhost", "sslmode": None}),
+        ("postgresql://u@127.0.0.1/kf", {"sslmode": None}),
+        ("postgresql://u@[::1]/kf", {"host": "::1", "sslmode": None}),
+        ("postgresql:///kf", {"host": None, "sslmode": None}),
+        ("postgresql://u@/kf?host=/run/pg", {"host": "/run/pg", "sslmode": None}),
+        ("postgresql://u@/kf?host=db", {"host": "db", "sslmode": "require"}),
+        ("postgresql://u@/kf?host=localhost", {"sslmode": None}),
+        ("postgresql://%2Fvar%2Frun%2Fpg/kf", {"host": "/var/run/pg", "sslmode": None}),
+        (
+            "postgresql://u@h1:5432,h2:5433/kf?target_session_attrs=read-write",
+            {"host": "h1,h2", "port": "5432,5433", "target_session_attrs": "read-write", "sslmode": "require"},
+        ),
+        ("postgresql://u@localhost,db2/kf", {"sslmode": "require"}),
+        ("postgresql://u@h/kf?options=-csearch_path%3Dkf", {"options": "-csearch_path=kf"}),
+        ("postgresql://u@h/kf?options=endpoint%3Dquiet-sea-1", {"options": "endpoint=quiet-sea-1"}),
+        ("postgresql://u@h/kf?connect_timeout=2", {"connect_timeout": "2"}),
     ],
 )
-def test_a_url_gets_the_driver_and_a_remote_host_gets_tls(given, expected):
-    assert str(database_url(given)) == expected
+def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
+    parameters = connection_parameters(url)
+    assert {name: parameters.get(name) for name in expected} == expected
+    assert parameters["prepare_threshold"] is None
+    assert parameters["client_encoding"] == "utf8"
+    assert "options" in expected or "options" not in parameters
 
 
 async def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
@@ -87,7 +98,7 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
         async def main():
             store = Store.at(sys.argv[1], "wx")
             await store.open(datetime.now(UTC))
-            assert await store.ready()
+            assert await store.check() is None
             await store.close()
 
         asyncio.run(main())
@@ -103,16 +114,16 @@ async def test_a_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on
     async with store.begin() as tx:
         await tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     await store.open(NOW)
-    assert await store.ready()
+    assert await store.check() is None
 
 
 async def test_a_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(store):
     async with store.begin() as tx:
         for table in (*metadata.tables, "alembic_version"):
             await tx.run(sa.text(f"DROP TABLE {table}"))
-    assert not await store.ready()
+    assert await store.check()
     await store.open(NOW)
-    assert await store.ready()
+    assert await store.check() is None
 
 
 async def test_a_store_that_is_away_is_said_to_be(tmp_path):
@@ -120,7 +131,7 @@ async def test_a_store_that_is_away_is_said_to_be(tmp_path):
         store = Store.at(url, APPID)
         with pytest.raises(StoreError):
             await store.open(NOW)
-        assert not await store.ready()
+        assert await store.check()
         await store.close()
 
 

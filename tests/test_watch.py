@@ -64,9 +64,9 @@ async def states(store: Store) -> list[str]:
 
 async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
     store = Store.at(empty_url, APPID)
-    assert not await store.ready()
+    assert await store.check()
     assert await make_watcher(wechat, store, clock).tick() is Tick.GOOD
-    assert await store.ready()
+    assert await store.check() is None
     await store.close()
 
 

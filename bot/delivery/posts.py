@@ -12,6 +12,7 @@ from bot.logs import Line, fault_words
 from bot.outbox import LATE, Dead, Shape, Status
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
 from bot.store import StoreError, Tx, gathering, memory, merging, queue, views
+from bot.store.errors import waiting_for
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.queue import Row
 
@@ -115,7 +116,11 @@ class Posts:
                 async with self._means.store.begin() as tx:
                     await self._record(tx, subject, outcome, applied_hash)
             except StoreError as exc:
-                log.warning(Line("outcome not recorded", message=subject.row.id, error=type(exc).__name__))
+                log.warning(
+                    Line(
+                        "outcome not recorded", message=subject.row.id, error=waiting_for(exc) or type(exc).__name__
+                    )
+                )
                 await asyncio.sleep(pause)
             else:
                 return

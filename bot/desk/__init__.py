@@ -26,6 +26,7 @@ from bot.logs import Line
 from bot.membership import Membership
 from bot.ports import Accounts, Click, Clock, Message
 from bot.store import Store, StoreError, memory, rows
+from bot.store.errors import waiting_for
 from bot.tasks import Tasks
 from bot.viewers import Viewers
 
@@ -96,7 +97,7 @@ class Desk:
             if click.action_id == "alert.details":
                 return await self._details(click.value)
         except StoreError as exc:
-            log.warning(Line("a click was not carried out", error=type(exc).__name__))
+            log.warning(Line("a click was not carried out", error=waiting_for(exc) or type(exc).__name__))
             return DATABASE_AWAY
         request = grammar.parse_value(click.value) if click.action_id.startswith("kf.") else None
         return await self._answers.answer(request) if request else OUT_OF_DATE
@@ -168,7 +169,7 @@ class Desk:
             async with store.begin() as tx:
                 hastened = await memory.hasten_poll(tx, self._clock(), always=always)
         except StoreError as exc:
-            log.info(Line("the watcher cannot be told to look", error=type(exc).__name__))
+            log.info(Line("the watcher cannot be told to look", error=waiting_for(exc) or type(exc).__name__))
         else:
             if hastened:
                 self._wake()

@@ -6,8 +6,9 @@ import re
 
 from bot.doctor.findings import Finding, Report, Unset, well, wrong
 from bot.settings import Settings
-from bot.store import StoreError
+from bot.store import FaultKind, StoreError, classify
 from bot.store.inspection import Inspected, Schema, inspect
+from bot.tasks import in_time
 
 STATES = {
     Schema.NEW: "nothing is in it yet, the first start makes the tables",
@@ -27,8 +28,19 @@ ADVICE = {
     r"resolve|translate host name|Name or service": "There is no such host: copy DATABASE_URL anew.",
     r"refused|timed? ?out|timeout|unreachable": "Start the server, or let this machine through its firewall; and "
     "look at DATABASE_URL.",
-    r"not a database|malformed": "Move the file away: the bot makes a new one, and reads in Slack what was told.",
 }
+# What helps against each kind of fault, whatever its words.
+REMEDIES = {
+    FaultKind.HANGING: "The server accepts connections and does not answer: is it stopped, or overloaded?",
+    FaultKind.READ_ONLY: "Let DATABASE_URL name the primary: a replica accepts no writes.",
+    FaultKind.FULL: "Free space on the disk of the database, or take a larger plan.",
+    FaultKind.DENIED: "Let its user write and create tables, or correct the user in DATABASE_URL.",
+    FaultKind.DAMAGED: "Restore a backup, or move the file away: the bot makes a new one, and reads in Slack what "
+    "it has posted.",
+    FaultKind.UNSUITABLE: "Create a database with ENCODING 'UTF8' and name it in DATABASE_URL.",
+    FaultKind.BUSY: "End other programs that use this database, or allow it more connections.",
+}
+INSPECT_SECONDS = 12
 OTHERWISE = "Look at DATABASE_URL; the words in brackets are the database's own."
 
 
@@ -41,7 +53,7 @@ async def examine(settings: Settings, unset: Unset) -> Report:
     sqlite = settings.database_url.startswith("sqlite")
     kind = "SQLite" if sqlite else "PostgreSQL"
     try:
-        found = await inspect(settings.database_url)
+        found = await in_time(inspect(settings.database_url), INSPECT_SECONDS)
     except StoreError as exc:
         return Report((_unreachable(kind, exc),))
     return Report((_judged(kind, found, settings, passing=sqlite and settings.on_dyno),))
@@ -65,6 +77,8 @@ def _judged(kind: str, found: Inspected, settings: Settings, *, passing: bool) -
 
 def _unreachable(kind: str, error: Exception) -> Finding:
     """The driver's own words, in one line: they hold user and host, no password."""
-    said = " ".join(str(getattr(error, "orig", None) or error).split())[:200] or type(error).__name__
-    remedy = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, said)), OTHERWISE)
+    fault = classify(error)
+    said = fault.words if fault else type(error).__name__
+    by_words = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, said)), None)
+    remedy = by_words or (REMEDIES.get(fault.kind) if fault else None) or OTHERWISE
     return wrong("store", f"{kind} cannot be used ({said})", remedy)

@@ -13,19 +13,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.store.engine import make_engine, migrate
+from bot.store.errors import FaultKind, StoreError, StoreFault, classify
 from bot.store.tables import meta
+from bot.store.transactions import transaction
 from bot.tasks import in_time
 
-READY_SECONDS = 3
+__all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "Unreadable", "classify"]
 
-# What a store that cannot be used raises, whichever driver is below; and the part of it that passes by itself.
-StoreError = (SQLAlchemyError, OSError)
-StoreAway = (OperationalError, InterfaceError, PoolTimeoutError, OSError)
+CHECK_SECONDS = 3
+TRANSACTION_SECONDS = 10
 
 
 class Unreadable(NamedTuple):
@@ -58,19 +57,21 @@ class Tx:
 class Store:
     """One database, and one Official Account in it."""
 
-    def __init__(self, engine: AsyncEngine, appid: str) -> None:
+    def __init__(self, engine: AsyncEngine, appid: str, seconds: float = TRANSACTION_SECONDS) -> None:
+        """`seconds` is the longest that one transaction may take on PostgreSQL."""
         self._engine = engine
         self._appid = appid
+        self._seconds = seconds
         self.migrated = False
 
     @classmethod
-    def at(cls, url: str, appid: str) -> Store:
-        """A store at a `DATABASE_URL`. Connects to nothing yet.
+    def at(cls, url: str, appid: str, *, seconds: float = TRANSACTION_SECONDS) -> Store:
+        """Make a store at a `DATABASE_URL`. Connects to nothing yet.
 
         Raises:
-            sqlalchemy.exc.ArgumentError: the URL makes no sense.
+            sqlalchemy.exc.ArgumentError, psycopg.ProgrammingError: the URL makes no sense.
         """
-        return cls(make_engine(url), appid)
+        return cls(make_engine(url), appid, seconds)
 
     @property
     def kind(self) -> str:
@@ -86,26 +87,30 @@ class Store:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
-        """A transaction: committed at the end of the block, rolled back by an exception."""
+        """Open a transaction: committed at the end of the block, rolled back by an exception."""
         try:
-            async with self._engine.begin() as connection:
+            async with transaction(self._engine, self._seconds) as connection:
                 yield Tx(connection, self._appid)
         except StoreError:
             # What comes back may be another database, or an empty one: look at its tables first.
             self.migrated = False
             raise
 
-    async def ready(self) -> bool:
-        """Whether the store can be reached and has its tables."""
+    async def check(self) -> StoreFault | None:
+        """Write to the store without changing it. Return what prevents that, or None."""
         try:
-            await in_time(self._look(), READY_SECONDS)
-        except (*StoreError, TimeoutError):
-            return False
-        return self.migrated
+            await in_time(self._write_nothing_new(), CHECK_SECONDS)
+        except TimeoutError:
+            return StoreFault(FaultKind.HANGING, f"no answer within {CHECK_SECONDS} s")
+        except StoreError as exc:
+            return classify(exc)
+        return None if self.migrated else StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
 
-    async def _look(self) -> None:
+    async def _write_nothing_new(self) -> None:
+        # A row that another transaction has locked is being written, which is as good.
+        row = sa.select(meta.c.appid).where(meta.c.appid == self._appid).with_for_update(skip_locked=True)
         async with self.begin() as tx:
-            await tx.run(sa.select(meta.c.appid).limit(1))
+            await tx.run(sa.update(meta).where(meta.c.appid.in_(row)).values(accounts=meta.c.accounts))
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -10,41 +10,34 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.store import sqlite
+from bot.store import postgres, sqlite
+from bot.store.transactions import CONNECT_SECONDS, transaction
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 BUSY_SECONDS = 5  # how long SQLite waits for another process's transaction
 QUEUE_SECONDS = 15  # and how long for those of its own; a burst of clicks is rather late than refused
-CONNECT_SECONDS = 5
-HANG_SECONDS = 10
-LOOPBACK = {None, "", "localhost", "127.0.0.1", "::1"}
+MIGRATION_SECONDS = 60
 MIGRATION_LOCK = 0x6B66_626F_74  # any number, the same in every process
 
 
-def database_url(text: str) -> sa.URL:
-    """The URL with the driver this bot uses, and TLS when the host is remote and nothing else is said.
+def is_sqlite(url: str) -> bool:
+    return url.startswith("sqlite")
 
-    Heroku-style hosts give `postgres://`, which SQLAlchemy no longer knows.
+
+def sqlite_url(url: str) -> sa.URL:
+    return make_url(url).set(drivername="sqlite+aiosqlite")
+
+
+def make_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
+    """Make an engine whose transactions are safe beside those of other processes. Connects to nothing yet.
+
+    `read_only`: it is for reading alone, so a server that accepts no writes will do.
     """
-    url = make_url(text.replace("postgres://", "postgresql://", 1))
-    if url.get_backend_name() == "sqlite":
-        return url.set(drivername="sqlite+aiosqlite")
-    url = url.set(drivername="postgresql+psycopg")
-    named = url.query.get("host")  # ?host=/path is a socket on this machine
-    remote = url.host not in LOOPBACK or (named and not str(named).startswith("/") and named not in LOOPBACK)
-    if remote and "sslmode" not in url.query:
-        url = url.update_query_dict({"sslmode": "require"})
-    return url
-
-
-def make_engine(text: str) -> AsyncEngine:
-    """An engine whose transactions are safe beside those of other processes. Connects to nothing yet."""
-    url = database_url(text)
-    if url.get_backend_name() == "sqlite":
+    if is_sqlite(url):
         engine = create_async_engine(
-            url,
+            sqlite_url(url),
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
             # One connection, and kept: a file, a thread and two pragmas for each transaction cost twice what most
             # of them do. SQLite lets one at a time write anyway, and to queue here is fairer than its polling.
@@ -52,31 +45,30 @@ def make_engine(text: str) -> AsyncEngine:
             pool_size=1,
             max_overflow=0,
             pool_timeout=QUEUE_SECONDS,
+            hide_parameters=True,  # errors would quote names and WeChat IDs
         )
         sqlite.prepare(engine)
         return engine
-    return create_async_engine(
-        url,
+    from psycopg import AsyncConnection
+
+    parameters = postgres.connection_parameters(url)
+    engine = create_async_engine(
+        "postgresql+psycopg://",
+        async_creator=lambda: AsyncConnection.connect(**parameters),
         pool_size=2,
         max_overflow=2,
-        pool_pre_ping=True,
         pool_timeout=CONNECT_SECONDS,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            # A server that vanishes without a word is noticed in seconds, not in a quarter of an hour.
-            "tcp_user_timeout": HANG_SECONDS * 1000,
-            "keepalives_idle": HANG_SECONDS,
-            # Moments are read in UTC: in a zone to the east the last of them would not fit.
-            "options": f"-c timezone=UTC -c statement_timeout={HANG_SECONDS}s",
-        },
+        hide_parameters=True,
     )
+    postgres.prepare(engine, read_only=read_only)
+    return engine
 
 
 async def migrate(engine: AsyncEngine) -> None:
     """Bring the schema up to date. Any number of processes may do it at once."""
     # Alembic and its templates take a quarter of a second to import, which `/healthz` must not wait for.
     await asyncio.to_thread(importlib.import_module, "alembic.command")
-    async with engine.begin() as connection:
+    async with transaction(engine, MIGRATION_SECONDS) as connection:
         if connection.dialect.name == "postgresql":
             # Held to the end of this transaction, so that racing starts migrate one after another.
             await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))

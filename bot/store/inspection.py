@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
-from bot.store.engine import database_url, make_engine, revisions
+from bot.store.engine import is_sqlite, make_engine, revisions, sqlite_url
 from bot.store.tables import metadata
 
 SQLITE_SECONDS = 2
@@ -44,10 +44,9 @@ async def inspect(url: str) -> Inspected:
     Raises:
         StoreError: it cannot be reached or read.
     """
-    made = database_url(url)
-    if made.get_backend_name() == "sqlite":
-        return await asyncio.to_thread(_sqlite, made.database or "")
-    engine = make_engine(url)
+    if is_sqlite(url):
+        return await asyncio.to_thread(_sqlite, sqlite_url(url).database or "")
+    engine = make_engine(url, read_only=True)
     try:
         async with engine.connect() as connection:
             # The server itself now refuses whatever would change something.
@@ -66,7 +65,10 @@ def _sqlite(database: str) -> Inspected:
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     name = f"file:{quote(str(path))}?{mode}"
     engine = sa.create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(name, uri=True, timeout=SQLITE_SECONDS), poolclass=sa.NullPool
+        "sqlite://",
+        hide_parameters=True,
+        creator=lambda: sqlite3.connect(name, uri=True, timeout=SQLITE_SECONDS),
+        poolclass=sa.NullPool,
     )
     try:
         with engine.connect() as connection:

@@ -8,14 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
-
-from bot.store import Tx
+from bot.store import FaultKind, Tx, classify
 
 T = TypeVar("T")
-
-# SQLSTATE classes that concern the values of a row: data, integrity, WITH CHECK OPTION, RAISE in a trigger, limits.
-ROW_CLASSES = ("22", "23", "44", "P0", "54")
 
 
 class RowFaultError(Exception):
@@ -86,7 +81,5 @@ async def _try_alone(tx: Tx, key: str, write: Callable[[Sequence[str]], Awaitabl
 
 def is_row_fault(exc: Exception) -> bool:
     """Check whether an exception concerns the values of one row, and not the store as a whole."""
-    if isinstance(exc, DBAPIError):
-        sqlstate = getattr(exc.orig, "sqlstate", None)
-        return sqlstate[:2] in ROW_CLASSES if sqlstate else isinstance(exc, DataError | IntegrityError)
-    return not isinstance(exc, SQLAlchemyError | OSError)  # the rest is raised by the code that handles the row
+    fault = classify(exc)
+    return fault is None or fault.kind is FaultKind.ROW  # not of the store: raised by the code that handles the row

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from bot.store.errors import discard_broken
+
 if TYPE_CHECKING:
     import aiosqlite
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 FILE = "file"  # in a connection's record: name and identity of the file that it has open
+LOG = "log"  # likewise, of its write-ahead log, once it has one
 
 
 def prepare(engine: AsyncEngine) -> None:
@@ -22,6 +25,7 @@ def prepare(engine: AsyncEngine) -> None:
     sa.event.listen(engine.sync_engine, "connect", _prepare)
     sa.event.listen(engine.sync_engine, "checkout", _leave_a_lost_file)
     sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
+    sa.event.listen(engine.sync_engine, "handle_error", discard_broken)
 
 
 class Cursor:
@@ -80,13 +84,22 @@ def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     name = cursor.fetchone()[2]
     cursor.close()
     record.info[FILE] = name, _identity(name)
+    record.info.pop(LOG, None)
 
 
 def _leave_a_lost_file(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
-    """Open the file anew when another one stands in its place, or none: what is written into a lost one is lost."""
+    """Reconnect if the file or its write-ahead log was removed or replaced.
+
+    What is written into a removed file is lost. Of a removed log the connection saves what it holds when it closes.
+    """
     name, identity = record.info[FILE]
     if _identity(name) != identity:
         raise sa.exc.DisconnectionError("the database is another file now")
+    log = _identity(f"{name}-wal")
+    if record.info.setdefault(LOG, log) is None:
+        record.info[LOG] = log  # the first write has made it
+    elif record.info[LOG] != log:
+        raise sa.exc.DisconnectionError("the write-ahead log of the database is another file now")
 
 
 def _identity(name: str) -> tuple[int, int] | None:

@@ -1,0 +1,105 @@
+"""Open a transaction that ends in time, also when the database stops answering."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.store.errors import HangingError, StoreError
+from bot.tasks import in_time
+
+CONNECT_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def transaction(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction: committed at the end of the block, rolled back by an exception.
+
+    A connection that was lost while it was idle is replaced once.
+
+    Raises:
+        HangingError: PostgreSQL did not answer within `seconds`, or took longer than CONNECT_SECONDS to connect.
+    """
+    if engine.dialect.name == "sqlite":
+        async with engine.begin() as connection:
+            yield connection
+        return
+    connection, limit = await _begun(engine, seconds)
+    try:
+        yield connection
+        await connection.commit()
+    except StoreError as exc:
+        if limit.passed:
+            raise HangingError(f"no answer within {seconds:g} s") from exc
+        raise
+    finally:
+        with suppress(*StoreError):
+            await connection.close()  # rolls back what was not committed, within the same limit
+        limit.stop()
+
+
+async def _begun(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, _TimeLimit]:
+    """Connect and begin. The first statement of a transaction shows whether an idle connection still works."""
+    for is_last in (False, True):
+        connection = await _connected(engine)
+        limit = _TimeLimit(connection, seconds)
+        try:
+            await connection.begin()
+        except BaseException as exc:
+            limit.stop()
+            with suppress(*StoreError):
+                await connection.close()
+            if limit.passed and isinstance(exc, StoreError):
+                raise HangingError(f"no answer within {seconds:g} s") from exc
+            if is_last or not (isinstance(exc, DBAPIError) and exc.connection_invalidated):
+                raise
+        else:
+            return connection, limit
+    raise AssertionError  # the second attempt returns or raises
+
+
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    async def connect() -> AsyncConnection:
+        return await engine.connect()
+
+    try:
+        return await in_time(connect(), CONNECT_SECONDS + 1)  # the driver has a time limit of its own
+    except TimeoutError as exc:
+        # Connections that hang keep their places in the pool: later transactions get a new pool.
+        await engine.dispose(close=False)
+        raise HangingError(f"no connection within {CONNECT_SECONDS:g} s") from exc
+
+
+class _TimeLimit:
+    """Shuts the socket of a connection down when its time is over, so that the driver fails at once.
+
+    To cancel a statement instead, psycopg asks the server and waits for it, which does not end if the server is
+    stopped.
+    """
+
+    def __init__(self, connection: AsyncConnection, seconds: float) -> None:
+        self._connection = connection
+        self.passed = False
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._end)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _end(self) -> None:
+        self.passed = True
+        sync = self._connection.sync_connection
+        fairy = sync.connection if sync and not sync.closed and not sync.invalidated else None
+        driver = getattr(fairy, "driver_connection", None)
+        if driver is None or driver.closed:
+            return
+        with suppress(OSError):
+            handle = socket.socket(fileno=driver.pgconn.socket)
+            try:
+                handle.shutdown(socket.SHUT_RDWR)
+            finally:
+                handle.detach()  # it stays the driver's
