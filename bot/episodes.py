@@ -178,9 +178,21 @@ class Episode:
     confirmed_at: datetime | None = None  # set while the clock alone spoke: the last good read before it
     next_wx: str = ""  # of REPLACED: who is invited now,
     next_expires_at: datetime | None = None  # and until when
+    successor_id: str = ""  # and the episode of that invitation
     acked: Hand | None = None  # ends leads and mentions
     snoozed: Hand | None = None  # postpones the looser leads
     told: tuple[Event, ...] = ()
+    replaced_at: datetime | None = None  # not stored: set while it shows what became of its successor
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is over, whatever became of the invitation that replaced it."""
+        return self.state.closed or self.replaced_at is not None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing that a message shows of it will change again."""
+        return self.state.closed and not (self.state is State.REPLACED and self.replaced_at)
 
     def has_told(self, kind: Kind, lead: timedelta = timedelta(0)) -> bool:
         return any(event.key == (kind, lead) for event in self.told)
@@ -206,6 +218,30 @@ class Change:
     def telling(cls, before: Episode | None, after: Episode, news: tuple[Event, ...]) -> Change:
         """A change whose news are noted in the episode, so that they are never news again."""
         return cls(before, having(after, told=after.told + news), news)
+
+
+def followed(episode: Episode, successor: Episode) -> Episode:
+    """Return a replaced episode as a message shows it: what became of its newest successor.
+
+    While that one waits it is "invited again". Then it has the successor's outcome, and keeps its own history.
+    """
+    if successor.state is State.WAITING:
+        return replace(
+            episode,
+            next_wx=successor.invite_wx,
+            next_expires_at=successor.expires_at,
+            replaced_at=episode.since,
+        )
+    return replace(
+        episode,
+        state=successor.state,
+        since=successor.since,
+        invite_wx=successor.invite_wx,
+        expires_at=successor.expires_at,
+        kf_nick=successor.kf_nick,
+        kf_id=successor.kf_id,
+        replaced_at=episode.since,
+    )
 
 
 def having(value: V, **parts: Any) -> V:

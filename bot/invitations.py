@@ -121,11 +121,13 @@ class _Look:
             repetition = 1 + max(one.repetition for one in episodes if is_same(one, invitation, self.policy))
             invitation = _completed(invitation, mine)
             mine = None
+        begun = self._begin(account, invitation, what, repetition) if mine is None else None
         changes = []
         if latest is not None and latest is not mine:
-            changes = self._settle(latest, self._succeed(latest, invitation))
+            successor_id = mine.id if mine else begun.after.id if begun else ""
+            changes = self._settle(latest, self._succeed(latest, invitation, successor_id))
         if mine is None:
-            return [*changes, self._begin(account, invitation, what, repetition)]
+            return [*changes, *([begun] if begun else [])]
         after = _with_facts(mine, account, invitation.expires_at or mine.expires_at)
         return changes + self._settle(mine, self._apply(having(after, latest=True), what))
 
@@ -188,7 +190,7 @@ class _Look:
             return self._suspect(episode, State.WAITING)
         return episode.without_doubt()
 
-    def _succeed(self, latest: Episode, invitation: Invitation) -> Episode:
+    def _succeed(self, latest: Episode, invitation: Invitation, successor_id: str) -> Episode:
         if latest.state.closed:
             return replace(latest, latest=False)
         return replace(
@@ -196,6 +198,7 @@ class _Look:
             latest=False,
             next_wx=invitation.invite_wx,
             next_expires_at=invitation.expires_at,
+            successor_id=successor_id,
         )
 
     def _suspect(self, episode: Episode, state: State) -> Episode:

@@ -233,7 +233,7 @@ def test_a_call_without_a_deadline_leaves_it_out():
         (episode(State.BOUND, invite_wx="", since=DEADLINE), "✅ Bound: the person accepted."),
         (
             episode(State.REPLACED, next_wx="bo_example", next_expires_at=DEADLINE),
-            f"✉️ Invited again: a new invitation is out to bo•••le, until {MOMENT}.",
+            f"✉️ Invited again: a new invitation went out to bo•••le, until {MOMENT}.",
         ),
         (episode(State.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
         (episode(State.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),

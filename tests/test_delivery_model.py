@@ -22,6 +22,7 @@ from tests.accounts import bound, invited
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import LOST, FakeChannel
+from wechat_kf import KfAccount
 
 HOUR = timedelta(hours=1)
 SEATS = tuple(f"kf{number}" for number in range(7))
@@ -53,6 +54,7 @@ class Nights(RuleBasedStateMachine):
         self.clock = VirtualClock()
         self.slack = FakeChannel(clock=self.clock)
         self.statuses = dict.fromkeys(SEATS, "waiting")
+        self.invitations = dict.fromkeys(SEATS, 0)  # how many people were invited before
         self.refused = False
 
     @initialize()
@@ -78,6 +80,13 @@ class Nights(RuleBasedStateMachine):
     def one_accepts(self, seat: str, worker: int) -> None:
         if self.statuses[seat] == "waiting":
             self.statuses[seat] = "bound"
+        self._look(self.bots[worker])
+
+    @rule(seat=st.sampled_from(SEATS), worker=st.integers(0, 1))
+    def another_is_invited(self, seat: str, worker: int) -> None:
+        if self.statuses[seat] == "rejected":
+            self.statuses[seat] = "waiting"
+            self.invitations[seat] += 1
         self._look(self.bots[worker])
 
     @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3))
@@ -142,9 +151,21 @@ class Nights(RuleBasedStateMachine):
         for state, word in (("rejected", "ejected"), ("expired", "xpired")):
             told = "".join(text for text in self.slack.texts if word in text)
             assert [seat for seat in self._seats_in(state) if seat.capitalize() not in told] == []
+        self._check_new_invitations()
         roots = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
         bound_now = [seat.capitalize() for seat, status in self.statuses.items() if status == "bound"]
         assert [text for text in roots for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
+
+    def _check_new_invitations(self) -> None:
+        """No message shows a new invitation as out that is over."""
+        over = set(SEATS) - {seat for seat in SEATS if self._waits(seat)}
+        for posted in self.slack.posted:
+            text = self.slack.text_now(posted.ts)
+            if "new invitation is out" in text:
+                assert [seat for seat in over if f"{seat.capitalize()} (" in text] == []
+
+    def _waits(self, seat: str) -> bool:
+        return self.statuses[seat] == "waiting" and NOW + LASTS[seat] > self.clock.now
 
     def _seats_in(self, state: str) -> list[str]:
         """Those of which the last look must have told that state."""
@@ -160,8 +181,12 @@ class Nights(RuleBasedStateMachine):
     def _look(self, bot: Bot) -> None:
         rows = []
         for seat, status in self.statuses.items():
-            rows.append(bound(seat) if status == "bound" else invited(seat, status=status, expires_in=LASTS[seat]))
+            rows.append(bound(seat) if status == "bound" else self._invited(seat, status))
         self._run(bot.reads(*rows))
+
+    def _invited(self, seat: str, status: str) -> KfAccount:
+        wx = f"person_{self.invitations[seat]}"
+        return invited(seat, wx=wx, status=status, expires_in=LASTS[seat])
 
     def _run(self, work):
         return self.runner.run(work)

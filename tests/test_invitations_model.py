@@ -14,12 +14,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bot.blocks.channel import render
 from bot.deadlines import advance
-from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State
+from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State, followed
 from bot.hands import Snooze, acknowledge, snooze, unacknowledge, unsnooze
 from bot.invitations import observe
+from bot.outbox import Shape
 from tests.accounts import account, invited
 from tests.conftest import NOW
+from tests.episodes import LOOK
 from wechat_kf import KfAccount
 
 POLICY = AlertPolicy()
@@ -42,6 +45,7 @@ TABLE: dict[tuple[str, str], tuple[str, str]] = {
     ("rejected", "waiting"): ("?replaced", ""),  # by another invitation of the same person
     ("rejected", "absent"): ("?removed", ""),
 }
+WORDS = {"cancelled": "Invitation withdrawn"}
 REVIVABLE = ("cancelled", "removed", "bound", "replaced")
 
 
@@ -326,6 +330,27 @@ class Invitations(RuleBasedStateMachine):
             if episode.snoozed:
                 assert episode.state is State.WAITING
                 assert episode.snoozed.until == told.snoozed_until
+
+    @invariant()
+    def no_message_shows_a_new_invitation_as_out_when_it_is_over(self) -> None:
+        for seat in SEATS:
+            for number, told in enumerate(self.oracle[seat]):
+                if told.state == "replaced":
+                    newest = next(one for one in self.oracle[seat][number:] if one.state != "replaced")
+                    shown = self._shown(told)
+                    assert ("A new invitation is out" in shown) == (newest.state == "waiting")
+                    if newest.state != "waiting":
+                        assert shown.startswith(WORDS.get(newest.state, newest.state.capitalize()))
+
+    def _shown(self, told: Told) -> str:
+        """Return what the message about a replaced invitation says."""
+        replaced = next(e for e in self.episodes.values() if self._oracle_of(e) is told)
+        newest = replaced
+        while newest.state is State.REPLACED:
+            newest = self.episodes[newest.successor_id]
+        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, LOOK)
+        assert not {"actions", "header"} & {block["type"] for block in message.blocks}
+        return message.text
 
     @invariant()
     def a_seat_has_at_most_one_open_episode(self) -> None:

@@ -85,7 +85,7 @@ def _quiet(episode: Episode, facts: Mapping[str, Any], manner: Manner) -> str:
 
 def _facts(episode: Episode, manner: Manner) -> list[str]:
     """The grey line. A closed root loses no fact that it showed while it was open."""
-    state, closed = episode.state, episode.state.closed
+    state, closed = episode.state, episode.closed
     facts = [members.account(episode)]
     if state in (State.CANCELLED, State.REMOVED) and (invitee := members.invitee(episode.invite_wx)):
         facts.append(f"invited {invitee}")  # the other states name them in the sentence
@@ -93,9 +93,11 @@ def _facts(episode: Episode, manner: Manner) -> list[str]:
         facts.append(f"noticed {date(episode.since)}")
     if episode.expires_at:
         facts.append(f"deadline {date(episode.expires_at)}")
+    if state is not State.REPLACED and episode.replaced_at:
+        facts.append(f"invited again {date(episode.replaced_at)}")
     if closed:
         facts.append(f"first seen {date(episode.first_seen, DAY)}")
-    before = [past for past in (State.EXPIRED, State.REJECTED) if past is not state]
+    before = [past for past in (State.EXPIRED, State.REJECTED) if past is not state or episode.replaced_at]
     facts += [f"was {past}" for past in before if episode.has_told(Kind(past))]
     if closed and (times := _reminders(episode)):
         facts.append(f"reminded {({1: 'once', 2: 'twice'}).get(times, f'{times} times')}")
@@ -109,13 +111,13 @@ def _reminders(episode: Episode) -> int:
 
 
 def _unconfirmed(episode: Episode, manner: Manner) -> str:
-    if episode.confirmed_at is None or episode.state.closed:
+    if episode.confirmed_at is None or episode.closed:
         return ""
     return f"WeChat does not answer; last confirmed {manner.date(episode.confirmed_at)}."
 
 
 def _buttons(episode: Episode, look: Look) -> list[Block]:
-    if episode.state.closed:
+    if episode.closed:
         return []
     value = f"v1:{episode.id}"
     details = kit.button("Details", "alert.details", value, label="Details, shown only to you")

@@ -39,11 +39,11 @@ class Crowd:
 
     @property
     def open(self) -> list[Episode]:
-        return [episode for episode in self.all if not episode.state.closed]
+        return [episode for episode in self.all if not episode.closed]
 
     @property
     def settled(self) -> list[Episode]:
-        return [episode for episode in self.all if episode.state.closed]
+        return [episode for episode in self.all if episode.closed]
 
     @property
     def free(self) -> list[Episode]:

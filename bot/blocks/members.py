@@ -42,6 +42,8 @@ def state_words(episode: Episode) -> str:
 
 def urgent(episode: Episode, smallest_lead: timedelta) -> bool:
     """Whether somebody must act now."""
+    if episode.closed:
+        return False
     lead = passed_lead(episode)
     return episode.state in (State.REJECTED, State.EXPIRED) or (lead is not None and lead <= smallest_lead)
 
@@ -53,7 +55,7 @@ def loud(episode: Episode, smallest_lead: timedelta) -> bool:
 
 def holder(episode: Episode) -> Hand | None:
     """Who acknowledged it, while that means something."""
-    return None if episode.state.closed else episode.acked
+    return None if episode.closed else episode.acked
 
 
 def icon(episode: Episode) -> str:
@@ -113,7 +115,7 @@ def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Epis
     """What needs somebody first, then what is settled; inside a rank the nearest deadline, then the name."""
 
     def place(episode: Episode) -> tuple[object, ...]:
-        if settled := episode.state.closed:
+        if settled := episode.closed:
             order = list(State).index(episode.state)
         else:
             order = rank(Seen(standing(episode)), urgent=urgent(episode, smallest_lead))

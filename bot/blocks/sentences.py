@@ -96,12 +96,16 @@ def happened(episode: Episode, manner: Manner) -> str:
             left = left_when_bound(episode)
             return f"{person} accepted" + (f"{manner.pause} {span(left)} before the deadline" if left else "")
         case State.REPLACED:
-            until = f", until {manner.date(episode.next_expires_at)}" if episode.next_expires_at else ""
-            return f"a new invitation is out{_to_whom(episode)}{until}"
+            return f"a new invitation is out{_to_whom(episode, manner)}"
         case State.CANCELLED:
             return "it was withdrawn outside this bot"
         case State.REMOVED:
             return "the account is no longer in WeChat’s list"
+
+
+def replaced(episode: Episode, manner: Manner) -> str:
+    """Report a new invitation as a sentence that stays true when that one is over too."""
+    return f"a new invitation went out{_to_whom(episode, manner)}."
 
 
 def advice(episode: Episode) -> str:
@@ -131,11 +135,13 @@ def left_when_bound(episode: Episode) -> timedelta:
     return max(episode.expires_at - episode.since, timedelta(0))
 
 
-def _to_whom(episode: Episode) -> str:
+def _to_whom(episode: Episode, manner: Manner) -> str:
+    """` to bo•••le, until …`"""
     before, now = members.invitee(episode.invite_wx), members.invitee(episode.next_wx)
+    until = f", until {manner.date(episode.next_expires_at)}" if episode.next_expires_at else ""
     if episode.next_wx == episode.invite_wx or not (before and now):
-        return f" to {now}" if now else ""
-    return f" to {now} instead of {before}" if now != before else " to another person"
+        return (f" to {now}" if now else "") + until
+    return (f" to {now} instead of {before}" if now != before else " to another person") + until
 
 
 def _capital(words: str) -> str:

@@ -129,4 +129,4 @@ def _noticed(of: Crowd) -> datetime:
 
 def _moved(of: Crowd) -> bool:
     """Whether any of them changed its state since."""
-    return any(episode.state.closed or episode.since > _noticed(of) for episode in of.all)
+    return any(episode.closed or episode.since > _noticed(of) for episode in of.all)

@@ -11,7 +11,17 @@ from typing import Any
 
 from bot.blocks import kit, members
 from bot.blocks.look import Look
-from bot.blocks.sentences import EDITED, SPOKEN, advice, before_quiet, happened, sentence, spoken
+from bot.blocks.sentences import (
+    EDITED,
+    SPOKEN,
+    advice,
+    before_quiet,
+    happened,
+    introduced,
+    replaced,
+    sentence,
+    spoken,
+)
 from bot.blocks.text import ACCOUNT, NAME, Limit, account_of, cut, escape, name_of, units
 from bot.blocks.times import alone, date
 from bot.episodes import Episode, Event, Kind, State
@@ -40,7 +50,10 @@ def line(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: boo
     blocks = [kit.section(f"{shown} {before_quiet(facts, EDITED.date)}".rstrip())]
     if call and then.state in (State.REJECTED, State.EXPIRED):
         blocks.append(kit.actions(kit.console()))  # the channel shows it without the buttons of its thread
-    return Message(f"{spoken(then, look.smallest_lead)} {before_quiet(facts, SPOKEN.date)}".rstrip(), blocks)
+    said = spoken(then, look.smallest_lead)
+    if then.state is State.REPLACED:
+        said = f"{introduced(then)} A{replaced(then, SPOKEN)[1:]}"
+    return Message(f"{said} {before_quiet(facts, SPOKEN.date)}".rstrip(), blocks)
 
 
 def names(told: Sequence[Episode]) -> Message:
@@ -68,6 +81,8 @@ def _change(episode: Episode) -> str:
         word = "Waiting again"
         if episode.expires_at:
             word += f", until {date(episode.expires_at)}"
+    if episode.state is State.REPLACED:
+        return f"{members.icon(episode)} {word}: {replaced(episode, EDITED)}"
     return f"{members.icon(episode)} {word}: {happened(episode, EDITED)}. {advice(episode)}".rstrip()
 
 

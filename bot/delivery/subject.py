@@ -19,6 +19,7 @@ from bot.ports import Message
 from bot.store import Tx, memory, queue, rows
 from bot.store.isolation import is_row_fault
 from bot.store.queue import Row
+from bot.store.views import ROOTS
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Subject:
         """Nothing that it shows will change again."""
         if self.row.shape is Shape.HEALTH:
             return self.incident is None or self.incident.over_at is not None
-        return all(member.state.closed for member in self.members)
+        return all(member.final for member in self.members)
 
     def view(self, look: Look, faults: Faults | None = None) -> Message:
         """Render the row as its members stand, for an edit. It mentions nobody."""
@@ -158,10 +159,11 @@ async def subjects(tx: Tx, found: Sequence[Row], faults: Faults | None = None) -
 
 async def _subjects(tx: Tx, found: Sequence[Row]) -> list[Subject]:
     members = await rows.with_ids(tx, [member for row in found for member in row.members])
+    followed = await rows.followed_by(tx, members)
     return [
         Subject(
             row,
-            members=_readable(tx, row, members),
+            members=_readable(tx, row, members | (followed if row.shape in ROOTS else {})),
             incident=await memory.incident(tx, row.id) if row.shape is Shape.HEALTH else None,
             root=await queue.get(tx, row.root_id) if row.root_id else None,
         )

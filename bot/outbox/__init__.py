@@ -91,11 +91,11 @@ def still_true(shape: Shape, facts: Mapping[str, Any], members: Sequence[Episode
             return any(_may_remind(member, timedelta(seconds=facts["lead"])) for member in members)
         case Shape.LINE if "kind" in facts:
             # A problem that has become the other one still has to be told; the line shows what it is now.
-            return any(member.state in (State.EXPIRED, State.REJECTED) for member in members)
+            return any(member.state in (State.EXPIRED, State.REJECTED) and not member.closed for member in members)
         case Shape.PROBLEM:
-            return any(not member.state.closed and not _in_hand(member) for member in members)
+            return any(not member.closed and not _in_hand(member) for member in members)
         case Shape.DIGEST | Shape.FIRST_RUN:
-            return any(not member.state.closed for member in members)
+            return any(not member.closed for member in members)
         case Shape.QUIET:
             return any(not _is_left_alone(member) for member in members)
     return True

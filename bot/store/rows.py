@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from bot.deadlines import next_timer
-from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, State, having
+from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, State, followed, having
 from bot.outbox import Root, Shape, Status
 from bot.store import Tx, Unreadable, queue, views
 from bot.store.tables import episode, message, told
@@ -20,7 +20,8 @@ INVITATION = "invitation"
 LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _one = episode.alias("one")
 _OPEN = tuple(state for state in State if not state.closed)
-_KEPT = tuple(name for name in Episode.__slots__ if name not in ("told", "state", "acked", "snoozed"))
+_APART = ("told", "state", "acked", "snoozed", "replaced_at")
+_KEPT = tuple(name for name in Episode.__slots__ if name not in _APART)
 
 
 def storable(account: KfAccount) -> KfAccount:
@@ -116,6 +117,37 @@ async def with_ids(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
     return {found.id: found for found in await _read(tx, _WITH_IDS, ids=wanted)} if wanted else {}
 
 
+async def followed_by(tx: Tx, episodes: Mapping[str, Episode]) -> dict[str, Episode]:
+    """Return those of the episodes that were replaced, as a message shows them, by id."""
+    known = dict(episodes)
+    replaced = {one.id: one for one in episodes.values() if one.state is State.REPLACED and one.successor_id}
+    newest = replaced
+    while wanted := {one.successor_id for one in newest.values()} - known.keys():
+        newest = await with_ids(tx, wanted)
+        known |= newest
+        newest = {one.id: one for one in newest.values() if one.state is State.REPLACED and one.successor_id}
+    return {one.id: followed(one, last) for one in replaced.values() if (last := _last(one, known)) is not one}
+
+
+def _last(episode: Episode, known: Mapping[str, Episode]) -> Episode:
+    """Follow the successors of an episode to the newest that is known."""
+    passed = {episode.id}
+    while episode.state is State.REPLACED and episode.successor_id in known.keys() - passed:
+        episode = known[episode.successor_id]
+        passed.add(episode.id)
+    return episode
+
+
+async def _predecessors(tx: Tx, ids: Collection[str]) -> list[str]:
+    """Return the ids of the episodes that these replaced, and of those before them."""
+    found, newest = list[str](), set(ids)
+    while newest:
+        before = await tx.run(sa.select(episode.c.id).where(episode.c.successor_id.in_(list(newest))))
+        newest = {row.id for row in before} - {*found, *ids}
+        found += newest
+    return found
+
+
 async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[Episode]:
     """Read the episodes of this account that a question finds, with their events. `tx.unreadable` gets the rest."""
     rows = (await tx.run(question, {"appid": tx.appid, **parameters})).mappings()
@@ -186,7 +218,8 @@ async def save(
         for event in change.news:
             await tx.run(_telling(after.id, event, tellers.get((after.id, event)), now))
     moved = [change.after.id for change in changes if change.before is not None]
-    await views.unsettle(tx, roots_of(moved))
+    reopened = [one.after.id for one in changes if one.before and one.before.closed and not one.after.closed]
+    await views.unsettle(tx, roots_of([*moved, *await _predecessors(tx, reopened)]))
     # What was dropped as untrue may be true again; if it is not, it is dropped again when its turn comes.
     await queue.revive(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(moved)))
 

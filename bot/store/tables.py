@@ -75,6 +75,7 @@ episode = sa.Table(
     sa.Column("confirmed_at", Moment),
     _column("next_wx", sa.Text, default=""),
     sa.Column("next_expires_at", Moment),
+    _column("successor_id", sa.Text, default="", server_default=""),  # of REPLACED: the episode that replaced it
     sa.Column("next_timer_at", Moment),
     sa.Column("detail", sa.JSON),
     sa.Column("acked", sa.JSON(none_as_null=True)),  # who and when
@@ -83,6 +84,7 @@ episode = sa.Table(
     sa.Index("episode_open", "appid", "kind", "latest", "state"),
     sa.Index("episode_newest", "appid", "kind", "latest", "seat"),
     sa.Index("episode_seat", "appid", "seat", "invite_wx"),
+    sa.Index("episode_successor", "successor_id"),
     sa.Index("episode_timer", "appid", "next_timer_at"),
 )
 

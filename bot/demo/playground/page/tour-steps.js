@@ -69,7 +69,7 @@ export const STEPS = [
     side: "right",
     linger: 5000,
     targets: (seen) => [action("accept", seen.rejected), action("invite", seen.rejected)],
-    // Without an alert for the new invitation there is none to turn: then the account alone will do.
+    // The alert follows the new invitation. If a person deleted it, the account alone will do.
     achieved: (seen) => seen.bound || performance.now() > seen.acceptedAt + 5000,
   },
   {
