@@ -1,13 +1,15 @@
-"""No secret in any output, whatever goes wrong: real processes at LOG_LEVEL=DEBUG, and all that they say searched.
+"""No secret in any output, and no name in any log, whatever goes wrong: real processes at LOG_LEVEL=DEBUG.
 
-Every secret that is planted holds the word HUSH.
+Every secret that is planted holds the word HUSH, every nickname and WeChat ID the word OWNED.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from bot.demo.slack import (
     reply_lost,
     slow,
 )
-from tests.running import CARE, World, sqlite, until, world
+from tests.running import CARE, World, sqlite, until, utc_now, world
 from tests.test_process import run
 from wechat_kf.simulator import Fault, Kind
 
@@ -70,7 +72,9 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
     tokens = {"bot_token": "xoxb-HUSH-bot", "app_token": "xapp-HUSH-app", "signing_secret": "HUSH-signing"}
     async with world(sqlite(tmp_path), wechat_secret="HUSH-appsecret", **tokens) as made:
         for name in "abcdefghi":
-            made.invite(name, timedelta(hours=30))
+            key = f"{name}@harbour_tea"
+            made.wechat.add_account(key, f"OWNED 小波 {name}")
+            made.wechat.invite(key, f"{name}_OWNED_wx", utc_now() + timedelta(hours=30))
         yield made
 
 
@@ -180,6 +184,12 @@ def shown(place: World) -> str:
     return json.dumps([[message.text, message.blocks] for message in messages], ensure_ascii=False)
 
 
+def break_store(path: Path) -> None:
+    """Let the statements that write names fail."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE episode RENAME TO lost")
+
+
 @pytest.mark.parametrize("form", FORMATS)
 async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, tmp_path, form):
     log, heard = tmp_path / "log", Overheard(place)
@@ -192,8 +202,13 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
         await odd_requests(place, heard, bot)
         place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=45009))  # last: after it nobody asks any more
         await (await ask(place, heard)).answer()
+        break_store(tmp_path / "kf.db")
+        place.wechat.reject("e@harbour_tea")
+        await until(lambda: "no such table" in log.read_text())
         said = [log.read_text(), await pages(bot), shown(place)]
     assert heard.found_in(*said, log.read_text()) == set()
+    assert "OWNED" in shown(place)
+    assert "OWNED" not in log.read_text()
     for expected in ("errcode", "rid", "answer not taken", "request", *codes):  # it did hear of the failures
         assert expected in log.read_text()
     place.slack.take_unexpected()

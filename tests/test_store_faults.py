@@ -150,6 +150,8 @@ async def test_a_full_disk_is_named_on_sqlite(tmp_path):
         with pytest.raises(StoreError) as failure:
             await fill()
         assert classify(failure.value).kind is FaultKind.FULL
+        store.migrated = True
+        assert (await store.check()).kind is FaultKind.FULL  # though an update needs no new page
         assert waiting_for(failure.value) == "full: database or disk is full"
 
 

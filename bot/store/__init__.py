@@ -41,6 +41,7 @@ class Tx:
     connection: AsyncConnection
     appid: str
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by ID of the row, what reads left out
+    written: set[str] = field(default_factory=set)  # "insert", "update": what changed rows so far
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -51,7 +52,10 @@ class Tx:
     async def run(
         self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
     ) -> sa.CursorResult[Any]:
-        return await self.connection.execute(statement, parameters)
+        result = await self.connection.execute(statement, parameters)
+        if statement.is_dml and result.rowcount:
+            self.written.add("insert" if statement.is_insert else "update")
+        return result
 
 
 class Store:
@@ -63,6 +67,7 @@ class Store:
         self._appid = appid
         self._seconds = seconds
         self.migrated = False
+        self.fault: StoreFault | None = None  # of the last failed transaction, until one has written since
 
     @classmethod
     def at(cls, url: str, appid: str, *, seconds: float = TRANSACTION_SECONDS) -> Store:
@@ -90,11 +95,17 @@ class Store:
         """Open a transaction: committed at the end of the block, rolled back by an exception."""
         try:
             async with transaction(self._engine, self._seconds) as connection:
-                yield Tx(connection, self._appid)
-        except StoreError:
+                tx = Tx(connection, self._appid)
+                yield tx
+        except StoreError as exc:
             # What comes back may be another database, or an empty one: look at its tables first.
             self.migrated = False
+            fault = classify(exc)
+            self.fault = self.fault if fault and fault.kind is FaultKind.ROW else fault
             raise
+        # A full disk still takes updates of rows that are there.
+        if tx.written and (self.fault is None or self.fault.kind is not FaultKind.FULL or "insert" in tx.written):
+            self.fault = None
 
     async def check(self) -> StoreFault | None:
         """Write to the store without changing it. Return what prevents that, or None."""
@@ -104,6 +115,8 @@ class Store:
             return StoreFault(FaultKind.HANGING, f"no answer within {CHECK_SECONDS} s")
         except StoreError as exc:
             return classify(exc)
+        if self.fault is not None:
+            return self.fault  # it takes this write, and did not take another one
         return None if self.migrated else StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
 
     async def _write_nothing_new(self) -> None:
