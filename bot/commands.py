@@ -53,6 +53,7 @@ class Answers:
         story: Callable[[KfAccount], Awaitable[str]],
         owned: Callable[[], Awaitable[Sequence[Episode]]],
         spoken: ZoneInfo | None = None,
+        platform: str = "",
         on_good_read: Callable[[], None] = lambda: None,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,6 +62,7 @@ class Answers:
         `story` tells what became of an account's invitation so far, in mrkdwn; "" when nothing is known of it.
         `owned` returns the open invitations that a user acknowledged or snoozed, and does not raise.
         `spoken` is the zone of texts that Slack does not put into the reader's own; None is UTC.
+        `platform` is the host, if its processes have no fixed address.
         """
         self._accounts = accounts
         self._now = now
@@ -70,6 +72,7 @@ class Answers:
         self._owned = owned
         self._policy = AlertPolicy(leads=tuple(leads))
         self._spoken = spoken
+        self._platform = platform
         self._on_good_read = on_good_read
         self._readings = Shared(self._read, GOOD_FOR, elapsed)
         self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
@@ -96,7 +99,7 @@ class Answers:
                 )
             except KfError as error:
                 log.warning(Line("WeChat could not be read", **why(error)))
-                return remembered(episode, channel, trouble(error))
+                return remembered(episode, channel, trouble(error, self._platform))
 
     async def _contained(self, answer: Callable[[], Awaitable[Message]]) -> Message:
         try:
@@ -122,7 +125,8 @@ class Answers:
                 return await self._corrected(request.typo_of)  # neither needs WeChat
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
-            return failure(trouble(error), self._now(), retry=retry, last_good=self._readings.last())
+            what = trouble(error, self._platform)
+            return failure(what, self._now(), retry=retry, last_good=self._readings.last())
 
     async def _from_wechat(self, request: Read) -> Message:
         match request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from bot import hosting
 from bot.episodes import rank, seen
 from bot.parts import Parts, parts_of
 from bot.ports import utc_now
@@ -23,7 +24,7 @@ async def show_list(settings: Settings) -> int:
         try:
             listed = await parts.accounts.kf_list()
         except KfError as exc:
-            return _failed(exc)
+            return _failed(exc, settings.platform_without_proxy)
     _print_table(listed.accounts, settings)
     return 0
 
@@ -83,7 +84,9 @@ def _print_table(accounts: tuple[KfAccount, ...], settings: Settings) -> None:
     print(f"{len(accounts)} accounts")
 
 
-def _failed(error: KfError) -> int:
+def _failed(error: KfError, platform: str) -> int:
     advice = getattr(error, "advice", "")
+    if platform and getattr(error, "address", None):
+        advice = f"{hosting.advice(platform)} {advice}"
     print(f"WeChat could not be read: {error}{f'. {advice}' if advice else ''}", file=sys.stderr)
     return 1

@@ -135,6 +135,7 @@ def _add_alerts(parts: Parts, channel: SlackChannel) -> None:
         zone=settings.timezone,
         spoken=settings.timezone if settings.timezone_given else None,
         mention=settings.alert_mention,
+        platform=settings.platform_without_proxy,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
     parts.delivery = Delivery(Means(channel, store, look, marks, lease, clock, parts.metrics.count))

@@ -244,3 +244,13 @@ def test_no_foreign_text_harms_a_notice(hostile, cause):
             fault = Fault(kind, errcode, errmsg=hostile, rid=hostile, address=hostile, detail=hostile)
             assert_fit(notice(fault, cause))
             assert_fit(notice(fault, cause, over_at=SINCE))
+
+
+def test_notice_of_a_refused_address_puts_the_fixed_one_first_on_a_host_without():
+    message = notice(ADDRESS, Cause.CONFIG_PROBLEM, look=replace(LOOK, platform="Railway"))
+    step = "*Next:* first give this server a fixed outgoing address: on Railway static outbound IPs"
+    assert step in str(shown(message))
+    facts = {"cause": Cause.CONFIG_PROBLEM, "fault": asdict(ADDRESS), "over": False, "seconds": 0}
+    line = render(Shape.NOTE, facts, [], None, replace(LOOK, platform="Railway"))
+    assert "first get a fixed outgoing address, on Railway" in line.text
+    assert_fit(message)

@@ -88,6 +88,14 @@ async def test_a_failing_wechat_is_told_with_its_remedy_and_rid(place, url):
     assert "rid " in text
 
 
+async def test_refused_address_on_a_host_without_a_fixed_one_is_called_temporary(place):
+    place.wechat.allow_list = ()
+    async with bot_in_loop(place, ALERTS="off", DYNO="web.1"):
+        text = await ask(place)
+    assert "203.0.113.7. It is temporary, unless it is fixed already: first get a fixed outgoing address" in text
+    assert "on Heroku a proxy add-on such as Fixie" in text
+
+
 async def test_the_vendors_own_example_is_told_as_a_broken_answer(place, url):
     place.wechat.inject(Fault(Kind.TRUNCATED, times=3, path="/cgi-bin/customservice/getkflist"))
     assert "could not be read" in await ask(place)
@@ -191,7 +199,7 @@ async def _click(place: World, url: str, action: dict) -> str:
     await said.answer()
     payload = {
         "type": "block_actions",
-        "user": {"id": "U0MEI"},
+        "user": {"id": "U0MEI", "team_id": "T0001"},
         "team": {"id": "T0001"},
         "api_app_id": "A1",
         "container": {"type": "message", "is_ephemeral": False},

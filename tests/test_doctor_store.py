@@ -24,8 +24,8 @@ from tests.conftest import APPID, NOW
 UNSET = Unset.of([])
 
 
-async def finding(url: str, *, on_dyno: bool = False) -> Finding:
-    settings = Settings("wx", "secret", "xoxb-1", database_url=url, on_dyno=on_dyno)
+async def finding(url: str, *, platform: str = "") -> Finding:
+    settings = Settings("wx", "secret", "xoxb-1", database_url=url, platform=platform)
     [found] = (await examination.examine(settings, UNSET)).findings
     return found
 
@@ -114,7 +114,7 @@ async def test_a_file_of_another_kind_is_no_store(tmp_path):
 
 
 async def test_sqlite_is_lost_on_a_dyno_and_postgresql_is_not(store_url):
-    found = await finding(store_url, on_dyno=True)
+    found = await finding(store_url, platform="Heroku")
     assert found.verdict == ("wrong" if store_url.startswith("sqlite") else "ok")
 
 

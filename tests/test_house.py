@@ -15,6 +15,7 @@ FLOORS: dict[str, int] = {
     "sharing": 0,
     "logs": 0,
     "manifest": 0,
+    "hosting": 0,
     "quiet": 0,
     "settings": 1,
     "tasks": 1,

@@ -276,6 +276,9 @@ async def test_list_says_why_wechat_could_not_be_read(quick):
     assert status == 1
     assert "203.0.113.7" in err
     assert "app-secret" not in err
+    assert "fixed outgoing address" not in err
+    _, _, err = await run({**quick.environ, "RENDER": "true"}, "list")
+    assert "First give the bot a fixed outgoing address: on Render" in err
 
 
 async def test_check_looks_each_time_tells_and_exits(quick):

@@ -61,7 +61,7 @@ def test_the_required_settings_alone_are_enough() -> None:
         host="0.0.0.0",
         port=3000,
         log_level="INFO",
-        on_dyno=False,
+        platform="",
     )
 
 
@@ -229,8 +229,17 @@ def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: st
         ("HOST", "::", "host", "::"),
         ("PORT", "65535", "port", 65535),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("DYNO", "web.1", "platform", "Heroku"),
         ("DYNO", "web.1", "on_dyno", True),
-        ("DYNO", " ", "on_dyno", False),
+        ("DYNO", " ", "platform", ""),
+        ("FLY_APP_NAME", "kf", "platform", "Fly"),
+        ("RAILWAY_SERVICE_ID", "b3f1", "platform", "Railway"),
+        ("RAILWAY_ANYTHING", "1", "platform", "Railway"),
+        ("RAILWAY_SERVICE_ID", " ", "platform", ""),
+        ("RAILWAYS", "1", "platform", ""),
+        ("RENDER", "true", "platform", "Render"),
+        ("RENDER", "true", "on_dyno", False),
+        ("RENDER", "true", "platform_without_proxy", "Render"),
         ("SLACK_ALERT_CHANNEL", "G0123456789", "slack_alert_channel", "G0123456789"),
     ],
 )
@@ -320,6 +329,13 @@ def test_the_first_proxy_that_is_set_wins(first: int) -> None:
     environ = dict.fromkeys(PROXIES[:first], " ")
     environ |= {name: f"http://{number}.example.com:80" for number, name in enumerate(PROXIES) if number >= first}
     assert read(**environ).wechat_proxy_url == f"http://{first}.example.com:80"
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize("host", ["DYNO", "FLY_APP_NAME", "RAILWAY_PROJECT_ID", "RENDER"])
+def test_a_proxy_stands_for_the_fixed_address_that_the_host_lacks(host: str, proxy: str) -> None:
+    assert read(**{host: "x"}).platform_without_proxy
+    assert read(**{host: "x", proxy: "http://u:p@proxy.example:80"}).platform_without_proxy == ""
 
 
 def test_a_malformed_proxy_is_named_as_the_host_set_it() -> None:

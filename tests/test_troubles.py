@@ -10,6 +10,7 @@ from bot.blocks.failures import failure
 from bot.blocks.reading import Reading
 from bot.blocks.troubles import trouble
 from bot.demo import blockkit
+from bot.hosting import FIXED_ADDRESS
 from tests.conftest import NOW
 from tests.samples import ANNA, CHEN, FORTY, LEADS, sample, shown
 from wechat_kf import KfList, ResponseError, TransportError
@@ -35,6 +36,17 @@ def test_a_refused_address_is_there_to_be_copied():
     )
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
+
+
+@pytest.mark.parametrize("platform", FIXED_ADDRESS)
+@pytest.mark.parametrize("address", ["203.0.113.7", ""])
+def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
+    what = trouble(api_error(40164, "invalid ip", rid=RID, address=address), platform)
+    assert what.next.startswith(f"first give this server a fixed outgoing address: on {platform} ")
+    assert "is temporary, unless it is fixed already" in what.next
+    assert what.copy == address
+    assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.spoken
+    assert trouble(api_error(40125, "no"), platform) == trouble(api_error(40125, "no"))
 
 
 def test_an_address_that_wechat_did_not_name_is_not_below():

@@ -63,9 +63,9 @@ def _render(
     pinging: bool,
 ) -> Message:
     if shape is Shape.HEALTH:
-        return health.notice(incident, look.poll) if incident else _forgotten()
+        return health.notice(incident, look.poll, look.platform) if incident else _forgotten()
     if shape is Shape.NOTE:
-        return health.note(facts)
+        return health.note(facts, look.platform)
     if shape is Shape.LINE and "deed" in facts:
         return deeds.line(members, facts)
     if not members:

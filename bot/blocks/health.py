@@ -38,13 +38,13 @@ _IN_SHORT: Mapping[str, str] = {
 }
 
 
-def notice(incident: Incident, poll: timedelta) -> Message:
+def notice(incident: Incident, poll: timedelta, platform: str = "") -> Message:
     """The root of an incident, while it lasts and when it is over."""
-    what = _trouble(incident.fault, incident.cause)
+    what = _trouble(incident.fault, incident.cause, platform)
     return _over(incident, what) if incident.over_at else _lasting(incident, what, poll)
 
 
-def note(facts: Mapping[str, Any]) -> Message:
+def note(facts: Mapping[str, Any], platform: str = "") -> Message:
     """A line in the thread of a notice: it is over, or it has become another trouble, or is back."""
     cause = facts["cause"]
     if facts["over"]:
@@ -52,7 +52,7 @@ def note(facts: Mapping[str, Any]) -> Message:
         if cause == Cause.CLOCK_PROBLEM:
             said = "The clock is right again."  # for how long it was not, it cannot tell
         return Message(said, [kit.section(f"{kit.FINE} {said}")])
-    what = _trouble(Fault(**facts["fault"]), cause)
+    what = _trouble(Fault(**facts["fault"]), cause, platform)
     return Message(what.spoken, [kit.section(f"{kit.TROUBLE} {' · '.join([what.title, *what.facts])}")])
 
 
@@ -105,12 +105,12 @@ def _over(incident: Incident, what: Trouble) -> Message:
     )
 
 
-def _trouble(fault: Fault, cause: str) -> Trouble:
+def _trouble(fault: Fault, cause: str, platform: str = "") -> Trouble:
     detail = mrkdwn(fault.detail, ERRMSG)
     if cause == Cause.CLOCK_PROBLEM:
         return clock(detail)
     if fault.errcode is not None:
-        return refused(fault.errcode, fault.errmsg, rid=fault.rid, address=fault.address)
+        return refused(fault.errcode, fault.errmsg, rid=fault.rid, address=fault.address, platform=platform)
     what = trouble(ResponseError()) if fault.kind == ResponseError.__name__ else _DOWN
     return replace(what, facts=(*what.facts, detail)) if detail else what
 

@@ -19,6 +19,7 @@ class Look:
     zone: ZoneInfo = SHANGHAI  # where "tomorrow 9:00" is
     spoken: ZoneInfo | None = None  # the zone of texts that Slack does not put into the reader's own; None: UTC
     mention: str = ""  # whom to call, as mrkdwn: `<!subteam^S…>`
+    platform: str = ""  # the host, if its processes have no fixed address
 
     @property
     def smallest_lead(self) -> timedelta:

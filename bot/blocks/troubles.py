@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.blocks.text import ACCOUNT, ERRMSG, clean, many, mrkdwn
+from bot.hosting import FIXED_ADDRESS
 from wechat_kf import APIError, KfError, TransportError
 from wechat_kf.advice import ADVICE, Next, advice
 
@@ -110,20 +111,36 @@ _UNREADABLE = Trouble(
 )
 
 
-def trouble(error: KfError) -> Trouble:
-    """The words for a failed read."""
+def trouble(error: KfError, platform: str = "") -> Trouble:
+    """Return the words for a failed read. `platform` is a host whose processes have no fixed address."""
     if isinstance(error, APIError):
-        return refused(error.errcode, error.errmsg, rid=error.rid or "", address=error.address or "")
+        rid, address = error.rid or "", error.address or ""
+        return refused(error.errcode, error.errmsg, rid=rid, address=address, platform=platform)
     return silent(error) if isinstance(error, TransportError) else _UNREADABLE
 
 
-def refused(errcode: int, errmsg: str, *, rid: str = "", address: str = "") -> Trouble:
-    """The words for an `errcode`, and the facts that WeChat's support asks for."""
+def refused(errcode: int, errmsg: str, *, rid: str = "", address: str = "", platform: str = "") -> Trouble:
+    """Return the words for an `errcode`, and the facts that WeChat's support asks for."""
     case = _REFUSALS.get(errcode) or _other(errcode, errmsg)
-    if case is _ADDRESS and not address:
+    if case is _ADDRESS and platform:
+        case = _temporary(platform)
+    elif case is _ADDRESS and not address:
         case = replace(case, next=case.next.replace("the address below", "this server’s address"))
     facts = (f"errcode {errcode}", *([f"rid {mrkdwn(rid, ACCOUNT)}"] if rid else []))
     return replace(case, copy=mrkdwn(address, ACCOUNT), facts=facts)
+
+
+def _temporary(platform: str) -> Trouble:
+    """Return the words for a refused address that the next process may not have."""
+    fixed = f"on {platform} {FIXED_ADDRESS[platform]}"
+    return replace(
+        _ADDRESS,
+        next=f"first give this server a fixed outgoing address: {fixed}. Then add that one in the WeChat console "
+        "(development settings, IP allow-list) of *this* account. The present address is temporary, unless it is "
+        "fixed already.",
+        said=f"It is temporary, unless it is fixed already: first get a fixed outgoing address, {fixed}; then add "
+        "that one to the IP allow-list of this account in the WeChat console.",
+    )
 
 
 def silent(error: TransportError) -> Trouble:

@@ -72,6 +72,7 @@ class Desk:
             now=clock,
             leads=settings.alert_leads,
             spoken=settings.timezone if settings.timezone_given else None,
+            platform=settings.platform_without_proxy,
             status=standing.status,
             story=standing.story,
             owned=standing.owned,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from urllib.parse import urlsplit
 
+from bot import hosting
 from bot.doctor.findings import Finding, Report, Time, Unset, unknown, well, wrong
 from bot.parts import Parts
 from wechat_kf import APIError, BusyError, KfError, KfList, QuotaError, ResponseError, TokenError, TransportError
@@ -16,9 +17,6 @@ LIST_SECONDS = 2.5  # the least that is left for the list
 ADDRESSES = {40164, 61004, *range(89501, 89508)}  # all that is about the address of whoever asks
 REDIRECTS = range(300, 400)
 BOTH = "A proxy add-on uses either of two addresses: add both, which its page shows."
-CHANGING = (
-    "A dyno's address changes: take a proxy with a fixed one (Fixie, QuotaGuard Static), and add its addresses."
-)
 
 
 class Route:
@@ -29,14 +27,14 @@ class Route:
         self.host = urlsplit(parts.settings.wechat_api_url).hostname or ""
         self.proxy = f"{proxy.hostname} ({variable})" if proxy.hostname else ""
         self.variable = variable
-        self.on_dyno = parts.settings.on_dyno
+        platform = parts.settings.platform_without_proxy
+        self.first = hosting.advice(platform) if platform else ""  # before an address is allowed
 
     def open(self) -> list[Finding]:
         """What is well once WeChat itself has answered."""
         if self.proxy:
             return [well("proxy", f"{self.proxy} lets WeChat's traffic through"), self.reached()]
-        hint = CHANGING if self.on_dyno else ""
-        return [well("proxy", "none: WeChat is called from this machine's own address", hint), self.reached()]
+        return [well("proxy", "none: WeChat is called from this machine's own address", self.first), self.reached()]
 
     def reached(self) -> Finding:
         return well("WeChat", f"{self.host} answers")
@@ -63,11 +61,11 @@ class Route:
 
     def refused_address(self, error: APIError) -> Finding:
         """WeChat does not take the address that the call came from."""
-        more = BOTH if self.proxy else CHANGING if self.on_dyno else ""
         address = error.address or "of this server"
         number = f"errcode {error.errcode}, rid {error.rid}" if error.rid else f"errcode {error.errcode}"
         said = f"WeChat refuses the address {address} ({number})"
-        return wrong("allow-list", said, f"{error.advice} {more}".strip())
+        remedy = " ".join(filter(None, [self.first, error.advice, BOTH if self.proxy else ""]))
+        return wrong("allow-list", said, remedy)
 
 
 async def examine(parts: Parts, unset: Unset, variable: str) -> Report:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from bot.hosting import VARIABLES
 from bot.logs import Format
 from bot.quiet import SHANGHAI, Quiet
 from bot.settings import parse
@@ -46,7 +47,7 @@ class Settings:
     port: int = 3000
     log_level: str = "INFO"
     log_format: Format = "text"
-    on_dyno: bool = False
+    platform: str = ""  # the host, if it is one of `hosting.VARIABLES`
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -98,9 +99,18 @@ class Settings:
             port=reader.read("PORT", cls.port, parse.port),
             log_level=reader.read("LOG_LEVEL", cls.log_level, parse.level),
             log_format=reader.read("LOG_FORMAT", cls.log_format, parse.log_format),
-            on_dyno=reader.is_set("DYNO"),
+            platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
         )
         return settings, reader.problems
+
+    @property
+    def on_dyno(self) -> bool:
+        return self.platform == "Heroku"
+
+    @property
+    def platform_without_proxy(self) -> str:
+        """The host, if WeChat is called from its own addresses, which change; else ""."""
+        return "" if self.wechat_proxy_url else self.platform
 
     @property
     def secrets(self) -> tuple[str, ...]:

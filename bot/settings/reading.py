@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -58,6 +58,14 @@ class Reader:
     def is_set(self, name: str) -> bool:
         """Whether it is there and not blank. It may be malformed."""
         return bool(self._environ.get(name, "").strip())
+
+    def first_set(self, names: Iterable[str]) -> str | None:
+        """Return the first name that is there and not blank. `X_*` stands for all that begin with `X_`."""
+        for name in names:
+            found = [one for one in self._environ if one.startswith(name[:-1])] if name.endswith("*") else [name]
+            if any(map(self.is_set, found)):
+                return name
+        return None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
