@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from bot.__main__ import _parser
+from bot.settings import Settings
 from bot.web import SLACK_PATH
 from tests.documents import Code, Document, document, documents
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
@@ -109,6 +111,42 @@ def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
 def test_the_proxy_in_front_lets_through_what_slack_calls_and_the_page_that_the_readme_opens() -> None:
     block = next(block.text for block in document("docs/deploy.md").code if "reverse_proxy" in block.text)
     assert re.findall(r"@open path (.+)", block) == [f"/ {SLACK_PATH}"]
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """Return the instructions of the container recipe with their arguments."""
+    block = next(block for block in document("docs/deploy.md").code if block.language == "dockerfile")
+    return [(name, rest) for name, _, rest in (line.partition(" ") for line in block.text.splitlines())]
+
+
+def test_container_recipe_has_ten_lines_and_copies_what_exists() -> None:
+    recipe = dockerfile()
+    assert len(recipe) <= 10
+    copied = [rest.split() for name, rest in recipe if name == "COPY"]
+    assert all(len(words) == 2 and (ROOT / words[0]).exists() for words in copied)
+    # All that the bot reads at run time: the manifests in docs/ too.
+    assert {words[0] for words in copied} == {"requirements.txt", "bot", "wechat_kf", "docs"}
+
+
+def test_container_recipe_installs_the_lock_and_runs_as_a_user() -> None:
+    recipe = dockerfile()
+    names = [name for name, _ in recipe]
+    version = (ROOT / ".python-version").read_text().strip()
+    assert recipe[0] == ("FROM", f"python:{version}-slim")
+    installs = next(rest for name, rest in recipe if name == "RUN")
+    assert installs.startswith("pip install ")
+    assert installs.endswith("--require-hashes -r requirements.txt")
+    user = dict(recipe)["USER"]
+    assert user not in ("root", "0")
+    assert f"useradd --system --no-create-home {user}" in [rest for name, rest in recipe if name == "RUN"]
+    assert names.index("USER") < names.index("CMD") == len(names) - 1
+    assert " ".join(json.loads(dict(recipe)["CMD"])) == procfile()["web"]
+
+
+def test_deploy_page_names_the_reads_that_a_monthly_quota_must_hold() -> None:
+    reads = 30 * 24 * 3600 // Settings.poll_seconds
+    text = " ".join(document("docs/deploy.md").text.split())
+    assert f"With `POLL_SECONDS={Settings.poll_seconds}` the bot reads WeChat {reads:,} times in 30 days" in text
 
 
 # Both READMEs
