@@ -10,17 +10,19 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot import __version__
+from bot.blocks.diagnosis import plain_words
 from bot.desk import Desk
+from bot.health import Problem, ProblemKind
+from bot.health_log import HealthLog
 from bot.logs import Line
 from bot.parts import Parts, parts_of
 from bot.ports import Clock, utc_now
 from bot.settings import Settings
 from bot.slack import AsyncApp, dispatch, hold, make_app, register
-from bot.store import Store
 from bot.store.errors import waiting_for
 from bot.tasks import Loop, Tasks
 from bot.watch import TIMER_PASS, Tick
-from bot.web import CannotListenError, Server, site
+from bot.web import CannotListenError, Readiness, Server, site
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +48,24 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
-        async with parts_of(settings, clock) as parts:
+        async with parts_of(settings, clock, role=role) as parts:
             status = await Process(parts, role, leave).run(stop, ambient_proxies)
     except CannotListenError as exc:
         log.error(Line("choose another PORT or HOST", error=exc))
         return 1
     log.info(Line("stopped", role=role))
     return status
+
+
+def readiness(problems: Sequence[Problem]) -> Readiness:
+    """Return what `/readyz` answers: a router may send requests while the store can be used."""
+    words = [(problem.kind, " ".join(plain_words(problem))) for problem in problems]
+    reasons = [said for kind, said in words if kind.startswith("store_")]
+    return Readiness(
+        reason=reasons[0] if reasons else "",
+        problems=tuple(said for kind, said in words if not kind.startswith("store_")),
+        deaf=next((said for kind, said in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
+    )
 
 
 class Process:
@@ -93,13 +106,19 @@ class Process:
     async def _listen(self) -> Server:
         settings, store = self._parts.settings, self._parts.store
         bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
-        ready, metrics = partial(_ready, store) if store else _always, self._metrics if store else None
-        server = Server(site(ready, bolt, metrics, signing_secret=settings.slack_signing_secret))
+        metrics = self._metrics if store else None
+        server = Server(site(self._ready, bolt, metrics, signing_secret=settings.slack_signing_secret))
         await server.listen(settings.host, settings.port)
         return server
 
     async def _metrics(self) -> bytes:
-        return self._parts.metrics.render(await self._parts.standing.figures(), self._parts.clock())
+        return self._parts.metrics.render(await self._parts.standing.figures())
+
+    async def _ready(self) -> Readiness:
+        parts = self._parts
+        found = readiness(await parts.standing.check())
+        opened = parts.store is None or parts.store.migrated
+        return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
     def _bolt(self) -> AsyncApp:
         settings = self._parts.settings
@@ -131,11 +150,23 @@ class Process:
             return
         watcher, delivery = parts.watcher, parts.delivery
         pace = min(TIMER_PASS.total_seconds(), parts.settings.poll_seconds)
+        health_log = HealthLog()
+
+        async def check_health() -> None:
+            await parts.standing.register()
+            health_log.note(await parts.standing.problems())
 
         async def look() -> None:
-            looked = await watcher.tick()
+            try:
+                looked = await watcher.tick()
+            except Exception as exc:
+                parts.standing.note_poll(exc)
+                health.wake()
+                raise
+            if looked is not Tick.NOTHING_DUE:
+                parts.standing.note_poll(None)
             deliver.wake()
-            await parts.show()
+            health.wake()
             if looked is Tick.GOOD:
                 self._tasks.start(parts.beat())
 
@@ -145,7 +176,8 @@ class Process:
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
         deliver = Loop("delivery", tell, every, waiting_for=waiting_for)
-        self._loops = [Loop("watcher", look, pace, waiting_for=waiting_for), deliver]
+        health = Loop("health", check_health, pace)
+        self._loops = [Loop("watcher", look, pace, waiting_for=waiting_for), deliver, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self, server: Server | None) -> None:
@@ -170,6 +202,7 @@ class Process:
                 role=self._role,
                 alerts="on" if store else "off",
                 store=store.kind if store else "none",
+                commands="received" if self._parts.process.receives_commands else "not received",
                 wechat=urlsplit(settings.wechat_api_url).hostname,
                 proxy=urlsplit(settings.wechat_proxy_url).hostname or "none",
             )
@@ -193,11 +226,3 @@ async def _finish(task: asyncio.Task[None]) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task], timeout=1)
-
-
-async def _ready(store: Store) -> bool:
-    return await store.check() is None
-
-
-async def _always() -> bool:
-    return True

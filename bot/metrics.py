@@ -6,13 +6,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+
+from bot.health import HealthFacts, ProblemKind, diagnose
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATES = ("pending", "sending", "sent", "dead")
@@ -22,12 +24,10 @@ OTHER = "other"  # a result that is no plain word: labels must stay few, and tel
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the store knows at a moment. It is one for all processes; what `Metrics` counts is one process's."""
+    """What is known at a moment. The store is one for all processes; what `Metrics` counts is one process's."""
 
-    last_read_at: datetime | None  # the last good one
-    messages: Mapping[str, int]  # by state; one that is missing has none
-    oldest_unsent_at: datetime | None
-    held: bool  # Slack refuses the channel or the token
+    facts: HealthFacts
+    messages: Mapping[str, int] | None  # by state; one that is missing has none. None: the store does not answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Metrics:
         if what in self._counts:
             self._counts[what][result if WORD.fullmatch(result) else OTHER] += 1
 
-    def render(self, figures: Figures | None, now: datetime) -> bytes:
-        """The exposition, for `CONTENT_TYPE`. `figures` is None when the store cannot be reached."""
+    def render(self, figures: Figures) -> bytes:
+        """The exposition, for `CONTENT_TYPE`."""
         # A registry of its own each time: the library's global one would bring what others put there.
         registry = CollectorRegistry()
-        registry.register(_Families([*self._counters(), *_gauges(figures, now)]))
+        registry.register(_Families([*self._counters(), *_gauges(figures)]))
         return generate_latest(registry)
 
     def _counters(self) -> Iterator[Metric]:
@@ -82,22 +82,30 @@ class _Families(Collector):
         return self._families
 
 
-def _gauges(figures: Figures | None, now: datetime) -> Iterator[Metric]:
-    yield GaugeMetricFamily("wechat_kf_store_up", "Whether the store answers (1) or not (0).", figures is not None)
-    if figures is None:
+def _gauges(figures: Figures) -> Iterator[Metric]:
+    facts, problems = figures.facts, {problem.kind for problem in diagnose(figures.facts)}
+    up = figures.messages is not None and facts.store is None
+    yield GaugeMetricFamily("wechat_kf_store_up", "Whether the store can be read and written (1) or not (0).", up)
+    found = GaugeMetricFamily(
+        "wechat_kf_problem", "Whether a kind of problem is there (1) or not (0).", labels=["kind"]
+    )
+    for kind in ProblemKind:
+        found.add_metric([kind], kind in problems)
+    yield found
+    if facts.poll_age is not None:
+        help_ = "Since the last good read of WeChat; before the first one, since the start."
+        yield GaugeMetricFamily("wechat_kf_last_good_read_age_seconds", help_, facts.poll_age.total_seconds())
+    if figures.messages is None:
         return
-    if figures.last_read_at:  # before the first there is no age
-        age = _seconds(now - figures.last_read_at)
-        yield GaugeMetricFamily("wechat_kf_last_good_read_age_seconds", "Since the last good read of WeChat.", age)
     messages = GaugeMetricFamily("wechat_kf_messages", "Messages in the store by state.", labels=["state"])
     for state in STATES:
         messages.add_metric([state], figures.messages.get(state, 0))
     yield messages
-    waited = _seconds(now - figures.oldest_unsent_at) if figures.oldest_unsent_at else 0
+    waited = _seconds(facts.now - facts.oldest_pending) if facts.oldest_pending else 0
     help_ = "Since the oldest message that is not sent was written down; 0 when none waits."
     yield GaugeMetricFamily("wechat_kf_oldest_unsent_age_seconds", help_, waited)
     help_ = "Whether Slack refuses the channel or the token, so that every message waits (1) or not (0)."
-    yield GaugeMetricFamily("wechat_kf_queue_held", help_, figures.held)
+    yield GaugeMetricFamily("wechat_kf_queue_held", help_, ProblemKind.SLACK_BLOCKED in problems)
 
 
 def _seconds(age: timedelta) -> float:

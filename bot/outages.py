@@ -62,6 +62,12 @@ class Incident:
     since: datetime
     fault: Fault
     over_at: datetime | None = None
+    began: datetime | None = None  # the present trouble, when the incident has become another one, or returned
+
+    @property
+    def began_at(self) -> datetime:
+        """Return when the present trouble began, which may be later than the incident."""
+        return self.began or self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,7 @@ class Health:
     failed_reads: int = 0
     good_reads: int = 0
     incident: Incident | None = None
+    failing_since: datetime | None = None  # the first of the failed reads in a row
 
 
 def after_good(health: Health, now: datetime) -> Health:
@@ -87,20 +94,29 @@ def after_good(health: Health, now: datetime) -> Health:
 def after_failure(health: Health, error: KfError, now: datetime, *, appid: str = "") -> Health:
     """A read failed. One cause, one notice: a silence does not end a problem that a person must mend."""
     failed = health.failed_reads + 1
-    return Health(failed_reads=failed, good_reads=0, incident=_incident(health.incident, error, failed, now, appid))
+    since = health.failing_since or now
+    incident = _incident(health.incident, error, failed, since, now, appid)
+    return Health(failed_reads=failed, good_reads=0, incident=incident, failing_since=since)
 
 
-def _incident(last: Incident | None, error: KfError, failed: int, now: datetime, appid: str) -> Incident | None:
+def _incident(
+    last: Incident | None, error: KfError, failed: int, since: datetime, now: datetime, appid: str
+) -> Incident | None:
     cause = _cause(error)
     if cause is Cause.SOURCE_DOWN and (failed < FAILED_READS or (last and not last.over_at)):
         return last
     # One of WeChat's nodes may refuse a good token for some minutes.
     if isinstance(error, TokenError) and failed < FAILED_READS:
         return last
-    if last and (last.over_at is None or _returns(last, cause, now)):
+    # A silence began with the first read that failed; what a person must mend, with the answer that said so.
+    began = since if cause is Cause.SOURCE_DOWN else now
+    if last and last.over_at is None:
         # What is told stands already; it says the newest.
-        return replace(last, cause=cause, fault=Fault.of(error), over_at=None)
-    return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, Fault.of(error))
+        began = last.began_at if last.cause is cause else began
+        return replace(last, cause=cause, fault=Fault.of(error), began=began)
+    if last and _returns(last, cause, now):
+        return replace(last, cause=cause, fault=Fault.of(error), over_at=None, began=began)
+    return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, began, Fault.of(error))
 
 
 def _returns(last: Incident, cause: Cause, now: datetime) -> bool:
@@ -151,7 +167,7 @@ def clock_error(served_at: datetime, began: datetime, now: datetime) -> timedelt
 def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: str) -> Incident:
     cause, fault = Cause.CLOCK_PROBLEM, Fault(kind="ClockSkew", detail=_span(off))
     if last and _returns(last, cause, now):
-        return replace(last, fault=fault, over_at=None)
+        return replace(last, fault=fault, over_at=None, began=now)
     return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, fault)
 
 

@@ -17,6 +17,7 @@ from bot.blocks.channel import Look
 from bot.delivery import Delivery, Means
 from bot.desk.standing import Standing
 from bot.episodes import AlertPolicy
+from bot.health import may_be_silent
 from bot.heartbeat import Heartbeat
 from bot.ledger import Ledger
 from bot.marks import Marks
@@ -27,6 +28,7 @@ from bot.recovery import Recovery
 from bot.settings import Settings
 from bot.slack import Session, SlackChannel, installation, is_shared_outside, members, quiet_client
 from bot.store import Store, StoreError, presence
+from bot.store.presence import ProcessInfo
 from bot.tasks import in_time
 from bot.viewers import Viewers
 from bot.watch import Watcher
@@ -46,23 +48,14 @@ class Parts:
     session: Session
     viewers: Viewers
     membership: Membership
-    id: str = field(default_factory=lambda: secrets.token_hex(8))  # of this process
+    process: ProcessInfo
+    standing: Standing
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
     acts: Acts | None = None
     watcher: Watcher | None = None
     delivery: Delivery | None = None
     heartbeat: Heartbeat | None = None
-
-    @property
-    def standing(self) -> Standing:
-        return Standing(self.store, self.settings, lambda: self.tokens.expires_at, self.clock)
-
-    async def show(self) -> None:
-        """Let `/kf status` of any process count this one."""
-        if self.store:
-            async with self.store.begin() as tx:
-                await presence.show(tx, self.id, self.clock())
 
     async def leave(self) -> None:
         """Be counted no more, if the store is there to be told so."""
@@ -72,17 +65,22 @@ class Parts:
 
     async def _leave(self, store: Store) -> None:
         async with store.begin() as tx:
-            await presence.leave(tx, self.id)
+            await presence.leave(tx, self.process.id)
 
     async def beat(self) -> None:
-        """Tell whoever listens for it that all is well, if it is."""
-        if self.heartbeat and not await self.standing.overdue():
+        """Call the heartbeat's URL, unless an alert might not arrive."""
+        if self.heartbeat and not may_be_silent(await self.standing.problems()):
             await self.heartbeat.beat()
 
 
 @asynccontextmanager
-async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Parts]:
-    """Build the parts, and close them afterwards. Connects to nothing yet. `clock` is the time they live in."""
+async def parts_of(settings: Settings, clock: Clock = utc_now, *, role: str = "") -> AsyncIterator[Parts]:
+    """Build the parts, and close them afterwards. Connects to nothing yet.
+
+    Args:
+        clock: the time they live in.
+        role: "web" or "worker"; "" for a one-off command, which other processes do not see.
+    """
     # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
     wechat = httpx.AsyncClient(
         base_url=settings.wechat_api_url,
@@ -98,10 +96,15 @@ async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         slack = quiet_client(settings.slack_bot_token, settings.slack_api_url, session)
         viewers = Viewers(settings.kf_viewers, partial(members, slack))
         membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
+        store = Store.at(settings.database_url, settings.wechat_appid) if settings.alerts else None
+        process = ProcessInfo(
+            secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
+        )
+        standing = Standing(store, settings, lambda: tokens.expires_at, clock, process if role else None)
         accounts = KfClient(wechat, tokens, proxied=proxied)
-        parts = Parts(settings, clock, tokens, accounts, session, viewers, membership)
-        if settings.alerts:
-            _add_alerts(parts, SlackChannel(slack, settings.slack_alert_channel))
+        parts = Parts(settings, clock, tokens, accounts, session, viewers, membership, process, standing)
+        if store:
+            _add_alerts(parts, store, SlackChannel(slack, settings.slack_alert_channel))
         if settings.heartbeat_url:
             client = await stack.enter_async_context(httpx.AsyncClient())
             parts.heartbeat = Heartbeat(client, settings.heartbeat_url)
@@ -110,13 +113,12 @@ async def parts_of(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         yield parts
 
 
-def _add_alerts(parts: Parts, channel: SlackChannel) -> None:
+def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
     settings, clock = parts.settings, parts.clock
     poll = timedelta(seconds=settings.poll_seconds)
     policy = AlertPolicy(leads=settings.alert_leads, quiet=settings.quiet)
     marks = Marks(settings.wechat_secret, settings.wechat_appid)
     ledger = Ledger(policy, marks, settings.wechat_appid)
-    store = Store.at(settings.database_url, settings.wechat_appid)
     parts.store = store
     parts.acts = Acts(store, ledger=ledger, zone=settings.timezone, clock=clock)
     parts.watcher = Watcher(

@@ -15,7 +15,7 @@ from bot.deadlines import leads_of
 from bot.episodes import AlertPolicy, Change, Episode, Event, Kind, State
 from bot.marks import Marks
 from bot.outbox import Shape
-from bot.ports import Blind, Clock, Gone, History, Later, Page, Past
+from bot.ports import Blind, Clock, Gone, Held, History, Later, Page, Past, Unknown
 
 REACH = timedelta(days=14)
 REQUEST_SECONDS = 10
@@ -32,6 +32,7 @@ class Recovery:
         self._channel = channel
         self._clock = clock
         self.rest_until: datetime | None = None  # Slack asked to be left alone until then
+        self.obstacle: Held | Later | Unknown | None = None  # why the last read did not come to its end
         self._begin()
 
     def _begin(self) -> None:
@@ -57,9 +58,10 @@ class Recovery:
             )
             if isinstance(page, Blind | Gone):
                 break
-            if isinstance(page, Later):
-                self.rest_until = self._clock() + timedelta(seconds=page.seconds)
             if not isinstance(page, Page):
+                self.obstacle = page
+                if isinstance(page, Later):
+                    self.rest_until = self._clock() + timedelta(seconds=page.seconds)
                 return None
             self._paged_at = self._clock()
             self._found += page.messages
@@ -67,6 +69,7 @@ class Recovery:
             if not page.cursor:
                 break
         found = tuple(self._found)
+        self.obstacle = None
         self._begin()
         return found
 

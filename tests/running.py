@@ -64,7 +64,7 @@ async def bot_in_loop(around: World, role: str = "web", **changed: str) -> Async
     port = str(free_port())
     settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
     stop = asyncio.Event()
-    async with parts_of(settings) as parts:
+    async with parts_of(settings, role=role) as parts:
         running = asyncio.create_task(Process(parts, role, _never).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":

@@ -15,6 +15,7 @@ from bot.commands import Answers
 from bot.demo import blockkit
 from bot.episodes import Seen
 from bot.grammar import Find, List, Overview, Show, parse, parse_value
+from bot.health import HealthFacts
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
 from tests.samples import ANNA, FORTY, FORTY_THREE, HOUR, LEADS, actions, shown
@@ -48,7 +49,7 @@ class WeChat:
 
 
 async def status():
-    return Status("1.0.0")
+    return Status("1.0.0", HealthFacts(NOW, polled_at=NOW))
 
 
 async def untold(account):

@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.demo.process import free_port
 from bot.demo.servers import serve
 from bot.demo.slack import sign
-from bot.web import Server, site
+from bot.web import Readiness, Server, site
 from bot.web.guard import MAX_AGE, SLACK_PATH, Guard, Replays
 
 SECRET = "stand-in"
@@ -164,8 +164,8 @@ NO_HTTP = {
 async def listening() -> AsyncIterator[int]:
     """A server of the bot's; yields its port."""
 
-    async def ready() -> bool:
-        return True
+    async def ready() -> Readiness:
+        return Readiness()
 
     server, port = Server(site(ready, Bolt().dispatch, signing_secret=SECRET)), free_port()
     await server.listen("127.0.0.1", port)

@@ -16,24 +16,28 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.demo.process import free_port
+from bot.health import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
 from bot.metrics import CONTENT_TYPE, Figures, Metrics
 from bot.ports import Count
-from bot.web import SLACK_PATH, Server, site
+from bot.web import SLACK_PATH, Readiness, Server, site
 from tests.conftest import NOW
 
-EMPTY = Figures(last_read_at=None, messages={}, oldest_unsent_at=None, held=False)
+EMPTY = Figures(HealthFacts(NOW), messages={})
+AWAY = Figures(HealthFacts(NOW), messages=None)
 
 
-def samples(
-    metrics: Metrics, figures: Figures | None = EMPTY
-) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def figures_with(**facts: object) -> Figures:
+    return replace(EMPTY, facts=HealthFacts(NOW, **facts))
+
+
+def samples(metrics: Metrics, figures: Figures = EMPTY) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """The exposition as another program reads it."""
-    text = metrics.render(figures, NOW).decode()
+    text = metrics.render(figures).decode()
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in found}
 
 
-def value(name: str, metrics: Metrics, figures: Figures | None = EMPTY, **labels: str) -> float | None:
+def value(name: str, metrics: Metrics, figures: Figures = EMPTY, **labels: str) -> float | None:
     return samples(metrics, figures).get((name, frozenset(labels.items())))
 
 
@@ -91,27 +95,45 @@ def test_two_processes_in_one_test_count_for_themselves_and_not_for_the_library(
 def test_a_store_that_is_away_leaves_the_counts_and_says_so():
     metrics = Metrics()
     metrics.count("read", "failed")
-    assert samples(metrics, None) == {
+    told = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
+    assert told == {
         ("wechat_kf_reads_total", frozenset({("result", "failed")})): 1,
         ("wechat_kf_store_up", frozenset()): 0,
     }
 
 
-def test_an_empty_store_has_no_age_of_a_read_and_zero_of_the_rest():
-    assert value("wechat_kf_last_good_read_age_seconds", Metrics()) is None
+def test_a_store_that_can_be_read_only_is_not_up():
+    trouble = StoreTrouble(ProblemKind.STORE_READ_ONLY, "permission denied", NOW)
+    assert value("wechat_kf_store_up", Metrics(), figures_with(store=trouble)) == 0
+
+
+def test_every_kind_of_problem_is_one_while_it_is_there():
+    figures = figures_with(polled_at=NOW, overdue=2)
+    told = {kind: value("wechat_kf_problem", Metrics(), figures, kind=kind) for kind in ProblemKind}
+    assert {kind for kind, number in told.items() if number} == {ProblemKind.ALERTS_OVERDUE}
+    assert set(told.values()) == {0, 1}
+
+
+def test_before_the_first_poll_its_age_is_counted_from_the_start():
+    figures = figures_with(started_at=NOW - timedelta(hours=2))
+    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 7200
+    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), replace(figures, messages=None)) == 7200
+
+
+def test_an_empty_store_has_zero_of_all_that_waits():
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics()) == 0
     assert value("wechat_kf_store_up", Metrics()) == 1
 
 
 def test_ages_are_seconds_up_to_now():
-    figures = replace(EMPTY, last_read_at=NOW - timedelta(minutes=5), oldest_unsent_at=NOW - timedelta(seconds=1.5))
+    figures = figures_with(polled_at=NOW - timedelta(minutes=5), oldest_pending=NOW - timedelta(seconds=1.5))
     assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 300
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 1.5
 
 
 def test_no_age_is_negative_when_the_clock_of_another_process_is_ahead():
     ahead = NOW + timedelta(seconds=9)
-    figures = replace(EMPTY, last_read_at=ahead, oldest_unsent_at=ahead)
+    figures = figures_with(polled_at=ahead, oldest_pending=ahead)
     assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 0
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 0
 
@@ -119,25 +141,29 @@ def test_no_age_is_negative_when_the_clock_of_another_process_is_ahead():
 def test_messages_are_told_in_every_state():
     figures = replace(EMPTY, messages={"pending": 3, "dead": 1, "anna@harbour_tea": 7})
     told = {
-        dict(labels)["state"]: number for (name, labels), number in samples(Metrics(), figures).items() if labels
+        dict(labels)["state"]: number
+        for (name, labels), number in samples(Metrics(), figures).items()
+        if name == "wechat_kf_messages"
     }
     assert told == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
 
 
 @pytest.mark.parametrize("held", [True, False])
 def test_a_held_queue_is_one_and_a_free_one_zero(held):
-    assert value("wechat_kf_queue_held", Metrics(), replace(EMPTY, held=held)) == int(held)
+    slack = SlackTrouble("is_archived", NOW, refused=True) if held else None
+    assert value("wechat_kf_queue_held", Metrics(), figures_with(slack=slack, pending=1)) == int(held)
 
 
 def test_every_metric_explains_itself_and_has_its_type():
-    figures = replace(EMPTY, last_read_at=NOW)
-    families = list(text_string_to_metric_families(Metrics().render(figures, NOW).decode()))
+    figures = figures_with(polled_at=NOW)
+    families = list(text_string_to_metric_families(Metrics().render(figures).decode()))
     assert {family.name: family.type for family in families} == {
         "wechat_kf_reads": "counter",
         "wechat_kf_posts": "counter",
         "wechat_kf_edits": "counter",
         "wechat_kf_looks": "counter",
         "wechat_kf_store_up": "gauge",
+        "wechat_kf_problem": "gauge",
         "wechat_kf_last_good_read_age_seconds": "gauge",
         "wechat_kf_messages": "gauge",
         "wechat_kf_oldest_unsent_age_seconds": "gauge",
@@ -149,8 +175,8 @@ def test_every_metric_explains_itself_and_has_its_type():
 # Over HTTP
 
 
-async def ready() -> bool:
-    return True
+async def ready() -> Readiness:
+    return Readiness()
 
 
 @asynccontextmanager
@@ -174,10 +200,10 @@ async def test_metrics_are_served_in_the_text_format_beside_health():
     metrics.count("read", "good")
 
     async def exposition() -> bytes:
-        return metrics.render(None, NOW)
+        return metrics.render(AWAY)
 
     async with served(site(ready, metrics=exposition)) as url:
-        assert await get(f"{url}/metrics") == (200, CONTENT_TYPE, metrics.render(None, NOW).decode())
+        assert await get(f"{url}/metrics") == (200, CONTENT_TYPE, metrics.render(AWAY).decode())
         assert (await get(f"{url}/healthz"))[0] == (await get(f"{url}/readyz"))[0] == 200
     assert CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
 

@@ -14,14 +14,16 @@ import yaml
 
 from bot import outages
 from bot.blocks import channel, health
-from bot.blocks.status import Status, verdict
+from bot.blocks.diagnosis import explain
 from bot.delivery.looks import _word
+from bot.health import HealthFacts, Problem, ProblemKind
 from bot.metrics import STATES, Figures, Metrics
 from bot.outages import Cause, Fault, Health, Incident
 from bot.ports import Blind, Later, Message, Outcome, Past
 from bot.slack.posting import CHANNEL, TOKEN
 from tests.conftest import NOW
 from tests.documents import document
+from tests.test_health_table import FAULTS
 from tests.test_house import ROOT
 from wechat_kf import KfError, ResponseError, SetupError, TransportError
 from wechat_kf.advice import ADVICE
@@ -105,23 +107,24 @@ def test_every_errcode_that_a_person_must_mend_is_named():
     assert named - set(ADVICE) == set()
 
 
-STANDINGS = [
-    Status("1", store="unreachable"),
-    Status("1", held="not_in_channel", pending=2),
-    Status("1", refused=2),
-    Status("1", unconfirmed=2),
-    Status("1", failed=2),
-    Status("1", failing=["bo@harbour_tea"]),
-    Status("1", stale=1),
-]
+def test_every_kind_of_problem_is_explained_with_its_title():
+    (table, *_) = RUNBOOK.section("What `/kf status` says").tables
+    told = {kind: row[1] for row in table[1:] for kind in re.findall(r"`(\w+)`", row[0])}
+    assert set(told) == set(ProblemKind)
+    for kind in ProblemKind:
+        said = {explain(problem).title for fault in FAULTS for problem in fault.problems if problem.kind is kind}
+        assert without_numbers(told[kind]) in {*map(without_numbers, said), "WeChat does not answer"}
 
 
-def test_every_verdict_of_the_status_has_its_section_and_its_words():
-    sections = explained("What `/kf status` says")
-    verdicts = [found for status in STANDINGS if (found := verdict(status))]
-    assert {found.title for found in verdicts} == set(sections)
-    said = " ".join(plain(f"{found.sentence} {found.next}") for found in verdicts)
-    assert all(plain(quote) in said for quotes in sections.values() for quote in quotes)
+def without_numbers(title: str) -> str:
+    return re.sub(r"\d+", "N", title).replace("accounts", "account").replace("alerts", "alert")
+
+
+def test_what_the_runbook_quotes_of_a_problem_is_what_it_says():
+    words = [explain(problem) for fault in FAULTS for problem in fault.problems]
+    said = " ".join(plain(f"{one.why} {one.next}") for one in words)
+    for quotes in explained("What `/kf status` says").values():
+        assert all(plain(quote) in said for quote in quotes)
 
 
 def test_every_refusal_of_slack_that_the_bot_explains_is_in_the_table():
@@ -132,10 +135,8 @@ def test_every_refusal_of_slack_that_the_bot_explains_is_in_the_table():
     assert {word: f"Slack refuses them: {why}." for word, why in told.items()} == explained_words
 
 
-def sentence_of(held: str) -> str:
-    found = verdict(Status("1", held=held, pending=1))
-    assert found
-    return found.sentence
+def sentence_of(error: str) -> str:
+    return explain(Problem(ProblemKind.SLACK_BLOCKED, error=error, count=1)).why
 
 
 def test_the_lines_under_an_alert_are_those_of_the_code():
@@ -146,14 +147,14 @@ def test_the_lines_under_an_alert_are_those_of_the_code():
 
 # Metrics
 
-FIGURES = Figures(last_read_at=NOW, messages={}, oldest_unsent_at=NOW, held=True)
+FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages={})
 
 
 def exported() -> set[str]:
     metrics = Metrics()
     for what in ("read", "post", "edit", "look"):
         metrics.count(what, "good")
-    text = metrics.render(FIGURES, NOW).decode()
+    text = metrics.render(FIGURES).decode()
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.store import presence
+from bot.store.presence import ProcessInfo
 from tests.conftest import NOW
 from tests.running import CARE, bot_in_loop, sqlite, until, world
 
@@ -13,33 +14,33 @@ SECOND = timedelta(seconds=1)
 
 async def test_a_process_is_counted_while_it_shows_itself(store):
     async with store.begin() as tx:
-        await presence.show(tx, "one", NOW)
-        await presence.show(tx, "two", NOW)
-        await presence.show(tx, "one", NOW + 50 * SECOND)
-        assert await presence.count(tx, NOW + 59 * SECOND) == 2
-        assert await presence.count(tx, NOW + 60 * SECOND) == 1
+        await presence.show(tx, ProcessInfo("one"), NOW)
+        await presence.show(tx, ProcessInfo("two"), NOW)
+        await presence.show(tx, ProcessInfo("one"), NOW + 50 * SECOND)
+        assert len(await presence.running(tx, NOW + 59 * SECOND)) == 2
+        assert len(await presence.running(tx, NOW + 60 * SECOND)) == 1
 
 
 async def test_one_that_leaves_is_counted_no_more(store):
     async with store.begin() as tx:
-        await presence.show(tx, "one", NOW)
+        await presence.show(tx, ProcessInfo("one"), NOW)
         await presence.leave(tx, "one")
         await presence.leave(tx, "never there")
-        assert await presence.count(tx, NOW) == 0
+        assert len(await presence.running(tx, NOW)) == 0
 
 
 async def test_what_was_killed_is_forgotten_in_the_end(store):
     async with store.begin() as tx:
         for number in range(50):
-            await presence.show(tx, str(number), NOW + number * timedelta(hours=1))
+            await presence.show(tx, ProcessInfo(str(number)), NOW + number * timedelta(hours=1))
         rows = await tx.run(presence.process.select())
         assert len(rows.all()) == 2
 
 
 async def test_a_clock_that_was_ahead_leaves_no_process_behind(store):
     async with store.begin() as tx:
-        await presence.show(tx, "ahead", NOW + timedelta(days=1))
-        assert await presence.count(tx, NOW) == 0
+        await presence.show(tx, ProcessInfo("ahead"), NOW + timedelta(days=1))
+        assert len(await presence.running(tx, NOW)) == 0
 
 
 async def test_status_counts_the_processes_and_no_longer_one_that_stopped(tmp_path):

@@ -245,7 +245,7 @@ async def test_a_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
 async def test_what_a_night_holds_is_not_overdue_before_the_morning(night):
     async def overdue(text: str, audible_since: str) -> bool:
         async with night.store.begin() as tx:
-            return await figures.overdue(tx, at(text), audible_since=at(audible_since))
+            return bool((await figures.overdue(tx, at(text), audible_since=at(audible_since))).count)
 
     await night.sees("23:00", rejected("kf0"))
     assert not await overdue("07:00", "07:00")

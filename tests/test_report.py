@@ -8,9 +8,11 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from bot.blocks.report import report
-from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status
+from bot.blocks.status import PastProblem, Snoozed, Status
 from bot.demo import blockkit
 from bot.desk.standing import Standing
+from bot.health import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble, diagnose
+from bot.outages import Cause, Fault, Incident
 from bot.ports import Held
 from bot.quiet import SHANGHAI, Quiet
 from bot.settings import Settings
@@ -22,17 +24,32 @@ from tests.samples import LEADS, MINUTE, sample, shown
 from tests.test_details import fields
 from wechat_kf import TransportError
 
+FINE = HealthFacts(NOW, polled_at=NOW, next_poll_at=NOW + 5 * MINUTE, started_at=NOW - timedelta(days=1))
 WELL = Status(
     version="1.0.0",
+    facts=FINE,
     store="PostgreSQL",
     processes=2,
-    answered_at=NOW,
-    next_read_at=NOW + 5 * MINUTE,
     token_expires_at=NOW + 72 * MINUTE,
     channel="C0CARE",
     leads=LEADS,
     last_problem=PastProblem("WeChat did not answer", 19 * MINUTE, datetime.fromtimestamp(1795288320, UTC)),
 )
+DOWN = Incident("1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
+ADDRESS = Incident("1", Cause.CONFIG_PROBLEM, NOW, Fault("SetupError", errcode=40164))
+WRONG_CLOCK = Incident("2", Cause.CLOCK_PROBLEM, NOW, Fault("ClockSkew", detail="4 min"))
+AWAY = StoreTrouble(ProblemKind.STORE_UNREACHABLE, "connection refused", NOW)
+
+
+def refused(error: str = "not_in_channel", pending: int = 1) -> dict[str, object]:
+    return {"slack": SlackTrouble(error, NOW, refused=True), "pending": pending}
+
+
+def but(**facts: object) -> Status:
+    """All is well, but for these facts."""
+    return replace(WELL, facts=replace(FINE, **facts))
+
+
 LIN = Snoozed("林晓", NOW + timedelta(hours=4))
 
 
@@ -57,11 +74,7 @@ def test_only_some_of_those_that_are_snoozed_are_named():
 
 def test_all_that_may_be_wrong_at_once_fits_into_one_section():
     everything = replace(
-        WELL,
-        wechat_problem="WeChat does not answer",
-        clock_problem="4 min",
-        pending=3,
-        refused=1,
+        but(incident=DOWN, clock_incident=WRONG_CLOCK, pending=3, refused=1),
         snoozed=[LIN] * 9,
         quiet="22:00 to 08:00 Asia/Shanghai",
     )
@@ -72,7 +85,7 @@ def test_all_that_may_be_wrong_at_once_fits_into_one_section():
 
 
 def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
-    message = report(replace(WELL, clock_problem="4 min"), NOW)
+    message = report(but(clock_incident=WRONG_CLOCK), NOW)
     assert shown(message)[:2] == [
         "⚠️ This server’s clock is wrong",
         (
@@ -85,13 +98,18 @@ def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
         "This server's clock is wrong. It differs from WeChat's by 4 min, so reminders come too early or too late. "
         "Set the clock (NTP). Server clock 4 min off"
     )
-    worse = report(replace(WELL, clock_problem="4 min", held="not_in_channel", pending=1), NOW)
+    worse = report(but(clock_incident=WRONG_CLOCK, **refused()), NOW)
     assert shown(worse)[0] == "⚠️ 1 alert could not be posted"
 
 
 def test_nothing_known_yet():
-    message = report(Status("1.0.0"), NOW)
-    assert shown(message) == ["✅ Working normally", "Refresh", "KF 1.0.0"]
+    message = report(Status("1.0.0", HealthFacts(NOW, started_at=NOW)), NOW)
+    assert shown(message) == [
+        "⚠️ Starting: WeChat has not been read yet",
+        "The first read takes some seconds.\n*Next:* nothing yet.",
+        "Refresh",
+        "KF 1.0.0",
+    ]
     assert fields(message) == {
         "*WeChat*": "not read yet",
         "*Access token*": "none yet",
@@ -102,7 +120,8 @@ def test_nothing_known_yet():
 
 
 def test_alerts_that_are_off():
-    message = report(replace(WELL, alerts=False, store=""), NOW)
+    message = report(replace(WELL, facts=HealthFacts(NOW, alerts=False), store=""), NOW)
+    assert shown(message)[0] == "✅ Working normally, alerts are off"
     assert fields(message)["*Alerts go to*"] == "nobody, ALERTS is off"
     assert "*Waiting to be posted*" not in fields(message)
     assert "Alerts are off." in message.text
@@ -111,20 +130,20 @@ def test_alerts_that_are_off():
 @pytest.mark.parametrize(
     ("trouble", "title", "first"),
     [
-        ({"wechat_problem": "WeChat does not answer"}, "⚠️ WeChat does not answer", "*WeChat*"),
+        ({"incident": DOWN}, "⚠️ WeChat does not answer", "*WeChat*"),
         (
-            {"wechat_problem": "WeChat refused this server’s address", "held": "not_in_channel", "pending": 2},
-            "⚠️ WeChat refused this server’s address",
+            {"incident": ADDRESS, **refused(pending=2)},
+            "⚠️ 2 alerts could not be posted",
             "*WeChat*",
         ),
-        ({"held": "not_in_channel", "pending": 2}, "⚠️ 2 alerts could not be posted", "*Alerts go to*"),
+        (refused(pending=2), "⚠️ 2 alerts could not be posted", "*Alerts go to*"),
         ({"refused": 1}, "⚠️ 1 alert could not be posted", "*Not posted*"),
         ({"refused": 1, "unconfirmed": 1}, "⚠️ 2 alerts could not be posted", "*Not posted*"),
-        ({"store": UNREACHABLE}, "⚠️ The database does not answer", "*Waiting to be posted*"),
+        ({"store": AWAY}, "⚠️ The database does not answer", "*Waiting to be posted*"),
     ],
 )
 def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first):
-    message = report(replace(WELL, **trouble), NOW)
+    message = report(but(**trouble), NOW)
     assert shown(message)[0] == title
     assert "\n*Next:* " in shown(message)[1]
     assert next(iter(fields(message))) == first
@@ -151,16 +170,16 @@ def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first
     ],
 )
 def test_what_holds_the_queue_is_told_with_what_mends_it(held, because, step):
-    advice = shown(report(replace(WELL, held=held, pending=1), NOW))[1]
+    advice = shown(report(but(**refused(held)), NOW))[1]
     assert advice.startswith(f"Slack refuses them in <#C0CARE>: {because}.\n*Next:* ")
     assert step in advice
 
 
 def test_waiting_alerts_are_counted_since_the_oldest():
-    message = report(replace(WELL, pending=1, oldest_pending=NOW - MINUTE), NOW)
+    message = report(but(pending=1, oldest_pending=NOW - MINUTE), NOW)
     assert fields(message)["*Waiting to be posted*"] == "1, the oldest since <!date^1795396260^{time}|01:11 UTC>"
     assert "1 waits to be posted, the oldest since 01:11 UTC." in message.text
-    assert "2 wait to be posted." in report(replace(WELL, pending=2), NOW).text
+    assert "2 wait to be posted." in report(but(pending=2), NOW).text
 
 
 UNTIL = NOW + timedelta(hours=7)
@@ -175,13 +194,16 @@ REFUSED = "Slack refuses: the app is not a member"
             ", until <!date^1795421520^{time}|08:12 UTC> (quiet hours)",
             ", until 08:12 UTC (quiet hours)",
         ),
-        ({"held": "not_in_channel"}, f"; {REFUSED}", f"; {REFUSED}"),
-        ({"held": "not_in_channel", "quiet_until": UNTIL}, f"; {REFUSED}", f"; {REFUSED}"),
-        ({"held": "not_in_channel", "wechat_problem": "WeChat does not answer"}, f"; {REFUSED}", f"; {REFUSED}"),
+        (refused(), f"; {REFUSED}", f"; {REFUSED}"),
+        ({**refused(), "quiet_until": UNTIL}, f"; {REFUSED}", f"; {REFUSED}"),
+        ({**refused(), "incident": DOWN}, f"; {REFUSED}", f"; {REFUSED}"),
     ],
 )
 def test_what_waits_says_why(why, shown_as, said):
-    message = report(replace(WELL, pending=3, oldest_pending=NOW - MINUTE, **why), NOW)
+    why = {**why}
+    until = why.pop("quiet_until", None)
+    status = but(**{**why, "pending": 3, "oldest_pending": NOW - MINUTE})
+    message = report(replace(status, quiet_until=until), NOW)
     since = "3, the oldest since <!date^1795396260^{time}|01:11 UTC>"
     assert fields(message)["*Waiting to be posted*"] == since + shown_as
     assert f"3 wait to be posted, the oldest since 01:11 UTC{said}." in message.text
@@ -192,22 +214,22 @@ def test_when_nothing_waits_quiet_hours_hold_nothing():
 
 
 def test_what_only_the_database_knows_is_not_known_without_it():
-    message = report(Status("1.0.0", store=UNREACHABLE), NOW)
+    message = report(Status("1.0.0", HealthFacts(NOW, store=AWAY)), NOW)
     assert fields(message)["*WeChat*"] == "not known"
     assert "WeChat not known." in message.text
 
 
 def test_without_a_watcher_wechat_is_read_for_each_answer():
-    assert fields(report(Status("1.0.0", alerts=False), NOW))["*WeChat*"] == "read when somebody asks"
+    assert (
+        fields(report(Status("1.0.0", HealthFacts(NOW, alerts=False)), NOW))["*WeChat*"]
+        == "read when somebody asks"
+    )
 
 
 def test_an_old_answer_and_an_old_token_are_called_so():
     message = report(
         replace(
-            WELL,
-            wechat_problem="Today’s WeChat quota is spent",
-            answered_at=NOW - timedelta(days=1),
-            next_read_at=None,
+            but(incident=DOWN, polled_at=NOW - timedelta(days=1), next_poll_at=None),
             token_expires_at=NOW,
         ),
         NOW,
@@ -250,15 +272,20 @@ async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
     bot.slack.outcomes = [Held("not_in_channel")] * 9
     await bot.reads()
     await bot.reads(rejected())
-    status, figures = await stands.status(), await stands.figures()
-    assert (status.held, status.pending, figures and figures.held) == ("not_in_channel", 1, True)
+    facts = await stands.facts()
+    assert blocked(facts) == ["not_in_channel"]
+    assert (facts.pending, facts.slack and facts.slack.reading) == (1, False)
     await bot.reads(bound("bo"))
     clock.forward(minutes=15)
     await bot.tells()
     async with store.begin() as tx:
         assert (await memory.recall(tx)).held == "not_in_channel"
-    status, figures = await stands.status(), await stands.figures()
-    assert (status.held, status.pending, figures and figures.held) == ("", 0, False)
+    facts = await stands.facts()
+    assert (blocked(facts), facts.pending) == ([], 0)
+
+
+def blocked(facts: HealthFacts) -> list[str]:
+    return [problem.error for problem in diagnose(facts) if problem.kind is ProblemKind.SLACK_BLOCKED]
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,6 @@ async def test_a_process_whose_socket_is_given_up_ends_with_status_1(tmp_path, m
         settings = Settings.from_environ(
             place.environ | {"SLACK_APP_TOKEN": place.slack.app_token, "ALERTS": "off"}
         )
-        async with parts_of(settings) as parts:
+        async with parts_of(settings, role="worker") as parts:
             running = Process(parts, "worker", lambda status: None).run(asyncio.Event(), [])
             assert await asyncio.wait_for(running, 10) == 1

@@ -7,21 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import kit, values
-from bot.blocks.status import (
-    UNREACHABLE,
-    PastProblem,
-    Snoozed,
-    Status,
-    failing_words,
-    lost_words,
-    verdict,
-    why_held,
-)
+from bot.blocks.diagnosis import because, explain, lost_words, names_of, plain_words
+from bot.blocks.status import PastProblem, Snoozed, Status
 from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
 from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
+from bot.health import HealthFacts, Problem, ProblemKind, diagnose
 from bot.ports import Message
 
-NAMED = 3  # of those that are snoozed
+NAMED = 3  # of those that are snoozed, and of other problems
+WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLOCK_WRONG}  # it says how long itself
 
 
 class _Fact(NamedTuple):
@@ -35,38 +29,52 @@ class _Fact(NamedTuple):
 
 def report(status: Status, now: datetime) -> Message:
     """Say whether the bot is well."""
-    wrong = verdict(status)
+    worst, *others = diagnose(status.facts) or (None,)
+    fine = "Working normally" if status.facts.alerts else "Working normally, alerts are off"
+    wrong = explain(worst, status.channel) if worst else None
     facts = sorted(_facts(status, now), key=lambda fact: not fact.troubled)
     blocks = [
-        kit.header(f"{kit.TROUBLE} {wrong.title}" if wrong else f"{kit.FINE} Working normally"),
-        *([kit.section(f"{wrong.sentence}\n*Next:* {wrong.next}")] if wrong else []),
+        kit.header(f"{kit.TROUBLE} {wrong.title}" if wrong else f"{kit.FINE} {fine}"),
+        *([kit.section(f"{wrong.why}\n*Next:* {wrong.next}")] if worst and wrong else []),
+        *([kit.section("\n".join(_also(problem) for problem in others[:NAMED]))] if others else []),
         kit.section(fields=[kit.field(fact.title, fact.value) for fact in facts]),
         kit.actions(kit.refresh(values.STATUS)),
-        kit.context(" · ".join(_about(status))),
+        kit.context(" · ".join([*_since(worst, now, date), *_about(status)])),
     ]
-    said = ["Working normally."]
-    if wrong:
-        said = [f"{wrong.title}.", wrong.said or wrong.sentence, wrong.next[0].upper() + wrong.next[1:]]
+    said = [" ".join(plain_words(problem)) for problem in (worst, *others[:NAMED]) if problem] or [f"{fine}."]
+    said += [f"{since}." for since in _since(worst, now, plain_date)]
     spoken = " ".join([*said, *(fact.spoken for fact in facts if fact.spoken)])
     return Message(spoken.replace("*", "").replace("’", "'"), blocks)
 
 
+def _since(problem: Problem | None, now: datetime, moment: Callable[[datetime, str], str]) -> Iterator[str]:
+    if problem and problem.since and problem.kind not in WITHOUT_SINCE:
+        yield f"Since {moment(problem.since, alone(problem.since, now))}"
+
+
+def _also(problem: Problem) -> str:
+    words = explain(problem, "")
+    return f"*Also:* {words.title}. *Next:* {words.next}"
+
+
 def _facts(status: Status, now: datetime) -> Iterator[_Fact]:
+    health = status.facts
     yield _wechat(status, now)
     yield _token(status, now)
-    if status.clock_problem:
-        skew = f"{mrkdwn(status.clock_problem, ERRMSG)} off WeChat’s"
+    clock = health.clock_incident
+    if clock and not clock.over_at:
+        skew = f"{mrkdwn(clock.fault.detail, ERRMSG)} off WeChat’s"
         yield _Fact("Server clock", skew, f"Server clock {skew}.", troubled=True)
-    if not status.alerts:
+    if not health.alerts:
         yield _Fact("Alerts go to", "nobody, ALERTS is off", "Alerts are off.")
         return
-    yield _Fact("Alerts go to", f"<#{status.channel}>" if status.channel else "no channel", "", bool(status.held))
+    blocked = _blocked(health)
+    yield _Fact("Alerts go to", f"<#{status.channel}>" if status.channel else "no channel", "", bool(blocked))
     yield _queue(status, now)
-    if lost := lost_words(status):
+    if lost := lost_words(health.refused, health.unconfirmed, health.failed):
         yield _Fact("Not posted", lost, f"Not posted: {lost}.", troubled=True)
-    if status.failing:
-        failing = failing_words(status)
-        yield _Fact("Not watched", failing, "", troubled=True)
+    if health.failed_rows:
+        yield _Fact("Not watched", names_of(health.failed_rows), "", troubled=True)
     if status.snoozed:
         yield _snoozed(status.snoozed, now)
     if status.quiet:
@@ -77,20 +85,27 @@ def _facts(status: Status, now: datetime) -> Iterator[_Fact]:
         yield _past(status.last_problem)
 
 
+def _blocked(facts: HealthFacts) -> Problem | None:
+    return next((problem for problem in diagnose(facts) if problem.kind is ProblemKind.SLACK_BLOCKED), None)
+
+
 def _wechat(status: Status, now: datetime) -> _Fact:
+    health = status.facts
+    failing = bool(health.failed_polls or (health.incident and not health.incident.over_at))
+
     def words(moment: Callable[[datetime, str], str]) -> str:
-        parts = ["not known" if status.store == UNREACHABLE else "not read yet"]
-        if not status.alerts:
+        parts = ["not known" if health.store else "not read yet"]
+        if not health.alerts:
             parts = ["read when somebody asks"]
-        if status.answered_at:
-            parts = [f"answered {moment(status.answered_at, alone(status.answered_at, now))}"]
-            if status.wechat_problem:
+        if health.polled_at:
+            parts = [f"answered {moment(health.polled_at, alone(health.polled_at, now))}"]
+            if failing:
                 parts = [f"last {parts[0]}"]
-        if status.next_read_at:
-            parts.append(f"next read {moment(status.next_read_at, alone(status.next_read_at, now))}")
+        if health.next_poll_at:
+            parts.append(f"next read {moment(health.next_poll_at, alone(health.next_poll_at, now))}")
         return ", ".join(parts)
 
-    return _Fact("WeChat", words(date), f"WeChat {words(plain_date)}.", bool(status.wechat_problem))
+    return _Fact("WeChat", words(date), f"WeChat {words(plain_date)}.", failing)
 
 
 def _token(status: Status, now: datetime) -> _Fact:
@@ -103,25 +118,26 @@ def _token(status: Status, now: datetime) -> _Fact:
 
 
 def _queue(status: Status, now: datetime) -> _Fact:
-    title = "Waiting to be posted"
-    if status.store == UNREACHABLE:
-        return _Fact(title, "not known", "The database is unreachable.", troubled=True)
-    if not status.pending:
+    title, health = "Waiting to be posted", status.facts
+    if health.store:
+        return _Fact(title, "not known", "What waits to be posted is not known.", troubled=True)
+    if not health.pending:
         return _Fact(title, "nothing", "Nothing waits to be posted.")
+    blocked = _blocked(health)
 
     def words(moment: Callable[[datetime, str], str]) -> str:
         """Since when, and why."""
-        since, until = status.oldest_pending, status.quiet_until
+        since, until = health.oldest_pending, status.quiet_until
         parts = [f", the oldest since {moment(since, alone(since, now))}" if since else ""]
-        if held := why_held(status):
-            parts.append(f"; {held}")
+        if blocked:
+            parts.append(f"; Slack refuses: {because(blocked.error)}")
         elif until:
             parts.append(f", until {moment(until, alone(until, now))} (quiet hours)")
         return "".join(parts)
 
-    wait = "waits" if status.pending == 1 else "wait"
-    spoken = f"{status.pending} {wait} to be posted{words(plain_date)}."
-    return _Fact(title, f"{status.pending}{words(date)}", spoken, bool(status.held))
+    wait = "waits" if health.pending == 1 else "wait"
+    spoken = f"{health.pending} {wait} to be posted{words(plain_date)}."
+    return _Fact(title, f"{health.pending}{words(date)}", spoken, bool(blocked))
 
 
 def _snoozed(snoozed: Sequence[Snoozed], now: datetime) -> _Fact:
@@ -143,7 +159,7 @@ def _past(problem: PastProblem) -> _Fact:
 def _about(status: Status) -> Iterator[str]:
     yield f"KF {status.version}"
     if status.store:
-        yield f"database {status.store}"
+        yield f"database {status.store}{' (unreachable)' if status.facts.store else ''}"
     if status.processes:
         yield many(status.processes, "process", "processes")
     if status.watching_since:

@@ -9,13 +9,14 @@ from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, lose_root, subjects
 from bot.logs import Line, fault_words
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
-from bot.store import Tx, looking, queue, views
+from bot.store import Tx, looking, queue, slack_state, views
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
 APART = timedelta(seconds=120)  # Slack's clock and ours may differ by this much
+TOO_MUCH = "too much to read in the time of a lease"
 
 Answer = Past | Blind | Later | Held | Gone | Unknown | None  # None: all was read, and it is not there
 
@@ -83,10 +84,11 @@ class Looks:
             cursor = page.cursor
             if not cursor:
                 return None
-        return Unknown("too much to read in the time of a lease")
+        return Unknown(TOO_MUCH)
 
     async def _record(self, tx: Tx, subject: Subject, answer: Answer) -> None:
         row, now, lease = subject.row, self._means.clock(), self._means.lease
+        await _note_slack(tx, answer, now)
         match answer:
             case None:
                 await looking.absent(tx, row, now, lease)
@@ -108,6 +110,17 @@ class Looks:
                 await looking.again(tx, row, now + HOLD)
             case _:
                 await looking.again(tx, row, now + lease / 2)
+
+
+async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:
+    """Record how Slack answered: a token that may not read may not post either."""
+    match answer:
+        case Held(error):
+            await slack_state.record_refusal(tx, error, now)
+        case Later(_, error) | Unknown(error) if error != TOO_MUCH:
+            await slack_state.record_silence(tx, error, now)
+        case None | Past():
+            await slack_state.record_success(tx, reading=True)
 
 
 def _word(answer: Answer) -> str:

@@ -11,7 +11,7 @@ from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects,
 from bot.logs import Line, fault_words
 from bot.outbox import LATE, Dead, Shape, Status
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
-from bot.store import StoreError, Tx, gathering, memory, merging, queue, views
+from bot.store import StoreError, Tx, gathering, merging, queue, slack_state, views
 from bot.store.errors import waiting_for
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.queue import Row
@@ -167,13 +167,13 @@ class Posts:
             case Later(seconds, error):
                 until = now + timedelta(seconds=seconds)
                 await queue.rest(tx, until)
+                await slack_state.record_silence(tx, error, now)
                 await queue.later(tx, row, until, error)
             case Held(error) if subject.root and "thread" in error:  # this thread is closed, not the channel
                 await lose_root(tx, subject.row)
             case Held(error, of):
-                if (await memory.recall(tx)).held != error:
-                    log.error(Line("Slack refuses the channel or the token, alerts wait", error=error))
-                await queue.rest(tx, now + HOLD, held=error)
+                await queue.rest(tx, now + HOLD)
+                await slack_state.record_refusal(tx, error, now)
                 # A word that nobody knows may be this message's fault: the others go first, lest it block them.
                 demoted = {} if of else {"rank": row.own_rank + queue.DEMOTED}
                 await queue.later(tx, row, now + HOLD, error, **demoted)
@@ -189,5 +189,7 @@ class Posts:
                 await views.note(tx, subject.root, gone=True)
                 await lose_root(tx, subject.row)
             case Gone(error) | Unknown(error):
+                if isinstance(outcome, Unknown):
+                    await slack_state.record_silence(tx, error, now)
                 # Left as it is: a sending row whose lease ran out is the unknown outcome.
                 log.warning(Line("outcome unknown", message=row.id, error=error))

@@ -1,63 +1,139 @@
-"""How things stand: looked up in the store and the settings, for `/kf status`, `/kf show` and the metrics."""
+"""How things stand: looked up in the store and the settings, for health, status, `/kf show` and the metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot import __version__
-from bot.blocks.health import past_of, title_of
-from bot.blocks.status import UNREACHABLE, PastProblem, Snoozed, Status
+from bot.blocks.health import past_of
+from bot.blocks.status import PastProblem, Snoozed, Status
 from bot.blocks.timeline import timeline
 from bot.episodes import Episode, State
+from bot.health import HealthFacts, Problem, ProblemKind, Receivers, StoreTrouble, diagnose
 from bot.metrics import Figures
 from bot.outages import Incident
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.store import Store, StoreError, figures, memory, presence, rows
+from bot.store.errors import FaultKind, StoreFault, classify
+from bot.store.memory import Memory
+from bot.store.presence import ProcessInfo
 from bot.tasks import in_time
 from wechat_kf import KfAccount
 
 STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
+PASS_SECONDS = 10  # and a health pass waits longer: a store that is busy is not away
+OPENING = timedelta(seconds=5)  # a process that has just started looks at the tables first
+RECENT = timedelta(seconds=5)  # whoever asks for `/readyz` causes a write no more often
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Looks up how the bot stands. Without a store it says what is known without."""
+class _Gathered:
+    """What one transaction found."""
 
-    store: Store | None
-    settings: Settings
-    token_expires_at: Callable[[], datetime | None]
-    clock: Clock
+    facts: HealthFacts
+    recalled: Memory
+    snoozed: Sequence[Episode]
+    processes: int
+
+
+class Standing:
+    """Gathers what is known of the bot, in one place. Without a store it says what is known without."""
+
+    def __init__(
+        self,
+        store: Store | None,
+        settings: Settings,
+        token_expires_at: Callable[[], datetime | None],
+        clock: Clock,
+        process: ProcessInfo | None = None,
+    ) -> None:
+        """`process` is the one that this runs in; None: it is none that the others should know of."""
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self._token_expires_at = token_expires_at
+        self._process = process
+        self._opened = False
+        self._written_at: datetime | None = None
+        self._unreadable: StoreTrouble | None = None
+        self._unwritable: StoreTrouble | None = None
+        self._unrecorded: StoreTrouble | None = None  # a poll whose result could not be written down
+        self._polled_at: datetime | None = None  # as last known: its age grows while the store is away
+
+    async def problems(self) -> tuple[Problem, ...]:
+        """Return what is wrong now, worst first."""
+        return diagnose(await self.facts(PASS_SECONDS))
+
+    async def facts(self, within: float = STORE_SECONDS) -> HealthFacts:
+        """Gather what health is computed from. Nothing raises."""
+        found = await self._look(within)
+        return found.facts if isinstance(found, _Gathered) else found
+
+    async def register(self) -> None:
+        """Write the row of this process, which also shows that the store can be written. Nothing raises."""
+        if self.store is None or self._process is None or self._is_opening(self.store):
+            return
+        try:
+            await in_time(self._show(self.store, self._process), PASS_SECONDS)
+        except (*StoreError, TimeoutError) as exc:
+            self._unwritable = self._trouble(_fault_of(exc))
+        else:
+            self._written_at, self._unwritable, self._unreadable = self.clock(), None, None
+
+    def note_poll(self, error: Exception | None) -> None:
+        """Take in how a poll of this process ended: with an error of the store, or with its result written down."""
+        fault = classify(error) if error else None
+        self._unrecorded = self._trouble(fault) if fault else None
+
+    async def check(self) -> tuple[Problem, ...]:
+        """Return what is wrong now, for a router that asks: after a write, unless there was one just now."""
+        if self.store and (self._written_at is None or abs(self.clock() - self._written_at) > RECENT):
+            fault = await self.store.check()
+            self._unwritable = self._trouble(fault) if fault else None
+            self._written_at = self._written_at if fault else self.clock()
+        return diagnose(await self.facts())
 
     async def status(self) -> Status:
         """For people."""
         settings, store = self.settings, self.store
+        found = await self._look(STORE_SECONDS)
         known = Status(
             version=__version__,
+            facts=found.facts if isinstance(found, _Gathered) else found,
             store=store.kind if store else "",
-            alerts=store is not None,
-            token_expires_at=self.token_expires_at(),
+            token_expires_at=self._token_expires_at(),
             channel=settings.slack_alert_channel,
             leads=settings.alert_leads,
             quiet=str(settings.quiet) if settings.quiet else "",
         )
-        if store is None:
+        if not isinstance(found, _Gathered):
             return known
-        try:
-            return await in_time(self._recall(store, known), STORE_SECONDS)
-        except (*StoreError, TimeoutError):
-            return replace(known, store=UNREACHABLE)
+        window = settings.quiet.window_of(self.clock()) if settings.quiet else None
+        return replace(
+            known,
+            processes=found.processes,
+            watching_since=found.recalled.watching_since,
+            last_problem=_last(found.recalled.health.incident),
+            quiet_until=window.ends if window else None,
+            snoozed=tuple(
+                Snoozed(one.kf_nick, one.snoozed.until)
+                for one in found.snoozed
+                if one.snoozed and one.snoozed.until
+            ),
+        )
 
-    async def figures(self) -> Figures | None:
-        """For the metrics. None when the store does not answer."""
-        if self.store is None:
-            return None
-        try:
-            return await in_time(self._count(self.store), STORE_SECONDS)
-        except (*StoreError, TimeoutError):
-            return None
+    async def figures(self) -> Figures:
+        """For the metrics."""
+        messages = None
+        if self.store:
+            try:
+                messages = await in_time(self._count(self.store), STORE_SECONDS)
+            except (*StoreError, TimeoutError):
+                messages = None
+        return Figures(await self.facts(), messages)
 
     async def story(self, account: KfAccount) -> str:
         """What became of an account's newest invitation so far, for `/kf show`; "" when that is not known."""
@@ -80,71 +156,129 @@ class Standing:
         except (*StoreError, TimeoutError):
             return ()
 
-    async def overdue(self) -> bool:
-        """Whether a message should have been told long ago, or nobody knows. What quiet hours hold is not late."""
-        quiet, now = self.settings.quiet, self.clock()
-        since = None
-        if quiet:
-            since = now if quiet.covers(now) else quiet.last_end(now)
-        if self.store is None:
-            return False
-        try:
-            async with self.store.begin() as tx:
-                return await figures.overdue(tx, now, audible_since=since)
-        except StoreError:
-            return True
-
     async def _newest(self, store: Store, seat: str) -> Episode | None:
         async with store.begin() as tx:
             return next((one for one in await rows.latest(tx, [seat]) if one.seat == seat), None)
 
-    async def _recall(self, store: Store, known: Status) -> Status:
+    async def _show(self, store: Store, process: ProcessInfo) -> None:
+        async with store.begin() as tx:
+            await presence.show(tx, process, self.clock())
+
+    async def _count(self, store: Store) -> dict[str, int]:
+        async with store.begin() as tx:
+            return dict(await figures.by_state(tx))
+
+    async def _look(self, within: float) -> _Gathered | HealthFacts:
+        """Return what the store knows; only what is known without, when it does not answer."""
+        known = self._known()
+        if self.store is None:
+            return known
+        try:
+            found = await in_time(self._gather(self.store, known), within)
+        except (*StoreError, TimeoutError) as exc:
+            fault = _fault_of(exc)
+            if fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):
+                return known
+            self._unreadable = self._trouble(fault)
+            return replace(known, store=self._trouble_known)
+        self._unreadable, self._polled_at = None, found.facts.polled_at
+        return replace(found, facts=replace(found.facts, store=self._trouble_known))
+
+    @property
+    def _trouble_known(self) -> StoreTrouble | None:
+        return self._unwritable or self._unreadable or self._unrecorded
+
+    def _is_opening(self, store: Store) -> bool:
+        self._opened = self._opened or store.migrated
+        started = self._process.started_at if self._process else None
+        return not self._opened and started is not None and timedelta(0) <= self.clock() - started < OPENING
+
+    def _known(self) -> HealthFacts:
+        """Return what is known without the store."""
+        settings, process = self.settings, self._process
+        receivers = None
+        if process and process.receives_commands:
+            receivers = Receivers(1, 1, by_socket=bool(settings.slack_app_token))
+        return HealthFacts(
+            now=self.clock(),
+            alerts=self.store is not None,
+            started_at=process.started_at if process else None,
+            written_at=self._written_at,
+            poll=timedelta(seconds=settings.poll_seconds),
+            polled_at=self._polled_at,
+            receivers=receivers,
+        )
+
+    async def _gather(self, store: Store, known: HealthFacts) -> _Gathered:
         async with store.begin() as tx:
             recalled = await memory.recall(tx)
-            waiting = await figures.waiting(tx, self.clock())
+            waiting = await figures.waiting(tx, known.now)
+            overdue = await figures.overdue(tx, known.now, audible_since=self._audible_since(known.now))
+            processes = await presence.running(tx, known.now)
             snoozed = await rows.snoozed(tx)
-            processes = await presence.count(tx, self.clock())
-        incident, clock = recalled.health.incident, recalled.clock.incident
-        quiet = self.settings.quiet
-        window = quiet.window_of(self.clock()) if quiet else None
-        return replace(
-            known,
-            processes=processes,
-            watching_since=recalled.watching_since,
-            answered_at=recalled.last_read_at,
-            next_read_at=recalled.next_poll_at,
-            wechat_problem=title_of(incident) if incident and not incident.over_at else "",
-            clock_problem=clock.fault.detail if clock and not clock.over_at else "",
-            last_problem=_last(incident),
+        failing = recalled.failing.values()
+        facts = replace(
+            self._with_processes(known, processes),
+            polled_at=recalled.polled_at,
+            next_poll_at=recalled.next_poll_at,
+            wait=recalled.poll_wait,
+            failed_polls=recalled.health.failed_reads,
+            failing_since=recalled.health.failing_since,
+            incident=recalled.health.incident,
+            clock_incident=recalled.clock.incident,
+            slack=recalled.slack,
             pending=waiting.pending,
             oldest_pending=waiting.oldest,
-            held=_held(recalled, waiting) or "",
-            quiet_until=window.ends if window else None,
+            overdue=overdue.count,
+            overdue_since=overdue.since,
             refused=waiting.refused,
             unconfirmed=waiting.unconfirmed,
+            lost_since=waiting.lost_since,
             failed=waiting.failed,
             stale=waiting.stale,
-            failing=tuple(recalled.failing),
-            snoozed=tuple(
-                Snoozed(one.kf_nick, one.snoozed.until) for one in snoozed if one.snoozed and one.snoozed.until
-            ),
+            failed_rows=tuple(recalled.failing),
+            failed_rows_since=min((one.since for one in failing), default=None),
+        )
+        return _Gathered(facts, recalled, snoozed, len(processes))
+
+    def _with_processes(self, known: HealthFacts, processes: Sequence[ProcessInfo]) -> HealthFacts:
+        """Return the facts with what follows from the processes that are there."""
+        own = [self._process] if self._process else []
+        running = [one for one in {one.id: one for one in [*processes, *own]}.values() if one.role]
+        receivers = Receivers(
+            count=sum(one.receives_commands for one in running),
+            processes=len(running),
+            by_socket=bool(self.settings.slack_app_token),
+        )
+        return replace(
+            known,
+            started_at=min((one.started_at for one in running if one.started_at), default=None),
+            receivers=receivers,
+            differing_settings=_differing(running),
         )
 
-    async def _count(self, store: Store) -> Figures:
-        async with store.begin() as tx:
-            recalled = await memory.recall(tx)
-            messages, waiting = await figures.by_state(tx), await figures.waiting(tx, self.clock())
-        return Figures(
-            last_read_at=recalled.last_read_at,
-            messages=messages,
-            oldest_unsent_at=waiting.oldest,
-            held=_held(recalled, waiting) is not None,
-        )
+    def _audible_since(self, now: datetime) -> datetime | None:
+        """Return when the last quiet hours ended; now while they last. What they hold is not late."""
+        quiet = self.settings.quiet
+        if quiet is None:
+            return None
+        return now if quiet.covers(now) else quiet.last_end(now)
+
+    def _trouble(self, fault: StoreFault) -> StoreTrouble:
+        before = self._trouble_known
+        kind = FaultKind.UNKNOWN if fault.kind is FaultKind.ROW else fault.kind
+        return StoreTrouble(ProblemKind(f"store_{kind}"), fault.words, before.since if before else self.clock())
 
 
-def _held(recalled: memory.Memory, waiting: figures.Waiting) -> str | None:
-    """Why Slack refuses what waits. Of a queue that is empty since, nobody has asked it again: that is old news."""
-    return recalled.held if waiting.pending else None
+def _fault_of(exc: Exception) -> StoreFault:
+    """Return the fault of an error of the store, of which some are a time limit of our own."""
+    return classify(exc) or StoreFault(FaultKind.UNKNOWN, type(exc).__name__)
+
+
+def _differing(processes: Sequence[ProcessInfo]) -> tuple[str, ...]:
+    """Return the names of the settings in which processes differ."""
+    names = sorted({name for one in processes for name in one.settings})
+    return tuple(name for name in names if len({one.settings.get(name) for one in processes if one.settings}) > 1)
 
 
 async def _owned(store: Store) -> Sequence[Episode]:
@@ -155,4 +289,4 @@ async def _owned(store: Store) -> Sequence[Episode]:
 def _last(incident: Incident | None) -> PastProblem | None:
     if incident is None or incident.over_at is None:
         return None
-    return PastProblem(past_of(incident), incident.over_at - incident.since, incident.since)
+    return PastProblem(past_of(incident), incident.over_at - incident.began_at, incident.began_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -102,6 +103,24 @@ class Settings:
             platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
         )
         return settings, reader.problems
+
+    def receives_commands(self, role: str) -> bool:
+        """Return True when Slack's commands and clicks come to a process of this role."""
+        return role == ("worker" if self.slack_app_token else "web")
+
+    @property
+    def shared_digests(self) -> Mapping[str, str]:
+        """Return, by variable, a digest of what the processes on one store must agree about."""
+        values = {
+            "SLACK_ALERT_CHANNEL": self.slack_alert_channel,
+            "POLL_SECONDS": self.poll_seconds,
+            "ALERT_LEADS": self.alert_leads,
+            "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
+            "ALERT_MENTION": self.alert_mention,
+            "TIMEZONE": (self.timezone.key, self.timezone_given),
+            "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),
+        }
+        return {name: hashlib.sha256(repr(value).encode()).hexdigest()[:12] for name, value in values.items()}
 
     @property
     def on_dyno(self) -> bool:

@@ -27,6 +27,15 @@ class Waiting:
     unconfirmed: int = 0
     failed: int = 0  # could not be rendered, or changed in the database
     stale: int = 0  # messages in the channel that cannot be kept true
+    lost_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The messages that have waited for too long."""
+
+    count: int = 0
+    since: datetime | None = None  # the oldest was written down
 
 
 async def waiting(tx: Tx, now: datetime) -> Waiting:
@@ -38,11 +47,14 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
     )
     queued = found.one()
     lost = await tx.run(
-        sa.select(message.c.reason, sa.func.count().label("number"))
+        sa.select(
+            message.c.reason, sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest")
+        )
         .where(mine, message.c.status == Status.DEAD, message.c.created_at > now - LOST_RECENTLY)
         .group_by(message.c.reason)
     )
-    by_reason = {row.reason: row.number for row in lost}
+    by_reason = {row.reason: row for row in lost if row.reason in (Dead.REFUSED, Dead.UNCONFIRMED, Dead.FAILED)}
+    numbers = {reason: row.number for reason, row in by_reason.items()}
     stale = await tx.run(
         sa.select(sa.func.count()).where(
             mine,
@@ -55,10 +67,11 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
     return Waiting(
         queued.number,
         queued.oldest,
-        refused=by_reason.get(Dead.REFUSED, 0),
-        unconfirmed=by_reason.get(Dead.UNCONFIRMED, 0),
-        failed=by_reason.get(Dead.FAILED, 0),
+        refused=numbers.get(Dead.REFUSED, 0),
+        unconfirmed=numbers.get(Dead.UNCONFIRMED, 0),
+        failed=numbers.get(Dead.FAILED, 0),
         stale=int(stale.scalar_one()),
+        lost_since=min((row.oldest for row in by_reason.values()), default=None),
     )
 
 
@@ -68,8 +81,8 @@ async def is_any_unsent(tx: Tx) -> bool:
     return (await tx.run(unsent.limit(1))).first() is not None
 
 
-async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = None) -> bool:
-    """Whether a message waits for more than five minutes. What quiet hours held counts from their end.
+async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = None) -> Overdue:
+    """Count the messages that wait for more than five minutes. What quiet hours held counts from their end.
 
     Args:
         audible_since: when the last quiet hours ended; a moment to come while they last.
@@ -78,7 +91,9 @@ async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = Non
     late = sa.and_(message.c.appid == tx.appid, message.c.status.in_(UNSENT), message.c.created_at < since)
     if audible_since and audible_since >= since:
         late = sa.and_(late, message.c.breakthrough)
-    return (await tx.run(sa.select(message.c.id).where(late).limit(1))).first() is not None
+    counted = sa.select(sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest"))
+    found = (await tx.run(counted.where(late))).one()
+    return Overdue(found.number, found.oldest)
 
 
 async def by_state(tx: Tx) -> Mapping[str, int]:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from bot.health import SlackTrouble
 from bot.outages import Cause, ClockHealth, Fault, Health, Incident
-from bot.store import Tx, Unreadable, queue, views
+from bot.store import Tx, Unreadable, queue, slack_state, views
 from bot.store.tables import episode, meta
 
 HEALTH = "health"
@@ -38,6 +39,9 @@ class Memory:
     clock: ClockHealth
     held: str | None
     failing: Mapping[str, FailingRow]
+    polled_at: datetime | None = None
+    poll_wait: timedelta | None = None
+    slack: SlackTrouble | None = None
 
 
 class Poll(Enum):
@@ -56,15 +60,17 @@ async def claim_poll(tx: Tx, now: datetime, until: datetime) -> Poll:
     usual = sa.and_(meta.c.failed_reads == 0, meta.c.next_poll_at > now + 2 * (until - now))
     due = sa.or_(meta.c.next_poll_at <= now, meta.c.next_poll_at > until + LONGEST_WAIT, usual)
     mine = sa.and_(meta.c.appid == tx.appid, due)
-    claim = sa.update(meta).where(mine).values(next_poll_at=until).returning(meta.c.watching_since)
+    values = {"next_poll_at": until, "poll_wait": int((until - now).total_seconds())}
+    claim = sa.update(meta).where(mine).values(**values).returning(meta.c.watching_since)
     claimed = (await tx.run(claim)).first()
     if claimed is None:
         return Poll.NOT_MINE
     return Poll.FIRST if claimed.watching_since is None else Poll.MINE
 
 
-async def poll_at(tx: Tx, when: datetime) -> None:
-    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(next_poll_at=when))
+async def poll_at(tx: Tx, when: datetime, *, wait: timedelta | None = None) -> None:
+    """Plan the next poll. `wait` is the interval that is in force until then, if it changes."""
+    await _note(tx, next_poll_at=when, **({"poll_wait": int(wait.total_seconds())} if wait else {}))
 
 
 async def hasten_poll(tx: Tx, now: datetime, *, always: bool = False) -> bool:
@@ -84,9 +90,14 @@ async def recall(tx: Tx, *, lock: bool = False) -> Memory:
         last_read_at=row["last_read_at"],
         accounts=row["accounts"],
         empty_reads=row["empty_reads"],
-        health=Health(row["failed_reads"], row["good_reads"], await incident(tx, row["incident"])),
+        health=Health(
+            row["failed_reads"], row["good_reads"], await incident(tx, row["incident"]), row["failing_since"]
+        ),
         clock=ClockHealth(row["skewed_reads"], incident=await incident(tx, row["clock_incident"])),
         held=row["held"],
+        polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
+        poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
+        slack=slack_state.trouble_of(row),
         failing={
             key: FailingRow(one["error"], datetime.fromtimestamp(one["since"], UTC))
             for key, one in (row["failing_rows"] or {}).items()
@@ -101,7 +112,9 @@ async def note_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mapping[
         await _note(tx, failing_rows=failing or None)
 
 
-async def note_read(tx: Tx, memory: Memory, *, began: datetime, accounts: int, empty_reads: int) -> None:
+async def note_read(
+    tx: Tx, memory: Memory, *, began: datetime, now: datetime, accounts: int, empty_reads: int
+) -> None:
     """A good read was taken in."""
     await tx.run(
         sa.update(meta)
@@ -109,15 +122,16 @@ async def note_read(tx: Tx, memory: Memory, *, began: datetime, accounts: int, e
         .values(
             watching_since=memory.watching_since or began,
             last_read_at=began,
+            polled_at=now,
             accounts=accounts,
             empty_reads=empty_reads,
         )
     )
 
 
-async def note_empty(tx: Tx, empty_reads: int) -> None:
+async def note_empty(tx: Tx, empty_reads: int, now: datetime) -> None:
     """An empty list after a full one was read, and is not believed yet."""
-    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(empty_reads=empty_reads))
+    await _note(tx, empty_reads=empty_reads, polled_at=now)
 
 
 async def note_health(tx: Tx, before: Health, after: Health) -> None:
@@ -125,7 +139,11 @@ async def note_health(tx: Tx, before: Health, after: Health) -> None:
     if after == before:
         return
     change = after.incident
-    values = {"failed_reads": after.failed_reads, "good_reads": after.good_reads}
+    values = {
+        "failed_reads": after.failed_reads,
+        "good_reads": after.good_reads,
+        "failing_since": after.failing_since,
+    }
     await _note(tx, **values, incident=change.id if change else None)
     await _note_incident(tx, before.incident, change)
 
@@ -149,6 +167,7 @@ async def _note_incident(tx: Tx, before: Incident | None, after: Incident | None
     values = {
         "state": after.cause,
         "since": after.over_at or after.since,
+        "began_at": after.began,
         "detail": {**asdict(after.fault), "over": after.over_at is not None},
     }
     if before is None or before.id != after.id:
@@ -183,4 +202,5 @@ def _incident(row: sa.RowMapping) -> Incident:
         since=row["first_seen"],
         fault=Fault(**detail),
         over_at=row["since"] if over else None,
+        began=row["began_at"],
     )

@@ -1,7 +1,9 @@
-"""Which processes use the store. For people to see: nothing is decided by it."""
+"""Which processes use the store, and what each of them does. For people to see: nothing is decided by it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -13,11 +15,25 @@ THERE = timedelta(seconds=60)  # a process shows itself at least every 15 s
 FORGOTTEN = timedelta(hours=1)  # what was killed cannot take its row away itself
 
 
-async def show(tx: Tx, process_id: str, now: datetime) -> None:
-    """A process is there."""
-    mine = process.c.id == process_id
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """A running process, as the others see it."""
+
+    id: str
+    role: str = ""  # "web" or "worker"; "" of an older release
+    started_at: datetime | None = None
+    receives_commands: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)  # by variable, a digest of what must agree
+
+
+async def show(tx: Tx, info: ProcessInfo, now: datetime) -> None:
+    """Record that a process is there."""
+    mine = process.c.id == info.id
     if not (await tx.run(sa.update(process).where(mine).values(seen_at=now))).rowcount:
-        await tx.run(sa.insert(process).values(id=process_id, appid=tx.appid, seen_at=now))
+        values = {name: getattr(info, name) for name in ProcessInfo.__slots__}
+        await tx.run(
+            sa.insert(process).values(**values | {"settings": dict(info.settings)}, appid=tx.appid, seen_at=now)
+        )
         await tx.run(sa.delete(process).where(process.c.seen_at < now - FORGOTTEN))
 
 
@@ -25,7 +41,12 @@ async def leave(tx: Tx, process_id: str) -> None:
     await tx.run(sa.delete(process).where(process.c.id == process_id))
 
 
-async def count(tx: Tx, now: datetime) -> int:
-    """How many processes of this account are there."""
+async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
+    """Return the processes of this account that are there."""
     there = sa.and_(process.c.appid == tx.appid, process.c.seen_at > now - THERE, process.c.seen_at < now + THERE)
-    return int((await tx.run(sa.select(sa.func.count()).select_from(process).where(there))).scalar_one())
+    return [
+        ProcessInfo(
+            row["id"], row["role"], row["started_at"], row["receives_commands"], dict(row["settings"] or {})
+        )
+        for row in (await tx.run(sa.select(process).where(there))).mappings()
+    ]

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.outbox import Dead, Draft, Shape, Status
-from bot.store import Tx, Unreadable
+from bot.store import Tx, Unreadable, slack_state
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.tables import message, meta
 
@@ -242,7 +242,7 @@ async def sent(
     values = {"status": Status.SENT, "channel_id": channel_id, "ts": ts, "sent_at": now, "error": None}
     edit = {"applied_hash": applied_hash, "next_edit_at": now}
     if not held:
-        await tx.run(sa.update(meta).where(meta.c.appid == tx.appid, meta.c.held.is_not(None)).values(held=None))
+        await slack_state.record_success(tx)
     return await finish(tx, row, **values, **edit)
 
 
@@ -266,10 +266,9 @@ async def as_root(tx: Tx, row: Row) -> bool:
     return await finish(tx, row, status=Status.PENDING, root_id=None, shape=Shape.PROBLEM, broadcast=False)
 
 
-async def rest(tx: Tx, until: datetime, *, held: str | None = None) -> None:
-    """Post nothing before `until`; `held` names the error that only a person can mend."""
-    values: dict[str, Any] = {"next_post_at": until} | ({"held": held} if held else {})
-    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(**values))
+async def rest(tx: Tx, until: datetime) -> None:
+    """Post nothing before `until`."""
+    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(next_post_at=until))
 
 
 async def finish(tx: Tx, row: Row, **values: Any) -> bool:

@@ -41,7 +41,10 @@ meta = sa.Table(
     sa.Column("last_read_at", Moment),  # when the last good read was begun
     _column("accounts", sa.Integer, default=0),  # how many it listed
     _column("empty_reads", sa.Integer, default=0),  # empty ones in a row, after a full one
+    sa.Column("polled_at", Moment),  # when the last poll completed, its list believed or not
+    sa.Column("poll_wait", sa.Integer),  # seconds from the last poll to the next: the interval, or a back-off
     _column("failed_reads", sa.Integer, default=0),
+    sa.Column("failing_since", Moment),  # the first of them
     _column("good_reads", sa.Integer, default=0),
     sa.Column("incident", sa.Text),  # the id of the newest, an episode of its own
     _column("skewed_reads", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
@@ -49,6 +52,10 @@ meta = sa.Table(
     _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
     sa.Column("rested_at", Moment),  # when that was written: a clock that was ahead must not silence the bot
     sa.Column("held", sa.Text),  # the error that holds the queue
+    sa.Column("slack_error", sa.Text),  # Slack's last response, while it is no success
+    sa.Column("slack_error_since", Moment),
+    _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),  # else: no usable response
+    _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # met by the first poll
     sa.Column("failing_rows", sa.JSON(none_as_null=True)),  # by account key: its error, and since when
 )
 
@@ -78,6 +85,7 @@ episode = sa.Table(
     _column("successor_id", sa.Text, default="", server_default=""),  # of REPLACED: the episode that replaced it
     sa.Column("next_timer_at", Moment),
     sa.Column("detail", sa.JSON),
+    sa.Column("began_at", Moment),  # an incident: its present trouble
     sa.Column("acked", sa.JSON(none_as_null=True)),  # who and when
     sa.Column("snoozed", sa.JSON(none_as_null=True)),  # who, when and until when
     sa.Index("episode_latest", "appid", "kind", "latest"),
@@ -146,4 +154,8 @@ process = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     _column("appid", sa.Text),
     _column("seen_at", Moment),
+    _column("role", sa.Text, default="", server_default=""),
+    sa.Column("started_at", Moment),
+    _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),
+    sa.Column("settings", sa.JSON(none_as_null=True)),  # by variable, a digest of what must agree between processes
 )

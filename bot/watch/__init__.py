@@ -10,9 +10,9 @@ from enum import Enum
 from bot.blocks.text import masked
 from bot.ledger import Ledger
 from bot.logs import Line, why
-from bot.ports import Accounts, Clock, Count, Past, uncounted
+from bot.ports import Accounts, Clock, Count, Held, Past, uncounted
 from bot.recovery import Recovery
-from bot.store import Store, memory, rows
+from bot.store import Store, memory, rows, slack_state
 from bot.store.memory import Poll
 from bot.watch.evaluation import Evaluation
 from wechat_kf import KfError, KfList
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 TIMER_PASS = timedelta(seconds=15)  # a deadline is noticed this soon, or at each poll if that is sooner
 FRESH = timedelta(seconds=60)  # an older read is verified before the clock alone speaks
 VERIFY_SECONDS = 5
+REFUSED_WAIT = timedelta(seconds=60)  # until a first poll is tried again while Slack refuses the token
 
 
 class Tick(Enum):
@@ -98,14 +99,11 @@ class Watcher:
         self._count("read", "good")
         past = await self._recovery.read() if first else ()
         if past is None:
-            log.info("the first look waits for Slack, to know what the channel has been told")
-            async with self._store.begin() as tx:
-                soon = self._clock() + min(self._poll, TIMER_PASS)
-                await memory.poll_at(tx, max(soon, self._recovery.rest_until or soon))
+            await self._wait_for_slack()
             return Tick.WAITS
         log.info(Line("look", outcome="good", accounts=len(listed.accounts)))
         self._report_deadlines(listed)
-        await self._take(listed, began, past)
+        await self._take(listed, began, past, first=first)
         return Tick.GOOD
 
     def _report_deadlines(self, listed: KfList) -> None:
@@ -114,6 +112,19 @@ class Watcher:
         for key, text in sorted(deadlines - self._unreadable_deadlines):
             log.warning(Line("deadline not readable", account=masked(key), value=text))
         self._unreadable_deadlines = deadlines
+
+    async def _wait_for_slack(self) -> None:
+        """Record why the history cannot be read, and plan the next attempt: nothing is told before it is known."""
+        obstacle, now = self._recovery.obstacle, self._clock()
+        error = obstacle.error if obstacle else None
+        log.info(Line("the first look waits for Slack, to know what the channel has been told", error=error))
+        async with self._store.begin() as tx:
+            if isinstance(obstacle, Held):
+                await slack_state.record_refusal(tx, obstacle.error, now, reading=True)
+            elif obstacle:
+                await slack_state.record_silence(tx, obstacle.error, now, reading=True)
+            soon = now + min(self._poll, REFUSED_WAIT if isinstance(obstacle, Held) else TIMER_PASS)
+            await memory.poll_at(tx, max(soon, self._recovery.rest_until or soon))
 
     async def _timers(self, *, ask: bool) -> None:
         """Tell the leads and deadlines that have passed, after a look at WeChat if the last one is old."""
@@ -142,6 +153,10 @@ class Watcher:
         await self._take(listed, began)
         return True
 
-    async def _take(self, listed: KfList, began: datetime, past: Sequence[Past] = ()) -> None:
+    async def _take(
+        self, listed: KfList, began: datetime, past: Sequence[Past] = (), *, first: bool = False
+    ) -> None:
         async with self._store.begin() as tx:
+            if first:
+                await slack_state.record_success(tx, reading=True)
             await self._evaluation.take(tx, listed, began, past)

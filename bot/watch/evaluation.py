@@ -47,10 +47,12 @@ class Evaluation:
         await self._note_health(tx, known, listed, began, now)
         empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
         if not self._believable(known, listed, empty_reads):
-            await memory.note_empty(tx, empty_reads)
+            await memory.note_empty(tx, empty_reads, now)
             await self.by_the_clock(tx, known)
             return
-        await memory.note_read(tx, known, began=began, accounts=len(listed.accounts), empty_reads=empty_reads)
+        await memory.note_read(
+            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_reads=empty_reads
+        )
         await self._observe(tx, known, listed, now, max(1, empty_reads), past)
 
     async def take_failure(self, tx: Tx, error: KfError) -> None:
@@ -60,7 +62,7 @@ class Evaluation:
         after = outages.after_failure(known.health, error, now, appid=self._ledger.appid)
         await memory.note_health(tx, known.health, after)
         wait = outages.wait_after_failure(error, after.failed_reads, self._poll, now)
-        await memory.poll_at(tx, now + wait)
+        await memory.poll_at(tx, now + wait, wait=wait)
         await self._tell(tx, known.health.incident, after.incident, now)
 
     async def by_the_clock(self, tx: Tx, known: Memory, *, confirmed_at: datetime | None = None) -> None:
@@ -210,7 +212,7 @@ def _notice(before: Incident | None, after: Incident | None, now: datetime) -> l
                 "cause": after.cause,
                 "fault": asdict(after.fault),
                 "over": after.over_at is not None,
-                "seconds": int((now - after.since).total_seconds()),
+                "seconds": int((now - after.began_at).total_seconds()),
             },
             root_id=after.id,
         )

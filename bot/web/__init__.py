@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -11,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from bot.metrics import CONTENT_TYPE
 from bot.web.guard import SLACK_PATH, Dispatch, Guard
 
-__all__ = ["SLACK_PATH", "CannotListenError", "Server", "site"]
+__all__ = ["SLACK_PATH", "CannotListenError", "Readiness", "Server", "site"]
 
 BACKLOG = 1024  # connections that wait to be accepted: one that finds no room tries again after a whole second
 
@@ -21,7 +22,22 @@ If this is a new installation: in the settings of your Slack app, put the addres
 /slack/events into the slash command /kf and into Interactivity, then type /kf in Slack.
 """
 
-Ready = Callable[[], Awaitable[bool]]
+SOCKET_PAGE = """The bot is running.
+
+SLACK_APP_TOKEN is set, so commands and clicks do not come to this process: a worker (python -m bot worker) receives
+them. Type /kf in Slack to see whether one does.
+"""
+
+
+class Readiness(NamedTuple):
+    """Whether the store can be used, and all other problems."""
+
+    reason: str = ""  # why not; "" when it can be read and written
+    problems: Sequence[str] = ()  # one line each
+    deaf: str = ""  # why no process receives commands, if none does
+
+
+Ready = Callable[[], Awaitable[Readiness]]
 Exposition = Callable[[], Awaitable[bytes]]
 
 
@@ -70,26 +86,26 @@ def site(
     app = web.Application()
     if bolt:
         app.router.add_post(SLACK_PATH, Guard(bolt, signing_secret).events)
-    _add_health(app, ready)
+    _add_health(app, ready, FRONT_PAGE if bolt else SOCKET_PAGE)
     if metrics:
         _add_metrics(app, metrics)
     return app
 
 
-def _add_health(app: web.Application, ready: Ready) -> None:
-    """`/healthz`: the loop turns. `/readyz`: the store can be reached and is migrated."""
+def _add_health(app: web.Application, ready: Ready, page: str) -> None:
+    """Add `/healthz`: the loop turns. `/readyz`: the store can be used; the body lists every other problem."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
-        fine = await ready()
-        return web.Response(
-            status=200 if fine else 503, text="ready\n" if fine else "the store cannot be reached\n"
-        )
+        found = await ready()
+        lines = [found.reason or "ready", *found.problems]
+        return web.Response(status=503 if found.reason else 200, text="".join(f"{line}\n" for line in lines))
 
     async def front(_request: web.Request) -> web.Response:
-        return web.Response(text=FRONT_PAGE)
+        deaf = (await ready()).deaf
+        return web.Response(text=f"{page}\n{deaf}\n" if deaf else page)
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

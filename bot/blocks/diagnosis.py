@@ -1,0 +1,302 @@
+"""A problem in words: what is wrong, the consequence, the next step. The same words for people and for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from bot.blocks.health import MAY_BE_OLD, title_of
+from bot.blocks.text import ACCOUNT, ERRMSG, listed, many, mrkdwn, some
+from bot.blocks.times import exact_span, lead_name
+from bot.blocks.troubles import Trouble, clock
+from bot.health import Problem, ProblemKind
+
+
+class _Hold(NamedTuple):
+    """Why Slack refuses the channel or the token, and what mends it."""
+
+    because: str
+    next: str
+
+
+_INVITE = "type */invite @wechat-kf* there. What is still true then follows."
+_RESTRICTED = _Hold(
+    "the workspace or the channel does not let the app post",
+    "allow it in the channel's posting permissions, or choose another SLACK_ALERT_CHANNEL and restart.",
+)
+_TOKEN = _Hold("the bot token is not valid", "put the present token into SLACK_BOT_TOKEN and restart.")
+_HOLDS = {
+    "not_in_channel": _Hold("the app is not a member", _INVITE),
+    "channel_not_found": _Hold("it is private and the app is not a member, or it does not exist", _INVITE),
+    "is_archived": _Hold("it is archived", "unarchive it, or choose another SLACK_ALERT_CHANNEL and restart."),
+    "missing_scope": _Hold("the app lacks a permission", "install the app again from its manifest."),
+    "invalid_auth": _TOKEN,
+    "not_authed": _TOKEN,
+    "account_inactive": _TOKEN,
+    "token_expired": _TOKEN,
+    "token_revoked": _TOKEN,
+}
+SHOWN = 10  # accounts by name
+_NOT_WATCHED = "New rejections and bindings go unseen"
+_SEE_LOG = "see the log for the reason."
+_FIXED: Mapping[ProblemKind, Trouble] = {
+    ProblemKind.STORE_UNREACHABLE: Trouble(
+        "The database does not answer",
+        "*/kf* still asks WeChat. Alerts wait until the database is back.",
+        "check DATABASE_URL and the database of the host.",
+    ),
+    ProblemKind.STORE_HANGING: Trouble(
+        "The database does not answer",
+        "*/kf* still asks WeChat. Alerts wait until the database is back.",
+        "check the database of the host: it is stopped, overloaded, or a lock is held.",
+    ),
+    ProblemKind.STORE_READ_ONLY: Trouble(
+        "The database cannot be written",
+        "It can be read only. Alerts wait until it takes changes.",
+        "give its user the right to write; after a failover let DATABASE_URL name the primary server.",
+    ),
+    ProblemKind.STORE_FULL: Trouble(
+        "The database is full",
+        "Alerts wait until it takes changes.",
+        "free space on its disk, or take a larger plan.",
+    ),
+    ProblemKind.STORE_UNSUITABLE: Trouble(
+        "The database is not suitable",
+        "It cannot store every name, or it belongs to another program. Alerts wait.",
+        "give the bot a database of its own with the encoding UTF8, and set DATABASE_URL to it.",
+    ),
+    ProblemKind.STORE_DAMAGED: Trouble(
+        "The database is damaged",
+        "Alerts wait until it is replaced.",
+        "move the file away and restart: what was posted is then read in Slack.",
+    ),
+    ProblemKind.STORE_DENIED: Trouble(
+        "The database refuses the bot",
+        "*/kf* still asks WeChat. Alerts wait until it is let in.",
+        "check user, password and database name in DATABASE_URL, and give the user the right to write.",
+    ),
+    ProblemKind.STORE_SCHEMA: Trouble(
+        "The database lacks tables",
+        "Alerts wait until they are there.",
+        "restart the bot, which makes them; the log says what prevents it.",
+    ),
+    ProblemKind.STORE_BUSY: Trouble(
+        "The database is busy",
+        "Another program holds a lock, or all its connections. Alerts wait.",
+        "end programs that use the same database, or take a plan with more connections.",
+    ),
+    ProblemKind.STORE_UNKNOWN: Trouble(
+        "The database cannot be used",
+        "*/kf* still asks WeChat. Alerts wait until the database is back.",
+        _SEE_LOG,
+    ),
+    ProblemKind.STARTING: Trouble(
+        "Starting: WeChat has not been read yet",
+        "The first read takes some seconds.",
+        "nothing yet.",
+    ),
+}
+
+
+def explain(problem: Problem, channel: str | None = None) -> Trouble:
+    """Return the words for a problem.
+
+    Args:
+        channel: the ID of the alert channel, "" if there is none, for readers in Slack. Others (None) read no
+            mention and no account: the log and `/readyz` name nobody.
+    """
+    if fixed := _FIXED.get(problem.kind):
+        return fixed
+    if problem.incident and problem.kind is not ProblemKind.CLOCK_WRONG:
+        return _incident(problem)
+    return _WORDS[problem.kind](problem, channel)
+
+
+def because(error: str) -> str:
+    """Return why Slack refuses, after its error code: `the app is not a member`."""
+    return _hold(error).because
+
+
+def _incident(problem: Problem) -> Trouble:
+    title = title_of(problem.incident) if problem.incident else ""
+    why = MAY_BE_OLD
+    if problem.kind is ProblemKind.WECHAT_QUOTA:
+        why = f"{MAY_BE_OLD} WeChat is read again after midnight in Shanghai."
+    return Trouble(title, why, "*/kf* asks WeChat again, and says what to do if it fails.")
+
+
+def _poll_failed(problem: Problem, _: str | None) -> Trouble:
+    return Trouble(
+        f"WeChat did not answer the last read, {problem.count} of {problem.of}",
+        f"After {problem.of} in a row the channel is alerted. {MAY_BE_OLD}",
+        "nothing yet. */kf* asks WeChat again, and says what to do if it fails.",
+        was="WeChat did not answer",
+    )
+
+
+def _poll_overdue(problem: Problem, _: str | None) -> Trouble:
+    ago = f" for {exact_span(problem.length)}" if problem.length else ""
+    return Trouble(
+        f"WeChat has not been read{ago}",
+        f"No read was completed within three intervals. {_NOT_WATCHED}.",
+        "see the log of the processes for the reason, and restart them.",
+    )
+
+
+def _slack_blocked(problem: Problem, channel: str | None) -> Trouble:
+    hold = _hold(problem.error)
+    if problem.reading and not problem.count:
+        return Trouble(
+            "Alerts wait for Slack",
+            f"Slack refuses the bot: {hold.because}. It cannot read what it has posted before, so nothing is "
+            "watched yet.",
+            hold.next,
+        )
+    where = f" in <#{channel}>" if channel else ""
+    return Trouble(
+        f"{many(problem.count, 'alert')} could not be posted",
+        f"Slack refuses them{where}: {hold.because}.",
+        hold.next,
+    )
+
+
+def _slack_unreachable(problem: Problem, _: str | None) -> Trouble:
+    waits = "Alerts wait until it does"
+    if problem.reading:
+        waits = "The bot cannot read what it has posted before, so nothing is watched yet"
+    return Trouble(
+        "Slack does not answer",
+        f"{waits} ({mrkdwn(problem.error, ERRMSG)}).",
+        "see slack-status.com, and whether this server reaches slack.com (firewall, HTTPS_PROXY, SLACK_API_URL).",
+    )
+
+
+def _rows_failed(problem: Problem, channel: str | None) -> Trouble:
+    which = "" if channel is None else f": {names_of(problem.names)}"
+    return Trouble(
+        f"{many(problem.count, 'account')} cannot be watched",
+        f"What happens there cannot be written down, so no alert follows{which}.",
+        "look for *row failed* in the log; it has the reason.",
+    )
+
+
+def names_of(accounts: Sequence[str]) -> str:
+    """`bo@harbour_tea, dee@harbour_tea and 4 more`."""
+    return some([mrkdwn(one, ACCOUNT) or "(no account)" for one in accounts], SHOWN)
+
+
+def _messages_stale(problem: Problem, _: str | None) -> Trouble:
+    return Trouble(
+        f"{many(problem.count, 'message')} cannot be updated",
+        "What they say in the channel may be over.",
+        "*/kf* shows the present state; the log has the reason.",
+    )
+
+
+def _alerts_overdue(problem: Problem, _: str | None) -> Trouble:
+    verb = "waits" if problem.count == 1 else "wait"
+    return Trouble(
+        f"{many(problem.count, 'alert')} {verb} for more than 5 min",
+        "They are posted when Slack and the database allow it.",
+        _SEE_LOG,
+    )
+
+
+def _alerts_held(problem: Problem, _: str | None) -> Trouble:
+    return Trouble(
+        f"{many(problem.count, 'alert')} may not have arrived",
+        "Slack did not confirm, and the clock is wrong: it is posted again after an hour, as a possible repeat.",
+        "set the clock (NTP).",
+    )
+
+
+def _alerts_lost(problem: Problem, _: str | None) -> Trouble:
+    return Trouble(
+        f"{many(problem.count, 'alert')} could not be posted",
+        f"{lost_words(*problem.parts)}.",
+        "*/kf* shows what needs attention; the log has the reason.",
+    )
+
+
+def _no_receiver(problem: Problem, _: str | None) -> Trouble:
+    if problem.names:
+        return Trouble(
+            "No process receives commands",
+            "SLACK_APP_TOKEN is set, so */kf* and buttons reach a `worker` process, and none is running.",
+            "start `python -m bot worker`; or unset SLACK_APP_TOKEN and use the Request URL.",
+        )
+    return Trouble(
+        "No process receives commands",
+        "*/kf* and buttons reach a `web` process, and none is running.",
+        "start `python -m bot web`; or set SLACK_APP_TOKEN, and the `worker` receives them.",
+    )
+
+
+def _settings_differ(problem: Problem, _: str | None) -> Trouble:
+    return Trouble(
+        "The processes have different settings",
+        f"They use one database and differ in {listed(problem.names)}, so alerts follow now one, now the other.",
+        "give all processes the same settings, and restart them.",
+    )
+
+
+def _clock_wrong(problem: Problem, _: str | None) -> Trouble:
+    return clock(mrkdwn(problem.error, ERRMSG))
+
+
+def _clocks_differ(problem: Problem, _: str | None) -> Trouble:
+    by = f" by {lead_name(problem.length)}" if problem.length else ""
+    return Trouble(
+        "The clocks of two processes differ",
+        f"They differ{by}, so reminders come too early or too late.",
+        "set the clock of each server (NTP).",
+    )
+
+
+def _rejected(problem: Problem, _: str | None) -> Trouble:
+    return Trouble(
+        f"{many(problem.count, 'request')} rejected",
+        f"They are not as Slack's must be: {mrkdwn(problem.error, ERRMSG)}.",
+        "check SLACK_SIGNING_SECRET, this server's clock, and the Request URL of the Slack app.",
+    )
+
+
+_WORDS: Mapping[ProblemKind, Callable[[Problem, str | None], Trouble]] = {
+    ProblemKind.POLL_OVERDUE: _poll_overdue,
+    ProblemKind.SLACK_BLOCKED: _slack_blocked,
+    ProblemKind.SLACK_UNREACHABLE: _slack_unreachable,
+    ProblemKind.ROWS_FAILED: _rows_failed,
+    ProblemKind.ALERTS_OVERDUE: _alerts_overdue,
+    ProblemKind.ALERTS_HELD: _alerts_held,
+    ProblemKind.ALERTS_LOST: _alerts_lost,
+    ProblemKind.MESSAGES_STALE: _messages_stale,
+    ProblemKind.NO_COMMAND_RECEIVER: _no_receiver,
+    ProblemKind.SETTINGS_DIFFER: _settings_differ,
+    ProblemKind.POLL_FAILED: _poll_failed,
+    ProblemKind.CLOCK_WRONG: _clock_wrong,
+    ProblemKind.CLOCKS_DIFFER: _clocks_differ,
+    ProblemKind.REQUESTS_REJECTED: _rejected,
+}
+
+
+def lost_words(refused: int, unconfirmed: int, failed: int) -> str:
+    """`1 refused by Slack, 2 never confirmed, 1 could not be shown`; "" when none is lost."""
+    counts = {"refused by Slack": refused, "never confirmed": unconfirmed, "could not be shown": failed}
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def _hold(error: str) -> _Hold:
+    if error.startswith("restricted_action"):  # and `restricted_action_read_only_channel` and others
+        return _RESTRICTED
+    return _HOLDS.get(error) or _Hold(mrkdwn(error, ACCOUNT), _SEE_LOG)
+
+
+def plain_words(problem: Problem) -> tuple[str, str]:
+    """Return what is wrong and what to do, for the log, `/readyz` and a terminal: without markup, ASCII quotes."""
+    what = explain(problem)
+    consequence, step = (_plain(text) for text in (what.why, what.next))
+    return f"{_plain(what.title)}. {consequence}".rstrip(), step[0].upper() + step[1:]
+
+
+def _plain(text: str) -> str:
+    return text.replace("*", "").replace("`", "").replace("’", "'")

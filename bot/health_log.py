@@ -1,0 +1,48 @@
+"""Health in the log: one line when a problem begins, one when it has ended. What a problem is, is in `health`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from bot.blocks.diagnosis import plain_words
+from bot.health import Problem, Severity
+from bot.logs import Line
+
+log = logging.getLogger(__name__)
+
+
+class HealthLog:
+    """Compares the problems of now with those of a moment ago."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], Problem] = {}
+
+    def note(self, problems: Sequence[Problem]) -> None:
+        """Log what has begun and what has ended. A problem that lasts is not repeated."""
+        present = {problem.key: problem for problem in problems}
+        for key in self._known.keys() - present:
+            log.info(Line("problem ended", kind=self._known[key].kind))
+        for key, problem in present.items():
+            if key not in self._known:
+                _begin(problem)
+        self._known = present
+
+
+def _begin(problem: Problem) -> None:
+    what, step = plain_words(problem)
+    line = Line(
+        "problem began",
+        kind=problem.kind,
+        since=f"{problem.since:%Y-%m-%dT%H:%M:%SZ}" if problem.since else None,
+        error=problem.error or None,
+        what=what,
+        next=step,
+    )
+    match problem.severity:
+        case Severity.ERROR:
+            log.error(line)
+        case Severity.WARNING:
+            log.warning(line)
+        case Severity.INFO:
+            log.info(line)

@@ -1,0 +1,401 @@
+"""Every fault through every rendering of health: log, `/readyz`, metrics, `/kf status`, doctor."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.app import readiness
+from bot.blocks.diagnosis import plain_words
+from bot.blocks.report import report
+from bot.blocks.status import Status
+from bot.demo import blockkit
+from bot.health import (
+    HealthFacts,
+    Problem,
+    ProblemKind,
+    Receivers,
+    RejectedRequests,
+    Severity,
+    SlackTrouble,
+    StoreTrouble,
+    diagnose,
+    may_be_silent,
+)
+from bot.health_log import HealthLog
+from bot.metrics import Figures, Metrics
+from bot.outages import Cause, Fault, Incident
+from bot.store.errors import FaultKind
+from tests.conftest import NOW
+from tests.samples import shown
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+WELL: dict[str, Any] = {"polled_at": NOW - MINUTE, "started_at": NOW - 24 * HOUR, "written_at": NOW}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault: the facts that it changes, and how each rendering shows it."""
+
+    kind: ProblemKind
+    facts: Mapping[str, Any]
+    title: str  # of `/kf status`
+    remedy: str  # a part of the next step
+    severity: Severity
+    silent: bool  # the heartbeat pauses
+    unready: bool = False  # `/readyz` is 503
+    alerts: bool = True
+    also: tuple[ProblemKind, ...] = field(default=())
+
+    @property
+    def known(self) -> HealthFacts:
+        return HealthFacts(NOW, alerts=self.alerts, **{**WELL, **self.facts})
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return diagnose(self.known)
+
+
+def store(kind: ProblemKind, title: str, remedy: str) -> Case:
+    facts = {"store": StoreTrouble(kind, "in the words of the database", NOW - MINUTE)}
+    return Case(kind, facts, title, remedy, Severity.ERROR, silent=True, unready=True)
+
+
+def slack(error: str, *, refused: bool, reading: bool = False, pending: int = 0) -> dict[str, Any]:
+    return {"slack": SlackTrouble(error, NOW - HOUR, refused=refused, reading=reading), "pending": pending}
+
+
+def wechat(cause: Cause, **fault: Any) -> Incident:
+    return Incident("1", cause, NOW - HOUR, Fault(**{"kind": "TransportError", **fault}))
+
+
+K, ERROR, WARNING = ProblemKind, Severity.ERROR, Severity.WARNING
+FIRST = {"polled_at": None}
+FAULTS = [
+    store(K.STORE_UNREACHABLE, "The database does not answer", "check DATABASE_URL"),
+    store(K.STORE_HANGING, "The database does not answer", "a lock is held"),
+    store(K.STORE_READ_ONLY, "The database cannot be written", "the right to write"),
+    store(K.STORE_FULL, "The database is full", "free space"),
+    store(K.STORE_UNSUITABLE, "The database is not suitable", "encoding UTF8"),
+    store(K.STORE_DENIED, "The database refuses the bot", "user, password"),
+    store(K.STORE_SCHEMA, "The database lacks tables", "restart the bot"),
+    replace(store(K.STORE_BUSY, "The database is busy", "more connections"), severity=Severity.WARNING),
+    store(K.STORE_DAMAGED, "The database is damaged", "move the file away"),
+    store(K.STORE_UNKNOWN, "The database cannot be used", "see the log"),
+    Case(
+        K.STORE_UNKNOWN,
+        {"written_at": NOW - 2 * MINUTE},
+        "The database cannot be used",
+        "see the log",
+        ERROR,
+        silent=True,
+        unready=True,
+    ),
+    Case(
+        K.POLL_OVERDUE,
+        {"polled_at": NOW - 16 * MINUTE},
+        "WeChat has not been read for 16 min",
+        "restart them",
+        ERROR,
+        silent=True,
+    ),
+    Case(K.POLL_OVERDUE, FIRST, "WeChat has not been read for 24 h", "restart them", ERROR, silent=True),
+    Case(
+        K.SLACK_BLOCKED,
+        slack("not_in_channel", refused=True, pending=2),
+        "2 alerts could not be posted",
+        "/invite",
+        ERROR,
+        silent=True,
+    ),
+    Case(
+        K.SLACK_BLOCKED,
+        {**FIRST, **slack("invalid_auth", refused=True, reading=True)},
+        "Alerts wait for Slack",
+        "SLACK_BOT_TOKEN",
+        ERROR,
+        silent=True,
+        also=(K.POLL_OVERDUE,),
+    ),
+    *(
+        Case(
+            K.SLACK_UNREACHABLE,
+            {**FIRST, "started_at": NOW, **slack(error, refused=False, reading=True)},
+            "Slack does not answer",
+            "HTTPS_PROXY",
+            WARNING,
+            silent=True,
+            also=(K.STARTING,),
+        )
+        for error in ("HTTP 503", "an answer that is no JSON object", "ClientProxyConnectionError")
+    ),
+    Case(
+        K.SLACK_UNREACHABLE,
+        slack("TimeoutError", refused=False, pending=1),
+        "Slack does not answer",
+        "slack-status.com",
+        WARNING,
+        silent=True,
+    ),
+    Case(
+        K.WECHAT_DOWN,
+        {"incident": wechat(Cause.SOURCE_DOWN), "failed_polls": 4},
+        "WeChat does not answer",
+        "asks WeChat again",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.WECHAT_CONFIG,
+        {"incident": wechat(Cause.CONFIG_PROBLEM, kind="SetupError", errcode=40164), "failed_polls": 1},
+        "WeChat refused this server’s address",
+        "asks WeChat again",
+        ERROR,
+        silent=False,
+    ),
+    Case(
+        K.WECHAT_QUOTA,
+        {"incident": wechat(Cause.QUOTA, kind="QuotaError", errcode=45009), "failed_polls": 1},
+        "Today’s WeChat quota is spent",
+        "asks WeChat again",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.ROWS_FAILED,
+        {"failed_rows": ("bo@harbour_tea",), "failed_rows_since": NOW - HOUR},
+        "1 account cannot be watched",
+        "row failed",
+        ERROR,
+        silent=True,
+    ),
+    Case(
+        K.ALERTS_OVERDUE,
+        {"overdue": 2, "overdue_since": NOW - HOUR, "pending": 2},
+        "2 alerts wait for more than 5 min",
+        "see the log",
+        WARNING,
+        silent=True,
+    ),
+    Case(
+        K.ALERTS_HELD,
+        {"held_unconfirmed": 1},
+        "1 alert may not have arrived",
+        "set the clock",
+        WARNING,
+        silent=True,
+    ),
+    Case(
+        K.ALERTS_LOST,
+        {"refused": 1, "unconfirmed": 1, "failed": 1},
+        "3 alerts could not be posted",
+        "log",
+        WARNING,
+        silent=False,
+    ),
+    Case(K.MESSAGES_STALE, {"stale": 1}, "1 message cannot be updated", "the log", WARNING, silent=False),
+    Case(
+        K.NO_COMMAND_RECEIVER,
+        {"receivers": Receivers(0, 1, by_socket=True)},
+        "No process receives commands",
+        "python -m bot worker",
+        ERROR,
+        silent=False,
+    ),
+    Case(
+        K.NO_COMMAND_RECEIVER,
+        {"receivers": Receivers(0, 1, by_socket=False)},
+        "No process receives commands",
+        "python -m bot web",
+        ERROR,
+        silent=False,
+    ),
+    Case(
+        K.SETTINGS_DIFFER,
+        {"differing_settings": ("SLACK_ALERT_CHANNEL",)},
+        "The processes have different settings",
+        "the same settings",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.POLL_FAILED,
+        {"failed_polls": 1, "failing_since": NOW},
+        "WeChat did not answer the last read, 1 of 3",
+        "nothing yet",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.CLOCK_WRONG,
+        {"clock_incident": wechat(Cause.CLOCK_PROBLEM, kind="ClockSkew", detail="4 min")},
+        "This server’s clock is wrong",
+        "set the clock",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.CLOCKS_DIFFER,
+        {"process_skew": 75 * timedelta(seconds=1)},
+        "The clocks of two processes differ",
+        "set the clock",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.REQUESTS_REJECTED,
+        {"rejected": RejectedRequests("signature", 3, NOW - MINUTE)},
+        "3 requests rejected",
+        "SLACK_SIGNING_SECRET",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.STARTING,
+        {**FIRST, "started_at": NOW},
+        "Starting: WeChat has not been read yet",
+        "nothing yet",
+        Severity.INFO,
+        silent=True,
+    ),
+    Case(
+        K.STARTING,
+        {"polled_at": NOW - 24 * HOUR, "started_at": NOW},
+        "Starting: WeChat has not been read yet",
+        "nothing yet",
+        Severity.INFO,
+        silent=True,
+    ),
+]
+names = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{FAULTS.index(fault)}")
+
+
+def test_every_kind_of_problem_is_in_the_table():
+    assert {fault.kind for fault in FAULTS} == set(ProblemKind)
+
+
+def test_every_kind_of_store_fault_is_a_kind_of_problem():
+    kinds = {f"store_{kind}" for kind in FaultKind if kind is not FaultKind.ROW}
+    assert kinds == {kind for kind in ProblemKind if kind.startswith("store_")}
+
+
+def test_without_a_fault_every_rendering_says_so(caplog):
+    caplog.set_level(logging.INFO)
+    facts = HealthFacts(NOW, **WELL)
+    HealthLog().note(diagnose(facts))
+    assert caplog.records == []
+    assert readiness(diagnose(facts)) == ("", (), "")
+    assert " 1.0" not in metric_lines(facts, "wechat_kf_problem{")
+    assert shown(report(Status("1", facts), NOW))[0] == "✅ Working normally"
+    assert not may_be_silent(diagnose(facts))
+
+
+@names
+def test_a_fault_is_the_worst_problem_found(fault):
+    assert [problem.kind for problem in fault.problems] == [fault.kind, *fault.also]
+    assert may_be_silent(fault.problems) == fault.silent
+
+
+@names
+def test_a_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(fault, caplog):
+    caplog.set_level(logging.INFO)
+    log = HealthLog()
+    log.note(fault.problems)
+    log.note(fault.problems)
+    begun = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert len(begun) == len(fault.problems)
+    level, line = begun[0]
+    assert level == fault.severity
+    assert line.startswith(f"problem began kind={fault.kind} ")
+    assert fault.remedy.lower() in line.lower()
+    caplog.clear()
+    log.note(())
+    log.note(())
+    assert {record.getMessage() for record in caplog.records} == {
+        f"problem ended kind={problem.kind}" for problem in fault.problems
+    }
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+@names
+def test_a_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fault):
+    found = readiness(fault.problems)
+    assert bool(found.reason) == fault.unready
+    lines = [found.reason, *found.problems] if fault.unready else list(found.problems)
+    assert len(lines) == len(fault.problems)
+    assert fault.title.replace("’", "'") in lines[0]
+    assert fault.remedy.lower() in lines[0].lower()
+    assert "\n" not in "".join(lines)
+
+
+@names
+def test_a_fault_is_a_metric(fault):
+    told = metric_lines(fault.known, "wechat_kf_problem{").splitlines()
+    ones = {line.split('"')[1] for line in told if line.endswith(" 1.0")}
+    assert ones == {fault.kind, *fault.also}
+    assert len(told) == len(ProblemKind)
+    held = metric_lines(fault.known, "wechat_kf_queue_held ")
+    assert held == f"wechat_kf_queue_held {float(fault.kind is ProblemKind.SLACK_BLOCKED)}"
+
+
+@names
+def test_a_fault_is_the_title_of_the_status_with_its_remedy(fault):
+    message = report(Status("1", fault.known, channel="C0ALERTS"), NOW)
+    assert shown(message)[0] == f"⚠️ {fault.title}"
+    assert "*Next:* " in shown(message)[1]
+    assert fault.remedy in shown(message)[1].replace("*", "").replace("`", "")
+    assert message.text.startswith(fault.title.replace("’", "'"))
+    assert "Working normally" not in message.text
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+def test_of_two_refusals_the_second_is_a_line_of_its_own(caplog):
+    log = HealthLog()
+    log.note(diagnose(HealthFacts(NOW, **WELL, **slack("not_in_channel", refused=True, pending=1))))
+    log.note(diagnose(HealthFacts(NOW, **WELL, **slack("is_archived", refused=True, pending=2))))
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
+def test_the_back_off_in_force_is_the_interval_that_counts():
+    facts = {**WELL, "polled_at": NOW - 40 * MINUTE, "wait": 15 * MINUTE}
+    assert diagnose(HealthFacts(NOW, **facts)) == ()
+    assert diagnose(HealthFacts(NOW, **{**facts, "wait": 13 * MINUTE})) != ()
+
+
+def test_polls_that_fail_on_time_are_not_overdue_as_well():
+    facts = {**WELL, "polled_at": NOW - HOUR, "failed_polls": 9, "incident": wechat(Cause.SOURCE_DOWN)}
+    planned, stuck = NOW + MINUTE, NOW - 16 * MINUTE
+    for next_poll_at, kinds in ((planned, [K.WECHAT_DOWN]), (stuck, [K.POLL_OVERDUE, K.WECHAT_DOWN])):
+        found = diagnose(HealthFacts(NOW, **facts, next_poll_at=next_poll_at))
+        assert [problem.kind for problem in found] == kinds
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.kind.startswith("slack_")])
+def test_without_a_watcher_only_store_slack_and_processes_count(fault):
+    known = HealthFacts(NOW, alerts=False, **{**WELL, **fault.facts})
+    counts = fault.kind.startswith("store_") or fault.kind in (
+        K.NO_COMMAND_RECEIVER,
+        K.SETTINGS_DIFFER,
+        K.CLOCKS_DIFFER,
+        K.REQUESTS_REJECTED,
+    )
+    counts = counts and "written_at" not in fault.facts
+    assert [problem.kind for problem in diagnose(known)] == ([fault.kind] if counts else [])
+
+
+@names
+def test_the_words_of_a_problem_for_a_terminal_have_no_markup(fault):
+    for problem in fault.problems:
+        what, step = plain_words(problem)
+        assert not set(what + step) & set("*`’<>")
+        assert step.endswith(".")
+
+
+def metric_lines(facts: HealthFacts, prefix: str) -> str:
+    text = Metrics().render(Figures(facts, {})).decode()
+    return "\n".join(line for line in text.splitlines() if line.startswith(prefix))

@@ -1,0 +1,108 @@
+"""How Slack answers, as the store remembers it: since its beginning, until the answer that ends it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.health import SlackTrouble
+from bot.ports import Held, Later, Unknown
+from bot.store import Store, memory, slack_state
+from bot.watch import Tick
+from tests.bots import Bot, rejected
+from tests.conftest import NOW
+
+MINUTE = timedelta(minutes=1)
+
+
+async def known(store: Store) -> SlackTrouble | None:
+    async with store.begin() as tx:
+        return (await memory.recall(tx)).slack
+
+
+async def test_a_refusal_is_known_since_its_own_beginning(store):
+    for after, error in ((0, "not_in_channel"), (5, "not_in_channel"), (10, "is_archived"), (15, "is_archived")):
+        async with store.begin() as tx:
+            await slack_state.record_refusal(tx, error, NOW + after * MINUTE)
+        began = 0 if error == "not_in_channel" else 10
+        assert await known(store) == SlackTrouble(error, NOW + began * MINUTE, refused=True)
+
+
+async def test_a_silence_is_known_since_its_first_failure_and_does_not_hide_a_refusal(store):
+    async with store.begin() as tx:
+        await slack_state.record_silence(tx, "HTTP 503", NOW)
+        await slack_state.record_silence(tx, "TimeoutError", NOW + MINUTE)
+    assert await known(store) == SlackTrouble("TimeoutError", NOW, refused=False)
+    async with store.begin() as tx:
+        await slack_state.record_refusal(tx, "invalid_auth", NOW + 2 * MINUTE)
+        await slack_state.record_silence(tx, "HTTP 503", NOW + 3 * MINUTE)
+    assert await known(store) == SlackTrouble("invalid_auth", NOW + 2 * MINUTE, refused=True)
+
+
+async def test_a_page_of_history_ends_a_silence_and_no_refusal_of_messages(store):
+    async with store.begin() as tx:
+        await slack_state.record_silence(tx, "HTTP 503", NOW)
+        await slack_state.record_success(tx, reading=True)
+    assert await known(store) is None
+    async with store.begin() as tx:
+        await slack_state.record_refusal(tx, "is_archived", NOW)
+        await slack_state.record_success(tx, reading=True)
+    assert await known(store) == SlackTrouble("is_archived", NOW, refused=True)
+    async with store.begin() as tx:
+        await slack_state.record_success(tx)
+    assert await known(store) is None
+
+
+async def test_a_refusal_that_an_older_process_wrote_down_counts_and_one_that_it_ended_does_not(store):
+    async with store.begin() as tx:
+        await slack_state.record_refusal(tx, "invalid_auth", NOW)
+        await tx.run(slack_state.meta.update().values(held=None))
+    assert await known(store) is None
+    async with store.begin() as tx:
+        await tx.run(slack_state.meta.update().values(held="is_archived", rested_at=NOW))
+    assert await known(store) == SlackTrouble("is_archived", NOW, refused=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        (Held("invalid_auth", of="token"), True),
+        (Unknown("HTTP 503"), False),
+        (Unknown("an answer that is no JSON object"), False),
+        (Later(10, "ClientProxyConnectionError"), False),
+    ],
+)
+async def test_what_keeps_the_first_poll_from_the_history_is_known_to_every_process(store, clock, answer, refused):
+    bot = Bot(store, clock)
+    bot.slack.unreadable = [answer] * 3
+    for _ in range(3):
+        clock.forward(minutes=1)
+        assert await bot.watcher.tick() is Tick.WAITS
+    assert await known(store) == SlackTrouble(answer.error, NOW + MINUTE, refused=refused, reading=True)
+    clock.forward(minutes=1)
+    assert await bot.watcher.tick() is Tick.GOOD
+    assert await known(store) is None
+
+
+async def test_while_slack_refuses_the_token_a_first_poll_comes_once_a_minute(store, clock):
+    bot = Bot(store, clock)
+    bot.slack.unreadable = [Held("invalid_auth", of="token")] * 99
+    for _ in range(40):
+        clock.forward(seconds=15)
+        await bot.watcher.tick()
+    assert len(bot.wechat.reads) == 10
+
+
+@pytest.mark.parametrize("answer", [Unknown("TimeoutError"), Later(10, "ClientConnectorError")])
+async def test_a_post_without_a_usable_response_is_known_until_one_succeeds(store, clock, answer):
+    bot = Bot(store, clock)
+    await bot.reads()
+    bot.slack.outcomes = [answer]
+    await bot.reads(rejected())
+    trouble = await known(store)
+    assert trouble
+    assert (trouble.error, trouble.refused, trouble.reading) == (answer.error, False, False)
+    await bot.waits_out_a_lease()
+    assert len(bot.slack.posted) == 1
+    assert await known(store) is None
