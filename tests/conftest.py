@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bot.store import Store
+from tests.programs import skipped_for
 
 pytest.register_assert_rewrite("tests.running", "tests.fakes")
 
@@ -65,6 +66,17 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         config.add_cleanup(lambda: server.__exit__(None, None, None))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """End a run with what it did not test: the tests that lack a program."""
+    yield
+    lacking = skipped_for(terminalreporter.stats.get("skipped", ()))
+    if lacking:
+        terminalreporter.section("NOT EVERYTHING WAS TESTED", sep="!", red=True, bold=True)
+        for program, number in lacking.items():
+            terminalreporter.line(f"{number} tests were skipped: {program}", red=True, bold=True)
+
+
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """A new PostgreSQL server, stopped and deleted afterwards; its URL."""
@@ -83,11 +95,11 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+def postgres_database(server: str, template: str = "template1", options: str = "") -> Iterator[str]:
     """A new database, dropped afterwards; its URL."""
     name = f"kf_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
     base, _, query = server.partition("?")
     yield f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
     with psycopg.connect(server, autocommit=True) as admin:

@@ -1,20 +1,20 @@
-"""One browser a worker, one playground and one window a test; and a loud word when there is no browser."""
+"""One browser a worker, one playground and one window a test."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
 from bot.demo.playground.run import playground
 from bot.demo.playground.world import ALERTS, World
 from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
+from tests.programs import give_up_without
 from tests.running import until
 
 
@@ -38,7 +38,7 @@ Visit = Callable[..., Awaitable[Visitor]]
 async def browser() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
-        pytest.skip(MISSING)
+        give_up_without(MISSING)
     async with launched(path) as opened:
         yield opened
 
@@ -74,14 +74,3 @@ async def visit(browser: Browser, place: Place) -> AsyncIterator[Visit]:
 async def mei(visit: Visit) -> Visitor:
     """Mei, who has seen the tour, at a desk."""
     return await visit()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """Nobody shall take a run without a browser for a whole one: the last word is about it."""
-    yield
-    skipped = [one for one in terminalreporter.stats.get("skipped", ()) if MISSING in str(one.longrepr)]
-    if skipped:
-        terminalreporter.section("THE PLAYGROUND WAS NOT TESTED", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{len(skipped)} tests need a browser: {MISSING}", red=True, bold=True)
-        terminalreporter.line("Install it, then repeat: python -m pytest tests/playground", red=True)
