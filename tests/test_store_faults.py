@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bot.store import FaultKind, Store, StoreError, classify, memory
 from bot.store.errors import HangingError, waiting_for
-from tests.conftest import APPID, NOW, postgres_server
+from tests.conftest import APPID, NOW, postgres_database, postgres_server
 
 HOUR = timedelta(hours=1)
 
@@ -269,15 +269,9 @@ async def test_a_damaged_file_is_named_and_used_again_when_it_is_restored(tmp_pa
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 async def test_a_database_keeps_every_name_or_is_refused(postgres, encoding):
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        name = f"kf_{encoding.lower()}_{os.getpid()}"
-        admin.execute(
-            f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
-        )
-    base, _, query = postgres.partition("?")
-    url = f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
-    store = Store.at(url, APPID)
-    try:
+    options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+    with postgres_database(postgres, "template0", options) as url:
+        store = Store.at(url, APPID)
         if encoding == "SQL_ASCII":
             await store.open(NOW)
             async with store.begin() as tx:
@@ -291,7 +285,4 @@ async def test_a_database_keeps_every_name_or_is_refused(postgres, encoding):
                 "unsuitable: the database has the encoding LATIN1, which cannot store every name; it needs UTF8"
             )
             assert (await store.check()).kind is FaultKind.UNSUITABLE
-    finally:
         await store.close()
-        with psycopg.connect(postgres, autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")

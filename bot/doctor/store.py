@@ -25,6 +25,9 @@ ADVICE = {
     r"SSL|sslmode|certificate": "The server speaks no TLS, or another: add to DATABASE_URL the sslmode that its "
     "host asks for.",
     r"too many (clients|connections)|connection slots": "Its plan allows no more connections: end other programs.",
+    r"startup parameter": "This pooler accepts no options: use the direct URL of the database, or make the "
+    "settings with ALTER ROLE … SET … and remove options= from DATABASE_URL.",
+    r"statement pooling": "Set pool_mode to transaction or session in the pooler, or use the direct URL.",
     r"resolve|translate host name|Name or service": "There is no such host: copy DATABASE_URL anew.",
     r"refused|timed? ?out|timeout|unreachable": "Start the server, or let this machine through its firewall; and "
     "look at DATABASE_URL.",

@@ -42,6 +42,8 @@ def connection_parameters(url: str) -> dict[str, Any]:
     hosts = str(parameters.get("hostaddr") or parameters.get("host") or "").split(",")
     if any(host not in LOOPBACK and not host.startswith(("/", "@")) for host in hosts):
         parameters.setdefault("sslmode", "require")
+    if len(hosts) > 1:
+        parameters.setdefault("target_session_attrs", "read-write")  # the first that answers may be a replica
     return {
         "connect_timeout": int(CONNECT_SECONDS),
         # A server that vanishes without a word is noticed in seconds, not in a quarter of an hour.
