@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.blocks.channel import Look, render, text_only
-from bot.blocks.text import masked
 from bot.delivery.faults import Faults
+from bot.delivery.stand_ins import with_stand_ins
 from bot.episodes import Episode
 from bot.logs import Line, fault_words
 from bot.outages import Incident
@@ -73,58 +73,13 @@ class Subject:
         return self._render(look, faults, pinging=True)
 
     def _render(self, look: Look, faults: Faults | None, *, pinging: bool) -> Message:
-        """Render the message. Of many members, a stand-in takes the place of each that cannot be shown.
-
-        Raises:
-            Exception: the message cannot be rendered at all.
-        """
-        try:
-            message = self._rendered(self.members, look, pinging)
-        except Exception:
-            if len(self.members) < 2:
-                raise
-            members = [shown for one in self.members if (shown := self._showable(one, look, faults))]
-            if not members:
-                raise
-            message = self._rendered(members, look, pinging)
-        return text_only(message, look.mention) if self.row.text_only else message
-
-    def _rendered(self, members: Sequence[Episode], look: Look, pinging: bool) -> Message:
         row = self.row
-        return render(row.shape, row.facts, members, self.incident, look, message_id=row.id, pinging=pinging)
 
-    def _showable(self, member: Episode, look: Look, faults: Faults | None) -> Episode | None:
-        """Return the member if it can be rendered, else what identifies it, else None."""
-        try:
-            self._rendered([member], look, pinging=False)
-        except Exception as exc:
-            if faults and faults.is_new(exc, self.row.id, member.id):
-                account = masked(member.seat)
-                log.error(
-                    Line("account cannot be shown", message=self.row.id, account=account, error=fault_words(exc))
-                )
-        else:
-            return member
-        plain = _stand_in(member)
-        try:
-            self._rendered([plain], look, pinging=False)
-        except Exception:
-            return None
-        return plain
+        def rendered(members: Sequence[Episode]) -> Message:
+            return render(row.shape, row.facts, members, self.incident, look, message_id=row.id, pinging=pinging)
 
-
-def _stand_in(member: Episode) -> Episode:
-    """Leave of an episode only its account, its state and its events."""
-    return Episode(
-        id=member.id,
-        seat=member.seat,
-        invite_wx="",
-        expires_at=None,
-        state=member.state,
-        first_seen=member.first_seen,
-        since=member.since,
-        told=member.told,
-    )
+        message = with_stand_ins(rendered, self.members, row.id, faults)
+        return text_only(message, look.mention) if row.text_only else message
 
 
 class UnreadableError(Exception):
