@@ -101,6 +101,12 @@ async def test_the_vendors_own_example_is_told_as_a_broken_answer(place, url):
     assert "could not be read" in await ask(place)
 
 
+@pytest.mark.parametrize("kind", [Kind.BOMB, Kind.STACKED, Kind.TOO_LONG, Kind.DEEP])
+async def test_answers_that_would_take_memory_are_reported_as_broken(place, url, kind):
+    place.wechat.inject(Fault(kind, times=None))
+    assert "could not be read" in await ask(place)
+
+
 async def test_an_answer_whose_blocks_slack_refuses_comes_as_text(place, url):
     place.slack.arm(RESPONSE_URL, http_error(400))
     assert (await ask(place)).startswith("Nothing needs attention")

@@ -16,7 +16,7 @@ from bot.demo.servers import serve
 from bot.demo.slack import Message, Organisation, SlackStandIn, error, slow
 from bot.membership import Installation, Membership, UnknownWorkspaceError, belongs
 from bot.ports import Origin
-from bot.slack import installation, quiet_client
+from bot.slack import installation, is_shared_outside, quiet_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
 
 HOME = Installation("T0001")
@@ -205,6 +205,25 @@ async def test_buttons_of_an_answer_need_no_lookup_of_the_workspace(tmp_path):
         said = await (await place.slack.command("show bo@harbour_tea", channel=CARE)).answer()
         refreshed = await place.slack.click(said, "kf.refresh")
         assert (await refreshed.answer()).text.startswith("Expiring: Bo")
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [
+        ({"is_ext_shared": False}, False),
+        ({"is_ext_shared": True}, True),
+        ({}, True),
+        ({"is_ext_shared": "no"}, True),
+    ],
+)
+async def test_channel_counts_as_shared_unless_slack_denies_it(channel, expected):
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"ok": True, "channel": {"id": "C1", "name": "a", "is_member": True, **channel}})
+
+    app = web.Application()
+    app.router.add_post("/api/conversations.info", answer)
+    async with aiohttp.ClientSession() as session, serve(app) as url:
+        assert await is_shared_outside(quiet_client("xoxb-1", f"{url}/api/", session), "C1") is expected
 
 
 @pytest.mark.parametrize("data", [{}, {"user": "a", "team": "b"}, {"user": "a", "team": "b", "team_id": None}])

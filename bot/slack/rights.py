@@ -36,7 +36,7 @@ class Room:
     is_private: bool
     is_archived: bool
     is_member: bool
-    is_ext_shared: bool = False  # with another company, by Slack Connect
+    is_ext_shared: bool | None = False  # with another company, by Slack Connect; None: Slack did not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ async def room(client: AsyncWebClient, channel_id: str, within: float) -> Room |
                 is_private=rest.get("is_private") is True,
                 is_archived=rest.get("is_archived") is True,
                 is_member=is_member,
-                is_ext_shared=rest.get("is_ext_shared") is not False,
+                is_ext_shared=_flag(rest.get("is_ext_shared")),
             )
     return ODD
 
@@ -117,6 +117,10 @@ async def connects(client: AsyncWebClient, within: float) -> No | Later | Unknow
     if not isinstance(said, dict):
         return said
     return None if isinstance(said.get("url"), str) else ODD
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _group(one: Mapping[str, Any]) -> Group:

@@ -30,14 +30,14 @@ async def installation(client: AsyncWebClient) -> Installation:
 
 
 async def is_shared_outside(client: AsyncWebClient, channel_id: str) -> bool:
-    """Return whether a channel is shared with another company, by Slack Connect.
+    """Return whether a channel may be shared with another company, by Slack Connect.
 
     Raises:
         UnknownWorkspaceError: Slack did not answer, or refused; the log has its error code.
     """
     seen = await room(client, channel_id, SECONDS)
     if isinstance(seen, Room):
-        return seen.is_ext_shared
+        return seen.is_ext_shared is not False
     raise _unknown(f"channel {channel_id}", seen)
 
 
