@@ -15,6 +15,8 @@ from bot.blocks.diagnosis import plain_words
 from bot.blocks.report import report
 from bot.blocks.status import Status
 from bot.demo import blockkit
+from bot.doctor import running
+from bot.doctor.store import REMEDIES
 from bot.health import (
     HealthFacts,
     Problem,
@@ -35,7 +37,12 @@ from tests.conftest import NOW
 from tests.samples import shown
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-WELL: dict[str, Any] = {"polled_at": NOW - MINUTE, "started_at": NOW - 24 * HOUR, "written_at": NOW}
+WELL: dict[str, Any] = {
+    "polled_at": NOW - MINUTE,
+    "started_at": NOW - 24 * HOUR,
+    "written_at": NOW,
+    "receivers": Receivers(1, 2, by_socket=False),
+}
 
 
 @dataclass(frozen=True)
@@ -292,6 +299,8 @@ def test_without_a_fault_every_rendering_says_so(caplog):
     assert readiness(diagnose(facts)) == ("", (), "")
     assert " 1.0" not in metric_lines(facts, "wechat_kf_problem{")
     assert shown(report(Status("1", facts), NOW))[0] == "✅ Working normally"
+    [found] = running.findings(facts)
+    assert (found.verdict, found.said) == ("ok", "works normally: WeChat was read 1 min ago, 2 processes")
     assert not may_be_silent(diagnose(facts))
 
 
@@ -352,6 +361,28 @@ def test_a_fault_is_the_title_of_the_status_with_its_remedy(fault):
     assert message.text.startswith(fault.title.replace("’", "'"))
     assert "Working normally" not in message.text
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+@names
+def test_a_fault_is_a_finding_of_the_doctor(fault):
+    found = running.findings(fault.known)
+    if fault.known.store:  # the doctor's own check of the store says it
+        assert found == []
+        kind = FaultKind(fault.kind.removeprefix("store_"))
+        assert kind in {*REMEDIES, FaultKind.UNREACHABLE, FaultKind.SCHEMA, FaultKind.UNKNOWN}
+        return
+    assert found[0].verdict == ("unknown" if fault.severity is Severity.INFO else "wrong")
+    assert fault.title.replace("’", "'") in found[0].said
+    assert fault.remedy.lower() in found[0].remedy.lower()
+    assert len(found) == len(fault.problems)
+
+
+def test_of_a_bot_that_does_not_run_the_doctor_reports_the_last_run():
+    facts = {**WELL, "receivers": Receivers(0, 0, by_socket=False), "polled_at": NOW - HOUR, "stale": 1}
+    idle, stale = running.findings(HealthFacts(NOW, **facts))
+    assert (idle.verdict, stale.verdict) == ("unknown", "wrong")
+    assert "no process" in idle.said
+    assert "cannot be updated" in stale.said
 
 
 def test_of_two_refusals_the_second_is_a_line_of_its_own(caplog):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -254,7 +254,7 @@ class Standing:
             known,
             started_at=min((one.started_at for one in running if one.started_at), default=None),
             receivers=receivers,
-            differing_settings=_differing(running),
+            differing_settings=_differing([*(one.settings for one in running), self.settings.shared_digests]),
         )
 
     def _audible_since(self, now: datetime) -> datetime | None:
@@ -275,10 +275,11 @@ def _fault_of(exc: Exception) -> StoreFault:
     return classify(exc) or StoreFault(FaultKind.UNKNOWN, type(exc).__name__)
 
 
-def _differing(processes: Sequence[ProcessInfo]) -> tuple[str, ...]:
-    """Return the names of the settings in which processes differ."""
-    names = sorted({name for one in processes for name in one.settings})
-    return tuple(name for name in names if len({one.settings.get(name) for one in processes if one.settings}) > 1)
+def _differing(settings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the names of the settings in which processes differ. Those of an older release are not known."""
+    known = [one for one in settings if one]
+    names = sorted({name for one in known for name in one})
+    return tuple(name for name in names if len({one[name] for one in known if name in one}) > 1)
 
 
 async def _owned(store: Store) -> Sequence[Episode]:

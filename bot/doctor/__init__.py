@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from bot.doctor import commands, place, slack, store, table, variables, wechat
+from bot.doctor import commands, place, running, slack, store, table, variables, wechat
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.parts import parts_of
 from bot.ports import Clock
@@ -67,6 +67,7 @@ async def _ask(settings: Settings, unset: Unset, proxy: str, clock: Clock) -> Re
             "commands": commands.examine(settings, unset, parts.session),
             "WeChat": wechat.examine(parts, unset, proxy),
             "store": store.examine(settings, unset),
+            "running bot": running.examine(settings, unset, clock),
         }
         return Report.of(
             await asyncio.gather(*(guarded(check, part, PART_SECONDS) for check, part in work.items()))

@@ -11,7 +11,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from bot.store import Store
 from bot.store.engine import is_sqlite, make_engine, revisions, sqlite_url
 from bot.store.tables import metadata
 
@@ -60,10 +62,7 @@ def _sqlite(database: str) -> Inspected:
     path = Path(database).absolute()
     if not path.exists():
         return Inspected(Schema.NEW, str(path), _unwritable(path))
-    hindrance = _unwritable(path)
-    # Read as it is, and unless a log belongs to it even without its locks: those would be new files beside it.
-    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
-    name = f"file:{quote(str(path))}?{mode}"
+    hindrance, name = _unwritable(path), _as_it_is(path)
     engine = sa.create_engine(
         "sqlite://",
         hide_parameters=True,
@@ -77,6 +76,24 @@ def _sqlite(database: str) -> Inspected:
         if not hindrance:
             raise
         return Inspected(Schema.NEW, str(path), hindrance)  # the system's word says more than SQLite's
+
+
+def _as_it_is(path: Path) -> str:
+    """Return the name that opens an SQLite file for reading, and makes no file beside it."""
+    # Unless a log belongs to it, even without its locks: those would be new files.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    return f"file:{quote(str(path))}?{mode}"
+
+
+def reader(url: str, appid: str) -> Store:
+    """Return a store that is only read. The caller closes it."""
+    if not is_sqlite(url):
+        return Store(make_engine(url, read_only=True), appid)
+    path = Path(sqlite_url(url).database or "").absolute()
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{_as_it_is(path)}&uri=true", poolclass=sa.NullPool, hide_parameters=True
+    )
+    return Store(engine, appid)
 
 
 def _unwritable(path: Path) -> str:

@@ -111,6 +111,10 @@ class SlackStandIn(Workspace):
         """Let the next calls of a method go wrong, one after the other; `RESPONSE_URL` is one."""
         self._faults[method].extend(faults)
 
+    def disarm(self, method: str) -> None:
+        """Forget the faults of a method that are still to come."""
+        self._faults[method].clear()
+
     def take_fault(self, method: str) -> Fault | None:
         return self._faults[method].popleft() if self._faults[method] else None
 

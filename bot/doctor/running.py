@@ -1,0 +1,51 @@
+"""What the running processes have written down of themselves: health, as `/kf status` shows it. Reads only."""
+
+from __future__ import annotations
+
+from bot.blocks.diagnosis import plain_words
+from bot.blocks.times import span
+from bot.desk.standing import Standing
+from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
+from bot.health import HealthFacts, Problem, ProblemKind, Severity, diagnose
+from bot.ports import Clock
+from bot.settings import Settings
+from bot.store.inspection import reader
+
+CHECK = "running bot"
+SECONDS = 8.0
+# Of a bot that does not run these say nothing new.
+IDLE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.NO_COMMAND_RECEIVER}
+
+
+async def examine(settings: Settings, unset: Unset, clock: Clock) -> Report:
+    """Report the health of the processes on this store. What is wrong with the store itself is another check's."""
+    if unset.why_not(CHECK, "DATABASE_URL", "ALERTS", "WECHAT_APPID") or not settings.alerts:
+        return Report(())
+    store = reader(settings.database_url, settings.wechat_appid)
+    try:
+        facts = await Standing(store, settings, lambda: None, clock).facts(SECONDS)
+    finally:
+        await store.close()
+    return Report(tuple(findings(facts)))
+
+
+def findings(facts: HealthFacts) -> list[Finding]:
+    """Render health: one finding for each problem, or one for none."""
+    problems = diagnose(facts)
+    if facts.store:
+        return []
+    if not facts.receivers or not facts.receivers.processes:
+        hint = "Start it; what is found below is of its last run."
+        idle = unknown(CHECK, "no process of this release uses the database now", hint)
+        return [idle, *(_finding(problem) for problem in problems if problem.kind not in IDLE)]
+    if problems:
+        return [_finding(problem) for problem in problems]
+    read = f"WeChat was read {span(facts.poll_age)} ago, " if facts.poll_age is not None else ""
+    number = facts.receivers.processes
+    return [well(CHECK, f"works normally: {read}{number} process{'es' if number > 1 else ''}")]
+
+
+def _finding(problem: Problem) -> Finding:
+    what, step = plain_words(problem)
+    found = unknown if problem.severity is Severity.INFO else wrong
+    return found(CHECK, f"{what.rstrip('.')} ({problem.kind})", step)

@@ -1,0 +1,226 @@
+"""Health of the whole bot between its stand-ins: a fault outside is seen in every rendering, and so is its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from bot.blocks.report import report
+from bot.demo.slack import Fault, error, http_error
+from bot.desk.standing import Standing
+from bot.doctor import running
+from bot.doctor.findings import Unset
+from bot.health import ProblemKind, diagnose
+from bot.settings import Settings
+from bot.store import Store, presence
+from bot.store.presence import ProcessInfo
+from tests.bots import Bot
+from tests.conftest import APPID, NOW, VirtualClock
+from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
+from tests.samples import shown
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+async def place(tmp_path) -> AsyncIterator[World]:
+    async with world(sqlite(tmp_path)) as made:
+        yield made
+
+
+async def status(place: World) -> str:
+    asked = await place.slack.command("status", channel=CARE)
+    return (await asked.answer()).text
+
+
+async def page(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[str, str]]:
+    lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+    return [(level, line) for level, line in lines if line.startswith(event)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "level", "title", "remedy"),
+    [
+        (error("invalid_auth"), "slack_blocked", "ERROR", "Alerts wait for Slack", "SLACK_BOT_TOKEN"),
+        (http_error(503), "slack_unreachable", "WARNING", "Slack does not answer", "slack-status.com"),
+        (
+            http_error(200, "<html>Sign in</html>"),
+            "slack_unreachable",
+            "WARNING",
+            "Slack does not answer",
+            "SLACK_API_URL",
+        ),
+    ],
+)
+async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
+    place: World, caplog, fault: Fault, kind, level, title, remedy
+):
+    caplog.set_level(logging.INFO)
+    place.slack.arm("conversations.history", *[fault] * 1000)
+    async with bot_in_loop(place) as url:
+        await until(lambda: logged(caplog, f"problem began kind={kind}"))
+        assert [of for of, _ in logged(caplog, f"problem began kind={kind}")] == [level]
+        said = await status(place)
+        assert said.startswith(title)
+        assert remedy in said
+        code, body = await page(f"{url}/readyz")
+        assert (code, body.startswith("ready\n"), title in body, remedy in body) == (200, True, True, True)
+        metrics = (await page(f"{url}/metrics"))[1]
+        assert f'wechat_kf_problem{{kind="{kind}"}} 1.0' in metrics
+        assert f"wechat_kf_queue_held {float(kind == 'slack_blocked')}" in metrics
+        assert "wechat_kf_last_good_read_age_seconds" in metrics
+        findings = await doctor(place)
+        assert any(title in one.said and remedy in one.remedy for one in findings)
+        place.slack.disarm("conversations.history")
+        await until(lambda: logged(caplog, f"problem ended kind={kind}"))
+        assert "Working normally" in await status(place)
+        assert await page(f"{url}/readyz") == (200, "ready\n")
+        assert [one.verdict for one in await doctor(place)] == ["ok"]
+
+
+async def doctor(place: World, **changed: str) -> list[running.Finding]:
+    settings = Settings.from_environ(place.environ | changed)
+    return list((await running.examine(settings, Unset.of([]), utc_now)).findings)
+
+
+async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_so(place, caplog, monkeypatch):
+    monkeypatch.setattr("bot.health.STARTING", timedelta(0))
+    caplog.set_level(logging.INFO)
+    variables = {"SLACK_APP_TOKEN": place.slack.app_token}
+    async with bot_in_loop(place, **variables) as url:
+        await until(lambda: logged(caplog, "problem began kind=no_command_receiver"))
+        code, front = await page(f"{url}/")
+        assert (code, "python -m bot worker" in front, "none is running" in front) == (200, True, True)
+        assert "No process receives commands" in (await page(f"{url}/readyz"))[1]
+        assert any("none is running" in one.said for one in await doctor(place, **variables))
+        async with bot_in_loop(place, role="worker", **variables):
+            await until(lambda: logged(caplog, "problem ended kind=no_command_receiver"))
+            assert "none is running" not in (await page(f"{url}/"))[1]
+    assert 'commands="not received"' in logged(caplog, "started")[0][1]
+
+
+async def test_processes_with_different_settings_warn_until_one_leaves(place, caplog):
+    caplog.set_level(logging.INFO)
+    async with bot_in_loop(place):
+        await until(lambda: logged(caplog, "look outcome=good"))
+        async with bot_in_loop(place, SLACK_ALERT_CHANNEL=CARE) as url:
+            await until(lambda: len(logged(caplog, "problem began kind=settings_differ")) == 2)
+            assert "differ in SLACK_ALERT_CHANNEL" in await status(place)
+            assert "differ in SLACK_ALERT_CHANNEL" in (await page(f"{url}/readyz"))[1]
+            assert any("SLACK_ALERT_CHANNEL" in one.said for one in await doctor(place))
+        await until(lambda: logged(caplog, "problem ended kind=settings_differ"))
+    assert {level for level, _ in logged(caplog, "problem began kind=settings_differ")} == {"WARNING"}
+
+
+async def test_a_doctor_with_other_settings_than_the_running_bot_says_so(place, caplog):
+    caplog.set_level(logging.INFO)
+    async with bot_in_loop(place):
+        await until(lambda: logged(caplog, "look outcome=good"))
+
+        async def is_well() -> bool:
+            return [one.verdict for one in await doctor(place)] == ["ok"]
+
+        await until(is_well)
+        found = await doctor(place, ALERT_LEADS="2h")
+        assert [("ALERT_LEADS" in one.said, one.verdict) for one in found] == [(True, "wrong")]
+
+
+async def test_with_alerts_off_the_status_says_so_and_works(place):
+    async with bot_in_loop(place, ALERTS="off") as url:
+        assert (await status(place)).startswith("Working normally, alerts are off.")
+        assert await page(f"{url}/readyz") == (200, "ready\n")
+
+
+# With a clock that the test moves
+
+
+def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = None) -> Standing:
+    settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS)
+    return Standing(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
+
+
+async def test_one_failed_read_is_shown_at_once_and_since_its_own_beginning(store, clock):
+    bot, stands = Bot(store, clock), standing(store, clock)
+    await bot.reads()
+    assert diagnose(await stands.facts()) == ()
+    bot.wechat.go_down()
+    await bot.reads(after=5 * MINUTE)
+    first = clock.now
+    for failed in (1, 2):
+        found = await stands.status()
+        message = report(found, clock.now)
+        assert shown(message)[0] == f"⚠️ WeChat did not answer the last read, {failed} of 3"
+        assert [problem.since for problem in diagnose(found.facts)] == [first]
+        await bot.reads(after=30 * MINUTE)
+    (problem,) = diagnose(await stands.facts())
+    assert (problem.kind, problem.since) == (ProblemKind.WECHAT_DOWN, first)
+    bot.wechat.come_back()
+    for _ in range(2):
+        await bot.reads(after=30 * MINUTE)
+    assert diagnose(await stands.facts()) == ()
+
+
+async def test_trouble_that_returns_within_the_hour_is_shown_since_its_return(store, clock):
+    bot, stands = Bot(store, clock), standing(store, clock)
+    began = []
+    for _ in range(2):
+        bot.wechat.go_down()
+        for failed in range(3):
+            await bot.reads(after=20 * MINUTE)
+            if failed == 0:
+                began.append(clock.now)
+        (problem,) = diagnose(await stands.facts())
+        assert problem.since == began[-1]
+        bot.wechat.come_back()
+        for _ in range(2):
+            await bot.reads(after=20 * MINUTE)
+    last = (await stands.status()).last_problem
+    assert last
+    assert (last.since, last.lasted // MINUTE) == (began[1], (clock.now - began[1]) // MINUTE)
+
+
+async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
+    bot, stands = Bot(store, clock), standing(store, clock)
+    await bot.reads()
+    clock.forward(minutes=15)
+    assert diagnose(await stands.facts()) == ()
+    clock.forward(seconds=1)
+    (problem,) = diagnose(await stands.facts())
+    assert (problem.kind, problem.length) == (ProblemKind.POLL_OVERDUE, 15 * MINUTE + timedelta(seconds=1))
+
+
+async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store, clock):
+    bot, stands = Bot(store, clock), standing(store, clock)
+    await bot.reads(*bot.wechat.listed)
+    await bot.reads()
+    facts = await stands.facts()
+    assert facts.polled_at == clock.now
+
+
+async def test_a_process_that_has_just_started_is_starting_until_its_first_poll(store, clock):
+    bot = Bot(store, clock)
+    stands = standing(store, clock, ProcessInfo("one", "web", NOW, receives_commands=True))
+    await stands.register()
+    assert [problem.kind for problem in diagnose(await stands.facts())] == [ProblemKind.STARTING]
+    await bot.reads()
+    await stands.register()
+    assert diagnose(await stands.facts()) == ()
+
+
+async def test_a_process_of_an_older_release_differs_in_nothing(store, clock):
+    stands = standing(store, clock)
+    async with store.begin() as tx:
+        await presence.show(tx, ProcessInfo("old"), NOW)
+    facts = await stands.facts()
+    assert facts.differing_settings == ()
+    assert facts.receivers
+    assert facts.receivers.processes == 0
