@@ -85,7 +85,13 @@ class Process:
         settings = self._parts.settings
         server = await self._listen() if self._role == "web" else None
         if self._role == "worker" and settings.slack_app_token:
-            work = hold(self._bolt(), settings.slack_app_token, settings.slack_api_url)
+            self._note_connection(is_open=False)
+            work = hold(
+                self._bolt(),
+                settings.slack_app_token,
+                settings.slack_api_url,
+                connected=lambda is_open: self._note_connection(is_open=is_open),
+            )
             self._socket = asyncio.create_task(work)
             self._socket.add_done_callback(lambda _: stop.set())  # whatever ends it: a new process may do better
         self._start_loops()
@@ -96,6 +102,10 @@ class Process:
         asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, status)
         await self._drain(server)
         return status
+
+    def _note_connection(self, *, is_open: bool) -> None:
+        self._parts.standing.note_receiving(receives=is_open)
+        self._wake()
 
     def _status(self) -> int:
         if not self._socket or not self._socket.done():
@@ -171,7 +181,10 @@ class Process:
                 self._tasks.start(parts.beat())
 
         async def tell() -> float | None:
-            return await delivery.run(lambda: deliver.stopping)
+            pause = await delivery.run(lambda: deliver.stopping)
+            if pause:
+                health.wake()  # Slack was asked
+            return pause
 
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)

@@ -15,7 +15,7 @@ from bot.outages import CLOCK_BOUND, FAILED_READS, Cause, Incident
 INTERVALS = 3  # a poll must have completed within so many of them
 WRITTEN_WITHIN = timedelta(seconds=90)  # a process writes its own row every 15 s
 SLACK_GRACE = timedelta(seconds=60)  # one lost response says nothing about Slack
-STARTING = timedelta(seconds=90)  # a worker that starts beside a `web` process needs a while to register
+RECEIVER_GRACE = timedelta(seconds=90)  # a worker that starts, or is replaced during a deploy, needs a while
 
 
 class ProblemKind(StrEnum):
@@ -120,6 +120,7 @@ class Receivers:
     count: int
     processes: int
     by_socket: bool  # SLACK_APP_TOKEN is set, so a `worker` receives them
+    none_since: datetime | None = None  # as long as the process that asks has seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,13 +309,17 @@ def _of_alerts(facts: HealthFacts) -> Iterator[Problem]:
         yield Problem(ProblemKind.MESSAGES_STALE, count=facts.stale)
 
 
+def _is_settled(facts: HealthFacts, receivers: Receivers) -> bool:
+    moments = (facts.started_at, receivers.none_since)
+    return all(facts.now - moment > RECEIVER_GRACE for moment in moments if moment)
+
+
 def _of_processes(facts: HealthFacts) -> Iterator[Problem]:
     receivers = facts.receivers
-    settled = facts.started_at is None or facts.now - facts.started_at > STARTING
-    if receivers and receivers.processes and not receivers.count and settled:
+    if receivers and receivers.processes and not receivers.count and _is_settled(facts, receivers):
         yield Problem(
             ProblemKind.NO_COMMAND_RECEIVER,
-            facts.started_at,
+            receivers.none_since,
             names=("SLACK_APP_TOKEN",) if receivers.by_socket else (),
         )
     if facts.differing_settings:

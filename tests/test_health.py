@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bot.blocks.report import report
 from bot.demo.slack import Fault, error, http_error
@@ -22,6 +23,7 @@ from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
 from tests.samples import shown
+from wechat_kf import QuotaError
 
 MINUTE = timedelta(minutes=1)
 
@@ -40,6 +42,10 @@ async def status(place: World) -> str:
 async def page(url: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return answer.status, await answer.text()
+
+
+async def shows(url: str, body: str) -> bool:
+    return (await page(url))[1] == body
 
 
 def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[str, str]]:
@@ -83,7 +89,7 @@ async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
         place.slack.disarm("conversations.history")
         await until(lambda: logged(caplog, f"problem ended kind={kind}"))
         assert "Working normally" in await status(place)
-        assert await page(f"{url}/readyz") == (200, "ready\n")
+        await until(lambda: shows(f"{url}/readyz", "ready\n"))
         assert [one.verdict for one in await doctor(place)] == ["ok"]
 
 
@@ -93,19 +99,29 @@ async def doctor(place: World, **changed: str) -> list[running.Finding]:
 
 
 async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_so(place, caplog, monkeypatch):
-    monkeypatch.setattr("bot.health.STARTING", timedelta(0))
+    monkeypatch.setattr("bot.health.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     variables = {"SLACK_APP_TOKEN": place.slack.app_token}
     async with bot_in_loop(place, **variables) as url:
         await until(lambda: logged(caplog, "problem began kind=no_command_receiver"))
         code, front = await page(f"{url}/")
-        assert (code, "python -m bot worker" in front, "none is running" in front) == (200, True, True)
+        assert (code, "python -m bot worker" in front, "none is connected" in front) == (200, True, True)
         assert "No process receives commands" in (await page(f"{url}/readyz"))[1]
-        assert any("none is running" in one.said for one in await doctor(place, **variables))
+        assert any("none is connected" in one.said for one in await doctor(place, **variables))
         async with bot_in_loop(place, role="worker", **variables):
             await until(lambda: logged(caplog, "problem ended kind=no_command_receiver"))
-            assert "none is running" not in (await page(f"{url}/"))[1]
+            await until(lambda: shows(f"{url}/readyz", "ready\n"))
+            assert "none is connected" not in (await page(f"{url}/"))[1]
     assert 'commands="not received"' in logged(caplog, "started")[0][1]
+
+
+async def test_a_worker_to_which_slack_grants_no_connection_receives_nothing(place, caplog, monkeypatch):
+    monkeypatch.setattr("bot.health.RECEIVER_GRACE", timedelta(0))
+    caplog.set_level(logging.INFO)
+    place.slack.arm("apps.connections.open", *[error("invalid_auth")] * 1000)
+    async with bot_in_loop(place, role="worker", SLACK_APP_TOKEN=place.slack.app_token):
+        await until(lambda: logged(caplog, "problem began kind=no_command_receiver"))
+        assert any("none is connected" in one.said for one in await doctor(place, SLACK_APP_TOKEN="xapp-1"))
 
 
 async def test_processes_with_different_settings_warn_until_one_leaves(place, caplog):
@@ -196,6 +212,61 @@ async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
     clock.forward(seconds=1)
     (problem,) = diagnose(await stands.facts())
     assert (problem.kind, problem.length) == (ProblemKind.POLL_OVERDUE, 15 * MINUTE + timedelta(seconds=1))
+
+
+async def test_a_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_renewal(store, clock):
+    bot, stands = Bot(store, clock), standing(store, clock)
+    await bot.reads()
+    bot.wechat.error = QuotaError(45009, "reach max api daily quota limit")
+    await bot.reads(after=5 * MINUTE)
+    midnight = clock.now.replace(hour=16, minute=0, second=0)
+    while clock.now < midnight - timedelta(hours=1):
+        clock.forward(hours=1)
+        await bot.watcher.tick()
+        found = await stands.status()
+        assert [problem.kind for problem in diagnose(found.facts)] == [ProblemKind.WECHAT_QUOTA]
+        assert "read again after midnight in Shanghai" in report(found, clock.now).text
+    bot.wechat.come_back()
+    await bot.reads(after=timedelta(hours=2))
+    assert diagnose(await stands.facts()) == ()
+
+
+async def test_a_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock):
+    stands = standing(store, clock, ProcessInfo("web", "web", NOW - timedelta(days=1)))
+    worker = ProcessInfo("worker", "worker", NOW - timedelta(days=1), receives_commands=True)
+    bot = Bot(store, clock)
+
+    async def kinds() -> list[ProblemKind]:
+        await bot.reads(after=timedelta(0))
+        await stands.register()
+        return [problem.kind for problem in diagnose(await stands.facts())]
+
+    async with store.begin() as tx:
+        await presence.show(tx, worker, NOW)
+    await bot.reads()
+    async with store.begin() as tx:
+        await presence.show(tx, worker, clock.now)
+    assert await kinds() == []
+    async with store.begin() as tx:
+        await presence.leave(tx, "worker")
+    assert await kinds() == []
+    clock.forward(seconds=89)
+    assert await kinds() == []
+    clock.forward(seconds=2)
+    assert await kinds() == [ProblemKind.NO_COMMAND_RECEIVER]
+
+
+async def test_a_poll_that_cannot_be_written_down_is_a_problem_until_one_is(store, clock):
+    bot, stands = Bot(store, clock), standing(store, clock)
+    await bot.reads()
+    refused = OperationalError("INSERT", {}, Exception("permission denied for table message"))
+    stands.note_poll(refused)
+    clock.forward(minutes=1)
+    await stands.register()
+    (problem,) = diagnose(await stands.facts())
+    assert (problem.kind.startswith("store_"), problem.error) == (True, "permission denied for table message")
+    stands.note_poll(None)
+    assert diagnose(await stands.facts()) == ()
 
 
 async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store, clock):

@@ -222,8 +222,9 @@ def _no_receiver(problem: Problem, _: str | None) -> Trouble:
     if problem.names:
         return Trouble(
             "No process receives commands",
-            "SLACK_APP_TOKEN is set, so */kf* and buttons reach a `worker` process, and none is running.",
-            "start `python -m bot worker`; or unset SLACK_APP_TOKEN and use the Request URL.",
+            "SLACK_APP_TOKEN is set, so */kf* and buttons reach a `worker` process; none is connected to Slack.",
+            "start `python -m bot worker`, and see its log if it runs; or unset SLACK_APP_TOKEN and use the "
+            "Request URL.",
         )
     return Trouble(
         "No process receives commands",

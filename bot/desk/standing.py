@@ -26,6 +26,7 @@ from wechat_kf import KfAccount
 STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
 PASS_SECONDS = 10  # and a health pass waits longer: a store that is busy is not away
 OPENING = timedelta(seconds=5)  # a process that has just started looks at the tables first
+REPEATED = timedelta(seconds=1)  # and a read no more often than this
 RECENT = timedelta(seconds=5)  # whoever asks for `/readyz` causes a write no more often
 
 
@@ -60,6 +61,9 @@ class Standing:
         self._written_at: datetime | None = None
         self._unreadable: StoreTrouble | None = None
         self._unwritable: StoreTrouble | None = None
+        self._none_since: datetime | None = None  # no process receives commands
+        self._checked: tuple[datetime, tuple[Problem, ...]] | None = None
+        self._faulty: StoreTrouble | None = None  # a transaction failed, and none has written since
         self._unrecorded: StoreTrouble | None = None  # a poll whose result could not be written down
         self._polled_at: datetime | None = None  # as last known: its age grows while the store is away
 
@@ -88,13 +92,22 @@ class Standing:
         fault = classify(error) if error else None
         self._unrecorded = self._trouble(fault) if fault else None
 
+    def note_receiving(self, *, receives: bool) -> None:
+        """Take in whether commands reach this process: a worker's connection to Slack may not be granted."""
+        if self._process:
+            self._process = replace(self._process, receives_commands=receives)
+
     async def check(self) -> tuple[Problem, ...]:
         """Return what is wrong now, for a router that asks: after a write, unless there was one just now."""
-        if self.store and (self._written_at is None or abs(self.clock() - self._written_at) > RECENT):
+        now = self.clock()
+        if self._checked and timedelta(0) <= now - self._checked[0] < REPEATED:
+            return self._checked[1]
+        if self.store and (self._written_at is None or abs(now - self._written_at) > RECENT):
             fault = await self.store.check()
             self._unwritable = self._trouble(fault) if fault else None
-            self._written_at = self._written_at if fault else self.clock()
-        return diagnose(await self.facts())
+            self._written_at = self._written_at if fault else now
+        self._checked = now, diagnose(await self.facts())
+        return self._checked[1]
 
     async def status(self) -> Status:
         """For people."""
@@ -182,11 +195,12 @@ class Standing:
             self._unreadable = self._trouble(fault)
             return replace(known, store=self._trouble_known)
         self._unreadable, self._polled_at = None, found.facts.polled_at
+        self._faulty = self._trouble(self.store.fault) if self.store.fault else None
         return replace(found, facts=replace(found.facts, store=self._trouble_known))
 
     @property
     def _trouble_known(self) -> StoreTrouble | None:
-        return self._unwritable or self._unreadable or self._unrecorded
+        return self._unwritable or self._unreadable or self._unrecorded or self._faulty
 
     def _is_opening(self, store: Store) -> bool:
         self._opened = self._opened or store.migrated
@@ -245,10 +259,13 @@ class Standing:
         """Return the facts with what follows from the processes that are there."""
         own = [self._process] if self._process else []
         running = [one for one in {one.id: one for one in [*processes, *own]}.values() if one.role]
+        count = sum(one.receives_commands for one in running)
+        self._none_since = None if count else self._none_since or known.now
         receivers = Receivers(
-            count=sum(one.receives_commands for one in running),
+            count=count,
             processes=len(running),
             by_socket=bool(self.settings.slack_app_token),
+            none_since=self._none_since if self._process else None,
         )
         return replace(
             known,

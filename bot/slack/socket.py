@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -38,8 +39,18 @@ class Patience:
     silent: float = 90.0
 
 
-async def hold(app: AsyncApp, app_token: str, api_url: str, patience: Patience = Patience()) -> None:
+async def hold(
+    app: AsyncApp,
+    app_token: str,
+    api_url: str,
+    patience: Patience = Patience(),
+    *,
+    connected: Callable[[bool], None] = lambda _: None,
+) -> None:
     """Keep a connection open until cancelled, however long Slack takes to grant one.
+
+    Args:
+        connected: called with True once a connection is open, and with False when it is not any more.
 
     Raises:
         DeadSocketError: several in a row were granted and stayed silent. The host should start the process anew.
@@ -48,13 +59,15 @@ async def hold(app: AsyncApp, app_token: str, api_url: str, patience: Patience =
     dead = 0
     while dead < TRIES:
         await _slack_is_there(api, app_token)
-        heard = await _until_silent(app, app_token, api, patience)
+        heard = await _until_silent(app, app_token, api, patience, connected)
         dead = 0 if heard else dead + 1
         log.warning(Line("Socket Mode: silent, opened anew", seconds=patience.silent, heard_before=bool(heard)))
     raise DeadSocketError(f"{TRIES} connections in a row stayed silent")
 
 
-async def _until_silent(app: AsyncApp, app_token: str, api: AsyncWebClient, patience: Patience) -> int:
+async def _until_silent(
+    app: AsyncApp, app_token: str, api: AsyncWebClient, patience: Patience, connected: Callable[[bool], None]
+) -> int:
     """Hold one connection until nothing comes through it any more. The number of signs of life."""
     handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=_logger(), ping_interval=patience.ping)
     life = _Life(handler.client)
@@ -63,11 +76,13 @@ async def _until_silent(app: AsyncApp, app_token: str, api: AsyncWebClient, pati
         async with asyncio.timeout(patience.silent):
             await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
         log.info("Socket Mode: connected")
+        connected(True)
         while await life.heard_within(patience.silent, look_every=patience.ping / 4):
             pass
     except TimeoutError:
         pass
     finally:
+        connected(False)
         await _close(handler)
     return life.signs
 

@@ -29,7 +29,8 @@ class ProcessInfo:
 async def show(tx: Tx, info: ProcessInfo, now: datetime) -> None:
     """Record that a process is there."""
     mine = process.c.id == info.id
-    if not (await tx.run(sa.update(process).where(mine).values(seen_at=now))).rowcount:
+    seen = {"seen_at": now, "receives_commands": info.receives_commands}
+    if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
         values = {name: getattr(info, name) for name in ProcessInfo.__slots__}
         await tx.run(
             sa.insert(process).values(**values | {"settings": dict(info.settings)}, appid=tx.appid, seen_at=now)
