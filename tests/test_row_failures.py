@@ -12,13 +12,16 @@ import sqlalchemy as sa
 from bot.blocks.status import Status
 from bot.commands import Answers
 from bot.demo import blockkit
+from bot.desk.standing import Standing
 from bot.grammar import parse
+from bot.health import ProblemKind
 from bot.ports import Later, Message
+from bot.settings import Settings
 from bot.store import Store, figures, memory
 from bot.store.tables import episode, message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
-from tests.conftest import NOW, VirtualClock
+from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts
 from tests.samples import LEADS
 from wechat_kf import KfAccount
@@ -291,6 +294,20 @@ async def test_message_that_the_database_does_not_let_change_does_not_stop_the_o
     await bot.reads(rejected("bad"), bound("bo"), bound("dee"))
     shown = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted]
     assert {"Bound: Bo", "Bound: Dee"} <= set(shown)
+
+
+async def test_failing_rows_and_messages_are_problems_of_the_health(bot, store, monkeypatch):
+    await bot.reads(invited("bad"), rejected("bo"), rejected("dee"))
+    await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
+    await bot.reads(rejected("bad"), rejected("bo"), bound("dee"))
+    inject(monkeypatch, "bot.blocks.alerts._facts", about="'Bo'")
+    bot.clock.forward(seconds=15)
+    await bot.tells()
+    settings = Settings(wechat_appid=APPID, wechat_secret="secret", slack_bot_token="xoxb-token")
+    standing = Standing(store, settings, token_expires_at=lambda: None, clock=bot.clock)
+    problems = {problem.kind: problem for problem in await standing.problems()}
+    assert problems[ProblemKind.ROWS_FAILED].names == ("bad@harbour_tea",)
+    assert problems[ProblemKind.MESSAGES_STALE].count == 1
 
 
 async def test_edit_that_the_database_refuses_does_not_stop_the_edits_of_others(bot, store):

@@ -111,26 +111,27 @@ class Posts:
 
     async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
-        for pause in RECORD_PAUSES:
+        for pause in (*RECORD_PAUSES, None):
             try:
                 async with self._means.store.begin() as tx:
                     await self._record(tx, subject, outcome, applied_hash)
-            except StoreError as exc:
-                log.warning(
-                    Line(
-                        "outcome not recorded", message=subject.row.id, error=waiting_for(exc) or type(exc).__name__
-                    )
-                )
+            except Exception as exc:
+                if is_row_fault(exc):  # another attempt would be refused too
+                    self._note_refusal(subject.row, exc)
+                    return
+                if pause is None or not isinstance(exc, StoreError):
+                    raise
+                words = waiting_for(exc) or type(exc).__name__
+                log.warning(Line("outcome not recorded", message=subject.row.id, error=words))
                 await asyncio.sleep(pause)
             else:
                 return
-        try:
-            async with self._means.store.begin() as tx:
-                await self._record(tx, subject, outcome, applied_hash)
-        except Exception as exc:
-            if not is_row_fault(exc):
-                raise
-            self._means.faults.leave_alone(subject.row.id, self._means.clock())
+
+    def _note_refusal(self, row: Row, exc: Exception) -> None:
+        """Leave a message alone whose outcome the database refuses: its lookups find it when that is over."""
+        if self._means.faults.is_new(exc, row.id):
+            log.warning(Line("outcome not recorded", message=row.id, error=fault_words(exc)))
+        self._means.faults.leave_alone(row.id, self._means.clock())
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime, *, at_night: bool) -> bool:
         """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
