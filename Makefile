@@ -9,7 +9,7 @@ help:
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
-	@echo "make torture kill the bot 200 times: nothing lost, nothing told twice (TORTURE=\"--seed 1\")"
+	@echo "make torture kill the bot 200 times: nothing lost, nothing told twice (TORTURE=\"--stores pgbouncer\")"
 	@echo "make docs    draw docs/architecture.md anew, from the imports"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the README's pictures of the playground; needs chromium"

@@ -66,7 +66,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         config.add_cleanup(lambda: server.__exit__(None, None, None))
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around the others, so that it has the last lines
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     """End a run with what it did not test: the tests that lack a program."""
     yield

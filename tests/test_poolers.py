@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import aiohttp
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -49,6 +50,11 @@ async def stores(url: str, number: int) -> AsyncIterator[list[Store]]:
     yield found
     for store in found:
         await store.close()
+
+
+async def get(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
 
 
 async def finding(url: str) -> Finding:
@@ -141,7 +147,7 @@ async def test_options_of_the_url_that_a_pooler_refuses_have_a_remedy(pooled_url
     assert "ALTER ROLE" in found.remedy
 
 
-async def test_database_that_cannot_store_every_name_is_refused_by_doctor_and_startup(pooler, postgres):
+async def test_database_that_cannot_store_every_name_is_refused_by_doctor_and_startup(pooler, postgres, caplog):
     with postgres_database(postgres, "template0", "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'") as direct:
         pooled = pooler.url(str(conninfo_to_dict(direct)["dbname"]))
         for url in (direct, pooled):
@@ -149,7 +155,10 @@ async def test_database_that_cannot_store_every_name_is_refused_by_doctor_and_st
             assert "has the encoding LATIN1, which cannot store every name" in found.said
             assert "ENCODING 'UTF8'" in found.remedy
         async with world(pooled) as around, bot_in_loop(around) as url:
-            await until(lambda: answers(f"{url}/readyz", 503))
+            await until(lambda: "waits loop=watcher" in caplog.text)
+            status, text = await get(f"{url}/readyz")
+            assert (status, "not suitable" in text) == (503, True)
+    assert "cannot store every name" in caplog.text
 
 
 async def test_startup_packet_has_nothing_that_a_strict_pooler_refuses(postgres_url):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
+from bot.demo.process import running
 from bot.doctor import variables
 from bot.settings import Problem, SettingsError
 from bot.settings.postgres_url import KNOWN_OPTIONS
@@ -106,6 +109,16 @@ def test_url_that_the_client_library_would_refuse_or_misread_is_refused(url: str
 )
 def test_passwords_of_a_url_are_secrets_wherever_they_are(url: str) -> None:
     assert {"ge%20heim", "ge heim"} <= set(read(DATABASE_URL=url).secrets)
+
+
+async def test_process_ends_with_status_2_and_names_the_option(tmp_path: Path) -> None:
+    environ = REQUIRED | {"DATABASE_URL": "postgresql://u:geheim@h/kf?ssl=true&pgbouncer=true"}
+    log = tmp_path / "log"
+    async with running(environ, wait=False, log=log) as bot:
+        assert await bot.process.wait() == 2
+    assert "pgbouncer (remove it), ssl (write sslmode=require instead)" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert "geheim" not in log.read_text()
 
 
 def test_doctor_names_unknown_options_and_a_remedy() -> None:

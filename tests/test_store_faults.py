@@ -88,6 +88,15 @@ def test_the_words_are_one_line_without_the_values_of_a_row():
     assert classify(DBAPIError.instance("x", {}, values, psycopg.Error)).words == "CheckViolation 23514"
 
 
+async def test_a_store_without_the_row_of_the_account_is_not_up_to_date_yet(store_url):
+    other = Store.at(store_url, "wxother")  # as after a kill between the migration and the row
+    with pytest.raises(StoreError) as failure:
+        async with other.begin() as tx:
+            await memory.recall(tx)
+    assert classify(failure.value).kind is FaultKind.SCHEMA
+    await other.close()
+
+
 async def test_errors_quote_no_parameters(store):
     with pytest.raises(StoreError) as failure:
         async with store.begin() as tx:

@@ -13,7 +13,7 @@ import pytest
 
 from bench.torture import report
 from bench.torture.__main__ import KILLS
-from bench.torture.arena import Arena, Result
+from bench.torture.arena import FAILED, Arena, Result
 from bench.torture.oracle import Board, Oracle, Verdict
 from bench.torture.points import FIRST, POINTS, Commit, Moment, Needs, Point, Where, plan
 from bench.torture.script import REJECTED, Event, Fate, Invitation
@@ -67,6 +67,7 @@ def test_the_whole_kills_at_every_point_on_either_store():
         (["BEGIN IMMEDIATE", "SELECT meta.appid FROM meta"], None),
         (["CREATE TABLE meta (appid TEXT)", "INSERT INTO alembic_version VALUES (?)"], Commit.SCHEMA),
         (["UPDATE meta SET next_poll_at=? WHERE meta.appid = ?"], Commit.POLL),
+        (["UPDATE meta SET next_poll_at=?, poll_wait=? WHERE meta.appid = ?"], Commit.POLL),
         (["UPDATE meta SET last_read_at=?, accounts=? WHERE meta.appid = ?"], Commit.READ),
         (["UPDATE episode SET doubt=? WHERE id = ?", "UPDATE message SET settled=? WHERE id IN (?)"], Commit.READ),
         (["UPDATE episode SET state=? WHERE id = ?", "INSERT INTO message (id) VALUES (?)"], Commit.NEWS),
@@ -80,6 +81,20 @@ def test_the_whole_kills_at_every_point_on_either_store():
 )
 def test_a_commit_is_named_after_what_it_writes(statements, expected):
     assert purpose(statements, looking=False) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "is_odd"),
+    [
+        ("12:00:00Z ERROR bot.tasks failed, and goes on loop=watcher", True),
+        ("12:00:00Z CRITICAL bot.app x", True),
+        ("12:00:00Z ERROR bot.health_log problem began kind=store_unknown", True),
+        ("12:00:00Z ERROR bot.health_log problem began kind=poll_overdue", False),
+        ("12:00:00Z WARNING bot.tasks waits loop=watcher", False),
+    ],
+)
+def test_errors_in_the_log_are_odd_unless_they_report_the_faults_of_the_run(line, is_odd):
+    assert bool(FAILED.search(line)) is is_odd
 
 
 def test_a_message_that_a_look_found_is_adopted():

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=int, default=random.randrange(10**6), help="decides all that is left to chance"
     )
-    parser.add_argument("--stores", type=_stores, default=[*stores.KINDS], help=f"{','.join(stores.KINDS)}")
+    parser.add_argument("--stores", type=_stores, default=[*stores.DEFAULT], help=f"{','.join(stores.KINDS)}")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the bots' logs and the diaries there")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too, as Markdown")
     return parser

@@ -33,7 +33,8 @@ BREATH = Point(Where.TIME, needs=Needs.NOTHING)  # posts are a second apart: now
 QUIET = 3  # seconds without a complaint, while the store has nothing more to send
 SETTLING = 90  # seconds at most, and one for each message that waits
 LOOKED = re.compile(r"look for message=\S+ outcome=(\w+)")
-FAILED = re.compile(r" (?:ERROR|CRITICAL) .*|Traceback.*")
+# Problems that health reports are made on purpose, but for those of the store.
+FAILED = re.compile(r" (?:ERROR|CRITICAL) (?!bot\.health_log problem began kind=(?!store_)).*|Traceback.*")
 PULSE = 0.05  # seconds
 
 

@@ -12,18 +12,32 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
-KINDS = ("sqlite", "postgresql")
+from bench.pgbouncer import pgbouncer
+
+DEFAULT = ("sqlite", "postgresql")
+KINDS = (*DEFAULT, "pgbouncer")
 
 
 @contextmanager
 def databases(kinds: Sequence[str], folder: Path) -> Iterator[dict[str, str]]:
-    """The URL of an empty database of each kind."""
+    """Yield the URL of an empty database of each kind."""
     with ExitStack() as stack:
-        yield {
-            kind: f"sqlite:///{folder / 'kf.db'}" if kind == "sqlite" else stack.enter_context(_postgresql())
-            for kind in kinds
-        }
+        yield {kind: stack.enter_context(_database(kind, folder)) for kind in kinds}
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'kf.db'}"
+        return
+    with _postgresql() as url:
+        if kind == "postgresql":
+            yield url
+            return
+        with pgbouncer(url) as pooler:
+            yield pooler.url(str(conninfo_to_dict(url)["dbname"]))
 
 
 @contextmanager

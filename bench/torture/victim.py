@@ -50,7 +50,7 @@ def purpose(statements: list[str], *, looking: bool) -> Commit | None:
         return Commit.BACK
     if changed & {"applied_hash", "next_edit_at", "settled", "gone"}:
         return Commit.VIEW
-    if columns.get("meta") == {"next_poll_at"}:
+    if columns.get("meta") in ({"next_poll_at"}, {"next_poll_at", "poll_wait"}):
         return Commit.POLL
     return Commit.READ if columns else None
 

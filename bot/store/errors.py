@@ -12,6 +12,7 @@ from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
     InterfaceError,
+    NoResultFound,
     OperationalError,
     SQLAlchemyError,
 )
@@ -66,6 +67,7 @@ _OWN = {
     ReadOnlyError: FaultKind.READ_ONLY,
     UnsuitableError: FaultKind.UNSUITABLE,
     OSError: FaultKind.UNREACHABLE,
+    NoResultFound: FaultKind.SCHEMA,  # the account's row is not there yet
 }
 # By SQLSTATE, whole or its class; the longest match wins.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
