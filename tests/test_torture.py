@@ -195,6 +195,25 @@ def test_a_root_that_does_not_show_what_is_so_is_stale():
     assert complaints([bo], told((bo, REJECTED)), edited="Bound: S1x1 (kf1@harbour_tea).") == []
 
 
+def test_a_root_about_a_replaced_invitation_shows_the_outcome_of_the_new_one():
+    first = invitation(Fate.REPLACED)
+    second = replace(invitation(Fate.OPEN), nick="S1x2", invite_wx="person_1_2")
+    posted = told((first, REJECTED))
+    again = "Invited again: S1x1 (kf1@harbour_tea). A new invitation went out."
+    assert complaints([first, second], posted, edited=again) == []
+    second.fate = Fate.BOUND
+    assert complaints([first, second], posted, edited=again) == ["stale"]
+    assert complaints([first, second], posted, edited="Bound: S1x2 (kf1@harbour_tea).") == []
+
+
+def test_a_digest_counts_its_members_and_names_them_in_its_rows():
+    six = [invitation(number=number) for number in range(1, 7)]
+    digest = told(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
+    rows = [{"text": {"text": f"⛔ *{one.nick}* · rejected\n`kf`"}} for one in six]
+    assert complaints(six, replace(digest, blocks=rows)) == []
+    assert complaints(six, replace(digest, blocks=rows[1:])) == ["lost"]
+
+
 def test_a_digest_counts_its_members_and_names_them_in_its_thread():
     six = [invitation(number=number) for number in range(6)]
     digest = told(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.torture.script import EVENTS, SMALLEST, Event, Invitation
+from bench.torture.script import EVENTS, SMALLEST, Event, Fate, Invitation
 from bot import episodes
 from bot.demo.slack import Message
 from bot.demo.slack.state import Change
@@ -112,7 +112,7 @@ class Oracle:
         verdict.lost += _unnamed(board, self)
         verdict.repeated = [*_repeated(board.posted)]
         verdict.untrue = [*self._untrue(board.posted, now)]
-        verdict.stale = [*self._stale(board, now)]
+        verdict.stale = [*self._stale(board, invitations, now)]
         return verdict
 
     def _untrue(self, posted: Iterable[Message], now: datetime) -> Iterator[str]:
@@ -124,15 +124,28 @@ class Oracle:
                 if event not in one.may(now):
                     yield f"{event.kind} {event.lead or ''} of {one.nick}, in {_shown(message)}"
 
-    def _stale(self, board: Board, now: datetime) -> Iterator[str]:
+    def _stale(self, board: Board, invitations: Sequence[Invitation], now: datetime) -> Iterator[str]:
         for first in board.posted:
             if first.thread_ts:
                 continue
             message, news = board.present[first.ts], self.told_by(first)
-            if not all(_shows(message.text, first.text, one.nick, one.standing(now)) for one, _ in news):
-                yield f"{' '.join(f'{one.nick} {one.standing(now)}' for one, _ in news)} is not {_shown(message)}"
-            if DIGEST in first.text and not _counts_are_right(message.text, {one for one, _ in news}, now):
+            shown = [_followed(one, invitations, now) for one, _ in news]
+            if not all(_shows(message.text, first.text, one.nick, one.standing(now)) for one in shown):
+                yield f"{' '.join(f'{one.nick} {one.standing(now)}' for one in shown)} is not {_shown(message)}"
+            members = {one: seen for (one, _), seen in zip(news, shown, strict=True)}
+            if DIGEST in first.text and not _counts_are_right(message.text, members, now):
                 yield f"the counts of {_shown(message)}"
+
+
+def _followed(one: Invitation, invitations: Sequence[Invitation], now: datetime) -> Invitation:
+    """Return what a message about `one` shows: the newest invitation that replaced it, if that one is decided."""
+    newest = one
+    later = [other for other in invitations if other.seat == one.seat]
+    for successor in later[later.index(one) + 1 :]:
+        if newest.fate is not Fate.REPLACED:
+            break
+        newest = successor
+    return one if newest.standing(now) == "expiring" else newest
 
 
 def marks_of(message: Message) -> list[str]:
@@ -167,12 +180,18 @@ def _read(message: Message) -> Iterator[Words]:
     """All that somebody reads in a message when it arrives: a digest says several things."""
     if headline := _headline(message):
         yield headline
+    for nick, state in _rows(message):
+        yield ("Expiring", nick, f", {state}") if "left" in state else (state.capitalize(), nick, "")
     for block in message.blocks:
         words = str(block.get("text", {}).get("text", ""))
-        for nick, state in re.findall(r"\*(\S+)\* · ([^\n]+)", words):
-            yield ("Expiring", nick, f", {state}") if "left" in state else (state.capitalize(), nick, "")
         for word, nicks in re.findall(r"\*(\w+)\*\n(.+)", words):
             yield from ((word, nick, "") for nick in re.split(r"[, ]+", nicks))
+
+
+def _rows(message: Message) -> Iterator[tuple[str, str]]:
+    """Yield the name and the state of each row of a digest."""
+    for block in message.blocks:
+        yield from re.findall(r"\*(\S+)\* · ([^\n]+)", str(block.get("text", {}).get("text", "")))
 
 
 def _headline(message: Message) -> Words | None:
@@ -186,12 +205,14 @@ def _words(one: Invitation, event: Event) -> Words:
 
 
 def _unnamed(board: Board, oracle: Oracle) -> Iterator[str]:
-    """Members of a digest whom no thread of it names."""
+    """Members of a digest that neither a row of it names nor a line of its thread."""
     roots = {first.ts: str(_payload(first).get("k")) for first in board.posted if DIGEST in first.text}
     named: defaultdict[str, set[str]] = defaultdict(set)
     for message in board.posted:
         if message.thread_ts in roots:
             named[roots[message.thread_ts]].update(re.findall(r"(\S+) \(", message.text))
+        elif message.ts in roots:
+            named[roots[message.ts]].update(nick for nick, _ in _rows(message))
     for first in board.posted:
         if key := roots.get(first.ts):
             yield from (
@@ -209,9 +230,14 @@ def _shows(text: str, first: str, nick: str, standing: str) -> bool:
     return DIGEST in first or text.startswith(f"{word}: {nick} ")
 
 
-def _counts_are_right(text: str, members: set[Invitation], now: datetime) -> bool:
+def _counts_are_right(text: str, members: Mapping[Invitation, Invitation], now: datetime) -> bool:
+    """Check a digest's counts: of the members that are open, or of the outcomes of all of them.
+
+    Args:
+        members: each with the invitation that shows its outcome.
+    """
     waiting = [one for one in members if not one.is_closed]
-    counts = Counter(one.standing(now) for one in waiting or members)
+    counts = Counter(one.standing(now) for one in waiting or members.values())
     return all(f"{number} {word}" in text for word, number in counts.items()) and ("all settled" in text) == (
         not waiting
     )
