@@ -94,10 +94,11 @@ async def test_statements_run_on_every_server_connection_however_often_they_come
             await memory.poll_at(tx, NOW + number * HOUR)
 
     async with stores(pooled_url, 3) as several:
-        for number in range(10):  # the driver would prepare a statement at its fifth execution
-            await asyncio.gather(*(poll_at(store, number) for store in several))
-        async with several[0].begin() as tx:
-            assert (await memory.recall(tx)).next_poll_at == NOW + 9 * HOUR
+        await asyncio.gather(*(poll_at(store, 0) for store in several))  # each on a server connection of its own
+        for number in range(12):  # the driver would prepare a statement at its fifth execution
+            await poll_at(several[0], number)
+            async with several[0].begin() as tx:
+                assert (await memory.recall(tx)).next_poll_at == NOW + number * HOUR
 
 
 async def test_one_of_several_processes_claims_a_poll(pooled_url):
