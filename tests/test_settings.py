@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from bot.quiet import Quiet
 from bot.settings import PROXIES, Settings, SettingsError
+from tests.test_deploy_files import example
 
 REQUIRED = {
     "WECHAT_APPID": "wx1234567890abcdef",
@@ -442,3 +443,28 @@ def test_what_is_right_is_read_beside_what_is_wrong() -> None:
     ]
     assert (settings.wechat_appid, settings.port, settings.poll_seconds) == ("", 3000, 60)
     assert settings.slack_bot_token == "xoxb-bot-token-value"
+
+
+@pytest.mark.parametrize("quote", ['"', "'", "`"])
+@pytest.mark.parametrize("name", sorted(example()))
+def test_every_setting_in_quotes_is_rejected_by_name(name: str, quote: str) -> None:
+    value = f"{quote}{REQUIRED.get(name, '1')}{quote}"
+    environ = {
+        key: text for key, text in REQUIRED.items() if key != "SLACK_SIGNING_SECRET" or name != "SLACK_APP_TOKEN"
+    }
+    (line,) = complaint(environ | {name: value})
+    assert line == f"{name} is in quotes. Remove the quotes: Docker's --env-file takes them for part of the value."
+
+
+@pytest.mark.parametrize("value", ['""', '"', "''"])
+def test_empty_quotes_are_quotes(value: str) -> None:
+    (line,) = complaint(REQUIRED | {"KF_VIEWERS": value})
+    assert line.startswith("KF_VIEWERS is in quotes")
+
+
+@pytest.mark.parametrize("token", ["xoxe.xoxb-1-abc", "xoxe.xoxp-1-abc", "xoxe-1-abc"])
+def test_token_of_an_app_with_rotation_is_explained(token: str) -> None:
+    (line,) = complaint(REQUIRED | {"SLACK_BOT_TOKEN": token})
+    assert line.startswith("SLACK_BOT_TOKEN is a token of an app whose tokens rotate")
+    assert "Create the Slack app again from the manifest" in line
+    assert "abc" not in line

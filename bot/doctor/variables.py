@@ -33,7 +33,8 @@ def findings(problems: Sequence[Problem]) -> list[Finding]:
         wrong(
             "settings",
             f"{problem.name} {problem.why or 'is not set'}",
-            WHERE.get(problem.name, f"Correct {problem.name}, or leave it out: then its default holds."),
+            problem.remedy
+            or WHERE.get(problem.name, f"Correct {problem.name}, or leave it out: then its default holds."),
         )
         for problem in problems
     ]

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import time, timedelta
+from ipaddress import IPv6Address
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,13 @@ from bot.settings import postgres_url
 from bot.settings.postgres_url import ESCAPES
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST_URL = 2000  # characters; httpx refuses some 65,000
 LONGEST_LEAD = timedelta(days=366)  # dates far from today overflow
+ROTATES = "is a token of an app whose tokens rotate: it expires after 12 hours, and the bot does not renew it"
+ROTATION_REMEDY = (
+    "Create the Slack app again from the manifest, which keeps token rotation off (Slack cannot switch it off "
+    "again), and set the new app's token."
+)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that people type
 COPIED = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
@@ -32,6 +39,8 @@ def word(text: str) -> str:
 
 def prefixed(prefix: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
+        if text.startswith("xoxe"):
+            raise ValueError(ROTATES, ROTATION_REMEDY)
         if not text.startswith(prefix):
             raise ValueError(f"must start with {prefix}")
         return word(text)
@@ -155,10 +164,17 @@ def url_with_query(text: str) -> str:
     return _http(text, with_query=True)
 
 
+def proxy_url(text: str) -> str:
+    """The URL of an HTTP proxy. `host:port` is one too, as in curl."""
+    return url(text if "://" in text else f"http://{text}")
+
+
 def _http(text: str, *, with_query: bool) -> str:
     parts = _parts(text)
     # A bare # or ? in a password would cut the host short.
     cut = parts.fragment or (parts.query and not with_query)
+    if len(text) > LONGEST_URL:
+        raise ValueError(f"must be a URL of {LONGEST_URL} characters at most")
     if parts.scheme not in {"http", "https"} or not parts.hostname or cut:
         raise ValueError(f"must be a URL with http:// or https:// and a host; {ESCAPES}")
     return word(text)
@@ -178,6 +194,8 @@ def _parts(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
         _ = parts.port  # raises on a port that is no number
+        if "[" in parts.netloc and parts.hostname:
+            IPv6Address(parts.hostname)  # httpx would raise on another kind of address
     except ValueError:
         return urlsplit("")
     return parts

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+QUOTES = "\"'`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,12 @@ class Problem:
 
     name: str
     why: str = ""  # follows the name; "" when it is not set
+    remedy: str = ""  # a sentence; "" where `why` is enough
 
     def __str__(self) -> str:
-        return f"{self.name} {self.why}" if self.why else f"not set: {self.name}"
+        if not self.why:
+            return f"not set: {self.name}"
+        return f"{self.name} {self.why}. {self.remedy}" if self.remedy else f"{self.name} {self.why}"
 
 
 class SettingsError(Exception):
@@ -46,14 +50,14 @@ class Reader:
         """The parsed value, or None when unset or blank."""
         if self.is_set(name):
             try:
-                return parse(self._environ[name].strip())
+                return parse(_unquoted(self._environ[name].strip()))
             except ValueError as exc:
-                self.refuse(name, str(exc))
+                self.refuse(name, *map(str, exc.args[:2]))
         return None
 
-    def refuse(self, name: str, why: str) -> None:
+    def refuse(self, name: str, why: str, remedy: str = "") -> None:
         """Note what is wrong with a variable, in words that follow its name."""
-        self._malformed.append(Problem(name, why))
+        self._malformed.append(Problem(name, why, remedy))
 
     def is_set(self, name: str) -> bool:
         """Whether it is there and not blank. It may be malformed."""
@@ -71,3 +75,14 @@ class Reader:
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong so far: first what is missing."""
         return (*self._missing, *self._malformed)
+
+
+def _unquoted(text: str) -> str:
+    """Return a value as it is.
+
+    Raises:
+        ValueError: it is in quotes. They would be part of the value: a secret in quotes matches nothing.
+    """
+    if text[0] == text[-1] and text[0] in QUOTES:
+        raise ValueError("is in quotes", "Remove the quotes: Docker's --env-file takes them for part of the value.")
+    return text
