@@ -1,4 +1,4 @@
-"""The command line, and the only reader of the environment."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
+from bot import environment
 
-from bot.logs import configure
-from bot.ports import Clock, utc_now
-from bot.settings import Settings, SettingsError
-
-# Bolt reads these by itself: a client ID would switch it to OAuth, a token would make it call Slack in an ack.
-BOLT_READS = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
-AMBIENT_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+if TYPE_CHECKING:
+    from bot.ports import Clock
+    from bot.settings import Settings
 
 
-def main(arguments: Sequence[str] | None = None, *, clock: Clock = utc_now) -> int:
+def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
     """Run one command; the exit status is 2 for settings or arguments that make no sense.
 
     `clock` is the time that a server lives in.
@@ -32,55 +29,66 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock = utc_now) -> i
     given = _parser().parse_args(arguments)
     if given.command == "manifest":
         return _manifest(given.mode, given.url, link=given.link)
+    variables = environment.take()
+    try:
+        return _run(given, variables, clock)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(given: argparse.Namespace, variables: Mapping[str, str], clock: Clock | None) -> int:
+    # Imported here: these need packages that may be missing, and variables that have been hidden from them.
+    from bot.ports import utc_now
+    from bot.settings import Settings, SettingsError
+
     if given.command == "demo":
         from bot.demo.playground.run import main as demo
 
         return demo(given.port, browser=given.browser)
     try:
-        environ = _environ()
+        environ = environment.with_file(variables)
     except (OSError, UnicodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-        print(f"The file .env cannot be read: {why}. Mend it, or move it away.", file=sys.stderr)
-        return 1 if given.command == "doctor" else 2
+        status = 1 if given.command == "doctor" else 2
+        return _failed(f"The file .env cannot be read: {why}. Mend it, or move it away.", status)
+    ignored = environment.ignored(environ)
     if given.command == "doctor":
-        return _doctor(environ, as_json=given.json, clock=clock)
+        return _doctor(environ, ignored, as_json=given.json, clock=clock or utc_now)
     try:
         settings = Settings.from_environ(environ)
     except SettingsError as exc:
-        print(f"{exc}\nEach setting is explained in README.md and .env.example.", file=sys.stderr)
-        return 2
-    return _run(given.command, settings, clock)
+        return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
+    return (
+        _one_off(given, settings) if given.command in ("list", "check") else _serve(given, settings, ignored, clock)
+    )
 
 
-def _run(command: str, settings: Settings, clock: Clock) -> int:
-    from bot import app, console
+def _one_off(given: argparse.Namespace, settings: Settings) -> int:
+    from bot import console
+    from bot.logs import configure
 
-    one_off = command in ("list", "check")
-    level = "WARNING" if one_off and settings.log_level == "INFO" else settings.log_level
+    level = "WARNING" if settings.log_level == "INFO" else settings.log_level
     configure(level, settings.secrets, settings.log_format)
-    if command == "list":
-        return asyncio.run(console.show_list(settings))
-    if command == "check":
-        return asyncio.run(console.check(settings))
-    serving = app.serve(settings, role=command, leave=os._exit, ambient_proxies=_ambient_proxies(), clock=clock)
+    work = console.show_list(settings) if given.command == "list" else console.check(settings)
+    return asyncio.run(work)
+
+
+def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str], clock: Clock | None) -> int:
+    from bot import app
+    from bot.logs import configure
+    from bot.ports import utc_now
+
+    configure(settings.log_level, settings.secrets, settings.log_format)
+    serving = app.serve(settings, role=given.command, leave=os._exit, ignored=ignored, clock=clock or utc_now)
     return asyncio.run(serving)
 
 
-def _doctor(environ: Mapping[str, str], *, as_json: bool, clock: Clock) -> int:
+def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool, clock: Clock) -> int:
     from bot import doctor
 
     logging.disable()  # what there is to say is in its findings
-    work = doctor.run(
-        environ, ambient_proxies=_ambient_proxies(), as_json=as_json, out=sys.stdout, leave=os._exit, clock=clock
-    )
-    try:
-        return asyncio.run(work)
-    except KeyboardInterrupt:
-        return 130
-
-
-def _ambient_proxies() -> list[str]:
-    return [name for name in AMBIENT_PROXIES if os.environ.get(name)]
+    work = doctor.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, leave=os._exit, clock=clock)
+    return asyncio.run(work)
 
 
 def _manifest(mode: str, url: str | None, *, link: bool) -> int:
@@ -88,24 +96,15 @@ def _manifest(mode: str, url: str | None, *, link: bool) -> int:
 
     try:
         text = manifest("socket" if mode == "socket" else "http", url)
-        print(f"{create_link(text)}\n" if link else text, end="")
     except ValueError as exc:
-        print(exc, file=sys.stderr)
-        return 2
+        return _failed(str(exc))
+    print(f"{create_link(text)}\n" if link else text, end="")
     return 0
 
 
-def _environ() -> dict[str, str]:
-    """The environment, and below it the file `.env`.
-
-    Raises:
-        OSError, UnicodeError: the file is there, and cannot be read.
-    """
-    environ = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    environ |= os.environ
-    for name in BOLT_READS:
-        os.environ.pop(name, None)
-    return environ
+def _failed(why: str, status: int = 2) -> int:
+    print(why, file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

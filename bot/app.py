@@ -36,12 +36,13 @@ async def serve(
     *,
     role: str,
     leave: Callable[[int], object],
-    ambient_proxies: Sequence[str] = (),
+    ignored: Sequence[str] = (),
     clock: Clock = utc_now,
 ) -> int:
     """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status.
 
     `leave` ends the process at once, with a status: a store that hangs must not outlast the host's patience.
+    `ignored` names variables of the environment that are not used because of their values.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -49,7 +50,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
         async with parts_of(settings, clock, role=role) as parts:
-            status = await Process(parts, role, leave).run(stop, ambient_proxies)
+            status = await Process(parts, role, leave).run(stop, ignored)
     except CannotListenError as exc:
         log.error(Line("choose another PORT or HOST", error=exc))
         return 1
@@ -80,7 +81,7 @@ class Process:
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
 
-    async def run(self, stop: asyncio.Event, ambient_proxies: Sequence[str]) -> int:
+    async def run(self, stop: asyncio.Event, ignored: Sequence[str] = ()) -> int:
         """Work until told to stop. Returns the exit status: 1 when the process gives itself up."""
         settings = self._parts.settings
         server = await self._listen() if self._role == "web" else None
@@ -90,12 +91,13 @@ class Process:
                 self._bolt(),
                 settings.slack_app_token,
                 settings.slack_api_url,
+                proxy_url=settings.slack_proxy_url,
                 connected=lambda is_open: self._note_connection(is_open=is_open),
             )
             self._socket = asyncio.create_task(work)
             self._socket.add_done_callback(lambda _: stop.set())  # whatever ends it: a new process may do better
         self._start_loops()
-        self._announce(ambient_proxies)
+        self._announce(ignored)
         await stop.wait()
         status = self._status()
         log.info(Line("stopping", role=self._role))
@@ -206,7 +208,7 @@ class Process:
             await server.close()
         await self._parts.leave()
 
-    def _announce(self, ambient_proxies: Sequence[str]) -> None:
+    def _announce(self, ignored: Sequence[str]) -> None:
         settings, store = self._parts.settings, self._parts.store
         log.info(
             Line(
@@ -224,10 +226,11 @@ class Process:
             log.warning(
                 "the store is SQLite on a dyno: it does not survive a restart; add PostgreSQL (DATABASE_URL)"
             )
-        if ambient_proxies:
-            log.warning(
-                Line("Slack's traffic goes through a proxy that is set", variables=", ".join(ambient_proxies))
-            )
+        ambient = settings.ambient_proxy
+        if settings.slack_proxy_url:
+            log.warning(Line("Slack's traffic goes through a proxy that is set", variables=ambient.variable))
+        if unused := [*(problem.name for problem in ambient.unusable), *ignored]:
+            log.warning(Line("variables of the environment ignored", variables=", ".join(unused)))
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ async def parts_of(settings: Settings, clock: Clock = utc_now, *, role: str = ""
     )
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(wechat)
-        session = await stack.enter_async_context(Session())
+        session = await stack.enter_async_context(Session(proxy=settings.slack_proxy_url or None))
         proxied = bool(settings.wechat_proxy_url)
         tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
         slack = quiet_client(settings.slack_bot_token, settings.slack_api_url, session)
@@ -106,11 +107,17 @@ async def parts_of(settings: Settings, clock: Clock = utc_now, *, role: str = ""
         if store:
             _add_alerts(parts, store, SlackChannel(slack, settings.slack_alert_channel))
         if settings.heartbeat_url:
-            client = await stack.enter_async_context(httpx.AsyncClient())
+            client = await stack.enter_async_context(_heartbeat_client(settings))
             parts.heartbeat = Heartbeat(client, settings.heartbeat_url)
         if parts.store:
             stack.push_async_callback(parts.store.close)
         yield parts
+
+
+def _heartbeat_client(settings: Settings) -> httpx.AsyncClient:
+    """Create a client that goes the way of Slack's: same proxy, same trusted certificates."""
+    proxy = settings.ambient_proxy.of(settings.heartbeat_url) or None
+    return httpx.AsyncClient(proxy=proxy, trust_env=False, verify=ssl.create_default_context())
 
 
 def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:

@@ -25,7 +25,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bot.manifest import PLACEHOLDER, create_link, manifest
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings, SettingsError, proxies
 from bot.web import SLACK_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,7 +167,13 @@ def test_a_process_is_plain_words_that_start_a_module(name: str) -> None:
     assert importlib.util.find_spec(f"{module}.__main__")
 
 
-GIVEN_BY_THE_HOST = {"DYNO", "FLY_APP_NAME", "RENDER"}  # tells where the process runs; nobody sets it
+GIVEN_BY_THE_HOST = {
+    *proxies.READ,
+    *proxies.EXEMPT,
+    "DYNO",
+    "FLY_APP_NAME",
+    "RENDER",
+}  # tells where the process runs; nobody sets it
 
 
 class Recording(Mapping[str, str]):

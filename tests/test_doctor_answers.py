@@ -35,7 +35,7 @@ def answering(**answers: web.Response | object) -> web.Application:
         return web.json_response(said, headers={"Date": "yesterday"})
 
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.+}", answer)
     return app
 
 

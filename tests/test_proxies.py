@@ -1,4 +1,4 @@
-"""Proxies: WeChat’s traffic takes the one that is set for it, Slack’s takes none, and nobody asks the machine’s."""
+"""Proxies: WeChat's traffic takes the one that is set for it, Slack's and the heartbeat the machine's."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bot import doctor
 from bot.demo.process import running
-from tests.running import CARE, World, until, world
+from tests.doctors import about
+from tests.running import CARE, World, until, utc_now, world
 
 PASSWORD = "hush-hush"
 CREDENTIALS = f"Basic {base64.b64encode(f'fixie:{PASSWORD}'.encode()).decode()}"
@@ -39,8 +41,12 @@ class Asked:
 
 @dataclass
 class RecordingProxy:
-    """Hands plain requests on, opens no tunnel, and remembers all it was asked, byte by byte."""
+    """Hands plain requests on, opens no tunnel, and remembers all it was asked, byte by byte.
 
+    `hosts` says where it finds names that no name service knows.
+    """
+
+    hosts: dict[str, str] = field(default_factory=dict)
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     heard: bytearray = field(default_factory=bytearray)
@@ -70,8 +76,13 @@ class RecordingProxy:
             writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             return
         parts = urlsplit(target)
-        up_reader, up_writer = await asyncio.open_connection(parts.hostname, parts.port)
+        host, _, port = self.hosts.get(parts.netloc, parts.netloc).partition(":")
+        up_reader, up_writer = await asyncio.open_connection(host, int(port))
         path = parts._replace(scheme="", netloc="").geturl()
+        if headers.get("upgrade"):
+            up_writer.write("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "\r\n"]).encode())
+            await asyncio.gather(_pass_on(reader, up_writer), _pass_on(up_reader, writer))
+            raise ConnectionError
         kept = [line for line in lines if not line.lower().startswith(("proxy-", "connection:"))]
         up_writer.write(
             "\r\n".join([f"{method} {path} HTTP/1.1", *kept, "Connection: close\r\n\r\n"]).encode() + body
@@ -80,9 +91,15 @@ class RecordingProxy:
         up_writer.close()
 
 
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
 @asynccontextmanager
-async def recording() -> AsyncIterator[RecordingProxy]:
-    proxy = RecordingProxy()
+async def recording(hosts: dict[str, str] | None = None) -> AsyncIterator[RecordingProxy]:
+    proxy = RecordingProxy(hosts or {})
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -144,3 +161,73 @@ async def test_the_proxies_of_the_machine_carry_nothing_of_wechats(place, tmp_pa
     expected = {"http": "Nothing needs attention", "https": "WeChat did not answer"}  # it speaks no TLS
     assert said.startswith(expected[scheme])
     assert "HTTPS_PROXY" in log.read_text()
+
+
+# Slack behind the machine's proxy: its hosts have names that the proxy alone knows.
+
+SLACK = "slack.test"
+
+
+def behind_proxy(place: World, proxy: RecordingProxy) -> dict[str, str]:
+    """Let Slack be reached through the proxy alone; the variables of a bot there."""
+    proxy.hosts[SLACK] = urlsplit(place.slack.base_url).netloc
+    place.slack.base_url = f"http://{SLACK}"
+    return {
+        **place.environ,
+        "SLACK_API_URL": place.slack.api_url,
+        "HTTPS_PROXY": f"http://fixie:{PASSWORD}@{proxy.address}",
+    }
+
+
+async def test_responses_alerts_and_heartbeats_go_through_the_proxy_of_the_machine(place, tmp_path):
+    log = tmp_path / "log"
+    async with recording() as proxy:
+        environ = behind_proxy(place, proxy) | {"HEARTBEAT_URL": "http://slack.test/", "LOG_LEVEL": "DEBUG"}
+        async with running(environ, log=log) as bot:
+            place.slack.app_url = bot.slack_url
+            assert (await answer_to(place, "list")).startswith("Accounts 1 of 1")
+            place.wechat.reject("bo@harbour_tea")
+            await until(lambda: place.texts)
+            await until(lambda: "/" in {asked.path for asked in proxy.asked})
+        kinds = {asked.path.split("/")[1] for asked in proxy.asked}
+        assert kinds == {"", "api", "commands"}
+        assert {asked.place for asked in proxy.asked} == {SLACK}
+        assert {asked.credentials for asked in proxy.asked} == {CREDENTIALS}
+    assert PASSWORD not in log.read_text()
+
+
+async def test_socket_mode_goes_through_the_proxy_of_the_machine(place):
+    async with recording() as proxy:
+        environ = behind_proxy(place, proxy) | {"SLACK_APP_TOKEN": place.slack.app_token}
+        place.slack.app_url = None
+        async with running(environ, "worker", wait=False):
+            await until(lambda: len(place.slack.sockets) > 0)
+            assert (await answer_to(place, "list")).startswith("Accounts 1 of 1")
+        assert {"link", "api", "commands"} <= {asked.path.split("/")[1] for asked in proxy.asked}
+
+
+async def test_hosts_that_no_proxy_exempts_are_called_directly(place):
+    async with recording() as proxy:
+        ambient = {"HTTPS_PROXY": f"http://{proxy.address}", "NO_PROXY": "example.com, 127.0.0.1"}
+        async with running(place.environ | ambient) as bot:
+            place.slack.app_url = bot.slack_url
+            assert (await answer_to(place, "list")).startswith("Accounts 1 of 1")
+        assert proxy.asked == []
+
+
+async def test_doctor_checks_the_way_of_calls_and_the_way_of_responses(place):
+    async with recording() as proxy:
+        environ = behind_proxy(place, proxy)
+        findings = await doctor.examine(environ, [], utc_now)
+        assert {about(findings, check).verdict for check in ("Slack", "Slack responses")} == {"ok"}
+
+        proxy.hosts["slack.com"] = proxy.hosts[SLACK]  # and not hooks.slack.com: it has its own host at Slack
+        findings = await doctor.examine(environ | {"SLACK_API_URL": "http://slack.com/api/"}, [], utc_now)
+        assert about(findings, "Slack").verdict == "ok"
+        found = about(findings, "Slack responses")
+        assert ("CONNECT", "hooks.slack.com:443") in {(asked.method, asked.target) for asked in proxy.asked}
+    assert found.verdict == "wrong"
+    assert found.said == (
+        "hooks.slack.com cannot be reached through HTTPS_PROXY (the proxy answers HTTP 502): /kf would never answer"
+    )
+    assert "HTTPS_PROXY" in found.remedy

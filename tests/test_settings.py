@@ -468,3 +468,36 @@ def test_token_of_an_app_with_rotation_is_explained(token: str) -> None:
     assert line.startswith("SLACK_BOT_TOKEN is a token of an app whose tokens rotate")
     assert "Create the Slack app again from the manifest" in line
     assert "abc" not in line
+
+
+@pytest.mark.parametrize(
+    ("exempt", "proxied"),
+    [
+        ("", True),
+        ("*", False),
+        ("slack.com", False),
+        (".slack.com", False),
+        ("*.slack.com", False),
+        ("example.com,SLACK.com", False),
+        ("example.com slack.com", False),
+        ("ack.com", True),
+        ("hooks.slack.com", True),
+        ("com", False),
+        (",", True),
+        ("[::1,http://slack.com/", True),
+    ],
+)
+def test_no_proxy_exempts_hosts_and_their_endings(exempt: str, proxied: bool) -> None:
+    settings = read(https_proxy="proxy.example.com:3128", no_proxy=exempt)
+    assert settings.slack_proxy_url == ("http://proxy.example.com:3128" if proxied else "")
+
+
+def test_first_usable_proxy_of_the_machine_is_used_and_the_others_are_named() -> None:
+    settings = read(
+        HTTPS_PROXY="socks5://u:hush@h:1", https_proxy=" ", HTTP_PROXY="http://me:hush@p:1", http_proxy="x y"
+    )
+    assert settings.ambient_proxy.variable == "HTTP_PROXY"
+    assert settings.slack_proxy_url == "http://me:hush@p:1"
+    assert [problem.name for problem in settings.ambient_proxy.unusable] == ["HTTPS_PROXY", "http_proxy"]
+    assert "hush" not in repr(settings)
+    assert "hush" in settings.secrets

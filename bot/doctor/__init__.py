@@ -22,7 +22,7 @@ SECRETS = ("WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_AP
 async def run(
     environ: Mapping[str, str],
     *,
-    ambient_proxies: Sequence[str],
+    ignored: Sequence[str],
     as_json: bool,
     out: TextIO,
     leave: Callable[[int], object],
@@ -30,9 +30,10 @@ async def run(
 ) -> int:
     """Examine, print, and return the exit status: 1 when something is wrong.
 
+    `ignored` names variables of the environment that are not used because of their values.
     `leave` ends the process with a status, should what was asked in vain keep it from ending by itself.
     """
-    findings = await examine(environ, ambient_proxies, clock)
+    findings = await examine(environ, ignored, clock)
     text = table.as_json(findings) if as_json else "\n".join(table.lines(findings, out.encoding or "ascii"))
     print(text, file=out, flush=True)
     status = 0 if table.is_well(findings) else 1
@@ -40,7 +41,7 @@ async def run(
     return status
 
 
-async def examine(environ: Mapping[str, str], ambient_proxies: Sequence[str], clock: Clock) -> list[Finding]:
+async def examine(environ: Mapping[str, str], ignored: Sequence[str], clock: Clock) -> list[Finding]:
     """Check all that can be checked with these variables. Nothing raises."""
     settings, problems = Settings.read(environ)
     unset = Unset.of(problems)
@@ -51,7 +52,8 @@ async def examine(environ: Mapping[str, str], ambient_proxies: Sequence[str], cl
         *around.findings,
         *place.unused_proxies(environ, settings),
         place.clock(around.times),
-        place.ambient(ambient_proxies, slack_reached=around.slack_reached),
+        *place.ambient(settings, slack_reached=around.slack_reached),
+        *place.ignored(ignored),
         *place.heartbeat(settings, unset),
     ]
     secrets = {*settings.secrets, *(environ.get(name, "").strip() for name in SECRETS)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from bot.blocks.times import span
@@ -13,6 +13,15 @@ from bot.settings import Settings
 NOT_FIXED = {
     "QUOTAGUARD_URL": "has no fixed address: take QuotaGuard Static",
     "FIXIE_SOCKS_HOST": "speaks SOCKS, which is not supported: take Fixie",
+}
+PROXIES = "ambient proxies"
+USABLE = "Unset it, or set it to http://HOST:PORT. SOCKS is not supported."
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+ALL_PROXY = "For Slack set HTTPS_PROXY if it cannot be reached otherwise, for WeChat WECHAT_PROXY_URL."
+NOT_USED = {
+    "ALL_PROXY": ALL_PROXY,
+    "all_proxy": ALL_PROXY,
+    "SSLKEYLOGFILE": "With that file everybody who has it could read the bot's traffic.",
 }
 
 
@@ -33,15 +42,36 @@ def clock(times: Iterable[Time]) -> Finding:
     return wrong("clock", f"differs by {said}", remedy)
 
 
-def ambient(names: Sequence[str], *, slack_reached: bool | None) -> Finding:
-    """Proxies of the whole environment. Slack's client takes them, WeChat's does not."""
-    if not names:
-        return well("ambient proxies", "none")
-    said = f"{', '.join(names)}: Slack's traffic goes through, WeChat's does not"
+def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
+    """Report the proxy of the whole environment. Slack's traffic uses it, WeChat's does not."""
+    proxy = settings.ambient_proxy
+    unusable = [
+        wrong(PROXIES, f"{problem.name} {problem.why}; it is not used", problem.remedy or USABLE)
+        for problem in proxy.unusable
+    ]
+    if not proxy.variable:
+        return unusable or [well(PROXIES, "none")]
+    if not settings.slack_proxy_url:
+        return [*unusable, well(PROXIES, f"{proxy.variable}: not used for Slack, which NO_PROXY exempts")]
+    said = f"{proxy.variable}: Slack's traffic goes through, WeChat's does not"
     if slack_reached is not False:
-        return well("ambient proxies", said, "Unset it, unless Slack cannot be reached otherwise.")
-    remedy = "Unset it, or mend that proxy. WeChat's own is set with WECHAT_PROXY_URL."
-    return wrong("ambient proxies", f"{said}; Slack was not reached", remedy)
+        return [*unusable, well(PROXIES, said, "Unset it, unless Slack cannot be reached otherwise.")]
+    remedy = "Unset it, or repair that proxy. WeChat's own is set with WECHAT_PROXY_URL."
+    return [*unusable, wrong(PROXIES, f"{said}; Slack was not reached", remedy)]
+
+
+def ignored(names: Iterable[str]) -> list[Finding]:
+    """Report variables that other programs use, and that the bot does not."""
+    findings = []
+    for name in names:
+        if name in CERTIFICATES:
+            said = f"{name} leads to no certificate that can be read; it is not used"
+            findings.append(
+                wrong("certificates", said, f"Correct {name}, or unset it: the system's are used then.")
+            )
+        elif name in NOT_USED:
+            findings.append(well("environment", f"{name} is set and not used", NOT_USED[name]))
+    return findings
 
 
 def unused_proxies(environ: Mapping[str, str], settings: Settings) -> list[Finding]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from bot.doctor import places, refusals
+from bot.doctor import places, refusals, responses
 from bot.doctor.findings import Finding, Report, Time, Unset, unknown, well, wrong
 from bot.manifest import scopes
 from bot.ports import Clock, Later, Unknown
@@ -31,16 +31,21 @@ async def examine(settings: Settings, unset: Unset, session: Session, clock: Clo
     now = clock()
     if isinstance(bot, Later | Unknown):
         why_not = "Slack did not answer"
-        left_out = unknown("Slack token", f"not checked: {why_not}"), *_left_out(settings, why_not)
+        checks = (responses.CHECK, "Slack token")
+        left_out = [*(unknown(check, f"not checked: {why_not}") for check in checks), *_left_out(settings, why_not)]
         return Report((refusals.unreached(host, bot), *left_out), slack_reached=False)
     reached = well("Slack", f"{host} answers")
     if isinstance(bot, No):
         refused = refusals.of_token("Slack token", bot, "SLACK_BOT_TOKEN")
-        return Report((reached, refused, *_left_out(settings, "the token is refused")), slack_reached=True)
+        answers = await responses.examine(settings, session)
+        left_out = _left_out(settings, "the token is refused")
+        return Report((reached, answers, refused, *left_out), slack_reached=True)
     works = well("Slack token", f"is that of @{bot.name} in the workspace {bot.team}")
     times = (Time("Slack", began, bot.served_at, now),) if bot.served_at else ()
-    around = await _around(bot, settings, unset, client)
-    return Report((reached, works, _scopes(bot), *around), times, slack_reached=True)
+    answers, around = await asyncio.gather(
+        responses.examine(settings, session), _around(bot, settings, unset, client)
+    )
+    return Report((reached, answers, works, _scopes(bot), *around), times, slack_reached=True)
 
 
 async def _around(bot: Bot, settings: Settings, unset: Unset, client: Client) -> list[Finding]:

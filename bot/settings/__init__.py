@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
@@ -13,11 +13,15 @@ from bot.hosting import VARIABLES
 from bot.logs import Format
 from bot.quiet import SHANGHAI, Quiet
 from bot.settings import parse
+from bot.settings.proxies import AmbientProxy
 from bot.settings.reading import Problem, Reader, SettingsError
 
-__all__ = ["PROXIES", "Problem", "Settings", "SettingsError"]
+__all__ = ["LIST", "PROXIES", "AmbientProxy", "Problem", "Settings", "SettingsError"]
 
 PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
+
+# All that `python -m bot list` needs.
+LIST = ("WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", *PROXIES, "ALERT_LEADS", "LOG_LEVEL", "LOG_FORMAT")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Settings:
     slack_api_url: str = field(default="https://slack.com/api/", repr=False)
     wechat_api_url: str = field(default="https://api.weixin.qq.com", repr=False)
     wechat_proxy_url: str = field(default="", repr=False)
+    ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of Slack and the heartbeat
     database_url: str = field(default="sqlite:///kf.db", repr=False)
     poll_seconds: int = 300
     alerts: bool = True
@@ -51,13 +56,17 @@ class Settings:
     platform: str = ""  # the host, if it is one of `hosting.VARIABLES`
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+    def from_environ(cls, environ: Mapping[str, str], *, needed: Collection[str] | None = None) -> Self:
         """Read the settings, largest lead first.
+
+        Args:
+            needed: the variables that matter; None for all. The others may be missing, and mean nothing then.
 
         Raises:
             SettingsError: names every missing or malformed variable at once.
         """
-        settings, problems = cls.read(environ)
+        settings, found = cls.read(environ)
+        problems = [problem for problem in found if needed is None or problem.name in needed]
         if problems:
             raise SettingsError(problems)
         return settings
@@ -85,6 +94,7 @@ class Settings:
             slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parse.url).rstrip("/") + "/",
             wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parse.url).rstrip("/"),
             wechat_proxy_url=reader.read(proxy, "", parse.url),
+            ambient_proxy=AmbientProxy.read(environ),
             database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parse.database_url),
             poll_seconds=reader.read("POLL_SECONDS", cls.poll_seconds, parse.at_least(1)),
             alerts=alerts,
@@ -132,11 +142,17 @@ class Settings:
         return "" if self.wechat_proxy_url else self.platform
 
     @property
+    def slack_proxy_url(self) -> str:
+        """The proxy of all of Slack's traffic, responses to commands included; "" for direct connections."""
+        return self.ambient_proxy.of(self.slack_api_url)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Every string that no log line may hold."""
         secrets = [self.wechat_secret, self.slack_bot_token, self.slack_signing_secret, self.slack_app_token]
         for url in (
             self.wechat_proxy_url,
+            self.ambient_proxy.url,
             self.database_url,
             self.wechat_api_url,
             self.slack_api_url,

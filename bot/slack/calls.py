@@ -87,7 +87,9 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 
 
 def quiet_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """A client for alerts: one request per call, and no log of bodies."""
+    """A client for alerts: one request per call, and no log of bodies. The session has the proxy."""
     logger = logging.getLogger("slack_sdk.alerts")
     logger.setLevel(logging.WARNING)  # at DEBUG it prints whole bodies
-    return AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=logger)
+    client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=logger)
+    client.proxy = None  # the SDK takes one from the environment, which may differ from the session's
+    return client

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -16,11 +17,36 @@ log = logging.getLogger(__name__)
 
 SECONDS = 10.0
 ATTEMPTS = 2  # of the 5 uses that Slack grants
+FAILURES = (aiohttp.ClientError, TimeoutError, OSError, ValueError, AssertionError)  # the last: no host
+
+HOOKS = {"slack.com": "https://hooks.slack.com/", "slack-gov.com": "https://hooks.slack-gov.com/"}
+
+
+def responses_url(api_url: str) -> str:
+    """Return the root of the host that Slack's `response_url`s name."""
+    parts = urlsplit(api_url)
+    return HOOKS.get(parts.hostname or "", f"{parts.scheme}://{parts.netloc}/")
+
+
+async def unreachable(session: aiohttp.ClientSession, url: str, within: float) -> str:
+    """Return why no server answers at a URL, or a proxy in its place; "" when one does, whatever it answers."""
+    try:
+        timeout = aiohttp.ClientTimeout(total=within)
+        async with session.get(url, timeout=timeout, allow_redirects=False) as response:
+            broken = response.status >= 500 or response.status == 407
+            return f"HTTP {response.status}" if broken else ""
+    except aiohttp.ClientHttpProxyError as exc:
+        return f"the proxy answers HTTP {exc.status}"
+    except FAILURES as exc:
+        return type(exc).__name__
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Where the answer to one invocation goes. The URL is a secret: whoever has it may write."""
+    """Where the answer to one invocation goes. The URL is a secret: whoever has it may write.
+
+    The session is that of the Web API, so that answers go through the same proxy.
+    """
 
     session: aiohttp.ClientSession
     url: str
@@ -49,5 +75,5 @@ class Reply:
             timeout = aiohttp.ClientTimeout(total=SECONDS)
             async with self.session.post(self.url, json=body, timeout=timeout, allow_redirects=False) as response:
                 return response.status
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, AssertionError):  # the last: no host
+        except FAILURES:
             return 0

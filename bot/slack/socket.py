@@ -45,17 +45,20 @@ async def hold(
     api_url: str,
     patience: Patience = Patience(),
     *,
+    proxy_url: str = "",
     connected: Callable[[bool], None] = lambda _: None,
 ) -> None:
     """Keep a connection open until cancelled, however long Slack takes to grant one.
 
     Args:
+        proxy_url: carries both the request for a connection and the connection; "" for none.
         connected: called with True once a connection is open, and with False when it is not any more.
 
     Raises:
         DeadSocketError: several in a row were granted and stayed silent. The host should start the process anew.
     """
     api = AsyncWebClient(base_url=api_url)
+    api.proxy = proxy_url or None  # the SDK takes one from the environment
     dead = 0
     while dead < TRIES:
         await _slack_is_there(api, app_token)
@@ -70,6 +73,7 @@ async def _until_silent(
 ) -> int:
     """Hold one connection until nothing comes through it any more. The number of signs of life."""
     handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=_logger(), ping_interval=patience.ping)
+    handler.client.proxy = api.proxy
     life = _Life(handler.client)
     try:
         # It goes on trying by itself, without an end, when Slack's websocket cannot be reached.

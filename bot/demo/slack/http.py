@@ -24,9 +24,15 @@ def application(slack: SlackStandIn) -> web.Application:
     app.router.add_route("*", "/api/{method}", partial(_web_api, slack))
     app.router.add_post("/{kind:commands|actions}/{team}/{key}", partial(_response_url, slack))
     app.router.add_get("/link/", slack.sockets.serve)
+    app.router.add_get("/", _front_page)
     app.router.add_route("*", "/{rest:.*}", partial(_nowhere, slack))
     app.on_shutdown.append(partial(_close_sockets, slack))
     return app
+
+
+async def _front_page(_: web.Request) -> web.StreamResponse:
+    """Lead a visitor to the documentation, as the host of Slack's response_urls does."""
+    raise web.HTTPFound("https://docs.slack.dev/")
 
 
 async def _web_api(slack: SlackStandIn, request: web.Request) -> web.StreamResponse:

@@ -1,0 +1,26 @@
+"""The way of responses: the answers to commands and clicks go to another host than the calls of the Web API."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from bot.doctor.findings import Finding, well, wrong
+from bot.settings import Settings
+from bot.slack import Session
+from bot.slack.replies import responses_url, unreachable
+
+SECONDS = 4.5
+CHECK = "Slack responses"
+
+
+async def examine(settings: Settings, session: Session) -> Finding:
+    """Check that the host of `response_url`s can be reached. Nothing is posted to it."""
+    url = responses_url(settings.slack_api_url)
+    host, error = urlsplit(url).hostname or "", await unreachable(session, url, SECONDS)
+    way = f" through {settings.ambient_proxy.variable}" if settings.slack_proxy_url else ""
+    if not error:
+        return well(CHECK, f"{host}, where answers to /kf go, is reached{way}")
+    remedy = f"Let this machine reach {host} (name service, firewall)."
+    if way:
+        remedy = f"Let the proxy of {settings.ambient_proxy.variable} pass on to {host}, or unset the variable."
+    return wrong(CHECK, f"{host} cannot be reached{way} ({error}): /kf would never answer", remedy)
