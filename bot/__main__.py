@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bot import environment
+from bot import __version__, dependencies, environment
+from bot.streams import lasting
 
 if TYPE_CHECKING:
     from bot.ports import Clock
     from bot.settings import Settings
+
+OURS = ("bot", "wechat_kf")
 
 
 def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
@@ -23,15 +25,19 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) 
 
     `clock` is the time that a server lives in.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal in GBK has no emoji, and must still show the rest
     given = _parser().parse_args(arguments)
     if given.command == "manifest":
         return _manifest(given.mode, given.url, link=given.link)
     variables = environment.take()
     try:
+        if missing := dependencies.missing():
+            return _failed(dependencies.advice(missing))
         return _run(given, variables, clock)
+    except ModuleNotFoundError as exc:
+        package = (exc.name or "").partition(".")[0]
+        if package in ("", *OURS):
+            raise
+        return _failed(dependencies.advice([package]))
     except KeyboardInterrupt:
         return 130
 
@@ -39,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) 
 def _run(given: argparse.Namespace, variables: Mapping[str, str], clock: Clock | None) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
     from bot.ports import utc_now
-    from bot.settings import Settings, SettingsError
+    from bot.settings import LIST, Settings, SettingsError
 
     if given.command == "demo":
         from bot.demo.playground.run import main as demo
@@ -55,7 +61,7 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str], clock: Clock |
     if given.command == "doctor":
         return _doctor(environ, ignored, as_json=given.json, clock=clock or utc_now)
     try:
-        settings = Settings.from_environ(environ)
+        settings = Settings.from_environ(environ, needed=LIST if given.command == "list" else None)
     except SettingsError as exc:
         return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
     return (
@@ -68,8 +74,8 @@ def _one_off(given: argparse.Namespace, settings: Settings) -> int:
     from bot.logs import configure
 
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
-    configure(level, settings.secrets, settings.log_format)
-    work = console.show_list(settings) if given.command == "list" else console.check(settings)
+    configure(level, settings.secrets, settings.log_format, sys.stderr)  # stdout is for programs to read
+    work = console.show_list(settings, as_json=given.json) if given.command == "list" else console.check(settings)
     return asyncio.run(work)
 
 
@@ -109,12 +115,14 @@ def _failed(why: str, status: int = 2) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bot", description="WeChat customer service from Slack.")
+    parser.add_argument("--version", action="version", version=f"wechat-kf {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     parser.set_defaults(command="web")
     commands.add_parser("web", help="serve Slack over HTTP, and watch (the default)")
     commands.add_parser("worker", help="Socket Mode when SLACK_APP_TOKEN is set; one more watcher")
-    commands.add_parser("list", help="print the accounts as a table")
-    commands.add_parser("check", help="look once, tell what there is, exit; for schedulers")
+    listing = commands.add_parser("list", help="print the accounts as a table; needs the settings of WeChat alone")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    commands.add_parser("check", help="poll once, post what there is, print a summary, exit; for schedulers")
     doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
     doctor.add_argument("--json", action="store_true", help="for programs")
     demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
@@ -128,11 +136,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{number} is no port: they go from 0 to 65535")
-    return number
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a port is a number from 0 to 65535")
+    return int(text)
 
 
 if __name__ == "__main__":
+    sys.stdout, sys.stderr = lasting(sys.stdout), lasting(sys.stderr)
     sys.exit(main())

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
+from dataclasses import replace
 
 from bot import hosting
-from bot.episodes import rank, seen
+from bot.blocks.reading import Reading
+from bot.blocks.text import many
 from bot.parts import Parts, parts_of
 from bot.ports import utc_now
 from bot.settings import Settings
 from bot.store import StoreError
 from bot.store.errors import waiting_for
 from bot.watch import Tick
-from wechat_kf import KfAccount, KfError
+from wechat_kf import KfError
 
 DELIVERY_SECONDS = 120  # the most that `check` spends on telling; what is left goes with the next look
 
 
-async def show_list(settings: Settings) -> int:
-    """Print the accounts as a table. 1 when WeChat could not be read."""
-    async with parts_of(settings) as parts:
+async def show_list(settings: Settings, *, as_json: bool) -> int:
+    """Print the accounts, as a table or as JSON. 1 when WeChat could not be read."""
+    # Only WeChat's settings need to make sense here.
+    async with parts_of(replace(settings, alerts=False, heartbeat_url="")) as parts:
         try:
             listed = await parts.accounts.kf_list()
         except KfError as exc:
             return _failed(exc, settings.platform_without_proxy)
-    _print_table(listed.accounts, settings)
+    reading = Reading.of(listed, utc_now(), settings.alert_leads)
+    if as_json:
+        print(_as_json(reading))
+    else:
+        _print_table(reading)
     return 0
 
 
@@ -44,7 +52,11 @@ async def check(settings: Settings) -> int:
         except StoreError as exc:
             print(f"The store cannot be used ({waiting_for(exc) or exc}): look at DATABASE_URL.", file=sys.stderr)
             return 1
-    print(f"WeChat: {look.value}.")
+    listed, posted = parts.watcher.listed, many(parts.metrics.number("post", "sent"), "message")
+    summary = [_summary(Reading.of(listed, utc_now(), settings.alert_leads))] if listed else []
+    if look is not Tick.GOOD:
+        summary.append(f"WeChat: {look.value}")
+    print(", ".join([*summary, f"{posted} posted"]))
     return 1 if look is Tick.FAILED else 0
 
 
@@ -58,30 +70,55 @@ async def _deliver(parts: Parts) -> None:
         print("Not everything could be told in time; the rest goes with the next look.", file=sys.stderr)
 
 
-def _print_table(accounts: tuple[KfAccount, ...], settings: Settings) -> None:
+def _summary(reading: Reading) -> str:
+    """`5 accounts, 3 need attention`."""
+    parts = [many(len(reading.rows), "account")]
+    if reading.unreadable:
+        parts.append(f"{reading.unreadable} more cannot be read")
+    due = len(reading.due)
+    return ", ".join([*parts, f"{due} {'needs' if due == 1 else 'need'} attention"])
+
+
+def _print_table(reading: Reading) -> None:
     # Imported here: a tenth of a second that no server needs. It knows how wide a Chinese character is.
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    now = utc_now()
     table = Table("account", "name", "seat", "state", "WeChat ID", "deadline")
-    states = [(seen(account, now, settings.alert_leads), account) for account in accounts]
-    for what, account in sorted(states, key=lambda pair: (rank(pair[0]), pair[1].key)):
-        invitation = account.invitation
-        deadline = invitation.expires_at if invitation and not account.kf_wx else None
+    for row in reading.rows:
+        account, deadline = row.account, row.deadline
         cells = (
             account.key,
             account.kf_nick,
             account.kf_id,
-            what,
-            account.kf_wx or (invitation.invite_wx if invitation else ""),
+            row.seen,
+            account.kf_wx or row.invite_wx,
             f"{deadline:%Y-%m-%d %H:%M} UTC" if deadline else "",
         )
         # As Text and printable: a nickname may hold markup, or bytes that move a terminal's cursor.
         table.add_row(*(Text("".join(filter(str.isprintable, cell))) for cell in cells))
     Console().print(table)
-    print(f"{len(accounts)} accounts")
+    print(_summary(reading))
+
+
+def _as_json(reading: Reading) -> str:
+    """Render the accounts for programs, by the names that WeChat's interface has for their parts. Times are UTC."""
+    accounts = [
+        {
+            "kf_account": row.account.key,
+            "kf_nick": row.account.kf_nick,
+            "kf_id": row.account.kf_id,
+            "state": row.seen,
+            "kf_wx": row.account.kf_wx,
+            "invite_wx": row.invite_wx or None,
+            "expires_at": row.deadline and row.deadline.isoformat(),
+        }
+        for row in reading.rows
+    ]
+    return json.dumps(
+        {"read_at": reading.at.isoformat(), "unreadable": reading.unreadable, "accounts": accounts}, indent=2
+    )
 
 
 def _failed(error: KfError, platform: str) -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from wechat_kf import APIError, KfError
 
@@ -128,9 +128,9 @@ class OneLine(logging.Formatter):
         return SECRET.sub(lambda match: (match[1] or match[2] or match[3] or match[4] or "") + "•••", text)
 
 
-def configure(level: str, secrets: Sequence[str], form: Format = "text") -> None:
-    """Send the log to stdout, as hosts expect it."""
-    handler = logging.StreamHandler(sys.stdout)
+def configure(level: str, secrets: Sequence[str], form: Format = "text", stream: TextIO | None = None) -> None:
+    """Send the log to stdout, as hosts expect it, or to another stream."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(OneLine(secrets, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)  # of libraries: they would print several lines that nobody masks

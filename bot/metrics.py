@@ -59,6 +59,10 @@ class Metrics:
         if what in self._counts:
             self._counts[what][result if WORD.fullmatch(result) else OTHER] += 1
 
+    def number(self, what: str, result: str) -> int:
+        """Return how often a step had a result."""
+        return self._counts[what][result]
+
     def render(self, figures: Figures) -> bytes:
         """The exposition, for `CONTENT_TYPE`."""
         # A registry of its own each time: the library's global one would bring what others put there.

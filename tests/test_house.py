@@ -49,6 +49,8 @@ FLOORS: dict[str, int] = {
     "doctor": 9,
     "app": 9,
     "environment": 9,
+    "dependencies": 9,
+    "streams": 9,
     "__main__": 10,
 }
 ONLY_IN: dict[str, set[str]] = {

@@ -283,9 +283,9 @@ async def test_list_says_why_wechat_could_not_be_read(quick):
 
 async def test_check_looks_each_time_tells_and_exits(quick):
     slow = {**quick.environ, "POLL_SECONDS": "900"}
-    assert (await run(slow, "check"))[:2] == (0, "WeChat: good.\n")
+    assert (await run(slow, "check"))[:2] == (0, "1 account, 0 need attention, 0 messages posted\n")
     quick.wechat.reject("bo@harbour_tea")
-    assert (await run(slow, "check"))[:2] == (0, "WeChat: good.\n")
+    assert (await run(slow, "check"))[:2] == (0, "1 account, 1 needs attention, 1 message posted\n")
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
 
 

@@ -251,7 +251,7 @@ async def test_settings_that_are_wrong_are_not_quoted(place, command):
         "SLACK_APP_TOKEN": "HUSH",
     }
     _, out, err = await run(environ, command)
-    assert "SLACK_BOT_TOKEN" in out + err
+    assert "WECHAT_SECRET" in out + err
     assert "HUSH" not in out + err
 
 

@@ -54,6 +54,7 @@ class Watcher:
         count: Count = uncounted,
     ) -> None:
         """`jitter` is drawn once a poll and multiplies the interval."""
+        self.listed: KfList | None = None  # the last good read of this process
         self._accounts = accounts
         self._store = store
         self._recovery = recovery
@@ -97,6 +98,7 @@ class Watcher:
                 await self._evaluation.take_failure(tx, error)
             return Tick.FAILED
         self._count("read", "good")
+        self.listed = listed
         past = await self._recovery.read() if first else ()
         if past is None:
             await self._wait_for_slack()

@@ -1,0 +1,37 @@
+"""The packages that the bot needs. Imports none of them, so that it can name those that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+# Import name, and name in pyproject.toml. Some are imported late, where a failure would look like an outage.
+PACKAGES = {
+    "aiohttp": "aiohttp",
+    "aiosqlite": "aiosqlite",
+    "alembic": "alembic",
+    "dotenv": "python-dotenv",
+    "httpx": "httpx",
+    "prometheus_client": "prometheus-client",
+    "psycopg": "psycopg",
+    "regex": "regex",
+    "rich": "rich",
+    "slack_bolt": "slack-bolt",
+    "sniffio": "sniffio",
+    "sqlalchemy": "sqlalchemy",
+    "tzdata": "tzdata",
+}
+
+
+def missing() -> list[str]:
+    """Return the packages that this interpreter does not find."""
+    return [package for name, package in PACKAGES.items() if find_spec(name) is None]
+
+
+def advice(packages: Iterable[str]) -> str:
+    """Say in one sentence what is missing, and how to install it."""
+    return (
+        f"Python packages are not installed ({', '.join(packages)}): run `python -m pip install -r "
+        "requirements.txt` in the project's folder, or start the bot with the Python that has them, such as "
+        ".venv/bin/python."
+    )

@@ -1,0 +1,194 @@
+"""The command line: what it prints, what it needs, and readers that close the pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot import __version__, dependencies
+from bot.__main__ import main
+from bot.demo.process import ROOT
+from tests.running import World, utc_now, world
+from tests.test_process import run
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
+        made.invite("bo")
+        yield made
+
+
+async def into_closed_pipe(environ: Mapping[str, str], *arguments: str) -> tuple[int | None, str]:
+    """Run a command whose reader has gone; its status and standard error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *arguments),
+            cwd="/",
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environ},
+            stdout=writing,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    finally:
+        os.close(writing)
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode, err.decode()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list"], ["list", "--json"], ["check"], ["doctor"], ["manifest"], ["--help"], ["--version"]],
+    ids=" ".join,
+)
+async def test_closed_pipe_changes_neither_status_nor_standard_error(place, arguments):
+    place.slack.signing_secret = place.environ["SLACK_SIGNING_SECRET"] = "0123456789abcdef" * 2
+    assert await into_closed_pipe(place.environ, *arguments) == (0, "")
+
+
+async def test_closed_pipe_does_not_hide_a_failure(place):
+    place.wechat.enabled = False
+    status, err = await into_closed_pipe(place.environ, "list")
+    assert (status, err[:26]) == (1, "WeChat could not be read: ")
+
+
+def only_wechat(place: World) -> dict[str, str]:
+    return {name: value for name, value in place.environ.items() if name.startswith("WECHAT_")}
+
+
+async def test_list_needs_the_settings_of_wechat_alone(place):
+    odd = {"SLACK_BOT_TOKEN": "nonsense", "DATABASE_URL": "nonsense", "HEARTBEAT_URL": "nonsense", "PORT": "x"}
+    status, out, err = await run(only_wechat(place) | odd, "list")
+    assert (status, err) == (0, "")
+    assert out.endswith("1 account, 0 need attention\n")
+    status, _, err = await run({"ALERT_LEADS": "soon"}, "list")
+    assert status == 2
+    assert [line.split()[-1] for line in err.splitlines()[1:3]] == ["WECHAT_APPID", "WECHAT_SECRET"]
+    assert "ALERT_LEADS must be" in err
+    assert "SLACK" not in err
+
+
+async def test_list_as_json_has_every_account_and_nothing_else_on_standard_output(place):
+    place.invite("dee", timedelta(minutes=30), "Dee\x1b[2J😀")
+    place.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
+    status, out, _ = await run(only_wechat(place) | {"LOG_LEVEL": "DEBUG"}, "list", "--json")
+    listed = json.loads(out)
+    assert status == 0
+    assert (out.isascii(), "\x1b" in out) == (True, False)
+    assert listed["unreadable"] == 0
+    assert abs(utc_now() - datetime.fromisoformat(listed["read_at"])) < timedelta(minutes=1)
+    dee, bo, anna = listed["accounts"]
+    assert datetime.fromisoformat(dee.pop("expires_at")) > utc_now()
+    assert dee == {
+        "kf_account": "dee@harbour_tea",
+        "kf_nick": "Dee\x1b[2J😀",
+        "kf_id": dee["kf_id"],
+        "state": "expiring",
+        "kf_wx": None,
+        "invite_wx": "dee_example",
+    }
+    assert (bo["state"], anna["state"], anna["kf_wx"], anna["expires_at"]) == (
+        "waiting",
+        "bound",
+        "anna_example",
+        None,
+    )
+
+
+async def test_check_prints_a_summary(place):
+    for name in ("dee", "eve", "fay"):
+        place.invite(name)
+    assert (await run(place.environ, "check"))[:2] == (0, "4 accounts, 0 need attention, 0 messages posted\n")
+    place.wechat.reject("bo@harbour_tea")
+    place.wechat.reject("dee@harbour_tea")
+    assert (await run(place.environ, "check"))[:2] == (0, "4 accounts, 2 need attention, 2 messages posted\n")
+    place.wechat.enabled = False
+    status, out, _ = await run(place.environ, "check")
+    assert (status, out) == (1, "WeChat: failed, 1 message posted\n")
+
+
+def test_version_is_printed_without_settings(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"wechat-kf {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["demo", "--port", "x"], "'x' is not a port: a port is a number from 0 to 65535"),
+        (["demo", "--port", "9" * 5000], "is not a port"),
+        (["demo", "--port", "²"], "is not a port"),
+        (["lst"], "invalid choice: 'lst'"),
+        (["manifest", "sockets"], "invalid choice: 'sockets'"),
+        (["list", "--yaml"], "unrecognized arguments: --yaml"),
+        (["manifest", "--url"], "expected one argument"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_wrong_arguments_are_explained_without_names_of_functions(capsys, arguments, said):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    err = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said in err
+    assert "_port" not in err
+
+
+# Without the packages
+
+
+@pytest.mark.parametrize("package", dependencies.PACKAGES)
+@pytest.mark.parametrize("command", ["web", "check", "doctor"])
+def test_missing_package_is_named_with_the_way_to_install_it(monkeypatch, capsys, package, command):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main([command]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        f"Python packages are not installed ({dependencies.PACKAGES[package]}): run `python -m pip"
+    )
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("module", "status"), [("slack_sdk", 2), ("bot.doctor", 1)])
+async def test_package_that_another_needs_is_named_and_a_fault_of_the_bot_is_not_hidden(module, status):
+    program = (
+        f"import sys; sys.modules[{module!r}] = None; from bot.__main__ import main; sys.exit(main(['doctor']))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program), cwd="/", env={"PYTHONPATH": str(ROOT)}, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == status
+    assert ("Python packages are not installed (slack_sdk)" in err.decode()) == (status == 2)
+    assert ("Traceback" in err.decode()) == (status == 1)
+
+
+def test_required_packages_are_those_of_the_project():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {line.partition(">")[0].partition("[")[0] for line in declared}
+    assert set(dependencies.PACKAGES.values()) == names
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 2), (["doctor"], 2), (["manifest"], 0), (["--version"], 0)])
+async def test_bare_interpreter_says_how_to_install_or_needs_nothing(arguments, status):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-S", "-m", "bot", *arguments),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == status
+    assert (len(err.decode().splitlines()), bool(out)) == ((1, False) if status else (0, True))
