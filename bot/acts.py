@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.episodes import Change, Episode, Hand
@@ -14,7 +15,7 @@ from bot.ledger import Ledger
 from bot.logs import Line, fault_words
 from bot.outbox import Shape
 from bot.outbox.planning import by_hand
-from bot.ports import Click, Clock
+from bot.ports import Click
 from bot.store import Store, Tx, memory, queue, rows, views
 from bot.store.isolation import isolated
 
@@ -66,12 +67,11 @@ def order_of(click: Click) -> Order | None:
 class Acts:
     """Carries out what people ask for. A click that comes twice, or too late, changes nothing."""
 
-    def __init__(self, store: Store, *, ledger: Ledger, zone: ZoneInfo, clock: Clock) -> None:
+    def __init__(self, store: Store, *, ledger: Ledger, zone: ZoneInfo) -> None:
         """`zone`: where "tomorrow 9:00" is."""
         self._store = store
         self._ledger = ledger
         self._zone = zone
-        self._clock = clock
 
     async def do(self, order: Order, click: Click) -> Done:
         """Carry out a click.
@@ -81,15 +81,15 @@ class Acts:
         """
         async with self._store.begin() as tx:
             await memory.recall(tx, lock=True)
-            hand = self._hand(order, click)
+            hand = self._hand(order, click, tx.now)
             found = await self._members(tx, order)
             changes = [Change(before, after) for before in found if (after := self._act(order, before, hand))]
             changed = await self._write_each(tx, order, changes, hand)
             shown = await views.stand(tx, [order.id] if order.batch else rows.roots_of([order.id]))
         return Done(changed, tuple(found), shown)
 
-    def _hand(self, order: Order, click: Click) -> Hand:
-        now, user_id = self._clock(), rows.plain(click.user_id)
+    def _hand(self, order: Order, click: Click, now: datetime) -> Hand:
+        user_id = rows.plain(click.user_id)
         name = rows.plain(click.user_name)[:LONGEST_NAME] or user_id
         until = order.snooze.until(now, self._zone) if order.snooze else None
         return Hand(user_id, name, now, until, batch=order.id if order.batch else "")

@@ -97,7 +97,7 @@ async def parts_of(settings: Settings, clock: Clock = utc_now, *, role: str = ""
         slack = quiet_client(settings.slack_bot_token, settings.slack_api_url, session)
         viewers = Viewers(settings.kf_viewers, partial(members, slack))
         membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
-        store = Store.at(settings.database_url, settings.wechat_appid) if settings.alerts else None
+        store = _store(settings, clock) if settings.alerts else None
         process = ProcessInfo(
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
         )
@@ -120,6 +120,12 @@ def _heartbeat_client(settings: Settings) -> httpx.AsyncClient:
     return httpx.AsyncClient(proxy=proxy, trust_env=False, verify=ssl.create_default_context())
 
 
+def _store(settings: Settings, clock: Clock) -> Store:
+    # Processes may run on machines whose clocks differ; PostgreSQL has one clock for all of them.
+    own = clock if settings.database_url.startswith("sqlite") else None
+    return Store.at(settings.database_url, settings.wechat_appid, clock=own)
+
+
 def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
     settings, clock = parts.settings, parts.clock
     poll = timedelta(seconds=settings.poll_seconds)
@@ -127,14 +133,13 @@ def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
     marks = Marks(settings.wechat_secret, settings.wechat_appid)
     ledger = Ledger(policy, marks, settings.wechat_appid)
     parts.store = store
-    parts.acts = Acts(store, ledger=ledger, zone=settings.timezone, clock=clock)
+    parts.acts = Acts(store, ledger=ledger, zone=settings.timezone)
     parts.watcher = Watcher(
         parts.accounts,
         store,
         ledger=ledger,
         recovery=Recovery(channel, clock),
         poll=poll,
-        clock=clock,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
         count=parts.metrics.count,
     )
@@ -147,4 +152,4 @@ def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
         platform=settings.platform_without_proxy,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
-    parts.delivery = Delivery(Means(channel, store, look, marks, lease, clock, parts.metrics.count))
+    parts.delivery = Delivery(Means(channel, store, look, marks, lease, parts.metrics.count))

@@ -129,6 +129,10 @@ class Channel(History, Protocol):
     @property
     def id(self) -> str: ...
 
+    def now(self) -> datetime | None:
+        """Return the present moment by Slack's clock, as its last response showed it; None before the first."""
+        ...
+
     async def post(
         self,
         message: Message,

@@ -41,6 +41,11 @@ class Recovery:
         self._cursor = ""
         self._found: list[Past] = []
 
+    @property
+    def rest(self) -> timedelta:
+        """How long Slack has asked to be left alone from now on."""
+        return max((self.rest_until or self._clock()) - self._clock(), timedelta(0))
+
     async def read(self) -> tuple[Past, ...] | None:
         """The messages of the last 14 days, newest first. None when Slack does not answer: ask again later.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -38,6 +38,7 @@ class Bot:
         *,
         policy: AlertPolicy = AlertPolicy(),  # noqa: B008  a frozen value
         mention: str = "",
+        stopwatch: Callable[[], float] | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
@@ -51,12 +52,11 @@ class Bot:
             ledger=self.ledger,
             recovery=Recovery(self.slack, clock),
             poll=poll,
-            clock=clock,
         )
         look = Look(policy=policy, poll=poll, mention=mention)
-        means = Means(self.slack, store, look, marks, LEASE, clock, uncounted, lambda: clock().timestamp())
+        means = Means(self.slack, store, look, marks, LEASE, uncounted, stopwatch or (lambda: clock().timestamp()))
         self.delivery = Delivery(means)
-        self.acts = Acts(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"), clock=clock)
+        self.acts = Acts(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
         """WeChat says this, and all that follows is told."""

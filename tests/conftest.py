@@ -29,6 +29,11 @@ NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 APPID = "wx0123456789abcdef"
 
 
+def at_now() -> datetime:
+    """A clock that stands still."""
+    return NOW
+
+
 class VirtualClock:
     """A clock that a test moves."""
 
@@ -138,8 +143,8 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _migrate(url: str) -> None:
-    store = Store.at(url, APPID)
-    await store.open(NOW)
+    store = Store.at(url, APPID, clock=at_now)
+    await store.open()
     await store.close()
 
 
@@ -156,9 +161,9 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-async def store(store_url: str) -> AsyncIterator[Store]:
+async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
     """The store at `store_url`, as a process that has looked at its tables holds it."""
-    opened = Store.at(store_url, APPID)
+    opened = Store.at(store_url, APPID, clock=clock)
     opened.migrated = True
     yield opened
     await opened.close()

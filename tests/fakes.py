@@ -67,6 +67,9 @@ class FakeChannel:
     page: int = 200
     id: str = "C0ALERTS"
 
+    def now(self) -> datetime:
+        return self.clock()
+
     async def post(
         self,
         message: Message,

@@ -17,6 +17,7 @@ from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack import Channel, SlackStandIn
 from bot.parts import parts_of
+from bot.ports import Clock
 from bot.settings import Settings
 from wechat_kf.simulator import Simulator
 
@@ -59,12 +60,14 @@ async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack
 
 
 @asynccontextmanager
-async def bot_in_loop(around: World, role: str = "web", **changed: str) -> AsyncIterator[str]:
-    """Run the bot inside the test's loop; its address."""
+async def bot_in_loop(
+    around: World, role: str = "web", *, clock: Clock = utc_now, **changed: str
+) -> AsyncIterator[str]:
+    """Run the bot inside the test's loop, with this clock; its address."""
     port = str(free_port())
     settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
     stop = asyncio.Event()
-    async with parts_of(settings, role=role) as parts:
+    async with parts_of(settings, clock, role=role) as parts:
         running = asyncio.create_task(Process(parts, role, _never).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":

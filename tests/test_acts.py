@@ -292,7 +292,7 @@ async def test_an_order_about_nothing_finds_nothing(bot, value):
 
 async def test_another_accounts_alert_is_out_of_reach(bot):
     other = Store(bot.store._engine, "wx_other")
-    await other.open(bot.clock())
+    await other.open()
     intruder = Bot(other, bot.clock)
     done = await intruder.clicks("alert.ack", f"v1:{await bot.episode_id()}")
     assert done.found == ()

@@ -200,9 +200,10 @@ def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
     until = "less than 1 h left, until Mon 23 Nov 01:53 UTC"
     assert digest(*soon(6, 24, 1)).text == (
         f"6 invitations changed at once: 6 expiring. Expiring: Soon 0 ({until}), Soon 1 ({until}), "
-        f"Soon 2 ({until}) and 3 more."
+        f"Soon 2 ({until}), Soon 3 ({until}), Soon 4 ({until}), Soon 5 ({until})."
     )
-    assert "Expiring: Soon 0, Soon 1, Soon 2 and 3 more." in digest(*soon(6, 24)).text
+    assert "Expiring: Soon 0, Soon 1, Soon 2, Soon 3, Soon 4, Soon 5." in digest(*soon(6, 24)).text
+    assert "Expiring: Soon 0, Soon 1, Soon 10 and 9 more." in digest(*soon(12, 24)).text
 
 
 @pytest.mark.parametrize(

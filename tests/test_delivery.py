@@ -250,6 +250,7 @@ async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itse
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.watcher.tick()
     await bot.tells()
+    await bot.waits_out_a_lease()
     (posted,) = bot.slack.posted
     assert posted.thread_ts is None
     assert posted.message.text.startswith("Rejected: Bo")
@@ -266,6 +267,7 @@ async def test_a_quiet_line_whose_root_was_refused_is_dropped(bot):
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.watcher.tick()
     await bot.tells()
+    await bot.waits_out_a_lease()
     assert bot.slack.posted == []
     assert sorted(await bot.statuses(), key=str) == [("dead", "no longer true"), ("dead", "refused")]
 
@@ -555,7 +557,7 @@ async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     bot.wechat.listed = (rejected(),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    times = iter([bot.clock.now, bot.clock.now + LEASE])
+    times = iter([bot.clock.now, bot.clock.now, bot.clock.now + LEASE])
     paused = Bot(bot.store, lambda: next(times), bot.slack)  # it wakes up a lease later
     await paused.delivery.posts.next()
     assert bot.slack.attempts == 0
@@ -576,7 +578,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
 
 
 async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
-    fresh = Bot(Store.at(empty_url, APPID), clock)
+    fresh = Bot(Store.at(empty_url, APPID, clock=clock), clock)
     assert await fresh.delivery.run() is None
     await fresh.store.close()
 
@@ -584,8 +586,8 @@ async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
 async def test_rows_of_another_account_are_left_alone(bot, store_url):
     bot.slack.outcomes = [Later(1, "ratelimited")]
     await bot.reads(rejected())
-    other = Bot(Store.at(store_url, "wx-other"), bot.clock)
-    await other.store.open(bot.clock())
+    other = Bot(Store.at(store_url, "wx-other", clock=bot.clock), bot.clock)
+    await other.store.open()
     bot.clock.forward(minutes=5)
     await other.tells()
     assert other.slack.posted == []

@@ -145,7 +145,7 @@ class Nights(RuleBasedStateMachine):
 
     def _end(self) -> None:
         self.slack.outcomes.clear()
-        for _ in range(5):
+        for _ in range(8):  # a lost response takes two: the second lookup waits for the first
             self._look(self.bots[0])
         self.nothing_stands_there_twice()
         for state, word in (("rejected", "ejected"), ("expired", "xpired")):
@@ -175,7 +175,7 @@ class Nights(RuleBasedStateMachine):
         return [seat for seat in SEATS if self.statuses[seat] == state]
 
     def _bot(self) -> Bot:
-        store = Store.at(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID)
+        store = Store.at(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID, clock=self.clock)
         return Bot(store, self.clock, self.slack)
 
     def _look(self, bot: Bot) -> None:

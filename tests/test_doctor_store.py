@@ -19,7 +19,7 @@ from bot.settings import Settings
 from bot.store import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect
-from tests.conftest import APPID, NOW
+from tests.conftest import APPID, at_now
 
 UNSET = Unset.of([])
 
@@ -146,8 +146,8 @@ async def test_a_postgresql_that_takes_no_rows_says_why(postgres_url, statement,
 @pytest.mark.parametrize("migrated", [False, True])
 async def test_a_user_of_postgresql_without_rights_is_told(postgres_url, migrated):
     if migrated:
-        store = Store.at(postgres_url, APPID)
-        await store.open(NOW)
+        store = Store.at(postgres_url, APPID, clock=at_now)
+        await store.open()
         await store.close()
     guest = f"kf_{uuid.uuid4().hex}"  # roles are the server's, and others may use it
     with psycopg.connect(postgres_url, autocommit=True) as admin:

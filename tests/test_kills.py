@@ -77,7 +77,7 @@ class MortalStore(Store):
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         async with super().begin() as tx:
-            watched = Watched(tx.connection, tx.appid)
+            watched = Watched(tx.connection, tx.appid, clock=tx.clock)
             yield watched
             if wrote := getattr(watched, "wrote", False):
                 self.fate.boundary("before a commit")
@@ -137,7 +137,7 @@ async def play(
     slack = MortalChannel(clock=clock) if start.slack is None else copy.copy(start.slack)
     slack.clock, slack.fate, slack.drops = clock, fate, drops
     slack.posted, slack.edited = list(slack.posted), list(slack.edited)
-    store = MortalStore.at(url, APPID)
+    store = MortalStore.at(url, APPID, clock=clock)
     store.migrated = True
     store.fate = fate
     bot = Bot(store, clock, slack)

@@ -19,7 +19,7 @@ from bot.doctor import store as doctor_store
 from bot.doctor.findings import Finding, Unset
 from bot.settings import Settings
 from bot.store import Store, memory
-from tests.conftest import APPID, NOW, postgres_database
+from tests.conftest import APPID, NOW, at_now, postgres_database
 from tests.programs import give_up_without
 from tests.running import answers, bot_in_loop, until, world
 from tests.startup_relay import startup_relay
@@ -46,7 +46,7 @@ def pooled_url(pooler: PgBouncer, postgres: str, migrated_postgres: str) -> Iter
 @asynccontextmanager
 async def stores(url: str, number: int) -> AsyncIterator[list[Store]]:
     """As many stores at one URL as if each were of another process."""
-    found = [Store.at(url, APPID) for _ in range(number)]
+    found = [Store.at(url, APPID, clock=at_now) for _ in range(number)]
     yield found
     for store in found:
         await store.close()
@@ -65,7 +65,7 @@ async def finding(url: str) -> Finding:
 async def test_processes_that_start_at_once_migrate_an_empty_database(pooler, postgres_url):
     url = pooler.url(conninfo_to_dict(postgres_url)["dbname"])
     async with stores(url, 5) as racing:
-        await asyncio.gather(*(store.open(NOW) for store in racing))
+        await asyncio.gather(*(store.open() for store in racing))
         async with racing[0].begin() as tx:
             assert (await tx.run(sa.text("SELECT count(*) FROM meta"))).scalar_one() == 1
 
@@ -117,7 +117,7 @@ async def test_store_works_again_after_a_restart_of_the_pooler(postgres_url):
         give_up_without(MISSING)
     with pgbouncer(postgres_url) as own:
         async with stores(own.url(conninfo_to_dict(postgres_url)["dbname"]), 1) as (store,):
-            await store.open(NOW)
+            await store.open()
             own.stop()
             own.start()
             async with store.begin() as tx:
@@ -165,7 +165,7 @@ async def test_database_that_cannot_store_every_name_is_refused_by_doctor_and_st
 async def test_startup_packet_has_nothing_that_a_strict_pooler_refuses(postgres_url):
     refused = ("options", "TimeZone", "statement_timeout")
     async with startup_relay(postgres_url, *refused) as relay, stores(relay.url, 1) as (store,):
-        await store.open(NOW)
+        await store.open()
         assert await store.check() is None
     assert {name for startup in relay.startups for name in startup} == {"user", "database", "client_encoding"}
 
@@ -175,7 +175,7 @@ async def test_options_of_the_url_are_kept(postgres_url):
         admin.execute("CREATE SCHEMA bots")
     options = "options=-c%20search_path%3Dbots"
     async with startup_relay(postgres_url) as relay, stores(f"{relay.url}?{options}", 1) as (store,):
-        await store.open(NOW)
+        await store.open()
         async with store.begin() as tx:
             place = await tx.run(sa.text("SELECT schemaname FROM pg_tables WHERE tablename = 'meta'"))
             assert place.scalars().all() == ["bots"]
@@ -188,7 +188,7 @@ async def test_socket_directory_in_percent_encoding_is_connected_to(postgres_url
         pytest.skip("the server of TEST_DATABASE_URL is not reached by a socket")
     folder = str(server["host"]).replace("/", "%2F")
     async with stores(f"postgresql://{server['user']}@{folder}/{server['dbname']}", 1) as (store,):
-        await store.open(NOW)
+        await store.open()
 
 
 async def test_first_of_several_hosts_may_be_down_or_a_replica(pooler, postgres, postgres_url):
@@ -198,5 +198,5 @@ async def test_first_of_several_hosts_may_be_down_or_a_replica(pooler, postgres,
         with pgbouncer(postgres, **{database: admin.info.dbname}) as beside:
             hosts = f"127.0.0.1:{free_port()},127.0.0.1:{beside.port},127.0.0.1:{pooler.port}"
             async with stores(f"postgresql://bot@{hosts}/{database}", 1) as (store,):
-                await store.open(NOW)
+                await store.open()
                 assert await store.check() is None

@@ -26,7 +26,7 @@ from bot.store.rows import storable
 from bot.store.tables import meta, metadata
 from bot.tasks import in_time
 from tests.accounts import account, invited
-from tests.conftest import APPID, NOW
+from tests.conftest import APPID, NOW, at_now
 
 HOUR = timedelta(hours=1)
 ROOT = Path(__file__).parents[1]
@@ -66,8 +66,8 @@ def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
 
 
 async def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
-    store = Store.at(empty_url, APPID)
-    await store.open(NOW)
+    store = Store.at(empty_url, APPID, clock=at_now)
+    await store.open()
     async with store.begin() as tx:
         assert await tx.connection.run_sync(_differences) == []
     await store.close()
@@ -80,9 +80,9 @@ def _differences(connection: sa.Connection) -> list[object]:
 
 
 async def test_a_store_may_be_opened_again_and_again(empty_url):
-    store = Store.at(empty_url, APPID)
+    store = Store.at(empty_url, APPID, clock=at_now)
     for _ in range(3):
-        await store.open(NOW)
+        await store.open()
     async with store.begin() as tx:
         assert (await tx.run(sa.select(sa.func.count()).select_from(meta))).scalar_one() == 1
     await store.close()
@@ -97,7 +97,7 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
 
         async def main():
             store = Store.at(sys.argv[1], "wx")
-            await store.open(datetime.now(UTC))
+            await store.open()
             assert await store.check() is None
             await store.close()
 
@@ -113,7 +113,7 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
 async def test_a_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
     async with store.begin() as tx:
         await tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    await store.open(NOW)
+    await store.open()
     assert await store.check() is None
 
 
@@ -122,15 +122,15 @@ async def test_a_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again
         for table in (*metadata.tables, "alembic_version"):
             await tx.run(sa.text(f"DROP TABLE {table}"))
     assert await store.check()
-    await store.open(NOW)
+    await store.open()
     assert await store.check() is None
 
 
 async def test_a_store_that_is_away_is_said_to_be(tmp_path):
     for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
-        store = Store.at(url, APPID)
+        store = Store.at(url, APPID, clock=at_now)
         with pytest.raises(StoreError):
-            await store.open(NOW)
+            await store.open()
         assert await store.check()
         await store.close()
 
@@ -148,7 +148,7 @@ async def test_what_fails_midway_leaves_nothing(store):
 
 
 async def test_two_transactions_on_one_account_wait_for_each_other(store, store_url):
-    other = Store.at(store_url, APPID)
+    other = Store.at(store_url, APPID, clock=at_now)
     order = []
 
     async def second() -> None:
@@ -167,8 +167,8 @@ async def test_two_transactions_on_one_account_wait_for_each_other(store, store_
 
 
 async def test_sqlite_is_opened_for_several_processes(tmp_path):
-    store = Store.at(f"sqlite:///{tmp_path}/kf.db", APPID)
-    await store.open(NOW)
+    store = Store.at(f"sqlite:///{tmp_path}/kf.db", APPID, clock=at_now)
+    await store.open()
     await store.close()
     with sqlite3.connect(tmp_path / "kf.db") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -184,16 +184,16 @@ def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_t
 
 async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-    store = Store.at(f"sqlite:///{path}", APPID)
-    await store.open(NOW)
+    store = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
+    await store.open()
     for part in tmp_path.glob("kf.db*"):
         part.unlink()
     with pytest.raises(StoreError):  # the connection still has the old file open, and would take this for nobody
         await _poll_at(store, NOW + HOUR)
     assert not store.migrated
-    await store.open(NOW)
+    await store.open()
     await _poll_at(store, NOW + HOUR)
-    other = Store.at(f"sqlite:///{path}", APPID)
+    other = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
     async with other.begin() as tx:
         assert (await memory.recall(tx)).next_poll_at == NOW + HOUR
     await other.close()
@@ -202,8 +202,8 @@ async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_p
 
 async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from_it(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-    store = Store.at(f"sqlite:///{path}", APPID)
-    await store.open(NOW)
+    store = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
+    await store.open()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for _ in range(3):
@@ -216,8 +216,8 @@ async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from
 
 
 async def test_many_transactions_at_once_wait_for_each_other_in_one_connection(tmp_path, migrated_sqlite):
-    store = Store.at(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'kf.db')}", APPID)
-    await store.open(NOW)
+    store = Store.at(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'kf.db')}", APPID, clock=at_now)
+    await store.open()
     threads = threading.active_count()
     await asyncio.gather(*(_poll_at(store, NOW) for _ in range(50)))
     assert threading.active_count() == threads
@@ -231,7 +231,7 @@ async def _poll_at(store: Store, when: datetime) -> None:
 
 async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-    store = Store.at(f"sqlite:///{path}", APPID)
+    store = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
     before = await _steps(store, path)
     await fill(store, APPID, 3000)
     after = await _steps(store, path)

@@ -39,7 +39,7 @@ async def kind_of_failure(store: Store) -> FaultKind:
 @asynccontextmanager
 async def opened(url: str, **limits: float) -> AsyncIterator[Store]:
     store = Store.at(url, APPID, **limits)
-    await store.open(NOW)
+    await store.open()
     yield store
     await store.close()
 
@@ -261,14 +261,14 @@ async def test_a_damaged_file_is_named_and_used_again_when_it_is_restored(tmp_pa
         kinds = set()
         for _ in range(3):
             try:
-                await store.open(NOW)
+                await store.open()
                 await write(store)
             except StoreError as exc:
                 kinds.add(classify(exc).kind)
         if damage:
             assert FaultKind.DAMAGED in kinds
             await asyncio.to_thread(path.write_bytes, good)
-            await store.open(NOW)
+            await store.open()
         await write(store)
         assert await store.check() is None
 
@@ -282,14 +282,14 @@ async def test_a_database_keeps_every_name_or_is_refused(postgres, encoding):
     with postgres_database(postgres, "template0", options) as url:
         store = Store.at(url, APPID)
         if encoding == "SQL_ASCII":
-            await store.open(NOW)
+            await store.open()
             async with store.begin() as tx:
                 await tx.run(sa.text("UPDATE meta SET held = '小波 👩‍👩‍👧‍👦'"))
                 assert (await memory.recall(tx)).held == "小波 👩‍👩‍👧‍👦"
             assert await store.check() is None
         else:
             with pytest.raises(StoreError) as failure:
-                await store.open(NOW)
+                await store.open()
             assert waiting_for(failure.value) == (
                 "unsuitable: the database has the encoding LATIN1, which cannot store every name; it needs UTF8"
             )

@@ -38,7 +38,7 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
     ledger = Ledger(AlertPolicy(), Marks("secret", APPID), APPID)
     recovery = Recovery(FakeChannel(), clock)
-    return Watcher(wechat, store, ledger=ledger, recovery=recovery, poll=poll, clock=clock)
+    return Watcher(wechat, store, ledger=ledger, recovery=recovery, poll=poll)
 
 
 async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:
@@ -63,7 +63,7 @@ async def states(store: Store) -> list[str]:
 
 
 async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
-    store = Store.at(empty_url, APPID)
+    store = Store.at(empty_url, APPID, clock=clock)
     assert await store.check()
     assert await make_watcher(wechat, store, clock).tick() is Tick.GOOD
     assert await store.check() is None
@@ -127,7 +127,7 @@ async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
     await poll(watcher, clock)
-    again = Store.at(store_url, APPID)
+    again = Store.at(store_url, APPID, clock=clock)
     await poll(make_watcher(wechat, again, clock), clock, times=3)
     await again.close()
     assert await written(store) == [(Shape.PROBLEM, "rejected")]

@@ -62,9 +62,14 @@ def _spoken_digest(of: Crowd) -> str:
     if not of.open:
         return " ".join([f"{what}; all settled: {members.counted(of.all)}.", *_hints(of, "")])
     what += f"; {len(of.open)} still open" if of.settled else ""
-    word, worst = next(iter(members.by_standing(of.open).items()))
-    names = f"{word.capitalize()}: {some([_hurried(of, episode, lead=True) for episode in worst], FEW)}"
-    said = [f"{what}: {members.counted(of.open)}. {names}."]
+    groups = members.by_standing(of.open).items()
+    # A digest with rows has no names in its thread, and `text` is complete on its own.
+    shown, most = (groups, SHOWN) if len(of.all) <= SHOWN else ([*groups][:1], FEW)
+    names = [
+        f"{word.capitalize()}: {some([_hurried(of, episode, lead=True) for episode in group], most)}."
+        for word, group in shown
+    ]
+    said = [f"{what}: {members.counted(of.open)}.", *names]
     return " ".join([*said, *_hints(of, "One cause is likely."), *crowd.spoken_hands(of)])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
 from bot.logs import Line, fault_words
-from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent
+from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
 from bot.store import memory, views
 from bot.store.isolation import is_row_fault
 from bot.store.queue import Row
@@ -27,14 +27,14 @@ class Edits:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._rest_until: datetime | None = None
+        self._rest_until = 0.0  # by the stopwatch
 
     async def due(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Render every living root again, and edit those that Slack shows differently."""
-        now = self._means.clock()
-        if self._rest_until and now < self._rest_until:
+        if self._means.stopwatch() < self._rest_until:
             return
         async with self._means.store.begin() as tx:
+            now = tx.now
             living = await subjects(tx, await views.living(tx, now), self._means.faults)
         for row_id, one in tx.unreadable.items():
             if self._means.faults.is_new(one.error, row_id):
@@ -81,7 +81,7 @@ class Edits:
             return True
         async with self._means.store.begin() as tx:
             # Free since this pass began: what somebody else edited meanwhile is newer than this rendering.
-            if not await views.claim(tx, row, now, self._means.clock() + EDIT_GAP):
+            if not await views.claim(tx, row, now, tx.now + EDIT_GAP):
                 return True
         outcome = await self._update(row, message)
         if isinstance(outcome, Refused):
@@ -90,12 +90,11 @@ class Edits:
             outcome = Gone(outcome.error)  # it stands where alerts no longer go
         self._means.count("edit", word_of(outcome))
         log.info(Line("edit", message=row.id, **brief(outcome)))
-        moment = self._means.clock()
         if rest := _rest_after(outcome):
-            self._rest_until = moment + rest
-        if noted := _noted(outcome, applied, moment):
+            self._rest_until = self._means.stopwatch() + rest.total_seconds()
+        if not isinstance(outcome, Later | Unknown):  # what is not known is repeated, which is safe
             async with self._means.store.begin() as tx:
-                await views.note(tx, row, **noted)
+                await views.note(tx, row, **_noted(outcome, applied, tx.now))
         return isinstance(outcome, Sent | Refused | Gone)
 
     async def _settle(self, row: Row) -> None:
@@ -113,7 +112,7 @@ class Edits:
 
 
 def _noted(outcome: Outcome, applied: str, now: datetime) -> Mapping[str, Any]:
-    """What to write down of an edit. What is not known is repeated, which is safe."""
+    """Return the columns that record the outcome of an edit."""
     match outcome:
         case Sent() | Refused():  # refused even as text alone: asking again would not help
             return {"applied_hash": applied}

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from bot.logs import fault_words
 
-PAUSE = timedelta(minutes=5)  # before a message that the database refuses to change is tried again
+PAUSE = 300.0  # seconds before a message that the database refuses to change is tried again
 MOST = 1000  # faults that are remembered, so that they are not logged again
 
 
 class Faults:
-    """The faults that this process has met."""
+    """The faults that this process has met. Times are those of a stopwatch, in seconds."""
 
     def __init__(self) -> None:
         self._logged: dict[tuple[str, ...], None] = {}
-        self._left_until: dict[str, datetime] = {}
+        self._left_until: dict[str, float] = {}
 
     def is_new(self, exc: Exception, *subject: str) -> bool:
         """Check whether this fault of a subject is to be logged: the same one is logged once."""
@@ -27,11 +25,11 @@ class Faults:
             del self._logged[next(iter(self._logged))]
         return True
 
-    def leave_alone(self, message_id: str, now: datetime) -> None:
+    def leave_alone(self, message_id: str, now: float) -> None:
         """Do not claim this message for some minutes: neither its outcome nor its end can be written down."""
         self._left_until[message_id] = now + PAUSE
 
-    def left_alone(self, now: datetime) -> list[str]:
+    def left_alone(self, now: float) -> list[str]:
         """Return the ids of the messages that are left alone."""
         self._left_until = {one: until for one, until in self._left_until.items() if now < until}
         return list(self._left_until)

@@ -9,13 +9,14 @@ from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, lose_root, subjects
 from bot.logs import Line, fault_words
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
-from bot.store import Tx, looking, queue, slack_state, views
+from bot.store import Tx, looking, memory, queue, slack_state, views
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
-APART = timedelta(seconds=120)  # Slack's clock and ours may differ by this much
+APART = timedelta(seconds=120)  # how far a reading of a clock may be off, on either side of a search
+CLOCK_STEP = 1.0  # seconds that a clock and a stopwatch may differ by
 TOO_MUCH = "too much to read in the time of a lease"
 
 Answer = Past | Blind | Later | Held | Gone | Unknown | None  # None: all was read, and it is not there
@@ -26,53 +27,93 @@ class Looks:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._rest_until: datetime | None = None  # Slack's limits are those of the method, not of a message
+        self._first_at: dict[str, float] = {}  # by row, when the first lookup was, by the stopwatch
+        self._rest_until = 0.0  # by the stopwatch; Slack's limits are those of the method, not of a message
 
     async def next(self) -> bool:
         """Look up the next unknown outcome that is due. False when none is."""
-        means, now = self._means, self._means.clock()
-        if self._rest_until and now < self._rest_until:
+        means, began = self._means, self._means.stopwatch()
+        if began < self._rest_until:
             return False
         try:
             async with means.store.begin() as tx:
-                row = await looking.claim(tx, now, means.lease, without=means.faults.left_alone(now))
+                claimed_at = tx.now
+                row = await looking.claim(tx, claimed_at, means.lease, without=means.faults.left_alone(began))
+                if row is None:
+                    return False
+                if wait := self._too_soon(row, began):
+                    await looking.again(tx, row, claimed_at + wait)
+                    return True
         except RowFaultError as exc:
-            self._leave_alone(exc.row_id, exc, now)
+            self._leave_alone(exc.row_id, exc, began)
             return True
-        if row is None:
-            return False
         try:
-            await self._look(row, now)
+            await self._look(row, claimed_at, began)
         except Exception as exc:
             if not is_row_fault(exc):
                 raise
-            self._leave_alone(row.id, exc, now)
+            self._leave_alone(row.id, exc, began)
         return True
 
-    def _leave_alone(self, message_id: str, exc: Exception, now: datetime) -> None:
+    def _leave_alone(self, message_id: str, exc: Exception, now: float) -> None:
         if self._means.faults.is_new(exc, message_id):
             log.error(Line("outcome cannot be looked up", message=message_id, error=fault_words(exc)))
         self._means.faults.leave_alone(message_id, now)
 
-    async def _look(self, row: Row, now: datetime) -> None:
+    async def _look(self, row: Row, claimed_at: datetime, began: float) -> None:
         means = self._means
         async with means.store.begin() as tx:
             subject = (await subjects(tx, [row]))[0]
-        answer = await self._search(subject, now)
+        answer = await self._search(subject, claimed_at, began)
+        if answer is not None:
+            self._first_at.pop(row.id, None)
         word = _word(answer)
         means.count("look", word)
         log.info(Line("look for", message=row.id, outcome=word, error=getattr(answer, "error", None)))
         async with means.store.begin() as tx:
             await self._record(tx, subject, answer)
 
-    async def _search(self, subject: Subject, began: datetime) -> Answer:
-        """Read what was posted since the attempt began, and find the message."""
+    def _too_soon(self, row: Row, now: float) -> timedelta | None:
+        """Return how long a second lookup still has to wait from the first, by this process's stopwatch.
+
+        A clock that was set meanwhile must not bring it forward: Slack would have had no time to show the message.
+        """
+        if row.looks == 0:
+            self._first_at[row.id] = now
+            return None
+        gap = self._means.lease.total_seconds() / 4
+        left = gap - (now - self._first_at.get(row.id, now - gap))
+        if left <= CLOCK_STEP:
+            self._first_at.pop(row.id, None)
+            return None
+        return timedelta(seconds=left)
+
+    async def _search(self, subject: Subject, claimed_at: datetime, began: float) -> Answer:
+        """Read what was posted since the attempt began, and find the message.
+
+        The row has times of the store's clock, the channel those of Slack's: the first response shows how they
+        differ.
+        """
+        while True:
+            ahead = self._ahead_of_store(claimed_at, began)
+            answer = await self._search_with(subject, claimed_at, began, ahead)
+            if answer is not None or abs(self._ahead_of_store(claimed_at, began) - ahead) < APART / 4:
+                return answer
+
+    def _ahead_of_store(self, claimed_at: datetime, began: float) -> timedelta:
+        """Return how far Slack's clock is ahead of the store's; nothing before Slack's first response."""
+        slack_now = self._means.channel.now()
+        if slack_now is None:
+            return timedelta(0)
+        return slack_now - (claimed_at + timedelta(seconds=self._means.stopwatch() - began))
+
+    async def _search_with(self, subject: Subject, claimed_at: datetime, began: float, ahead: timedelta) -> Answer:
         row, means = subject.row, self._means
         wanted, cursor = means.marks.of_message(row.id), ""
         while means.may_begin(began):
             page = await means.channel.history(
-                oldest=(row.started_at or began) - APART,
-                latest=row.lookable_from + APART if row.lookable_from else None,
+                oldest=(row.started_at or claimed_at) + ahead - APART,
+                latest=row.lookable_from + ahead + APART if row.lookable_from else None,
                 thread_ts=subject.root.ts if subject.root else None,
                 cursor=cursor,
                 within=means.within,
@@ -87,11 +128,13 @@ class Looks:
         return Unknown(TOO_MUCH)
 
     async def _record(self, tx: Tx, subject: Subject, answer: Answer) -> None:
-        row, now, lease = subject.row, self._means.clock(), self._means.lease
+        row, now, lease = subject.row, tx.now, self._means.lease
         await _note_slack(tx, answer, now)
         match answer:
             case None:
-                await looking.absent(tx, row, now, lease)
+                clock = (await memory.recall(tx)).clock.incident
+                wrong = clock is not None and clock.over_at is None
+                await looking.absent(tx, row, now, lease, clock_wrong=wrong)
             case Past(channel_id, ts):
                 await queue.sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, held=True)
             case Blind() if subject.urgent:
@@ -104,8 +147,8 @@ class Looks:
                 await views.note(tx, subject.root, gone=True)
                 await lose_root(tx, row)
             case Later(seconds, _):
-                self._rest_until = now + timedelta(seconds=seconds)
-                await looking.again(tx, row, self._rest_until)
+                self._rest_until = self._means.stopwatch() + seconds
+                await looking.again(tx, row, now + timedelta(seconds=seconds))
             case Held():
                 await looking.again(tx, row, now + HOLD)
             case _:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 
 from bot.blocks.channel import Look
 from bot.delivery.faults import Faults
 from bot.marks import Marks
-from bot.ports import Channel, Clock, Count
+from bot.ports import Channel, Count
 from bot.store import Store
 
 LONGEST_REQUEST = 10  # seconds
@@ -26,7 +26,6 @@ class Means:
     look: Look
     marks: Marks
     lease: timedelta
-    clock: Clock
     count: Count
     stopwatch: Callable[[], float] = monotonic  # seconds: how long work takes, whatever time it is
     faults: Faults = field(default_factory=Faults)
@@ -36,6 +35,9 @@ class Means:
         """The longest that one request may take, in seconds."""
         return min(LONGEST_REQUEST, self.lease.total_seconds() / 4)
 
-    def may_begin(self, claimed: datetime) -> bool:
-        """Whether enough of the lease is left for a request: whoever claims next must not act at the same time."""
-        return self.clock() <= claimed + self.lease / 2
+    def may_begin(self, claimed: float) -> bool:
+        """Whether enough of the lease is left for a request: the next process must not act at the same time.
+
+        `claimed` is what the stopwatch showed before the claim.
+        """
+        return self.stopwatch() - claimed <= self.lease.total_seconds() / 2

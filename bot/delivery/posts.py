@@ -31,8 +31,8 @@ class Posts:
 
     async def next(self) -> bool:
         """Send the next message that is worth it. False when none is ready, or when the channel rests."""
-        means, now = self._means, self._means.clock()
-        subject = await self._claim(now)
+        means, began = self._means, self._means.stopwatch()
+        subject = await self._claim()
         if subject is None:
             return False
         row = subject.row
@@ -42,7 +42,7 @@ class Posts:
         except Exception as exc:
             await self._give_up(row.id, exc)
             return True
-        if not means.may_begin(now):
+        if not means.may_begin(began):
             return True  # too late: the row waits out its lease, and is looked up
         outcome = await self._post(subject, message)
         means.count("post", word_of(outcome))
@@ -65,13 +65,14 @@ class Posts:
                 await self._give_up(row.id, exc)
             return Unknown(fault_words(exc))
 
-    async def _claim(self, now: datetime) -> Subject | None:
+    async def _claim(self) -> Subject | None:
         means, hours = self._means, self._means.look.policy.quiet
-        quiet = hours is not None and hours.covers(now)
         while True:
-            left = means.faults.left_alone(now)
+            left = means.faults.left_alone(means.stopwatch())
             try:
                 async with means.store.begin() as tx:
+                    now = tx.now
+                    quiet = hours is not None and hours.covers(now)
                     row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet, without=left)
                     if row is None:
                         return None
@@ -107,7 +108,7 @@ class Posts:
         except Exception as refused:
             if not is_row_fault(refused):
                 raise
-            faults.leave_alone(message_id, self._means.clock())
+            faults.leave_alone(message_id, self._means.stopwatch())
 
     async def _note(self, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
@@ -131,7 +132,7 @@ class Posts:
         """Leave a message alone whose outcome the database refuses: its lookups find it when that is over."""
         if self._means.faults.is_new(exc, row.id):
             log.warning(Line("outcome not recorded", message=row.id, error=fault_words(exc)))
-        self._means.faults.leave_alone(row.id, self._means.clock())
+        self._means.faults.leave_alone(row.id, self._means.stopwatch())
 
     async def _drop(self, tx: Tx, subject: Subject, now: datetime, *, at_night: bool) -> bool:
         """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
@@ -161,7 +162,7 @@ class Posts:
         return None if awake or now - window.begins <= LATE else window.ends
 
     async def _record(self, tx: Tx, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
-        row, now = subject.row, self._means.clock()
+        row, now = subject.row, tx.now
         match outcome:
             case Sent(channel_id, ts):
                 await queue.sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=applied_hash, now=now)

@@ -168,7 +168,7 @@ class Desk:
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
         try:
             async with store.begin() as tx:
-                hastened = await memory.hasten_poll(tx, self._clock(), always=always)
+                hastened = await memory.hasten_poll(tx, tx.now, always=always)
         except StoreError as exc:
             log.info(Line("the watcher cannot be told to look", error=waiting_for(exc) or type(exc).__name__))
         else:

@@ -226,13 +226,16 @@ class Standing:
     async def _gather(self, store: Store, known: HealthFacts) -> _Gathered:
         async with store.begin() as tx:
             recalled = await memory.recall(tx)
-            waiting = await figures.waiting(tx, known.now)
-            overdue = await figures.overdue(tx, known.now, audible_since=self._audible_since(known.now))
-            processes = await presence.running(tx, known.now)
+            now = tx.now
+            waiting = await figures.waiting(tx, now)
+            overdue = await figures.overdue(tx, now, audible_since=self._audible_since(now))
+            processes = await presence.running(tx, now)
+            skew = await presence.skew(tx)
             snoozed = await rows.snoozed(tx)
         failing = recalled.failing.values()
         facts = replace(
-            self._with_processes(known, processes),
+            self._with_processes(replace(known, now=now), processes),
+            process_skew=skew,
             polled_at=recalled.polled_at,
             next_poll_at=recalled.next_poll_at,
             wait=recalled.poll_wait,
@@ -248,6 +251,7 @@ class Standing:
             refused=waiting.refused,
             unconfirmed=waiting.unconfirmed,
             lost_since=waiting.lost_since,
+            held_unconfirmed=waiting.held_unconfirmed,
             failed=waiting.failed,
             stale=waiting.stale,
             failed_rows=tuple(recalled.failing),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -14,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.ports import Later, Unknown
+from wechat_kf.protocol import http_date
 
 NOT_REACHED = 10.0  # seconds until the next try when nothing left this machine
 BUSY = 60.0  # seconds, when Slack says "wait" without saying how long
@@ -39,10 +42,38 @@ class Answer:
     headers: Mapping[str, str]  # by any spelling of their names
 
 
-async def ask(request: Awaitable[AsyncSlackResponse], within: float) -> dict[str, Any] | No | Later | Unknown:
-    """Await a request of a client that does not retry. Nothing raises."""
+async def ask(
+    request: Awaitable[AsyncSlackResponse], within: float, clock: SlackClock | None = None
+) -> dict[str, Any] | No | Later | Unknown:
+    """Await a request of a client that does not retry. Nothing raises. `clock` learns the time of the response."""
     heard = await hear(request, within)
-    return heard.data if isinstance(heard, Answer) else heard
+    if isinstance(heard, Answer):
+        if clock:
+            clock.learn(heard.headers)
+        return heard.data
+    return heard
+
+
+class SlackClock:
+    """Slack's clock, from the `Date` header of its last response, continued by this process's monotonic clock.
+
+    Slack stamps messages by it, so a search for a message must not depend on the clocks of this side.
+    """
+
+    def __init__(self, elapsed: Callable[[], float] = monotonic) -> None:
+        self._elapsed = elapsed
+        self._reading: tuple[datetime, float] | None = None
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        if served_at := http_date(headers.get("Date") or headers.get("date") or ""):
+            self._reading = served_at, self._elapsed()
+
+    def now(self) -> datetime | None:
+        """Return the present moment, exact to a second or two; None before the first response."""
+        if self._reading is None:
+            return None
+        served_at, measured = self._reading
+        return served_at + timedelta(seconds=self._elapsed() - measured)
 
 
 async def hear(request: Awaitable[AsyncSlackResponse], within: float) -> Answer | No | Later | Unknown:

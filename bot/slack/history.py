@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import marks
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
-from bot.slack.calls import No, ask
+from bot.slack.calls import No, SlackClock, ask
 
 LIMIT = 200  # messages a page; Slack takes up to 999 and advises against more than this
 
@@ -42,6 +42,7 @@ async def read(
     thread_ts: str | None,
     cursor: str,
     within: float,
+    clock: SlackClock | None = None,
 ) -> Page | Blind | Later | Held | Gone | Unknown:
     """Ask for one page of the channel, newest first, or of a thread, oldest first. It needs scope and membership.
 
@@ -62,7 +63,7 @@ async def read(
     # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp sends a GET again, unasked, when its
     # connection breaks.
     method = "conversations.replies" if thread_ts else "conversations.history"
-    said = await ask(client.api_call(method, data=asked), within)
+    said = await ask(client.api_call(method, data=asked), within, clock)
     if isinstance(said, No):
         return refused(said.word)
     return page_of(said, channel_id) if isinstance(said, dict) else said

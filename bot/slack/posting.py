@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Refused, Sent, Unknown
 from bot.slack import history
-from bot.slack.calls import No, ask
+from bot.slack.calls import No, SlackClock, ask
 
 REFUSED = {
     "invalid_blocks",
@@ -62,10 +62,14 @@ class SlackChannel:
             raise ValueError("alerts need a client with retry_handlers=[]")
         self._client = client
         self._channel_id = channel_id
+        self._clock = SlackClock()
 
     @property
     def id(self) -> str:
         return self._channel_id
+
+    def now(self) -> datetime | None:
+        return self._clock.now()
 
     async def post(
         self,
@@ -115,10 +119,11 @@ class SlackChannel:
             thread_ts=thread_ts,
             cursor=cursor,
             within=within,
+            clock=self._clock,
         )
 
     async def _call(self, method: str, within: float, arguments: dict[str, Any]) -> Outcome:
-        said = await ask(self._client.api_call(method, json=arguments), within)
+        said = await ask(self._client.api_call(method, json=arguments), within, self._clock)
         if isinstance(said, No):
             return refused(said.word)
         if not isinstance(said, dict):

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bot.ports import Clock, utc_now
+from bot.store.clock import database_clock
 from bot.store.engine import make_engine, migrate
 from bot.store.errors import FaultKind, StoreError, StoreFault, classify
 from bot.store.tables import meta
@@ -41,7 +43,13 @@ class Tx:
     connection: AsyncConnection
     appid: str
     unreadable: dict[str, Unreadable] = field(default_factory=dict)  # by ID of the row, what reads left out
+    clock: Clock = utc_now  # the store's
     written: set[str] = field(default_factory=set)  # "insert", "update": what changed rows so far
+
+    @property
+    def now(self) -> datetime:
+        """The present moment by the store's clock, which is one for all processes on PostgreSQL."""
+        return self.clock()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -61,33 +69,39 @@ class Tx:
 class Store:
     """One database, and one Official Account in it."""
 
-    def __init__(self, engine: AsyncEngine, appid: str, seconds: float = TRANSACTION_SECONDS) -> None:
-        """`seconds` is the longest that one transaction may take on PostgreSQL."""
+    def __init__(
+        self, engine: AsyncEngine, appid: str, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
+    ) -> None:
+        """`clock`: None is the database's own on PostgreSQL, and this machine's on SQLite.
+
+        `seconds` is the longest that one transaction may take on PostgreSQL.
+        """
         self._engine = engine
         self._appid = appid
+        self._clock = clock
         self._seconds = seconds
         self.migrated = False
         self.fault: StoreFault | None = None  # of the last failed transaction, until one has written since
 
     @classmethod
-    def at(cls, url: str, appid: str, *, seconds: float = TRANSACTION_SECONDS) -> Store:
-        """Make a store at a `DATABASE_URL`. Connects to nothing yet.
+    def at(cls, url: str, appid: str, *, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS) -> Store:
+        """Make a store at a `DATABASE_URL`. Connects to nothing yet. For `clock` see `Store`.
 
         Raises:
             sqlalchemy.exc.ArgumentError, psycopg.ProgrammingError: the URL makes no sense.
         """
-        return cls(make_engine(url), appid, seconds)
+        return cls(make_engine(url), appid, clock, seconds)
 
     @property
     def kind(self) -> str:
         return "SQLite" if self._engine.dialect.name == "sqlite" else "PostgreSQL"
 
-    async def open(self, now: datetime) -> None:
+    async def open(self) -> None:
         """Bring the schema up to date and make sure of the account's row. Safe to repeat, and to race."""
         await migrate(self._engine)
         async with self.begin() as tx:
             if not (await tx.run(sa.select(meta.c.appid).where(meta.c.appid == self._appid))).first():
-                await tx.run(_insert_meta(self._engine, self._appid, now))
+                await tx.run(_insert_meta(self._engine, self._appid, tx.now))
         self.migrated = True
 
     @asynccontextmanager
@@ -95,7 +109,8 @@ class Store:
         """Open a transaction: committed at the end of the block, rolled back by an exception."""
         try:
             async with transaction(self._engine, self._seconds) as connection:
-                tx = Tx(connection, self._appid)
+                clock = self._clock or database_clock(connection.sync_connection)
+                tx = Tx(connection, self._appid, clock=clock)
                 yield tx
         except StoreError as exc:
             # What comes back may be another database, or an empty one: look at its tables first.

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from bot.outbox import Dead, Status
 from bot.store import Tx
+from bot.store.looking import CLOCK_WRONG
 from bot.store.tables import message
 
 LOST_RECENTLY = timedelta(days=1)
@@ -28,6 +29,7 @@ class Waiting:
     failed: int = 0  # could not be rendered, or changed in the database
     stale: int = 0  # messages in the channel that cannot be kept true
     lost_since: datetime | None = None
+    held_unconfirmed: int = 0  # outcome unknown, and not repeated while the server's clock is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,11 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
     mine = message.c.appid == tx.appid
     unsent = sa.and_(mine, message.c.status.in_(UNSENT))
     found = await tx.run(
-        sa.select(sa.func.count().label("number"), sa.func.min(message.c.created_at).label("oldest")).where(unsent)
+        sa.select(
+            sa.func.count().label("number"),
+            sa.func.min(message.c.created_at).label("oldest"),
+            sa.func.count(sa.case((message.c.error == CLOCK_WRONG, 1))).label("held"),
+        ).where(unsent)
     )
     queued = found.one()
     lost = await tx.run(
@@ -72,6 +78,7 @@ async def waiting(tx: Tx, now: datetime) -> Waiting:
         failed=numbers.get(Dead.FAILED, 0),
         stale=int(stale.scalar_one()),
         lost_since=min((row.oldest for row in by_reason.values()), default=None),
+        held_unconfirmed=queued.held,
     )
 
 

@@ -15,6 +15,8 @@ from bot.store.tables import message
 REPEAT_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
 LOOKS = 2  # that find nothing, before a message is sent again
+HOLD_UNCONFIRMED = timedelta(hours=1)
+CLOCK_WRONG = "unconfirmed while a clock is wrong"
 
 
 async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> Row | None:
@@ -51,10 +53,18 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     return await taken(tx, found.id, take)
 
 
-async def absent(tx: Tx, row: Row, now: datetime, lease: timedelta) -> bool:
-    """It was not there. Once more, half a lease after the posting one ran out; then it is sent again."""
+async def absent(tx: Tx, row: Row, now: datetime, lease: timedelta, *, clock_wrong: bool = False) -> bool:
+    """Record a lookup that found nothing. The second is half a lease after the posting lease ran out.
+
+    After it the message is sent again. While the server's clock is known to be wrong, a search may miss a message:
+    then lookups go on for an hour from the attempt, and what is sent after it is marked as a possible repeat.
+    """
     if row.looks + 1 >= LOOKS:
-        return await later(tx, row, now, "not found", looks=0)
+        if not clock_wrong:
+            return await later(tx, row, now, "not found", looks=0)
+        if now - (row.started_at or now) >= HOLD_UNCONFIRMED:
+            return await repeat(tx, row, now)
+        return await finish(tx, row, look_at=now + REPEAT_WAIT, lease_until=now, error=CLOCK_WRONG)
     second = (row.lookable_from or now) + lease / 2
     return await finish(tx, row, looks=row.looks + 1, look_at=second, lease_until=now)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from bot.store.clock import note_reading
 from bot.store.errors import ReadOnlyError, UnsuitableError, discard_broken
 from bot.store.transactions import CONNECT_SECONDS
 
@@ -21,7 +22,7 @@ ENCODINGS = (b"UTF8", b"SQL_ASCII")  # SQL_ASCII stores any bytes; what the bot 
 BEGIN = (
     "SELECT set_config('TimeZone', 'UTC', true), "
     f"set_config('statement_timeout', '{HANG_SECONDS}s', true), "
-    "current_setting('transaction_read_only')"
+    "current_setting('transaction_read_only') AS read_only, clock_timestamp() AS moment"
 )
 
 
@@ -59,8 +60,9 @@ def prepare(engine: AsyncEngine, *, read_only: bool) -> None:
     """Set up each connection and transaction of an engine. `read_only` accepts a server without writes."""
 
     def begin(connection: sa.Connection) -> None:
-        is_read_only = connection.exec_driver_sql(BEGIN).scalars(2).one() == "on"
-        if is_read_only and not read_only:
+        began = connection.exec_driver_sql(BEGIN).one()
+        note_reading(connection, began.moment)
+        if began.read_only == "on" and not read_only:
             connection.invalidate()  # a new connection may reach the primary
             raise ReadOnlyError("the server accepts no writes: it is a replica, or set to read only")
 

@@ -26,15 +26,13 @@ class ProcessInfo:
     settings: Mapping[str, str] = field(default_factory=dict)  # by variable, a digest of what must agree
 
 
-async def show(tx: Tx, info: ProcessInfo, now: datetime) -> None:
-    """Record that a process is there."""
-    mine = process.c.id == info.id
-    seen = {"seen_at": now, "receives_commands": info.receives_commands}
+async def show(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
+    """Record that a process is there, and what its own clock shows."""
+    mine, now = process.c.id == info.id, tx.now
+    seen = {"seen_at": now, "clock_at": clock, "receives_commands": info.receives_commands}
     if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
         values = {name: getattr(info, name) for name in ProcessInfo.__slots__}
-        await tx.run(
-            sa.insert(process).values(**values | {"settings": dict(info.settings)}, appid=tx.appid, seen_at=now)
-        )
+        await tx.run(sa.insert(process).values(**values | {"settings": dict(info.settings)} | seen, appid=tx.appid))
         await tx.run(sa.delete(process).where(process.c.seen_at < now - FORGOTTEN))
 
 
@@ -44,10 +42,21 @@ async def leave(tx: Tx, process_id: str) -> None:
 
 async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
     """Return the processes of this account that are there."""
-    there = sa.and_(process.c.appid == tx.appid, process.c.seen_at > now - THERE, process.c.seen_at < now + THERE)
     return [
         ProcessInfo(
             row["id"], row["role"], row["started_at"], row["receives_commands"], dict(row["settings"] or {})
         )
-        for row in (await tx.run(sa.select(process).where(there))).mappings()
+        for row in (await tx.run(sa.select(process).where(_there(tx, now)))).mappings()
     ]
+
+
+async def skew(tx: Tx) -> timedelta:
+    """Return the largest difference between the clocks of the store and of the processes that are there."""
+    shown = await tx.run(sa.select(process.c.clock_at, process.c.seen_at).where(_there(tx, tx.now)))
+    ahead = [timedelta(0), *(row.clock_at - row.seen_at for row in shown if row.clock_at)]
+    most: timedelta = max(ahead) - min(ahead)
+    return most
+
+
+def _there(tx: Tx, now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(process.c.appid == tx.appid, process.c.seen_at > now - THERE, process.c.seen_at < now + THERE)

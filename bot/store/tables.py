@@ -153,7 +153,8 @@ process = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     _column("appid", sa.Text),
-    _column("seen_at", Moment),
+    _column("seen_at", Moment),  # by the store's clock
+    sa.Column("clock_at", Moment),  # the same moment by the clock of the process
     _column("role", sa.Text, default="", server_default=""),
     sa.Column("started_at", Moment),
     _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),

@@ -10,7 +10,7 @@ from enum import Enum
 from bot.blocks.text import masked
 from bot.ledger import Ledger
 from bot.logs import Line, why
-from bot.ports import Accounts, Clock, Count, Held, Past, uncounted
+from bot.ports import Accounts, Count, Held, Past, uncounted
 from bot.recovery import Recovery
 from bot.store import Store, memory, rows, slack_state
 from bot.store.memory import Poll
@@ -49,7 +49,6 @@ class Watcher:
         ledger: Ledger,
         recovery: Recovery,
         poll: timedelta,
-        clock: Clock,
         jitter: Callable[[], float] = lambda: 1.0,
         count: Count = uncounted,
     ) -> None:
@@ -59,18 +58,16 @@ class Watcher:
         self._store = store
         self._recovery = recovery
         self._poll = poll
-        self._clock = clock
         self._jitter = jitter
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
-        self._evaluation = Evaluation(ledger, poll, clock)
+        self._evaluation = Evaluation(ledger, poll)
 
     async def make_due(self) -> None:
         """Let the next tick poll, whenever the last poll was: somebody asks for a look now."""
-        now = self._clock()
-        await self._store.open(now)
+        await self._store.open()
         async with self._store.begin() as tx:
-            await memory.hasten_poll(tx, now, always=True)
+            await memory.hasten_poll(tx, tx.now, always=True)
 
     async def tick(self) -> Tick:
         """Poll if it is time and nobody else does; let the clock speak in any case.
@@ -78,12 +75,12 @@ class Watcher:
         Raises:
             bot.store.StoreError: the store cannot be reached; nothing was lost, the next tick looks again.
         """
-        now = self._clock()
         if not self._store.migrated:
-            await self._store.open(now)
+            await self._store.open()
         async with self._store.begin() as tx:
-            poll = await memory.claim_poll(tx, now, now + self._poll * self._jitter())
-        look = await self._read(now, first=poll is Poll.FIRST) if poll is not Poll.NOT_MINE else Tick.NOTHING_DUE
+            began = tx.now
+            poll = await memory.claim_poll(tx, began, began + self._poll * self._jitter())
+        look = await self._read(began, first=poll is Poll.FIRST) if poll is not Poll.NOT_MINE else Tick.NOTHING_DUE
         if look in (Tick.NOTHING_DUE, Tick.FAILED):
             await self._timers(ask=look is Tick.NOTHING_DUE)
         return look
@@ -117,21 +114,22 @@ class Watcher:
 
     async def _wait_for_slack(self) -> None:
         """Record why the history cannot be read, and plan the next attempt: nothing is told before it is known."""
-        obstacle, now = self._recovery.obstacle, self._clock()
+        obstacle = self._recovery.obstacle
         error = obstacle.error if obstacle else None
         log.info(Line("the first look waits for Slack, to know what the channel has been told", error=error))
         async with self._store.begin() as tx:
+            now = tx.now
             if isinstance(obstacle, Held):
                 await slack_state.record_refusal(tx, obstacle.error, now, reading=True)
             elif obstacle:
                 await slack_state.record_silence(tx, obstacle.error, now, reading=True)
-            soon = now + min(self._poll, REFUSED_WAIT if isinstance(obstacle, Held) else TIMER_PASS)
-            await memory.poll_at(tx, max(soon, self._recovery.rest_until or soon))
+            wait = min(self._poll, REFUSED_WAIT if isinstance(obstacle, Held) else TIMER_PASS)
+            await memory.poll_at(tx, now + max(wait, self._recovery.rest))
 
     async def _timers(self, *, ask: bool) -> None:
         """Tell the leads and deadlines that have passed, after a look at WeChat if the last one is old."""
-        now = self._clock()
         async with self._store.begin() as tx:
+            now = tx.now
             due = await rows.due(tx, now)
             last_read_at = (await memory.recall(tx)).last_read_at
         if not due:

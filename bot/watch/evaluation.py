@@ -16,7 +16,7 @@ from bot.ledger import Ledger
 from bot.logs import Line, fault_words
 from bot.outages import Incident
 from bot.outbox import LAST, Draft, FirstLook, Shape
-from bot.ports import Clock, Past
+from bot.ports import Past
 from bot.recovery import remember
 from bot.store import Tx, memory, rows, views
 from bot.store.isolation import isolated
@@ -29,10 +29,9 @@ log = logging.getLogger(__name__)
 class Evaluation:
     """Feeds reads, failures and the clock to the rules. The caller opens the transaction."""
 
-    def __init__(self, ledger: Ledger, poll: timedelta, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, poll: timedelta) -> None:
         self._ledger = ledger
         self._poll = poll
-        self._clock = clock
 
     async def take(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[Past] = ()) -> None:
         """Take a good read in: states, events and messages.
@@ -41,7 +40,7 @@ class Evaluation:
             past: what the bot itself has told the channel, if the store does not know.
         """
         known = await memory.recall(tx, lock=True)
-        now = self._clock()
+        now = tx.now
         if known.last_read_at and began <= known.last_read_at <= now:
             return  # another process has taken in a newer one
         await self._note_health(tx, known, listed, began, now)
@@ -58,7 +57,7 @@ class Evaluation:
     async def take_failure(self, tx: Tx, error: KfError) -> None:
         """Note a failed read; it says nothing about accounts."""
         known = await memory.recall(tx, lock=True)
-        now = self._clock()
+        now = tx.now
         after = outages.after_failure(known.health, error, now, appid=self._ledger.appid)
         await memory.note_health(tx, known.health, after)
         wait = outages.wait_after_failure(error, after.failed_reads, self._poll, now)
@@ -67,7 +66,7 @@ class Evaluation:
 
     async def by_the_clock(self, tx: Tx, known: Memory, *, confirmed_at: datetime | None = None) -> None:
         """Write down the leads and deadlines that have passed."""
-        now = self._clock()
+        now = tx.now
         due = await rows.due(tx, now)
 
         async def write(seats: Collection[str]) -> Sequence[Change]:
