@@ -52,10 +52,10 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The channel or the token is refused: every message would be. A person must act."""
+    """The channel, the token or the whole workspace is refused: every message would be. A person must act."""
 
     error: str
-    of: Literal["channel", "token"] | None = None  # what is refused; None when nobody here knows the word
+    of: Literal["channel", "token", "workspace"] = "channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,18 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """An edit found nothing to edit: a person deleted the message, or it is too old."""
+class Unlisted:
+    """Refused with an unknown error code: this message is at fault, or every message would be refused."""
 
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """There is nothing to edit or to answer: a person deleted the message, it is too old, its thread is closed."""
+
+    error: str
+    of: Literal["message", "thread"] = "message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Unknown:
     error: str
 
 
-Outcome = Sent | Later | Held | Refused | Gone | Unknown
+Outcome = Sent | Later | Held | Refused | Unlisted | Gone | Unknown
 
 
 @dataclass(frozen=True, slots=True)

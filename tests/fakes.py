@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.demo import blockkit
-from bot.ports import Blind, Clock, Gone, Held, Later, Message, Outcome, Page, Past, Sent, Unknown
+from bot.ports import Blind, Clock, Gone, Held, Later, Message, Outcome, Page, Past, Sent, Unknown, Unlisted
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
 
@@ -84,7 +84,7 @@ class FakeChannel:
         ts = f"{self.clock().timestamp() + self.attempts / 1_000_000:.6f}"
         outcome = self.outcomes.pop(0) if self.outcomes else Sent("C0ALERTS", ts)
         if self.refuses and self.refuses in message.text:
-            outcome = Held("a_word_of_tomorrow")
+            outcome = Unlisted("a_word_of_tomorrow")
         if isinstance(outcome, Sent) or outcome is LOST:
             self.posted.append(Posted(message, metadata, thread_ts, broadcast, ts))
         return outcome

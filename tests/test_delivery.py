@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ports import Gone, Held, Later, Refused, Unknown
+from bot.ports import Gone, Held, Later, Refused, Unknown, Unlisted
 from bot.store import Store, figures, memory, queue, views
 from bot.store.tables import message, meta
 from tests.accounts import account, bound, invited
@@ -204,14 +204,51 @@ async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_min
         assert (await memory.recall(tx)).held == "not_in_channel"
 
 
-async def test_a_message_that_is_to_blame_for_a_hold_does_not_block_the_others(bot):
+async def test_message_refused_with_an_unknown_code_lets_the_others_go_first_and_follows_as_text(bot):
     bot.wechat.listed = (rejected("bo"), rejected("chen"))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.fails(Held("some_word_about_this_message"))
+    await bot.fails(Unlisted("a_word_of_tomorrow"))
+    for _ in range(2):
+        bot.clock.forward(seconds=1)
+        await bot.delivery.run()
+    assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Chen", "Rejected: Bo"]
+    assert [bool(posted.message.blocks) for posted in bot.slack.posted] == [True, False]
+
+
+async def test_unknown_code_blocks_the_queue_when_nothing_gets_through(bot):
+    bot.slack.outcomes = [Unlisted("a_word_of_tomorrow")] * 3
+    await bot.reads(rejected("bo"), rejected("chen"))
+    assert bot.slack.attempts == 3  # each with blocks, the first of them as text
+    async with bot.store.begin() as tx:
+        assert (await memory.recall(tx)).held == "a_word_of_tomorrow"
     bot.clock.forward(minutes=5)
-    await bot.delivery.run()
-    assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Chen"]
+    await bot.tells()
+    assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Chen"]
+
+
+async def test_message_that_is_always_refused_with_an_unknown_code_never_delays_later_ones(bot):
+    await bot.reads(invited("bo"), invited("chen"))
+    bot.slack.refuses = "Bo ("
+    listed = [rejected("bo"), rejected("chen")]
+    await bot.reads(*listed)
+    for name in ("dee", "fan", "gao"):
+        listed.append(rejected(name))
+        await bot.reads(*listed)
+        assert bot.slack.texts[-1].startswith(f"Rejected: {name.capitalize()} (")
+
+
+async def test_edit_refused_with_an_unknown_code_lets_the_other_edits_go_on(bot):
+    await bot.reads(rejected("bo"), rejected("chen"))
+    bot.wechat.listed = (bound("bo"), bound("chen"))
+    bot.clock.forward(seconds=331)
+    await bot.watcher.tick()
+    bot.slack.outcomes = [Unlisted("a_word_of_tomorrow")] * 2
+    await bot.delivery.edits.due()
+    assert len(bot.slack.edited) == 1
+    bot.clock.forward(minutes=5)
+    await bot.delivery.edits.due()
+    assert len(bot.slack.edited) == 2
 
 
 async def test_after_a_hold_what_is_still_true_follows(bot):
@@ -486,7 +523,7 @@ async def test_a_closed_thread_sends_what_is_urgent_to_the_channel_and_blocks_no
     await bot.reads(soon, invited("chen"))
     await bot.reads(soon, invited("chen"), after=2 * HOUR)
     late = invited("bo", expires_in=25 * HOUR, status="rejected")
-    bot.slack.outcomes = [Held("restricted_action_thread_locked")]
+    bot.slack.outcomes = [Gone("restricted_action_thread_locked", of="thread")]
     await bot.reads(late, rejected("chen"))
     assert [posted.thread_ts for posted in bot.slack.posted] == [None] * 3
 

@@ -149,7 +149,8 @@ class Nights(RuleBasedStateMachine):
             self._look(self.bots[0])
         self.nothing_stands_there_twice()
         for state, word in (("rejected", "ejected"), ("expired", "xpired")):
-            told = "".join(text for text in self.slack.texts if word in text)
+            posted = [one.message for one in self.slack.posted if word in one.message.text]
+            told = "".join(f"{message.text}{message.blocks}" for message in posted)  # a small digest has rows
             assert [seat for seat in self._seats_in(state) if seat.capitalize() not in told] == []
         self._check_new_invitations()
         roots = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]

@@ -204,7 +204,7 @@ async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
             )
         ),
         *(
-            (error(word), Held(word))
+            (error(word), Held(word, of="token"))
             for word in ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
         ),
         (error("thread_not_found"), Gone("thread_not_found")),
@@ -235,7 +235,7 @@ async def test_a_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slac
 
 async def test_a_token_that_slack_refuses_holds(slack):
     async with channel_at(slack.api_url, "xoxb-other") as channel:
-        assert await look(channel) == Held("invalid_auth")
+        assert await look(channel) == Held("invalid_auth", of="token")
     assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
 
 

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
-from bot.ports import Gone, Held, Later, Message, Refused, Sent, Unknown
+from bot.ports import Gone, Held, Later, Message, Refused, Sent, Unknown, Unlisted
 from bot.slack.calls import quiet_client, refusal_of
 from bot.slack.posting import SlackChannel
 
@@ -87,10 +87,18 @@ async def test_an_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_wh
         (error("fatal_error"), Unknown("fatal_error")),
         (error("invalid_blocks"), Refused("invalid_blocks")),
         (error("metadata_too_large"), Refused("metadata_too_large")),
-        (error("message_limit_exceeded"), Later(60.0, "message_limit_exceeded")),
+        (error("invalid_arguments"), Refused("invalid_arguments")),
+        (error("too_many_attachments"), Refused("too_many_attachments")),
+        (error("msg_too_long"), Refused("msg_too_long")),
+        (error("accesslimited"), Held("accesslimited", of="token")),
+        (error("restricted_action_read_only_channel"), Held("restricted_action_read_only_channel")),
+        (error("restricted_action_thread_locked"), Gone("restricted_action_thread_locked", of="thread")),
+        (error("external_channel_migrating"), Later(60.0, "external_channel_migrating")),
+        (error("invalid_charset"), Unlisted("invalid_charset")),
+        (error("message_limit_exceeded"), Held("message_limit_exceeded", of="workspace")),
         (error("invalid_auth"), Held("invalid_auth", of="token")),
         (error("is_archived"), Held("is_archived", of="channel")),
-        (error("some_newer_word"), Held("some_newer_word")),
+        (error("some_newer_word"), Unlisted("some_newer_word")),
     ],
 )
 async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(slack, channel, fault, expected):

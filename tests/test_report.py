@@ -166,6 +166,8 @@ def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first
             "the workspace or the channel does not let the app post",
             "or choose another SLACK_ALERT_CHANNEL and restart.",
         ),
+        ("message_limit_exceeded", "the workspace has sent more messages than its plan allows", "usage limits"),
+        ("accesslimited", "the workspace or the app takes calls from listed addresses only", "ask an admin"),
         ("odd<!here>", "odd＜!here＞", "see the log"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from bot.episodes import AlertPolicy
 from bot.outbox import Shape
-from bot.ports import Blind, Held, Later, Outcome, Refused, Unknown
+from bot.ports import Blind, Later, Outcome, Refused, Unknown, Unlisted
 from bot.store import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot
@@ -35,7 +35,7 @@ class Storm(Bot):
     async def breaks(self, outcome: Outcome, names: Sequence[str] = SEVEN) -> None:
         """Let the first reminder of all of them come due, with this outcome of its post."""
         await self.reads(*map(day, names), after=timedelta(0))
-        self.slack.outcomes = [outcome]
+        self.slack.outcomes = [outcome] * (2 if isinstance(outcome, Unlisted) else 1)  # as text, too
         await self.reads(*map(day, names), after=HOUR + MINUTE)
 
     async def lets_all_out(self) -> None:
@@ -126,7 +126,7 @@ class LateHour(Storm):
 
     async def breaks(self, outcome: Outcome) -> None:
         await self.reads(*late(), after=timedelta(0))
-        self.slack.outcomes = [outcome]
+        self.slack.outcomes = [outcome] * (2 if isinstance(outcome, Unlisted) else 1)  # as text, too
         await self.sees(*late(), after=59 * MINUTE)
         await self.sees(*late(), after=20 * SECOND)  # an hour is left for the one
 
@@ -179,7 +179,7 @@ async def test_what_was_left_to_a_digest_is_left_to_the_one_that_takes_that_up(s
     leads = (HOUR + 2 * MINUTE, HOUR + MINUTE, HOUR)
     bot = Storm(store, clock, policy=AlertPolicy(leads=leads), mention=CARE)
     await bot.reads(*late(), after=timedelta(0))
-    bot.slack.outcomes = [Held("a_word_of_tomorrow")]
+    bot.slack.outcomes = [Unlisted("a_word_of_tomorrow")] * 2
     await bot.sees(*late(), after=57.5 * MINUTE)  # of the one, which goes behind everything else
     await bot.sees(*late(), after=1.6 * MINUTE)  # of all seven
     await bot.sees(*late("rejected"), after=5 * SECOND)  # of the six, before everything else
@@ -227,12 +227,18 @@ async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(ho
     ("count", "says"),
     [
         (7, ["7 invitations changed at once: 7 rejected"]),
-        (6, ["6 invitations changed at once: 6 rejected", "7 invitations changed at once: 6 rejected, 1 expiring"]),
+        (
+            6,
+            [
+                "6 invitations changed at once: 6 rejected",
+                f"{CARE} 7 invitations changed at once: 6 rejected, 1 expiring",  # as text
+            ],
+        ),
     ],
     ids=["all", "all but one"],
 )
 async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm, count, says):
-    await storm.breaks(Held("a_word_of_tomorrow"))
+    await storm.breaks(Unlisted("a_word_of_tomorrow"))
     await storm.sees(*declined(count), after=10 * SECOND)
     await storm.lets_all_out()
     assert storm.roots == says
@@ -240,7 +246,7 @@ async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm, count, 
 
 async def test_nothing_is_left_to_a_digest_that_slack_refused(hour):
     hour.slack.refuses = "7 invitations"
-    await hour.breaks(Held("a_word_of_tomorrow"))
+    await hour.breaks(Unlisted("a_word_of_tomorrow"))
     await hour.lets_all_out()
     assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
 

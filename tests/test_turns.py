@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Unknown
+from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Unknown, Unlisted
 from bot.recovery import Recovery
 from bot.store import Store
 from tests.accounts import bound, invited
@@ -51,7 +51,7 @@ async def pass_by(bot: Bot, span: timedelta, step: timedelta = timedelta(seconds
 
 
 @pytest.mark.parametrize(
-    "outcome", [Unknown("internal_error"), Held("a_word_of_tomorrow"), Later(1, "ratelimited")]
+    "outcome", [Unknown("internal_error"), Unlisted("a_word_of_tomorrow"), Later(1, "ratelimited")]
 )
 async def test_messages_that_cannot_be_edited_do_not_keep_others_untrue(store, clock, outcome):
     bot, (first, second, third) = await three_told(store, clock)

@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from bot.blocks.health import MAY_BE_OLD, title_of
 from bot.blocks.text import ACCOUNT, ERRMSG, listed, many, mrkdwn, some
 from bot.blocks.times import exact_span, lead_name
 from bot.blocks.troubles import Trouble, clock
 from bot.health import Problem, ProblemKind
+from bot.slack import error_codes
 
-
-class _Hold(NamedTuple):
-    """Why Slack refuses the channel or the token, and what mends it."""
-
-    because: str
-    next: str
-
-
-_INVITE = "type */invite @wechat-kf* there. What is still true then follows."
-_RESTRICTED = _Hold(
-    "the workspace or the channel does not let the app post",
-    "allow it in the channel's posting permissions, or choose another SLACK_ALERT_CHANNEL and restart.",
-)
-_TOKEN = _Hold("the bot token is not valid", "put the present token into SLACK_BOT_TOKEN and restart.")
-_HOLDS = {
-    "not_in_channel": _Hold("the app is not a member", _INVITE),
-    "channel_not_found": _Hold("it is private and the app is not a member, or it does not exist", _INVITE),
-    "is_archived": _Hold("it is archived", "unarchive it, or choose another SLACK_ALERT_CHANNEL and restart."),
-    "missing_scope": _Hold("the app lacks a permission", "install the app again from its manifest."),
-    "invalid_auth": _TOKEN,
-    "not_authed": _TOKEN,
-    "account_inactive": _TOKEN,
-    "token_expired": _TOKEN,
-    "token_revoked": _TOKEN,
-}
 SHOWN = 10  # accounts by name
 _NOT_WATCHED = "New rejections and bindings go unseen"
 _SEE_LOG = "see the log for the reason."
@@ -114,7 +89,7 @@ def explain(problem: Problem, channel: str | None = None) -> Trouble:
 
 def because(error: str) -> str:
     """Return why Slack refuses, after its error code: `the app is not a member`."""
-    return _hold(error).because
+    return _hold(error)[0]
 
 
 def _incident(problem: Problem) -> Trouble:
@@ -144,19 +119,19 @@ def _poll_overdue(problem: Problem, _: str | None) -> Trouble:
 
 
 def _slack_blocked(problem: Problem, channel: str | None) -> Trouble:
-    hold = _hold(problem.error)
+    reason, step = _hold(problem.error)
     if problem.reading and not problem.count:
         return Trouble(
             "Alerts wait for Slack",
-            f"Slack refuses the bot: {hold.because}. It cannot read what it has posted before, so nothing is "
+            f"Slack refuses the bot: {reason}. It cannot read what it has posted before, so nothing is "
             "watched yet.",
-            hold.next,
+            step,
         )
     where = f" in <#{channel}>" if channel else ""
     return Trouble(
         f"{many(problem.count, 'alert')} could not be posted",
-        f"Slack refuses them{where}: {hold.because}.",
-        hold.next,
+        f"Slack refuses them{where}: {reason}.",
+        step,
     )
 
 
@@ -286,10 +261,12 @@ def lost_words(refused: int, unconfirmed: int, failed: int) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
-def _hold(error: str) -> _Hold:
-    if error.startswith("restricted_action"):  # and `restricted_action_read_only_channel` and others
-        return _RESTRICTED
-    return _HOLDS.get(error) or _Hold(mrkdwn(error, ACCOUNT), _SEE_LOG)
+def _hold(error: str) -> tuple[str, str]:
+    """Return why Slack refuses the bot, and the next step, in mrkdwn."""
+    code = error_codes.lookup(error)
+    if not code.because:
+        return mrkdwn(error, ACCOUNT), _SEE_LOG
+    return code.because, code.remedy.replace(error_codes.INVITE, f"*{error_codes.INVITE}*")
 
 
 def plain_words(problem: Problem) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
 from bot.logs import Line, fault_words
-from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
+from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown, Unlisted
 from bot.store import memory, views
 from bot.store.isolation import is_row_fault
 from bot.store.queue import Row
@@ -84,7 +84,7 @@ class Edits:
             if not await views.claim(tx, row, now, tx.now + EDIT_GAP):
                 return True
         outcome = await self._update(row, message)
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Refused | Unlisted):
             outcome = await self._update(row, Message(message.text))
         if isinstance(outcome, Held) and outcome.of == "channel" and row.channel_id != self._means.channel.id:
             outcome = Gone(outcome.error)  # it stands where alerts no longer go
@@ -95,7 +95,7 @@ class Edits:
         if not isinstance(outcome, Later | Unknown):  # what is not known is repeated, which is safe
             async with self._means.store.begin() as tx:
                 await views.note(tx, row, **_noted(outcome, applied, tx.now))
-        return isinstance(outcome, Sent | Refused | Gone)
+        return isinstance(outcome, Sent | Refused | Unlisted | Gone)
 
     async def _settle(self, row: Row) -> None:
         """Render this root no more, unless it has begun to live again just now."""
@@ -118,7 +118,7 @@ def _noted(outcome: Outcome, applied: str, now: datetime) -> Mapping[str, Any]:
             return {"applied_hash": applied}
         case Gone():
             return {"gone": True}
-        case Held():
+        case Held() | Unlisted():
             return {"next_edit_at": now + HOLD}
     return {}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
 from bot.logs import Line, fault_words
 from bot.outbox import LATE, Dead, Shape, Status
-from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown
+from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown, Unlisted
 from bot.store import StoreError, Tx, gathering, merging, queue, slack_state, views
 from bot.store.errors import waiting_for
 from bot.store.isolation import RowFaultError, is_row_fault
@@ -161,6 +162,26 @@ class Posts:
         awake = "deed" in row.facts or (quiet.breakthrough and row.own_rank == 1)
         return None if awake or now - window.begins <= LATE else window.ends
 
+    async def _block(self, tx: Tx, row: Row, error: str, now: datetime, **values: Any) -> None:
+        """Post nothing for some minutes: a person must act."""
+        await queue.rest(tx, now + HOLD)
+        await slack_state.record_refusal(tx, error, now)
+        await queue.later(tx, row, now + HOLD, error, **values)
+
+    async def _suspect(self, tx: Tx, row: Row, error: str, now: datetime) -> None:
+        """Handle an unknown error code: it is about this message, unless no other was sent since it was written.
+
+        The others go first, then this one as text. Only if nothing gets through, the queue is blocked.
+        """
+        demoted = {"rank": row.own_rank + queue.DEMOTED}
+        if not row.text_only:
+            log.warning(Line("unknown error code of Slack, repeated as text", message=row.id, error=error))
+            await queue.later(tx, row, now, error, text_only=True, **demoted)
+        elif await queue.has_sent_since(tx, row.id):
+            await queue.later(tx, row, now + HOLD, error, **demoted)
+        else:
+            await self._block(tx, row, error, now, **demoted)
+
     async def _record(self, tx: Tx, subject: Subject, outcome: Outcome, applied_hash: str) -> None:
         row, now = subject.row, tx.now
         match outcome:
@@ -171,14 +192,10 @@ class Posts:
                 await queue.rest(tx, until)
                 await slack_state.record_silence(tx, error, now)
                 await queue.later(tx, row, until, error)
-            case Held(error) if subject.root and "thread" in error:  # this thread is closed, not the channel
-                await lose_root(tx, subject.row)
-            case Held(error, of):
-                await queue.rest(tx, now + HOLD)
-                await slack_state.record_refusal(tx, error, now)
-                # A word that nobody knows may be this message's fault: the others go first, lest it block them.
-                demoted = {} if of else {"rank": row.own_rank + queue.DEMOTED}
-                await queue.later(tx, row, now + HOLD, error, **demoted)
+            case Held(error):
+                await self._block(tx, row, error, now)
+            case Unlisted(error):
+                await self._suspect(tx, row, error, now)
             case Refused(error) if "metadata" in error and row.events:  # too many marks: it goes without
                 await queue.later(tx, row, now, error, events=[])
             case Refused(error) if row.text_only:
@@ -187,9 +204,11 @@ class Posts:
                     await gathering.give_back(tx, row.id)
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
+            case Gone(of="thread") if subject.root:
+                await lose_root(tx, row)
             case Gone() if subject.root:
                 await views.note(tx, subject.root, gone=True)
-                await lose_root(tx, subject.row)
+                await lose_root(tx, row)
             case Gone(error) | Unknown(error):
                 if isinstance(outcome, Unknown):
                     await slack_state.record_silence(tx, error, now)

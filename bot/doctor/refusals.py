@@ -4,41 +4,24 @@ from __future__ import annotations
 
 from bot.doctor.findings import Finding, unknown, wrong
 from bot.ports import Later, Unknown
-from bot.slack.calls import UNKNOWN, WAIT, No
+from bot.slack import error_codes
+from bot.slack.calls import No
+from bot.slack.error_codes import Reaction
 
-AGAIN = "Install the app to the workspace again (OAuth & Permissions), then set the token that is shown."
-ADMIN = "Ask an admin of the workspace to allow the app."
-COPY = "Copy the token anew from the settings of this app, without blanks, and set it."
-REFUSED = {
-    "not_authed": ("Slack got no token", COPY),
-    "invalid_auth": ("Slack does not know this token, or not from this address", COPY),
-    "not_allowed_token_type": ("it is a token of another kind", COPY),
-    "account_inactive": ("the app was removed from the workspace", AGAIN),
-    "token_revoked": ("the token was revoked", AGAIN),
-    "token_expired": (
-        "the token has expired: the app rotates its tokens, which the bot does not support",
-        "Create the app anew from the manifest, which keeps token rotation off: Slack cannot switch it off again.",
-    ),
-    "accesslimited": ("the workspace or the app takes calls from listed addresses only", ADMIN),
-    "access_denied": ("access is denied", ADMIN),
-    "team_access_not_granted": ("the organisation has not granted the app to this workspace", ADMIN),
-    "org_login_required": ("the workspace is being moved to an organisation", "Wait until the move is over."),
-    "two_factor_setup_required": ("two-factor authentication must be set up first", ADMIN),
-    "enterprise_is_restricted": ("the organisation restricts this call", ADMIN),
-    "forbidden_team": ("the workspace may not use Socket Mode", ADMIN),
-}
 TLS = ("ClientConnectorCertificateError", "ClientConnectorSSLError")
 
 
 def of_token(check: str, said: No, variable: str) -> Finding:
     """Slack refuses a token, whatever it is asked."""
-    why, remedy = REFUSED.get(said.word, ("Slack refuses it", "See what Slack's documentation says of this word."))
+    code = error_codes.lookup(said.word)
+    why = code.detail or code.because or "Slack refuses it"
+    remedy = code.fix or "See what Slack's documentation says of this word."
     return wrong(check, f"{variable}: {why} ({said.word})", remedy)
 
 
 def unreached(host: str, said: Later | Unknown) -> Finding:
     """Slack was asked for the first time, and nothing of use came back."""
-    if said.error in WAIT | UNKNOWN:
+    if error_codes.lookup(said.error).posting in (Reaction.WAIT, Reaction.RECONCILE):
         return unanswered("Slack", said)
     if isinstance(said, Unknown) and said.error == "TimeoutError":
         what, remedy = f"{host} does not answer in time", _network(host)
@@ -63,7 +46,7 @@ def unanswered(check: str, said: No | Later | Unknown) -> Finding:
             why, remedy = f"the scope {needed or 'for it'} is missing", "Add it to the app, and install that again."
         case No(word=word):
             why, remedy = f"Slack refuses the question ({word})", ""
-        case Later(seconds=seconds, error=word) if word in WAIT:
+        case Later(seconds=seconds, error=word) if error_codes.lookup(word).posting is Reaction.WAIT:
             why, remedy = f"Slack asks to wait {seconds:.0f} s ({word})", "Run this again then."
         case Later(error=word):
             why, remedy = f"Slack was not reached ({word})", ""

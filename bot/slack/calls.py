@@ -16,14 +16,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.ports import Later, Unknown
+from bot.slack import error_codes
+from bot.slack.error_codes import Reaction
 from wechat_kf.protocol import http_date
 
 NOT_REACHED = 10.0  # seconds until the next try when nothing left this machine
 BUSY = 60.0  # seconds, when Slack says "wait" without saying how long
 LONGEST = 86_400.0  # seconds: a header may say anything, and the wait becomes a moment in the store
-
-WAIT = {"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org"}
-UNKNOWN = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,10 @@ def refusal_of(error: SlackApiError) -> No | Later | Unknown:
     data = getattr(response, "data", None)
     said = data.get("error") if isinstance(data, dict) else None
     word = said if isinstance(said, str) else ""
-    if status == 429 or word in WAIT:
+    reaction = error_codes.lookup(word).posting
+    if reaction is Reaction.WAIT or (status == 429 and reaction is not Reaction.BLOCK):
         return Later(_retry_after(getattr(response, "headers", {})), word or "ratelimited")
-    if not word or status >= 500 or word in UNKNOWN:
+    if not word or status >= 500 or reaction is Reaction.RECONCILE:
         return Unknown(word or f"HTTP {status}")
     needed = data.get("needed") if isinstance(data, dict) else None
     return No(word, needed if isinstance(needed, str) else "")

@@ -11,21 +11,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import marks
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
+from bot.slack import error_codes
 from bot.slack.calls import No, SlackClock, ask
+from bot.slack.error_codes import Affects, Reaction
 
 LIMIT = 200  # messages a page; Slack takes up to 999 and advises against more than this
-
-# The token is refused, and not the history: a post would be refused as well.
-HELD = {
-    "not_authed",
-    "invalid_auth",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "org_login_required",
-    "team_access_not_granted",
-}
-GONE = {"thread_not_found", "message_not_found"}
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TS = re.compile(r"[0-9]{1,11}\.[0-9]{6}")
@@ -70,15 +60,15 @@ async def read(
 
 
 def refused(word: str) -> Blind | Held | Gone:
-    """What a word of Slack's means for whoever reads."""
-    if word in HELD:
-        return Held(word)
-    if word in GONE:
-        return Gone(word)
-    # missing_scope, not_in_channel, channel_not_found, no_permission, access_denied, not_allowed_token_type: all
-    # say that reading is not for us, while posting may well be. So does a word of tomorrow, and invalid_cursor: to
-    # go on without the history costs a repeat at worst, to ask for ever for what never comes would be silence.
-    return Blind(word)
+    """Return what an error code means for a reader of the history.
+
+    Unless the token is refused, posting may work although reading does not. To go on without the history then costs
+    a repeat at worst; waiting for a page that never comes would be silence.
+    """
+    code = error_codes.lookup(word)
+    if code.reading is Reaction.BLOCK:
+        return Held(word, of="token")
+    return Gone(word) if code.affects is Affects.MESSAGE else Blind(word)
 
 
 def page_of(answer: Mapping[str, Any], channel_id: str) -> Page | Unknown:

@@ -4,53 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Refused, Sent, Unknown
-from bot.slack import history
+from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Refused, Sent, Unknown, Unlisted
+from bot.slack import error_codes, history
 from bot.slack.calls import No, SlackClock, ask
+from bot.slack.error_codes import Affects, Reaction
 
-REFUSED = {
-    "invalid_blocks",
-    "invalid_blocks_format",
-    "msg_blocks_too_long",
-    "msg_too_long",
-    "no_text",
-    "invalid_attachments",
-    "markdown_text_conflict",
-}
-GONE = {
-    "message_not_found",
-    "cant_update_message",
-    "edit_window_closed",
-    "thread_not_found",
-    "cannot_reply_to_message",
-}
-CHANNEL = {
-    "not_in_channel",
-    "channel_not_found",
-    "is_archived",
-    "restricted_action",
-    "no_permission",
-    "msg_limit_exceeded",
-}
-TOKEN = {
-    "invalid_auth",
-    "not_authed",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "missing_scope",
-    "not_allowed_token_type",
-    "access_denied",
-    "org_login_required",
-    "ekm_access_denied",
-    "team_access_not_granted",
-    "team_not_found",
-    "enterprise_is_restricted",
-    "two_factor_setup_required",
+_OF: Mapping[Affects, Literal["channel", "token", "workspace"]] = {
+    Affects.CHANNEL: "channel",
+    Affects.TOKEN: "token",
 }
 
 
@@ -134,15 +99,14 @@ class SlackChannel:
         return Sent(channel_id, ts)
 
 
-def refused(word: str) -> Refused | Gone | Held:
-    """What a word of Slack's means for a post or an edit."""
-    if word in REFUSED or word.startswith(("metadata_", "invalid_metadata")):
-        return Refused(word)
-    if word in GONE:
-        return Gone(word)
-    if word in TOKEN:
-        return Held(word, of="token")
-    if word in CHANNEL or word.startswith("restricted_action"):
-        return Held(word, of="channel")
-    # A word that is not listed is a refusal all the same. It is not this message's fault, so the queue waits.
-    return Held(word)
+def refused(word: str) -> Refused | Gone | Held | Unlisted:
+    """Return what an error code means for a post or an edit."""
+    code = error_codes.lookup(word)
+    match code.posting:
+        case Reaction.AS_TEXT:
+            return Refused(word)
+        case Reaction.GO_ON:
+            return Gone(word, of="thread" if code.affects is Affects.THREAD else "message")
+        case Reaction.BLOCK:
+            return Held(word, of=_OF.get(code.affects, "workspace"))
+    return Unlisted(word)

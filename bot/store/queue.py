@@ -271,6 +271,13 @@ async def rest(tx: Tx, until: datetime) -> None:
     await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(next_post_at=until))
 
 
+async def has_sent_since(tx: Tx, message_id: str) -> bool:
+    """Check whether another message was sent after this one was written."""
+    created_at = sa.select(message.c.created_at).where(message.c.id == message_id).scalar_subquery()
+    sent_later = sa.select(message.c.id).where(message.c.appid == tx.appid, message.c.sent_at > created_at)
+    return (await tx.run(sent_later.limit(1))).first() is not None
+
+
 async def finish(tx: Tx, row: Row, **values: Any) -> bool:
     """Record what became of a claimed row. False: somebody else has claimed it since."""
     mine = sa.and_(message.c.id == row.id, message.c.attempt == row.attempt, message.c.status == Status.SENDING)
