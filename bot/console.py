@@ -8,8 +8,10 @@ import sys
 from dataclasses import replace
 
 from bot import hosting
+from bot.blocks.diagnosis import plain_words
 from bot.blocks.reading import Reading
 from bot.blocks.text import many
+from bot.health import may_be_silent
 from bot.parts import Parts, parts_of
 from bot.ports import utc_now
 from bot.settings import Settings
@@ -38,7 +40,7 @@ async def show_list(settings: Settings, *, as_json: bool) -> int:
 
 
 async def check(settings: Settings) -> int:
-    """Look once, tell what there is to tell, and exit. 1 when the read or the store failed."""
+    """Poll once, post what there is, and print a summary. 1 when the poll failed or an alert might not arrive."""
     async with parts_of(settings) as parts:
         if parts.watcher is None or parts.store is None:
             print("ALERTS is off: there is nothing to check.", file=sys.stderr)
@@ -49,6 +51,7 @@ async def check(settings: Settings) -> int:
             await _deliver(parts)
             if look is Tick.GOOD:
                 await parts.beat()
+            problems = [problem for problem in await parts.standing.problems() if may_be_silent((problem,))]
         except StoreError as exc:
             print(f"The store cannot be used ({waiting_for(exc) or exc}): look at DATABASE_URL.", file=sys.stderr)
             return 1
@@ -57,7 +60,9 @@ async def check(settings: Settings) -> int:
     if look is not Tick.GOOD:
         summary.append(f"WeChat: {look.value}")
     print(", ".join([*summary, f"{posted} posted"]))
-    return 1 if look is Tick.FAILED else 0
+    for problem in problems:
+        print(*plain_words(problem), file=sys.stderr)
+    return 1 if problems or look is Tick.FAILED else 0
 
 
 async def _deliver(parts: Parts) -> None:

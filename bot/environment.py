@@ -10,10 +10,10 @@ from pathlib import Path
 BOLT = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET")
 # HTTP clients read these when they are created, each in its own way. `settings.proxies` chooses one for all.
 ALL_PROXY = ("ALL_PROXY", "all_proxy")
-PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy", *ALL_PROXY)
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
 # Python opens this file whenever a TLS context is made, and writes the keys of every connection to it.
 TLS_KEYS = "SSLKEYLOGFILE"
-HIDDEN = (*BOLT, *PROXIES, TLS_KEYS)
+HIDDEN = (*BOLT, *PROXIES)
 
 
 def take() -> dict[str, str]:

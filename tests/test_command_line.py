@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import __version__, dependencies
+from bot import __version__, console, dependencies
 from bot.__main__ import main
 from bot.demo.process import ROOT
+from bot.demo.slack import error
+from bot.settings import Settings
 from tests.running import World, utc_now, world
 from tests.test_process import run
 
@@ -104,16 +106,32 @@ async def test_list_as_json_has_every_account_and_nothing_else_on_standard_outpu
     )
 
 
-async def test_check_prints_a_summary(place):
+async def test_check_prints_a_summary(place, capsys):
+    settings = Settings.from_environ(place.environ)
+
+    async def check() -> tuple[int, str, str]:
+        return await console.check(settings), *capsys.readouterr()
+
     for name in ("dee", "eve", "fay"):
         place.invite(name)
-    assert (await run(place.environ, "check"))[:2] == (0, "4 accounts, 0 need attention, 0 messages posted\n")
-    place.wechat.reject("bo@harbour_tea")
+    assert await check() == (0, "4 accounts, 0 need attention, 0 messages posted\n", "")
     place.wechat.reject("dee@harbour_tea")
-    assert (await run(place.environ, "check"))[:2] == (0, "4 accounts, 2 need attention, 2 messages posted\n")
+    place.wechat.reject("eve@harbour_tea")
+    assert await check() == (0, "4 accounts, 2 need attention, 2 messages posted\n", "")
     place.wechat.enabled = False
-    status, out, _ = await run(place.environ, "check")
-    assert (status, out) == (1, "WeChat: failed, 1 message posted\n")
+    assert (await check())[:2] == (1, "WeChat: failed, 1 message posted\n")
+
+
+async def test_check_fails_and_says_why_while_slack_refuses_alerts(place, capsys):
+    settings = Settings.from_environ(place.environ)
+    assert await console.check(settings) == 0
+    place.wechat.reject("bo@harbour_tea")
+    place.slack.arm("chat.postMessage", error("invalid_auth"))
+    capsys.readouterr()
+    assert await console.check(settings) == 1
+    out, err = capsys.readouterr()
+    assert out == "1 account, 1 needs attention, 0 messages posted\n"
+    assert "SLACK_BOT_TOKEN" in err
 
 
 def test_version_is_printed_without_settings(capsys):
