@@ -269,6 +269,25 @@ async def test_a_poll_that_cannot_be_written_down_is_a_problem_until_one_is(stor
     assert diagnose(await stands.facts()) == ()
 
 
+@pytest.mark.parametrize("off", [timedelta(days=-1), -3 * MINUTE, 3 * MINUTE, timedelta(days=1)])
+async def test_a_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, clock, off):
+    own = VirtualClock(NOW + off)
+    bot, stands = (
+        Bot(store, clock),
+        standing(store, own, ProcessInfo("one", "web", own.now, receives_commands=True)),
+    )
+    await bot.reads()
+    own.now = clock.now + off
+    await stands.register()
+    right = standing(store, clock, ProcessInfo("two", "web", NOW))
+    await right.register()
+    for each in (stands, right):
+        assert [problem.kind for problem in diagnose(await each.facts())] == [ProblemKind.CLOCKS_DIFFER]
+    clock.forward(minutes=16)
+    await right.register()
+    assert ProblemKind.POLL_OVERDUE in {problem.kind for problem in diagnose(await stands.facts())}
+
+
 async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads(*bot.wechat.listed)

@@ -58,7 +58,8 @@ class Standing:
         self._token_expires_at = token_expires_at
         self._process = process
         self._opened = False
-        self._written_at: datetime | None = None
+        self._written_at: datetime | None = None  # by the store's clock
+        self._write_checked_at: datetime | None = None  # by this process's
         self._unreadable: StoreTrouble | None = None
         self._unwritable: StoreTrouble | None = None
         self._none_since: datetime | None = None  # no process receives commands
@@ -81,11 +82,11 @@ class Standing:
         if self.store is None or self._process is None or self._is_opening(self.store):
             return
         try:
-            await in_time(self._show(self.store, self._process), PASS_SECONDS)
+            written_at = await in_time(self._show(self.store, self._process), PASS_SECONDS)
         except (*StoreError, TimeoutError) as exc:
             self._unwritable = self._trouble(_fault_of(exc))
         else:
-            self._written_at, self._unwritable, self._unreadable = self.clock(), None, None
+            self._written_at, self._unwritable, self._unreadable = written_at, None, None
 
     def note_poll(self, error: Exception | None) -> None:
         """Take in how a poll of this process ended: with an error of the store, or with its result written down."""
@@ -102,10 +103,10 @@ class Standing:
         now = self.clock()
         if self._checked and timedelta(0) <= now - self._checked[0] < REPEATED:
             return self._checked[1]
-        if self.store and (self._written_at is None or abs(now - self._written_at) > RECENT):
+        if self.store and (self._write_checked_at is None or abs(now - self._write_checked_at) > RECENT):
             fault = await self.store.check()
             self._unwritable = self._trouble(fault) if fault else None
-            self._written_at = self._written_at if fault else now
+            self._write_checked_at = None if fault else now
         self._checked = now, diagnose(await self.facts())
         return self._checked[1]
 
@@ -173,9 +174,10 @@ class Standing:
         async with store.begin() as tx:
             return next((one for one in await rows.latest(tx, [seat]) if one.seat == seat), None)
 
-    async def _show(self, store: Store, process: ProcessInfo) -> None:
+    async def _show(self, store: Store, process: ProcessInfo) -> datetime:
         async with store.begin() as tx:
             await presence.show(tx, process, self.clock())
+            return tx.now
 
     async def _count(self, store: Store) -> dict[str, int]:
         async with store.begin() as tx:
@@ -261,8 +263,11 @@ class Standing:
 
     def _with_processes(self, known: HealthFacts, processes: Sequence[ProcessInfo]) -> HealthFacts:
         """Return the facts with what follows from the processes that are there."""
-        own = [self._process] if self._process else []
-        running = [one for one in {one.id: one for one in [*processes, *own]}.values() if one.role]
+        shown = {one.id: one for one in processes if one.role}
+        if own := self._process:  # what it is now, since when by the store's clock
+            started = shown[own.id].started_at if own.id in shown else own.started_at
+            shown[own.id] = replace(own, started_at=started)
+        running = list(shown.values())
         count = sum(one.receives_commands for one in running)
         self._none_since = None if count else self._none_since or known.now
         receivers = Receivers(

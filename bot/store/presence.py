@@ -31,8 +31,10 @@ async def show(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
     mine, now = process.c.id == info.id, tx.now
     seen = {"seen_at": now, "clock_at": clock, "receives_commands": info.receives_commands}
     if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
-        values = {name: getattr(info, name) for name in ProcessInfo.__slots__}
-        await tx.run(sa.insert(process).values(**values | {"settings": dict(info.settings)} | seen, appid=tx.appid))
+        # As long ago as its own clock says, in the time of the store.
+        started_at = now - (clock - info.started_at) if info.started_at else None
+        values = {"id": info.id, "role": info.role, "settings": dict(info.settings), "started_at": started_at}
+        await tx.run(sa.insert(process).values(**values | seen, appid=tx.appid))
         await tx.run(sa.delete(process).where(process.c.seen_at < now - FORGOTTEN))
 
 
