@@ -22,14 +22,17 @@ TOLD_EVERY = 20  # kills
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if given.skew and "sqlite" in given.stores:
+        parser.error("--skew needs --stores postgresql: processes on one SQLite file share their machine's clock")
     print(f"seed {given.seed}", flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends it, nothing is left behind
     try:
         with ExitStack() as stack:
             folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
             urls = stack.enter_context(stores.databases(given.stores, folder))
-            results = asyncio.run(_run(urls, folder, given.seed, given.kills))
+            results = asyncio.run(_run(urls, folder, given))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     found = report.table(results)
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if any(result.complaints or result.never for result in results.values()) else 0
 
 
-async def _run(urls: dict[str, str], folder: Path, seed: int, kills: int) -> dict[str, Result]:
+async def _run(urls: dict[str, str], folder: Path, given: argparse.Namespace) -> dict[str, Result]:
     """All stores at once: a bot mostly waits."""
     me = asyncio.current_task()
     if me:
@@ -50,9 +53,9 @@ async def _run(urls: dict[str, str], folder: Path, seed: int, kills: int) -> dic
         running = {}
         for place, (store, url) in enumerate(urls.items()):
             (folder / store).mkdir(parents=True, exist_ok=True)
-            share = kills // len(urls) + (place < kills % len(urls))
-            points = plan(share, random.Random(f"{seed} {store} points"))
-            arena = Arena(url, folder / store, f"{seed} {store}")
+            share = given.kills // len(urls) + (place < given.kills % len(urls))
+            points = plan(share, random.Random(f"{given.seed} {store} points"))
+            arena = Arena(url, folder / store, f"{given.seed} {store}", given.skew)
             running[store] = tasks.create_task(arena.run(points, _progress(store, share)))
     return {store: task.result() for store, task in running.items()}
 
@@ -81,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=random.randrange(10**6), help="decides all that is left to chance"
     )
     parser.add_argument("--stores", type=_stores, default=[*stores.DEFAULT], help=f"{','.join(stores.KINDS)}")
+    parser.add_argument(
+        "--skew",
+        type=float,
+        default=0,
+        metavar="SECONDS",
+        help="the most that the clocks of processes are off; for PostgreSQL, which has a clock for all of them",
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="leave the bots' logs and the diaries there")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there too, as Markdown")
     return parser

@@ -20,7 +20,7 @@ from bench.torture.gate import KIND
 from bench.torture.oracle import Verdict
 from bench.torture.points import FIRST, Needs, Point, Where
 from bench.torture.script import PLENTY
-from bench.torture.victim import KILL_AT
+from bench.torture.victim import KILL_AT, SKEW
 from bench.torture.world import APPID, EDIT_REST, World
 from bot.demo.process import BotProcess, running
 from bot.store import Store
@@ -66,9 +66,11 @@ class Result:
 class Arena:
     """One world, one store, and one bot after another."""
 
-    def __init__(self, store_url: str, folder: Path, seed: str) -> None:
+    def __init__(self, store_url: str, folder: Path, seed: str, skew: float = 0) -> None:
+        """`skew` is the most, in seconds, that the clock of a process is ahead or behind."""
         """`folder` takes the bots' log and the diary."""
         self._rng = random.Random(seed)
+        self._skew = skew
         self._store_url = store_url
         self._log = folder / "bot.log"
         self._world = World(folder / "diary.txt", self._rng)
@@ -137,7 +139,8 @@ class Arena:
     @asynccontextmanager
     async def _bot(self, environ: dict[str, str]) -> AsyncIterator[BotProcess]:
         """A bot that is to be killed before the block ends, and surely is after it."""
-        async with running(environ, module="bench.torture.victim", wait=False, log=self._log) as bot:
+        skew = {SKEW: str(self._rng.uniform(-self._skew, self._skew))}
+        async with running(environ | skew, module="bench.torture.victim", wait=False, log=self._log) as bot:
             try:
                 yield bot
             finally:

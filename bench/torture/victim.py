@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import event
@@ -18,8 +19,10 @@ from sqlalchemy.pool import Pool
 
 from bench.torture.points import Commit
 from bot.__main__ import main
+from bot.ports import utc_now
 
 KILL_AT = "TORTURE_KILL_AT"
+SKEW = "TORTURE_SKEW"  # seconds that the clock of this process is ahead
 SET = re.compile(r"UPDATE (message|meta|episode) SET (.*?)(?: WHERE |$)", re.DOTALL)
 
 
@@ -101,4 +104,5 @@ if __name__ == "__main__":
     if spec := os.environ.pop(KILL_AT, ""):
         place, kind, count = spec.split()
         Bullet(place, kind, int(count)).load()
-    sys.exit(main())
+    skew = timedelta(seconds=float(os.environ.pop(SKEW, "0")))
+    sys.exit(main(clock=lambda: utc_now() + skew))
