@@ -119,7 +119,15 @@ class Process:
         settings, store = self._parts.settings, self._parts.store
         bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
         metrics = self._metrics if store else None
-        server = Server(site(self._ready, bolt, metrics, signing_secret=settings.slack_signing_secret))
+        server = Server(
+            site(
+                self._ready,
+                bolt,
+                metrics,
+                signing_secret=settings.slack_signing_secret,
+                rejections=self._parts.rejections,
+            )
+        )
         await server.listen(settings.host, settings.port)
         return server
 

@@ -33,6 +33,7 @@ from bot.store.presence import ProcessInfo
 from bot.tasks import in_time
 from bot.viewers import Viewers
 from bot.watch import Watcher
+from bot.web import Rejections
 from wechat_kf import KfClient, StableToken
 
 LEAVE_SECONDS = 0.5  # the host waits
@@ -51,6 +52,7 @@ class Parts:
     membership: Membership
     process: ProcessInfo
     standing: Standing
+    rejections: Rejections
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
     acts: Acts | None = None
@@ -101,9 +103,19 @@ async def parts_of(settings: Settings, clock: Clock = utc_now, *, role: str = ""
         process = ProcessInfo(
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
         )
-        standing = Standing(store, settings, lambda: tokens.expires_at, clock, process if role else None)
+        rejections = Rejections(clock)
+        standing = Standing(
+            store,
+            settings,
+            lambda: tokens.expires_at,
+            clock,
+            process if role else None,
+            rejected=lambda: rejections.recent,
+        )
         accounts = KfClient(wechat, tokens, proxied=proxied)
-        parts = Parts(settings, clock, tokens, accounts, session, viewers, membership, process, standing)
+        parts = Parts(
+            settings, clock, tokens, accounts, session, viewers, membership, process, standing, rejections
+        )
         if store:
             _add_alerts(parts, store, SlackChannel(slack, settings.slack_alert_channel))
         if settings.heartbeat_url:

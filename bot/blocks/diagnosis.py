@@ -230,11 +230,19 @@ def _clocks_differ(problem: Problem, _: str | None) -> Trouble:
 
 
 def _rejected(problem: Problem, _: str | None) -> Trouble:
-    return Trouble(
-        f"{many(problem.count, 'request')} rejected",
-        f"They are not as Slack's must be: {mrkdwn(problem.error, ERRMSG)}.",
-        "check SLACK_SIGNING_SECRET, this server's clock, and the Request URL of the Slack app.",
-    )
+    reason = problem.error
+    if reason == "signature":
+        why = "Their signature is not that of SLACK_SIGNING_SECRET, so no command and no button works."
+        step = (
+            "put the present Signing Secret of this app (Basic Information) into SLACK_SIGNING_SECRET and restart."
+        )
+    elif reason.startswith("clock"):
+        why = f"Their time is not this server's: {mrkdwn(reason, ERRMSG)}. No command and no button works."
+        step = "set the clock (NTP)."
+    else:
+        why = f"They came to another address: {mrkdwn(reason, ERRMSG)}."
+        step = "let each Request URL of the Slack app, of */kf* and of Interactivity, end in `/slack/events`."
+    return Trouble(f"{many(problem.count, 'request')} of Slack rejected", why, step)
 
 
 _WORDS: Mapping[ProblemKind, Callable[[Problem, str | None], Trouble]] = {

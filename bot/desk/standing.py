@@ -11,7 +11,7 @@ from bot.blocks.health import past_of
 from bot.blocks.status import PastProblem, Snoozed, Status
 from bot.blocks.timeline import timeline
 from bot.episodes import Episode, State
-from bot.health import HealthFacts, Problem, ProblemKind, Receivers, StoreTrouble, diagnose
+from bot.health import HealthFacts, Problem, ProblemKind, Receivers, RejectedRequests, StoreTrouble, diagnose
 from bot.metrics import Figures
 from bot.outages import Incident
 from bot.ports import Clock
@@ -50,13 +50,18 @@ class Standing:
         token_expires_at: Callable[[], datetime | None],
         clock: Clock,
         process: ProcessInfo | None = None,
+        rejected: Callable[[], RejectedRequests | None] = lambda: None,
     ) -> None:
-        """`process` is the one that this runs in; None: it is none that the others should know of."""
+        """`process` is the one that this runs in; None: it is none that the others should know of.
+
+        `rejected` returns the requests that this process has rejected lately.
+        """
         self.store = store
         self.settings = settings
         self.clock = clock
         self._token_expires_at = token_expires_at
         self._process = process
+        self._rejected = rejected
         self._opened = False
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
@@ -176,7 +181,7 @@ class Standing:
 
     async def _show(self, store: Store, process: ProcessInfo) -> datetime:
         async with store.begin() as tx:
-            await presence.show(tx, process, self.clock())
+            await presence.show(tx, replace(process, rejected=self._rejected()), self.clock())
             return tx.now
 
     async def _count(self, store: Store) -> dict[str, int]:
@@ -223,6 +228,7 @@ class Standing:
             poll=timedelta(seconds=settings.poll_seconds),
             polled_at=self._polled_at,
             receivers=receivers,
+            rejected=self._rejected(),
         )
 
     async def _gather(self, store: Store, known: HealthFacts) -> _Gathered:
@@ -280,6 +286,7 @@ class Standing:
             known,
             started_at=min((one.started_at for one in running if one.started_at), default=None),
             receivers=receivers,
+            rejected=_most(known.rejected, *(one.rejected for one in running)),
             differing_settings=_differing([*(one.settings for one in running), self.settings.shared_digests]),
         )
 
@@ -299,6 +306,11 @@ class Standing:
 def _fault_of(exc: Exception) -> StoreFault:
     """Return the fault of an error of the store, of which some are a time limit of our own."""
     return classify(exc) or StoreFault(FaultKind.UNKNOWN, type(exc).__name__)
+
+
+def _most(*rejected: RejectedRequests | None) -> RejectedRequests | None:
+    """Return what the process with the most rejected requests reports."""
+    return max(filter(None, rejected), key=lambda one: one.count, default=None)
 
 
 def _differing(settings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

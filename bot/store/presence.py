@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
+from bot.health import RejectedRequests
 from bot.store import Tx
 from bot.store.tables import process
 
@@ -24,12 +26,18 @@ class ProcessInfo:
     started_at: datetime | None = None
     receives_commands: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)  # by variable, a digest of what must agree
+    rejected: RejectedRequests | None = None
 
 
 async def show(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
     """Record that a process is there, and what its own clock shows."""
     mine, now = process.c.id == info.id, tx.now
-    seen = {"seen_at": now, "clock_at": clock, "receives_commands": info.receives_commands}
+    seen = {
+        "seen_at": now,
+        "clock_at": clock,
+        "receives_commands": info.receives_commands,
+        "rejected": _stored(info.rejected),
+    }
     if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
         # As long ago as its own clock says, in the time of the store.
         started_at = now - (clock - info.started_at) if info.started_at else None
@@ -46,7 +54,12 @@ async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
     """Return the processes of this account that are there."""
     return [
         ProcessInfo(
-            row["id"], row["role"], row["started_at"], row["receives_commands"], dict(row["settings"] or {})
+            row["id"],
+            row["role"],
+            row["started_at"],
+            row["receives_commands"],
+            dict(row["settings"] or {}),
+            _rejected(row["rejected"]),
         )
         for row in (await tx.run(sa.select(process).where(_there(tx, now)))).mappings()
     ]
@@ -58,6 +71,19 @@ async def skew(tx: Tx) -> timedelta:
     ahead = [timedelta(0), *(row.clock_at - row.seen_at for row in shown if row.clock_at)]
     most: timedelta = max(ahead) - min(ahead)
     return most
+
+
+def _stored(rejected: RejectedRequests | None) -> dict[str, Any] | None:
+    if rejected is None:
+        return None
+    return {"reason": rejected.reason, "count": rejected.count, "since": rejected.since.timestamp()}
+
+
+def _rejected(stored: object) -> RejectedRequests | None:
+    match stored:
+        case {"reason": str(reason), "count": int(count), "since": int(since) | float(since)}:
+            return RejectedRequests(reason, count, datetime.fromtimestamp(since, UTC))
+    return None
 
 
 def _there(tx: Tx, now: datetime) -> sa.ColumnElement[bool]:

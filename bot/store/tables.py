@@ -159,4 +159,5 @@ process = sa.Table(
     sa.Column("started_at", Moment),
     _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),
     sa.Column("settings", sa.JSON(none_as_null=True)),  # by variable, a digest of what must agree between processes
+    sa.Column("rejected", sa.JSON(none_as_null=True)),  # requests that were not accepted as Slack's
 )

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
 
 from bot.metrics import CONTENT_TYPE
-from bot.web.guard import SLACK_PATH, Dispatch, Guard
+from bot.web.guard import SLACK_PATH, Dispatch, Guard, looks_like_slack
+from bot.web.rejections import Rejections
 
-__all__ = ["SLACK_PATH", "CannotListenError", "Readiness", "Server", "site"]
+__all__ = ["SLACK_PATH", "CannotListenError", "Readiness", "Rejections", "Server", "site"]
 
 BACKLOG = 1024  # connections that wait to be accepted: one that finds no room tries again after a whole second
 
@@ -80,16 +82,37 @@ def _is_a_fault_of_ours(record: logging.LogRecord) -> bool:
 
 
 def site(
-    ready: Ready, bolt: Dispatch | None = None, metrics: Exposition | None = None, *, signing_secret: str = ""
+    ready: Ready,
+    bolt: Dispatch | None = None,
+    metrics: Exposition | None = None,
+    *,
+    signing_secret: str = "",
+    rejections: Rejections | None = None,
 ) -> web.Application:
     """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
-    app = web.Application()
+    rejections = rejections or Rejections()
+    app = web.Application(middlewares=[_noting_unknown_paths(rejections)])
     if bolt:
-        app.router.add_post(SLACK_PATH, Guard(bolt, signing_secret).events)
+        events = Guard(bolt, signing_secret, rejections=rejections).events
+        app.router.add_post(SLACK_PATH, events)
+        app.router.add_post(f"{SLACK_PATH}/", events)
     _add_health(app, ready, FRONT_PAGE if bolt else SOCKET_PAGE)
     if metrics:
         _add_metrics(app, metrics)
     return app
+
+
+def _noting_unknown_paths(rejections: Rejections) -> Middleware:
+    @web.middleware
+    async def noting(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+            if request.method == "POST":
+                rejections.path(request.path, by_slack=looks_like_slack(request))
+            raise
+
+    return noting
 
 
 def _add_health(app: web.Application, ready: Ready, page: str) -> None:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bot.logs import Line
 from bot.web.bodies import BadRequestError, text_of
+from bot.web.rejections import Rejections
 
 log = logging.getLogger(__name__)
 
@@ -79,29 +80,35 @@ class Guard:
         *,
         now: Callable[[], float] = time.time,
         body_seconds: float = BODY_SECONDS,
+        rejections: Rejections | None = None,
     ) -> None:
         self._dispatch = dispatch
         self._secret = signing_secret.encode()
         self._now = now
         self._body_seconds = body_seconds
         self._replays = Replays()
+        self._rejections = rejections or Rejections()
 
     async def events(self, request: web.Request) -> web.Response:
         """Answer a request of Slack's. Whatever runs here delays the acknowledgement."""
         now = self._now()
-        signed = _signed_in_form(request, now)
+        signed = _signed_in_form(request)
         if signed is None:
-            return _not_signed()
+            return self._reject_signature(request)
         stamp, signature = signed
+        if (off := abs(now - stamp)) > MAX_AGE:
+            self._rejections.clock(off, by_slack=True)
+            return _not_signed()
         try:
             body = await self._read(request)
             if not hmac.compare_digest(self._signature(stamp, body), signature):
-                return _not_signed()
+                return self._reject_signature(request)
             text = text_of(body, request.content_type)
         except BadRequestError as exc:
             return web.Response(status=400, text=f"{exc}\n")
         except TimeoutError:
             return web.Response(status=408, text="the body did not arrive in time\n")
+        self._rejections.accept()
         if not self._replays.take(signature, stamp, now):
             log.warning(Line("a request that was taken before is not carried out again"))
             return web.Response(text="")
@@ -109,6 +116,10 @@ class Guard:
         if response.status != 200:
             self._replays.give_back(signature)
         return response
+
+    def _reject_signature(self, request: web.Request) -> web.Response:
+        self._rejections.signature(by_slack=looks_like_slack(request))
+        return _not_signed()
 
     async def _read(self, request: web.Request) -> bytes:
         """The body as it was signed. aiohttp answers 413 above the application's client_max_size."""
@@ -146,7 +157,12 @@ def _not_signed() -> web.Response:
     return web.Response(status=401, text="not signed by Slack\n")
 
 
-def _signed_in_form(request: web.Request, now: float) -> tuple[int, str] | None:
+def looks_like_slack(request: web.Request) -> bool:
+    """Check whether a request may come from Slack, so that its rejection means a fault of the configuration."""
+    return "X-Slack-Signature" in request.headers or request.headers.get("User-Agent", "").startswith("Slackbot")
+
+
+def _signed_in_form(request: web.Request) -> tuple[int, str] | None:
     """The timestamp and the signature, if they may be Slack's."""
     # Of a header that comes twice the guard would read one and Bolt the other.
     stamps = request.headers.getall("X-Slack-Request-Timestamp", [])
@@ -156,4 +172,4 @@ def _signed_in_form(request: web.Request, now: float) -> tuple[int, str] | None:
     stamp, signature = stamps[0], signatures[0]
     if not STAMP.fullmatch(stamp) or not SIGNATURE.fullmatch(signature):
         return None
-    return (int(stamp), signature) if abs(now - int(stamp)) <= MAX_AGE else None
+    return int(stamp), signature
