@@ -191,14 +191,14 @@ async def test_trouble_that_returns_within_the_hour_is_shown_since_its_return(st
     for _ in range(2):
         bot.wechat.go_down()
         for failed in range(3):
-            await bot.reads(after=20 * MINUTE)
+            await bot.reads(after=16 * MINUTE)
             if failed == 0:
                 began.append(clock.now)
         (problem,) = diagnose(await stands.facts())
         assert problem.since == began[-1]
         bot.wechat.come_back()
         for _ in range(2):
-            await bot.reads(after=20 * MINUTE)
+            await bot.reads(after=16 * MINUTE)
     last = (await stands.status()).last_problem
     assert last
     assert (last.since, last.lasted // MINUTE) == (began[1], (clock.now - began[1]) // MINUTE)
