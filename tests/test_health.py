@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from bot.blocks.report import report
+from bot.demo.process import running as process
 from bot.demo.slack import Fault, error, http_error
 from bot.desk.standing import Standing
 from bot.doctor import running
@@ -91,6 +92,21 @@ async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
         assert "Working normally" in await status(place)
         await until(lambda: shows(f"{url}/readyz", "ready\n"))
         assert [one.verdict for one in await doctor(place)] == ["ok"]
+
+
+async def test_a_real_process_with_a_refused_token_is_loud_from_its_first_minute(place, tmp_path):
+    place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
+    log = tmp_path / "log"
+    async with process(place.environ, log=log) as bot:
+        place.slack.app_url = f"{bot.url}/slack/events"
+        await until(lambda: "problem began kind=slack_blocked" in log.read_text())
+        assert (await status(place)).startswith(
+            "Alerts wait for Slack. Slack refuses the bot: the bot token is not"
+        )
+        assert "SLACK_BOT_TOKEN" in (await page(f"{bot.url}/readyz"))[1]
+        assert 'wechat_kf_problem{kind="slack_blocked"} 1.0' in (await page(f"{bot.url}/metrics"))[1]
+    (line,) = (line for line in log.read_text().splitlines() if "problem began kind=slack_blocked" in line)
+    assert " ERROR bot.health_log " in line
 
 
 async def doctor(place: World, **changed: str) -> list[running.Finding]:
