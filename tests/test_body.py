@@ -71,13 +71,15 @@ def test_endless_gzip_that_holds_nothing_ends_at_the_limit():
         list(map(body.add, repeat(empty_block)))
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(TEXT)[:-4], gzip.compress(TEXT)[:12], b"\x1f"])
-def test_gzip_that_ends_too_early_is_refused(packed):
+@pytest.mark.parametrize("length", [-4, 12, 1])
+def test_gzip_that_ends_too_early_is_refused(length):
     with pytest.raises(ResponseError, match="too early"):
-        read("gzip", packed)
+        read("gzip", gzip.compress(TEXT)[:length])
 
 
-@pytest.mark.parametrize("packed", [TEXT, gzip.compress(TEXT)[:-8] + b"\x00" * 8])
+@pytest.mark.parametrize(
+    "packed", [TEXT, gzip.compress(TEXT, mtime=0)[:-8] + b"\x00" * 8], ids=["not gzip", "checksum"]
+)
 def test_damaged_gzip_is_refused(packed):
     with pytest.raises(ResponseError, match="damaged"):
         read("gzip", packed)
