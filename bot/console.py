@@ -11,6 +11,7 @@ from bot import hosting
 from bot.blocks.diagnosis import plain_words
 from bot.blocks.reading import Reading
 from bot.blocks.text import many
+from bot.escaping import cut, escape
 from bot.health import may_be_silent
 from bot.parts import Parts, parts_of
 from bot.ports import utc_now
@@ -20,6 +21,8 @@ from bot.store.errors import waiting_for
 from bot.watch import Tick
 from wechat_kf import KfError
 
+LONGEST = 500  # characters of an error in the words of WeChat or of the database
+LONGEST_CELL = 100  # and of a cell of the table
 DELIVERY_SECONDS = 120  # the most that `check` spends on telling; what is left goes with the next look
 
 
@@ -53,7 +56,8 @@ async def check(settings: Settings) -> int:
                 await parts.beat()
             problems = [problem for problem in await parts.standing.problems() if may_be_silent((problem,))]
         except StoreError as exc:
-            print(f"The store cannot be used ({waiting_for(exc) or exc}): look at DATABASE_URL.", file=sys.stderr)
+            why = cut(waiting_for(exc) or str(exc), LONGEST)
+            print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
             return 1
     listed, posted = parts.watcher.listed, many(parts.metrics.number("post", "sent"), "message")
     summary = [_summary(Reading.of(listed, utc_now(), settings.alert_leads))] if listed else []
@@ -101,9 +105,10 @@ def _print_table(reading: Reading) -> None:
             account.kf_wx or row.invite_wx,
             f"{deadline:%Y-%m-%d %H:%M} UTC" if deadline else "",
         )
-        # As Text and printable: a nickname may hold markup, or bytes that move a terminal's cursor.
-        table.add_row(*(Text("".join(filter(str.isprintable, cell))) for cell in cells))
-    Console().print(table)
+        # As Text: a nickname may hold markup.
+        table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells))
+    # Without colours: the terminal gets no control character at all, so that none of WeChat's can hide among them.
+    Console(color_system=None).print(table)
     print(_summary(reading))
 
 
@@ -130,5 +135,5 @@ def _failed(error: KfError, platform: str) -> int:
     advice = getattr(error, "advice", "")
     if platform and getattr(error, "address", None):
         advice = f"{hosting.advice(platform)} {advice}"
-    print(f"WeChat could not be read: {error}{f'. {advice}' if advice else ''}", file=sys.stderr)
+    print(f"WeChat could not be read: {cut(str(error), LONGEST)}{f'. {advice}' if advice else ''}", file=sys.stderr)
     return 1

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from bot.escaping import cut, escape
 from wechat_kf import APIError, KfError
 
 Format = Literal["text", "json"]
@@ -40,6 +41,8 @@ SECRET = re.compile(
     r"|(xox[a-z]-|xapp-)[A-Za-z0-9-]+"
     r"|(://[^\s:/@]*:)[^\s@/]+(?=@)"
 )
+LONGEST_VALUE = 1000  # characters of a field
+LONGEST_TEXT = 8000  # of a traceback, or of a message of a library
 PLAIN = re.compile(r"[^\s\"=]+")
 
 _request: ContextVar[str] = ContextVar("request", default="")
@@ -95,7 +98,8 @@ def fault_words(exc: Exception) -> str:
 class OneLine(logging.Formatter):
     """`2026-11-23T01:12:00Z INFO bot.watch look outcome=good request=5d0c31aa`, or the same as a JSON object.
 
-    Tracebacks are folded into the line. The masks are the last line of defence: nothing is meant to reach them.
+    Tracebacks are folded into the line. Control characters are escaped and long values are cut: WeChat, Slack or a
+    stranger may have written them. The masks are the last line of defence: nothing is meant to reach them.
     """
 
     def __init__(self, secrets: Sequence[str], form: Format = "text") -> None:
@@ -107,16 +111,23 @@ class OneLine(logging.Formatter):
         said = record.msg if isinstance(record.msg, Line) else Line(record.getMessage())
         trace = self.formatException(record.exc_info) if record.exc_info else None
         line = Line(
-            self._masked(said.name),
-            **{key: self._masked(value) for key, value in said.fields.items()},
+            self._safe(said.name, LONGEST_TEXT),
+            **{key: self._safe(value, LONGEST_VALUE) for key, value in said.fields.items()},
             request=_request.get() or None,
-            traceback=trace and self._masked(" | ".join(trace.splitlines())),
+            traceback=trace and self._safe(" | ".join(trace.splitlines()), LONGEST_TEXT),
         )
         time = f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%SZ}"
         if self._form == "text":
-            return " | ".join(f"{time} {record.levelname} {record.name} {line}".splitlines())
-        head = {"time": time, "level": record.levelname, "logger": record.name, "event": line.name}
-        return json.dumps(head | line.fields, ensure_ascii=False, default=str)
+            return escape(" | ".join(f"{time} {record.levelname} {record.name} {line}".splitlines()))
+        fields = {"time": time, "level": record.levelname, "logger": record.name, "event": line.name, **line.fields}
+        # JSON has an escape for line ends of its own; whoever reads it gets all others as they are shown here.
+        safe = {key: escape(one, keep="\n\t") if isinstance(one, str) else one for key, one in fields.items()}
+        return json.dumps(safe, ensure_ascii=False, default=str)
+
+    def _safe(self, value: Any, limit: int) -> Any:
+        """Mask secrets, then cut: a secret that is cut in two would not be recognised."""
+        masked = self._masked(value)
+        return cut(masked, limit) if isinstance(masked, str) else masked
 
     def _masked(self, value: Any) -> Any:
         """Without secrets. This comes before JSON is written, or the masks would eat its quotes as well."""

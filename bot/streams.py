@@ -1,9 +1,11 @@
-"""Standard output and error that accept text after their reader has closed the pipe."""
+"""Standard output and error that a closed pipe does not break, and that send a terminal no control characters."""
 
 from __future__ import annotations
 
 import io
 from typing import Any, TextIO
+
+from bot.escaping import escape
 
 
 class _UntilClosed(io.RawIOBase):
@@ -28,15 +30,24 @@ class _UntilClosed(io.RawIOBase):
         return self._file.isatty()
 
 
+class _Escaping(io.TextIOWrapper):
+    """Escapes control characters, which may be in the words of WeChat, of Slack or of an exception."""
+
+    def write(self, text: str, /) -> int:
+        super().write(escape(text, keep="\n\t"))
+        return len(text)
+
+
 def lasting(stream: TextIO) -> TextIO:
     """Return a stream like this one that never raises for a closed pipe, nor for a character it cannot encode.
 
-    The encoding, and whether it is a terminal, stay. What was written before goes out first.
+    It escapes control characters. The encoding, and whether it is a terminal, stay. What was written before goes
+    out first.
     """
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.flush()
-    return io.TextIOWrapper(
+    return _Escaping(
         # Below the buffer: that one would keep what cannot be written, and fail with it at the end of the process.
         io.BufferedWriter(_UntilClosed(stream.buffer.raw if hasattr(stream.buffer, "raw") else stream.buffer)),
         encoding=stream.encoding,

@@ -54,9 +54,9 @@ def test_the_last_line_sums_up(findings, summary):
     assert table.is_well(findings) == summary.startswith("Nothing")
 
 
-def test_secrets_and_what_moves_a_cursor_are_blotted_out():
+def test_secrets_are_masked_and_control_characters_escaped():
     found = masked(wrong("Slack token", "xoxb-1 of a\x1b[2Jb", "Replace xoxb-1, not kf."), ["xoxb-1", "kf"])
-    assert (found.said, found.remedy) == ("••• of a[2Jb", "Replace •••, not kf.")
+    assert (found.said, found.remedy) == ("••• of a\\x1b[2Jb", "Replace •••, not kf.")
 
 
 async def fails():

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from bot.escaping import cut, escape
 from bot.settings import Problem
 from bot.tasks import in_time
 
 Verdict = Literal["ok", "wrong", "unknown"]
 
+LONGEST = 1000  # characters of a finding, in the words of others
 SHORTEST_SECRET = 4  # characters: to blot out anything shorter would only garble the text
 
 
@@ -105,6 +107,6 @@ def masked(finding: Finding, secrets: Iterable[str]) -> Finding:
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, "•••")
-        return "".join(filter(str.isprintable, text))
+        return escape(cut(text, LONGEST))
 
     return replace(finding, said=mask(finding.said), remedy=mask(finding.remedy))

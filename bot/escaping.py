@@ -1,0 +1,32 @@
+"""Text of others, made safe for a terminal: control characters are escaped, and long text is cut. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def escape(text: str, keep: str = "") -> str:
+    r"""Escape what moves a cursor, changes the direction of text or cannot be seen: ESC becomes `\x1b`.
+
+    Args:
+        keep: control characters that stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one in keep or _is_visible(one) else _escaped(one) for one in text)
+
+
+def cut(text: str, limit: int) -> str:
+    """Cut text to a number of characters, in the middle: the beginning and the end say most."""
+    if len(text) <= limit:
+        return text
+    head = limit // 2
+    return f"{text[:head]}…{text[len(text) - (limit - head - 1) :]}"
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"  # such as the wide space of Chinese
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
