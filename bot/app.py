@@ -22,7 +22,8 @@ from bot.slack import AsyncApp, dispatch, hold, make_app, register
 from bot.store.errors import waiting_for
 from bot.tasks import Loop, Tasks
 from bot.watch import TIMER_PASS, Tick
-from bot.web import CannotListenError, Readiness, Server, site
+from bot.web import CannotListenError, ConnectionLimits, Readiness, Server, site
+from bot.web.file_limit import connections_within, raise_soft_limit
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,8 @@ class Process:
                 metrics,
                 signing_secret=settings.slack_signing_secret,
                 rejections=self._parts.rejections,
-            )
+            ),
+            ConnectionLimits(connections_within(raise_soft_limit())),
         )
         await server.listen(settings.host, settings.port)
         return server
@@ -210,7 +212,7 @@ class Process:
         if self._socket:
             await _end(self._socket)
         if server:
-            await server.stop_accepting()
+            server.stop_accepting()
         await asyncio.gather(self._tasks.drain(DRAIN_SECONDS), *(_finish(task) for task in self._running))
         if server:
             await server.close()

@@ -186,7 +186,7 @@ async def served(app: web.Application) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        await server.stop_accepting()
+        server.stop_accepting()
         await server.close()
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from bot.metrics import CONTENT_TYPE
+from bot.web.connections import ConnectionLimits, Connections
 from bot.web.guard import SLACK_PATH, Dispatch, Guard, looks_like_slack
 from bot.web.rejections import Rejections
 
-__all__ = ["SLACK_PATH", "CannotListenError", "Readiness", "Rejections", "Server", "site"]
+__all__ = ["SLACK_PATH", "CannotListenError", "ConnectionLimits", "Readiness", "Rejections", "Server", "site"]
 
+AT_ONCE = 20  # connections that are accepted before anything else happens, such as closing idle ones
 BACKLOG = 1024  # connections that wait to be accepted: one that finds no room tries again after a whole second
 
 FRONT_PAGE = """The bot is running.
@@ -50,9 +53,12 @@ class CannotListenError(Exception):
 class Server:
     """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, limits: ConnectionLimits | None = None) -> None:
         logging.getLogger("aiohttp.server").addFilter(_is_a_fault_of_ours)
+        self._connections = Connections(limits or ConnectionLimits())
+        app.middlewares.insert(0, self._connections.middleware)
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
+        self._listening: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> None:
         """Accept requests.
@@ -61,17 +67,28 @@ class Server:
             CannotListenError: the address is taken, or not ours.
         """
         await self._runner.setup()
+        read_requests = cast("web.Server", self._runner.server)  # None only before the line above
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._connections.handle_loop_error)
         try:
-            await web.TCPSite(self._runner, host, port, backlog=BACKLOG).start()
+            # Not by a TCPSite of aiohttp: it takes no protocol around its own.
+            self._listening = await loop.create_server(
+                lambda: self._connections.accept(read_requests()), host, port, backlog=AT_ONCE
+            )
         except OSError as exc:
             await self._runner.cleanup()
             raise CannotListenError(f"cannot listen on {host}:{port} ({exc.strerror})") from exc
+        for listening in self._listening.sockets:
+            with listening.dup() as same:
+                same.listen(BACKLOG)
 
-    async def stop_accepting(self) -> None:
-        for site in list(self._runner.sites):
-            await site.stop()
+    def stop_accepting(self) -> None:
+        if self._listening:
+            self._listening.close()
 
     async def close(self) -> None:
+        self.stop_accepting()
+        self._connections.close()
         await self._runner.cleanup()
 
 
