@@ -109,6 +109,20 @@ async def test_a_real_process_with_a_refused_token_is_loud_from_its_first_minute
     assert " ERROR bot.health_log " in line
 
 
+async def test_workspace_over_its_message_limit_is_shown_as_blocked(place, caplog):
+    place.invite("bo")
+    async with bot_in_loop(place) as url:
+        await until(lambda: shows(f"{url}/readyz", "ready\n"))
+        place.slack.arm("chat.postMessage", *[error("message_limit_exceeded")] * 1000)
+        place.wechat.reject("bo@harbour_tea")
+        await until(lambda: logged(caplog, "problem began kind=slack_blocked"))
+        said = await status(place)
+        assert said.startswith("1 alert could not be posted. Slack refuses them: the workspace has sent more")
+        assert "usage limits" in said
+        assert "wechat_kf_queue_held 1.0" in (await page(f"{url}/metrics"))[1]
+        assert any("message" in one.said and "usage limits" in one.remedy for one in await doctor(place))
+
+
 async def doctor(place: World, **changed: str) -> list[running.Finding]:
     settings = Settings.from_environ(place.environ | changed)
     return list((await running.examine(settings, Unset.of([]), utc_now)).findings)

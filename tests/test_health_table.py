@@ -122,6 +122,14 @@ FAULTS = [
     ),
     Case(
         K.SLACK_BLOCKED,
+        slack("message_limit_exceeded", refused=True, pending=1),
+        "1 alert could not be posted",
+        "usage limits of the workspace",
+        ERROR,
+        silent=True,
+    ),
+    Case(
+        K.SLACK_BLOCKED,
         {**FIRST, **slack("invalid_auth", refused=True, reading=True)},
         "Alerts wait for Slack",
         "SLACK_BOT_TOKEN",
