@@ -45,12 +45,15 @@ class Tasks:
 async def in_time(work: Coroutine[Any, Any, T], seconds: float) -> T:
     """The result, or TimeoutError at the time that was set: what hangs may hang in its cancellation, too."""
     task = asyncio.create_task(work)
-    done, _ = await asyncio.wait([task], timeout=seconds)
-    if done:
-        return task.result()
-    task.cancel()
-    task.add_done_callback(lambda late: late.cancelled() or late.exception())
-    raise TimeoutError
+    try:
+        done, _ = await asyncio.wait([task], timeout=seconds)
+        if done:
+            return task.result()
+        raise TimeoutError
+    finally:  # also when the caller's own time is over
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(lambda late: late.cancelled() or late.exception())
 
 
 class Loop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 
 import pytest
 
@@ -61,6 +62,23 @@ async def test_what_hangs_even_when_it_is_cancelled_is_not_waited_for():
         await in_time(hang(), 0.01)
     released.set()
     await asyncio.sleep(0)
+
+
+async def test_work_with_a_time_limit_is_cancelled_with_its_caller(caplog):
+    async def fail_at_the_end() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(True)
+            raise OSError("too late to matter") from None
+
+    ended: list[bool] = []
+    with pytest.raises(TimeoutError):
+        await in_time(in_time(fail_at_the_end(), 60), 0.01)
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert ended == [True]
+    assert caplog.text == ""
 
 
 async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(caplog):
