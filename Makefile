@@ -3,9 +3,11 @@
 .PHONY: help demo test bench soak torture fuzz docs screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
+# Errors are shown; warnings, which concern pip alone, are not.
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 help:
-	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat"
+	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
@@ -35,17 +37,18 @@ $(VENV)/.made:
 	echo "No Python 3.11 or newer with venv and pip was found. Install one, then repeat." >&2; exit 1
 
 $(VENV)/.run: requirements.txt $(VENV)/.made
-	@echo "Installing what the bot needs"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "Installing what the bot needs: once, for about half a minute"
+	@$(PIP) --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: tests/requirements.txt requirements.txt $(VENV)/.made
-	@echo "Installing what the tests need"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@echo "Installing what the tests need: once, for about two minutes"
+	@$(PIP) --require-hashes -r tests/requirements.txt
 	@touch $(VENV)/.run $@
 
+demo: PORT ?= 3000
 demo: $(VENV)/.run
-	@$(BIN)/python -m bot demo
+	@$(BIN)/python -m bot demo --port $(PORT) $(DEMO)
 
 test: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import queue
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import psutil
 import pytest
 
-from bot.demo.playground import presets
+from bot.demo.playground import desktop, presets
 from bot.demo.playground.clock import Pace, SharedClock
 from bot.demo.playground.console import SLACK_FAULTS, WECHAT_FAULTS
 from bot.demo.playground.keeper import State
@@ -161,6 +163,89 @@ async def test_time_runs_faster_for_the_bot_too(page):
     await page.do("clock", rate=1440)
     await until(lambda: world.clock.rate == 1440 and world.keeper.state is State.RUNNING)
     await until(lambda: any("Expiring: Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
+
+
+async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
+    world = page.world
+    await until(lambda: len(world.slack.messages(ALERTS)) == 1)
+    await page.do("wechat.reject", key="chen@harbour_tea")
+    await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    await until(lambda: world.slack.ephemerals and len(world.slack.messages(ALERTS)) == 2)
+    await page.do("fault", side="wechat", name="40164")
+    await page.do("fault", side="slack", name="down")
+    await page.do("bot.kill")
+    await until(lambda: world.keeper.restarts == 1 and world.keeper.state is State.RUNNING)
+    assert (await page.do("start-over"))[0] == 200
+    await until(lambda: not world.slack.ephemerals)
+    assert (len(world.wechat.seats), world.present_faults()) == (5, {"wechat": "none", "slack": "none"})
+    await until(lambda: [one.text[:13] for one in world.slack.messages(ALERTS)] == ["Expiring: 小波 "])
+    assert world.present_bot() == {"state": State.RUNNING, "restarts": 0, "reason": ""}
+    await page.do("wechat.reject", key="chen@harbour_tea")
+    await until(lambda: any("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)))
+
+
+async def test_restart_that_was_asked_for_is_no_crash_and_fails_no_command(page):
+    world = page.world
+    await until(lambda: world.keeper.state is State.RUNNING)
+    await page.do("clock", rate=60)
+    _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    assert said["failure"] is None
+    assert world.present_bot() == {"state": "running", "restarts": 0, "reason": "restarted for the new clock"}
+
+
+async def test_bot_runs_in_the_time_zone_of_the_page(page):
+    world = page.world
+
+    def zone_of_bot() -> str:
+        return psutil.Process(world.keeper.bot.process.pid).environ()["TIMEZONE"]
+
+    await until(lambda: world.keeper.state is State.RUNNING)
+    before = world.keeper.bot.process.pid
+    await page.do("zone", name="UTC")
+    assert (world.keeper.is_ready, world.keeper.bot.process.pid, zone_of_bot()) == (True, before, "UTC")
+    await page.do("zone", name="Asia/Kolkata")
+    await until(lambda: world.keeper.is_ready)
+    assert zone_of_bot() == "Asia/Kolkata"
+    assert whole(world)["zone"] == "Asia/Kolkata"
+
+
+# Its machine
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "opened"),
+    [
+        ({"TERM": "xterm"}, "linux", False),  # a text browser would take the terminal
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"BROWSER": "wslview"}, "linux", True),
+        ({}, "darwin", True),
+    ],
+)
+def test_browser_is_opened_only_on_a_desktop(environ, platform, opened):
+    urls: queue.Queue[str] = queue.Queue()
+    thread = desktop.open_browser("http://x/", environ=environ, platform=platform, opens=urls.put)
+    assert (thread is not None) is opened
+    assert not opened or urls.get(timeout=5) == "http://x/"
+
+
+def test_browser_that_fails_is_reported_in_a_line(capsys):
+    desktop.open_browser("http://x/", environ={"DISPLAY": ":0"}, platform="linux", opens=lambda url: 1 // 0).join()
+    assert capsys.readouterr().out == "No browser could be started: open the address yourself.\n"
+
+
+@pytest.mark.parametrize(
+    ("environ", "target", "zone"),
+    [
+        ({"TZ": "Europe/Berlin"}, "/usr/share/zoneinfo/UTC", "Europe/Berlin"),
+        ({}, "/usr/share/zoneinfo/Asia/Shanghai", "Asia/Shanghai"),
+        ({}, "/usr/share/zoneinfo/Etc/UTC", "UTC"),
+        ({}, "/no/such/zone", "UTC"),
+        ({"TZ": ":/etc/localtime"}, "/etc/localtime", "UTC"),
+    ],
+)
+def test_time_zone_of_the_machine_is_found_or_utc(tmp_path, environ, target, zone):
+    (tmp_path / "localtime").symlink_to(target)
+    assert desktop.zone(environ, tmp_path / "localtime") == zone
 
 
 async def test_trouble_lasts_until_it_is_mended_or_comes_once(page):

@@ -75,9 +75,9 @@ class Visitor:
     async def arrives(self) -> None:
         """Open the page, and wait until the bot is there."""
         await self.page.goto(f"{self.url}/")
-        await self.sees_the_bot("running")
+        await self.sees_the_bot(re.compile("^running"))
 
-    async def sees_the_bot(self, words: str) -> None:
+    async def sees_the_bot(self, words: str | re.Pattern[str]) -> None:
         await expect(self.page.locator(".of-bot .chain-state")).to_have_text(words)
 
     # Slack

@@ -19,7 +19,7 @@ async def test_the_command_is_answered_to_whoever_typed_it(mei):
     await mei.types("/kf")
     await expect(mei.private).to_have_count(1)
     await expect(mei.private).to_contain_text("1 of 5 accounts needs attention")
-    await expect(mei.page.get_by_text("acknowledged in")).to_be_visible()
+    await expect(mei.page.get_by_text("bot answered in")).to_be_visible()
     await mei.page.get_by_label("You are:").select_option("Tom")
     await expect(mei.messages).to_have_count(0)
 

@@ -4,6 +4,7 @@
 | --- | --- |
 | `run` | `python -m bot demo`: starts all of it, opens the browser, leaves nothing behind |
 | `world` | the simulated WeChat, the Slack stand-in and the bot, as one |
+| `desktop` | the browser and the time zone of this machine |
 | `clock` | the time they live in, which may run faster than ours |
 | `clocked` | the process that the bot runs in: the bot itself, in that time |
 | `keeper` | keeps it alive, as a host does |

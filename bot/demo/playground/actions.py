@@ -11,6 +11,7 @@ from bot.demo.playground.console import CannotError
 from bot.demo.playground.world import PEOPLE, RATES, World
 from bot.demo.slack.outbox import Ack
 from bot.demo.slack.state import Message
+from bot.settings import parse
 
 COMMAND = "/kf"
 LONGEST = 4000  # characters of a text
@@ -77,6 +78,20 @@ async def _preset(world: World, given: Details) -> dict[str, Any]:
     return {}
 
 
+async def _start_over(world: World, given: Details) -> dict[str, Any]:
+    world.start_over()
+    return {}
+
+
+async def _zone(world: World, given: Details) -> dict[str, Any]:
+    try:
+        zone = parse.zone(_text(given, "name"))
+    except ValueError:
+        raise CannotError("There is no time zone of that name.") from None
+    world.use_zone(zone.key)
+    return {}
+
+
 async def _clock(world: World, given: Details) -> dict[str, Any]:
     if given.get("rate") not in RATES:
         raise CannotError(f"The clock runs at one of {', '.join(map(str, RATES))}.")
@@ -108,7 +123,9 @@ ACTIONS: Mapping[str, Action] = {
     "wechat.invite": _invite,
     **{f"wechat.{name}": _to_seat(name) for name in ("accept", "reject", "expire", "withdraw", "unbind", "remove")},
     "preset": _preset,
+    "start-over": _start_over,
     "clock": _clock,
+    "zone": _zone,
     "fault": _fault,
     "bot.kill": _kill,
 }

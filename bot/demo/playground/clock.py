@@ -40,8 +40,15 @@ class SharedClock:
         """Go on from the present moment at another rate."""
         real = time.time()
         world = self._present().at(real) if self._file.exists() else real
+        self._write(Pace(real, world, rate))
+
+    def reset(self) -> None:
+        """Return to the real time, at its own rate."""
+        self._write(Pace((real := time.time()), real))
+
+    def _write(self, pace: Pace) -> None:
         fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(Pace(real, world, rate))))
+        fresh.write_text(json.dumps(asdict(pace)))
         fresh.replace(self._file)  # nobody reads half of it
 
     def _present(self) -> Pace:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +21,15 @@ class State(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A restart that was asked for. `before_start` runs while no bot does; `reason` is for the page."""
+
+    reason: str = ""
+    before_start: Callable[[], None] = lambda: None
+    signal: int = signal.SIGTERM
 
 
 class Keeper:
@@ -38,37 +48,51 @@ class Keeper:
         self._module = module
         self._log = log
         self._on_change = on_change
-        self._wants_another = False
+        self._pending: list[Restart] = []
+        self._planned = True  # the present start is the first, or was asked for
         self.state = State.DOWN
-        self.restarts = -1
+        self.restarts = 0  # since the first start, without those that were asked for
+        self.reason = ""  # why the present bot was restarted, if that was asked for
         self.bot: BotProcess | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Return False while a start or a restart that was asked for is under way."""
+        return not self._pending and (self.bot is not None or not self._planned)
 
     async def keep(self) -> None:
         """Until this is cancelled; then the bot is stopped as well."""
         while True:
-            self.restarts += 1
             self._be(State.STARTING)
             try:
                 async with running(self._environ(), module=self._module, log=self._log) as self.bot:
                     self._be(State.RUNNING)
-                    if self._wants_another:
-                        self._wants_another = False
-                        self._signal(signal.SIGTERM)
+                    if self._pending:
+                        self._signal(self._pending[-1].signal)
                     await self.bot.process.wait()
             except RuntimeError:
                 await asyncio.sleep(BREATH)
             finally:
                 self.bot = None
                 self._be(State.DOWN)
+            self._prepare_next()
 
     def kill(self) -> bool:
         """SIGKILL, in the middle of whatever it does. False when there is none."""
         return self._signal(signal.SIGKILL)
 
-    def restart(self) -> None:
-        """Stop it gently, and start another with the variables of then."""
-        # One that is starting has its variables already.
-        self._wants_another = not self._signal(signal.SIGTERM) and self.state is State.STARTING
+    def restart(self, planned: Restart) -> None:
+        """End the bot, or the one that is starting, and start another with the variables of then."""
+        self._pending.append(planned)
+        self._signal(planned.signal)
+
+    def _prepare_next(self) -> None:
+        done, self._pending = self._pending, []
+        self._planned = bool(done)
+        self.reason = done[-1].reason if done else ""
+        self.restarts += not done
+        for planned in done:
+            planned.before_start()
 
     def _signal(self, number: int) -> bool:
         if self.bot is None:

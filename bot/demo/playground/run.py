@@ -7,13 +7,14 @@ import signal
 import socket
 import sys
 import tempfile
-import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bot.demo.playground import desktop
 from bot.demo.playground.feed import Feed
 from bot.demo.playground.site import application
+from bot.demo.playground.snapshot import whole
 from bot.demo.playground.world import World
 from bot.demo.servers import serve
 
@@ -31,22 +32,27 @@ async def _run(port: int, *, browser: bool) -> int:
     for number in ends:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="kf-playground-") as folder:
-        async with playground(Path(folder), _free(port)) as (url, _):
+        async with playground(Path(folder), _free(port), zone=desktop.zone()) as (url, _):
             print(f"The playground is at {url}/ – the real bot, a simulated WeChat, a small Slack.", flush=True)
             print("Ctrl-C ends it, and leaves nothing behind.", flush=True)
-            if browser:
-                await asyncio.to_thread(webbrowser.open, f"{url}/")
+            if not browser or not desktop.open_browser(f"{url}/"):
+                print("Open the address in a browser on this machine.", flush=True)
             await stop.wait()
     return 0
 
 
 @asynccontextmanager
-async def playground(folder: Path, port: int = 0) -> AsyncIterator[tuple[str, World]]:
+async def playground(folder: Path, port: int = 0, *, zone: str = "UTC") -> AsyncIterator[tuple[str, World]]:
     """Everything, alive; its address. Port 0 is any that is free."""
     feed = Feed()
-    world = World(folder, feed.tell)
+    world = World(folder, feed.tell, zone=zone, on_start_over=lambda world: _tell_all(feed, world))
     async with world.alive(), serve(application(world, feed), port) as url:
         yield url, world
+
+
+def _tell_all(feed: Feed, world: World) -> None:
+    feed.tell("fresh", {})
+    feed.tell("state", whole(world))
 
 
 def _free(port: int) -> int:

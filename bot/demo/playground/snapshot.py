@@ -31,6 +31,7 @@ def whole(world: World) -> dict[str, Any]:
         "seats": views.seats(world.wechat, world.clock()),
         "clock": world.present_clock(),
         "bot": world.present_bot(),
+        "zone": world.zone,
         "faults": world.present_faults(),
         "wire": [views.entry(one) for one in world.wire.entries],
         "presets": [{"name": name, "label": preset.label} for name, preset in PRESETS.items()],

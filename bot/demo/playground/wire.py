@@ -78,6 +78,10 @@ class Wire:
         self.entries.append(entry)
         self._tell(entry)
 
+    def clear(self) -> None:
+        """Forget all entries. Their numbers go on."""
+        self.entries.clear()
+
     def tap(self, to: str, name_of: Callable[[web.Request], str]) -> Any:
         """A middleware that notes what the bot asks of a server."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,8 +16,8 @@ from aiohttp import web
 from bot.demo.playground import presets, views
 from bot.demo.playground.clock import SharedClock
 from bot.demo.playground.clocked import CLOCK, KEEPER
-from bot.demo.playground.console import SUFFIX, Console, Slack
-from bot.demo.playground.keeper import Keeper
+from bot.demo.playground.console import NONE, SUFFIX, Console, Slack
+from bot.demo.playground.keeper import Keeper, Restart
 from bot.demo.playground.wire import MASK, Entry, Wire
 from bot.demo.process import environ_of
 from bot.demo.servers import serve, wechat_application
@@ -32,19 +33,31 @@ RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
 PULSE = 0.5  # seconds between two looks at what the clock alone has changed
 TICK = 5.0  # seconds between two words about the time
 
+STORE = "kf.db"
+FIRST = "tea"  # the preset to begin with
+
 Tell = Callable[[str, Any], None]
 
 
 class World:
     """All of it. `tell(kind, data)` is called with whatever changes, as the page reads it."""
 
-    def __init__(self, folder: Path, tell: Tell) -> None:
-        """`folder` takes the store, the clock and the bot's log."""
+    def __init__(
+        self,
+        folder: Path,
+        tell: Tell,
+        *,
+        zone: str = "UTC",
+        on_start_over: Callable[[World], None] = lambda world: None,
+    ) -> None:
+        """`folder` takes the store, the clock and the bot's log; `zone` is the bot's until a page names its own."""
         self._folder = folder
         self._tell = tell
         self.clock = SharedClock(folder / "clock.json")
-        self.clock.run(1)
+        self.clock.reset()
         self.began = self.clock().timestamp()
+        self.zone = zone
+        self._on_start_over = on_start_over
         self._rate: float = 1  # the one that is wanted
         self.wechat = Simulator(APPID, SECRET, suffix=SUFFIX)
         self.slack = Slack(
@@ -58,11 +71,11 @@ class World:
             log=folder / "bot.log",
             on_change=self._meet,
         )
-        self._begun = asyncio.Event()  # the first bot has started, or has failed to
+        self._ready = asyncio.Event()  # not set while the bot starts first, or because a person asked for it
         self._wechat_url = ""
         self._seats: list[dict[str, Any]] = []
         self.slack.on_change(self._tell_message)
-        presets.apply("tea", self.wechat, self.clock())
+        presets.apply(FIRST, self.wechat, self.clock())
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -82,7 +95,7 @@ class World:
 
     async def command(self, channel: str, user: str, text: str) -> outbox.Ack:
         """Let somebody type `/kf …`."""
-        await self._begun.wait()  # nobody's first command is to fail for being early
+        await self._ready.wait()  # a restart that is no crash must not fail a command
         words = text.strip().split(maxsplit=1)
         said = await self.slack.command(
             words[1] if len(words) > 1 else "", channel=channel, user=user, command=words[0]
@@ -92,6 +105,7 @@ class World:
 
     async def click(self, message: Any, user: str, details: dict[str, Any]) -> outbox.Ack:
         """Let somebody use what a message shows."""
+        await self._ready.wait()
         said = await self.slack.click(message, user=user, **details)
         self._note(f"click {details['action_id']}", said)
         return said.ack
@@ -103,7 +117,17 @@ class World:
         self._rate = rate
         if rate < self.clock.rate:
             self._change_pace()
-        self.keeper.restart()
+        self._restart(Restart("restarted for the new clock"))
+
+    def use_zone(self, zone: str) -> None:
+        """Let the channel's time zone be this one. The bot restarts if that is another than its own."""
+        if zone != self.zone:
+            self.zone = zone
+            self._restart(Restart("restarted for your time zone"))
+
+    def start_over(self) -> None:
+        """Empty Slack, WeChat, the wire and the bot's store, once the present bot has ended."""
+        self._restart(Restart(before_start=self._empty, signal=signal.SIGKILL))
 
     def refresh_seats(self) -> None:
         """Tell the table of accounts, if it has changed."""
@@ -116,7 +140,7 @@ class World:
         return {"now": self.clock().timestamp(), "rate": self.clock.rate}
 
     def present_bot(self) -> dict[str, Any]:
-        return {"state": self.keeper.state, "restarts": max(0, self.keeper.restarts)}
+        return {"state": self.keeper.state, "restarts": self.keeper.restarts, "reason": self.keeper.reason}
 
     def present_faults(self) -> dict[str, str]:
         return {"wechat": self.console.trouble, "slack": self.slack.trouble}
@@ -126,13 +150,33 @@ class World:
 
     def _environ(self) -> dict[str, str]:
         more = {
-            "DATABASE_URL": f"sqlite:///{self._folder / 'kf.db'}",
+            "DATABASE_URL": f"sqlite:///{self._folder / STORE}",
+            "TIMEZONE": self.zone,
             "POLL_SECONDS": "1",
             "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
             CLOCK: str(self._folder / "clock.json"),
             KEEPER: str(os.getpid()),
         }
         return environ_of(self.slack, self._wechat_url, APPID, SECRET, ALERTS, **more)
+
+    def _restart(self, planned: Restart) -> None:
+        self._ready.clear()
+        self.keeper.restart(planned)
+
+    def _empty(self) -> None:
+        for file in self._folder.glob(f"{STORE}*"):
+            file.unlink()
+        self.keeper.restarts = 0
+        self._rate = 1
+        self.clock.reset()
+        self.began = self.clock().timestamp()
+        self.slack.clear()
+        self.wire.clear()
+        self.console.break_slack(NONE)
+        self.console.break_wechat(NONE)
+        presets.apply(FIRST, self.wechat, self.clock())
+        self._seats = views.seats(self.wechat, self.clock())
+        self._on_start_over(self)
 
     def _change_pace(self) -> None:
         self.clock.run(self._rate)
@@ -143,8 +187,8 @@ class World:
             self.slack.app_url = keeper.bot.slack_url
             if self.clock.rate != self._rate:  # no hours pass without a bot
                 self._change_pace()
-        if keeper.bot or keeper.restarts > 0:
-            self._begun.set()
+        if keeper.is_ready:
+            self._ready.set()
         self._tell("bot", self.present_bot())
 
     def _tell_message(self, change: str, message: Any) -> None:

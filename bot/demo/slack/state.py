@@ -153,6 +153,15 @@ class Workspace:
             self.channels[message.channel].deleted.add(message.ts)
         self._tell("deleted", message)
 
+    def clear(self) -> None:
+        """Forget all messages and response_urls, as in a new workspace of the same people and channels."""
+        for channel in self.channels.values():
+            channel.messages.clear()
+            channel.deleted.clear()
+        self.ephemerals.clear()
+        self.response_urls.clear()
+        self._last_ts = 0
+
     def present(self, message: Message) -> Message | None:
         """Find what became of a message: its present form, or None once it is deleted."""
         return self._shelf(message).get(message.ts)

@@ -4,10 +4,11 @@ import { on } from "./feed.js";
 
 const BOT_WORDS = { starting: "starting", running: "running", down: "down" };
 
-/** The state of the bot in words: `running · restarted 2 times`. */
-export function botWords({ state, restarts }) {
+/** The state of the bot in words: `running · restarted 2 times`, or why it was restarted if a person asked for that. */
+export function botWords({ state, restarts, reason }) {
   const times = restarts === 1 ? "once" : `${restarts} times`;
-  return `${BOT_WORDS[state] ?? state}${restarts ? ` · restarted ${times}` : ""}`;
+  const crashes = restarts ? `restarted ${times}` : "";
+  return [BOT_WORDS[state] ?? state, reason || crashes].filter(Boolean).join(" · ");
 }
 
 /** Draw the chain, and keep the bot's state and the faults in it. */

@@ -2,7 +2,7 @@
 
 const listeners = new Map(); // by kind of event
 
-/** Call `listener(data)` at each event of a kind: state, message, seats, clock, bot, faults, wire, link. */
+/** Call `listener(data)` at each event of a kind: state, message, seats, clock, bot, faults, wire, fresh, link. */
 export function on(kind, listener) {
   if (!listeners.has(kind)) listeners.set(kind, []);
   listeners.get(kind).push(listener);
@@ -12,10 +12,11 @@ function tell(kind, data) {
   for (const listener of listeners.get(kind) ?? []) listener(data);
 }
 
-/** Listen to the server. `state` comes first, and again after each break; `link` says whether it is there. */
+/** Listen to the server. `state` comes first, again after each break, and after `fresh`, when
+ * all was emptied; `link` says whether it is there. */
 export function listen() {
   const source = new EventSource("/events");
-  for (const kind of ["state", "message", "seats", "clock", "bot", "faults", "wire"]) {
+  for (const kind of ["state", "message", "seats", "clock", "bot", "faults", "wire", "fresh"]) {
     source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
   }
   source.addEventListener("open", () => tell("link", true));

@@ -1,4 +1,5 @@
 // Puts the page together, then listens to the server.
+import { attempt } from "./attempt.js";
 import { listen, on } from "./feed.js";
 import { mountChain } from "./chain.js";
 import { mountClock } from "./clock.js";
@@ -22,8 +23,18 @@ mountConsole(place("console"));
 mountFaults(place("faults"));
 mountWire(place("wire-root"));
 mountTour(place("tour"), place("tour-button"));
+place("start-over-button").addEventListener("click", () => attempt(place("start-over-trouble"), "start-over"));
+sendZone(place("start-over-trouble"));
 watchLink(place("link-lost"));
 listen();
+
+/** Run the bot in the time zone of this browser, which the dates in the page are in as well. */
+function sendZone(line) {
+  on("state", (state) => {
+    const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+    if (timeZone && timeZone !== state.zone) attempt(line, "zone", { name: timeZone });
+  });
+}
 
 /** Say when the server is gone, and take it back when it is there again. */
 function watchLink(banner) {

@@ -1,4 +1,4 @@
-// The head of the workspace: the channels as tabs with what is unread, who looks, and how fast the last answer was.
+// The head of the workspace: the channels as tabs with what is unread, who looks, and how soon the bot answered.
 import { el, fill } from "./dom.js";
 import { setViewer, theViewer } from "./slack-names.js";
 
@@ -50,6 +50,11 @@ export function head({ open, changed }) {
       fill(people, Object.entries(persons).map(([id, name]) => el("option", { value: id }, name)));
       people.value = theViewer();
     },
+    /** Forget the last answer. */
+    clear() {
+      ack.textContent = "";
+      ack.title = "";
+    },
     /** Mark a channel as the open one; nothing in it is unread. */
     select(chosen) {
       for (const [id, { button }] of tabs) {
@@ -60,7 +65,7 @@ export function head({ open, changed }) {
     },
     unread: (id) => count(id, tabs.get(id).unread + 1),
     acknowledged({ what, ms }) {
-      const soon = `acknowledged in ${ms < 10 ? ms.toFixed(1).replace(/\.0$/, "") : Math.round(ms)} ms`;
+      const soon = `bot answered in ${ms < 10 ? ms.toFixed(1).replace(/\.0$/, "") : Math.round(ms)} ms`;
       ack.textContent = soon;
       ack.title = `${what}: ${soon}`;
     },

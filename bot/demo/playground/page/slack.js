@@ -50,6 +50,8 @@ export function mountSlack(root) {
     views.get(active).toEnd();
   });
 
+  on("fresh", top.clear);
+
   on("message", (event) => {
     const view = views.get(event.channel);
     if (!view) return;

@@ -131,6 +131,12 @@ export function mountTour(root, button) {
     go(REJECTED, "visit");
   }
 
+  on("fresh", () => {
+    end();
+    forget();
+    before = new Map();
+    restarts = null;
+  });
   on("state", (state) => {
     alerts = state.channels.find(({ name }) => name.includes("alert")) ?? alerts;
     seats(state.seats);
@@ -171,6 +177,14 @@ function recall() {
     return localStorage.getItem(KEY);
   } catch {
     return null;
+  }
+}
+
+function forget() {
+  try {
+    localStorage.removeItem(KEY);
+  } catch {
+    // Then it was never remembered.
   }
 }
 
