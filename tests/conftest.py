@@ -63,6 +63,12 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use more workers than cores: many tests mostly wait, for leases, timeouts and processes that start."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
     """Start one PostgreSQL for all workers of a parallel run; each test has a database of its own in it."""
     if "TEST_DATABASE_URL" not in os.environ:

@@ -26,8 +26,9 @@ PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().
 
 
 @pytest.fixture
-async def place(store_url: str) -> AsyncIterator[World]:
-    async with world(store_url) as made:
+async def place(postgres_url: str) -> AsyncIterator[World]:
+    """A world on PostgreSQL, for what several processes share; the crash test runs on both stores."""
+    async with world(postgres_url) as made:
         made.invite("bo")
         yield made
 
@@ -206,19 +207,19 @@ async def test_a_stop_while_starting_is_clean(quick, tmp_path):
 # Once, whatever happens
 
 
-async def test_a_killed_bot_tells_what_it_had_not_told_and_nothing_twice(place):
-    async with running(place.environ) as bot:
-        await until(lambda: len(place.wechat.log) > 2)
-        place.wechat.reject("bo@harbour_tea")
-        await told(place)
+async def test_a_killed_bot_tells_what_it_had_not_told_and_nothing_twice(quick):
+    async with running(quick.environ) as bot:
+        await until(lambda: len(quick.wechat.log) > 2)
+        quick.wechat.reject("bo@harbour_tea")
+        await told(quick)
         await bot.stop(signal.SIGKILL)
-    key = place.invite("dee")
-    async with running(place.environ):
+    key = quick.invite("dee")
+    async with running(quick.environ):
         await asyncio.sleep(1.5)
-        place.wechat.reject(key)
-        await told(place, 2)
+        quick.wechat.reject(key)
+        await told(quick, 2)
         await asyncio.sleep(1.5)
-    assert [text.split(" (")[0] for text in place.texts] == ["Rejected: Bo", "Rejected: Dee"]
+    assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo", "Rejected: Dee"]
 
 
 async def test_two_processes_on_one_store_tell_everything_once(place):
