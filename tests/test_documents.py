@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from bot.__main__ import _parser
+from bot.manifest import create_link, manifest
 from bot.settings import Settings
 from bot.web import SLACK_PATH
 from tests.documents import Code, Document, document, documents
@@ -191,6 +192,42 @@ def test_the_tables_of_both_readmes_have_the_same_rows() -> None:
         ]
 
     assert rows(ENGLISH) == rows(CHINESE)
+
+
+def positions(page: Document, *words: str) -> list[int]:
+    """Where each of these texts first occurs; -1 if it does not."""
+    return [page.text.find(word) for word in words]
+
+
+def in_order(found: list[int]) -> bool:
+    return -1 not in found and found == sorted(found)
+
+
+READMES = pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=lambda page: page.name)
+
+
+def test_introductions_explain_binding_invitations() -> None:
+    assert in_order(positions(ENGLISH, "binding invitation", "accept it in WeChat", "expires", "`/kf`", "```"))
+    assert in_order(positions(CHINESE, "绑定邀请", "接受", "过期", "`/kf`", "```"))
+
+
+@READMES
+def test_readme_offers_the_manifests_with_their_files_before_the_steps(page: Document) -> None:
+    socket, http = (create_link(manifest(mode, None)) for mode in ("socket", "http"))
+    files = ("](docs/slack-manifest.socket.yaml)", "](docs/slack-manifest.http.yaml)")
+    assert in_order(positions(page, "- **Socket Mode**", socket, files[0], "- **HTTP**", http, files[1], "\n1. **"))
+    assert [page.text.count(link) for link in (socket, http)] == [1, 1]
+
+
+@READMES
+def test_readme_names_the_fork_before_the_deploy_button(page: Document) -> None:
+    assert in_order(positions(page, "fork", "[![Deploy]"))
+    assert "OWNER/REPO" not in page.text.split("[![Deploy]")[1].split("\n", 1)[1]
+
+
+def test_readmes_name_the_proxy_before_the_allow_list() -> None:
+    assert in_order(positions(ENGLISH, "proxy add-on", "IP allow-list"))
+    assert in_order(positions(CHINESE, "代理附加组件", "IP 白名单"))
 
 
 def settings_of(page: Document) -> dict[str, str]:
