@@ -165,6 +165,25 @@ async def test_a_user_of_postgresql_without_rights_is_told(postgres_url, migrate
     assert found.said == "PostgreSQL cannot be written (this user may not write there)"
 
 
+async def test_doctor_names_a_full_disk_and_leaves_no_row(postgres_url):
+    store = Store.at(postgres_url, APPID, clock=at_now)
+    await store.open()
+    await store.close()
+    assert (await finding(postgres_url)).verdict == "ok"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        assert admin.execute("SELECT count(*) FROM process").fetchone() == (0,)
+        admin.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END$$"
+        )
+        admin.execute(
+            "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON process FOR EACH ROW EXECUTE FUNCTION full_disk()"
+        )
+    found = await finding(postgres_url)
+    assert found.said == "PostgreSQL cannot be used (No space left on device)"
+    assert found.remedy.startswith("Free space")
+
+
 async def test_a_database_that_is_not_there_is_to_be_created(postgres_url):
     base, _, query = postgres_url.partition("?")
     found = await finding(f"{base}_gone?{query}")

@@ -53,6 +53,15 @@ def but(**facts: object) -> Status:
 LIN = Snoozed("林晓", NOW + timedelta(hours=4))
 
 
+@pytest.mark.parametrize(
+    ("kind", "unreachable"),
+    [(ProblemKind.STORE_UNREACHABLE, True), (ProblemKind.STORE_HANGING, True), (ProblemKind.STORE_FULL, False)],
+)
+def test_database_is_called_unreachable_only_when_it_does_not_answer(kind, unreachable):
+    said = str(report(but(store=StoreTrouble(kind, "its words", NOW)), NOW).blocks)
+    assert ("(unreachable)" in said) is unreachable
+
+
 def test_working_normally():
     drawn = sample("status")
     message = report(replace(WELL, snoozed=(LIN,), quiet="22:00 to 08:00 Asia/Shanghai"), NOW)

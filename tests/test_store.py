@@ -126,6 +126,15 @@ async def test_a_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again
     assert await store.check() is None
 
 
+async def test_store_that_works_again_after_a_fault_does_not_lack_tables(store):
+    await store.open()
+    with pytest.raises(StoreError):
+        async with store.begin() as tx:
+            await tx.run(sa.text("SELECT nothing FROM nowhere"))
+    assert not store.migrated
+    assert await store.check() is None
+
+
 async def test_a_store_that_is_away_is_said_to_be(tmp_path):
     for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
         store = Store.at(url, APPID, clock=at_now)

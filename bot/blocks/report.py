@@ -14,6 +14,7 @@ from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date
 from bot.health import HealthFacts, Problem, ProblemKind, diagnose
 from bot.ports import Message
 
+_SILENT = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 NAMED = 3  # of those that are snoozed, and of other problems
 WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLOCK_WRONG}  # it says how long itself
 
@@ -159,7 +160,8 @@ def _past(problem: PastProblem) -> _Fact:
 def _about(status: Status) -> Iterator[str]:
     yield f"KF {status.version}"
     if status.store:
-        yield f"database {status.store}{' (unreachable)' if status.facts.store else ''}"
+        trouble = status.facts.store
+        yield f"database {status.store}{' (unreachable)' if trouble and trouble.kind in _SILENT else ''}"
     if status.processes:
         yield many(status.processes, "process", "processes")
     if status.watching_since:

@@ -81,6 +81,7 @@ class Store:
         self._clock = clock
         self._seconds = seconds
         self.migrated = False
+        self._opened = False  # once: its tables were up to date
         self.fault: StoreFault | None = None  # of the last failed transaction, until one has written since
 
     @classmethod
@@ -102,7 +103,7 @@ class Store:
         async with self.begin() as tx:
             if not (await tx.run(sa.select(meta.c.appid).where(meta.c.appid == self._appid))).first():
                 await tx.run(_insert_meta(self._engine, self._appid, tx.now))
-        self.migrated = True
+        self.migrated = self._opened = True
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
@@ -132,7 +133,10 @@ class Store:
             return classify(exc)
         if self.fault is not None:
             return self.fault  # it takes this write, and did not take another one
-        return None if self.migrated else StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
+        # After a fault the next poll looks at the tables again; this write shows that they are there.
+        if self.migrated or self._opened:
+            return None
+        return StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
 
     async def _write_nothing_new(self) -> None:
         # A row that another transaction has locked is being written, which is as good.

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.store import Store
 from bot.store.engine import is_sqlite, make_engine, revisions, sqlite_url
-from bot.store.tables import metadata
+from bot.store.tables import metadata, process
 
 SQLITE_SECONDS = 2
+ATTEMPT_BYTES = 65_536  # for less, a full disk may have room
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -44,7 +47,7 @@ async def inspect(url: str) -> Inspected:
     """Look at the database of a `DATABASE_URL`. An SQLite file that is not there yet is no error.
 
     Raises:
-        StoreError: it cannot be reached or read.
+        StoreError: it cannot be reached or read, or takes no row.
     """
     if is_sqlite(url):
         return await asyncio.to_thread(_sqlite, sqlite_url(url).database or "")
@@ -53,9 +56,21 @@ async def inspect(url: str) -> Inspected:
         async with engine.connect() as connection:
             # The server itself now refuses whatever would change something.
             await connection.execution_options(postgresql_readonly=True)
-            return await connection.run_sync(_postgresql)
+            found = await connection.run_sync(_postgresql)
+        if found.schema is Schema.PRESENT and not found.hindrance:
+            await _try_to_write(engine)
+        return found
     finally:
         await engine.dispose()
+
+
+async def _try_to_write(engine: AsyncEngine) -> None:
+    """Insert a row and roll it back: a full disk, and a rule of the database, show in no privilege."""
+    moment = datetime.now(UTC)
+    row = {"id": f"doctor-{uuid.uuid4()}", "appid": "", "seen_at": moment}
+    async with engine.connect() as connection, connection.begin() as attempt:
+        await connection.execute(sa.insert(process).values(row))
+        await attempt.rollback()
 
 
 def _sqlite(database: str) -> Inspected:
@@ -99,8 +114,8 @@ def reader(url: str, appid: str) -> Store:
 def _unwritable(path: Path) -> str:
     """Why an SQLite database could not be written here; "" when it could. Its log needs the folder, too."""
     try:
-        with tempfile.TemporaryFile(dir=path.parent):  # has no name, and is gone at once
-            pass
+        with tempfile.TemporaryFile(dir=path.parent) as attempt:  # has no name, and is gone at once
+            attempt.write(bytes(ATTEMPT_BYTES))
         if path.exists():
             with path.open("r+b"):
                 pass
