@@ -18,7 +18,7 @@ from bot.logs import Line
 from bot.parts import Parts, parts_of
 from bot.ports import Clock, utc_now
 from bot.settings import Settings
-from bot.slack import AsyncApp, dispatch, hold, make_app, register
+from bot.slack import REPLY_LIMITS, AsyncApp, ReplyLimits, dispatch, hold, make_app, register
 from bot.store.errors import waiting_for
 from bot.tasks import Loop, Tasks
 from bot.watch import TIMER_PASS, Tick
@@ -73,8 +73,11 @@ def readiness(problems: Sequence[Problem]) -> Readiness:
 class Process:
     """One running process: its server or its socket, its loops, its tasks."""
 
-    def __init__(self, parts: Parts, role: str, leave: Callable[[int], object]) -> None:
+    def __init__(
+        self, parts: Parts, role: str, leave: Callable[[int], object], limits: ReplyLimits = REPLY_LIMITS
+    ) -> None:
         self._parts = parts
+        self._limits = limits
         self._leave = leave
         self._role = role
         self._tasks = Tasks()
@@ -145,7 +148,7 @@ class Process:
     def _bolt(self) -> AsyncApp:
         settings = self._parts.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_signing_secret, settings.slack_api_url)
-        register(bolt, self._desk(), self._tasks, self._parts.session)
+        register(bolt, self._desk(), self._tasks, self._parts.session, self._limits)
         return bolt
 
     def _desk(self) -> Desk:
@@ -160,6 +163,7 @@ class Process:
             viewers=parts.viewers,
             membership=parts.membership,
             clock=parts.clock,
+            notice_after=self._limits.notice_after,
         )
 
     def _wake(self) -> None:

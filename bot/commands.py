@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot import grammar
@@ -28,7 +29,7 @@ from bot.blocks.troubles import trouble
 from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode
 from bot.grammar import Find, Help, Known, List, Overview, Request, Show, Unknown
 from bot.logs import Line, fault_words, why
-from bot.ports import Accounts, Clock, Message
+from bot.ports import Accounts, Announce, Clock, Message, unannounced
 from bot.sharing import Shared
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 
@@ -56,6 +57,7 @@ class Answers:
         platform: str = "",
         on_good_read: Callable[[], None] = lambda: None,
         elapsed: Callable[[], float] = time.monotonic,
+        notice_after: float = 2.0,
     ) -> None:
         """`on_good_read` is called after each good read, and may not raise or wait.
 
@@ -63,6 +65,7 @@ class Answers:
         `owned` returns the open invitations that a user acknowledged or snoozed, and does not raise.
         `spoken` is the zone of texts that Slack does not put into the reader's own; None is UTC.
         `platform` is the host, if its processes have no fixed address.
+        A read of WeChat that takes longer than `notice_after` seconds is announced to the asker.
         """
         self._accounts = accounts
         self._now = now
@@ -74,19 +77,20 @@ class Answers:
         self._spoken = spoken
         self._platform = platform
         self._on_good_read = on_good_read
+        self._notice_after = notice_after
         self._readings = Shared(self._read, GOOD_FOR, elapsed)
         self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
         self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
-    async def answer(self, request: Request) -> Message:
+    async def answer(self, request: Request, announce: Announce = unannounced) -> Message:
         """Answer a request; refusals of WeChat are answered as well, and never raised.
 
         If an account cannot be rendered, the answer is made again with a stand-in for it.
         """
         with times.spoken_in(self._spoken):
-            return await self._contained(lambda: self._answer(request))
+            return await self._contained(lambda: self._answer(request, announce))
 
-    async def about(self, episode: Episode, channel: str) -> Message:
+    async def about(self, episode: Episode, channel: str, announce: Announce = unannounced) -> Message:
         """Details of an alert's account: as WeChat tells it, else as the bot last knew it.
 
         `channel` is the ID of the one that was told.
@@ -95,7 +99,9 @@ class Answers:
             try:
                 handle = values.handle(episode.seat)
                 return await self._contained(
-                    lambda: self._show(handle, lambda _: remembered(episode, channel, None))
+                    lambda: self._announced(
+                        self._show(handle, lambda _: remembered(episode, channel, None)), announce
+                    )
                 )
             except KfError as error:
                 log.warning(Line("WeChat could not be read", **why(error)))
@@ -112,23 +118,34 @@ class Answers:
             self._checks_rows = True
             return await answer()
 
-    async def _answer(self, request: Request) -> Message:
+    async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce) -> Message:
+        """Return what a read of WeChat leads to, and show a notice when that takes long."""
+        reading = asyncio.create_task(read)
+        try:
+            done, _ = await asyncio.wait([reading], timeout=self._notice_after)
+            if not done:
+                await announce(replies.READING)
+            return await reading
+        finally:
+            reading.cancel()
+
+    async def _answer(self, request: Request, announce: Announce) -> Message:
         match request:
             case Help(topic):
                 return replies.guide(self._leads, topic)
             case grammar.Status():
                 return report(await self._status(), self._now())
         try:
-            return await self._from_wechat(request)
+            return await self._announced(self._from_wechat(request, announce), announce)
         except KfError as error:
             if isinstance(request, Unknown) and isinstance(request.typo_of, Help | grammar.Status):
-                return await self._corrected(request.typo_of)  # neither needs WeChat
+                return await self._corrected(request.typo_of, announce)  # neither needs WeChat
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
             what = trouble(error, self._platform)
             return failure(what, self._now(), retry=retry, last_good=self._readings.last())
 
-    async def _from_wechat(self, request: Read) -> Message:
+    async def _from_wechat(self, request: Read, announce: Announce) -> Message:
         match request:
             case Overview():
                 return overview(await self._reading())
@@ -143,11 +160,11 @@ class Answers:
                 if search.find(reading.rows, text):
                     return await self._find(text, 1)
                 if typo_of:
-                    return await self._corrected(typo_of)
+                    return await self._corrected(typo_of, announce)
                 return not_found(reading, text, _runs(nearest) if nearest else _runs(Help()))
 
-    async def _corrected(self, meant: Known) -> Message:
-        return replies.corrected(_runs(meant).words, await self._answer(meant))
+    async def _corrected(self, meant: Known, announce: Announce) -> Message:
+        return replies.corrected(_runs(meant).words, await self._answer(meant, announce))
 
     async def _find(self, text: str, page: int) -> Message:
         """Render the accounts that match; a single one with its details."""

@@ -176,6 +176,16 @@ class Click:
     origin: Origin = Origin()
 
 
+class Announce(Protocol):
+    """Shows the asker a notice until the answer comes. Does not raise for what Slack refuses."""
+
+    async def __call__(self, notice: Message) -> None: ...
+
+
+async def unannounced(notice: Message) -> None:
+    """Show no notice."""
+
+
 class Count(Protocol):
     """Counts what happened, for the metrics: `count("post", "sent")`."""
 

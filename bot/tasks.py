@@ -19,6 +19,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
+        self.stopping = asyncio.Event()  # tasks that only wait end at once
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
@@ -27,6 +28,7 @@ class Tasks:
 
     async def drain(self, seconds: float) -> None:
         """Let what runs finish; after `seconds` it is cancelled, and may say a last word."""
+        self.stopping.set()
         if not self._running:
             return
         _, late = await asyncio.wait(set(self._running), timeout=seconds)

@@ -13,12 +13,15 @@ from typing import Any
 import aiohttp
 
 from bot.app import Process
+from bot.blocks.replies import READING
 from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
-from bot.demo.slack import Channel, SlackStandIn
+from bot.demo.slack import Channel, Message, SlackStandIn
+from bot.demo.slack.outbox import Invocation
 from bot.parts import parts_of
 from bot.ports import Clock
 from bot.settings import Settings
+from bot.slack import REPLY_LIMITS, ReplyLimits
 from wechat_kf.simulator import Simulator
 
 CARE, ALERTS = "C0CARE", "C0ALERTS"
@@ -61,14 +64,19 @@ async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack
 
 @asynccontextmanager
 async def bot_in_loop(
-    around: World, role: str = "web", *, clock: Clock = utc_now, **changed: str
+    around: World,
+    role: str = "web",
+    *,
+    clock: Clock = utc_now,
+    limits: ReplyLimits = REPLY_LIMITS,
+    **changed: str,
 ) -> AsyncIterator[str]:
     """Run the bot inside the test's loop, with this clock; its address."""
     port = str(free_port())
     settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
     stop = asyncio.Event()
     async with parts_of(settings, clock, role=role) as parts:
-        running = asyncio.create_task(Process(parts, role, _never).run(stop, []))
+        running = asyncio.create_task(Process(parts, role, _never, limits).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":
             await until(lambda: answers(f"{url}/healthz"))
@@ -91,6 +99,12 @@ async def answers(url: str, status: int = 200) -> bool:
                 return answer.status == status
         except aiohttp.ClientError:
             return False
+
+
+async def final_answer(said: Invocation, within: float = 20) -> Message:
+    """Wait for the answer behind a notice that WeChat is being read."""
+    message = await said.answer(within)
+    return await said.answer(within) if message.text == READING.text else message
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 20) -> None:

@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 
 from bot.demo.blockkit import mentions, problems
 from bot.demo.slack import RESPONSE_URL, http_error, sign
-from tests.running import CARE, World, answers, bot_in_loop, sqlite, until, world
+from tests.running import CARE, World, answers, bot_in_loop, final_answer, sqlite, until, world
 from wechat_kf.simulator import Fault, Kind
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -41,7 +41,7 @@ async def url(place: World) -> AsyncIterator[str]:
 async def ask(place: World, text: str = "") -> str:
     said = await place.slack.command(text, channel=CARE)
     assert said.ack.status == 200
-    return (await said.answer()).text
+    return (await final_answer(said)).text
 
 
 # Commands

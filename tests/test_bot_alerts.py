@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot.demo.servers import serve
 from bot.demo.slack import RESPONSE_URL, Message, dropped, error, http_error, reply_lost
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, world
 from wechat_kf.simulator import Fault, Kind
 
 CARE_LEADS = "<!subteam^S0CARE>"
@@ -66,11 +66,11 @@ async def test_details_are_what_is_known_when_wechat_tells_nothing(place):
         alert = await rejection(place)
         place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=48001))
         said = await place.slack.click(alert, "alert.details", user="U0TOM")
-        down = await said.answer()
+        down = await final_answer(said)
         place.wechat.clear_faults()
         place.wechat.remove("bo@harbour_tea")
         said = await place.slack.click(alert, "alert.details", user="U0TOM")
-        gone = await said.answer()
+        gone = await final_answer(said)
     assert down.text.startswith(
         "This account may not use customer service, so this is what was known last. Rejected: 小波"
     )

@@ -14,7 +14,7 @@ import pytest
 
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import RESPONSE_URL, Channel, Message, SlackStandIn, sign
-from bot.ports import Click, Origin
+from bot.ports import Announce, Click, Origin
 from bot.ports import Message as Said
 from bot.slack import hold, make_app, register
 from bot.tasks import Tasks
@@ -36,10 +36,10 @@ class EchoingAnswers:
         self.pause = 0.0
         self.breaks = False
 
-    async def to_command(self, text: str, user_id: str) -> Said:
+    async def to_command(self, text: str, user_id: str, announce: Announce) -> Said:
         return Said(f"command {text}")
 
-    async def to_click(self, click: Click) -> Said | None:
+    async def to_click(self, click: Click, announce: Announce) -> Said | None:
         self.clicks.append(click)
         await asyncio.sleep(self.pause)
         if self.breaks:

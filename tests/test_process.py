@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from bot.demo.process import ROOT, free_port, running
-from tests.running import CARE, World, answers, until, world
+from tests.running import CARE, World, answers, final_answer, until, world
 from wechat_kf.simulator import Fault, Kind
 
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
@@ -364,7 +364,7 @@ async def test_wechat_goes_through_its_proxy_and_slack_does_not(quick):
     async with server, running(environ) as bot:
         quick.slack.app_url = bot.slack_url
         said = await quick.slack.command("", channel=CARE)
-        text = (await said.answer()).text
+        text = (await final_answer(said)).text
     assert "proxy" in text.lower()
     assert "hush" not in text
     assert seen
@@ -383,7 +383,7 @@ async def test_a_command_can_be_followed_in_the_log_from_slacks_trigger_to_wecha
     async with running({**quick.environ, "LOG_FORMAT": "json"}, log=log) as bot:
         quick.slack.app_url = bot.slack_url
         said = await quick.slack.command("", channel=CARE)
-        shown = str((await said.answer()).blocks)
+        shown = str((await final_answer(said)).blocks)
         await until(lambda: "answered" in log.read_text())
     request = hashlib.sha256(said.payload["trigger_id"].encode()).hexdigest()[:8]
     lines = [line for line in map(json.loads, log.read_text().splitlines()) if line.get("request") == request]

@@ -15,7 +15,7 @@ import pytest
 from bot import doctor
 from bot.demo.process import running
 from tests.doctors import about
-from tests.running import CARE, World, until, utc_now, world
+from tests.running import CARE, World, final_answer, until, utc_now, world
 
 PASSWORD = "hush-hush"
 CREDENTIALS = f"Basic {base64.b64encode(f'fixie:{PASSWORD}'.encode()).decode()}"
@@ -115,7 +115,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 async def answer_to(place: World, text: str) -> str:
     said = await place.slack.command(text, channel=CARE)
-    return (await said.answer()).text
+    return (await final_answer(said)).text
 
 
 @pytest.mark.parametrize("name", ["WECHAT_PROXY_URL", "FIXIE_URL"])

@@ -47,6 +47,7 @@ def test_a_corrected_command_stands_above_its_answer():
     [
         replies.OUT_OF_DATE,
         replies.RESTARTING,
+        replies.READING,
         replies.FAILED,
         replies.NOT_CHECKED,
         replies.DATABASE_AWAY,

@@ -950,6 +950,19 @@ async def test_a_response_url_works_for_half_an_hour(app, served, clock):
     assert served.take_unexpected() == ["response_url: a response_url used after 30 minutes"]
 
 
+@pytest.mark.parametrize("replaces", [True, False])
+async def test_answer_to_a_command_replaces_the_ephemeral_answer_before_or_is_a_second_message(
+    app, served, replaces
+):
+    served.replaces_answers = replaces
+    invocation = await served.command()
+    await respond(invocation, text="x", response_type="ephemeral")
+    await respond(invocation, text="y", response_type="ephemeral", replace_original=True)
+    first, second = invocation.answers()
+    assert (second.ts == first.ts) == replaces
+    assert [message.text for message in served.ephemerals.values()] == (["y"] if replaces else ["x", "y"])
+
+
 async def test_an_unknown_response_url_is_unexpected(served):
     answer = await AsyncWebhookClient(f"{served.base_url}/commands/T0001/x").send(text="x")
     assert (answer.status_code, answer.body) == (404, "no_service")

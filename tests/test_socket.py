@@ -14,7 +14,7 @@ from bot.app import Process
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack import SlackStandIn
 from bot.parts import parts_of
-from bot.ports import Click, Message
+from bot.ports import Announce, Click, Message
 from bot.settings import Settings
 from bot.slack import make_app, register
 from bot.slack.socket import DeadSocketError, Patience, hold
@@ -27,10 +27,10 @@ QUICK = Patience(ping=0.05, silent=0.4)
 class Answers:
     restarting = failed = Message("")
 
-    async def to_command(self, text: str, user_id: str) -> Message:
+    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
         return Message(f"{user_id} asked {text}")
 
-    async def to_click(self, click: Click) -> None:
+    async def to_click(self, click: Click, announce: Announce) -> None:
         return None
 
 

@@ -13,6 +13,7 @@ from itertools import count
 
 from bench.soak.fleet import Fleet, Member
 from bench.torture.oracle import Board
+from bot.blocks.replies import READING
 from bot.demo.slack import Channel, Message, SlackStandIn
 from bot.demo.slack.outbox import Invocation
 
@@ -136,6 +137,8 @@ class People:
         if not said.ack.failure:
             with suppress(TimeoutError):
                 answer = await said.answer(PATIENCE if asked.wants_answer else 0.01)
+                if answer.text == READING.text:
+                    answer = await said.answer(PATIENCE)
         if answer:
             asked.answered, asked.text = time.monotonic() - began, answer.text
         asked.cut_off = member.killed_at is not None and member.killed_at < began + IN_HAND

@@ -22,6 +22,7 @@ RESTARTING = Message(
     "The bot is restarting, please repeat.",
     [kit.section("The bot is restarting, please repeat.")],
 )
+READING = Message("Reading WeChat…", [kit.context("Reading WeChat…")])
 FAILED = Message(
     "This could not be answered. The fault is in the bot, and its log has the reason. Please try again.",
     [

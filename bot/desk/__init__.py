@@ -24,7 +24,7 @@ from bot.commands import Answers
 from bot.desk.standing import Standing
 from bot.logs import Line
 from bot.membership import Membership
-from bot.ports import Accounts, Click, Clock, Message
+from bot.ports import Accounts, Announce, Click, Clock, Message
 from bot.store import Store, StoreError, memory, rows
 from bot.store.errors import waiting_for
 from bot.tasks import Tasks
@@ -54,8 +54,12 @@ class Desk:
         viewers: Viewers,
         membership: Membership,
         clock: Clock,
+        notice_after: float,
     ) -> None:
-        """`wake` lets the loops of this process look for what there is to do."""
+        """`wake` lets the loops of this process look for what there is to do.
+
+        A read of WeChat is announced after `notice_after` seconds.
+        """
         self._viewers = viewers
         self._membership = membership
         self._store = store
@@ -77,12 +81,13 @@ class Desk:
             story=standing.story,
             owned=standing.owned,
             on_good_read=self._hasten,
+            notice_after=notice_after,
         )
 
-    async def to_command(self, text: str, user_id: str) -> Message:
-        return await self._refusal(user_id) or await self._answers.answer(grammar.parse(text))
+    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
+        return await self._refusal(user_id) or await self._answers.answer(grammar.parse(text), announce)
 
-    async def to_click(self, click: Click) -> Message | None:
+    async def to_click(self, click: Click, announce: Announce) -> Message | None:
         """Answer a click; None when the message that was clicked says it all.
 
         Whatever is odd about it, forged or older than a release, is told as out of date.
@@ -94,14 +99,14 @@ class Desk:
             if acts:
                 return await self._act(click)
             if click.action_id == "health.check":
-                return await self._check_now()
+                return await self._check_now(announce)
             if click.action_id == "alert.details":
-                return await self._details(click.value)
+                return await self._details(click.value, announce)
         except StoreError as exc:
             log.warning(Line("a click was not carried out", error=waiting_for(exc) or type(exc).__name__))
             return DATABASE_AWAY
         request = grammar.parse_value(click.value) if click.action_id.startswith("kf.") else None
-        return await self._answers.answer(request) if request else OUT_OF_DATE
+        return await self._answers.answer(request, announce) if request else OUT_OF_DATE
 
     async def _refusal(self, user_id: str) -> Message | None:
         match await self._viewers.admits(user_id):
@@ -138,7 +143,7 @@ class Desk:
             return unchanged(click.action_id, done.found, click.user_id)
         return None if done.shown else carried_out(order.deed, done.changed)
 
-    async def _details(self, value: str) -> Message:
+    async def _details(self, value: str, announce: Announce) -> Message:
         version, _, episode_id = value.partition(":")
         if version != "v1" or self._store is None:
             return OUT_OF_DATE
@@ -147,15 +152,15 @@ class Desk:
         if not found:
             return OUT_OF_DATE
         (episode,) = found.values()
-        return await self._answers.about(episode, self._channel)
+        return await self._answers.about(episode, self._channel, announce)
 
-    async def _check_now(self) -> Message:
+    async def _check_now(self, announce: Announce) -> Message:
         now = self._clock()
         if self._store and (self._checked_at is None or now - self._checked_at >= CHECK_GAP):
             self._checked_at = now
             self._tasks.start(self._wake_watcher(self._store, always=True))
         # The overview reads WeChat itself, so it is the answer to "does it work now?".
-        return await self._answers.answer(grammar.Overview())
+        return await self._answers.answer(grammar.Overview(), announce)
 
     def _hasten(self) -> None:
         """WeChat has just answered: a watcher that waits after failures may look again."""

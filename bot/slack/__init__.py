@@ -9,12 +9,15 @@ from bot.slack.dispatch import dispatch
 from bot.slack.groups import members
 from bot.slack.listeners import make_app, register
 from bot.slack.posting import SlackChannel
+from bot.slack.replies import REPLY_LIMITS, ReplyLimits
 from bot.slack.socket import hold
 from bot.slack.workspace import installation, is_shared_outside
 
 __all__ = [
+    "REPLY_LIMITS",
     "AsyncApp",
     "Client",
+    "ReplyLimits",
     "Session",
     "SlackChannel",
     "dispatch",

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import aiohttp
@@ -17,8 +18,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.logs import Line, request
-from bot.ports import Click, Message, Origin
-from bot.slack.replies import Reply
+from bot.ports import Announce, Click, Message, Origin
+from bot.slack.replies import REPLY_LIMITS, Reply, ReplyLimits
 from bot.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,11 @@ REPLACES = ("kf.list", "kf.page.", "kf.filter", "kf.refresh", "kf.retry")
 class Answers(Protocol):
     """What the bot says. Nothing here raises for what a person typed or clicked."""
 
-    async def to_command(self, text: str, user_id: str) -> Message: ...
+    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
+        """`announce` shows a notice until the answer comes."""
+        ...
 
-    async def to_click(self, click: Click) -> Message | None:
+    async def to_click(self, click: Click, announce: Announce) -> Message | None:
         """None: there is nothing to say, since the clicked message itself changes."""
         ...
 
@@ -65,15 +68,23 @@ def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
     )
 
 
-def register(app: AsyncApp, answers: Answers, tasks: Tasks, session: aiohttp.ClientSession) -> None:
+def register(
+    app: AsyncApp,
+    answers: Answers,
+    tasks: Tasks,
+    session: aiohttp.ClientSession,
+    limits: ReplyLimits = REPLY_LIMITS,
+) -> None:
     """Attach `/kf` and every button. What they need comes as arguments, so a test brings its own."""
 
     @app.command("/kf")
     async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         text, user_id = _text(body.get("text")), _text(body.get("user_id"))
-        asked = _Asked(answers, Reply(session, _text(body.get("response_url"))), "/kf", user_id)
-        tasks.start(asked.answer(_text(body.get("trigger_id")), lambda: answers.to_command(text, user_id)))
+        reply = Reply(session, _text(body.get("response_url")), tasks.stopping, limits)
+        asked = _Asked(answers, reply, "/kf", user_id)
+        made = partial(answers.to_command, text, user_id, reply.announce)
+        tasks.start(asked.answer(_text(body.get("trigger_id")), made))
 
     # Every action: one that is older than a release, or forged, deserves an answer, too.
     @app.action(re.compile(r""))
@@ -82,8 +93,11 @@ def register(app: AsyncApp, answers: Answers, tasks: Tasks, session: aiohttp.Cli
         clicked = _Clicked.read(body, action)
         if not clicked.click.action_id.startswith("link."):
             what, user_id = clicked.click.action_id, clicked.click.user_id
-            asked = _Asked(answers, Reply(session, clicked.response_url), what, user_id, clicked.replaces)
-            tasks.start(asked.answer(_text(body.get("trigger_id")), lambda: answers.to_click(clicked.click)))
+            url, replaces = clicked.response_url, clicked.replaces
+            reply = Reply(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
+            asked = _Asked(answers, reply, what, user_id)
+            made = partial(answers.to_click, clicked.click, reply.announce)
+            tasks.start(asked.answer(_text(body.get("trigger_id")), made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +142,28 @@ class _Asked:
     reply: Reply
     what: str  # `/kf`, or the clicked action
     user_id: str
-    replace: bool = False
 
     async def answer(self, trigger_id: str, make: Callable[[], Awaitable[Message | None]]) -> None:
-        """Make the answer and send it, if there is one. What it logs has one request ID, down to WeChat's `rid`."""
+        """Make the answer and send it, if there is one. What it logs has one request ID, down to WeChat's `rid`.
+
+        If the process stops before, the asker is asked to repeat.
+        """
         with request(trigger_id):
             began = time.perf_counter()
-            message = await self._made(make)
-            taken = await self.reply.send(message, replace=self.replace) if message else None
+            restarting = self.answers.restarting
+            try:
+                message = await self._made(make)
+                taken = await self.reply.send(message, restarting=restarting) if message else None
+            except asyncio.CancelledError:
+                await self.reply.send_once(restarting)
+                raise
             ms = round((time.perf_counter() - began) * 1000)
             log.info(Line("answered", asked=self.what[:80], user=self.user_id[:40], taken=taken, ms=ms))
 
     async def _made(self, make: Callable[[], Awaitable[Message | None]]) -> Message | None:
-        """The answer; a last word if the process stops or the making fails."""
+        """Make the answer; if that fails, the answer that reports it."""
         try:
             return await make()
-        except asyncio.CancelledError:
-            await self.reply.send(self.answers.restarting)
-            raise
         except Exception:
             log.exception("no answer could be made")
             return self.answers.failed

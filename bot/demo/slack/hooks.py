@@ -50,7 +50,9 @@ def answer(slack: Workspace, url: ResponseUrl, payload: Mapping[str, Any]) -> No
     deletes = rights.flag(payload.get("delete_original"))
     original = _original(slack, url) if replaces or deletes else None
     if not deletes:
-        url.answers.put_nowait(_replace(slack, original, payload) if original else _add(slack, url, payload))
+        shown = _replace(slack, original, payload) if original else _add(slack, url, payload)
+        url.last = shown if shown.only_for else None
+        url.answers.put_nowait(shown)
     elif original:
         slack.delete(original)
 
@@ -69,6 +71,9 @@ def answer_at_once(slack: Workspace, url: ResponseUrl, body: str) -> None:
 
 
 def _original(slack: Workspace, url: ResponseUrl) -> Message | None:
+    """Find the clicked message, or of a command the ephemeral answer before: the typed command is not a message."""
+    if url.source is None and url.last:
+        return slack.present(url.last) if slack.replaces_answers else None
     if url.source is None:
         slack.unexpected.append("a command's answer has nothing to replace or delete")
         return None

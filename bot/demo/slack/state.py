@@ -81,6 +81,7 @@ class ResponseUrl:
     created: datetime
     source: Message | None = None  # the clicked message; a command has none
     uses: int = 0
+    last: Message | None = None  # the ephemeral message that it brought last
     answers: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
 
 
@@ -101,6 +102,7 @@ class Workspace:
         self.teams: dict[str, str] = {}  # by person, what Slack reports as team_id where it is not the app's
         self.may_mention: Set[str] = frozenset()  # `<!here>` and the like, as written
         self.most_per_page = MAX_PAGE  # Slack may give fewer messages than were asked for, before the end, too
+        self.replaces_answers = True  # a command's answer may replace the one before; else it is a second message
         self.base_url = ""  # known once it is served
         self.tickets: set[str] = set()  # of websockets not yet opened
         self.channels = {channel.id: channel for channel in channels}
