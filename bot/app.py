@@ -205,7 +205,7 @@ class Process:
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
         deliver = Loop("delivery", tell, every, waiting_for=waiting_for)
-        health = Loop("health", check_health, pace)
+        health = Loop("health", check_health, pace, waiting_for=waiting_for)
         self._loops = [Loop("watcher", look, pace, waiting_for=waiting_for), deliver, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 

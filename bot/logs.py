@@ -43,6 +43,8 @@ SECRET = re.compile(
 )
 LONGEST_VALUE = 1000  # characters of a field
 LONGEST_TEXT = 8000  # of a traceback, or of a message of a library
+QUOTES_VALUES = ("22", "23", "44", "P0")  # classes of SQLSTATE whose first line may quote a value of a row
+MOST_CAUSES = 10
 PLAIN = re.compile(r"[^\s\"=]+")
 
 _request: ContextVar[str] = ContextVar("request", default="")
@@ -124,6 +126,16 @@ class OneLine(logging.Formatter):
         safe = {key: escape(one, keep="\n\t") if isinstance(one, str) else one for key, one in fields.items()}
         return json.dumps(safe, ensure_ascii=False, default=str)
 
+    def formatException(self, ei: Any) -> str:  # noqa: N802  the name is of the standard library
+        """Format a traceback with its causes. Database errors may quote values: they show their codes instead."""
+        parts: list[str] = []
+        exc: BaseException | None = ei[1]
+        while exc is not None and len(parts) < MOST_CAUSES:
+            frames = "".join(traceback.format_tb(exc.__traceback__))
+            parts.append(f"Traceback (most recent call last):\n{frames}{_without_values(exc)}")
+            exc = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
+        return "\nFrom it followed:\n".join(reversed(parts))
+
     def _safe(self, value: Any, limit: int) -> Any:
         """Mask secrets, then cut: a secret that is cut in two would not be recognised."""
         masked = self._masked(value)
@@ -147,6 +159,16 @@ def configure(level: str, secrets: Sequence[str], form: Format = "text", stream:
     logging.captureWarnings(True)  # of libraries: they would print several lines that nobody masks
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _without_values(exc: BaseException) -> str:
+    """Describe an exception as a traceback does, a database error without the values of a row."""
+    if hasattr(exc, "orig") and isinstance(exc, Exception):  # SQLAlchemy's, around the driver's
+        return f"{type(exc).__name__}: {fault_words(exc)} [SQL: {getattr(exc, 'statement', '')}]"
+    if sqlstate := getattr(exc, "sqlstate", None):  # the first line of other classes names tables or servers
+        words = "" if sqlstate[:2] in QUOTES_VALUES else str(exc).partition("\n")[0]
+        return f"{type(exc).__name__} {sqlstate} {words}".rstrip()
+    return "".join(traceback.format_exception_only(exc)).rstrip()
 
 
 def _quoted(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from bot.logs import Line, request
@@ -12,6 +12,9 @@ from bot.logs import Line, request
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+CANCEL_SECONDS = 1
+STEP_SECONDS = 900  # a step may read the whole history of a channel; all that it calls has shorter limits
 
 
 class Tasks:
@@ -45,17 +48,27 @@ class Tasks:
 
 
 async def in_time(work: Coroutine[Any, Any, T], seconds: float) -> T:
-    """The result, or TimeoutError at the time that was set: what hangs may hang in its cancellation, too."""
+    """Return the result. Late work is cancelled and not waited for, since it may hang in its cancellation, too.
+
+    Raises:
+        TimeoutError: there was no result in time.
+    """
     task = asyncio.create_task(work)
     try:
         done, _ = await asyncio.wait([task], timeout=seconds)
-        if done:
-            return task.result()
-        raise TimeoutError
-    finally:  # also when the caller's own time is over
-        if not task.done():
-            task.cancel()
-            task.add_done_callback(lambda late: late.cancelled() or late.exception())
+    except asyncio.CancelledError:
+        _abandon(task)
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
+        raise
+    if done:
+        return task.result()
+    _abandon(task)
+    raise TimeoutError(f"no result within {seconds:g} s")
+
+
+def _abandon(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    task.add_done_callback(lambda late: late.cancelled() or late.exception())
 
 
 class Loop:
@@ -64,12 +77,13 @@ class Loop:
     def __init__(
         self,
         name: str,
-        step: Callable[[], Awaitable[float | None]],
+        step: Callable[[], Coroutine[Any, Any, float | None]],
         every: float,
         *,
         waiting_for: Callable[[Exception], str | None] = lambda _: None,
+        limit: float = STEP_SECONDS,
     ) -> None:
-        """`step` may return the seconds until the next one; else it is `every`.
+        """`step` may return the seconds until the next one; else it is `every`. After `limit` it is given up.
 
         `waiting_for` describes a failure that passes by itself: it gets one line in the log and no traceback.
         """
@@ -77,6 +91,7 @@ class Loop:
         self._step = step
         self._every = every
         self._waiting_for = waiting_for
+        self._limit = limit
         self._woken = asyncio.Event()
         self._failing = ""
         self.stopping = False
@@ -95,7 +110,7 @@ class Loop:
             pause = None
             try:
                 with request():
-                    pause = await self._step()
+                    pause = await in_time(self._step(), self._limit)
             except Exception as exc:
                 self._note(exc)
             else:

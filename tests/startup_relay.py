@@ -23,25 +23,30 @@ class StartupRelay:
     url: str = ""
     refused: tuple[str, ...] = ()
     startups: list[dict[str, str]] = field(default_factory=list)
+    server: dict[str, str] = field(default_factory=dict)
+
+    def lead_to(self, url: str) -> None:
+        """Relay new connections to the server of a URL; those that are open stay where they are."""
+        self.server = {name: str(value) for name, value in conninfo_to_dict(url).items()}
 
 
 @asynccontextmanager
 async def startup_relay(url: str, *refused: str) -> AsyncIterator[StartupRelay]:
     """Relay to the server of a URL. Startup packets with one of the `refused` parameters get an error."""
-    server = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     relay = StartupRelay(refused=refused)
+    relay.lead_to(url)
 
     connections: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(asyncio.current_task())
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await _serve(relay, server, reader, writer)
+            await _serve(relay, relay.server, reader, writer)
         writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1")
     port = listening.sockets[0].getsockname()[1]
-    relay.url = f"postgresql://{server.get('user', 'postgres')}@127.0.0.1:{port}/{server['dbname']}"
+    relay.url = f"postgresql://{relay.server.get('user', 'postgres')}@127.0.0.1:{port}/{relay.server['dbname']}"
     try:
         yield relay
     finally:

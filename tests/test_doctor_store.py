@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
 import sqlite3
 import uuid
 from contextlib import closing
@@ -24,9 +26,9 @@ from tests.conftest import APPID, at_now
 UNSET = Unset.of([])
 
 
-async def finding(url: str, *, platform: str = "") -> Finding:
+async def finding(url: str, *, platform: str = "", within: float = 10) -> Finding:
     settings = Settings("wx", "secret", "xoxb-1", database_url=url, platform=platform)
-    [found] = (await examination.examine(settings, UNSET)).findings
+    [found] = (await examination.examine(settings, UNSET, within=within)).findings
     return found
 
 
@@ -189,3 +191,19 @@ async def test_a_database_that_is_not_there_is_to_be_created(postgres_url):
     found = await finding(f"{base}_gone?{query}")
     assert "does not exist" in found.said
     assert found.remedy.startswith("Create it")
+
+
+async def test_a_server_that_accepts_connections_and_is_silent_is_named_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        async with asyncio.timeout(3):
+            found = await finding(f"postgresql://kf@127.0.0.1:{server.getsockname()[1]}/kf", within=0.2)
+    assert found.said == "PostgreSQL cannot be used (no result within 0.2 s)"
+    assert found.remedy.startswith("The server accepts connections and does not answer")
+
+
+async def test_a_damaged_page_that_no_query_reads_is_found(migrated_sqlite, tmp_path):
+    pages = await asyncio.to_thread(Path(migrated_sqlite).read_bytes)
+    await asyncio.to_thread((tmp_path / "kf.db").write_bytes, pages[:-4096] + b"x" * 4096)
+    path = tmp_path / "kf.db"
+    found = await finding(f"sqlite:///{path}")
+    assert (found.verdict, found.remedy[:17]) == ("wrong", "Restore a backup,")

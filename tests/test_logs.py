@@ -54,6 +54,17 @@ def test_a_traceback_is_one_line():
     assert "\n" not in line("failed", error=ValueError("two\nlines"))
 
 
+def test_a_traceback_names_the_causes_of_an_exception():
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as exc:
+            raise ValueError("second") from exc
+    except ValueError as exc:
+        said = line("failed", error=exc)
+    assert said.index("KeyError: 'first'") < said.index("From it followed") < said.index("ValueError: second")
+
+
 def test_the_log_goes_to_stdout_and_talkative_libraries_are_quiet_at_every_level(capsys):
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:

@@ -7,8 +7,9 @@ import os
 import shutil
 import signal
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,11 +17,16 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from bot.logs import OneLine
 from bot.store import FaultKind, Store, StoreError, classify, memory
 from bot.store.errors import HangingError, waiting_for
+from bot.tasks import Loop, Tasks
 from tests.conftest import APPID, NOW, postgres_database, postgres_server
+from tests.running import World, answers, bot_in_loop, sqlite, until, world
+from tests.startup_relay import startup_relay
 
 HOUR = timedelta(hours=1)
 
@@ -42,6 +48,13 @@ async def opened(url: str, **limits: float) -> AsyncIterator[Store]:
     await store.open()
     yield store
     await store.close()
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[str]:
+    """A server of these tests' own, which may be stopped."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.mark.parametrize(
@@ -104,6 +117,25 @@ async def test_errors_quote_no_parameters(store):
     assert "bo_example" not in str(failure.value)
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form):
+    async def write_names() -> None:
+        async with store.begin() as tx:
+            for _ in range(2):
+                name = {"id": "小波 bo_example"}
+                await tx.run(sa.text("INSERT INTO told VALUES (:id, 'k', 0, 'posted', '2026-11-23', NULL)"), name)
+
+    tasks = Tasks()
+    tasks.start(write_names())
+    await tasks.drain(5)
+    (record,) = (record for record in caplog.records if record.name == "bot.tasks")
+    line = OneLine([], form).format(record)
+    assert "IntegrityError" in line
+    assert "INSERT INTO told" in line
+    assert "小波" not in line
+    assert "bo_example" not in line
+
+
 # Writes
 
 
@@ -120,13 +152,34 @@ async def test_a_store_that_can_only_be_read_is_not_fit(postgres_url):
         assert await kind_of_failure(store) is FaultKind.READ_ONLY
 
 
-async def test_a_session_that_turned_read_only_is_replaced(postgres_url):
+async def test_failover_is_followed_by_the_next_transaction(own_server, postgres_url):
+    database = str(conninfo_to_dict(postgres_url)["dbname"])
+    with psycopg.connect(own_server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {database}")
+        old = f"{own_server.partition('?')[0].rsplit('/', 1)[0]}/{database}?{own_server.partition('?')[2]}"
+        async with startup_relay(old) as relay, opened(relay.url) as store, opened(postgres_url) as new:
+            await asyncio.gather(*(write(store, NOW) for _ in range(4)))  # so that several connections are idle
+            admin.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            admin.execute("SELECT pg_reload_conf()")
+            relay.lead_to(postgres_url)
+
+            async def is_written() -> bool:
+                await write(store, NOW + HOUR)
+                async with new.begin() as tx:
+                    return (await memory.recall(tx)).next_poll_at == NOW + HOUR
+
+            await until(is_written)  # a session turns read-only a moment after the reload; no write fails
+        admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
+        admin.execute("SELECT pg_reload_conf()")
+
+
+async def test_idle_connections_to_a_server_that_turned_read_only_are_left_without_an_error(postgres_url):
     async with opened(postgres_url) as store:
+        await asyncio.gather(*(write(store) for _ in range(4)))
+        for _ in range(2):
+            async with store.begin() as tx:
+                await tx.run(sa.text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
         await write(store)
-        async with store.begin() as tx:
-            await tx.run(sa.text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
-        assert await kind_of_failure(store) is FaultKind.READ_ONLY
-        await write(store)  # over a new connection, as to the new primary after a failover
 
 
 async def test_revoked_rights_are_named(postgres_url):
@@ -179,13 +232,6 @@ async def test_a_full_disk_is_named_on_postgresql(postgres_url):
 # Silence
 
 
-@pytest.fixture
-def own_server() -> Iterator[str]:
-    """A server of this test's own, which may be stopped."""
-    with postgres_server() as url:
-        yield url
-
-
 def backends(url: str) -> list[int]:
     with psycopg.connect(url, autocommit=True) as admin:
         return [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")]
@@ -229,6 +275,28 @@ async def test_a_statement_of_a_stopped_server_is_given_up_in_the_middle_of_a_tr
         await write(store)
 
 
+async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwards(own_server, caplog):
+    caplog.set_level("INFO")
+    async with opened(own_server, seconds=0.3) as store:
+        loop = Loop("watcher", lambda: write(store), 0.01, waiting_for=waiting_for)
+        task = asyncio.create_task(loop.run())
+        stopped = backends(own_server)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            await until(lambda: "waits" in caplog.text, within=3)
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        await until(lambda: "works again" in caplog.text, within=3)
+        loop.stop()
+        await task
+    assert [record.message for record in caplog.records if record.name == "bot.tasks"] == [
+        'waits loop=watcher error="hanging: no answer within 0.3 s"',
+        "works again loop=watcher",
+    ]
+
+
 # Files
 
 
@@ -245,6 +313,125 @@ async def test_a_log_that_was_removed_loses_nothing(tmp_path, migrated_sqlite):
             "2026-11-23 04:12:00.000000",
             7,
         )
+
+
+async def test_log_that_was_removed_under_two_processes_loses_nothing(tmp_path, migrated_sqlite):
+    path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
+    async with opened(f"sqlite:///{path}") as one, opened(f"sqlite:///{path}") as other:
+        await add_event(one, "1")
+        await add_event(other, "2")
+        path.with_name("kf.db-wal").unlink()
+        kept = {number for number in range(3, 9) if await is_added((one, other)[number % 2], str(number))}
+        assert len(kept) > 4
+        copy_files(tmp_path, tmp_path / "left")
+    with closing(sqlite3.connect(tmp_path / "left" / "kf.db")) as later:
+        assert {int(key) for (key,) in later.execute("SELECT kind FROM told")} == {1, 2, *kept}
+        assert later.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def add_event(store: Store, key: str) -> None:
+    async with store.begin() as tx:
+        await tx.run(sa.text(f"INSERT INTO told VALUES ('e', '{key}', 0, 'posted', '2026-11-23', NULL)"))
+
+
+async def is_added(store: Store, key: str) -> bool:
+    with suppress(*StoreError):
+        await add_event(store, key)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5], ids=["empty", "one page", "five pages"])
+async def test_file_that_was_cut_under_a_connection_is_noticed_by_the_next_transaction(
+    tmp_path, migrated_sqlite, kept
+):
+    path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
+    async with opened(f"sqlite:///{path}") as store:
+        await write(store)  # all pages are in memory now
+        await asyncio.to_thread(os.truncate, path, kept * 4096)
+        assert await kind_of_failure(store) is (FaultKind.DAMAGED if kept else FaultKind.SCHEMA)
+        assert not store.migrated
+        if not kept:
+            await store.open()  # as a new one
+            await write(store)
+
+
+async def test_pages_that_were_overwritten_under_a_connection_are_noticed_though_no_query_reads_them(
+    tmp_path, migrated_sqlite
+):
+    path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
+    async with opened(f"sqlite:///{path}") as store:
+        await write(store)
+        pages = await asyncio.to_thread(path.read_bytes)
+        await asyncio.to_thread(path.write_bytes, pages[:-4096] + b"x" * 4096)
+        threads = threading.active_count()
+        for _ in range(3):
+            assert await kind_of_failure(store) is FaultKind.DAMAGED
+            assert (await store.check()).kind is FaultKind.DAMAGED
+        assert threading.active_count() <= threads
+
+
+async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_moved_away(tmp_path, caplog):
+    caplog.set_level("INFO")
+    path = tmp_path / "kf.db"
+    async with world(f"sqlite:///{path}") as around:
+        key = around.invite("anna")
+        async with bot_in_loop(around):
+            await polled(around)
+            around.wechat.reject(key)
+            await until(lambda: around.texts)
+        async with bot_in_loop(around) as url:
+            await until(lambda: answers(f"{url}/readyz"))
+            await asyncio.to_thread(path.write_bytes, b"not a database" * 5000)
+            await until(lambda: 'waits loop=watcher error="damaged: file is not a database"' in caplog.text)
+            assert await answers(f"{url}/readyz", 503)
+            for file in tmp_path.glob("kf.db*"):
+                file.unlink()
+            await polled(around)
+            await until(lambda: answers(f"{url}/readyz"))
+        assert [text.partition(":")[0] for text in around.texts] == ["Rejected"]
+
+
+async def test_alert_is_not_repeated_after_a_kill_that_follows_the_loss_of_the_log(tmp_path):
+    left = tmp_path / "left"
+    async with world(sqlite(tmp_path)) as around:
+        key = around.invite("anna")
+        async with bot_in_loop(around):
+            await polled(around)  # at its end all is in the file itself
+        async with bot_in_loop(around):
+            around.wechat.reject(key)
+            await until(lambda: around.texts)
+            await settled(tmp_path)
+            (tmp_path / "kf.db-wal").unlink()
+            await polled(around)
+            copy_files(tmp_path, left)
+        async with bot_in_loop(around, DATABASE_URL=sqlite(left)):
+            await polled(around)
+        assert [text.partition(":")[0] for text in around.texts] == ["Rejected"]
+
+
+def copy_files(folder: Path, other: Path) -> None:
+    """Keep what a kill at this moment leaves."""
+    other.mkdir()
+    for file in folder.glob("kf.db*"):
+        shutil.copy(file, other)
+
+
+async def polled(around: World) -> None:
+    """Wait until WeChat has been read once more, and the news of that time written down."""
+    before = len(around.wechat.log)
+    await until(lambda: len(around.wechat.log) > before)
+    await asyncio.sleep(0.2)
+
+
+async def settled(folder: Path) -> None:
+    """Wait until each message that was posted is recorded as such."""
+
+    def is_settled() -> bool:
+        with closing(sqlite3.connect(folder / "kf.db")) as reader:
+            return reader.execute("SELECT count(*) FROM message WHERE status <> 'sent'").fetchone() == (0,)
+
+    await until(is_settled)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a database" * 600], ids=["truncated", "malformed"])

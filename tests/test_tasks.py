@@ -104,6 +104,43 @@ async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(capl
     ]
 
 
+async def test_loop_gives_up_a_step_that_hangs_even_in_its_cancellation(caplog):
+    released = asyncio.Event()
+    steps = 0
+
+    async def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 2:
+            loop.stop()
+            return
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+
+    loop = Loop("watcher", step, 0.001, waiting_for=str, limit=0.02)
+    await asyncio.wait_for(loop.run(), 5)
+    released.set()
+    assert steps == 2
+    assert caplog.messages == ['waits loop=watcher error="no result within 0.02 s"']
+
+
+async def test_loop_that_is_cancelled_lets_its_step_say_a_last_word():
+    words = []
+
+    async def step() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            words.append("last")
+
+    task = asyncio.create_task(Loop("watcher", step, 1).run())
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task], timeout=1)
+    assert words == ["last"]
+
+
 async def test_a_loop_that_is_woken_does_not_wait():
     steps = 0
 

@@ -47,8 +47,8 @@ INSPECT_SECONDS = 12
 OTHERWISE = "Look at DATABASE_URL; the words in brackets are the database's own."
 
 
-async def examine(settings: Settings, unset: Unset) -> Report:
-    """The store of the watcher; without alerts there is none."""
+async def examine(settings: Settings, unset: Unset, *, within: float = INSPECT_SECONDS) -> Report:
+    """Examine the store of the watcher, within so many seconds. Without alerts there is no store."""
     if why := unset.why_not("store", "DATABASE_URL", "ALERTS"):
         return Report((why,))
     if not settings.alerts:
@@ -56,7 +56,7 @@ async def examine(settings: Settings, unset: Unset) -> Report:
     sqlite = settings.database_url.startswith("sqlite")
     kind = "SQLite" if sqlite else "PostgreSQL"
     try:
-        found = await in_time(inspect(settings.database_url), INSPECT_SECONDS)
+        found = await in_time(inspect(settings.database_url), within)
     except StoreError as exc:
         return Report((_unreachable(kind, exc),))
     return Report((_judged(kind, found, settings, passing=sqlite and settings.on_dyno),))
@@ -65,7 +65,7 @@ async def examine(settings: Settings, unset: Unset) -> Report:
 def _judged(kind: str, found: Inspected, settings: Settings, *, passing: bool) -> Finding:
     name = f"{kind} at {found.where}" if kind == "SQLite" else kind
     if found.hindrance:
-        remedy = "Give the bot a folder that it may write to: DATABASE_URL=sqlite:///PATH."
+        remedy = "Give the bot a folder that it may write to, with free space: DATABASE_URL=sqlite:///PATH."
         if kind != "SQLite":
             remedy = "Give its user the right to write and to create tables; a read-only copy is no store."
         return wrong("store", f"{name} cannot be written ({found.hindrance})", remedy)

@@ -56,6 +56,10 @@ class ReadOnlyError(SQLAlchemyError):
     """The connected server accepts no writes."""
 
 
+class DamagedError(SQLAlchemyError):
+    """Pages of the database file are damaged."""
+
+
 class UnsuitableError(SQLAlchemyError):
     """The database cannot store every text."""
 
@@ -65,6 +69,7 @@ _OWN = {
     PoolTimeoutError: FaultKind.HANGING,
     TimeoutError: FaultKind.HANGING,
     ReadOnlyError: FaultKind.READ_ONLY,
+    DamagedError: FaultKind.DAMAGED,
     UnsuitableError: FaultKind.UNSUITABLE,
     OSError: FaultKind.UNREACHABLE,
     NoResultFound: FaultKind.SCHEMA,  # the account's row is not there yet

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.store import Store
 from bot.store.engine import is_sqlite, make_engine, revisions, sqlite_url
+from bot.store.errors import DamagedError
 from bot.store.tables import metadata, process
 
 SQLITE_SECONDS = 2
@@ -86,6 +87,9 @@ def _sqlite(database: str) -> Inspected:
     )
     try:
         with engine.connect() as connection:
+            words = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            if words != "ok":
+                raise DamagedError(words)
             return Inspected(_schema(connection), str(path), hindrance)
     except sa.exc.DatabaseError:
         if not hindrance:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.store.errors import discard_broken
+from bot.store.errors import DamagedError, discard_broken
 
 if TYPE_CHECKING:
     import aiosqlite
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-FILE = "file"  # in a connection's record: name and identity of the file that it has open
-LOG = "log"  # likewise, of its write-ahead log, once it has one
+FILE = "file"  # in a connection's record: name and state of the file that it has open
+LOGS = "logs"  # likewise, identities of its write-ahead log and of that one's index, once it has them
 
 
 def prepare(engine: AsyncEngine) -> None:
     """Make the transactions of an engine safe beside those of other processes, and its statements cheap."""
     sa.event.listen(engine.sync_engine, "connect", _prepare)
-    sa.event.listen(engine.sync_engine, "checkout", _leave_a_lost_file)
+    sa.event.listen(engine.sync_engine, "checkout", _leave_changed_files)
     sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
     sa.event.listen(engine.sync_engine, "handle_error", discard_broken)
 
@@ -77,38 +77,63 @@ def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     # Not in a circle, so that a connection that is dropped is gone at once.
     itself: Any = weakref.proxy(driver)
     driver.cursor = partial(Cursor, itself)
-    cursor = connection.cursor()
+    try:
+        name = _set_up(connection.cursor())
+    except Exception:
+        connection.close()  # the pool forgets it, and its thread would stay
+        raise
+    record.info[FILE] = name, _state(name)
+    record.info[LOGS] = (None, None)
+
+
+def _set_up(cursor: Any) -> str:
+    """Make the settings of a connection, and return the name of its file.
+
+    Raises:
+        DamagedError: pages of the file are damaged, perhaps some that are rarely read.
+    """
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # a told message must survive a power cut
+    cursor.execute("PRAGMA quick_check(1)")
+    found = str(cursor.fetchone()[0])
+    if found != "ok":
+        raise DamagedError(found)
     cursor.execute("PRAGMA database_list")
-    name = cursor.fetchone()[2]
+    name = str(cursor.fetchone()[2])
     cursor.close()
-    record.info[FILE] = name, _identity(name)
-    record.info.pop(LOG, None)
+    return name
 
 
-def _leave_a_lost_file(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
-    """Reconnect if the file or its write-ahead log was removed or replaced.
+def _leave_changed_files(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
+    """Reconnect if the file was removed, replaced or written, or if its logs were removed.
 
     What is written into a removed file is lost. Of a removed log the connection saves what it holds when it closes.
+    A file is written at checkpoints only, which are rare; any other change may have damaged it, and a connection
+    that has its pages in memory would go on without noticing.
     """
-    name, identity = record.info[FILE]
-    if _identity(name) != identity:
-        raise sa.exc.DisconnectionError("the database is another file now")
-    log = _identity(f"{name}-wal")
-    if record.info.setdefault(LOG, log) is None:
-        record.info[LOG] = log  # the first write has made it
-    elif record.info[LOG] != log:
+    name, state = record.info[FILE]
+    if _state(name) != state:
+        raise sa.exc.DisconnectionError("the database file has changed")
+    logs = _identity(f"{name}-wal"), _identity(f"{name}-shm")
+    known = record.info[LOGS]
+    if any(before not in (None, now) for before, now in zip(known, logs, strict=True)):
         raise sa.exc.DisconnectionError("the write-ahead log of the database is another file now")
+    record.info[LOGS] = logs  # the first transaction has made them
 
 
-def _identity(name: str) -> tuple[int, int] | None:
-    """What tells a file from another of the same name; None when there is none."""
+def _state(name: str) -> tuple[int, ...] | None:
+    """Return what changes when a file is replaced or written; None if there is no file."""
     try:
         found = Path(name).stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _identity(name: str) -> tuple[int, ...] | None:
+    """Return what tells a file from another of the same name; None if there is no file."""
+    state = _state(name)
+    return state[:2] if state else None
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.store.errors import HangingError, StoreError
+from bot.store.errors import HangingError, ReadOnlyError, StoreError
 from bot.tasks import in_time
 
 CONNECT_SECONDS = 5.0
@@ -20,7 +20,7 @@ CONNECT_SECONDS = 5.0
 async def transaction(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
     """Open a transaction: committed at the end of the block, rolled back by an exception.
 
-    A connection that was lost while it was idle is replaced once.
+    A connection that was lost while it was idle, or whose server accepts no writes any more, is replaced once.
 
     Raises:
         HangingError: PostgreSQL did not answer within `seconds`, or took longer than CONNECT_SECONDS to connect.
@@ -56,11 +56,18 @@ async def _begun(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, 
                 await connection.close()
             if limit.passed and isinstance(exc, StoreError):
                 raise HangingError(f"no answer within {seconds:g} s") from exc
-            if is_last or not (isinstance(exc, DBAPIError) and exc.connection_invalidated):
+            if is_last or not _may_be_better(exc):
                 raise
+            if isinstance(exc, ReadOnlyError):
+                await engine.dispose()  # the other idle connections lead to the same server
         else:
             return connection, limit
     raise AssertionError  # the second attempt returns or raises
+
+
+def _may_be_better(exc: BaseException) -> bool:
+    """Check whether a new connection may do what this one did not: it may reach the new primary server."""
+    return isinstance(exc, ReadOnlyError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated)
 
 
 async def _connected(engine: AsyncEngine) -> AsyncConnection:
