@@ -87,7 +87,7 @@ class Answers:
 
         If an account cannot be rendered, the answer is made again with a stand-in for it.
         """
-        with times.spoken_in(self._spoken):
+        with times.spoken_in(self._spoken, self._now()):
             return await self._contained(lambda: self._answer(request, announce))
 
     async def about(self, episode: Episode, channel: str, announce: Announce = unannounced) -> Message:
@@ -95,7 +95,7 @@ class Answers:
 
         `channel` is the ID of the one that was told.
         """
-        with times.spoken_in(self._spoken):
+        with times.spoken_in(self._spoken, self._now()):
             try:
                 handle = values.handle(episode.seat)
                 return await self._contained(

@@ -159,7 +159,7 @@ def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
         policy=policy,
         poll=poll,
         zone=settings.timezone,
-        spoken=settings.timezone if settings.timezone_given else None,
+        spoken=settings.timezone,
         mention=settings.alert_mention,
         platform=settings.platform_without_proxy,
     )

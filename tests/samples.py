@@ -27,6 +27,11 @@ def sample(name: str) -> dict[str, Any]:
     return message
 
 
+def dated(words: str, token: str) -> str:
+    """Put words into a date token, before the moment."""
+    return token.replace("^{", f"^{words}{{", 1).replace("|", f"|{words}", 1)
+
+
 def shown(message: Message) -> list[str]:
     """The texts of the blocks, in order; buttons by their captions, menus by what they ask."""
     parts = [part for block in message.blocks for part in (block, *block.get("elements", ()))]

@@ -87,7 +87,7 @@ async def test_an_undone_acknowledgement_reminds_again(bot):
     assert "less than 6 h left" in last_view(bot)
     said = [line.message.blocks[0]["text"]["text"] for line in bot.slack.posted[2:]]
     assert [line.split(".")[0] for line in said] == [
-        "⏰ Less than 6 h left, until <!date^1795486320^{time}|02:12 UTC>",
+        "⏰ Less than 6 h left, <!date^1795486320^until {time}|until 02:12 UTC>",
         "👤 Tom undid the acknowledgement",
     ]
 

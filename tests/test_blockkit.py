@@ -259,7 +259,7 @@ GOOD_TEXTS = [
     "Bold *x*, <https://example.com?a=1|a page>, <mailto:a@example.com>, 5 &lt; 6 &amp;&amp; x",
     "> a quote\n>>> and a long one",
     "<#C024BE91L|general>, <@U2147483697>, <!subteam^S123|@care>, <!here>",
-    "until <!date^1795398780^{date_short_pretty} at {time}|Mon 23 Nov 01:53 UTC>",
+    "<!date^1795398780^until {date_short_pretty} at {time}|until Mon 23 Nov 01:53 UTC>",
     "<!date^1795398780^{ago}^https://example.com/|Mon 23 Nov>",
     "`code` and ```more code```",
 ]

@@ -14,6 +14,7 @@ from bot.outages import Cause, Fault, Incident
 from bot.outbox import Shape
 from bot.ports import Message
 from tests.episodes import HOSTILE, LOOK, assert_fit, buttons, drawn, fields_of, loud, shown
+from tests.samples import dated
 from wechat_kf import ResponseError, TransportError
 from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
@@ -55,7 +56,7 @@ def test_a_refused_secret_says_which_setting_to_change():
     assert shown(message) == [
         "⚠️ WeChat refused the AppSecret",
         f"Until this is mended, {WATCHED}\n*Next:* put the present AppSecret into WECHAT_SECRET and restart.",
-        f"Since {SINCE_TOKEN} · looks again every 5 min · errcode 40125",
+        f"{dated('Since ', SINCE_TOKEN)} · looks again every 5 min · errcode 40125",
     ]
 
 
@@ -67,7 +68,7 @@ def test_silence_asks_for_patience():
             f"{MAY_BE_OLD}\n"
             "*Next:* nothing yet. If it lasts more than an hour, look at this server’s network or proxy."
         ),
-        f"Since {SINCE_TOKEN} · looks again every 15 min · no errcode · {SILENCE.detail}",
+        f"{dated('Since ', SINCE_TOKEN)} · looks again every 15 min · no errcode · {SILENCE.detail}",
     ]
     assert buttons(message) == {"health.check": "v1:source_down"}
     assert message.text == (
@@ -101,7 +102,7 @@ def test_a_spent_quota_waits_for_midnight_in_shanghai():
             f"Until it is renewed, at midnight in Shanghai, {WATCHED}\n*Next:* wait until tomorrow. "
             "If it returns, raise POLL_SECONDS or find the other system that calls WeChat."
         ),
-        f"Since {SINCE_TOKEN} · looks again after midnight in Shanghai · errcode 45009 · rid {RID}",
+        f"{dated('Since ', SINCE_TOKEN)} · looks again after midnight in Shanghai · errcode 45009 · rid {RID}",
     ]
     assert buttons(message) == {"health.check": "v1:quota"}
 
@@ -129,7 +130,7 @@ def test_what_is_over_is_calm_and_says_how_long_it_took(cause):
     assert buttons(message) == {}
     assert shown(message) == [
         "✅ *WeChat answers again*\nOut for 39 min.",
-        f"WeChat refused this server’s address · since {SINCE_TOKEN} · errcode 40164 · rid {RID}",
+        f"WeChat refused this server’s address · {dated('since ', SINCE_TOKEN)} · errcode 40164 · rid {RID}",
     ]
     assert message.text == "WeChat answers again. Out for 39 min."
 
@@ -142,7 +143,7 @@ def test_a_wrong_clock_is_told_with_what_it_does():
             "It differs from WeChat’s by 4 min, so reminders come too early or too late.\n"
             "*Next:* set the clock (NTP)."
         ),
-        f"Since {SINCE_TOKEN}",
+        f"{dated('Since ', SINCE_TOKEN)}",
     ]
     assert buttons(message) == {"health.check": "v1:clock_problem"}
     assert message.text == (
@@ -227,7 +228,7 @@ def test_a_problem_has_the_title_of_its_notice():
 )
 def test_what_is_over_is_told_in_the_past(fault, past):
     assert past_of(Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, fault)) == past
-    assert shown(notice(fault, over_at=SINCE + MINUTE))[1].startswith(f"{past} · since ")
+    assert shown(notice(fault, over_at=SINCE + MINUTE))[1].startswith(f"{past} · <!date^1795395720^since ")
 
 
 @pytest.mark.parametrize("errcode", [None, *ADVICE])

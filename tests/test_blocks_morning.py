@@ -30,7 +30,7 @@ from tests.episodes import (
     mentions,
     shown,
 )
-from tests.samples import HOUR, LEADS, MINUTE
+from tests.samples import HOUR, LEADS, MINUTE, dated
 
 ENDS = NOW
 BEGINS = ENDS - 10 * HOUR
@@ -70,12 +70,12 @@ def test_what_is_still_true_stands_first_then_what_came_and_went():
         "⛔ *Chen* · rejected",
         (
             "chen@harbour_tea · invited ch•••le "
-            "· noticed <!date^1795385520^{date_short_pretty} {time}|Sun 22 Nov 22:12 UTC>"
+            "· <!date^1795385520^noticed {date_short_pretty} {time}|noticed Sun 22 Nov 22:12 UTC>"
         ),
         "⌛ *Dee* · expired",
-        f"dee@harbour_tea · invited de•••le · deadline {TOKEN}",
+        f"dee@harbour_tea · invited de•••le · {dated('deadline ', TOKEN)}",
         "⏰ *林晓* · less than 6 h left",
-        f"lin@harbour_tea · invited li•••le · deadline {TOKEN}",
+        f"lin@harbour_tea · invited li•••le · {dated('deadline ', TOKEN)}",
         "Came and went: Anna, expiring then bound; Momo, rejected then invited again",
         WINDOW,
     ]
@@ -152,14 +152,14 @@ def test_it_is_calm_in_someones_hands():
     message = morning(*(replace(one, acked=hand(batch="quiet-1")) for one in (CHEN, DEE)), ANNA)
     assert not loud(message)
     assert shown(message)[0] == "*While it was quiet: 2 need attention*"
-    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI>, ")
+    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
     assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.undo": "v1:batch:quiet-1"}
     assert "Acknowledged by Mei, Mon 23 Nov 00:47 UTC." in message.text
 
 
 def test_what_was_acknowledged_elsewhere_is_not_undone_here():
     message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
-    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI>, ")
+    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
     assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
@@ -173,8 +173,8 @@ def test_what_needs_somebody_now_calls_when_it_is_posted():
 def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
     message = morning(CHEN, look=LOOK)
     assert shown(message)[-1] == (
-        "Quiet hours, <!date^1795360320^{date_short_pretty} {time}|Sun 22 Nov 15:12 UTC> "
-        "to <!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
+        "<!date^1795360320^Quiet hours, {date_short_pretty} {time}|Quiet hours, Sun 22 Nov 15:12 UTC> "
+        "<!date^1795396320^to {date_short_pretty} {time}|to Mon 23 Nov 01:12 UTC>"
     )
     assert message.text.endswith(" Quiet hours, Sun 22 Nov 15:12 UTC to Mon 23 Nov 01:12 UTC.")
 

@@ -9,7 +9,7 @@ from bot.episodes import State
 from bot.hands import Deed
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
-from tests.samples import DAY, HOUR
+from tests.samples import DAY, HOUR, dated
 
 MEI = hand("Mei")
 TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
@@ -24,8 +24,8 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"acked": MEI}, "U0MEI", "You have acknowledged this already."),
         ("alert.ack", {"acked": hand("Mei", user_id="")}, "", "Mei has acknowledged this already."),
         ("alert.snooze", {"acked": MEI, "snoozed": TOM}, "U0MEI", "You have acknowledged this already."),
-        ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"Tom has snoozed this until {UNTIL}."),
-        ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"You have snoozed this until {UNTIL}."),
+        ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"Tom has snoozed this {dated('until ', UNTIL)}."),
+        ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"You have snoozed this {dated('until ', UNTIL)}."),
         (
             "alert.snooze",
             {},
@@ -39,7 +39,7 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
 def test_a_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
     message = unchanged(action_id, [episode(**fields)], user_id)
     assert shown(message) == [expected]
-    assert message.text == expected.replace(UNTIL, "05:12 UTC")
+    assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
 
 
 def test_a_snooze_until_another_day_says_the_day():
@@ -67,7 +67,7 @@ def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
     ("deed", "fields", "expected"),
     [
         (Deed.ACKNOWLEDGED, {"acked": MEI}, "Acknowledged. No more reminders for this invitation."),
-        (Deed.SNOOZED, {"snoozed": TOM}, f"Snoozed until {UNTIL}."),
+        (Deed.SNOOZED, {"snoozed": TOM}, f"Snoozed {dated('until ', UNTIL)}."),
         (Deed.UNACKNOWLEDGED, {}, "The acknowledgement is undone."),
         (Deed.UNSNOOZED, {}, "The snooze is undone."),
     ],
@@ -75,4 +75,4 @@ def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
 def test_what_the_channel_cannot_show_is_said_to_whoever_clicked(deed, fields, expected):
     message = carried_out(deed, [episode(**fields)])
     assert shown(message) == [expected]
-    assert message.text == expected.replace(UNTIL, "05:12 UTC")
+    assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")

@@ -34,7 +34,7 @@ from tests.episodes import (
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 NOTICED = NOW.timestamp()
-NOTICED_LINE = "Noticed <!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
+NOTICED_LINE = "<!date^1795396320^Noticed {date_short_pretty} {time}|Noticed Mon 23 Nov 01:12 UTC>"
 ONE_CAUSE = (
     "So many at once usually has one cause, for example a change in the WeChat console. "
     "Every account is named in the thread."
@@ -157,7 +157,7 @@ def test_a_digest_that_is_in_someones_hands_is_calm():
     assert not loud(message)
     assert shown(message)[0] == "*60 at once: 59 still open*"
     assert shown(message)[-2:] == [
-        "👤 Acknowledged by <@U0MEI>, <!date^1795394820^{date_short_pretty} {time}|Mon 23 Nov 00:47 UTC>",
+        "👤 Acknowledged by <@U0MEI><!date^1795394820^, {date_short_pretty} {time}|, Mon 23 Nov 00:47 UTC>",
         NOTICED_LINE,
     ]
     assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.undo": "v1:batch:5d31c8"}
@@ -243,7 +243,7 @@ def test_a_masked_id_that_two_people_share_is_left_out():
 def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
     people = [("Mei", 30), ("Tom", 20), ("Mei", 10), ("Ada", 40), ("Zoe", 50)]
     message = digest(*(taken(one, *person) for one, person in zip(REJECTED, people, strict=False)))
-    hands = [text.split(",")[0] for text in shown(message) if text.startswith("👤")]
+    hands = [text.split("<!date")[0] for text in shown(message) if text.startswith("👤")]
     assert hands == [f"👤 Acknowledged by <@U0{name}>" for name in ("MEI", "TOM", "ADA")]
     assert "Mon 23 Nov 01:02 UTC" in str(message.blocks)
 
@@ -253,7 +253,7 @@ def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
     urgent = render(Shape.DIGEST, {"noticed": NOTICED}, SIXTY, None, look, pinging=True)
     assert shown(urgent)[1] == f"{MENTION} please take a look."
     calm = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in SIXTY], None, look, pinging=True)
-    assert "👤 Acknowledged by Mei, <!date" in str(calm)
+    assert "👤 Acknowledged by Mei<!date" in str(calm)
     assert mentions(calm) == []
 
 
@@ -263,7 +263,7 @@ def test_up_to_ten_members_of_a_digest_are_rows():
     assert shown(message)[0] == "10 at once: 9 still open"
     assert shown(message)[1:3] == [
         "⛔ *Chen* · rejected",
-        ("rejected0@harbour_tea · deadline <!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"),
+        ("rejected0@harbour_tea"),
     ]
     assert shown(message)[19] == "✅ *午班* · bound"
     assert shown(message)[-1] == NOTICED_LINE

@@ -27,6 +27,7 @@ from tests.episodes import (
     problem,
     shown,
 )
+from tests.samples import dated
 
 HOUR = timedelta(hours=1)
 A_MESSAGE = 25  # of a digest's names
@@ -50,10 +51,10 @@ def names(*told: Episode) -> Message:
 @pytest.mark.parametrize(
     ("lead", "expected"),
     [
-        (6 * HOUR, f"⏰ Less than 6 h left, until {CLOCK}."),
-        (24 * HOUR, f"⏰ Less than 24 h left, until {MOMENT}."),
-        (72 * HOUR, f"⏰ Less than 3 days left, until {MOMENT}."),
-        (timedelta(minutes=90), f"⏰ Less than 90 min left, until {CLOCK}."),
+        (6 * HOUR, f"⏰ Less than 6 h left, {dated('until ', CLOCK)}."),
+        (24 * HOUR, f"⏰ Less than 24 h left, {dated('until ', MOMENT)}."),
+        (72 * HOUR, f"⏰ Less than 3 days left, {dated('until ', MOMENT)}."),
+        (timedelta(minutes=90), f"⏰ Less than 90 min left, {dated('until ', CLOCK)}."),
     ],
 )
 def test_a_looser_lead_is_one_line_of_history(lead, expected):
@@ -74,7 +75,7 @@ def test_the_text_of_a_line_names_the_account():
 def test_the_smallest_lead_calls_somebody_by_name():
     message = expiring(episode(kf_nick="小波"), HOUR)
     assert shown(message) == [
-        f"⏰ *小波* · less than 1 h left, until {CLOCK}. Please ask bo•••le to accept in WeChat."
+        f"⏰ *小波* · less than 1 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
     ]
     assert message.text == (
         "Expiring: 小波 (bo@harbour_tea), less than 1 h left, until Mon 23 Nov 01:53 UTC. "
@@ -113,7 +114,10 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
         (
             episode(kf_nick="小波"),
             {"kind": "expiring", "lead": 3600},
-            f"⏰ *小波* · less than 1 h left, until {CLOCK}. {MENTION} please ask bo•••le to accept in WeChat.",
+            (
+                f"⏰ *小波* · less than 1 h left, {dated('until ', CLOCK)}. "
+                f"{MENTION} please ask bo•••le to accept in WeChat."
+            ),
         ),
         (
             episode(State.REJECTED),
@@ -145,7 +149,7 @@ def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
     facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
     message = render(Shape.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, look, pinging=True)
     assert shown(message) == [
-        f"⏰ *小波* · less than 6 h left, until {CLOCK}. Please ask bo•••le to accept in WeChat."
+        f"⏰ *小波* · less than 6 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
     ]
 
 
@@ -154,8 +158,9 @@ def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
     message = line(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
     assert shown(message) == [
         (
-            f"⏰ *小波* · less than 5 h 18 min left, until {CLOCK}. Please ask bo•••le to accept in WeChat. "
-            f"Quiet hours follow, until <!date^{ends}^{{time}}|02:53 UTC>."
+            f"⏰ *小波* · less than 5 h 18 min left, {dated('until ', CLOCK)}. "
+            "Please ask bo•••le to accept in WeChat. "
+            f"Quiet hours follow, <!date^{ends}^until {{time}}|until 02:53 UTC>."
         )
     ]
     assert message.text.endswith(" Quiet hours follow, until 02:53 UTC.")
@@ -178,7 +183,7 @@ UNTIL = int((NOW + 4 * HOUR).timestamp())
             {"count": 58},
             "👤 Acknowledged by Mei. No more reminders for these 58 invitations.",
         ),
-        ("snoozed", "Tom", {"until": UNTIL}, f"👤 Snoozed by Tom until <!date^{UNTIL}^{{time}}|05:12 UTC>."),
+        ("snoozed", "Tom", {"until": UNTIL}, f"👤 Snoozed by Tom <!date^{UNTIL}^until {{time}}|until 05:12 UTC>."),
         ("snoozed", "Tom", {}, "👤 Snoozed by Tom."),
         ("unsnoozed", "Tom", {}, "👤 Tom undid the snooze."),
         ("unacknowledged", "Mei", {}, "👤 Mei undid the acknowledgement."),
@@ -202,9 +207,9 @@ def test_the_text_of_what_people_did_names_the_account():
 
 
 def test_when_a_snooze_began_is_forgotten_its_end_has_a_day():
-    day = f"<!date^{UNTIL}^{{date_short_pretty}} {{time}}|Mon 23 Nov 05:12 UTC>"
+    day = f"<!date^{UNTIL}^until {{date_short_pretty}} {{time}}|until Mon 23 Nov 05:12 UTC>"
     for told in ([], [episode()], [episode(), episode(name="anna")]):
-        assert shown(by_hand("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom until {day}."]
+        assert shown(by_hand("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -233,7 +238,7 @@ def test_a_call_without_a_deadline_leaves_it_out():
         (episode(State.BOUND, invite_wx="", since=DEADLINE), "✅ Bound: the person accepted."),
         (
             episode(State.REPLACED, next_wx="bo_example", next_expires_at=DEADLINE),
-            f"✉️ Invited again: a new invitation went out to bo•••le, until {MOMENT}.",
+            f"✉️ Invited again: a new invitation went out to bo•••le, {dated('until ', MOMENT)}.",
         ),
         (episode(State.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
         (episode(State.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),
@@ -251,7 +256,7 @@ def test_a_call_without_a_deadline_leaves_it_out():
         (
             episode(State.WAITING, told=problem(State.EXPIRED)),
             (
-                f"✉️ Waiting again, until {MOMENT}: bo•••le has not answered yet. "
+                f"✉️ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
                 "Ask them to accept the invitation in WeChat."
             ),
         ),
@@ -262,7 +267,7 @@ def test_a_call_without_a_deadline_leaves_it_out():
         (
             episode(State.WAITING, told=leads(6)),
             (
-                f"⏰ Waiting again, until {MOMENT}: bo•••le has not answered yet. "
+                f"⏰ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
                 "Ask them to accept the invitation in WeChat."
             ),
         ),

@@ -31,7 +31,7 @@ def test_a_rejected_account():
     assert message.blocks == without_timeline
     assert message.text == (
         "Rejected: Chen (chen@harbour_tea). chen_example declined the invitation. "
-        "Ask why, then invite again in the WeChat console. The deadline was Mon 23 Nov 10:00 UTC. "
+        "Ask why, then invite again in the WeChat console. "
         "Seat 2003. Not bound. Online now: no. Read from WeChat 01:12 UTC."
     )
 

@@ -9,11 +9,13 @@ from bot.blocks.accounts import accounts
 from bot.blocks.found import found, not_found
 from bot.episodes import NEEDS_ATTENTION, Seen
 from tests.accounts import account, bound, invited
+from tests.conftest import NOW
 from tests.samples import (
     ANNA,
     CHEN,
     DEE,
     FORTY_THREE,
+    HOUR,
     LIN,
     NIGHT,
     actions,
@@ -186,7 +188,7 @@ def test_the_menu_of_details_tells_accounts_with_one_name_apart():
 def test_a_list_of_what_needs_attention():
     message = accounts(reading(*FORTY_THREE), NEEDS_ATTENTION, 1)
     assert title(message) == "6 accounts need attention"
-    assert message.text.startswith("6 accounts need attention. Expiring: 小波 (41 min left)")
+    assert message.text.startswith("6 accounts need attention. Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC)")
     assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "Needs attention (6)"
     assert title(accounts(reading(DEE), NEEDS_ATTENTION, 1)) == "1 account needs attention"
     calm = accounts(reading(ANNA), NEEDS_ATTENTION, 1)
@@ -240,3 +242,11 @@ def test_the_nearest_is_spelled_alike_and_bounded():
     assert search.nearest(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
     assert search.nearest(rows, "qqqq") is None
     assert search.nearest(reading(bound("anna")).rows, "2002") is None
+
+
+def test_the_newest_loss_comes_first():
+    lost = [invited(name, status="expired", expires_in=-hours * HOUR) for name, hours in (("a", 50), ("b", 2))]
+    never = declined("c", "C"), declined("d", "D", until=int(NOW.timestamp()) + 60)
+    shown_first = accounts(reading(*lost, *never), NEEDS_ATTENTION, 1)
+    heads = [text.split("*")[1] for text in shown(shown_first) if "*" in text]
+    assert heads == ["D", "C", "B", "A"]

@@ -100,7 +100,7 @@ def test_more_than_ten_that_need_attention_are_counted_below_the_tenth():
     assert shown(message)[-4:-3] == ["13 more: 11 rejected, 1 expired, 1 expiring"]
     assert "divider" not in [block["type"] for block in message.blocks]
     assert message.text == (
-        "23 of 23 customer-service accounts need attention. Expiring: 小波 (41 min left). "
+        "23 of 23 customer-service accounts need attention. Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC). "
         "Rejected: R00, R01, R02, R03, R04, R05, R06, R07, R08. "
         "13 more: 11 rejected, 1 expired, 1 expiring. Read from WeChat 01:12 UTC."
     )
@@ -139,15 +139,15 @@ def test_every_state_has_its_words():
         bound("g", wx="g&h"),
     ]
     assert shown(accounts(reading(*rows), (), 1))[1:-3] == [
-        "⏰ *B* · expires in less than 1 min, <!date^1795396350^{time}|01:12 UTC>",
+        "⏰ *B* · expires <!date^1795396350^in less than 1 min, {time}|in less than 1 min, 01:12 UTC>",
         "b@harbour_tea · invited bo_example",
-        "⏰ *A* · expires in 41 min, <!date^1795398780^{time}|01:53 UTC>",
+        "⏰ *A* · expires <!date^1795398780^in 41 min, {time}|in 41 min, 01:53 UTC>",
         "a@harbour_tea · invited bo_example",
         "⌛ *D* · expired",
         "d@harbour_tea · invited bo_example",
         "❔ *E* · unknown “＜pondering＞”",
         "e@harbour_tea · invited bo_example",
-        "✉️ *C* · waiting, 30 h left, <!date^1795504320^{date_short_pretty}|Tue 24 Nov>",
+        "✉️ *C* · waiting, <!date^1795504320^30 h left, {date_short_pretty} {time}|30 h left, Tue 24 Nov 07:12 UTC>",
         "c@harbour_tea",
         "✉️ *客服 08* · waiting, no deadline",
         "kf2008@harbour_tea · invited kf08_example",
@@ -158,10 +158,12 @@ def test_every_state_has_its_words():
     ]
 
 
-def test_a_waiting_invitation_shows_its_day_from_48_hours_on():
+def test_a_waiting_invitation_shows_the_time_left_and_the_moment():
     soon, later = invited(expires_in=2 * DAY - HOUR), invited(expires_in=2 * DAY)
-    assert "waiting, 47 h left, " in shown(overview(reading(soon)))[1]
-    assert "waiting until <!date^1795569120^{date_short_pretty}|Wed 25 Nov>" in shown(overview(reading(later)))[1]
+    assert "waiting, <!date^1795565520^47 h left, {date_short_pretty} {time}|" in shown(overview(reading(soon)))[1]
+    assert (
+        "waiting, <!date^1795569120^2 days left, {date_short_pretty} {time}|" in shown(overview(reading(later)))[1]
+    )
 
 
 def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
@@ -193,11 +195,12 @@ def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_thei
     texts = shown(message)
     assert texts[0] == "5 of 40 accounts need attention · 1 acknowledged · 1 snoozed"
     assert [text.split("*")[1] for text in texts if "*" in text] == ["小波", "夜班一号", "Chen", "Dee", "林晓"]
-    assert "👤 acknowledged by <@U0MEI>, <!date^" in texts[6]
-    assert "👤 snoozed by <@U0TOM> until <!date^" in texts[10]
+    assert "👤 acknowledged by <@U0MEI><!date^" in texts[6]
+    assert "👤 snoozed by <@U0TOM> <!date^" in texts[10]
     assert message.text.startswith(
         "5 of 40 customer-service accounts need attention, 1 acknowledged, 1 snoozed. "
-        "Expiring: 小波 (41 min left), 林晓 (18 h left, snoozed by Tom). "
+        "Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC), "
+        "林晓 (18 h left, Mon 23 Nov 19:12 UTC, snoozed by Tom). "
         "Rejected: 夜班一号, Chen (acknowledged by Mei)."
     )
 

@@ -70,12 +70,12 @@ def test_working_normally():
 
 
 def test_only_some_of_those_that_are_snoozed_are_named():
-    until = "until <!date^1795410720^{time}|05:12 UTC>"
+    until = "<!date^1795410720^until {time}|until 05:12 UTC>"
     people = [LIN, Snoozed("<!channel> *x*", LIN.until), Snoozed("", LIN.until + timedelta(days=1)), LIN, LIN]
     message = report(replace(WELL, snoozed=people), NOW)
     assert fields(message)["*Snoozed*"] == (
         f"林晓, {until}; ＜!channel＞ ＊x＊, {until}; "
-        "(no name), until <!date^1795497120^{date_short_pretty} {time}|Tue 24 Nov 05:12 UTC> and 2 more"
+        "(no name), <!date^1795497120^until {date_short_pretty} {time}|until Tue 24 Nov 05:12 UTC> and 2 more"
     )
     assert "5 alerts snoozed." in message.text
     assert blockkit.mentions({"text": message.text, "blocks": message.blocks}) == []
@@ -188,7 +188,9 @@ def test_what_holds_the_queue_is_told_with_what_mends_it(held, because, step):
 
 def test_waiting_alerts_are_counted_since_the_oldest():
     message = report(but(pending=1, oldest_pending=NOW - MINUTE), NOW)
-    assert fields(message)["*Waiting to be posted*"] == "1, the oldest since <!date^1795396260^{time}|01:11 UTC>"
+    assert (
+        fields(message)["*Waiting to be posted*"] == "1, the oldest <!date^1795396260^since {time}|since 01:11 UTC>"
+    )
     assert "1 waits to be posted, the oldest since 01:11 UTC." in message.text
     assert "2 wait to be posted." in report(but(pending=2), NOW).text
 
@@ -202,7 +204,7 @@ REFUSED = "Slack refuses: the app is not a member"
     [
         (
             {"quiet_until": UNTIL},
-            ", until <!date^1795421520^{time}|08:12 UTC> (quiet hours)",
+            ", <!date^1795421520^until {time}|until 08:12 UTC> (quiet hours)",
             ", until 08:12 UTC (quiet hours)",
         ),
         (refused(), f"; {REFUSED}", f"; {REFUSED}"),
@@ -215,7 +217,7 @@ def test_what_waits_says_why(why, shown_as, said):
     until = why.pop("quiet_until", None)
     status = but(**{**why, "pending": 3, "oldest_pending": NOW - MINUTE})
     message = report(replace(status, quiet_until=until), NOW)
-    since = "3, the oldest since <!date^1795396260^{time}|01:11 UTC>"
+    since = "3, the oldest <!date^1795396260^since {time}|since 01:11 UTC>"
     assert fields(message)["*Waiting to be posted*"] == since + shown_as
     assert f"3 wait to be posted, the oldest since 01:11 UTC{said}." in message.text
 
@@ -261,7 +263,7 @@ def test_since_when_it_watches():
     message = report(replace(WELL, processes=1, watching_since=NOW), NOW)
     assert shown(message)[-1] == (
         "KF 1.0.0 · database PostgreSQL · 1 process · "
-        "watching since <!date^1795396320^{date_short_pretty}|Mon 23 Nov>"
+        "<!date^1795396320^watching since {date_short_pretty}|watching since Mon 23 Nov>"
     )
 
 

@@ -115,5 +115,18 @@ def test_a_date_shows_readers_their_zone_and_has_utc_behind_it():
 @pytest.mark.parametrize("direction", [-1, 1])
 def test_a_clock_needs_a_day_from_twelve_hours_on(direction):
     near, far = NOW + direction * (12 * HOUR - SECOND), NOW + direction * 12 * HOUR
-    assert (times.beside_hint(near, NOW), times.beside_hint(far, NOW)) == (times.CLOCK, times.DAY)
     assert (times.alone(near, NOW), times.alone(far, NOW)) == (times.CLOCK, times.MOMENT)
+
+
+def test_words_before_a_moment_are_part_of_its_token_so_that_today_is_written_small():
+    assert times.date(NOW, words="until ") == (
+        "<!date^1795396320^until {date_short_pretty} {time}|until Mon 23 Nov 01:12 UTC>"
+    )
+    assert times.plain_date(NOW, times.CLOCK, "since ") == "since 01:12 UTC"
+
+
+def test_text_has_the_weekday_and_the_year_only_beyond_ten_months():
+    with times.spoken_in(None, NOW):
+        assert times.plain_date(NOW + 300 * DAY) == "Sun 19 Sep 01:12 UTC"
+        assert times.plain_date(NOW + 400 * DAY) == "Tue 28 Dec 2027 01:12 UTC"
+        assert times.plain_date(NOW - 400 * DAY, times.DAY) == "Sun 19 Oct 2025"

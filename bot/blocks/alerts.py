@@ -27,7 +27,7 @@ from bot.episodes import Episode, Hand, How, Kind, State
 from bot.hands import Snooze, snoozes
 from bot.ports import Block, Message
 
-_SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00"}
+_SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00, {zone}"}
 
 
 def root(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: bool) -> Message:
@@ -90,13 +90,13 @@ def _facts(episode: Episode, manner: Manner) -> list[str]:
     if state in (State.CANCELLED, State.REMOVED) and (invitee := members.invitee(episode.invite_wx)):
         facts.append(f"invited {invitee}")  # the other states name them in the sentence
     if state is not State.WAITING and not left_when_bound(episode):
-        facts.append(f"noticed {date(episode.since)}")
-    if episode.expires_at:
-        facts.append(f"deadline {date(episode.expires_at)}")
+        facts.append(date(episode.since, words="noticed "))
+    if deadline := members.deadline(episode):
+        facts.append(deadline)
     if state is not State.REPLACED and episode.replaced_at:
-        facts.append(f"invited again {date(episode.replaced_at)}")
+        facts.append(date(episode.replaced_at, words="invited again "))
     if closed:
-        facts.append(f"first seen {date(episode.first_seen, DAY)}")
+        facts.append(date(episode.first_seen, DAY, "first seen "))
     before = [past for past in (State.EXPIRED, State.REJECTED) if past is not state or episode.replaced_at]
     facts += [f"was {past}" for past in before if episode.has_told(Kind(past))]
     if closed and (times := _reminders(episode)):
@@ -113,7 +113,7 @@ def _reminders(episode: Episode) -> int:
 def _unconfirmed(episode: Episode, manner: Manner) -> str:
     if episode.confirmed_at is None or episode.closed:
         return ""
-    return f"WeChat does not answer; last confirmed {manner.date(episode.confirmed_at)}."
+    return f"WeChat does not answer; {manner.date(episode.confirmed_at, words='last confirmed ')}."
 
 
 def _buttons(episode: Episode, look: Look) -> list[Block]:
@@ -133,5 +133,5 @@ def _buttons(episode: Episode, look: Look) -> list[Block]:
         undo = kit.button("Undo", "alert.undo", f"{value}:snooze", label="Undo the snooze")
         return [acknowledge, undo, details]
     offered = snoozes(episode, look.policy, look.zone)
-    options = [kit.option(_SNOOZES[choice], f"{value}:{choice}") for choice in offered]
+    options = [kit.option(_SNOOZES[choice].format(zone=look.zone.key), f"{value}:{choice}") for choice in offered]
     return [acknowledge, *([kit.select("Snooze", "alert.snooze", options)] if options else []), details]

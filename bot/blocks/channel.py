@@ -39,7 +39,9 @@ def render(
         pinging: it is about to be posted. It may call `look.mention`, and nobody else: people who took something in
             hand are named. An edit pings nobody, so it shows them as Slack does, and the call is gone.
     """
-    with spoken_in(look.spoken):
+    # Not the present: a rendering must not change while its members do not.
+    around = max((member.since for member in members), default=None)
+    with spoken_in(look.spoken, around):
         message = _render(shape, facts, members, incident, look, message_id, pinging)
     if not facts.get("repeat"):
         return message

@@ -46,7 +46,7 @@ def _until(about: Sequence[Episode], facts: Mapping[str, Any], date: Dates) -> s
         return ""
     until = datetime.fromtimestamp(facts["until"], UTC)
     hand = about[0].snoozed if len(about) == 1 else None
-    return f" until {date(until, alone(until, hand.at) if hand else MOMENT)}"
+    return f" {date(until, alone(until, hand.at) if hand else MOMENT, 'until ')}"
 
 
 def _ends(facts: Mapping[str, Any]) -> str:

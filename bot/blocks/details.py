@@ -14,6 +14,7 @@ from bot.episodes import Seen
 from bot.ports import Message
 from wechat_kf import KfAccount, OnlineKf
 
+_WITH_DEADLINE = (Seen.EXPIRING, Seen.WAITING, Seen.EXPIRED, Seen.UNKNOWN)  # of a rejected one it means nothing
 # What Slack takes as a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = kit.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
@@ -82,7 +83,7 @@ def _facts(row: Row, now_online: str) -> list[tuple[str, str]]:
         ("Seat number", escape(id_of(account.kf_id))),
         ("Invited", "nobody" if row.seen is Seen.IDLE else escape(id_of(row.invite_wx))),
         ("Bound to", escape(id_of(account.kf_wx)) or ("somebody" if account.kf_wx else "nobody")),
-        ("Deadline", date(row.deadline) if row.deadline else no_deadline),
+        ("Deadline", date(row.deadline) if row.deadline and row.seen in _WITH_DEADLINE else no_deadline),
         ("Online now", now_online),
         ("OpenID", escape(openid)),
     ]
@@ -96,7 +97,7 @@ def _spoken(row: Row, now_online: str) -> str:
         f"{row.seen.capitalize()}: {escape(name_of(account.kf_nick))} ({escape(_account(account))}).",
         _sentence(row),
         advice[:1].upper() + advice[1:],
-        f"The deadline {was} {plain_date(row.deadline)}." if row.deadline else "",
+        f"The deadline {was} {plain_date(row.deadline)}." if row.deadline and row.seen in _WITH_DEADLINE else "",
         f"Seat {seat}." if seat else "",
         "" if row.seen is Seen.BOUND else "Not bound.",
         f"Online now: {now_online}." if now_online else "",

@@ -28,4 +28,4 @@ def failure(trouble: Trouble, now: datetime, *, retry: str, last_good: Reading |
 def _remembered(reading: Reading, now: datetime) -> str:
     due = len(reading.due)
     found = f"{due} of {many(len(reading.rows), 'account')}" if due else "nothing"
-    return f"Last good read {date(reading.at, alone(reading.at, now))}: {found} needed attention."
+    return f"{date(reading.at, alone(reading.at, now), 'Last good read ')}: {found} needed attention."

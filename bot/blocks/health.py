@@ -75,7 +75,7 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
     check = kit.button("Check now", "health.check", f"v1:{cause}")
     in_short = replace(what, copy=", ".join(filter(None, [what.copy, _IN_SHORT[cause]])))
     sentences = " ".join(filter(None, [why, _CONSEQUENCE.get(cause, "")]))
-    facts = [f"Since {date(incident.began_at)}"]
+    facts = [date(incident.began_at, words="Since ")]
     if cause != Cause.CLOCK_PROBLEM:
         facts += [_looks_again(cause, poll), *what.facts]
     return Message(
@@ -90,7 +90,7 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
 
 
 def _over(incident: Incident, what: Trouble) -> Message:
-    since = [f"since {date(incident.began_at)}"] if incident.cause != Cause.CLOCK_PROBLEM else []
+    since = [date(incident.began_at, words="since ")] if incident.cause != Cause.CLOCK_PROBLEM else []
     length = span((incident.over_at or incident.began_at) - incident.began_at)
     title, told = "WeChat answers again", f"Out for {length}."
     if incident.cause == Cause.CLOCK_PROBLEM:

@@ -101,25 +101,30 @@ def row(episode: Episode, *, noticed: bool = False, masked: bool = True) -> list
     facts = [
         account(episode),
         invited and f"invited {invited}",
-        answered and f"noticed {date(episode.since)}",
+        answered and date(episode.since, words="noticed "),
         deadline(episode),
     ]
     return [kit.section(head(episode)), kit.context(" · ".join(fact for fact in facts if fact))]
 
 
 def deadline(episode: Episode) -> str:
-    return f"deadline {date(episode.expires_at)}" if episode.expires_at else ""
+    """`deadline Nov 26 6:00 PM`; "" without one, or when it means nothing any more: rejected or closed."""
+    if episode.expires_at is None or episode.state not in (State.WAITING, State.EXPIRED):
+        return ""
+    return date(episode.expires_at, words="deadline ")
 
 
 def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Episode]:
-    """What needs somebody first, then what is settled; inside a rank the nearest deadline, then the name."""
+    """Sort open before closed; inside a rank the nearest deadline or the newest loss, then the name."""
 
     def place(episode: Episode) -> tuple[object, ...]:
         if settled := episode.closed:
             order = list(State).index(episode.state)
         else:
             order = rank(Seen(standing(episode)), urgent=urgent(episode, smallest_lead))
-        return settled, order, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
+        lost = episode.state in (State.REJECTED, State.EXPIRED)
+        newest = FAR - episode.since if lost else FAR - FAR  # the newest loss first
+        return settled, order, newest, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
 
     return sorted(episodes, key=place)
 

@@ -78,8 +78,8 @@ def _course(of: Crowd, episode: Episode) -> str:
 
 
 def _window(of: Crowd, date: Dates) -> str:
-    once = f"{date(_moment(of, 'begins'))} to {date(_moment(of, 'ends'))}"
-    return f"Quiet hours, {of.look.policy.quiet or once}"
+    once = f"{date(_moment(of, 'begins'), words='Quiet hours, ')} {date(_moment(of, 'ends'), words='to ')}"
+    return f"Quiet hours, {of.look.policy.quiet}" if of.look.policy.quiet else once
 
 
 def _moment(of: Crowd, which: str) -> datetime:

@@ -105,7 +105,7 @@ def _calm(reading: Reading) -> list[Block]:
     blocks = [kit.section(rows.icons_and_counts(total, reading.counts))]
     if soonest := _next_deadline(reading):
         name, when = soonest
-        blocks.append(kit.context(f"Next deadline: {name}, {date(when, MOMENT)}"))
+        blocks.append(kit.context(f"Next deadline: {name}{date(when, words=', ')}"))
     return blocks
 
 

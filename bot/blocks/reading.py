@@ -14,6 +14,7 @@ from bot.invitations import is_same
 from wechat_kf import KfAccount, KfList
 
 FAR = datetime.max.replace(tzinfo=UTC)
+EPOCH = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,10 @@ def _rank(row: Row, now: datetime, smallest_lead: timedelta) -> int:
 
 
 def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
-    name = by_name(label_of(row.account))
-    return _rank(row, now, smallest_lead), row.deadline or FAR, name, row.account.key
+    lost = row.seen in (Seen.REJECTED, Seen.EXPIRED)
+    # The newest loss first; a loss without any time last.
+    when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
+    return _rank(row, now, smallest_lead), when, by_name(label_of(row.account)), row.account.key
 
 
 # GB 2312 lists its 3,755 common characters by pinyin; these are the first of each initial letter.

@@ -165,7 +165,7 @@ def _what_was_done(deed: Deed, changed: Sequence[Episode], date: Dates) -> str:
         case Deed.ACKNOWLEDGED:
             return "Acknowledged. No more reminders for this invitation."
         case Deed.SNOOZED if hand and hand.until:
-            return f"Snoozed until {date(hand.until, alone(hand.until, hand.at))}."
+            return f"Snoozed {date(hand.until, alone(hand.until, hand.at), 'until ')}."
         case Deed.UNSNOOZED:
             return "The snooze is undone."
     return "The acknowledgement is undone."
@@ -187,7 +187,7 @@ def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date:
         return f"{_who_has(hand, user_id)} acknowledged this already."
     hand = next((episode.snoozed for episode in waiting if episode.snoozed), None)
     if hand and hand.until:
-        return f"{_who_has(hand, user_id)} snoozed this until {date(hand.until, alone(hand.until, hand.at))}."
+        return f"{_who_has(hand, user_id)} snoozed this {date(hand.until, alone(hand.until, hand.at), 'until ')}."
     return "This cannot be snoozed any more: no later reminder is left to postpone."
 
 

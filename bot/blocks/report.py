@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from bot.blocks import kit, values
 from bot.blocks.diagnosis import because, explain, lost_words, names_of, plain_words
+from bot.blocks.sentences import Dates
 from bot.blocks.status import PastProblem, Snoozed, Status
 from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
 from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
@@ -48,7 +49,7 @@ def report(status: Status, now: datetime) -> Message:
     return Message(spoken.replace("*", "").replace("’", "'"), blocks)
 
 
-def _since(problem: Problem | None, now: datetime, moment: Callable[[datetime, str], str]) -> Iterator[str]:
+def _since(problem: Problem | None, now: datetime, moment: Dates) -> Iterator[str]:
     if problem and problem.since and problem.kind not in WITHOUT_SINCE:
         yield f"Since {moment(problem.since, alone(problem.since, now))}"
 
@@ -94,16 +95,15 @@ def _wechat(status: Status, now: datetime) -> _Fact:
     health = status.facts
     failing = bool(health.failed_polls or (health.incident and not health.incident.over_at))
 
-    def words(moment: Callable[[datetime, str], str]) -> str:
+    def words(moment: Dates) -> str:
         parts = ["not known" if health.store else "not read yet"]
         if not health.alerts:
             parts = ["read when somebody asks"]
         if health.polled_at:
-            parts = [f"answered {moment(health.polled_at, alone(health.polled_at, now))}"]
-            if failing:
-                parts = [f"last {parts[0]}"]
+            answered = "last answered " if failing else "answered "
+            parts = [moment(health.polled_at, alone(health.polled_at, now), answered)]
         if health.next_poll_at:
-            parts.append(f"next read {moment(health.next_poll_at, alone(health.next_poll_at, now))}")
+            parts.append(moment(health.next_poll_at, alone(health.next_poll_at, now), "next read "))
         return ", ".join(parts)
 
     return _Fact("WeChat", words(date), f"WeChat {words(plain_date)}.", failing)
@@ -126,14 +126,14 @@ def _queue(status: Status, now: datetime) -> _Fact:
         return _Fact(title, "nothing", "Nothing waits to be posted.")
     blocked = _blocked(health)
 
-    def words(moment: Callable[[datetime, str], str]) -> str:
+    def words(moment: Dates) -> str:
         """Since when, and why."""
         since, until = health.oldest_pending, status.quiet_until
-        parts = [f", the oldest since {moment(since, alone(since, now))}" if since else ""]
+        parts = [f", the oldest {moment(since, alone(since, now), 'since ')}" if since else ""]
         if blocked:
             parts.append(f"; Slack refuses: {because(blocked.error)}")
         elif until:
-            parts.append(f", until {moment(until, alone(until, now))} (quiet hours)")
+            parts.append(f", {moment(until, alone(until, now), 'until ')} (quiet hours)")
         return "".join(parts)
 
     wait = "waits" if health.pending == 1 else "wait"
@@ -143,7 +143,7 @@ def _queue(status: Status, now: datetime) -> _Fact:
 
 def _snoozed(snoozed: Sequence[Snoozed], now: datetime) -> _Fact:
     shown = [
-        f"{mrkdwn(one.label, NAME) or '(no name)'}, until {date(one.until, alone(one.until, now))}"
+        f"{mrkdwn(one.label, NAME) or '(no name)'}, {date(one.until, alone(one.until, now), 'until ')}"
         for one in snoozed[:NAMED]
     ]
     more = f" and {len(snoozed) - NAMED} more" if snoozed[NAMED:] else ""
@@ -153,7 +153,9 @@ def _snoozed(snoozed: Sequence[Snoozed], now: datetime) -> _Fact:
 def _past(problem: PastProblem) -> _Fact:
     words = f"{problem.title} for {span(problem.lasted)}"
     return _Fact(
-        "Last problem", f"{words}, {date(problem.since)}", f"Last problem: {words}, {plain_date(problem.since)}."
+        "Last problem",
+        f"{words}{date(problem.since, words=', ')}",
+        f"Last problem: {words}, {plain_date(problem.since)}.",
     )
 
 
@@ -165,4 +167,4 @@ def _about(status: Status) -> Iterator[str]:
     if status.processes:
         yield many(status.processes, "process", "processes")
     if status.watching_since:
-        yield f"watching since {date(status.watching_since, DAY)}"
+        yield date(status.watching_since, DAY, "watching since ")

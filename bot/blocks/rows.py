@@ -9,7 +9,7 @@ from bot.blocks import kit, people
 from bot.blocks.reading import Reading, Row
 from bot.blocks.sentences import EDITED, Manner, acknowledged, snoozed
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
-from bot.blocks.times import CLOCK, DAY, DAYS, SECONDS, beside_hint, date, plain_date, span
+from bot.blocks.times import CLOCK, SECONDS, alone, date, plain_date, span
 from bot.episodes import Hand, Seen
 from bot.ports import Block
 
@@ -42,10 +42,10 @@ def state_words(row: Row, now: datetime) -> str:
         return f"expired {span(now - deadline)} ago"
     if row.seen not in (Seen.WAITING, Seen.EXPIRING) or deadline is None:
         return str(row.seen)
-    left, when = deadline - now, date(deadline, beside_hint(deadline, now))
+    left, tokens = deadline - now, alone(deadline, now)
     if row.seen is Seen.EXPIRING:
-        return f"expires in {span(left)}, {when}"
-    return f"waiting, {span(left)} left, {when}" if left < 2 * DAYS else f"waiting until {date(deadline, DAY)}"
+        return f"expires {date(deadline, tokens, f'in {span(left)}, ')}"
+    return f"waiting, {date(deadline, tokens, f'{span(left)} left, ')}"
 
 
 def names(rows: Iterable[Row], now: datetime) -> str:
@@ -113,7 +113,9 @@ def account(row: Row) -> str:
 
 def _aside(row: Row, now: datetime) -> str:
     """` (41 min left, acknowledged by Mei)`, for `text`."""
-    left = f"{span(row.deadline - now)} left" if row.seen is Seen.EXPIRING and row.deadline else ""
+    left = ""
+    if row.seen is Seen.EXPIRING and row.deadline:
+        left = f"{span(row.deadline - now)} left, {plain_date(row.deadline)}"
     owner = row.owner
     taken = f"{'snoozed' if owner.until else 'acknowledged'} by {people.named(owner)}" if owner else ""
     aside = ", ".join(filter(None, [left, taken]))

@@ -23,9 +23,9 @@ NEXT = {
 
 
 class Dates(Protocol):
-    """Writes a moment: `times.date`, or `times.plain_date`."""
+    """Writes a moment after some words: `times.date`, or `times.plain_date`."""
 
-    def __call__(self, when: datetime, tokens: str = MOMENT) -> str: ...
+    def __call__(self, when: datetime, tokens: str = MOMENT, words: str = "") -> str: ...
 
 
 class Manner(NamedTuple):
@@ -116,15 +116,17 @@ def advice(episode: Episode) -> str:
 def before_quiet(facts: Mapping[str, Any], date: Dates) -> str:
     """Why the next reminder will be long in coming, as a sentence; "" when no quiet hours follow."""
     ends = facts.get("before_quiet")
-    return "" if ends is None else f"Quiet hours follow, until {date(datetime.fromtimestamp(ends, UTC), CLOCK)}."
+    return (
+        "" if ends is None else f"Quiet hours follow, {date(datetime.fromtimestamp(ends, UTC), CLOCK, 'until ')}."
+    )
 
 
 def acknowledged(hand: Hand, manner: Manner) -> str:
-    return f"Acknowledged by {manner.who(hand)}, {manner.date(hand.at)}"
+    return f"Acknowledged by {manner.who(hand)}{manner.date(hand.at, words=', ')}"
 
 
 def snoozed(hand: Hand, manner: Manner) -> str:
-    until = f" until {manner.date(hand.until, alone(hand.until, hand.at))}" if hand.until else ""
+    until = f" {manner.date(hand.until, alone(hand.until, hand.at), 'until ')}" if hand.until else ""
     return f"Snoozed by {manner.who(hand)}{until}"
 
 
@@ -138,7 +140,7 @@ def left_when_bound(episode: Episode) -> timedelta:
 def _to_whom(episode: Episode, manner: Manner) -> str:
     """` to bo•••le, until …`"""
     before, now = members.invitee(episode.invite_wx), members.invitee(episode.next_wx)
-    until = f", until {manner.date(episode.next_expires_at)}" if episode.next_expires_at else ""
+    until = f", {manner.date(episode.next_expires_at, words='until ')}" if episode.next_expires_at else ""
     if episode.next_wx == episode.invite_wx or not (before and now):
         return (f" to {now}" if now else "") + until
     return (f" to {now} instead of {before}" if now != before else " to another person") + until

@@ -41,7 +41,7 @@ def first_run(of: Crowd) -> Message:
 
 
 def _digest(of: Crowd, most: int) -> list[Block]:
-    title, noticed = f"{len(of.all)} at once", kit.context(f"Noticed {date(_noticed(of))}")
+    title, noticed = f"{len(of.all)} at once", kit.context(date(_noticed(of), words="Noticed "))
     settled = crowd.settled(of.settled, most)
     if not of.open:
         return [kit.section(f"{kit.FINE} *{title}: all settled*"), *settled, noticed]

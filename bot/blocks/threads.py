@@ -80,7 +80,7 @@ def _change(episode: Episode) -> str:
     if episode.state is State.WAITING:
         word = "Waiting again"
         if episode.expires_at:
-            word += f", until {date(episode.expires_at)}"
+            word += f", {date(episode.expires_at, words='until ')}"
     if episode.state is State.REPLACED:
         return f"{members.icon(episode)} {word}: {replaced(episode, EDITED)}"
     return f"{members.icon(episode)} {word}: {happened(episode, EDITED)}. {advice(episode)}".rstrip()
@@ -98,7 +98,7 @@ def _call(episode: Episode, smallest_lead: timedelta, mention: str) -> str:
 def _until(episode: Episode) -> str:
     """Until when, as seen from the moment the lead passed: of a near one the clock says enough."""
     deadline, lead = episode.expires_at, members.passed_lead(episode)
-    return f", until {date(deadline, alone(deadline, deadline - lead))}" if deadline and lead else ""
+    return f", {date(deadline, alone(deadline, deadline - lead), 'until ')}" if deadline and lead else ""
 
 
 def _name(episode: Episode, name: Limit, account: Limit) -> str:

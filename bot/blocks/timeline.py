@@ -29,9 +29,9 @@ def _lines(episode: Episode) -> list[str]:
     first = state if at_once else f"{kit.ICONS['waiting']} {State.WAITING}"
     happened = [*_leads(episode), *_hands(episode)]
     if episode.state is not State.WAITING and not at_once:
-        happened.append((episode.since, f"{state}, noticed {date(episode.since)}"))
+        happened.append((episode.since, f"{state}, {date(episode.since, words='noticed ')}"))
     return [
-        f"{first}, first seen {date(episode.first_seen)}",
+        f"{first}, {date(episode.first_seen, words='first seen ')}",
         *_earlier(episode),
         *(line for _, line in sorted(happened, key=lambda one: one[0])),
     ]
@@ -52,14 +52,14 @@ def _leads(episode: Episode) -> list[tuple[datetime, str]]:
 
 
 def _lead(at: datetime, lead: timedelta) -> str:
-    return f"{kit.ICONS['expiring']} less than {lead_name(lead)} left, {date(at)}"
+    return f"{kit.ICONS['expiring']} {date(at, words=f'less than {lead_name(lead)} left, ')}"
 
 
 def _hands(episode: Episode) -> list[tuple[datetime, str]]:
     lines = []
     if hand := episode.acked:
-        lines.append((hand.at, f"{kit.PERSON} acknowledged by {people.linked(hand)}, {date(hand.at)}"))
+        lines.append((hand.at, f"{kit.PERSON} acknowledged by {people.linked(hand)}{date(hand.at, words=', ')}"))
     if (hand := episode.snoozed) and hand.until:
-        until = date(hand.until, alone(hand.until, hand.at))
-        lines.append((hand.at, f"{kit.PERSON} snoozed by {people.linked(hand)} until {until}"))
+        until = date(hand.until, alone(hand.until, hand.at), "until ")
+        lines.append((hand.at, f"{kit.PERSON} snoozed by {people.linked(hand)} {until}"))
     return lines

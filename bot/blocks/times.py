@@ -20,46 +20,56 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAYS = timedelta(days=1)
 NEAR = 12 * HOUR  # nearer than that, a clock needs no day
+TEN_MONTHS = 304 * DAYS  # nearer than that, a day needs no year
 
-# Not an argument: every sentence with a time in it would have to hand it on.
+# Not arguments: every sentence with a time in it would have to pass them on.
 _zone: ContextVar[ZoneInfo | None] = ContextVar("_zone", default=None)
+_around: ContextVar[datetime | None] = ContextVar("_around", default=None)
 
 
 @contextmanager
-def spoken_in(zone: ZoneInfo | None) -> Iterator[None]:
-    """Let the times that Slack does not put into the reader's own zone be this one's; None: UTC."""
-    token = _zone.set(zone)
+def spoken_in(zone: ZoneInfo | None, around: datetime | None = None) -> Iterator[None]:
+    """Write the moments of `text`, which Slack does not convert, in this zone; None is UTC.
+
+    A moment more than ten months before or after `around` is written with its year.
+    """
+    tokens = _zone.set(zone), _around.set(around)
     try:
         yield
     finally:
-        _zone.reset(token)
+        _zone.reset(tokens[0])
+        _around.reset(tokens[1])
 
 
-def date(when: datetime, tokens: str = MOMENT) -> str:
-    """A moment for mrkdwn. Elsewhere (plain_text, code, headers) the token would stay as it is written."""
-    return f"<!date^{int(when.timestamp())}^{tokens}|{plain_date(when, tokens)}>"
+def date(when: datetime, tokens: str = MOMENT, words: str = "") -> str:
+    """Write a moment for mrkdwn, as a date token that Slack shows in the reader's own zone.
+
+    Slack writes "Today" with a capital at the beginning of a token, so `words` that stand before the moment in a
+    sentence go into it: "until today 6:00 PM". In plain_text, code and headers the token would stay as it is.
+
+    https://docs.slack.dev/messaging/formatting-message-text#date-formatting
+    """
+    return f"<!date^{int(when.timestamp())}^{words}{tokens}|{words}{plain_date(when, tokens)}>"
 
 
-def plain_date(when: datetime, tokens: str = MOMENT) -> str:
-    """A moment for `text`, which has no tokens: `Mon 23 Nov 01:53 UTC`, `01:53 UTC`, `01:53:07 UTC`, a day."""
+def plain_date(when: datetime, tokens: str = MOMENT, words: str = "") -> str:
+    """Write a moment for `text`, which has no tokens: `Mon 23 Nov 01:53 UTC`, `01:53 UTC`, `01:53:07 UTC`."""
+    around = _around.get()
     when = in_zone(when, _zone.get() or UTC)
     name = when.tzinfo.key if isinstance(when.tzinfo, ZoneInfo) else "UTC"
-    day = f"{when:%a} {when.day} {when:%b}"
-    return {
+    far = around is not None and abs(when - around) > TEN_MONTHS
+    day = f"{when:%a} {when.day} {when:%b}" + (f" {when.year}" if far else "")
+    moment = {
         CLOCK: f"{when:%H:%M} {name}",
         SECONDS: f"{when:%H:%M:%S} {name}",
         DAY: day,
         MOMENT: f"{day} {when:%H:%M} {name}",
     }[tokens]
-
-
-def beside_hint(when: datetime, now: datetime) -> str:
-    """The tokens of a moment that stands beside a relative hint: the clock when it is near, else the day."""
-    return CLOCK if abs(when - now) < NEAR else DAY
+    return words + moment
 
 
 def alone(when: datetime, now: datetime) -> str:
-    """The tokens of a moment that stands alone: the clock when it is near, else the day and the clock."""
+    """Choose the tokens of a moment: the clock when it is near, else the day and the clock."""
     return CLOCK if abs(when - now) < NEAR else MOMENT
 
 

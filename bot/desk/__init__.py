@@ -75,7 +75,7 @@ class Desk:
             accounts,
             now=clock,
             leads=settings.alert_leads,
-            spoken=settings.timezone if settings.timezone_given else None,
+            spoken=settings.timezone,
             platform=settings.platform_without_proxy,
             status=standing.status,
             story=standing.story,

@@ -46,7 +46,6 @@ class Settings:
     alert_mention: str = ""  # whom to call, as mrkdwn
     kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; nobody named: everybody
     timezone: ZoneInfo = SHANGHAI
-    timezone_given: bool = False  # otherwise it is a guess: texts without date tokens stay with UTC
     quiet: Quiet | None = None
     heartbeat_url: str = field(default="", repr=False)
     host: str = "0.0.0.0"  # noqa: S104  a host's router reaches the process from outside
@@ -103,7 +102,6 @@ class Settings:
             alert_mention=reader.read("ALERT_MENTION", "", parse.mention),
             kf_viewers=reader.read("KF_VIEWERS", (), parse.viewers),
             timezone=zone,
-            timezone_given=reader.is_set("TIMEZONE"),
             quiet=Quiet(*hours, zone, breakthrough) if hours else None,
             heartbeat_url=reader.read("HEARTBEAT_URL", "", parse.url_with_query),
             host=reader.read("HOST", cls.host, parse.word),
@@ -127,7 +125,7 @@ class Settings:
             "ALERT_LEADS": self.alert_leads,
             "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
             "ALERT_MENTION": self.alert_mention,
-            "TIMEZONE": (self.timezone.key, self.timezone_given),
+            "TIMEZONE": self.timezone.key,
             "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),
         }
         return {name: hashlib.sha256(repr(value).encode()).hexdigest()[:12] for name, value in values.items()}
