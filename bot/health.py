@@ -86,6 +86,8 @@ _SILENCING = {
     ProblemKind.ALERTS_HELD,
     ProblemKind.STARTING,
 }
+# One outage: which of them is seen depends on whether a connection was open when it was asked.
+_AWAY = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 _INCIDENTS = {
     Cause.SOURCE_DOWN: ProblemKind.WECHAT_DOWN,
     Cause.CONFIG_PROBLEM: ProblemKind.WECHAT_CONFIG,
@@ -204,10 +206,11 @@ class Problem:
     @property
     def key(self) -> tuple[str, ...]:
         """What makes it the same problem as a moment ago, though its count has grown."""
+        kind = ProblemKind.STORE_UNREACHABLE if self.kind in _AWAY else self.kind
         error = self.error if self.kind is ProblemKind.SLACK_BLOCKED else ""
         cause = str(self.incident.fault.errcode or "") if self.incident else ""
         settings = self.names if self.kind is ProblemKind.SETTINGS_DIFFER else ()
-        return self.kind, error, cause, *settings
+        return kind, error, cause, *settings
 
 
 def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:

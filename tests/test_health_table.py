@@ -355,6 +355,23 @@ def test_a_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(faul
     assert {record.levelname for record in caplog.records} == {"INFO"}
 
 
+def test_an_outage_of_the_store_is_logged_once_however_it_shows(caplog):
+    caplog.set_level("INFO")
+    log = HealthLog()
+    for kind in (K.STORE_HANGING, K.STORE_UNREACHABLE, K.STORE_HANGING):
+        log.note([Problem(kind, NOW, error="no answer within 10 s")])
+    log.note([])
+    assert [record.message.partition(" kind=")[0] for record in caplog.records] == [
+        "problem began",
+        "problem ended",
+    ]
+
+
+def test_the_difference_of_clocks_is_not_rounded_up():
+    words, _ = plain_words(Problem(K.CLOCKS_DIFFER, length=timedelta(seconds=180)))
+    assert "differ by 3 min," in words
+
+
 @names
 def test_a_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fault):
     found = readiness(fault.problems)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bot.blocks.health import MAY_BE_OLD, title_of
 from bot.blocks.text import ACCOUNT, ERRMSG, listed, many, mrkdwn, some
-from bot.blocks.times import exact_span, lead_name
+from bot.blocks.times import exact_span
 from bot.blocks.troubles import Trouble, clock
 from bot.health import Problem, ProblemKind
 from bot.slack import error_codes
@@ -221,7 +221,7 @@ def _clock_wrong(problem: Problem, _: str | None) -> Trouble:
 
 
 def _clocks_differ(problem: Problem, _: str | None) -> Trouble:
-    by = f" by {lead_name(problem.length)}" if problem.length else ""
+    by = f" by {exact_span(problem.length)}" if problem.length else ""
     return Trouble(
         "The clocks of two processes differ",
         f"They differ{by}, so reminders come too early or too late.",
