@@ -27,7 +27,7 @@ from bot.demo.slack import (
     reply_lost,
     slow,
 )
-from tests.running import CARE, World, sqlite, until, utc_now, world
+from tests.running import CARE, World, final_answer, sqlite, until, utc_now, world
 from tests.test_process import run
 from wechat_kf.simulator import Fault, Kind
 
@@ -120,7 +120,7 @@ async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str
         place.wechat.clear_faults()
         place.wechat.inject(fault)
         said = await asyncio.gather(*(ask(place, heard, text) for text in ("", "show a@harbour_tea", "status")))
-        return (await asyncio.gather(*(each.answer(20) for each in said)))[0].text
+        return (await asyncio.gather(*(final_answer(each) for each in said)))[0].text
 
     async def is_heard_of() -> bool:
         await asyncio.sleep(0.2)
@@ -142,6 +142,9 @@ async def faults_of_slack(place: World, heard: Overheard) -> None:
     for fault in SLACK_FAULTS:
         place.slack.arm(RESPONSE_URL, fault, fault)
         await ask(place, heard, "help")
+    place.slack.disarm(RESPONSE_URL)
+    place.slack.arm(RESPONSE_URL, http_error(404))
+    await ask(place, heard, "help")
     place.slack.arm("chat.postMessage", *SLACK_FAULTS)
     place.slack.arm("chat.update", *SLACK_FAULTS)
     place.slack.arm("conversations.history", *SLACK_FAULTS)
@@ -201,7 +204,7 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
         await faults_of_slack(place, heard)
         await odd_requests(place, heard, bot)
         place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=45009))  # last: after it nobody asks any more
-        await (await ask(place, heard)).answer()
+        await final_answer(await ask(place, heard))
         break_store(tmp_path / "kf.db")
         place.wechat.reject("e@harbour_tea")
         await until(lambda: "no such table" in log.read_text())
@@ -209,7 +212,8 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
     assert heard.found_in(*said, log.read_text()) == set()
     assert "OWNED" in shown(place)
     assert "OWNED" not in log.read_text()
-    for expected in ("errcode", "rid", "answer not taken", "request", *codes):  # it did hear of the failures
+    heard_of = ("errcode", "rid", "answer delayed", "answer not taken", "request", *codes)
+    for expected in heard_of:
         assert expected in log.read_text()
     place.slack.take_unexpected()
 
@@ -233,7 +237,7 @@ async def test_whatever_is_away_or_wrong_from_the_start_no_secret_is_said(place,
         if role == "web":
             place.slack.app_url = bot.slack_url
             await place.slack.command("", channel=CARE)  # the ambient proxy is dead: no answer arrives
-            await until(lambda: "answered" in log.read_text())
+            await until(lambda: "answer delayed" in log.read_text())
             assert "HUSH" not in await pages(bot)
         await until(lambda: log.exists() and "waits" in log.read_text())
     assert "HUSH" not in log.read_text()
