@@ -162,8 +162,10 @@ async def test_whoever_clicks_second_learns_who_was_first(place):
         alert = await rejection(place)
         await place.slack.click(alert, "alert.ack", user="U0MEI")
         await until(lambda: "Acknowledged" in shown(place))
+        await until(lambda: place.texts[1:])
+        assert place.texts[1].startswith("Acknowledged by Mei: 小波")  # as the message shows the handle `mei`
         late = await place.slack.click(alert, "alert.ack", user="U0TOM")
-        assert (await late.answer()).text == "mei has acknowledged this already."
+        assert (await late.answer()).text == "Mei has acknowledged this already."
 
 
 async def test_a_click_while_the_store_is_away_says_that_nothing_changed(place):

@@ -17,7 +17,9 @@ def named(hand: Hand) -> str:
 
 
 def name(given: str) -> str:
-    return mrkdwn(given, NAME) or "somebody"
+    """Write a person's name as the message shows it: Slack sends a handle, such as `mei`, with a click."""
+    shown = mrkdwn(given, NAME)
+    return shown.capitalize() if shown.islower() and shown.isalpha() else shown or "somebody"
 
 
 def linked(hand: Hand) -> str:
