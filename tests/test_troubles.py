@@ -138,15 +138,20 @@ def test_a_failure_can_be_tried_again_and_has_no_header():
 @pytest.mark.parametrize(
     ("ago", "account", "moment", "finding"),
     [
-        (timedelta(minutes=20), ANNA, "<!date^1795395120^{time}|00:52 UTC>", "nothing"),
+        (
+            timedelta(minutes=20),
+            ANNA,
+            "<!date^1795395120^Last good read {time}|Last good read 00:52 UTC>",
+            "nothing",
+        ),
         (
             timedelta(days=1),
             CHEN,
-            "<!date^1795309920^{date_short_pretty} {time}|Sun 22 Nov 01:12 UTC>",
+            "<!date^1795309920^Last good read {date_short_pretty} {time}|Last good read Sun 22 Nov 01:12 UTC>",
             "1 of 1 account",
         ),
     ],
 )
 def test_the_last_good_read_is_remembered(ago, account, moment, finding):
     message = answer(ResponseError("no kf_list"), read_before(ago, account))
-    assert shown(message)[2] == f"Last good read {moment}: {finding} needed attention."
+    assert shown(message)[2] == f"{moment}: {finding} needed attention."
