@@ -172,9 +172,9 @@ class Process:
 
     def _start_loops(self) -> None:
         parts = self._parts
-        if parts.watcher is None or parts.delivery is None:
+        if parts.watcher is None or parts.delivery is None or parts.store is None:
             return
-        watcher, delivery = parts.watcher, parts.delivery
+        watcher, delivery, store = parts.watcher, parts.delivery, parts.store
         pace = min(TIMER_PASS.total_seconds(), parts.settings.poll_seconds)
         health_log = HealthLog()
 
@@ -204,7 +204,7 @@ class Process:
 
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
-        deliver = Loop("delivery", tell, every, waiting_for=waiting_for)
+        deliver = Loop("delivery", tell, every, waiting_for=waiting_for, ready=lambda: store.migrated)
         health = Loop("health", check_health, pace, waiting_for=waiting_for)
         self._loops = [Loop("watcher", look, pace, waiting_for=waiting_for), deliver, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]

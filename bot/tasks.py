@@ -82,8 +82,11 @@ class Loop:
         *,
         waiting_for: Callable[[Exception], str | None] = lambda _: None,
         limit: float = STEP_SECONDS,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         """`step` may return the seconds until the next one; else it is `every`. After `limit` it is given up.
+
+        While `ready` returns False, no step is taken.
 
         `waiting_for` describes a failure that passes by itself: it gets one line in the log and no traceback.
         """
@@ -92,6 +95,7 @@ class Loop:
         self._every = every
         self._waiting_for = waiting_for
         self._limit = limit
+        self._ready = ready
         self._woken = asyncio.Event()
         self._failing = ""
         self.stopping = False
@@ -107,17 +111,20 @@ class Loop:
     async def run(self) -> None:
         while not self.stopping:
             self._woken.clear()
-            pause = None
-            try:
-                with request():
-                    pause = await in_time(self._step(), self._limit)
-            except Exception as exc:
-                self._note(exc)
-            else:
-                if self._failing:
-                    log.info(Line("works again", loop=self._name))
-                self._failing = ""
+            pause = await self._attempt() if self._ready() else None
             await self._rest(pause or self._every)
+
+    async def _attempt(self) -> float | None:
+        try:
+            with request():
+                pause = await in_time(self._step(), self._limit)
+        except Exception as exc:
+            self._note(exc)
+            return None
+        if self._failing:
+            log.info(Line("works again", loop=self._name))
+        self._failing = ""
+        return pause
 
     def _note(self, exc: Exception) -> None:
         # Once for each reason: what lasts for hours must not fill the log.

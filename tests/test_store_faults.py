@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from bot.logs import OneLine
 from bot.store import FaultKind, Store, StoreError, classify, memory
@@ -79,6 +80,7 @@ def own_server() -> Iterator[str]:
         (pg.DeadlockDetected(), FaultKind.BUSY),
         (pg.SyntaxError(), FaultKind.UNKNOWN),
         (psycopg.OperationalError("connection refused"), FaultKind.UNREACHABLE),
+        (pg.ConnectionTimeout("connection timeout expired"), FaultKind.HANGING),
     ],
 )
 def test_errors_of_postgresql_are_classified_by_sqlstate(error, kind):
@@ -92,6 +94,7 @@ def test_other_errors_are_not_of_the_store():
     assert waiting_for(KeyError("x")) is None
     assert classify(HangingError("no answer within 10 s")).kind is FaultKind.HANGING
     assert classify(ConnectionResetError()).kind is FaultKind.UNREACHABLE
+    assert waiting_for(PoolTimeoutError("QueuePool limit")) == "hanging: all connections are in use"
 
 
 def test_the_words_are_one_line_without_the_values_of_a_row():

@@ -104,6 +104,29 @@ async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(capl
     ]
 
 
+async def test_loop_that_is_not_ready_takes_no_step_and_does_not_work_again(caplog):
+    caplog.set_level("INFO")
+    ready, checks, steps = True, 0, 0
+
+    def is_ready() -> bool:
+        nonlocal checks
+        checks += 1
+        if checks == 5:
+            loop.stop()
+        return ready
+
+    async def step() -> None:
+        nonlocal ready, steps
+        steps += 1
+        ready = False
+        raise OSError("away")
+
+    loop = Loop("delivery", step, 0.001, waiting_for=str, ready=is_ready)
+    await asyncio.wait_for(loop.run(), 5)
+    assert steps == 1
+    assert caplog.messages == ["waits loop=delivery error=away"]
+
+
 async def test_loop_gives_up_a_step_that_hangs_even_in_its_cancellation(caplog):
     released = asyncio.Event()
     steps = 0

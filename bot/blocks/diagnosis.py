@@ -23,7 +23,7 @@ _FIXED: Mapping[ProblemKind, Trouble] = {
     ProblemKind.STORE_HANGING: Trouble(
         "The database does not answer",
         "*/kf* still asks WeChat. Alerts wait until the database is back.",
-        "check the database of the host: it is stopped, overloaded, or a lock is held.",
+        "check the database of the host: it is stopped, overloaded, out of reach, or a lock is held.",
     ),
     ProblemKind.STORE_READ_ONLY: Trouble(
         "The database cannot be written",

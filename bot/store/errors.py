@@ -156,12 +156,16 @@ def _kind_of_driver_error(error: DBAPIError) -> FaultKind:
         return next(kinds, FaultKind.SCHEMA if missing else FaultKind.UNKNOWN)
     if isinstance(error, DataError | IntegrityError):
         return FaultKind.ROW
+    if type(error.orig).__name__ == "ConnectionTimeout":  # psycopg's, which is not imported for SQLite
+        return FaultKind.HANGING
     # Without a code: the connection could not be made, or was lost.
     return FaultKind.UNREACHABLE if isinstance(error, OperationalError | InterfaceError) else FaultKind.UNKNOWN
 
 
 def _words(error: BaseException) -> str:
     """Return the first line: those below it hold details, such as the values of a row, and advice."""
+    if isinstance(error, PoolTimeoutError):
+        return "all connections are in use"
     cause = getattr(error, "orig", None) or error
     lines = [re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", line).strip() for line in str(cause).splitlines()]
     return next(filter(None, lines), type(cause).__name__)[:LONGEST]
