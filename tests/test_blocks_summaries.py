@@ -432,3 +432,14 @@ def test_no_foreign_text_harms_a_first_run(hostile, named, number):
     ]
     assert_fit(first_run(*found))
     assert_fit(first_run(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(found))))
+
+
+def test_the_newest_loss_comes_first():
+    old, new = (
+        episode(State.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), since=NOW)
+        for name, hours in (("old", 38), ("new", 28))
+    )
+    earlier = episode(State.REJECTED, name="earlier", kf_nick="earlier", since=NOW - timedelta(hours=1))
+    later = episode(State.REJECTED, name="later", kf_nick="later", since=NOW)
+    heads = [text.split("*")[1] for text in shown(digest(old, earlier, new, later)) if "*" in text]
+    assert heads == ["later", "earlier", "new", "old"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.blocks import kit
 from bot.blocks.reading import FAR
@@ -109,9 +109,13 @@ def row(episode: Episode, *, noticed: bool = False, masked: bool = True) -> list
 
 def deadline(episode: Episode) -> str:
     """`deadline Nov 26 6:00 PM`; "" without one, or when it means nothing any more: rejected or closed."""
-    if episode.expires_at is None or episode.state not in (State.WAITING, State.EXPIRED):
-        return ""
-    return date(episode.expires_at, words="deadline ")
+    moment = deadline_of(episode)
+    return date(moment, words="deadline ") if moment else ""
+
+
+def deadline_of(episode: Episode) -> datetime | None:
+    """Return the deadline while it means something: until the person has answered."""
+    return episode.expires_at if episode.state in (State.WAITING, State.EXPIRED) else None
 
 
 def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Episode]:
@@ -123,7 +127,9 @@ def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Epis
         else:
             order = rank(Seen(standing(episode)), urgent=urgent(episode, smallest_lead))
         lost = episode.state in (State.REJECTED, State.EXPIRED)
-        newest = FAR - episode.since if lost else FAR - FAR  # the newest loss first
+        # The newest loss first. Many may have been noticed at once, as in a first run: then the deadlines tell.
+        lost_at = episode.expires_at if episode.state is State.EXPIRED and episode.expires_at else episode.since
+        newest = FAR - lost_at if lost else FAR - FAR
         return settled, order, newest, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
 
     return sorted(episodes, key=place)

@@ -26,13 +26,14 @@ def remembered(episode: Episode, channel: str, why: Trouble | None) -> Message:
     step = "" if episode.state.closed or why is None else NEXT[Seen(episode.state)]
     fields = [("Account", account), ("Invited", invited)]
     shown = [kit.field(name, escape(value)) for name, value in fields if value]
-    if episode.expires_at:
-        shown.append(kit.field("Deadline", date(episode.expires_at)))
+    deadline = members.deadline_of(episode)
+    if deadline:
+        shown.append(kit.field("Deadline", date(deadline)))
     said = [
         f"{title}, so this is what was known last.".replace("’", "'"),
         f"{members.state_words(episode).capitalize()}: {escape(name_of(episode.kf_nick))} ({escape(account)}).",
         f"Invited: {escape(invited)}." if invited else "",
-        f"Deadline: {plain_date(episode.expires_at)}." if episode.expires_at else "",
+        f"Deadline: {plain_date(deadline)}." if deadline else "",
     ]
     return Message(
         " ".join(filter(None, said)),
