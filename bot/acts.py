@@ -114,7 +114,7 @@ class Acts:
                 return unsnooze(episode)
 
     async def _write_each(self, tx: Tx, order: Order, changes: Sequence[Change], hand: Hand) -> tuple[Episode, ...]:
-        """Write down the changes that the database takes, and return what became of these episodes.
+        """Save the changes that the database accepts, and return the changed episodes.
 
         Raises:
             Exception: it takes none.

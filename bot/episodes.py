@@ -182,11 +182,11 @@ class Episode:
     acked: Hand | None = None  # ends leads and mentions
     snoozed: Hand | None = None  # postpones the looser leads
     told: tuple[Event, ...] = ()
-    replaced_at: datetime | None = None  # not stored: set while it shows what became of its successor
+    replaced_at: datetime | None = None  # not stored: set while it shows the outcome of its successor
 
     @property
     def closed(self) -> bool:
-        """Whether it is over, whatever became of the invitation that replaced it."""
+        """Whether it is over, whatever the outcome of the invitation that replaced it."""
         return self.state.closed or self.replaced_at is not None
 
     @property
@@ -221,7 +221,7 @@ class Change:
 
 
 def followed(episode: Episode, successor: Episode) -> Episode:
-    """Return a replaced episode as a message shows it: what became of its newest successor.
+    """Return a replaced episode as a message shows it: with the outcome of its newest successor.
 
     While that one waits it is "invited again". Then it has the successor's outcome, and keeps its own history.
     """

@@ -122,7 +122,7 @@ class OneLine(logging.Formatter):
         if self._form == "text":
             return escape(" | ".join(f"{time} {record.levelname} {record.name} {line}".splitlines()))
         fields = {"time": time, "level": record.levelname, "logger": record.name, "event": line.name, **line.fields}
-        # JSON has an escape for line ends of its own; whoever reads it gets all others as they are shown here.
+        # JSON has its own escape for line ends; a reader gets all others as they are shown here.
         safe = {key: escape(one, keep="\n\t") if isinstance(one, str) else one for key, one in fields.items()}
         return json.dumps(safe, ensure_ascii=False, default=str)
 

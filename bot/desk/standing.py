@@ -27,7 +27,7 @@ STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
 PASS_SECONDS = 10  # and a health pass waits longer: a store that is busy is not away
 OPENING = timedelta(seconds=5)  # a process that has just started looks at the tables first
 REPEATED = timedelta(seconds=1)  # and a read no more often than this
-RECENT = timedelta(seconds=5)  # whoever asks for `/readyz` causes a write no more often
+RECENT = timedelta(seconds=5)  # requests for `/readyz` cause a write no more often
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ CODES: Mapping[str, ErrorCode] = {
         ),
         _CLOSED,
     ),
-    # Nothing is wrong, or nobody knows yet
+    # Nothing is wrong, or it is not known yet
     **dict.fromkeys(("ratelimited", "rate_limited", "team_added_to_org", "external_channel_migrating"), _WAIT),
     **dict.fromkeys(
         ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "update_failed"), _UNCERTAIN
