@@ -173,7 +173,7 @@ GIVEN_BY_THE_HOST = {
     "DYNO",
     "FLY_APP_NAME",
     "RENDER",
-}  # tells where the process runs; nobody sets it
+}  # says where the process runs; the host sets it
 
 
 class Recording(Mapping[str, str]):

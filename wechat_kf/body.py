@@ -45,7 +45,7 @@ class Body:
             self._bytes += chunk
             return
         try:
-            # One byte more than may be there tells that it is too long, whatever else the chunk holds.
+            # One byte over the limit shows that it is too long, whatever else the chunk holds.
             self._bytes += self._inflater.decompress(chunk, MAX_BODY + 1 - len(self._bytes))
         except zlib.error:
             raise ResponseError("the answer is damaged gzip") from None

@@ -127,7 +127,7 @@ def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Epis
         else:
             order = rank(Seen(standing(episode)), urgent=urgent(episode, smallest_lead))
         lost = episode.state in (State.REJECTED, State.EXPIRED)
-        # The newest loss first. Many may have been noticed at once, as in a first run: then the deadlines tell.
+        # The newest loss first. Many may have been noticed at once, as in a first run: then by deadline.
         lost_at = episode.expires_at if episode.state is State.EXPIRED and episode.expires_at else episode.since
         newest = FAR - lost_at if lost else FAR - FAR
         return settled, order, newest, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id

@@ -131,7 +131,7 @@ def _state(name: str) -> tuple[int, ...] | None:
 
 
 def _identity(name: str) -> tuple[int, ...] | None:
-    """Return what tells a file from another of the same name; None if there is no file."""
+    """Return the values that identify a file of this name; None if there is no file."""
     state = _state(name)
     return state[:2] if state else None
 
