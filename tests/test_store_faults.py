@@ -374,6 +374,12 @@ async def test_pages_that_were_overwritten_under_a_connection_are_noticed_though
         assert threading.active_count() <= threads
 
 
+def overwrite(path: Path, content: bytes) -> None:
+    """Write over the file without emptying it first: an empty file is a new database, and gets its tables."""
+    with path.open("r+b") as file:
+        file.write(content)
+
+
 async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_moved_away(tmp_path, caplog):
     caplog.set_level("INFO")
     path = tmp_path / "kf.db"
@@ -385,7 +391,7 @@ async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_mov
             await until(lambda: around.texts)
         async with bot_in_loop(around) as url:
             await until(lambda: answers(f"{url}/readyz"))
-            await asyncio.to_thread(path.write_bytes, b"not a database" * 5000)
+            await asyncio.to_thread(overwrite, path, b"not a database" * 5000)
             await until(lambda: 'waits loop=watcher error="damaged: file is not a database"' in caplog.text)
             assert await answers(f"{url}/readyz", 503)
             for file in tmp_path.glob("kf.db*"):

@@ -84,7 +84,7 @@ class Soak:
         quiet_since = time.monotonic()
         try:
             while time.monotonic() < min(until, quiet_since + QUIET):
-                if world.judge().complaints or await _unsent(store):
+                if world.is_due_soon() or world.judge().complaints or await _unsent(store):
                     quiet_since = time.monotonic()
                 await asyncio.sleep(0.25)
         finally:

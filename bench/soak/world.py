@@ -59,6 +59,9 @@ class World:
             elif owed < PLENTY:
                 self._script.make_news()
 
+    def is_due_soon(self) -> bool:
+        return self._script.is_due_soon()
+
     def judge(self) -> Verdict:
         return self._oracle.judge(self.board, self._script.invitations, utc_now())
 

@@ -182,7 +182,8 @@ class Arena:
                 until = time.monotonic() + SETTLING + await self._unsent(store)
                 quiet_since = time.monotonic()
                 while time.monotonic() < min(until, quiet_since + QUIET):
-                    if self._world.judge().complaints or await self._unsent(store):
+                    due_soon = self._world.script.is_due_soon()
+                    if due_soon or self._world.judge().complaints or await self._unsent(store):
                         quiet_since = time.monotonic()
                     await asyncio.sleep(0.5)
             self._result.verdict = self._world.judge()

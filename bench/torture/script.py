@@ -19,6 +19,7 @@ SMALLEST = LEADS[-1]
 FAR = timedelta(days=20)
 STALE = timedelta(seconds=60)  # the clock alone may speak of what was read so long ago
 SEATS = 90  # then invitations go to seats that had one already
+STOPPING = timedelta(seconds=15)  # that the last bot may take to stop, after which the run is judged
 PLENTY = 8  # events untold; with more the world makes no news that are not needed
 
 
@@ -143,6 +144,14 @@ class Script:
             self._reject_many: 1,
         }
         self._rng.choices([*happenings], [*happenings.values()])[0]()
+
+    def is_due_soon(self) -> bool:
+        """Return whether something must be reported of an invitation before the last bot has surely stopped.
+
+        A run that ends sooner would be judged after that moment, and the alert called lost.
+        """
+        now = utc_now()
+        return any(one.must(now) != one.must(now + STOPPING) for one in self.invitations)
 
     def _reject_a_new_one(self) -> None:
         self._reject(self._invite(FAR))
