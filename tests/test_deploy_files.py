@@ -38,7 +38,7 @@ def text_of(name: str) -> str:
 HOUSE = {
     *("bot", "wechat_kf", "tests", "docs", "bench", ".ci"),
     *("pyproject.toml", "requirements.txt", ".python-version", "Procfile", "app.json", "Makefile"),
-    *(".env.example", ".gitignore", "LICENSE", "CHANGELOG.md"),
+    *(".env.example", ".gitignore", ".git-blame-ignore-revs", "LICENSE", "CHANGELOG.md"),
     *("README.md", "README.zh-CN.md", "SECURITY.md", "CONTRIBUTING.md"),
 }
 # Each of these tells a host which package manager to use; Heroku stops at two of them.

@@ -31,7 +31,7 @@ OF_OTHERS = {
 }  # variables that are no settings of the bot
 EXPECTED = {
     *("README.md", "README.zh-CN.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"),
-    *("docs/deploy.md", "docs/operations.md", "docs/architecture.md"),
+    *("docs/deploy.md", "docs/runbook.md", "docs/architecture.md"),
 }
 
 
