@@ -68,6 +68,14 @@ def test_every_target_of_make_exists(page: Document) -> None:
 
 
 @ALL
+def test_every_test_that_is_named_exists(page: Document) -> None:
+    for line in page.commands:
+        for path, name in re.findall(r"\bpytest .*?(tests/\S+?\.py)(?:::(\w+))?", line):
+            assert (ROOT / path).exists(), line
+            assert f"def {name}(" in text_of(path) or not name, line
+
+
+@ALL
 def test_every_command_of_the_bot_is_one_that_it_knows(page: Document, capsys: pytest.CaptureFixture[str]) -> None:
     for line in page.commands:
         for found in re.findall(r"python -m bot(?![\w.])(.*)", line):
