@@ -17,14 +17,13 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import actions
 from bot.logs import Line, request
 from bot.ports import Announce, Click, Message, Origin
 from bot.slack.replies import REPLY_LIMITS, Reply, ReplyLimits
 from bot.tasks import Tasks
 
 log = logging.getLogger(__name__)
-
-REPLACES = ("kf.list", "kf.page.", "kf.filter", "kf.refresh", "kf.retry")
 
 
 class Answers(Protocol):
@@ -91,7 +90,7 @@ def register(
     async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         clicked = _Clicked.read(body, action)
-        if not clicked.click.action_id.startswith("link."):
+        if not actions.opens_link(clicked.click.action_id):
             what, user_id = clicked.click.action_id, clicked.click.user_id
             url, replaces = clicked.response_url, clicked.replaces
             reply = Reply(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
@@ -130,7 +129,7 @@ class _Clicked:
             ),
             response_url=_text(body.get("response_url")),
             # What stands in a channel is everybody's: the answer to a click there is a new message.
-            replaces=origin.is_ephemeral and action_id.startswith(REPLACES),
+            replaces=origin.is_ephemeral and actions.replaces_message(action_id),
         )
 
 
