@@ -10,12 +10,11 @@ from typing import Any
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
 from bot.logs import Line, fault_words
-from bot.outbox import LATE, Dead, Shape, Status
+from bot.outbox import DEMOTED, LATE, Dead, OutboxRow, Shape, Status
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown, Unlisted
 from bot.store import StoreError, Tx, gathering, merging, queue, slack_state, views
 from bot.store.errors import waiting_for
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +81,7 @@ class Posts:
             except RowFaultError as exc:
                 await self._give_up(exc.row_id, exc.__cause__)
 
-    async def _look_up(self, tx: Tx, row: Row, now: datetime, *, at_night: bool) -> Subject | None:
+    async def _look_up(self, tx: Tx, row: OutboxRow, now: datetime, *, at_night: bool) -> Subject | None:
         """Return what a claimed row is about; None when it is not posted now.
 
         Raises:
@@ -129,7 +128,7 @@ class Posts:
             else:
                 return
 
-    def _note_refusal(self, row: Row, exc: Exception) -> None:
+    def _note_refusal(self, row: OutboxRow, exc: Exception) -> None:
         """Leave a message alone whose outcome the database refuses: its lookups find it when that is over."""
         if self._means.faults.is_new(exc, row.id):
             log.warning(Line("outcome not recorded", message=row.id, error=fault_words(exc)))
@@ -153,7 +152,7 @@ class Posts:
         await queue.rest(tx, now)  # nothing was posted, so the next need not wait
         return True
 
-    def _too_late(self, row: Row, now: datetime) -> datetime | None:
+    def _too_late(self, row: OutboxRow, now: datetime) -> datetime | None:
         """When quiet hours end, if what was to be heard at their beginning comes too far into them."""
         quiet = self._means.look.policy.quiet
         window = quiet.window_of(now) if quiet else None
@@ -162,18 +161,18 @@ class Posts:
         awake = "deed" in row.facts or (quiet.breakthrough and row.own_rank == 1)
         return None if awake or now - window.begins <= LATE else window.ends
 
-    async def _block(self, tx: Tx, row: Row, error: str, now: datetime, **values: Any) -> None:
+    async def _block(self, tx: Tx, row: OutboxRow, error: str, now: datetime, **values: Any) -> None:
         """Post nothing for some minutes: a person must act."""
         await queue.rest(tx, now + HOLD)
         await slack_state.record_refusal(tx, error, now)
         await queue.later(tx, row, now + HOLD, error, **values)
 
-    async def _suspect(self, tx: Tx, row: Row, error: str, now: datetime) -> None:
+    async def _suspect(self, tx: Tx, row: OutboxRow, error: str, now: datetime) -> None:
         """Handle an unknown error code: it is about this message, unless no other was sent since it was written.
 
         The others go first, then this one as text. Only if nothing gets through, the queue is blocked.
         """
-        demoted = {"rank": row.own_rank + queue.DEMOTED}
+        demoted = {"rank": row.own_rank + DEMOTED}
         if not row.text_only:
             log.warning(Line("unknown error code of Slack, repeated as text", message=row.id, error=error))
             await queue.later(tx, row, now, error, text_only=True, **demoted)

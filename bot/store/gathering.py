@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bot.outbox import LAST, Dead, Draft, Shape, Status
+from bot.outbox import LAST, Dead, Draft, OutboxRow, Shape, Status
 from bot.store import Tx, queue
-from bot.store.queue import Row, rows_of
+from bot.store.queue import rows_of
 from bot.store.tables import message
 
 GATHERED = (Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET)
@@ -44,7 +44,7 @@ async def link(tx: Tx, drafts: Sequence[Draft], tellers: Mapping[str, str]) -> N
                     await link_to(tx, caller, one.id, one.posts)
 
 
-async def shown_elsewhere(tx: Tx, row: Row, *, at_night: bool) -> bool:
+async def shown_elsewhere(tx: Tx, row: OutboxRow, *, at_night: bool) -> bool:
     """Whether another root shows what this one would tell: it waits, or it went out after this was written."""
     link = row.facts.get(LINK)
     root = await queue.get(tx, link["root"], lock=True) if link else None
@@ -55,12 +55,12 @@ async def shown_elsewhere(tx: Tx, row: Row, *, at_night: bool) -> bool:
     return root.status is not Status.DEAD and root.posts > link["posts"]
 
 
-def _may_be_told(row: Row, root: Row, at_night: bool) -> bool:
+def _may_be_told(row: OutboxRow, root: OutboxRow, at_night: bool) -> bool:
     """Whether a root that waits is told as soon: what may be told at night does not wait for the morning."""
     return not at_night or root.breakthrough or not row.breakthrough
 
 
-async def leave(tx: Tx, row: Row, now: datetime) -> None:
+async def leave(tx: Tx, row: OutboxRow, now: datetime) -> None:
     """Let the other tell it, as urgently as this one would. A line still goes into its thread, calling nobody."""
     root = await queue.get(tx, row.facts[LINK]["root"])
     events = list(row.events)
@@ -89,7 +89,7 @@ async def give_back(tx: Tx, root_id: str) -> None:
             await give_back(tx, row.id)  # it had taken up others itself
 
 
-async def should_wait(tx: Tx, row: Row, *, at_night: bool) -> bool:
+async def should_wait(tx: Tx, row: OutboxRow, *, at_night: bool) -> bool:
     """Whether a gathered root tells of the same, and may or may not have arrived.
 
     If it did not, it is sent again, and shows its members as they are by then: what was told meanwhile, too. And
@@ -104,7 +104,7 @@ async def should_wait(tx: Tx, row: Row, *, at_night: bool) -> bool:
     )
 
 
-def _is_ahead(row: Row, root: Row, at_night: bool) -> bool:
+def _is_ahead(row: OutboxRow, root: OutboxRow, at_night: bool) -> bool:
     if root.status is Status.SENDING:
         return True
     if root.shape is not Shape.QUIET or row.shape is not Shape.DIGEST:
@@ -112,20 +112,20 @@ def _is_ahead(row: Row, root: Row, at_night: bool) -> bool:
     return not (root.is_suspect or row.is_suspect) and _may_be_told(row, root, at_night)
 
 
-def _patience(root: Row) -> timedelta:
+def _patience(root: OutboxRow) -> timedelta:
     """Both looks are over by then, unless Slack does not let us look."""
     if root.started_at is None or root.lookable_from is None:
         return PATIENCE
     return max(PATIENCE, LEASES * (root.lookable_from - root.started_at))
 
 
-async def wait(tx: Tx, row: Row, now: datetime) -> None:
+async def wait(tx: Tx, row: OutboxRow, now: datetime) -> None:
     """Put it off until more may be known of the other."""
     facts = {**row.facts, WAITS: row.facts.get(WAITS, 0) + 1}
     await queue.put_back(tx, row, now + PAUSE, "another may have told it", facts=facts)
 
 
-async def waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) -> list[Row]:
+async def waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) -> list[OutboxRow]:
     """The messages of a kind that wait, or are under way, and tell of any of these."""
     waits = message.c.status.in_((Status.PENDING, Status.SENDING))
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, waits, kind))
@@ -133,6 +133,6 @@ async def waiting(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) 
     return [row for row in rows if not set(members).isdisjoint(row.members)]
 
 
-async def link_to(tx: Tx, row: Row, root_id: str, posts: int) -> None:
+async def link_to(tx: Tx, row: OutboxRow, root_id: str, posts: int) -> None:
     """Note the root that shows its news, too, if it is tried more often than so."""
     await queue.change(tx, row.id, facts={**row.facts, LINK: {"root": root_id, "posts": posts}})

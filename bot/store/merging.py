@@ -7,14 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.outbox import Dead, Shape, Status
+from bot.outbox import Dead, OutboxRow, Shape, Status
 from bot.store import Tx, queue
 from bot.store.gathering import CALLS, LINK, WAITS, link_to, waiting
-from bot.store.queue import Row, rows_of
+from bot.store.queue import rows_of
 from bot.store.tables import message, told
 
 
-async def take_up(tx: Tx, row: Row) -> Row:
+async def take_up(tx: Tx, row: OutboxRow) -> OutboxRow:
     """Let a digest, or the root of quiet hours, tell what digests that wait would tell of the same.
 
     What waits for the end of quiet hours is told with it: the channel is called anyway. What Slack has refused
@@ -31,12 +31,12 @@ async def take_up(tx: Tx, row: Row) -> Row:
     return row
 
 
-async def _digests(tx: Tx, row: Row) -> list[Row]:
+async def _digests(tx: Tx, row: OutboxRow) -> list[OutboxRow]:
     found = await waiting(tx, message.c.shape == Shape.DIGEST, row.members)
     return [one for one in found if one.status is Status.PENDING]
 
 
-async def _merge(tx: Tx, row: Row, other: Row) -> Row:
+async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
     """Everything that belongs to the other is this one's from now on: members, marks, threads, links."""
     one = replace(
         row,
@@ -62,11 +62,11 @@ async def _merge(tx: Tx, row: Row, other: Row) -> Row:
     return one
 
 
-def _own(row: Row) -> dict[str, Any]:
+def _own(row: OutboxRow) -> dict[str, Any]:
     return {name: value for name, value in row.facts.items() if name not in (LINK, WAITS)}
 
 
-async def _held(tx: Tx, row: Row, other: Row) -> dict[str, Any]:
+async def _held(tx: Tx, row: OutboxRow, other: OutboxRow) -> dict[str, Any]:
     """For the root of quiet hours: what the other would have told, as if it had come in them."""
     if row.shape is not Shape.QUIET:
         return {}
@@ -76,7 +76,7 @@ async def _held(tx: Tx, row: Row, other: Row) -> dict[str, Any]:
     return {"held": held}
 
 
-async def _name_once(tx: Tx, names: Row, row: Row) -> None:
+async def _name_once(tx: Tx, names: OutboxRow, row: OutboxRow) -> None:
     """The thread of a digest names its own members already; the root of quiet hours has none for names."""
     named = names.members if row.shape is Shape.QUIET else row.members
     if left := [member for member in names.members if member not in named]:
