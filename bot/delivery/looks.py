@@ -6,11 +6,12 @@ import logging
 from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
-from bot.delivery.subject import Subject, lose_root, subjects
+from bot.delivery.subject import Subject, subjects
 from bot.logs import Line, fault_words
 from bot.outbox import OutboxRow
+from bot.outbox.coalescing import without_parent
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
-from bot.store import Tx, looking, memory, queue, slack_state, views
+from bot.store import Tx, looking, memory, merge_pending, queue, slack_state, views
 from bot.store.isolation import RowFaultError, is_row_fault
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class Looks:
                 await looking.give_up(tx, row, error)
             case Gone() if subject.root:
                 await views.note(tx, subject.root, gone=True)
-                await lose_root(tx, row)
+                await merge_pending.carry_out(tx, row, without_parent(row), now)
             case Later(seconds, _):
                 self._rest_until = self._means.stopwatch() + seconds
                 await looking.again(tx, row, now + timedelta(seconds=seconds))

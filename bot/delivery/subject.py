@@ -1,4 +1,4 @@
-"""A message row with all that its rendering needs, and whether it still has something to say."""
+"""A message row with all that its rendering needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.delivery.stand_ins import with_stand_ins
 from bot.episodes import Episode
 from bot.logs import Line, fault_words
 from bot.outages import Incident
-from bot.outbox import ROWS, URGENT, Dead, OutboxRow, Shape, Status, still_true
+from bot.outbox import URGENT, OutboxRow, Shape
 from bot.ports import Message
 from bot.store import Tx, memory, queue, rows
 from bot.store.isolation import is_row_fault
@@ -31,25 +31,6 @@ class Subject:
     members: tuple[Episode, ...] = ()
     incident: Incident | None = None
     root: OutboxRow | None = None
-
-    @property
-    def still_true(self) -> bool:
-        if self.row.shape is Shape.HEALTH:
-            return self.incident is not None and self.incident.over_at is None
-        if self.row.shape is Shape.NAMES and self.root and len(self.root.members) <= ROWS:
-            return False  # the digest itself shows them all
-        return still_true(self.row.shape, self.row.facts, self.members)
-
-    @property
-    def told_by_root(self) -> bool:
-        """The root went out after this line was written: it has shown the news itself."""
-        if (
-            self.row.shape not in (Shape.LINE, Shape.NOTE)
-            or self.root is None
-            or self.root.status is not Status.SENT
-        ):
-            return False
-        return self.root.posts > int(self.row.facts.get("root_posts", self.root.posts))
 
     @property
     def urgent(self) -> bool:
@@ -135,14 +116,6 @@ def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[E
     if not readable and any(member in tx.unreadable for member in row.members):
         raise UnreadableError
     return readable
-
-
-async def lose_root(tx: Tx, row: OutboxRow) -> None:
-    """The thread of a line is gone: what calls people goes to the channel by itself, the rest has no place."""
-    if row.broadcast:
-        await queue.as_root(tx, row)
-    else:
-        await queue.dead(tx, row, Dead.UNTRUE)
 
 
 def digest_of(message: Message) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.outbox import Dead, Draft, OutboxRow, Shape, Status
+from bot.outbox.coalescing import brought_forward, extended
 from bot.store import Tx, Unreadable, slack_state
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.tables import message, meta
@@ -39,7 +40,7 @@ async def add(
     for place, draft in enumerate(drafts):
         events = marks.get(draft.id, ())
         if draft.shape is Shape.QUIET and (standing := await _waiting_night(tx, draft)):
-            await _extend(tx, standing, draft, events)
+            await change(tx, standing.id, **extended(standing, draft, events))
             tellers[draft.id] = standing.id
             continue
         await tx.run(
@@ -64,17 +65,9 @@ async def add(
 
 
 async def _bring_forward(tx: Tx, draft: Draft, events: Sequence[str]) -> None:
-    """An urgent line cannot go before its root: a root that still waits becomes as urgent, and as loud.
-
-    It will show the line's news, too, so it carries their marks.
-    """
-    root = await get(tx, draft.root_id) if draft.root_id else None
-    if root is None or root.status not in (Status.PENDING, Status.SENDING):
-        return
-    values: dict[str, Any] = {"rank": min(root.rank, draft.rank), "events": [*root.events, *events]}
-    if draft.breakthrough:
-        values["breakthrough"] = True
-    await change(tx, root.id, **values)
+    parent = await get(tx, draft.root_id) if draft.root_id else None
+    if parent and parent.status in (Status.PENDING, Status.SENDING):
+        await change(tx, parent.id, **brought_forward(parent, draft, events))
 
 
 async def _waiting_night(tx: Tx, draft: Draft) -> OutboxRow | None:
@@ -84,21 +77,6 @@ async def _waiting_night(tx: Tx, draft: Draft) -> OutboxRow | None:
     )
     rows = rows_of(tx, (await tx.run(waiting)).mappings())
     return next((row for row in rows if row.facts["ends"] == draft.facts["ends"]), None)
-
-
-async def _extend(tx: Tx, standing: OutboxRow, draft: Draft, events: Sequence[str]) -> None:
-    """Add to the root of a quiet window what has come since."""
-    held = {**standing.facts["held"]}
-    for member, kinds in draft.facts["held"].items():
-        held[member] = [*held.get(member, ()), *kinds]
-    values = {
-        "members": list(dict.fromkeys([*standing.members, *draft.members])),
-        "events": [*standing.events, *events],
-        "facts": {**standing.facts, "held": held},
-        "rank": min(standing.rank, draft.rank),
-        "settled": False,
-    }
-    await change(tx, standing.id, **values)
 
 
 async def revive(tx: Tx, ids: Ids) -> None:
