@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 import warnings
@@ -18,12 +19,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bot.store import Store
+from tests.budgets import TEST_ALL
 from tests.programs import skipped_for
 
 pytest.register_assert_rewrite("tests.running", "tests.fakes")
 
-settings.register_profile("bot", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("bot")
+settings.register_profile("test", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("all", settings.get_profile("test"), max_examples=500)
+settings.load_profile("all" if TEST_ALL else "test")
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 APPID = "wx0123456789abcdef"
@@ -75,6 +78,36 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         server = postgres_server()
         os.environ["TEST_DATABASE_URL"] = server.__enter__()  # inherited by the workers
         config.add_cleanup(lambda: server.__exit__(None, None, None))
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need PostgreSQL or a browser, and run first those that take longest."""
+    for item in items:
+        fixtures, parameters = getattr(item, "fixturenames", ()), getattr(item, "callspec", None)
+        if "postgres" in fixtures or (parameters and "postgresql" in parameters.params.values()):
+            item.add_marker("postgres")
+        if "browser" in fixtures:
+            item.add_marker("browser")
+    items.sort(key=_patience, reverse=True)
+
+
+def _patience(item: pytest.Item) -> tuple[float, bool]:
+    timeout = item.get_closest_marker("timeout")
+    return timeout.args[0] if timeout else 0, any(map(item.get_closest_marker, ("process", "browser", "model")))
+
+
+started: list[object] = []  # the programs of all processes that the tests have started
+sys.addaudithook(lambda event, details: started.append(details[0]) if event == "subprocess.Popen" else None)
+
+
+@pytest.fixture(autouse=True)
+def only_announced_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that starts a process without the mark that keeps it out of `make check`."""
+    number = len(started)
+    yield
+    if not any(map(request.node.get_closest_marker, ("process", "browser", "postgres"))):
+        assert started[number:] == [], "this test needs pytest.mark.process"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the others, so that it has the last lines

@@ -120,6 +120,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield Page(url, world, session)
 
 
+@pytest.mark.process
 async def test_a_command_is_answered_by_the_real_bot_and_no_secret_is_on_the_wire(page):
     world = page.world
     await until(lambda: world.keeper.state is State.RUNNING)
@@ -134,6 +135,7 @@ async def test_a_command_is_answered_by_the_real_bot_and_no_secret_is_on_the_wir
         assert secret not in shown
 
 
+@pytest.mark.process
 async def test_a_command_waits_for_the_first_bot_and_for_no_other(page):
     world = page.world
     assert world.keeper.state is State.STARTING
@@ -145,6 +147,7 @@ async def test_a_command_waits_for_the_first_bot_and_for_no_other(page):
     assert said["failure"] == "dispatch_failed"
 
 
+@pytest.mark.process
 async def test_a_killed_bot_is_followed_by_another_and_nothing_is_told_twice(page):
     world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
@@ -157,6 +160,7 @@ async def test_a_killed_bot_is_followed_by_another_and_nothing_is_told_twice(pag
     assert sum("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)) == 1
 
 
+@pytest.mark.process
 async def test_time_runs_faster_for_the_bot_too(page):
     world = page.world
     await until(lambda: world.keeper.state is State.RUNNING)
@@ -165,6 +169,7 @@ async def test_time_runs_faster_for_the_bot_too(page):
     await until(lambda: any("Expiring: Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
 
 
+@pytest.mark.process
 async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
@@ -184,6 +189,7 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     await until(lambda: any("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)))
 
 
+@pytest.mark.process
 async def test_restart_that_was_asked_for_is_no_crash_and_fails_no_command(page):
     world = page.world
     await until(lambda: world.keeper.state is State.RUNNING)
@@ -193,6 +199,7 @@ async def test_restart_that_was_asked_for_is_no_crash_and_fails_no_command(page)
     assert world.present_bot() == {"state": "running", "restarts": 0, "reason": "restarted for the new clock"}
 
 
+@pytest.mark.process
 async def test_bot_runs_in_the_time_zone_of_the_page(page):
     world = page.world
 
@@ -248,6 +255,7 @@ def test_time_zone_of_the_machine_is_found_or_utc(tmp_path, environ, target, zon
     assert desktop.zone(environ, tmp_path / "localtime") == zone
 
 
+@pytest.mark.process
 async def test_trouble_lasts_until_it_is_mended_or_comes_once(page):
     for side, faults in (("wechat", WECHAT_FAULTS), ("slack", SLACK_FAULTS)):
         for name in faults:
@@ -256,6 +264,7 @@ async def test_trouble_lasts_until_it_is_mended_or_comes_once(page):
         await page.do("fault", side=side, name="none")
 
 
+@pytest.mark.process
 async def test_expired_token_is_gone_and_the_bot_gets_another(page):
     tokens = page.world.wechat.tokens
     await until(lambda: tokens.issued)
@@ -267,6 +276,7 @@ async def test_expired_token_is_gone_and_the_bot_gets_another(page):
     assert 42001 in [call.errcode for call in page.world.wechat.log]
 
 
+@pytest.mark.process
 async def test_a_page_gets_the_whole_state_and_then_what_happens(page):
     async with page.session.get(f"{page.url}/events") as feed:
         assert feed.content_type == "text/event-stream"
