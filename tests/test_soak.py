@@ -23,6 +23,7 @@ SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1)
 SECONDS = 6.0
 
 
+@pytest.mark.process
 @pytest.mark.timeout(150)  # it has bounds of its own, which tell more
 async def test_under_load_every_command_is_answered_and_every_alert_told_once(tmp_path):
     soak = Soak(f"sqlite:///{tmp_path / 'kf.db'}", tmp_path, "share", SHARE)

@@ -34,6 +34,7 @@ SHARE = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.timeout(240)  # it has bounds of its own, which tell more
 async def test_a_bot_that_is_killed_loses_nothing_and_repeats_nothing_on_both_stores(tmp_path, postgres_url):
     urls = {"sqlite": f"sqlite:///{tmp_path / 'kf.db'}", "postgresql": postgres_url}
