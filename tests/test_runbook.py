@@ -29,7 +29,7 @@ from wechat_kf import KfError, ResponseError, SetupError, TransportError
 from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
 
-RUNBOOK = document("docs/operations.md")
+RUNBOOK = document("docs/runbook.md")
 POLL = timedelta(seconds=300)
 UNKNOWN = 99999  # an errcode that no document names
 
