@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import benchmarks, explanations, memory
 from bench.results import Figure, Section, page, table
 from bench.testbed import Scene, scene, sqlite
-from bench.torture.stores import databases
+from tests.crash.stores import databases
 
 PARTS = ("acks", "answers", "ticks", "memory", "starts")
 
