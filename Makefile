@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics check test test-all bench soak torture fuzz docs screenshots lock format clean
+.PHONY: help demo statics check test test-all bench soak crash-test fuzz docs screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -15,7 +15,7 @@ help:
 	@echo "make test-all  the same tests with every kill and ten times as many random examples"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
-	@echo "make torture kill the bot 200 times: nothing lost, nothing told twice (TORTURE=\"--stores pgbouncer\")"
+	@echo "make crash-test  kill the bot 200 times: no alert is lost or repeated (CRASH=\"--stores pgbouncer\")"
 	@echo "make docs    draw docs/architecture.md anew, from the imports"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the README's pictures of the playground; needs chromium"
@@ -75,10 +75,10 @@ bench: $(VENV)/.dev
 
 soak: MINUTES ?= 10
 soak: $(VENV)/.dev
-	$(BIN)/python -m bench.soak --minutes $(MINUTES) --write bench/SOAK.md $(SOAK)
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --write tests/soak/REPORT.md $(SOAK)
 
-torture: $(VENV)/.dev
-	$(BIN)/python -m bench.torture --write bench/TORTURE.md $(TORTURE)
+crash-test: $(VENV)/.dev
+	$(BIN)/python -m tests.crash --write tests/crash/REPORT.md $(CRASH)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.drawing

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from bench.closed import fill
+from bench.seed_history import fill
 from bot.store import Store, StoreError, figures, memory, rows, views
 from bot.store.postgres import connection_parameters
 from bot.store.rows import storable

@@ -1,7 +1,7 @@
 """The bot killed again and again, while Slack takes messages and loses answers: nothing lost, nothing told twice.
 
-`python -m bench.torture` runs it on both stores, and with `--stores pgbouncer` behind a pooler.
-`tests/test_torture.py` runs a small share of it. The world (a simulated WeChat and a Slack stand-in) lives in this
+`python -m tests.crash` runs it on both stores, and with `--stores pgbouncer` behind a pooler.
+`tests/test_crash.py` runs a small share of it. The world (a simulated WeChat and a Slack stand-in) lives in this
 process, the bot is a real process that gets a real SIGKILL.
 
 | file | holds |

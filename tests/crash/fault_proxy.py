@@ -13,10 +13,10 @@ from typing import Any
 
 from aiohttp import web
 
-from bench.torture.points import Moment, Point, Where
 from bot.demo.servers import serve
 from bot.demo.slack import SlackStandIn
 from bot.demo.slack.http import application, hang_up
+from tests.crash.failpoints import Moment, Point, Where
 
 POST, EDIT = "chat.postMessage", "chat.update"
 LOOKS = ("conversations.history", "conversations.replies")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from bench.soak.plan import End, Life
 from bot.demo.process import BotProcess, running
+from tests.soak.schedule import End, Life
 
 EVERY = 1.0  # seconds between samples
 MEGABYTE = 1_000_000

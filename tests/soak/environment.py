@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.soak.people import CARE
-from bench.torture.mishaps import SHORT_LEASE
-from bench.torture.oracle import Board, Oracle, Verdict
-from bench.torture.points import Needs
-from bench.torture.script import LEADS, PLENTY, Invitation, Script, utc_now
-from bench.torture.world import ALERTS, APPID, EDIT_REST, SECRET
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack import Channel, Message, SlackStandIn
 from bot.demo.slack.state import Change
 from bot.marks import Marks
+from tests.crash.environment import ALERTS, APPID, EDIT_REST, SECRET
+from tests.crash.failpoints import Needs
+from tests.crash.faults import SHORT_LEASE
+from tests.crash.oracle import Board, Oracle, Verdict
+from tests.crash.workload import LEADS, PLENTY, Invitation, Script, utc_now
+from tests.soak.load import CARE
 from wechat_kf.simulator import Simulator
 
 

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import acks, answers, memory, starts, ticks
-from bench.figures import Figure
-from bench.scene import ACCOUNTS, Scene, sqlite
+from bench import ack_latency, memory, poll_cpu, reply_latency, startup
+from bench.results import Figure
+from bench.testbed import ACCOUNTS, Scene, sqlite
 from bot.demo.process import running
 
 STARTS = 7
@@ -18,30 +18,45 @@ NO_SLOWER = 1.1  # what two measurements of the same may differ by
 
 async def acknowledgements(scene: Scene, folder: Path) -> list[Figure]:
     environ = scene.environ(sqlite(folder, "acks"))
-    async with running(environ) as bot, running(environ, module="bench.bare") as bare:
-        ours, theirs = await acks.take(scene.slack.signing_secret, scene.sink, bot.url, bare.url)
+    async with running(environ) as bot, running(environ, module="bench.baseline_bolt") as bare:
+        ours, theirs = await ack_latency.take(scene.slack.signing_secret, scene.sink, bot.url, bare.url)
     idle = scene.environ(sqlite(folder, "idle"))
     busy = scene.environ(sqlite(folder, "busy"), POLL_SECONDS="1")
     async with running(idle) as calm, running(busy) as hurried:
-        resting, ticking = await acks.take(scene.slack.signing_secret, scene.sink, calm.url, hurried.url)
+        resting, ticking = await ack_latency.take(scene.slack.signing_secret, scene.sink, calm.url, hurried.url)
     return [
-        _both("Acknowledgement p50, ours / bare Bolt app", acks.typical(ours, 50), acks.typical(theirs, 50)),
-        _ratio("Ratio of the two", acks.ratio(ours, theirs, 50), 1.15),
-        _both("Acknowledgement p99, ours / bare Bolt app", acks.typical(ours, 99), acks.typical(theirs, 99)),
-        _ratio("Ratio of the two", acks.ratio(ours, theirs, 99), 1.5),
-        _both("The same p99, a tick a second / idle", acks.typical(ticking, 99), acks.typical(resting, 99)),
-        _ratio("Ratio of the two", acks.ratio(ticking, resting, 99), 2),
+        _both(
+            "Acknowledgement p50, ours / bare Bolt app",
+            ack_latency.typical(ours, 50),
+            ack_latency.typical(theirs, 50),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ours, theirs, 50), 1.15),
+        _both(
+            "Acknowledgement p99, ours / bare Bolt app",
+            ack_latency.typical(ours, 99),
+            ack_latency.typical(theirs, 99),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ours, theirs, 99), 1.5),
+        _both(
+            "The same p99, a tick a second / idle",
+            ack_latency.typical(ticking, 99),
+            ack_latency.typical(resting, 99),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ticking, resting, 99), 2),
     ]
 
 
 async def replies(scene: Scene, folder: Path) -> list[Figure]:
     environ = scene.environ(sqlite(folder, "replies"))
-    async with running(environ, module="bench.fresh") as bot, running(environ, module="bench.plain") as plain:
-        ours, theirs = await answers.take(scene.slack.signing_secret, bot.url, plain.url)
+    async with (
+        running(environ, module="bench.uncached_bot") as bot,
+        running(environ, module="bench.baseline_no_bolt") as plain,
+    ):
+        ours, theirs = await reply_latency.take(scene.slack.signing_secret, bot.url, plain.url)
     what = f"`/kf` with {ACCOUNTS} accounts to its answer p50, ours / without Bolt"
     return [
-        _both(what, answers.middle(ours), answers.middle(theirs)),
-        _ratio("Ratio of the two", answers.ratio(ours, theirs), 1.3),
+        _both(what, reply_latency.middle(ours), reply_latency.middle(theirs)),
+        _ratio("Ratio of the two", reply_latency.ratio(ours, theirs), 1.3),
     ]
 
 
@@ -49,7 +64,7 @@ async def looks(scene: Scene, stores: Mapping[str, tuple[str, str]]) -> list[Fig
     """`stores`: by kind, a young one and one that gets years of history."""
     found = []
     for kind, (young, old) in stores.items():
-        first, later = await ticks.take(scene.environ(young), young, old)
+        first, later = await poll_cpu.take(scene.environ(young), young, old)
         look, there = statistics.median(first.looks), statistics.median(later.looks)
         passing = statistics.median(first.passes)
         found += [
@@ -76,8 +91,8 @@ async def growth(scene: Scene, folder: Path, commands: int) -> list[Figure]:
 
 async def beginnings(scene: Scene, folder: Path) -> list[Figure]:
     environs = [scene.environ(sqlite(folder, f"start{number}")) for number in range(STARTS)]
-    begun = statistics.median([await starts.bot(environ) for environ in environs])
-    shown = statistics.median([await starts.page() for _ in range(STARTS)])
+    begun = statistics.median([await startup.bot(environ) for environ in environs])
+    shown = statistics.median([await startup.page() for _ in range(STARTS)])
     return [
         _below("Start to first `/healthz`, median", begun, 1.5, "s"),
         _below("`make demo` to a usable page, median", shown, 3, "s"),

@@ -1,4 +1,4 @@
-"""`python -m bench.soak`: the bot under load for minutes, a page, and exit status 1 when anything was wrong."""
+"""`python -m tests.soak`: the bot under load for minutes, a page, and exit status 1 when anything was wrong."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.soak import report
-from bench.soak.run import Soak
-from bench.soak.verdict import Result
-from bench.torture import stores
+from tests.crash import stores
+from tests.soak import report
+from tests.soak.results import Result
+from tests.soak.run import Soak
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def _say(words: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10, help="under load (%(default)s)")
     parser.add_argument("--store", choices=stores.KINDS, default="sqlite", help="(%(default)s)")
     parser.add_argument(

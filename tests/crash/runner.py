@@ -1,4 +1,4 @@
-"""One store under torture: kill after kill, then one bot that is left alone, then the verdict."""
+"""A crash test of one store: kill after kill, then one bot that is left alone, then the verdict."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench.torture import mishaps
-from bench.torture.gate import KIND
-from bench.torture.oracle import Verdict
-from bench.torture.points import FIRST, Needs, Point, Where
-from bench.torture.script import PLENTY
-from bench.torture.victim import KILL_AT, SKEW
-from bench.torture.world import APPID, EDIT_REST, World
 from bot.demo.process import BotProcess, running
 from bot.store import Store
 from bot.store.tables import message
+from tests.crash import faults
+from tests.crash.environment import APPID, EDIT_REST, World
+from tests.crash.failpoint_bot import KILL_AT, SKEW
+from tests.crash.failpoints import FIRST, Needs, Point, Where
+from tests.crash.fault_proxy import KIND
+from tests.crash.oracle import Verdict
+from tests.crash.workload import PLENTY
 
 PATIENCE = 20  # seconds for a kill point to be reached; then the kill comes anyway
 LIFE = (0.3, 5.0)  # seconds: when a kill at any time comes, or news while the bot is at work
@@ -125,7 +125,7 @@ class Arena:
             if point.where is Where.TWO:
                 other = await stack.enter_async_context(self._bot(self._environ))
                 stack.push_async_callback(self._kill_some_time, other, Where.TWO)
-            lease = {"ALERT_LEASE_SECONDS": str(mishaps.lease(needs, self._rng))}
+            lease = {"ALERT_LEASE_SECONDS": str(faults.lease(needs, self._rng))}
             bot = await stack.enter_async_context(self._bot(self._environ | lease | self._bullet(point)))
             if point.where in KIND.values():
                 self._world.gate.set_trap(point, lambda: _kill(bot))
@@ -140,7 +140,7 @@ class Arena:
     async def _bot(self, environ: dict[str, str]) -> AsyncIterator[BotProcess]:
         """A bot that is to be killed before the block ends, and surely is after it."""
         skew = {SKEW: str(self._rng.uniform(-self._skew, self._skew))}
-        async with running(environ | skew, module="bench.torture.victim", wait=False, log=self._log) as bot:
+        async with running(environ | skew, module="tests.crash.failpoint_bot", wait=False, log=self._log) as bot:
             try:
                 yield bot
             finally:

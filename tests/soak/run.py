@@ -14,15 +14,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bench.soak.fleet import Fleet
-from bench.soak.mishaps import Mishaps
-from bench.soak.people import Load, People
-from bench.soak.plan import lives
-from bench.soak.verdict import Result
-from bench.soak.world import World
-from bench.torture.world import APPID
 from bot.store import Store
 from bot.store.tables import message
+from tests.crash.environment import APPID
+from tests.soak.environment import World
+from tests.soak.faults import Mishaps
+from tests.soak.load import Load, People
+from tests.soak.processes import Fleet
+from tests.soak.results import Result
+from tests.soak.schedule import lives
 
 FAILED = re.compile(r" (?:ERROR|CRITICAL) .*|Traceback.*")
 SETTLING = 90.0  # seconds at most until everything is told and shown

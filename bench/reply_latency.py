@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bench.caller import Ear, Line
-from bench.scene import signed
+from bench.http_client import Ear, Line
+from bench.testbed import signed
 
 ROUNDS = 4
 EACH = 75
@@ -24,7 +24,7 @@ async def take(
     """Milliseconds from sending `/kf` to the arrival of its answer, by app and round. The apps take turns."""
     arguments = (secret, str(rounds), str(each), str(warm_up), *urls)
     client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.answers", *arguments), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "bench.reply_latency", *arguments), stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await client.communicate()
     times: list[list[list[float]]] = json.loads(printed)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import count
 from typing import NamedTuple
 
-from bench.torture.points import Needs
+from tests.crash.failpoints import Needs
 from wechat_kf.simulator import Simulator
 
 # The two smaller ones are seconds apart, so that one invitation passes both while the run lasts.

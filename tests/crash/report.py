@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from bench import machine
-from bench.torture.arena import Result
+from tests.crash.runner import Result
 
 COMPLAINTS = 15  # lines of each kind
 PACKAGES = ("slack-bolt", "slack-sdk", "aiohttp", "httpx", "sqlalchemy", "aiosqlite", "psycopg")
@@ -27,9 +27,9 @@ def table(results: Mapping[str, Result]) -> str:
 
 def page(found: str, complaints: str, seed: int) -> str:
     """A run as Markdown, with what it was measured on and what its rows mean."""
-    return f"""# Torture
+    return f"""# Crash tests
 
-{machine.measured("make torture", *PACKAGES)}
+{machine.measured("make crash-test", *PACKAGES)}
 Seed {seed}. The bot is a real process, killed with SIGKILL at the points below while Slack loses requests and
 answers; after each kill another bot goes on with the same store, and in the end nothing may be missing.
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import count
 from urllib.parse import urlsplit
 
-from bench.scene import signed
+from bench.testbed import signed
 
 ROUNDS = 5
 EACH = 1000  # acknowledgements of each app in a round
@@ -26,7 +26,7 @@ async def take(
     """Milliseconds from sending `/kf help` to its 200, by app and round. The apps take turns."""
     arguments = (secret, response_url, str(rounds), str(each), str(warm_up), *urls)
     client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.acks", *arguments), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "bench.ack_latency", *arguments), stdout=asyncio.subprocess.PIPE
     )
     printed, _ = await client.communicate()
     times: list[list[list[float]]] = json.loads(printed)

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.soak.fleet import Member, Sample
-from bench.soak.people import Asked
-from bench.torture.oracle import Verdict
 from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
+from tests.crash.oracle import Verdict
+from tests.soak.load import Asked
+from tests.soak.processes import Member, Sample
 
 LIVED = 60.0  # seconds: shorter lives show no trend
 MEMORY, HANDLES = 3.0, 5  # megabytes and handles by which the end of a life may exceed its middle

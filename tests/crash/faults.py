@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from bench.torture.gate import EDIT, LOOKS, POST, Gate
-from bench.torture.points import Needs
 from bot.demo.slack import Fault, SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
+from tests.crash.failpoints import Needs
+from tests.crash.fault_proxy import EDIT, LOOKS, POST, Gate
 
 SHORT_LEASE, LONG_LEASE = 2, 4  # seconds; 2 is the least that the bot takes
 TOO_LATE = SHORT_LEASE / 4 + 0.3  # seconds: a bot with the short lease has given the request up

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bench.torture import mishaps
-from bench.torture.gate import Gate
-from bench.torture.oracle import Board, Oracle, Verdict
-from bench.torture.points import Needs
-from bench.torture.script import LEADS, Invitation, Script, utc_now
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_wechat
 from bot.demo.slack import Channel, SlackStandIn
 from bot.marks import Marks
+from tests.crash import faults
+from tests.crash.failpoints import Needs
+from tests.crash.fault_proxy import Gate
+from tests.crash.oracle import Board, Oracle, Verdict
+from tests.crash.workload import LEADS, Invitation, Script, utc_now
 from wechat_kf.simulator import Simulator
 
 APPID, SECRET, ALERTS = "wx0123456789abcdef", "app-secret", "C0ALERTS"
@@ -46,7 +46,7 @@ class World:
                 *(self._slack, wechat_url, APPID, SECRET, ALERTS),
                 SLACK_API_URL=slack_url,  # the gate in front of it
                 POLL_SECONDS="1",
-                ALERT_LEASE_SECONDS=str(mishaps.SHORT_LEASE),
+                ALERT_LEASE_SECONDS=str(faults.SHORT_LEASE),
                 ALERT_LEADS=",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
                 LOG_LEVEL="INFO",
             )
@@ -56,12 +56,12 @@ class World:
         rested = self.rested() if needs is Needs.VIEW else []
         met = Needs.NEWS if needs is Needs.VIEW and not rested else needs
         self.script.act(met, rested, self.owed())
-        mishaps.arm(self._slack, self.gate, met, self._rng)
+        faults.arm(self._slack, self.gate, met, self._rng)
         return met
 
     def calm_down(self) -> None:
         """Nothing goes wrong at Slack any more."""
-        mishaps.disarm(self._slack, self.gate)
+        faults.disarm(self._slack, self.gate)
 
     def rested(self) -> list[Invitation]:
         """Invitations whose own message may be edited at once, and that may still come to an end."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bench.scene import ACCOUNTS
+from bench.testbed import ACCOUNTS
 from bot.episodes import How, Kind, State
 from bot.outbox import Shape, Status
 from bot.store import Store

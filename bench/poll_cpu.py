@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from bench.closed import fill
-from bench.scene import APPID
+from bench.seed_history import fill
+from bench.testbed import APPID
 from bot.parts import Parts, parts_of
 from bot.settings import Settings
 from bot.watch import Tick
@@ -37,7 +37,7 @@ async def take(
     Nothing changes at WeChat. The parts are those of the bot, WeChat and Slack are other processes.
     """
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.ticks", str(ticks), str(warm_up), young, old),
+        *(sys.executable, "-m", "bench.poll_cpu", str(ticks), str(warm_up), young, old),
         env={**os.environ, **environ},
         stdout=asyncio.subprocess.PIPE,
     )

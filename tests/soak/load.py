@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-from bench.soak.fleet import Fleet, Member
-from bench.torture.oracle import Board
 from bot.blocks.replies import READING
 from bot.demo.slack import Channel, Message, SlackStandIn
 from bot.demo.slack.outbox import Invocation
+from tests.crash.oracle import Board
+from tests.soak.processes import Fleet, Member
 
 CARE = Channel("C0CARE", "care")
 TEXTS = ("", "", "list", "list", "waiting", "expired", "find S7", "show kf7@harbour_tea", "status", "help", "hlep")

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.torture.script import EVENTS, SMALLEST, Event, Fate, Invitation
 from bot import episodes
 from bot.demo.slack import Message
 from bot.demo.slack.state import Change
 from bot.episodes import Episode, Kind, State
 from bot.marks import Marks
+from tests.crash.workload import EVENTS, SMALLEST, Event, Fate, Invitation
 
 # `Rejected: S7x1 (kf7@harbour_tea)`, and for a lead `Expiring: …, less than 50 min left`
 HEADLINE = re.compile(r"([A-Z][a-z ]+): (\S+) \(([^)]+)\)(, less than [^,]+ left)?")

@@ -1,4 +1,4 @@
-"""`python -m bench.torture`: two hundred kills, a table, and exit status 1 when anything was lost or repeated."""
+"""`python -m tests.crash`: two hundred kills, a table, and exit status 1 when anything was lost or repeated."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.torture import report, stores
-from bench.torture.arena import Arena, Result
-from bench.torture.points import plan
+from tests.crash import report, stores
+from tests.crash.failpoints import plan
+from tests.crash.runner import Arena, Result
 
 KILLS = 200
 TOLD_EVERY = 20  # kills
@@ -78,7 +78,7 @@ def _stores(text: str) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.torture", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS, help="of all stores together (%(default)s)")
     parser.add_argument(
         "--seed", type=int, default=random.randrange(10**6), help="decides all that is left to chance"

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from bench.pgbouncer import pgbouncer
+from tests.pgbouncer import pgbouncer
 
 DEFAULT = ("sqlite", "postgresql")
 KINDS = (*DEFAULT, "pgbouncer")

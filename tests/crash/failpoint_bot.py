@@ -17,12 +17,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
-from bench.torture.points import Commit
 from bot.__main__ import main
 from bot.ports import utc_now
+from tests.crash.failpoints import Commit
 
-KILL_AT = "TORTURE_KILL_AT"
-SKEW = "TORTURE_SKEW"  # seconds that the clock of this process is ahead
+KILL_AT = "CRASH_KILL_AT"
+SKEW = "CRASH_SKEW"  # seconds that the clock of this process is ahead
 SET = re.compile(r"UPDATE (message|meta|episode) SET (.*?)(?: WHERE |$)", re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""A small share of `make torture`: the bot really killed, and told by an oracle that notices."""
+"""A small share of `make crash-test`: the bot really killed, and told by an oracle that notices."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from bench.torture import report
-from bench.torture.__main__ import KILLS
-from bench.torture.arena import FAILED, Arena, Result
-from bench.torture.oracle import Board, Oracle, Verdict
-from bench.torture.points import FIRST, POINTS, Commit, Moment, Needs, Point, Where, plan
-from bench.torture.script import REJECTED, Event, Fate, Invitation
-from bench.torture.victim import purpose
 from bot.demo.slack import Message
 from bot.marks import Marks
+from tests.crash import report
+from tests.crash.__main__ import KILLS
+from tests.crash.failpoint_bot import purpose
+from tests.crash.failpoints import FIRST, POINTS, Commit, Moment, Needs, Point, Where, plan
+from tests.crash.oracle import Board, Oracle, Verdict
+from tests.crash.runner import FAILED, Arena, Result
+from tests.crash.workload import REJECTED, Event, Fate, Invitation
 
 # One of each kind. The edit has its turn as soon as a message has stood long enough.
 SHARE = [

@@ -7,9 +7,9 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from bench.torture.gate import EDIT, LOOKS, POST
-from bench.torture.mishaps import BUSY, LOST_ANSWERS, LOST_REQUESTS
 from bot.demo.slack import RESPONSE_URL, Fault, SlackStandIn, dropped, http_error, ratelimited, reply_lost, slow
+from tests.crash.fault_proxy import EDIT, LOOKS, POST
+from tests.crash.faults import BUSY, LOST_ANSWERS, LOST_REQUESTS
 from wechat_kf import simulator
 from wechat_kf.simulator import Kind, Simulator
 

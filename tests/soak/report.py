@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from bench import machine
-from bench.soak.verdict import Result
+from tests.soak.results import Result
 
 COMPLAINTS = 15  # lines of each kind
 PACKAGES = ("slack-bolt", "slack-sdk", "aiohttp", "httpx", "sqlalchemy", "aiosqlite", "psycopg")
@@ -46,7 +46,7 @@ crash: Slack shows `dispatch_failed`, and the person repeats. *Cut off* is what 
 SIGKILL: nothing that was not written down outlives a process, and a command is not. Every other command must be
 acknowledged within three seconds and answered; a deploy may cost none. *Answered again* is an answer whose receipt
 Slack lost, so that it was sent twice. *Lost*, *repeated*, *untrue* and *stale* alerts are judged by the channel, as
-in the torture. Memory and handles are those of the second third of a life and of its last: medians of the
+in the crash tests. Memory and handles are those of the second third of a life and of its last: medians of the
 megabytes, the fewest handles, since a burst opens many and they close again. The times of acknowledgements are a
 person's, and hold what this process itself was late: its longest stall stands below them.
 """
