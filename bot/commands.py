@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot import grammar
-from bot.blocks import replies, search, times, values
+from bot import actions, grammar
+from bot.blocks import replies, search, times
 from bot.blocks.accounts import accounts
 from bot.blocks.details import details
 from bot.blocks.failures import failure
@@ -97,7 +97,7 @@ class Answers:
         """
         with times.spoken_in(self._spoken, self._now()):
             try:
-                handle = values.handle(episode.seat)
+                handle = actions.handle(episode.seat)
                 return await self._contained(
                     lambda: self._announced(
                         self._show(handle, lambda _: remembered(episode, channel, None)), announce
@@ -133,12 +133,12 @@ class Answers:
         match request:
             case Help(topic):
                 return replies.guide(self._leads, topic)
-            case grammar.Status():
+            case grammar.ShowStatus():
                 return report(await self._status(), self._now())
         try:
             return await self._announced(self._from_wechat(request, announce), announce)
         except KfError as error:
-            if isinstance(request, Unknown) and isinstance(request.typo_of, Help | grammar.Status):
+            if isinstance(request, Unknown) and isinstance(request.typo_of, Help | grammar.ShowStatus):
                 return await self._corrected(request.typo_of, announce)  # neither needs WeChat
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
@@ -232,17 +232,17 @@ class Answers:
 def _runs(request: Request) -> Suggestion:
     """What runs a request again: the words of its command, the button that does the same."""
     match request:
-        case List(page, states):
+        case List(_, states):
             words = "attention" if states == NEEDS_ATTENTION else " ".join(states) or "list"
-            return Suggestion(words, "kf.list", values.listing(page, states))
-        case Find(text, page):
-            return Suggestion(f"find {text}", "kf.list", values.found(page, text))
+            return Suggestion(words, actions.LIST, actions.encode(request))
+        case Find(text):
+            return Suggestion(f"find {text}", actions.LIST, actions.encode(request))
         case Unknown(text):
-            return Suggestion(text, "kf.list", values.found(1, text))
+            return Suggestion(text, actions.LIST, actions.encode(Find(text, 1)))
         case Show(text):
-            return Suggestion(f"show {text}", "kf.show", values.show(text))
-        case grammar.Status():
-            return Suggestion("status", "kf.refresh", values.STATUS)
+            return Suggestion(f"show {text}", actions.SHOW, actions.encode(request))
+        case grammar.ShowStatus():
+            return Suggestion("status", actions.REFRESH, actions.encode(request))
         case Help(topic):
-            return Suggestion(topic or "help", "kf.help", values.HELP)
-    return Suggestion("", "kf.refresh", values.OVERVIEW)
+            return Suggestion(topic or "help", actions.HELP, actions.encode(request))
+    return Suggestion("", actions.REFRESH, actions.encode(Overview()))

@@ -1,4 +1,4 @@
-"""What a person asks: a command's text or a button's value, as a `Request`. Pure; nothing is looked up here."""
+"""Parse the text of a command into a `Request`. Pure; nothing is looked up here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class ShowStatus:
     pass
 
 
@@ -45,7 +45,7 @@ class Help:
     topic: str = ""  # "find" or "show": that command alone; "": all of them
 
 
-Known = Overview | List | Find | Show | Status | Help
+Known = Overview | List | Find | Show | ShowStatus | Help
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +85,9 @@ def parse(text: str) -> Request:
     return _command(command, rest) or Unknown(typed, _typo_of(command, rest), _nearest(command, rest))
 
 
-def parse_value(value: str) -> Known | None:
-    """Read what a button of ours sent. None for anything odd: it may be forged, or older than a release."""
-    match value.split(":", 3):
-        case ["v1"]:
-            return Help()
-        case ["v1", "overview"]:
-            return Overview()
-        case ["v1", "status"]:
-            return Status()
-        case ["v1", "list", page, filter_] if (number := _page(page)) and (states := _filter(filter_)) is not None:
-            return List(number, states)
-        case ["v1", "find", page, text] if 0 < len(text) <= MAX_TEXT and (number := _page(page)):
-            return Find(text, number)
-        case ["v1", "show", *key] if 0 < len(text := ":".join(key)) <= MAX_TEXT:
-            return Show(text)
-    return None
-
-
 def _command(command: str, rest: str) -> Known | None:
     if command == "status":
-        return Status()
+        return ShowStatus()
     if _is_list(command):
         return _list([command, *_plain(rest).split()])
     text = rest[:MAX_TEXT]
@@ -128,19 +110,11 @@ def _list(words: list[str]) -> List | None:
             page = max(1, int(word))  # one that does not exist shows the nearest that does
         elif word not in ("list", "page"):
             return None
-    return List(page, _in_order(states))
+    return List(page, in_order(states))
 
 
-def _in_order(states: set[Seen]) -> tuple[Seen, ...]:
+def in_order(states: set[Seen]) -> tuple[Seen, ...]:
     return tuple(state for state in Seen if state in states)
-
-
-def _filter(token: str) -> tuple[Seen, ...] | None:
-    """Read the filter of a list's button: `all`, `due`, or states with commas. Return None for anything else."""
-    if token in FILTERS:
-        return FILTERS[token]
-    words = token.split(",")
-    return _in_order({Seen(word) for word in words}) if set(words) <= set(Seen) else None
 
 
 def _typo_of(command: str, rest: str) -> Known | None:
@@ -184,11 +158,6 @@ def one_edit_apart(a: str, b: str) -> bool:
         return shorter == longer[1:]
     swapped = shorter[1::-1] + shorter[2:]
     return longer != "" and (shorter[1:] == longer[1:] or swapped == longer)
-
-
-def _page(word: str) -> int:
-    """The number of a page, counted from 1; 0 for what is none."""
-    return int(word) if re.fullmatch(rf"[0-9]{{1,{MAX_PAGE}}}", word) else 0
 
 
 def _typed(text: str) -> str:

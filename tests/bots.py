@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from bot.acts import Acts, Done, order_of
+from bot.actions import AlertAction, decode
+from bot.acts import Acts, Done
 from bot.blocks.channel import Look
 from bot.delivery import Delivery, Means
 from bot.episodes import AlertPolicy
@@ -89,8 +90,8 @@ class Bot:
     async def clicks(self, action_id: str, value: str, user: str = "Mei") -> Done | None:
         """A person clicks, and what follows is told."""
         click = Click(action_id, value, f"U0{user.upper()}", user)
-        order = order_of(click)
-        done = await self.acts.do(order, click) if order else None
+        action = decode(action_id, value)
+        done = await self.acts.do(action, click) if isinstance(action, AlertAction) else None
         await self.watcher.tick()
         await self.tells()
         return done

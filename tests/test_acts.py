@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.acts import order_of
+from bot.actions import decode
 from bot.ports import Click, Held, Later
 from bot.store import Store, rows
 from tests.accounts import bound, invited
@@ -75,7 +75,7 @@ async def test_the_second_click_changes_nothing_and_learns_who_was_first(bot):
 
 async def test_two_clicks_at_once_are_one(bot):
     click = Click("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
-    done = await asyncio.gather(*(bot.acts.do(order_of(click), click) for _ in range(5)))
+    done = await asyncio.gather(*(bot.acts.do(decode(click.action_id, click.value), click) for _ in range(5)))
     assert sorted(len(one.changed) for one in done) == [0, 0, 0, 0, 1]
 
 
@@ -175,7 +175,7 @@ async def test_a_click_tells_nothing_that_wechat_was_not_asked_about(bot):
     bot.wechat.listed = (bound("bo"),)
     bot.clock.now += 30 * HOUR  # the deadline has passed while nobody looked
     click = Click("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
-    await bot.acts.do(order_of(click), click)
+    await bot.acts.do(decode(click.action_id, click.value), click)
     await bot.watcher.tick()
     await bot.tells()
     assert last_view(bot).startswith("Bound: Bo")
@@ -281,7 +281,7 @@ async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(sto
     ],
 )
 async def test_a_forged_or_outdated_value_is_no_order(bot, action_id, value):
-    assert order_of(Click(action_id, value.format(id=await bot.episode_id()), "U0MEI", "Mei")) is None
+    assert decode(action_id, value.format(id=await bot.episode_id())) is None
 
 
 @pytest.mark.parametrize("value", ["v1:0123456789abcdef", "v1:batch:nothing", "v1:batch:{id}"])

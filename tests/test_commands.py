@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.actions import OPEN, RETRY, decode
 from bot.blocks.kit import MAX_MESSAGE
 from bot.blocks.status import Status
 from bot.commands import Answers
 from bot.demo import blockkit
 from bot.episodes import Seen
-from bot.grammar import Find, List, Overview, Show, parse, parse_value
+from bot.grammar import Find, List, Overview, Show, parse
 from bot.health import HealthFacts
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
@@ -133,7 +134,7 @@ async def test_help_and_status_with_a_typing_error_are_shown_while_wechat_is_dow
     assert (await answers(wechat).answer(parse("hlep"))).text.startswith("Showing /kf help. /kf shows what")
     assert (await answers(wechat).answer(parse("stauts"))).text.startswith("Showing /kf status. ")
     message = await answers(wechat).answer(parse("anna"))
-    assert parse_value(actions(message)["kf.retry"]["value"]) == Find("anna")
+    assert decode(RETRY, actions(message)["kf.retry"]["value"]) == Find("anna")
 
 
 async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_time_to_the_second():
@@ -178,7 +179,7 @@ async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
     message = await answers(wechat).answer(request_)
     assert message.text.startswith("WeChat did not answer within 10 s.")
-    assert parse_value(actions(message)["kf.retry"]["value"]) == request_
+    assert decode(RETRY, actions(message)["kf.retry"]["value"]) == request_
 
 
 async def test_the_last_good_read_is_remembered_for_the_next_failure():
@@ -231,7 +232,7 @@ async def test_an_odd_account_is_found_again_by_its_button():
     kf = answers(WeChat(odd, ANNA))
     listed = await kf.answer(List())
     (option,) = [each for each in actions(listed)["kf.open"]["options"] if each["text"]["text"] == "Odd"]
-    assert (await kf.answer(parse_value(option["value"]))).text.startswith("Idle: Odd (odd odd")
+    assert (await kf.answer(decode(OPEN, option["value"]))).text.startswith("Idle: Odd (odd odd")
 
 
 MARKUP = ["<!channel> ", "*_~`", "&", ":tada:", "&\u0301\u0301\u0301"]

@@ -104,6 +104,7 @@ def test_what_is_set_on_a_host_is_a_setting(page: Document) -> None:
 BLOCKS = [(page.name, block) for page in documents() for block in page.code if block.language == "bash"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "block"), BLOCKS, ids=[f"{name} {index}" for index, (name, _) in enumerate(BLOCKS)]
 )

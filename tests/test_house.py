@@ -39,6 +39,7 @@ FLOORS: dict[str, int] = {
     "slack": 5,
     "blocks": 6,
     "acts": 6,
+    "actions": 4,
     "web": 6,
     "commands": 7,
     "health_log": 7,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.blocks import kit, pages, rows, values
+from bot import actions
+from bot.blocks import kit, pages, rows
 from bot.blocks.overview import nothing, owned, see_all
 from bot.blocks.reading import Reading, Row
 from bot.blocks.text import either, many
 from bot.episodes import NEEDS_ATTENTION, Seen
+from bot.grammar import List
 from bot.ports import Block, Message
 
 
@@ -24,7 +26,7 @@ def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message
     view = pages.View(
         title=title,
         said=f"{said}{_spoken_rows(reading, page, states)}",
-        value=lambda number: values.listing(number, states),
+        value=lambda number: actions.encode(List(number, states)),
         elsewhere=_filter(reading, states),
         order=many(len(reading.rows), "account") if states else "problems first",
         hint=_more_expiring(reading, states),
@@ -73,21 +75,21 @@ def _spoken_rows(reading: Reading, page: pages.Page, states: Sequence[Seen]) -> 
 def _filter(reading: Reading, states: tuple[Seen, ...]) -> Block:
     """Build the menu of all, of what needs attention, and of the states that occur, with the present choice."""
     counts = reading.counts
-    options: dict[tuple[Seen, ...], Block] = {(): kit.option(f"All ({len(reading.rows)})", values.listing(1))}
+    options: dict[tuple[Seen, ...], Block] = {(): kit.option(f"All ({len(reading.rows)})", actions.encode(List(1)))}
     if reading.due or states == NEEDS_ATTENTION:
         due = f"Needs attention ({len(reading.due)})"
-        options[NEEDS_ATTENTION] = kit.option(due, values.listing(1, NEEDS_ATTENTION))
+        options[NEEDS_ATTENTION] = kit.option(due, actions.encode(List(1, NEEDS_ATTENTION)))
     for these in ((state,) for state in Seen if counts[state]):
         options[these] = _filter_option(reading, these)
     if states not in options:
         options[states] = _filter_option(reading, states)
-    return kit.select("Filter", "kf.filter", [*options.values()], initial=options[states])
+    return kit.select("Filter", actions.FILTER, [*options.values()], initial=options[states])
 
 
 def _filter_option(reading: Reading, states: tuple[Seen, ...]) -> Block:
     icons = "".join(kit.ICONS[state] for state in states)
     return kit.option(
-        f"{icons} {either(states).capitalize()} ({len(reading.only(states))})", values.listing(1, states)
+        f"{icons} {either(states).capitalize()} ({len(reading.only(states))})", actions.encode(List(1, states))
     )
 
 

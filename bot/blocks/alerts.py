@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from bot import actions
+from bot.actions import AlertAction, EpisodeDetails
 from bot.blocks import kit, members
 from bot.blocks.look import Look
 from bot.blocks.sentences import (
@@ -24,7 +26,7 @@ from bot.blocks.sentences import (
 from bot.blocks.text import name_of
 from bot.blocks.times import DAY, date, plain_date
 from bot.episodes import Episode, Hand, How, Kind, State
-from bot.hands import Snooze, snoozes
+from bot.hands import Deed, Snooze, snoozes
 from bot.ports import Block, Message
 
 _SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00, {zone}"}
@@ -119,19 +121,27 @@ def _unconfirmed(episode: Episode, manner: Manner) -> str:
 def _buttons(episode: Episode, look: Look) -> list[Block]:
     if episode.closed:
         return []
-    value = f"v1:{episode.id}"
-    details = kit.button("Details", "alert.details", value, label="Details, shown only to you")
-    # An Undo names what it undoes: a button that is out of date must not take back something else.
+    episode_details = actions.encode(EpisodeDetails(episode.id))
+    details = kit.button("Details", actions.DETAILS, episode_details, label="Details, shown only to you")
     if episode.acked:
-        return [kit.button("Undo", "alert.undo", f"{value}:ack", label="Undo the acknowledgement"), details]
+        value = _value(episode, Deed.UNACKNOWLEDGED)
+        return [kit.button("Undo", actions.UNDO, value, label="Undo the acknowledgement"), details]
     urgent = members.urgent(episode, look.smallest_lead)
     label = "Acknowledge: stop reminders for this invitation"
-    acknowledge = kit.button("Acknowledge", "alert.ack", value, primary=urgent, label=label)
+    value = _value(episode, Deed.ACKNOWLEDGED)
+    acknowledge = kit.button("Acknowledge", actions.ACKNOWLEDGE, value, primary=urgent, label=label)
     if episode.state is not State.WAITING:
         return [acknowledge, details, kit.console()]  # a new invitation starts there
     if _snoozer(episode, look.smallest_lead):
-        undo = kit.button("Undo", "alert.undo", f"{value}:snooze", label="Undo the snooze")
-        return [acknowledge, undo, details]
+        value = _value(episode, Deed.UNSNOOZED)
+        return [acknowledge, kit.button("Undo", actions.UNDO, value, label="Undo the snooze"), details]
     offered = snoozes(episode, look.policy, look.zone)
-    options = [kit.option(_SNOOZES[choice].format(zone=look.zone.key), f"{value}:{choice}") for choice in offered]
-    return [acknowledge, *([kit.select("Snooze", "alert.snooze", options)] if options else []), details]
+    options = [
+        kit.option(_SNOOZES[choice].format(zone=look.zone.key), _value(episode, Deed.SNOOZED, choice))
+        for choice in offered
+    ]
+    return [acknowledge, *([kit.select("Snooze", actions.SNOOZE, options)] if options else []), details]
+
+
+def _value(episode: Episode, kind: Deed, choice: Snooze | None = None) -> str:
+    return actions.encode(AlertAction(kind, episode.id, snooze=choice))

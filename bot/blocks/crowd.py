@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.blocks import kit, members, people, values
+from bot import actions
+from bot.actions import AlertAction
+from bot.blocks import kit, members, people
 from bot.blocks.look import Look
 from bot.blocks.sentences import SPOKEN, acknowledged, manner_of
 from bot.blocks.text import some
 from bot.episodes import NEEDS_ATTENTION, Episode, Hand
+from bot.grammar import List
+from bot.hands import Deed
 from bot.outbox import ROWS
 from bot.ports import Block
 
@@ -125,8 +129,8 @@ def buttons(of: Crowd) -> Block:
 
 def open_the_list() -> Block:
     """Build the button that lists everything that needs attention: members of this message may be in any state."""
-    value = values.listing(1, NEEDS_ATTENTION)
-    return kit.button("Open the list", "kf.list", value, label="Open the list, shown only to you")
+    value = actions.encode(List(1, NEEDS_ATTENTION))
+    return kit.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
 
 
 def _acknowledge_all(of: Crowd) -> Block:
@@ -135,12 +139,12 @@ def _acknowledge_all(of: Crowd) -> Block:
     question = kit.confirm(
         f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
     )
-    return kit.button("Acknowledge all", "alert.ack", _batch(of), confirm=question)
+    return kit.button("Acknowledge all", actions.ACKNOWLEDGE, _value(of, Deed.ACKNOWLEDGED), confirm=question)
 
 
 def _undo_all(of: Crowd) -> Block:
-    return kit.button("Undo", "alert.undo", _batch(of), label="Undo the acknowledgement")
+    return kit.button("Undo", actions.UNDO, _value(of, Deed.UNACKNOWLEDGED), label="Undo the acknowledgement")
 
 
-def _batch(of: Crowd) -> str:
-    return f"v1:batch:{of.message_id}"
+def _value(of: Crowd, kind: Deed) -> str:
+    return actions.encode(AlertAction(kind, of.message_id, batch=True))

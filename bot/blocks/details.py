@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.blocks import kit, rows, values
+from bot import actions
+from bot.blocks import kit, rows
 from bot.blocks.reading import Reading, Row
 from bot.blocks.sentences import NEXT
 from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
 from bot.blocks.times import date, plain_date
 from bot.episodes import Seen
+from bot.grammar import Show
 from bot.ports import Message
 from wechat_kf import KfAccount, OnlineKf
 
@@ -39,7 +41,7 @@ def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story
             fields=[kit.field(title, value) for title, value in _facts(row, now_online) if value],
         ),
         *([kit.section(story, expand=True)] if story else []),
-        kit.actions(kit.refresh(values.show(values.handle(account.key))), kit.console()),
+        kit.actions(kit.refresh(actions.encode(Show(actions.handle(account.key)))), kit.console()),
         rows.source(reading, "only you see this, with whole WeChat IDs"),
     ]
     return Message(f"{_spoken(row, now_online)} {rows.spoken_source(reading)}", blocks)
@@ -48,7 +50,7 @@ def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story
 def _cannot_be_shown(reading: Reading, row: Row) -> Message:
     """Name the account of a stand-in."""
     name, step = escape(_account(row.account)), "Look in the WeChat console; the log has the reason."
-    refresh = kit.refresh(values.show(values.handle(row.account.key)))
+    refresh = kit.refresh(actions.encode(Show(actions.handle(row.account.key))))
     blocks = [
         kit.section(f"*{name} cannot be shown.*\n{step}"),
         kit.actions(refresh, kit.console()),

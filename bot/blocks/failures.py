@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot import actions
 from bot.blocks import kit
 from bot.blocks.reading import Reading
 from bot.blocks.text import many
@@ -19,7 +20,7 @@ def failure(trouble: Trouble, now: datetime, *, retry: str, last_good: Reading |
         kit.section(f"{kit.TROUBLE} *{trouble.title}*\n{trouble.why}"),
         kit.section(f"*Next:* {trouble.next}{copy}"),
         *([kit.context(_remembered(last_good, now))] if last_good else []),
-        kit.actions(kit.button("Try again", "kf.retry", retry), *([kit.console()] if trouble.console else [])),
+        kit.actions(kit.button("Try again", actions.RETRY, retry), *([kit.console()] if trouble.console else [])),
         kit.context(" · ".join(trouble.facts)),
     ]
     return Message(trouble.spoken, blocks)

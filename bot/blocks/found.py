@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.blocks import kit, pages, rows, search, values
+from bot import actions
+from bot.blocks import kit, pages, rows, search
 from bot.blocks.overview import nothing, see_all
 from bot.blocks.reading import Reading, Row
 from bot.blocks.replies import Suggestion
 from bot.blocks.text import TYPED, account_of, clean, escape, label_of, many
+from bot.grammar import Find, Show
 from bot.ports import Block, Message
 
 
@@ -21,7 +23,7 @@ def found(reading: Reading, hits: Sequence[Row], text: str, number: int) -> Mess
     view = pages.View(
         title=f"{title} · {page.span('–')}" if long else title,
         said=f"{said} {rows.names_by_state(page.rows, reading.at)}",
-        value=lambda number: values.found(number, text),
+        value=lambda number: actions.encode(Find(text, number)),
         elsewhere=see_all(reading),
         order="best matches first",
     )
@@ -46,8 +48,10 @@ def not_found(reading: Reading, text: str, command: Suggestion | None = None) ->
         account = nearest.account
         label = label_of(account)
         said.append(f"Nearest: {escape(label)}, {escape(account_of(account.key, account.kf_id))}.")
-        buttons["kf.show"] = kit.button(f"Show {label}", "kf.show", values.show(values.handle(account.key)))
-    buttons.setdefault("kf.list", see_all(reading))
+        buttons[actions.SHOW] = kit.button(
+            f"Show {label}", actions.SHOW, actions.encode(Show(actions.handle(account.key)))
+        )
+    buttons.setdefault(actions.LIST, see_all(reading))
     said.append(f"{total} searched by name, account and WeChat ID.")
     blocks = [
         kit.section(f"*{title}*\n{shown}"),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from bot import actions
+from bot.actions import CheckNow
 from bot.blocks import kit
 from bot.blocks.text import ERRMSG, mrkdwn
 from bot.blocks.times import date, lead_name, span
@@ -72,7 +74,7 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
     own_words = cause == Cause.SOURCE_DOWN and incident.fault.errcode is not None
     why = what.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
     copy = f"\n```{what.copy}```" if what.copy else ""
-    check = kit.button("Check now", "health.check", f"v1:{cause}")
+    check = kit.button("Check now", actions.CHECK_NOW, actions.encode(CheckNow(cause)))
     in_short = replace(what, copy=", ".join(filter(None, [what.copy, _IN_SHORT[cause]])))
     sentences = " ".join(filter(None, [why, _CONSEQUENCE.get(cause, "")]))
     facts = [date(incident.began_at, words="Since ")]

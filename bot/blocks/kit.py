@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bot.actions import OPEN_CONSOLE, REFRESH
 from bot.blocks.text import Limit, cut
 from bot.ports import Block, Message
 
@@ -20,7 +21,6 @@ MAX_FIELD = 2000
 MAX_BUTTON = 75  # its text and its accessibility_label
 MAX_PLACEHOLDER = 150
 MAX_OPTION = 75  # its text and its description
-MAX_OPTION_VALUE = 150
 # Undocumented: Slack refused messages from about 13,000 characters with msg_blocks_too_long.
 MAX_MESSAGE = 9000
 ADDED = 300  # of these are for what a finished message may still get, such as the line on a possible repeat
@@ -107,7 +107,7 @@ def button(
 
 
 def refresh(value: str) -> Block:
-    return button("Refresh", "kf.refresh", value)
+    return button("Refresh", REFRESH, value)
 
 
 def console() -> Block:
@@ -115,7 +115,7 @@ def console() -> Block:
     return {
         "type": "button",
         "text": plain("WeChat console", MAX_BUTTON),
-        "action_id": "link.console",
+        "action_id": OPEN_CONSOLE,
         "url": CONSOLE,
     }
 

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.blocks import kit, rows, values
+from bot import actions
+from bot.blocks import kit, rows
 from bot.blocks.reading import Reading, Row
 from bot.blocks.text import escape, label_of, many
 from bot.blocks.times import MOMENT, date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Seen
+from bot.grammar import List, Overview
 from bot.ports import Block, Message
 
 FEW = 10  # up to so many accounts are all named while none needs attention
@@ -33,7 +35,7 @@ def nothing(reading: Reading) -> Message:
     blocks = [
         kit.header(title),
         kit.section(f"{why} {step}"),
-        kit.actions(kit.refresh(values.OVERVIEW), kit.console()),
+        kit.actions(kit.refresh(actions.encode(Overview())), kit.console()),
         rows.source(reading),
     ]
     return Message(f"{title}. {why} {step} {rows.spoken_source(reading)}", blocks)
@@ -57,7 +59,7 @@ def owned(chosen: Sequence[Row]) -> list[str]:
 
 
 def see_all(reading: Reading) -> Block:
-    return kit.button(f"See all {len(reading.rows)}", "kf.list", values.listing(1))
+    return kit.button(f"See all {len(reading.rows)}", actions.LIST, actions.encode(List(1)))
 
 
 def _overview(reading: Reading, render: rows.Render) -> Message:
@@ -71,7 +73,7 @@ def _overview(reading: Reading, render: rows.Render) -> Message:
     blocks = [
         kit.header(verdict(reading)),
         *body,
-        kit.actions(*([] if few else [see_all(reading)]), kit.refresh(values.OVERVIEW)),
+        kit.actions(*([] if few else [see_all(reading)]), kit.refresh(actions.encode(Overview()))),
         rows.source(reading, "/kf help"),
     ]
     return Message(f"{spoken} {rows.spoken_source(reading)}", blocks)

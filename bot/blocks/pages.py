@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.blocks import kit, rows, values
+from bot import actions
+from bot.blocks import kit, rows
 from bot.blocks.reading import Reading, Row
 from bot.blocks.text import label_of
+from bot.grammar import Show
 from bot.ports import Block, Message
 
 PAGE = 10
@@ -71,10 +73,10 @@ def _turns(page: Page, view: View) -> list[Block]:
     turns = []
     if page.number > 1:
         label = f"Previous page, accounts {page.span(' to ', ahead=-1)}"
-        turns.append(kit.button("‹ Prev", "kf.page.prev", view.value(page.number - 1), label=label))
+        turns.append(kit.button("‹ Prev", actions.PREVIOUS_PAGE, view.value(page.number - 1), label=label))
     if page.number * PAGE < page.total:
         label = f"Next page, accounts {page.span(' to ', ahead=1)}"
-        turns.append(kit.button("Next ›", "kf.page.next", view.value(page.number + 1), label=label))
+        turns.append(kit.button("Next ›", actions.NEXT_PAGE, view.value(page.number + 1), label=label))
     return turns
 
 
@@ -83,6 +85,6 @@ def _details(page: Page) -> Block:
     options = {
         value: kit.option(label_of(row.account), value, f"{rows.account(row)} · {row.seen}")
         for row in page.rows
-        if (value := values.show(values.handle(row.account.key)))
+        if (value := actions.encode(Show(actions.handle(row.account.key))))
     }
-    return kit.select("Details of…", "kf.open", [*options.values()])
+    return kit.select("Details of…", actions.OPEN, [*options.values()])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from bot.blocks import kit, members, values
+from bot import actions
+from bot.blocks import kit, members
 from bot.blocks.sentences import NEXT
 from bot.blocks.text import account_of, escape, id_of, name_of
 from bot.blocks.timeline import timeline
 from bot.blocks.times import date, plain_date
 from bot.blocks.troubles import Trouble
 from bot.episodes import Episode, Seen
+from bot.grammar import Show
 from bot.ports import Message
 
 GONE = "The account is no longer in WeChat’s list"
@@ -44,7 +46,7 @@ def remembered(episode: Episode, channel: str, why: Trouble | None) -> Message:
                 fields=shown,
             ),
             kit.section(timeline(episode, channel), expand=True),
-            kit.actions(kit.refresh(values.show(values.handle(episode.seat))), kit.console()),
+            kit.actions(kit.refresh(actions.encode(Show(actions.handle(episode.seat)))), kit.console()),
             kit.context(" · ".join([*(why.facts if why else ()), "only you see this, with whole WeChat IDs"])),
         ],
     )

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.blocks import kit, people, values
+from bot import actions
+from bot.blocks import kit, people
 from bot.blocks.sentences import EDITED, SPOKEN, Dates
 from bot.blocks.text import TYPED, clean, escape, masked
 from bot.blocks.times import alone, lead_name
 from bot.episodes import Episode, Hand
+from bot.grammar import Help
 from bot.hands import Deed
 from bot.ports import Block, Message
 
@@ -117,7 +119,7 @@ def guide(leads: Sequence[timedelta], topic: str = "") -> Message:
         does, example = _TOPICS[topic]
         blocks: list[Block] = [
             kit.section(f"*/kf {topic}* {does}\nFor example: `{example}`"),
-            kit.actions(kit.button("Help", "kf.help", values.HELP)),
+            kit.actions(kit.button("Help", actions.HELP, actions.encode(Help()))),
         ]
         return Message(f"/kf {topic} {does} For example: {example}", blocks)
     lead = lead_name(max(leads))
@@ -181,7 +183,7 @@ def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date:
     waiting = [episode for episode in found if not episode.state.closed]
     if not waiting:
         return "This is settled, and needs nobody any more."
-    if action_id == "alert.undo":
+    if action_id == actions.UNDO:
         return "There is nothing to undo any more."
     if hand := next((episode.acked for episode in waiting if episode.acked), None):
         return f"{_who_has(hand, user_id)} acknowledged this already."

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.blocks import kit, values
+from bot import actions
+from bot.blocks import kit
 from bot.blocks.diagnosis import because, explain, lost_words, names_of, plain_words
 from bot.blocks.sentences import Dates
 from bot.blocks.status import PastProblem, Snoozed, Status
 from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
 from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
+from bot.grammar import ShowStatus
 from bot.health import HealthFacts, Problem, ProblemKind, diagnose
 from bot.ports import Message
 
@@ -40,7 +42,7 @@ def report(status: Status, now: datetime) -> Message:
         *([kit.section(f"{wrong.why}\n*Next:* {wrong.next}")] if worst and wrong else []),
         *([kit.section("\n".join(_also(problem) for problem in others[:NAMED]))] if others else []),
         kit.section(fields=[kit.field(fact.title, fact.value) for fact in facts]),
-        kit.actions(kit.refresh(values.STATUS)),
+        kit.actions(kit.refresh(actions.encode(ShowStatus()))),
         kit.context(" · ".join([*_since(worst, now, date), *_about(status)])),
     ]
     said = [" ".join(plain_words(problem)) for problem in (worst, *others[:NAMED]) if problem] or [f"{fine}."]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from bot.blocks import values
+from bot import actions
 from bot.blocks.reading import Row
 from bot.blocks.text import fold
 
@@ -40,7 +40,7 @@ def pick(rows: Sequence[Row], text: str) -> Row | None:
     if not wanted:
         return None
     ways = (
-        [row for row in rows if values.handle(row.account.key) == text],
+        [row for row in rows if actions.handle(row.account.key) == text],
         [row for row in rows if wanted in (*_words(row, wanted), fold(row.account.kf_id))],
         find(rows, text),
     )

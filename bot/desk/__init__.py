@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot import grammar
-from bot.acts import Acts, order_of
+from bot import actions, grammar
+from bot.actions import AlertAction, CheckNow, EpisodeDetails
+from bot.acts import Acts
 from bot.blocks.replies import (
     DATABASE_AWAY,
     FAILED,
@@ -92,21 +93,23 @@ class Desk:
 
         Whatever is odd about it, forged or older than a release, is told as out of date.
         """
-        acts = click.action_id.startswith("alert.") and click.action_id != "alert.details"
-        if refusal := await self._click_refusal(click, acts=acts):
+        if refusal := await self._click_refusal(click, acts=actions.is_alert_action(click.action_id)):
             return refusal
         try:
-            if acts:
-                return await self._act(click)
-            if click.action_id == "health.check":
-                return await self._check_now(announce)
-            if click.action_id == "alert.details":
-                return await self._details(click.value, announce)
+            match actions.decode(click.action_id, click.value):
+                case None:
+                    return OUT_OF_DATE
+                case AlertAction() as action:
+                    return await self._act(action, click)
+                case EpisodeDetails(episode_id):
+                    return await self._details(episode_id, announce)
+                case CheckNow():
+                    return await self._check_now(announce)
+                case request:
+                    return await self._answers.answer(request, announce)
         except StoreError as exc:
             log.warning(Line("a click was not carried out", error=waiting_for(exc) or type(exc).__name__))
             return DATABASE_AWAY
-        request = grammar.parse_value(click.value) if click.action_id.startswith("kf.") else None
-        return await self._answers.answer(request, announce) if request else OUT_OF_DATE
 
     async def _refusal(self, user_id: str) -> Message | None:
         match await self._viewers.admits(user_id):
@@ -133,19 +136,17 @@ class Desk:
         log.info(Line("click refused", asked=click.action_id[:80], user=click.user_id[:40], member=member))
         return MEMBERSHIP_NOT_CHECKED if None in (member, named) else NOT_A_MEMBER
 
-    async def _act(self, click: Click) -> Message | None:
-        order = order_of(click)
-        done = await self._acts.do(order, click) if order and self._acts else None
-        if order is None or done is None or not done.found:
+    async def _act(self, action: AlertAction, click: Click) -> Message | None:
+        done = await self._acts.do(action, click) if self._acts else None
+        if done is None or not done.found:
             return OUT_OF_DATE
         self._wake()
         if not done.changed:
             return unchanged(click.action_id, done.found, click.user_id)
-        return None if done.shown else carried_out(order.deed, done.changed)
+        return None if done.shown else carried_out(action.kind, done.changed)
 
-    async def _details(self, value: str, announce: Announce) -> Message:
-        version, _, episode_id = value.partition(":")
-        if version != "v1" or self._store is None:
+    async def _details(self, episode_id: str, announce: Announce) -> Message:
+        if self._store is None:
             return OUT_OF_DATE
         async with self._store.begin() as tx:
             found = await rows.with_ids(tx, [rows.plain(episode_id)])

@@ -17,14 +17,13 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot import actions
 from bot.logs import Line, request
 from bot.ports import Announce, Click, Message, Origin
 from bot.slack.replies import REPLY_LIMITS, Reply, ReplyLimits
 from bot.tasks import Tasks
 
 log = logging.getLogger(__name__)
-
-REPLACES = ("kf.list", "kf.page.", "kf.filter", "kf.refresh", "kf.retry")
 
 
 class Answers(Protocol):
@@ -45,10 +44,11 @@ class Answers(Protocol):
     def failed(self) -> Message: ...
 
 
-def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
-    """A Bolt app that calls Slack for nothing: `/kf` must answer while Slack's API is down.
+def make_app(token: str, api_url: str) -> AsyncApp:
+    """Return a Bolt app that does not call Slack by itself: `/kf` must answer while Slack's API is down.
 
-    With a token of its own Bolt would call `auth.test` inside the first acknowledgement.
+    With a token of its own Bolt would call `auth.test` inside the first acknowledgement. It verifies no signature:
+    over HTTP `bot.web.guard` has done that, and over Socket Mode there is none.
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
@@ -61,10 +61,12 @@ def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
     return AsyncApp(
         logger=logger,
         client=AsyncWebClient(base_url=api_url),
-        signing_secret=signing_secret,
         authorize=authorize,
         process_before_response=True,
-        request_verification_enabled=bool(signing_secret),
+        request_verification_enabled=False,
+        # For events of the bot's own messages, and for tokens of workflow steps: it receives neither.
+        ignoring_self_events_enabled=False,
+        attaching_function_token_enabled=False,
     )
 
 
@@ -91,7 +93,7 @@ def register(
     async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
         clicked = _Clicked.read(body, action)
-        if not clicked.click.action_id.startswith("link."):
+        if not actions.opens_link(clicked.click.action_id):
             what, user_id = clicked.click.action_id, clicked.click.user_id
             url, replaces = clicked.response_url, clicked.replaces
             reply = Reply(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
@@ -130,7 +132,7 @@ class _Clicked:
             ),
             response_url=_text(body.get("response_url")),
             # What stands in a channel is everybody's: the answer to a click there is a new message.
-            replaces=origin.is_ephemeral and action_id.startswith(REPLACES),
+            replaces=origin.is_ephemeral and actions.replaces_message(action_id),
         )
 
 

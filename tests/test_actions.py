@@ -1,0 +1,136 @@
+"""Action IDs and button values: readable for as long as the messages that have them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import actions
+from bot.actions import AlertAction, CheckNow, EpisodeDetails, decode, encode, handle
+from bot.blocks.text import units
+from bot.episodes import NEEDS_ATTENTION, Seen
+from bot.grammar import MAX_PAGE, MAX_TEXT, Find, Help, List, Overview, Show, ShowStatus, in_order
+from bot.hands import Deed, Snooze
+
+EPISODE = "9f2c41d07be30a1b"
+VALUES = [
+    (actions.HELP, "v1", Help()),
+    (actions.REFRESH, "v1:overview", Overview()),
+    (actions.REFRESH, "v1:status", ShowStatus()),
+    (actions.LIST, "v1:list:1:all", List()),
+    (actions.LIST, "v1:list:2:due", List(2, NEEDS_ATTENTION)),
+    (actions.FILTER, "v1:list:1:rejected", List(1, (Seen.REJECTED,))),
+    (actions.NEXT_PAGE, "v1:list:3:waiting,idle", List(3, (Seen.WAITING, Seen.IDLE))),
+    (actions.PREVIOUS_PAGE, "v1:find:2:a:b:c", Find("a:b:c", 2)),
+    (actions.OPEN, "v1:show:chen@harbour_tea", Show("chen@harbour_tea")),
+    (actions.SHOW, "v1:show:a:b:c", Show("a:b:c")),
+    (actions.ACKNOWLEDGE, f"v1:{EPISODE}", AlertAction(Deed.ACKNOWLEDGED, EPISODE)),
+    (actions.ACKNOWLEDGE, "v1:batch:digest-0a1b", AlertAction(Deed.ACKNOWLEDGED, "digest-0a1b", batch=True)),
+    (actions.UNDO, f"v1:{EPISODE}:ack", AlertAction(Deed.UNACKNOWLEDGED, EPISODE)),
+    (actions.UNDO, "v1:batch:digest-0a1b", AlertAction(Deed.UNACKNOWLEDGED, "digest-0a1b", batch=True)),
+    (actions.SNOOZE, f"v1:{EPISODE}:1h", AlertAction(Deed.SNOOZED, EPISODE, snooze=Snooze.HOUR)),
+    (actions.SNOOZE, f"v1:{EPISODE}:4h", AlertAction(Deed.SNOOZED, EPISODE, snooze=Snooze.FOUR_HOURS)),
+    (actions.SNOOZE, f"v1:{EPISODE}:morning", AlertAction(Deed.SNOOZED, EPISODE, snooze=Snooze.MORNING)),
+    (actions.UNDO, f"v1:{EPISODE}:snooze", AlertAction(Deed.UNSNOOZED, EPISODE)),
+    (actions.DETAILS, f"v1:{EPISODE}", EpisodeDetails(EPISODE)),
+    (actions.CHECK_NOW, "v1:config_problem", CheckNow("config_problem")),
+]
+
+
+@pytest.mark.parametrize(("action_id", "value", "action"), VALUES, ids=lambda part: str(part)[:40])
+def test_values_of_existing_buttons_stay(action_id, value, action):
+    assert encode(action) == value
+    assert decode(action_id, value) == action
+
+
+def test_ids_of_existing_buttons_stay():
+    ids = {name: value for name, value in vars(actions).items() if name.isupper() and isinstance(value, str)}
+    assert ids == {
+        "LIST": "kf.list",
+        "PREVIOUS_PAGE": "kf.page.prev",
+        "NEXT_PAGE": "kf.page.next",
+        "FILTER": "kf.filter",
+        "REFRESH": "kf.refresh",
+        "RETRY": "kf.retry",
+        "OPEN": "kf.open",
+        "SHOW": "kf.show",
+        "HELP": "kf.help",
+        "ACKNOWLEDGE": "alert.ack",
+        "SNOOZE": "alert.snooze",
+        "UNDO": "alert.undo",
+        "DETAILS": "alert.details",
+        "CHECK_NOW": "health.check",
+        "OPEN_CONSOLE": "link.console",
+    }
+
+
+ids = st.from_regex(r"[0-9A-Za-z_-]{1,100}", fullmatch=True).filter(lambda text: text != "batch")
+texts = st.text(st.characters(codec=None), min_size=1, max_size=MAX_TEXT)
+pages = st.integers(1, 10**MAX_PAGE - 1)
+requests = st.one_of(
+    st.sampled_from([Overview(), ShowStatus(), Help()]),
+    st.builds(List, pages, st.sets(st.sampled_from(Seen)).map(in_order)),
+    st.builds(Find, texts, pages),
+    st.builds(Show, texts),
+).map(lambda request: (actions.LIST, request))
+alert_actions = st.one_of(
+    st.tuples(st.just(actions.ACKNOWLEDGE), st.builds(AlertAction, st.just(Deed.ACKNOWLEDGED), ids, st.booleans())),
+    st.tuples(st.just(actions.UNDO), st.builds(AlertAction, st.just(Deed.UNACKNOWLEDGED), ids, st.booleans())),
+    st.tuples(st.just(actions.UNDO), st.builds(AlertAction, st.just(Deed.UNSNOOZED), ids)),
+    st.tuples(
+        st.just(actions.SNOOZE),
+        st.builds(AlertAction, st.just(Deed.SNOOZED), ids, batch=st.just(False), snooze=st.sampled_from(Snooze)),
+    ),
+    st.tuples(st.just(actions.DETAILS), st.builds(EpisodeDetails, ids)),
+    st.tuples(st.just(actions.CHECK_NOW), st.builds(CheckNow, ids)),
+)
+
+
+@given(requests | alert_actions)
+def test_decoding_an_encoded_action_returns_it(pair):
+    action_id, action = pair
+    assert decode(action_id, encode(action)) == action
+
+
+@given(st.sampled_from([action_id for action_id, _, _ in VALUES]), st.text(st.characters(codec=None)))
+def test_any_value_can_be_decoded(action_id, value):
+    decode(action_id, value)
+    decode(action_id, f"v1:{value}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "v0:overview", "v2:overview", "overview", "v1:", "v1:overview:", "v1:status:x"),
+        *("v1:list", "v1:list:1", "v1:list:0:all", "v1:list:x:all", "v1:list:9999999999:all", "v1:list:-1:all"),
+        *("v1:list:1:removed", "v1:list:1:all:x", "v1:list:²:all", "v1:list:1:", "v1:list:1:rejected,"),
+        *("v1:list:1:all,rejected", "v1:find:1:", "v1:find:1", "v1:find:0:x"),
+        *("v1:show:", "v1:show", f"v1:show:{'x' * 201}", f"v1:find:1:{'x' * 201}"),
+        *("v1:9f2c41d07be3", "v1:config_problem"),  # of other buttons
+    ],
+)
+def test_odd_value_asks_for_nothing(value):
+    assert decode(actions.LIST, value) is None
+
+
+def test_unknown_button_asks_for_nothing():
+    assert decode("kfx.list", "v1:overview") is None
+    assert decode("alert.frobnicate", f"v1:{EPISODE}") is None
+
+
+@given(st.text(st.characters(codec=None)))
+def test_handle_of_any_key_fits_a_menu_and_comes_back(key):
+    fitting = handle(key)
+    assert units(encode(Show(fitting))) <= actions.MAX_OPTION_VALUE
+    assert decode(actions.OPEN, encode(Show(fitting))) == Show(fitting)
+    assert fitting.isprintable()
+
+
+def test_key_is_its_own_handle_while_a_menu_holds_it():
+    assert handle("x" * 142) == "x" * 142
+    assert handle("x" * 143).startswith("~")
+
+
+def test_handles_of_similar_long_keys_differ():
+    assert handle("x" * 500 + "a") != handle("x" * 500 + "b")

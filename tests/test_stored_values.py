@@ -1,0 +1,156 @@
+"""Values that live in Slack or in rows: another release reads them, and a change of one means a repeated alert.
+
+Names in the code may change, these may not.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, Seen, State, episode_id
+from bot.hands import Deed, Snooze
+from bot.marks import Marks
+from bot.outages import Cause
+from bot.outbox import Dead, FirstLook, Root, Shape, Status
+from bot.outbox.planning import by_hand, plan
+from bot.quiet import Quiet
+from wechat_kf import Invitation
+
+NOW = datetime(2026, 11, 22, 1, 53, 20, tzinfo=UTC)
+MARKS = Marks("secret", "wx1")
+
+
+POLICY = AlertPolicy()
+QUIET = AlertPolicy(quiet=Quiet(time(1, 53, 20), time(9), ZoneInfo("UTC")))
+SENT = {
+    "alert": [
+        ("problem-id-bo-rejected-0", "problem", "{}"),
+    ],
+    "reminder": [
+        ("line-id-bo-expiring-3600", "line", '{"kind": "expiring", "lead": 3600, "call": true}'),
+    ],
+    "digest": [
+        ("digest-cf57e4e7a296b4ad", "digest", '{"noticed": 1795312400.0}'),
+        ("digest-cf57e4e7a296b4ad-1", "names", "{}"),
+    ],
+    "first run": [
+        (
+            "first_run-b30973b3e48a3164",
+            "first_run",
+            '{"total": 3, "counts": {"rejected": 1, "bound": 2}, "noticed": 1795312400.0}',
+        ),
+    ],
+    "bound": [
+        ("line-id-bo-bound-1795312400", "line", '{"state": "bound"}'),
+    ],
+    "quiet hours": [
+        (
+            "quiet-777adb205f3540b4",
+            "quiet",
+            '{"begins": 1795312400, "ends": 1795338000, "held": {"id-bo": ["rejected"]}}',
+        ),
+    ],
+    "before quiet hours": [
+        ("problem-id-bo-expiring-7200", "problem", '{"before_quiet": 1795338000}'),
+    ],
+    "snooze over": [
+        ("line-id-bo-reminder-1795312400", "line", '{"kind": "expiring", "lead": 3600, "call": true}'),
+    ],
+}
+
+
+def episode(name: str = "bo", state: State = State.WAITING, **fields) -> Episode:
+    return Episode(
+        f"id-{name}",
+        f"{name}@harbour_tea",
+        f"{name}_wx",
+        fields.pop("expires_at", NOW + timedelta(hours=1)),
+        state,
+        NOW,
+        NOW,
+        **fields,
+    )
+
+
+def change(name: str, *events: Event, before: Episode | None = None, **fields) -> Change:
+    return Change.telling(before, episode(name, **fields), events)
+
+
+REJECTED, EXPIRED = Event(Kind.REJECTED), Event(Kind.EXPIRED)
+REMINDER = Event(Kind.EXPIRING, timedelta(hours=1))
+LAST_BEFORE_QUIET = Event(Kind.EXPIRING, timedelta(hours=2))
+PARENT = Root("problem-id-bo-rejected-0", Shape.PROBLEM)
+
+
+def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tuple[str, str, str]]:
+    found = plan(changes, roots or {}, policy, NOW, first=first)
+    return [(draft.id, draft.shape, json.dumps(dict(draft.facts))) for draft in found]
+
+
+def test_words_in_rows_and_metadata_stay():
+    assert {*Shape} == {
+        *("problem", "digest", "first_run", "quiet", "health", "line", "names", "note"),
+    }
+    assert {*Kind} == {"expiring", "expired", "rejected"}
+    assert {*State} == {
+        *("waiting", "rejected", "expired", "bound", "replaced", "cancelled", "removed"),
+    }
+    assert {*Status} == {"pending", "sending", "sent", "dead"}
+    assert {*Dead} == {
+        *("refused", "unconfirmed", "no longer true", "told by another", "failed"),
+    }
+    assert {*How} == {"told", "superseded", "backlog"}
+    assert {*Seen} == {
+        *("expiring", "rejected", "expired", "unknown", "waiting", "idle", "bound"),
+    }
+    assert {*Deed} == {"acknowledged", "snoozed", "unacknowledged", "unsnoozed"}
+    assert {*Snooze} == {"1h", "4h", "morning"}
+    assert {*Cause} == {"source_down", "config_problem", "quota", "clock_problem"}
+
+
+def test_keys_of_events_and_messages_stay():
+    bo = episode()
+    assert MARKS.of_message("problem-id-bo-rejected-0") == "bd580028ea386f04ec0805337b9dc6d5"
+    assert MARKS.of_event(bo, REJECTED) == "89ad74397af3fb573fb82a4177edeb74"
+    assert MARKS.of_event(bo, REMINDER) == "78d25c277f963bc14cf3952daea25283"
+    assert MARKS.of_event(bo, REMINDER, moved=1) == "be2676fcfdaccea2a0446bbfe3811eed"
+    assert MARKS.of_event(replace(bo, repetition=2), REJECTED) == "26fe579b20714e42197c313a00bada69"
+    assert MARKS.of_event(replace(bo, expires_at=None), REJECTED) == "e630953d1c6b84eae88da5414f2ecb7c"
+
+
+def test_metadata_of_a_message_stays():
+    assert MARKS.metadata("m-1", Shape.FIRST_RUN, ["a", "b"]) == {
+        "event_type": "kf_alert",
+        "event_payload": {"v": 1, "k": MARKS.of_message("m-1"), "s": "first_run", "e": "a,b"},
+    }
+
+
+def test_ids_of_episodes_stay():
+    invitation = Invitation("bo_wx", "waiting", NOW)
+    assert episode_id("wx1", "bo@harbour_tea", invitation, NOW) == "e245866fa7df231d"
+    assert episode_id("wx1", "bo@harbour_tea", invitation, NOW, 1) == "eda4399d06ed760b"
+
+
+def test_ids_and_payloads_of_messages_stay():
+    assert drafts(change("bo", REJECTED, state=State.REJECTED)) == SENT["alert"]
+    assert drafts(change("bo", REMINDER), roots={"id-bo": PARENT}) == SENT["reminder"]
+    assert drafts(*(change(f"n{n}", EXPIRED, state=State.EXPIRED) for n in range(6))) == SENT["digest"]
+    first = FirstLook(3, {Seen.REJECTED: 1, Seen.BOUND: 2})
+    backlog = replace(REJECTED, how=How.BACKLOG)
+    assert drafts(change("bo", backlog, state=State.REJECTED), first=first) == SENT["first run"]
+    assert drafts(change("bo", before=episode(), state=State.BOUND), roots={"id-bo": PARENT}) == SENT["bound"]
+    assert drafts(change("bo", REJECTED, state=State.REJECTED), policy=QUIET) == SENT["quiet hours"]
+    begins = change("bo", LAST_BEFORE_QUIET, expires_at=NOW + timedelta(hours=2))
+    assert drafts(begins, policy=QUIET) == SENT["before quiet hours"]
+    before = episode(snoozed=Hand("U1", "Mei", NOW, NOW), told=(REMINDER,))
+    woken = Change(before, replace(before, snoozed=None))
+    assert drafts(woken, roots={"id-bo": PARENT}) == SENT["snooze over"]
+
+
+def test_id_and_payload_of_an_action_stay():
+    line = by_hand([episode(), episode("dee")], Deed.SNOOZED, Hand("U1", "Mei", NOW, NOW), PARENT.id)
+    assert line.id == "line-problem-id-bo-rejected-0-snoozed-1795312400.0"
+    assert line.facts == {"deed": "snoozed", "name": "Mei", "until": 1795312400, "count": 2}
