@@ -16,8 +16,8 @@ import aiohttp
 import httpx
 from aiohttp import web
 
-from bot.blocks.overview import overview
-from bot.blocks.reading import Reading
+from bot.accounts import Reading
+from bot.blocks.answers.overview import overview
 from bot.demo.slack import sign
 from wechat_kf import KfClient, StableToken
 

@@ -12,25 +12,26 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot import actions, grammar
-from bot.blocks import replies, search, times
-from bot.blocks.accounts import accounts
-from bot.blocks.details import details
+from bot.accounts import Reading, find_accounts, pick_account
+from bot.blocks import times
+from bot.blocks.answers import replies
+from bot.blocks.answers.account_details import details
+from bot.blocks.answers.broken_rows import with_stand_ins
+from bot.blocks.answers.found import found, not_found
+from bot.blocks.answers.lists import accounts
+from bot.blocks.answers.overview import overview
+from bot.blocks.answers.remembered import remembered
+from bot.blocks.answers.replies import Suggestion
+from bot.blocks.answers.status_answer import report
 from bot.blocks.failures import failure
-from bot.blocks.found import found, not_found
-from bot.blocks.overview import overview
-from bot.blocks.reading import Reading
-from bot.blocks.remembered import remembered
-from bot.blocks.replies import Suggestion
-from bot.blocks.report import report
-from bot.blocks.stand_ins import with_stand_ins
-from bot.blocks.status import Status
-from bot.blocks.text import masked
-from bot.blocks.troubles import trouble
+from bot.blocks.problems import trouble
 from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode
 from bot.grammar import Find, Help, Known, List, Overview, Request, Show, Unknown
 from bot.logs import Line, fault_words, why
 from bot.ports import Accounts, Announce, Clock, Message, unannounced
 from bot.sharing import Shared
+from bot.status import Status
+from bot.text import masked
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class Answers:
                 return await self._find(text, page)
             case Unknown(text, typo_of, nearest):
                 reading = await self._reading()
-                if search.find(reading.rows, text):
+                if find_accounts(reading.rows, text):
                     return await self._find(text, 1)
                 if typo_of:
                     return await self._corrected(typo_of, announce)
@@ -169,14 +170,14 @@ class Answers:
     async def _find(self, text: str, page: int) -> Message:
         """Render the accounts that match; a single one with its details."""
         reading = await self._reading()
-        hits = search.find(reading.rows, text)
+        hits = find_accounts(reading.rows, text)
         if len(hits) == 1:
             return details(reading, hits[0], await self._online(), await self._history(hits[0].account))
         return found(reading, hits, text, page) if hits else not_found(reading, text)
 
     @staticmethod
     def _matches(reading: Reading, text: str) -> Message:
-        hits = search.find(reading.rows, text)
+        hits = find_accounts(reading.rows, text)
         return found(reading, hits, text, 1) if hits else not_found(reading, text)
 
     async def _show(self, text: str, otherwise: Callable[[Reading], Message]) -> Message:
@@ -184,7 +185,7 @@ class Answers:
         online = asyncio.ensure_future(self._online())
         try:
             reading = await self._reading()
-            row = search.pick(reading.rows, text)
+            row = pick_account(reading.rows, text)
             if row is None:
                 return otherwise(reading)
             return details(reading, row, await online, await self._history(row.account))

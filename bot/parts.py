@@ -14,7 +14,7 @@ from functools import partial
 import httpx
 
 from bot.acts import Acts
-from bot.blocks.channel import Look
+from bot.blocks.channel.notifications import Look
 from bot.delivery import Delivery, Means
 from bot.desk.standing import Standing
 from bot.episodes import AlertPolicy

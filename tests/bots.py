@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.actions import AlertAction, decode
 from bot.acts import Acts, Done
-from bot.blocks.channel import Look
+from bot.blocks.channel.notifications import Look
 from bot.delivery import Delivery, Means
 from bot.episodes import AlertPolicy
 from bot.ledger import Ledger

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.blocks import kit
-from bot.blocks.channel import Look, render
+from bot.blocks import builders
+from bot.blocks.channel.notifications import Look, render
 from bot.demo import blockkit
 from bot.episodes import AlertPolicy, Episode, Event, Hand, How, Kind, State
 from bot.outbox import Shape
@@ -118,7 +118,7 @@ def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
     """Slack takes it, nobody is pinged, and `text` stands without icons and markup."""
     assert blockkit.problems(fields_of(message)) == []
     assert set(mentions(message)) <= set(may_mention)
-    assert kit.size(message.blocks) <= kit.MAX_MESSAGE
+    assert builders.size(message.blocks) <= builders.MAX_MESSAGE
     assert not set(message.text) & set("*`<" + OUR_ICONS)
 
 

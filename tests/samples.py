@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.blocks.reading import Reading
+from bot.accounts import Reading
 from bot.ports import Message
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW

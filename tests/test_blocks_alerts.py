@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import Event, How, Kind, State
 from bot.outbox import Shape
 from tests.conftest import NOW

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks.channel import REPEAT, Look, render, text_only
+from bot.blocks.channel.notifications import REPEAT, Look, render, text_only
 from bot.episodes import AlertPolicy, Kind, State
 from bot.hands import Deed
 from bot.outages import Cause, Fault, Incident

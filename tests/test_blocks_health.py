@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.blocks.channel import Look, render
-from bot.blocks.health import past_of, title_of
+from bot.blocks.channel.incident_notices import past_of, title_of
+from bot.blocks.channel.notifications import Look, render
 from bot.outages import Cause, Fault, Incident
 from bot.outbox import Shape
 from bot.ports import Message

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.remembered import remembered
-from bot.blocks.troubles import trouble
+from bot.blocks.answers.remembered import remembered
+from bot.blocks.problems import trouble
 from bot.episodes import State
 from tests.episodes import HOSTILE, assert_fit, buttons, episode, shown
 from wechat_kf import TransportError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.replies import DATABASE_AWAY, carried_out, unchanged
+from bot.blocks.answers.replies import DATABASE_AWAY, carried_out, unchanged
 from bot.episodes import State
 from bot.hands import Deed
 from tests.conftest import NOW

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import Episode, State
 from bot.outbox import Shape
 from bot.ports import Message

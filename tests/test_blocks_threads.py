@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import Episode, State
 from bot.hands import Deed
 from bot.outbox import Shape

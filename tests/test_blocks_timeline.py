@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 
-from bot.blocks.timeline import timeline
+from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
 from bot.episodes import Event, How, Kind, State
 from tests.conftest import NOW

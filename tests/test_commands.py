@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.actions import OPEN, RETRY, decode
-from bot.blocks.kit import MAX_MESSAGE
-from bot.blocks.status import Status
+from bot.blocks.builders import MAX_MESSAGE
 from bot.commands import Answers
 from bot.demo import blockkit
 from bot.episodes import Seen
 from bot.grammar import Find, List, Overview, Show, parse
 from bot.health import HealthFacts
+from bot.status import Status
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
 from tests.samples import ANNA, FORTY, FORTY_THREE, HOUR, LEADS, actions, shown

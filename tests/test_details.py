@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.blocks.details import details
+from bot.blocks.answers.account_details import details
 from bot.demo import blockkit
 from tests.accounts import account, invited
 from tests.samples import ANNA, BO, CHEN, DEE, EVE, HOUR, NO_DEADLINE, reading, sample, shown

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bot.blocks.report import report
+from bot.blocks.answers.status_answer import report
 from bot.demo.process import running as process
 from bot.demo.slack import Fault, error, http_error
 from bot.desk.standing import Standing

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from bot.app import readiness
-from bot.blocks.diagnosis import plain_words
-from bot.blocks.report import report
-from bot.blocks.status import Status
+from bot.blocks.answers.diagnosis import plain_words
+from bot.blocks.answers.status_answer import report
 from bot.demo import blockkit
 from bot.doctor import running
 from bot.doctor.store import REMEDIES
@@ -32,6 +31,7 @@ from bot.health import (
 from bot.health_log import HealthLog
 from bot.metrics import Figures, Metrics
 from bot.outages import Cause, Fault, Incident
+from bot.status import Status
 from bot.store.errors import FaultKind
 from tests.conftest import NOW
 from tests.samples import shown

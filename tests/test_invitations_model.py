@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.deadlines import advance
 from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State, followed
 from bot.hands import Snooze, acknowledge, snooze, unacknowledge, unsnooze

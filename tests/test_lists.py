@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks import kit, search
-from bot.blocks.accounts import accounts
-from bot.blocks.found import found, not_found
+from bot.accounts import find_accounts, nearest_account, pick_account
+from bot.blocks import builders
+from bot.blocks.answers.found import found, not_found
+from bot.blocks.answers.lists import accounts
 from bot.episodes import NEEDS_ATTENTION, Seen
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
@@ -30,7 +31,7 @@ from tests.samples import (
 
 
 def find(given, text, page):
-    return found(given, search.find(given.rows, text), text, page)
+    return found(given, find_accounts(given.rows, text), text, page)
 
 
 def title(message):
@@ -130,7 +131,7 @@ def test_when_even_single_lines_are_too_long_the_menu_of_details_goes():
         for number in range(20)
     ]
     message = accounts(reading(*long), (), 2)
-    assert kit.size(message.blocks) <= kit.MAX_MESSAGE
+    assert builders.size(message.blocks) <= builders.MAX_MESSAGE
     assert sum(block["type"] == "section" for block in message.blocks) == 10
     assert list(actions(message)) == ["kf.page.prev", "kf.filter"]
 
@@ -167,7 +168,7 @@ HAYSTACK = (
     ],
 )
 def test_a_search_looks_at_names_accounts_seat_numbers_and_wechat_ids(typed, expected):
-    hits = search.find(reading(*HAYSTACK).rows, typed)
+    hits = find_accounts(reading(*HAYSTACK).rows, typed)
     assert [row.account.kf_account.partition("@")[0] or "fan" for row in hits] == expected
 
 
@@ -175,7 +176,7 @@ def test_a_search_puts_exact_matches_first_and_then_beginnings():
     rows = reading(
         named("eva1", "Eva Li"), named("maeva", "Maeva"), named("z", "Eva"), named("eva2", "Boss", "x")
     ).rows
-    assert [row.account.kf_nick for row in search.find(rows, "eva")] == ["Eva", "Boss", "Eva Li", "Maeva"]
+    assert [row.account.kf_nick for row in find_accounts(rows, "eva")] == ["Eva", "Boss", "Eva Li", "Maeva"]
 
 
 def test_the_menu_of_details_tells_accounts_with_one_name_apart():
@@ -232,16 +233,16 @@ def test_one_account_is_picked_or_none_when_in_doubt(typed, expected):
         named("b", "Twin"),
         named("c", "Twin sister"),
     ).rows
-    row = search.pick(rows, typed)
+    row = pick_account(rows, typed)
     assert (row and row.account.kf_nick) == expected
 
 
 def test_the_nearest_is_spelled_alike_and_bounded():
     rows = reading(CHEN, NIGHT, named("huge", "x" * 5000)).rows
-    assert search.nearest(rows, "chne").account is CHEN
-    assert search.nearest(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
-    assert search.nearest(rows, "qqqq") is None
-    assert search.nearest(reading(bound("anna")).rows, "2002") is None
+    assert nearest_account(rows, "chne").account is CHEN
+    assert nearest_account(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
+    assert nearest_account(rows, "qqqq") is None
+    assert nearest_account(reading(bound("anna")).rows, "2002") is None
 
 
 def test_the_newest_loss_comes_first():

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from bot import outages
-from bot.blocks import channel, health
-from bot.blocks.diagnosis import explain
+from bot.blocks.answers.diagnosis import explain
+from bot.blocks.channel import incident_notices, notifications
 from bot.delivery.looks import _word
 from bot.health import HealthFacts, Problem, ProblemKind
 from bot.metrics import STATES, Figures, Metrics
@@ -66,7 +66,7 @@ def notices() -> dict[str, list[str]]:
     by_title: dict[str, list[str]] = {}
     for incident in found:
         assert incident
-        message = health.notice(incident, POLL)
+        message = incident_notices.notice(incident, POLL)
         by_title.setdefault(title_of(message), []).append(words_of(message))
     return by_title
 
@@ -94,7 +94,9 @@ def test_what_the_runbook_quotes_of_a_notice_is_what_it_says(title):
 def test_what_ends_a_notice_is_told_in_its_words():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
-        health.notice(Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), POLL).text.split(".")[0]
+        incident_notices.notice(Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), POLL).text.split(
+            "."
+        )[0]
         for cause in (Cause.SOURCE_DOWN, Cause.CLOCK_PROBLEM)
     ]
     assert [plain(title).replace("’", "'") for title in told] == over
@@ -141,10 +143,10 @@ def sentence_of(error: str) -> str:
 
 def test_the_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
-    assert lines[0] == channel.REPEAT
+    assert lines[0] == notifications.REPEAT
     assert lines[1] == "WeChat does not answer; last confirmed"
     for words in lines[1].split("; "):
-        assert words in (ROOT / "bot/blocks/alerts.py").read_text()
+        assert words in (ROOT / "bot/blocks/channel/alerts.py").read_text()
 
 
 # Metrics

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.blocks.accounts import accounts
-from bot.blocks.overview import overview
+from bot.blocks.answers.lists import accounts
+from bot.blocks.answers.overview import overview
 from bot.demo import blockkit
 from bot.episodes import AlertPolicy, Hand, State
 from tests.accounts import account, bound, invited

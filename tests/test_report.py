@@ -7,8 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from bot.blocks.report import report
-from bot.blocks.status import PastProblem, Snoozed, Status
+from bot.blocks.answers.status_answer import report
 from bot.demo import blockkit
 from bot.desk.standing import Standing
 from bot.health import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble, diagnose
@@ -16,6 +15,7 @@ from bot.outages import Cause, Fault, Incident
 from bot.ports import Held
 from bot.quiet import SHANGHAI, Quiet
 from bot.settings import Settings
+from bot.status import PastProblem, Snoozed, Status
 from bot.store import Store, memory
 from tests.accounts import bound
 from tests.bots import Bot, rejected

@@ -17,7 +17,7 @@ from bench.soak.plan import LONG, End, lives
 from bench.soak.run import Soak
 from bench.soak.verdict import Result, trend
 from bench.torture.oracle import Verdict
-from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
+from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 
 SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1)
 SECONDS = 6.0

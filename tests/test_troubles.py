@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from bot.accounts import Reading
 from bot.blocks.failures import failure
-from bot.blocks.reading import Reading
-from bot.blocks.troubles import trouble
+from bot.blocks.problems import trouble
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS
 from tests.conftest import NOW

@@ -13,7 +13,7 @@ from itertools import count
 
 from bench.soak.fleet import Fleet, Member
 from bench.torture.oracle import Board
-from bot.blocks.replies import READING
+from bot.blocks.answers.replies import READING
 from bot.demo.slack import Channel, Message, SlackStandIn
 from bot.demo.slack.outbox import Invocation
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bench.soak.fleet import Member, Sample
 from bench.soak.people import Asked
 from bench.torture.oracle import Verdict
-from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
+from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 
 LIVED = 60.0  # seconds: shorter lives show no trend
 MEMORY, HANDLES = 3.0, 5  # megabytes and handles by which the end of a life may exceed its middle

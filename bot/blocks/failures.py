@@ -5,23 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot import actions
-from bot.blocks import kit
-from bot.blocks.reading import Reading
-from bot.blocks.text import many
+from bot.accounts import Reading
+from bot.blocks import builders
+from bot.blocks.problems import Trouble
 from bot.blocks.times import alone, date
-from bot.blocks.troubles import Trouble
 from bot.ports import Message
+from bot.text import many
 
 
 def failure(trouble: Trouble, now: datetime, *, retry: str, last_good: Reading | None) -> Message:
     """No header: it is no alarm. `retry` is the button value of what was asked."""
     copy = f"\n```{trouble.copy}```" if trouble.copy else ""
     blocks = [
-        kit.section(f"{kit.TROUBLE} *{trouble.title}*\n{trouble.why}"),
-        kit.section(f"*Next:* {trouble.next}{copy}"),
-        *([kit.context(_remembered(last_good, now))] if last_good else []),
-        kit.actions(kit.button("Try again", actions.RETRY, retry), *([kit.console()] if trouble.console else [])),
-        kit.context(" · ".join(trouble.facts)),
+        builders.section(f"{builders.TROUBLE} *{trouble.title}*\n{trouble.why}"),
+        builders.section(f"*Next:* {trouble.next}{copy}"),
+        *([builders.context(_remembered(last_good, now))] if last_good else []),
+        builders.actions(
+            builders.button("Try again", actions.RETRY, retry), *([builders.console()] if trouble.console else [])
+        ),
+        builders.context(" · ".join(trouble.facts)),
     ]
     return Message(trouble.spoken, blocks)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
-from bot.blocks.channel import Look
+from bot.blocks.channel.notifications import Look
 from bot.delivery.faults import Faults
 from bot.marks import Marks
 from bot.ports import Channel, Count

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.blocks.channel import Look, render, text_only
+from bot.blocks.channel.notifications import Look, render, text_only
 from bot.delivery.faults import Faults
 from bot.delivery.stand_ins import with_stand_ins
 from bot.episodes import Episode

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot import actions, grammar
 from bot.actions import AlertAction, CheckNow, EpisodeDetails
 from bot.acts import Acts
-from bot.blocks.replies import (
+from bot.blocks.answers.replies import (
     DATABASE_AWAY,
     FAILED,
     MEMBERSHIP_NOT_CHECKED,

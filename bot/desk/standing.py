@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot import __version__
-from bot.blocks.health import past_of
-from bot.blocks.status import PastProblem, Snoozed, Status
-from bot.blocks.timeline import timeline
+from bot.blocks.answers.timeline import timeline
+from bot.blocks.channel.incident_notices import past_of
 from bot.episodes import Episode, State
 from bot.health import HealthFacts, Problem, ProblemKind, Receivers, RejectedRequests, StoreTrouble, diagnose
 from bot.metrics import Figures
 from bot.outages import Incident
 from bot.ports import Clock
 from bot.settings import Settings
+from bot.status import PastProblem, Snoozed, Status
 from bot.store import Store, StoreError, figures, memory, presence, rows
 from bot.store.errors import FaultKind, StoreFault, classify
 from bot.store.memory import Memory

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from bot.blocks.health import MAY_BE_OLD, title_of
-from bot.blocks.text import ACCOUNT, ERRMSG, listed, many, mrkdwn, some
+from bot.blocks.channel.incident_notices import MAY_BE_OLD, title_of
+from bot.blocks.problems import Trouble, clock
 from bot.blocks.times import exact_span
-from bot.blocks.troubles import Trouble, clock
 from bot.health import Problem, ProblemKind
 from bot.slack import error_codes
+from bot.text import ACCOUNT, ERRMSG, listed, many, mrkdwn, some
 
 SHOWN = 10  # accounts by name
 _NOT_WATCHED = "New rejections and bindings go unseen"

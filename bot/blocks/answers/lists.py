@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot import actions
-from bot.blocks import kit, pages, rows
-from bot.blocks.overview import nothing, owned, see_all
-from bot.blocks.reading import Reading, Row
-from bot.blocks.text import either, many
+from bot.accounts import Reading, Row
+from bot.blocks import builders
+from bot.blocks.answers import account_rows, pagination
+from bot.blocks.answers.overview import nothing, owned, see_all
 from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.grammar import List
 from bot.ports import Block, Message
+from bot.text import either, many
 
 
 def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message:
@@ -21,9 +22,9 @@ def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message
     chosen = reading.only(states)
     if not chosen:
         return _none(reading, states)
-    page = pages.Page.of(chosen, number)
+    page = pagination.Page.of(chosen, number)
     title, said = _title(page, states, chosen)
-    view = pages.View(
+    view = pagination.View(
         title=title,
         said=f"{said}{_spoken_rows(reading, page, states)}",
         value=lambda number: actions.encode(List(number, states)),
@@ -31,10 +32,10 @@ def accounts(reading: Reading, states: tuple[Seen, ...], number: int) -> Message
         order=many(len(reading.rows), "account") if states else "problems first",
         hint=_more_expiring(reading, states),
     )
-    return pages.message(reading, page, view)
+    return pagination.message(reading, page, view)
 
 
-def _title(page: pages.Page, states: Sequence[Seen], chosen: Sequence[Row]) -> tuple[str, str]:
+def _title(page: pagination.Page, states: Sequence[Seen], chosen: Sequence[Row]) -> tuple[str, str]:
     """Return the title for the header, and for `text`: `3 accounts are rejected`, `Accounts 11–20 of 43`."""
     if not states:
         return f"Accounts {page.span('–')} of {page.total}", f"Accounts {page.span(' to ')} of {page.total}"
@@ -42,7 +43,7 @@ def _title(page: pages.Page, states: Sequence[Seen], chosen: Sequence[Row]) -> t
     does = f"need{'s' if one else ''} attention"
     title = f"{many(page.total, 'account')} {does if states == NEEDS_ATTENTION else _are(states, one=one)}"
     title = " · ".join([title, *owned(chosen)])
-    if page.total <= pages.PAGE:
+    if page.total <= pagination.PAGE:
         return title, title.replace(" · ", ", ")
     return f"{title} · {page.span('–')}", f"{title.replace(' · ', ', ')}, here {page.span(' to ')}"
 
@@ -56,39 +57,41 @@ def _none(reading: Reading, states: tuple[Seen, ...]) -> Message:
     total = many(len(reading.rows), "account")
     hint = _more_expiring(reading, states)
     blocks = [
-        kit.section(f"*{title}.*"),
-        *([kit.context(hint)] if hint else []),
-        kit.actions(see_all(reading), _filter(reading, states)),
-        rows.source(reading, total),
+        builders.section(f"*{title}.*"),
+        *([builders.context(hint)] if hint else []),
+        builders.actions(see_all(reading), _filter(reading, states)),
+        account_rows.source(reading, total),
     ]
     said = f"{title}.{f' {hint}.' if hint else ''} {total} in all."
-    return Message(f"{said} {rows.spoken_source(reading)}", blocks)
+    return Message(f"{said} {account_rows.spoken_source(reading)}", blocks)
 
 
-def _spoken_rows(reading: Reading, page: pages.Page, states: Sequence[Seen]) -> str:
+def _spoken_rows(reading: Reading, page: pagination.Page, states: Sequence[Seen]) -> str:
     if len(states) == 1:
-        return f": {rows.names(page.rows, reading.at)}."
+        return f": {account_rows.names(page.rows, reading.at)}."
     order = "." if states else ", problems first."
-    return f"{order} {rows.names_by_state(page.rows, reading.at)}"
+    return f"{order} {account_rows.names_by_state(page.rows, reading.at)}"
 
 
 def _filter(reading: Reading, states: tuple[Seen, ...]) -> Block:
     """Build the menu of all, of what needs attention, and of the states that occur, with the present choice."""
     counts = reading.counts
-    options: dict[tuple[Seen, ...], Block] = {(): kit.option(f"All ({len(reading.rows)})", actions.encode(List(1)))}
+    options: dict[tuple[Seen, ...], Block] = {
+        (): builders.option(f"All ({len(reading.rows)})", actions.encode(List(1)))
+    }
     if reading.due or states == NEEDS_ATTENTION:
         due = f"Needs attention ({len(reading.due)})"
-        options[NEEDS_ATTENTION] = kit.option(due, actions.encode(List(1, NEEDS_ATTENTION)))
+        options[NEEDS_ATTENTION] = builders.option(due, actions.encode(List(1, NEEDS_ATTENTION)))
     for these in ((state,) for state in Seen if counts[state]):
         options[these] = _filter_option(reading, these)
     if states not in options:
         options[states] = _filter_option(reading, states)
-    return kit.select("Filter", actions.FILTER, [*options.values()], initial=options[states])
+    return builders.select("Filter", actions.FILTER, [*options.values()], initial=options[states])
 
 
 def _filter_option(reading: Reading, states: tuple[Seen, ...]) -> Block:
-    icons = "".join(kit.ICONS[state] for state in states)
-    return kit.option(
+    icons = "".join(builders.ICONS[state] for state in states)
+    return builders.option(
         f"{icons} {either(states).capitalize()} ({len(reading.only(states))})", actions.encode(List(1, states))
     )
 

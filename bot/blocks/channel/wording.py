@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from bot.blocks import members, people
+from bot.blocks import mentions
+from bot.blocks.channel import episode_text
 from bot.blocks.times import CLOCK, MOMENT, alone, date, plain_date, span
 from bot.episodes import Episode, Hand, Seen, State
 
@@ -37,9 +38,9 @@ class Manner(NamedTuple):
     afterwards: str
 
 
-EDITED = Manner(date, people.linked, ",", ". After the deadline a new one is needed.")
-POSTED = EDITED._replace(who=people.named)
-SPOKEN = Manner(plain_date, people.named, "", "; after that a new one is needed.")
+EDITED = Manner(date, mentions.linked, ",", ". After the deadline a new one is needed.")
+POSTED = EDITED._replace(who=mentions.named)
+SPOKEN = Manner(plain_date, mentions.named, "", "; after that a new one is needed.")
 
 
 def manner_of(*, pinging: bool) -> Manner:
@@ -56,20 +57,20 @@ def spoken(episode: Episode, smallest_lead: timedelta) -> str:
 def introduced(episode: Episode) -> str:
     """State, name, account and deadline, for `text`."""
     when = []
-    if members.passed_lead(episode) is not None:
-        when.append(members.state_words(episode))
+    if episode_text.passed_lead(episode) is not None:
+        when.append(episode_text.state_words(episode))
     if episode.expires_at and episode.state in (State.WAITING, State.EXPIRED):
         word = "until" if episode.state is State.WAITING else "deadline"
         when.append(f"{word} {plain_date(episode.expires_at)}")
-    who = f"{members.name(episode)} ({members.account(episode)})"
-    return ", ".join([f"{members.standing(episode).capitalize()}: {who}", *when]) + "."
+    who = f"{episode_text.name(episode)} ({episode_text.account(episode)})"
+    return ", ".join([f"{episode_text.standing(episode).capitalize()}: {who}", *when]) + "."
 
 
 def sentence(episode: Episode, smallest_lead: timedelta, manner: Manner) -> str:
     """What happened, and what to do about it."""
-    if members.passed_lead(episode) is not None:
-        ask = f"Ask {members.person(episode)} to accept the invitation in WeChat"
-        return ask + (manner.afterwards if members.urgent(episode, smallest_lead) else ".")
+    if episode_text.passed_lead(episode) is not None:
+        ask = f"Ask {episode_text.person(episode)} to accept the invitation in WeChat"
+        return ask + (manner.afterwards if episode_text.urgent(episode, smallest_lead) else ".")
     return f"{happening(episode, manner)} {advice(episode)}".rstrip()
 
 
@@ -77,14 +78,14 @@ def happening(episode: Episode, manner: Manner) -> str:
     """What became of the invitation, as a sentence."""
     words = happened(episode, manner)
     # An ID stays as it is, also where a sentence begins.
-    if not (members.invitee(episode.invite_wx) and words.startswith(members.person(episode))):
+    if not (episode_text.invitee(episode.invite_wx) and words.startswith(episode_text.person(episode))):
         words = _capital(words)
     return f"{words}."
 
 
 def happened(episode: Episode, manner: Manner) -> str:
     """What became of the invitation, in running words."""
-    person = members.person(episode)
+    person = episode_text.person(episode)
     match episode.state:
         case State.WAITING:
             return f"{person} has not answered yet"
@@ -139,7 +140,7 @@ def left_when_bound(episode: Episode) -> timedelta:
 
 def _to_whom(episode: Episode, manner: Manner) -> str:
     """` to bo•••le, until …`"""
-    before, now = members.invitee(episode.invite_wx), members.invitee(episode.next_wx)
+    before, now = episode_text.invitee(episode.invite_wx), episode_text.invitee(episode.next_wx)
     until = f", {manner.date(episode.next_expires_at, words='until ')}" if episode.next_expires_at else ""
     if episode.next_wx == episode.invite_wx or not (before and now):
         return (f" to {now}" if now else "") + until

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.blocks import kit, members, people
-from bot.blocks.sentences import EDITED, SPOKEN, Dates
+from bot.blocks import builders, mentions
+from bot.blocks.channel import episode_text
+from bot.blocks.channel.wording import EDITED, SPOKEN, Dates
 from bot.blocks.times import MOMENT, alone
 from bot.episodes import Episode
 from bot.hands import Deed
@@ -20,15 +21,15 @@ def line(about: Sequence[Episode], facts: Mapping[str, Any]) -> Message:
     `about` may be one, or many, or none that is still remembered.
     """
     ends = _ends(facts)
-    who = f": {members.name(about[0])} ({members.account(about[0])})" if len(about) == 1 else ""
+    who = f": {episode_text.name(about[0])} ({episode_text.account(about[0])})" if len(about) == 1 else ""
     return Message(
         f"{_what(about, facts, SPOKEN.date)}{who}.{ends}",
-        [kit.section(f"{kit.PERSON} {_what(about, facts, EDITED.date)}.{ends}")],
+        [builders.section(f"{builders.PERSON} {_what(about, facts, EDITED.date)}.{ends}")],
     )
 
 
 def _what(about: Sequence[Episode], facts: Mapping[str, Any], date: Dates) -> str:
-    name = people.name(facts["name"])
+    name = mentions.name(facts["name"])
     match Deed(facts["deed"]):
         case Deed.ACKNOWLEDGED:
             return f"Acknowledged by {name}"

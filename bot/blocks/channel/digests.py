@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from bot.blocks import crowd, kit, members
-from bot.blocks.crowd import FEW, GOOD_TEXT, SHOWN, Crowd
-from bot.blocks.rows import icons_and_counts
-from bot.blocks.text import many, some, units
+from bot.blocks import builders
+from bot.blocks.answers.account_rows import icons_and_counts
+from bot.blocks.channel import episode_text, groups
+from bot.blocks.channel.groups import FEW, GOOD_TEXT, SHOWN, Crowd
 from bot.blocks.times import date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Episode, Seen, State
 from bot.ports import Block, Message
+from bot.text import many, some, units
 
 # Has rows in a first-run summary; an unknown state has not, because nothing of it can be watched.
 TRACKED = tuple(state for state in NEEDS_ATTENTION if state is not Seen.UNKNOWN)
@@ -24,7 +25,7 @@ FROM_NOW_ON = "From now on each change gets its own message."
 def digest(of: Crowd) -> Message:
     """So many at once that one message tells them all."""
     text = _spoken_digest(of)
-    return kit.fitting(
+    return builders.fitting(
         lambda: Message(text, _digest(of, SHOWN)),
         lambda: Message(text, _digest(of, FEW)),
     )
@@ -41,18 +42,18 @@ def first_run(of: Crowd) -> Message:
 
 
 def _digest(of: Crowd, most: int) -> list[Block]:
-    title, noticed = f"{len(of.all)} at once", kit.context(date(_noticed(of), words="Noticed "))
-    settled = crowd.settled(of.settled, most)
+    title, noticed = f"{len(of.all)} at once", builders.context(date(_noticed(of), words="Noticed "))
+    settled = groups.settled(of.settled, most)
     if not of.open:
-        return [kit.section(f"{kit.FINE} *{title}: all settled*"), *settled, noticed]
+        return [builders.section(f"{builders.FINE} *{title}: all settled*"), *settled, noticed]
     few = len(of.all) <= SHOWN
-    verdict = f"{len(of.open)} still open" if of.settled else members.counted(of.open)
+    verdict = f"{len(of.open)} still open" if of.settled else episode_text.counted(of.open)
     return [
-        *crowd.title(of, f"{title}: {verdict}"),
-        *(crowd.rows(of.all, SHOWN) if few else [*crowd.names(of.open, most), *settled]),
-        *([kit.context(" ".join(hints))] if (hints := _hints(of, ONE_CAUSE)) else []),
-        *crowd.hands(of),
-        crowd.buttons(of),
+        *groups.title(of, f"{title}: {verdict}"),
+        *(groups.rows(of.all, SHOWN) if few else [*groups.names(of.open, most), *settled]),
+        *([builders.context(" ".join(hints))] if (hints := _hints(of, ONE_CAUSE)) else []),
+        *groups.hands(of),
+        groups.buttons(of),
         noticed,
     ]
 
@@ -60,17 +61,17 @@ def _digest(of: Crowd, most: int) -> list[Block]:
 def _spoken_digest(of: Crowd) -> str:
     what = f"{len(of.all)} invitations changed at once"
     if not of.open:
-        return " ".join([f"{what}; all settled: {members.counted(of.all)}.", *_hints(of, "")])
+        return " ".join([f"{what}; all settled: {episode_text.counted(of.all)}.", *_hints(of, "")])
     what += f"; {len(of.open)} still open" if of.settled else ""
-    groups = members.by_standing(of.open).items()
+    by_word = episode_text.by_standing(of.open).items()
     # A digest with rows has no names in its thread, and `text` is complete on its own.
-    shown, most = (groups, SHOWN) if len(of.all) <= SHOWN else ([*groups][:1], FEW)
+    shown, most = (by_word, SHOWN) if len(of.all) <= SHOWN else ([*by_word][:1], FEW)
     names = [
         f"{word.capitalize()}: {some([_hurried(of, episode, lead=True) for episode in group], most)}."
         for word, group in shown
     ]
-    said = [f"{what}: {members.counted(of.open)}.", *names]
-    return " ".join([*said, *_hints(of, "One cause is likely."), *crowd.spoken_hands(of)])
+    said = [f"{what}: {episode_text.counted(of.open)}.", *names]
+    return " ".join([*said, *_hints(of, "One cause is likely."), *groups.spoken_hands(of)])
 
 
 def _hints(of: Crowd, one_cause: str) -> list[str]:
@@ -87,11 +88,11 @@ def _has_one_cause(of: Crowd) -> bool:
 
 def _hurried(of: Crowd, episode: Episode, *, lead: bool = False) -> str:
     """A name for `text`, and until when something can still be done, if that is soon; `lead`: and how soon."""
-    urgent = members.passed_lead(episode) is not None and members.urgent(episode, of.look.smallest_lead)
+    urgent = episode_text.passed_lead(episode) is not None and episode_text.urgent(episode, of.look.smallest_lead)
     if not urgent or episode.expires_at is None:
-        return members.label(episode)
-    soon = f"{members.state_words(episode)}, " if lead else ""
-    return f"{members.label(episode)} ({soon}until {plain_date(episode.expires_at)})"
+        return episode_text.label(episode)
+    soon = f"{episode_text.state_words(episode)}, " if lead else ""
+    return f"{episode_text.label(episode)} ({soon}until {plain_date(episode.expires_at)})"
 
 
 def _verdict(of: Crowd, counts: Mapping[Seen, int]) -> str:
@@ -104,23 +105,25 @@ def _verdict(of: Crowd, counts: Mapping[Seen, int]) -> str:
 
 
 def _first_run(of: Crowd, title: str, counts: Mapping[Seen, int]) -> list[Block]:
-    origin = kit.context(f"These were here before the first look, so they come together and once. {FROM_NOW_ON}")
+    origin = builders.context(
+        f"These were here before the first look, so they come together and once. {FROM_NOW_ON}"
+    )
     if not of.open:
-        return [kit.section(f"{kit.FINE} *{title}*"), *crowd.settled(of.settled, SHOWN), origin]
+        return [builders.section(f"{builders.FINE} *{title}*"), *groups.settled(of.settled, SHOWN), origin]
     others = {str(state): counts.get(state, 0) for state in Seen if state not in TRACKED}
     also = any(others.values()) and not _moved(of)
     return [
-        kit.header(title),
-        *crowd.rows(of.all, SHOWN),
-        *([kit.divider(), kit.section(icons_and_counts("Also", others))] if also else []),
-        kit.actions(crowd.open_the_list()),
+        builders.header(title),
+        *groups.rows(of.all, SHOWN),
+        *([builders.divider(), builders.section(icons_and_counts("Also", others))] if also else []),
+        builders.actions(groups.open_the_list()),
         origin,
     ]
 
 
 def _spoken_first_run(of: Crowd, verdict: str) -> str:
     def text(most: int) -> str:
-        groups = members.by_standing(of.all).items()
+        groups = episode_text.by_standing(of.all).items()
         named = [(word, [_hurried(of, episode) for episode in group]) for word, group in groups]
         names = (f"{word.capitalize()}: {some(group, most)}." for word, group in named)
         return " ".join([f"{verdict}.", *names, FROM_NOW_ON])

@@ -8,9 +8,9 @@ from typing import Any
 
 from bot import actions
 from bot.actions import AlertAction, EpisodeDetails
-from bot.blocks import kit, members
-from bot.blocks.look import Look
-from bot.blocks.sentences import (
+from bot.blocks import builders
+from bot.blocks.channel import episode_text
+from bot.blocks.channel.wording import (
     SPOKEN,
     Manner,
     acknowledged,
@@ -23,11 +23,12 @@ from bot.blocks.sentences import (
     snoozed,
     spoken,
 )
-from bot.blocks.text import name_of
+from bot.blocks.context import Look
 from bot.blocks.times import DAY, date, plain_date
 from bot.episodes import Episode, Hand, How, Kind, State
 from bot.hands import Deed, Snooze, snoozes
 from bot.ports import Block, Message
+from bot.text import name_of
 
 _SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00, {zone}"}
 
@@ -35,27 +36,27 @@ _SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING:
 def root(episode: Episode, facts: Mapping[str, Any], look: Look, *, pinging: bool) -> Message:
     """The message that tells a problem: loud while somebody must act now, calm once it is in someone's hands."""
     smallest_lead, manner = look.smallest_lead, manner_of(pinging=pinging)
-    loud = members.loud(episode, smallest_lead)
+    loud = episode_text.loud(episode, smallest_lead)
     words = f"{sentence(episode, smallest_lead, manner)} {_quiet(episode, facts, manner)}".rstrip()
     if loud:
-        title = f"{members.icon(episode)} {name_of(episode.kf_nick)} · {members.state_words(episode)}"
+        title = f"{episode_text.icon(episode)} {name_of(episode.kf_nick)} · {episode_text.state_words(episode)}"
         call = f"{look.mention} " if pinging and look.mention else ""
-        blocks = [kit.header(title), kit.section(call + words)]
+        blocks = [builders.header(title), builders.section(call + words)]
     else:
-        blocks = [kit.section(f"{members.head(episode)}\n{words}")]
+        blocks = [builders.section(f"{episode_text.head(episode)}\n{words}")]
     if taken := _taken(episode, smallest_lead, manner):
-        blocks.append(kit.context(f"{kit.PERSON} {taken}"))
-    blocks.append(kit.context(" · ".join(_facts(episode, manner))))
+        blocks.append(builders.context(f"{builders.PERSON} {taken}"))
+    blocks.append(builders.context(" · ".join(_facts(episode, manner))))
     if unconfirmed := _unconfirmed(episode, manner):
-        blocks.append(kit.context(unconfirmed))
+        blocks.append(builders.context(unconfirmed))
     if buttons := _buttons(episode, look):
-        blocks.append(kit.actions(*buttons))
+        blocks.append(builders.actions(*buttons))
     return Message(_spoken(episode, facts, smallest_lead), blocks)
 
 
 def _spoken(episode: Episode, facts: Mapping[str, Any], smallest_lead: timedelta) -> str:
     """For `text`. It asks nothing of anybody any more once a person has acknowledged it."""
-    if members.holder(episode):
+    if episode_text.holder(episode):
         said = [introduced(episode), happening(episode, SPOKEN)]
     else:
         noticed = episode.state in (State.REJECTED, State.EXPIRED)
@@ -68,14 +69,14 @@ def _spoken(episode: Episode, facts: Mapping[str, Any], smallest_lead: timedelta
 
 def _taken(episode: Episode, smallest_lead: timedelta, manner: Manner) -> str:
     """Who has it in hand, and since or until when."""
-    if hand := members.holder(episode):
+    if hand := episode_text.holder(episode):
         return acknowledged(hand, manner)
     return snoozed(hand, manner) if (hand := _snoozer(episode, smallest_lead)) else ""
 
 
 def _snoozer(episode: Episode, smallest_lead: timedelta) -> Hand | None:
     """Who snoozed it, while that means something: nothing else has become more urgent."""
-    more = episode.state is not State.WAITING or members.urgent(episode, smallest_lead) or episode.acked
+    more = episode.state is not State.WAITING or episode_text.urgent(episode, smallest_lead) or episode.acked
     return None if more else episode.snoozed
 
 
@@ -88,12 +89,12 @@ def _quiet(episode: Episode, facts: Mapping[str, Any], manner: Manner) -> str:
 def _facts(episode: Episode, manner: Manner) -> list[str]:
     """The grey line. A closed root loses no fact that it showed while it was open."""
     state, closed = episode.state, episode.closed
-    facts = [members.account(episode)]
-    if state in (State.CANCELLED, State.REMOVED) and (invitee := members.invitee(episode.invite_wx)):
+    facts = [episode_text.account(episode)]
+    if state in (State.CANCELLED, State.REMOVED) and (invitee := episode_text.invitee(episode.invite_wx)):
         facts.append(f"invited {invitee}")  # the other states name them in the sentence
     if state is not State.WAITING and not left_when_bound(episode):
         facts.append(date(episode.since, words="noticed "))
-    if deadline := members.deadline(episode):
+    if deadline := episode_text.deadline(episode):
         facts.append(deadline)
     if state is not State.REPLACED and episode.replaced_at:
         facts.append(date(episode.replaced_at, words="invited again "))
@@ -122,25 +123,25 @@ def _buttons(episode: Episode, look: Look) -> list[Block]:
     if episode.closed:
         return []
     episode_details = actions.encode(EpisodeDetails(episode.id))
-    details = kit.button("Details", actions.DETAILS, episode_details, label="Details, shown only to you")
+    details = builders.button("Details", actions.DETAILS, episode_details, label="Details, shown only to you")
     if episode.acked:
         value = _value(episode, Deed.UNACKNOWLEDGED)
-        return [kit.button("Undo", actions.UNDO, value, label="Undo the acknowledgement"), details]
-    urgent = members.urgent(episode, look.smallest_lead)
+        return [builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement"), details]
+    urgent = episode_text.urgent(episode, look.smallest_lead)
     label = "Acknowledge: stop reminders for this invitation"
     value = _value(episode, Deed.ACKNOWLEDGED)
-    acknowledge = kit.button("Acknowledge", actions.ACKNOWLEDGE, value, primary=urgent, label=label)
+    acknowledge = builders.button("Acknowledge", actions.ACKNOWLEDGE, value, primary=urgent, label=label)
     if episode.state is not State.WAITING:
-        return [acknowledge, details, kit.console()]  # a new invitation starts there
+        return [acknowledge, details, builders.console()]  # a new invitation starts there
     if _snoozer(episode, look.smallest_lead):
         value = _value(episode, Deed.UNSNOOZED)
-        return [acknowledge, kit.button("Undo", actions.UNDO, value, label="Undo the snooze"), details]
+        return [acknowledge, builders.button("Undo", actions.UNDO, value, label="Undo the snooze"), details]
     offered = snoozes(episode, look.policy, look.zone)
     options = [
-        kit.option(_SNOOZES[choice].format(zone=look.zone.key), _value(episode, Deed.SNOOZED, choice))
+        builders.option(_SNOOZES[choice].format(zone=look.zone.key), _value(episode, Deed.SNOOZED, choice))
         for choice in offered
     ]
-    return [acknowledge, *([kit.select("Snooze", actions.SNOOZE, options)] if options else []), details]
+    return [acknowledge, *([builders.select("Snooze", actions.SNOOZE, options)] if options else []), details]
 
 
 def _value(episode: Episode, kind: Deed, choice: Snooze | None = None) -> str:

@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot import actions
-from bot.blocks import kit
-from bot.blocks.diagnosis import because, explain, lost_words, names_of, plain_words
-from bot.blocks.sentences import Dates
-from bot.blocks.status import PastProblem, Snoozed, Status
-from bot.blocks.text import ERRMSG, NAME, listed, many, mrkdwn
+from bot.blocks import builders
+from bot.blocks.answers.diagnosis import because, explain, lost_words, names_of, plain_words
+from bot.blocks.channel.wording import Dates
 from bot.blocks.times import DAY, alone, date, exact_span, lead_name, plain_date, span
 from bot.grammar import ShowStatus
 from bot.health import HealthFacts, Problem, ProblemKind, diagnose
 from bot.ports import Message
+from bot.status import PastProblem, Snoozed, Status
+from bot.text import ERRMSG, NAME, listed, many, mrkdwn
 
 _SILENT = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 NAMED = 3  # of those that are snoozed, and of other problems
@@ -38,12 +38,12 @@ def report(status: Status, now: datetime) -> Message:
     wrong = explain(worst, status.channel) if worst else None
     facts = sorted(_facts(status, now), key=lambda fact: not fact.troubled)
     blocks = [
-        kit.header(f"{kit.TROUBLE} {wrong.title}" if wrong else f"{kit.FINE} {fine}"),
-        *([kit.section(f"{wrong.why}\n*Next:* {wrong.next}")] if worst and wrong else []),
-        *([kit.section("\n".join(_also(problem) for problem in others[:NAMED]))] if others else []),
-        kit.section(fields=[kit.field(fact.title, fact.value) for fact in facts]),
-        kit.actions(kit.refresh(actions.encode(ShowStatus()))),
-        kit.context(" · ".join([*_since(worst, now, date), *_about(status)])),
+        builders.header(f"{builders.TROUBLE} {wrong.title}" if wrong else f"{builders.FINE} {fine}"),
+        *([builders.section(f"{wrong.why}\n*Next:* {wrong.next}")] if worst and wrong else []),
+        *([builders.section("\n".join(_also(problem) for problem in others[:NAMED]))] if others else []),
+        builders.section(fields=[builders.field(fact.title, fact.value) for fact in facts]),
+        builders.actions(builders.refresh(actions.encode(ShowStatus()))),
+        builders.context(" · ".join([*_since(worst, now, date), *_about(status)])),
     ]
     said = [" ".join(plain_words(problem)) for problem in (worst, *others[:NAMED]) if problem] or [f"{fine}."]
     said += [f"{since}." for since in _since(worst, now, plain_date)]

@@ -6,20 +6,21 @@ import re
 from collections.abc import Sequence
 
 from bot import actions
-from bot.blocks import kit, rows
-from bot.blocks.reading import Reading, Row
-from bot.blocks.sentences import NEXT
-from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
+from bot.accounts import Reading, Row
+from bot.blocks import builders
+from bot.blocks.answers import account_rows
+from bot.blocks.channel.wording import NEXT
 from bot.blocks.times import date, plain_date
 from bot.episodes import Seen
 from bot.grammar import Show
 from bot.ports import Message
+from bot.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
 from wechat_kf import KfAccount, OnlineKf
 
 _WITH_DEADLINE = (Seen.EXPIRING, Seen.WAITING, Seen.EXPIRED, Seen.UNKNOWN)  # of a rejected one it means nothing
 # What Slack takes as a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
-MAX_LINK = kit.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
+MAX_LINK = builders.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
 
 
 def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story: str = "") -> Message:
@@ -35,28 +36,28 @@ def details(reading: Reading, row: Row, online: Sequence[OnlineKf] | None, story
     sentence, advice = _sentence(row), NEXT.get(row.seen, "")
     now_online = "" if online is None else _online(account, online)
     blocks = [
-        kit.header(f"{kit.ICONS[row.seen]} {name_of(account.kf_nick)} · {row.seen}"),
-        kit.section(
+        builders.header(f"{builders.ICONS[row.seen]} {name_of(account.kf_nick)} · {row.seen}"),
+        builders.section(
             f"{sentence}\n*Next:* {advice}" if advice else sentence,
-            fields=[kit.field(title, value) for title, value in _facts(row, now_online) if value],
+            fields=[builders.field(title, value) for title, value in _facts(row, now_online) if value],
         ),
-        *([kit.section(story, expand=True)] if story else []),
-        kit.actions(kit.refresh(actions.encode(Show(actions.handle(account.key)))), kit.console()),
-        rows.source(reading, "only you see this, with whole WeChat IDs"),
+        *([builders.section(story, expand=True)] if story else []),
+        builders.actions(builders.refresh(actions.encode(Show(actions.handle(account.key)))), builders.console()),
+        account_rows.source(reading, "only you see this, with whole WeChat IDs"),
     ]
-    return Message(f"{_spoken(row, now_online)} {rows.spoken_source(reading)}", blocks)
+    return Message(f"{_spoken(row, now_online)} {account_rows.spoken_source(reading)}", blocks)
 
 
 def _cannot_be_shown(reading: Reading, row: Row) -> Message:
     """Name the account of a stand-in."""
     name, step = escape(_account(row.account)), "Look in the WeChat console; the log has the reason."
-    refresh = kit.refresh(actions.encode(Show(actions.handle(row.account.key))))
+    refresh = builders.refresh(actions.encode(Show(actions.handle(row.account.key))))
     blocks = [
-        kit.section(f"*{name} cannot be shown.*\n{step}"),
-        kit.actions(refresh, kit.console()),
-        rows.source(reading),
+        builders.section(f"*{name} cannot be shown.*\n{step}"),
+        builders.actions(refresh, builders.console()),
+        account_rows.source(reading),
     ]
-    return Message(f"{name} cannot be shown. {step} {rows.spoken_source(reading)}", blocks)
+    return Message(f"{name} cannot be shown. {step} {account_rows.spoken_source(reading)}", blocks)
 
 
 def _sentence(row: Row) -> str:

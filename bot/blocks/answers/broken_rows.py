@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.blocks import rows, search
-from bot.blocks.accounts import accounts
-from bot.blocks.details import details
-from bot.blocks.found import found
-from bot.blocks.overview import overview
-from bot.blocks.reading import Reading, Row
+from bot.accounts import Reading, Row, find_accounts, nearest_account
+from bot.blocks.answers import account_rows
+from bot.blocks.answers.account_details import details
+from bot.blocks.answers.found import found
+from bot.blocks.answers.lists import accounts
+from bot.blocks.answers.overview import overview
 
 
 def with_stand_ins(reading: Reading) -> Reading:
@@ -20,7 +20,7 @@ def with_stand_ins(reading: Reading) -> Reading:
 def _checked(row: Row, reading: Reading) -> Row:
     alone = replace(reading, rows=(row,))
     try:
-        rows.one_line([row], reading.at)
+        account_rows.one_line([row], reading.at)
         for shown in (
             overview(alone),
             accounts(alone, (), 1),
@@ -28,8 +28,8 @@ def _checked(row: Row, reading: Reading) -> Row:
             details(alone, row, None),
         ):
             str(shown)
-        search.find([row], "@")
-        search.nearest([row], "@")
+        find_accounts([row], "@")
+        nearest_account([row], "@")
     except Exception as exc:
         return Row.stand_in(row.account, exc)
     return row

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from bot.blocks import kit, people
-from bot.blocks.reading import Reading, Row
-from bot.blocks.sentences import EDITED, Manner, acknowledged, snoozed
-from bot.blocks.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
+from bot.accounts import Reading, Row
+from bot.blocks import builders, mentions
+from bot.blocks.channel.wording import EDITED, Manner, acknowledged, snoozed
 from bot.blocks.times import CLOCK, SECONDS, alone, date, plain_date, span
 from bot.episodes import Hand, Seen
 from bot.ports import Block
+from bot.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
 
 Render = Callable[[Sequence[Row], datetime], list[Block]]
 
@@ -20,13 +20,13 @@ def two_lines(rows: Sequence[Row], now: datetime) -> list[Block]:
     """Each row as a section, and a grey line of facts below it."""
     blocks = []
     for row in rows:
-        blocks += [kit.section(_head(row, now)), kit.context(" · ".join(_facts(row)))]
+        blocks += [builders.section(_head(row, now)), builders.context(" · ".join(_facts(row)))]
     return blocks
 
 
 def one_line(rows: Sequence[Row], now: datetime) -> list[Block]:
     """Each row as one line, when space is short: icon, name, state, account."""
-    return [kit.section(f"{_head(row, now)} · {escape(account(row))}") for row in rows]
+    return [builders.section(f"{_head(row, now)} · {escape(account(row))}") for row in rows]
 
 
 def state_words(row: Row, now: datetime) -> str:
@@ -61,14 +61,14 @@ def names_by_state(rows: Sequence[Row], now: datetime) -> str:
 
 def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
     """`Also ✉️ 4 waiting ⚪ 2 idle`. No-break blanks hold a count together, wide ones part it from the next."""
-    parts = [f"{kit.ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in Seen if counts.get(state)]
+    parts = [f"{builders.ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in Seen if counts.get(state)]
     return "\u2002".join([lead, *parts])
 
 
 def source(reading: Reading, *more: str) -> Block:
     """The grey last line: the time of the data, what could not be read, and what else there is to say."""
     parts = [f"Read from WeChat {date(reading.at, _exactness(reading))}", *_unreadable(reading), *more]
-    return kit.context(" · ".join(parts))
+    return builders.context(" · ".join(parts))
 
 
 def spoken_source(reading: Reading) -> str:
@@ -83,7 +83,7 @@ def _exactness(reading: Reading) -> str:
 
 
 def _head(row: Row, now: datetime) -> str:
-    return f"{kit.ICONS[row.seen]} *{escape(name_of(row.account.kf_nick))}* · {state_words(row, now)}"
+    return f"{builders.ICONS[row.seen]} *{escape(name_of(row.account.kf_nick))}* · {state_words(row, now)}"
 
 
 def _facts(row: Row) -> list[str]:
@@ -97,7 +97,7 @@ def _facts(row: Row) -> list[str]:
     if row.fault:
         fact = "the log has the reason"
     facts = [escape(part) for part in (account(row), fact) if part]
-    return [*facts, f"{kit.PERSON} {_owned(row.owner, EDITED)}"] if row.owner else facts
+    return [*facts, f"{builders.PERSON} {_owned(row.owner, EDITED)}"] if row.owner else facts
 
 
 def _owned(owner: Hand, manner: Manner) -> str:
@@ -117,7 +117,7 @@ def _aside(row: Row, now: datetime) -> str:
     if row.seen is Seen.EXPIRING and row.deadline:
         left = f"{span(row.deadline - now)} left, {plain_date(row.deadline)}"
     owner = row.owner
-    taken = f"{'snoozed' if owner.until else 'acknowledged'} by {people.named(owner)}" if owner else ""
+    taken = f"{'snoozed' if owner.until else 'acknowledged'} by {mentions.named(owner)}" if owner else ""
     aside = ", ".join(filter(None, [left, taken]))
     return f" ({aside})" if aside else ""
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from bot.blocks import kit
-from bot.blocks.reading import FAR
-from bot.blocks.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
+from bot.accounts import FAR
+from bot.blocks import builders
 from bot.blocks.times import date, lead_name
 from bot.episodes import Episode, Hand, Seen, State, rank
 from bot.ports import Block
+from bot.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
 
 _WORDS = {
     State.REPLACED: "invited again",
     State.CANCELLED: "invitation withdrawn",
 }
 _ICONS = {
-    State.REPLACED: kit.ICONS["waiting"],
-    State.CANCELLED: kit.ICONS["idle"],
+    State.REPLACED: builders.ICONS["waiting"],
+    State.CANCELLED: builders.ICONS["idle"],
 }
 
 
@@ -59,7 +59,7 @@ def holder(episode: Episode) -> Hand | None:
 
 
 def icon(episode: Episode) -> str:
-    return _ICONS.get(episode.state) or kit.ICONS[standing(episode)]
+    return _ICONS.get(episode.state) or builders.ICONS[standing(episode)]
 
 
 def name(episode: Episode) -> str:
@@ -104,7 +104,7 @@ def row(episode: Episode, *, noticed: bool = False, masked: bool = True) -> list
         answered and date(episode.since, words="noticed "),
         deadline(episode),
     ]
-    return [kit.section(head(episode)), kit.context(" · ".join(fact for fact in facts if fact))]
+    return [builders.section(head(episode)), builders.context(" · ".join(fact for fact in facts if fact))]
 
 
 def deadline(episode: Episode) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.blocks import kit, members, people
+from bot.blocks import builders, mentions
+from bot.blocks.channel import episode_text
 from bot.blocks.times import alone, date, lead_name
 from bot.episodes import Episode, How, Kind, State
 
@@ -24,9 +25,9 @@ def timeline(episode: Episode, channel: str) -> str:
 
 def _lines(episode: Episode) -> list[str]:
     """The first look, then all that happened since by its moment. What has none stands before what has."""
-    state = f"{members.icon(episode)} {members.standing(episode)}"
+    state = f"{episode_text.icon(episode)} {episode_text.standing(episode)}"
     at_once = episode.state is not State.WAITING and episode.since <= episode.first_seen
-    first = state if at_once else f"{kit.ICONS['waiting']} {State.WAITING}"
+    first = state if at_once else f"{builders.ICONS['waiting']} {State.WAITING}"
     happened = [*_leads(episode), *_hands(episode)]
     if episode.state is not State.WAITING and not at_once:
         happened.append((episode.since, f"{state}, {date(episode.since, words='noticed ')}"))
@@ -40,7 +41,7 @@ def _lines(episode: Episode) -> list[str]:
 def _earlier(episode: Episode) -> list[str]:
     """Problems that are over. When they were noticed is not kept."""
     over = [past for past in (State.EXPIRED, State.REJECTED) if past is not episode.state]
-    return [f"{kit.ICONS[past]} was {past}" for past in over if episode.has_told(Kind(past))]
+    return [f"{builders.ICONS[past]} was {past}" for past in over if episode.has_told(Kind(past))]
 
 
 def _leads(episode: Episode) -> list[tuple[datetime, str]]:
@@ -52,14 +53,16 @@ def _leads(episode: Episode) -> list[tuple[datetime, str]]:
 
 
 def _lead(at: datetime, lead: timedelta) -> str:
-    return f"{kit.ICONS['expiring']} {date(at, words=f'less than {lead_name(lead)} left, ')}"
+    return f"{builders.ICONS['expiring']} {date(at, words=f'less than {lead_name(lead)} left, ')}"
 
 
 def _hands(episode: Episode) -> list[tuple[datetime, str]]:
     lines = []
     if hand := episode.acked:
-        lines.append((hand.at, f"{kit.PERSON} acknowledged by {people.linked(hand)}{date(hand.at, words=', ')}"))
+        lines.append(
+            (hand.at, f"{builders.PERSON} acknowledged by {mentions.linked(hand)}{date(hand.at, words=', ')}")
+        )
     if (hand := episode.snoozed) and hand.until:
         until = date(hand.until, alone(hand.until, hand.at), "until ")
-        lines.append((hand.at, f"{kit.PERSON} snoozed by {people.linked(hand)} {until}"))
+        lines.append((hand.at, f"{builders.PERSON} snoozed by {mentions.linked(hand)} {until}"))
     return lines

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bot.blocks.text import ACCOUNT, ERRMSG, clean, many, mrkdwn
 from bot.hosting import FIXED_ADDRESS
+from bot.text import ACCOUNT, ERRMSG, clean, many, mrkdwn
 from wechat_kf import APIError, KfError, TransportError
 from wechat_kf.advice import ADVICE, Next, advice
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot import actions
-from bot.blocks import kit, rows
-from bot.blocks.reading import Reading, Row
-from bot.blocks.text import escape, label_of, many
+from bot.accounts import Reading, Row
+from bot.blocks import builders
+from bot.blocks.answers import account_rows
 from bot.blocks.times import MOMENT, date, plain_date
 from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.grammar import List, Overview
 from bot.ports import Block, Message
+from bot.text import escape, label_of, many
 
 FEW = 10  # up to so many accounts are all named while none needs attention
 SHOWN = 10  # of those that need attention
@@ -22,7 +23,9 @@ SHOWN = 10  # of those that need attention
 def overview(reading: Reading) -> Message:
     if not reading.rows:
         return nothing(reading)
-    return kit.fitting(lambda: _overview(reading, rows.two_lines), lambda: _overview(reading, rows.one_line))
+    return builders.fitting(
+        lambda: _overview(reading, account_rows.two_lines), lambda: _overview(reading, account_rows.one_line)
+    )
 
 
 def nothing(reading: Reading) -> Message:
@@ -33,12 +36,12 @@ def nothing(reading: Reading) -> Message:
         title, why = "No account could be read", "WeChat answered, and no row of its list made sense."
         step = "Look in the WeChat console, then look again."
     blocks = [
-        kit.header(title),
-        kit.section(f"{why} {step}"),
-        kit.actions(kit.refresh(actions.encode(Overview())), kit.console()),
-        rows.source(reading),
+        builders.header(title),
+        builders.section(f"{why} {step}"),
+        builders.actions(builders.refresh(actions.encode(Overview())), builders.console()),
+        account_rows.source(reading),
     ]
-    return Message(f"{title}. {why} {step} {rows.spoken_source(reading)}", blocks)
+    return Message(f"{title}. {why} {step} {account_rows.spoken_source(reading)}", blocks)
 
 
 def verdict(reading: Reading, noun: str = "account") -> str:
@@ -59,10 +62,10 @@ def owned(chosen: Sequence[Row]) -> list[str]:
 
 
 def see_all(reading: Reading) -> Block:
-    return kit.button(f"See all {len(reading.rows)}", actions.LIST, actions.encode(List(1)))
+    return builders.button(f"See all {len(reading.rows)}", actions.LIST, actions.encode(List(1)))
 
 
-def _overview(reading: Reading, render: rows.Render) -> Message:
+def _overview(reading: Reading, render: account_rows.Render) -> Message:
     few = len(reading.rows) <= FEW and not reading.due
     if few:
         body, spoken = render(reading.rows, reading.at), _spoken_few(reading)
@@ -71,30 +74,30 @@ def _overview(reading: Reading, render: rows.Render) -> Message:
     else:
         body, spoken = _calm(reading), _spoken_calm(reading)
     blocks = [
-        kit.header(verdict(reading)),
+        builders.header(verdict(reading)),
         *body,
-        kit.actions(*([] if few else [see_all(reading)]), kit.refresh(actions.encode(Overview()))),
-        rows.source(reading, "/kf help"),
+        builders.actions(*([] if few else [see_all(reading)]), builders.refresh(actions.encode(Overview()))),
+        account_rows.source(reading, "/kf help"),
     ]
-    return Message(f"{spoken} {rows.spoken_source(reading)}", blocks)
+    return Message(f"{spoken} {account_rows.spoken_source(reading)}", blocks)
 
 
 def _spoken_few(reading: Reading) -> str:
     total = many(len(reading.rows), "customer-service account")
-    return f"{_spoken_verdict(reading)} {total}. {rows.names_by_state(reading.rows, reading.at)}"
+    return f"{_spoken_verdict(reading)} {total}. {account_rows.names_by_state(reading.rows, reading.at)}"
 
 
-def _worst(reading: Reading, render: rows.Render) -> list[Block]:
+def _worst(reading: Reading, render: account_rows.Render) -> list[Block]:
     blocks = render(reading.due[:SHOWN], reading.at)
     if more := _more(reading):
-        blocks.append(kit.context(more))
+        blocks.append(builders.context(more))
     if others := _others(reading):
-        blocks += [kit.divider(), kit.section(rows.icons_and_counts("Also", others))]
+        blocks += [builders.divider(), builders.section(account_rows.icons_and_counts("Also", others))]
     return blocks
 
 
 def _spoken_worst(reading: Reading) -> str:
-    parts = [_spoken_verdict(reading), rows.names_by_state(reading.due[:SHOWN], reading.at)]
+    parts = [_spoken_verdict(reading), account_rows.names_by_state(reading.due[:SHOWN], reading.at)]
     if more := _more(reading):
         parts.append(f"{more}.")
     if others := _others(reading):
@@ -104,10 +107,10 @@ def _spoken_worst(reading: Reading) -> str:
 
 def _calm(reading: Reading) -> list[Block]:
     total = f"{len(reading.rows)} accounts:"
-    blocks = [kit.section(rows.icons_and_counts(total, reading.counts))]
+    blocks = [builders.section(account_rows.icons_and_counts(total, reading.counts))]
     if soonest := _next_deadline(reading):
         name, when = soonest
-        blocks.append(kit.context(f"Next deadline: {name}{date(when, words=', ')}"))
+        blocks.append(builders.context(f"Next deadline: {name}{date(when, words=', ')}"))
     return blocks
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot import actions
-from bot.blocks import kit, rows
-from bot.blocks.reading import Reading, Row
-from bot.blocks.text import label_of
+from bot.accounts import Reading, Row
+from bot.blocks import builders
+from bot.blocks.answers import account_rows
 from bot.grammar import Show
 from bot.ports import Block, Message
+from bot.text import label_of
 
 PAGE = 10
 
@@ -50,22 +51,22 @@ class View:
 
 def message(reading: Reading, page: Page, view: View) -> Message:
     """Two lines a row if they fit, else one; the menu of details is the first to go."""
-    said = f"{view.said}{f' {view.hint}.' if view.hint else ''} {rows.spoken_source(reading)}"
+    said = f"{view.said}{f' {view.hint}.' if view.hint else ''} {account_rows.spoken_source(reading)}"
 
-    def drawn(render: rows.Render, *details: Block) -> Message:
+    def drawn(render: account_rows.Render, *details: Block) -> Message:
         blocks = [
-            kit.header(view.title),
+            builders.header(view.title),
             *render(page.rows, reading.at),
-            *([kit.context(view.hint)] if view.hint else []),
-            kit.actions(*_turns(page, view), view.elsewhere, *details),
-            rows.source(reading, view.order),
+            *([builders.context(view.hint)] if view.hint else []),
+            builders.actions(*_turns(page, view), view.elsewhere, *details),
+            account_rows.source(reading, view.order),
         ]
         return Message(said, blocks)
 
-    return kit.fitting(
-        lambda: drawn(rows.two_lines, _details(page)),
-        lambda: drawn(rows.one_line, _details(page)),
-        lambda: drawn(rows.one_line),
+    return builders.fitting(
+        lambda: drawn(account_rows.two_lines, _details(page)),
+        lambda: drawn(account_rows.one_line, _details(page)),
+        lambda: drawn(account_rows.one_line),
     )
 
 
@@ -73,18 +74,18 @@ def _turns(page: Page, view: View) -> list[Block]:
     turns = []
     if page.number > 1:
         label = f"Previous page, accounts {page.span(' to ', ahead=-1)}"
-        turns.append(kit.button("‹ Prev", actions.PREVIOUS_PAGE, view.value(page.number - 1), label=label))
+        turns.append(builders.button("‹ Prev", actions.PREVIOUS_PAGE, view.value(page.number - 1), label=label))
     if page.number * PAGE < page.total:
         label = f"Next page, accounts {page.span(' to ', ahead=1)}"
-        turns.append(kit.button("Next ›", actions.NEXT_PAGE, view.value(page.number + 1), label=label))
+        turns.append(builders.button("Next ›", actions.NEXT_PAGE, view.value(page.number + 1), label=label))
     return turns
 
 
 def _details(page: Page) -> Block:
     """One menu instead of ten buttons; its answer is a new message, so the list stays."""
     options = {
-        value: kit.option(label_of(row.account), value, f"{rows.account(row)} · {row.seen}")
+        value: builders.option(label_of(row.account), value, f"{account_rows.account(row)} · {row.seen}")
         for row in page.rows
         if (value := actions.encode(Show(actions.handle(row.account.key))))
     }
-    return kit.select("Details of…", actions.OPEN, [*options.values()])
+    return builders.select("Details of…", actions.OPEN, [*options.values()])

@@ -9,15 +9,16 @@ from typing import Any
 
 from bot import actions
 from bot.actions import AlertAction
-from bot.blocks import kit, members, people
-from bot.blocks.look import Look
-from bot.blocks.sentences import SPOKEN, acknowledged, manner_of
-from bot.blocks.text import some
+from bot.blocks import builders, mentions
+from bot.blocks.channel import episode_text
+from bot.blocks.channel.wording import SPOKEN, acknowledged, manner_of
+from bot.blocks.context import Look
 from bot.episodes import NEEDS_ATTENTION, Episode, Hand
 from bot.grammar import List
 from bot.hands import Deed
 from bot.outbox import ROWS
 from bot.ports import Block
+from bot.text import some
 
 SHOWN = ROWS  # or names of a state
 FEW = 3  # where space is short
@@ -39,7 +40,7 @@ class Crowd:
     def of(
         cls, told: Sequence[Episode], facts: Mapping[str, Any], look: Look, message_id: str, *, pinging: bool
     ) -> Crowd:
-        return cls(members.in_order(told, look.smallest_lead), facts, look, message_id, pinging)
+        return cls(episode_text.in_order(told, look.smallest_lead), facts, look, message_id, pinging)
 
     @property
     def open(self) -> list[Episode]:
@@ -52,26 +53,26 @@ class Crowd:
     @property
     def free(self) -> list[Episode]:
         """Those that nobody has acknowledged."""
-        return [episode for episode in self.open if not members.holder(episode)]
+        return [episode for episode in self.open if not episode_text.holder(episode)]
 
     @property
     def hands(self) -> list[Hand]:
         """In whose hands all of it is; nobody's while some of it is free."""
-        return [] if self.free else people.newest(self.open, PEOPLE)
+        return [] if self.free else mentions.newest(self.open, PEOPLE)
 
     @property
     def taken_here(self) -> bool:
         """Whether some of it was acknowledged with this root's own button, which can take that back."""
-        hands = [hand for episode in self.open if (hand := members.holder(episode))]
+        hands = [hand for episode in self.open if (hand := episode_text.holder(episode))]
         return any(hand.batch == self.message_id for hand in hands if hand.batch)
 
 
 def title(of: Crowd, words: str) -> list[Block]:
     """The verdict, loud until all is in someone's hands, and a call to whoever is to be called."""
-    blocks = [kit.section(f"*{words}*") if of.hands else kit.header(words)]
-    due = any(members.loud(episode, of.look.smallest_lead) for episode in of.all)
+    blocks = [builders.section(f"*{words}*") if of.hands else builders.header(words)]
+    due = any(episode_text.loud(episode, of.look.smallest_lead) for episode in of.all)
     if of.pinging and of.look.mention and due:
-        blocks.append(kit.section(f"{of.look.mention} please take a look."))
+        blocks.append(builders.section(f"{of.look.mention} please take a look."))
     return blocks
 
 
@@ -80,40 +81,44 @@ def rows(of: Sequence[Episode], most: int, *, noticed: bool = False) -> list[Blo
 
     Two people may have one masked ID, such as `kf•••le`: it tells neither apart, so their rows leave it out.
     """
-    masks = Counter(mask for _, mask in {(one.invite_wx, members.invitee(one.invite_wx)) for one in of})
+    masks = Counter(mask for _, mask in {(one.invite_wx, episode_text.invitee(one.invite_wx)) for one in of})
     blocks = [
         block
         for episode in of[:most]
-        for block in members.row(episode, noticed=noticed, masked=masks[members.invitee(episode.invite_wx)] == 1)
+        for block in episode_text.row(
+            episode, noticed=noticed, masked=masks[episode_text.invitee(episode.invite_wx)] == 1
+        )
     ]
     if hidden := of[most:]:
-        blocks.append(kit.context(f"{len(hidden)} more: {members.counted(hidden)}"))
+        blocks.append(builders.context(f"{len(hidden)} more: {episode_text.counted(hidden)}"))
     return blocks
 
 
 def names(of: Sequence[Episode], most: int) -> list[Block]:
     """A section for each state, with its names."""
     return [
-        kit.section(
-            f"{members.icon(group[0])} *{word.capitalize()}*\n{some([*map(members.label, group)], most)}",
+        builders.section(
+            f"{episode_text.icon(group[0])} *{word.capitalize()}*\n{some([*map(episode_text.label, group)], most)}",
             expand=True,
         )
-        for word, group in members.by_standing(of).items()
+        for word, group in episode_text.by_standing(of).items()
     ]
 
 
 def settled(of: Sequence[Episode], most: int) -> list[Block]:
     """What became of those that need nobody any more: a grey line for each state."""
     return [
-        kit.context(f"{members.icon(group[0])} {word.capitalize()}: {some([*map(members.label, group)], most)}")
-        for word, group in members.by_standing(of).items()
+        builders.context(
+            f"{episode_text.icon(group[0])} {word.capitalize()}: {some([*map(episode_text.label, group)], most)}"
+        )
+        for word, group in episode_text.by_standing(of).items()
     ]
 
 
 def hands(of: Crowd) -> list[Block]:
     """A grey line for each person who took it in hand."""
     manner = manner_of(pinging=of.pinging)
-    return [kit.context(f"{kit.PERSON} {acknowledged(hand, manner)}") for hand in of.hands]
+    return [builders.context(f"{builders.PERSON} {acknowledged(hand, manner)}") for hand in of.hands]
 
 
 def spoken_hands(of: Crowd) -> list[str]:
@@ -123,27 +128,27 @@ def spoken_hands(of: Crowd) -> list[str]:
 def buttons(of: Crowd) -> Block:
     """Build the row of buttons: open the list; acknowledge all that is open, or undo what was acknowledged here."""
     if not of.hands:
-        return kit.actions(open_the_list(), _acknowledge_all(of))
-    return kit.actions(open_the_list(), *([_undo_all(of)] if of.taken_here else []))
+        return builders.actions(open_the_list(), _acknowledge_all(of))
+    return builders.actions(open_the_list(), *([_undo_all(of)] if of.taken_here else []))
 
 
 def open_the_list() -> Block:
     """Build the button that lists everything that needs attention: members of this message may be in any state."""
     value = actions.encode(List(1, NEEDS_ATTENTION))
-    return kit.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
+    return builders.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
 
 
 def _acknowledge_all(of: Crowd) -> Block:
     number = len(of.free)
     these = "this invitation" if number == 1 else f"these {number} invitations"
-    question = kit.confirm(
+    question = builders.confirm(
         f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
     )
-    return kit.button("Acknowledge all", actions.ACKNOWLEDGE, _value(of, Deed.ACKNOWLEDGED), confirm=question)
+    return builders.button("Acknowledge all", actions.ACKNOWLEDGE, _value(of, Deed.ACKNOWLEDGED), confirm=question)
 
 
 def _undo_all(of: Crowd) -> Block:
-    return kit.button("Undo", actions.UNDO, _value(of, Deed.UNACKNOWLEDGED), label="Undo the acknowledgement")
+    return builders.button("Undo", actions.UNDO, _value(of, Deed.UNACKNOWLEDGED), label="Undo the acknowledgement")
 
 
 def _value(of: Crowd, kind: Deed) -> str:

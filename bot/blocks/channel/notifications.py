@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.blocks import alerts, deeds, health, kit, morning, summaries, threads
-from bot.blocks.crowd import Crowd
-from bot.blocks.look import Look
+from bot.blocks import builders
+from bot.blocks.channel import alerts, deeds, digests, incident_notices, quiet_summary, thread_replies
+from bot.blocks.channel.groups import Crowd
+from bot.blocks.context import Look
 from bot.blocks.times import spoken_in
 from bot.episodes import Episode
 from bot.outages import Incident
@@ -45,7 +46,7 @@ def render(
         message = _render(shape, facts, members, incident, look, message_id, pinging)
     if not facts.get("repeat"):
         return message
-    return replace(message, text=f"{message.text} {REPEAT}", blocks=[*message.blocks, kit.context(REPEAT)])
+    return replace(message, text=f"{message.text} {REPEAT}", blocks=[*message.blocks, builders.context(REPEAT)])
 
 
 def text_only(message: Message, mention: str) -> Message:
@@ -65,9 +66,9 @@ def _render(
     pinging: bool,
 ) -> Message:
     if shape is Shape.HEALTH:
-        return health.notice(incident, look.poll, look.platform) if incident else _forgotten()
+        return incident_notices.notice(incident, look.poll, look.platform) if incident else _forgotten()
     if shape is Shape.NOTE:
-        return health.note(facts, look.platform)
+        return incident_notices.note(facts, look.platform)
     if shape is Shape.LINE and "deed" in facts:
         return deeds.line(members, facts)
     if not members:
@@ -77,20 +78,20 @@ def _render(
         case Shape.PROBLEM:
             return alerts.root(members[0], facts, look, pinging=pinging)
         case Shape.LINE:
-            return threads.line(members[0], facts, look, pinging=pinging)
+            return thread_replies.line(members[0], facts, look, pinging=pinging)
         case Shape.NAMES:
-            return threads.names(members)
+            return thread_replies.names(members)
         case Shape.DIGEST:
-            return summaries.digest(crowd)
+            return digests.digest(crowd)
         case Shape.FIRST_RUN:
-            return summaries.first_run(crowd)
+            return digests.first_run(crowd)
         case Shape.QUIET:
-            return morning.after_quiet(crowd)
+            return quiet_summary.after_quiet(crowd)
 
 
 def _forgotten() -> Message:
     """For a message that outlived the memory of what it told."""
     return Message(
         "This message is out of date. /kf shows the present state.",
-        [kit.section("This message is out of date. */kf* shows the present state.")],
+        [builders.section("This message is out of date. */kf* shows the present state.")],
     )

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bot.actions import OPEN_CONSOLE, REFRESH
-from bot.blocks.text import Limit, cut
 from bot.ports import Block, Message
+from bot.text import Limit, cut
 
 # https://docs.slack.dev/reference/block-kit/blocks and its neighbours. Counted in UTF-16 units, to be safe.
 MAX_TEXT = 3000  # of a section or context element

@@ -7,37 +7,43 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot import actions
-from bot.blocks import kit, people
-from bot.blocks.sentences import EDITED, SPOKEN, Dates
-from bot.blocks.text import TYPED, clean, escape, masked
+from bot.blocks import builders, mentions
+from bot.blocks.channel.wording import EDITED, SPOKEN, Dates
 from bot.blocks.times import alone, lead_name
 from bot.episodes import Episode, Hand
 from bot.grammar import Help
 from bot.hands import Deed
 from bot.ports import Block, Message
+from bot.text import TYPED, clean, escape, masked
 
 OUT_OF_DATE = Message(
     "This button is out of date. /kf shows the present state.",
-    [kit.section("This button is out of date. */kf* shows the present state.")],
+    [builders.section("This button is out of date. */kf* shows the present state.")],
 )
 RESTARTING = Message(
     "The bot is restarting, please repeat.",
-    [kit.section("The bot is restarting, please repeat.")],
+    [builders.section("The bot is restarting, please repeat.")],
 )
-READING = Message("Reading WeChat…", [kit.context("Reading WeChat…")])
+READING = Message("Reading WeChat…", [builders.context("Reading WeChat…")])
 FAILED = Message(
     "This could not be answered. The fault is in the bot, and its log has the reason. Please try again.",
     [
-        kit.section(f"{kit.TROUBLE} *This could not be answered*\nThe fault is in the bot, not at WeChat."),
-        kit.section("*Next:* try again; if it stays, give the time to whoever runs the bot: its log has more."),
+        builders.section(
+            f"{builders.TROUBLE} *This could not be answered*\nThe fault is in the bot, not at WeChat."
+        ),
+        builders.section(
+            "*Next:* try again; if it stays, give the time to whoever runs the bot: its log has more."
+        ),
     ],
 )
 
 NOT_CHECKED = Message(
     "Slack does not say who may use /kf. Please try again in a minute.",
     [
-        kit.section(f"{kit.TROUBLE} *Slack does not say who may use /kf*\nIt did not name a user group's members."),
-        kit.section(
+        builders.section(
+            f"{builders.TROUBLE} *Slack does not say who may use /kf*\nIt did not name a user group's members."
+        ),
+        builders.section(
             "*Next:* try again in a minute. If it stays, tell whoever runs this bot: "
             "its log has Slack's reason (setting KF_VIEWERS)."
         ),
@@ -47,18 +53,20 @@ NOT_A_MEMBER = Message(
     "This button is for members of the bot's own workspace, and Slack does not report you as one of them. "
     "Ask one of them, or the person who runs this bot, to name you (KF_VIEWERS).",
     [
-        kit.section(
-            f"{kit.TROUBLE} *This button is for members of the bot's own workspace*\n"
+        builders.section(
+            f"{builders.TROUBLE} *This button is for members of the bot's own workspace*\n"
             "Slack does not report you as one of them: this channel is shared with other workspaces."
         ),
-        kit.section("*Next:* ask one of them, or the person who runs this bot, to name you (setting KF_VIEWERS)."),
+        builders.section(
+            "*Next:* ask one of them, or the person who runs this bot, to name you (setting KF_VIEWERS)."
+        ),
     ],
 )
 MEMBERSHIP_NOT_CHECKED = Message(
     "Slack does not say whether you belong to the bot's workspace. Please try again in a minute.",
     [
-        kit.section(f"{kit.TROUBLE} *Slack does not say whether you belong to the bot's workspace*"),
-        kit.section(
+        builders.section(f"{builders.TROUBLE} *Slack does not say whether you belong to the bot's workspace*"),
+        builders.section(
             "*Next:* try again in a minute. If it stays, tell the person who runs this bot: "
             "its log has Slack's reason."
         ),
@@ -67,8 +75,8 @@ MEMBERSHIP_NOT_CHECKED = Message(
 DATABASE_AWAY = Message(
     "The database does not answer. Please try again in a minute.",
     [
-        kit.section(f"{kit.TROUBLE} *The database does not answer*"),
-        kit.section("*Next:* try again in a minute; */kf status* says when it is back."),
+        builders.section(f"{builders.TROUBLE} *The database does not answer*"),
+        builders.section("*Next:* try again in a minute; */kf status* says when it is back."),
     ],
 )
 
@@ -118,19 +126,19 @@ def guide(leads: Sequence[timedelta], topic: str = "") -> Message:
     if topic:
         does, example = _TOPICS[topic]
         blocks: list[Block] = [
-            kit.section(f"*/kf {topic}* {does}\nFor example: `{example}`"),
-            kit.actions(kit.button("Help", actions.HELP, actions.encode(Help()))),
+            builders.section(f"*/kf {topic}* {does}\nFor example: `{example}`"),
+            builders.actions(builders.button("Help", actions.HELP, actions.encode(Help()))),
         ]
         return Message(f"/kf {topic} {does} For example: {example}", blocks)
     lead = lead_name(max(leads))
     commands = [f"`{command}` – {does}" for command, does in _COMMANDS.items()]
-    states = [f"{kit.ICONS[state]} *{state}* – {means.format(lead=lead)}" for state, means in _STATES]
+    states = [f"{builders.ICONS[state]} *{state}* – {means.format(lead=lead)}" for state, means in _STATES]
     hidden = masked("bo_example")
     blocks = [
-        kit.header("What /kf can do"),
-        kit.section("\n".join(commands), expand=True),
-        kit.section("\n".join(states), expand=True),
-        kit.context(f"Only you see the answers. In channels, WeChat IDs are hidden: {hidden}"),
+        builders.header("What /kf can do"),
+        builders.section("\n".join(commands), expand=True),
+        builders.section("\n".join(states), expand=True),
+        builders.context(f"Only you see the answers. In channels, WeChat IDs are hidden: {hidden}"),
     ]
     return Message(_SPOKEN.format(lead=lead), blocks)
 
@@ -138,17 +146,19 @@ def guide(leads: Sequence[timedelta], topic: str = "") -> Message:
 def corrected(words: str, message: Message) -> Message:
     """Put above an answer which command it belongs to, since another word was typed."""
     command = escape(f"/kf {clean(words, TYPED)}")
-    return Message(f"Showing {command}. {message.text}", [kit.context(f"Showing *{command}*"), *message.blocks])
+    return Message(
+        f"Showing {command}. {message.text}", [builders.context(f"Showing *{command}*"), *message.blocks]
+    )
 
 
 def not_admitted(viewers: Sequence[str]) -> Message:
     """To somebody who is not among those who may use /kf. Nobody is called: only the asker sees it."""
-    shown = [people.called(who) for who in viewers[:MOST_NAMED]]
+    shown = [mentions.called(who) for who in viewers[:MOST_NAMED]]
     more = len(viewers) - len(shown)
     whom = ", ".join(shown) + (f" and {more} more" if more else "")
     blocks = [
-        kit.section(f"*/kf* is not open to everybody here\nIt is for {whom}."),
-        kit.section("*Next:* ask one of them, or whoever runs this bot, to add you (setting KF_VIEWERS)."),
+        builders.section(f"*/kf* is not open to everybody here\nIt is for {whom}."),
+        builders.section("*Next:* ask one of them, or whoever runs this bot, to add you (setting KF_VIEWERS)."),
     ]
     return Message(
         f"/kf is for {whom}. Ask one of them, or whoever runs this bot, to add you (KF_VIEWERS).", blocks
@@ -158,7 +168,7 @@ def not_admitted(viewers: Sequence[str]) -> Message:
 def carried_out(deed: Deed, changed: Sequence[Episode]) -> Message:
     """A click that the channel will not show: the message that was clicked can be edited no more."""
     shown, said = (_what_was_done(deed, changed, manner.date) for manner in (EDITED, SPOKEN))
-    return Message(said, [kit.section(shown)])
+    return Message(said, [builders.section(shown)])
 
 
 def _what_was_done(deed: Deed, changed: Sequence[Episode], date: Dates) -> str:
@@ -176,7 +186,7 @@ def _what_was_done(deed: Deed, changed: Sequence[Episode], date: Dates) -> str:
 def unchanged(action_id: str, found: Sequence[Episode], user_id: str = "") -> Message:
     """A click that had nothing to do: somebody was quicker, perhaps `user_id` who clicked, or it came too late."""
     shown, said = (_why_unchanged(action_id, found, user_id, manner.date) for manner in (EDITED, SPOKEN))
-    return Message(said, [kit.section(shown)])
+    return Message(said, [builders.section(shown)])
 
 
 def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date: Dates) -> str:
@@ -194,4 +204,4 @@ def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date:
 
 
 def _who_has(hand: Hand, user_id: str) -> str:
-    return "You have" if user_id and hand.user_id == user_id else f"{people.named(hand)} has"
+    return "You have" if user_id and hand.user_id == user_id else f"{mentions.named(hand)} has"

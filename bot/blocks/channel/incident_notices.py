@@ -9,12 +9,12 @@ from typing import Any
 
 from bot import actions
 from bot.actions import CheckNow
-from bot.blocks import kit
-from bot.blocks.text import ERRMSG, mrkdwn
+from bot.blocks import builders
+from bot.blocks.problems import Trouble, clock, refused, trouble
 from bot.blocks.times import date, lead_name, span
-from bot.blocks.troubles import Trouble, clock, refused, trouble
 from bot.outages import LONGEST_WAIT, SETUP_WAIT, Cause, Fault, Incident
 from bot.ports import Message
+from bot.text import ERRMSG, mrkdwn
 from wechat_kf import ResponseError
 
 _DOWN = Trouble(
@@ -53,9 +53,9 @@ def note(facts: Mapping[str, Any], platform: str = "") -> Message:
         said = f"WeChat answers again, after {span(timedelta(seconds=facts['seconds']))}."
         if cause == Cause.CLOCK_PROBLEM:
             said = "The clock is right again."  # for how long it was not, it cannot tell
-        return Message(said, [kit.section(f"{kit.FINE} {said}")])
+        return Message(said, [builders.section(f"{builders.FINE} {said}")])
     what = _trouble(Fault(**facts["fault"]), cause, platform)
-    return Message(what.spoken, [kit.section(f"{kit.TROUBLE} {' · '.join([what.title, *what.facts])}")])
+    return Message(what.spoken, [builders.section(f"{builders.TROUBLE} {' · '.join([what.title, *what.facts])}")])
 
 
 def title_of(incident: Incident) -> str:
@@ -74,7 +74,7 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
     own_words = cause == Cause.SOURCE_DOWN and incident.fault.errcode is not None
     why = what.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
     copy = f"\n```{what.copy}```" if what.copy else ""
-    check = kit.button("Check now", actions.CHECK_NOW, actions.encode(CheckNow(cause)))
+    check = builders.button("Check now", actions.CHECK_NOW, actions.encode(CheckNow(cause)))
     in_short = replace(what, copy=", ".join(filter(None, [what.copy, _IN_SHORT[cause]])))
     sentences = " ".join(filter(None, [why, _CONSEQUENCE.get(cause, "")]))
     facts = [date(incident.began_at, words="Since ")]
@@ -83,10 +83,10 @@ def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
     return Message(
         in_short.spoken,
         [
-            kit.header(f"{kit.TROUBLE} {what.title}"),
-            kit.section(f"{sentences}\n*Next:* {what.next}{copy}"),
-            kit.context(" · ".join(facts)),
-            kit.actions(check, *([kit.console()] if what.console else [])),
+            builders.header(f"{builders.TROUBLE} {what.title}"),
+            builders.section(f"{sentences}\n*Next:* {what.next}{copy}"),
+            builders.context(" · ".join(facts)),
+            builders.actions(check, *([builders.console()] if what.console else [])),
         ],
     )
 
@@ -101,8 +101,8 @@ def _over(incident: Incident, what: Trouble) -> Message:
     return Message(
         f"{title}. {told}".replace("’", "'"),
         [
-            kit.section(f"{kit.FINE} *{title}*\n{told}"),
-            kit.context(" · ".join([what.past, *since, *what.facts])),
+            builders.section(f"{builders.FINE} *{title}*\n{told}"),
+            builders.context(" · ".join([what.past, *since, *what.facts])),
         ],
     )
 

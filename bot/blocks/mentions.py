@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot.blocks.text import NAME, mrkdwn
 from bot.episodes import Episode, Hand
+from bot.text import NAME, mrkdwn
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
 
