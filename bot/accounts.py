@@ -1,4 +1,4 @@
-"""What one read of WeChat says, account by account, in the order of every list. No words, no shapes."""
+"""The accounts of one read of WeChat: state, order and search. No rendering."""
 
 from __future__ import annotations
 
@@ -23,50 +23,50 @@ LONGEST = 64  # comparing is quadratic, and a name may be hostile
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An account, and what its row said at the moment of the read."""
+    """An account and its state at the moment of the read."""
 
     account: KfAccount
     seen: Seen
-    owner: Hand | None = None  # who acknowledged the invitation, or snoozed it `until` a moment
-    fault: Exception | None = None  # set on a stand-in: why the account cannot be shown
+    owner: Hand | None = None  # the user who acknowledged the invitation, or snoozed it `until` a moment
+    fault: Exception | None = None  # of a placeholder: the reason why the account cannot be shown
 
     @classmethod
     def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> Row:
-        """Read one account; a stand-in if that fails."""
+        """Read one account; return a placeholder if that fails."""
         try:
             row = cls(account, seen(account, at, leads))
             _place(row, at, min(leads))
         except Exception as exc:
-            return cls.stand_in(account, exc)
+            return cls.placeholder(account, exc)
         return row
 
     @classmethod
-    def stand_in(cls, account: KfAccount, fault: Exception) -> Row:
-        """Name an account that cannot be shown, and show nothing else of it."""
+    def placeholder(cls, account: KfAccount, fault: Exception) -> Row:
+        """Return a row that names an account which cannot be shown, and has no other value of it."""
         return cls(KfAccount(kf_account=account.key, kf_nick="", kf_id=""), Seen.UNKNOWN, fault=fault)
 
     @property
     def deadline(self) -> datetime | None:
-        """None also for a bound account, where the invitation means nothing any more."""
+        """Return the deadline of the invitation; None for a bound account, whose invitation is over."""
         invitation = self.account.invitation
         return invitation.expires_at if invitation and self.seen is not Seen.BOUND else None
 
     @property
     def invite_wx(self) -> str:
-        """Who is invited; "" for nobody, and for a bound account."""
+        """Return the WeChat ID of the invited person; "" without one, and for a bound account."""
         invitation = self.account.invitation
         return invitation.invite_wx if invitation and self.seen is not Seen.BOUND else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One read: every account, worst first."""
+    """Every account of one read, most urgent first."""
 
     rows: tuple[Row, ...]
     at: datetime
     smallest_lead: timedelta
     unreadable: int = 0  # rows that could not be read
-    again: bool = False  # it was read for another request, seconds ago
+    again: bool = False  # read for another request, seconds ago
 
     @classmethod
     def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:
@@ -76,7 +76,7 @@ class Reading:
         return cls(tuple(ordered), at, smallest_lead, listing.unreadable)
 
     def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Reading:
-        """Add to each row who acknowledged or snoozed its invitation, and put the others of a rank before it.
+        """Add the user who acknowledged or snoozed to each row, and sort rows without one first within a rank.
 
         An episode of an earlier invitation than the listed one does not count.
         """
@@ -91,7 +91,7 @@ class Reading:
 
     @property
     def due(self) -> tuple[Row, ...]:
-        """Those that need attention; they come first in `rows`."""
+        """Return the rows that need attention; they come first in `rows`."""
         return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
 
     def only(self, states: Sequence[Seen]) -> tuple[Row, ...]:
@@ -112,7 +112,7 @@ def _rank(row: Row, now: datetime, smallest_lead: timedelta) -> int:
 
 def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
     lost = row.seen in (Seen.REJECTED, Seen.EXPIRED)
-    # The newest loss first; a loss without any time last.
+    # The newest rejected or expired one first; one without a deadline last.
     when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
     return _rank(row, now, smallest_lead), when, by_name(label_of(row.account)), row.account.key
 
@@ -124,7 +124,7 @@ _LAST = "座".encode("gb2312")
 
 
 def by_name(name: str) -> list[tuple[str, bytes]]:
-    """Order names as their readers look them up: 陈师傅 between Anna and Fan, by pinyin, and symbols last."""
+    """Return the sort key of a name: by pinyin, so 陈师傅 comes between Anna and Fan, and symbols last."""
     return [_letter(char) for char in fold(name)]
 
 
@@ -157,7 +157,7 @@ def _match(row: Row, wanted: str) -> int | None:
 
 
 def pick_account(rows: Sequence[Row], text: str) -> Row | None:
-    """The one account that is meant: by its handle, by a whole word, else by any part. None when in doubt."""
+    """Return the account with this handle, else the only match of a whole word, else of any part; or None."""
     wanted = fold(text)
     if not wanted:
         return None
@@ -171,7 +171,7 @@ def pick_account(rows: Sequence[Row], text: str) -> Row | None:
 
 
 def nearest_account(rows: Sequence[Row], text: str) -> Row | None:
-    """The account that is spelled most like the text, if any is near."""
+    """Return the account with the most similar spelling, if any is near."""
     owners = {word[:LONGEST]: row for row in reversed(rows) for word in _spellings(row)}
     close = difflib.get_close_matches(fold(text)[:LONGEST], owners, n=1, cutoff=LIKE)
     return owners[close[0]] if close else None

@@ -22,7 +22,7 @@ from bot.invitations import observe
 from bot.outbox import Shape
 from tests.accounts import account, invited
 from tests.conftest import NOW
-from tests.episodes import LOOK
+from tests.episodes import CONTEXT
 from wechat_kf import KfAccount
 
 POLICY = AlertPolicy()
@@ -348,7 +348,7 @@ class Invitations(RuleBasedStateMachine):
         newest = replaced
         while newest.state is State.REPLACED:
             newest = self.episodes[newest.successor_id]
-        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, LOOK)
+        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, CONTEXT)
         assert not {"actions", "header"} & {block["type"] for block in message.blocks}
         return message.text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import cache
 from typing import get_args
 
@@ -23,6 +22,7 @@ from bot.ports import Blind, Later, Message, Outcome, Past
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
 from tests.documents import document
+from tests.samples import CONTEXT
 from tests.test_health_table import FAULTS
 from tests.test_house import ROOT
 from wechat_kf import KfError, ResponseError, SetupError, TransportError
@@ -30,7 +30,6 @@ from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
 
 RUNBOOK = document("docs/operations.md")
-POLL = timedelta(seconds=300)
 UNKNOWN = 99999  # an errcode that no document names
 
 
@@ -66,7 +65,7 @@ def notices() -> dict[str, list[str]]:
     by_title: dict[str, list[str]] = {}
     for incident in found:
         assert incident
-        message = incident_notices.notice(incident, POLL)
+        message = incident_notices.incident_notice(incident, CONTEXT)
         by_title.setdefault(title_of(message), []).append(words_of(message))
     return by_title
 
@@ -94,9 +93,9 @@ def test_what_the_runbook_quotes_of_a_notice_is_what_it_says(title):
 def test_what_ends_a_notice_is_told_in_its_words():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
-        incident_notices.notice(Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), POLL).text.split(
-            "."
-        )[0]
+        incident_notices.incident_notice(
+            Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), CONTEXT
+        ).text.split(".")[0]
         for cause in (Cause.SOURCE_DOWN, Cause.CLOCK_PROBLEM)
     ]
     assert [plain(title).replace("’", "'") for title in told] == over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts
-from tests.samples import LEADS
+from tests.samples import CONTEXT
 from wechat_kf import KfAccount
 
 HOUR = timedelta(hours=1)
@@ -366,9 +367,10 @@ class Told:
         self.answers = Answers(
             self.wechat,
             now=lambda: NOW,
-            leads=LEADS,
+            context=CONTEXT,
+            channel="C0ALERTS",
             status=nothing,
-            story=no_story,
+            newest_episode=no_episode,
             owned=nobody,
             elapsed=lambda: 0.0,
         )
@@ -383,8 +385,8 @@ async def nothing() -> Status:
     return Status("1.0.0")
 
 
-async def no_story(account: KfAccount) -> str:
-    return ""
+async def no_episode(account: KfAccount) -> None:
+    return None
 
 
 async def nobody() -> tuple[()]:
@@ -440,7 +442,7 @@ async def test_history_that_cannot_be_shown_is_left_out(caplog):
     async def faulty(account: KfAccount) -> str:
         raise ZeroDivisionError("bad_example")
 
-    told.answers._story = faulty
+    told.answers._newest_episode = faulty
     assert (await told.to("show bo")).text.startswith("Rejected: Bo")
     assert len(logged(caplog, "account cannot be shown")) == 1
 
@@ -448,7 +450,7 @@ async def test_history_that_cannot_be_shown_is_left_out(caplog):
 async def test_deadline_in_the_last_hours_of_the_calendar_is_listed(monkeypatch):
     last = datetime.max.replace(tzinfo=UTC) - NOW
     told = Told(invited("bad", expires_in=last), rejected("bo"))
-    told.answers._spoken = ZoneInfo("Asia/Shanghai")
+    told.answers._base_context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
     for text in ("", "list", "show bad"):
         assert "cannot be shown" not in str((await told.to(text)).blocks)
 

@@ -38,8 +38,8 @@ class Posts:
             return False
         row = subject.row
         try:
-            applied_hash = digest_of(subject.view(means.look, means.faults))
-            message = subject.post(means.look, means.faults)
+            applied_hash = digest_of(subject.render(means.context, means.faults))
+            message = subject.render(means.context, means.faults, posting=True)
         except Exception as exc:
             await self._give_up(row.id, exc)
             return True
@@ -67,7 +67,7 @@ class Posts:
             return Unknown(fault_words(exc))
 
     async def _claim(self) -> Subject | None:
-        means, hours = self._means, self._means.look.policy.quiet
+        means, hours = self._means, self._means.context.policy.quiet
         while True:
             left = means.faults.left_alone(means.stopwatch())
             try:
@@ -155,7 +155,7 @@ class Posts:
 
     def _too_late(self, row: Row, now: datetime) -> datetime | None:
         """When quiet hours end, if what was to be heard at their beginning comes too far into them."""
-        quiet = self._means.look.policy.quiet
+        quiet = self._means.context.policy.quiet
         window = quiet.window_of(now) if quiet else None
         if quiet is None or window is None or row.shape not in (Shape.PROBLEM, Shape.DIGEST, Shape.LINE):
             return None

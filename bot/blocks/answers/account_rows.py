@@ -1,36 +1,39 @@
-"""The row of an account, as ephemeral answers show it, and the sentences that list or count rows."""
+"""Rows of accounts in answers, and sentences that list or count them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from bot.accounts import Reading, Row
-from bot.blocks import builders, mentions
-from bot.blocks.channel.wording import EDITED, Manner, acknowledged, snoozed
-from bot.blocks.times import CLOCK, SECONDS, alone, date, plain_date, span
-from bot.episodes import Hand, Seen
+from bot.blocks import builders
+from bot.blocks.channel.wording import acknowledged, snoozed
+from bot.blocks.context import RenderContext
+from bot.blocks.mentions import plain_name
+from bot.blocks.times import CLOCK, SECONDS, date, span, tokens_for
+from bot.episodes import Seen
 from bot.ports import Block
 from bot.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
 
-Render = Callable[[Sequence[Row], datetime], list[Block]]
+RenderRows = Callable[[Sequence[Row], datetime, RenderContext], list[Block]]
 
 
-def two_lines(rows: Sequence[Row], now: datetime) -> list[Block]:
-    """Each row as a section, and a grey line of facts below it."""
+def two_lines(rows: Sequence[Row], now: datetime, context: RenderContext) -> list[Block]:
+    """Build each row as a section with a grey line of facts below."""
     blocks = []
     for row in rows:
-        blocks += [builders.section(_head(row, now)), builders.context(" · ".join(_facts(row)))]
+        facts = builders.context(" · ".join(_facts(row, context)))
+        blocks += [builders.section(_head(row, now, context)), facts]
     return blocks
 
 
-def one_line(rows: Sequence[Row], now: datetime) -> list[Block]:
-    """Each row as one line, when space is short: icon, name, state, account."""
-    return [builders.section(f"{_head(row, now)} · {escape(account(row))}") for row in rows]
+def one_line(rows: Sequence[Row], now: datetime, context: RenderContext) -> list[Block]:
+    """Build each row as one line, when space is short: icon, name, state, account."""
+    return [builders.section(f"{_head(row, now, context)} · {escape(account(row))}") for row in rows]
 
 
-def state_words(row: Row, now: datetime) -> str:
-    """The state of an account with its time, in mrkdwn: `expires in 41 min, 9:53 AM`."""
+def state_words(row: Row, now: datetime, context: RenderContext) -> str:
+    """Write the state of an account with its time, as mrkdwn: `expires in 41 min, 9:53 AM`."""
     deadline = row.deadline
     if row.fault:
         return "cannot be shown"
@@ -42,51 +45,51 @@ def state_words(row: Row, now: datetime) -> str:
         return f"expired {span(now - deadline)} ago"
     if row.seen not in (Seen.WAITING, Seen.EXPIRING) or deadline is None:
         return str(row.seen)
-    left, tokens = deadline - now, alone(deadline, now)
+    left, tokens = span(deadline - now), tokens_for(deadline, now)
     if row.seen is Seen.EXPIRING:
-        return f"expires {date(deadline, tokens, f'in {span(left)}, ')}"
-    return f"waiting, {date(deadline, tokens, f'{span(left)} left, ')}"
+        return f"expires {date(deadline, context, tokens, f'in {left}, ')}"
+    return f"waiting, {date(deadline, context, tokens, f'{left} left, ')}"
 
 
-def names(rows: Iterable[Row], now: datetime) -> str:
-    """Names for `text`: `小波 (41 min left), 林晓 (18 h left)`."""
-    return ", ".join(f"{escape(label_of(row.account))}{_aside(row, now)}" for row in rows)
+def names(rows: Iterable[Row], now: datetime, context: RenderContext) -> str:
+    """List names for the fallback text: `小波 (41 min left, acknowledged by Mei), 林晓 (18 h left)`."""
+    return ", ".join(f"{escape(label_of(row.account))}{_aside(row, now, context)}" for row in rows)
 
 
-def names_by_state(rows: Sequence[Row], now: datetime) -> str:
-    """All rows for `text`: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
-    groups = [(state, [row for row in rows if row.seen is state]) for state in Seen]
-    return " ".join(f"{state.capitalize()}: {names(group, now)}." for state, group in groups if group)
+def names_by_state(rows: Sequence[Row], now: datetime, context: RenderContext) -> str:
+    """List all rows for the fallback text: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
+    by_state = [(state, [row for row in rows if row.seen is state]) for state in Seen]
+    return " ".join(f"{state.capitalize()}: {names(group, now, context)}." for state, group in by_state if group)
 
 
-def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
-    """`Also ✉️ 4 waiting ⚪ 2 idle`. No-break blanks hold a count together, wide ones part it from the next."""
-    parts = [f"{builders.ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in Seen if counts.get(state)]
-    return "\u2002".join([lead, *parts])
-
-
-def source(reading: Reading, *more: str) -> Block:
-    """The grey last line: the time of the data, what could not be read, and what else there is to say."""
-    parts = [f"Read from WeChat {date(reading.at, _exactness(reading))}", *_unreadable(reading), *more]
+def source(reading: Reading, context: RenderContext, *more: str) -> Block:
+    """Build the grey last line: the time of the data, the number of unreadable rows, and further facts."""
+    parts = [f"Read from WeChat {date(reading.at, context, _exactness(reading))}", *_unreadable(reading), *more]
     return builders.context(" · ".join(parts))
 
 
-def spoken_source(reading: Reading) -> str:
-    """The same for `text`."""
-    read = f"Read from WeChat {plain_date(reading.at, _exactness(reading))}"
+def plain_text_source(reading: Reading, context: RenderContext) -> str:
+    """Write the source for the fallback text."""
+    read = f"Read from WeChat {date(reading.at, context.as_text, _exactness(reading))}"
     return ". ".join([read, *_unreadable(reading)]) + "."
 
 
+def account(row: Row) -> str:
+    """Return the account ID that people know, not escaped."""
+    return account_of(row.account.key, row.account.kf_id)
+
+
 def _exactness(reading: Reading) -> str:
-    """Who has just changed something at WeChat needs the seconds to see that this was read before."""
+    """Choose seconds for a cached read: a user who has just changed something sees that it was read before."""
     return SECONDS if reading.again else CLOCK
 
 
-def _head(row: Row, now: datetime) -> str:
-    return f"{builders.ICONS[row.seen]} *{escape(name_of(row.account.kf_nick))}* · {state_words(row, now)}"
+def _head(row: Row, now: datetime, context: RenderContext) -> str:
+    icon, name = builders.ICONS[row.seen], escape(name_of(row.account.kf_nick))
+    return f"{icon} *{name}* · {state_words(row, now, context)}"
 
 
-def _facts(row: Row) -> list[str]:
+def _facts(row: Row, context: RenderContext) -> list[str]:
     if row.seen is Seen.BOUND:
         fact = id_of(row.account.kf_wx)
     elif row.seen is Seen.IDLE:
@@ -97,29 +100,20 @@ def _facts(row: Row) -> list[str]:
     if row.fault:
         fact = "the log has the reason"
     facts = [escape(part) for part in (account(row), fact) if part]
-    return [*facts, f"{builders.PERSON} {_owned(row.owner, EDITED)}"] if row.owner else facts
+    if row.owner:
+        words = snoozed(row.owner, context) if row.owner.until else acknowledged(row.owner, context)
+        facts.append(f"{builders.PERSON} {words[:1].lower()}{words[1:]}")
+    return facts
 
 
-def _owned(owner: Hand, manner: Manner) -> str:
-    """`acknowledged by @Mei, today 8:47 AM`, in mrkdwn or for `text`."""
-    words = snoozed(owner, manner) if owner.until else acknowledged(owner, manner)
-    return words[:1].lower() + words[1:]
-
-
-def account(row: Row) -> str:
-    """Return the account as people know it, not escaped."""
-    return account_of(row.account.key, row.account.kf_id)
-
-
-def _aside(row: Row, now: datetime) -> str:
-    """` (41 min left, acknowledged by Mei)`, for `text`."""
-    left = ""
+def _aside(row: Row, now: datetime, context: RenderContext) -> str:
+    """Write ` (41 min left, acknowledged by Mei)` for the fallback text."""
+    parts = []
     if row.seen is Seen.EXPIRING and row.deadline:
-        left = f"{span(row.deadline - now)} left, {plain_date(row.deadline)}"
-    owner = row.owner
-    taken = f"{'snoozed' if owner.until else 'acknowledged'} by {mentions.named(owner)}" if owner else ""
-    aside = ", ".join(filter(None, [left, taken]))
-    return f" ({aside})" if aside else ""
+        parts.append(f"{span(row.deadline - now)} left, {date(row.deadline, context.as_text)}")
+    if row.owner:
+        parts.append(f"{'snoozed' if row.owner.until else 'acknowledged'} by {plain_name(row.owner.name)}")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _unreadable(reading: Reading) -> list[str]:

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from bot import actions
 from bot.blocks import builders, mentions
-from bot.blocks.channel.wording import EDITED, SPOKEN, Dates
-from bot.blocks.times import alone, lead_name
+from bot.blocks.channel.wording import until
+from bot.blocks.context import RenderContext
+from bot.blocks.times import lead_name
 from bot.episodes import Episode, Hand
 from bot.grammar import Help
 from bot.hands import Deed
@@ -98,14 +99,14 @@ _STATES = (
     ("idle", "nobody bound, nobody invited"),
     ("bound", "in use by a person"),
 )
-_SPOKEN = (
+_PLAIN_TEXT = (
     "/kf shows what needs attention. /kf list: all accounts. "
     "/kf rejected, expired, expiring, waiting, idle, bound: one state. "
     "/kf find TEXT. /kf show ACCOUNT. /kf status: is the bot well. "
     "States: expiring, waiting with less than {lead} left; rejected, the person declined; "
     "expired, nobody answered in time; waiting, no answer yet; idle, nobody invited; bound, in use."
 )
-# Each without the text that it needs: what it does, and an example that can be typed.
+# By command that needs a text: its purpose and an example.
 _TOPICS = {
     "find": ("searches names, accounts, seat numbers and WeChat IDs, and any part of them.", "/kf find chen"),
     "show": ("shows one account with all that is known of it.", "/kf show chen@harbour_tea"),
@@ -140,7 +141,7 @@ def guide(leads: Sequence[timedelta], topic: str = "") -> Message:
         builders.section("\n".join(states), expand=True),
         builders.context(f"Only you see the answers. In channels, WeChat IDs are hidden: {hidden}"),
     ]
-    return Message(_SPOKEN.format(lead=lead), blocks)
+    return Message(_PLAIN_TEXT.format(lead=lead), blocks)
 
 
 def corrected(words: str, message: Message) -> Message:
@@ -152,8 +153,8 @@ def corrected(words: str, message: Message) -> Message:
 
 
 def not_admitted(viewers: Sequence[str]) -> Message:
-    """To somebody who is not among those who may use /kf. Nobody is called: only the asker sees it."""
-    shown = [mentions.called(who) for who in viewers[:MOST_NAMED]]
+    """Refuse a user who may not use /kf, and name those who may. Only this user sees it, so no mention notifies."""
+    shown = [mentions.mention(id_) for id_ in viewers[:MOST_NAMED]]
     more = len(viewers) - len(shown)
     whom = ", ".join(shown) + (f" and {more} more" if more else "")
     blocks = [
@@ -165,31 +166,31 @@ def not_admitted(viewers: Sequence[str]) -> Message:
     )
 
 
-def carried_out(deed: Deed, changed: Sequence[Episode]) -> Message:
-    """A click that the channel will not show: the message that was clicked can be edited no more."""
-    shown, said = (_what_was_done(deed, changed, manner.date) for manner in (EDITED, SPOKEN))
-    return Message(said, [builders.section(shown)])
+def carried_out(deed: Deed, changed: Sequence[Episode], context: RenderContext) -> Message:
+    """Confirm a click that the channel does not show, because Slack no longer allows edits of the message."""
+    words, text = (_what_was_done(deed, changed, one) for one in (context, context.as_text))
+    return Message(text, [builders.section(words)])
 
 
-def _what_was_done(deed: Deed, changed: Sequence[Episode], date: Dates) -> str:
+def _what_was_done(deed: Deed, changed: Sequence[Episode], context: RenderContext) -> str:
     hand = changed[0].snoozed
     match deed:
         case Deed.ACKNOWLEDGED:
             return "Acknowledged. No more reminders for this invitation."
         case Deed.SNOOZED if hand and hand.until:
-            return f"Snoozed {date(hand.until, alone(hand.until, hand.at), 'until ')}."
+            return f"Snoozed {until(hand.until, hand.at, context)}."
         case Deed.UNSNOOZED:
             return "The snooze is undone."
     return "The acknowledgement is undone."
 
 
-def unchanged(action_id: str, found: Sequence[Episode], user_id: str = "") -> Message:
-    """A click that had nothing to do: somebody was quicker, perhaps `user_id` who clicked, or it came too late."""
-    shown, said = (_why_unchanged(action_id, found, user_id, manner.date) for manner in (EDITED, SPOKEN))
-    return Message(said, [builders.section(shown)])
+def unchanged(action_id: str, found: Sequence[Episode], user_id: str, context: RenderContext) -> Message:
+    """Explain why a click changed nothing: another click was earlier, perhaps the user's own, or it is too late."""
+    words, text = (_why_unchanged(action_id, found, user_id, one) for one in (context, context.as_text))
+    return Message(text, [builders.section(words)])
 
 
-def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date: Dates) -> str:
+def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, context: RenderContext) -> str:
     waiting = [episode for episode in found if not episode.state.closed]
     if not waiting:
         return "This is settled, and needs nobody any more."
@@ -199,9 +200,9 @@ def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, date:
         return f"{_who_has(hand, user_id)} acknowledged this already."
     hand = next((episode.snoozed for episode in waiting if episode.snoozed), None)
     if hand and hand.until:
-        return f"{_who_has(hand, user_id)} snoozed this {date(hand.until, alone(hand.until, hand.at), 'until ')}."
+        return f"{_who_has(hand, user_id)} snoozed this {until(hand.until, hand.at, context)}."
     return "This cannot be snoozed any more: no later reminder is left to postpone."
 
 
 def _who_has(hand: Hand, user_id: str) -> str:
-    return "You have" if user_id and hand.user_id == user_id else f"{mentions.named(hand)} has"
+    return "You have" if user_id and hand.user_id == user_id else f"{mentions.plain_name(hand.name)} has"

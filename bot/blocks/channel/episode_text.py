@@ -1,4 +1,4 @@
-"""How a channel message names an episode, where it stands, and its row. WeChat IDs are masked, always."""
+"""Names, states and rows of episodes in channel messages. WeChat IDs are always masked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.accounts import FAR
 from bot.blocks import builders
+from bot.blocks.context import RenderContext
 from bot.blocks.times import date, lead_name
 from bot.episodes import Episode, Hand, Seen, State, rank
 from bot.ports import Block
@@ -22,44 +23,45 @@ _ICONS = {
 }
 
 
-def standing(episode: Episode) -> str:
-    """The word for where an episode stands, and for all that are counted with it."""
+def state_word(episode: Episode) -> str:
+    """Return the word for the state of an episode, by which episodes are grouped and counted."""
     if passed_lead(episode) is not None:
         return Seen.EXPIRING
     return _WORDS.get(episode.state, episode.state)
 
 
 def passed_lead(episode: Episode) -> timedelta | None:
-    """The tightest lead that has passed, while it means something: nobody has answered yet."""
+    """Return the shortest lead that has passed; None unless the invitation waits for an answer."""
     return episode.tightest_lead if episode.state is State.WAITING else None
 
 
 def state_words(episode: Episode) -> str:
-    """What stands after the name: no time that passes, so it stays true until the next edit."""
+    """Write the state after a name. It contains no remaining time, so it stays true until the next edit."""
     lead = passed_lead(episode)
-    return standing(episode) if lead is None else f"less than {lead_name(lead)} left"
+    return state_word(episode) if lead is None else f"less than {lead_name(lead)} left"
 
 
-def urgent(episode: Episode, smallest_lead: timedelta) -> bool:
-    """Whether somebody must act now."""
+def is_urgent(episode: Episode, context: RenderContext) -> bool:
+    """Return whether a user must act now."""
     if episode.closed:
         return False
     lead = passed_lead(episode)
-    return episode.state in (State.REJECTED, State.EXPIRED) or (lead is not None and lead <= smallest_lead)
+    close = lead is not None and lead <= context.policy.smallest_lead
+    return close or episode.state in (State.REJECTED, State.EXPIRED)
 
 
-def loud(episode: Episode, smallest_lead: timedelta) -> bool:
-    """Whether somebody must act now, and nobody has said that they will."""
-    return urgent(episode, smallest_lead) and not episode.acked
+def needs_user(episode: Episode, context: RenderContext) -> bool:
+    """Return whether a user must act now and no user has acknowledged."""
+    return is_urgent(episode, context) and not episode.acked
 
 
-def holder(episode: Episode) -> Hand | None:
-    """Who acknowledged it, while that means something."""
+def acknowledgement(episode: Episode) -> Hand | None:
+    """Return the acknowledgement of an open episode; None once it is closed."""
     return None if episode.closed else episode.acked
 
 
 def icon(episode: Episode) -> str:
-    return _ICONS.get(episode.state) or builders.ICONS[standing(episode)]
+    return _ICONS.get(episode.state) or builders.ICONS[state_word(episode)]
 
 
 def name(episode: Episode) -> str:
@@ -71,12 +73,12 @@ def account(episode: Episode) -> str:
 
 
 def label(episode: Episode) -> str:
-    """The name, else the account, cut like a name: where nothing else tells it from others."""
+    """Write the name, else the account, cut like a name, where nothing else identifies the episode."""
     return escape(clean(episode.kf_nick, NAME) or cut(account_of(episode.seat, episode.kf_id), NAME))
 
 
 def invitee(invite_wx: str) -> str:
-    """The masked ID of who is invited; "" when WeChat names nobody."""
+    """Return the masked ID of the invited person; "" when WeChat gives none."""
     return escape(masked(invite_wx)) if id_of(invite_wx) else ""
 
 
@@ -85,15 +87,15 @@ def person(episode: Episode) -> str:
 
 
 def head(episode: Episode) -> str:
-    """`⏰ *小波* · less than 1 h left`"""
+    """Write `⏰ *小波* · less than 1 h left`."""
     return f"{icon(episode)} *{name(episode)}* · {state_words(episode)}"
 
 
-def row(episode: Episode, *, noticed: bool = False, masked: bool = True) -> list[Block]:
-    """Its head, and a grey line of facts below. Ten of them fit into a message, whatever they hold.
+def row(episode: Episode, context: RenderContext, *, noticed: bool = False, masked: bool = True) -> list[Block]:
+    """Build the head line and a grey line of facts. Ten rows fit into a message, whatever text they contain.
 
     Args:
-        noticed: show also when the person's answer was.
+        noticed: show also when the person's answer was noticed.
         masked: show the masked ID of the invited person.
     """
     invited = invitee(episode.invite_wx) if masked else ""
@@ -101,31 +103,31 @@ def row(episode: Episode, *, noticed: bool = False, masked: bool = True) -> list
     facts = [
         account(episode),
         invited and f"invited {invited}",
-        answered and date(episode.since, words="noticed "),
-        deadline(episode),
+        answered and date(episode.since, context, words="noticed "),
+        deadline(episode, context),
     ]
     return [builders.section(head(episode)), builders.context(" · ".join(fact for fact in facts if fact))]
 
 
-def deadline(episode: Episode) -> str:
-    """`deadline Nov 26 6:00 PM`; "" without one, or when it means nothing any more: rejected or closed."""
+def deadline(episode: Episode, context: RenderContext) -> str:
+    """Write `deadline Nov 26 6:00 PM`; "" without one, or once the person has answered."""
     moment = deadline_of(episode)
-    return date(moment, words="deadline ") if moment else ""
+    return date(moment, context, words="deadline ") if moment else ""
 
 
 def deadline_of(episode: Episode) -> datetime | None:
-    """Return the deadline while it means something: until the person has answered."""
+    """Return the deadline; None once the person has answered."""
     return episode.expires_at if episode.state in (State.WAITING, State.EXPIRED) else None
 
 
-def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Episode]:
-    """Sort open before closed; inside a rank the nearest deadline or the newest loss, then the name."""
+def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episode]:
+    """Sort open before closed; within a rank by the nearest deadline or the newest loss, then by name."""
 
     def place(episode: Episode) -> tuple[object, ...]:
         if settled := episode.closed:
             order = list(State).index(episode.state)
         else:
-            order = rank(Seen(standing(episode)), urgent=urgent(episode, smallest_lead))
+            order = rank(Seen(state_word(episode)), urgent=is_urgent(episode, context))
         lost = episode.state in (State.REJECTED, State.EXPIRED)
         # The newest loss first. Many may have been noticed at once, as in a first run: then by deadline.
         lost_at = episode.expires_at if episode.state is State.EXPIRED and episode.expires_at else episode.since
@@ -135,14 +137,14 @@ def in_order(episodes: Iterable[Episode], smallest_lead: timedelta) -> list[Epis
     return sorted(episodes, key=place)
 
 
-def by_standing(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
-    """The episodes by their word, in the order in which the words first come."""
+def by_state_word(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
+    """Group the episodes by their state word, in the order in which the words first occur."""
     groups: dict[str, list[Episode]] = {}
     for episode in episodes:
-        groups.setdefault(standing(episode), []).append(episode)
+        groups.setdefault(state_word(episode), []).append(episode)
     return groups
 
 
 def counted(episodes: Iterable[Episode]) -> str:
-    """`58 rejected, 2 expired`, in the order in which they come."""
-    return ", ".join(f"{len(group)} {word}" for word, group in by_standing(episodes).items())
+    """Write `58 rejected, 2 expired`, in the order in which the words first occur."""
+    return ", ".join(f"{len(group)} {word}" for word, group in by_state_word(episodes).items())

@@ -1,4 +1,4 @@
-"""Many episodes in one root: their order, rows, names, buttons. What a root says of them is in its own room."""
+"""Many episodes in one message: order, rows, names and buttons. `digests` and `quiet_summary` add the sentences."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from bot import actions
 from bot.actions import AlertAction
 from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
-from bot.blocks.channel.wording import SPOKEN, acknowledged, manner_of
-from bot.blocks.context import Look
+from bot.blocks.channel.wording import acknowledged
+from bot.blocks.context import RenderContext, RenderMode
 from bot.episodes import NEEDS_ATTENTION, Episode, Hand
 from bot.grammar import List
 from bot.hands import Deed
@@ -27,20 +27,19 @@ PEOPLE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """All that one root tells of, worst first, and how it is about to be shown."""
+class GroupView:
+    """The episodes of one message, most urgent first, and the values that its rendering needs."""
 
     all: Sequence[Episode]
-    facts: Mapping[str, Any]
-    look: Look
+    payload: Mapping[str, Any]
+    context: RenderContext
     message_id: str
-    pinging: bool
 
     @classmethod
     def of(
-        cls, told: Sequence[Episode], facts: Mapping[str, Any], look: Look, message_id: str, *, pinging: bool
-    ) -> Crowd:
-        return cls(episode_text.in_order(told, look.smallest_lead), facts, look, message_id, pinging)
+        cls, episodes: Sequence[Episode], payload: Mapping[str, Any], context: RenderContext, message_id: str
+    ) -> GroupView:
+        return cls(episode_text.in_order(episodes, context), payload, context, message_id)
 
     @property
     def open(self) -> list[Episode]:
@@ -51,85 +50,85 @@ class Crowd:
         return [episode for episode in self.all if episode.closed]
 
     @property
-    def free(self) -> list[Episode]:
-        """Those that nobody has acknowledged."""
-        return [episode for episode in self.open if not episode_text.holder(episode)]
+    def unacknowledged(self) -> list[Episode]:
+        return [episode for episode in self.open if not episode.acked]
 
     @property
-    def hands(self) -> list[Hand]:
-        """In whose hands all of it is; nobody's while some of it is free."""
-        return [] if self.free else mentions.newest(self.open, PEOPLE)
+    def acknowledgements(self) -> list[Hand]:
+        """Return the newest acknowledgements once all open episodes are acknowledged; none before."""
+        return [] if self.unacknowledged else mentions.newest_acknowledgements(self.open, PEOPLE)
 
     @property
-    def taken_here(self) -> bool:
-        """Whether some of it was acknowledged with this root's own button, which can take that back."""
-        hands = [hand for episode in self.open if (hand := episode_text.holder(episode))]
-        return any(hand.batch == self.message_id for hand in hands if hand.batch)
+    def acknowledged_here(self) -> bool:
+        """Return whether a button of this message acknowledged some of them, so that its Undo applies."""
+        return any(hand.batch == self.message_id for episode in self.open if (hand := episode.acked) and hand.batch)
 
 
-def title(of: Crowd, words: str) -> list[Block]:
-    """The verdict, loud until all is in someone's hands, and a call to whoever is to be called."""
-    blocks = [builders.section(f"*{words}*") if of.hands else builders.header(words)]
-    due = any(episode_text.loud(episode, of.look.smallest_lead) for episode in of.all)
-    if of.pinging and of.look.mention and due:
-        blocks.append(builders.section(f"{of.look.mention} please take a look."))
+def title(view: GroupView, words: str) -> list[Block]:
+    """Build the headline: a header until all is acknowledged, and a mention when the message is posted."""
+    blocks = [builders.section(f"*{words}*") if view.acknowledgements else builders.header(words)]
+    due = any(episode_text.needs_user(episode, view.context) for episode in view.all)
+    if view.context.mode is RenderMode.POST and view.context.mention and due:
+        blocks.append(builders.section(f"{view.context.mention} please take a look."))
     return blocks
 
 
-def rows(of: Sequence[Episode], most: int, *, noticed: bool = False) -> list[Block]:
-    """A row each, then the rest in numbers.
+def rows(episodes: Sequence[Episode], context: RenderContext, most: int, *, noticed: bool = False) -> list[Block]:
+    """Build a row for each of the first episodes, and count the others.
 
-    Two people may have one masked ID, such as `kf•••le`: it tells neither apart, so their rows leave it out.
+    Two people may have one masked ID, such as `kf•••le`: their rows leave it out, since it identifies neither.
     """
-    masks = Counter(mask for _, mask in {(one.invite_wx, episode_text.invitee(one.invite_wx)) for one in of})
-    blocks = [
-        block
-        for episode in of[:most]
-        for block in episode_text.row(
-            episode, noticed=noticed, masked=masks[episode_text.invitee(episode.invite_wx)] == 1
-        )
-    ]
-    if hidden := of[most:]:
+    masks = Counter(mask for _, mask in {(one.invite_wx, episode_text.invitee(one.invite_wx)) for one in episodes})
+    blocks = []
+    for episode in episodes[:most]:
+        unique = masks[episode_text.invitee(episode.invite_wx)] == 1
+        blocks += episode_text.row(episode, context, noticed=noticed, masked=unique)
+    if hidden := episodes[most:]:
         blocks.append(builders.context(f"{len(hidden)} more: {episode_text.counted(hidden)}"))
     return blocks
 
 
-def names(of: Sequence[Episode], most: int) -> list[Block]:
-    """A section for each state, with its names."""
+def names(episodes: Sequence[Episode], most: int) -> list[Block]:
+    """Build a section for each state, with the names of its episodes."""
     return [
         builders.section(
             f"{episode_text.icon(group[0])} *{word.capitalize()}*\n{some([*map(episode_text.label, group)], most)}",
             expand=True,
         )
-        for word, group in episode_text.by_standing(of).items()
+        for word, group in episode_text.by_state_word(episodes).items()
     ]
 
 
-def settled(of: Sequence[Episode], most: int) -> list[Block]:
-    """What became of those that need nobody any more: a grey line for each state."""
+def settled(episodes: Sequence[Episode], most: int) -> list[Block]:
+    """Build a grey line for each state of closed episodes, with their names."""
     return [
         builders.context(
             f"{episode_text.icon(group[0])} {word.capitalize()}: {some([*map(episode_text.label, group)], most)}"
         )
-        for word, group in episode_text.by_standing(of).items()
+        for word, group in episode_text.by_state_word(episodes).items()
     ]
 
 
-def hands(of: Crowd) -> list[Block]:
-    """A grey line for each person who took it in hand."""
-    manner = manner_of(pinging=of.pinging)
-    return [builders.context(f"{builders.PERSON} {acknowledged(hand, manner)}") for hand in of.hands]
+def acknowledgement_lines(view: GroupView) -> list[Block]:
+    """Build a grey line for each user who acknowledged."""
+    return [
+        builders.context(f"{builders.PERSON} {acknowledged(hand, view.context)}") for hand in view.acknowledgements
+    ]
 
 
-def spoken_hands(of: Crowd) -> list[str]:
-    return [f"{acknowledged(hand, SPOKEN)}." for hand in of.hands]
+def plain_text_acknowledgements(view: GroupView) -> list[str]:
+    return [f"{acknowledged(hand, view.context.as_text)}." for hand in view.acknowledgements]
 
 
-def buttons(of: Crowd) -> Block:
+def buttons(view: GroupView) -> Block:
     """Build the row of buttons: open the list; acknowledge all that is open, or undo what was acknowledged here."""
-    if not of.hands:
-        return builders.actions(open_the_list(), _acknowledge_all(of))
-    return builders.actions(open_the_list(), *([_undo_all(of)] if of.taken_here else []))
+    if not view.acknowledgements:
+        return builders.actions(open_the_list(), _acknowledge_all(view))
+    if not view.acknowledged_here:
+        return builders.actions(open_the_list())
+    value = _value(view, Deed.UNACKNOWLEDGED)
+    undo = builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement")
+    return builders.actions(open_the_list(), undo)
 
 
 def open_the_list() -> Block:
@@ -138,18 +137,15 @@ def open_the_list() -> Block:
     return builders.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
 
 
-def _acknowledge_all(of: Crowd) -> Block:
-    number = len(of.free)
+def _acknowledge_all(view: GroupView) -> Block:
+    number = len(view.unacknowledged)
     these = "this invitation" if number == 1 else f"these {number} invitations"
     question = builders.confirm(
         f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
     )
-    return builders.button("Acknowledge all", actions.ACKNOWLEDGE, _value(of, Deed.ACKNOWLEDGED), confirm=question)
+    value = _value(view, Deed.ACKNOWLEDGED)
+    return builders.button("Acknowledge all", actions.ACKNOWLEDGE, value, confirm=question)
 
 
-def _undo_all(of: Crowd) -> Block:
-    return builders.button("Undo", actions.UNDO, _value(of, Deed.UNACKNOWLEDGED), label="Undo the acknowledgement")
-
-
-def _value(of: Crowd, kind: Deed) -> str:
-    return actions.encode(AlertAction(kind, of.message_id, batch=True))
+def _value(view: GroupView, kind: Deed) -> str:
+    return actions.encode(AlertAction(kind, view.message_id, batch=True))

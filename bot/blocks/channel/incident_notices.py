@@ -1,4 +1,4 @@
-"""What the channel reads while the bot itself is in trouble: the consequence, the next step, the end of it."""
+"""Notices of incidents, which concern the bot itself: consequence, next step and end."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 from bot import actions
 from bot.actions import CheckNow
 from bot.blocks import builders
-from bot.blocks.problems import Trouble, clock, refused, trouble
+from bot.blocks.context import RenderContext
+from bot.blocks.problems import Explanation, explain_clock_skew, explain_error, explain_refusal
 from bot.blocks.times import date, lead_name, span
 from bot.outages import LONGEST_WAIT, SETUP_WAIT, Cause, Fault, Incident
 from bot.ports import Message
 from bot.text import ERRMSG, mrkdwn
 from wechat_kf import ResponseError
 
-_DOWN = Trouble(
+_DOWN = Explanation(
     "WeChat does not answer",
     "",
     "nothing yet. If it lasts more than an hour, look at this server’s network or proxy.",
-    said="If it lasts more than an hour, look at this server’s network or proxy.",
-    was="WeChat did not answer",
+    next_in_text="If it lasts more than an hour, look at this server’s network or proxy.",
+    past="WeChat did not answer",
 )
 MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
 _CONSEQUENCE: Mapping[str, str] = {
@@ -40,85 +41,84 @@ _IN_SHORT: Mapping[str, str] = {
 }
 
 
-def notice(incident: Incident, poll: timedelta, platform: str = "") -> Message:
-    """The root of an incident, while it lasts and when it is over."""
-    what = _trouble(incident.fault, incident.cause, platform)
-    return _over(incident, what) if incident.over_at else _lasting(incident, what, poll)
+def incident_notice(incident: Incident, context: RenderContext) -> Message:
+    """Render the notice of an incident, while it lasts and when it is over."""
+    explanation = _explain(incident.fault, incident.cause, context.platform)
+    return _over(incident, explanation, context) if incident.over_at else _lasting(incident, explanation, context)
 
 
-def note(facts: Mapping[str, Any], platform: str = "") -> Message:
-    """A line in the thread of a notice: it is over, or it has become another trouble, or is back."""
-    cause = facts["cause"]
-    if facts["over"]:
-        said = f"WeChat answers again, after {span(timedelta(seconds=facts['seconds']))}."
+def incident_reply(payload: Mapping[str, Any], platform: str) -> Message:
+    """Report in the thread of a notice that the incident is over, has another cause now, or has returned."""
+    cause = payload["cause"]
+    if payload["over"]:
+        text = f"WeChat answers again, after {span(timedelta(seconds=payload['seconds']))}."
         if cause == Cause.CLOCK_PROBLEM:
-            said = "The clock is right again."  # for how long it was not, it cannot tell
-        return Message(said, [builders.section(f"{builders.FINE} {said}")])
-    what = _trouble(Fault(**facts["fault"]), cause, platform)
-    return Message(what.spoken, [builders.section(f"{builders.TROUBLE} {' · '.join([what.title, *what.facts])}")])
+            text = "The clock is right again."  # a clock that was wrong did not measure how long
+        return Message(text, [builders.section(f"{builders.FINE} {text}")])
+    explanation = _explain(Fault(**payload["fault"]), cause, platform)
+    words = " · ".join([explanation.title, *explanation.facts])
+    return Message(explanation.plain_text, [builders.section(f"{builders.TROUBLE} {words}")])
 
 
-def title_of(incident: Incident) -> str:
-    """What is wrong, in the words of its notice."""
-    return _trouble(incident.fault, incident.cause).title
+def incident_title(incident: Incident) -> str:
+    """Return the title of an incident, as in its notice."""
+    return _explain(incident.fault, incident.cause).title
 
 
-def past_of(incident: Incident) -> str:
-    """The same when it is over."""
-    return _trouble(incident.fault, incident.cause).past
+def past_incident_title(incident: Incident) -> str:
+    """Return the title of an incident that is over."""
+    return _explain(incident.fault, incident.cause).past_title
 
 
-def _lasting(incident: Incident, what: Trouble, poll: timedelta) -> Message:
+def _lasting(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
     cause = incident.cause
-    # Only WeChat's own words say what an errcode means that stands for no known problem.
+    # An errcode that is not a known problem is explained by WeChat's own words only.
     own_words = cause == Cause.SOURCE_DOWN and incident.fault.errcode is not None
-    why = what.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
-    copy = f"\n```{what.copy}```" if what.copy else ""
+    why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
+    copy = f"\n```{explanation.copy}```" if explanation.copy else ""
     check = builders.button("Check now", actions.CHECK_NOW, actions.encode(CheckNow(cause)))
-    in_short = replace(what, copy=", ".join(filter(None, [what.copy, _IN_SHORT[cause]])))
+    in_short = replace(explanation, copy=", ".join(filter(None, [explanation.copy, _IN_SHORT[cause]])))
     sentences = " ".join(filter(None, [why, _CONSEQUENCE.get(cause, "")]))
-    facts = [date(incident.began_at, words="Since ")]
+    facts = [date(incident.began_at, context, words="Since ")]
     if cause != Cause.CLOCK_PROBLEM:
-        facts += [_looks_again(cause, poll), *what.facts]
+        facts += [_next_poll(cause, context.poll), *explanation.facts]
     return Message(
-        in_short.spoken,
+        in_short.plain_text,
         [
-            builders.header(f"{builders.TROUBLE} {what.title}"),
-            builders.section(f"{sentences}\n*Next:* {what.next}{copy}"),
+            builders.header(f"{builders.TROUBLE} {explanation.title}"),
+            builders.section(f"{sentences}\n*Next:* {explanation.next}{copy}"),
             builders.context(" · ".join(facts)),
-            builders.actions(check, *([builders.console()] if what.console else [])),
+            builders.actions(check, *([builders.console()] if explanation.console else [])),
         ],
     )
 
 
-def _over(incident: Incident, what: Trouble) -> Message:
-    since = [date(incident.began_at, words="since ")] if incident.cause != Cause.CLOCK_PROBLEM else []
+def _over(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
     length = span((incident.over_at or incident.began_at) - incident.began_at)
-    title, told = "WeChat answers again", f"Out for {length}."
+    title, words = "WeChat answers again", f"Out for {length}."
+    facts = [explanation.past_title, date(incident.began_at, context, words="since "), *explanation.facts]
     if incident.cause == Cause.CLOCK_PROBLEM:
-        # For how long it was not cannot be told: that time was measured with it.
-        title, told = "This server’s clock is right again", "It agrees with WeChat’s."
+        # Without the duration: the wrong clock measured it.
+        title, words = "This server’s clock is right again", "It agrees with WeChat’s."
+        facts = [explanation.past_title, *explanation.facts]
     return Message(
-        f"{title}. {told}".replace("’", "'"),
-        [
-            builders.section(f"{builders.FINE} *{title}*\n{told}"),
-            builders.context(" · ".join([what.past, *since, *what.facts])),
-        ],
+        f"{title}. {words}".replace("’", "'"),
+        [builders.section(f"{builders.FINE} *{title}*\n{words}"), builders.context(" · ".join(facts))],
     )
 
 
-def _trouble(fault: Fault, cause: str, platform: str = "") -> Trouble:
+def _explain(fault: Fault, cause: str, platform: str = "") -> Explanation:
     detail = mrkdwn(fault.detail, ERRMSG)
     if cause == Cause.CLOCK_PROBLEM:
-        return clock(detail)
+        return explain_clock_skew(detail)
     if fault.errcode is not None:
-        return refused(fault.errcode, fault.errmsg, rid=fault.rid, address=fault.address, platform=platform)
-    what = trouble(ResponseError()) if fault.kind == ResponseError.__name__ else _DOWN
-    return replace(what, facts=(*what.facts, detail)) if detail else what
+        return explain_refusal(fault.errcode, fault.errmsg, rid=fault.rid, address=fault.address, platform=platform)
+    explanation = explain_error(ResponseError()) if fault.kind == ResponseError.__name__ else _DOWN
+    return replace(explanation, facts=(*explanation.facts, detail)) if detail else explanation
 
 
-def _looks_again(cause: Cause, poll: timedelta) -> str:
-    """How long the watcher leaves WeChat alone, at most; a silence makes it wait longer and longer."""
+def _next_poll(cause: Cause, poll: timedelta) -> str:
+    """Write the longest interval between polls, which grows while WeChat does not answer."""
     if cause is Cause.QUOTA:
         return "looks again after midnight in Shanghai"
     longest = SETUP_WAIT if cause is Cause.CONFIG_PROBLEM else min(poll * 10, LONGEST_WAIT)

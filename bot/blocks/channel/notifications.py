@@ -1,4 +1,4 @@
-"""What stands in the channel, by shape. A rendering is a view: equal members and facts give an equal message."""
+"""The message of an outbox row. Equal episodes and payloads give equal messages."""
 
 from __future__ import annotations
 
@@ -7,91 +7,74 @@ from dataclasses import replace
 from typing import Any
 
 from bot.blocks import builders
-from bot.blocks.channel import alerts, deeds, digests, incident_notices, quiet_summary, thread_replies
-from bot.blocks.channel.groups import Crowd
-from bot.blocks.context import Look
-from bot.blocks.times import spoken_in
+from bot.blocks.channel.alerts import alert
+from bot.blocks.channel.digests import digest, first_run
+from bot.blocks.channel.groups import GroupView
+from bot.blocks.channel.incident_notices import incident_notice, incident_reply
+from bot.blocks.channel.quiet_summary import quiet_summary
+from bot.blocks.channel.thread_replies import change_reply, name_list, user_action_reply
+from bot.blocks.context import RenderContext, RenderMode
 from bot.episodes import Episode
 from bot.outages import Incident
 from bot.outbox import Shape
 from bot.ports import Message
 
-__all__ = ["Look", "render", "text_only"]
-
 REPEAT = "Possible repeat: Slack did not confirm the first posting."
+_FORGOTTEN = Message(
+    "This message is out of date. /kf shows the present state.",
+    [builders.section("This message is out of date. */kf* shows the present state.")],
+)
 
 
 def render(
     shape: Shape,
-    facts: Mapping[str, Any],
+    payload: Mapping[str, Any],
     members: Sequence[Episode],
     incident: Incident | None,
-    look: Look,
+    context: RenderContext,
     *,
     message_id: str = "",
-    pinging: bool = False,
+    posting: bool = False,
 ) -> Message:
-    """Render a message as its members, or its incident, stand.
+    """Render a message from the present state of its episodes or its incident.
 
     Args:
-        facts: what its draft carries.
-        members: the episodes it tells, in the draft's order.
-        message_id: the draft's; buttons for all of its members carry it.
-        pinging: it is about to be posted. It may call `look.mention`, and nobody else: people who took something in
-            hand are named. An edit pings nobody, so it shows them as Slack does, and the call is gone.
+        payload: the values that the message was recorded with.
+        members: its episodes, in recorded order.
+        message_id: its ID, which the buttons for all episodes carry.
+        posting: it is about to be posted: it may contain `context.mention`, and names users without a link, since a
+            link would notify them. Slack notifies no user of an edit, which has links and no mention.
     """
-    # Not the present: a rendering must not change while its members do not.
+    # Not the present time: a rendering must not change while its episodes do not.
     around = max((member.since for member in members), default=None)
-    with spoken_in(look.spoken, around):
-        message = _render(shape, facts, members, incident, look, message_id, pinging)
-    if not facts.get("repeat"):
-        return message
-    return replace(message, text=f"{message.text} {REPEAT}", blocks=[*message.blocks, builders.context(REPEAT)])
+    context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
+    message = _FORGOTTEN  # the store no longer has what the message is about
+    match shape:
+        case Shape.HEALTH if incident:
+            message = incident_notice(incident, context)
+        case Shape.NOTE:
+            message = incident_reply(payload, context.platform)
+        case Shape.LINE if "deed" in payload:
+            message = user_action_reply(members, payload, context)
+        case Shape.LINE if members:
+            message = change_reply(members[0], payload, context)
+        case Shape.PROBLEM if members:
+            message = alert(members[0], payload, context)
+        case Shape.NAMES if members:
+            message = name_list(members)
+        case Shape.DIGEST if members:
+            message = digest(GroupView.of(members, payload, context, message_id))
+        case Shape.FIRST_RUN if members:
+            message = first_run(GroupView.of(members, payload, context, message_id))
+        case Shape.QUIET if members:
+            message = quiet_summary(GroupView.of(members, payload, context, message_id))
+    if payload.get("repeat"):
+        message = Message(f"{message.text} {REPEAT}", [*message.blocks, builders.context(REPEAT)])
+    return message
 
 
 def text_only(message: Message, mention: str) -> Message:
-    """The same without blocks, which Slack refused. Whom the blocks call, the text calls."""
+    """Return the message without blocks, which Slack refused. Its text gets the mention that the blocks have."""
     sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
-    called = mention and any(mention in text for text in sections)
-    return Message(f"{mention} {message.text}" if called else message.text)
-
-
-def _render(
-    shape: Shape,
-    facts: Mapping[str, Any],
-    members: Sequence[Episode],
-    incident: Incident | None,
-    look: Look,
-    message_id: str,
-    pinging: bool,
-) -> Message:
-    if shape is Shape.HEALTH:
-        return incident_notices.notice(incident, look.poll, look.platform) if incident else _forgotten()
-    if shape is Shape.NOTE:
-        return incident_notices.note(facts, look.platform)
-    if shape is Shape.LINE and "deed" in facts:
-        return deeds.line(members, facts)
-    if not members:
-        return _forgotten()
-    crowd = Crowd.of(members, facts, look, message_id, pinging=pinging)
-    match shape:
-        case Shape.PROBLEM:
-            return alerts.root(members[0], facts, look, pinging=pinging)
-        case Shape.LINE:
-            return thread_replies.line(members[0], facts, look, pinging=pinging)
-        case Shape.NAMES:
-            return thread_replies.names(members)
-        case Shape.DIGEST:
-            return digests.digest(crowd)
-        case Shape.FIRST_RUN:
-            return digests.first_run(crowd)
-        case Shape.QUIET:
-            return quiet_summary.after_quiet(crowd)
-
-
-def _forgotten() -> Message:
-    """For a message that outlived the memory of what it told."""
-    return Message(
-        "This message is out of date. /kf shows the present state.",
-        [builders.section("This message is out of date. */kf* shows the present state.")],
-    )
+    mentioned = mention and any(mention in text for text in sections)
+    return Message(f"{mention} {message.text}" if mentioned else message.text)

@@ -1,4 +1,4 @@
-"""What came while the channel was left alone: what is still true of it, and what came and went meanwhile."""
+"""The summary after quiet hours: problems that still exist, and those that came and went meanwhile."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from bot.blocks import builders
 from bot.blocks.channel import episode_text, groups
-from bot.blocks.channel.groups import FEW, GOOD_TEXT, SHOWN, Crowd
-from bot.blocks.channel.wording import EDITED, SPOKEN, Dates
+from bot.blocks.channel.groups import FEW, GOOD_TEXT, SHOWN, GroupView
+from bot.blocks.context import RenderContext
+from bot.blocks.times import date
 from bot.episodes import Episode, State
 from bot.ports import Block, Message
 from bot.text import some, units
@@ -16,72 +17,79 @@ from bot.text import some, units
 TITLE = "While it was quiet"
 
 
-def after_quiet(of: Crowd) -> Message:
-    """The root of one stretch of quiet hours."""
-    text = next((said for most in (SHOWN, FEW) if units(said := _spoken(of, most)) <= GOOD_TEXT), _spoken(of, 1))
-    return builders.fitting(
-        lambda: Message(text, _blocks(of, SHOWN, SHOWN)),
-        lambda: Message(text, _blocks(of, SHOWN, FEW)),
-        lambda: Message(text, _blocks(of, FEW, FEW)),
+def quiet_summary(view: GroupView) -> Message:
+    """Render the summary of one period of quiet hours."""
+    texts = (_plain_text(view, most) for most in (SHOWN, FEW))
+    text = next((text for text in texts if units(text) <= GOOD_TEXT), "") or _plain_text(view, 1)
+    return builders.first_that_fits(
+        lambda: Message(text, _blocks(view, SHOWN, SHOWN)),
+        lambda: Message(text, _blocks(view, SHOWN, FEW)),
+        lambda: Message(text, _blocks(view, FEW, FEW)),
     )
 
 
-def _blocks(of: Crowd, rows: int, names: int) -> list[Block]:
-    came, window = _came_and_went(of, names), builders.context(_window(of, EDITED.date))
-    settled = groups.settled(_settled_since(of), names)
-    if not of.open:
+def _blocks(view: GroupView, rows: int, names: int) -> list[Block]:
+    came, window = _came_and_went(view, names), builders.context(_window(view, view.context))
+    settled = groups.settled(_settled_since(view), names)
+    if not view.open:
         all_well = builders.section(f"{builders.FINE} *{TITLE}, all was settled.*")
         return [all_well, *([builders.section(came)] if came else []), *settled, window]
     return [
-        *groups.title(of, _verdict(of)),
-        *groups.rows(of.open, rows, noticed=True),
+        *groups.title(view, _headline(view)),
+        *groups.rows(view.open, view.context, rows, noticed=True),
         *([builders.divider(), builders.section(came)] if came else []),
         *settled,
-        *groups.hands(of),
-        groups.buttons(of),
+        *groups.acknowledgement_lines(view),
+        groups.buttons(view),
         window,
     ]
 
 
-def _spoken(of: Crowd, most: int) -> str:
-    by_word = episode_text.by_standing([*of.open, *_settled_since(of)]).items()
-    named = [f"{word.capitalize()}: {some([*map(episode_text.label, group)], most)}." for word, group in by_word]
-    came = _came_and_went(of, most)
-    verdict = f"{_verdict(of)}." if of.open else f"{TITLE}, all was settled."
-    said = [verdict, *named, came and f"{came}.", *groups.spoken_hands(of), f"{_window(of, SPOKEN.date)}."]
-    return " ".join(filter(None, said))
+def _plain_text(view: GroupView, most: int) -> str:
+    by_word = episode_text.by_state_word([*view.open, *_settled_since(view)]).items()
+    came = _came_and_went(view, most)
+    parts = [
+        f"{_headline(view)}." if view.open else f"{TITLE}, all was settled.",
+        *(f"{word.capitalize()}: {some([*map(episode_text.label, group)], most)}." for word, group in by_word),
+        came and f"{came}.",
+        *groups.plain_text_acknowledgements(view),
+        f"{_window(view, view.context.as_text)}.",
+    ]
+    return " ".join(filter(None, parts))
 
 
-def _verdict(of: Crowd) -> str:
-    # An invitation that has time again needs nobody, and is still open.
-    due = [episode for episode in of.open if episode_text.standing(episode) != State.WAITING]
-    if _settled_since(of) or not due:
-        return f"{TITLE}: {len(of.open)} still open"
+def _headline(view: GroupView) -> str:
+    # An invitation that waits again after a new deadline needs no user, and is still open.
+    due = [episode for episode in view.open if episode_text.state_word(episode) != State.WAITING]
+    if _settled_since(view) or not due:
+        return f"{TITLE}: {len(view.open)} still open"
     return f"{TITLE}: {len(due)} {'needs' if len(due) == 1 else 'need'} attention"
 
 
-def _settled_since(of: Crowd) -> list[Episode]:
-    """Those that were settled when the quiet hours were over."""
-    return [episode for episode in of.settled if episode.since >= _moment(of, "ends")]
+def _settled_since(view: GroupView) -> list[Episode]:
+    """Return the episodes that were closed after the quiet hours."""
+    return [episode for episode in view.settled if episode.since >= _moment(view, "ends")]
 
 
-def _came_and_went(of: Crowd, most: int) -> str:
-    """`Came and went: Anna, expiring then bound`"""
-    gone = [episode for episode in of.settled if episode.since < _moment(of, "ends")]
+def _came_and_went(view: GroupView, most: int) -> str:
+    """Write `Came and went: Anna, expiring then bound`; "" if none did."""
+    gone = [episode for episode in view.settled if episode.since < _moment(view, "ends")]
     more = f" and {len(gone) - most} more" if gone[most:] else ""
-    what = "; ".join(f"{episode_text.label(episode)}, {_course(of, episode)}" for episode in gone[:most])
-    return f"Came and went: {what}{more}" if gone else ""
+    courses = "; ".join(f"{episode_text.label(episode)}, {_course(view, episode)}" for episode in gone[:most])
+    return f"Came and went: {courses}{more}" if gone else ""
 
 
-def _course(of: Crowd, episode: Episode) -> str:
-    kinds: Sequence[str] = of.facts["held"].get(episode.id, ())
-    return " then ".join(dict.fromkeys([*kinds, episode_text.standing(episode)]))
+def _course(view: GroupView, episode: Episode) -> str:
+    kinds: Sequence[str] = view.payload["held"].get(episode.id, ())
+    return " then ".join(dict.fromkeys([*kinds, episode_text.state_word(episode)]))
 
 
-def _window(of: Crowd, date: Dates) -> str:
-    once = f"{date(_moment(of, 'begins'), words='Quiet hours, ')} {date(_moment(of, 'ends'), words='to ')}"
-    return f"Quiet hours, {of.look.policy.quiet}" if of.look.policy.quiet else once
+def _window(view: GroupView, context: RenderContext) -> str:
+    if quiet := context.policy.quiet:
+        return f"Quiet hours, {quiet}"
+    begins = date(_moment(view, "begins"), context, words="Quiet hours, ")
+    return f"{begins} {date(_moment(view, 'ends'), context, words='to ')}"
 
 
-def _moment(of: Crowd, which: str) -> datetime:
-    return datetime.fromtimestamp(of.facts[which], UTC)
+def _moment(view: GroupView, key: str) -> datetime:
+    return datetime.fromtimestamp(view.payload[key], UTC)

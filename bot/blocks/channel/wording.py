@@ -1,14 +1,15 @@
-"""One invitation in running words, for the root that tells it and for the lines of its thread."""
+"""Sentences about one invitation, shared by its alert and the replies in its thread."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from bot.blocks import mentions
 from bot.blocks.channel import episode_text
-from bot.blocks.times import CLOCK, MOMENT, alone, date, plain_date, span
+from bot.blocks.context import RenderContext, RenderMode
+from bot.blocks.times import CLOCK, date, span, tokens_for
 from bot.episodes import Episode, Hand, Seen, State
 
 ASK = "ask them to accept the invitation in WeChat."
@@ -23,68 +24,47 @@ NEXT = {
 }
 
 
-class Dates(Protocol):
-    """Writes a moment after some words: `times.date`, or `times.plain_date`."""
-
-    def __call__(self, when: datetime, tokens: str = MOMENT, words: str = "") -> str: ...
-
-
-class Manner(NamedTuple):
-    """What parts the words of blocks from those of `text`, which has no date tokens, and edits from posts."""
-
-    date: Dates
-    who: Callable[[Hand], str]
-    pause: str
-    afterwards: str
-
-
-EDITED = Manner(date, mentions.linked, ",", ". After the deadline a new one is needed.")
-POSTED = EDITED._replace(who=mentions.named)
-SPOKEN = Manner(plain_date, mentions.named, "", "; after that a new one is needed.")
-
-
-def manner_of(*, pinging: bool) -> Manner:
-    """How the blocks are written: of what is about to be posted, or of an edit."""
-    return POSTED if pinging else EDITED
-
-
-def spoken(episode: Episode, smallest_lead: timedelta) -> str:
-    """The essence, for `text`: `Expiring: 小波 (bo@harbour_tea), less than 1 h left, until …. Ask …`."""
+def plain_text(episode: Episode, context: RenderContext) -> str:
+    """Write the fallback text: `Expiring: 小波 (bo@harbour_tea), less than 1 h left, until …. Ask …`."""
     done = " Nothing left to do." if episode.state is State.BOUND else ""
-    return f"{introduced(episode)} {sentence(episode, smallest_lead, SPOKEN)}{done}"
+    return f"{introduction(episode, context)} {sentence(episode, context.as_text)}{done}"
 
 
-def introduced(episode: Episode) -> str:
-    """State, name, account and deadline, for `text`."""
+def introduction(episode: Episode, context: RenderContext) -> str:
+    """Write state, name, account and deadline for the fallback text."""
     when = []
     if episode_text.passed_lead(episode) is not None:
         when.append(episode_text.state_words(episode))
     if episode.expires_at and episode.state in (State.WAITING, State.EXPIRED):
         word = "until" if episode.state is State.WAITING else "deadline"
-        when.append(f"{word} {plain_date(episode.expires_at)}")
+        when.append(f"{word} {date(episode.expires_at, context.as_text)}")
     who = f"{episode_text.name(episode)} ({episode_text.account(episode)})"
-    return ", ".join([f"{episode_text.standing(episode).capitalize()}: {who}", *when]) + "."
+    return ", ".join([f"{episode_text.state_word(episode).capitalize()}: {who}", *when]) + "."
 
 
-def sentence(episode: Episode, smallest_lead: timedelta, manner: Manner) -> str:
-    """What happened, and what to do about it."""
-    if episode_text.passed_lead(episode) is not None:
-        ask = f"Ask {episode_text.person(episode)} to accept the invitation in WeChat"
-        return ask + (manner.afterwards if episode_text.urgent(episode, smallest_lead) else ".")
-    return f"{happening(episode, manner)} {advice(episode)}".rstrip()
+def sentence(episode: Episode, context: RenderContext) -> str:
+    """Write the event and the next step."""
+    if episode_text.passed_lead(episode) is None:
+        return f"{event_sentence(episode, context)} {advice(episode)}".rstrip()
+    ask = f"Ask {episode_text.person(episode)} to accept the invitation in WeChat"
+    if not episode_text.is_urgent(episode, context):
+        return f"{ask}."
+    if context.mode is RenderMode.TEXT:
+        return f"{ask}; after that a new one is needed."  # the deadline precedes it
+    return f"{ask}. After the deadline a new one is needed."
 
 
-def happening(episode: Episode, manner: Manner) -> str:
-    """What became of the invitation, as a sentence."""
-    words = happened(episode, manner)
-    # An ID stays as it is, also where a sentence begins.
+def event_sentence(episode: Episode, context: RenderContext) -> str:
+    """Write the outcome of the invitation so far, as a sentence."""
+    words = outcome(episode, context)
+    # An ID keeps its case, also at the beginning of a sentence.
     if not (episode_text.invitee(episode.invite_wx) and words.startswith(episode_text.person(episode))):
         words = _capital(words)
     return f"{words}."
 
 
-def happened(episode: Episode, manner: Manner) -> str:
-    """What became of the invitation, in running words."""
+def outcome(episode: Episode, context: RenderContext) -> str:
+    """Write the outcome of the invitation so far, as a clause."""
     person = episode_text.person(episode)
     match episode.state:
         case State.WAITING:
@@ -94,57 +74,63 @@ def happened(episode: Episode, manner: Manner) -> str:
         case State.EXPIRED:
             return f"{person} did not answer in time"
         case State.BOUND:
+            pause = "" if context.mode is RenderMode.TEXT else ","
             left = left_when_bound(episode)
-            return f"{person} accepted" + (f"{manner.pause} {span(left)} before the deadline" if left else "")
+            return f"{person} accepted" + (f"{pause} {span(left)} before the deadline" if left else "")
         case State.REPLACED:
-            return f"a new invitation is out{_to_whom(episode, manner)}"
+            return f"a new invitation is out{_to_invitee(episode, context)}"
         case State.CANCELLED:
             return "it was withdrawn outside this bot"
         case State.REMOVED:
             return "the account is no longer in WeChat’s list"
 
 
-def replaced(episode: Episode, manner: Manner) -> str:
+def replacement(episode: Episode, context: RenderContext) -> str:
     """Report a new invitation as a sentence that stays true when that one is over too."""
-    return f"a new invitation went out{_to_whom(episode, manner)}."
+    return f"a new invitation went out{_to_invitee(episode, context)}."
 
 
 def advice(episode: Episode) -> str:
-    """The next step, as a sentence; "" when it is settled."""
+    """Write the next step as a sentence; "" when the episode is closed."""
     return "" if episode.state.closed else _capital(NEXT[Seen(episode.state)])
 
 
-def before_quiet(facts: Mapping[str, Any], date: Dates) -> str:
-    """Why the next reminder will be long in coming, as a sentence; "" when no quiet hours follow."""
-    ends = facts.get("before_quiet")
-    return (
-        "" if ends is None else f"Quiet hours follow, {date(datetime.fromtimestamp(ends, UTC), CLOCK, 'until ')}."
-    )
+def quiet_notice(payload: Mapping[str, Any], context: RenderContext) -> str:
+    """Announce quiet hours, which delay the next reminder, as a sentence; "" when none follow."""
+    ends = payload.get("before_quiet")
+    if ends is None:
+        return ""
+    return f"Quiet hours follow, {date(datetime.fromtimestamp(ends, UTC), context, CLOCK, 'until ')}."
 
 
-def acknowledged(hand: Hand, manner: Manner) -> str:
-    return f"Acknowledged by {manner.who(hand)}{manner.date(hand.at, words=', ')}"
+def acknowledged(hand: Hand, context: RenderContext) -> str:
+    return f"Acknowledged by {mentions.user(hand, context)}{date(hand.at, context, words=', ')}"
 
 
-def snoozed(hand: Hand, manner: Manner) -> str:
-    until = f" {manner.date(hand.until, alone(hand.until, hand.at), 'until ')}" if hand.until else ""
-    return f"Snoozed by {manner.who(hand)}{until}"
+def snoozed(hand: Hand, context: RenderContext) -> str:
+    by = f"Snoozed by {mentions.user(hand, context)}"
+    return f"{by} {until(hand.until, hand.at, context)}" if hand.until else by
+
+
+def until(when: datetime, now: datetime, context: RenderContext) -> str:
+    """Write `until 6:00 PM`, with the day unless it is near."""
+    return date(when, context, tokens_for(when, now), "until ")
 
 
 def left_when_bound(episode: Episode) -> timedelta:
-    """How long before the deadline the person accepted; zero when it was not before."""
+    """Return how long before the deadline the person accepted; zero when it was not before."""
     if episode.state is not State.BOUND or episode.expires_at is None:
         return timedelta(0)
     return max(episode.expires_at - episode.since, timedelta(0))
 
 
-def _to_whom(episode: Episode, manner: Manner) -> str:
-    """` to bo•••le, until …`"""
+def _to_invitee(episode: Episode, context: RenderContext) -> str:
+    """Write ` to bo•••le, until …`."""
     before, now = episode_text.invitee(episode.invite_wx), episode_text.invitee(episode.next_wx)
-    until = f", {manner.date(episode.next_expires_at, words='until ')}" if episode.next_expires_at else ""
+    deadline = f", {date(episode.next_expires_at, context, words='until ')}" if episode.next_expires_at else ""
     if episode.next_wx == episode.invite_wx or not (before and now):
-        return (f" to {now}" if now else "") + until
-    return (f" to {now} instead of {before}" if now != before else " to another person") + until
+        return (f" to {now}" if now else "") + deadline
+    return (f" to {now} instead of {before}" if now != before else " to another person") + deadline
 
 
 def _capital(words: str) -> str:
