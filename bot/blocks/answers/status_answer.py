@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bot import actions
 from bot.blocks import builders
-from bot.blocks.answers.diagnosis import because, explain, lost_words, names_of, plain_words
+from bot.blocks.answers.diagnosis import explain, lost_words, names_of, plain_words, slack_refusal
 from bot.blocks.channel.incident_notices import past_incident_title
 from bot.blocks.channel.wording import until
 from bot.blocks.context import RenderContext
@@ -136,7 +136,7 @@ def _queue(status: Status, now: datetime, context: RenderContext) -> _Fact:
         since, quiet_until = health.oldest_pending, status.quiet_until
         parts = [f", the oldest {date(since, context, tokens_for(since, now), 'since ')}" if since else ""]
         if blocked:
-            parts.append(f"; Slack refuses: {because(blocked.error)}")
+            parts.append(f"; Slack refuses: {slack_refusal(blocked.error)[0]}")
         elif quiet_until:
             parts.append(f", {until(quiet_until, now, context)} (quiet hours)")
         return "".join(parts)
