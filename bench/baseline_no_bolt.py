@@ -16,9 +16,10 @@ import aiohttp
 import httpx
 from aiohttp import web
 
-from bot.blocks.overview import overview
-from bot.blocks.reading import Reading
+from bot.accounts import Reading
+from bot.blocks.answers.overview import overview
 from bot.demo.slack import sign
+from tests.samples import CONTEXT
 from wechat_kf import KfClient, StableToken
 
 LEADS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
@@ -43,7 +44,7 @@ class Handler:
         return web.Response()
 
     async def _answer(self, response_url: str) -> None:
-        message = overview(Reading.of(await self._accounts.kf_list(), datetime.now(UTC), LEADS))
+        message = overview(Reading.of(await self._accounts.kf_list(), datetime.now(UTC), LEADS), CONTEXT)
         body = {"response_type": "ephemeral", "replace_original": False, "text": message.text}
         async with self._session.post(response_url, json={**body, "blocks": message.blocks}):
             pass

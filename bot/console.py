@@ -8,9 +8,8 @@ import sys
 from dataclasses import replace
 
 from bot import hosting
-from bot.blocks.diagnosis import plain_words
-from bot.blocks.reading import Reading
-from bot.blocks.text import many
+from bot.accounts import Reading
+from bot.blocks.answers.diagnosis import plain_words
 from bot.escaping import cut, escape
 from bot.health import may_be_silent
 from bot.parts import Parts, parts_of
@@ -18,6 +17,7 @@ from bot.ports import utc_now
 from bot.settings import Settings
 from bot.store import StoreError
 from bot.store.errors import waiting_for
+from bot.text import many
 from bot.watch import Tick
 from wechat_kf import KfError
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks.channel import REPEAT, Look, render, text_only
+from bot.blocks.channel.notifications import REPEAT, render, text_only
+from bot.blocks.context import RenderContext
 from bot.episodes import AlertPolicy, Kind, State
 from bot.hands import Deed
 from bot.outages import Cause, Fault, Incident
@@ -22,7 +23,7 @@ from bot.ports import Message
 from bot.quiet import Quiet
 from tests.conftest import NOW
 from tests.episodes import (
-    LOOK,
+    CONTEXT,
     MENTION,
     assert_fit,
     episode,
@@ -38,7 +39,7 @@ from tests.episodes import (
 from tests.samples import LEADS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-CALLING = replace(LOOK, mention=MENTION)
+CALLING = replace(CONTEXT, mention=MENTION)
 QUIET = Quiet(time(22), time(8), SHANGHAI)
 
 counts = st.dictionaries(
@@ -89,8 +90,8 @@ facts = {
 }
 repeats = st.sampled_from([{}, {"repeat": True}])
 zones = st.sampled_from([None, SHANGHAI, ZoneInfo("America/New_York")])
-looks = st.builds(
-    Look,
+contexts = st.builds(
+    RenderContext,
     policy=st.builds(
         AlertPolicy,
         leads=st.lists(st.timedeltas(timedelta(seconds=1), timedelta(days=9)), min_size=1, max_size=4).map(
@@ -100,7 +101,7 @@ looks = st.builds(
     ),
     poll=st.timedeltas(timedelta(seconds=1), timedelta(days=1)),
     zone=zones.filter(bool),
-    spoken=zones,
+    text_zone=zones,
     mention=st.sampled_from(["", MENTION]),
 )
 incidents = st.builds(
@@ -124,18 +125,18 @@ def linked(told):
 @given(data=st.data())
 def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
     told = data.draw(st.lists(episodes, min_size=1, max_size=14))
-    carried, look = data.draw(facts[shape]) | data.draw(repeats), data.draw(looks)
-    edited = render(shape, carried, told, None, look, message_id="m-1")
+    carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
+    edited = render(shape, carried, told, None, context, message_id="m-1")
     on_edit = linked(told) if shape in (Shape.PROBLEM, Shape.DIGEST, Shape.QUIET) else ()
     assert_fit(edited, may_mention=on_edit)
-    posted = render(shape, carried, told, None, look, message_id="m-1", pinging=True)
-    assert_fit(posted, may_mention={look.mention} - {""})
+    posted = render(shape, carried, told, None, context, message_id="m-1", posting=True)
+    assert_fit(posted, may_mention={context.mention} - {""})
     assert mentions(Message(posted.text)) == []
 
 
-@given(incident=incidents, look=looks, repeat=repeats)
-def test_every_notice_fits_and_pings_nobody(incident, look, repeat):
-    assert_fit(render(Shape.HEALTH, repeat, [], incident, look, pinging=True))
+@given(incident=incidents, context=contexts, repeat=repeats)
+def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
+    assert_fit(render(Shape.HEALTH, repeat, [], incident, context, posting=True))
 
 
 @pytest.mark.parametrize("shape", facts)
@@ -145,7 +146,7 @@ def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
     told = data.draw(st.lists(episodes, min_size=1, max_size=12))
     carried = data.draw(facts[shape])
     again = json.loads(json.dumps(carried))
-    assert render(shape, carried, told, None, LOOK) == render(shape, again, copy.deepcopy(told), None, LOOK)
+    assert render(shape, carried, told, None, CONTEXT) == render(shape, again, copy.deepcopy(told), None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [Shape.DIGEST, Shape.QUIET])
@@ -154,12 +155,12 @@ def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
 def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
     carried = data.draw(facts[shape])
     shuffled = data.draw(st.permutations(told))
-    assert render(shape, carried, told, None, LOOK) == render(shape, carried, shuffled, None, LOOK)
+    assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.NOTE])
 def test_a_message_whose_subject_is_forgotten_says_so(shape):
-    message = render(shape, {"noticed": NOW.timestamp()}, [], None, LOOK)
+    message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)
     assert message.text == "This message is out of date. /kf shows the present state."
 
@@ -199,7 +200,7 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_it_is_posted(
     shape, carried, told, called
 ):
-    posted = render(shape, carried, [told], None, CALLING, pinging=True)
+    posted = render(shape, carried, [told], None, CALLING, posting=True)
     edited = render(shape, carried, [told], None, CALLING)
     assert mentions(posted) == [MENTION] * called
     assert MENTION not in str(edited)
@@ -208,19 +209,19 @@ def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_i
 
 
 def test_nobody_is_called_where_nobody_is_set():
-    posted = render(Shape.PROBLEM, {}, [URGENT], None, LOOK, pinging=True)
-    assert posted == render(Shape.PROBLEM, {}, [URGENT], None, LOOK)
+    posted = render(Shape.PROBLEM, {}, [URGENT], None, CONTEXT, posting=True)
+    assert posted == render(Shape.PROBLEM, {}, [URGENT], None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [Shape.PROBLEM, Shape.DIGEST, Shape.QUIET])
 @pytest.mark.parametrize("mention", ["", MENTION])
 def test_text_alone_calls_whom_the_blocks_call(shape, mention):
-    look = replace(LOOK, mention=mention)
+    context = replace(CONTEXT, mention=mention)
     for told in (URGENT, CALM, replace(URGENT, acked=hand())):
-        posted = render(shape, NIGHT | AT_ONCE, [told], None, look, pinging=True)
+        posted = render(shape, NIGHT | AT_ONCE, [told], None, context, posting=True)
         called = f"{mention} " if mention and told is URGENT else ""
         assert text_only(posted, mention) == Message(called + posted.text)
-        edited = render(shape, NIGHT | AT_ONCE, [told], None, look)
+        edited = render(shape, NIGHT | AT_ONCE, [told], None, context)
         assert text_only(edited, mention) == Message(edited.text)
 
 
@@ -229,20 +230,20 @@ def test_text_alone_calls_whom_the_blocks_call(shape, mention):
 @given(data=st.data())
 def test_a_possible_repeat_says_so_last(shape, data):
     told, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
-    once = render(shape, carried, told, None, LOOK)
-    again = render(shape, carried | {"repeat": True}, told, None, LOOK)
+    once = render(shape, carried, told, None, CONTEXT)
+    again = render(shape, carried | {"repeat": True}, told, None, CONTEXT)
     assert again.text == f"{once.text} {REPEAT}"
     assert [*again.blocks] == [*once.blocks, {"type": "context", "elements": [{"type": "mrkdwn", "text": REPEAT}]}]
 
 
 def test_a_notice_may_be_a_repeat_as_well():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
-    assert shown(render(Shape.HEALTH, {"repeat": True}, [], incident, LOOK))[-1] == REPEAT
+    assert shown(render(Shape.HEALTH, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
 
 
 def test_times_that_slack_does_not_translate_are_those_of_the_zone_that_is_set():
-    message = render(Shape.PROBLEM, {}, [CALM], None, replace(LOOK, spoken=SHANGHAI))
+    message = render(Shape.PROBLEM, {}, [CALM], None, replace(CONTEXT, text_zone=SHANGHAI))
     assert "until Mon 23 Nov 09:53 Asia/Shanghai" in message.text
     assert "|deadline Mon 23 Nov 09:53 Asia/Shanghai>" in str(fields_of(message))
     assert "UTC" not in str(fields_of(message))
-    assert "01:53 UTC" in render(Shape.PROBLEM, {}, [CALM], None, LOOK).text
+    assert "01:53 UTC" in render(Shape.PROBLEM, {}, [CALM], None, CONTEXT).text

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.blocks.channel import Look, render
-from bot.blocks.health import past_of, title_of
+from bot.blocks.channel.incident_notices import incident_title, past_incident_title
+from bot.blocks.channel.notifications import render
+from bot.blocks.context import RenderContext
 from bot.outages import Cause, Fault, Incident
 from bot.outbox import Shape
 from bot.ports import Message
-from tests.episodes import HOSTILE, LOOK, assert_fit, buttons, drawn, fields_of, loud, shown
+from tests.episodes import CONTEXT, HOSTILE, assert_fit, buttons, drawn, fields_of, loud, shown
 from tests.samples import dated
 from wechat_kf import ResponseError, TransportError
 from wechat_kf.advice import ADVICE
@@ -36,10 +37,14 @@ ABOUT_WECHAT = [cause for cause in Cause if cause is not Cause.CLOCK_PROBLEM]
 
 
 def notice(
-    fault: Fault, cause: Cause = Cause.SOURCE_DOWN, *, over_at: datetime | None = None, look: Look = LOOK
+    fault: Fault,
+    cause: Cause = Cause.SOURCE_DOWN,
+    *,
+    over_at: datetime | None = None,
+    context: RenderContext = CONTEXT,
 ) -> Message:
     incident = Incident(f"{cause}-1", cause, SINCE, fault, over_at)
-    return render(Shape.HEALTH, {}, [], incident, look)
+    return render(Shape.HEALTH, {}, [], incident, context)
 
 
 def test_a_refused_address_reads_as_drawn():
@@ -118,7 +123,7 @@ def test_a_spent_quota_waits_for_midnight_in_shanghai():
     ],
 )
 def test_a_notice_says_how_often_wechat_is_asked(poll, cause, every):
-    message = notice(ADDRESS, cause, look=replace(LOOK, poll=poll))
+    message = notice(ADDRESS, cause, context=replace(CONTEXT, poll=poll))
     assert f" · looks again every {every} · " in shown(message)[2]
 
 
@@ -206,14 +211,14 @@ def test_a_wrong_clock_of_which_no_more_is_known():
 )
 def test_the_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
     facts = json.loads(json.dumps({"fault": asdict(fault), "cause": cause, "over": over, "seconds": 39 * 60}))
-    message = render(Shape.NOTE, facts, [], None, LOOK, pinging=True)
+    message = render(Shape.NOTE, facts, [], None, CONTEXT, posting=True)
     assert (shown(message), message.text) == ([line], text)
 
 
 def test_a_problem_has_the_title_of_its_notice():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, BROKEN)
-    assert title_of(incident) == "WeChat’s answer could not be read"
-    assert title_of(replace(incident, cause=Cause.CLOCK_PROBLEM)) == "This server’s clock is wrong"
+    assert incident_title(incident) == "WeChat’s answer could not be read"
+    assert incident_title(replace(incident, cause=Cause.CLOCK_PROBLEM)) == "This server’s clock is wrong"
 
 
 @pytest.mark.parametrize(
@@ -227,14 +232,16 @@ def test_a_problem_has_the_title_of_its_notice():
     ],
 )
 def test_what_is_over_is_told_in_the_past(fault, past):
-    assert past_of(Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, fault)) == past
+    assert past_incident_title(Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, fault)) == past
     assert shown(notice(fault, over_at=SINCE + MINUTE))[1].startswith(f"{past} · <!date^1795395720^since ")
 
 
 @pytest.mark.parametrize("errcode", [None, *ADVICE])
 def test_no_past_title_tells_of_the_present(errcode):
     fault = Fault("APIError", errcode, errmsg="x")
-    assert not {"is", "does", "may", "asks"} & {*past_of(Incident("1", Cause.SOURCE_DOWN, SINCE, fault)).split()}
+    assert not {"is", "does", "may", "asks"} & {
+        *past_incident_title(Incident("1", Cause.SOURCE_DOWN, SINCE, fault)).split()
+    }
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -248,10 +255,10 @@ def test_no_foreign_text_harms_a_notice(hostile, cause):
 
 
 def test_notice_of_a_refused_address_puts_the_fixed_one_first_on_a_host_without():
-    message = notice(ADDRESS, Cause.CONFIG_PROBLEM, look=replace(LOOK, platform="Railway"))
+    message = notice(ADDRESS, Cause.CONFIG_PROBLEM, context=replace(CONTEXT, platform="Railway"))
     step = "*Next:* first give this server a fixed outgoing address: on Railway static outbound IPs"
     assert step in str(shown(message))
     facts = {"cause": Cause.CONFIG_PROBLEM, "fault": asdict(ADDRESS), "over": False, "seconds": 0}
-    line = render(Shape.NOTE, facts, [], None, replace(LOOK, platform="Railway"))
+    line = render(Shape.NOTE, facts, [], None, replace(CONTEXT, platform="Railway"))
     assert "first get a fixed outgoing address, on Railway" in line.text
     assert_fit(message)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import AlertPolicy, Episode, State
 from bot.outbox import Shape
 from bot.ports import Message
@@ -17,9 +17,9 @@ from bot.quiet import Quiet
 from tests.conftest import NOW
 from tests.episodes import (
     CLOSED,
+    CONTEXT,
     DEADLINE,
     HOSTILE,
-    LOOK,
     MENTION,
     assert_fit,
     buttons,
@@ -35,14 +35,14 @@ from tests.samples import HOUR, LEADS, MINUTE, dated
 ENDS = NOW
 BEGINS = ENDS - 10 * HOUR
 QUIET = Quiet(time(22), time(8), ZoneInfo("Asia/Shanghai"))
-LOOK_QUIET = replace(LOOK, policy=AlertPolicy(leads=LEADS, quiet=QUIET))
+QUIET_CONTEXT = replace(CONTEXT, policy=AlertPolicy(leads=LEADS, quiet=QUIET))
 WINDOW = "Quiet hours, 22:00 to 08:00 Asia/Shanghai"
 TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
-def morning(*told: Episode, look=LOOK_QUIET, pinging: bool = False, **held: list[str]) -> Message:
+def morning(*told: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
     facts: dict[str, Any] = {"begins": BEGINS.timestamp(), "ends": ENDS.timestamp(), "held": held}
-    return render(Shape.QUIET, facts, told, None, look, message_id="quiet-1", pinging=pinging)
+    return render(Shape.QUIET, facts, told, None, context, message_id="quiet-1", posting=posting)
 
 
 def during(state: State, name: str, **fields: Any) -> Episode:
@@ -164,14 +164,14 @@ def test_what_was_acknowledged_elsewhere_is_not_undone_here():
 
 
 def test_what_needs_somebody_now_calls_when_it_is_posted():
-    look = replace(LOOK_QUIET, mention=MENTION)
-    assert shown(morning(CHEN, look=look, pinging=True))[1] == f"{MENTION} please take a look."
-    assert mentions(morning(LIN, look=look, pinging=True)) == []
-    assert mentions(morning(ANNA, look=look, pinging=True)) == []
+    context = replace(QUIET_CONTEXT, mention=MENTION)
+    assert shown(morning(CHEN, context=context, posting=True))[1] == f"{MENTION} please take a look."
+    assert mentions(morning(LIN, context=context, posting=True)) == []
+    assert mentions(morning(ANNA, context=context, posting=True)) == []
 
 
 def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
-    message = morning(CHEN, look=LOOK)
+    message = morning(CHEN, context=CONTEXT)
     assert shown(message)[-1] == (
         "<!date^1795360320^Quiet hours, {date_short_pretty} {time}|Quiet hours, Sun 22 Nov 15:12 UTC> "
         "<!date^1795396320^to {date_short_pretty} {time}|to Mon 23 Nov 01:12 UTC>"
@@ -198,8 +198,8 @@ def test_no_foreign_text_harms_it(hostile, named, number):
         for index in range(number)
     ]
     held = {one.id: ["expiring", "expired", "rejected"] for one in told}
-    look = replace(LOOK_QUIET, mention=MENTION)
-    assert_fit(morning(*told, look=look, pinging=True, **held), may_mention={MENTION})
+    context = replace(QUIET_CONTEXT, mention=MENTION)
+    assert_fit(morning(*told, context=context, posting=True, **held), may_mention={MENTION})
     taken = (replace(one, acked=hand(hostile, user_id=str(index))) for index, one in enumerate(told))
-    assert_fit(morning(*taken, look=LOOK, **held))
+    assert_fit(morning(*taken, context=CONTEXT, **held))
     assert_fit(morning(*(since(one, CLOSED[index % 4]) for index, one in enumerate(told)), **held))

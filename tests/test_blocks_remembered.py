@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.remembered import remembered
-from bot.blocks.troubles import trouble
+from bot.blocks.answers.account_details import last_known_details
+from bot.blocks.problems import explain_error
 from bot.episodes import State
 from tests.episodes import HOSTILE, assert_fit, buttons, episode, shown
+from tests.samples import CONTEXT
 from wechat_kf import TransportError
 
-SILENCE = trouble(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
+SILENCE = explain_error(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
 
 
 def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
-    message = remembered(episode(State.REJECTED), "C0ALERTS", SILENCE)
+    message = last_known_details(episode(State.REJECTED), "C0ALERTS", SILENCE, CONTEXT)
     header, known, story, *_, source = shown(message)
     assert header == "⛔ Bo · rejected"
     assert known.split("\n")[:2] == [
@@ -30,7 +31,7 @@ def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
 
 @pytest.mark.parametrize("state", State)
 def test_an_account_that_is_gone_is_said_to_be_gone(state):
-    message = remembered(episode(state), "", None)
+    message = last_known_details(episode(state), "", None, CONTEXT)
     assert "⚠️ The account is no longer in WeChat’s list, so this is what was known last." in shown(message)[1]
     assert "Next:" not in str(message.blocks)
     assert message.text.startswith("The account is no longer in WeChat's list")
@@ -40,5 +41,7 @@ def test_an_account_that_is_gone_is_said_to_be_gone(state):
 @pytest.mark.parametrize("why", [SILENCE, None])
 def test_no_foreign_text_harms_it(hostile, why):
     assert_fit(
-        remembered(episode(kf_nick=hostile, seat=hostile, invite_wx=hostile, kf_id=hostile), "C0ALERTS", why)
+        last_known_details(
+            episode(kf_nick=hostile, seat=hostile, invite_wx=hostile, kf_id=hostile), "C0ALERTS", why, CONTEXT
+        )
     )

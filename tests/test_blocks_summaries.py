@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import Episode, State
 from bot.outbox import Shape
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.episodes import (
     CLOSED,
+    CONTEXT,
     DEADLINE,
     HOSTILE,
-    LOOK,
     MENTION,
     assert_fit,
     buttons,
@@ -62,7 +62,7 @@ SIXTY = [*EXPIRED, *REJECTED]
 
 
 def digest(*told: Episode) -> Message:
-    return render(Shape.DIGEST, {"noticed": NOTICED}, told, None, LOOK, message_id="5d31c8")
+    return render(Shape.DIGEST, {"noticed": NOTICED}, told, None, CONTEXT, message_id="5d31c8")
 
 
 def moved(subject: Episode, state: State) -> Episode:
@@ -188,7 +188,7 @@ def test_what_was_acknowledged_here_and_is_settled_leaves_nothing_to_undo():
 
 
 def test_without_an_id_a_digest_undoes_nothing():
-    message = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in REJECTED[:3]], None, LOOK)
+    message = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in REJECTED[:3]], None, CONTEXT)
     assert "alert.undo" not in buttons(message)
 
 
@@ -249,10 +249,10 @@ def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
 
 
 def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
-    look = replace(LOOK, mention=MENTION)
-    urgent = render(Shape.DIGEST, {"noticed": NOTICED}, SIXTY, None, look, pinging=True)
+    context = replace(CONTEXT, mention=MENTION)
+    urgent = render(Shape.DIGEST, {"noticed": NOTICED}, SIXTY, None, context, posting=True)
     assert shown(urgent)[1] == f"{MENTION} please take a look."
-    calm = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in SIXTY], None, look, pinging=True)
+    calm = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in SIXTY], None, context, posting=True)
     assert "👤 Acknowledged by Mei<!date" in str(calm)
     assert mentions(calm) == []
 
@@ -314,13 +314,13 @@ def test_a_digest_of_every_state_names_fewer_where_space_is_short():
 )
 def test_there_is_always_room_for_the_words_on_a_possible_repeat(shape, states, step):
     facts = {"noticed": NOTICED, "total": 80, "counts": {}, "begins": 0, "ends": 0, "held": {}, "repeat": True}
-    look = replace(LOOK, mention=MENTION)
+    context = replace(CONTEXT, mention=MENTION)
     told = [episode(state) for state in states for _ in range(10)] + [episode(told=leads(1))] * 10
     for length in range(0, 24 * len(told), step):
         full, rest = divmod(length, 24)
         nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(told)
         named = [replace(one, kf_nick=nick) for one, nick in zip(told, nicks, strict=False)]
-        assert_fit(render(shape, facts, named, None, look, pinging=True), may_mention={MENTION})
+        assert_fit(render(shape, facts, named, None, context, posting=True), may_mention={MENTION})
 
 
 # The accounts of the drawn first run.
@@ -341,7 +341,7 @@ COUNTS = {"expiring": 2, "rejected": 2, "expired": 1, "waiting": 4, "idle": 2, "
 
 def first_run(*found: Episode, total: int = 40, **counts: int) -> Message:
     facts: dict[str, Any] = {"total": total, "counts": counts or COUNTS, "noticed": NOTICED}
-    return render(Shape.FIRST_RUN, facts, found, None, LOOK)
+    return render(Shape.FIRST_RUN, facts, found, None, CONTEXT)
 
 
 def test_the_first_run_reads_as_drawn():

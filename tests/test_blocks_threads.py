@@ -7,16 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import Episode, State
 from bot.hands import Deed
 from bot.outbox import Shape
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.episodes import (
+    CONTEXT,
     DEADLINE,
     HOSTILE,
-    LOOK,
     MENTION,
     assert_fit,
     buttons,
@@ -37,7 +37,7 @@ MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
 def line(subject: Episode, **facts: object) -> Message:
-    return render(Shape.LINE, facts, [subject], None, LOOK)
+    return render(Shape.LINE, facts, [subject], None, CONTEXT)
 
 
 def expiring(subject: Episode, lead: timedelta) -> Message:
@@ -45,7 +45,7 @@ def expiring(subject: Episode, lead: timedelta) -> Message:
 
 
 def names(*told: Episode) -> Message:
-    return render(Shape.NAMES, {}, told, None, LOOK)
+    return render(Shape.NAMES, {}, told, None, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,16 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
     ],
 )
 def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts, expected):
-    look = replace(LOOK, mention=MENTION)
-    message = render(Shape.LINE, facts | {"call": True}, [subject], None, look, pinging=True)
+    context = replace(CONTEXT, mention=MENTION)
+    message = render(Shape.LINE, facts | {"call": True}, [subject], None, context, posting=True)
     assert shown(message) == [expected]
     assert MENTION not in message.text
 
 
 def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
-    look = replace(LOOK, mention=MENTION)
+    context = replace(CONTEXT, mention=MENTION)
     facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
-    message = render(Shape.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, look, pinging=True)
+    message = render(Shape.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, context, posting=True)
     assert shown(message) == [
         f"⏰ *小波* · less than 6 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
     ]
@@ -167,7 +167,7 @@ def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
 
 
 def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
-    return render(Shape.LINE, {"deed": deed, "name": name, **facts}, told, None, LOOK)
+    return render(Shape.LINE, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
 
 
 UNTIL = int((NOW + 4 * HOUR).timestamp())
@@ -340,7 +340,7 @@ def test_the_text_counts_the_names_that_it_leaves_out():
 @pytest.mark.parametrize("state", [State.REJECTED, State.EXPIRED])
 def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
     told = episode(state)
-    broadcast = render(Shape.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, LOOK)
+    broadcast = render(Shape.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
     assert "link.console" in str(broadcast.blocks)
-    reply = render(Shape.LINE, {"kind": state.value, "lead": 0}, [told], None, LOOK)
+    reply = render(Shape.LINE, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
     assert "link.console" not in str(reply.blocks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.reading import Reading
+from bot.accounts import Reading
 from bot.episodes import Seen
 from tests.accounts import account, invited
 from tests.conftest import NOW

@@ -6,13 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from bot.blocks.failures import failure
-from bot.blocks.reading import Reading
-from bot.blocks.troubles import trouble
+from bot.accounts import Reading
+from bot.blocks.problems import explain_error, read_failure
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS
 from tests.conftest import NOW
-from tests.samples import ANNA, CHEN, FORTY, LEADS, sample, shown
+from tests.samples import ANNA, CHEN, CONTEXT, FORTY, LEADS, sample, shown
 from wechat_kf import KfList, ResponseError, TransportError
 from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
@@ -21,7 +20,7 @@ RID = "6740a1b2-11223344-55667788"
 
 
 def answer(error, last_good=None):
-    return failure(trouble(error), NOW, retry="v1:overview", last_good=last_good)
+    return read_failure(explain_error(error), NOW, CONTEXT, retry="v1:overview", last_good=last_good)
 
 
 def read_before(ago, *accounts):
@@ -41,12 +40,12 @@ def test_a_refused_address_is_there_to_be_copied():
 @pytest.mark.parametrize("platform", FIXED_ADDRESS)
 @pytest.mark.parametrize("address", ["203.0.113.7", ""])
 def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
-    what = trouble(api_error(40164, "invalid ip", rid=RID, address=address), platform)
+    what = explain_error(api_error(40164, "invalid ip", rid=RID, address=address), platform)
     assert what.next.startswith(f"first give this server a fixed outgoing address: on {platform} ")
     assert "is temporary, unless it is fixed already" in what.next
     assert what.copy == address
-    assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.spoken
-    assert trouble(api_error(40125, "no"), platform) == trouble(api_error(40125, "no"))
+    assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.plain_text
+    assert explain_error(api_error(40125, "no"), platform) == explain_error(api_error(40125, "no"))
 
 
 def test_an_address_that_wechat_did_not_name_is_not_below():

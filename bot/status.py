@@ -1,4 +1,4 @@
-"""What there is to know of the bot itself, for `/kf status`. How it is shown is in `report`."""
+"""The values behind `/kf status`, without wording."""
 
 from __future__ import annotations
 
@@ -10,17 +10,8 @@ from typing import NamedTuple
 from bot.health import HealthFacts
 
 
-@dataclass(frozen=True, slots=True)
-class PastProblem:
-    """A stretch of trouble that is over."""
-
-    title: str  # of what is over: "WeChat did not answer"
-    lasted: timedelta
-    since: datetime
-
-
 class Snoozed(NamedTuple):
-    """An alert that somebody has postponed."""
+    """An alert that a user has postponed."""
 
     label: str  # the `kf_nick`: foreign text
     until: datetime
@@ -28,7 +19,7 @@ class Snoozed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All there is to know of the bot. Times are aware; what is None, empty or zero is not known or not there."""
+    """All that is known of the bot. Times are aware; None, empty and zero mean unknown, or absent."""
 
     version: str
     facts: HealthFacts
@@ -41,4 +32,3 @@ class Status:
     quiet: str = ""  # `22:00 to 08:00 Asia/Shanghai`
     quiet_until: datetime | None = None  # while it is quiet: when that ends
     leads: Sequence[timedelta] = ()
-    last_problem: PastProblem | None = None

@@ -1,68 +1,72 @@
-"""What one read of WeChat says, account by account, in the order of every list. No words, no shapes."""
+"""The accounts of one read of WeChat: state, order and search. No rendering."""
 
 from __future__ import annotations
 
+import difflib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from bot.blocks.text import fold, label_of
+from bot import actions
 from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode, Hand, Seen, rank, seen
 from bot.invitations import is_same
+from bot.text import fold, label_of
 from wechat_kf import KfAccount, KfList
 
 FAR = datetime.max.replace(tzinfo=UTC)
 EPOCH = datetime.min.replace(tzinfo=UTC)
+LIKE = 0.6  # how much of two words has to agree, from 0 to 1
+LONGEST = 64  # comparing is quadratic, and a name may be hostile
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An account, and what its row said at the moment of the read."""
+    """An account and its state at the moment of the read."""
 
     account: KfAccount
     seen: Seen
-    owner: Hand | None = None  # who acknowledged the invitation, or snoozed it `until` a moment
-    fault: Exception | None = None  # set on a stand-in: why the account cannot be shown
+    owner: Hand | None = None  # the user who acknowledged the invitation, or snoozed it `until` a moment
+    fault: Exception | None = None  # of a placeholder: the reason why the account cannot be shown
 
     @classmethod
     def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> Row:
-        """Read one account; a stand-in if that fails."""
+        """Read one account; return a placeholder if that fails."""
         try:
             row = cls(account, seen(account, at, leads))
             _place(row, at, min(leads))
         except Exception as exc:
-            return cls.stand_in(account, exc)
+            return cls.placeholder(account, exc)
         return row
 
     @classmethod
-    def stand_in(cls, account: KfAccount, fault: Exception) -> Row:
-        """Name an account that cannot be shown, and show nothing else of it."""
+    def placeholder(cls, account: KfAccount, fault: Exception) -> Row:
+        """Return a row that names an account which cannot be shown, and has no other value of it."""
         return cls(KfAccount(kf_account=account.key, kf_nick="", kf_id=""), Seen.UNKNOWN, fault=fault)
 
     @property
     def deadline(self) -> datetime | None:
-        """None also for a bound account, where the invitation means nothing any more."""
+        """Return the deadline of the invitation; None for a bound account, whose invitation is over."""
         invitation = self.account.invitation
         return invitation.expires_at if invitation and self.seen is not Seen.BOUND else None
 
     @property
     def invite_wx(self) -> str:
-        """Who is invited; "" for nobody, and for a bound account."""
+        """Return the WeChat ID of the invited person; "" without one, and for a bound account."""
         invitation = self.account.invitation
         return invitation.invite_wx if invitation and self.seen is not Seen.BOUND else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One read: every account, worst first."""
+    """Every account of one read, most urgent first."""
 
     rows: tuple[Row, ...]
     at: datetime
     smallest_lead: timedelta
     unreadable: int = 0  # rows that could not be read
-    again: bool = False  # it was read for another request, seconds ago
+    again: bool = False  # read for another request, seconds ago
 
     @classmethod
     def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:
@@ -72,7 +76,7 @@ class Reading:
         return cls(tuple(ordered), at, smallest_lead, listing.unreadable)
 
     def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Reading:
-        """Add to each row who acknowledged or snoozed its invitation, and put the others of a rank before it.
+        """Add the user who acknowledged or snoozed to each row, and sort rows without one first within a rank.
 
         An episode of an earlier invitation than the listed one does not count.
         """
@@ -87,7 +91,7 @@ class Reading:
 
     @property
     def due(self) -> tuple[Row, ...]:
-        """Those that need attention; they come first in `rows`."""
+        """Return the rows that need attention; they come first in `rows`."""
         return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
 
     def only(self, states: Sequence[Seen]) -> tuple[Row, ...]:
@@ -108,7 +112,7 @@ def _rank(row: Row, now: datetime, smallest_lead: timedelta) -> int:
 
 def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
     lost = row.seen in (Seen.REJECTED, Seen.EXPIRED)
-    # The newest loss first; a loss without any time last.
+    # The newest rejected or expired one first; one without a deadline last.
     when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
     return _rank(row, now, smallest_lead), when, by_name(label_of(row.account)), row.account.key
 
@@ -120,7 +124,7 @@ _LAST = "座".encode("gb2312")
 
 
 def by_name(name: str) -> list[tuple[str, bytes]]:
-    """Order names as their readers look them up: 陈师傅 between Anna and Fan, by pinyin, and symbols last."""
+    """Return the sort key of a name: by pinyin, so 陈师傅 comes between Anna and Fan, and symbols last."""
     return [_letter(char) for char in fold(name)]
 
 
@@ -129,3 +133,60 @@ def _letter(char: str) -> tuple[str, bytes]:
     if _FIRSTS[0] <= code <= _LAST:
         return _INITIALS[bisect_right(_FIRSTS, code) - 1], code
     return char if char.isalnum() or char == " " else f"\uffff{char}", b""
+
+
+def find_accounts(rows: Sequence[Row], text: str) -> list[Row]:
+    """Return the rows that match: exact matches, then those that begin with the text, then those that hold it.
+
+    A seat number matches from its beginning only. Inside each group the order of `rows` is kept.
+    """
+    # A name that was copied from an answer may end with our own mark of a cut.
+    wanted = fold(text).removesuffix("...")
+    found = [(place, row) for row in rows if wanted and (place := _match(row, wanted)) is not None]
+    return [row for _, row in sorted(found, key=lambda each: each[0])]
+
+
+def _match(row: Row, wanted: str) -> int | None:
+    """Rank a match: 0 exact, 1 a beginning, 2 any part. Return None if nothing matches."""
+    seat = fold(row.account.kf_id)
+    words = [*_words(row, wanted), *([seat] if seat.startswith(wanted) else [])]
+    return min(
+        (0 if word == wanted else 1 if word.startswith(wanted) else 2 for word in words if wanted in word),
+        default=None,
+    )
+
+
+def pick_account(rows: Sequence[Row], text: str) -> Row | None:
+    """Return the account with this handle, else the only match of a whole word, else of any part; or None."""
+    wanted = fold(text)
+    if not wanted:
+        return None
+    ways = (
+        [row for row in rows if actions.handle(row.account.key) == text],
+        [row for row in rows if wanted in (*_words(row, wanted), fold(row.account.kf_id))],
+        find_accounts(rows, text),
+    )
+    hits = next(filter(None, ways), [])
+    return hits[0] if len(hits) == 1 else None
+
+
+def nearest_account(rows: Sequence[Row], text: str) -> Row | None:
+    """Return the account with the most similar spelling, if any is near."""
+    owners = {word[:LONGEST]: row for row in reversed(rows) for word in _spellings(row)}
+    close = difflib.get_close_matches(fold(text)[:LONGEST], owners, n=1, cutoff=LIKE)
+    return owners[close[0]] if close else None
+
+
+def _words(row: Row, wanted: str) -> list[str]:
+    """Return the words of a row that a search compares.
+
+    All accounts share the part after `@`, so it counts only if the search has an `@` too.
+    """
+    account = row.account
+    kf_account = account.kf_account if "@" in wanted else account.kf_account.partition("@")[0]
+    words = (account.kf_nick, kf_account, account.kf_openid, account.kf_wx, row.invite_wx)
+    return [fold(word) for word in words if word]
+
+
+def _spellings(row: Row) -> list[str]:
+    return [*_words(row, "@"), fold(row.account.kf_account).partition("@")[0]]

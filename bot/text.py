@@ -1,7 +1,7 @@
-"""Foreign text, made harmless; names, and words in a row. Dates and durations are in `times`.
+"""Foreign text made harmless; names, and enumerations of words.
 
-What WeChat or a person wrote passes through `clean` once, and is then safe in plain_text. On its way
-into mrkdwn, which a message's `text` is as well, it also passes through `escape`.
+Text from WeChat or from users passes through `clean` once, and is then safe in plain_text. For mrkdwn, which the
+fallback text of a message is as well, it also passes through `escape`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from wechat_kf import KfAccount
 
 
 class Limit(NamedTuple):
-    """What a text may fill, its `…` included."""
+    """The most that a text may fill, its `…` included."""
 
-    graphemes: int  # what a reader counts
-    units: int  # UTF-16 code units: what Slack may count
+    graphemes: int  # characters as a reader counts them
+    units: int  # UTF-16 code units, as Slack may count
 
 
 NAME = Limit(24, 80)
@@ -28,7 +28,7 @@ STATUS_WORD = Limit(24, 80)
 TYPED = Limit(40, 40)
 ERRMSG = Limit(120, 120)
 
-MUCH = 500  # no more of a text is looked at: a hostile one must not keep the event loop busy
+MUCH = 500  # the rest of a text is ignored: a hostile one must not keep the event loop busy
 
 _BLANKS = regex.compile(r"[\s\u2800]+")
 # Controls, bidi and zero-width characters, halves of surrogate pairs, private and invisible ones:
@@ -38,7 +38,7 @@ _HIDDEN = regex.compile(
     r"--[\s\u200D\uFE0E\uFE0F]]",
     regex.V1,
 )
-# The joiner and the variation selectors live on inside emoji only.
+# The joiner and the variation selectors are kept inside emoji only.
 _STRAY = regex.compile(
     r"(?<![\p{Emoji}--*])[\uFE0E\uFE0F]"  # the asterisk counts as one, and will not stay
     r"|(?<!\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]?)\u200D"
@@ -56,7 +56,7 @@ _QUOTES = str.maketrans(dict.fromkeys("‘’‛", "'") | dict.fromkeys("“”�
 
 
 def clean(text: str, limit: Limit) -> str:
-    """Make foreign text harmless, and cut it to `limit`. "" stays "", and so does what cannot be seen.
+    """Make foreign text harmless, and cut it to `limit`. Invisible text becomes "".
 
     The result has no markup, pings nobody and is on one line. Cleaning it again changes nothing.
     """
@@ -65,7 +65,7 @@ def clean(text: str, limit: Limit) -> str:
 
 
 def escape(text: str) -> str:
-    """Take clean text into mrkdwn."""
+    """Escape clean text for mrkdwn."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -75,14 +75,14 @@ def mrkdwn(text: str, limit: Limit) -> str:
 
 
 def visible(text: str) -> str:
-    """Drop what hides or reorders, and fold white space to single blanks."""
+    """Remove characters that hide or reorder text, and fold white space to single blanks."""
     text = _STRAY.sub("", _HIDDEN.sub("", text[:MUCH]))
     shown: str = _BLANKS.sub(" ", _PILED_MARKS.sub(r"\1", text))
     return shown.strip()
 
 
 def cut(text: str, limit: Limit) -> str:
-    """Cut between graphemes, never inside one, and end with `…` what was longer."""
+    """Cut between graphemes, never inside one, and end a text that was longer with `…`."""
     if len(text) <= limit.graphemes and units(text) <= limit.units:
         return text  # it has no more graphemes than characters
     graphemes = _GRAPHEME.findall(text)
@@ -103,17 +103,17 @@ def units(text: str) -> int:
 
 
 def fold(text: str) -> str:
-    """Fold away what a search must not see: case, width, kinds of quotes, invisible characters."""
+    """Fold differences that a search ignores: case, width, kinds of quotes, invisible characters."""
     return unicodedata.normalize("NFKC", visible(text).translate(_QUOTES)).casefold()
 
 
 def name_of(kf_nick: str) -> str:
-    """The name of an account, for plain_text."""
+    """Return the name of an account, for plain_text."""
     return clean(kf_nick, NAME) or "(no name)"
 
 
 def account_of(seat: str, kf_id: str) -> str:
-    """The account, else its OpenID, else its seat number, for plain_text.
+    """Return the account, else its OpenID, else its seat number, for plain_text.
 
     `seat` is what identifies the account: `KfAccount.key`, `Episode.seat`.
     """
@@ -124,41 +124,41 @@ def account_of(seat: str, kf_id: str) -> str:
 
 
 def label_of(account: KfAccount) -> str:
-    """What tells an account from others where there is room for one word: its name, else its account."""
+    """Return the one word that identifies an account: its name, else its account."""
     return clean(account.kf_nick, NAME) or account_of(account.key, account.kf_id)
 
 
 def id_of(wechat_id: str | None) -> str:
-    """A whole WeChat ID, for ephemeral answers only."""
+    """Return a whole WeChat ID, for ephemeral answers only."""
     return clean(wechat_id or "", ACCOUNT)
 
 
 def masked(wechat_id: str | None) -> str:
-    """A WeChat ID as a channel may see it: `bo•••le`. Bullets, because asterisks are markup."""
+    """Mask a WeChat ID for the channel: `bo•••le`. Bullets, because asterisks are markup."""
     whole = _GRAPHEME.findall(id_of(wechat_id))
     return "".join([*whole[:2], "•••", *whole[-2:]]) if len(whole) > 7 else "•••"
 
 
 def listed(words: Sequence[str]) -> str:
-    """`a, b and c`."""
+    """Write `a, b and c`."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def either(words: Sequence[str]) -> str:
-    """`a, b or c`."""
+    """Write `a, b or c`."""
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def some(words: Sequence[str], most: int) -> str:
-    """`a, b and 48 more`: at most so many of the words."""
+    """Write `a, b and 48 more`: at most `most` of the words."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + more
 
 
 def many(number: int, noun: str, plural: str = "") -> str:
-    """`1 account`, `2 accounts`."""
+    """Write `1 account`, `2 accounts`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _full_width(match: regex.Match[str]) -> str:
-    return chr(ord(match[0]) + 0xFEE0)  # ASCII and its full-width forms stand in the same order
+    return chr(ord(match[0]) + 0xFEE0)  # ASCII and its full-width forms have the same order

@@ -1,18 +1,19 @@
-"""Block Kit as plain dicts: shapes, limits, icons. No sentence is written here.
+"""Builders of Block Kit dicts, with limits and icons. No sentence is written here.
 
-Plain dicts, because building model objects costs eighty times as much on the event loop; the limits are
-held by construction and proved by tests.
+Plain dicts, because building model objects takes eighty times as long on the event loop. Construction keeps the
+limits, and tests prove it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.actions import OPEN_CONSOLE, REFRESH
-from bot.blocks.text import Limit, cut
+from bot.episodes import Seen
 from bot.ports import Block, Message
+from bot.text import Limit, cut
 
 # https://docs.slack.dev/reference/block-kit/blocks and its neighbours. Counted in UTF-16 units, to be safe.
 MAX_TEXT = 3000  # of a section or context element
@@ -23,7 +24,7 @@ MAX_PLACEHOLDER = 150
 MAX_OPTION = 75  # its text and its description
 # Undocumented: Slack refused messages from about 13,000 characters with msg_blocks_too_long.
 MAX_MESSAGE = 9000
-ADDED = 300  # of these are for what a finished message may still get, such as the line on a possible repeat
+ADDED = 300  # of these are reserved for additions to a finished message, such as the line on a possible repeat
 
 ICONS = {
     "expiring": "⏰",
@@ -35,16 +36,16 @@ ICONS = {
     "bound": "✅",
     "removed": "➖",
 }
-"""The icon of each state word; a `Seen` or a `State` finds its own."""
+"""By state word, which a `Seen` or a `State` is."""
 FINE = "✅"
 TROUBLE = "⚠️"
-PERSON = "👤"  # somebody did this
+PERSON = "👤"  # before the action of a user
 
 CONSOLE = "https://mp.weixin.qq.com"
 
 
 def plain(text: str, most: int) -> Block:
-    """A plain_text object. `emoji` is off, so that `:tada:` in a nickname stays text."""
+    """Build a plain_text object. `emoji` is off, so that `:tada:` in a nickname stays text."""
     return {"type": "plain_text", "text": cut(text, Limit(most, most)), "emoji": False}
 
 
@@ -57,7 +58,7 @@ def header(text: str) -> Block:
 
 
 def section(text: str = "", *, fields: Sequence[str] = (), expand: bool = False) -> Block:
-    """Text, fields, or both. `expand` keeps Slack from folding a long text behind "See more"."""
+    """Build a section of text, fields, or both. `expand` keeps Slack from folding a long text behind "See more"."""
     block: Block = {"type": "section"}
     if text:
         block["text"] = mrkdwn(text)
@@ -69,7 +70,7 @@ def section(text: str = "", *, fields: Sequence[str] = (), expand: bool = False)
 
 
 def field(title: str, value: str) -> str:
-    """One of a section's fields: a bold title over its value."""
+    """Write a field of a section: a bold title over its value."""
     return f"*{title}*\n{value}"
 
 
@@ -94,7 +95,7 @@ def button(
     confirm: Block | None = None,
     label: str = "",
 ) -> Block:
-    """A button. `label` is what a screen reader says instead of its text."""
+    """Build a button. A screen reader reads `label` instead of its text."""
     element: dict[str, Any] = {"type": "button", "text": plain(text, MAX_BUTTON), "action_id": action_id}
     element["value"] = value
     if primary:
@@ -111,7 +112,7 @@ def refresh(value: str) -> Block:
 
 
 def console() -> Block:
-    """The button that opens the WeChat console; its click is acknowledged, nothing else."""
+    """Build the button that opens the WeChat console; its click is only acknowledged."""
     return {
         "type": "button",
         "text": plain("WeChat console", MAX_BUTTON),
@@ -127,7 +128,7 @@ def option(text: str, value: str, description: str = "") -> Block:
 
 
 def select(placeholder: str, action_id: str, options: Sequence[Block], *, initial: Block | None = None) -> Block:
-    """A menu; `initial` has to equal one of the options."""
+    """Build a menu; `initial` must equal one of the options."""
     element: Block = {"type": "static_select", "placeholder": plain(placeholder, MAX_PLACEHOLDER)}
     element["action_id"] = action_id
     element["options"] = list(options)
@@ -137,7 +138,7 @@ def select(placeholder: str, action_id: str, options: Sequence[Block], *, initia
 
 
 def confirm(title: str, text: str, yes: str) -> Block:
-    """The question before a click takes effect."""
+    """Build the question that Slack asks before a click takes effect."""
     return {
         "title": plain(title, 100),
         "text": mrkdwn(text),
@@ -147,14 +148,20 @@ def confirm(title: str, text: str, yes: str) -> Block:
 
 
 def size(blocks: Sequence[Block]) -> int:
-    """How many characters the blocks fill on the wire."""
+    """Return the number of characters of the blocks as JSON."""
     return len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
 
 
-def fitting(*ways: Callable[[], Message]) -> Message:
-    """The first of several ways to say the same that is short enough for Slack, else the last one."""
-    for way in ways:
-        message = way()
+def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
+    """Write `Also ✉️ 4 waiting ⚪ 2 idle`. No-break spaces join an icon and its count, wide ones separate them."""
+    parts = [f"{ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in Seen if counts.get(state)]
+    return "\u2002".join([lead, *parts])
+
+
+def first_that_fits(*renderings: Callable[[], Message]) -> Message:
+    """Return the first rendering that is short enough for Slack, else the last one."""
+    for render in renderings:
+        message = render()
         if size(message.blocks) <= MAX_MESSAGE - ADDED:
             break
     return message
