@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import measures, memory, words
-from bench.figures import Figure, Section, page, table
-from bench.scene import Scene, scene, sqlite
-from bench.torture.stores import databases
+from bench import benchmarks, explanations, memory
+from bench.results import Figure, Section, page, table
+from bench.testbed import Scene, scene, sqlite
+from tests.crash.stores import databases
 
 PARTS = ("acks", "answers", "ticks", "memory", "starts")
 
@@ -49,11 +49,15 @@ def _all(
 ) -> dict[str, tuple[str, str, Callable[[], Awaitable[list[Figure]]]]]:
     """By part: its title, its meaning, and how it is measured."""
     return {
-        "acks": ("Acknowledgement", words.ACKNOWLEDGEMENTS, lambda: measures.acknowledgements(around, folder)),
-        "answers": ("Answer", words.REPLIES, lambda: measures.replies(around, folder)),
-        "ticks": ("Look", words.LOOKS, lambda: _looks(around, folder)),
-        "memory": ("Memory", words.MEMORY, lambda: measures.growth(around, folder, commands)),
-        "starts": ("Start", words.BEGINNINGS, lambda: measures.beginnings(around, folder)),
+        "acks": (
+            "Acknowledgement",
+            explanations.ACKNOWLEDGEMENTS,
+            lambda: benchmarks.acknowledgements(around, folder),
+        ),
+        "answers": ("Answer", explanations.REPLIES, lambda: benchmarks.replies(around, folder)),
+        "ticks": ("Look", explanations.LOOKS, lambda: _looks(around, folder)),
+        "memory": ("Memory", explanations.MEMORY, lambda: benchmarks.growth(around, folder, commands)),
+        "starts": ("Start", explanations.BEGINNINGS, lambda: benchmarks.beginnings(around, folder)),
     }
 
 
@@ -61,7 +65,7 @@ async def _looks(around: Scene, folder: Path) -> list[Figure]:
     with ExitStack() as stack:
         young, old = (stack.enter_context(databases(["postgresql"], folder))["postgresql"] for _ in range(2))
         stores = {"SQLite": (sqlite(folder, "young"), sqlite(folder, "old")), "PostgreSQL": (young, old)}
-        return await measures.looks(around, stores)
+        return await benchmarks.looks(around, stores)
 
 
 def _parser() -> argparse.ArgumentParser:

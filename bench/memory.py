@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import psutil
 
-from bench.caller import Ear, Line
-from bench.scene import signed
+from bench.http_client import Ear, Line
+from bench.testbed import signed
 
 COMMANDS = 100_000
 AT_A_TIME = 8

@@ -147,7 +147,7 @@ class Process:
 
     def _bolt(self) -> AsyncApp:
         settings = self._parts.settings
-        bolt = make_app(settings.slack_bot_token, settings.slack_signing_secret, settings.slack_api_url)
+        bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
         register(bolt, self._desk(), self._tasks, self._parts.session, self._limits)
         return bolt
 

@@ -111,7 +111,8 @@ class Document:
 
 @cache
 def documents() -> tuple[Document, ...]:
-    paths = [path for folder in ("", "docs", "bench", "tests") for path in sorted((ROOT / folder).glob("*.md"))]
+    folders = ("", "docs", "bench", "tests", "tests/crash", "tests/soak")
+    paths = [path for folder in folders for path in sorted((ROOT / folder).glob("*.md"))]
     return tuple(map(document, paths))
 
 

@@ -107,7 +107,7 @@ async def final_answer(said: Invocation, within: float = 20) -> Message:
     return await said.answer(within) if message.text == READING.text else message
 
 
-async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 20) -> None:
+async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 60) -> None:
     """Wait for something to become true; it is no policy time, only the machine's."""
     async with asyncio.timeout(within):
         # What is waited for lives in other processes, too: there is nothing to be notified by.

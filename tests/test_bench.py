@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from bench import acks, answers, memory, ticks
-from bench.figures import Figure, Section, page
-from bench.scene import scene, sqlite
+from bench import ack_latency, memory, poll_cpu, reply_latency
+from bench.results import Figure, Section, page
+from bench.testbed import scene, sqlite
 from bot.demo.process import running
 
 
+@pytest.mark.process
 @pytest.mark.timeout(120)
 async def test_what_it_measures_can_be_measured(tmp_path):
     async with scene() as around:
         secret, environ = around.slack.signing_secret, around.environ(sqlite(tmp_path, "kf"))
-        async with running(environ, module="bench.fresh") as bot, running(environ, module="bench.bare") as bare:
-            acknowledged = await acks.take(secret, around.sink, bot.url, bare.url, rounds=2, each=3, warm_up=1)
+        async with (
+            running(environ, module="bench.uncached_bot") as bot,
+            running(environ, module="bench.baseline_bolt") as bare,
+        ):
+            acknowledged = await ack_latency.take(
+                secret, around.sink, bot.url, bare.url, rounds=2, each=3, warm_up=1
+            )
             answered = [number async for number, _ in memory.take(bot.process.pid, secret, bot.url, 16)]
-            async with running(environ, module="bench.plain") as plain:
-                compared = await answers.take(secret, bot.url, plain.url, rounds=2, each=3, warm_up=1)
-        looked = await ticks.take(environ, sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), ticks=3, warm_up=1)
+            async with running(environ, module="bench.baseline_no_bolt") as plain:
+                compared = await reply_latency.take(secret, bot.url, plain.url, rounds=2, each=3, warm_up=1)
+        looked = await poll_cpu.take(environ, sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), ticks=3, warm_up=1)
         assert around.slack.take_unexpected() == []
     for times in (acknowledged, compared):
         assert [[len(one) for one in app] for app in times] == [[3, 3], [3, 3]]
@@ -29,10 +35,10 @@ async def test_what_it_measures_can_be_measured(tmp_path):
 
 def test_a_round_that_something_disturbed_does_not_count():
     calm, disturbed = [1.0, 1.0, 1.0, 2.0], [9.0, 9.0, 9.0, 9.0]
-    assert acks.typical([calm, calm, disturbed], 50) == 1.0
-    assert acks.ratio([calm, calm, disturbed], [calm, calm, calm], 50) == 1.0
-    assert answers.middle([calm, disturbed, calm]) == 1.0
-    assert answers.ratio([disturbed, calm, calm], [calm, calm, calm]) == 1.0
+    assert ack_latency.typical([calm, calm, disturbed], 50) == 1.0
+    assert ack_latency.ratio([calm, calm, disturbed], [calm, calm, calm], 50) == 1.0
+    assert reply_latency.middle([calm, disturbed, calm]) == 1.0
+    assert reply_latency.ratio([disturbed, calm, calm], [calm, calm, calm]) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
 
-from bench.pgbouncer import MISSING, PgBouncer, executable, pgbouncer
 from bot.demo.process import free_port
 from bot.doctor import store as doctor_store
 from bot.doctor.findings import Finding, Unset
 from bot.settings import Settings
 from bot.store import Store, memory
 from tests.conftest import APPID, NOW, at_now, postgres_database
+from tests.pgbouncer import MISSING, PgBouncer, executable, pgbouncer
 from tests.programs import give_up_without
 from tests.running import answers, bot_in_loop, until, world
 from tests.startup_relay import startup_relay

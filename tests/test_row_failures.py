@@ -254,7 +254,7 @@ async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monke
     assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})
 
 
-@pytest.mark.parametrize("place", ["bot.delivery.subject.still_true", "bot.store.gathering.should_wait"])
+@pytest.mark.parametrize("place", ["bot.outbox.coalescing.still_true", "bot.outbox.coalescing.should_postpone"])
 async def test_message_whose_turn_raises_is_given_up_and_others_are_posted(bot, store, monkeypatch, place):
     inject(monkeypatch, place, about=await bot.episode_id("bad"))
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))

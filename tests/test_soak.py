@@ -10,19 +10,20 @@ from typing import Any
 
 import pytest
 
-from bench.soak import report
-from bench.soak.fleet import Member, Sample
-from bench.soak.people import Asked, Load
-from bench.soak.plan import LONG, End, lives
-from bench.soak.run import Soak
-from bench.soak.verdict import Result, trend
-from bench.torture.oracle import Verdict
 from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
+from tests.crash.oracle import Verdict
+from tests.soak import report
+from tests.soak.load import Asked, Load
+from tests.soak.processes import Member, Sample
+from tests.soak.results import Result, trend
+from tests.soak.run import Soak
+from tests.soak.schedule import LONG, End, lives
 
 SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1)
 SECONDS = 6.0
 
 
+@pytest.mark.process
 @pytest.mark.timeout(150)  # it has bounds of its own, which tell more
 async def test_under_load_every_command_is_answered_and_every_alert_told_once(tmp_path):
     soak = Soak(f"sqlite:///{tmp_path / 'kf.db'}", tmp_path, "share", SHARE)
@@ -166,5 +167,5 @@ def test_the_page_tells_what_was_seen_and_what_went_wrong():
 
 
 def test_the_page_that_is_kept_has_no_complaint():
-    kept = Path(__file__).parents[1] / "bench" / "SOAK.md"
+    kept = Path(__file__).parent / "soak" / "REPORT.md"
     assert kept.read_text().count("```") == 2

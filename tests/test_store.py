@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from bench.closed import fill
+from bench.seed_history import fill
 from bot.store import Store, StoreError, figures, memory, rows, views
 from bot.store.postgres import connection_parameters
 from bot.store.rows import storable
@@ -88,6 +88,7 @@ async def test_a_store_may_be_opened_again_and_again(empty_url):
     await store.close()
 
 
+@pytest.mark.process
 async def test_processes_that_start_at_once_all_open_it(empty_url):
     program = textwrap.dedent(
         """

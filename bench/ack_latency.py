@@ -1,0 +1,92 @@
+"""A client in a process of its own: it times acknowledgements, undisturbed by the answers that follow them."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from itertools import count
+from urllib.parse import urlsplit
+
+from bench.testbed import signed
+
+ROUNDS = 5
+EACH = 1000  # acknowledgements of each app in a round
+WARM_UP = 300
+REST = 0.012  # seconds: the answer that follows an acknowledgement must be over when the next command comes
+
+
+async def take(
+    secret: str, response_url: str, *urls: str, rounds: int = ROUNDS, each: int = EACH, warm_up: int = WARM_UP
+) -> list[list[list[float]]]:
+    """Milliseconds from sending `/kf help` to its 200, by app and round. The apps take turns."""
+    arguments = (secret, response_url, str(rounds), str(each), str(warm_up), *urls)
+    client = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.ack_latency", *arguments), stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await client.communicate()
+    times: list[list[list[float]]] = json.loads(printed)
+    return times
+
+
+def percentile(values: Sequence[float], per_cent: int) -> float:
+    return statistics.quantiles(values, n=100)[per_cent - 1]
+
+
+def typical(rounds: Sequence[Sequence[float]], per_cent: int) -> float:
+    """The median of the rounds' percentiles: a round that something else disturbed does not count."""
+    return statistics.median(percentile(one, per_cent) for one in rounds)
+
+
+def ratio(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]], per_cent: int) -> float:
+    """How the first compare with the others, round by round; the median of that."""
+    pairs = zip(rounds, others, strict=True)
+    return statistics.median(percentile(one, per_cent) / percentile(other, per_cent) for one, other in pairs)
+
+
+def connect(url: str) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    return http.client.HTTPConnection(parts.hostname or "", parts.port)
+
+
+def ack(connection: http.client.HTTPConnection, body: str, headers: dict[str, str]) -> float:
+    """Milliseconds from sending a signed command to its 200."""
+    began = time.perf_counter()
+    connection.request("POST", "/slack/events", body, headers)
+    response = connection.getresponse()
+    response.read()
+    taken = (time.perf_counter() - began) * 1000
+    if response.status != 200:
+        raise RuntimeError(f"not acknowledged: {response.status}")
+    return taken
+
+
+def main() -> None:
+    """Arguments: a secret, a response_url, rounds, how many each and before, the addresses; prints the times."""
+    secret, response_url, rounds, each, warm_up, *urls = sys.argv[1:]
+    connections = [connect(url) for url in urls]
+    numbers = count()
+
+    def turn() -> list[float]:
+        """One command to each app; who is first changes."""
+        number = next(numbers)
+        times = [0.0] * len(urls)
+        places = [*range(len(urls))]
+        for place in places if number % 2 else reversed(places):
+            body, headers = signed(secret, "help", response_url, f"{number}.{place}")
+            times[place] = ack(connections[place], body, headers)
+            time.sleep(REST)
+        return times
+
+    for _ in range(int(warm_up)):
+        turn()
+    found = [[*zip(*(turn() for _ in range(int(each))), strict=True)] for _ in range(int(rounds))]
+    print(json.dumps([*zip(*found, strict=True)]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What is measured, and against which bound. How is the business of the modules it calls."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench import ack_latency, memory, poll_cpu, reply_latency, startup
+from bench.results import Figure
+from bench.testbed import ACCOUNTS, Scene, sqlite
+from bot.demo.process import running
+
+STARTS = 7
+NO_SLOWER = 1.1  # what two measurements of the same may differ by
+
+
+async def acknowledgements(scene: Scene, folder: Path) -> list[Figure]:
+    environ = scene.environ(sqlite(folder, "acks"))
+    async with running(environ) as bot, running(environ, module="bench.baseline_bolt") as bare:
+        ours, theirs = await ack_latency.take(scene.slack.signing_secret, scene.sink, bot.url, bare.url)
+    idle = scene.environ(sqlite(folder, "idle"))
+    busy = scene.environ(sqlite(folder, "busy"), POLL_SECONDS="1")
+    async with running(idle) as calm, running(busy) as hurried:
+        resting, ticking = await ack_latency.take(scene.slack.signing_secret, scene.sink, calm.url, hurried.url)
+    return [
+        _both(
+            "Acknowledgement p50, ours / bare Bolt app",
+            ack_latency.typical(ours, 50),
+            ack_latency.typical(theirs, 50),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ours, theirs, 50), 1.15),
+        _both(
+            "Acknowledgement p99, ours / bare Bolt app",
+            ack_latency.typical(ours, 99),
+            ack_latency.typical(theirs, 99),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ours, theirs, 99), 1.5),
+        _both(
+            "The same p99, a tick a second / idle",
+            ack_latency.typical(ticking, 99),
+            ack_latency.typical(resting, 99),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ticking, resting, 99), 2),
+    ]
+
+
+async def replies(scene: Scene, folder: Path) -> list[Figure]:
+    environ = scene.environ(sqlite(folder, "replies"))
+    async with (
+        running(environ, module="bench.uncached_bot") as bot,
+        running(environ, module="bench.baseline_no_bolt") as plain,
+    ):
+        ours, theirs = await reply_latency.take(scene.slack.signing_secret, bot.url, plain.url)
+    what = f"`/kf` with {ACCOUNTS} accounts to its answer p50, ours / without Bolt"
+    return [
+        _both(what, reply_latency.middle(ours), reply_latency.middle(theirs)),
+        _ratio("Ratio of the two", reply_latency.ratio(ours, theirs), 1.3),
+    ]
+
+
+async def looks(scene: Scene, stores: Mapping[str, tuple[str, str]]) -> list[Figure]:
+    """`stores`: by kind, a young one and one that gets years of history."""
+    found = []
+    for kind, (young, old) in stores.items():
+        first, later = await poll_cpu.take(scene.environ(young), young, old)
+        look, there = statistics.median(first.looks), statistics.median(later.looks)
+        passing = statistics.median(first.passes)
+        found += [
+            _below(f"CPU of a look at {ACCOUNTS} unchanged accounts, {kind}", look, 20, "ms"),
+            Figure(f"The pass over told messages after it, {kind}", f"{passing:.1f} ms"),
+            _ratio(f"The look with 10,000 closed episodes, {kind}, against without", there / look, NO_SLOWER),
+        ]
+    return found
+
+
+async def growth(scene: Scene, folder: Path, commands: int) -> list[Figure]:
+    samples = []
+    async with running(scene.environ(sqlite(folder, "memory"))) as bot:
+        async for answered, rss in memory.take(bot.process.pid, scene.slack.signing_secret, bot.url, commands):
+            samples.append(rss)
+            if len(samples) % 10 == 1:
+                print(f"{answered:,} commands answered: {rss:.1f} MB", file=sys.stderr, flush=True)
+    return [
+        _below("Resident memory after the start", samples[0], 110, "MB"),
+        _below(f"The same after {commands:,} commands", samples[-1], 110, "MB"),
+        _below("What the last third of them added", memory.growth(samples), memory.GROWTH, "MB"),
+    ]
+
+
+async def beginnings(scene: Scene, folder: Path) -> list[Figure]:
+    environs = [scene.environ(sqlite(folder, f"start{number}")) for number in range(STARTS)]
+    begun = statistics.median([await startup.bot(environ) for environ in environs])
+    shown = statistics.median([await startup.page() for _ in range(STARTS)])
+    return [
+        _below("Start to first `/healthz`, median", begun, 1.5, "s"),
+        _below("`make demo` to a usable page, median", shown, 3, "s"),
+    ]
+
+
+def _both(what: str, ours: float, theirs: float) -> Figure:
+    return Figure(what, f"{ours:.2f} / {theirs:.2f} ms")
+
+
+def _ratio(what: str, found: float, bound: float) -> Figure:
+    return Figure(what, f"{found:.2f}", f"at most {bound:g}", found <= bound)
+
+
+def _below(what: str, found: float, bound: float, unit: str) -> Figure:
+    return Figure(what, f"{found:.{2 if unit == 's' else 1}f} {unit}", f"under {bound:g} {unit}", found < bound)

@@ -1,0 +1,91 @@
+"""A process of its own that does nothing but ticks, and counts the CPU of each. Two stores take turns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from bench.seed_history import fill
+from bench.testbed import APPID
+from bot.parts import Parts, parts_of
+from bot.settings import Settings
+from bot.watch import Tick
+
+TICKS = 150
+WARM_UP = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """CPU milliseconds of each: of the look at WeChat, and of the pass over told messages that follows it."""
+
+    looks: list[float]
+    passes: list[float]
+
+
+async def take(
+    environ: Mapping[str, str], young: str, old: str, *, ticks: int = TICKS, warm_up: int = WARM_UP
+) -> list[Ticks]:
+    """Ticks in a young store, and in one with years of history.
+
+    Nothing changes at WeChat. The parts are those of the bot, WeChat and Slack are other processes.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.poll_cpu", str(ticks), str(warm_up), young, old),
+        env={**os.environ, **environ},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    printed, _ = await child.communicate()
+    return [Ticks(*lists) for lists in json.loads(printed)]
+
+
+async def tick(parts: Parts) -> tuple[float, float]:
+    """CPU milliseconds of all threads: for one look, and for the pass after it."""
+    watcher, delivery = parts.watcher, parts.delivery
+    if watcher is None or delivery is None:
+        raise RuntimeError("without alerts there is no tick")
+    await watcher.make_due()
+    began = time.process_time()
+    looked = await watcher.tick()
+    seen = time.process_time()
+    posted = await delivery.run()
+    done = time.process_time()
+    if looked is not Tick.GOOD or posted:
+        raise RuntimeError(f"not the tick that was to be measured: {looked}, {posted}")
+    return (seen - began) * 1000, (done - seen) * 1000
+
+
+async def begin(parts: Parts) -> None:
+    """The first look, and its summary, which is all that there is to tell."""
+    if parts.watcher and parts.delivery:
+        await parts.watcher.tick()
+        await parts.delivery.run()
+
+
+async def main() -> None:
+    """Arguments: how many ticks and how many before them, both stores; prints looks and passes of each."""
+    ticks, warm_up, *urls = sys.argv[1:]
+    async with AsyncExitStack() as stack:
+        homes = []
+        for url in urls:
+            settings = Settings.from_environ({**os.environ, "DATABASE_URL": url})
+            homes.append(await stack.enter_async_context(parts_of(settings)))
+        for parts in homes:
+            await begin(parts)
+        if store := homes[-1].store:
+            await fill(store, APPID)
+        for _ in range(int(warm_up)):
+            for parts in homes:
+                await tick(parts)
+        times = [[await tick(parts) for parts in homes] for _ in range(int(ticks))]
+    print(json.dumps([[*zip(*one, strict=True)] for one in zip(*times, strict=True)]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

