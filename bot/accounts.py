@@ -22,7 +22,7 @@ LONGEST = 64  # comparing is quadratic, and a name may be hostile
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AccountRow:
     """An account and its state at the moment of the read."""
 
     account: KfAccount
@@ -31,7 +31,7 @@ class Row:
     fault: Exception | None = None  # of a placeholder: the reason why the account cannot be shown
 
     @classmethod
-    def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> Row:
+    def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> AccountRow:
         """Read one account; return a placeholder if that fails."""
         try:
             row = cls(account, seen(account, at, leads))
@@ -41,7 +41,7 @@ class Row:
         return row
 
     @classmethod
-    def placeholder(cls, account: KfAccount, fault: Exception) -> Row:
+    def placeholder(cls, account: KfAccount, fault: Exception) -> AccountRow:
         """Return a row that names an account which cannot be shown, and has no other value of it."""
         return cls(KfAccount(kf_account=account.key, kf_nick="", kf_id=""), Seen.UNKNOWN, fault=fault)
 
@@ -59,23 +59,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Snapshot:
     """Every account of one read, most urgent first."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[AccountRow, ...]
     at: datetime
     smallest_lead: timedelta
     unreadable: int = 0  # rows that could not be read
-    again: bool = False  # read for another request, seconds ago
+    is_cached: bool = False  # read for another request, seconds ago
 
     @classmethod
-    def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Reading:
+    def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Snapshot:
         smallest_lead = min(leads)
-        rows = (Row.of(account, at, leads) for account in listing.accounts)
+        rows = (AccountRow.of(account, at, leads) for account in listing.accounts)
         ordered = sorted(rows, key=lambda row: _place(row, at, smallest_lead))
         return cls(tuple(ordered), at, smallest_lead, listing.unreadable)
 
-    def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Reading:
+    def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Snapshot:
         """Add the user who acknowledged or snoozed to each row, and sort rows without one first within a rank.
 
         An episode of an earlier invitation than the listed one does not count.
@@ -90,27 +90,27 @@ class Reading:
         return Counter[str](row.seen for row in self.rows)
 
     @property
-    def due(self) -> tuple[Row, ...]:
+    def due(self) -> tuple[AccountRow, ...]:
         """Return the rows that need attention; they come first in `rows`."""
         return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
 
-    def only(self, states: Sequence[Seen]) -> tuple[Row, ...]:
+    def only(self, states: Sequence[Seen]) -> tuple[AccountRow, ...]:
         """Return the rows in any of these states; all rows if none is given."""
         return tuple(row for row in self.rows if not states or row.seen in states)
 
 
-def _owner(row: Row, episode: Episode | None, policy: AlertPolicy) -> Hand | None:
+def _owner(row: AccountRow, episode: Episode | None, policy: AlertPolicy) -> Hand | None:
     invitation = row.account.invitation
     if episode is None or invitation is None or row.seen is Seen.BOUND:
         return None
     return (episode.acked or episode.snoozed) if is_same(episode, invitation, policy) else None
 
 
-def _rank(row: Row, now: datetime, smallest_lead: timedelta) -> int:
+def _rank(row: AccountRow, now: datetime, smallest_lead: timedelta) -> int:
     return rank(row.seen, urgent=(row.deadline or FAR) - now <= smallest_lead)
 
 
-def _place(row: Row, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
+def _place(row: AccountRow, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
     lost = row.seen in (Seen.REJECTED, Seen.EXPIRED)
     # The newest rejected or expired one first; one without a deadline last.
     when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
@@ -135,7 +135,7 @@ def _letter(char: str) -> tuple[str, bytes]:
     return char if char.isalnum() or char == " " else f"\uffff{char}", b""
 
 
-def find_accounts(rows: Sequence[Row], text: str) -> list[Row]:
+def find_accounts(rows: Sequence[AccountRow], text: str) -> list[AccountRow]:
     """Return the rows that match: exact matches, then those that begin with the text, then those that hold it.
 
     A seat number matches from its beginning only. Inside each group the order of `rows` is kept.
@@ -146,7 +146,7 @@ def find_accounts(rows: Sequence[Row], text: str) -> list[Row]:
     return [row for _, row in sorted(found, key=lambda each: each[0])]
 
 
-def _match(row: Row, wanted: str) -> int | None:
+def _match(row: AccountRow, wanted: str) -> int | None:
     """Rank a match: 0 exact, 1 a beginning, 2 any part. Return None if nothing matches."""
     seat = fold(row.account.kf_id)
     words = [*_words(row, wanted), *([seat] if seat.startswith(wanted) else [])]
@@ -156,7 +156,7 @@ def _match(row: Row, wanted: str) -> int | None:
     )
 
 
-def pick_account(rows: Sequence[Row], text: str) -> Row | None:
+def pick_account(rows: Sequence[AccountRow], text: str) -> AccountRow | None:
     """Return the account with this handle, else the only match of a whole word, else of any part; or None."""
     wanted = fold(text)
     if not wanted:
@@ -170,14 +170,14 @@ def pick_account(rows: Sequence[Row], text: str) -> Row | None:
     return hits[0] if len(hits) == 1 else None
 
 
-def nearest_account(rows: Sequence[Row], text: str) -> Row | None:
+def nearest_account(rows: Sequence[AccountRow], text: str) -> AccountRow | None:
     """Return the account with the most similar spelling, if any is near."""
     owners = {word[:LONGEST]: row for row in reversed(rows) for word in _spellings(row)}
     close = difflib.get_close_matches(fold(text)[:LONGEST], owners, n=1, cutoff=LIKE)
     return owners[close[0]] if close else None
 
 
-def _words(row: Row, wanted: str) -> list[str]:
+def _words(row: AccountRow, wanted: str) -> list[str]:
     """Return the words of a row that a search compares.
 
     All accounts share the part after `@`, so it counts only if the search has an `@` too.
@@ -188,5 +188,5 @@ def _words(row: Row, wanted: str) -> list[str]:
     return [fold(word) for word in words if word]
 
 
-def _spellings(row: Row) -> list[str]:
+def _spellings(row: AccountRow) -> list[str]:
     return [*_words(row, "@"), fold(row.account.kf_account).partition("@")[0]]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot import actions, grammar
-from bot.accounts import Reading, Row, find_accounts, pick_account
+from bot.accounts import AccountRow, Snapshot, find_accounts, pick_account
 from bot.blocks.answers import replies
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.broken_rows import with_placeholders
@@ -71,7 +71,7 @@ class Answers:
         self._owned = owned
         self._on_good_read = on_good_read
         self._notice_after = notice_after
-        self._readings = Shared(self._read, GOOD_FOR, elapsed)
+        self._snapshots = Shared(self._read, GOOD_FOR, elapsed)
         self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
         self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
@@ -113,15 +113,15 @@ class Answers:
             return await answer()
 
     async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce) -> Message:
-        """Return what a read of WeChat leads to, and show a notice when that takes long."""
-        reading = asyncio.create_task(read)
+        """Return an answer that reads WeChat, and announce it when that takes long."""
+        answering = asyncio.create_task(read)
         try:
-            done, _ = await asyncio.wait([reading], timeout=self._notice_after)
+            done, _ = await asyncio.wait([answering], timeout=self._notice_after)
             if not done:
                 await announce(replies.READING)
-            return await reading
+            return await answering
         finally:
-            reading.cancel()
+            answering.cancel()
 
     async def _answer(self, request: Request, announce: Announce) -> Message:
         match request:
@@ -136,82 +136,84 @@ class Answers:
                 return await self._corrected(request.typo_of, announce)  # neither needs WeChat
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
-            explanation, last_good = explain_error(error, self._context.platform), self._readings.last()
+            explanation, last_good = explain_error(error, self._context.platform), self._snapshots.last()
             return read_failure(explanation, self._now(), self._context, retry=retry, last_good=last_good)
 
     async def _from_wechat(self, request: Read, announce: Announce) -> Message:
         match request:
             case Overview():
-                return overview(await self._reading(), self._context)
+                return overview(await self._snapshot(), self._context)
             case List(page, states):
-                return account_list(await self._reading(), states, page, self._context)
+                return account_list(await self._snapshot(), states, page, self._context)
             case Show(text):
                 return await self._show(
-                    text, lambda reading: self._results(reading, find_accounts(reading.rows, text), text, 1)
+                    text, lambda snapshot: self._results(snapshot, find_accounts(snapshot.rows, text), text, 1)
                 )
             case Find(text, page):
                 return await self._find(text, page)
             case Unknown(text, typo_of, nearest):
-                reading = await self._reading()
-                if find_accounts(reading.rows, text):
+                snapshot = await self._snapshot()
+                if find_accounts(snapshot.rows, text):
                     return await self._find(text, 1)
                 if typo_of:
                     return await self._corrected(typo_of, announce)
-                return no_match(reading, text, self._context, _runs(nearest or Help()))
+                return no_match(snapshot, text, self._context, _runs(nearest or Help()))
 
     async def _corrected(self, meant: Known, announce: Announce) -> Message:
         return replies.corrected(_runs(meant).words, await self._answer(meant, announce))
 
     async def _find(self, text: str, page: int) -> Message:
         """Render the accounts that match; a single one with its details."""
-        reading = await self._reading()
-        hits = find_accounts(reading.rows, text)
+        snapshot = await self._snapshot()
+        hits = find_accounts(snapshot.rows, text)
         if len(hits) == 1:
-            return await self._details(reading, hits[0], self._online())
-        return self._results(reading, hits, text, page)
+            return await self._details(snapshot, hits[0], self._online())
+        return self._results(snapshot, hits, text, page)
 
-    def _results(self, reading: Reading, hits: Sequence[Row], text: str, page: int) -> Message:
+    def _results(self, snapshot: Snapshot, hits: Sequence[AccountRow], text: str, page: int) -> Message:
         if hits:
-            return search_results(reading, hits, text, page, self._context)
-        return no_match(reading, text, self._context)
+            return search_results(snapshot, hits, text, page, self._context)
+        return no_match(snapshot, text, self._context)
 
-    async def _details(self, reading: Reading, row: Row, online: Awaitable[Sequence[OnlineKf] | None]) -> Message:
+    async def _details(
+        self, snapshot: Snapshot, row: AccountRow, online: Awaitable[Sequence[OnlineKf] | None]
+    ) -> Message:
         known, history = await online, await self._history(row.account)
-        return account_details(reading, row, known, self._context, history)
+        return account_details(snapshot, row, known, self._context, history)
 
-    async def _show(self, text: str, otherwise: Callable[[Reading], Message]) -> Message:
+    async def _show(self, text: str, otherwise: Callable[[Snapshot], Message]) -> Message:
         """Show the details of the account that is meant, or `otherwise`."""
         online = asyncio.ensure_future(self._online())
         try:
-            reading = await self._reading()
-            row = pick_account(reading.rows, text)
+            snapshot = await self._snapshot()
+            row = pick_account(snapshot.rows, text)
             if row is None:
-                return otherwise(reading)
-            return await self._details(reading, row, online)
+                return otherwise(snapshot)
+            return await self._details(snapshot, row, online)
         finally:
             online.cancel()
 
-    async def _reading(self) -> Reading:
-        (reading, again), owned = await asyncio.gather(self._readings.get(), self._owned())
-        reading = replace(reading, again=again).with_owners(owned, self._context.policy)
+    async def _snapshot(self) -> Snapshot:
+        (snapshot, is_cached), owned = await asyncio.gather(self._snapshots.get(), self._owned())
+        snapshot = replace(snapshot, is_cached=is_cached).with_owners(owned, self._context.policy)
         if self._checks_rows:
-            reading = with_placeholders(reading, self._context)
-        self._note_faults(reading)
-        return reading
+            snapshot = with_placeholders(snapshot, self._context)
+        self._note_faults(snapshot)
+        return snapshot
 
-    def _note_faults(self, reading: Reading) -> None:
+    def _note_faults(self, snapshot: Snapshot) -> None:
         """Log each account that cannot be shown once, while it lasts."""
-        faults = {row.account.key: fault_words(row.fault) for row in reading.rows if row.fault}
+        faults = {row.account.key: fault_words(row.fault) for row in snapshot.rows if row.fault}
         for key, words in faults.items() - self._faults.items():
             log.error(Line("account cannot be shown", account=masked(key), error=words))
         self._faults = faults
         self._checks_rows = self._checks_rows and bool(faults)
 
-    async def _read(self) -> Reading:
+    async def _read(self) -> Snapshot:
         listing: KfList = await self._accounts.kf_list()
-        reading = Reading.of(listing, self._now(), self._base_context.policy.leads)
+        snapshot = Snapshot.of(listing, self._now(), self._base_context.policy.leads)
         self._on_good_read()
-        return reading
+        return snapshot
 
     async def _history(self, account: KfAccount) -> str:
         """Return the timeline of an invitation; "" when there is none or it cannot be shown."""

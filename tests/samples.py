@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.accounts import Reading
+from bot.accounts import Snapshot
 from bot.blocks.context import RenderContext
 from bot.episodes import AlertPolicy
 from bot.ports import Message
@@ -48,8 +48,8 @@ def actions(message: Message) -> dict[str, Any]:
     return {part["action_id"]: part for row in rows for part in row}
 
 
-def reading(*accounts: KfAccount, unreadable: int = 0) -> Reading:
-    return Reading.of(KfList(accounts, unreadable), NOW, LEADS)
+def reading(*accounts: KfAccount, unreadable: int = 0) -> Snapshot:
+    return Snapshot.of(KfList(accounts, unreadable), NOW, LEADS)
 
 
 def named(name: str, nick: str, wx: str = "someone_wx") -> KfAccount:

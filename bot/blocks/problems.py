@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import actions
-from bot.accounts import Reading
+from bot.accounts import Snapshot
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date, tokens_for
@@ -189,7 +189,7 @@ def _after_next(sentence: str) -> str:
 
 
 def read_failure(
-    explanation: Explanation, now: datetime, context: RenderContext, *, retry: str, last_good: Reading | None
+    explanation: Explanation, now: datetime, context: RenderContext, *, retry: str, last_good: Snapshot | None
 ) -> Message:
     """Render the answer to a command whose read failed; it never says that there are no accounts.
 
@@ -207,8 +207,8 @@ def read_failure(
     return Message(explanation.plain_text, blocks)
 
 
-def _last_read(reading: Reading, now: datetime, context: RenderContext) -> str:
-    due = len(reading.due)
-    found = f"{due} of {many(len(reading.rows), 'account')}" if due else "nothing"
-    read = date(reading.at, context, tokens_for(reading.at, now), "Last good read ")
+def _last_read(snapshot: Snapshot, now: datetime, context: RenderContext) -> str:
+    due = len(snapshot.due)
+    found = f"{due} of {many(len(snapshot.rows), 'account')}" if due else "nothing"
+    read = date(snapshot.at, context, tokens_for(snapshot.at, now), "Last good read ")
     return f"{read}: {found} needed attention."

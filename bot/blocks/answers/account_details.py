@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bot import actions
-from bot.accounts import Reading, Row
+from bot.accounts import AccountRow, Snapshot
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.answers.timeline import timeline
@@ -30,7 +30,11 @@ ONLY_YOU = "only you see this, with whole WeChat IDs"
 
 
 def account_details(
-    reading: Reading, row: Row, online: Sequence[OnlineKf] | None, context: RenderContext, history: str = ""
+    snapshot: Snapshot,
+    row: AccountRow,
+    online: Sequence[OnlineKf] | None,
+    context: RenderContext,
+    history: str = "",
 ) -> Message:
     """Render one account as WeChat reports it.
 
@@ -40,7 +44,7 @@ def account_details(
     """
     account = row.account
     if row.fault:
-        return _cannot_be_shown(reading, row, context)
+        return _cannot_be_shown(snapshot, row, context)
     sentence, advice = _sentence(row), NEXT.get(row.seen, "")
     online_now = "" if online is None else _online(account, online)
     blocks = [
@@ -51,10 +55,10 @@ def account_details(
         ),
         *([builders.section(history, expand=True)] if history else []),
         builders.actions(builders.refresh(_show(account.key)), builders.console()),
-        account_rows.source(reading, context, ONLY_YOU),
+        account_rows.source(snapshot, context, ONLY_YOU),
     ]
     text = _plain_text(row, online_now, context.as_text)
-    return Message(f"{text} {account_rows.plain_text_source(reading, context)}", blocks)
+    return Message(f"{text} {account_rows.plain_text_source(snapshot, context)}", blocks)
 
 
 def last_known_details(episode: Episode, channel: str, why: Explanation | None, context: RenderContext) -> Message:
@@ -96,17 +100,17 @@ def _show(key: str) -> str:
     return actions.encode(Show(actions.handle(key)))
 
 
-def _cannot_be_shown(reading: Reading, row: Row, context: RenderContext) -> Message:
+def _cannot_be_shown(snapshot: Snapshot, row: AccountRow, context: RenderContext) -> Message:
     name, step = escape(account_rows.account(row)), "Look in the WeChat console; the log has the reason."
     blocks = [
         builders.section(f"*{name} cannot be shown.*\n{step}"),
         builders.actions(builders.refresh(_show(row.account.key)), builders.console()),
-        account_rows.source(reading, context),
+        account_rows.source(snapshot, context),
     ]
-    return Message(f"{name} cannot be shown. {step} {account_rows.plain_text_source(reading, context)}", blocks)
+    return Message(f"{name} cannot be shown. {step} {account_rows.plain_text_source(snapshot, context)}", blocks)
 
 
-def _sentence(row: Row) -> str:
+def _sentence(row: AccountRow) -> str:
     bound, invited = (escape(id_of(wechat_id)) for wechat_id in (row.account.kf_wx, row.invite_wx))
     who = invited or "The person"
     status = row.account.invitation.status if row.account.invitation else ""
@@ -121,7 +125,7 @@ def _sentence(row: Row) -> str:
     }[row.seen]
 
 
-def _facts(row: Row, online_now: str, context: RenderContext) -> list[tuple[str, str]]:
+def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tuple[str, str]]:
     """Return titles and values, as mrkdwn; an empty value is left out."""
     account = row.account
     avatar = f" · <{_link(account)}|avatar>" if _link(account) else ""
@@ -140,7 +144,7 @@ def _facts(row: Row, online_now: str, context: RenderContext) -> list[tuple[str,
     ]
 
 
-def _plain_text(row: Row, online_now: str, context: RenderContext) -> str:
+def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str:
     account, advice = row.account, NEXT.get(row.seen, "")
     was = "is" if row.seen in (Seen.WAITING, Seen.EXPIRING) else "was"
     deadline = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from bot.accounts import Reading, Row
+from bot.accounts import AccountRow, Snapshot
 from bot.blocks import builders
 from bot.blocks.channel.wording import acknowledged, snoozed
 from bot.blocks.context import RenderContext
@@ -15,10 +15,10 @@ from bot.episodes import Seen
 from bot.ports import Block
 from bot.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
 
-RenderRows = Callable[[Sequence[Row], datetime, RenderContext], list[Block]]
+RenderRows = Callable[[Sequence[AccountRow], datetime, RenderContext], list[Block]]
 
 
-def two_lines(rows: Sequence[Row], now: datetime, context: RenderContext) -> list[Block]:
+def two_lines(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> list[Block]:
     """Build each row as a section with a grey line of facts below."""
     blocks = []
     for row in rows:
@@ -27,12 +27,12 @@ def two_lines(rows: Sequence[Row], now: datetime, context: RenderContext) -> lis
     return blocks
 
 
-def one_line(rows: Sequence[Row], now: datetime, context: RenderContext) -> list[Block]:
+def one_line(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> list[Block]:
     """Build each row as one line, when space is short: icon, name, state, account."""
     return [builders.section(f"{_head(row, now, context)} · {escape(account(row))}") for row in rows]
 
 
-def state_words(row: Row, now: datetime, context: RenderContext) -> str:
+def state_words(row: AccountRow, now: datetime, context: RenderContext) -> str:
     """Write the state of an account with its time, as mrkdwn: `expires in 41 min, 9:53 AM`."""
     deadline = row.deadline
     if row.fault:
@@ -51,45 +51,45 @@ def state_words(row: Row, now: datetime, context: RenderContext) -> str:
     return f"waiting, {date(deadline, context, tokens, f'{left} left, ')}"
 
 
-def names(rows: Iterable[Row], now: datetime, context: RenderContext) -> str:
+def names(rows: Iterable[AccountRow], now: datetime, context: RenderContext) -> str:
     """List names for the fallback text: `小波 (41 min left, acknowledged by Mei), 林晓 (18 h left)`."""
     return ", ".join(f"{escape(label_of(row.account))}{_aside(row, now, context)}" for row in rows)
 
 
-def names_by_state(rows: Sequence[Row], now: datetime, context: RenderContext) -> str:
+def names_by_state(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> str:
     """List all rows for the fallback text: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
     by_state = [(state, [row for row in rows if row.seen is state]) for state in Seen]
     return " ".join(f"{state.capitalize()}: {names(group, now, context)}." for state, group in by_state if group)
 
 
-def source(reading: Reading, context: RenderContext, *more: str) -> Block:
+def source(snapshot: Snapshot, context: RenderContext, *more: str) -> Block:
     """Build the grey last line: the time of the data, the number of unreadable rows, and further facts."""
-    parts = [f"Read from WeChat {date(reading.at, context, _exactness(reading))}", *_unreadable(reading), *more]
+    parts = [f"Read from WeChat {date(snapshot.at, context, _exactness(snapshot))}", *_unreadable(snapshot), *more]
     return builders.context(" · ".join(parts))
 
 
-def plain_text_source(reading: Reading, context: RenderContext) -> str:
+def plain_text_source(snapshot: Snapshot, context: RenderContext) -> str:
     """Write the source for the fallback text."""
-    read = f"Read from WeChat {date(reading.at, context.as_text, _exactness(reading))}"
-    return ". ".join([read, *_unreadable(reading)]) + "."
+    read = f"Read from WeChat {date(snapshot.at, context.as_text, _exactness(snapshot))}"
+    return ". ".join([read, *_unreadable(snapshot)]) + "."
 
 
-def account(row: Row) -> str:
+def account(row: AccountRow) -> str:
     """Return the account ID that people know, not escaped."""
     return account_of(row.account.key, row.account.kf_id)
 
 
-def _exactness(reading: Reading) -> str:
+def _exactness(snapshot: Snapshot) -> str:
     """Choose seconds for a cached read: a user who has just changed something sees that it was read before."""
-    return SECONDS if reading.again else CLOCK
+    return SECONDS if snapshot.is_cached else CLOCK
 
 
-def _head(row: Row, now: datetime, context: RenderContext) -> str:
+def _head(row: AccountRow, now: datetime, context: RenderContext) -> str:
     icon, name = builders.ICONS[row.seen], escape(name_of(row.account.kf_nick))
     return f"{icon} *{name}* · {state_words(row, now, context)}"
 
 
-def _facts(row: Row, context: RenderContext) -> list[str]:
+def _facts(row: AccountRow, context: RenderContext) -> list[str]:
     if row.seen is Seen.BOUND:
         fact = id_of(row.account.kf_wx)
     elif row.seen is Seen.IDLE:
@@ -106,7 +106,7 @@ def _facts(row: Row, context: RenderContext) -> list[str]:
     return facts
 
 
-def _aside(row: Row, now: datetime, context: RenderContext) -> str:
+def _aside(row: AccountRow, now: datetime, context: RenderContext) -> str:
     """Write ` (41 min left, acknowledged by Mei)` for the fallback text."""
     parts = []
     if row.seen is Seen.EXPIRING and row.deadline:
@@ -116,5 +116,5 @@ def _aside(row: Row, now: datetime, context: RenderContext) -> str:
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def _unreadable(reading: Reading) -> list[str]:
-    return [f"{many(reading.unreadable, 'row')} could not be read"] if reading.unreadable else []
+def _unreadable(snapshot: Snapshot) -> list[str]:
+    return [f"{many(snapshot.unreadable, 'row')} could not be read"] if snapshot.unreadable else []

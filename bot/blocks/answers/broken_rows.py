@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.accounts import Reading, Row, find_accounts, nearest_account
+from bot.accounts import AccountRow, Snapshot, find_accounts, nearest_account
 from bot.blocks.answers.account_details import account_details
 from bot.blocks.answers.account_rows import one_line
 from bot.blocks.answers.lists import account_list, search_results
@@ -12,15 +12,15 @@ from bot.blocks.answers.overview import overview
 from bot.blocks.context import RenderContext
 
 
-def with_placeholders(reading: Reading, context: RenderContext) -> Reading:
+def with_placeholders(snapshot: Snapshot, context: RenderContext) -> Snapshot:
     """Replace each row that cannot be rendered alone. Too slow for every answer: only for one that has failed."""
-    return replace(reading, rows=tuple(_checked(row, reading, context) for row in reading.rows))
+    return replace(snapshot, rows=tuple(_checked(row, snapshot, context) for row in snapshot.rows))
 
 
-def _checked(row: Row, reading: Reading, context: RenderContext) -> Row:
-    alone = replace(reading, rows=(row,))
+def _checked(row: AccountRow, snapshot: Snapshot, context: RenderContext) -> AccountRow:
+    alone = replace(snapshot, rows=(row,))
     try:
-        one_line([row], reading.at, context)
+        one_line([row], snapshot.at, context)
         for shown in (
             overview(alone, context),
             account_list(alone, (), 1, context),
@@ -31,5 +31,5 @@ def _checked(row: Row, reading: Reading, context: RenderContext) -> Row:
         find_accounts([row], "@")
         nearest_account([row], "@")
     except Exception as exc:
-        return Row.placeholder(row.account, exc)
+        return AccountRow.placeholder(row.account, exc)
     return row

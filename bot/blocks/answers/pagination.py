@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot import actions
-from bot.accounts import Reading, Row
+from bot.accounts import AccountRow, Snapshot
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.context import RenderContext
@@ -21,12 +21,12 @@ PAGE = 10
 class Page:
     """Ten rows or fewer out of `total`; pages and rows are counted from 1."""
 
-    rows: Sequence[Row]
+    rows: Sequence[AccountRow]
     number: int
     total: int
 
     @classmethod
-    def of(cls, chosen: Sequence[Row], number: int) -> Page:
+    def of(cls, chosen: Sequence[AccountRow], number: int) -> Page:
         """Cut out a page; the last one if there are fewer."""
         number = min(number, -(-len(chosen) // PAGE))
         return cls(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen))
@@ -39,7 +39,7 @@ class Page:
 
 
 def paged_list(
-    reading: Reading,
+    snapshot: Snapshot,
     page: Page,
     context: RenderContext,
     *,
@@ -60,15 +60,15 @@ def paged_list(
         order: of the rows, in the last line.
         hint: below the rows.
     """
-    text = f"{text}{f' {hint}.' if hint else ''} {account_rows.plain_text_source(reading, context)}"
+    text = f"{text}{f' {hint}.' if hint else ''} {account_rows.plain_text_source(snapshot, context)}"
 
     def with_rows(render: account_rows.RenderRows, *details: Block) -> Message:
         blocks = [
             builders.header(title),
-            *render(page.rows, reading.at, context),
+            *render(page.rows, snapshot.at, context),
             *([builders.context(hint)] if hint else []),
             builders.actions(*_turns(page, request), elsewhere, *details),
-            account_rows.source(reading, context, order),
+            account_rows.source(snapshot, context, order),
         ]
         return Message(text, blocks)
 

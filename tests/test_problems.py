@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.accounts import Reading
+from bot.accounts import Snapshot
 from bot.blocks.problems import explain_error, read_failure
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS
@@ -24,7 +24,7 @@ def answer(error, last_good=None):
 
 
 def read_before(ago, *accounts):
-    return Reading.of(KfList(accounts), NOW - ago, LEADS)
+    return Snapshot.of(KfList(accounts), NOW - ago, LEADS)
 
 
 def test_a_refused_address_is_there_to_be_copied():

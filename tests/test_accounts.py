@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.accounts import Reading
+from bot.accounts import Snapshot
 from bot.episodes import Seen
 from tests.accounts import account, invited
 from tests.conftest import NOW
@@ -12,7 +12,7 @@ from tests.samples import ANNA, BO, CHEN, DAY, DEE, EVE, FORTY, HOUR, LEADS, LIN
 from wechat_kf import KfList
 
 
-def names(read: Reading) -> list[str]:
+def names(read: Snapshot) -> list[str]:
     return [row.account.kf_nick for row in read.rows]
 
 
@@ -74,7 +74,7 @@ def test_counts_add_up():
 
 @pytest.mark.parametrize("leads", [LEADS, tuple(reversed(LEADS))])
 def test_the_order_of_the_leads_does_not_matter(leads):
-    read = Reading.of(KfList((LIN, CHEN, BO)), NOW, leads)
+    read = Snapshot.of(KfList((LIN, CHEN, BO)), NOW, leads)
     assert names(read) == ["小波", "Chen", "林晓"]
 
 
