@@ -10,7 +10,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot import __version__
-from bot.blocks.diagnosis import plain_words
+from bot.blocks.answers.diagnosis import plain_words
 from bot.desk import Desk
 from bot.health import Problem, ProblemKind
 from bot.health_log import HealthLog

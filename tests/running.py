@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.app import Process
-from bot.blocks.replies import READING
+from bot.blocks.answers.replies import READING
 from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack import Channel, Message, SlackStandIn

@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.deadlines import advance
 from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State, followed
 from bot.hands import Snooze, acknowledge, snooze, unacknowledge, unsnooze
@@ -24,7 +24,7 @@ from bot.outbox import Shape
 from tests.accounts import account, invited
 from tests.budgets import share
 from tests.conftest import NOW
-from tests.episodes import LOOK
+from tests.episodes import CONTEXT
 from wechat_kf import KfAccount
 
 POLICY = AlertPolicy()
@@ -350,7 +350,7 @@ class Invitations(RuleBasedStateMachine):
         newest = replaced
         while newest.state is State.REPLACED:
             newest = self.episodes[newest.successor_id]
-        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, LOOK)
+        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, CONTEXT)
         assert not {"actions", "header"} & {block["type"] for block in message.blocks}
         return message.text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import cache
 from typing import get_args
 
@@ -13,8 +12,8 @@ import pytest
 import yaml
 
 from bot import outages
-from bot.blocks import channel, health
-from bot.blocks.diagnosis import explain
+from bot.blocks.answers.diagnosis import explain
+from bot.blocks.channel import incident_notices, notifications
 from bot.delivery.looks import _word
 from bot.health import HealthFacts, Problem, ProblemKind
 from bot.metrics import STATES, Figures, Metrics
@@ -23,6 +22,7 @@ from bot.ports import Blind, Later, Message, Outcome, Past
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
 from tests.documents import document
+from tests.samples import CONTEXT
 from tests.test_health_table import FAULTS
 from tests.test_house import ROOT
 from wechat_kf import KfError, ResponseError, SetupError, TransportError
@@ -30,7 +30,6 @@ from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
 
 RUNBOOK = document("docs/runbook.md")
-POLL = timedelta(seconds=300)
 UNKNOWN = 99999  # an errcode that no document names
 
 
@@ -66,7 +65,7 @@ def notices() -> dict[str, list[str]]:
     by_title: dict[str, list[str]] = {}
     for incident in found:
         assert incident
-        message = health.notice(incident, POLL)
+        message = incident_notices.incident_notice(incident, CONTEXT)
         by_title.setdefault(title_of(message), []).append(words_of(message))
     return by_title
 
@@ -94,7 +93,9 @@ def test_what_the_runbook_quotes_of_a_notice_is_what_it_says(title):
 def test_what_ends_a_notice_is_told_in_its_words():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
-        health.notice(Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), POLL).text.split(".")[0]
+        incident_notices.incident_notice(
+            Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), CONTEXT
+        ).text.split(".")[0]
         for cause in (Cause.SOURCE_DOWN, Cause.CLOCK_PROBLEM)
     ]
     assert [plain(title).replace("’", "'") for title in told] == over
@@ -141,10 +142,10 @@ def sentence_of(error: str) -> str:
 
 def test_the_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
-    assert lines[0] == channel.REPEAT
+    assert lines[0] == notifications.REPEAT
     assert lines[1] == "WeChat does not answer; last confirmed"
     for words in lines[1].split("; "):
-        assert words in (ROOT / "bot/blocks/alerts.py").read_text()
+        assert words in (ROOT / "bot/blocks/channel/alerts.py").read_text()
 
 
 # Metrics

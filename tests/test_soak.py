@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
+from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
 from tests.soak import report
 from tests.soak.load import Asked, Load

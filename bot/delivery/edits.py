@@ -73,7 +73,7 @@ class Edits:
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:
         """Bring one root up to date. False when Slack takes no edits at present."""
-        row, message = subject.row, subject.view(self._means.look, self._means.faults)
+        row, message = subject.row, subject.render(self._means.context, self._means.faults)
         applied = digest_of(message)
         if applied == row.applied_hash:
             if subject.final:
@@ -102,7 +102,7 @@ class Edits:
         async with self._means.store.begin() as tx:
             await memory.recall(tx, lock=True)  # nobody changes an episode meanwhile
             subject = (await subjects(tx, [row]))[0]
-            if subject.final and digest_of(subject.view(self._means.look)) == row.applied_hash:
+            if subject.final and digest_of(subject.render(self._means.context)) == row.applied_hash:
                 await views.note(tx, row, settled=True)
 
     async def _update(self, row: OutboxRow, message: Message) -> Outcome:

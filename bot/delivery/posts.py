@@ -38,8 +38,8 @@ class Posts:
             return False
         row = subject.row
         try:
-            applied_hash = digest_of(subject.view(means.look, means.faults))
-            message = subject.post(means.look, means.faults)
+            applied_hash = digest_of(subject.render(means.context, means.faults))
+            message = subject.render(means.context, means.faults, posting=True)
         except Exception as exc:
             await self._give_up(row.id, exc)
             return True
@@ -67,7 +67,7 @@ class Posts:
             return Unknown(fault_words(exc))
 
     async def _claim(self) -> Subject | None:
-        means, hours = self._means, self._means.look.policy.quiet
+        means, hours = self._means, self._means.context.policy.quiet
         while True:
             left = means.faults.left_alone(means.stopwatch())
             try:
@@ -106,7 +106,7 @@ class Posts:
         # Unread for a message that is dropped anyway: a rival that cannot be read must not make it a failed one.
         rivals = Rivals() if drop_reason(row, *about) else await merge_pending.rivals_of(tx, row)
         means = self._means
-        quiet, channel_id = means.look.policy.quiet, means.channel.id
+        quiet, channel_id = means.context.policy.quiet, means.channel.id
         return decide(row, *about, rivals, now=now, quiet=quiet, channel_id=channel_id)
 
     async def _give_up(self, message_id: str, exc: BaseException | None) -> None:

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.blocks.channel import Look, render, text_only
+from bot.blocks.channel.notifications import render, text_only
+from bot.blocks.context import RenderContext
 from bot.delivery.faults import Faults
 from bot.delivery.stand_ins import with_stand_ins
 from bot.episodes import Episode
@@ -44,22 +45,15 @@ class Subject:
             return self.incident is None or self.incident.over_at is not None
         return all(member.final for member in self.members)
 
-    def view(self, look: Look, faults: Faults | None = None) -> Message:
-        """Render the row as its members stand, for an edit. It mentions nobody."""
-        return self._render(look, faults, pinging=False)
-
-    def post(self, look: Look, faults: Faults | None = None) -> Message:
-        """Render the row as its members stand, for posting. It may call somebody."""
-        return self._render(look, faults, pinging=True)
-
-    def _render(self, look: Look, faults: Faults | None, *, pinging: bool) -> Message:
+    def render(self, context: RenderContext, faults: Faults | None = None, *, posting: bool = False) -> Message:
+        """Render the row from the present state of its members. Only if `posting`, it may mention users."""
         row = self.row
 
         def rendered(members: Sequence[Episode]) -> Message:
-            return render(row.shape, row.facts, members, self.incident, look, message_id=row.id, pinging=pinging)
+            return render(row.shape, row.facts, members, self.incident, context, message_id=row.id, posting=posting)
 
         message = with_stand_ins(rendered, self.members, row.id, faults)
-        return text_only(message, look.mention) if row.text_only else message
+        return text_only(message, context.mention) if row.text_only else message
 
 
 class UnreadableError(Exception):

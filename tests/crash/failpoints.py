@@ -15,7 +15,7 @@ class Where(StrEnum):
     AFTER = "after the commit"  # before another statement
     POST = "post"
     EDIT = "edit"
-    LOOK = "look"
+    CONTEXT = "look"
     TIME = "any time"
     TWO = "two at a time"  # both at work on one store, killed one after the other
 
@@ -30,7 +30,7 @@ class Commit(StrEnum):
     CLAIM = "claim"  # this process posts next
     SENT = "sent"  # Slack took it
     BACK = "back"  # it goes back into the queue, or was given up
-    LOOK = "look"  # this process looks an unknown outcome up
+    CONTEXT = "look"  # this process looks an unknown outcome up
     ABSENT = "absent"  # it was not found
     ADOPTED = "adopted"  # it was found
     VIEW = "view"  # an edit is claimed, or noted
