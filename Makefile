@@ -1,14 +1,18 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak crash-test fuzz docs screenshots lock format clean
+.PHONY: help demo statics check test test-all bench soak crash-test fuzz docs screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
+# Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
+PYTEST := $(BIN)/python -m pytest -n auto --maxschedchunk=3 -q
 
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
-	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL)"
+	@echo "make check   format, lint, types, all tests without a process, a browser or a server: within a minute"
+	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL): within five minutes on two cores"
+	@echo "make test-all  the same tests with every kill and ten times as many random examples"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make crash-test  kill the bot 200 times: no alert is lost or repeated (CRASH=\"--stores pgbouncer\")"
@@ -50,13 +54,21 @@ demo: PORT ?= 3000
 demo: $(VENV)/.run
 	@$(BIN)/python -m bot demo --port $(PORT) $(DEMO)
 
-test: $(VENV)/.dev
+statics: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n auto --cov --cov-report= -q
+
+check: statics
+	$(PYTEST) -m 'not (process or browser or postgres or model)'
+
+test: statics
+	$(PYTEST) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --include='wechat_kf/*,bot/invitations.py,bot/deadlines.py,bot/episodes.py' --fail-under=100
+
+test-all: statics
+	TEST_ALL=1 $(PYTEST) --timeout=1800
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench --write bench/RESULTS.md

@@ -16,12 +16,15 @@ import aiohttp
 import httpx
 from aiohttp import web
 
-from bot.blocks.overview import overview
-from bot.blocks.reading import Reading
+from bot.accounts import Snapshot
+from bot.blocks.answers.overview import overview
+from bot.blocks.context import RenderContext
 from bot.demo.slack import sign
+from bot.episodes import AlertPolicy
 from wechat_kf import KfClient, StableToken
 
 LEADS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
+CONTEXT = RenderContext(AlertPolicy(leads=LEADS))
 
 
 class Handler:
@@ -43,7 +46,7 @@ class Handler:
         return web.Response()
 
     async def _answer(self, response_url: str) -> None:
-        message = overview(Reading.of(await self._accounts.kf_list(), datetime.now(UTC), LEADS))
+        message = overview(Snapshot.of(await self._accounts.kf_list(), datetime.now(UTC), LEADS), CONTEXT)
         body = {"response_type": "ephemeral", "replace_original": False, "text": message.text}
         async with self._session.post(response_url, json={**body, "blocks": message.blocks}):
             pass

@@ -14,17 +14,13 @@ from bot import __version__, dependencies, environment
 from bot.streams import lasting
 
 if TYPE_CHECKING:
-    from bot.ports import Clock
     from bot.settings import Settings
 
 OURS = ("bot", "wechat_kf")
 
 
-def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
-    """Run one command; the exit status is 2 for settings or arguments that make no sense.
-
-    `clock` is the time that a server lives in.
-    """
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, and return its exit status: 2 if settings or arguments are not valid."""
     given = _parser().parse_args(arguments)
     if given.command == "manifest":
         return _manifest(given.mode, given.url, link=given.link)
@@ -32,7 +28,7 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) 
     try:
         if missing := dependencies.missing():
             return _failed(dependencies.advice(missing))
-        return _run(given, variables, clock)
+        return _run(given, variables)
     except ModuleNotFoundError as exc:
         package = (exc.name or "").partition(".")[0]
         if package in ("", *OURS):
@@ -42,9 +38,8 @@ def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) 
         return 130
 
 
-def _run(given: argparse.Namespace, variables: Mapping[str, str], clock: Clock | None) -> int:
+def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
-    from bot.ports import utc_now
     from bot.settings import LIST, Settings, SettingsError
 
     if given.command == "demo":
@@ -59,14 +54,14 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str], clock: Clock |
         return _failed(f"The file .env cannot be read: {why}. Mend it, or move it away.", status)
     ignored = environment.ignored(environ)
     if given.command == "doctor":
-        return _doctor(environ, ignored, as_json=given.json, clock=clock or utc_now)
+        return _doctor(environ, ignored, as_json=given.json)
     try:
         settings = Settings.from_environ(environ, needed=LIST if given.command == "list" else None)
     except SettingsError as exc:
         return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
-    return (
-        _one_off(given, settings) if given.command in ("list", "check") else _serve(given, settings, ignored, clock)
-    )
+    if given.command in ("list", "check"):
+        return _one_off(given, settings)
+    return _serve(given, settings, ignored)
 
 
 def _one_off(given: argparse.Namespace, settings: Settings) -> int:
@@ -79,21 +74,22 @@ def _one_off(given: argparse.Namespace, settings: Settings) -> int:
     return asyncio.run(work)
 
 
-def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str], clock: Clock | None) -> int:
+def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str]) -> int:
     from bot import app
     from bot.logs import configure
     from bot.ports import utc_now
 
     configure(settings.log_level, settings.secrets, settings.log_format)
-    serving = app.serve(settings, role=given.command, leave=os._exit, ignored=ignored, clock=clock or utc_now)
+    serving = app.serve(settings, role=given.command, leave=os._exit, ignored=ignored, clock=utc_now)
     return asyncio.run(serving)
 
 
-def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool, clock: Clock) -> int:
+def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool) -> int:
     from bot import doctor
+    from bot.ports import utc_now
 
     logging.disable()  # what there is to say is in its findings
-    work = doctor.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, leave=os._exit, clock=clock)
+    work = doctor.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, leave=os._exit, clock=utc_now)
     return asyncio.run(work)
 
 

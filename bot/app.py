@@ -10,7 +10,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot import __version__
-from bot.blocks.diagnosis import plain_words
+from bot.blocks.answers.diagnosis import plain_words
 from bot.desk import Desk
 from bot.health import Problem, ProblemKind
 from bot.health_log import HealthLog
@@ -147,7 +147,7 @@ class Process:
 
     def _bolt(self) -> AsyncApp:
         settings = self._parts.settings
-        bolt = make_app(settings.slack_bot_token, settings.slack_signing_secret, settings.slack_api_url)
+        bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
         register(bolt, self._desk(), self._tasks, self._parts.session, self._limits)
         return bolt
 

@@ -7,30 +7,27 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from bot import actions, grammar
-from bot.blocks import replies, search, times
-from bot.blocks.accounts import accounts
-from bot.blocks.details import details
-from bot.blocks.failures import failure
-from bot.blocks.found import found, not_found
-from bot.blocks.overview import overview
-from bot.blocks.reading import Reading
-from bot.blocks.remembered import remembered
-from bot.blocks.replies import Suggestion
-from bot.blocks.report import report
-from bot.blocks.stand_ins import with_stand_ins
-from bot.blocks.status import Status
-from bot.blocks.text import masked
-from bot.blocks.troubles import trouble
-from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode
+from bot.accounts import AccountRow, Snapshot, find_accounts, pick_account
+from bot.blocks.answers import replies
+from bot.blocks.answers.account_details import account_details, last_known_details
+from bot.blocks.answers.broken_rows import with_placeholders
+from bot.blocks.answers.lists import account_list, no_match, search_results
+from bot.blocks.answers.overview import overview
+from bot.blocks.answers.replies import Suggestion
+from bot.blocks.answers.status_answer import status_answer
+from bot.blocks.answers.timeline import timeline
+from bot.blocks.context import RenderContext
+from bot.blocks.problems import Explanation, explain_error, read_failure
+from bot.episodes import NEEDS_ATTENTION, Episode
 from bot.grammar import Find, Help, Known, List, Overview, Request, Show, Unknown
 from bot.logs import Line, fault_words, why
 from bot.ports import Accounts, Announce, Clock, Message, unannounced
 from bot.sharing import Shared
+from bot.status import Status
+from bot.text import masked
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 
 log = logging.getLogger(__name__)
@@ -49,36 +46,32 @@ class Answers:
         accounts: Accounts,
         *,
         now: Clock,
-        leads: Sequence[timedelta],
+        context: RenderContext,
+        channel: str,
         status: Callable[[], Awaitable[Status]],
-        story: Callable[[KfAccount], Awaitable[str]],
+        newest_episode: Callable[[KfAccount], Awaitable[Episode | None]],
         owned: Callable[[], Awaitable[Sequence[Episode]]],
-        spoken: ZoneInfo | None = None,
-        platform: str = "",
         on_good_read: Callable[[], None] = lambda: None,
         elapsed: Callable[[], float] = time.monotonic,
         notice_after: float = 2.0,
     ) -> None:
         """`on_good_read` is called after each good read, and may not raise or wait.
 
-        `story` tells what became of an account's invitation so far, in mrkdwn; "" when nothing is known of it.
+        `channel` is the ID of the alert channel; or "".
+        `newest_episode` returns the episode of the invitation that an account has now, if it is known.
         `owned` returns the open invitations that a user acknowledged or snoozed, and does not raise.
-        `spoken` is the zone of texts that Slack does not put into the reader's own; None is UTC.
-        `platform` is the host, if its processes have no fixed address.
         A read of WeChat that takes longer than `notice_after` seconds is announced to the asker.
         """
         self._accounts = accounts
         self._now = now
-        self._leads = leads
+        self._base_context = context
+        self._channel = channel
         self._status = status
-        self._story = story
+        self._newest_episode = newest_episode
         self._owned = owned
-        self._policy = AlertPolicy(leads=tuple(leads))
-        self._spoken = spoken
-        self._platform = platform
         self._on_good_read = on_good_read
         self._notice_after = notice_after
-        self._readings = Shared(self._read, GOOD_FOR, elapsed)
+        self._snapshots = Shared(self._read, GOOD_FOR, elapsed)
         self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
         self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
@@ -87,25 +80,26 @@ class Answers:
 
         If an account cannot be rendered, the answer is made again with a stand-in for it.
         """
-        with times.spoken_in(self._spoken, self._now()):
-            return await self._contained(lambda: self._answer(request, announce))
+        return await self._contained(lambda: self._answer(request, announce))
 
-    async def about(self, episode: Episode, channel: str, announce: Announce = unannounced) -> Message:
-        """Details of an alert's account: as WeChat tells it, else as the bot last knew it.
+    async def about(self, episode: Episode, announce: Announce = unannounced) -> Message:
+        """Show the details of an alert's account: as WeChat reports it, else as the bot last knew it."""
 
-        `channel` is the ID of the one that was told.
-        """
-        with times.spoken_in(self._spoken, self._now()):
-            try:
-                handle = actions.handle(episode.seat)
-                return await self._contained(
-                    lambda: self._announced(
-                        self._show(handle, lambda _: remembered(episode, channel, None)), announce
-                    )
-                )
-            except KfError as error:
-                log.warning(Line("WeChat could not be read", **why(error)))
-                return remembered(episode, channel, trouble(error, self._platform))
+        def last_known(explanation: Explanation | None) -> Message:
+            return last_known_details(episode, self._channel, explanation, self._context)
+
+        try:
+            handle = actions.handle(episode.seat)
+            return await self._contained(
+                lambda: self._announced(self._show(handle, lambda _: last_known(None)), announce)
+            )
+        except KfError as error:
+            log.warning(Line("WeChat could not be read", **why(error)))
+            return last_known(explain_error(error, self._context.platform))
+
+    @property
+    def _context(self) -> RenderContext:
+        return replace(self._base_context, around=self._now())
 
     async def _contained(self, answer: Callable[[], Awaitable[Message]]) -> Message:
         try:
@@ -119,22 +113,22 @@ class Answers:
             return await answer()
 
     async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce) -> Message:
-        """Return what a read of WeChat leads to, and show a notice when that takes long."""
-        reading = asyncio.create_task(read)
+        """Return an answer that reads WeChat, and announce it when that takes long."""
+        answering = asyncio.create_task(read)
         try:
-            done, _ = await asyncio.wait([reading], timeout=self._notice_after)
+            done, _ = await asyncio.wait([answering], timeout=self._notice_after)
             if not done:
                 await announce(replies.READING)
-            return await reading
+            return await answering
         finally:
-            reading.cancel()
+            answering.cancel()
 
     async def _answer(self, request: Request, announce: Announce) -> Message:
         match request:
             case Help(topic):
-                return replies.guide(self._leads, topic)
+                return replies.guide(self._context.policy.leads, topic)
             case grammar.ShowStatus():
-                return report(await self._status(), self._now())
+                return status_answer(await self._status(), self._now(), self._context)
         try:
             return await self._announced(self._from_wechat(request, announce), announce)
         except KfError as error:
@@ -142,87 +136,96 @@ class Answers:
                 return await self._corrected(request.typo_of, announce)  # neither needs WeChat
             log.warning(Line("WeChat could not be read", **why(error)))
             retry = _runs(request).value
-            what = trouble(error, self._platform)
-            return failure(what, self._now(), retry=retry, last_good=self._readings.last())
+            explanation, last_good = explain_error(error, self._context.platform), self._snapshots.last()
+            return read_failure(explanation, self._now(), self._context, retry=retry, last_good=last_good)
 
     async def _from_wechat(self, request: Read, announce: Announce) -> Message:
         match request:
             case Overview():
-                return overview(await self._reading())
+                return overview(await self._snapshot(), self._context)
             case List(page, states):
-                return accounts(await self._reading(), states, page)
+                return account_list(await self._snapshot(), states, page, self._context)
             case Show(text):
-                return await self._show(text, lambda reading: self._matches(reading, text))
+                return await self._show(
+                    text, lambda snapshot: self._results(snapshot, find_accounts(snapshot.rows, text), text, 1)
+                )
             case Find(text, page):
                 return await self._find(text, page)
             case Unknown(text, typo_of, nearest):
-                reading = await self._reading()
-                if search.find(reading.rows, text):
+                snapshot = await self._snapshot()
+                if find_accounts(snapshot.rows, text):
                     return await self._find(text, 1)
                 if typo_of:
                     return await self._corrected(typo_of, announce)
-                return not_found(reading, text, _runs(nearest) if nearest else _runs(Help()))
+                return no_match(snapshot, text, self._context, _runs(nearest or Help()))
 
     async def _corrected(self, meant: Known, announce: Announce) -> Message:
         return replies.corrected(_runs(meant).words, await self._answer(meant, announce))
 
     async def _find(self, text: str, page: int) -> Message:
         """Render the accounts that match; a single one with its details."""
-        reading = await self._reading()
-        hits = search.find(reading.rows, text)
+        snapshot = await self._snapshot()
+        hits = find_accounts(snapshot.rows, text)
         if len(hits) == 1:
-            return details(reading, hits[0], await self._online(), await self._history(hits[0].account))
-        return found(reading, hits, text, page) if hits else not_found(reading, text)
+            return await self._details(snapshot, hits[0], self._online())
+        return self._results(snapshot, hits, text, page)
 
-    @staticmethod
-    def _matches(reading: Reading, text: str) -> Message:
-        hits = search.find(reading.rows, text)
-        return found(reading, hits, text, 1) if hits else not_found(reading, text)
+    def _results(self, snapshot: Snapshot, hits: Sequence[AccountRow], text: str, page: int) -> Message:
+        if hits:
+            return search_results(snapshot, hits, text, page, self._context)
+        return no_match(snapshot, text, self._context)
 
-    async def _show(self, text: str, otherwise: Callable[[Reading], Message]) -> Message:
-        """Details, or `otherwise` when no account is meant."""
+    async def _details(
+        self, snapshot: Snapshot, row: AccountRow, online: Awaitable[Sequence[OnlineKf] | None]
+    ) -> Message:
+        known, history = await online, await self._history(row.account)
+        return account_details(snapshot, row, known, self._context, history)
+
+    async def _show(self, text: str, otherwise: Callable[[Snapshot], Message]) -> Message:
+        """Show the details of the account that is meant, or `otherwise`."""
         online = asyncio.ensure_future(self._online())
         try:
-            reading = await self._reading()
-            row = search.pick(reading.rows, text)
+            snapshot = await self._snapshot()
+            row = pick_account(snapshot.rows, text)
             if row is None:
-                return otherwise(reading)
-            return details(reading, row, await online, await self._history(row.account))
+                return otherwise(snapshot)
+            return await self._details(snapshot, row, online)
         finally:
             online.cancel()
 
-    async def _reading(self) -> Reading:
-        (reading, again), owned = await asyncio.gather(self._readings.get(), self._owned())
-        reading = replace(reading, again=again).with_owners(owned, self._policy)
+    async def _snapshot(self) -> Snapshot:
+        (snapshot, is_cached), owned = await asyncio.gather(self._snapshots.get(), self._owned())
+        snapshot = replace(snapshot, is_cached=is_cached).with_owners(owned, self._context.policy)
         if self._checks_rows:
-            reading = with_stand_ins(reading)
-        self._note_faults(reading)
-        return reading
+            snapshot = with_placeholders(snapshot, self._context)
+        self._note_faults(snapshot)
+        return snapshot
 
-    def _note_faults(self, reading: Reading) -> None:
+    def _note_faults(self, snapshot: Snapshot) -> None:
         """Log each account that cannot be shown once, while it lasts."""
-        faults = {row.account.key: fault_words(row.fault) for row in reading.rows if row.fault}
+        faults = {row.account.key: fault_words(row.fault) for row in snapshot.rows if row.fault}
         for key, words in faults.items() - self._faults.items():
             log.error(Line("account cannot be shown", account=masked(key), error=words))
         self._faults = faults
         self._checks_rows = self._checks_rows and bool(faults)
 
-    async def _read(self) -> Reading:
+    async def _read(self) -> Snapshot:
         listing: KfList = await self._accounts.kf_list()
-        reading = Reading.of(listing, self._now(), self._leads)
+        snapshot = Snapshot.of(listing, self._now(), self._base_context.policy.leads)
         self._on_good_read()
-        return reading
+        return snapshot
 
     async def _history(self, account: KfAccount) -> str:
-        """Return the history of an invitation; "" when it cannot be shown."""
+        """Return the timeline of an invitation; "" when there is none or it cannot be shown."""
         try:
-            return await self._story(account)
+            episode = await self._newest_episode(account)
+            return timeline(episode, self._channel, self._context) if episode else ""
         except Exception as exc:
             log.error(Line("account cannot be shown", account=masked(account.key), error=fault_words(exc)))
             return ""
 
     async def _online(self) -> Sequence[OnlineKf] | None:
-        """Who is online; None when that is not known in time."""
+        """Return who is online; None when that is not known in time."""
         try:
             return await self._accounts.online_kf_list(within=ONLINE_SECONDS, attempts=1)
         except KfError:

@@ -8,9 +8,8 @@ import sys
 from dataclasses import replace
 
 from bot import hosting
-from bot.blocks.diagnosis import plain_words
-from bot.blocks.reading import Reading
-from bot.blocks.text import many
+from bot.accounts import Snapshot
+from bot.blocks.answers.diagnosis import plain_words
 from bot.escaping import cut, escape
 from bot.health import may_be_silent
 from bot.parts import Parts, parts_of
@@ -18,6 +17,7 @@ from bot.ports import utc_now
 from bot.settings import Settings
 from bot.store import StoreError
 from bot.store.errors import waiting_for
+from bot.text import many
 from bot.watch import Tick
 from wechat_kf import KfError
 
@@ -34,11 +34,11 @@ async def show_list(settings: Settings, *, as_json: bool) -> int:
             listed = await parts.accounts.kf_list()
         except KfError as exc:
             return _failed(exc, settings.platform_without_proxy)
-    reading = Reading.of(listed, utc_now(), settings.alert_leads)
+    snapshot = Snapshot.of(listed, utc_now(), settings.alert_leads)
     if as_json:
-        print(_as_json(reading))
+        print(_as_json(snapshot))
     else:
-        _print_table(reading)
+        _print_table(snapshot)
     return 0
 
 
@@ -60,7 +60,7 @@ async def check(settings: Settings) -> int:
             print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
             return 1
     listed, posted = parts.watcher.listed, many(parts.metrics.number("post", "sent"), "message")
-    summary = [_summary(Reading.of(listed, utc_now(), settings.alert_leads))] if listed else []
+    summary = [_summary(Snapshot.of(listed, utc_now(), settings.alert_leads))] if listed else []
     if look is not Tick.GOOD:
         summary.append(f"WeChat: {look.value}")
     print(", ".join([*summary, f"{posted} posted"]))
@@ -79,23 +79,23 @@ async def _deliver(parts: Parts) -> None:
         print("Not everything could be told in time; the rest goes with the next look.", file=sys.stderr)
 
 
-def _summary(reading: Reading) -> str:
+def _summary(snapshot: Snapshot) -> str:
     """`5 accounts, 3 need attention`."""
-    parts = [many(len(reading.rows), "account")]
-    if reading.unreadable:
-        parts.append(f"{reading.unreadable} more cannot be read")
-    due = len(reading.due)
+    parts = [many(len(snapshot.rows), "account")]
+    if snapshot.unreadable:
+        parts.append(f"{snapshot.unreadable} more cannot be read")
+    due = len(snapshot.due)
     return ", ".join([*parts, f"{due} {'needs' if due == 1 else 'need'} attention"])
 
 
-def _print_table(reading: Reading) -> None:
+def _print_table(snapshot: Snapshot) -> None:
     # Imported here: a tenth of a second that no server needs. It knows how wide a Chinese character is.
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("account", "name", "seat", "state", "WeChat ID", "deadline")
-    for row in reading.rows:
+    for row in snapshot.rows:
         account, deadline = row.account, row.deadline
         cells = (
             account.key,
@@ -109,10 +109,10 @@ def _print_table(reading: Reading) -> None:
         table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells))
     # Without colours: the terminal gets no control character at all, so that none of WeChat's can hide among them.
     Console(color_system=None).print(table)
-    print(_summary(reading))
+    print(_summary(snapshot))
 
 
-def _as_json(reading: Reading) -> str:
+def _as_json(snapshot: Snapshot) -> str:
     """Render the accounts for programs, by the names that WeChat's interface has for their parts. Times are UTC."""
     accounts = [
         {
@@ -124,10 +124,10 @@ def _as_json(reading: Reading) -> str:
             "invite_wx": row.invite_wx or None,
             "expires_at": row.deadline and row.deadline.isoformat(),
         }
-        for row in reading.rows
+        for row in snapshot.rows
     ]
     return json.dumps(
-        {"read_at": reading.at.isoformat(), "unreadable": reading.unreadable, "accounts": accounts}, indent=2
+        {"read_at": snapshot.at.isoformat(), "unreadable": snapshot.unreadable, "accounts": accounts}, indent=2
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from bot.blocks.diagnosis import plain_words
+from bot.blocks.answers.diagnosis import plain_words
 from bot.health import Problem, Severity
 from bot.logs import Line
 

@@ -10,7 +10,7 @@ from bot.episodes import AlertPolicy, Change
 from bot.marks import Marks
 from bot.outbox import Draft, FirstLook
 from bot.outbox.planning import plan
-from bot.store import Tx, gathering, queue, rows
+from bot.store import Tx, merge_pending, queue, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +45,5 @@ class Ledger:
     ) -> Mapping[str, str]:
         """Write down messages alone. By draft id, the id of the row that tells it."""
         tellers = await queue.add(tx, drafts, self.marks.of_drafts(drafts, changes), now)
-        await gathering.link(tx, drafts, tellers)
+        await merge_pending.link(tx, drafts, tellers)
         return tellers

@@ -14,10 +14,9 @@ from functools import partial
 import httpx
 
 from bot.acts import Acts
-from bot.blocks.channel import Look
+from bot.blocks.context import RenderContext
 from bot.delivery import Delivery, Means
 from bot.desk.standing import Standing
-from bot.episodes import AlertPolicy
 from bot.health import may_be_silent
 from bot.heartbeat import Heartbeat
 from bot.ledger import Ledger
@@ -140,10 +139,9 @@ def _store(settings: Settings, clock: Clock) -> Store:
 
 def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
     settings, clock = parts.settings, parts.clock
-    poll = timedelta(seconds=settings.poll_seconds)
-    policy = AlertPolicy(leads=settings.alert_leads, quiet=settings.quiet)
+    context = RenderContext.from_settings(settings)
     marks = Marks(settings.wechat_secret, settings.wechat_appid)
-    ledger = Ledger(policy, marks, settings.wechat_appid)
+    ledger = Ledger(context.policy, marks, settings.wechat_appid)
     parts.store = store
     parts.acts = Acts(store, ledger=ledger, zone=settings.timezone)
     parts.watcher = Watcher(
@@ -151,17 +149,9 @@ def _add_alerts(parts: Parts, store: Store, channel: SlackChannel) -> None:
         store,
         ledger=ledger,
         recovery=Recovery(channel, clock),
-        poll=poll,
+        poll=context.poll,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
         count=parts.metrics.count,
     )
-    look = Look(
-        policy=policy,
-        poll=poll,
-        zone=settings.timezone,
-        spoken=settings.timezone,
-        mention=settings.alert_mention,
-        platform=settings.platform_without_proxy,
-    )
     lease = timedelta(seconds=settings.alert_lease_seconds)
-    parts.delivery = Delivery(Means(channel, store, look, marks, lease, parts.metrics.count))
+    parts.delivery = Delivery(Means(channel, store, context, marks, lease, parts.metrics.count))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from bot.actions import AlertAction, decode
 from bot.acts import Acts, Done
-from bot.blocks.channel import Look
+from bot.blocks.context import RenderContext
 from bot.delivery import Delivery, Means
 from bot.episodes import AlertPolicy
 from bot.ledger import Ledger
@@ -54,8 +54,10 @@ class Bot:
             recovery=Recovery(self.slack, clock),
             poll=poll,
         )
-        look = Look(policy=policy, poll=poll, mention=mention)
-        means = Means(self.slack, store, look, marks, LEASE, uncounted, stopwatch or (lambda: clock().timestamp()))
+        context = RenderContext(policy=policy, poll=poll, mention=mention)
+        means = Means(
+            self.slack, store, context, marks, LEASE, uncounted, stopwatch or (lambda: clock().timestamp())
+        )
         self.delivery = Delivery(means)
         self.acts = Acts(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 import warnings
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +20,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bot.store import Store
+from tests.budgets import TEST_ALL
 from tests.programs import skipped_for
 
 pytest.register_assert_rewrite("tests.running", "tests.fakes")
 
-settings.register_profile("bot", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("bot")
+settings.register_profile("test", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("all", settings.get_profile("test"), max_examples=500)
+settings.load_profile("all" if TEST_ALL else "test")
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 APPID = "wx0123456789abcdef"
@@ -75,6 +79,36 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         server = postgres_server()
         os.environ["TEST_DATABASE_URL"] = server.__enter__()  # inherited by the workers
         config.add_cleanup(lambda: server.__exit__(None, None, None))
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need PostgreSQL or a browser, and run first those that take longest."""
+    for item in items:
+        fixtures, parameters = getattr(item, "fixturenames", ()), getattr(item, "callspec", None)
+        if "postgres" in fixtures or (parameters and "postgresql" in parameters.params.values()):
+            item.add_marker("postgres")
+        if "browser" in fixtures:
+            item.add_marker("browser")
+    items.sort(key=_patience, reverse=True)
+
+
+def _patience(item: pytest.Item) -> tuple[float, bool]:
+    timeout = item.get_closest_marker("timeout")
+    return timeout.args[0] if timeout else 0, any(map(item.get_closest_marker, ("process", "browser", "model")))
+
+
+started: list[object] = []  # the programs of all processes that the tests have started
+sys.addaudithook(lambda event, details: started.append(details[0]) if event == "subprocess.Popen" else None)
+
+
+@pytest.fixture(autouse=True)
+def only_announced_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that starts a process without the mark that keeps it out of `make check`."""
+    number = len(started)
+    yield
+    if not any(map(request.node.get_closest_marker, ("process", "browser", "postgres"))):
+        assert started[number:] == [], "this test needs pytest.mark.process"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the others, so that it has the last lines
@@ -140,6 +174,60 @@ def migrated_postgres(postgres: str) -> Iterator[str]:
         yield url.partition("?")[0].rsplit("/", 1)[1]
 
 
+class MigratedDatabase:
+    """A migrated database that each test finds as new: copying the template for each takes ten times as long."""
+
+    TABLES = """
+        SELECT
+            md5(string_agg(concat(attrelid, attnum, attname, atttypid, attnotnull), ' ' ORDER BY attrelid, attnum)),
+            (SELECT count(*) FROM pg_index), (SELECT count(*) FROM pg_constraint),
+            (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc)
+        FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace
+    """
+
+    def __init__(self, server: str, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._database = ExitStack()
+        self.url = ""
+
+    def __enter__(self) -> MigratedDatabase:
+        self.url = self._database.enter_context(postgres_database(self._server, self._template))
+        with psycopg.connect(self.url) as admin:
+            self._tables = admin.execute(self.TABLES).fetchone()
+            names = admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            self._rows = {
+                name: json.dumps(admin.execute(f"SELECT json_agg({name}) FROM {name}").fetchone()[0] or [])
+                for (name,) in names
+            }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+
+    def restore(self) -> None:
+        """Undo what a test has done to it: its rows, or all of it when it has changed the tables, too."""
+        try:
+            with psycopg.connect(
+                self.url, options="-c lock_timeout=2s -c session_replication_role=replica"
+            ) as admin:
+                assert admin.execute(self.TABLES).fetchone() == self._tables
+                for name, rows in self._rows.items():
+                    admin.execute(f"DELETE FROM {name}")
+                    admin.execute(
+                        f"INSERT INTO {name} SELECT * FROM json_populate_recordset(NULL::{name}, %s)", [rows]
+                    )
+        except (AssertionError, psycopg.Error):
+            self._database.close()
+            self.__enter__()
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres: str, migrated_postgres: str) -> Iterator[MigratedDatabase]:
+    with MigratedDatabase(postgres, migrated_postgres) as database:
+        yield database
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file to copy, likewise."""
@@ -161,9 +249,9 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "kf.db")
         yield f"sqlite:///{tmp_path / 'kf.db'}"
     else:
-        server, template = (request.getfixturevalue(name) for name in ("postgres", "migrated_postgres"))
-        with postgres_database(server, template) as url:
-            yield url
+        database: MigratedDatabase = request.getfixturevalue("migrated_database")
+        yield database.url
+        database.restore()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,6 +40,16 @@ async def examined(place: World, changed: dict[str, str] | None = None) -> list[
     text = "".join(finding.said + finding.remedy for finding in findings)
     assert [secret for secret in secrets - {""} if secret in text] == []
     return findings
+
+
+async def printed(environ: dict[str, str], *, as_json: bool = False) -> tuple[int, str]:
+    """Return the exit status and what is printed, in this process."""
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    status = await doctor.run(
+        environ, ignored=[], as_json=as_json, out=out, leave=lambda _status: None, clock=utc_now
+    )
+    out.seek(0)
+    return status, out.read()
 
 
 def about(findings: list[Finding], check: str) -> Finding:

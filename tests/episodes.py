@@ -8,16 +8,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bot.blocks import kit
-from bot.blocks.channel import Look, render
+from bot.blocks import builders
+from bot.blocks.channel.notifications import render
+from bot.blocks.context import RenderContext
 from bot.demo import blockkit
-from bot.episodes import AlertPolicy, Episode, Event, Hand, How, Kind, State
+from bot.episodes import Episode, Event, Hand, How, Kind, State
 from bot.outbox import Shape
 from bot.ports import Message
 from tests.conftest import NOW
-from tests.samples import LEADS, MINUTE, sample
+from tests.samples import CONTEXT, LEADS, MINUTE, sample
 
-LOOK = Look(policy=AlertPolicy(leads=LEADS), poll=5 * MINUTE)
 SMALLEST = min(LEADS)
 MENTION = "<!subteam^S0CARE>"
 OUR_ICONS = "⏰⛔⌛✉⚪✅➖⚠👤"
@@ -69,8 +69,8 @@ def episode(state: State = State.WAITING, name: str = "bo", **fields: Any) -> Ep
     return Episode(state=state, **values | fields)
 
 
-def root(look: Look = LOOK, *, pinging: bool = False, **fields: Any) -> Message:
-    return render(Shape.PROBLEM, {}, [episode(**fields)], None, look, pinging=pinging)
+def root(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
+    return render(Shape.PROBLEM, {}, [episode(**fields)], None, context, posting=posting)
 
 
 def drawn(name: str) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
     """Slack takes it, nobody is pinged, and `text` stands without icons and markup."""
     assert blockkit.problems(fields_of(message)) == []
     assert set(mentions(message)) <= set(may_mention)
-    assert kit.size(message.blocks) <= kit.MAX_MESSAGE
+    assert builders.size(message.blocks) <= builders.MAX_MESSAGE
     assert not set(message.text) & set("*`<" + OUR_ICONS)
 
 

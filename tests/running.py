@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from bot.app import Process
-from bot.blocks.replies import READING
+from bot.blocks.answers.replies import READING
 from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack import Channel, Message, SlackStandIn
@@ -107,7 +107,7 @@ async def final_answer(said: Invocation, within: float = 20) -> Message:
     return await said.answer(within) if message.text == READING.text else message
 
 
-async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 20) -> None:
+async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 60) -> None:
     """Wait for something to become true; it is no policy time, only the machine's."""
     async with asyncio.timeout(within):
         # What is waited for lives in other processes, too: there is nothing to be notified by.

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.blocks.reading import Reading
+from bot.accounts import Snapshot
+from bot.blocks.context import RenderContext
+from bot.episodes import AlertPolicy
 from bot.ports import Message
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
@@ -15,6 +17,7 @@ from wechat_kf import KfAccount, KfList
 
 LEADS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+CONTEXT = RenderContext(policy=AlertPolicy(leads=LEADS), poll=5 * MINUTE)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -45,8 +48,8 @@ def actions(message: Message) -> dict[str, Any]:
     return {part["action_id"]: part for row in rows for part in row}
 
 
-def reading(*accounts: KfAccount, unreadable: int = 0) -> Reading:
-    return Reading.of(KfList(accounts, unreadable), NOW, LEADS)
+def reading(*accounts: KfAccount, unreadable: int = 0) -> Snapshot:
+    return Snapshot.of(KfList(accounts, unreadable), NOW, LEADS)
 
 
 def named(name: str, nick: str, wx: str = "someone_wx") -> KfAccount:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from bot import actions
 from bot.actions import AlertAction, CheckNow, EpisodeDetails, decode, encode, handle
-from bot.blocks.text import units
 from bot.episodes import NEEDS_ATTENTION, Seen
 from bot.grammar import MAX_PAGE, MAX_TEXT, Find, Help, List, Overview, Show, ShowStatus, in_order
 from bot.hands import Deed, Snooze
+from bot.text import units
 
 EPISODE = "9f2c41d07be30a1b"
 VALUES = [

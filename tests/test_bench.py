@@ -10,6 +10,7 @@ from bench.testbed import scene, sqlite
 from bot.demo.process import running
 
 
+@pytest.mark.process
 @pytest.mark.timeout(120)
 async def test_what_it_measures_can_be_measured(tmp_path):
     async with scene() as around:

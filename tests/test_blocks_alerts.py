@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.episodes import Event, How, Kind, State
 from bot.outbox import Shape
 from tests.conftest import NOW
 from tests.episodes import (
     CLOSED,
+    CONTEXT,
     DEADLINE,
     HOSTILE,
-    LOOK,
     MENTION,
     assert_fit,
     buttons,
@@ -47,7 +47,7 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
         # Where nine o'clock comes before the last call; in Shanghai it would be too late.
         (
             "alert-expiring",
-            {"kf_nick": "小波", "told": leads(24), "look": replace(LOOK, zone=ZoneInfo("Asia/Tokyo"))},
+            {"kf_nick": "小波", "told": leads(24), "context": replace(CONTEXT, zone=ZoneInfo("Asia/Tokyo"))},
         ),
         ("alert-urgent", {"kf_nick": "小波", "told": leads(24, 6, 1)}),
         (
@@ -353,7 +353,7 @@ def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, nam
         message = root(state=state, acked=person)
         assert f"cknowledged by {edited}" in shown(message)[place]
         assert_fit(message, may_mention={edited})
-        message = root(state=state, acked=person, pinging=True)
+        message = root(state=state, acked=person, posting=True)
         assert f"cknowledged by {posted}" in shown(message)[place]
         assert mentions(message) == []
 
@@ -361,7 +361,7 @@ def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, nam
 def in_the_evening(**fields):
     """The last reminder before quiet hours, where nothing was told before."""
     facts = {"before_quiet": int((DEADLINE + HOUR).timestamp())}
-    return render(Shape.PROBLEM, facts, [episode(**{"told": leads(24)} | fields)], None, LOOK)
+    return render(Shape.PROBLEM, facts, [episode(**{"told": leads(24)} | fields)], None, CONTEXT)
 
 
 def test_a_root_says_that_quiet_hours_follow():
@@ -383,9 +383,9 @@ def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
 
 
 def test_a_mention_stands_before_what_is_asked():
-    called = replace(LOOK, mention=MENTION)
-    assert shown(root(called, pinging=True, told=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
-    rejected = root(called, pinging=True, state=State.REJECTED)
+    called = replace(CONTEXT, mention=MENTION)
+    assert shown(root(called, posting=True, told=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
+    rejected = root(called, posting=True, state=State.REJECTED)
     assert shown(rejected)[1].startswith(f"{MENTION} bo•••le declined the invitation.")
 
 
@@ -393,9 +393,9 @@ def test_a_mention_stands_before_what_is_asked():
 def test_no_odd_name_of_a_person_harms_a_root(hostile):
     person = hand(hostile, user_id=hostile, until=DEADLINE)
     for state in State:
-        for pinging in (True, False):
-            assert_fit(root(pinging=pinging, state=state, told=leads(24), acked=person))
-            assert_fit(root(pinging=pinging, state=state, told=leads(24), snoozed=person))
+        for posting in (True, False):
+            assert_fit(root(posting=posting, state=state, told=leads(24), acked=person))
+            assert_fit(root(posting=posting, state=state, told=leads(24), snoozed=person))
 
 
 @pytest.mark.parametrize("state", State)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.replies import DATABASE_AWAY, carried_out, unchanged
+from bot.blocks.answers.replies import DATABASE_AWAY, carried_out, unchanged
 from bot.episodes import State
 from bot.hands import Deed
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
-from tests.samples import DAY, HOUR, dated
+from tests.samples import CONTEXT, DAY, HOUR, dated
 
 MEI = hand("Mei")
 TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
@@ -37,14 +37,14 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
     ],
 )
 def test_a_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
-    message = unchanged(action_id, [episode(**fields)], user_id)
+    message = unchanged(action_id, [episode(**fields)], user_id, CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
 
 
 def test_a_snooze_until_another_day_says_the_day():
     snoozed = hand("Tom", at=NOW, until=NOW + DAY)
-    assert unchanged("alert.snooze", [episode(snoozed=snoozed)]).text == (
+    assert unchanged("alert.snooze", [episode(snoozed=snoozed)], "", CONTEXT).text == (
         "Tom has snoozed this until Tue 24 Nov 01:12 UTC."
     )
 
@@ -54,7 +54,7 @@ def test_no_odd_name_of_a_person_harms_it(hostile):
     person = hand(hostile, user_id=hostile, until=NOW + HOUR)
     for fields in ({"acked": person}, {"snoozed": person, "told": leads(24)}):
         for action_id in ("alert.ack", "alert.snooze", "alert.undo"):
-            assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI"))
+            assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI", CONTEXT))
 
 
 def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
@@ -73,6 +73,6 @@ def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
     ],
 )
 def test_what_the_channel_cannot_show_is_said_to_whoever_clicked(deed, fields, expected):
-    message = carried_out(deed, [episode(**fields)])
+    message = carried_out(deed, [episode(**fields)], CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")

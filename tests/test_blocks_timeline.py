@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 
-from bot.blocks.timeline import timeline
+from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
 from bot.episodes import Event, How, Kind, State
 from tests.conftest import NOW
 from tests.episodes import DEADLINE, HOSTILE, episode, episodes, hand, leads, problem
-from tests.samples import HOUR, MINUTE, sample
+from tests.samples import CONTEXT, HOUR, MINUTE, sample
 
 FIRST_SEEN = datetime(2026, 11, 20, 1, 12, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ def lines(**fields):
     """Return the lines without their title and their dates."""
     return [
         re.sub(r"<!date\^\d+\^(.*?)\{.*", r"\1", line).rstrip(" ,")
-        for line in timeline(episode(**fields), "").splitlines()[1:]
+        for line in timeline(episode(**fields), "", CONTEXT).splitlines()[1:]
     ]
 
 
@@ -36,13 +36,16 @@ def test_a_timeline_reads_as_drawn():
         acked=hand("Mei"),
         told=(*leads(24), *problem(State.REJECTED)),
     )
-    assert timeline(told, "C0CARE") == drawn["text"]["text"]
+    assert timeline(told, "C0CARE", CONTEXT) == drawn["text"]["text"]
 
 
 def test_what_was_told_nowhere_names_no_channel():
-    assert timeline(episode(), "C0CARE").splitlines()[0] == "*This invitation*"
-    assert timeline(episode(told=leads(24, how=How.SUPERSEDED)), "C0CARE").splitlines()[0] == "*This invitation*"
-    assert timeline(episode(told=leads(24)), "").splitlines()[0] == "*This invitation*"
+    assert timeline(episode(), "C0CARE", CONTEXT).splitlines()[0] == "*This invitation*"
+    assert (
+        timeline(episode(told=leads(24, how=How.SUPERSEDED)), "C0CARE", CONTEXT).splitlines()[0]
+        == "*This invitation*"
+    )
+    assert timeline(episode(told=leads(24)), "", CONTEXT).splitlines()[0] == "*This invitation*"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_a_timeline_tells_what_is_known_in_its_order(fields, expected):
 
 
 def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
-    told = timeline(episode(told=leads(99)), "").splitlines()[-1]
+    told = timeline(episode(told=leads(99)), "", CONTEXT).splitlines()[-1]
     assert told == (
         "⏰ <!date^1795137120^less than 99 h left, {date_short_pretty} {time}"
         "|less than 99 h left, Fri 20 Nov 01:12 UTC>"
@@ -90,14 +93,14 @@ def test_of_a_long_timeline_the_first_and_the_newest_lines_are_kept():
 def test_a_timeline_always_fits(told):
     content = {
         "text": "-",
-        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": timeline(told, "C0CARE")}}],
+        "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": timeline(told, "C0CARE", CONTEXT)}}],
     }
     assert blockkit.problems(content) == []
-    assert len(timeline(told, "C0CARE").splitlines()) <= 9
+    assert len(timeline(told, "C0CARE", CONTEXT).splitlines()) <= 9
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_odd_name_harms_a_timeline(hostile):
     person = hand(hostile, user_id=hostile, until=NOW)
-    text = timeline(episode(acked=person, snoozed=person), "C0CARE")
+    text = timeline(episode(acked=person, snoozed=person), "C0CARE", CONTEXT)
     assert blockkit.mentions({"text": text}) == []

@@ -47,9 +47,10 @@ async def into_closed_pipe(environ: Mapping[str, str], *arguments: str) -> tuple
     return process.returncode, err.decode()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["list", "--json"], ["check"], ["doctor"], ["manifest"], ["--help"], ["--version"]],
+    [["list"], ["doctor"], ["manifest"], ["--help"]],  # a table, a long text, a print, and argparse
     ids=" ".join,
 )
 async def test_closed_pipe_changes_neither_status_nor_standard_error(place, arguments):
@@ -57,6 +58,7 @@ async def test_closed_pipe_changes_neither_status_nor_standard_error(place, argu
     assert await into_closed_pipe(place.environ, *arguments) == (0, "")
 
 
+@pytest.mark.process
 async def test_closed_pipe_does_not_hide_a_failure(place):
     place.wechat.enabled = False
     status, err = await into_closed_pipe(place.environ, "list")
@@ -67,6 +69,7 @@ def only_wechat(place: World) -> dict[str, str]:
     return {name: value for name, value in place.environ.items() if name.startswith("WECHAT_")}
 
 
+@pytest.mark.process
 async def test_list_needs_the_settings_of_wechat_alone(place):
     odd = {"SLACK_BOT_TOKEN": "nonsense", "DATABASE_URL": "nonsense", "HEARTBEAT_URL": "nonsense", "PORT": "x"}
     status, out, err = await run(only_wechat(place) | odd, "list")
@@ -79,6 +82,7 @@ async def test_list_needs_the_settings_of_wechat_alone(place):
     assert "SLACK" not in err
 
 
+@pytest.mark.process
 async def test_list_as_json_has_every_account_and_nothing_else_on_standard_output(place):
     place.invite("dee", timedelta(minutes=30), "Dee\x1b[2J😀")
     place.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
@@ -162,6 +166,54 @@ def test_wrong_arguments_are_explained_without_names_of_functions(capsys, argume
     assert "_port" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["manifest"], "https://YOUR-APP.example.com/slack/events"),
+        (["manifest", "http", "--url", "https://kf.example.com"], "https://kf.example.com/slack/events"),
+        (["manifest", "socket"], "socket_mode_enabled: true"),
+        (["manifest", "--url", "https://kf.example.com", "--link"], "kf.example.com%2Fslack%2Fevents"),
+    ],
+)
+def test_manifest_is_printed_without_any_setting(capsys, arguments, expected):
+    assert main(arguments) == 0
+    assert expected in capsys.readouterr().out
+
+
+def test_manifest_for_an_address_that_slack_cannot_reach_is_refused(capsys):
+    assert main(["manifest", "--url", "ftp://x"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+# The file of settings
+
+
+@pytest.fixture
+def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Return the environment of a process that starts in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", {})
+    return os.environ
+
+
+@pytest.mark.parametrize(("command", "expected"), [("web", 2), ("doctor", 1)])
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_file_of_settings_in_another_encoding_is_named(variables, capsys, encoding, command, expected):
+    Path(".env").write_text("# 客服\nWECHAT_SECRET=HUSH\n", encoding=encoding)
+    assert main([command]) == expected
+    assert capsys.readouterr().err == ("The file .env cannot be read: it is not UTF-8. Mend it, or move it away.\n")
+
+
+def test_file_of_settings_is_read_and_never_wins(variables, capsys):
+    Path(".env").write_text("POLL_SECONDS=soon\nLOG_LEVEL=loud\nWECHAT_APPID=wx\n")
+    variables["LOG_LEVEL"] = "INFO"
+    assert main([]) == 2
+    err = capsys.readouterr().err
+    assert "POLL_SECONDS must be" in err
+    assert "LOG_LEVEL" not in err
+    assert "not set: WECHAT_APPID" not in err
+
+
 # Without the packages
 
 
@@ -178,6 +230,7 @@ def test_missing_package_is_named_with_the_way_to_install_it(monkeypatch, capsys
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("module", "status"), [("slack_sdk", 2), ("bot.doctor", 1)])
 async def test_package_that_another_needs_is_named_and_a_fault_of_the_bot_is_not_hidden(module, status):
     program = (
@@ -198,6 +251,7 @@ def test_required_packages_are_those_of_the_project():
     assert set(dependencies.PACKAGES.values()) == names
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("arguments", "status"), [([], 2), (["doctor"], 2), (["manifest"], 0), (["--version"], 0)])
 async def test_bare_interpreter_says_how_to_install_or_needs_nothing(arguments, status):
     process = await asyncio.create_subprocess_exec(

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.actions import OPEN, RETRY, decode
-from bot.blocks.kit import MAX_MESSAGE
-from bot.blocks.status import Status
+from bot.blocks.builders import MAX_MESSAGE
 from bot.commands import Answers
 from bot.demo import blockkit
 from bot.episodes import Seen
 from bot.grammar import Find, List, Overview, Show, parse
 from bot.health import HealthFacts
+from bot.status import Status
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
-from tests.samples import ANNA, FORTY, FORTY_THREE, HOUR, LEADS, actions, shown
+from tests.samples import ANNA, CONTEXT, FORTY, FORTY_THREE, HOUR, actions, shown
 from wechat_kf import KfError, KfList, OnlineKf, ResponseError, TransportError
 
 
@@ -54,18 +54,26 @@ async def status():
 
 
 async def untold(account):
-    return ""
+    return None
 
 
 async def unowned():
     return ()
 
 
-def answers(wechat, clock=None, story=untold, owned=unowned, **other):
+def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
     clock = clock or VirtualClock()
     elapsed = other.pop("elapsed", lambda: clock().timestamp())
     return Answers(
-        wechat, now=clock, leads=LEADS, status=status, story=story, owned=owned, elapsed=elapsed, **other
+        wechat,
+        now=clock,
+        context=CONTEXT,
+        channel="",
+        status=status,
+        newest_episode=newest_episode,
+        owned=owned,
+        elapsed=elapsed,
+        **other,
     )
 
 

@@ -167,6 +167,7 @@ async def with_few_files(place: World, files: int, log: Path) -> AsyncIterator[i
             await process.wait()
 
 
+@pytest.mark.process
 async def test_more_idle_connections_than_files_stop_neither_commands_nor_alerts(tmp_path):
     log = tmp_path / "log"
     async with world(f"sqlite:///{tmp_path / 'kf.db'}") as place:

@@ -48,6 +48,7 @@ SHARE = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.timeout(240)  # the run has its own timeouts, with better messages
 async def test_killed_bot_loses_and_repeats_no_alert_on_both_stores(tmp_path, postgres_url):
     urls = {"sqlite": f"sqlite:///{tmp_path / 'kf.db'}", "postgresql": postgres_url}

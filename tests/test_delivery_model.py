@@ -12,6 +12,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +21,7 @@ from bot.ports import Held, Later, Outcome, Refused, Unknown
 from bot.store import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot
+from tests.budgets import share
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import LOST, FakeChannel
 from wechat_kf import KfAccount
@@ -195,5 +197,9 @@ class Nights(RuleBasedStateMachine):
 
 TestNights = Nights.TestCase
 TestNights.settings = settings(
-    max_examples=25, stateful_step_count=15, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+    max_examples=share(10, 200),
+    stateful_step_count=15,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+TestNights.pytestmark = [pytest.mark.model]

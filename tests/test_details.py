@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.blocks.details import details
+from bot.blocks.answers.account_details import account_details
 from bot.demo import blockkit
 from tests.accounts import account, invited
-from tests.samples import ANNA, BO, CHEN, DEE, EVE, HOUR, NO_DEADLINE, reading, sample, shown
+from tests.samples import ANNA, BO, CHEN, CONTEXT, DEE, EVE, HOUR, NO_DEADLINE, reading, sample, shown
 from wechat_kf import OnlineKf
 
 AVATAR = "http://mmbiz.qpic.cn/mmbiz_png/EXAMPLE3/300?wx_fmt=png"
@@ -17,7 +17,7 @@ AVATAR = "http://mmbiz.qpic.cn/mmbiz_png/EXAMPLE3/300?wx_fmt=png"
 
 def show(about, online=None):
     read = reading(about)
-    return details(read, read.rows[0], online)
+    return account_details(read, read.rows[0], online, CONTEXT)
 
 
 def fields(message):

@@ -14,7 +14,7 @@ import pytest
 from bot import doctor
 from bot.demo.process import free_port
 from bot.demo.slack import Channel, UserGroup, error, http_error
-from tests.doctors import about, examined, set_up_well, wrong
+from tests.doctors import about, examined, printed, set_up_well, wrong
 from tests.running import ALERTS, World, utc_now
 from tests.silence import silence
 from tests.test_process import run
@@ -33,6 +33,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 # All well
 
 
+@pytest.mark.process
 async def test_a_bot_that_is_set_up_well_passes_and_what_was_not_checked_is_said(place):
     status, out, err = await run(place.environ, "doctor")
     assert (status, err) == (0, "")
@@ -51,12 +52,12 @@ async def test_a_bot_that_is_set_up_well_passes_and_what_was_not_checked_is_said
 
 
 async def test_programs_get_the_same_as_json(place):
-    status, out, _ = await run(place.environ, "doctor", "--json")
+    status, out = await printed(place.environ, as_json=True)
     said = json.loads(out)
     assert (status, said["ok"]) == (0, True)
     assert {tuple(finding) for finding in said["findings"]} == {("check", "verdict", "said", "remedy")}
     place.wechat.enabled = False
-    status, out, _ = await run(place.environ, "doctor", "--json")
+    status, out = await printed(place.environ, as_json=True)
     said = json.loads(out)
     assert (status, said["ok"]) == (1, False)
     assert [one["check"] for one in said["findings"] if one["verdict"] == "wrong"] == ["customer service"]
@@ -71,8 +72,8 @@ async def test_doctor_reports_a_channel_shared_with_another_company(place):
 
 
 async def test_without_any_setting_each_is_named_with_where_it_is_found():
-    status, out, err = await run({}, "doctor")
-    assert (status, err) == (1, "")
+    status, out = await printed({})
+    assert status == 1
     for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_ALERT_CHANNEL"):
         assert f"{name} is not set" in out
     assert "→ Slack app settings, OAuth & Permissions" in out
@@ -445,7 +446,7 @@ async def test_a_proxy_that_refuses_is_told_apart_from_wechat(place, status, sai
 
 
 async def test_an_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it(place):
-    status, out, _ = await run({**place.environ, "HTTPS_PROXY": "http://u:hush@127.0.0.1:9"}, "doctor", "--json")
+    status, out = await printed({**place.environ, "HTTPS_PROXY": "http://u:hush@127.0.0.1:9"}, as_json=True)
     checks = {one["check"]: one for one in json.loads(out)["findings"] if one["verdict"] == "wrong"}
     assert (status, set(checks)) == (1, {"Slack", "ambient proxies"})
     assert checks["ambient proxies"]["said"].startswith("HTTPS_PROXY: Slack's traffic goes through")
@@ -455,7 +456,7 @@ async def test_an_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it
 
 async def test_an_ambient_proxy_that_works_is_said(place):
     proxy = urlsplit(place.slack.api_url)
-    status, out, _ = await run({**place.environ, "http_proxy": f"http://{proxy.netloc}"}, "doctor")
+    status, out = await printed({**place.environ, "http_proxy": f"http://{proxy.netloc}"})
     assert status == 0
     assert "http_proxy: Slack's traffic goes through, WeChat's does not" in " ".join(out.split())
 

@@ -90,6 +90,7 @@ async def test_odd_answers_of_wechat_become_findings(place, path, kind):
     assert about(findings, "Slack token").verdict == "ok"
 
 
+@pytest.mark.process
 async def test_when_nobody_ever_answers_it_ends_in_time():
     async with silence() as address:
         environ = {
@@ -142,6 +143,7 @@ async def test_a_secret_that_somebody_else_says_is_blotted_out(place):
     assert about(findings, "Slack token").said == "is that of @••• in the workspace •••"
 
 
+@pytest.mark.process
 async def test_ctrl_c_ends_it_without_a_traceback(place, tmp_path):
     asked, log = [], tmp_path / "log"
     place.slack.watch("auth.test", "arrived", asked.append)

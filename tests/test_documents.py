@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, commands run, settings exist, and both READMEs say the same."""
+"""The documents: links lead somewhere, commands run, settings exist, and both languages agree."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from tests.test_house import ROOT
 ALL = pytest.mark.parametrize("page", documents(), ids=lambda page: page.name)
 AMBIENT = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 ENGLISH, CHINESE = document("README.md"), document("README.zh-CN.md")
+TRANSLATED = [(ENGLISH, CHINESE), (document("docs/alerts.md"), document("docs/alerts.zh-CN.md"))]
+BOTH = pytest.mark.parametrize(("english", "chinese"), TRANSLATED, ids=lambda page: page.name)
 OF_OTHERS = {
     *AMBIENT,
     "SSL_CERT_FILE",
@@ -31,7 +33,8 @@ OF_OTHERS = {
 }  # variables that are no settings of the bot
 EXPECTED = {
     *("README.md", "README.zh-CN.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"),
-    *("docs/deploy.md", "docs/operations.md", "docs/architecture.md"),
+    *("docs/deploy.md", "docs/runbook.md", "docs/architecture.md", "docs/slack-app.md"),
+    *("docs/alerts.md", "docs/alerts.zh-CN.md"),
 }
 
 
@@ -93,6 +96,7 @@ def test_what_is_set_on_a_host_is_a_setting(page: Document) -> None:
 BLOCKS = [(page.name, block) for page in documents() for block in page.code if block.language == "bash"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("name", "block"), BLOCKS, ids=[f"{name} {index}" for index, (name, _) in enumerate(BLOCKS)]
 )
@@ -157,32 +161,56 @@ def test_deploy_page_names_the_reads_that_a_monthly_quota_must_hold() -> None:
     assert f"With `POLL_SECONDS={Settings.poll_seconds}` the bot reads WeChat {reads:,} times in 30 days" in text
 
 
-# Both READMEs
+# Pages in two languages
 
 
-def test_both_readmes_point_at_each_other() -> None:
-    assert "](README.zh-CN.md)" in ENGLISH.text.split("\n## ")[0]
-    assert "](README.md)" in CHINESE.text.split("\n## ")[0]
+@BOTH
+def test_translations_point_at_each_other(english: Document, chinese: Document) -> None:
+    assert f"]({chinese.path.name})" in english.text.split("\n## ")[0]
+    assert f"]({english.path.name})" in chinese.text.split("\n## ")[0]
 
 
-def test_both_readmes_have_the_same_headings() -> None:
-    assert [section.level for section in ENGLISH.sections] == [section.level for section in CHINESE.sections]
+@BOTH
+def test_translations_have_the_same_structure(english: Document, chinese: Document) -> None:
+    def structure(page: Document) -> list[tuple[int, int, int, int, int]]:
+        """By section: its level, and how many steps, points, tables and pictures it has."""
+        return [
+            (
+                section.level,
+                len(re.findall(r"^\d\. ", section.text, re.M)),
+                len(re.findall(r"^- ", section.text, re.M)),
+                len(section.tables),
+                section.text.count("<img "),
+            )
+            for section in page.sections
+        ]
+
+    assert structure(english) == structure(chinese)
 
 
-def test_both_readmes_hold_the_same_code() -> None:
-    assert ENGLISH.code == CHINESE.code
+@BOTH
+def test_translations_hold_the_same_code(english: Document, chinese: Document) -> None:
+    assert english.code == chinese.code
 
 
-def test_both_readmes_lead_to_the_same_places() -> None:
-    assert {*ENGLISH.links, "README.md"} == {*CHINESE.links, "README.zh-CN.md"}
+@BOTH
+def test_translations_lead_to_the_same_places(english: Document, chinese: Document) -> None:
+    def places(page: Document) -> set[str]:
+        """Links to other pages, each by its English name."""
+        links = {link.replace(".zh-CN.md", ".md") for link in page.links if not link.startswith("#")}
+        return links - {english.path.name}
+
+    assert places(english) == places(chinese)
 
 
-def test_each_section_of_both_readmes_names_the_same_things() -> None:
-    for english, chinese in zip(ENGLISH.sections, CHINESE.sections, strict=True):
-        assert set(english.spans) == set(chinese.spans), english.title
+@BOTH
+def test_each_section_of_translations_names_the_same_things(english: Document, chinese: Document) -> None:
+    for one, other in zip(english.sections, chinese.sections, strict=True):
+        assert set(one.spans) == set(other.spans), one.title
 
 
-def test_the_tables_of_both_readmes_have_the_same_rows() -> None:
+@BOTH
+def test_tables_of_translations_have_the_same_rows(english: Document, chinese: Document) -> None:
     def rows(page: Document) -> list[list[str]]:
         """The first cell of each row, where it is code."""
         return [
@@ -191,7 +219,7 @@ def test_the_tables_of_both_readmes_have_the_same_rows() -> None:
             for table in section.tables
         ]
 
-    assert rows(ENGLISH) == rows(CHINESE)
+    assert rows(english) == rows(chinese)
 
 
 def positions(page: Document, *words: str) -> list[int]:
@@ -212,11 +240,29 @@ def test_introductions_explain_binding_invitations() -> None:
 
 
 @READMES
-def test_readme_offers_the_manifests_with_their_files_before_the_steps(page: Document) -> None:
-    socket, http = (create_link(manifest(mode, None)) for mode in ("socket", "http"))
-    files = ("](docs/slack-manifest.socket.yaml)", "](docs/slack-manifest.http.yaml)")
-    assert in_order(positions(page, "- **Socket Mode**", socket, files[0], "- **HTTP**", http, files[1], "\n1. **"))
-    assert [page.text.count(link) for link in (socket, http)] == [1, 1]
+def test_readme_is_short(page: Document) -> None:
+    assert len(page.text.splitlines()) <= 220
+
+
+@READMES
+def test_readme_has_no_long_line_of_prose(page: Document) -> None:
+    exempt = re.compile(r"\||<img |\[!\[|\[[^]]+\]: ")  # tables, pictures, definitions of links
+    lines = [line for line in page.text.splitlines() if not exempt.match(line.lstrip())]
+    assert [line for line in lines if len(line) > 120] == []
+
+
+@READMES
+def test_readme_leads_to_both_manifests_before_the_steps(page: Document) -> None:
+    socket, http = "](docs/slack-app.md#socket-mode)", "](docs/slack-app.md#http)"
+    assert in_order(positions(page, "- **Socket Mode**", socket, "- **HTTP**", http, "\n1. **"))
+
+
+def test_slack_page_offers_each_manifest_with_its_file() -> None:
+    page = document("docs/slack-app.md")
+    for title, mode in (("Socket Mode", "socket"), ("HTTP", "http")):
+        text = page.section(title).text
+        assert text.count(create_link(manifest(mode, None))) == 1
+        assert f"](slack-manifest.{mode}.yaml)" in text
 
 
 @READMES
@@ -245,11 +291,11 @@ def test_both_readmes_name_the_same_settings_with_the_same_defaults() -> None:
     assert settings_of(ENGLISH) == settings_of(CHINESE)
 
 
-def test_the_defaults_that_are_told_are_those_of_the_example() -> None:
-    for names, told in settings_of(ENGLISH).items():
-        defaults = [word.strip("`") for word in re.findall(r"`[^`]+`|\d+", told)]
+def test_defaults_in_the_readme_are_those_of_the_example() -> None:
+    for names, shown in settings_of(ENGLISH).items():
+        defaults = [word.strip("`") for word in re.findall(r"`[^`]+`|\d+", shown)]
         named = re.findall(r"`([A-Z_]+)`", names)
         for name, default in zip(named, defaults, strict=False):
             assert example()[name]["value"] in ("", default), name
-        untold = named[len(defaults) :]
-        assert [name for name in untold if example()[name]["value"]] == []
+        without_default = named[len(defaults) :]
+        assert [name for name in without_default if example()[name]["value"]] == []

@@ -99,6 +99,7 @@ async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypat
     assert about(findings, "Slack").said == "127.0.0.1 cannot be reached (ClientConnectorError)"
 
 
+@pytest.mark.process
 async def test_every_hostile_variable_at_once_stops_neither_the_bot_nor_doctor(tmp_path):
     hostile = {
         **dict.fromkeys(AMBIENT, "socks5://127.0.0.1:1080"),

@@ -17,6 +17,7 @@ from bot.demo.process import ROOT
 from bot.demo.servers import serve
 from bot.escaping import cut, escape
 from bot.logs import LONGEST_TEXT, LONGEST_VALUE, Format, Line
+from tests.doctors import printed
 from tests.running import sqlite, world
 from tests.test_logs import line
 from tests.test_process import run
@@ -85,6 +86,7 @@ def test_secret_that_is_longer_than_a_field_is_masked_before_it_is_cut():
     assert "sss" not in line(Line("look", errmsg=f"{'x' * (LONGEST_VALUE - 10)}{secret}"), secret)
 
 
+@pytest.mark.process
 async def test_errmsg_of_wechat_is_escaped_and_cut_wherever_it_is_printed(tmp_path):
     async def refuse(_request: web.Request) -> web.Response:
         return web.Response(
@@ -97,14 +99,16 @@ async def test_errmsg_of_wechat_is_escaped_and_cut_wherever_it_is_printed(tmp_pa
     async with world(sqlite(tmp_path)) as place, serve(app) as url:
         place.slack.signing_secret = place.environ["SLACK_SIGNING_SECRET"] = "0123456789abcdef" * 2
         environ = place.environ | {"WECHAT_API_URL": url}
-        printed = [await run(environ, *command) for command in (["list"], ["check"], ["doctor"])]
-    for status, out, err in printed:
+        listed, checked = await run(environ, "list"), await run(environ, "check")
+        examined = *await printed(environ), ""
+    for status, out, err in (listed, checked, examined):
         assert status == 1
         assert not CONTROLS & set(out + err)
         assert "sorry" in out + err
         assert len(out + err) < 20_000
 
 
+@pytest.mark.process
 async def test_nickname_cannot_control_the_terminal_of_list(tmp_path):
     async with world(sqlite(tmp_path)) as place:
         place.invite("bo", timedelta(days=3), "小波" + HOSTILE.replace("\ud800", ""))
@@ -141,6 +145,7 @@ def _read_all(control: int) -> bytes:
     return found
 
 
+@pytest.mark.process
 async def test_uncaught_exception_cannot_control_the_terminal():
     script = (
         "import sys; from bot.streams import lasting; sys.stderr = lasting(sys.stderr); "

@@ -23,9 +23,12 @@ from hypothesis import strategies as st
 
 from bot.demo.process import running
 from bot.demo.slack import sign
+from tests.budgets import share
 from tests.running import sqlite, world
 
-EXAMPLES = int(os.environ.get("FUZZ", "300"))
+pytestmark = pytest.mark.process
+
+EXAMPLES = int(os.environ.get("FUZZ", share(100, 3000)))
 ACK_SECONDS = 3.0
 BOLT = ("slack_bolt", "slack_bolt.AsyncApp")
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"

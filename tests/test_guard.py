@@ -1,4 +1,4 @@
-"""What stands before Bolt: nothing is carried out twice, and nobody who is slow holds up anybody else."""
+"""Requests are verified before Bolt sees them; none is carried out twice, and a slow one delays no other."""
 
 from __future__ import annotations
 
@@ -65,6 +65,11 @@ async def send(url: str, body: str, headers: dict[str, str]) -> int:
 
 
 CLICK = urlencode({"payload": '{"type":"block_actions"}'})
+
+
+def test_guard_without_a_signing_secret_is_refused():
+    with pytest.raises(ValueError, match="anyone could sign"):
+        Guard(Bolt().dispatch, "")
 
 
 async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_again():

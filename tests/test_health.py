@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bot.blocks.report import report
+from bot.blocks.answers.status_answer import status_answer
 from bot.demo.process import running as process
 from bot.demo.slack import Fault, error, http_error
 from bot.desk.standing import Standing
@@ -23,7 +23,7 @@ from bot.store.presence import ProcessInfo
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
-from tests.samples import shown
+from tests.samples import CONTEXT, shown
 from wechat_kf import QuotaError
 
 MINUTE = timedelta(minutes=1)
@@ -203,7 +203,7 @@ async def test_one_failed_read_is_shown_at_once_and_since_its_own_beginning(stor
     first = clock.now
     for failed in (1, 2):
         found = await stands.status()
-        message = report(found, clock.now)
+        message = status_answer(found, clock.now, CONTEXT)
         assert shown(message)[0] == f"⚠️ WeChat did not answer the last read, {failed} of 3"
         assert [problem.since for problem in diagnose(found.facts)] == [first]
         await bot.reads(after=30 * MINUTE)
@@ -229,9 +229,10 @@ async def test_trouble_that_returns_within_the_hour_is_shown_since_its_return(st
         bot.wechat.come_back()
         for _ in range(2):
             await bot.reads(after=16 * MINUTE)
-    last = (await stands.status()).last_problem
+    last = (await stands.facts()).incident
     assert last
-    assert (last.since, last.lasted // MINUTE) == (began[1], (clock.now - began[1]) // MINUTE)
+    assert last.over_at
+    assert (last.began_at, (last.over_at - last.began_at) // MINUTE) == (began[1], (clock.now - began[1]) // MINUTE)
 
 
 async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
@@ -255,7 +256,7 @@ async def test_a_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_r
         await bot.watcher.tick()
         found = await stands.status()
         assert [problem.kind for problem in diagnose(found.facts)] == [ProblemKind.WECHAT_QUOTA]
-        assert "read again after midnight in Shanghai" in report(found, clock.now).text
+        assert "read again after midnight in Shanghai" in status_answer(found, clock.now, CONTEXT).text
     bot.wechat.come_back()
     await bot.reads(after=timedelta(hours=2))
     assert diagnose(await stands.facts()) == ()

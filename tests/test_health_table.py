@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from bot.app import readiness
-from bot.blocks.diagnosis import plain_words
-from bot.blocks.report import report
-from bot.blocks.status import Status
+from bot.blocks.answers.diagnosis import plain_words
+from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
 from bot.doctor import running
 from bot.doctor.store import REMEDIES
@@ -32,9 +31,10 @@ from bot.health import (
 from bot.health_log import HealthLog
 from bot.metrics import Figures, Metrics
 from bot.outages import Cause, Fault, Incident
+from bot.status import Status
 from bot.store.errors import FaultKind
 from tests.conftest import NOW
-from tests.samples import shown
+from tests.samples import CONTEXT, shown
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 WELL: dict[str, Any] = {
@@ -322,7 +322,7 @@ def test_without_a_fault_every_rendering_says_so(caplog):
     assert caplog.records == []
     assert readiness(diagnose(facts)) == ("", (), "")
     assert " 1.0" not in metric_lines(facts, "wechat_kf_problem{")
-    assert shown(report(Status("1", facts), NOW))[0] == "✅ Working normally"
+    assert shown(status_answer(Status("1", facts), NOW, CONTEXT))[0] == "✅ Working normally"
     [found] = running.findings(facts)
     assert (found.verdict, found.said) == ("ok", "works normally: WeChat was read 1 min ago, 2 processes")
     assert not may_be_silent(diagnose(facts))
@@ -395,7 +395,7 @@ def test_a_fault_is_a_metric(fault):
 
 @names
 def test_a_fault_is_the_title_of_the_status_with_its_remedy(fault):
-    message = report(Status("1", fault.known, channel="C0ALERTS"), NOW)
+    message = status_answer(Status("1", fault.known, channel="C0ALERTS"), NOW, CONTEXT)
     assert shown(message)[0] == f"⚠️ {fault.title}"
     assert "*Next:* " in shown(message)[1]
     assert fault.remedy in shown(message)[1].replace("*", "").replace("`", "")

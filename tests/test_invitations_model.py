@@ -10,19 +10,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.blocks.channel import render
+from bot.blocks.channel.notifications import render
 from bot.deadlines import advance
 from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State, followed
 from bot.hands import Snooze, acknowledge, snooze, unacknowledge, unsnooze
 from bot.invitations import observe
 from bot.outbox import Shape
 from tests.accounts import account, invited
+from tests.budgets import share
 from tests.conftest import NOW
-from tests.episodes import LOOK
+from tests.episodes import CONTEXT
 from wechat_kf import KfAccount
 
 POLICY = AlertPolicy()
@@ -348,7 +350,7 @@ class Invitations(RuleBasedStateMachine):
         newest = replaced
         while newest.state is State.REPLACED:
             newest = self.episodes[newest.successor_id]
-        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, LOOK)
+        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, CONTEXT)
         assert not {"actions", "header"} & {block["type"] for block in message.blocks}
         return message.text
 
@@ -362,4 +364,5 @@ class Invitations(RuleBasedStateMachine):
 
 TestInvitations = Invitations.TestCase
 # What people do matters only before the right lead of the right seat: with 150 a broken rule often went unseen.
-TestInvitations.settings = settings(max_examples=500)
+TestInvitations.settings = settings(max_examples=share(100, 1000))
+TestInvitations.pytestmark = [pytest.mark.model]

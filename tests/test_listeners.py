@@ -63,7 +63,7 @@ async def tasks() -> AsyncIterator[Tasks]:
 async def slack(answers: EchoingAnswers, tasks: Tasks) -> AsyncIterator[SlackStandIn]:
     """Slack with the bot's listeners at the other end."""
     async with serve_slack(SlackStandIn(people={"U0LI": "李雷"})) as slack, aiohttp.ClientSession() as session:
-        app = make_app(slack.bot_token, slack.signing_secret, slack.api_url)
+        app = make_app(slack.bot_token, slack.api_url)
         register(app, answers, tasks, session)
         async with serve(app.web_app("/slack/events")) as url:
             slack.app_url = f"{url}/slack/events"
@@ -246,7 +246,7 @@ async def test_a_value_that_is_no_text_is_none(slack, answers, tasks, odd):
 async def by_socket(answers: EchoingAnswers, tasks: Tasks) -> AsyncIterator[SlackStandIn]:
     channels = [Channel(ALERTS, "kf-alerts")]
     async with serve_slack(SlackStandIn(channels=channels)) as slack, aiohttp.ClientSession() as session:
-        app = make_app(slack.bot_token, "", slack.api_url)
+        app = make_app(slack.bot_token, slack.api_url)
         register(app, answers, tasks, session)
         holding = asyncio.create_task(hold(app, slack.app_token, slack.api_url))
         try:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks import kit, search
-from bot.blocks.accounts import accounts
-from bot.blocks.found import found, not_found
+from bot.accounts import find_accounts, nearest_account, pick_account
+from bot.blocks import builders
+from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.episodes import NEEDS_ATTENTION, Seen
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from tests.samples import (
     ANNA,
     CHEN,
+    CONTEXT,
     DEE,
     FORTY_THREE,
     HOUR,
@@ -30,7 +31,7 @@ from tests.samples import (
 
 
 def find(given, text, page):
-    return found(given, search.find(given.rows, text), text, page)
+    return search_results(given, find_accounts(given.rows, text), text, page, CONTEXT)
 
 
 def title(message):
@@ -38,7 +39,7 @@ def title(message):
 
 
 def test_the_second_page_of_all():
-    drawn, message = sample("list"), accounts(reading(*FORTY_THREE), (), 2)
+    drawn, message = sample("list"), account_list(reading(*FORTY_THREE), (), 2, CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
@@ -53,21 +54,21 @@ def test_the_second_page_of_all():
     ],
 )
 def test_a_page_that_no_longer_exists_shows_the_last_one(page, expected, turns):
-    message = accounts(reading(*FORTY_THREE), (), page)
+    message = account_list(reading(*FORTY_THREE), (), page, CONTEXT)
     assert title(message) == expected
     assert [each for each in actions(message) if each.startswith("kf.page")] == turns
 
 
 def test_the_last_page_may_hold_one_row():
-    message = accounts(reading(*crowd(11)), (), 2)
+    message = account_list(reading(*crowd(11)), (), 2, CONTEXT)
     assert title(message) == "Accounts 11 of 11"
-    assert actions(accounts(reading(*crowd(11)), (), 1))["kf.page.next"]["accessibility_label"] == (
+    assert actions(account_list(reading(*crowd(11)), (), 1, CONTEXT))["kf.page.next"]["accessibility_label"] == (
         "Next page, accounts 11"
     )
 
 
 def test_one_state():
-    message = accounts(reading(*FORTY_THREE), (Seen.REJECTED,), 1)
+    message = account_list(reading(*FORTY_THREE), (Seen.REJECTED,), 1, CONTEXT)
     assert title(message) == "3 accounts are rejected"
     assert message.text == "3 accounts are rejected: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
     assert shown(message)[-1].endswith("· 43 accounts")
@@ -75,15 +76,17 @@ def test_one_state():
 
 
 def test_those_who_ask_for_waiting_hear_of_expiring_ones():
-    both = accounts(reading(*FORTY_THREE), (Seen.WAITING,), 1)
+    both = account_list(reading(*FORTY_THREE), (Seen.WAITING,), 1, CONTEXT)
     assert "2 more are expiring: /kf expiring" in shown(both)
     assert "2 more are expiring: /kf expiring." in both.text
-    assert "1 more is expiring: /kf expiring" in shown(accounts(reading(LIN, ANNA), (Seen.WAITING,), 1))
-    assert "expiring" not in accounts(reading(*patient(2)), (Seen.WAITING,), 1).text
+    assert "1 more is expiring: /kf expiring" in shown(
+        account_list(reading(LIN, ANNA), (Seen.WAITING,), 1, CONTEXT)
+    )
+    assert "expiring" not in account_list(reading(*patient(2)), (Seen.WAITING,), 1, CONTEXT).text
 
 
 def test_a_state_without_accounts():
-    message = accounts(reading(ANNA, LIN), (Seen.REJECTED,), 1)
+    message = account_list(reading(ANNA, LIN), (Seen.REJECTED,), 1, CONTEXT)
     assert shown(message)[0] == "*No account is rejected.*"
     assert list(actions(message)) == ["kf.list", "kf.filter"]
     assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "⛔ Rejected (0)"
@@ -92,18 +95,22 @@ def test_a_state_without_accounts():
 
 
 def test_no_accounts_at_all_is_said_by_every_list():
-    for message in (accounts(reading(), (), 1), accounts(reading(), (Seen.IDLE,), 1), not_found(reading(), "x")):
+    for message in (
+        account_list(reading(), (), 1, CONTEXT),
+        account_list(reading(), (Seen.IDLE,), 1, CONTEXT),
+        no_match(reading(), "x", CONTEXT),
+    ):
         assert title(message) == "No customer-service accounts yet"
 
 
 def test_nothing_found_names_the_nearest():
-    drawn, message = sample("no-match"), not_found(reading(*FORTY_THREE), "chenn")
+    drawn, message = sample("no-match"), no_match(reading(*FORTY_THREE), "chenn", CONTEXT)
     assert message.text == f"{drawn['text']} Read from WeChat 01:12 UTC."  # complete on its own
     assert message.blocks == drawn["blocks"]
 
 
 def test_nothing_found_and_nothing_near():
-    message = not_found(reading(*FORTY_THREE), "<!here>&")
+    message = no_match(reading(*FORTY_THREE), "<!here>&", CONTEXT)
     assert shown(message)[0].startswith("*No account matches “＜!here＞&amp;”.*")
     assert list(actions(message)) == ["kf.list"]
     assert "Nearest" not in message.text
@@ -129,8 +136,8 @@ def test_when_even_single_lines_are_too_long_the_menu_of_details_goes():
         invited(kf_account=f"{number:02}{'&' * 139}", kf_nick="&\u0301\u0301" * 24, status="&\u0301\u0301" * 24)
         for number in range(20)
     ]
-    message = accounts(reading(*long), (), 2)
-    assert kit.size(message.blocks) <= kit.MAX_MESSAGE
+    message = account_list(reading(*long), (), 2, CONTEXT)
+    assert builders.size(message.blocks) <= builders.MAX_MESSAGE
     assert sum(block["type"] == "section" for block in message.blocks) == 10
     assert list(actions(message)) == ["kf.page.prev", "kf.filter"]
 
@@ -167,7 +174,7 @@ HAYSTACK = (
     ],
 )
 def test_a_search_looks_at_names_accounts_seat_numbers_and_wechat_ids(typed, expected):
-    hits = search.find(reading(*HAYSTACK).rows, typed)
+    hits = find_accounts(reading(*HAYSTACK).rows, typed)
     assert [row.account.kf_account.partition("@")[0] or "fan" for row in hits] == expected
 
 
@@ -175,41 +182,41 @@ def test_a_search_puts_exact_matches_first_and_then_beginnings():
     rows = reading(
         named("eva1", "Eva Li"), named("maeva", "Maeva"), named("z", "Eva"), named("eva2", "Boss", "x")
     ).rows
-    assert [row.account.kf_nick for row in search.find(rows, "eva")] == ["Eva", "Boss", "Eva Li", "Maeva"]
+    assert [row.account.kf_nick for row in find_accounts(rows, "eva")] == ["Eva", "Boss", "Eva Li", "Maeva"]
 
 
 def test_the_menu_of_details_tells_accounts_with_one_name_apart():
-    message = accounts(reading(declined("chen", "Chen"), named("chen2", "Chen")), (), 1)
+    message = account_list(reading(declined("chen", "Chen"), named("chen2", "Chen")), (), 1, CONTEXT)
     assert [
         (option["text"]["text"], option["description"]["text"]) for option in actions(message)["kf.open"]["options"]
     ] == [("Chen", "chen@harbour_tea · rejected"), ("Chen", "chen2@harbour_tea · bound")]
 
 
 def test_a_list_of_what_needs_attention():
-    message = accounts(reading(*FORTY_THREE), NEEDS_ATTENTION, 1)
+    message = account_list(reading(*FORTY_THREE), NEEDS_ATTENTION, 1, CONTEXT)
     assert title(message) == "6 accounts need attention"
     assert message.text.startswith("6 accounts need attention. Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC)")
     assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "Needs attention (6)"
-    assert title(accounts(reading(DEE), NEEDS_ATTENTION, 1)) == "1 account needs attention"
-    calm = accounts(reading(ANNA), NEEDS_ATTENTION, 1)
+    assert title(account_list(reading(DEE), NEEDS_ATTENTION, 1, CONTEXT)) == "1 account needs attention"
+    calm = account_list(reading(ANNA), NEEDS_ATTENTION, 1, CONTEXT)
     assert shown(calm)[0] == "*Nothing needs attention.*"
     assert actions(calm)["kf.filter"]["initial_option"]["value"] == "v1:list:1:due"
 
 
 def test_a_list_of_two_states():
-    message = accounts(reading(*FORTY_THREE), (Seen.REJECTED, Seen.EXPIRED), 1)
+    message = account_list(reading(*FORTY_THREE), (Seen.REJECTED, Seen.EXPIRED), 1, CONTEXT)
     assert title(message) == "4 accounts are rejected or expired"
     assert message.text.startswith("4 accounts are rejected or expired. Rejected: Chen,")
     assert actions(message)["kf.filter"]["initial_option"]["value"] == "v1:list:1:rejected,expired"
-    none = accounts(reading(ANNA), (Seen.REJECTED, Seen.EXPIRED), 1)
+    none = account_list(reading(ANNA), (Seen.REJECTED, Seen.EXPIRED), 1, CONTEXT)
     assert shown(none)[0] == "*No account is rejected or expired.*"
 
 
 def test_a_long_list_of_one_state_says_which_rows_it_shows():
-    message = accounts(reading(*crowd(23)), (Seen.BOUND,), 2)
+    message = account_list(reading(*crowd(23)), (Seen.BOUND,), 2, CONTEXT)
     assert title(message) == "23 accounts are bound · 11–20"
     assert message.text.startswith("23 accounts are bound, here 11 to 20: ☆ 10,")
-    assert title(accounts(reading(ANNA), (Seen.BOUND,), 1)) == "1 account is bound"
+    assert title(account_list(reading(ANNA), (Seen.BOUND,), 1, CONTEXT)) == "1 account is bound"
 
 
 @pytest.mark.parametrize(
@@ -232,21 +239,21 @@ def test_one_account_is_picked_or_none_when_in_doubt(typed, expected):
         named("b", "Twin"),
         named("c", "Twin sister"),
     ).rows
-    row = search.pick(rows, typed)
+    row = pick_account(rows, typed)
     assert (row and row.account.kf_nick) == expected
 
 
 def test_the_nearest_is_spelled_alike_and_bounded():
     rows = reading(CHEN, NIGHT, named("huge", "x" * 5000)).rows
-    assert search.nearest(rows, "chne").account is CHEN
-    assert search.nearest(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
-    assert search.nearest(rows, "qqqq") is None
-    assert search.nearest(reading(bound("anna")).rows, "2002") is None
+    assert nearest_account(rows, "chne").account is CHEN
+    assert nearest_account(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
+    assert nearest_account(rows, "qqqq") is None
+    assert nearest_account(reading(bound("anna")).rows, "2002") is None
 
 
 def test_the_newest_loss_comes_first():
     lost = [invited(name, status="expired", expires_in=-hours * HOUR) for name, hours in (("a", 50), ("b", 2))]
     never = declined("c", "C"), declined("d", "D", until=int(NOW.timestamp()) + 60)
-    shown_first = accounts(reading(*lost, *never), NEEDS_ATTENTION, 1)
+    shown_first = account_list(reading(*lost, *never), NEEDS_ATTENTION, 1, CONTEXT)
     heads = [text.split("*")[1] for text in shown(shown_first) if "*" in text]
     assert heads == ["D", "C", "B", "A"]

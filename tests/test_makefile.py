@@ -11,6 +11,8 @@ import pytest
 
 from tests.test_house import ROOT
 
+pytestmark = pytest.mark.process
+
 PYTHON = """#!/bin/sh
 case "$*" in
 "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;

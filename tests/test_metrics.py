@@ -215,7 +215,7 @@ async def test_metrics_need_no_signature_beside_bolt():
     async def bolt(text: str, headers: Mapping[str, str]) -> tuple[int, str]:
         raise AssertionError("nothing that is not signed gets so far")
 
-    async with served(site(ready, bolt, exposition)) as url:
+    async with served(site(ready, bolt, exposition, signing_secret="stand-in")) as url:
         assert (await get(f"{url}/metrics"))[0] == 200
         async with aiohttp.ClientSession() as session, session.post(f"{url}{SLACK_PATH}") as answer:
             assert answer.status == 401

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.blocks.accounts import accounts
-from bot.blocks.overview import overview
+from bot.blocks.answers.lists import account_list
+from bot.blocks.answers.overview import overview
 from bot.demo import blockkit
 from bot.episodes import AlertPolicy, Hand, State
 from tests.accounts import account, bound, invited
@@ -15,6 +15,7 @@ from tests.samples import (
     ANNA,
     BO,
     CHEN,
+    CONTEXT,
     DAY,
     DEE,
     EVE,
@@ -32,19 +33,19 @@ from tests.samples import (
 
 
 def test_the_worst_comes_first_then_the_rest_in_numbers():
-    drawn, message = sample("overview"), overview(reading(*FORTY))
+    drawn, message = sample("overview"), overview(reading(*FORTY), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
 def test_nothing_needs_attention():
-    drawn, message = sample("overview-calm"), overview(reading(*HUNDRED))
+    drawn, message = sample("overview-calm"), overview(reading(*HUNDRED), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
 def test_the_sample_without_deadlines_has_no_next_one():
-    message = overview(reading(*crowd(11)))
+    message = overview(reading(*crowd(11)), CONTEXT)
     assert shown(message) == [
         "Nothing needs attention",
         "11 accounts:\u2002✅\u00a011\u00a0bound",
@@ -55,7 +56,7 @@ def test_the_sample_without_deadlines_has_no_next_one():
 
 
 def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
-    message = overview(reading(*crowd(10)))
+    message = overview(reading(*crowd(10)), CONTEXT)
     assert message.blocks[0]["text"]["text"] == "Nothing needs attention"
     assert sum(block["type"] == "section" for block in message.blocks) == 10
     assert [button["text"]["text"] for button in message.blocks[-2]["elements"]] == ["Refresh"]
@@ -63,7 +64,7 @@ def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
 
 
 def test_a_problem_is_the_only_row_of_few_accounts_too():
-    message = overview(reading(*crowd(9), CHEN))
+    message = overview(reading(*crowd(9), CHEN), CONTEXT)
     assert shown(message) == [
         "1 of 10 accounts needs attention",
         "⛔ *Chen* · rejected",
@@ -80,7 +81,7 @@ def test_a_problem_is_the_only_row_of_few_accounts_too():
 
 
 def test_a_few_calm_accounts_are_named_too():
-    message = overview(reading(ANNA, EVE))
+    message = overview(reading(ANNA, EVE), CONTEXT)
     assert shown(message)[:5] == [
         "Nothing needs attention",
         "⚪ *Eve* · idle",
@@ -95,7 +96,7 @@ def test_a_few_calm_accounts_are_named_too():
 
 def test_more_than_ten_that_need_attention_are_counted_below_the_tenth():
     due = [BO, LIN, *(declined(f"r{index:02}", f"R{index:02}") for index in range(20)), DEE]
-    message = overview(reading(*due))
+    message = overview(reading(*due), CONTEXT)
     assert message.blocks[0]["text"]["text"] == "23 of 23 accounts need attention"
     assert shown(message)[-4:-3] == ["13 more: 11 rejected, 1 expired, 1 expiring"]
     assert "divider" not in [block["type"] for block in message.blocks]
@@ -107,7 +108,7 @@ def test_more_than_ten_that_need_attention_are_counted_below_the_tenth():
 
 
 def test_no_accounts_yet():
-    message = overview(reading())
+    message = overview(reading(), CONTEXT)
     assert shown(message) == [
         "No customer-service accounts yet",
         "WeChat answered, and its list is empty. Create the first account in the WeChat console, then look again.",
@@ -119,10 +120,10 @@ def test_no_accounts_yet():
 
 
 def test_rows_that_could_not_be_read_are_mentioned():
-    message = overview(reading(ANNA, unreadable=1))
+    message = overview(reading(ANNA, unreadable=1), CONTEXT)
     assert "1 row could not be read" in shown(message)[-1]
     assert "Read from WeChat 01:12 UTC. 1 row could not be read." in message.text
-    nothing = overview(reading(unreadable=2))
+    nothing = overview(reading(unreadable=2), CONTEXT)
     assert nothing.text.startswith("No account could be read.")
     assert "2 rows could not be read" in shown(nothing)[-1]
 
@@ -138,7 +139,7 @@ def test_every_state_has_its_words():
         account("f", kf_nick="", kf_account="", kf_id="2006"),
         bound("g", wx="g&h"),
     ]
-    assert shown(accounts(reading(*rows), (), 1))[1:-3] == [
+    assert shown(account_list(reading(*rows), (), 1, CONTEXT))[1:-3] == [
         "⏰ *B* · expires <!date^1795396350^in less than 1 min, {time}|in less than 1 min, 01:12 UTC>",
         "b@harbour_tea · invited bo_example",
         "⏰ *A* · expires <!date^1795398780^in 41 min, {time}|in 41 min, 01:53 UTC>",
@@ -160,15 +161,19 @@ def test_every_state_has_its_words():
 
 def test_a_waiting_invitation_shows_the_time_left_and_the_moment():
     soon, later = invited(expires_in=2 * DAY - HOUR), invited(expires_in=2 * DAY)
-    assert "waiting, <!date^1795565520^47 h left, {date_short_pretty} {time}|" in shown(overview(reading(soon)))[1]
     assert (
-        "waiting, <!date^1795569120^2 days left, {date_short_pretty} {time}|" in shown(overview(reading(later)))[1]
+        "waiting, <!date^1795565520^47 h left, {date_short_pretty} {time}|"
+        in shown(overview(reading(soon), CONTEXT))[1]
+    )
+    assert (
+        "waiting, <!date^1795569120^2 days left, {date_short_pretty} {time}|"
+        in shown(overview(reading(later), CONTEXT))[1]
     )
 
 
 def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
     long = [declined(f"{index}{'&' * 70}", "&\u0301\u0301" * 30, wx="&" * 100) for index in range(25)]
-    message = overview(reading(*long))
+    message = overview(reading(*long), CONTEXT)
     assert [block["type"] for block in message.blocks].count("context") == 2
     assert message.blocks[1]["text"]["text"].startswith("⛔ *&amp;\u0301\u0301")
     assert "@harbour" not in message.blocks[1]["text"]["text"]
@@ -191,7 +196,7 @@ def owner(account, user="Mei", **of_hand):
 
 def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_their_rank():
     owned = [owner(CHEN), owner(LIN, "Tom", until=NOW + 4 * HOUR)]
-    message = overview(reading(*FORTY).with_owners(owned, AlertPolicy()))
+    message = overview(reading(*FORTY).with_owners(owned, AlertPolicy()), CONTEXT)
     texts = shown(message)
     assert texts[0] == "5 of 40 accounts need attention · 1 acknowledged · 1 snoozed"
     assert [text.split("*")[1] for text in texts if "*" in text] == ["小波", "夜班一号", "Chen", "Dee", "林晓"]
@@ -209,4 +214,4 @@ def test_an_acknowledgement_of_an_earlier_invitation_does_not_count():
     earlier = replace(owner(LIN), expires_at=NOW - 5 * DAY)
     other = replace(owner(LIN), invite_wx="someone_else")
     for given in (earlier, other):
-        assert "acknowledged" not in str(overview(reading(LIN).with_owners([given], AlertPolicy())))
+        assert "acknowledged" not in str(overview(reading(LIN).with_owners([given], AlertPolicy()), CONTEXT))

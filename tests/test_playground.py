@@ -120,10 +120,13 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         yield Page(url, world, session)
 
 
-async def test_a_command_is_answered_by_the_real_bot_and_no_secret_is_on_the_wire(page):
+@pytest.mark.process
+async def test_commands_are_answered_by_the_real_bot_which_is_replaced_when_it_is_killed(page):
     world = page.world
-    await until(lambda: world.keeper.state is State.RUNNING)
-    status, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf list")
+    assert world.keeper.state is State.STARTING
+    status, said = await page.do(
+        "slack.command", channel=CARE, user="U0MEI", text="/kf list"
+    )  # waits for the first
     assert (status, said["failure"]) == (200, None)
     await until(lambda: world.slack.ephemerals)
     (answer,) = world.slack.ephemerals.values()
@@ -133,38 +136,20 @@ async def test_a_command_is_answered_by_the_real_bot_and_no_secret_is_on_the_wir
     for secret in (SECRET, world.slack.bot_token, world.slack.signing_secret, *world.slack.response_urls):
         assert secret not in shown
 
-
-async def test_a_command_waits_for_the_first_bot_and_for_no_other(page):
-    world = page.world
-    assert world.keeper.state is State.STARTING
-    status, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
-    assert (status, said["failure"]) == (200, None)
-    await page.do("bot.kill")
-    await until(lambda: world.keeper.restarts == 1)
-    _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
-    assert said["failure"] == "dispatch_failed"
-
-
-async def test_a_killed_bot_is_followed_by_another_and_nothing_is_told_twice(page):
-    world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
     assert (await page.do("wechat.reject", key="chen@harbour_tea"))[0] == 200
     await until(lambda: len(world.slack.messages(ALERTS)) == 2)
     assert (await page.do("bot.kill"))[0] == 200
-    await until(lambda: world.keeper.restarts == 1 and world.keeper.state is State.RUNNING)
+    await until(lambda: world.keeper.restarts == 1)
+    _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    assert said["failure"] == "dispatch_failed"  # and for no other
+    await until(lambda: world.keeper.state is State.RUNNING)
     await page.do("wechat.accept", key="bo@harbour_tea")
     await until(lambda: "Bound: 小波" in world.slack.messages(ALERTS)[0].text)
     assert sum("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)) == 1
 
 
-async def test_time_runs_faster_for_the_bot_too(page):
-    world = page.world
-    await until(lambda: world.keeper.state is State.RUNNING)
-    await page.do("clock", rate=1440)
-    await until(lambda: world.clock.rate == 1440 and world.keeper.state is State.RUNNING)
-    await until(lambda: any("Expiring: Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
-
-
+@pytest.mark.process
 async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
@@ -184,16 +169,8 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     await until(lambda: any("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)))
 
 
-async def test_restart_that_was_asked_for_is_no_crash_and_fails_no_command(page):
-    world = page.world
-    await until(lambda: world.keeper.state is State.RUNNING)
-    await page.do("clock", rate=60)
-    _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
-    assert said["failure"] is None
-    assert world.present_bot() == {"state": "running", "restarts": 0, "reason": "restarted for the new clock"}
-
-
-async def test_bot_runs_in_the_time_zone_of_the_page(page):
+@pytest.mark.process
+async def test_bot_lives_in_the_time_of_the_page_and_a_restart_for_it_is_no_crash(page):
     world = page.world
 
     def zone_of_bot() -> str:
@@ -207,6 +184,13 @@ async def test_bot_runs_in_the_time_zone_of_the_page(page):
     await until(lambda: world.keeper.is_ready)
     assert zone_of_bot() == "Asia/Kolkata"
     assert whole(world)["zone"] == "Asia/Kolkata"
+
+    await page.do("clock", rate=1440)
+    _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
+    assert said["failure"] is None
+    assert world.present_bot() == {"state": "running", "restarts": 0, "reason": "restarted for the new clock"}
+    assert world.clock.rate == 1440
+    await until(lambda: any("Expiring: Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
 
 
 # Its machine
@@ -248,17 +232,16 @@ def test_time_zone_of_the_machine_is_found_or_utc(tmp_path, environ, target, zon
     assert desktop.zone(environ, tmp_path / "localtime") == zone
 
 
-async def test_trouble_lasts_until_it_is_mended_or_comes_once(page):
+@pytest.mark.process
+async def test_trouble_lasts_until_it_is_mended_or_comes_once_and_the_feed_shows_what_happens(page):
+    tokens = page.world.wechat.tokens
+    await until(lambda: tokens.issued)
     for side, faults in (("wechat", WECHAT_FAULTS), ("slack", SLACK_FAULTS)):
         for name in faults:
             assert (await page.do("fault", side=side, name=name))[0] == 200
             assert page.world.present_faults()[side] == name
         await page.do("fault", side=side, name="none")
 
-
-async def test_expired_token_is_gone_and_the_bot_gets_another(page):
-    tokens = page.world.wechat.tokens
-    await until(lambda: tokens.issued)
     before = set(tokens.issued)
     assert (await page.do("fault", side="wechat", name="expired token"))[0] == 200
     assert page.world.present_faults()["wechat"] == "none"
@@ -266,8 +249,6 @@ async def test_expired_token_is_gone_and_the_bot_gets_another(page):
     await until(lambda: set(tokens.issued) > before)
     assert 42001 in [call.errcode for call in page.world.wechat.log]
 
-
-async def test_a_page_gets_the_whole_state_and_then_what_happens(page):
     async with page.session.get(f"{page.url}/events") as feed:
         assert feed.content_type == "text/event-stream"
         kinds = []

@@ -111,6 +111,7 @@ def test_passwords_of_a_url_are_secrets_wherever_they_are(url: str) -> None:
     assert {"ge%20heim", "ge heim"} <= set(read(DATABASE_URL=url).secrets)
 
 
+@pytest.mark.process
 async def test_process_ends_with_status_2_and_names_the_option(tmp_path: Path) -> None:
     environ = REQUIRED | {"DATABASE_URL": "postgresql://u:geheim@h/kf?ssl=true&pgbouncer=true"}
     log = tmp_path / "log"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import time
@@ -14,13 +15,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-import aiohttp
 import psutil
 import pytest
 
-from bot.demo.process import ROOT, free_port, running
-from tests.running import CARE, World, answers, final_answer, until, world
+from bot import console
+from bot.demo.process import ROOT, running
+from bot.settings import Settings
+from tests.running import CARE, World, answers, bot_in_loop, final_answer, until, world
 from wechat_kf.simulator import Fault, Kind
+
+pytestmark = pytest.mark.process
 
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 
@@ -62,27 +66,10 @@ async def told(place: World, number: int = 1) -> None:
     await until(lambda: len(place.texts) >= number)
 
 
-@pytest.mark.parametrize(("command", "expected"), [("web", 2), ("doctor", 1)])
-@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
-async def test_a_file_of_settings_in_another_encoding_is_named(tmp_path, encoding, command, expected):
-    (tmp_path / ".env").write_text("# 客服\nWECHAT_SECRET=HUSH\n", encoding=encoding)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, stderr=-1
-    )
-    _, err = await process.communicate()
-    assert err == b"The file .env cannot be read: it is not UTF-8. Mend it, or move it away.\n"
-    assert process.returncode == expected
-
-
-async def test_a_file_of_settings_is_read_and_never_wins(quick, tmp_path):
-    (tmp_path / ".env").write_text("POLL_SECONDS=soon\nLOG_LEVEL=loud\nWECHAT_APPID=wx\n")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "LOG_LEVEL": "INFO"}, stderr=-1
-    )
-    _, err = await process.communicate()
-    assert b"POLL_SECONDS must be" in err
-    assert b"LOG_LEVEL" not in err
-    assert b"not set: WECHAT_APPID" not in err
+async def polls(place: World, number: int) -> None:
+    """Wait until WeChat has been read so many times more: whatever would be told by then has been told."""
+    before = len(place.wechat.log)
+    await until(lambda: len(place.wechat.log) >= before + number)
 
 
 # Starting
@@ -100,8 +87,8 @@ async def test_every_missing_or_malformed_setting_is_named_at_once_without_a_tra
 
 
 async def test_a_port_that_is_taken_is_said_in_one_line(quick):
-    async with running(quick.environ) as bot:
-        port = bot.url.rsplit(":", 1)[1]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
         status, out, err = await run({**quick.environ, "PORT": port})
     assert status == 1
     assert "Traceback" not in out + err
@@ -117,6 +104,7 @@ async def test_every_line_of_the_procfile_starts_and_stops(quick, line, tmp_path
     async with running(environ, *arguments, log=log, wait=line == "web") as bot:
         assert time.monotonic() - began < 10  # the host gives it a minute to listen on its port
         await until(lambda: f"role={line}" in log.read_text())
+        assert psutil.Process(bot.process.pid).children() == []  # WEB_CONCURRENCY changes nothing
         if line == "worker":
             assert not [c for c in psutil.Process(bot.process.pid).net_connections() if c.status == "LISTEN"]
         started = time.monotonic()
@@ -127,12 +115,7 @@ async def test_every_line_of_the_procfile_starts_and_stops(quick, line, tmp_path
     assert "does not survive a restart" in log.read_text()
 
 
-async def test_web_concurrency_changes_nothing(quick):
-    async with running({**quick.environ, "WEB_CONCURRENCY": "2"}) as bot:
-        assert psutil.Process(bot.process.pid).children() == []
-
-
-async def test_a_bot_starts_while_slack_wechat_and_the_store_are_away():
+async def test_a_bot_starts_while_slack_wechat_and_the_store_are_away(tmp_path):
     environ = {
         "SLACK_BOT_TOKEN": "xoxb-1",
         "SLACK_SIGNING_SECRET": "s",
@@ -143,15 +126,16 @@ async def test_a_bot_starts_while_slack_wechat_and_the_store_are_away():
         "WECHAT_API_URL": "http://127.0.0.1:9",
         "DATABASE_URL": "postgresql://kf@127.0.0.1:9/kf",
     }
-    async with running(environ) as bot:
+    log = tmp_path / "log"
+    async with running(environ, log=log) as bot:
         assert await answers(f"{bot.url}/readyz", 503)
-        await asyncio.sleep(1)
+        await until(lambda: "waits loop=watcher" in log.read_text())
         assert bot.process.returncode is None
 
 
 async def test_alerts_off_has_no_store_and_is_ready(quick, tmp_path):
-    async with running({**quick.environ, "ALERTS": "off"}) as bot:
-        assert await answers(f"{bot.url}/readyz")
+    async with bot_in_loop(quick, ALERTS="off") as url:
+        assert await answers(f"{url}/readyz")
     assert not (tmp_path / "kf.db").exists()
 
 
@@ -215,10 +199,10 @@ async def test_a_killed_bot_tells_what_it_had_not_told_and_nothing_twice(quick):
         await bot.stop(signal.SIGKILL)
     key = quick.invite("dee")
     async with running(quick.environ):
-        await asyncio.sleep(1.5)
+        await polls(quick, 2)
         quick.wechat.reject(key)
         await told(quick, 2)
-        await asyncio.sleep(1.5)
+        await polls(quick, 2)
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo", "Rejected: Dee"]
 
 
@@ -229,7 +213,7 @@ async def test_two_processes_on_one_store_tell_everything_once(place):
         for key in keys:
             place.wechat.reject(key)
         await told(place, 4)
-        await asyncio.sleep(2.5)
+        await polls(place, 4)
     assert len(place.texts) == len(set(place.texts)) == 4
 
 
@@ -241,14 +225,14 @@ async def test_the_worker_answers_over_socket_mode_and_web_keeps_to_health(quick
     environ.pop("SLACK_SIGNING_SECRET")
     quick.slack.app_url = None
     async with running(environ, "worker", wait=False) as bot:
-        await until(lambda: any(call.method == "apps.connections.open" for call in quick.slack.calls))
-        await asyncio.sleep(0.5)
+        await until(lambda: len(quick.slack.sockets) > 0)
         said = await quick.slack.command("", channel=CARE)
         assert said.ack.status == 200
         assert (await said.answer()).text.startswith("Nothing needs attention")
         assert await bot.stop() == 0
-    async with running(environ) as web, aiohttp.ClientSession() as session, session.post(web.slack_url) as answer:
-        assert answer.status == 404
+    quick.environ = environ
+    async with bot_in_loop(quick) as url:
+        assert await answers(f"{url}/slack/events", 404)
 
 
 async def test_socket_mode_waits_for_a_slack_that_is_away(quick, tmp_path):
@@ -271,31 +255,38 @@ async def test_list_prints_the_accounts_as_a_table(quick):
     assert "2 accounts" in out
 
 
-async def test_list_says_why_wechat_could_not_be_read(quick):
+async def test_list_says_why_wechat_could_not_be_read(quick, capsys):
+    async def failing_list(**changed: str) -> str:
+        settings = Settings.from_environ(quick.environ | changed)
+        assert await console.show_list(settings, as_json=False) == 1
+        return capsys.readouterr().err
+
     quick.wechat.allow_list = ()
-    status, _, err = await run(quick.environ, "list")
-    assert status == 1
+    err = await failing_list()
     assert "203.0.113.7" in err
     assert "app-secret" not in err
     assert "fixed outgoing address" not in err
-    _, _, err = await run({**quick.environ, "RENDER": "true"}, "list")
-    assert "First give the bot a fixed outgoing address: on Render" in err
+    assert "First give the bot a fixed outgoing address: on Render" in await failing_list(RENDER="true")
 
 
-async def test_check_looks_each_time_tells_and_exits(quick):
+async def test_check_polls_each_time_posts_and_exits(quick):
     slow = {**quick.environ, "POLL_SECONDS": "900"}
-    assert (await run(slow, "check"))[:2] == (0, "1 account, 0 need attention, 0 messages posted\n")
+    assert await console.check(Settings.from_environ(slow)) == 0
     quick.wechat.reject("bo@harbour_tea")
     assert (await run(slow, "check"))[:2] == (0, "1 account, 1 needs attention, 1 message posted\n")
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
 
 
-async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_there(quick):
+async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_there(quick, capsys):
+    async def check(**changed: str) -> int:
+        return await console.check(Settings.from_environ(quick.environ | changed))
+
     quick.wechat.enabled = False
-    assert [(await run(quick.environ, "check"))[0] for _ in range(2)] == [1, 1]
-    status, _, err = await run({**quick.environ, "DATABASE_URL": "sqlite:////nowhere/kf.db"}, "check")
-    assert (status, "DATABASE_URL" in err) == (1, True)
-    assert (await run({**quick.environ, "ALERTS": "off"}, "check"))[0] == 1
+    assert [await check(), await check()] == [1, 1]
+    capsys.readouterr()
+    assert await check(DATABASE_URL="sqlite:////nowhere/kf.db") == 1
+    assert "DATABASE_URL" in capsys.readouterr().err
+    assert await check(ALERTS="off") == 1
 
 
 async def test_a_terminal_that_knows_no_emoji_shows_the_rest(quick):
@@ -303,78 +294,6 @@ async def test_a_terminal_that_knows_no_emoji_shows_the_rest(quick):
     status, out, _ = await run({**quick.environ, "PYTHONIOENCODING": "ascii"}, "list")
     assert status == 0
     assert "anna@harbour_tea" in out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["manifest"], "https://YOUR-APP.example.com/slack/events"),
-        (["manifest", "http", "--url", "https://kf.example.com"], "https://kf.example.com/slack/events"),
-        (["manifest", "socket"], "socket_mode_enabled: true"),
-        (
-            ["manifest", "--url", "https://kf.example.com", "--link"],
-            "kf.example.com%2Fslack%2Fevents",
-        ),
-    ],
-)
-async def test_a_manifest_is_printed_without_any_setting(arguments, expected):
-    status, out, _ = await run({}, *arguments)
-    assert status == 0
-    assert expected in out
-
-
-async def test_a_manifest_for_an_address_that_slack_cannot_reach_is_refused():
-    status, _, err = await run({}, "manifest", "--url", "ftp://x")
-    assert status == 2
-    assert "Traceback" not in err
-
-
-async def test_the_demo_needs_no_setting_and_says_where_its_page_is():
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "demo", "--no-browser", "--port", "0"),
-        cwd="/",
-        env={name: value for name, value in os.environ.items() if name == "PATH" or "COVERAGE" in name}
-        | {"PYTHONPATH": str(ROOT)},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-    assert await answers(next(word for word in line.split() if word.startswith("http://")))
-    process.send_signal(signal.SIGINT)
-    _, err = await asyncio.wait_for(process.communicate(), 30)
-    assert (process.returncode, err) == (0, b"")
-
-
-# The way to WeChat
-
-
-async def test_wechat_goes_through_its_proxy_and_slack_does_not(quick):
-    seen: list[tuple[str, str | None]] = []
-
-    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        credentials = next((x for x in head.split("\r\n") if x.lower().startswith("proxy-authorization")), None)
-        seen.append((head.split("\r\n", 1)[0], credentials))
-        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(proxy, "127.0.0.1", free_port())
-    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    environ = {**quick.environ, "FIXIE_URL": f"http://fixie:hush@{address}"}
-    async with server, running(environ) as bot:
-        quick.slack.app_url = bot.slack_url
-        said = await quick.slack.command("", channel=CARE)
-        text = (await final_answer(said)).text
-    assert "proxy" in text.lower()
-    assert "hush" not in text
-    assert seen
-    assert all(quick.environ["WECHAT_API_URL"] in line and credentials for line, credentials in seen)
-
-
-async def test_an_ambient_proxy_is_warned_about(quick, tmp_path):
-    log = tmp_path / "log"
-    async with running({**quick.environ, "HTTPS_PROXY": "http://127.0.0.1:9"}, log=log):
-        await until(lambda: "variables=HTTPS_PROXY" in log.read_text())
 
 
 async def test_a_command_can_be_followed_in_the_log_from_slacks_trigger_to_wechats_rid(quick, tmp_path):

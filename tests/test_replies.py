@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.blocks import kit, replies
+from bot.blocks import builders
+from bot.blocks.answers import replies
 from bot.demo import blockkit
 from tests.samples import LEADS, sample, shown
 
@@ -62,15 +63,18 @@ def test_short_answers_are_fit_for_slack(message):
 
 
 def test_the_kit_makes_what_alerts_need_too():
-    button = kit.button(
+    button = builders.button(
         "Acknowledge",
         "alert.ack",
         "v1:x",
         primary=True,
-        confirm=kit.confirm("Sure?", "It stops.", "Stop"),
+        confirm=builders.confirm("Sure?", "It stops.", "Stop"),
         label="L" * 100,
     )
-    message = {"text": "x", "blocks": [kit.actions(button), kit.divider(), kit.section(fields=["*a*\nb"])]}
+    message = {
+        "text": "x",
+        "blocks": [builders.actions(button), builders.divider(), builders.section(fields=["*a*\nb"])],
+    }
     assert button["style"] == "primary"
     assert blockkit.problems(message) == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.blocks.replies import READING, RESTARTING
+from bot.blocks.answers.replies import READING, RESTARTING
 from bot.demo.process import free_port
 from bot.demo.servers import serve
 from bot.demo.slack import RESPONSE_URL, Message, dropped, http_error, ratelimited, reply_lost

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from bot.blocks.report import report
-from bot.blocks.status import PastProblem, Snoozed, Status
+from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
 from bot.desk.standing import Standing
 from bot.health import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble, diagnose
@@ -16,15 +15,23 @@ from bot.outages import Cause, Fault, Incident
 from bot.ports import Held
 from bot.quiet import SHANGHAI, Quiet
 from bot.settings import Settings
+from bot.status import Snoozed, Status
 from bot.store import Store, memory
 from tests.accounts import bound
 from tests.bots import Bot, rejected
 from tests.conftest import NOW, VirtualClock
-from tests.samples import LEADS, MINUTE, sample, shown
+from tests.samples import CONTEXT, LEADS, MINUTE, sample, shown
 from tests.test_details import fields
 from wechat_kf import TransportError
 
-FINE = HealthFacts(NOW, polled_at=NOW, next_poll_at=NOW + 5 * MINUTE, started_at=NOW - timedelta(days=1))
+BEGAN = datetime.fromtimestamp(1795288320, UTC)
+FINE = HealthFacts(
+    NOW,
+    polled_at=NOW,
+    next_poll_at=NOW + 5 * MINUTE,
+    started_at=NOW - timedelta(days=1),
+    incident=Incident("0", Cause.SOURCE_DOWN, BEGAN, Fault("TransportError"), over_at=BEGAN + 19 * MINUTE),
+)
 WELL = Status(
     version="1.0.0",
     facts=FINE,
@@ -33,8 +40,8 @@ WELL = Status(
     token_expires_at=NOW + 72 * MINUTE,
     channel="C0CARE",
     leads=LEADS,
-    last_problem=PastProblem("WeChat did not answer", 19 * MINUTE, datetime.fromtimestamp(1795288320, UTC)),
 )
+BUSY = Fault("BusyError", errcode=-1)
 DOWN = Incident("1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
 ADDRESS = Incident("1", Cause.CONFIG_PROBLEM, NOW, Fault("SetupError", errcode=40164))
 WRONG_CLOCK = Incident("2", Cause.CLOCK_PROBLEM, NOW, Fault("ClockSkew", detail="4 min"))
@@ -58,13 +65,13 @@ LIN = Snoozed("林晓", NOW + timedelta(hours=4))
     [(ProblemKind.STORE_UNREACHABLE, True), (ProblemKind.STORE_HANGING, True), (ProblemKind.STORE_FULL, False)],
 )
 def test_database_is_called_unreachable_only_when_it_does_not_answer(kind, unreachable):
-    said = str(report(but(store=StoreTrouble(kind, "its words", NOW)), NOW).blocks)
+    said = str(status_answer(but(store=StoreTrouble(kind, "its words", NOW)), NOW, CONTEXT).blocks)
     assert ("(unreachable)" in said) is unreachable
 
 
 def test_working_normally():
     drawn = sample("status")
-    message = report(replace(WELL, snoozed=(LIN,), quiet="22:00 to 08:00 Asia/Shanghai"), NOW)
+    message = status_answer(replace(WELL, snoozed=(LIN,), quiet="22:00 to 08:00 Asia/Shanghai"), NOW, CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
@@ -72,7 +79,7 @@ def test_working_normally():
 def test_only_some_of_those_that_are_snoozed_are_named():
     until = "<!date^1795410720^until {time}|until 05:12 UTC>"
     people = [LIN, Snoozed("<!channel> *x*", LIN.until), Snoozed("", LIN.until + timedelta(days=1)), LIN, LIN]
-    message = report(replace(WELL, snoozed=people), NOW)
+    message = status_answer(replace(WELL, snoozed=people), NOW, CONTEXT)
     assert fields(message)["*Snoozed*"] == (
         f"林晓, {until}; ＜!channel＞ ＊x＊, {until}; "
         "(no name), <!date^1795497120^until {date_short_pretty} {time}|until Tue 24 Nov 05:12 UTC> and 2 more"
@@ -83,18 +90,18 @@ def test_only_some_of_those_that_are_snoozed_are_named():
 
 def test_all_that_may_be_wrong_at_once_fits_into_one_section():
     everything = replace(
-        but(incident=DOWN, clock_incident=WRONG_CLOCK, pending=3, refused=1),
+        but(failed_polls=1, clock_incident=WRONG_CLOCK, pending=3, refused=1),
         snoozed=[LIN] * 9,
         quiet="22:00 to 08:00 Asia/Shanghai",
     )
-    message = report(everything, NOW)
+    message = status_answer(everything, NOW, CONTEXT)
     assert len(fields(message)) == 10
     assert list(fields(message))[:3] == ["*WeChat*", "*Server clock*", "*Not posted*"]
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
 
 def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
-    message = report(but(clock_incident=WRONG_CLOCK), NOW)
+    message = status_answer(but(clock_incident=WRONG_CLOCK), NOW, CONTEXT)
     assert shown(message)[:2] == [
         "⚠️ This server’s clock is wrong",
         (
@@ -107,12 +114,12 @@ def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
         "This server's clock is wrong. It differs from WeChat's by 4 min, so reminders come too early or too late. "
         "Set the clock (NTP). Server clock 4 min off"
     )
-    worse = report(but(clock_incident=WRONG_CLOCK, **refused()), NOW)
+    worse = status_answer(but(clock_incident=WRONG_CLOCK, **refused()), NOW, CONTEXT)
     assert shown(worse)[0] == "⚠️ 1 alert could not be posted"
 
 
 def test_nothing_known_yet():
-    message = report(Status("1.0.0", HealthFacts(NOW, started_at=NOW)), NOW)
+    message = status_answer(Status("1.0.0", HealthFacts(NOW, started_at=NOW)), NOW, CONTEXT)
     assert shown(message) == [
         "⚠️ Starting: WeChat has not been read yet",
         "The first read takes some seconds.\n*Next:* nothing yet.",
@@ -129,7 +136,7 @@ def test_nothing_known_yet():
 
 
 def test_alerts_that_are_off():
-    message = report(replace(WELL, facts=HealthFacts(NOW, alerts=False), store=""), NOW)
+    message = status_answer(replace(WELL, facts=HealthFacts(NOW, alerts=False), store=""), NOW, CONTEXT)
     assert shown(message)[0] == "✅ Working normally, alerts are off"
     assert fields(message)["*Alerts go to*"] == "nobody, ALERTS is off"
     assert "*Waiting to be posted*" not in fields(message)
@@ -152,7 +159,7 @@ def test_alerts_that_are_off():
     ],
 )
 def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first):
-    message = report(but(**trouble), NOW)
+    message = status_answer(but(**trouble), NOW, CONTEXT)
     assert shown(message)[0] == title
     assert "\n*Next:* " in shown(message)[1]
     assert next(iter(fields(message))) == first
@@ -181,18 +188,18 @@ def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first
     ],
 )
 def test_what_holds_the_queue_is_told_with_what_mends_it(held, because, step):
-    advice = shown(report(but(**refused(held)), NOW))[1]
+    advice = shown(status_answer(but(**refused(held)), NOW, CONTEXT))[1]
     assert advice.startswith(f"Slack refuses them in <#C0CARE>: {because}.\n*Next:* ")
     assert step in advice
 
 
 def test_waiting_alerts_are_counted_since_the_oldest():
-    message = report(but(pending=1, oldest_pending=NOW - MINUTE), NOW)
+    message = status_answer(but(pending=1, oldest_pending=NOW - MINUTE), NOW, CONTEXT)
     assert (
         fields(message)["*Waiting to be posted*"] == "1, the oldest <!date^1795396260^since {time}|since 01:11 UTC>"
     )
     assert "1 waits to be posted, the oldest since 01:11 UTC." in message.text
-    assert "2 wait to be posted." in report(but(pending=2), NOW).text
+    assert "2 wait to be posted." in status_answer(but(pending=2), NOW, CONTEXT).text
 
 
 UNTIL = NOW + timedelta(hours=7)
@@ -216,51 +223,53 @@ def test_what_waits_says_why(why, shown_as, said):
     why = {**why}
     until = why.pop("quiet_until", None)
     status = but(**{**why, "pending": 3, "oldest_pending": NOW - MINUTE})
-    message = report(replace(status, quiet_until=until), NOW)
+    message = status_answer(replace(status, quiet_until=until), NOW, CONTEXT)
     since = "3, the oldest <!date^1795396260^since {time}|since 01:11 UTC>"
     assert fields(message)["*Waiting to be posted*"] == since + shown_as
     assert f"3 wait to be posted, the oldest since 01:11 UTC{said}." in message.text
 
 
 def test_when_nothing_waits_quiet_hours_hold_nothing():
-    assert fields(report(replace(WELL, quiet_until=UNTIL), NOW))["*Waiting to be posted*"] == "nothing"
+    assert (
+        fields(status_answer(replace(WELL, quiet_until=UNTIL), NOW, CONTEXT))["*Waiting to be posted*"] == "nothing"
+    )
 
 
 def test_what_only_the_database_knows_is_not_known_without_it():
-    message = report(Status("1.0.0", HealthFacts(NOW, store=AWAY)), NOW)
+    message = status_answer(Status("1.0.0", HealthFacts(NOW, store=AWAY)), NOW, CONTEXT)
     assert fields(message)["*WeChat*"] == "not known"
     assert "WeChat not known." in message.text
 
 
 def test_without_a_watcher_wechat_is_read_for_each_answer():
     assert (
-        fields(report(Status("1.0.0", HealthFacts(NOW, alerts=False)), NOW))["*WeChat*"]
+        fields(status_answer(Status("1.0.0", HealthFacts(NOW, alerts=False)), NOW, CONTEXT))["*WeChat*"]
         == "read when somebody asks"
     )
 
 
 def test_an_old_answer_and_an_old_token_are_called_so():
-    message = report(
+    message = status_answer(
         replace(
             but(incident=DOWN, polled_at=NOW - timedelta(days=1), next_poll_at=None),
             token_expires_at=NOW,
         ),
         NOW,
+        CONTEXT,
     )
     assert "WeChat last answered Sun 22 Nov 01:12 UTC." in message.text
     assert fields(message)["*Access token*"] == "expired, the next read renews it"
 
 
 def test_a_past_problem_is_told_in_the_past():
-    # A word such as "is" may also stand in a title that is in the past: nothing is replaced in it.
-    past = PastProblem("WeChat’s answer is what could not be read", 5 * 60 * MINUTE, NOW)
-    message = report(replace(WELL, last_problem=past), NOW)
-    said = "Last problem: WeChat's answer is what could not be read for 5 h, Mon 23 Nov 01:12 UTC."
-    assert said in message.text
+    over_at = NOW + timedelta(hours=5)
+    for fault, title in ((Fault("ResponseError"), "WeChat's answer could not be read"), (BUSY, "WeChat was busy")):
+        message = status_answer(but(incident=replace(DOWN, fault=fault, over_at=over_at)), NOW, CONTEXT)
+        assert f"Last problem: {title} for 5 h, Mon 23 Nov 01:12 UTC." in message.text
 
 
 def test_since_when_it_watches():
-    message = report(replace(WELL, processes=1, watching_since=NOW), NOW)
+    message = status_answer(replace(WELL, processes=1, watching_since=NOW), NOW, CONTEXT)
     assert shown(message)[-1] == (
         "KF 1.0.0 · database PostgreSQL · 1 process · "
         "<!date^1795396320^watching since {date_short_pretty}|watching since Mon 23 Nov>"
@@ -323,6 +332,5 @@ async def test_past_trouble_with_wechat_is_told_in_the_past(store, clock):
     bot.wechat.error = None
     for _ in range(4):
         await bot.reads(after=20 * MINUTE)
-    problem = (await standing(store, clock).status()).last_problem
-    assert problem
-    assert problem.title == "WeChat did not answer"
+    status = await standing(store, clock).status()
+    assert "Last problem: WeChat did not answer for " in status_answer(status, clock.now, CONTEXT).text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
-from bot.blocks.status import Status
 from bot.commands import Answers
 from bot.demo import blockkit
 from bot.desk.standing import Standing
@@ -17,13 +17,14 @@ from bot.grammar import parse
 from bot.health import ProblemKind
 from bot.ports import Later, Message
 from bot.settings import Settings
+from bot.status import Status
 from bot.store import Store, figures, memory
 from bot.store.tables import episode, message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts
-from tests.samples import LEADS
+from tests.samples import CONTEXT
 from wechat_kf import KfAccount
 
 HOUR = timedelta(hours=1)
@@ -200,7 +201,7 @@ async def counted(store: Store, bot: Bot) -> tuple[int, int]:
 
 
 async def test_message_that_cannot_be_rendered_is_given_up_and_others_are_posted(bot, store, monkeypatch, caplog):
-    inject(monkeypatch, "bot.blocks.alerts._facts")
+    inject(monkeypatch, "bot.blocks.channel.alerts._facts")
     for _ in range(3):
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     assert news(bot) == ["Rejected: Bo"]
@@ -212,7 +213,7 @@ async def test_message_that_cannot_be_rendered_is_given_up_and_others_are_posted
 
 async def test_message_that_failed_is_posted_when_its_episode_moves_and_it_can_be_rendered(bot, store, monkeypatch):
     with monkeypatch.context() as patch:
-        inject(patch, "bot.blocks.alerts._facts")
+        inject(patch, "bot.blocks.channel.alerts._facts")
         await bot.reads(rejected("bad"), invited("bo"))
         assert await dead(store) == ["failed"]
     await bot.reads(rejected("bad"), invited("bo"))
@@ -226,7 +227,7 @@ async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_
 ):
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     with monkeypatch.context() as patch:
-        inject(patch, "bot.blocks.alerts._facts")
+        inject(patch, "bot.blocks.channel.alerts._facts")
         for _ in range(3):
             await bot.reads(bound("bad"), bound("bo"), invited("dee"))
         texts = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
@@ -243,7 +244,7 @@ async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_
 async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monkeypatch, caplog):
     names = ["bad", *(f"kf{number}" for number in range(6))]
     await bot.reads(*map(invited, names))
-    inject(monkeypatch, "bot.blocks.members.icon")
+    inject(monkeypatch, "bot.blocks.channel.episode_text.icon")
     await bot.reads(*map(rejected, names))
     root = bot.slack.posted[0].message
     assert root.text.startswith("7 invitations changed at once")
@@ -253,7 +254,7 @@ async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monke
     assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})
 
 
-@pytest.mark.parametrize("place", ["bot.delivery.subject.still_true", "bot.store.gathering.should_wait"])
+@pytest.mark.parametrize("place", ["bot.outbox.coalescing.still_true", "bot.outbox.coalescing.should_postpone"])
 async def test_message_whose_turn_raises_is_given_up_and_others_are_posted(bot, store, monkeypatch, place):
     inject(monkeypatch, place, about=await bot.episode_id("bad"))
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
@@ -300,7 +301,7 @@ async def test_failing_rows_and_messages_are_problems_of_the_health(bot, store, 
     await bot.reads(invited("bad"), rejected("bo"), rejected("dee"))
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     await bot.reads(rejected("bad"), rejected("bo"), bound("dee"))
-    inject(monkeypatch, "bot.blocks.alerts._facts", about="'Bo'")
+    inject(monkeypatch, "bot.blocks.channel.alerts._facts", about="'Bo'")
     bot.clock.forward(seconds=15)
     await bot.tells()
     settings = Settings(wechat_appid=APPID, wechat_secret="secret", slack_bot_token="xoxb-token")
@@ -366,9 +367,10 @@ class Told:
         self.answers = Answers(
             self.wechat,
             now=lambda: NOW,
-            leads=LEADS,
+            context=CONTEXT,
+            channel="C0ALERTS",
             status=nothing,
-            story=no_story,
+            newest_episode=no_episode,
             owned=nobody,
             elapsed=lambda: 0.0,
         )
@@ -383,8 +385,8 @@ async def nothing() -> Status:
     return Status("1.0.0")
 
 
-async def no_story(account: KfAccount) -> str:
-    return ""
+async def no_episode(account: KfAccount) -> None:
+    return None
 
 
 async def nobody() -> tuple[()]:
@@ -392,12 +394,12 @@ async def nobody() -> tuple[()]:
 
 
 RENDERED = [
-    "bot.blocks.reading.seen",
-    "bot.blocks.reading._place",
-    "bot.blocks.rows._head",
-    "bot.blocks.rows._facts",
-    "bot.blocks.rows.label_of",
-    "bot.blocks.rows.account",
+    "bot.accounts.seen",
+    "bot.accounts._place",
+    "bot.blocks.answers.account_rows._head",
+    "bot.blocks.answers.account_rows._facts",
+    "bot.blocks.answers.account_rows.label_of",
+    "bot.blocks.answers.account_rows.account",
 ]
 
 
@@ -417,7 +419,7 @@ async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch
 
 
 @pytest.mark.parametrize(
-    "place", ["bot.blocks.search._words", "bot.blocks.details._facts", "bot.blocks.reading.seen"]
+    "place", ["bot.accounts._words", "bot.blocks.answers.account_details._facts", "bot.accounts.seen"]
 )
 @pytest.mark.parametrize("text", ["show bad", "find bad", "show bad@harbour_tea"])
 async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, place, text):
@@ -429,7 +431,7 @@ async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, p
 async def test_account_is_shown_again_when_it_can_be(monkeypatch):
     told = Told()
     with monkeypatch.context() as patch:
-        inject(patch, "bot.blocks.rows._facts")
+        inject(patch, "bot.blocks.answers.account_rows._facts")
         assert "cannot be shown" in str((await told.to("list")).blocks)
     assert "cannot be shown" not in str((await told.to("list")).blocks)
 
@@ -440,7 +442,7 @@ async def test_history_that_cannot_be_shown_is_left_out(caplog):
     async def faulty(account: KfAccount) -> str:
         raise ZeroDivisionError("bad_example")
 
-    told.answers._story = faulty
+    told.answers._newest_episode = faulty
     assert (await told.to("show bo")).text.startswith("Rejected: Bo")
     assert len(logged(caplog, "account cannot be shown")) == 1
 
@@ -448,7 +450,7 @@ async def test_history_that_cannot_be_shown_is_left_out(caplog):
 async def test_deadline_in_the_last_hours_of_the_calendar_is_listed(monkeypatch):
     last = datetime.max.replace(tzinfo=UTC) - NOW
     told = Told(invited("bad", expires_in=last), rejected("bo"))
-    told.answers._spoken = ZoneInfo("Asia/Shanghai")
+    told.answers._base_context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
     for text in ("", "list", "show bad"):
         assert "cannot be shown" not in str((await told.to(text)).blocks)
 

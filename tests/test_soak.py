@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
+from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
 from tests.soak import report
 from tests.soak.load import Interaction, Load
@@ -23,6 +23,7 @@ SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1)
 SECONDS = 6.0
 
 
+@pytest.mark.process
 @pytest.mark.timeout(150)  # the run has its own timeouts, with better messages
 async def test_every_command_is_answered_and_every_alert_posted_once_under_load(tmp_path):
     soak_run = SoakRun(f"sqlite:///{tmp_path / 'kf.db'}", tmp_path, "share", SHARE)

@@ -41,7 +41,7 @@ def granted(slack: SlackStandIn) -> int:
 @asynccontextmanager
 async def holding(slack: SlackStandIn) -> AsyncIterator[asyncio.Task[None]]:
     async with aiohttp.ClientSession() as session:
-        app = make_app(slack.bot_token, "", slack.api_url)
+        app = make_app(slack.bot_token, slack.api_url)
         register(app, Answers(), Tasks(), session)
         task = asyncio.create_task(hold(app, slack.app_token, slack.api_url, QUICK))
         try:
@@ -95,7 +95,7 @@ async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left()
     slack.router.add_post("/api/apps.connections.open", grant)
     slack.router.add_get("/link", link)
     async with serve(slack) as url:
-        app = make_app("xoxb-1", "", f"{url}/api/")
+        app = make_app("xoxb-1", f"{url}/api/")
         with pytest.raises(DeadSocketError):
             await asyncio.wait_for(hold(app, "xapp-1", f"{url}/api/", QUICK), 20)
         await asyncio.sleep(0)

@@ -88,6 +88,7 @@ async def test_a_store_may_be_opened_again_and_again(empty_url):
     await store.close()
 
 
+@pytest.mark.process
 async def test_processes_that_start_at_once_all_open_it(empty_url):
     program = textwrap.dedent(
         """

@@ -9,9 +9,9 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.blocks import text
-from bot.blocks.text import ACCOUNT, ERRMSG, NAME, STATUS_WORD, TYPED, clean, escape, fold, units
+from bot import text
 from bot.demo import blockkit
+from bot.text import ACCOUNT, ERRMSG, NAME, STATUS_WORD, TYPED, clean, escape, fold, units
 from tests.accounts import account
 
 LIMITS = st.sampled_from([NAME, ACCOUNT, STATUS_WORD, TYPED, ERRMSG])

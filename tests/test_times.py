@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ import pytest
 
 from bot.blocks import times
 from tests.conftest import NOW
-from tests.samples import DAY, HOUR, MINUTE
+from tests.samples import CONTEXT, DAY, HOUR, MINUTE
 
 SECOND = timedelta(seconds=1)
 
@@ -64,31 +64,11 @@ def test_an_odd_lead_is_rounded_up_so_that_less_than_it_is_true(lead, expected):
 
 
 def test_a_zone_that_is_set_stands_behind_dates_and_is_named():
-    with times.spoken_in(ZoneInfo("Asia/Shanghai")):
-        assert times.plain_date(NOW) == "Mon 23 Nov 09:12 Asia/Shanghai"
-        assert times.plain_date(NOW, times.CLOCK) == "09:12 Asia/Shanghai"
-        assert times.plain_date(NOW + 20 * HOUR, times.DAY) == "Tue 24 Nov"
-        assert times.date(NOW, times.CLOCK) == "<!date^1795396320^{time}|09:12 Asia/Shanghai>"
-        with times.spoken_in(None):
-            assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
-        assert times.plain_date(NOW, times.CLOCK) == "09:12 Asia/Shanghai"
-    assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
-
-
-async def test_a_zone_holds_for_its_own_task_alone():
-    async def said_in(zone):
-        with times.spoken_in(zone):
-            await asyncio.sleep(0)
-            return times.plain_date(NOW, times.CLOCK)
-
-    said = await asyncio.gather(said_in(ZoneInfo("Asia/Shanghai")), said_in(None), said_in(ZoneInfo("Asia/Tokyo")))
-    assert said == ["09:12 Asia/Shanghai", "01:12 UTC", "10:12 Asia/Tokyo"]
-
-
-def test_a_zone_is_left_also_when_something_fails():
-    with pytest.raises(RuntimeError), times.spoken_in(ZoneInfo("Asia/Shanghai")):
-        raise RuntimeError
-    assert times.plain_date(NOW, times.CLOCK) == "01:12 UTC"
+    context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
+    assert times.date(NOW, context.as_text) == "Mon 23 Nov 09:12 Asia/Shanghai"
+    assert times.date(NOW, context.as_text, times.CLOCK) == "09:12 Asia/Shanghai"
+    assert times.date(NOW + 20 * HOUR, context.as_text, times.DAY) == "Tue 24 Nov"
+    assert times.date(NOW, context, times.CLOCK) == "<!date^1795396320^{time}|09:12 Asia/Shanghai>"
 
 
 @pytest.mark.parametrize(
@@ -100,33 +80,33 @@ def test_a_zone_is_left_also_when_something_fails():
     ],
 )
 def test_a_date_at_the_end_of_the_calendar_falls_back_to_utc(moment, zone, expected):
-    with times.spoken_in(ZoneInfo(zone)):
-        assert times.plain_date(moment) == expected
-        assert times.date(moment) == f"<!date^{int(moment.timestamp())}^{times.MOMENT}|{expected}>"
+    context = replace(CONTEXT, text_zone=ZoneInfo(zone))
+    assert times.date(moment, context.as_text) == expected
+    assert times.date(moment, context) == f"<!date^{int(moment.timestamp())}^{times.MOMENT}|{expected}>"
 
 
 def test_a_date_shows_readers_their_zone_and_has_utc_behind_it():
     shanghai = NOW.astimezone(timezone(8 * HOUR))
-    assert times.date(shanghai) == "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
-    assert times.date(NOW, times.CLOCK) == "<!date^1795396320^{time}|01:12 UTC>"
-    assert times.date(NOW, times.DAY) == "<!date^1795396320^{date_short_pretty}|Mon 23 Nov>"
+    assert times.date(shanghai, CONTEXT) == "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
+    assert times.date(NOW, CONTEXT, times.CLOCK) == "<!date^1795396320^{time}|01:12 UTC>"
+    assert times.date(NOW, CONTEXT, times.DAY) == "<!date^1795396320^{date_short_pretty}|Mon 23 Nov>"
 
 
 @pytest.mark.parametrize("direction", [-1, 1])
 def test_a_clock_needs_a_day_from_twelve_hours_on(direction):
     near, far = NOW + direction * (12 * HOUR - SECOND), NOW + direction * 12 * HOUR
-    assert (times.alone(near, NOW), times.alone(far, NOW)) == (times.CLOCK, times.MOMENT)
+    assert (times.tokens_for(near, NOW), times.tokens_for(far, NOW)) == (times.CLOCK, times.MOMENT)
 
 
 def test_words_before_a_moment_are_part_of_its_token_so_that_today_is_written_small():
-    assert times.date(NOW, words="until ") == (
+    assert times.date(NOW, CONTEXT, words="until ") == (
         "<!date^1795396320^until {date_short_pretty} {time}|until Mon 23 Nov 01:12 UTC>"
     )
-    assert times.plain_date(NOW, times.CLOCK, "since ") == "since 01:12 UTC"
+    assert times.date(NOW, CONTEXT.as_text, times.CLOCK, "since ") == "since 01:12 UTC"
 
 
 def test_text_has_the_weekday_and_the_year_only_beyond_ten_months():
-    with times.spoken_in(None, NOW):
-        assert times.plain_date(NOW + 300 * DAY) == "Sun 19 Sep 01:12 UTC"
-        assert times.plain_date(NOW + 400 * DAY) == "Tue 28 Dec 2027 01:12 UTC"
-        assert times.plain_date(NOW - 400 * DAY, times.DAY) == "Sun 19 Oct 2025"
+    context = replace(CONTEXT, around=NOW).as_text
+    assert times.date(NOW + 300 * DAY, context) == "Sun 19 Sep 01:12 UTC"
+    assert times.date(NOW + 400 * DAY, context) == "Tue 28 Dec 2027 01:12 UTC"
+    assert times.date(NOW - 400 * DAY, context, times.DAY) == "Sun 19 Oct 2025"

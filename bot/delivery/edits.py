@@ -10,10 +10,10 @@ from typing import Any
 from bot.delivery.means import HOLD, Means
 from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
 from bot.logs import Line, fault_words
+from bot.outbox import OutboxRow
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown, Unlisted
 from bot.store import memory, views
 from bot.store.isolation import is_row_fault
-from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Edits:
             return True
         return goes_on
 
-    async def _note_error(self, row: Row, words: str | None) -> None:
+    async def _note_error(self, row: OutboxRow, words: str | None) -> None:
         """Write down why a message is not kept true, for `/kf status`. The log has it in any case."""
         try:
             async with self._means.store.begin() as tx:
@@ -73,7 +73,7 @@ class Edits:
 
     async def _edit(self, subject: Subject, now: datetime) -> bool:
         """Bring one root up to date. False when Slack takes no edits at present."""
-        row, message = subject.row, subject.view(self._means.look, self._means.faults)
+        row, message = subject.row, subject.render(self._means.context, self._means.faults)
         applied = digest_of(message)
         if applied == row.applied_hash:
             if subject.final:
@@ -97,15 +97,15 @@ class Edits:
                 await views.note(tx, row, **_noted(outcome, applied, tx.now))
         return isinstance(outcome, Sent | Refused | Unlisted | Gone)
 
-    async def _settle(self, row: Row) -> None:
+    async def _settle(self, row: OutboxRow) -> None:
         """Render this root no more, unless it has begun to live again just now."""
         async with self._means.store.begin() as tx:
             await memory.recall(tx, lock=True)  # nobody changes an episode meanwhile
             subject = (await subjects(tx, [row]))[0]
-            if subject.final and digest_of(subject.view(self._means.look)) == row.applied_hash:
+            if subject.final and digest_of(subject.render(self._means.context)) == row.applied_hash:
                 await views.note(tx, row, settled=True)
 
-    async def _update(self, row: Row, message: Message) -> Outcome:
+    async def _update(self, row: OutboxRow, message: Message) -> Outcome:
         return await self._means.channel.update(
             message, channel_id=row.channel_id or "", ts=row.ts or "", within=EDIT_SECONDS
         )

@@ -6,12 +6,13 @@ import logging
 from datetime import datetime, timedelta
 
 from bot.delivery.means import HOLD, Means
-from bot.delivery.subject import Subject, lose_root, subjects
+from bot.delivery.subject import Subject, subjects
 from bot.logs import Line, fault_words
+from bot.outbox import OutboxRow
+from bot.outbox.coalescing import without_parent
 from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
-from bot.store import Tx, looking, memory, queue, slack_state, views
+from bot.store import Tx, looking, memory, merge_pending, queue, slack_state, views
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Looks:
             log.error(Line("outcome cannot be looked up", message=message_id, error=fault_words(exc)))
         self._means.faults.leave_alone(message_id, now)
 
-    async def _look(self, row: Row, claimed_at: datetime, began: float) -> None:
+    async def _look(self, row: OutboxRow, claimed_at: datetime, began: float) -> None:
         means = self._means
         async with means.store.begin() as tx:
             subject = (await subjects(tx, [row]))[0]
@@ -73,7 +74,7 @@ class Looks:
         async with means.store.begin() as tx:
             await self._record(tx, subject, answer)
 
-    def _too_soon(self, row: Row, now: float) -> timedelta | None:
+    def _too_soon(self, row: OutboxRow, now: float) -> timedelta | None:
         """Return how long a second lookup still has to wait from the first, by this process's stopwatch.
 
         A clock that was set meanwhile must not bring it forward: Slack would have had no time to show the message.
@@ -145,7 +146,7 @@ class Looks:
                 await looking.give_up(tx, row, error)
             case Gone() if subject.root:
                 await views.note(tx, subject.root, gone=True)
-                await lose_root(tx, row)
+                await merge_pending.carry_out(tx, row, without_parent(row), now)
             case Later(seconds, _):
                 self._rest_until = self._means.stopwatch() + seconds
                 await looking.again(tx, row, now + timedelta(seconds=seconds))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
-from bot.blocks.channel import Look
+from bot.blocks.context import RenderContext
 from bot.delivery.faults import Faults
 from bot.marks import Marks
 from bot.ports import Channel, Count
@@ -23,7 +23,7 @@ class Means:
 
     channel: Channel
     store: Store
-    look: Look
+    context: RenderContext
     marks: Marks
     lease: timedelta
     count: Count

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.delivery.means import HOLD, Means
-from bot.delivery.subject import Subject, brief, digest_of, lose_root, subjects, word_of
+from bot.delivery.subject import Subject, brief, digest_of, subjects, word_of
 from bot.logs import Line, fault_words
-from bot.outbox import LATE, Dead, Shape, Status
+from bot.outbox import DEMOTED, Dead, OutboxRow
+from bot.outbox.coalescing import Rivals, Send, Withhold, decide, drop_reason, without_parent
 from bot.ports import Gone, Held, Later, Message, Outcome, Refused, Sent, Unknown, Unlisted
-from bot.store import StoreError, Tx, gathering, merging, queue, slack_state, views
+from bot.store import StoreError, Tx, merge_pending, queue, slack_state, views
 from bot.store.errors import waiting_for
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.queue import Row
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Posts:
             return False
         row = subject.row
         try:
-            applied_hash = digest_of(subject.view(means.look, means.faults))
-            message = subject.post(means.look, means.faults)
+            applied_hash = digest_of(subject.render(means.context, means.faults))
+            message = subject.render(means.context, means.faults, posting=True)
         except Exception as exc:
             await self._give_up(row.id, exc)
             return True
@@ -67,7 +67,7 @@ class Posts:
             return Unknown(fault_words(exc))
 
     async def _claim(self) -> Subject | None:
-        means, hours = self._means, self._means.look.policy.quiet
+        means, hours = self._means, self._means.context.policy.quiet
         while True:
             left = means.faults.left_alone(means.stopwatch())
             try:
@@ -77,24 +77,37 @@ class Posts:
                     row = await queue.claim(tx, now, means.lease, GAP, breakthrough_only=quiet, without=left)
                     if row is None:
                         return None
-                    if subject := await self._look_up(tx, row, now, at_night=quiet):
+                    if subject := await self._look_up(tx, row, now):
                         return subject
             except RowFaultError as exc:
                 await self._give_up(exc.row_id, exc.__cause__)
 
-    async def _look_up(self, tx: Tx, row: Row, now: datetime, *, at_night: bool) -> Subject | None:
+    async def _look_up(self, tx: Tx, row: OutboxRow, now: datetime) -> Subject | None:
         """Return what a claimed row is about; None when it is not posted now.
 
         Raises:
             RowFaultError: it cannot be looked up, and is still to be posted.
         """
         try:
-            subject = (await subjects(tx, [await merging.take_up(tx, row)]))[0]
-            return None if await self._drop(tx, subject, now, at_night=at_night) else subject
+            subject = (await subjects(tx, [await merge_pending.merge_pending_digests(tx, row)]))[0]
+            decision = await self._decide(tx, subject, now)
+            if isinstance(decision, Send):
+                return subject
+            await merge_pending.carry_out(tx, subject.row, decision, now)
+            await queue.rest(tx, now)  # nothing was posted, so the next need not wait
         except Exception as exc:
             if is_row_fault(exc):
                 raise RowFaultError(row.id) from exc
             raise
+        return None
+
+    async def _decide(self, tx: Tx, subject: Subject, now: datetime) -> Send | Withhold:
+        row, about = subject.row, (subject.members, subject.incident, subject.root)
+        # Unread for a message that is dropped anyway: a rival that cannot be read must not make it a failed one.
+        rivals = Rivals() if drop_reason(row, *about) else await merge_pending.rivals_of(tx, row)
+        means = self._means
+        quiet, channel_id = means.context.policy.quiet, means.channel.id
+        return decide(row, *about, rivals, now=now, quiet=quiet, channel_id=channel_id)
 
     async def _give_up(self, message_id: str, exc: BaseException | None) -> None:
         """Give up a message that cannot be posted, and queue again what it was to show. The others go on."""
@@ -105,7 +118,7 @@ class Posts:
         try:
             async with self._means.store.begin() as tx:
                 await queue.fail(tx, message_id, fault_words(fault))
-                await gathering.give_back(tx, message_id)
+                await merge_pending.restore_covered(tx, message_id)
         except Exception as refused:
             if not is_row_fault(refused):
                 raise
@@ -129,51 +142,24 @@ class Posts:
             else:
                 return
 
-    def _note_refusal(self, row: Row, exc: Exception) -> None:
+    def _note_refusal(self, row: OutboxRow, exc: Exception) -> None:
         """Leave a message alone whose outcome the database refuses: its lookups find it when that is over."""
         if self._means.faults.is_new(exc, row.id):
             log.warning(Line("outcome not recorded", message=row.id, error=fault_words(exc)))
         self._means.faults.leave_alone(row.id, self._means.stopwatch())
 
-    async def _drop(self, tx: Tx, subject: Subject, now: datetime, *, at_night: bool) -> bool:
-        """Give up what need not be sent any more, or not yet. A broadcast line whose root died goes by itself."""
-        row, root = subject.row, subject.root
-        if not subject.still_true or subject.told_by_root:
-            await queue.dead(tx, row, Dead.UNTRUE)
-        elif await gathering.shown_elsewhere(tx, row, at_night=at_night):
-            await gathering.leave(tx, row, now)
-        elif await gathering.should_wait(tx, row, at_night=at_night):
-            await gathering.wait(tx, row, now)
-        elif ends := self._too_late(row, now):
-            await queue.put_back(tx, row, ends, "quiet hours", breakthrough=False)
-        elif root and (root.status is Status.DEAD or root.gone or root.channel_id != self._means.channel.id):
-            await lose_root(tx, subject.row)
-        else:
-            return False
-        await queue.rest(tx, now)  # nothing was posted, so the next need not wait
-        return True
-
-    def _too_late(self, row: Row, now: datetime) -> datetime | None:
-        """When quiet hours end, if what was to be heard at their beginning comes too far into them."""
-        quiet = self._means.look.policy.quiet
-        window = quiet.window_of(now) if quiet else None
-        if quiet is None or window is None or row.shape not in (Shape.PROBLEM, Shape.DIGEST, Shape.LINE):
-            return None
-        awake = "deed" in row.facts or (quiet.breakthrough and row.own_rank == 1)
-        return None if awake or now - window.begins <= LATE else window.ends
-
-    async def _block(self, tx: Tx, row: Row, error: str, now: datetime, **values: Any) -> None:
+    async def _block(self, tx: Tx, row: OutboxRow, error: str, now: datetime, **values: Any) -> None:
         """Post nothing for some minutes: a person must act."""
         await queue.rest(tx, now + HOLD)
         await slack_state.record_refusal(tx, error, now)
         await queue.later(tx, row, now + HOLD, error, **values)
 
-    async def _suspect(self, tx: Tx, row: Row, error: str, now: datetime) -> None:
+    async def _suspect(self, tx: Tx, row: OutboxRow, error: str, now: datetime) -> None:
         """Handle an unknown error code: it is about this message, unless no other was sent since it was written.
 
         The others go first, then this one as text. Only if nothing gets through, the queue is blocked.
         """
-        demoted = {"rank": row.own_rank + queue.DEMOTED}
+        demoted = {"rank": row.own_rank + DEMOTED}
         if not row.text_only:
             log.warning(Line("unknown error code of Slack, repeated as text", message=row.id, error=error))
             await queue.later(tx, row, now, error, text_only=True, **demoted)
@@ -201,14 +187,14 @@ class Posts:
             case Refused(error) if row.text_only:
                 log.error(Line("Slack refuses the message, given up", message=row.id, error=error))
                 if await queue.dead(tx, row, Dead.REFUSED, error):
-                    await gathering.give_back(tx, row.id)
+                    await merge_pending.restore_covered(tx, row.id)
             case Refused(error):
                 await queue.later(tx, row, now, error, text_only=True)
             case Gone(of="thread") if subject.root:
-                await lose_root(tx, row)
+                await merge_pending.carry_out(tx, row, without_parent(row), now)
             case Gone() if subject.root:
                 await views.note(tx, subject.root, gone=True)
-                await lose_root(tx, row)
+                await merge_pending.carry_out(tx, row, without_parent(row), now)
             case Gone(error) | Unknown(error):
                 if isinstance(outcome, Unknown):
                     await slack_state.record_silence(tx, error, now)

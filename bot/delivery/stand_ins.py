@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from bot.blocks.text import masked
 from bot.delivery.faults import Faults
 from bot.episodes import Episode
 from bot.logs import Line, fault_words
 from bot.ports import Message
+from bot.text import masked
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""A message row with all that its rendering needs, and whether it still has something to say."""
+"""A message row with all that its rendering needs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.blocks.channel import Look, render, text_only
+from bot.blocks.channel.notifications import render, text_only
+from bot.blocks.context import RenderContext
 from bot.delivery.faults import Faults
 from bot.delivery.stand_ins import with_stand_ins
 from bot.episodes import Episode
 from bot.logs import Line, fault_words
 from bot.outages import Incident
-from bot.outbox import ROWS, URGENT, Dead, Shape, Status, still_true
+from bot.outbox import URGENT, OutboxRow, Shape
 from bot.ports import Message
 from bot.store import Tx, memory, queue, rows
 from bot.store.isolation import is_row_fault
-from bot.store.queue import Row
 from bot.store.views import ROOTS
 
 log = logging.getLogger(__name__)
@@ -28,29 +28,10 @@ log = logging.getLogger(__name__)
 class Subject:
     """A row with all that its rendering needs."""
 
-    row: Row
+    row: OutboxRow
     members: tuple[Episode, ...] = ()
     incident: Incident | None = None
-    root: Row | None = None
-
-    @property
-    def still_true(self) -> bool:
-        if self.row.shape is Shape.HEALTH:
-            return self.incident is not None and self.incident.over_at is None
-        if self.row.shape is Shape.NAMES and self.root and len(self.root.members) <= ROWS:
-            return False  # the digest itself shows them all
-        return still_true(self.row.shape, self.row.facts, self.members)
-
-    @property
-    def told_by_root(self) -> bool:
-        """The root went out after this line was written: it has shown the news itself."""
-        if (
-            self.row.shape not in (Shape.LINE, Shape.NOTE)
-            or self.root is None
-            or self.root.status is not Status.SENT
-        ):
-            return False
-        return self.root.posts > int(self.row.facts.get("root_posts", self.root.posts))
+    root: OutboxRow | None = None
 
     @property
     def urgent(self) -> bool:
@@ -64,29 +45,22 @@ class Subject:
             return self.incident is None or self.incident.over_at is not None
         return all(member.final for member in self.members)
 
-    def view(self, look: Look, faults: Faults | None = None) -> Message:
-        """Render the row as its members stand, for an edit. It mentions nobody."""
-        return self._render(look, faults, pinging=False)
-
-    def post(self, look: Look, faults: Faults | None = None) -> Message:
-        """Render the row as its members stand, for posting. It may call somebody."""
-        return self._render(look, faults, pinging=True)
-
-    def _render(self, look: Look, faults: Faults | None, *, pinging: bool) -> Message:
+    def render(self, context: RenderContext, faults: Faults | None = None, *, posting: bool = False) -> Message:
+        """Render the row from the present state of its members. Only if `posting`, it may mention users."""
         row = self.row
 
         def rendered(members: Sequence[Episode]) -> Message:
-            return render(row.shape, row.facts, members, self.incident, look, message_id=row.id, pinging=pinging)
+            return render(row.shape, row.facts, members, self.incident, context, message_id=row.id, posting=posting)
 
         message = with_stand_ins(rendered, self.members, row.id, faults)
-        return text_only(message, look.mention) if row.text_only else message
+        return text_only(message, context.mention) if row.text_only else message
 
 
 class UnreadableError(Exception):
     """Nothing that a message is about can be read."""
 
 
-async def subjects(tx: Tx, found: Sequence[Row], faults: Faults | None = None) -> list[Subject]:
+async def subjects(tx: Tx, found: Sequence[OutboxRow], faults: Faults | None = None) -> list[Subject]:
     """Look up what the rows are about.
 
     Args:
@@ -112,7 +86,7 @@ async def subjects(tx: Tx, found: Sequence[Row], faults: Faults | None = None) -
     return sound
 
 
-async def _subjects(tx: Tx, found: Sequence[Row]) -> list[Subject]:
+async def _subjects(tx: Tx, found: Sequence[OutboxRow]) -> list[Subject]:
     members = await rows.with_ids(tx, [member for row in found for member in row.members])
     followed = await rows.followed_by(tx, members)
     return [
@@ -126,7 +100,7 @@ async def _subjects(tx: Tx, found: Sequence[Row]) -> list[Subject]:
     ]
 
 
-def _readable(tx: Tx, row: Row, members: Mapping[str, Episode]) -> tuple[Episode, ...]:
+def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[Episode, ...]:
     """Return the members of a row that can be read.
 
     Raises:
@@ -136,14 +110,6 @@ def _readable(tx: Tx, row: Row, members: Mapping[str, Episode]) -> tuple[Episode
     if not readable and any(member in tx.unreadable for member in row.members):
         raise UnreadableError
     return readable
-
-
-async def lose_root(tx: Tx, row: Row) -> None:
-    """The thread of a line is gone: what calls people goes to the channel by itself, the rest has no place."""
-    if row.broadcast:
-        await queue.as_root(tx, row)
-    else:
-        await queue.dead(tx, row, Dead.UNTRUE)
 
 
 def digest_of(message: Message) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot import actions, grammar
 from bot.actions import AlertAction, CheckNow, EpisodeDetails
 from bot.acts import Acts
-from bot.blocks.replies import (
+from bot.blocks.answers.replies import (
     DATABASE_AWAY,
     FAILED,
     MEMBERSHIP_NOT_CHECKED,
@@ -21,6 +22,7 @@ from bot.blocks.replies import (
     not_admitted,
     unchanged,
 )
+from bot.blocks.context import RenderContext
 from bot.commands import Answers
 from bot.desk.standing import Standing
 from bot.logs import Line
@@ -71,15 +73,15 @@ class Desk:
         self._checked_at: datetime | None = None
         self._hastened_at: datetime | None = None
         settings = standing.settings
-        self._channel = settings.slack_alert_channel
+        context = RenderContext.from_settings(settings)
+        self._context = replace(context, text_zone=None)  # of confirmations, which write UTC
         self._answers = Answers(
             accounts,
             now=clock,
-            leads=settings.alert_leads,
-            spoken=settings.timezone,
-            platform=settings.platform_without_proxy,
+            context=context,
+            channel=settings.slack_alert_channel,
             status=standing.status,
-            story=standing.story,
+            newest_episode=standing.newest_episode,
             owned=standing.owned,
             on_good_read=self._hasten,
             notice_after=notice_after,
@@ -142,8 +144,8 @@ class Desk:
             return OUT_OF_DATE
         self._wake()
         if not done.changed:
-            return unchanged(click.action_id, done.found, click.user_id)
-        return None if done.shown else carried_out(action.kind, done.changed)
+            return unchanged(click.action_id, done.found, click.user_id, self._context)
+        return None if done.shown else carried_out(action.kind, done.changed, self._context)
 
     async def _details(self, episode_id: str, announce: Announce) -> Message:
         if self._store is None:
@@ -153,7 +155,7 @@ class Desk:
         if not found:
             return OUT_OF_DATE
         (episode,) = found.values()
-        return await self._answers.about(episode, self._channel, announce)
+        return await self._answers.about(episode, announce)
 
     async def _check_now(self, announce: Announce) -> Message:
         now = self._clock()

@@ -7,15 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot import __version__
-from bot.blocks.health import past_of
-from bot.blocks.status import PastProblem, Snoozed, Status
-from bot.blocks.timeline import timeline
 from bot.episodes import Episode, State
 from bot.health import HealthFacts, Problem, ProblemKind, Receivers, RejectedRequests, StoreTrouble, diagnose
 from bot.metrics import Figures
-from bot.outages import Incident
 from bot.ports import Clock
 from bot.settings import Settings
+from bot.status import Snoozed, Status
 from bot.store import Store, StoreError, figures, memory, presence, rows
 from bot.store.errors import FaultKind, StoreFault, classify
 from bot.store.memory import Memory
@@ -135,7 +132,6 @@ class Standing:
             known,
             processes=found.processes,
             watching_since=found.recalled.watching_since,
-            last_problem=_last(found.recalled.health.incident),
             quiet_until=window.ends if window else None,
             snoozed=tuple(
                 Snoozed(one.kf_nick, one.snoozed.until)
@@ -154,17 +150,16 @@ class Standing:
                 messages = None
         return Figures(await self.facts(), messages)
 
-    async def story(self, account: KfAccount) -> str:
-        """What became of an account's newest invitation so far, for `/kf show`; "" when that is not known."""
+    async def newest_episode(self, account: KfAccount) -> Episode | None:
+        """Return the episode of the invitation that the account has now; None when it is not known."""
         if self.store is None:
-            return ""
+            return None
         try:
             found = await in_time(self._newest(self.store, rows.storable(account).key), STORE_SECONDS)
         except (*StoreError, TimeoutError):
-            return ""
-        if found is None or found.state in (State.CANCELLED, State.REMOVED, State.REPLACED):
-            return ""
-        return timeline(found, self.settings.slack_alert_channel)
+            return None
+        over = found is None or found.state in (State.CANCELLED, State.REMOVED, State.REPLACED)
+        return None if over else found
 
     async def owned(self) -> Sequence[Episode]:
         """Return the invitations that a user acknowledged or snoozed; none if the store does not answer in time."""
@@ -323,9 +318,3 @@ def _differing(settings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
 async def _owned(store: Store) -> Sequence[Episode]:
     async with store.begin() as tx:
         return await rows.owned(tx)
-
-
-def _last(incident: Incident | None) -> PastProblem | None:
-    if incident is None or incident.over_at is None:
-        return None
-    return PastProblem(past_of(incident), incident.over_at - incident.began_at, incident.began_at)

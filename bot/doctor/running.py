@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.blocks.diagnosis import plain_words
+from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.times import span
 from bot.desk.standing import Standing
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from bot.episodes import Episode, Event, Kind, Seen, State
 LAST = 9  # history that pings nobody goes out when nothing else waits
 LATE = timedelta(minutes=15)  # the reminder before quiet hours may come into them by this much
 URGENT = 3  # up to this rank a message is repeated rather than lost
+DEMOTED = 10  # added to the rank of a message that Slack refused: beyond every other
 ROWS = 10  # members that a group message shows as rows; a digest of more names them in its thread
 
 
@@ -65,6 +66,43 @@ class Draft:
     root_id: str | None = None
     broadcast: bool = False
     breakthrough: bool = False  # goes out in quiet hours, too
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A stored message. `attempt` is a fencing token: a process that claims it later has a higher one."""
+
+    id: str
+    shape: Shape
+    rank: int
+    members: tuple[str, ...]
+    events: tuple[str, ...]
+    facts: dict[str, Any]
+    root_id: str | None
+    broadcast: bool
+    breakthrough: bool
+    status: Status
+    attempt: int
+    posts: int  # attempts to post; the other attempts were lookups
+    started_at: datetime | None  # of the newest attempt to post
+    looks: int
+    lookable_from: datetime | None
+    channel_id: str | None
+    ts: str | None
+    text_only: bool
+    applied_hash: str | None
+    gone: bool
+    error: str | None  # Slack's last error; of a sent message: why it cannot be updated
+
+    @property
+    def own_rank(self) -> int:
+        """Its rank before Slack refused it."""
+        return self.rank % DEMOTED
+
+    @property
+    def is_suspect(self) -> bool:
+        """Slack has refused it: no other message should depend on it."""
+        return self.rank >= DEMOTED or self.text_only
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,11 @@ class Answers(Protocol):
     def failed(self) -> Message: ...
 
 
-def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
-    """A Bolt app that calls Slack for nothing: `/kf` must answer while Slack's API is down.
+def make_app(token: str, api_url: str) -> AsyncApp:
+    """Return a Bolt app that does not call Slack by itself: `/kf` must answer while Slack's API is down.
 
-    With a token of its own Bolt would call `auth.test` inside the first acknowledgement.
+    With a token of its own Bolt would call `auth.test` inside the first acknowledgement. It verifies no signature:
+    over HTTP `bot.web.guard` has done that, and over Socket Mode there is none.
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
@@ -60,10 +61,12 @@ def make_app(token: str, signing_secret: str, api_url: str) -> AsyncApp:
     return AsyncApp(
         logger=logger,
         client=AsyncWebClient(base_url=api_url),
-        signing_secret=signing_secret,
         authorize=authorize,
         process_before_response=True,
-        request_verification_enabled=bool(signing_secret),
+        request_verification_enabled=False,
+        # For events of the bot's own messages, and for tokens of workflow steps: it receives neither.
+        ignoring_self_events_enabled=False,
+        attaching_function_token_enabled=False,
     )
 
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from bot.outbox import Dead, Status
+from bot.outbox import Dead, OutboxRow, Status
 from bot.store import Tx
-from bot.store.queue import AHEAD, Row, dead, finish, get, later, taken
+from bot.store.queue import AHEAD, dead, finish, get, later, taken
 from bot.store.tables import message
 
 REPEAT_WAIT = timedelta(minutes=5)
@@ -19,7 +19,7 @@ HOLD_UNCONFIRMED = timedelta(hours=1)
 CLOCK_WRONG = "unconfirmed while a clock is wrong"
 
 
-async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> Row | None:
+async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> OutboxRow | None:
     """Take the unknown outcome that is to be looked up next, if there is one.
 
     The look has a lease and an attempt of its own: whoever is killed during it leaves it to the next.
@@ -53,7 +53,7 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     return await taken(tx, found.id, take)
 
 
-async def absent(tx: Tx, row: Row, now: datetime, lease: timedelta, *, clock_wrong: bool = False) -> bool:
+async def absent(tx: Tx, row: OutboxRow, now: datetime, lease: timedelta, *, clock_wrong: bool = False) -> bool:
     """Record a lookup that found nothing. The second is half a lease after the posting lease ran out.
 
     After it the message is sent again. While the server's clock is known to be wrong, a search may miss a message:
@@ -69,12 +69,12 @@ async def absent(tx: Tx, row: Row, now: datetime, lease: timedelta, *, clock_wro
     return await finish(tx, row, looks=row.looks + 1, look_at=second, lease_until=now)
 
 
-async def again(tx: Tx, row: Row, until: datetime) -> bool:
+async def again(tx: Tx, row: OutboxRow, until: datetime) -> bool:
     """Slack did not let us look: the look is repeated, and does not count."""
     return await finish(tx, row, look_at=until, lease_until=min(until, row.lookable_from or until))
 
 
-async def repeat(tx: Tx, row: Row, now: datetime) -> bool:
+async def repeat(tx: Tx, row: OutboxRow, now: datetime) -> bool:
     """Nobody can tell whether it stands there, and it must not be missed: sent again, and it says so.
 
     At once the first time. A Slack that never confirms must not fill the channel, so then ever more slowly.
@@ -84,6 +84,6 @@ async def repeat(tx: Tx, row: Row, now: datetime) -> bool:
     return await later(tx, row, now + wait, "possible repeat", facts={**present.facts, "repeat": True})
 
 
-async def give_up(tx: Tx, row: Row, error: str) -> bool:
+async def give_up(tx: Tx, row: OutboxRow, error: str) -> bool:
     """Nobody can tell whether it stands there, and it matters little."""
     return await dead(tx, row, Dead.UNCONFIRMED, error)

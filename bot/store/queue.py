@@ -6,59 +6,21 @@ The views of messages that were sent are in `views`, looks at unknown outcomes i
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from bot.outbox import Dead, Draft, Shape, Status
+from bot.outbox import Dead, Draft, OutboxRow, Shape, Status
+from bot.outbox.coalescing import brought_forward, extended
 from bot.store import Tx, Unreadable, slack_state
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.tables import message, meta
 
 LONGEST_REST = timedelta(days=1)
 AHEAD = timedelta(minutes=5)  # a moment that was written this far in the future was written by a wrong clock
-DEMOTED = 10  # beyond every rank
 LOOK_AFTER = 4  # the first look at an unknown outcome comes a fourth of the lease after it ran out
 Ids = Sequence[str] | sa.Select[tuple[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A message row. `attempt` is the fence: whoever claimed later has a higher one."""
-
-    id: str
-    shape: Shape
-    rank: int
-    members: tuple[str, ...]
-    events: tuple[str, ...]
-    facts: dict[str, Any]
-    root_id: str | None
-    broadcast: bool
-    breakthrough: bool
-    status: Status
-    attempt: int
-    posts: int  # attempts that were to post; the others looked
-    started_at: datetime | None  # of the newest of those
-    looks: int
-    lookable_from: datetime | None
-    channel_id: str | None
-    ts: str | None
-    text_only: bool
-    applied_hash: str | None
-    gone: bool
-    error: str | None  # Slack's last word; of a message that was sent: why its view cannot be kept true
-
-    @property
-    def own_rank(self) -> int:
-        """What it was ranked before Slack held it."""
-        return self.rank % DEMOTED
-
-    @property
-    def is_suspect(self) -> bool:
-        """Slack has refused it: no other message should depend on it."""
-        return self.rank >= DEMOTED or self.text_only
 
 
 async def add(
@@ -78,7 +40,7 @@ async def add(
     for place, draft in enumerate(drafts):
         events = marks.get(draft.id, ())
         if draft.shape is Shape.QUIET and (standing := await _waiting_night(tx, draft)):
-            await _extend(tx, standing, draft, events)
+            await change(tx, standing.id, **extended(standing, draft, events))
             tellers[draft.id] = standing.id
             continue
         await tx.run(
@@ -103,41 +65,18 @@ async def add(
 
 
 async def _bring_forward(tx: Tx, draft: Draft, events: Sequence[str]) -> None:
-    """An urgent line cannot go before its root: a root that still waits becomes as urgent, and as loud.
-
-    It will show the line's news, too, so it carries their marks.
-    """
-    root = await get(tx, draft.root_id) if draft.root_id else None
-    if root is None or root.status not in (Status.PENDING, Status.SENDING):
-        return
-    values: dict[str, Any] = {"rank": min(root.rank, draft.rank), "events": [*root.events, *events]}
-    if draft.breakthrough:
-        values["breakthrough"] = True
-    await change(tx, root.id, **values)
+    parent = await get(tx, draft.root_id) if draft.root_id else None
+    if parent and parent.status in (Status.PENDING, Status.SENDING):
+        await change(tx, parent.id, **brought_forward(parent, draft, events))
 
 
-async def _waiting_night(tx: Tx, draft: Draft) -> Row | None:
+async def _waiting_night(tx: Tx, draft: Draft) -> OutboxRow | None:
     """The root of the same quiet hours that is still to be posted."""
     waiting = sa.select(message).where(
         message.c.appid == tx.appid, message.c.shape == Shape.QUIET, message.c.status == Status.PENDING
     )
     rows = rows_of(tx, (await tx.run(waiting)).mappings())
     return next((row for row in rows if row.facts["ends"] == draft.facts["ends"]), None)
-
-
-async def _extend(tx: Tx, standing: Row, draft: Draft, events: Sequence[str]) -> None:
-    """Add to the root of a quiet window what has come since."""
-    held = {**standing.facts["held"]}
-    for member, kinds in draft.facts["held"].items():
-        held[member] = [*held.get(member, ()), *kinds]
-    values = {
-        "members": list(dict.fromkeys([*standing.members, *draft.members])),
-        "events": [*standing.events, *events],
-        "facts": {**standing.facts, "held": held},
-        "rank": min(standing.rank, draft.rank),
-        "settled": False,
-    }
-    await change(tx, standing.id, **values)
 
 
 async def revive(tx: Tx, ids: Ids) -> None:
@@ -159,7 +98,7 @@ async def claim(
     *,
     breakthrough_only: bool = False,
     without: Collection[str] = (),
-) -> Row | None:
+) -> OutboxRow | None:
     """Take the message that is to be posted next, if there is one and the channel is not resting.
 
     Args:
@@ -208,7 +147,7 @@ async def claim(
     return await taken(tx, found["id"], take)
 
 
-async def taken(tx: Tx, message_id: str, take: sa.Update) -> Row | None:
+async def taken(tx: Tx, message_id: str, take: sa.Update) -> OutboxRow | None:
     """Claim one message by an update. None: another process was faster.
 
     Raises:
@@ -231,7 +170,7 @@ async def fail(tx: Tx, message_id: str, error: str) -> None:
 
 
 async def sent(
-    tx: Tx, row: Row, *, channel_id: str, ts: str, applied_hash: str | None, now: datetime, held: bool = False
+    tx: Tx, row: OutboxRow, *, channel_id: str, ts: str, applied_hash: str | None, now: datetime, held: bool = False
 ) -> bool:
     """It stands in Slack. False: somebody else has claimed the row since.
 
@@ -246,22 +185,22 @@ async def sent(
     return await finish(tx, row, **values, **edit)
 
 
-async def later(tx: Tx, row: Row, until: datetime, error: str, **values: Any) -> bool:
+async def later(tx: Tx, row: OutboxRow, until: datetime, error: str, **values: Any) -> bool:
     """Surely not sent: it goes back into the queue, not before `until`."""
     return await finish(tx, row, status=Status.PENDING, not_before=until, error=error, **values)
 
 
-async def put_back(tx: Tx, row: Row, until: datetime, why: str, **values: Any) -> bool:
+async def put_back(tx: Tx, row: OutboxRow, until: datetime, why: str, **values: Any) -> bool:
     """Not even tried: as if it had not been claimed."""
     return await later(tx, row, until, why, posts=row.posts - 1, **values)
 
 
-async def dead(tx: Tx, row: Row, reason: Dead, error: str = "") -> bool:
+async def dead(tx: Tx, row: OutboxRow, reason: Dead, error: str = "") -> bool:
     """Given up. Refused and unconfirmed ones are shown by `/kf status`."""
     return await finish(tx, row, status=Status.DEAD, reason=reason, error=error)
 
 
-async def as_root(tx: Tx, row: Row) -> bool:
+async def as_root(tx: Tx, row: OutboxRow) -> bool:
     """The root of this thread message was given up: it goes to the channel by itself."""
     return await finish(tx, row, status=Status.PENDING, root_id=None, shape=Shape.PROBLEM, broadcast=False)
 
@@ -278,7 +217,7 @@ async def has_sent_since(tx: Tx, message_id: str) -> bool:
     return (await tx.run(sent_later.limit(1))).first() is not None
 
 
-async def finish(tx: Tx, row: Row, **values: Any) -> bool:
+async def finish(tx: Tx, row: OutboxRow, **values: Any) -> bool:
     """Record what became of a claimed row. False: somebody else has claimed it since."""
     mine = sa.and_(message.c.id == row.id, message.c.attempt == row.attempt, message.c.status == Status.SENDING)
     return (await tx.run(sa.update(message).where(mine).values(**values))).rowcount == 1
@@ -289,7 +228,7 @@ async def change(tx: Tx, message_id: str, **values: Any) -> None:
     await tx.run(sa.update(message).where(message.c.id == message_id).values(**values))
 
 
-async def get(tx: Tx, message_id: str, *, lock: bool = False) -> Row | None:
+async def get(tx: Tx, message_id: str, *, lock: bool = False) -> OutboxRow | None:
     """One row. `lock` lets nobody else change it before this transaction ends."""
     query = sa.select(message).where(message.c.id == message_id)
     found = (await tx.run(query.with_for_update() if lock else query)).mappings().first()
@@ -302,7 +241,7 @@ async def _root_posts(tx: Tx, draft: Draft) -> dict[str, int]:
     return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
 
 
-def rows_of(tx: Tx, found: Iterable[sa.RowMapping]) -> list[Row]:
+def rows_of(tx: Tx, found: Iterable[sa.RowMapping]) -> list[OutboxRow]:
     """Read message rows. `tx.unreadable` gets those that this release cannot read."""
     rows = []
     for one in found:
@@ -313,9 +252,9 @@ def rows_of(tx: Tx, found: Iterable[sa.RowMapping]) -> list[Row]:
     return rows
 
 
-def row_of(found: sa.RowMapping) -> Row:
-    values = {name: found[name] for name in Row.__slots__}
-    return Row(
+def row_of(found: sa.RowMapping) -> OutboxRow:
+    values = {name: found[name] for name in OutboxRow.__slots__}
+    return OutboxRow(
         **values
         | {
             "shape": Shape(found["shape"]),

@@ -7,16 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.outbox import Shape, Status
+from bot.outbox import OutboxRow, Shape, Status
 from bot.ports import Past
 from bot.store import Tx, queue
-from bot.store.queue import AHEAD, Ids, Row, rows_of
+from bot.store.queue import AHEAD, Ids, rows_of
 from bot.store.tables import message
 
 ROOTS = (Shape.PROBLEM, Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET, Shape.HEALTH)
 
 
-async def living(tx: Tx, now: datetime) -> list[Row]:
+async def living(tx: Tx, now: datetime) -> list[OutboxRow]:
     """The roots in Slack whose members may still change, and that may be edited now.
 
     What was tried last comes last: one that Slack does not take must not keep the others from their turn.
@@ -42,7 +42,7 @@ async def stand(tx: Tx, ids: Ids) -> bool:
     return (await tx.run(found.limit(1))).first() is not None
 
 
-async def claim(tx: Tx, row: Row, now: datetime, until: datetime) -> bool:
+async def claim(tx: Tx, row: OutboxRow, now: datetime, until: datetime) -> bool:
     """Take the edit of a root; nobody else edits it before `until`."""
     free = sa.and_(message.c.id == row.id, _free(now))
     # What Slack shows is not known until the edit is confirmed.
@@ -55,7 +55,7 @@ def _free(now: datetime) -> sa.ColumnElement[bool]:
     return sa.or_(message.c.next_edit_at <= now, message.c.next_edit_at > now + AHEAD)
 
 
-async def note(tx: Tx, row: Row, **values: Any) -> None:
+async def note(tx: Tx, row: OutboxRow, **values: Any) -> None:
     """Write down what became of a view: `applied_hash`, `settled`, `gone`, `next_edit_at`."""
     await queue.change(tx, row.id, **values)
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
-from bot.blocks.text import masked
 from bot.ledger import Ledger
 from bot.logs import Line, why
 from bot.ports import Accounts, Count, Held, Past, uncounted
 from bot.recovery import Recovery
 from bot.store import Store, memory, rows, slack_state
 from bot.store.memory import Poll
+from bot.text import masked
 from bot.watch.evaluation import Evaluation
 from wechat_kf import KfError, KfList
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from bot import outages
-from bot.blocks.text import masked
 from bot.deadlines import advance
 from bot.episodes import Change, Episode, Seen, seen
 from bot.invitations import observe, strangers
@@ -21,6 +20,7 @@ from bot.recovery import remember
 from bot.store import Tx, memory, rows, views
 from bot.store.isolation import isolated
 from bot.store.memory import FailingRow, Memory
+from bot.text import masked
 from wechat_kf import KfAccount, KfError, KfList
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What stands before Bolt: only requests that are well-formed, arrive in time and are new reach it."""
+"""Verify requests from Slack: only those that are signed, well-formed, in time and new reach Bolt."""
 
 from __future__ import annotations
 
@@ -65,10 +65,12 @@ def _short(signature: str) -> int:
 
 
 class Guard:
-    """Stands before Bolt, which answers 500 to much that is not Slack's.
+    """Verifies each request before Bolt sees it. Bolt's own check of the signature is off.
 
-    401: timestamp or signature are not Slack's. Bolt checks that as well, after it has parsed the body: a megabyte
-    of anybody's would hold up every acknowledgement, and its answer to `ssl_check` needs no signature at all.
+    Bolt verifies after it has parsed the body, so that a megabyte from anyone would delay every acknowledgement; it
+    answers `ssl_check` without a signature, and 500 to much that is not from Slack.
+
+    401: timestamp or signature are not Slack's.
     413: over a megabyte. 400: the body does not decode or parse. 408: it takes too long to arrive.
     200, and nothing is done: the request was taken before.
     """
@@ -82,6 +84,8 @@ class Guard:
         body_seconds: float = BODY_SECONDS,
         rejections: Rejections | None = None,
     ) -> None:
+        if not signing_secret:
+            raise ValueError("without a signing secret anyone could sign requests")
         self._dispatch = dispatch
         self._secret = signing_secret.encode()
         self._now = now

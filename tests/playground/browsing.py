@@ -22,6 +22,12 @@ from playwright.async_api import (
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "no chromium on PATH (Debian: apt-get install chromium fonts-noto-color-emoji fonts-noto-cjk)"
+ARGUMENTS = [
+    "--no-sandbox",  # a container's root has none
+    "--disable-dev-shm-usage",  # and a small one
+    # Pages of its own that Chromium loads for the address field of each window: a second of a core each.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",
+]
 PATIENCE = 30_000  # milliseconds for what takes one; a machine that does much else takes longer
 WIDE, NARROW = (1280, 900), (360, 740)
 
@@ -36,10 +42,7 @@ def chromium() -> str | None:
 @asynccontextmanager
 async def launched(path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        # A container's root has no sandbox, and a small /dev/shm.
-        browser = await playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         await browser.close()
 

@@ -20,6 +20,8 @@ from bot.__main__ import main
 from bot.demo.process import ROOT
 from tests.running import until
 
+pytestmark = pytest.mark.process
+
 SOON = 15  # seconds; the bot itself promises ten
 
 

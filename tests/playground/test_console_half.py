@@ -10,10 +10,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 REMINDER = 60_000  # milliseconds; the clock runs, and the bot starts anew for it
 
 
-async def test_an_alert_changes_in_place_until_its_account_is_bound(mei):
-    await mei.opens("kf-alerts")
-    await expect(mei.messages).to_have_count(1)
+async def test_an_alert_counts_as_unread_and_changes_in_place_until_its_account_is_bound(mei):
+    await expect(mei.unread).to_have_text("1 unread")
     await mei.does("reject", "chen")
+    await expect(mei.unread).to_have_text("2 unread")
+    await mei.opens("kf-alerts")
+    await expect(mei.unread).to_have_count(0)
     alert = mei.message("Chen · rejected")
     await expect(alert).to_be_visible()
     await mei.invites("chen")
@@ -22,14 +24,6 @@ async def test_an_alert_changes_in_place_until_its_account_is_bound(mei):
     await expect(mei.seat("chen")).to_contain_text("bound")
     await expect(mei.message("Chen · bound")).to_be_visible()
     await expect(alert).to_have_count(0)
-
-
-async def test_an_alert_in_another_channel_is_counted_as_unread(mei):
-    await expect(mei.unread).to_have_text("1 unread")
-    await mei.does("reject", "dee")
-    await expect(mei.unread).to_have_text("2 unread")
-    await mei.opens("kf-alerts")
-    await expect(mei.unread).to_have_count(0)
 
 
 async def test_a_killed_bot_comes_back_and_tells_nothing_twice(mei, place):
@@ -53,7 +47,7 @@ async def test_a_day_a_minute_brings_the_reminder_and_the_deadline(mei):
     await expect(mei.message("Dee · less than")).to_be_visible(timeout=REMINDER)
 
 
-async def test_an_account_is_added_invited_and_removed(mei):
+async def test_an_account_is_added_invited_and_removed_and_the_wire_shows_all_but_secrets(mei, place):
     await mei.presses("Add account…")
     form = mei.page.get_by_role("dialog")
     await form.get_by_label("Account").fill("fan")
@@ -67,18 +61,6 @@ async def test_an_account_is_added_invited_and_removed(mei):
     await expect(mei.seat("fan")).to_have_count(0)
     await expect(mei.page.locator("#console [role=status]")).to_have_text("5 accounts")
 
-
-async def test_a_fault_is_told_by_the_bot_and_shown_on_the_wire(mei):
-    await mei.page.get_by_label("WeChat", exact=True).select_option("40164")
-    await mei.types("/kf")
-    await expect(mei.private).to_contain_text("203.0.113.7")
-    await mei.presses("Only failed")
-    line = mei.page.locator("#wire summary").filter(has_text="getkflist").first
-    await line.click()
-    await expect(mei.page.locator("#wire details[open]")).to_contain_text("40164")
-
-
-async def test_the_wire_holds_no_secret(mei, place):
     await mei.types("/kf")
     await expect(mei.private).to_have_count(1)
     for line in await mei.page.locator("#wire summary").all():
@@ -88,3 +70,13 @@ async def test_the_wire_holds_no_secret(mei, place):
     secrets = [slack.bot_token, slack.signing_secret, "playground-secret", *slack.response_urls]
     assert "stable_token" in text
     assert [secret for secret in secrets if secret in text] == []
+
+
+async def test_a_fault_is_told_by_the_bot_and_shown_on_the_wire(mei):
+    await mei.page.get_by_label("WeChat", exact=True).select_option("40164")
+    await mei.types("/kf")
+    await expect(mei.private).to_contain_text("203.0.113.7")
+    await mei.presses("Only failed")
+    line = mei.page.locator("#wire summary").filter(has_text="getkflist").first
+    await line.click()
+    await expect(mei.page.locator("#wire details[open]")).to_contain_text("40164")

@@ -11,7 +11,7 @@ from playwright.async_api import Error, expect
 from bot.demo.playground.world import ALERTS
 from bot.demo.slack import Message
 from bot.demo.slack.wire import BOT_USER
-from tests.playground.browsing import NARROW, WIDE, Visitor
+from tests.playground.browsing import NARROW, Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,8 +23,15 @@ async def background(visitor: Visitor) -> str:
     return await visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-async def test_the_theme_is_the_systems_until_it_is_chosen_and_then_remembered(visit):
+async def test_all_comes_from_the_playground_in_the_theme_of_the_system_or_the_chosen_one(visit):
     mei = await visit(color_scheme="dark")
+    assert {url.removeprefix(mei.url)[:1] for url in mei.requests} == {"/"}
+    assert len(mei.requests) > 10
+    with pytest.raises(Error, match="Failed to fetch"):
+        await mei.page.evaluate("fetch('https://example.com/')")
+    assert [trouble for trouble in mei.troubles if "Content Security Policy" in trouble]
+    mei.troubles.clear()
+
     dark = await background(mei)
     await mei.presses("Light theme")
     light = await background(mei)
@@ -73,6 +80,21 @@ async def test_the_main_things_are_done_with_the_keyboard_alone(mei):
 # On a telephone
 
 
+async def violations(visitor: Visitor) -> list[str]:
+    """What axe finds, in the light and in the dark, that keeps somebody out or makes it hard."""
+    contrast = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}  # all else is the same in the dark
+    found = (await Axe().run(visitor.page)).response["violations"]
+    await visitor.page.emulate_media(color_scheme="dark")
+    found += (await Axe().run(visitor.page, options=contrast)).response["violations"]
+    await visitor.page.emulate_media(color_scheme="light")
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
 async def fits(visitor: Visitor) -> bool:
     """Whether nothing is wider than the page, and nothing cut off at the edge of a panel."""
     boxes = "[document.scrollingElement, ...document.querySelectorAll('.panel, .slack-log')]"
@@ -82,14 +104,21 @@ async def fits(visitor: Visitor) -> bool:
 async def test_a_telephone_shows_all_of_it_and_never_scrolls_sideways(visit):
     mei = await visit(NARROW, has_touch=True, toured=False)
     assert await fits(mei)
+    assert await violations(mei) == []
     await mei.presses("Skip the tour")
     await mei.presses("Hostile names")
     await mei.types("/kf list")
     await expect(mei.private).to_be_visible()
     assert await fits(mei)
     await mei.opens("kf-alerts")
-    await expect(mei.page.get_by_role("button", name="Acknowledge all").first).to_be_visible()
+    asks = mei.page.get_by_role("button", name="Acknowledge all").first
+    await expect(asks).to_be_visible()
     assert await fits(mei)
+    assert await violations(mei) == []
+    await asks.click()
+    await expect(mei.page.get_by_role("dialog")).to_be_visible()
+    assert await violations(mei) == []
+    await mei.page.keyboard.press("Escape")
     await mei.presses("A small tea shop")
     await mei.does("reject", "chen")
     await expect(mei.seat("chen")).to_contain_text("rejected")
@@ -106,24 +135,8 @@ async def test_a_telephone_shows_all_of_it_and_never_scrolls_sideways(visit):
 # To a screen reader
 
 
-async def violations(visitor: Visitor) -> list[str]:
-    """What axe finds, in the light and in the dark, that keeps somebody out or makes it hard."""
-    contrast = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}  # all else is the same in the dark
-    found = (await Axe().run(visitor.page)).response["violations"]
-    await visitor.page.emulate_media(color_scheme="dark")
-    found += (await Axe().run(visitor.page, options=contrast)).response["violations"]
-    await visitor.page.emulate_media(color_scheme="light")
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-async def test_axe_finds_nothing_serious_in_either_theme(visit, size):
-    mei = await visit(size, toured=False)
+async def test_axe_finds_nothing_serious_in_either_theme(visit):
+    mei = await visit(toured=False)
     await mei.presses("A busy Monday")
     await mei.types("/kf list")
     await expect(mei.private).to_be_visible()
@@ -137,18 +150,6 @@ async def test_axe_finds_nothing_serious_in_either_theme(visit, size):
     await asks.click()
     await expect(mei.page.get_by_role("dialog")).to_be_visible()
     assert await violations(mei) == []
-
-
-# Where it comes from
-
-
-async def test_all_of_it_comes_from_the_playground_and_nothing_else_may(mei):
-    assert {url.removeprefix(mei.url)[:1] for url in mei.requests} == {"/"}
-    assert len(mei.requests) > 10
-    with pytest.raises(Error, match="Failed to fetch"):
-        await mei.page.evaluate("fetch('https://example.com/')")
-    assert [trouble for trouble in mei.troubles if "Content Security Policy" in trouble]
-    mei.troubles.clear()
 
 
 # With much to show

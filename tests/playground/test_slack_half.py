@@ -15,16 +15,7 @@ from bot.demo.slack.wire import BOT_USER
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_the_command_is_answered_to_whoever_typed_it(mei):
-    await mei.types("/kf")
-    await expect(mei.private).to_have_count(1)
-    await expect(mei.private).to_contain_text("1 of 5 accounts needs attention")
-    await expect(mei.page.get_by_text("bot answered in")).to_be_visible()
-    await mei.page.get_by_label("You are:").select_option("Tom")
-    await expect(mei.messages).to_have_count(0)
-
-
-async def test_what_can_be_typed_is_suggested_and_what_was_typed_comes_back(mei):
+async def test_commands_and_messages_of_a_workspace(mei, place):
     await mei.field.press_sequentially("/kf st")
     await mei.page.get_by_role("option", name="/kf status").click()
     await mei.field.press("Enter")
@@ -32,6 +23,29 @@ async def test_what_can_be_typed_is_suggested_and_what_was_typed_comes_back(mei)
     await expect(mei.field).to_have_value("")
     await mei.field.press("ArrowUp")
     await expect(mei.field).to_have_value("/kf status")
+
+    await mei.types("/kf")
+    await expect(mei.private).to_have_count(2)
+    await expect(mei.private.last).to_contain_text("1 of 5 accounts needs attention")
+    await expect(mei.page.get_by_text("bot answered in")).to_be_visible()
+    await mei.page.get_by_label("You are:").select_option("Tom")
+    await expect(mei.messages).to_have_count(0)
+
+    await mei.types("<b>Good</b> morning, *all* <!channel>")
+    await expect(mei.messages).to_contain_text("<b>Good</b> morning")
+
+    slack = place.world.slack
+    blocks = [
+        {"type": "hologram", "text": "?"},
+        {"type": "header", "text": {"type": "plain_text", "text": "Below"}},
+    ]
+    slack.add(Message(channel=CARE, ts=slack.next_ts(), user=BOT_USER, text="odd", blocks=blocks))
+    await expect(mei.messages.locator(".slack-error")).to_contain_text("“hologram”")
+    await expect(mei.message("Below")).to_be_visible()
+
+    await mei.opens("kf-alerts")
+    await mei.message("小波 · less than 1 h left").get_by_role("button", name="Details").click()
+    await expect(mei.private).to_contain_text("bo_example")
 
 
 async def test_a_page_turns_in_the_message_itself(mei):
@@ -71,28 +85,6 @@ async def test_a_digest_asks_before_all_is_acknowledged(mei):
     await asks.click()
     await question.get_by_role("button", name="Acknowledge").click()
     await expect(mei.page.get_by_role("button", name="Undo").first).to_be_visible()
-
-
-async def test_details_are_shown_to_the_one_who_asked(mei):
-    await mei.opens("kf-alerts")
-    await mei.message("小波 · less than 1 h left").get_by_role("button", name="Details").click()
-    await expect(mei.private).to_contain_text("bo_example")
-
-
-async def test_what_somebody_says_stands_in_the_channel(mei):
-    await mei.types("<b>Good</b> morning, *all* <!channel>")
-    await expect(mei.messages).to_contain_text("<b>Good</b> morning")
-
-
-async def test_a_block_that_is_unknown_is_said_and_never_left_out(mei, place):
-    slack = place.world.slack
-    blocks = [
-        {"type": "hologram", "text": "?"},
-        {"type": "header", "text": {"type": "plain_text", "text": "Below"}},
-    ]
-    slack.add(Message(channel=CARE, ts=slack.next_ts(), user=BOT_USER, text="odd", blocks=blocks))
-    await expect(mei.messages.locator(".slack-error")).to_contain_text("“hologram”")
-    await expect(mei.message("Below")).to_be_visible()
 
 
 async def test_names_that_want_to_be_more_stay_text(mei, place):

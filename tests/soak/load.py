@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-from bot.blocks.replies import READING
+from bot.blocks.answers.replies import READING
 from bot.demo.slack import Channel, Message, SlackStandIn
 from bot.demo.slack.outbox import Invocation
 from tests.crash.oracle import ChannelRecorder

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.blocks.replies import DATABASE_AWAY, FAILED, RESTARTING
+from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
 from tests.soak.load import Interaction
 from tests.soak.processes import Process, Sample

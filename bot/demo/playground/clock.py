@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+# Variables that the playground sets for the process of the bot.
+CLOCK_FILE = "PLAYGROUND_CLOCK"
+PARENT_PROCESS = "PLAYGROUND_KEEPER"  # ID of the process of the playground
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

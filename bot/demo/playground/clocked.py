@@ -1,7 +1,8 @@
-"""The bot itself, in the time of the playground: `python -m bot.demo.playground.clocked`."""
+"""The bot itself, on the clock of the playground: `python -m bot.demo.playground.clocked`."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -9,21 +10,31 @@ import threading
 import time
 from pathlib import Path
 
-from bot.__main__ import main
-from bot.demo.playground.clock import SharedClock
+from bot import app, environment
+from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.logs import configure
+from bot.settings import Settings
 
-CLOCK = "PLAYGROUND_CLOCK"
-KEEPER = "PLAYGROUND_KEEPER"  # the ID of the process that started this one
-GLANCE = 1.0  # seconds between two looks at whether it is still there
+CHECK_SECONDS = 1.0  # between two checks that the playground still runs
 
 
-def _leave_with(keeper: int) -> None:
-    """End when the playground does. One that is killed cannot stop its bot, which would ask on for ever."""
-    while os.getppid() == keeper:
-        time.sleep(GLANCE)
+def main() -> int:
+    parent = int(os.environ.pop(PARENT_PROCESS))
+    clock = SharedClock(Path(os.environ.pop(CLOCK_FILE)))
+    threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+    variables = environment.take()
+    settings = Settings.from_environ(variables)
+    configure(settings.log_level, settings.secrets, settings.log_format)
+    ignored = environment.ignored(variables)
+    return asyncio.run(app.serve(settings, role="web", leave=os._exit, ignored=ignored, clock=clock))
+
+
+def _stop_after(parent: int) -> None:
+    """Stop when the playground has ended: one that is killed cannot stop its bot, which would go on polling."""
+    while os.getppid() == parent:
+        time.sleep(CHECK_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_leave_with, args=(int(os.environ.pop(KEEPER)),), daemon=True).start()
-    sys.exit(main([], clock=SharedClock(Path(os.environ.pop(CLOCK)))))
+    sys.exit(main())

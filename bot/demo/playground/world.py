@@ -14,8 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.demo.playground import presets, views
-from bot.demo.playground.clock import SharedClock
-from bot.demo.playground.clocked import CLOCK, KEEPER
+from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.console import NONE, SUFFIX, Console, Slack
 from bot.demo.playground.keeper import Keeper, Restart
 from bot.demo.playground.wire import MASK, Entry, Wire
@@ -154,8 +153,8 @@ class World:
             "TIMEZONE": self.zone,
             "POLL_SECONDS": "1",
             "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
-            CLOCK: str(self._folder / "clock.json"),
-            KEEPER: str(os.getpid()),
+            CLOCK_FILE: str(self._folder / "clock.json"),
+            PARENT_PROCESS: str(os.getpid()),
         }
         return environ_of(self.slack, self._wechat_url, APPID, SECRET, ALERTS, **more)
 

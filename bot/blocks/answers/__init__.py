@@ -1,0 +1,1 @@
+"""Answers to `/kf` and to buttons, shown to one person."""

@@ -1,0 +1,1 @@
+"""Messages of the alert channel and their thread replies. WeChat IDs are masked."""

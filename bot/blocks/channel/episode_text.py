@@ -1,0 +1,150 @@
+"""Names, states and rows of episodes in channel messages. WeChat IDs are always masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bot.accounts import FAR
+from bot.blocks import builders
+from bot.blocks.context import RenderContext
+from bot.blocks.times import date, lead_name
+from bot.episodes import Episode, Hand, Seen, State, rank
+from bot.ports import Block
+from bot.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
+
+_WORDS = {
+    State.REPLACED: "invited again",
+    State.CANCELLED: "invitation withdrawn",
+}
+_ICONS = {
+    State.REPLACED: builders.ICONS["waiting"],
+    State.CANCELLED: builders.ICONS["idle"],
+}
+
+
+def state_word(episode: Episode) -> str:
+    """Return the word for the state of an episode, by which episodes are grouped and counted."""
+    if passed_lead(episode) is not None:
+        return Seen.EXPIRING
+    return _WORDS.get(episode.state, episode.state)
+
+
+def passed_lead(episode: Episode) -> timedelta | None:
+    """Return the shortest lead that has passed; None unless the invitation waits for an answer."""
+    return episode.tightest_lead if episode.state is State.WAITING else None
+
+
+def state_words(episode: Episode) -> str:
+    """Write the state after a name. It contains no remaining time, so it stays true until the next edit."""
+    lead = passed_lead(episode)
+    return state_word(episode) if lead is None else f"less than {lead_name(lead)} left"
+
+
+def is_urgent(episode: Episode, context: RenderContext) -> bool:
+    """Return whether a user must act now."""
+    if episode.closed:
+        return False
+    lead = passed_lead(episode)
+    close = lead is not None and lead <= context.policy.smallest_lead
+    return close or episode.state in (State.REJECTED, State.EXPIRED)
+
+
+def needs_user(episode: Episode, context: RenderContext) -> bool:
+    """Return whether a user must act now and no user has acknowledged."""
+    return is_urgent(episode, context) and not episode.acked
+
+
+def acknowledgement(episode: Episode) -> Hand | None:
+    """Return the acknowledgement of an open episode; None once it is closed."""
+    return None if episode.closed else episode.acked
+
+
+def icon(episode: Episode) -> str:
+    return _ICONS.get(episode.state) or builders.ICONS[state_word(episode)]
+
+
+def name(episode: Episode) -> str:
+    return escape(name_of(episode.kf_nick))
+
+
+def account(episode: Episode) -> str:
+    return escape(account_of(episode.seat, episode.kf_id))
+
+
+def label(episode: Episode) -> str:
+    """Write the name, else the account, cut like a name, where nothing else identifies the episode."""
+    return escape(clean(episode.kf_nick, NAME) or cut(account_of(episode.seat, episode.kf_id), NAME))
+
+
+def invitee(invite_wx: str) -> str:
+    """Return the masked ID of the invited person; "" when WeChat gives none."""
+    return escape(masked(invite_wx)) if id_of(invite_wx) else ""
+
+
+def person(episode: Episode) -> str:
+    return invitee(episode.invite_wx) or "the person"
+
+
+def head(episode: Episode) -> str:
+    """Write `⏰ *小波* · less than 1 h left`."""
+    return f"{icon(episode)} *{name(episode)}* · {state_words(episode)}"
+
+
+def row(episode: Episode, context: RenderContext, *, noticed: bool = False, masked: bool = True) -> list[Block]:
+    """Build the head line and a grey line of facts. Ten rows fit into a message, whatever text they contain.
+
+    Args:
+        noticed: show also when the person's answer was noticed.
+        masked: show the masked ID of the invited person.
+    """
+    invited = invitee(episode.invite_wx) if masked else ""
+    answered = noticed and episode.state is State.REJECTED
+    facts = [
+        account(episode),
+        invited and f"invited {invited}",
+        answered and date(episode.since, context, words="noticed "),
+        deadline(episode, context),
+    ]
+    return [builders.section(head(episode)), builders.context(" · ".join(fact for fact in facts if fact))]
+
+
+def deadline(episode: Episode, context: RenderContext) -> str:
+    """Write `deadline Nov 26 6:00 PM`; "" without one, or once the person has answered."""
+    moment = deadline_of(episode)
+    return date(moment, context, words="deadline ") if moment else ""
+
+
+def deadline_of(episode: Episode) -> datetime | None:
+    """Return the deadline; None once the person has answered."""
+    return episode.expires_at if episode.state in (State.WAITING, State.EXPIRED) else None
+
+
+def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episode]:
+    """Sort open before closed; within a rank by the nearest deadline or the newest loss, then by name."""
+
+    def place(episode: Episode) -> tuple[object, ...]:
+        if settled := episode.closed:
+            order = list(State).index(episode.state)
+        else:
+            order = rank(Seen(state_word(episode)), urgent=is_urgent(episode, context))
+        lost = episode.state in (State.REJECTED, State.EXPIRED)
+        # The newest loss first. Many may have been noticed at once, as in a first run: then by deadline.
+        lost_at = episode.expires_at if episode.state is State.EXPIRED and episode.expires_at else episode.since
+        newest = FAR - lost_at if lost else FAR - FAR
+        return settled, order, newest, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
+
+    return sorted(episodes, key=place)
+
+
+def by_state_word(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
+    """Group the episodes by their state word, in the order in which the words first occur."""
+    groups: dict[str, list[Episode]] = {}
+    for episode in episodes:
+        groups.setdefault(state_word(episode), []).append(episode)
+    return groups
+
+
+def counted(episodes: Iterable[Episode]) -> str:
+    """Write `58 rejected, 2 expired`, in the order in which the words first occur."""
+    return ", ".join(f"{len(group)} {word}" for word, group in by_state_word(episodes).items())

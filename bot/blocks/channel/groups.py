@@ -1,0 +1,151 @@
+"""Many episodes in one message: order, rows, names and buttons. `digests` and `quiet_summary` add the sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot import actions
+from bot.actions import AlertAction
+from bot.blocks import builders, mentions
+from bot.blocks.channel import episode_text
+from bot.blocks.channel.wording import acknowledged
+from bot.blocks.context import RenderContext, RenderMode
+from bot.episodes import NEEDS_ATTENTION, Episode, Hand
+from bot.grammar import List
+from bot.hands import Deed
+from bot.outbox import ROWS
+from bot.ports import Block
+from bot.text import some
+
+SHOWN = ROWS  # or names of a state
+FEW = 3  # where space is short
+GOOD_TEXT = 3900  # Slack advises 4,000; the rest is for a possible repeat
+PEOPLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """The episodes of one message, most urgent first, and the values that its rendering needs."""
+
+    all: Sequence[Episode]
+    payload: Mapping[str, Any]
+    context: RenderContext
+    message_id: str
+
+    @classmethod
+    def of(
+        cls, episodes: Sequence[Episode], payload: Mapping[str, Any], context: RenderContext, message_id: str
+    ) -> GroupView:
+        return cls(episode_text.in_order(episodes, context), payload, context, message_id)
+
+    @property
+    def open(self) -> list[Episode]:
+        return [episode for episode in self.all if not episode.closed]
+
+    @property
+    def settled(self) -> list[Episode]:
+        return [episode for episode in self.all if episode.closed]
+
+    @property
+    def unacknowledged(self) -> list[Episode]:
+        return [episode for episode in self.open if not episode.acked]
+
+    @property
+    def acknowledgements(self) -> list[Hand]:
+        """Return the newest acknowledgements once all open episodes are acknowledged; none before."""
+        return [] if self.unacknowledged else mentions.newest_acknowledgements(self.open, PEOPLE)
+
+    @property
+    def acknowledged_here(self) -> bool:
+        """Return whether a button of this message acknowledged some of them, so that its Undo applies."""
+        return any(hand.batch == self.message_id for episode in self.open if (hand := episode.acked) and hand.batch)
+
+
+def title(view: GroupView, words: str) -> list[Block]:
+    """Build the headline: a header until all is acknowledged, and a mention when the message is posted."""
+    blocks = [builders.section(f"*{words}*") if view.acknowledgements else builders.header(words)]
+    due = any(episode_text.needs_user(episode, view.context) for episode in view.all)
+    if view.context.mode is RenderMode.POST and view.context.mention and due:
+        blocks.append(builders.section(f"{view.context.mention} please take a look."))
+    return blocks
+
+
+def rows(episodes: Sequence[Episode], context: RenderContext, most: int, *, noticed: bool = False) -> list[Block]:
+    """Build a row for each of the first episodes, and count the others.
+
+    Two people may have one masked ID, such as `kf•••le`: their rows leave it out, since it identifies neither.
+    """
+    masks = Counter(mask for _, mask in {(one.invite_wx, episode_text.invitee(one.invite_wx)) for one in episodes})
+    blocks = []
+    for episode in episodes[:most]:
+        unique = masks[episode_text.invitee(episode.invite_wx)] == 1
+        blocks += episode_text.row(episode, context, noticed=noticed, masked=unique)
+    if hidden := episodes[most:]:
+        blocks.append(builders.context(f"{len(hidden)} more: {episode_text.counted(hidden)}"))
+    return blocks
+
+
+def names(episodes: Sequence[Episode], most: int) -> list[Block]:
+    """Build a section for each state, with the names of its episodes."""
+    return [
+        builders.section(
+            f"{episode_text.icon(group[0])} *{word.capitalize()}*\n{some([*map(episode_text.label, group)], most)}",
+            expand=True,
+        )
+        for word, group in episode_text.by_state_word(episodes).items()
+    ]
+
+
+def settled(episodes: Sequence[Episode], most: int) -> list[Block]:
+    """Build a grey line for each state of closed episodes, with their names."""
+    return [
+        builders.context(
+            f"{episode_text.icon(group[0])} {word.capitalize()}: {some([*map(episode_text.label, group)], most)}"
+        )
+        for word, group in episode_text.by_state_word(episodes).items()
+    ]
+
+
+def acknowledgement_lines(view: GroupView) -> list[Block]:
+    """Build a grey line for each user who acknowledged."""
+    return [
+        builders.context(f"{builders.PERSON} {acknowledged(hand, view.context)}") for hand in view.acknowledgements
+    ]
+
+
+def plain_text_acknowledgements(view: GroupView) -> list[str]:
+    return [f"{acknowledged(hand, view.context.as_text)}." for hand in view.acknowledgements]
+
+
+def buttons(view: GroupView) -> Block:
+    """Build the row of buttons: open the list; acknowledge all that is open, or undo what was acknowledged here."""
+    if not view.acknowledgements:
+        return builders.actions(open_the_list(), _acknowledge_all(view))
+    if not view.acknowledged_here:
+        return builders.actions(open_the_list())
+    value = _value(view, Deed.UNACKNOWLEDGED)
+    undo = builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement")
+    return builders.actions(open_the_list(), undo)
+
+
+def open_the_list() -> Block:
+    """Build the button that lists everything that needs attention: members of this message may be in any state."""
+    value = actions.encode(List(1, NEEDS_ATTENTION))
+    return builders.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
+
+
+def _acknowledge_all(view: GroupView) -> Block:
+    number = len(view.unacknowledged)
+    these = "this invitation" if number == 1 else f"these {number} invitations"
+    question = builders.confirm(
+        f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
+    )
+    value = _value(view, Deed.ACKNOWLEDGED)
+    return builders.button("Acknowledge all", actions.ACKNOWLEDGE, value, confirm=question)
+
+
+def _value(view: GroupView, kind: Deed) -> str:
+    return actions.encode(AlertAction(kind, view.message_id, batch=True))

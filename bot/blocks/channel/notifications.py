@@ -1,0 +1,80 @@
+"""The message of an outbox row. Equal episodes and payloads give equal messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.blocks import builders
+from bot.blocks.channel.alerts import alert
+from bot.blocks.channel.digests import digest, first_run
+from bot.blocks.channel.groups import GroupView
+from bot.blocks.channel.incident_notices import incident_notice, incident_reply
+from bot.blocks.channel.quiet_summary import quiet_summary
+from bot.blocks.channel.thread_replies import change_reply, name_list, user_action_reply
+from bot.blocks.context import RenderContext, RenderMode
+from bot.episodes import Episode
+from bot.outages import Incident
+from bot.outbox import Shape
+from bot.ports import Message
+
+REPEAT = "Possible repeat: Slack did not confirm the first posting."
+_FORGOTTEN = Message(
+    "This message is out of date. /kf shows the present state.",
+    [builders.section("This message is out of date. */kf* shows the present state.")],
+)
+
+
+def render(
+    shape: Shape,
+    payload: Mapping[str, Any],
+    members: Sequence[Episode],
+    incident: Incident | None,
+    context: RenderContext,
+    *,
+    message_id: str = "",
+    posting: bool = False,
+) -> Message:
+    """Render a message from the present state of its episodes or its incident.
+
+    Args:
+        payload: the values that the message was recorded with.
+        members: its episodes, in recorded order.
+        message_id: its ID, which the buttons for all episodes carry.
+        posting: it is about to be posted: it may contain `context.mention`, and names users without a link, since a
+            link would notify them. Slack notifies no user of an edit, which has links and no mention.
+    """
+    # Not the present time: a rendering must not change while its episodes do not.
+    around = max((member.since for member in members), default=None)
+    context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
+    message = _FORGOTTEN  # the store no longer has what the message is about
+    match shape:
+        case Shape.HEALTH if incident:
+            message = incident_notice(incident, context)
+        case Shape.NOTE:
+            message = incident_reply(payload, context.platform)
+        case Shape.LINE if "deed" in payload:
+            message = user_action_reply(members, payload, context)
+        case Shape.LINE if members:
+            message = change_reply(members[0], payload, context)
+        case Shape.PROBLEM if members:
+            message = alert(members[0], payload, context)
+        case Shape.NAMES if members:
+            message = name_list(members)
+        case Shape.DIGEST if members:
+            message = digest(GroupView.of(members, payload, context, message_id))
+        case Shape.FIRST_RUN if members:
+            message = first_run(GroupView.of(members, payload, context, message_id))
+        case Shape.QUIET if members:
+            message = quiet_summary(GroupView.of(members, payload, context, message_id))
+    if payload.get("repeat"):
+        message = Message(f"{message.text} {REPEAT}", [*message.blocks, builders.context(REPEAT)])
+    return message
+
+
+def text_only(message: Message, mention: str) -> Message:
+    """Return the message without blocks, which Slack refused. Its text gets the mention that the blocks have."""
+    sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
+    mentioned = mention and any(mention in text for text in sections)
+    return Message(f"{mention} {message.text}" if mentioned else message.text)

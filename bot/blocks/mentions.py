@@ -1,0 +1,43 @@
+"""Users and user groups: names, links and mentions. The name of a user is foreign text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bot.blocks.context import RenderContext, RenderMode
+from bot.episodes import Episode, Hand
+from bot.text import NAME, mrkdwn
+
+_USER_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
+
+
+def user(hand: Hand, context: RenderContext) -> str:
+    """Write the user of an action: as a link where it notifies no user, else by name."""
+    return user_link(hand) if context.mode is RenderMode.EDIT else plain_name(hand.name)
+
+
+def plain_name(given: str) -> str:
+    """Write a user's name, which notifies no user. Slack sends a handle, such as `mei`, with a click."""
+    shown = mrkdwn(given, NAME)
+    return shown.capitalize() if shown.islower() and shown.isalpha() else shown or "somebody"
+
+
+def user_link(hand: Hand) -> str:
+    """Write a link, which Slack shows as the user's present name; in a new message it notifies the user.
+
+    A click may be forged, so text that does not look like a user ID never becomes markup.
+    """
+    return f"<@{hand.user_id}>" if _USER_ID.fullmatch(hand.user_id) else plain_name(hand.name)
+
+
+def mention(id_: str) -> str:
+    """Write the mention of a user or a user group by its ID, which comes from the settings."""
+    return f"<!subteam^{id_}>" if id_.startswith("S") else f"<@{id_}>"
+
+
+def newest_acknowledgements(episodes: Iterable[Episode], most: int) -> list[Hand]:
+    """Return the newest acknowledgement of each user, newest first, at most `most`."""
+    hands = sorted((episode.acked for episode in episodes if episode.acked), key=lambda hand: hand.at)
+    by_person = {hand.user_id or hand.name: hand for hand in hands}
+    return sorted(by_person.values(), key=lambda hand: (hand.at, hand.user_id, hand.name), reverse=True)[:most]

@@ -1,0 +1,34 @@
+"""The values behind `/kf status`, without wording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bot.health import HealthFacts
+
+
+class Snoozed(NamedTuple):
+    """An alert that a user has postponed."""
+
+    label: str  # the `kf_nick`: foreign text
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that is known of the bot. Times are aware; None, empty and zero mean unknown, or absent."""
+
+    version: str
+    facts: HealthFacts
+    store: str = ""  # "SQLite" or "PostgreSQL"
+    processes: int = 0
+    watching_since: datetime | None = None
+    token_expires_at: datetime | None = None
+    channel: str = ""  # its ID
+    snoozed: Sequence[Snoozed] = ()
+    quiet: str = ""  # `22:00 to 08:00 Asia/Shanghai`
+    quiet_until: datetime | None = None  # while it is quiet: when that ends
+    leads: Sequence[timedelta] = ()

@@ -1,0 +1,164 @@
+"""Foreign text made harmless; names, and enumerations of words.
+
+Text from WeChat or from users passes through `clean` once, and is then safe in plain_text. For mrkdwn, which the
+fallback text of a message is as well, it also passes through `escape`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import regex  # type: ignore[import-untyped]  # it ships none, and nobody else does
+
+from wechat_kf import KfAccount
+
+
+class Limit(NamedTuple):
+    """The most that a text may fill, its `…` included."""
+
+    graphemes: int  # characters as a reader counts them
+    units: int  # UTF-16 code units, as Slack may count
+
+
+NAME = Limit(24, 80)
+ACCOUNT = Limit(64, 64)  # accounts and WeChat IDs
+STATUS_WORD = Limit(24, 80)
+TYPED = Limit(40, 40)
+ERRMSG = Limit(120, 120)
+
+MUCH = 500  # the rest of a text is ignored: a hostile one must not keep the event loop busy
+
+_BLANKS = regex.compile(r"[\s\u2800]+")
+# Controls, bidi and zero-width characters, halves of surrogate pairs, private and invisible ones:
+# they hide or reorder what is around them, or make a name look empty.
+_HIDDEN = regex.compile(
+    r"[[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}]"
+    r"--[\s\u200D\uFE0E\uFE0F]]",
+    regex.V1,
+)
+# The joiner and the variation selectors are kept inside emoji only.
+_STRAY = regex.compile(
+    r"(?<![\p{Emoji}--*])[\uFE0E\uFE0F]"  # the asterisk counts as one, and will not stay
+    r"|(?<!\p{Extended_Pictographic}[\uFE0F\p{Emoji_Modifier}]?)\u200D"
+    r"|\u200D(?!\p{Extended_Pictographic})",
+    regex.V1,
+)
+_PILED_MARKS = regex.compile(r"(\p{M}{4})\p{M}+")  # text that grows over its neighbours' lines
+_MARKUP = regex.compile(
+    r"[<>*~`]"
+    r"|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])"  # between letters or digits it stays: IDs are copied
+    r"|:(?=[^\s:：]+:)|(?<=:[^\s:：]+):"  # both colons of :tada:
+)
+_GRAPHEME = regex.compile(r"\X")
+_QUOTES = str.maketrans(dict.fromkeys("‘’‛", "'") | dict.fromkeys("“”„‟", '"'))
+
+
+def clean(text: str, limit: Limit) -> str:
+    """Make foreign text harmless, and cut it to `limit`. Invisible text becomes "".
+
+    The result has no markup, pings nobody and is on one line. Cleaning it again changes nothing.
+    """
+    harmless: str = _MARKUP.sub(_full_width, cut(visible(text), limit))
+    return harmless
+
+
+def escape(text: str) -> str:
+    """Escape clean text for mrkdwn."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def mrkdwn(text: str, limit: Limit) -> str:
+    """Clean foreign text and escape it. Not twice: `&amp;` would be escaped again."""
+    return escape(clean(text, limit))
+
+
+def visible(text: str) -> str:
+    """Remove characters that hide or reorder text, and fold white space to single blanks."""
+    text = _STRAY.sub("", _HIDDEN.sub("", text[:MUCH]))
+    shown: str = _BLANKS.sub(" ", _PILED_MARKS.sub(r"\1", text))
+    return shown.strip()
+
+
+def cut(text: str, limit: Limit) -> str:
+    """Cut between graphemes, never inside one, and end a text that was longer with `…`."""
+    if len(text) <= limit.graphemes and units(text) <= limit.units:
+        return text  # it has no more graphemes than characters
+    graphemes = _GRAPHEME.findall(text)
+    if len(graphemes) <= limit.graphemes and units(text) <= limit.units:
+        return text
+    kept, room = "", limit.units - 1
+    for grapheme in graphemes[: limit.graphemes - 1]:
+        room -= units(grapheme)
+        if room < 0:
+            break
+        kept += grapheme
+    return kept.rstrip() + "…"
+
+
+def units(text: str) -> int:
+    """Count UTF-16 code units: most emoji count two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def fold(text: str) -> str:
+    """Fold differences that a search ignores: case, width, kinds of quotes, invisible characters."""
+    return unicodedata.normalize("NFKC", visible(text).translate(_QUOTES)).casefold()
+
+
+def name_of(kf_nick: str) -> str:
+    """Return the name of an account, for plain_text."""
+    return clean(kf_nick, NAME) or "(no name)"
+
+
+def account_of(seat: str, kf_id: str) -> str:
+    """Return the account, else its OpenID, else its seat number, for plain_text.
+
+    `seat` is what identifies the account: `KfAccount.key`, `Episode.seat`.
+    """
+    number = clean(kf_id, ACCOUNT)
+    if seat != kf_id and (account := clean(seat, ACCOUNT)):
+        return account
+    return f"seat {number}" if number else "(no account)"
+
+
+def label_of(account: KfAccount) -> str:
+    """Return the one word that identifies an account: its name, else its account."""
+    return clean(account.kf_nick, NAME) or account_of(account.key, account.kf_id)
+
+
+def id_of(wechat_id: str | None) -> str:
+    """Return a whole WeChat ID, for ephemeral answers only."""
+    return clean(wechat_id or "", ACCOUNT)
+
+
+def masked(wechat_id: str | None) -> str:
+    """Mask a WeChat ID for the channel: `bo•••le`. Bullets, because asterisks are markup."""
+    whole = _GRAPHEME.findall(id_of(wechat_id))
+    return "".join([*whole[:2], "•••", *whole[-2:]]) if len(whole) > 7 else "•••"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def either(words: Sequence[str]) -> str:
+    """Write `a, b or c`."""
+    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def some(words: Sequence[str], most: int) -> str:
+    """Write `a, b and 48 more`: at most `most` of the words."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def many(number: int, noun: str, plural: str = "") -> str:
+    """Write `1 account`, `2 accounts`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def _full_width(match: regex.Match[str]) -> str:
+    return chr(ord(match[0]) + 0xFEE0)  # ASCII and its full-width forms have the same order

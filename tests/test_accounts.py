@@ -1,0 +1,87 @@
+"""The order of every list, and the counts."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.accounts import Snapshot
+from bot.episodes import Seen
+from tests.accounts import account, invited
+from tests.conftest import NOW
+from tests.samples import ANNA, BO, CHEN, DAY, DEE, EVE, FORTY, HOUR, LEADS, LIN, NO_DEADLINE, reading
+from wechat_kf import KfList
+
+
+def names(read: Snapshot) -> list[str]:
+    return [row.account.kf_nick for row in read.rows]
+
+
+def test_what_can_be_saved_in_the_hour_comes_first_then_what_is_lost_then_what_has_time():
+    odd = invited("odd", status="pondering", kf_nick="Odd")
+    waits = invited("wei", expires_in=3 * DAY, kf_nick="Wei")
+    assert names(reading(ANNA, EVE, waits, odd, LIN, DEE, CHEN, BO)) == [
+        "小波",
+        "Chen",
+        "Dee",
+        "林晓",
+        "Odd",
+        "Wei",
+        "Eve",
+        "Anna",
+    ]
+
+
+def test_inside_a_rank_the_nearest_deadline_comes_first_and_none_last():
+    later = invited("a", expires_in=4 * DAY, kf_nick="A")
+    sooner = invited("b", expires_in=3 * DAY, kf_nick="B")
+    assert names(reading(NO_DEADLINE, later, sooner)) == ["B", "A", "客服 08"]
+
+
+def test_names_stand_where_their_readers_look_for_them():
+    mixed = ["☆", "周", "Jia", "陈师傅", "anna", "客服 10", "客服 08", "Fan", "Chen", "Ａnna 2", "(x)", "龘"]
+    ordered = names(reading(*map(_named, mixed)))
+    assert ordered == [
+        "anna",
+        "Ａnna 2",
+        "Chen",
+        "陈师傅",
+        "Fan",
+        "Jia",
+        "客服 08",
+        "客服 10",
+        "周",
+        "龘",
+        "(x)",
+        "☆",
+    ]
+
+
+def test_accounts_without_a_name_stand_by_their_account():
+    assert [row.account.key for row in reading(_named("Cai"), account("bo", kf_nick="")).rows] == [
+        "bo@harbour_tea",
+        "Cai@harbour_tea",
+    ]
+
+
+def test_counts_add_up():
+    read = reading(*FORTY)
+    assert read.counts == {"expiring": 2, "rejected": 2, "expired": 1, "waiting": 4, "idle": 2, "bound": 29}
+    assert read.counts.total() == len(read.rows) == 40
+    assert read.due == read.rows[:5]
+    assert len(read.only(Seen.REJECTED)) == 2
+    assert read.only(None) == read.rows
+
+
+@pytest.mark.parametrize("leads", [LEADS, tuple(reversed(LEADS))])
+def test_the_order_of_the_leads_does_not_matter(leads):
+    read = Snapshot.of(KfList((LIN, CHEN, BO)), NOW, leads)
+    assert names(read) == ["小波", "Chen", "林晓"]
+
+
+def test_the_invitation_of_a_bound_account_means_nothing():
+    (row,) = reading(invited(kf_wx="bo_example", expires_in=HOUR)).rows
+    assert (row.seen, row.deadline, row.invite_wx) == (Seen.BOUND, None, "")
+
+
+def _named(nick: str):
+    return account(nick, kf_nick=nick, kf_wx="x")

@@ -1,0 +1,47 @@
+"""Details of an alert's account while WeChat does not tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.blocks.answers.account_details import last_known_details
+from bot.blocks.problems import explain_error
+from bot.episodes import State
+from tests.episodes import HOSTILE, assert_fit, buttons, episode, shown
+from tests.samples import CONTEXT
+from wechat_kf import TransportError
+
+SILENCE = explain_error(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
+
+
+def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
+    message = last_known_details(episode(State.REJECTED), "C0ALERTS", SILENCE, CONTEXT)
+    header, known, story, *_, source = shown(message)
+    assert header == "⛔ Bo · rejected"
+    assert known.split("\n")[:2] == [
+        "⚠️ WeChat did not answer within 10 s, so this is what was known last.",
+        "*Next:* ask why, then invite again in the WeChat console.",
+    ]
+    assert "*Invited*\nbo_example" in str(message.blocks[1]).replace("\\n", "\n")
+    assert story.startswith("*This invitation*")
+    assert source.endswith("only you see this, with whole WeChat IDs")
+    assert "bo_example" in message.text
+    assert "kf.refresh" in buttons(message)
+
+
+@pytest.mark.parametrize("state", State)
+def test_an_account_that_is_gone_is_said_to_be_gone(state):
+    message = last_known_details(episode(state), "", None, CONTEXT)
+    assert "⚠️ The account is no longer in WeChat’s list, so this is what was known last." in shown(message)[1]
+    assert "Next:" not in str(message.blocks)
+    assert message.text.startswith("The account is no longer in WeChat's list")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("why", [SILENCE, None])
+def test_no_foreign_text_harms_it(hostile, why):
+    assert_fit(
+        last_known_details(
+            episode(kf_nick=hostile, seat=hostile, invite_wx=hostile, kf_id=hostile), "C0ALERTS", why, CONTEXT
+        )
+    )

@@ -1,0 +1,249 @@
+"""Whatever stands in the channel: fit for Slack, silent, and a pure view of its members."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from dataclasses import asdict, replace
+from datetime import time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.blocks.channel.notifications import REPEAT, render, text_only
+from bot.blocks.context import RenderContext
+from bot.episodes import AlertPolicy, Kind, State
+from bot.hands import Deed
+from bot.outages import Cause, Fault, Incident
+from bot.outbox import Shape
+from bot.ports import Message
+from bot.quiet import Quiet
+from tests.conftest import NOW
+from tests.episodes import (
+    CONTEXT,
+    MENTION,
+    assert_fit,
+    episode,
+    episodes,
+    fields_of,
+    hand,
+    leads,
+    mentions,
+    moments,
+    names,
+    shown,
+)
+from tests.samples import LEADS
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+CALLING = replace(CONTEXT, mention=MENTION)
+QUIET = Quiet(time(22), time(8), SHANGHAI)
+
+counts = st.dictionaries(
+    st.sampled_from(["expiring", "rejected", "expired", "unknown", "waiting", "idle", "bound"]),
+    st.integers(0, 10_000),
+)
+noticed = moments.map(lambda moment: moment.timestamp())
+seconds = moments.map(lambda moment: int(moment.timestamp()))
+faults = st.builds(
+    Fault,
+    kind=st.sampled_from(["TransportError", "ResponseError", "SetupError", "ClockSkew"]),
+    errcode=st.none() | st.integers(-1, 99_999),
+    errmsg=names,
+    rid=names,
+    address=names,
+    detail=names,
+)
+events = st.fixed_dictionaries(
+    {"kind": st.sampled_from(Kind), "lead": st.sampled_from([int(lead.total_seconds()) for lead in LEADS])},
+    optional={"call": st.booleans(), "before_quiet": seconds},
+)
+deeds = st.fixed_dictionaries(
+    {"deed": st.sampled_from(Deed), "name": names}, optional={"until": seconds, "count": st.integers(2, 60)}
+)
+facts = {
+    Shape.PROBLEM: st.fixed_dictionaries({}, optional={"before_quiet": seconds}),
+    Shape.NAMES: st.just({}),
+    Shape.DIGEST: st.fixed_dictionaries({"noticed": noticed}),
+    Shape.FIRST_RUN: st.fixed_dictionaries({"total": st.integers(0, 10_000), "counts": counts, "noticed": noticed}),
+    Shape.LINE: st.fixed_dictionaries({"state": st.sampled_from(State)}) | events | deeds,
+    Shape.QUIET: st.fixed_dictionaries(
+        {
+            "begins": seconds,
+            "ends": seconds,
+            "held": st.dictionaries(
+                st.text("0123456789abcdef", min_size=12, max_size=16), st.lists(st.sampled_from(Kind))
+            ),
+        }
+    ),
+    Shape.NOTE: st.fixed_dictionaries(
+        {
+            "fault": faults.map(asdict),
+            "cause": st.sampled_from(Cause),
+            "over": st.booleans(),
+            "seconds": st.integers(0, 10**7),
+        }
+    ),
+}
+repeats = st.sampled_from([{}, {"repeat": True}])
+zones = st.sampled_from([None, SHANGHAI, ZoneInfo("America/New_York")])
+contexts = st.builds(
+    RenderContext,
+    policy=st.builds(
+        AlertPolicy,
+        leads=st.lists(st.timedeltas(timedelta(seconds=1), timedelta(days=9)), min_size=1, max_size=4).map(
+            lambda leads: tuple(sorted(leads, reverse=True))
+        ),
+        quiet=st.sampled_from([None, QUIET]),
+    ),
+    poll=st.timedeltas(timedelta(seconds=1), timedelta(days=1)),
+    zone=zones.filter(bool),
+    text_zone=zones,
+    mention=st.sampled_from(["", MENTION]),
+)
+incidents = st.builds(
+    Incident,
+    id=st.just("source_down-1"),
+    cause=st.sampled_from(Cause),
+    since=moments,
+    fault=faults,
+    over_at=st.none() | moments,
+)
+
+
+def linked(told):
+    """Whom an edit may mention: those who took these in hand."""
+    people = [person for one in told for person in (one.acked, one.snoozed) if person]
+    return {f"<@{one.user_id}>" for one in people if re.fullmatch("[UW][A-Z0-9]{1,30}", one.user_id)}
+
+
+@pytest.mark.parametrize("shape", facts)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
+    told = data.draw(st.lists(episodes, min_size=1, max_size=14))
+    carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
+    edited = render(shape, carried, told, None, context, message_id="m-1")
+    on_edit = linked(told) if shape in (Shape.PROBLEM, Shape.DIGEST, Shape.QUIET) else ()
+    assert_fit(edited, may_mention=on_edit)
+    posted = render(shape, carried, told, None, context, message_id="m-1", posting=True)
+    assert_fit(posted, may_mention={context.mention} - {""})
+    assert mentions(Message(posted.text)) == []
+
+
+@given(incident=incidents, context=contexts, repeat=repeats)
+def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
+    assert_fit(render(Shape.HEALTH, repeat, [], incident, context, posting=True))
+
+
+@pytest.mark.parametrize("shape", facts)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
+    told = data.draw(st.lists(episodes, min_size=1, max_size=12))
+    carried = data.draw(facts[shape])
+    again = json.loads(json.dumps(carried))
+    assert render(shape, carried, told, None, CONTEXT) == render(shape, again, copy.deepcopy(told), None, CONTEXT)
+
+
+@pytest.mark.parametrize("shape", [Shape.DIGEST, Shape.QUIET])
+@settings(max_examples=20)
+@given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
+def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
+    carried = data.draw(facts[shape])
+    shuffled = data.draw(st.permutations(told))
+    assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
+
+
+@pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.NOTE])
+def test_a_message_whose_subject_is_forgotten_says_so(shape):
+    message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
+    assert_fit(message)
+    assert message.text == "This message is out of date. /kf shows the present state."
+
+
+URGENT = episode(told=leads(1))
+CALM = episode(told=leads(24))
+AT_ONCE = {"noticed": NOW.timestamp()}
+NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
+
+
+@pytest.mark.parametrize(
+    ("shape", "carried", "told", "called"),
+    [
+        (Shape.PROBLEM, {}, URGENT, True),
+        (Shape.PROBLEM, {}, episode(State.REJECTED), True),
+        (Shape.PROBLEM, {}, episode(State.EXPIRED), True),
+        (Shape.PROBLEM, {}, CALM, False),
+        (Shape.PROBLEM, {}, replace(URGENT, acked=hand()), False),
+        (Shape.PROBLEM, {}, episode(State.BOUND, told=leads(1)), False),
+        (Shape.LINE, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
+        (Shape.LINE, {"kind": "rejected", "lead": 0, "call": True}, episode(State.REJECTED), True),
+        (Shape.LINE, {"kind": "rejected", "lead": 0, "call": True}, episode(State.REJECTED, acked=hand()), False),
+        (Shape.LINE, {"kind": "rejected", "lead": 0}, episode(State.REJECTED), False),
+        (Shape.LINE, {"kind": "expiring", "lead": 21600, "call": True}, CALM, False),
+        (Shape.LINE, {"state": "rejected"}, episode(State.REJECTED), False),
+        (Shape.LINE, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
+        (Shape.DIGEST, AT_ONCE, URGENT, True),
+        (Shape.DIGEST, AT_ONCE, CALM, False),
+        (Shape.DIGEST, AT_ONCE, replace(URGENT, acked=hand()), False),
+        (Shape.QUIET, NIGHT, URGENT, True),
+        (Shape.QUIET, NIGHT, replace(URGENT, acked=hand()), False),
+        (Shape.QUIET, NIGHT, episode(State.BOUND), False),
+        (Shape.FIRST_RUN, {"total": 1, "counts": {}, **AT_ONCE}, URGENT, False),
+        (Shape.NAMES, {}, URGENT, False),
+    ],
+)
+def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_it_is_posted(
+    shape, carried, told, called
+):
+    posted = render(shape, carried, [told], None, CALLING, posting=True)
+    edited = render(shape, carried, [told], None, CALLING)
+    assert mentions(posted) == [MENTION] * called
+    assert MENTION not in str(edited)
+    assert posted.text == edited.text
+    assert_fit(posted, may_mention={MENTION})
+
+
+def test_nobody_is_called_where_nobody_is_set():
+    posted = render(Shape.PROBLEM, {}, [URGENT], None, CONTEXT, posting=True)
+    assert posted == render(Shape.PROBLEM, {}, [URGENT], None, CONTEXT)
+
+
+@pytest.mark.parametrize("shape", [Shape.PROBLEM, Shape.DIGEST, Shape.QUIET])
+@pytest.mark.parametrize("mention", ["", MENTION])
+def test_text_alone_calls_whom_the_blocks_call(shape, mention):
+    context = replace(CONTEXT, mention=mention)
+    for told in (URGENT, CALM, replace(URGENT, acked=hand())):
+        posted = render(shape, NIGHT | AT_ONCE, [told], None, context, posting=True)
+        called = f"{mention} " if mention and told is URGENT else ""
+        assert text_only(posted, mention) == Message(called + posted.text)
+        edited = render(shape, NIGHT | AT_ONCE, [told], None, context)
+        assert text_only(edited, mention) == Message(edited.text)
+
+
+@pytest.mark.parametrize("shape", facts)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_a_possible_repeat_says_so_last(shape, data):
+    told, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
+    once = render(shape, carried, told, None, CONTEXT)
+    again = render(shape, carried | {"repeat": True}, told, None, CONTEXT)
+    assert again.text == f"{once.text} {REPEAT}"
+    assert [*again.blocks] == [*once.blocks, {"type": "context", "elements": [{"type": "mrkdwn", "text": REPEAT}]}]
+
+
+def test_a_notice_may_be_a_repeat_as_well():
+    incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
+    assert shown(render(Shape.HEALTH, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
+
+
+def test_times_that_slack_does_not_translate_are_those_of_the_zone_that_is_set():
+    message = render(Shape.PROBLEM, {}, [CALM], None, replace(CONTEXT, text_zone=SHANGHAI))
+    assert "until Mon 23 Nov 09:53 Asia/Shanghai" in message.text
+    assert "|deadline Mon 23 Nov 09:53 Asia/Shanghai>" in str(fields_of(message))
+    assert "UTC" not in str(fields_of(message))
+    assert "01:53 UTC" in render(Shape.PROBLEM, {}, [CALM], None, CONTEXT).text

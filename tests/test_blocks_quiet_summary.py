@@ -1,0 +1,205 @@
+"""What stands in the channel when quiet hours are over, and how it grows calm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.blocks.channel.notifications import render
+from bot.episodes import AlertPolicy, Episode, State
+from bot.outbox import Shape
+from bot.ports import Message
+from bot.quiet import Quiet
+from tests.conftest import NOW
+from tests.episodes import (
+    CLOSED,
+    CONTEXT,
+    DEADLINE,
+    HOSTILE,
+    MENTION,
+    assert_fit,
+    buttons,
+    episode,
+    hand,
+    leads,
+    loud,
+    mentions,
+    shown,
+)
+from tests.samples import HOUR, LEADS, MINUTE, dated
+
+ENDS = NOW
+BEGINS = ENDS - 10 * HOUR
+QUIET = Quiet(time(22), time(8), ZoneInfo("Asia/Shanghai"))
+QUIET_CONTEXT = replace(CONTEXT, policy=AlertPolicy(leads=LEADS, quiet=QUIET))
+WINDOW = "Quiet hours, 22:00 to 08:00 Asia/Shanghai"
+TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
+
+
+def morning(*told: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
+    facts: dict[str, Any] = {"begins": BEGINS.timestamp(), "ends": ENDS.timestamp(), "held": held}
+    return render(Shape.QUIET, facts, told, None, context, message_id="quiet-1", posting=posting)
+
+
+def during(state: State, name: str, **fields: Any) -> Episode:
+    return episode(state, name, id=name, **{"since": ENDS - 3 * HOUR} | fields)
+
+
+def since(subject: Episode, state: State) -> Episode:
+    return replace(subject, state=state, since=ENDS + MINUTE)
+
+
+CHEN = during(State.REJECTED, "chen", expires_at=None)
+DEE = during(State.EXPIRED, "dee")
+LIN = during(State.WAITING, "lin", kf_nick="林晓", told=leads(24, 6))
+ANNA = during(State.BOUND, "anna")
+MOMO = during(State.REPLACED, "momo")
+
+
+def test_what_is_still_true_stands_first_then_what_came_and_went():
+    message = morning(
+        LIN, ANNA, DEE, MOMO, CHEN, anna=["expiring", "expiring"], momo=["rejected"], chen=["rejected"]
+    )
+    assert loud(message)
+    assert shown(message) == [
+        "While it was quiet: 3 need attention",
+        "⛔ *Chen* · rejected",
+        (
+            "chen@harbour_tea · invited ch•••le "
+            "· <!date^1795385520^noticed {date_short_pretty} {time}|noticed Sun 22 Nov 22:12 UTC>"
+        ),
+        "⌛ *Dee* · expired",
+        f"dee@harbour_tea · invited de•••le · {dated('deadline ', TOKEN)}",
+        "⏰ *林晓* · less than 6 h left",
+        f"lin@harbour_tea · invited li•••le · {dated('deadline ', TOKEN)}",
+        "Came and went: Anna, expiring then bound; Momo, rejected then invited again",
+        WINDOW,
+    ]
+    assert [block["type"] for block in message.blocks].count("divider") == 1
+    assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.ack": "v1:batch:quiet-1"}
+    assert message.text == (
+        "While it was quiet: 3 need attention. Rejected: Chen. Expired: Dee. Expiring: 林晓. "
+        "Came and went: Anna, expiring then bound; Momo, rejected then invited again. "
+        "Quiet hours, 22:00 to 08:00 Asia/Shanghai."
+    )
+
+
+def test_one_alone_is_told_in_the_singular():
+    message = morning(CHEN, chen=["rejected"])
+    assert shown(message)[0] == "While it was quiet: 1 needs attention"
+    assert "divider" not in str(message.blocks)
+
+
+def test_every_news_of_the_night_is_named_in_its_order():
+    gone = during(State.REMOVED, "anna")
+    message = morning(CHEN, gone, anna=["expiring", "expired", "rejected"])
+    assert "Came and went: Anna, expiring then expired then rejected then removed" in shown(message)
+
+
+def test_an_invitation_that_has_time_again_needs_nobody():
+    back = during(State.WAITING, "bo")
+    assert shown(morning(back, bo=["expired"]))[0] == "While it was quiet: 1 still open"
+    assert shown(morning(back, CHEN))[0] == "While it was quiet: 1 needs attention"
+
+
+def test_what_was_settled_later_is_counted_out_and_told():
+    message = morning(CHEN, since(DEE, State.REPLACED), LIN, ANNA, anna=["expiring"])
+    assert loud(message)
+    assert shown(message)[0] == "While it was quiet: 2 still open"
+    assert shown(message)[-3:] == ["Came and went: Anna, expiring then bound", "✉️ Invited again: Dee", WINDOW]
+    assert "Invited again: Dee." in message.text
+
+
+def test_what_was_settled_the_moment_the_quiet_ended_was_not_settled_during_it():
+    assert "✅ Bound: Anna" in shown(morning(CHEN, replace(ANNA, since=ENDS)))
+
+
+def test_a_night_of_which_nothing_is_left_is_one_calm_line():
+    message = morning(ANNA, anna=["expiring"])
+    assert not loud(message)
+    assert buttons(message) == {}
+    assert shown(message) == [
+        "✅ *While it was quiet, all was settled.*",
+        "Came and went: Anna, expiring then bound",
+        WINDOW,
+    ]
+    assert message.text == (
+        "While it was quiet, all was settled. Came and went: Anna, expiring then bound. "
+        "Quiet hours, 22:00 to 08:00 Asia/Shanghai."
+    )
+
+
+def test_it_goes_calm_when_the_rest_is_settled():
+    message = morning(since(CHEN, State.BOUND), since(DEE, State.BOUND))
+    assert shown(message) == ["✅ *While it was quiet, all was settled.*", "✅ Bound: Dee, Chen", WINDOW]
+
+
+def test_more_than_ten_are_counted():
+    rejected = [replace(CHEN, id=f"c{n}", kf_nick=f"C {n}", expires_at=DEADLINE + n * MINUTE) for n in range(12)]
+    gone = [replace(ANNA, id=f"a{n}", kf_nick=f"A {n}", expires_at=DEADLINE + n * MINUTE) for n in range(13)]
+    message = morning(*rejected, DEE, *gone)
+    assert len([text for text in shown(message) if text.startswith("⛔ *")]) == 10
+    assert "3 more: 2 rejected, 1 expired" in shown(message)
+    came = next(text for text in shown(message) if text.startswith("Came and went: A 0, bound; A 1, bound; "))
+    assert came.endswith("; A 9, bound and 3 more")
+
+
+def test_it_is_calm_in_someones_hands():
+    message = morning(*(replace(one, acked=hand(batch="quiet-1")) for one in (CHEN, DEE)), ANNA)
+    assert not loud(message)
+    assert shown(message)[0] == "*While it was quiet: 2 need attention*"
+    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
+    assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.undo": "v1:batch:quiet-1"}
+    assert "Acknowledged by Mei, Mon 23 Nov 00:47 UTC." in message.text
+
+
+def test_what_was_acknowledged_elsewhere_is_not_undone_here():
+    message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
+    assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
+    assert buttons(message) == {"kf.list": "v1:list:1:due"}
+
+
+def test_what_needs_somebody_now_calls_when_it_is_posted():
+    context = replace(QUIET_CONTEXT, mention=MENTION)
+    assert shown(morning(CHEN, context=context, posting=True))[1] == f"{MENTION} please take a look."
+    assert mentions(morning(LIN, context=context, posting=True)) == []
+    assert mentions(morning(ANNA, context=context, posting=True)) == []
+
+
+def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
+    message = morning(CHEN, context=CONTEXT)
+    assert shown(message)[-1] == (
+        "<!date^1795360320^Quiet hours, {date_short_pretty} {time}|Quiet hours, Sun 22 Nov 15:12 UTC> "
+        "<!date^1795396320^to {date_short_pretty} {time}|to Mon 23 Nov 01:12 UTC>"
+    )
+    assert message.text.endswith(" Quiet hours, Sun 22 Nov 15:12 UTC to Mon 23 Nov 01:12 UTC.")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("number", [1, 10, 80])
+def test_no_foreign_text_harms_it(hostile, named, number):
+    states = [State.REJECTED, State.EXPIRED, State.WAITING, *CLOSED]
+    told = [
+        episode(
+            states[index % 7],
+            id=f"{index:012x}",
+            seat=hostile,
+            kf_nick=hostile if named else "",
+            kf_id=hostile,
+            invite_wx=hostile,
+            told=leads(1),
+            since=ENDS + (HOUR if index % 2 else -HOUR),
+        )
+        for index in range(number)
+    ]
+    held = {one.id: ["expiring", "expired", "rejected"] for one in told}
+    context = replace(QUIET_CONTEXT, mention=MENTION)
+    assert_fit(morning(*told, context=context, posting=True, **held), may_mention={MENTION})
+    taken = (replace(one, acked=hand(hostile, user_id=str(index))) for index, one in enumerate(told))
+    assert_fit(morning(*taken, context=CONTEXT, **held))
+    assert_fit(morning(*(since(one, CLOSED[index % 4]) for index, one in enumerate(told)), **held))

@@ -1,0 +1,346 @@
+"""What stands in threads: history, calls, and the names of a digest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.blocks.channel.notifications import render
+from bot.episodes import Episode, State
+from bot.hands import Deed
+from bot.outbox import Shape
+from bot.ports import Message
+from tests.conftest import NOW
+from tests.episodes import (
+    CONTEXT,
+    DEADLINE,
+    HOSTILE,
+    MENTION,
+    assert_fit,
+    buttons,
+    episode,
+    hand,
+    leads,
+    loud,
+    problem,
+    shown,
+)
+from tests.samples import dated
+
+HOUR = timedelta(hours=1)
+A_MESSAGE = 25  # of a digest's names
+MEI = hand("Mei")
+CLOCK = "<!date^1795398780^{time}|01:53 UTC>"
+MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
+
+
+def line(subject: Episode, **facts: object) -> Message:
+    return render(Shape.LINE, facts, [subject], None, CONTEXT)
+
+
+def expiring(subject: Episode, lead: timedelta) -> Message:
+    return line(subject, kind="expiring", lead=int(lead.total_seconds()))
+
+
+def names(*told: Episode) -> Message:
+    return render(Shape.NAMES, {}, told, None, CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("lead", "expected"),
+    [
+        (6 * HOUR, f"⏰ Less than 6 h left, {dated('until ', CLOCK)}."),
+        (24 * HOUR, f"⏰ Less than 24 h left, {dated('until ', MOMENT)}."),
+        (72 * HOUR, f"⏰ Less than 3 days left, {dated('until ', MOMENT)}."),
+        (timedelta(minutes=90), f"⏰ Less than 90 min left, {dated('until ', CLOCK)}."),
+    ],
+)
+def test_a_looser_lead_is_one_line_of_history(lead, expected):
+    assert shown(expiring(episode(told=leads(24)), lead)) == [expected]
+
+
+def test_a_line_tells_its_own_lead_though_a_tighter_one_has_passed():
+    assert shown(expiring(episode(told=leads(24, 6, 1)), 6 * HOUR))[0].startswith("⏰ Less than 6 h left")
+
+
+def test_the_text_of_a_line_names_the_account():
+    assert expiring(episode(), 6 * HOUR).text == (
+        "Expiring: Bo (bo@harbour_tea), less than 6 h left, until Mon 23 Nov 01:53 UTC. "
+        "Ask bo•••le to accept the invitation in WeChat."
+    )
+
+
+def test_the_smallest_lead_calls_somebody_by_name():
+    message = expiring(episode(kf_nick="小波"), HOUR)
+    assert shown(message) == [
+        f"⏰ *小波* · less than 1 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
+    ]
+    assert message.text == (
+        "Expiring: 小波 (bo@harbour_tea), less than 1 h left, until Mon 23 Nov 01:53 UTC. "
+        "Ask bo•••le to accept the invitation in WeChat; after that a new one is needed."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (
+            "expired",
+            (
+                "⌛ *Bo* · expired. bo•••le did not answer in time. "
+                "Ask whether they still want to, then invite again in the WeChat console."
+            ),
+        ),
+        (
+            "rejected",
+            (
+                "⛔ *Bo* · rejected. bo•••le declined the invitation. "
+                "Ask why, then invite again in the WeChat console."
+            ),
+        ),
+    ],
+)
+def test_a_problem_calls_somebody_by_name(kind, expected):
+    message = line(episode(State(kind)), kind=kind, lead=0)
+    assert shown(message) == [expected]
+    assert message.text.startswith(f"{kind.capitalize()}: Bo (bo@harbour_tea)")
+
+
+@pytest.mark.parametrize(
+    ("subject", "facts", "expected"),
+    [
+        (
+            episode(kf_nick="小波"),
+            {"kind": "expiring", "lead": 3600},
+            (
+                f"⏰ *小波* · less than 1 h left, {dated('until ', CLOCK)}. "
+                f"{MENTION} please ask bo•••le to accept in WeChat."
+            ),
+        ),
+        (
+            episode(State.REJECTED),
+            {"kind": "rejected", "lead": 0},
+            (
+                f"⛔ *Bo* · rejected. {MENTION} bo•••le declined the invitation. "
+                "Ask why, then invite again in the WeChat console."
+            ),
+        ),
+        (
+            episode(State.REJECTED, acked=MEI),
+            {"kind": "rejected", "lead": 0},
+            (
+                "⛔ *Bo* · rejected. bo•••le declined the invitation. "
+                "Ask why, then invite again in the WeChat console."
+            ),
+        ),
+    ],
+)
+def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts, expected):
+    context = replace(CONTEXT, mention=MENTION)
+    message = render(Shape.LINE, facts | {"call": True}, [subject], None, context, posting=True)
+    assert shown(message) == [expected]
+    assert MENTION not in message.text
+
+
+def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
+    context = replace(CONTEXT, mention=MENTION)
+    facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
+    message = render(Shape.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, context, posting=True)
+    assert shown(message) == [
+        f"⏰ *小波* · less than 6 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
+    ]
+
+
+def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
+    ends = int((DEADLINE + HOUR).timestamp())
+    message = line(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
+    assert shown(message) == [
+        (
+            f"⏰ *小波* · less than 5 h 18 min left, {dated('until ', CLOCK)}. "
+            "Please ask bo•••le to accept in WeChat. "
+            f"Quiet hours follow, <!date^{ends}^until {{time}}|until 02:53 UTC>."
+        )
+    ]
+    assert message.text.endswith(" Quiet hours follow, until 02:53 UTC.")
+
+
+def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
+    return render(Shape.LINE, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
+
+
+UNTIL = int((NOW + 4 * HOUR).timestamp())
+
+
+@pytest.mark.parametrize(
+    ("deed", "name", "facts", "expected"),
+    [
+        ("acknowledged", "Mei", {}, "👤 Acknowledged by Mei. No more reminders for this invitation."),
+        (
+            "acknowledged",
+            "Mei",
+            {"count": 58},
+            "👤 Acknowledged by Mei. No more reminders for these 58 invitations.",
+        ),
+        ("snoozed", "Tom", {"until": UNTIL}, f"👤 Snoozed by Tom <!date^{UNTIL}^until {{time}}|until 05:12 UTC>."),
+        ("snoozed", "Tom", {}, "👤 Snoozed by Tom."),
+        ("unsnoozed", "Tom", {}, "👤 Tom undid the snooze."),
+        ("unacknowledged", "Mei", {}, "👤 Mei undid the acknowledgement."),
+        ("unacknowledged", "Mei", {"count": 6}, "👤 Mei undid the acknowledgement of 6 invitations."),
+        ("unacknowledged", "<@U0MEI>", {}, "👤 ＜@U0MEI＞ undid the acknowledgement."),
+        ("unacknowledged", "", {}, "👤 somebody undid the acknowledgement."),
+    ],
+)
+def test_what_people_do_is_history(deed, name, facts, expected):
+    subject = episode(snoozed=hand("Tom", at=NOW, until=NOW + 4 * HOUR))
+    assert shown(by_hand(deed, name, subject, **facts)) == [expected]
+
+
+def test_the_text_of_what_people_did_names_the_account():
+    assert by_hand("acknowledged", "Mei", episode()).text == (
+        "Acknowledged by Mei: Bo (bo@harbour_tea). No more reminders for this invitation."
+    )
+    assert by_hand("unsnoozed", "Tom", episode()).text == "Tom undid the snooze: Bo (bo@harbour_tea)."
+    many = by_hand("acknowledged", "Mei", episode(), episode(name="anna"), count=2)
+    assert many.text == "Acknowledged by Mei. No more reminders for these 2 invitations."
+
+
+def test_when_a_snooze_began_is_forgotten_its_end_has_a_day():
+    day = f"<!date^{UNTIL}^until {{date_short_pretty}} {{time}}|until Mon 23 Nov 05:12 UTC>"
+    for told in ([], [episode()], [episode(), episode(name="anna")]):
+        assert shown(by_hand("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_odd_name_of_a_person_harms_a_line(hostile):
+    for deed in Deed:
+        assert_fit(by_hand(deed, hostile, until=UNTIL))
+        assert_fit(by_hand(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
+
+
+def test_a_call_without_a_nickname_names_the_account():
+    assert "*bo@harbour_tea*" in shown(expiring(episode(kf_nick=""), HOUR))[0]
+
+
+def test_a_call_without_a_deadline_leaves_it_out():
+    message = expiring(episode(expires_at=None), HOUR)
+    assert shown(message) == ["⏰ *Bo* · less than 1 h left. Please ask bo•••le to accept in WeChat."]
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        (
+            episode(State.BOUND, since=DEADLINE - timedelta(minutes=12)),
+            "✅ Bound: bo•••le accepted, 12 min before the deadline.",
+        ),
+        (episode(State.BOUND, invite_wx="", since=DEADLINE), "✅ Bound: the person accepted."),
+        (
+            episode(State.REPLACED, next_wx="bo_example", next_expires_at=DEADLINE),
+            f"✉️ Invited again: a new invitation went out to bo•••le, {dated('until ', MOMENT)}.",
+        ),
+        (episode(State.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
+        (episode(State.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),
+        (
+            episode(State.REJECTED, told=problem(State.EXPIRED)),
+            "⛔ Rejected: bo•••le declined the invitation. Ask why, then invite again in the WeChat console.",
+        ),
+        (
+            episode(State.EXPIRED),
+            (
+                "⌛ Expired: bo•••le did not answer in time. "
+                "Ask whether they still want to, then invite again in the WeChat console."
+            ),
+        ),
+        (
+            episode(State.WAITING, told=problem(State.EXPIRED)),
+            (
+                f"✉️ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
+                "Ask them to accept the invitation in WeChat."
+            ),
+        ),
+        (
+            episode(State.WAITING, expires_at=None),
+            "✉️ Waiting again: bo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
+        ),
+        (
+            episode(State.WAITING, told=leads(6)),
+            (
+                f"⏰ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
+                "Ask them to accept the invitation in WeChat."
+            ),
+        ),
+    ],
+)
+def test_a_change_of_state_is_one_line_of_history(subject, expected):
+    message = line(subject, state=str(subject.state))
+    assert shown(message) == [expected]
+    assert not loud(message)
+    assert buttons(message) == {}
+
+
+def test_a_line_stays_history_when_the_episode_has_moved_on():
+    told = line(episode(State.REMOVED), state="removed")
+    assert line(episode(State.BOUND), state="removed") == told
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_foreign_text_harms_a_line(state, hostile):
+    subject = episode(state, seat=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, next_wx=hostile + "x")
+    assert_fit(line(subject, state=str(state)))
+    assert_fit(line(subject, kind="rejected", lead=0))
+    assert_fit(expiring(subject, HOUR))
+    assert_fit(expiring(subject, 6 * HOUR))
+
+
+def test_names_stand_one_a_line_with_their_present_state():
+    message = names(
+        episode(State.REJECTED, "chen"), episode(State.BOUND, kf_nick="小波"), episode(State.REJECTED, "eve")
+    )
+    assert shown(message) == ["⛔ Chen · chen@harbour_tea\n✅ 小波 · bo@harbour_tea\n⛔ Eve · eve@harbour_tea"]
+    assert message.text == (
+        "Rejected: Chen (chen@harbour_tea), Eve (eve@harbour_tea). Bound: 小波 (bo@harbour_tea)."
+    )
+
+
+def test_a_hundred_ordinary_names_all_stand_in_one_message():
+    told = [episode(State.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)]
+    message = names(*told)
+    assert_fit(message)
+    assert "\n".join(shown(message)).count("⛔") == 100
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("named", [True, False])
+def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
+    nick = hostile if named else ""
+    told = [episode(State.EXPIRED, seat=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
+    message = names(*told)
+    assert_fit(message)
+    assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
+    told = [episode(State.EXPIRED, seat=hostile[:99], kf_nick=hostile[:99])] * 800
+    message = names(*told)
+    assert_fit(message)
+    *listed, last = "\n".join(shown(message)).splitlines()
+    assert len(listed) > 40
+    assert last == f"and {800 - len(listed)} more"
+
+
+def test_the_text_counts_the_names_that_it_leaves_out():
+    message = names(*[episode(State.EXPIRED)] * 200)
+    assert message.text.endswith(f"Bo (bo@harbour_tea). And {200 - message.text.count('Bo')} more.")
+
+
+@pytest.mark.parametrize("state", [State.REJECTED, State.EXPIRED])
+def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
+    told = episode(state)
+    broadcast = render(Shape.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
+    assert "link.console" in str(broadcast.blocks)
+    reply = render(Shape.LINE, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
+    assert "link.console" not in str(reply.blocks)

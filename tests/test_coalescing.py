@@ -1,0 +1,410 @@
+"""Whether a claimed message may be posted now, and what results from joining pending ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.episodes import Episode, State
+from bot.outages import Cause, Fault, Incident
+from bot.outbox import DEMOTED, LAST, LATE, ROWS, Draft, OutboxRow, Shape, Status
+from bot.outbox.coalescing import (
+    LINK,
+    PAUSE,
+    WAITS,
+    Drop,
+    Postpone,
+    PromoteToChannel,
+    Reason,
+    Rivals,
+    Send,
+    Withhold,
+    YieldTo,
+    brought_forward,
+    decide,
+    extended,
+    link_to,
+    merged,
+    names_left,
+    taken_over,
+)
+from bot.quiet import Quiet
+from tests.conftest import NOW
+from tests.episodes import episode, hand
+
+HERE = "C0ALERTS"
+LEASE = timedelta(seconds=45)
+NIGHT = Quiet((NOW - timedelta(hours=1)).time(), (NOW + timedelta(hours=8)).time(), ZoneInfo("UTC"))
+LOUD_NIGHT = replace(NIGHT, breakthrough=True)
+BEGINNING = replace(NIGHT, begins=(NOW - LATE).time())
+MORNING = NOW + timedelta(hours=8)
+OPEN, BOUND = episode(State.REJECTED), episode(State.BOUND)
+TROUBLE = Incident("i-1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
+
+
+def row(shape: Shape = Shape.PROBLEM, **fields: Any) -> OutboxRow:
+    values: dict[str, Any] = {
+        "id": "m-1",
+        "rank": 2,
+        "members": ("bo",),
+        "events": (),
+        "facts": {},
+        "root_id": None,
+        "broadcast": False,
+        "breakthrough": False,
+        "status": Status.SENDING,
+        "attempt": 1,
+        "posts": 1,
+        "started_at": NOW,
+        "looks": 0,
+        "lookable_from": NOW + LEASE,
+        "channel_id": None,
+        "ts": None,
+        "text_only": False,
+        "applied_hash": None,
+        "gone": False,
+        "error": None,
+    }
+    return OutboxRow(shape=shape, **values | fields)
+
+
+def pending(shape: Shape = Shape.DIGEST, **fields: Any) -> OutboxRow:
+    """Another message, whose turn has not come."""
+    return row(shape, **{"id": "g-1", "status": Status.PENDING, "posts": 0, **fields})
+
+
+def sent(shape: Shape = Shape.PROBLEM, **fields: Any) -> OutboxRow:
+    return row(shape, **{"id": "r-1", "status": Status.SENT, "channel_id": HERE, "ts": "1.0", **fields})
+
+
+def reply(shape: Shape = Shape.LINE, **fields: Any) -> OutboxRow:
+    return row(shape, **{"root_id": "r-1", "facts": {"state": "bound"}, **fields})
+
+
+def linked(one: OutboxRow, posts: int = 0) -> OutboxRow:
+    return replace(one, facts=link_to(one, "g-1", posts))
+
+
+def decided(
+    one: OutboxRow,
+    *members: Episode,
+    incident: Incident | None = None,
+    parent: OutboxRow | None = None,
+    group: OutboxRow | None = None,
+    groups: tuple[OutboxRow, ...] = (),
+    quiet: Quiet | None = None,
+) -> Send | Withhold:
+    rivals = Rivals(group, groups)
+    return decide(one, members or (OPEN,), incident, parent, rivals, now=NOW, quiet=quiet, channel_id=HERE)
+
+
+def postponed(one: OutboxRow, reason: Reason) -> Postpone:
+    if reason is Reason.QUIET_HOURS:
+        return Postpone(MORNING, reason, {"breakthrough": False})
+    return Postpone(NOW + PAUSE, reason, {"facts": {**one.facts, WAITS: one.facts.get(WAITS, 0) + 1}})
+
+
+@pytest.mark.parametrize(
+    ("one", "around"),
+    [
+        (row(), {}),
+        (row(Shape.DIGEST), {}),
+        (row(Shape.QUIET), {"quiet": NIGHT}),
+        (row(Shape.HEALTH), {"incident": TROUBLE}),
+        (row(Shape.HEALTH), {"incident": TROUBLE, "quiet": NIGHT}),
+        (reply(), {"parent": sent()}),
+        (reply(broadcast=True), {"parent": sent()}),
+        (reply(Shape.NAMES), {"parent": sent(Shape.DIGEST, members=tuple(map(str, range(ROWS + 1))))}),
+    ],
+    ids=["alert", "digest", "summary", "incident", "incident at night", "reply", "broadcast", "member list"],
+)
+def test_message_with_nothing_against_it_is_sent(one, around):
+    assert decided(one, **around) == Send()
+
+
+def test_alert_of_a_closed_episode_is_dropped():
+    assert decided(row(), BOUND) == Drop(Reason.OBSOLETE)
+
+
+@pytest.mark.parametrize("incident", [None, replace(TROUBLE, over_at=NOW)])
+def test_notice_of_an_incident_that_is_over_is_dropped(incident):
+    assert decided(row(Shape.HEALTH), incident=incident) == Drop(Reason.OBSOLETE)
+
+
+def test_member_list_of_a_digest_that_shows_all_members_is_dropped():
+    short = sent(Shape.DIGEST, members=tuple(map(str, range(ROWS))))
+    assert decided(reply(Shape.NAMES), parent=short) == Drop(Reason.OBSOLETE)
+
+
+@pytest.mark.parametrize("shape", [Shape.LINE, Shape.NOTE])
+def test_reply_whose_parent_was_posted_after_it_was_stored_is_dropped(shape):
+    one = reply(shape, facts={"root_posts": 1})
+    assert decided(one, parent=sent(posts=2)) == Drop(Reason.SHOWN_BY_PARENT)
+    assert decided(one, parent=sent(posts=1)) == Send()
+    assert decided(reply(shape), parent=sent(posts=2)) == Send()  # stored by a release that did not count
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [sent(status=Status.DEAD), sent(gone=True), sent(channel_id="C0OLD")],
+    ids=["dead", "gone", "elsewhere"],
+)
+def test_reply_without_its_parent_goes_to_the_channel_if_it_mentions_people_and_is_dropped_if_not(parent):
+    assert decided(reply(broadcast=True), parent=parent) == PromoteToChannel()
+    assert decided(reply(), parent=parent) == Drop(Reason.PARENT_LOST)
+
+
+def test_alert_is_left_to_a_pending_group_message():
+    assert decided(linked(row()), group=pending()) == YieldTo(pending())
+
+
+def test_alert_is_left_to_a_group_message_that_was_posted_after_it_was_stored():
+    for status in (Status.SENT, Status.SENDING):
+        assert decided(linked(row(), posts=1), group=pending(status=status, posts=2)) == YieldTo(
+            pending(status=status, posts=2)
+        )
+        assert decided(linked(row(), posts=1), group=pending(status=status, posts=1)) == Send()
+
+
+def test_alert_is_not_left_to_a_group_message_that_was_given_up():
+    assert decided(linked(row()), group=pending(status=Status.DEAD, posts=2)) == Send()
+
+
+@pytest.mark.parametrize("refused", [{"text_only": True}, {"rank": 2 + DEMOTED}])
+def test_alert_is_not_left_to_a_group_message_that_slack_refused(refused):
+    assert decided(linked(row()), group=pending(**refused)) == Send()
+
+
+def test_alert_allowed_in_quiet_hours_is_not_left_to_a_group_message_held_until_they_end():
+    urgent = linked(row(rank=1, breakthrough=True))
+    assert decided(urgent, group=pending(), quiet=LOUD_NIGHT) == Send()
+    loud = pending(breakthrough=True)
+    assert decided(urgent, group=loud, quiet=LOUD_NIGHT) == YieldTo(loud)
+    assert decided(urgent, group=pending()) == YieldTo(pending())  # by day
+
+
+@pytest.mark.parametrize(
+    "one",
+    [row(), row(Shape.DIGEST), row(Shape.QUIET), reply(broadcast=True)],
+    ids=["alert", "digest", "summary", "broadcast"],
+)
+def test_message_that_mentions_people_waits_for_the_outcome_of_a_group_message_being_posted(one):
+    being_posted = pending(status=Status.SENDING, posts=1)
+    assert decided(one, groups=(being_posted,)) == postponed(one, Reason.MAYBE_COVERED)
+
+
+@pytest.mark.parametrize("one", [reply(), reply(Shape.NAMES), row(Shape.FIRST_RUN)])
+def test_message_without_a_new_mention_does_not_wait_for_a_group_message(one):
+    assert decided(one, groups=(pending(status=Status.SENDING, posts=1),)) == Send()
+
+
+def test_message_does_not_wait_for_itself_or_for_its_parent():
+    one, parent = row(Shape.DIGEST), row(Shape.DIGEST, id="r-1")
+    assert decided(one, groups=(one,)) == Send()
+    assert decided(reply(broadcast=True), groups=(parent,)) == Send()
+
+
+def test_digest_waits_for_a_pending_summary_of_quiet_hours_which_merges_it():
+    summary, digest = pending(Shape.QUIET), row(Shape.DIGEST)
+    assert decided(digest, groups=(summary,)) == postponed(digest, Reason.MAYBE_COVERED)
+    assert decided(row(), groups=(summary,)) == Send()
+    assert decided(digest, groups=(pending(Shape.DIGEST),)) == Send()
+    assert decided(digest, groups=(replace(summary, text_only=True),)) == Send()
+    assert decided(replace(digest, text_only=True), groups=(summary,)) == Send()
+
+
+@pytest.mark.parametrize(("lookable_after", "longest"), [(None, 60), (10, 60), (45, 135)])
+def test_message_waits_for_a_minute_or_three_leases_whichever_is_longer(lookable_after, longest):
+    lookable_from = NOW + timedelta(seconds=lookable_after) if lookable_after else None
+    being_posted = pending(status=Status.SENDING, lookable_from=lookable_from)
+    one, waits = row(), 0
+    while isinstance(decision := decided(one, groups=(being_posted,)), Postpone):
+        one, waits = replace(one, **decision.changes), waits + 1
+    assert decision == Send()
+    assert waits * PAUSE == timedelta(seconds=longest)
+
+
+@pytest.mark.parametrize("shape", [Shape.PROBLEM, Shape.DIGEST, Shape.LINE])
+def test_reminder_meant_for_the_beginning_of_quiet_hours_waits_for_their_end_when_it_is_late(shape):
+    one = row(shape, breakthrough=True)
+    assert decided(one, quiet=NIGHT) == postponed(one, Reason.QUIET_HOURS)
+    assert decided(one, quiet=BEGINNING) == Send()
+
+
+@pytest.mark.parametrize(
+    ("one", "quiet"),
+    [
+        (reply(facts={"deed": "acknowledged"}), NIGHT),
+        (row(rank=1), LOUD_NIGHT),
+        (row(rank=1 + DEMOTED), LOUD_NIGHT),
+    ],
+)
+def test_action_of_a_person_and_the_last_reminder_before_a_deadline_are_never_late(one, quiet):
+    assert decided(one, quiet=quiet) == Send()
+
+
+def test_first_reason_against_a_message_counts():
+    one = linked(reply(broadcast=True, facts={"kind": "rejected", "lead": 0, "root_posts": 0}))
+    lost, being_posted = sent(gone=True), pending(status=Status.SENDING, posts=1)
+    assert decided(one, BOUND, parent=lost, group=pending(), groups=(being_posted,)) == Drop(Reason.OBSOLETE)
+    assert decided(one, parent=lost, group=pending(), groups=(being_posted,)) == Drop(Reason.SHOWN_BY_PARENT)
+    lost = replace(lost, posts=0)
+    assert decided(one, parent=lost, group=pending(), groups=(being_posted,)) == YieldTo(pending())
+    waits = decided(one, parent=lost, groups=(being_posted,), quiet=NIGHT)
+    assert waits == postponed(one, Reason.MAYBE_COVERED)
+    assert decided(one, parent=lost, quiet=NIGHT) == postponed(one, Reason.QUIET_HOURS)
+    assert decided(one, parent=lost) == PromoteToChannel()
+
+
+def test_stored_reasons_and_keys_of_facts_stay():
+    assert {reason.value for reason in (Reason.MAYBE_COVERED, Reason.QUIET_HOURS)} == {
+        "another may have told it",
+        "quiet hours",
+    }
+    assert (LINK, WAITS) == ("gathered", "waits")
+    assert link_to(row(facts={"waits": 2}), "g-1", 3) == {"waits": 2, "gathered": {"root": "g-1", "posts": 3}}
+
+
+facts = st.fixed_dictionaries(
+    {"held": st.just({"bo": ["expiring"]}), "lead": st.sampled_from([0, 3600])},
+    optional={
+        LINK: st.fixed_dictionaries({"root": st.just("g-1"), "posts": st.integers(0, 2)}),
+        WAITS: st.integers(0, 30),
+        "root_posts": st.integers(0, 2),
+        "kind": st.sampled_from(["expiring", "rejected"]),
+        "deed": st.just("snoozed"),
+    },
+)
+rows = st.builds(
+    row,
+    st.sampled_from(Shape),
+    id=st.sampled_from(["m-1", "g-1", "r-1"]),
+    rank=st.sampled_from([1, 2, 4, LAST, 2 + DEMOTED]),
+    members=st.lists(st.sampled_from(["bo", "dee", "lin"]), min_size=1, unique=True).map(tuple),
+    events=st.lists(st.sampled_from("abc"), unique=True).map(tuple),
+    facts=facts,
+    root_id=st.none() | st.just("r-1"),
+    broadcast=st.booleans(),
+    breakthrough=st.booleans(),
+    status=st.sampled_from(Status),
+    posts=st.integers(0, 2),
+    started_at=st.none() | st.just(NOW),
+    lookable_from=st.none() | st.just(NOW + LEASE),
+    channel_id=st.sampled_from([None, HERE, "C0OLD"]),
+    text_only=st.booleans(),
+    gone=st.booleans(),
+)
+by_hand = st.none() | st.just(hand())
+members = st.lists(
+    st.builds(
+        episode, st.sampled_from(State), acked=st.none() | st.just(hand()), snoozed=st.none() | st.just(hand())
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(
+    one=rows.filter(lambda one: LINK in one.facts),
+    about=members,
+    incident=st.sampled_from([None, TROUBLE, replace(TROUBLE, over_at=NOW)]),
+    parent=st.none() | rows,
+    group=st.none() | rows,
+    groups=st.lists(rows, max_size=2).map(tuple),
+    quiet=st.sampled_from([None, NIGHT, LOUD_NIGHT, BEGINNING]),
+)
+def test_every_message_gets_one_decision_and_the_same_one_again(one, about, incident, parent, group, groups, quiet):
+    around = {"incident": incident, "parent": parent, "group": group, "groups": groups, "quiet": quiet}
+    decision = decided(one, *about, **around)
+    assert decision == decided(one, *about, **around)
+    match decision:
+        case YieldTo(other):
+            assert other == group
+            assert other.status is not Status.DEAD
+            assert not (other.status is Status.PENDING and other.is_suspect)
+        case Postpone(until, _, changes):
+            assert until > NOW
+            assert set(changes) <= {"facts", "breakthrough"}
+        case PromoteToChannel():
+            assert one.broadcast
+        case _:
+            assert isinstance(decision, Send | Drop)
+
+
+@given(one=rows, other=rows, reported=st.lists(st.tuples(st.sampled_from(["bo", "dee"]), st.just("expired"))))
+def test_merging_loses_no_member_no_event_and_no_urgency(one, other, reported):
+    result = merged(one, other, reported)
+    assert set(result.members) == {*one.members, *other.members}
+    assert set(result.events) == {*one.events, *other.events}
+    assert result.members[: len(one.members)] == one.members
+    assert result.rank == min(one.rank, other.rank)
+    assert result.breakthrough == (one.breakthrough or other.breakthrough)
+    assert result.facts.get(LINK) == one.facts.get(LINK)
+    assert replace(result, rank=0, members=(), events=(), facts={}, breakthrough=False) == replace(
+        one, rank=0, members=(), events=(), facts={}, breakthrough=False
+    )
+
+
+def test_merged_digest_keeps_its_own_facts_and_takes_the_rest():
+    one = row(Shape.DIGEST, facts={"noticed": 1})
+    other = pending(facts={"noticed": 2, "repeat": True, LINK: {"root": "x", "posts": 0}, WAITS: 3})
+    assert merged(one, other, [("bo", "expired")]).facts == {"noticed": 1, "repeat": True}
+
+
+def test_summary_of_quiet_hours_shows_the_news_of_a_merged_digest_before_its_own():
+    summary = row(Shape.QUIET, facts={"held": {"bo": ["expired"]}})
+    one = merged(summary, pending(), [("bo", "expiring"), ("dee", "rejected")])
+    assert one.facts["held"] == {"bo": ["expiring", "expired"], "dee": ["rejected"]}
+    assert summary.facts == {"held": {"bo": ["expired"]}}
+
+
+def test_digest_names_the_members_that_it_gets_by_merging_and_a_summary_names_none():
+    names = reply(Shape.NAMES, members=("bo", "dee", "lin"))
+    assert names_left(names, row(Shape.DIGEST, members=("dee",))) == ["bo", "lin"]
+    assert names_left(names, row(Shape.QUIET, members=("dee",))) == []
+
+
+def test_pending_summary_of_quiet_hours_is_extended():
+    summary = pending(
+        Shape.QUIET, rank=4, events=("a",), facts={"ends": 1, "held": {"bo": ["expiring"]}, "waits": 1}
+    )
+    more = Draft(
+        "d", Shape.QUIET, rank=2, members=("bo", "dee"), facts={"held": {"bo": ["expired"], "dee": ["rejected"]}}
+    )
+    assert extended(summary, more, ["b"]) == {
+        "members": ["bo", "dee"],
+        "events": ["a", "b"],
+        "facts": {"ends": 1, "held": {"bo": ["expiring", "expired"], "dee": ["rejected"]}, "waits": 1},
+        "rank": 2,
+        "settled": False,
+    }
+    assert extended(summary, replace(more, rank=LAST), [])["rank"] == 4
+
+
+def test_parent_becomes_as_urgent_as_its_reply_and_as_loud():
+    parent = pending(rank=4, events=("a",))
+    urgent = Draft("d", Shape.LINE, rank=1, breakthrough=True)
+    assert brought_forward(parent, urgent, ["b"]) == {"rank": 1, "events": ["a", "b"], "breakthrough": True}
+    assert brought_forward(parent, Draft("d", Shape.LINE, rank=LAST), []) == {"rank": 4, "events": ["a"]}
+
+
+def test_pending_group_message_becomes_as_urgent_as_the_message_that_yields_and_is_due():
+    one = row(rank=1 + DEMOTED, events=("a", "b"))
+    group = pending(rank=3, events=("a",))
+    assert taken_over(group, one, NOW) == {"rank": 1, "events": ["a", "b"], "not_before": NOW}
+    assert taken_over(replace(group, rank=1), replace(one, rank=2), NOW)["rank"] == 1
+
+
+def test_group_message_that_was_refused_stays_behind_the_others_when_a_message_yields():
+    assert taken_over(pending(rank=3 + DEMOTED), row(rank=1), NOW)["rank"] == 1 + DEMOTED
+
+
+def test_group_message_being_posted_takes_no_more_event_keys_and_a_sent_one_nothing():
+    assert taken_over(pending(rank=3, status=Status.SENDING), row(events=("a",)), NOW) == {"rank": 2}
+    assert taken_over(sent(), row(events=("a",)), NOW) == {}

@@ -1,0 +1,156 @@
+"""What, why, what next: for every way in which a read of WeChat fails."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.accounts import Snapshot
+from bot.blocks.problems import explain_error, read_failure
+from bot.demo import blockkit
+from bot.hosting import FIXED_ADDRESS
+from tests.conftest import NOW
+from tests.samples import ANNA, CHEN, CONTEXT, FORTY, LEADS, sample, shown
+from wechat_kf import KfList, ResponseError, TransportError
+from wechat_kf.advice import ADVICE
+from wechat_kf.errors import api_error
+
+RID = "6740a1b2-11223344-55667788"
+
+
+def answer(error, last_good=None):
+    return read_failure(explain_error(error), NOW, CONTEXT, retry="v1:overview", last_good=last_good)
+
+
+def read_before(ago, *accounts):
+    return Snapshot.of(KfList(accounts), NOW - ago, LEADS)
+
+
+def test_a_refused_address_is_there_to_be_copied():
+    drawn = sample("error-address")
+    message = answer(
+        api_error(40164, "invalid ip", rid=RID, address="203.0.113.7"),
+        last_good=read_before(timedelta(minutes=20), *FORTY),
+    )
+    assert message.text == drawn["text"]
+    assert message.blocks == drawn["blocks"]
+
+
+@pytest.mark.parametrize("platform", FIXED_ADDRESS)
+@pytest.mark.parametrize("address", ["203.0.113.7", ""])
+def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
+    what = explain_error(api_error(40164, "invalid ip", rid=RID, address=address), platform)
+    assert what.next.startswith(f"first give this server a fixed outgoing address: on {platform} ")
+    assert "is temporary, unless it is fixed already" in what.next
+    assert what.copy == address
+    assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.plain_text
+    assert explain_error(api_error(40125, "no"), platform) == explain_error(api_error(40125, "no"))
+
+
+def test_an_address_that_wechat_did_not_name_is_not_below():
+    message = answer(api_error(40164, "invalid ip"))
+    assert "add this server’s address in the WeChat console" in shown(message)[1]
+    assert "```" not in shown(message)[1]
+
+
+@pytest.mark.parametrize(
+    ("errcode", "title", "step"),
+    [
+        (65400, "Customer service is not switched on", "enable customer service in the WeChat console"),
+        (45009, "Today’s WeChat quota is spent", "raise POLL_SECONDS or find the other system"),
+        (48001, "This account may not use customer service", "check verification and permissions"),
+        (40125, "WeChat refused the AppSecret", "put the present AppSecret into WECHAT_SECRET and restart."),
+        (40001, "WeChat refuses its own token", "wait ten minutes; if it stays, check whether another system"),
+        (40014, "WeChat refuses its own token", "then the AppSecret."),
+        (42001, "WeChat refuses its own token", "renews this token"),
+        (-1, "WeChat is busy", "try again in a minute."),
+        (45011, "WeChat asks to wait", "too many calls in a minute. Wait a minute."),
+        (61450, "WeChat asks to wait", "WeChat reports a system error. Wait some seconds"),
+        (40013, "WeChat refused the request", "check the AppID"),
+        (50002, "WeChat refused the request", "the account is restricted"),
+        (99999, "WeChat answered with an unknown error", "try again; if it stays, give errcode and rid to"),
+    ],
+)
+def test_every_family_of_errcodes_has_its_words(errcode, title, step):
+    message = answer(api_error(errcode, "api <!channel> something", rid=RID))
+    assert shown(message)[0].startswith(f"⚠️ *{title}*\n")
+    assert step in shown(message)[1]
+    assert shown(message)[-1] == f"errcode {errcode} · rid {RID}"
+    assert message.text.startswith(title.replace("’", "'") + ". ")
+    assert message.text.endswith(f"errcode {errcode}, rid {RID}.")
+
+
+@pytest.mark.parametrize("errcode", [*ADVICE, 12345])
+def test_no_errcode_breaks_a_message(errcode):
+    message = answer(api_error(errcode, "<!here> & *so* " * 40, rid="<!here>", address="<!here>"))
+    content = {"text": message.text, "blocks": message.blocks}
+    assert blockkit.problems(content) == []
+    assert blockkit.mentions(content) == []
+    assert "`" not in message.text
+    assert "*" not in message.text
+
+
+def test_an_unknown_error_quotes_wechat():
+    assert "WeChat says: “api something”." in shown(answer(api_error(99999, "api something")))[0]
+    assert "WeChat does not say more." in shown(answer(api_error(99999, "")))[0]
+    assert shown(answer(api_error(99999, "")))[-1] == "errcode 99999"
+
+
+@pytest.mark.parametrize(
+    ("error", "title", "fact"),
+    [
+        (
+            TransportError("ReadTimeout", attempts=3, timed_out=True),
+            "WeChat did not answer within 10 s",
+            "no errcode · time-out after 3 attempts",
+        ),
+        (
+            TransportError("ConnectError"),
+            "WeChat did not answer within 10 s",
+            "no errcode · no connection after 1 attempt",
+        ),
+        (TransportError("502", status=502), "WeChat’s answer could not be read", "no errcode · HTTP 502"),
+        (
+            TransportError("407", status=407, proxy=True),
+            "The proxy on the way to WeChat failed",
+            "no errcode · HTTP 407, proxy",
+        ),
+        (ResponseError("no kf_list"), "WeChat’s answer could not be read", "no errcode"),
+    ],
+)
+def test_silence_and_broken_answers(error, title, fact):
+    message = answer(error)
+    assert shown(message)[0].startswith(f"⚠️ *{title}*\n")
+    assert shown(message)[-1] == fact
+    assert fact.replace(" · ", ", ") in message.text
+    assert "no accounts" not in message.text.lower()
+
+
+def test_a_failure_can_be_tried_again_and_has_no_header():
+    message = answer(TransportError("ReadTimeout"))
+    assert [block["type"] for block in message.blocks] == ["section", "section", "actions", "context"]
+    assert [button["text"]["text"] for button in message.blocks[2]["elements"]] == ["Try again"]
+    assert message.blocks[2]["elements"][0]["value"] == "v1:overview"
+
+
+@pytest.mark.parametrize(
+    ("ago", "account", "moment", "finding"),
+    [
+        (
+            timedelta(minutes=20),
+            ANNA,
+            "<!date^1795395120^Last good read {time}|Last good read 00:52 UTC>",
+            "nothing",
+        ),
+        (
+            timedelta(days=1),
+            CHEN,
+            "<!date^1795309920^Last good read {date_short_pretty} {time}|Last good read Sun 22 Nov 01:12 UTC>",
+            "1 of 1 account",
+        ),
+    ],
+)
+def test_the_last_good_read_is_remembered(ago, account, moment, finding):
+    message = answer(ResponseError("no kf_list"), read_before(ago, account))
+    assert shown(message)[2] == f"{moment}: {finding} needed attention."

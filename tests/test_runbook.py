@@ -1,0 +1,226 @@
+"""The runbook: its notices, metrics and log lines are those of the code, in the code's own words."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import get_args
+
+import pytest
+import yaml
+
+from bot import outages
+from bot.blocks.answers.diagnosis import explain
+from bot.blocks.channel import incident_notices, notifications
+from bot.delivery.looks import _word
+from bot.health import HealthFacts, Problem, ProblemKind
+from bot.metrics import STATES, Figures, Metrics
+from bot.outages import Cause, Fault, Health, Incident
+from bot.ports import Blind, Later, Message, Outcome, Past
+from bot.slack.error_codes import CODES, Reaction
+from tests.conftest import NOW
+from tests.documents import document
+from tests.samples import CONTEXT
+from tests.test_health_table import FAULTS
+from tests.test_house import ROOT
+from wechat_kf import KfError, ResponseError, SetupError, TransportError
+from wechat_kf.advice import ADVICE
+from wechat_kf.errors import api_error
+
+RUNBOOK = document("docs/runbook.md")
+UNKNOWN = 99999  # an errcode that no document names
+
+
+def plain(text: str) -> str:
+    """Without the marks of mrkdwn, which a document writes in its own way."""
+    return re.sub(r"[*`]", "", text)
+
+
+def words_of(message: Message) -> str:
+    found = [block.get("text", {}).get("text", "") for block in message.blocks]
+    found += [part["text"] for block in message.blocks for part in block.get("elements", ()) if "text" in part]
+    return plain(" ".join([message.text, *map(str, found)]))
+
+
+def title_of(message: Message) -> str:
+    return next(block["text"]["text"] for block in message.blocks if block["type"] == "header").lstrip("⚠️ ")
+
+
+def failures() -> Iterator[KfError]:
+    yield TransportError("GET", timed_out=True)
+    yield TransportError("GET", status=502)
+    yield TransportError("GET", proxy=True)
+    yield ResponseError()
+    yield from (api_error(errcode, "no") for errcode in [*ADVICE, UNKNOWN])
+
+
+@cache
+def notices() -> dict[str, list[str]]:
+    """By title, the words of every notice that a failed read or a wrong clock can lead to."""
+    before = Health(failed_reads=outages.FAILED_READS - 1)
+    found: list[Incident | None] = [outages.after_failure(before, error, NOW).incident for error in failures()]
+    found.append(Incident("1", Cause.CLOCK_PROBLEM, NOW, Fault("ClockSkew", detail="4 min")))
+    by_title: dict[str, list[str]] = {}
+    for incident in found:
+        assert incident
+        message = incident_notices.incident_notice(incident, CONTEXT)
+        by_title.setdefault(title_of(message), []).append(words_of(message))
+    return by_title
+
+
+def explained(under: str) -> dict[str, list[str]]:
+    """By title, what the runbook quotes in each section below a heading of the second level."""
+    titles = [section.title for section in RUNBOOK.sections]
+    own = RUNBOOK.sections[titles.index(under) + 1 :]
+    end = next((index for index, section in enumerate(own) if section.level < 3), len(own))
+    return {section.title: section.quotes for section in own[:end]}
+
+
+def test_every_health_notice_has_its_section_and_no_other_has():
+    assert set(explained("Health notices in the channel")) == {*notices(), "When it is over"}
+
+
+@pytest.mark.parametrize("title", notices())
+def test_what_the_runbook_quotes_of_a_notice_is_what_it_says(title):
+    quotes = explained("Health notices in the channel")[title]
+    assert quotes
+    for quote in quotes:
+        assert any(plain(quote) in words for words in notices()[title]), quote
+
+
+def test_what_ends_a_notice_is_told_in_its_words():
+    told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
+    over = [
+        incident_notices.incident_notice(
+            Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), CONTEXT
+        ).text.split(".")[0]
+        for cause in (Cause.SOURCE_DOWN, Cause.CLOCK_PROBLEM)
+    ]
+    assert [plain(title).replace("’", "'") for title in told] == over
+
+
+def test_every_errcode_that_a_person_must_mend_is_named():
+    codes = {errcode for errcode in ADVICE if isinstance(api_error(errcode, ""), SetupError)}
+    named = {int(code) for code in re.findall(r"\b\d{5}\b", RUNBOOK.prose)}
+    assert codes - named == set()
+    assert named - set(ADVICE) == set()
+
+
+def test_every_kind_of_problem_is_explained_with_its_title():
+    (table, *_) = RUNBOOK.section("What `/kf status` says").tables
+    told = {kind: row[1] for row in table[1:] for kind in re.findall(r"`(\w+)`", row[0])}
+    assert set(told) == set(ProblemKind)
+    for kind in ProblemKind:
+        said = {explain(problem).title for fault in FAULTS for problem in fault.problems if problem.kind is kind}
+        assert without_numbers(told[kind]) in {*map(without_numbers, said), "WeChat does not answer"}
+
+
+def without_numbers(title: str) -> str:
+    return re.sub(r"\d+", "N", title).replace("accounts", "account").replace("alerts", "alert")
+
+
+def test_what_the_runbook_quotes_of_a_problem_is_what_it_says():
+    words = [explain(problem) for fault in FAULTS for problem in fault.problems]
+    said = " ".join(plain(f"{one.why} {one.next}") for one in words)
+    for quotes in explained("What `/kf status` says").values():
+        assert all(plain(quote) in said for quote in quotes)
+
+
+def test_every_refusal_of_slack_that_the_bot_explains_is_in_the_table():
+    table = next(table for section in RUNBOOK.sections for table in section.tables if table[0][0] == "Slack says")
+    told = {word: row[1] for row in table[1:] for word in re.findall(r"`(\w+)`", row[0])}
+    because = {word: sentence_of(word) for word, code in CODES.items() if code.posting is Reaction.BLOCK}
+    family = {"restricted_action": sentence_of("restricted_action")}
+    assert {word: f"Slack refuses them: {why}." for word, why in told.items()} == because | family
+
+
+def sentence_of(error: str) -> str:
+    return explain(Problem(ProblemKind.SLACK_BLOCKED, error=error, count=1)).why
+
+
+def test_the_lines_under_an_alert_are_those_of_the_code():
+    lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
+    assert lines[0] == notifications.REPEAT
+    assert lines[1] == "WeChat does not answer; last confirmed"
+    for words in lines[1].split("; "):
+        assert words in (ROOT / "bot/blocks/channel/alerts.py").read_text()
+
+
+# Metrics
+
+FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages={})
+
+
+def exported() -> set[str]:
+    metrics = Metrics()
+    for what in ("read", "post", "edit", "look"):
+        metrics.count(what, "good")
+    text = metrics.render(FIGURES).decode()
+    return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+def test_the_metrics_of_the_runbook_are_those_that_are_exported():
+    (table, *_) = RUNBOOK.section("Metrics").tables
+    named = {row[0].strip("`"): row[1] for row in table[1:]}
+    assert set(named) == exported()
+    assert set(re.findall(r"`(\w+)`", named["wechat_kf_messages"])) == {"state", *STATES}
+    outcomes = {kind.__name__.lower() for kind in get_args(Outcome)}
+    assert set(re.findall(r"`(\w+)`", named["wechat_kf_posts_total"])) == {"result", *outcomes}
+    looks = {_word(answer) for answer in (None, Past("C0", "1.0", None, "k", ()), Blind("no"), Later(1, "no"))}
+    assert set(re.findall(r"`(\w+)`", named["wechat_kf_looks_total"])) == {"outcome", *looks}
+
+
+def test_the_alarms_ask_for_metrics_that_are_exported():
+    (block,) = (block for block in RUNBOOK.code if block.language == "yaml")
+    (group,) = yaml.safe_load(block.text)["groups"]
+    for rule in group["rules"]:
+        asked = set(re.findall(r"wechat_kf_\w+", rule["expr"]))
+        assert asked
+        assert asked <= exported()
+
+
+# The log
+
+LEVELS = {"warning": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
+
+
+def logged() -> set[tuple[str, str]]:
+    """Level and event of every line of WARNING and above that the bot itself can log."""
+    found = set()
+    for path in (ROOT / "bot").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if "demo" not in path.parts:
+            found |= {line for node in ast.walk(tree) if (line := _line(node, tree))}
+    return found
+
+
+def _line(node: ast.AST, tree: ast.Module) -> tuple[str, str] | None:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name("log"), attr=level), args=[said, *_]) if level in LEVELS:
+            return LEVELS[level], _event(said, tree)
+    return None
+
+
+def _event(said: ast.expr, tree: ast.Module) -> str:
+    match said:
+        case ast.Call(args=[first, *_]):  # Line("event", field=…)
+            return _event(first, tree)
+        case ast.Name(name):
+            values = [
+                node.value for node in ast.walk(tree) if isinstance(node, ast.Assign) and _names(node) == [name]
+            ]
+            return _event(values[0], tree)
+        case ast.Constant(str(text)):
+            return text
+    raise AssertionError(f"an event that no reader could look up: {ast.unparse(said)}")
+
+
+def _names(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
+
+
+def test_the_runbook_explains_every_warning_and_error_of_the_log():
+    (table,) = RUNBOOK.section("The log").tables
+    assert {(row[0], row[1].strip("`")) for row in table[1:]} == logged()
