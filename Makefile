@@ -16,7 +16,7 @@ help:
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make crash-test  kill the bot 200 times: no alert is lost or repeated (CRASH=\"--stores pgbouncer\")"
-	@echo "make docs    draw docs/architecture.md anew, from the imports"
+	@echo "make docs    generate the diagrams of docs/architecture.md from the imports"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the README's pictures of the playground; needs chromium"
 	@echo "make lock    make both requirements.txt anew from pyproject.toml"
@@ -81,7 +81,7 @@ crash-test: $(VENV)/.dev
 	$(BIN)/python -m tests.crash --write tests/crash/REPORT.md $(CRASH)
 
 docs: $(VENV)/.dev
-	$(BIN)/python -m tests.drawing
+	$(BIN)/python -m tests.architecture
 
 fuzz: $(VENV)/.dev
 	FUZZ=50000 $(BIN)/python -m pytest -q tests/test_fuzz.py

@@ -1,4 +1,4 @@
-"""A small share of `make crash-test`: the bot really killed, and told by an oracle that notices."""
+"""A small share of `make crash-test`: a real process is killed. And tests of the oracle and the report."""
 
 from __future__ import annotations
 
@@ -10,82 +10,105 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
 
 from bot.demo.slack import Message
 from bot.marks import Marks
+from bot.store.tables import episode, message, meta
 from tests.crash import report
 from tests.crash.__main__ import KILLS
-from tests.crash.failpoint_bot import purpose
-from tests.crash.failpoints import FIRST, POINTS, Commit, Moment, Needs, Point, Where, plan
-from tests.crash.oracle import Board, Oracle, Verdict
-from tests.crash.runner import FAILED, Arena, Result
-from tests.crash.workload import REJECTED, Event, Fate, Invitation
+from tests.crash.failpoint_bot import commit_kind
+from tests.crash.failpoints import (
+    FAILPOINTS,
+    ON_EMPTY_STORE,
+    CommitKind,
+    Failpoint,
+    Precondition,
+    RequestPhase,
+    Site,
+    plan,
+)
+from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
+from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
+from tests.crash.workload import REJECTED, ExpectedEvent, Invitation, Outcome
 
-# One of each kind. The edit has its turn as soon as a message has stood long enough.
+NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
+
+# One of each kind. The edit has its turn once a message is old enough to be edited.
 SHARE = [
-    Point(Where.POST, Moment.TAKEN),
-    Point(Where.LOOK, Moment.TAKEN, Needs.FOUND),
-    Point(Where.EDIT, Moment.TAKEN, Needs.VIEW),
-    Point(Where.BEFORE, Commit.NEWS),
-    Point(Where.AFTER, Commit.CLAIM),
-    Point(Where.BEFORE, Commit.SENT),
-    Point(Where.POST, Moment.LOST),
-    Point(Where.TIME),
+    Failpoint(Site.POST, RequestPhase.TAKEN),
+    Failpoint(Site.LOOKUP, RequestPhase.TAKEN, Precondition.LOST_RESPONSE),
+    Failpoint(Site.EDIT, RequestPhase.TAKEN, Precondition.CHANGED_MESSAGE),
+    Failpoint(Site.BEFORE, CommitKind.NEWS),
+    Failpoint(Site.AFTER, CommitKind.CLAIM),
+    Failpoint(Site.BEFORE, CommitKind.SENT),
+    Failpoint(Site.POST, RequestPhase.LOST),
+    Failpoint(Site.TIME),
 ]
 
 
 @pytest.mark.process
-@pytest.mark.timeout(240)  # it has bounds of its own, which tell more
-async def test_a_bot_that_is_killed_loses_nothing_and_repeats_nothing_on_both_stores(tmp_path, postgres_url):
+@pytest.mark.timeout(240)  # the run has its own timeouts, with better messages
+async def test_killed_bot_loses_and_repeats_no_alert_on_both_stores(tmp_path, postgres_url):
     urls = {"sqlite": f"sqlite:///{tmp_path / 'kf.db'}", "postgresql": postgres_url}
     async with asyncio.TaskGroup() as tasks:
         runs = {}
         for store, url in urls.items():
             (tmp_path / store).mkdir()
-            runs[store] = tasks.create_task(Arena(url, tmp_path / store, f"share {store}").run(SHARE))
+            runs[store] = tasks.create_task(CrashRun(url, tmp_path / store, f"share {store}").run(SHARE))
     for store, run in runs.items():
         result = run.result()
         assert result.complaints == {}, store
         assert result.kills.total() >= len(SHARE)
-        assert result.verdict.told >= 5
+        assert result.verdict.reported >= 5
 
 
-def test_the_share_has_a_point_of_each_kind_and_all_are_points_of_the_whole():
-    assert {point.where for point in SHARE} >= set(Where) - {Where.TWO}
-    assert set(SHARE) <= set(POINTS)
+def test_share_has_a_failpoint_of_each_kind_and_only_those_of_the_full_run():
+    assert {point.site for point in SHARE} >= set(Site) - {Site.TWO}
+    assert set(SHARE) <= set(FAILPOINTS)
 
 
-def test_the_whole_kills_at_every_point_on_either_store():
-    assert set(plan(KILLS // 2, random.Random(1))) == {*FIRST, *POINTS}
+def test_full_run_kills_at_every_failpoint_on_each_store():
+    assert set(plan(KILLS // 2, random.Random(1))) == {*ON_EMPTY_STORE, *FAILPOINTS}
 
 
-# What the kills hang on
+# How commits are recognised
+
+
+def update(table: sa.Table, **values: Any) -> str:
+    return str(sa.update(table).where(sa.column("id") == "x").values(values))
 
 
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        (["BEGIN IMMEDIATE", "SELECT meta.appid FROM meta"], None),
-        (["CREATE TABLE meta (appid TEXT)", "INSERT INTO alembic_version VALUES (?)"], Commit.SCHEMA),
-        (["UPDATE meta SET next_poll_at=? WHERE meta.appid = ?"], Commit.POLL),
-        (["UPDATE meta SET next_poll_at=?, poll_wait=? WHERE meta.appid = ?"], Commit.POLL),
-        (["UPDATE meta SET last_read_at=?, accounts=? WHERE meta.appid = ?"], Commit.READ),
-        (["UPDATE episode SET doubt=? WHERE id = ?", "UPDATE message SET settled=? WHERE id IN (?)"], Commit.READ),
-        (["UPDATE episode SET state=? WHERE id = ?", "INSERT INTO message (id) VALUES (?)"], Commit.NEWS),
-        (["UPDATE message SET status=?, lease_until=?, attempt=(message.attempt + ?) WHERE id = ?"], Commit.CLAIM),
-        (["UPDATE message SET lease_until=?, attempt=(message.attempt + ?) WHERE id = ?"], Commit.LOOK),
-        (["UPDATE message SET looks=?, look_at=? WHERE id = ?"], Commit.ABSENT),
-        (["UPDATE message SET status=?, channel_id=?, ts=?, sent_at=? WHERE id = ?"], Commit.SENT),
-        (["UPDATE message SET status=?, not_before=? WHERE id = ?"], Commit.BACK),
-        (["UPDATE message SET applied_hash=?, next_edit_at=? WHERE id = ?"], Commit.VIEW),
+        (["BEGIN IMMEDIATE", str(sa.select(meta.c.appid))], None),
+        ([str(CreateTable(meta)), "INSERT INTO alembic_version VALUES (?)"], CommitKind.SCHEMA),
+        ([update(meta, next_poll_at=NOW)], CommitKind.POLL),
+        ([update(meta, next_poll_at=NOW, poll_wait=15)], CommitKind.POLL),
+        ([update(meta, last_read_at=NOW, accounts=3)], CommitKind.READ),
+        ([update(episode, doubt=None), update(message, settled=True)], CommitKind.READ),
+        ([update(episode, state="expired"), str(sa.insert(message).values(id="x"))], CommitKind.NEWS),
+        ([update(message, status="sending", lease_until=NOW, attempt=message.c.attempt + 1)], CommitKind.CLAIM),
+        ([update(message, lease_until=NOW, attempt=message.c.attempt + 1)], CommitKind.LOOKUP),
+        ([update(message, looks=1, look_at=NOW)], CommitKind.ABSENT),
+        ([update(message, status="sent", channel_id="C", ts="1.0", sent_at=NOW)], CommitKind.SENT),
+        ([update(message, status="pending", not_before=NOW)], CommitKind.BACK),
+        ([update(message, applied_hash="x", next_edit_at=NOW)], CommitKind.EDIT),
     ],
 )
-def test_a_commit_is_named_after_what_it_writes(statements, expected):
-    assert purpose(statements, looking=False) is expected
+def test_commit_kind_follows_from_the_columns_written(statements, expected):
+    assert commit_kind(statements, is_lookup=False) is expected
+
+
+def test_commit_that_records_a_found_message_is_adopted():
+    found = update(message, status="sent", ts="1.0", sent_at=NOW)
+    assert commit_kind([found], is_lookup=True) is CommitKind.ADOPTED
 
 
 @pytest.mark.parametrize(
-    ("line", "is_odd"),
+    ("line", "is_unexpected"),
     [
         ("12:00:00Z ERROR bot.tasks failed, and goes on loop=watcher", True),
         ("12:00:00Z CRITICAL bot.app x", True),
@@ -94,143 +117,140 @@ def test_a_commit_is_named_after_what_it_writes(statements, expected):
         ("12:00:00Z WARNING bot.tasks waits loop=watcher", False),
     ],
 )
-def test_errors_in_the_log_are_odd_unless_they_report_the_faults_of_the_run(line, is_odd):
-    assert bool(FAILED.search(line)) is is_odd
+def test_errors_in_the_log_are_unexpected_unless_the_run_caused_them(line, is_unexpected):
+    assert bool(ERROR_LINE.search(line)) is is_unexpected
 
 
-def test_a_message_that_a_look_found_is_adopted():
-    assert purpose(["UPDATE message SET status=?, ts=?, sent_at=? WHERE id = ?"], looking=True) is Commit.ADOPTED
+# The oracle
 
-
-# What the oracle notices
-
-NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=20)
 WORDS = "Rejected: S1x1 (kf1@harbour_tea). pe•••_1 declined the invitation."
-MARKS = Marks("app-secret", "wx")
+EVENT_KEYS = Marks("app-secret", "wx")
 
 
-def invitation(fate: Fate = Fate.REJECTED, number: int = 1, **changed: Any) -> Invitation:
-    parts = {"expires_at": NOW + timedelta(days=9), "fate": fate, "was_rejected": True, **changed}
+def invitation(outcome: Outcome = Outcome.REJECTED, number: int = 1, **changed: Any) -> Invitation:
+    parts = {"expires_at": NOW + timedelta(days=9), "outcome": outcome, "was_rejected": True, **changed}
     return Invitation(f"kf{number}@harbour_tea", f"S{number}x1", f"person_{number}_1", **parts)
 
 
-def told(*news: tuple[Invitation, Event], text: str = WORDS, key: str = "a", ts: str = "1.000001") -> Message:
-    marks = ",".join(Oracle(MARKS).mark(one, event) for one, event in news)
-    return Message("C0ALERTS", ts, "U0BOT", text, metadata={"event_payload": {"k": key, "e": marks}})
+def alert(
+    *news: tuple[Invitation, ExpectedEvent], text: str = WORDS, key: str = "a", ts: str = "1.000001"
+) -> Message:
+    event_keys = ",".join(Oracle(EVENT_KEYS).event_key(one, event) for one, event in news)
+    return Message("C0ALERTS", ts, "U0BOT", text, metadata={"event_payload": {"k": key, "e": event_keys}})
 
 
 def complaints(known: list[Invitation], *messages: Message, edited: str = "") -> list[str]:
-    board, oracle = Board(), Oracle(MARKS)
+    channel, oracle = ChannelRecorder(), Oracle(EVENT_KEYS)
     for one in known:
-        oracle.learn(one)
-    for message in messages:
-        board("posted", message)
+        oracle.register(one)
+    for posted in messages:
+        channel("posted", posted)
     if edited:
-        board("edited", replace(messages[0], text=edited))
-    return [*oracle.judge(board, known, NOW).complaints]
+        channel("edited", replace(messages[0], text=edited))
+    return [*oracle.judge(channel, known, NOW).complaints]
 
 
-def test_what_is_told_once_and_is_so_is_fine():
+def test_event_reported_once_is_no_complaint():
     bo = invitation()
-    assert complaints([bo], told((bo, REJECTED))) == []
+    assert complaints([bo], alert((bo, REJECTED))) == []
 
 
-def test_what_people_read_counts_as_told():
-    assert complaints([invitation()], told()) == []
+def test_event_in_the_text_counts_as_reported():
+    assert complaints([invitation()], alert()) == []
 
 
 @pytest.mark.parametrize(
     "one",
     [
         invitation(),
-        invitation(Fate.OPEN, expires_at=NOW),
-        invitation(Fate.OPEN, expires_at=SOON),
+        invitation(Outcome.OPEN, expires_at=NOW),
+        invitation(Outcome.OPEN, expires_at=SOON),
     ],
-    ids=["a rejection", "an expiry", "a last call"],
+    ids=["a rejection", "an expiry", "a last reminder"],
 )
-def test_what_nobody_told_is_lost(one):
+def test_unreported_event_is_lost(one):
     assert complaints([one]) == ["lost"]
 
 
-def test_what_only_a_thread_shows_is_lost():
+def test_event_shown_only_in_a_thread_is_lost():
     bo = invitation()
-    line = replace(told((bo, REJECTED), text="Other words."), thread_ts="0.000001")
+    line = replace(alert((bo, REJECTED), text="Other words."), thread_ts="0.000001")
     assert complaints([bo], line) == ["lost"]
     assert complaints([bo], replace(line, broadcast=True)) == []
 
 
-def test_what_came_and_went_need_not_be_told():
-    assert complaints([invitation(Fate.BOUND)]) == []
+def test_resolved_problem_need_not_be_reported():
+    assert complaints([invitation(Outcome.BOUND)]) == []
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "has_mark"),
+    ("key", "text", "has_event_key"),
     [("a", "Other words.", False), ("b", "Other words.", True), ("b", WORDS, False)],
-    ids=["its own mark", "its event's mark", "its words"],
+    ids=["message key", "event key", "text"],
 )
-def test_a_double_is_known_by_any_of_its_traits(key, text, has_mark):
+def test_duplicate_is_recognised_by_message_key_event_key_or_text(key, text, has_event_key):
     bo = invitation()
-    double = told(*([(bo, REJECTED)] if has_mark else []), key=key, text=text, ts="2.000001")
-    assert "repeated" in complaints([bo], told((bo, REJECTED)), double)
+    double = alert(*([(bo, REJECTED)] if has_event_key else []), key=key, text=text, ts="2.000001")
+    assert "repeated" in complaints([bo], alert((bo, REJECTED)), double)
 
 
-def test_a_root_that_tells_what_a_digest_has_told_is_a_double():
+def test_alert_for_an_event_of_a_digest_is_a_duplicate():
     six = [invitation(number=number) for number in range(1, 7)]
     rows = [{"type": "section", "text": {"type": "mrkdwn", "text": f"⛔ *{one.nick}* · rejected"}} for one in six]
-    digest = told(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
-    names = told(text=", ".join(f"{one.nick} (kf)" for one in six), key="b", ts="2.000001")
+    digest = alert(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
+    names = alert(text=", ".join(f"{one.nick} (kf)" for one in six), key="b", ts="2.000001")
     shown = [replace(digest, blocks=rows), replace(names, thread_ts=digest.ts)]
     assert complaints(six, *shown) == []
-    assert complaints(six, *shown, told(key="c", ts="3.000001")) == ["repeated"]
+    assert complaints(six, *shown, alert(key="c", ts="3.000001")) == ["repeated"]
 
 
-def test_what_never_was_so_is_untrue():
-    bo = invitation(Fate.BOUND, was_rejected=False)
-    assert complaints([bo], told((bo, REJECTED)), edited="Bound: S1x1 (kf1@harbour_tea).") == ["untrue"]
+def test_event_that_never_happened_is_untrue():
+    bo = invitation(Outcome.BOUND, was_rejected=False)
+    assert complaints([bo], alert((bo, REJECTED)), edited="Bound: S1x1 (kf1@harbour_tea).") == ["untrue"]
 
 
-def test_a_root_that_does_not_show_what_is_so_is_stale():
-    bo = invitation(Fate.BOUND)
-    assert complaints([bo], told((bo, REJECTED))) == ["stale"]
-    assert complaints([bo], told((bo, REJECTED)), edited="Bound: S1x1 (kf1@harbour_tea).") == []
+def test_parent_message_with_an_old_state_is_stale():
+    bo = invitation(Outcome.BOUND)
+    assert complaints([bo], alert((bo, REJECTED))) == ["stale"]
+    assert complaints([bo], alert((bo, REJECTED)), edited="Bound: S1x1 (kf1@harbour_tea).") == []
 
 
-def test_a_root_about_a_replaced_invitation_shows_the_outcome_of_the_new_one():
-    first = invitation(Fate.REPLACED)
-    second = replace(invitation(Fate.OPEN), nick="S1x2", invite_wx="person_1_2")
-    posted = told((first, REJECTED))
+def test_parent_message_of_a_replaced_invitation_shows_the_outcome_of_the_new_one():
+    first = invitation(Outcome.REPLACED)
+    second = replace(invitation(Outcome.OPEN), nick="S1x2", invite_wx="person_1_2")
+    posted = alert((first, REJECTED))
     again = "Invited again: S1x1 (kf1@harbour_tea). A new invitation went out."
     assert complaints([first, second], posted, edited=again) == []
-    second.fate = Fate.BOUND
+    second.outcome = Outcome.BOUND
     assert complaints([first, second], posted, edited=again) == ["stale"]
     assert complaints([first, second], posted, edited="Bound: S1x2 (kf1@harbour_tea).") == []
 
 
-def test_a_digest_counts_its_members_and_names_them_in_its_rows():
+def test_digest_counts_its_members_and_names_them_in_its_rows():
     six = [invitation(number=number) for number in range(1, 7)]
-    digest = told(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
+    digest = alert(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
     rows = [{"text": {"text": f"⛔ *{one.nick}* · rejected\n`kf`"}} for one in six]
     assert complaints(six, replace(digest, blocks=rows)) == []
     assert complaints(six, replace(digest, blocks=rows[1:])) == ["lost"]
 
 
-def test_a_digest_counts_its_members_and_names_them_in_its_thread():
+def test_digest_counts_its_members_and_names_them_in_its_thread():
     six = [invitation(number=number) for number in range(6)]
-    digest = told(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
-    names = told(text=", ".join(f"{one.nick} (kf)" for one in six), key="b", ts="2.000001")
+    digest = alert(*((one, REJECTED) for one in six), text="6 invitations changed at once: 6 rejected.")
+    names = alert(text=", ".join(f"{one.nick} (kf)" for one in six), key="b", ts="2.000001")
     assert complaints(six, digest, replace(names, thread_ts=digest.ts)) == []
     assert complaints(six, digest) == ["lost"]
-    six[0].fate = Fate.BOUND
+    six[0].outcome = Outcome.BOUND
     assert complaints(six, digest, replace(names, thread_ts=digest.ts)) == ["stale"]
 
 
-# What it prints
+# The report
 
 
-def test_the_table_sums_the_stores_and_the_page_tells_what_went_wrong():
-    well, ill = Result(kills=Counter({"post: taken": 3})), Result(kills=Counter({"any time": 1}))
-    ill.verdict = Verdict(told=7, lost=["rejected of S1x1"])
+def test_table_sums_the_stores_and_page_lists_complaints():
+    well, ill = CrashResult(kills=Counter({"post: taken": 3})), CrashResult(kills=Counter({"any time": 1}))
+    ill.verdict = Verdict(reported=7, lost=["rejected of S1x1"])
     results = {"sqlite": well, "postgresql": ill}
     rows = {line[:28].strip(): line[28:].split() for line in report.table(results).splitlines()}
     assert rows["kills"] == ["3", "1", "4"]

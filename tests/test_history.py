@@ -65,7 +65,7 @@ async def look(channel: SlackChannel, **where: object):
 
 
 def calls(slack: SlackStandIn, method: str = HISTORY) -> list:
-    return [call for call in slack.calls if call.method == method]
+    return [made for made in slack.calls if made.method == method]
 
 
 async def test_the_bots_own_messages_are_found_by_their_marks(slack, channel):
@@ -142,8 +142,8 @@ async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, cha
     clock.now = late
     after = await post(channel, "late")
     assert await look(channel, oldest=early) == Page((after,))
-    (call,) = calls(slack)
-    assert call.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
+    (made,) = calls(slack)
+    assert made.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
@@ -157,8 +157,8 @@ async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, ch
     await post(channel, "late", **where)
     page = await look(channel, latest=latest, **where)
     assert set(page.messages) == {root, before}
-    (call,) = calls(slack, REPLIES if in_thread else HISTORY)
-    assert call.arguments["latest"] == f"{int(moment.timestamp())}.123457"
+    (made,) = calls(slack, REPLIES if in_thread else HISTORY)
+    assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
 async def test_a_look_asks_as_slack_takes_it(slack, channel):
@@ -217,7 +217,7 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
     method = REPLIES if thread_ts else HISTORY
     slack.arm(method, fault)
     assert await look(channel, thread_ts=thread_ts, within=0.5) == expected
-    assert [call.method for call in slack.calls] == [method]
+    assert [made.method for made in slack.calls] == [method]
     slack.take_unexpected()  # no such thread, where the fault lets Slack act
 
 

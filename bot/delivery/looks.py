@@ -141,8 +141,8 @@ class Looks:
             case Blind() if subject.urgent:
                 await looking.repeat(tx, row, now)
             case Blind(error):
-                unconfirmed = "Slack did not confirm the message, and its history may not be read: given up"
-                log.warning(Line(unconfirmed, message=row.id, error=error))
+                words = "Slack did not confirm the message, and its history may not be read: given up"
+                log.warning(Line(words, message=row.id, error=error))
                 await looking.give_up(tx, row, error)
             case Gone() if subject.root:
                 await views.note(tx, subject.root, gone=True)

@@ -232,12 +232,12 @@ class Standing:
             now = tx.now
             waiting = await figures.waiting(tx, now)
             overdue = await figures.overdue(tx, now, audible_since=self._audible_since(now))
-            processes = await presence.running(tx, now)
+            active = await presence.running(tx, now)
             skew = await presence.skew(tx)
             snoozed = await rows.snoozed(tx)
         failing = recalled.failing.values()
         facts = replace(
-            self._with_processes(replace(known, now=now), processes),
+            self._with_processes(replace(known, now=now), active),
             process_skew=skew,
             polled_at=recalled.polled_at,
             next_poll_at=recalled.next_poll_at,
@@ -260,7 +260,7 @@ class Standing:
             failed_rows=tuple(recalled.failing),
             failed_rows_since=min((one.since for one in failing), default=None),
         )
-        return _Gathered(facts, recalled, snoozed, len(processes))
+        return _Gathered(facts, recalled, snoozed, len(active))
 
     def _with_processes(self, known: HealthFacts, processes: Sequence[ProcessInfo]) -> HealthFacts:
         """Return the facts with what follows from the processes that are there."""

@@ -106,11 +106,11 @@ class Evaluation:
 
         async def write(seats: Collection[str]) -> Sequence[Change]:
             these = [account for account in accounts if account.key in seats]
-            episodes = _of(latest, seats)
-            episodes += await rows.earlier(tx, strangers(episodes, these, policy))
+            known = _of(latest, seats)
+            known += await rows.earlier(tx, strangers(known, these, policy))
             _check_readable(tx, seats)
             changes = observe(
-                episodes,
+                known,
                 these,
                 now,
                 policy,

@@ -1,18 +1,18 @@
-"""The bot killed again and again, while Slack takes messages and loses answers: nothing lost, nothing told twice.
+"""Crash tests: kill the bot repeatedly while Slack fails. No alert may be lost or repeated.
 
-`python -m tests.crash` runs it on both stores, and with `--stores pgbouncer` behind a pooler.
-`tests/test_crash.py` runs a small share of it. The world (a simulated WeChat and a Slack stand-in) lives in this
-process, the bot is a real process that gets a real SIGKILL.
+`python -m tests.crash` runs them on both stores, with `--stores pgbouncer` behind a pooler. `tests/test_crash.py`
+runs a small share. The simulated WeChat and Slack live in the test process; the bot is a real process that gets a
+real SIGKILL.
 
-| file | holds |
+| file | content |
 | --- | --- |
-| `points` | where it is killed |
-| `victim` | the bot that kills itself at a commit |
-| `gate` | the way to Slack, where it is killed at a request |
-| `script` | what people do in WeChat meanwhile, and so what has to be told |
-| `mishaps` | what goes wrong at Slack meanwhile |
-| `oracle` | what was told, lost, repeated: judged by the channel, never by the bot's store |
-| `world` | all of these together: everything but the bot |
-| `arena` | one store: kill after kill, then one bot that is left alone, then the verdict |
+| `failpoints` | the places where the bot is killed |
+| `failpoint_bot` | the bot that kills itself at a database commit |
+| `fault_proxy` | the server before the simulated Slack: kills the bot at a request |
+| `workload` | what users do in WeChat meanwhile, and the events that must be reported |
+| `faults` | failures of Slack meanwhile |
+| `oracle` | which alerts were posted, lost or repeated: judged by the channel, never by the bot's store |
+| `environment` | all of these together, without the bot |
+| `runner` | one store: many kills, then one bot that keeps running, then the verdict |
 | `stores`, `report` | databases; the table |
 """

@@ -1,7 +1,7 @@
-"""The real bot, and a bullet: it kills itself at the n-th commit of a kind. Nothing in the bot knows of it.
+"""The real bot with a failpoint at a database commit: it sends itself SIGKILL there. The bot's code does not know.
 
-`KILL_AT` says where, for example `before claim 1`. SQLAlchemy's own events are what it hangs on, so that the
-kill comes between the statement and the commit, or between the commit and whatever would be next.
+The variable `CRASH_FAILPOINT` names the commit, for example `before claim 1`. SQLAlchemy's events trigger the kill,
+so that it comes between the statement and the commit, or between the commit and the next statement.
 """
 
 from __future__ import annotations
@@ -19,90 +19,98 @@ from sqlalchemy.pool import Pool
 
 from bot.__main__ import main
 from bot.ports import utc_now
-from tests.crash.failpoints import Commit
+from bot.store.tables import episode, message, meta, told
+from tests.crash.failpoints import CommitKind
 
-KILL_AT = "CRASH_KILL_AT"
-SKEW = "CRASH_SKEW"  # seconds that the clock of this process is ahead
-SET = re.compile(r"UPDATE (message|meta|episode) SET (.*?)(?: WHERE |$)", re.DOTALL)
+FAILPOINT = "CRASH_FAILPOINT"
+CLOCK_SKEW = "CRASH_CLOCK_SKEW"  # seconds that the clock of this process is ahead
+
+# All tables and columns by which a commit is recognised, `table.column`. Taken from the store's tables, so that a
+# renamed column is an error here, and not a failpoint that is never reached.
+INSERTS = tuple(f"INSERT INTO {table.name} " for table in (told, message))
+UPDATE = re.compile(rf"UPDATE ({message.name}|{meta.name}|{episode.name}) SET (.*?)(?: WHERE |$)", re.DOTALL)
+ATTEMPT, STATUS, SENT_AT = str(message.c.attempt), str(message.c.status), str(message.c.sent_at)
+LOOKUPS = str(message.c.looks)
+EDITS = {str(one) for one in (message.c.applied_hash, message.c.next_edit_at, message.c.settled, message.c.gone)}
+NEXT_POLL, POLL_WAIT = str(meta.c.next_poll_at), str(meta.c.poll_wait)
 
 
-def purpose(statements: list[str], *, looking: bool) -> Commit | None:
-    """What a transaction was for, told from its statements; None when it wrote nothing.
+def commit_kind(statements: list[str], *, is_lookup: bool) -> CommitKind | None:
+    """Recognise the purpose of a transaction by its statements. Return None if it wrote nothing.
 
     Args:
-        looking: the newest claim of this process was one for a look.
+        is_lookup: the last claim of this process was for a lookup, not for a post.
     """
     written = " ".join(statements)
     if "CREATE TABLE" in written:
-        return Commit.SCHEMA
-    if "INSERT INTO told" in written or "INSERT INTO message" in written:
-        return Commit.NEWS
-    columns: dict[str, set[str]] = {}
-    for table, values in SET.findall(written):
-        columns.setdefault(table, set()).update(re.findall(r"(\w+)=", values))
-    changed = columns.get("message", set())
-    if "attempt" in changed:
-        return Commit.CLAIM if "status" in changed else Commit.LOOK
-    if "sent_at" in changed:
-        return Commit.ADOPTED if looking else Commit.SENT
-    if "looks" in changed:
-        return Commit.ABSENT
-    if "episode" in columns:  # what a read changed, and so what may change in messages
-        return Commit.READ
-    if "status" in changed:
-        return Commit.BACK
-    if changed & {"applied_hash", "next_edit_at", "settled", "gone"}:
-        return Commit.VIEW
-    if columns.get("meta") in ({"next_poll_at"}, {"next_poll_at", "poll_wait"}):
-        return Commit.POLL
-    return Commit.READ if columns else None
+        return CommitKind.SCHEMA
+    if any(insert in written for insert in INSERTS):
+        return CommitKind.NEWS
+    changed = {
+        f"{table}.{column}" for table, values in UPDATE.findall(written) for column in re.findall(r"(\w+)=", values)
+    }
+    if ATTEMPT in changed:
+        return CommitKind.CLAIM if STATUS in changed else CommitKind.LOOKUP
+    if SENT_AT in changed:
+        return CommitKind.ADOPTED if is_lookup else CommitKind.SENT
+    if LOOKUPS in changed:
+        return CommitKind.ABSENT
+    if any(column.startswith(f"{episode.name}.") for column in changed):  # a poll; it may update messages too
+        return CommitKind.READ
+    if STATUS in changed:
+        return CommitKind.BACK
+    if changed & EDITS:
+        return CommitKind.EDIT
+    if NEXT_POLL in changed and changed <= {NEXT_POLL, POLL_WAIT}:
+        return CommitKind.POLL
+    return CommitKind.READ if changed else None
 
 
-class Bullet:
-    """Waits for its commit."""
+class CommitFailpoint:
+    """Kills the process at the n-th commit of a kind, before or after it."""
 
-    def __init__(self, where: str, commit: str, number: int) -> None:
-        self._after = where == "after"
-        self._commit = Commit(commit)
+    def __init__(self, site: str, commit: str, number: int) -> None:
+        self._after = site == "after"
+        self._commit = CommitKind(commit)
         self._number = number
-        self._looking = False
+        self._is_lookup = False
 
-    def load(self) -> None:
-        event.listen(Engine, "begin", self._begin)
+    def install(self) -> None:
+        event.listen(Engine, "begin", self._on_begin)
         event.listen(Engine, "before_cursor_execute", self._note)
-        event.listen(Engine, "commit", self._hit)
-        event.listen(Pool, "reset", self._late)
+        event.listen(Engine, "commit", self._on_commit)
+        event.listen(Pool, "reset", self._after_commit)
 
-    def _begin(self, connection: Connection) -> None:
+    def _on_begin(self, connection: Connection) -> None:
         connection.info["statements"] = []
 
     def _note(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         connection.info.setdefault("statements", []).append(statement)
 
-    def _hit(self, connection: Connection) -> None:
-        commit = purpose(connection.info.get("statements", []), looking=self._looking)
-        if commit in (Commit.CLAIM, Commit.LOOK):
-            self._looking = commit is Commit.LOOK
+    def _on_commit(self, connection: Connection) -> None:
+        commit = commit_kind(connection.info.get("statements", []), is_lookup=self._is_lookup)
+        if commit in (CommitKind.CLAIM, CommitKind.LOOKUP):
+            self._is_lookup = commit is CommitKind.LOOKUP
         if commit is not self._commit:
             return
         self._number -= 1
         if self._number == 0 and not self._after:
-            die()
+            kill_self()
         connection.info["doomed"] = self._number == 0
 
-    def _late(self, _connection: Any, record: Any, *_: Any) -> None:
-        """A connection goes back to its pool: the commit is over, and nothing else was said to the database."""
+    def _after_commit(self, _connection: Any, record: Any, *_: Any) -> None:
+        """Kill when the connection returns to its pool: the commit is over, and no other statement was sent."""
         if record.info.pop("doomed", False):
-            die()
+            kill_self()
 
 
-def die() -> None:
+def kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    if spec := os.environ.pop(KILL_AT, ""):
-        place, kind, count = spec.split()
-        Bullet(place, kind, int(count)).load()
-    skew = timedelta(seconds=float(os.environ.pop(SKEW, "0")))
+    if spec := os.environ.pop(FAILPOINT, ""):
+        site, kind, count = spec.split()
+        CommitFailpoint(site, kind, int(count)).install()
+    skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
     sys.exit(main(clock=lambda: utc_now() + skew))

@@ -1,4 +1,4 @@
-"""Where the bot is killed, by name. Carrying it out is the business of `victim`, `gate` and `arena`."""
+"""The failpoints, by name. `failpoint_bot`, `fault_proxy` and `runner` carry out the kills."""
 
 from __future__ import annotations
 
@@ -8,99 +8,99 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 
-class Where(StrEnum):
-    """The kinds of kill."""
+class Site(StrEnum):
+    """The kinds of failpoint."""
 
     BEFORE = "before the commit"  # just before it reaches the database
     AFTER = "after the commit"  # before another statement
     POST = "post"
     EDIT = "edit"
-    CONTEXT = "look"
+    LOOKUP = "lookup"
     TIME = "any time"
-    TWO = "two at a time"  # both at work on one store, killed one after the other
+    TWO = "two at a time"  # both use one store and are killed one after the other
 
 
-class Commit(StrEnum):
-    """What a transaction of the bot was for: the boundaries between which a kill must lose nothing."""
+class CommitKind(StrEnum):
+    """The purpose of a transaction of the bot. A kill between any two of them must lose nothing."""
 
     SCHEMA = "schema"  # migrations
-    POLL = "poll"  # this process reads WeChat next
-    READ = "read"  # what was read, without news
+    POLL = "poll"  # this process claims the next poll
+    READ = "read"  # the result of a poll, without events
     NEWS = "news"  # states, events and messages
-    CLAIM = "claim"  # this process posts next
-    SENT = "sent"  # Slack took it
-    BACK = "back"  # it goes back into the queue, or was given up
-    CONTEXT = "look"  # this process looks an unknown outcome up
+    CLAIM = "claim"  # this process claims a message to post
+    SENT = "sent"  # Slack accepted it
+    BACK = "back"  # it returns to the queue, or is dropped
+    LOOKUP = "lookup"  # this process looks up an unknown outcome
     ABSENT = "absent"  # it was not found
-    ADOPTED = "adopted"  # it was found
-    VIEW = "view"  # an edit is claimed, or noted
+    ADOPTED = "adopted"  # it was found in the channel
+    EDIT = "edit"  # an edit is claimed, or recorded
 
 
-class Moment(StrEnum):
-    """Where a request is when its sender is killed."""
+class RequestPhase(StrEnum):
+    """The stage of a request when its sender is killed."""
 
-    LOST = "lost"  # it arrives, and Slack never takes it
-    LATE = "late"  # it has left, and Slack takes it when the sender is dead
-    TAKEN = "taken"  # Slack took it, and has not answered
-    ANSWERED = "answered"  # the answer has just left
+    LOST = "lost"  # it arrives, and Slack never accepts it
+    LATE = "late"  # it is under way, and Slack accepts it after the sender died
+    TAKEN = "taken"  # Slack accepted it, and has not responded
+    ANSWERED = "answered"  # the response has just been sent
 
 
-class Needs(Enum):
-    """What must happen in the world for a point to be reached."""
+class Precondition(Enum):
+    """What must happen at WeChat or Slack before a failpoint can be reached."""
 
     NOTHING = "nothing"
-    NEWS = "something to tell"
-    VIEW = "a told message that changes"
-    FOUND = "a message whose answer is lost"
-    ABSENT = "a message that is lost"
-    BUSY = "a Slack that is busy"
+    NEW_EVENT = "a new event to report"
+    CHANGED_MESSAGE = "a sent message that changes"
+    LOST_RESPONSE = "a message whose response is lost"
+    LOST_REQUEST = "a message that is lost"
+    RATE_LIMITED = "a Slack that limits the rate"
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One place to be killed at."""
+class Failpoint:
+    """One place at which the bot is killed."""
 
-    where: Where
-    what: Commit | Moment | None = None
-    needs: Needs = Needs.NEWS
+    site: Site
+    what: CommitKind | RequestPhase | None = None
+    precondition: Precondition = Precondition.NEW_EVENT
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" if self.what else self.where
+        return f"{self.site}: {self.what}" if self.what else self.site
 
 
-# Only a store without tables passes these.
-FIRST: Sequence[Point] = [Point(where, Commit.SCHEMA) for where in (Where.BEFORE, Where.AFTER)]
+# Reached only with a store that has no tables yet.
+ON_EMPTY_STORE: Sequence[Failpoint] = [Failpoint(site, CommitKind.SCHEMA) for site in (Site.BEFORE, Site.AFTER)]
 
-POINTS: Sequence[Point] = [
+FAILPOINTS: Sequence[Failpoint] = [
     *(
-        Point(where, commit, needs)
-        for where in (Where.BEFORE, Where.AFTER)
-        for commit, needs in (
-            (Commit.POLL, Needs.NOTHING),
-            (Commit.READ, Needs.NOTHING),
-            (Commit.NEWS, Needs.NEWS),
-            (Commit.CLAIM, Needs.NEWS),
-            (Commit.SENT, Needs.NEWS),
-            (Commit.BACK, Needs.BUSY),
-            (Commit.LOOK, Needs.FOUND),
-            (Commit.ABSENT, Needs.ABSENT),
-            (Commit.ADOPTED, Needs.FOUND),
-            (Commit.VIEW, Needs.VIEW),
+        Failpoint(site, commit, precondition)
+        for site in (Site.BEFORE, Site.AFTER)
+        for commit, precondition in (
+            (CommitKind.POLL, Precondition.NOTHING),
+            (CommitKind.READ, Precondition.NOTHING),
+            (CommitKind.NEWS, Precondition.NEW_EVENT),
+            (CommitKind.CLAIM, Precondition.NEW_EVENT),
+            (CommitKind.SENT, Precondition.NEW_EVENT),
+            (CommitKind.BACK, Precondition.RATE_LIMITED),
+            (CommitKind.LOOKUP, Precondition.LOST_RESPONSE),
+            (CommitKind.ABSENT, Precondition.LOST_REQUEST),
+            (CommitKind.ADOPTED, Precondition.LOST_RESPONSE),
+            (CommitKind.EDIT, Precondition.CHANGED_MESSAGE),
         )
     ),
-    *(Point(Where.POST, moment, Needs.NEWS) for moment in Moment),
-    *(Point(Where.EDIT, moment, Needs.VIEW) for moment in Moment),
-    Point(Where.LOOK, Moment.LOST, Needs.FOUND),
-    Point(Where.LOOK, Moment.TAKEN, Needs.FOUND),
-    Point(Where.LOOK, Moment.ANSWERED, Needs.ABSENT),
-    Point(Where.TIME),
-    Point(Where.TWO),
+    *(Failpoint(Site.POST, phase, Precondition.NEW_EVENT) for phase in RequestPhase),
+    *(Failpoint(Site.EDIT, phase, Precondition.CHANGED_MESSAGE) for phase in RequestPhase),
+    Failpoint(Site.LOOKUP, RequestPhase.LOST, Precondition.LOST_RESPONSE),
+    Failpoint(Site.LOOKUP, RequestPhase.TAKEN, Precondition.LOST_RESPONSE),
+    Failpoint(Site.LOOKUP, RequestPhase.ANSWERED, Precondition.LOST_REQUEST),
+    Failpoint(Site.TIME),
+    Failpoint(Site.TWO),
 ]
 
 
-def plan(kills: int, rng: random.Random) -> Sequence[Point]:
-    """So many points: the first ones, then all of them in any order, again and again."""
-    chosen = [*FIRST]
+def plan(kills: int, rng: random.Random) -> Sequence[Failpoint]:
+    """Choose a failpoint per kill: those of an empty store first, then all others in random order, repeatedly."""
+    chosen = [*ON_EMPTY_STORE]
     while len(chosen) < kills:
-        chosen += rng.sample(POINTS, len(POINTS))
+        chosen += rng.sample(FAILPOINTS, len(FAILPOINTS))
     return chosen[:kills]

@@ -1,4 +1,4 @@
-"""The way to Slack: requests are counted here, and the bot is killed while one of them is under way."""
+"""A server before the simulated Slack: it counts requests, delays them, and kills the bot during one of them."""
 
 from __future__ import annotations
 
@@ -16,90 +16,90 @@ from aiohttp import web
 from bot.demo.servers import serve
 from bot.demo.slack import SlackStandIn
 from bot.demo.slack.http import application, hang_up
-from tests.crash.failpoints import Moment, Point, Where
+from tests.crash.failpoints import Failpoint, RequestPhase, Site
 
 POST, EDIT = "chat.postMessage", "chat.update"
-LOOKS = ("conversations.history", "conversations.replies")
-KIND = {POST: Where.POST, EDIT: Where.EDIT, **dict.fromkeys(LOOKS, Where.LOOK)}
-ON_ITS_WAY = 1.0  # seconds a request may take to Slack when its sender is dead already
-HANDLING = 0.02  # seconds in which an answer that has left may be acted on
+LOOKUP_METHODS = ("conversations.history", "conversations.replies")
+SITES = {POST: Site.POST, EDIT: Site.EDIT, **dict.fromkeys(LOOKUP_METHODS, Site.LOOKUP)}
+LATE_DELIVERY = 1.0  # seconds that a request may still take to Slack after its sender died
+HANDLING_SECONDS = 0.02  # seconds in which the bot may act on a response that has been sent
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
-class _Trap:
-    """Kills at the next request of a kind."""
+class _Armed:
+    """A failpoint that kills at the next request of its kind."""
 
-    point: Point
+    point: Failpoint
     kill: Callable[[], None]
 
 
-class Gate:
-    """Stands before a stand-in. Tells posts apart by the mark in their metadata."""
+class FaultProxy:
+    """Forwards requests to the simulated Slack. Distinguishes posts by the key in their metadata."""
 
     def __init__(self, slack: SlackStandIn, rng: random.Random) -> None:
         self._slack = slack
         self._rng = rng
-        self._trap: _Trap | None = None
+        self._armed: _Armed | None = None
         self.requests: Counter[str] = Counter()  # by method
-        self.posts: Counter[str] = Counter()  # by the message's mark
-        self.delays: deque[float] = deque()  # seconds until Slack takes the next posts
+        self.posts: Counter[str] = Counter()  # by message key
+        self.delays: deque[float] = deque()  # seconds until Slack receives the next posts
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[str]:
         app = application(self._slack)
-        app.middlewares.append(self._pass)
+        app.middlewares.append(self._forward)
         async with serve(app) as self._slack.base_url:
             yield self._slack.api_url
 
-    def set_trap(self, point: Point, kill: Callable[[], None]) -> None:
-        self._trap = _Trap(point, kill)
+    def arm(self, point: Failpoint, kill: Callable[[], None]) -> None:
+        self._armed = _Armed(point, kill)
 
-    def take_trap(self) -> None:
-        self._trap = None
+    def disarm(self) -> None:
+        self._armed = None
 
     @web.middleware
-    async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _forward(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         method = request.path.rpartition("/")[2]
         self.requests[method] += 1
-        body = await request.read()  # now: its sender may not live to be asked for it
+        body = await request.read()  # before a kill: afterwards it cannot be read
         if method == POST:
-            self.posts[_mark(json.loads(body))] += 1
-        trap = self._sprung(method)
-        if trap is None:
+            self.posts[_message_key(json.loads(body))] += 1
+        armed = self._take_armed(method)
+        if armed is None:
             if method == POST and self.delays:
                 await asyncio.sleep(self.delays.popleft())
             return await handler(request)
-        self._slack.take_fault(method)  # this request has trouble enough
-        return await self._die(trap, request, handler)
+        self._slack.take_fault(method)  # one fault per request
+        return await self._kill_during(armed, request, handler)
 
-    def _sprung(self, method: str) -> _Trap | None:
-        trap = self._trap
-        if trap is None or KIND.get(method) is not trap.point.where:
+    def _take_armed(self, method: str) -> _Armed | None:
+        armed = self._armed
+        if armed is None or SITES.get(method) is not armed.point.site:
             return None
-        self._trap = None
-        return trap
+        self._armed = None
+        return armed
 
-    async def _die(self, trap: _Trap, request: web.Request, handler: Handler) -> web.StreamResponse:
-        moment = trap.point.what
-        if moment in (Moment.LOST, Moment.LATE):
-            trap.kill()
-            if moment is Moment.LATE:
-                await asyncio.sleep(self._rng.uniform(0, ON_ITS_WAY))
+    async def _kill_during(self, armed: _Armed, request: web.Request, handler: Handler) -> web.StreamResponse:
+        phase = armed.point.what
+        if phase in (RequestPhase.LOST, RequestPhase.LATE):
+            armed.kill()
+            if phase is RequestPhase.LATE:
+                await asyncio.sleep(self._rng.uniform(0, LATE_DELIVERY))
                 await handler(request)
             return hang_up(request)
         answer = await handler(request)
-        if moment is Moment.TAKEN:
-            trap.kill()
+        if phase is RequestPhase.TAKEN:
+            armed.kill()
             return hang_up(request)
-        with suppress(ConnectionError):  # the bot may have given it up
+        with suppress(ConnectionError):  # the bot may have closed the connection
             await answer.prepare(request)
             await answer.write_eof()
-        await asyncio.sleep(self._rng.uniform(0, HANDLING))
-        trap.kill()
+        await asyncio.sleep(self._rng.uniform(0, HANDLING_SECONDS))
+        armed.kill()
         return answer
 
 
-def _mark(arguments: dict[str, Any]) -> str:
+def _message_key(arguments: dict[str, Any]) -> str:
     return str(arguments["metadata"]["event_payload"]["k"])

@@ -1,4 +1,4 @@
-"""What goes wrong at Slack while the bot is being killed."""
+"""Failures of Slack during a crash run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable
 
 from bot.demo.slack import Fault, SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
-from tests.crash.failpoints import Needs
-from tests.crash.fault_proxy import EDIT, LOOKS, POST, Gate
+from tests.crash.failpoints import Precondition
+from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST, FaultProxy
 
-SHORT_LEASE, LONG_LEASE = 2, 4  # seconds; 2 is the least that the bot takes
-TOO_LATE = SHORT_LEASE / 4 + 0.3  # seconds: a bot with the short lease has given the request up
+SHORT_LEASE, LONG_LEASE = 2, 4  # seconds; 2 is the smallest that the bot accepts
+TOO_LATE = SHORT_LEASE / 4 + 0.3  # seconds: a bot with the short lease has abandoned the request by then
 
-# The answer is lost, and Slack took the message; or it did not. The bot cannot tell.
-LOST_ANSWERS: tuple[Callable[[], Fault], ...] = (
+# In the first group Slack accepted the message, in the second it did not. The bot cannot see the difference.
+LOST_RESPONSES: tuple[Callable[[], Fault], ...] = (
     reply_lost,
     lambda: http_error(taken=True),
     lambda: error("internal_error", taken=True),
@@ -28,32 +28,32 @@ LOST_REQUESTS: tuple[Callable[[], Fault], ...] = (
 BUSY: tuple[Callable[[], Fault], ...] = (lambda: ratelimited(1),)
 
 
-def arm(slack: SlackStandIn, gate: Gate, needs: Needs, rng: random.Random) -> None:
-    """Let requests of the next life go wrong: the first post as is needed, others as chance has it."""
-    if needs is Needs.FOUND:
-        slack.arm(POST, rng.choice(LOST_ANSWERS)())
-    elif needs is Needs.ABSENT:
+def arm(slack: SlackStandIn, fault_proxy: FaultProxy, precondition: Precondition, rng: random.Random) -> None:
+    """Let requests of the next bot fail: the first post as the failpoint needs it, others at random."""
+    if precondition is Precondition.LOST_RESPONSE:
+        slack.arm(POST, rng.choice(LOST_RESPONSES)())
+    elif precondition is Precondition.LOST_REQUEST:
         slack.arm(POST, rng.choice(LOST_REQUESTS)())
-    elif needs is Needs.BUSY:
+    elif precondition is Precondition.RATE_LIMITED:
         slack.arm(POST, rng.choice(BUSY)())
     elif rng.random() < 0.4:
-        slack.arm(POST, rng.choice(LOST_ANSWERS + LOST_REQUESTS + BUSY)())
+        slack.arm(POST, rng.choice(LOST_RESPONSES + LOST_REQUESTS + BUSY)())
     elif rng.random() < 0.2:
-        gate.delays.append(TOO_LATE)  # Slack takes it after the bot has given it up
-    for method in (EDIT, *LOOKS):
+        fault_proxy.delays.append(TOO_LATE)  # Slack accepts it after the bot has abandoned it
+    for method in (EDIT, *LOOKUP_METHODS):
         if rng.random() < 0.25:
-            slack.arm(method, rng.choice(LOST_ANSWERS + LOST_REQUESTS + BUSY)())
+            slack.arm(method, rng.choice(LOST_RESPONSES + LOST_REQUESTS + BUSY)())
 
 
-def lease(needs: Needs, rng: random.Random) -> int:
-    """The short one, so that looks come soon. The long one gives a client that repeats requests time to do so."""
-    unknown = needs in (Needs.FOUND, Needs.ABSENT)
+def lease(precondition: Precondition, rng: random.Random) -> int:
+    """Choose the lease: short, so that lookups come soon, or long enough for a client to retry (it must not)."""
+    unknown = precondition in (Precondition.LOST_RESPONSE, Precondition.LOST_REQUEST)
     return LONG_LEASE if not unknown and rng.random() < 0.3 else SHORT_LEASE
 
 
-def disarm(slack: SlackStandIn, gate: Gate) -> None:
-    """Let everything go right from now on."""
-    gate.delays.clear()
-    for method in (POST, EDIT, *LOOKS):
+def disarm(slack: SlackStandIn, fault_proxy: FaultProxy) -> None:
+    """Remove all faults and delays."""
+    fault_proxy.delays.clear()
+    for method in (POST, EDIT, *LOOKUP_METHODS):
         while slack.take_fault(method):
             pass

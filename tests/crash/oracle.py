@@ -1,4 +1,4 @@
-"""What was told, lost, repeated: judged by the channel and the script, never by the bot's own store."""
+"""Judge which alerts were reported, lost or repeated: by the channel and the workload, never by the bot's store."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from bot.demo.slack import Message
 from bot.demo.slack.state import Change
 from bot.episodes import Episode, Kind, State
 from bot.marks import Marks
-from tests.crash.workload import EVENTS, SMALLEST, Event, Fate, Invitation
+from tests.crash.workload import EVENTS, SMALLEST_LEAD, ExpectedEvent, Invitation, Outcome
 
 # `Rejected: S7x1 (kf7@harbour_tea)`, and for a lead `Expiring: …, less than 50 min left`
 HEADLINE = re.compile(r"([A-Z][a-z ]+): (\S+) \(([^)]+)\)(, less than [^,]+ left)?")
-SMALLEST_WORDS = f", less than {SMALLEST.seconds // 60} min left"
-Words = tuple[str, str, str]  # the word, the name, and for a lead how little is left
+SMALLEST_LEAD_TEXT = f", less than {SMALLEST_LEAD.seconds // 60} min left"
+Announcement = tuple[str, str, str]  # the state, the name, and for a reminder the time left
 DIGEST = "changed at once"
 FIRST_RUN = "Now watching"
 
 
-class Board:
-    """The channel, as it was when each message arrived, and as it is."""
+class ChannelRecorder:
+    """Records each message of the channel in its first and in its current form."""
 
     def __init__(self) -> None:
         self.posted: list[Message] = []  # in their first form
-        self.present: dict[str, Message] = {}  # by ts
+        self.current: dict[str, Message] = {}  # by ts
         self._changed: dict[str, float] = {}  # when, by ts
 
     def __call__(self, _change: Change, message: Message) -> None:
-        if message.ts not in self.present:
+        if message.ts not in self.current:
             self.posted.append(message)
-        self.present[message.ts] = message
+        self.current[message.ts] = message
         self._changed[message.ts] = time.monotonic()
 
-    def rested(self, ts: str) -> float:
-        """Seconds since a message arrived or was edited."""
+    def unchanged_for(self, ts: str) -> float:
+        """Return the seconds since a message was posted or edited."""
         return time.monotonic() - self._changed[ts]
 
 
 @dataclass(slots=True)
 class Verdict:
-    """How it stands. Each complaint is a line of words."""
+    """The judgement. Each complaint is one line of text."""
 
-    told: int = 0
-    lost: list[str] = field(default_factory=list)  # told by nothing that arrived
-    repeated: list[str] = field(default_factory=list)  # messages that tell what another told
-    untrue: list[str] = field(default_factory=list)  # never was so
-    stale: list[str] = field(default_factory=list)  # messages that do not show what is so now
+    reported: int = 0
+    lost: list[str] = field(default_factory=list)  # no message reports it
+    repeated: list[str] = field(default_factory=list)  # messages that report what another reported
+    untrue: list[str] = field(default_factory=list)  # reports of something that never happened
+    stale: list[str] = field(default_factory=list)  # messages that do not show the present state
 
     @property
     def complaints(self) -> dict[str, list[str]]:
@@ -60,97 +60,100 @@ class Verdict:
 
 
 class Oracle:
-    """Knows the marks of everything that can be told."""
+    """Recognises each event that can be reported by its key."""
 
-    def __init__(self, marks: Marks) -> None:
-        self._marks = marks
-        self._known: dict[str, tuple[Invitation, Event]] = {}  # by mark
+    def __init__(self, event_keys: Marks) -> None:
+        self._event_keys = event_keys
+        self._known: dict[str, tuple[Invitation, ExpectedEvent]] = {}  # by event key
 
-    def learn(self, one: Invitation) -> None:
-        """From now on its marks are known."""
-        self._known |= {self.mark(one, event): (one, event) for event in EVENTS}
+    def register(self, one: Invitation) -> None:
+        """Remember the keys of all its possible events."""
+        self._known |= {self.event_key(one, event): (one, event) for event in EVENTS}
 
-    def mark(self, one: Invitation, event: Event) -> str:
-        """The mark of an event. The one thing that is taken from the bot: it says nothing of what is told when."""
+    def event_key(self, one: Invitation, event: ExpectedEvent) -> str:
+        """Compute the key of an event, with the bot's own function: it does not decide what is reported when."""
         moment = one.expires_at
-        episode = Episode("", one.seat, one.invite_wx, moment, State.WAITING, first_seen=moment, since=moment)
-        return self._marks.of_event(episode, episodes.Event(Kind(event.kind), timedelta(seconds=event.lead)))
+        one_episode = Episode("", one.kf_account, one.invite_wx, moment, State.WAITING, first_seen=moment, since=moment)
+        return self._event_keys.of_event(one_episode, episodes.Event(Kind(event.kind), timedelta(seconds=event.lead)))
 
-    def told_by(self, message: Message) -> list[tuple[Invitation, Event]]:
-        """What a message says it tells, by its marks."""
-        return [self._known[mark] for mark in marks_of(message) if mark in self._known]
+    def events_in(self, message: Message) -> list[tuple[Invitation, ExpectedEvent]]:
+        """Return the events that a message reports, by its keys."""
+        return [self._known[event_key] for event_key in event_keys_in(message) if event_key in self._known]
 
-    def untold(
-        self, board: Board, invitations: Iterable[Invitation], now: datetime
-    ) -> set[tuple[Invitation, Event]]:
-        """What must be told, and was not: by no mark, and by no words, of what the channel showed as it arrived."""
-        shown = [message for message in board.posted if _is_shown(message)]
-        told = {news for message in shown for news in self.told_by(message)}
-        read = {words for message in shown for words in _read(message)}
+    def unreported(
+        self, channel: ChannelRecorder, invitations: Iterable[Invitation], now: datetime
+    ) -> set[tuple[Invitation, ExpectedEvent]]:
+        """Return the required events that no message in the channel reported, by key or in its first text."""
+        shown = [message for message in channel.posted if _is_in_channel(message)]
+        reported = {event for message in shown for event in self.events_in(message)}
+        read = {words for message in shown for words in _announcements(message)}
         return {
             (one, event)
             for one in invitations
-            for event in one.must(now)
-            if (one, event) not in told and _words(one, event) not in read
+            for event in one.required_events(now)
+            if (one, event) not in reported and _announcement(one, event) not in read
         }
 
-    def rested(self, board: Board, seconds: float, now: datetime) -> list[Invitation]:
-        """Invitations whose own message has been left alone for so long, and that may still come to an end."""
+    def editable(self, channel: ChannelRecorder, seconds: float, now: datetime) -> list[Invitation]:
+        """Return open invitations whose own message has not changed for so many seconds."""
         return [
             one
-            for first in board.posted
-            if first.thread_ts is None and board.rested(first.ts) > seconds
-            for one, _ in self.told_by(first)
-            if not one.is_closed and one.standing(now).capitalize() in first.text and one.nick in first.text
+            for first in channel.posted
+            if first.thread_ts is None and channel.unchanged_for(first.ts) > seconds
+            for one, _ in self.events_in(first)
+            if not one.is_closed and one.status(now).capitalize() in first.text and one.nick in first.text
         ]
 
-    def judge(self, board: Board, invitations: Sequence[Invitation], now: datetime) -> Verdict:
-        verdict = Verdict(told=len({news for message in board.posted for news in self.told_by(message)}))
+    def judge(self, channel: ChannelRecorder, invitations: Sequence[Invitation], now: datetime) -> Verdict:
+        verdict = Verdict(reported=len({event for message in channel.posted for event in self.events_in(message)}))
         verdict.lost = [
-            f"{event.kind} {event.lead or ''} of {one.nick}" for one, event in self.untold(board, invitations, now)
+            f"{event.kind} {event.lead or ''} of {one.nick}"
+            for one, event in self.unreported(channel, invitations, now)
         ]
-        verdict.lost += _unnamed(board, self)
-        verdict.repeated = [*_repeated(board.posted)]
-        verdict.untrue = [*self._untrue(board.posted, now)]
-        verdict.stale = [*self._stale(board, invitations, now)]
+        verdict.lost += _find_missing(channel, self)
+        verdict.repeated = [*_find_repeated(channel.posted)]
+        verdict.untrue = [*self._find_untrue(channel.posted, now)]
+        verdict.stale = [*self._find_stale(channel, invitations, now)]
         return verdict
 
-    def _untrue(self, posted: Iterable[Message], now: datetime) -> Iterator[str]:
+    def _find_untrue(self, posted: Iterable[Message], now: datetime) -> Iterator[str]:
         for message in posted:
-            for mark in marks_of(message):
-                if mark not in self._known:
-                    yield f"a mark of nothing that happened, in {_shown(message)}"
-            for one, event in self.told_by(message):
-                if event not in one.may(now):
-                    yield f"{event.kind} {event.lead or ''} of {one.nick}, in {_shown(message)}"
+            for event_key in event_keys_in(message):
+                if event_key not in self._known:
+                    yield f"an unknown key, in {_described(message)}"
+            for one, event in self.events_in(message):
+                if event not in one.allowed_events(now):
+                    yield f"{event.kind} {event.lead or ''} of {one.nick}, in {_described(message)}"
 
-    def _stale(self, board: Board, invitations: Sequence[Invitation], now: datetime) -> Iterator[str]:
-        for first in board.posted:
+    def _find_stale(
+        self, channel: ChannelRecorder, invitations: Sequence[Invitation], now: datetime
+    ) -> Iterator[str]:
+        for first in channel.posted:
             if first.thread_ts:
                 continue
-            message, news = board.present[first.ts], self.told_by(first)
-            shown = [_followed(one, invitations, now) for one, _ in news]
-            if not all(_shows(message.text, first.text, one.nick, one.standing(now)) for one in shown):
-                yield f"{' '.join(f'{one.nick} {one.standing(now)}' for one in shown)} is not {_shown(message)}"
-            members = {one: seen for (one, _), seen in zip(news, shown, strict=True)}
-            if DIGEST in first.text and not _counts_are_right(message.text, members, now):
-                yield f"the counts of {_shown(message)}"
+            message, events = channel.current[first.ts], self.events_in(first)
+            shown = [_shown_invitation(one, invitations, now) for one, _ in events]
+            if not all(_shows(message.text, first.text, one.nick, one.status(now)) for one in shown):
+                yield f"{' '.join(f'{one.nick} {one.status(now)}' for one in shown)} is not {_described(message)}"
+            members = {one: seen for (one, _), seen in zip(events, shown, strict=True)}
+            if DIGEST in first.text and not _has_right_counts(message.text, members, now):
+                yield f"wrong counts in {_described(message)}"
 
 
-def _followed(one: Invitation, invitations: Sequence[Invitation], now: datetime) -> Invitation:
+def _shown_invitation(one: Invitation, invitations: Sequence[Invitation], now: datetime) -> Invitation:
     """Return what a message about `one` shows: the newest invitation that replaced it, if that one is decided."""
     newest = one
-    later = [other for other in invitations if other.seat == one.seat]
+    later = [other for other in invitations if other.kf_account == one.kf_account]
     for successor in later[later.index(one) + 1 :]:
-        if newest.fate is not Fate.REPLACED:
+        if newest.outcome is not Outcome.REPLACED:
             break
         newest = successor
-    return one if newest.standing(now) == "expiring" else newest
+    return one if newest.status(now) == "expiring" else newest
 
 
-def marks_of(message: Message) -> list[str]:
-    """The marks of the events that a message tells."""
-    return [mark for mark in str(_payload(message).get("e", "")).split(",") if mark]
+def event_keys_in(message: Message) -> list[str]:
+    """Return the keys of the events that a message reports."""
+    return [event_key for event_key in str(_payload(message).get("e", "")).split(",") if event_key]
 
 
 def _payload(message: Message) -> Mapping[str, object]:
@@ -158,26 +161,26 @@ def _payload(message: Message) -> Mapping[str, object]:
     return payload
 
 
-def _repeated(posted: Sequence[Message]) -> Iterator[str]:
-    """Messages that are another's double: by their own mark, by an event's, or by anything that people read."""
+def _find_repeated(posted: Sequence[Message]) -> Iterator[str]:
+    """Yield messages that repeat another: with the same message key, event key or text."""
     seen: defaultdict[object, list[Message]] = defaultdict(list)
     for message in posted:
-        traits: list[object] = [("k", _payload(message).get("k")), *marks_of(message)]
-        if _is_shown(message):
-            traits += set(_read(message))
+        traits: list[object] = [("k", _payload(message).get("k")), *event_keys_in(message)]
+        if _is_in_channel(message):
+            traits += set(_announcements(message))
         if doubles := [seen[trait][0] for trait in traits if seen[trait]]:
-            yield f"{_shown(message)} tells again what {doubles[0].ts} told"
+            yield f"{_described(message)} reports again what {doubles[0].ts} reported"
         for trait in traits:
             seen[trait].append(message)
 
 
-def _is_shown(message: Message) -> bool:
-    """Whether the channel shows it, and not its thread alone."""
+def _is_in_channel(message: Message) -> bool:
+    """Whether the channel shows it, not only a thread."""
     return message.thread_ts is None or message.broadcast
 
 
-def _read(message: Message) -> Iterator[Words]:
-    """All that somebody reads in a message when it arrives: a digest says several things."""
+def _announcements(message: Message) -> Iterator[Announcement]:
+    """Yield the events that the text of a message reports; a digest reports several."""
     if headline := _headline(message):
         yield headline
     for nick, state in _rows(message):
@@ -194,55 +197,55 @@ def _rows(message: Message) -> Iterator[tuple[str, str]]:
         yield from re.findall(r"\*(\S+)\* · ([^\n]+)", str(block.get("text", {}).get("text", "")))
 
 
-def _headline(message: Message) -> Words | None:
-    """What a message says first."""
+def _headline(message: Message) -> Announcement | None:
+    """Parse the headline of a message."""
     found = HEADLINE.match(message.text)
     return (found[1], found[2], found[4] or "") if found else None
 
 
-def _words(one: Invitation, event: Event) -> Words:
-    return event.kind.capitalize(), one.nick, SMALLEST_WORDS if event.lead else ""
+def _announcement(one: Invitation, event: ExpectedEvent) -> Announcement:
+    return event.kind.capitalize(), one.nick, SMALLEST_LEAD_TEXT if event.lead else ""
 
 
-def _unnamed(board: Board, oracle: Oracle) -> Iterator[str]:
-    """Members of a digest that neither a row of it names nor a line of its thread."""
-    roots = {first.ts: str(_payload(first).get("k")) for first in board.posted if DIGEST in first.text}
+def _find_missing(channel: ChannelRecorder, oracle: Oracle) -> Iterator[str]:
+    """Yield members of a digest whom neither its rows nor its thread name."""
+    roots = {first.ts: str(_payload(first).get("k")) for first in channel.posted if DIGEST in first.text}
     named: defaultdict[str, set[str]] = defaultdict(set)
-    for message in board.posted:
+    for message in channel.posted:
         if message.thread_ts in roots:
             named[roots[message.thread_ts]].update(re.findall(r"(\S+) \(", message.text))
         elif message.ts in roots:
             named[roots[message.ts]].update(nick for nick, _ in _rows(message))
-    for first in board.posted:
+    for first in channel.posted:
         if key := roots.get(first.ts):
             yield from (
                 f"{one.nick} in the thread of {first.ts}"
-                for one, _ in oracle.told_by(first)
+                for one, _ in oracle.events_in(first)
                 if one.nick not in named[key]
             )
 
 
-def _shows(text: str, first: str, nick: str, standing: str) -> bool:
-    """Whether a root shows where an invitation stands. Digests count; they are looked at as a whole."""
-    word = standing.capitalize()
+def _shows(text: str, first: str, nick: str, status: str) -> bool:
+    """Whether a parent message shows the state of an invitation. Digests are checked by `_has_right_counts`."""
+    word = status.capitalize()
     if first.startswith(FIRST_RUN):
         return any(nick in re.split(r"[ ,]+", names) for names in re.findall(rf"{word}: ([^.]*)\.", text))
     return DIGEST in first or text.startswith(f"{word}: {nick} ")
 
 
-def _counts_are_right(text: str, members: Mapping[Invitation, Invitation], now: datetime) -> bool:
+def _has_right_counts(text: str, members: Mapping[Invitation, Invitation], now: datetime) -> bool:
     """Check a digest's counts: of the members that are open, or of the outcomes of all of them.
 
     Args:
         members: each with the invitation that shows its outcome.
     """
     waiting = [one for one in members if not one.is_closed]
-    counts = Counter(one.standing(now) for one in waiting or members.values())
+    counts = Counter(one.status(now) for one in waiting or members.values())
     return all(f"{number} {word}" in text for word, number in counts.items()) and ("all settled" in text) == (
         not waiting
     )
 
 
-def _shown(message: Message) -> str:
-    place = "broadcast" if message.broadcast else "line" if message.thread_ts else "root"
+def _described(message: Message) -> str:
+    place = "broadcast" if message.broadcast else "reply" if message.thread_ts else "parent"
     return f"{place} {message.ts} {message.text[:70]!r}"

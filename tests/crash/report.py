@@ -1,4 +1,4 @@
-"""A run as a table, and its complaints in words."""
+"""Format the results of a run as a table, a list of complaints and a Markdown page."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from bench import machine
-from tests.crash.runner import Result
+from tests.crash.runner import CrashResult
 
 COMPLAINTS = 15  # lines of each kind
 PACKAGES = ("slack-bolt", "slack-sdk", "aiohttp", "httpx", "sqlalchemy", "aiosqlite", "psycopg")
 
 
-def table(results: Mapping[str, Result]) -> str:
-    """One column a store, and their sum."""
+def table(results: Mapping[str, CrashResult]) -> str:
+    """Format one column per store, and their sum."""
     rows = [*_rows(results)]
     head = ["", *results, *(["total"] if len(results) > 1 else [])]
     widths = [max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
@@ -26,26 +26,26 @@ def table(results: Mapping[str, Result]) -> str:
 
 
 def page(found: str, complaints: str, seed: int) -> str:
-    """A run as Markdown, with what it was measured on and what its rows mean."""
+    """Format a run as Markdown, with the machine and an explanation of the rows."""
     return f"""# Crash tests
 
 {machine.measured("make crash-test", *PACKAGES)}
-Seed {seed}. The bot is a real process, killed with SIGKILL at the points below while Slack loses requests and
-answers; after each kill another bot goes on with the same store, and in the end nothing may be missing.
+Seed {seed}. The bot is a real process, killed with SIGKILL at the failpoints below while Slack drops requests and
+responses. After each kill another bot continues with the same store. At the end no alert may be missing.
 
 ```text
 {found}
 ```
 {f"{chr(10)}```text{chr(10)}{complaints}{chr(10)}```{chr(10)}" if complaints else ""}
-What it means: *lost* is what the channel never showed, *repeated* what it showed twice, *untrue* what never was so,
-*stale* a message whose last form does not show the present state. All of them are judged by the channel and by
-what was done in WeChat, never by the bot's store. *Posts beyond their attempts* are requests that were sent again
-unasked; *odd* is what Slack would not have expected of an app, and every error in the bot's log. A look that
-*failed* met one of the faults and was repeated.
+*Lost* events were never shown in the channel, *repeated* ones were shown twice, *untrue* ones never happened.
+The current text of a *stale* message does not show the present state. All four are judged by the channel and
+the actions in WeChat, never by the bot's store. *Posts beyond their attempts* are requests that a client
+repeated without being asked. *Unexpected* are requests that an app should not make, and errors in the bot's
+log. A *failed* lookup met one of the faults and was repeated.
 """
 
 
-def _rows(results: Mapping[str, Result]) -> Iterator[list[str]]:
+def _rows(results: Mapping[str, CrashResult]) -> Iterator[list[str]]:
     def row(name: str, *numbers: int) -> list[str]:
         return [name, *map(str, numbers), *([str(sum(numbers))] if len(numbers) > 1 else [])]
 
@@ -56,32 +56,32 @@ def _rows(results: Mapping[str, Result]) -> Iterator[list[str]]:
     kills = [result.kills for result in every]
     yield row("kills", *(counter.total() for counter in kills))
     yield from counted("  ", kills, sorted(set().union(*kills)))
-    yield row("  points not reached in time", *(result.missed.total() for result in every))
-    yield row("events told", *(result.verdict.told for result in every))
+    yield row("  failpoints not reached in time", *(result.missed.total() for result in every))
+    yield row("events reported", *(result.verdict.reported for result in every))
     for what in ("lost", "repeated", "untrue", "stale"):
         yield row(what, *(len(getattr(result.verdict, what)) for result in every))
-    yield row("posts beyond their attempts", *(len(result.excess) for result in every))
-    yield row("odd", *(len(result.odd) for result in every))
-    looks = [result.looks for result in every]
-    yield row("looks", *(counter.total() for counter in looks))
-    yield from counted("  ", looks, sorted(set().union(*looks)))
+    yield row("posts beyond their attempts", *(len(result.excess_posts) for result in every))
+    yield row("unexpected", *(len(result.unexpected) for result in every))
+    lookups = [result.lookups for result in every]
+    yield row("lookups", *(counter.total() for counter in lookups))
+    yield from counted("  ", lookups, sorted(set().union(*lookups)))
     requests = [result.requests for result in every]
     yield row("requests", *(counter.total() for counter in requests))
     yield from counted("  ", requests, sorted(set().union(*requests)))
     yield [
-        "longest stall of the stand-ins",
+        "longest stall of the simulators",
         *(f"{result.stall:.2f} s" for result in every),
         *([""] if len(every) > 1 else []),
     ]
     yield ["seconds", *(f"{result.seconds:.0f}" for result in every), *([""] if len(every) > 1 else [])]
 
 
-def complaints(results: Mapping[str, Result]) -> Iterator[str]:
+def complaints(results: Mapping[str, CrashResult]) -> Iterator[str]:
     for store, result in results.items():
         for kind, lines in result.complaints.items():
             yield f"{store}, {kind}:"
             yield from (f"  {line}" for line in lines[:COMPLAINTS])
             if more := lines[COMPLAINTS:]:
                 yield f"  and {len(more)} more"
-        if result.never:
-            yield f"{store}, never reached: {', '.join(result.never)}"
+        if result.unreached:
+            yield f"{store}, never reached: {', '.join(result.unreached)}"

@@ -1,4 +1,4 @@
-"""A crash test of one store: kill after kill, then one bot that is left alone, then the verdict."""
+"""A crash test of one store: many kills, then one bot that keeps running, then the verdict."""
 
 from __future__ import annotations
 
@@ -19,208 +19,227 @@ from bot.demo.process import BotProcess, running
 from bot.store import Store
 from bot.store.tables import message
 from tests.crash import faults
-from tests.crash.environment import APPID, EDIT_REST, World
-from tests.crash.failpoint_bot import KILL_AT, SKEW
-from tests.crash.failpoints import FIRST, Needs, Point, Where
-from tests.crash.fault_proxy import KIND
+from tests.crash.environment import APPID, EDIT_REST, CrashEnvironment
+from tests.crash.failpoint_bot import CLOCK_SKEW, FAILPOINT
+from tests.crash.failpoints import ON_EMPTY_STORE, Failpoint, Precondition, Site
+from tests.crash.fault_proxy import SITES
 from tests.crash.oracle import Verdict
-from tests.crash.workload import PLENTY
+from tests.crash.workload import MAX_UNREPORTED
 
-PATIENCE = 20  # seconds for a kill point to be reached; then the kill comes anyway
-LIFE = (0.3, 5.0)  # seconds: when a kill at any time comes, or news while the bot is at work
-SURPRISING = 0.4  # of all lives have such news
-BREATH = Point(Where.TIME, needs=Needs.NOTHING)  # posts are a second apart: now and then a queue grows too long
+REACH_TIMEOUT = 20  # seconds for a failpoint to be reached; then the bot is killed anyway
+LIFETIME = (0.3, 5.0)  # seconds until a kill at any time, or until an event while the bot runs
+NEWS_DURING_LIFE = 0.4  # the share of bots that meet such an event
+PAUSE = Failpoint(
+    Site.TIME, precondition=Precondition.NOTHING
+)  # posts are a second apart: sometimes the queue must become shorter
 QUIET = 3  # seconds without a complaint, while the store has nothing more to send
-SETTLING = 90  # seconds at most, and one for each message that waits
-LOOKED = re.compile(r"look for message=\S+ outcome=(\w+)")
-# Problems that health reports are made on purpose, but for those of the store.
-FAILED = re.compile(r" (?:ERROR|CRITICAL) (?!bot\.health_log problem began kind=(?!store_)).*|Traceback.*")
-PULSE = 0.05  # seconds
+SETTLE_TIMEOUT = 90  # seconds at most, and one for each pending message
+LOOKUP_OUTCOME = re.compile(r"look for message=\S+ outcome=(\w+)")
+# The run causes the problems that health reports, except those of the store.
+ERROR_LINE = re.compile(r" (?:ERROR|CRITICAL) (?!bot\.health_log problem began kind=(?!store_)).*|Traceback.*")
+STALL_INTERVAL = 0.05  # seconds
 
 
 @dataclass
-class Result:
-    """What came of a run on one store."""
+class CrashResult:
+    """The outcome of a run on one store."""
 
-    kills: Counter[str] = field(default_factory=Counter)  # by the name of the point
-    missed: Counter[str] = field(default_factory=Counter)  # points that were not reached in time
+    kills: Counter[str] = field(default_factory=Counter)  # by failpoint
+    missed: Counter[str] = field(default_factory=Counter)  # failpoints that were not reached in time
     verdict: Verdict = field(default_factory=Verdict)
-    excess: list[str] = field(default_factory=list)  # posts beyond their attempts
-    odd: list[str] = field(default_factory=list)  # what Slack did not expect; failures in the bot's log
-    looks: Counter[str] = field(default_factory=Counter)  # by outcome
+    excess_posts: list[str] = field(default_factory=list)  # posts beyond their attempts
+    unexpected: list[str] = field(
+        default_factory=list
+    )  # requests that Slack does not expect; errors in the bot's log
+    lookups: Counter[str] = field(default_factory=Counter)  # by outcome
     requests: Counter[str] = field(default_factory=Counter)  # by kind
-    stall: float = 0.0  # seconds: the longest for which WeChat and Slack did not answer anybody
+    stall: float = 0.0  # seconds: the longest time in which WeChat and Slack did not respond
     seconds: float = 0.0
 
     @property
-    def never(self) -> list[str]:
-        """The points that were tried in vain."""
+    def unreached(self) -> list[str]:
+        """Return the failpoints that were never reached."""
         return sorted(name for name, number in self.missed.items() if number and not self.kills[name])
 
     @property
     def complaints(self) -> dict[str, list[str]]:
-        found = self.verdict.complaints | {"more than one request an attempt": self.excess, "odd": self.odd}
+        found = self.verdict.complaints | {
+            "more than one request an attempt": self.excess_posts,
+            "unexpected": self.unexpected,
+        }
         return {kind: lines for kind, lines in found.items() if lines}
 
 
-class Arena:
-    """One world, one store, and one bot after another."""
+class CrashRun:
+    """One environment, one store, and one bot after another."""
 
     def __init__(self, store_url: str, folder: Path, seed: str, skew: float = 0) -> None:
-        """`skew` is the most, in seconds, that the clock of a process is ahead or behind."""
-        """`folder` takes the bots' log and the diary."""
+        """Prepare a run.
+
+        Args:
+            folder: takes the bots' log and the diary.
+            skew: the largest error of a process's clock, in seconds.
+        """
         self._rng = random.Random(seed)
         self._skew = skew
         self._store_url = store_url
         self._log = folder / "bot.log"
-        self._world = World(folder / "diary.txt", self._rng)
-        self._environ: dict[str, str] = {}
-        self._result = Result()
+        self._environment = CrashEnvironment(folder / "diary.txt", self._rng)
+        self._variables: dict[str, str] = {}
+        self._result = CrashResult()
 
-    async def run(self, points: Sequence[Point], progress: Callable[[int], None] = lambda _: None) -> Result:
-        """Kill bots at these points, let the last one live, and judge.
+    async def run(
+        self, points: Sequence[Failpoint], progress: Callable[[int], None] = lambda _: None
+    ) -> CrashResult:
+        """Kill bots at these failpoints, let the last one run, and judge.
 
-        A point that was not reached has a second turn. `progress` is told the kills so far.
+        A failpoint that was not reached gets a second try. `progress` receives the number of kills so far.
         """
         began = time.monotonic()
-        async with asyncio.TaskGroup() as tasks, self._world.serve() as environ:
-            pulse = tasks.create_task(self._feel_the_pulse())
-            self._environ = environ | {"DATABASE_URL": self._store_url}
-            self._world.script.begin()
+        async with asyncio.TaskGroup() as tasks, self._environment.serve() as variables:
+            stalls = tasks.create_task(self._measure_stalls())
+            self._variables = variables | {"DATABASE_URL": self._store_url}
+            self._environment.workload.begin()
             waiting = deque(points)
             while waiting:
-                if self._world.owed() > PLENTY and waiting[0] not in FIRST:
-                    await self._life(BREATH)
+                if self._environment.unreported_count() > MAX_UNREPORTED and waiting[0] not in ON_EMPTY_STORE:
+                    await self._kill_at(PAUSE)
                 point = await self._next(waiting)
-                if not await self._life(point) and self._result.missed[str(point)] == 1:
+                if not await self._kill_at(point) and self._result.missed[str(point)] == 1:
                     waiting.append(point)
                 progress(self._result.kills.total())
-            self._world.calm_down()
+            self._environment.stop_faults()
             await self._settle()
-            pulse.cancel()
-        self._sum_up()
+            stalls.cancel()
+        self._read_logs()
         self._result.seconds = time.monotonic() - began
         return self._result
 
-    async def _next(self, waiting: deque[Point]) -> Point:
-        """The next point whose needs can be met. One that wants an old message is put off until there is one."""
+    async def _next(self, waiting: deque[Failpoint]) -> Failpoint:
+        """Return the next failpoint whose precondition can be met. One that needs an old message waits for one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(EDIT_REST):
                 while True:
-                    ready = [point for point in waiting if point.needs is not Needs.VIEW or self._world.rested()]
+                    ready = [
+                        point
+                        for point in waiting
+                        if point.precondition is not Precondition.CHANGED_MESSAGE or self._environment.editable()
+                    ]
                     if ready:
                         waiting.remove(ready[0])
                         return ready[0]
-                    await asyncio.sleep(0.1)  # messages come to rest by themselves
+                    await asyncio.sleep(0.1)  # until a message is old enough
         return waiting.popleft()
 
-    async def _life(self, point: Point) -> bool:
-        """Start a bot, and see it killed. Was it where it should be?"""
-        self._world.note(f"-- {point} ({point.needs.value})")
-        needs = self._world.move_on(point.needs)
+    async def _kill_at(self, point: Failpoint) -> bool:
+        """Start a bot and wait until it is killed. Return whether that was at the failpoint."""
+        self._environment.note(f"-- {point} ({point.precondition.value})")
+        precondition = self._environment.prepare(point.precondition)
         async with AsyncExitStack() as stack:
-            if self._rng.random() < SURPRISING and self._world.owed() < PLENTY:
-                loop, moment = asyncio.get_running_loop(), self._rng.uniform(*LIFE)
-                stack.callback(loop.call_later(moment, self._world.script.make_news).cancel)
-            if point.where is Where.TWO:
-                other = await stack.enter_async_context(self._bot(self._environ))
-                stack.push_async_callback(self._kill_some_time, other, Where.TWO)
-            lease = {"ALERT_LEASE_SECONDS": str(faults.lease(needs, self._rng))}
-            bot = await stack.enter_async_context(self._bot(self._environ | lease | self._bullet(point)))
-            if point.where in KIND.values():
-                self._world.gate.set_trap(point, lambda: _kill(bot))
-            reached = await self._killed(bot, point)
-        self._world.gate.take_trap()
-        self._result.kills[str(point) if reached else Where.TIME] += 1
+            if self._rng.random() < NEWS_DURING_LIFE and self._environment.unreported_count() < MAX_UNREPORTED:
+                loop, moment = asyncio.get_running_loop(), self._rng.uniform(*LIFETIME)
+                stack.callback(loop.call_later(moment, self._environment.workload.add_event).cancel)
+            if point.site is Site.TWO:
+                other = await stack.enter_async_context(self._bot(self._variables))
+                stack.push_async_callback(self._kill_at_random_time, other, Site.TWO)
+            lease = {"ALERT_LEASE_SECONDS": str(faults.lease(precondition, self._rng))}
+            bot = await stack.enter_async_context(
+                self._bot(self._variables | lease | self._commit_failpoint(point))
+            )
+            if point.site in SITES.values():
+                self._environment.fault_proxy.arm(point, lambda: _kill(bot))
+            reached = await self._wait_for_kill(bot, point)
+        self._environment.fault_proxy.disarm()
+        self._result.kills[str(point) if reached else Site.TIME] += 1
         self._result.missed[str(point)] += not reached
-        self._world.note(f"-- killed{'' if reached else ', by impatience'}")
+        self._environment.note(f"-- killed{'' if reached else ', not at the failpoint'}")
         return reached
 
     @asynccontextmanager
-    async def _bot(self, environ: dict[str, str]) -> AsyncIterator[BotProcess]:
-        """A bot that is to be killed before the block ends, and surely is after it."""
-        skew = {SKEW: str(self._rng.uniform(-self._skew, self._skew))}
-        async with running(environ | skew, module="tests.crash.failpoint_bot", wait=False, log=self._log) as bot:
+    async def _bot(self, variables: dict[str, str]) -> AsyncIterator[BotProcess]:
+        """Run a bot that must be killed before the block ends. Kill it in any case afterwards."""
+        skew = {CLOCK_SKEW: str(self._rng.uniform(-self._skew, self._skew))}
+        async with running(variables | skew, module="tests.crash.failpoint_bot", wait=False, log=self._log) as bot:
             try:
                 yield bot
             finally:
                 await bot.stop(signal.SIGKILL)
         if bot.process.returncode != -signal.SIGKILL:
-            raise RuntimeError(f"the bot ended by itself with status {bot.process.returncode}")
+            raise RuntimeError(f"the bot was not killed, and ended with status {bot.process.returncode}")
 
-    def _bullet(self, point: Point) -> dict[str, str]:
-        if point.where not in (Where.BEFORE, Where.AFTER):
+    def _commit_failpoint(self, point: Failpoint) -> dict[str, str]:
+        if point.site not in (Site.BEFORE, Site.AFTER):
             return {}
-        # A bot polls again and again, so that its second time may be as good as its first.
-        number = self._rng.randint(1, 2) if point.needs is Needs.NOTHING else 1
-        return {KILL_AT: f"{point.where.name.lower()} {point.what} {number}"}
+        # These commits recur with every poll, so the second one is as good as the first.
+        number = self._rng.randint(1, 2) if point.precondition is Precondition.NOTHING else 1
+        return {FAILPOINT: f"{point.site.name.lower()} {point.what} {number}"}
 
-    async def _killed(self, bot: BotProcess, point: Point) -> bool:
-        """Wait for the kill. At any time, or when it does not come, it comes from here."""
-        if point.where in (Where.TIME, Where.TWO):
-            await self._kill_some_time(bot)
+    async def _wait_for_kill(self, bot: BotProcess, point: Failpoint) -> bool:
+        """Wait for the kill, or kill: at random sites, and if the failpoint is not reached."""
+        if point.site in (Site.TIME, Site.TWO):
+            await self._kill_at_random_time(bot)
             return True
         with suppress(TimeoutError):
-            await asyncio.wait_for(bot.process.wait(), PATIENCE)
+            await asyncio.wait_for(bot.process.wait(), REACH_TIMEOUT)
             return True
         _kill(bot)
         return False
 
-    async def _kill_some_time(self, bot: BotProcess, name: str = "") -> None:
+    async def _kill_at_random_time(self, bot: BotProcess, name: str = "") -> None:
         with suppress(TimeoutError):
-            queue = self._world.owed() - PLENTY // 2  # a post takes a second
-            await asyncio.wait_for(bot.process.wait(), self._rng.uniform(*LIFE) + max(0, queue))
+            queue = self._environment.unreported_count() - MAX_UNREPORTED // 2  # a post takes a second
+            await asyncio.wait_for(bot.process.wait(), self._rng.uniform(*LIFETIME) + max(0, queue))
         _kill(bot)
         self._result.kills.update([name] if name else [])
 
     async def _settle(self) -> None:
-        """Let one bot live until there is nothing more to complain of, and for a while after."""
-        self._world.note("-- the last one lives")
+        """Run one bot until there is no complaint for a while."""
+        self._environment.note("-- the last bot runs")
         store = Store.at(self._store_url, APPID)
         try:
-            async with running(self._environ, wait=False, log=self._log):
-                until = time.monotonic() + SETTLING + await self._unsent(store)
+            async with running(self._variables, wait=False, log=self._log):
+                until = time.monotonic() + SETTLE_TIMEOUT + await self._unsent(store)
                 quiet_since = time.monotonic()
                 while time.monotonic() < min(until, quiet_since + QUIET):
-                    due_soon = self._world.script.is_due_soon()
-                    if due_soon or self._world.judge().complaints or await self._unsent(store):
+                    due_soon = self._environment.workload.is_due_soon()
+                    if due_soon or self._environment.judge().complaints or await self._unsent(store):
                         quiet_since = time.monotonic()
                     await asyncio.sleep(0.5)
-            self._result.verdict = self._world.judge()
-            self._result.excess = await self._excess(store)
+            self._result.verdict = self._environment.judge()
+            self._result.excess_posts = await self._excess_posts(store)
         finally:
             await store.close()
 
     async def _unsent(self, store: Store) -> int:
-        """How many messages the store has still to send."""
+        """Count the messages that the store has still to send."""
         waits = message.c.status.in_(("pending", "sending"))
         async with store.begin() as tx:
             return len((await tx.run(sa.select(message.c.id).where(waits))).all())
 
-    async def _excess(self, store: Store) -> list[str]:
-        """Where more requests arrived than there were attempts to post."""
+    async def _excess_posts(self, store: Store) -> list[str]:
+        """Return the messages for which more requests arrived than the bot made attempts."""
         async with store.begin() as tx:
             rows = await tx.run(sa.select(message.c.id, message.c.posts))
-            allowed = {self._world.mark(row.id): row.posts for row in rows}
+            allowed = {self._environment.message_key(row.id): row.posts for row in rows}
         return [
             f"{number} posts of {key} in {allowed.get(key, 0)} attempts"
-            for key, number in self._world.gate.posts.items()
+            for key, number in self._environment.fault_proxy.posts.items()
             if number > allowed.get(key, 0)
         ]
 
-    def _sum_up(self) -> None:
+    def _read_logs(self) -> None:
         result, log = self._result, self._log.read_text(errors="replace")
-        result.looks.update(LOOKED.findall(log))
-        for method, number in self._world.gate.requests.items():
-            result.requests[KIND.get(method, method)] += number
-        result.odd = [*self._world.take_unexpected(), *FAILED.findall(log)]
+        result.lookups.update(LOOKUP_OUTCOME.findall(log))
+        for method, number in self._environment.fault_proxy.requests.items():
+            result.requests[SITES.get(method, method)] += number
+        result.unexpected = [*self._environment.take_unexpected(), *ERROR_LINE.findall(log)]
 
-    async def _feel_the_pulse(self) -> None:
-        """Notice when this machine was too slow for the short lease: then a repeat may be its fault."""
+    async def _measure_stalls(self) -> None:
+        """Record the longest stall of this process: one above the short lease may explain a repeated alert."""
         while True:
             began = time.monotonic()
-            await asyncio.sleep(PULSE)
-            self._result.stall = max(self._result.stall, time.monotonic() - began - PULSE)
+            await asyncio.sleep(STALL_INTERVAL)
+            self._result.stall = max(self._result.stall, time.monotonic() - began - STALL_INTERVAL)
 
 
 def _kill(bot: BotProcess) -> None:

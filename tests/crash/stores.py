@@ -1,4 +1,4 @@
-"""Databases for one run, and gone with it."""
+"""Create databases for one run, and remove them afterwards."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _postgresql() -> Iterator[str]:
-    """A database of the server in TEST_DATABASE_URL, or of one of our own that runs as it is."""
+    """Create a database on the server in TEST_DATABASE_URL, or on a new server with default settings."""
     with ExitStack() as stack:
         server = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(_server())
         name = f"kf_{uuid.uuid4().hex}"

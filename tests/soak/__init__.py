@@ -1,15 +1,16 @@
-"""The bot under load for minutes: commands, clicks, looks, faults, deploys and crashes together.
+"""Soak test: the bot under load for minutes, with commands, clicks, polls, faults, deploys and crashes together.
 
-`python -m tests.soak` runs it, `tests/test_soak.py` runs a short share of it. WeChat and Slack live in this
-process; each bot is a real process that gets real signals.
+`python -m tests.soak` runs it, `tests/test_soak.py` runs a short share. The simulated WeChat and Slack live in the
+test process; each bot is a real process that gets real signals.
 
-| file | holds |
+| file | content |
 | --- | --- |
-| `plan` | how long each bot lives, and how it ends |
-| `fleet` | the bots, one after another; who takes commands; memory and handles of each |
-| `people` | commands and clicks, and what came of each |
-| `mishaps` | what goes wrong at Slack and at WeChat meanwhile |
-| `run` | all of these together, beside the script and the oracle of the crash tests |
-| `verdict` | what came of a run, and what is wrong with it |
+| `schedule` | how long each bot runs, and how it is replaced |
+| `processes` | the bots, one after another; which one receives commands; memory and handles of each |
+| `load` | users' commands and clicks, and their outcomes |
+| `faults` | failures of Slack and WeChat meanwhile |
+| `environment` | simulated WeChat and Slack, with the workload and the oracle of the crash tests |
+| `run` | all of these together |
+| `results` | the outcome of a run, and its complaints |
 | `report` | the page |
 """

@@ -1,4 +1,4 @@
-"""What goes wrong at Slack and at WeChat while people ask. One thing at a time: nobody is refused for good."""
+"""Failures of Slack and WeChat under load, one at a time, so that a retry succeeds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from bot.demo.slack import RESPONSE_URL, Fault, SlackStandIn, dropped, http_error, ratelimited, reply_lost, slow
-from tests.crash.fault_proxy import EDIT, LOOKS, POST
-from tests.crash.faults import BUSY, LOST_ANSWERS, LOST_REQUESTS
+from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST
+from tests.crash.faults import BUSY, LOST_REQUESTS, LOST_RESPONSES
 from wechat_kf import simulator
 from wechat_kf.simulator import Kind, Simulator
 
@@ -29,50 +29,54 @@ READS = (
     simulator.Fault(Kind.TRUNCATED),
 )
 ALERTS = 2.0  # seconds between faults for alerts
-OTHERS = 5.0  # seconds between faults for answers, and between those of WeChat: longer than a second attempt takes
+OTHERS = 5.0  # seconds between faults of replies, and of WeChat: longer than a second attempt takes
 
 
-class Mishaps:
-    """Lets requests go wrong until it is cancelled."""
+class FaultInjector:
+    """Makes requests fail until it is cancelled."""
 
     def __init__(self, slack: SlackStandIn, wechat: Simulator, rng: random.Random) -> None:
         self._slack = slack
         self._wechat = wechat
         self._rng = rng
-        self.armed: Counter[str] = Counter()  # by where
+        self.armed: Counter[str] = Counter()  # by method
 
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                for step, every in ((self._alert, ALERTS), (self._answer, OTHERS), (self._read, OTHERS)):
-                    tasks.create_task(self._again(step, every))
+                for step, every in (
+                    (self._fail_alert, ALERTS),
+                    (self._fail_reply, OTHERS),
+                    (self._fail_poll, OTHERS),
+                ):
+                    tasks.create_task(self._repeat(step, every))
         finally:
-            self._calm_down()
+            self._disarm()
 
-    async def _again(self, step: Callable[[], None], every: float) -> None:
+    async def _repeat(self, step: Callable[[], None], every: float) -> None:
         while True:
             await asyncio.sleep(every * self._rng.uniform(0.8, 1.2))
             step()
 
-    def _alert(self) -> None:
-        method = self._rng.choice((POST, POST, EDIT, *LOOKS))
-        self._arm(method, self._rng.choice(LOST_ANSWERS + LOST_REQUESTS + BUSY)())
+    def _fail_alert(self) -> None:
+        method = self._rng.choice((POST, POST, EDIT, *LOOKUP_METHODS))
+        self._arm(method, self._rng.choice(LOST_RESPONSES + LOST_REQUESTS + BUSY)())
 
-    def _answer(self) -> None:
+    def _fail_reply(self) -> None:
         self._arm(RESPONSE_URL, self._rng.choice(ANSWERS)())
 
-    def _read(self) -> None:
+    def _fail_poll(self) -> None:
         self._wechat.clear_faults()
         self._wechat.inject(self._rng.choice(READS))
         self.armed["WeChat"] += 1
 
     def _arm(self, method: str, fault: Fault) -> None:
-        """One for a method at most: two in a row could take both attempts of one answer."""
+        """Arm at most one fault per method: two in a row could fail both attempts of one reply."""
         waiting = self._slack.take_fault(method)
         self._slack.arm(method, waiting or fault)
         self.armed[method] += waiting is None
 
-    def _calm_down(self) -> None:
-        for method in (POST, EDIT, *LOOKS, RESPONSE_URL):
+    def _disarm(self) -> None:
+        for method in (POST, EDIT, *LOOKUP_METHODS, RESPONSE_URL):
             self._slack.take_fault(method)
         self._wechat.clear_faults()

@@ -1,4 +1,4 @@
-"""The bots of a run, one after another, and beside them one worker. Who takes commands is said here."""
+"""The bot processes of a soak run: one web process after another, and one worker beside them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 import psutil
 
 from bot.demo.process import BotProcess, running
-from tests.soak.schedule import End, Life
+from tests.soak.schedule import Lifetime, Replacement
 
-EVERY = 1.0  # seconds between samples
+SAMPLE_SECONDS = 1.0  # seconds between samples
 MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A process at a moment: seconds of its life, resident megabytes, open files and sockets."""
+    """One measurement of a process: its age in seconds, resident megabytes, open files and sockets."""
 
     at: float
     rss: float
@@ -29,19 +29,19 @@ class Sample:
 
 
 @dataclass(slots=True, eq=False)
-class Member:
-    """One process and its life."""
+class Process:
+    """One bot process and its measurements."""
 
     name: str
     bot: BotProcess
     born: float = field(default_factory=time.monotonic)
-    killed_at: float | None = None  # by SIGKILL: what it had in hand is gone with it
+    killed_at: float | None = None  # by SIGKILL: the commands that it handled are lost
     samples: list[Sample] = field(default_factory=list)
-    is_leaving: bool = False
+    is_stopping: bool = False
 
     def sample(self) -> None:
-        """Take one. Whoever leaves closes its files one by one, which says nothing."""
-        if self.is_leaving:
+        """Take a sample, unless the process is stopping: then it closes its files, and the figures mean nothing."""
+        if self.is_stopping:
             return
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             process = psutil.Process(self.bot.process.pid)
@@ -49,22 +49,22 @@ class Member:
             self.samples.append(Sample(age, rss, process.num_fds()))
 
 
-class Fleet:
-    """Starts and ends the processes."""
+class Bots:
+    """Starts and stops the processes."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path) -> None:
-        """`log` takes what all of them print."""
-        self._environ = environ
+    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
+        """`log` takes the output of all of them."""
+        self._variables = variables
         self._log = log
         self._stack = AsyncExitStack()
-        self.serving: Member | None = None  # None: nobody listens
-        self.members: list[Member] = []
-        self.ends: list[End] = []
-        self.odd: list[str] = []
+        self.serving: Process | None = None  # None: no bot receives commands
+        self.processes: list[Process] = []
+        self.replacements: list[Replacement] = []
+        self.unexpected: list[str] = []
 
     @asynccontextmanager
-    async def run(self) -> AsyncIterator[Fleet]:
-        """A bot that takes commands and a worker, until the block ends."""
+    async def run(self) -> AsyncIterator[Bots]:
+        """Run a web process and a worker until the block ends."""
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(self._watch())
             async with self._stack:
@@ -72,50 +72,50 @@ class Fleet:
                 self.serving = await self._start("web")
                 yield self
                 self.serving = None
-                for member in self._alive():
-                    await self._stop(member)
+                for process in self._alive():
+                    await self._stop(process)
             watching.cancel()
 
-    async def live(self, lives: Iterable[Life]) -> None:
-        """Let one bot after another take commands."""
-        for life in lives:
+    async def replace_each(self, plan_lifetimes: Iterable[Lifetime]) -> None:
+        """Let one web process after another receive commands."""
+        for life in plan_lifetimes:
             await asyncio.sleep(life.seconds)
             await self._end(life.end)
-            self.ends.append(life.end)
+            self.replacements.append(life.end)
 
-    async def _end(self, end: End) -> None:
+    async def _end(self, end: Replacement) -> None:
         old = self.serving
         if old is None:
-            raise RuntimeError("nobody is there to be ended")
-        if end is End.DEPLOY:
+            raise RuntimeError("no bot is running")
+        if end is Replacement.DEPLOY:
             self.serving = await self._start("web")
             await self._stop(old)
             return
         self.serving = None
-        if end is End.CRASH:
-            old.killed_at = time.monotonic()  # before the signal: whoever sees it gone knows why
+        if end is Replacement.CRASH:
+            old.killed_at = time.monotonic()  # before the signal, so that a lost answer can be explained
             await old.bot.stop(signal.SIGKILL)
         else:
             await self._stop(old)
         self.serving = await self._start("web")
 
-    async def _start(self, role: str) -> Member:
-        name = f"{role} {sum(member.name.startswith(role) for member in self.members) + 1}"
-        work = running(self._environ, role, log=self._log, wait=role == "web")
-        member = Member(name, await self._stack.enter_async_context(work))
-        self.members.append(member)
-        return member
+    async def _start(self, role: str) -> Process:
+        name = f"{role} {sum(process.name.startswith(role) for process in self.processes) + 1}"
+        work = running(self._variables, role, log=self._log, wait=role == "web")
+        process = Process(name, await self._stack.enter_async_context(work))
+        self.processes.append(process)
+        return process
 
-    async def _stop(self, member: Member) -> None:
-        member.is_leaving = True
-        if status := await member.bot.stop():
-            self.odd.append(f"{member.name} ended with status {status}")
+    async def _stop(self, process: Process) -> None:
+        process.is_stopping = True
+        if status := await process.bot.stop():
+            self.unexpected.append(f"{process.name} ended with status {status}")
 
-    def _alive(self) -> list[Member]:
-        return [member for member in self.members if member.bot.process.returncode is None]
+    def _alive(self) -> list[Process]:
+        return [process for process in self.processes if process.bot.process.returncode is None]
 
     async def _watch(self) -> None:
         while True:
-            for member in self._alive():
-                member.sample()
-            await asyncio.sleep(EVERY)
+            for process in self._alive():
+                process.sample()
+            await asyncio.sleep(SAMPLE_SECONDS)

@@ -1,4 +1,4 @@
-"""What came of a run, and what is wrong with it. Pure; how it reads is in `report`."""
+"""The outcome of a run, and the complaints about it. Pure; `report` formats it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
-from tests.soak.load import Asked
-from tests.soak.processes import Member, Sample
+from tests.soak.load import Interaction
+from tests.soak.processes import Process, Sample
 
-LIVED = 60.0  # seconds: shorter lives show no trend
-MEMORY, HANDLES = 3.0, 5  # megabytes and handles by which the end of a life may exceed its middle
+MIN_LIFE = 60.0  # seconds: a shorter lifetime shows no trend
+MEMORY, HANDLES = 3.0, 5  # megabytes and handles by which the last third of a lifetime may exceed the middle
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """A process from the middle third of its life to the last: the first one warms up."""
+    """The change of a process from the middle third of its lifetime to the last. The first third is warm-up."""
 
     name: str
     seconds: float
@@ -30,8 +30,8 @@ class Trend:
 
 
 def trend(name: str, samples: Sequence[Sample]) -> Trend | None:
-    """The trend of a life; None for one that was too short."""
-    if not samples or samples[-1].at < LIVED:
+    """Compute the trend of a process; None if its lifetime was too short."""
+    if not samples or samples[-1].at < MIN_LIFE:
         return None
     span = samples[-1].at / 3
     middle, last = ([one for one in samples if part * span <= one.at <= (part + 1) * span] for part in (1, 2))
@@ -44,69 +44,69 @@ def trend(name: str, samples: Sequence[Sample]) -> Trend | None:
 
 
 @dataclass
-class Result:
-    """Everything that was seen."""
+class SoakResult:
+    """Everything observed during a run."""
 
-    asked: list[Asked]
-    members: list[Member]
-    ends: Mapping[str, int]
+    interactions: list[Interaction]
+    processes: list[Process]
+    replacements: Mapping[str, int]
     faults: Mapping[str, int]
     alerts: Verdict
-    odd: list[str] = field(default_factory=list)  # what nobody expected of the bot, and errors in its log
-    stall: float = 0.0  # seconds: the longest for which this process did not answer anybody
+    unexpected: list[str] = field(default_factory=list)  # unexpected behaviour of the bot, and errors in its log
+    stall: float = 0.0  # seconds: the longest time in which this process did not respond
     seconds: float = 0.0
 
     @property
-    def taken(self) -> list[Asked]:
-        """What somebody was there to take."""
-        return [one for one in self.asked if one.by]
+    def received(self) -> list[Interaction]:
+        """Return the interactions that a running bot received."""
+        return [one for one in self.interactions if one.by]
 
     @property
-    def acknowledged(self) -> list[Asked]:
-        return [one for one in self.taken if one.failure is None]
+    def acknowledged(self) -> list[Interaction]:
+        return [one for one in self.received if one.failure is None]
 
     @property
-    def unacknowledged(self) -> list[Asked]:
-        """Refused, or too late, by a bot that was not killed meanwhile."""
-        return [one for one in self.taken if one.failure and not one.cut_off]
+    def unacknowledged(self) -> list[Interaction]:
+        """Return those refused, or acknowledged too late, by a bot that was not killed meanwhile."""
+        return [one for one in self.received if one.failure and not one.cut_off]
 
     @property
-    def unanswered(self) -> list[Asked]:
+    def unanswered(self) -> list[Interaction]:
         return [one for one in self.acknowledged if one.wants_answer and one.answered is None and not one.cut_off]
 
     @property
-    def cut_off(self) -> list[Asked]:
-        """Lost with a bot that was killed: nothing that it has in hand outlives a process."""
-        return [one for one in self.taken if one.cut_off and (one.failure or one.answered is None)]
+    def cut_off(self) -> list[Interaction]:
+        """Return those lost with a killed bot: a command does not survive its process."""
+        return [one for one in self.received if one.cut_off and (one.failure or one.answered is None)]
 
     @property
-    def last_words(self) -> int:
-        """Answers that say no more than that the bot restarts."""
-        return sum(one.text == RESTARTING.text for one in self.asked)
+    def restart_notices(self) -> int:
+        """Count answers that only announce a restart."""
+        return sum(one.text == RESTARTING.text for one in self.interactions)
 
     @property
     def trends(self) -> list[Trend]:
-        found = (trend(member.name, member.samples) for member in self.members)
+        found = (trend(process.name, process.samples) for process in self.processes)
         return [one for one in found if one]
 
     @property
     def complaints(self) -> dict[str, list[str]]:
-        """What is wrong, in words; nothing when all is well."""
-        failed = [one for one in self.asked if one.text in (FAILED.text, DATABASE_AWAY.text)]
+        """Return the complaints, by kind; empty if there are none."""
+        failed = [one for one in self.interactions if one.text in (FAILED.text, DATABASE_AWAY.text)]
         found = {
             "not acknowledged": [
-                f"{_who(one)}: {one.failure} after {one.ack_ms:.0f} ms" for one in self.unacknowledged
+                f"{_described(one)}: {one.failure} after {one.ack_ms:.0f} ms" for one in self.unacknowledged
             ],
-            "not answered": [_who(one) for one in self.unanswered],
-            "answered with a failure": [_who(one) for one in failed],
+            "not answered": [_described(one) for one in self.unanswered],
+            "answered with a failure": [_described(one) for one in failed],
             "not flat": [
                 f"{one.name}: {one.rss} MB, {one.handles} handles" for one in self.trends if not one.is_flat
             ],
             **self.alerts.complaints,
-            "odd": self.odd,
+            "unexpected": self.unexpected,
         }
         return {kind: lines for kind, lines in found.items() if lines}
 
 
-def _who(one: Asked) -> str:
-    return f"{one.what} to {one.by.name if one.by else 'nobody'}"
+def _described(one: Interaction) -> str:
+    return f"{one.what} to {one.by.name if one.by else 'no bot'}"

@@ -1,4 +1,4 @@
-"""How long each bot lives and how it ends. Pure."""
+"""Plan how long each bot runs and how it is replaced. Pure."""
 
 from __future__ import annotations
 
@@ -7,36 +7,40 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-LONG = 0.4  # of the whole: one life in its middle, long enough to show whether memory grows
+LONG = 0.4  # of the whole run: one lifetime in its middle, long enough to show whether memory grows
 SHORTEST = 4.0  # seconds
 
 
-class End(StrEnum):
-    """How a bot makes room for the next."""
+class Replacement(StrEnum):
+    """How a bot is replaced by the next."""
 
-    DEPLOY = "deploy"  # the next one is up before it gets SIGTERM
-    RESTART = "restart"  # it gets SIGTERM, and the next one starts when it has ended: nobody listens meanwhile
+    DEPLOY = "deploy"  # the next one is running before it gets SIGTERM
+    RESTART = "restart"  # it gets SIGTERM, and the next one starts when it has ended: commands fail meanwhile
     CRASH = "crash"  # it gets SIGKILL, and the next one starts
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
-    """One bot: how many seconds it takes commands, and what ends it."""
+class Lifetime:
+    """How many seconds a bot receives commands, and how it is replaced."""
 
     seconds: float
-    end: End
+    end: Replacement
 
 
-def lives(seconds: float, rng: random.Random) -> list[Life]:
-    """The lives of a run of so many seconds: short ones, a long one, short ones. Each way to end has its turn."""
-    ends = _turns(rng)
+def plan_lifetimes(seconds: float, rng: random.Random) -> list[Lifetime]:
+    """Plan the lifetimes of a run: short ones, a long one, short ones. Every kind of replacement occurs."""
+    replacements = _turns(rng)
     edge = seconds * (1 - LONG) / 2
-    early = [Life(span, next(ends)) for span in _spans(edge, seconds, rng)]
-    return [*early, Life(seconds * LONG, next(ends)), *(Life(s, next(ends)) for s in _spans(edge, seconds, rng))]
+    early = [Lifetime(span, next(replacements)) for span in _spans(edge, seconds, rng)]
+    return [
+        *early,
+        Lifetime(seconds * LONG, next(replacements)),
+        *(Lifetime(s, next(replacements)) for s in _spans(edge, seconds, rng)),
+    ]
 
 
 def _spans(total: float, whole: float, rng: random.Random) -> Iterator[float]:
-    """Parts of `total`, from a fortieth to a fourteenth of the whole run, and not too short to start in."""
+    """Split `total` into parts of a fortieth to a fourteenth of the whole run, each long enough to start a bot."""
     left = total
     while left > 0:
         span = min(left, max(SHORTEST, rng.uniform(whole / 40, whole / 14)))
@@ -44,6 +48,6 @@ def _spans(total: float, whole: float, rng: random.Random) -> Iterator[float]:
         left -= span
 
 
-def _turns(rng: random.Random) -> Iterator[End]:
+def _turns(rng: random.Random) -> Iterator[Replacement]:
     while True:
-        yield from rng.sample([*End], len(End))
+        yield from rng.sample([*Replacement], len(Replacement))

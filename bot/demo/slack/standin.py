@@ -78,8 +78,8 @@ class SlackStandIn(Workspace):
         self.people |= people or {}
         self.teams |= teams or {}
         self.organisation = organisation
-        for group, users in (usergroups or {}).items():
-            self.usergroups[group] = UserGroup(group, group.lower(), tuple(users))
+        for group, members in (usergroups or {}).items():
+            self.usergroups[group] = UserGroup(group, group.lower(), tuple(members))
         self.signing_secret = signing_secret
         self.app_url = app_url
         self.ack_within = ack_within  # seconds
