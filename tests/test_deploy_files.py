@@ -25,8 +25,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bot.manifest import PLACEHOLDER, create_link, manifest
-from bot.settings import Settings, SettingsError, proxies
-from bot.web import SLACK_PATH
+from bot.settings import proxies
+from bot.settings.reader import SettingsError
+from bot.settings.values import Settings
+from bot.web.guard import SLACK_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
 

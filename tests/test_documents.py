@@ -14,8 +14,8 @@ import pytest
 
 from bot.__main__ import _parser
 from bot.manifest import create_link, manifest
-from bot.settings import Settings
-from bot.web import SLACK_PATH
+from bot.settings.values import Settings
+from bot.web.guard import SLACK_PATH
 from tests.documents import Code, Document, document, documents
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
 from tests.test_house import ROOT
