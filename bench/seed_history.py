@@ -44,16 +44,16 @@ def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
         "id": f"closed-{number}",
         "appid": appid,
         "kind": INVITATION,
-        "seat": seat,
+        "account_key": seat,
         "invite_wx": f"once_{number}",
         "expires_at": began + timedelta(hours=number),
         "state": EpisodeState.REMOVED if gone else EpisodeState.REPLACED,
         "first_seen": began + timedelta(hours=number - 70),
-        "since": began + timedelta(hours=number - 1),
+        "state_since": began + timedelta(hours=number - 1),
         "kf_account": seat,
         "kf_nick": f"客服 {number}",
         "kf_id": str(number),
-        "latest": gone,  # nobody was invited to that seat later
+        "is_latest": gone,  # nobody was invited to that seat later
     }
 
 
@@ -63,7 +63,7 @@ def _told(number: int, began: datetime) -> Iterator[dict[str, Any]]:
             "episode_id": f"closed-{number}",
             "kind": AlertKind.EXPIRING,
             "lead_seconds": lead,
-            "how": Disposition.TOLD,
+            "how": Disposition.NOTIFIED,
             "at": began + timedelta(hours=number) - timedelta(seconds=lead),
             "message_id": f"told-{number}",
         }
@@ -74,11 +74,11 @@ def _message(number: int, appid: str, began: datetime) -> dict[str, Any]:
     return {
         "id": f"told-{number}",
         "appid": appid,
-        "shape": MessageKind.PROBLEM,
-        "rank": 4,
-        "members": [f"closed-{number}"],
+        "kind": MessageKind.ALERT,
+        "priority": 4,
+        "episode_ids": [f"closed-{number}"],
         "events": [f"{number:016x}"],
-        "facts": {},
+        "payload": {},
         "status": MessageStatus.SENT,
         "created_at": moment,
         "not_before": moment,

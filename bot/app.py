@@ -224,7 +224,7 @@ class Process:
         await asyncio.gather(self._tasks.drain(DRAIN_SECONDS), *(_finish(task) for task in self._running))
         if server:
             await server.close()
-        await self._parts.leave()
+        await self._parts.unregister()
 
     def _announce(self, ignored: Sequence[str]) -> None:
         settings, store = self._parts.settings, self._parts.store

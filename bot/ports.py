@@ -97,9 +97,9 @@ class HistoryMessage:
     channel_id: str
     ts: str
     thread_ts: str | None  # of its root, if it is a reply
-    key: str  # the mark of the message
-    events: tuple[str, ...]  # the marks of what it tells
-    shape: str = ""  # what kind of message it is
+    message_key: str  # the mark of the message
+    event_keys: tuple[str, ...]  # the marks of what it tells
+    kind: str = ""  # what kind of message it is
 
 
 @dataclass(frozen=True, slots=True)

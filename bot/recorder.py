@@ -19,10 +19,10 @@ class Recorder:
     """What every writer of one Official Account shares."""
 
     policy: AlertPolicy
-    marks: EventKeys
+    event_keys: EventKeys
     appid: str
 
-    async def write(
+    async def record(
         self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: InitialSnapshot | None = None
     ) -> None:
         """Write down changes and the messages that follow from their news, all of it or nothing.
@@ -37,14 +37,14 @@ class Recorder:
         async with tx.savepoint():
             roots = await episodes.parents(tx, [change.after.id for change in changes])
             drafts = plan(changes, roots, self.policy, now, first=first)
-            written = await self.add(tx, drafts, changes, now)
-            tellers = {told: written[draft.id] for draft in drafts for told in draft.tells}
+            written = await self.enqueue(tx, drafts, changes, now)
+            tellers = {told: written[draft.id] for draft in drafts for told in draft.events}
             await episodes.save(tx, changes, tellers, self.policy, now)
 
-    async def add(
+    async def enqueue(
         self, tx: Tx, drafts: Sequence[NewMessage], changes: Sequence[Change], now: datetime
     ) -> Mapping[str, str]:
         """Write down messages alone. By draft id, the id of the row that tells it."""
-        tellers = await outbox.enqueue(tx, drafts, self.marks.of_drafts(drafts, changes), now)
+        tellers = await outbox.enqueue(tx, drafts, self.event_keys.keys_of(drafts, changes), now)
         await merge_pending.link(tx, drafts, tellers)
         return tellers

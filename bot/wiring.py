@@ -64,13 +64,13 @@ class Services:
     delivery: Delivery | None = None
     heartbeat: Heartbeat | None = None
 
-    async def leave(self) -> None:
+    async def unregister(self) -> None:
         """Be counted no more, if the store is there to be told so."""
         if self.store and self.store.migrated:
             with suppress(*StoreError, TimeoutError):
-                await with_timeout(self._leave(self.store), LEAVE_SECONDS)
+                await with_timeout(self._unregister(self.store), LEAVE_SECONDS)
 
-    async def _leave(self, store: Store) -> None:
+    async def _unregister(self, store: Store) -> None:
         async with store.begin() as tx:
             await processes.remove(tx, self.process.id)
 
@@ -139,7 +139,7 @@ def _heartbeat_client(settings: Settings) -> httpx.AsyncClient:
 def _store(settings: Settings, clock: Clock) -> Store:
     # Processes may run on machines whose clocks differ; PostgreSQL has one clock for all of them.
     own = clock if settings.database_url.startswith("sqlite") else None
-    return Store.at(settings.database_url, settings.wechat_appid, clock=own)
+    return Store.from_url(settings.database_url, settings.wechat_appid, clock=own)
 
 
 def _add_alerts(parts: Services, store: Store, channel: SlackChannel) -> None:

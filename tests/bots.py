@@ -95,7 +95,7 @@ class Bot:
         """A person clicks, and what follows is told."""
         click = BlockAction(action_id, value, f"U0{user.upper()}", user)
         action = decode(action_id, value)
-        done = await self.acts.do(action, click) if isinstance(action, AlertAction) else None
+        done = await self.acts.perform(action, click) if isinstance(action, AlertAction) else None
         await self.watcher.tick()
         await self.tells()
         return done
@@ -104,7 +104,7 @@ class Bot:
         """The newest episode of an account."""
         async with self.store.begin() as tx:
             seat = f"{name}@harbour_tea"
-            return next(one.id for one in await episodes.latest(tx, [seat]) if one.seat == seat)
+            return next(one.id for one in await episodes.latest(tx, [seat]) if one.account_key == seat)
 
 
 def rejected(name: str = "bo") -> KfAccount:

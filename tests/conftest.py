@@ -237,7 +237,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def _migrate(url: str) -> None:
-    store = Store.at(url, APPID, clock=at_now)
+    store = Store.from_url(url, APPID, clock=at_now)
     await store.open()
     await store.close()
 
@@ -257,7 +257,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
     """The store at `store_url`, as a process that has looked at its tables holds it."""
-    opened = Store.at(store_url, APPID, clock=clock)
+    opened = Store.from_url(store_url, APPID, clock=clock)
     opened.migrated = True
     yield opened
     await opened.close()

@@ -38,7 +38,7 @@ HOSTILE = [
 ]
 
 
-def leads(*hours: float, how: Disposition = Disposition.TOLD) -> tuple[AlertEvent, ...]:
+def leads(*hours: float, how: Disposition = Disposition.NOTIFIED) -> tuple[AlertEvent, ...]:
     return tuple(AlertEvent(AlertKind.EXPIRING, timedelta(hours=number), how) for number in hours)
 
 
@@ -56,21 +56,21 @@ def hand(name: str = "Mei", **fields: Any) -> UserAction:
 def episode(state: EpisodeState = EpisodeState.WAITING, name: str = "bo", **fields: Any) -> Episode:
     values: dict[str, Any] = {
         "id": "9f2c41d07be3",
-        "seat": f"{name}@harbour_tea",
+        "account_key": f"{name}@harbour_tea",
         "kf_account": f"{name}@harbour_tea",
         "kf_nick": name.capitalize(),
         "kf_id": "2001",
         "invite_wx": f"{name}_example",
         "expires_at": DEADLINE,
         "first_seen": datetime(2026, 11, 20, 1, 12, tzinfo=UTC),
-        "since": NOW,
-        "told": problem(state),
+        "state_since": NOW,
+        "events": problem(state),
     }
     return Episode(state=state, **values | fields)
 
 
 def root(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
-    return render(MessageKind.PROBLEM, {}, [episode(**fields)], None, context, posting=posting)
+    return render(MessageKind.ALERT, {}, [episode(**fields)], None, context, posting=posting)
 
 
 def drawn(name: str) -> dict[str, Any]:
@@ -137,21 +137,21 @@ hands = st.builds(UserAction, user_id=user_ids, name=names, at=moments, until=st
 episodes = st.builds(
     Episode,
     id=st.text("0123456789abcdef", min_size=12, max_size=16),
-    seat=names,
+    account_key=names,
     invite_wx=names,
     expires_at=st.none() | moments,
     state=st.sampled_from(EpisodeState),
     first_seen=moments,
-    since=moments,
+    state_since=moments,
     kf_account=names,
     kf_nick=names,
     kf_id=names,
     confirmed_at=st.none() | moments,
-    next_wx=names,
-    next_expires_at=st.none() | moments,
+    successor_wx=names,
+    successor_expires_at=st.none() | moments,
     acked=st.none() | hands,
     snoozed=st.none() | hands,
-    told=st.lists(
+    events=st.lists(
         st.builds(
             AlertEvent,
             st.sampled_from(AlertKind),

@@ -47,15 +47,15 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
         # Where nine o'clock comes before the last call; in Shanghai it would be too late.
         (
             "alert-expiring",
-            {"kf_nick": "小波", "told": leads(24), "context": replace(CONTEXT, zone=ZoneInfo("Asia/Tokyo"))},
+            {"kf_nick": "小波", "events": leads(24), "context": replace(CONTEXT, zone=ZoneInfo("Asia/Tokyo"))},
         ),
-        ("alert-urgent", {"kf_nick": "小波", "told": leads(24, 6, 1)}),
+        ("alert-urgent", {"kf_nick": "小波", "events": leads(24, 6, 1)}),
         (
             "alert-rejected",
             {
                 "state": EpisodeState.REJECTED,
                 "name": "chen",
-                "since": NOW - 32 * MINUTE,
+                "state_since": NOW - 32 * MINUTE,
                 "expires_at": DEADLINE + 487 * MINUTE,
             },
         ),
@@ -64,8 +64,8 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
             {
                 "state": EpisodeState.BOUND,
                 "kf_nick": "小波",
-                "since": DEADLINE - 12 * MINUTE,
-                "told": (*leads(24, 1), *leads(6, how=Disposition.SUPERSEDED)),
+                "state_since": DEADLINE - 12 * MINUTE,
+                "events": (*leads(24, 1), *leads(6, how=Disposition.SUPERSEDED)),
             },
         ),
     ],
@@ -98,17 +98,17 @@ def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
     ],
 )
 def test_the_smallest_lead_turns_a_root_loud(told, smallest_first, urgent):
-    message = root(told=leads(*told))
+    message = root(events=leads(*told))
     assert smallest_first in shown(message)[0]
     assert loud(message) is urgent
 
 
 def test_a_lead_that_was_passed_over_counts_as_passed():
-    assert "less than 6 h left" in root(told=leads(24, 6, how=Disposition.SUPERSEDED)).text
+    assert "less than 6 h left" in root(events=leads(24, 6, how=Disposition.SUPERSEDED)).text
 
 
 def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
-    message = root(told=problem(EpisodeState.EXPIRED))
+    message = root(events=problem(EpisodeState.EXPIRED))
     assert not loud(message)
     assert shown(message) == [
         "✉️ *Bo* · waiting\nbo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
@@ -132,7 +132,7 @@ def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
     ],
 )
 def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, sentence):
-    message = root(state=EpisodeState.BOUND, since=bound_at, expires_at=expires_at)
+    message = root(state=EpisodeState.BOUND, state_since=bound_at, expires_at=expires_at)
     assert shown(message)[0] == f"✅ *Bo* · bound\n{sentence}"
     # What the sentence does not date, the facts do.
     assert ("noticed" in shown(message)[1]) is ("before" not in sentence)
@@ -151,7 +151,11 @@ def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, se
 )
 def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
     message = root(
-        state=EpisodeState.REPLACED, name="chen", invite_wx=before, next_wx=now, next_expires_at=DEADLINE + 3 * DAY
+        state=EpisodeState.REPLACED,
+        name="chen",
+        invite_wx=before,
+        successor_wx=now,
+        successor_expires_at=DEADLINE + 3 * DAY,
     )
     until = "<!date^1795657980^{date_short_pretty} {time}|Thu 26 Nov 01:53 UTC>"
     assert (
@@ -164,7 +168,7 @@ def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
 
 
 def test_a_new_invitation_without_a_deadline_names_none():
-    message = root(state=EpisodeState.REPLACED, next_wx="bo_example")
+    message = root(state=EpisodeState.REPLACED, successor_wx="bo_example")
     assert shown(message)[0].endswith("A new invitation is out to bo•••le.")
 
 
@@ -184,7 +188,7 @@ def test_a_new_invitation_without_a_deadline_names_none():
     ],
 )
 def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening, text):
-    message = root(state=state, told=(*leads(24), *problem(EpisodeState.EXPIRED)))
+    message = root(state=state, events=(*leads(24), *problem(EpisodeState.EXPIRED)))
     assert shown(message) == [
         opening,
         (
@@ -205,30 +209,30 @@ def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening
     ],
 )
 def test_a_closed_root_counts_the_reminders_that_were_told(told, reminded):
-    assert shown(root(state=EpisodeState.BOUND, told=told))[1].endswith(f" · {reminded}")
+    assert shown(root(state=EpisodeState.BOUND, events=told))[1].endswith(f" · {reminded}")
 
 
 def test_a_closed_root_remembers_every_problem():
-    told = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, how=Disposition.BACKLOG))
-    facts = shown(root(state=EpisodeState.REPLACED, told=told))[1]
+    told = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG))
+    facts = shown(root(state=EpisodeState.REPLACED, events=told))[1]
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
 
 
 @pytest.mark.parametrize(
     ("fields", "offered"),
     [
-        ({"told": leads(24)}, ["Acknowledge", "Snooze", "Details"]),
-        ({"told": leads(24, 6, 1)}, ["Acknowledge!", "Details"]),
+        ({"events": leads(24)}, ["Acknowledge", "Snooze", "Details"]),
+        ({"events": leads(24, 6, 1)}, ["Acknowledge!", "Details"]),
         ({"state": EpisodeState.REJECTED}, ["Acknowledge!", "Details", "WeChat console"]),
         ({"state": EpisodeState.EXPIRED}, ["Acknowledge!", "Details", "WeChat console"]),
-        ({"told": leads(24), "acked": MEI}, ["Undo", "Details"]),
-        ({"told": leads(24, 6, 1), "acked": MEI}, ["Undo", "Details"]),
+        ({"events": leads(24), "acked": MEI}, ["Undo", "Details"]),
+        ({"events": leads(24, 6, 1), "acked": MEI}, ["Undo", "Details"]),
         ({"state": EpisodeState.REJECTED, "acked": MEI}, ["Undo", "Details"]),
         ({"state": EpisodeState.EXPIRED, "acked": MEI, "snoozed": TOM}, ["Undo", "Details"]),
-        ({"told": leads(24), "snoozed": TOM}, ["Acknowledge", "Undo", "Details"]),
-        ({"told": leads(24, 6, 1), "snoozed": TOM}, ["Acknowledge!", "Details"]),  # the smallest lead ended it
+        ({"events": leads(24), "snoozed": TOM}, ["Acknowledge", "Undo", "Details"]),
+        ({"events": leads(24, 6, 1), "snoozed": TOM}, ["Acknowledge!", "Details"]),  # the smallest lead ended it
         ({}, ["Acknowledge", "Details"]),
-        ({"told": leads(24), "expires_at": None}, ["Acknowledge", "Details"]),
+        ({"events": leads(24), "expires_at": None}, ["Acknowledge", "Details"]),
         *(({"state": state, "acked": MEI, "snoozed": TOM}, []) for state in CLOSED),
     ],
 )
@@ -249,19 +253,19 @@ def test_a_root_offers_what_can_be_done_about_it(fields, offered):
     ],
 )
 def test_only_what_ends_before_the_last_call_can_be_chosen(hours, expires_at, choices):
-    offered = buttons(root(told=leads(hours), expires_at=expires_at)).get("alert.snooze")
+    offered = buttons(root(events=leads(hours), expires_at=expires_at)).get("alert.snooze")
     assert offered == (choices and [f"v1:9f2c41d07be3:{choice}" for choice in choices])
 
 
 def test_a_click_says_whose_root_it_was():
     of = "v1:9f2c41d07be3"
     # As drawn, but for Undo: it says what it undoes, since a stale button must not take back something else.
-    assert buttons(root(told=leads(24), snoozed=TOM)) == {
+    assert buttons(root(events=leads(24), snoozed=TOM)) == {
         "alert.ack": of,
         "alert.undo": f"{of}:snooze",
         "alert.details": of,
     }
-    assert buttons(root(told=leads(24), acked=MEI, snoozed=TOM)) == {
+    assert buttons(root(events=leads(24), acked=MEI, snoozed=TOM)) == {
         "alert.undo": f"{of}:ack",
         "alert.details": of,
     }
@@ -271,7 +275,7 @@ def test_an_acknowledged_root_reads_as_drawn():
     message = root(
         state=EpisodeState.REJECTED,
         name="chen",
-        since=NOW - 32 * MINUTE,
+        state_since=NOW - 32 * MINUTE,
         expires_at=DEADLINE + 487 * MINUTE,
         acked=MEI,
     )
@@ -293,7 +297,7 @@ def test_an_acknowledged_root_reads_as_drawn():
 
 
 def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nobody():
-    message = root(told=leads(24, 6, 1), acked=MEI)
+    message = root(events=leads(24, 6, 1), acked=MEI)
     assert shown(message)[0] == (
         "⏰ *Bo* · less than 1 h left\n"
         "Ask bo•••le to accept the invitation in WeChat. After the deadline a new one is needed."
@@ -305,20 +309,20 @@ def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nob
 
 
 def test_a_snoozed_root_says_by_whom_and_until_when():
-    message = root(told=leads(24), snoozed=TOM)
+    message = root(events=leads(24), snoozed=TOM)
     assert shown(message)[1] == "👤 Snoozed by <@U0TOM> <!date^1795410720^until {time}|until 05:12 UTC>"
     assert message.text == (
         "Expiring: Bo (bo@harbour_tea), less than 24 h left, until Mon 23 Nov 01:53 UTC. "
         "Ask bo•••le to accept the invitation in WeChat. Snoozed by Tom until 05:12 UTC."
     )
     until_tomorrow = replace(TOM, until=NOW + DAY)
-    assert shown(root(told=leads(24), snoozed=until_tomorrow))[1].endswith(
+    assert shown(root(events=leads(24), snoozed=until_tomorrow))[1].endswith(
         " <!date^1795482720^until {date_short_pretty} {time}|until Tue 24 Nov 01:12 UTC>"
     )
 
 
 @pytest.mark.parametrize(
-    "fields", [{"told": leads(24, 1)}, {"state": EpisodeState.REJECTED}, {"told": leads(24), "acked": MEI}]
+    "fields", [{"events": leads(24, 1)}, {"state": EpisodeState.REJECTED}, {"events": leads(24), "acked": MEI}]
 )
 def test_what_is_more_urgent_than_a_snooze_does_not_mention_it(fields):
     assert "Snoozed" not in str(root(snoozed=TOM, **fields))
@@ -326,7 +330,7 @@ def test_what_is_more_urgent_than_a_snooze_does_not_mention_it(fields):
 
 @pytest.mark.parametrize("state", CLOSED)
 def test_a_closed_root_keeps_who_acknowledged_it(state):
-    message = root(state=state, acked=MEI, snoozed=TOM, told=leads(24))
+    message = root(state=state, acked=MEI, snoozed=TOM, events=leads(24))
     assert shown(message)[1].endswith(" · reminded once · acknowledged by <@U0MEI>")
     assert "Snoozed" not in str(message)
     assert len(shown(message)) == 2
@@ -361,7 +365,7 @@ def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, nam
 def in_the_evening(**fields):
     """The last reminder before quiet hours, where nothing was told before."""
     facts = {"before_quiet": int((DEADLINE + HOUR).timestamp())}
-    return render(MessageKind.PROBLEM, facts, [episode(**{"told": leads(24)} | fields)], None, CONTEXT)
+    return render(MessageKind.ALERT, facts, [episode(**{"events": leads(24)} | fields)], None, CONTEXT)
 
 
 def test_a_root_says_that_quiet_hours_follow():
@@ -386,7 +390,7 @@ def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
 
 def test_a_mention_stands_before_what_is_asked():
     called = replace(CONTEXT, mention=MENTION)
-    assert shown(root(called, posting=True, told=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
+    assert shown(root(called, posting=True, events=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
     rejected = root(called, posting=True, state=EpisodeState.REJECTED)
     assert shown(rejected)[1].startswith(f"{MENTION} bo•••le declined the invitation.")
 
@@ -396,8 +400,8 @@ def test_no_odd_name_of_a_person_harms_a_root(hostile):
     person = hand(hostile, user_id=hostile, until=DEADLINE)
     for state in EpisodeState:
         for posting in (True, False):
-            assert_fit(root(posting=posting, state=state, told=leads(24), acked=person))
-            assert_fit(root(posting=posting, state=state, told=leads(24), snoozed=person))
+            assert_fit(root(posting=posting, state=state, events=leads(24), acked=person))
+            assert_fit(root(posting=posting, state=state, events=leads(24), snoozed=person))
 
 
 @pytest.mark.parametrize("state", EpisodeState)
@@ -415,14 +419,14 @@ def test_no_foreign_text_harms_a_root(state, hostile):
     for told in ((), leads(24), leads(1)):
         message = root(
             state=state,
-            seat=hostile,
+            account_key=hostile,
             kf_account=hostile,
             kf_nick=hostile,
             kf_id=hostile,
             invite_wx=hostile,
-            next_wx=hostile + "x",
+            successor_wx=hostile + "x",
             confirmed_at=NOW,
-            told=told,
+            events=told,
         )
         assert_fit(message)
 
@@ -431,7 +435,7 @@ def test_no_foreign_text_harms_a_root(state, hostile):
 @pytest.mark.parametrize("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
 def test_what_is_missing_leaves_no_gap(state, missing):
     for told in ((), leads(24), leads(1)):
-        message = root(state=state, told=told, **{missing: None if missing == "expires_at" else ""})
+        message = root(state=state, events=told, **{missing: None if missing == "expires_at" else ""})
         assert_fit(message)
         for text in (message.text, *shown(message)):
             assert "None" not in text
@@ -444,7 +448,7 @@ def test_who_is_not_known_is_the_person():
     assert shown(root(state=EpisodeState.REJECTED, invite_wx=""))[1].startswith(
         "The person declined the invitation."
     )
-    assert "Ask the person to accept" in shown(root(told=leads(24), invite_wx=""))[0]
+    assert "Ask the person to accept" in shown(root(events=leads(24), invite_wx=""))[0]
 
 
 def test_an_id_keeps_its_first_letter_where_a_sentence_begins():
@@ -454,17 +458,17 @@ def test_an_id_keeps_its_first_letter_where_a_sentence_begins():
 
 @pytest.mark.parametrize("state", EpisodeState)
 def test_a_root_never_shows_a_whole_wechat_id(state):
-    message = root(state=state, told=leads(1), next_wx="dora_wx_23")
+    message = root(state=state, events=leads(1), successor_wx="dora_wx_23")
     assert "bo_example" not in str(message)
     assert "dora_wx_23" not in str(message)
 
 
 def test_equal_episodes_give_equal_roots():
-    assert root(told=leads(6)) == root(told=leads(6))
-    assert episode(told=leads(6)) == episode(told=leads(6))
+    assert root(events=leads(6)) == root(events=leads(6))
+    assert episode(events=leads(6)) == episode(events=leads(6))
 
 
 @pytest.mark.parametrize("state", EpisodeState)
 def test_a_deadline_is_shown_while_it_means_something(state):
-    shows = "deadline" in str(root(state=state, told=leads(24)).blocks).replace("before the deadline", "")
+    shows = "deadline" in str(root(state=state, events=leads(24)).blocks).replace("before the deadline", "")
     assert shows is (state in (EpisodeState.WAITING, EpisodeState.EXPIRED))

@@ -66,7 +66,7 @@ def digest(*told: Episode) -> Message:
 
 
 def moved(subject: Episode, state: EpisodeState) -> Episode:
-    return replace(subject, state=state, since=NOW + MINUTE)
+    return replace(subject, state=state, state_since=NOW + MINUTE)
 
 
 def test_a_digest_reads_as_drawn():
@@ -112,8 +112,8 @@ def test_a_digest_goes_calm_when_all_is_settled():
 
 
 def test_a_digest_counts_by_rank_and_by_the_present_state():
-    soon = [episode(kf_nick=f"Soon {number}", told=leads(1)) for number in range(3)]
-    later = [episode(kf_nick=f"Later {number}", told=leads(6)) for number in range(4)]
+    soon = [episode(kf_nick=f"Soon {number}", events=leads(1)) for number in range(3)]
+    later = [episode(kf_nick=f"Later {number}", events=leads(6)) for number in range(4)]
     back = [episode(kf_nick=f"Back {number}") for number in range(2)]
     message = digest(*back, *later, *EXPIRED, *soon, *REJECTED[:5])
     assert shown(message)[0] == "16 at once: 7 expiring, 5 rejected, 2 expired, 2 waiting"
@@ -194,7 +194,7 @@ def test_without_an_id_a_digest_undoes_nothing():
 
 
 def soon(number: int, *hours: float) -> list[Episode]:
-    return [episode(kf_nick=f"Soon {each}", told=leads(*hours)) for each in range(number)]
+    return [episode(kf_nick=f"Soon {each}", events=leads(*hours)) for each in range(number)]
 
 
 def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
@@ -235,8 +235,8 @@ def test_a_digest_with_a_row_for_each_member_has_no_names_in_its_thread():
 
 
 def test_a_masked_id_that_two_people_share_is_left_out():
-    told = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", told=leads(24)) for one in (1, 2)]
-    message = digest(*told, episode(kf_nick="小波", invite_wx="bo_1990xyz", told=leads(24)))
+    told = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", events=leads(24)) for one in (1, 2)]
+    message = digest(*told, episode(kf_nick="小波", invite_wx="bo_1990xyz", events=leads(24)))
     assert "kf•••le" not in str(message.blocks)
     assert "invited bo•••yz" in str(message.blocks)
 
@@ -286,11 +286,11 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
     told = [
         episode(
             states[index % len(states)],
-            seat=hostile,
+            account_key=hostile,
             kf_nick=hostile if named else "",
             kf_id=hostile,
             invite_wx=hostile,
-            told=leads(1),
+            events=leads(1),
         )
         for index in range(number)
     ]
@@ -301,7 +301,7 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
 
 def test_a_digest_of_every_state_names_fewer_where_space_is_short():
     told = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
-    told += [episode(kf_nick="&" * 5000, told=leads(1))] * 12
+    told += [episode(kf_nick="&" * 5000, events=leads(1))] * 12
     message = digest(*told)
     assert_fit(message)
     assert all(text.endswith(" and 9 more") for text in shown(message)[1:9])
@@ -312,13 +312,13 @@ def test_a_digest_of_every_state_names_fewer_where_space_is_short():
     [
         (MessageKind.DIGEST, [*EpisodeState], 24),  # its blocks fill up first
         (MessageKind.FIRST_RUN, [*EpisodeState][:4], 10),  # its text does
-        (MessageKind.QUIET, [*EpisodeState][:4], 10),
+        (MessageKind.QUIET_SUMMARY, [*EpisodeState][:4], 10),
     ],
 )
 def test_there_is_always_room_for_the_words_on_a_possible_repeat(shape, states, step):
     facts = {"noticed": NOTICED, "total": 80, "counts": {}, "begins": 0, "ends": 0, "held": {}, "repeat": True}
     context = replace(CONTEXT, mention=MENTION)
-    told = [episode(state) for state in states for _ in range(10)] + [episode(told=leads(1))] * 10
+    told = [episode(state) for state in states for _ in range(10)] + [episode(events=leads(1))] * 10
     for length in range(0, 24 * len(told), step):
         full, rest = divmod(length, 24)
         nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(told)
@@ -333,11 +333,11 @@ def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-BO = episode(kf_nick="小波", told=leads(1))
+BO = episode(kf_nick="小波", events=leads(1))
 CHEN = episode(EpisodeState.REJECTED, "chen", expires_at=None)
 NIGHT = episode(EpisodeState.REJECTED, "night1", kf_nick="夜班一号", invite_wx="wx_night_01", expires_at=None)
 DEE = episode(EpisodeState.EXPIRED, "dee", expires_at=at(1795223520))
-LIN = episode(name="lin", kf_nick="林晓", invite_wx="lin_xiao88", expires_at=at(1795461120), told=leads(24))
+LIN = episode(name="lin", kf_nick="林晓", invite_wx="lin_xiao88", expires_at=at(1795461120), events=leads(24))
 FOUND = [LIN, DEE, NIGHT, BO, CHEN]
 COUNTS = {"expiring": 2, "rejected": 2, "expired": 1, "waiting": 4, "idle": 2, "bound": 29}
 
@@ -365,7 +365,7 @@ def test_an_unknown_state_is_counted_where_no_row_stands_for_it():
 
 
 def test_a_lead_that_passes_changes_a_row_and_nothing_else():
-    message = first_run(*FOUND[1:], replace(LIN, told=leads(24, 6)))
+    message = first_run(*FOUND[1:], replace(LIN, events=leads(24, 6)))
     assert shown(message)[0] == "Now watching 40 accounts, 5 need attention"
     assert "⏰ *林晓* · less than 6 h left" in shown(message)
 
@@ -431,11 +431,11 @@ def test_no_foreign_text_harms_a_first_run(hostile, named, number):
     found = [
         episode(
             states[index % 7],
-            seat=hostile,
+            account_key=hostile,
             kf_nick=hostile if named else "",
             kf_id=hostile,
             invite_wx=hostile,
-            told=leads(1),
+            events=leads(1),
         )
         for index in range(number)
     ]
@@ -445,10 +445,14 @@ def test_no_foreign_text_harms_a_first_run(hostile, named, number):
 
 def test_the_newest_loss_comes_first():
     old, new = (
-        episode(EpisodeState.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), since=NOW)
+        episode(
+            EpisodeState.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), state_since=NOW
+        )
         for name, hours in (("old", 38), ("new", 28))
     )
-    earlier = episode(EpisodeState.REJECTED, name="earlier", kf_nick="earlier", since=NOW - timedelta(hours=1))
-    later = episode(EpisodeState.REJECTED, name="later", kf_nick="later", since=NOW)
+    earlier = episode(
+        EpisodeState.REJECTED, name="earlier", kf_nick="earlier", state_since=NOW - timedelta(hours=1)
+    )
+    later = episode(EpisodeState.REJECTED, name="later", kf_nick="later", state_since=NOW)
     heads = [text.split("*")[1] for text in shown(digest(old, earlier, new, later)) if "*" in text]
     assert heads == ["later", "earlier", "new", "old"]

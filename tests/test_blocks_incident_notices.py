@@ -44,7 +44,7 @@ def notice(
     context: RenderContext = CONTEXT,
 ) -> Message:
     incident = Incident(f"{cause}-1", cause, SINCE, fault, over_at)
-    return render(MessageKind.HEALTH, {}, [], incident, context)
+    return render(MessageKind.INCIDENT, {}, [], incident, context)
 
 
 def test_a_refused_address_reads_as_drawn():
@@ -211,7 +211,7 @@ def test_a_wrong_clock_of_which_no_more_is_known():
 )
 def test_the_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
     facts = json.loads(json.dumps({"fault": asdict(fault), "cause": cause, "over": over, "seconds": 39 * 60}))
-    message = render(MessageKind.NOTE, facts, [], None, CONTEXT, posting=True)
+    message = render(MessageKind.INCIDENT_REPLY, facts, [], None, CONTEXT, posting=True)
     assert (shown(message), message.text) == ([line], text)
 
 
@@ -262,6 +262,6 @@ def test_notice_of_a_refused_address_puts_the_fixed_one_first_on_a_host_without(
     step = "*Next:* first give this server a fixed outgoing address: on Railway static outbound IPs"
     assert step in str(shown(message))
     facts = {"cause": Cause.CONFIG_PROBLEM, "fault": asdict(ADDRESS), "over": False, "seconds": 0}
-    line = render(MessageKind.NOTE, facts, [], None, replace(CONTEXT, platform="Railway"))
+    line = render(MessageKind.INCIDENT_REPLY, facts, [], None, replace(CONTEXT, platform="Railway"))
     assert "first get a fixed outgoing address, on Railway" in line.text
     assert_fit(message)

@@ -42,6 +42,9 @@ def test_an_account_that_is_gone_is_said_to_be_gone(state):
 def test_no_foreign_text_harms_it(hostile, why):
     assert_fit(
         last_known_details(
-            episode(kf_nick=hostile, seat=hostile, invite_wx=hostile, kf_id=hostile), "C0ALERTS", why, CONTEXT
+            episode(kf_nick=hostile, account_key=hostile, invite_wx=hostile, kf_id=hostile),
+            "C0ALERTS",
+            why,
+            CONTEXT,
         )
     )

@@ -65,14 +65,14 @@ deeds = st.fixed_dictionaries(
     {"deed": st.sampled_from(ActionKind), "name": names}, optional={"until": seconds, "count": st.integers(2, 60)}
 )
 facts = {
-    MessageKind.PROBLEM: st.fixed_dictionaries({}, optional={"before_quiet": seconds}),
-    MessageKind.NAMES: st.just({}),
+    MessageKind.ALERT: st.fixed_dictionaries({}, optional={"before_quiet": seconds}),
+    MessageKind.MEMBER_LIST: st.just({}),
     MessageKind.DIGEST: st.fixed_dictionaries({"noticed": noticed}),
     MessageKind.FIRST_RUN: st.fixed_dictionaries(
         {"total": st.integers(0, 10_000), "counts": counts, "noticed": noticed}
     ),
-    MessageKind.LINE: st.fixed_dictionaries({"state": st.sampled_from(EpisodeState)}) | events | deeds,
-    MessageKind.QUIET: st.fixed_dictionaries(
+    MessageKind.REPLY: st.fixed_dictionaries({"state": st.sampled_from(EpisodeState)}) | events | deeds,
+    MessageKind.QUIET_SUMMARY: st.fixed_dictionaries(
         {
             "begins": seconds,
             "ends": seconds,
@@ -81,7 +81,7 @@ facts = {
             ),
         }
     ),
-    MessageKind.NOTE: st.fixed_dictionaries(
+    MessageKind.INCIDENT_REPLY: st.fixed_dictionaries(
         {
             "fault": faults.map(asdict),
             "cause": st.sampled_from(Cause),
@@ -110,7 +110,7 @@ incidents = st.builds(
     Incident,
     id=st.just("source_down-1"),
     cause=st.sampled_from(Cause),
-    since=moments,
+    state_since=moments,
     fault=faults,
     over_at=st.none() | moments,
 )
@@ -129,7 +129,7 @@ def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
     told = data.draw(st.lists(episodes, min_size=1, max_size=14))
     carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
     edited = render(shape, carried, told, None, context, message_id="m-1")
-    on_edit = linked(told) if shape in (MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.QUIET) else ()
+    on_edit = linked(told) if shape in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) else ()
     assert_fit(edited, may_mention=on_edit)
     posted = render(shape, carried, told, None, context, message_id="m-1", posting=True)
     assert_fit(posted, may_mention={context.mention} - {""})
@@ -138,7 +138,7 @@ def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
 
 @given(incident=incidents, context=contexts, repeat=repeats)
 def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
-    assert_fit(render(MessageKind.HEALTH, repeat, [], incident, context, posting=True))
+    assert_fit(render(MessageKind.INCIDENT, repeat, [], incident, context, posting=True))
 
 
 @pytest.mark.parametrize("shape", facts)
@@ -151,7 +151,7 @@ def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
     assert render(shape, carried, told, None, CONTEXT) == render(shape, again, copy.deepcopy(told), None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET])
+@pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @settings(max_examples=20)
 @given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
 def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
@@ -160,15 +160,15 @@ def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data
     assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.NOTE])
+@pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.INCIDENT_REPLY])
 def test_a_message_whose_subject_is_forgotten_says_so(shape):
     message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)
     assert message.text == "This message is out of date. /kf shows the present state."
 
 
-URGENT = episode(told=leads(1))
-CALM = episode(told=leads(24))
+URGENT = episode(events=leads(1))
+CALM = episode(events=leads(24))
 AT_ONCE = {"noticed": NOW.timestamp()}
 NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 
@@ -176,32 +176,32 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 @pytest.mark.parametrize(
     ("shape", "carried", "told", "called"),
     [
-        (MessageKind.PROBLEM, {}, URGENT, True),
-        (MessageKind.PROBLEM, {}, episode(EpisodeState.REJECTED), True),
-        (MessageKind.PROBLEM, {}, episode(EpisodeState.EXPIRED), True),
-        (MessageKind.PROBLEM, {}, CALM, False),
-        (MessageKind.PROBLEM, {}, replace(URGENT, acked=hand()), False),
-        (MessageKind.PROBLEM, {}, episode(EpisodeState.BOUND, told=leads(1)), False),
-        (MessageKind.LINE, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
-        (MessageKind.LINE, {"kind": "rejected", "lead": 0, "call": True}, episode(EpisodeState.REJECTED), True),
+        (MessageKind.ALERT, {}, URGENT, True),
+        (MessageKind.ALERT, {}, episode(EpisodeState.REJECTED), True),
+        (MessageKind.ALERT, {}, episode(EpisodeState.EXPIRED), True),
+        (MessageKind.ALERT, {}, CALM, False),
+        (MessageKind.ALERT, {}, replace(URGENT, acked=hand()), False),
+        (MessageKind.ALERT, {}, episode(EpisodeState.BOUND, events=leads(1)), False),
+        (MessageKind.REPLY, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
+        (MessageKind.REPLY, {"kind": "rejected", "lead": 0, "call": True}, episode(EpisodeState.REJECTED), True),
         (
-            MessageKind.LINE,
+            MessageKind.REPLY,
             {"kind": "rejected", "lead": 0, "call": True},
             episode(EpisodeState.REJECTED, acked=hand()),
             False,
         ),
-        (MessageKind.LINE, {"kind": "rejected", "lead": 0}, episode(EpisodeState.REJECTED), False),
-        (MessageKind.LINE, {"kind": "expiring", "lead": 21600, "call": True}, CALM, False),
-        (MessageKind.LINE, {"state": "rejected"}, episode(EpisodeState.REJECTED), False),
-        (MessageKind.LINE, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
+        (MessageKind.REPLY, {"kind": "rejected", "lead": 0}, episode(EpisodeState.REJECTED), False),
+        (MessageKind.REPLY, {"kind": "expiring", "lead": 21600, "call": True}, CALM, False),
+        (MessageKind.REPLY, {"state": "rejected"}, episode(EpisodeState.REJECTED), False),
+        (MessageKind.REPLY, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
         (MessageKind.DIGEST, AT_ONCE, URGENT, True),
         (MessageKind.DIGEST, AT_ONCE, CALM, False),
         (MessageKind.DIGEST, AT_ONCE, replace(URGENT, acked=hand()), False),
-        (MessageKind.QUIET, NIGHT, URGENT, True),
-        (MessageKind.QUIET, NIGHT, replace(URGENT, acked=hand()), False),
-        (MessageKind.QUIET, NIGHT, episode(EpisodeState.BOUND), False),
+        (MessageKind.QUIET_SUMMARY, NIGHT, URGENT, True),
+        (MessageKind.QUIET_SUMMARY, NIGHT, replace(URGENT, acked=hand()), False),
+        (MessageKind.QUIET_SUMMARY, NIGHT, episode(EpisodeState.BOUND), False),
         (MessageKind.FIRST_RUN, {"total": 1, "counts": {}, **AT_ONCE}, URGENT, False),
-        (MessageKind.NAMES, {}, URGENT, False),
+        (MessageKind.MEMBER_LIST, {}, URGENT, False),
     ],
 )
 def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_it_is_posted(
@@ -216,11 +216,11 @@ def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_i
 
 
 def test_nobody_is_called_where_nobody_is_set():
-    posted = render(MessageKind.PROBLEM, {}, [URGENT], None, CONTEXT, posting=True)
-    assert posted == render(MessageKind.PROBLEM, {}, [URGENT], None, CONTEXT)
+    posted = render(MessageKind.ALERT, {}, [URGENT], None, CONTEXT, posting=True)
+    assert posted == render(MessageKind.ALERT, {}, [URGENT], None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.QUIET])
+@pytest.mark.parametrize("shape", [MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @pytest.mark.parametrize("mention", ["", MENTION])
 def test_text_alone_calls_whom_the_blocks_call(shape, mention):
     context = replace(CONTEXT, mention=mention)
@@ -245,12 +245,12 @@ def test_a_possible_repeat_says_so_last(shape, data):
 
 def test_a_notice_may_be_a_repeat_as_well():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
-    assert shown(render(MessageKind.HEALTH, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
+    assert shown(render(MessageKind.INCIDENT, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
 
 
 def test_times_that_slack_does_not_translate_are_those_of_the_zone_that_is_set():
-    message = render(MessageKind.PROBLEM, {}, [CALM], None, replace(CONTEXT, text_zone=SHANGHAI))
+    message = render(MessageKind.ALERT, {}, [CALM], None, replace(CONTEXT, text_zone=SHANGHAI))
     assert "until Mon 23 Nov 09:53 Asia/Shanghai" in message.text
     assert "|deadline Mon 23 Nov 09:53 Asia/Shanghai>" in str(fields_of(message))
     assert "UTC" not in str(fields_of(message))
-    assert "01:53 UTC" in render(MessageKind.PROBLEM, {}, [CALM], None, CONTEXT).text
+    assert "01:53 UTC" in render(MessageKind.ALERT, {}, [CALM], None, CONTEXT).text

@@ -42,15 +42,15 @@ TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 def morning(*told: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
     facts: dict[str, Any] = {"begins": BEGINS.timestamp(), "ends": ENDS.timestamp(), "held": held}
-    return render(MessageKind.QUIET, facts, told, None, context, message_id="quiet-1", posting=posting)
+    return render(MessageKind.QUIET_SUMMARY, facts, told, None, context, message_id="quiet-1", posting=posting)
 
 
 def during(state: EpisodeState, name: str, **fields: Any) -> Episode:
-    return episode(state, name, id=name, **{"since": ENDS - 3 * HOUR} | fields)
+    return episode(state, name, id=name, **{"state_since": ENDS - 3 * HOUR} | fields)
 
 
 def since(subject: Episode, state: EpisodeState) -> Episode:
-    return replace(subject, state=state, since=ENDS + MINUTE)
+    return replace(subject, state=state, state_since=ENDS + MINUTE)
 
 
 CHEN = during(EpisodeState.REJECTED, "chen", expires_at=None)
@@ -188,12 +188,12 @@ def test_no_foreign_text_harms_it(hostile, named, number):
         episode(
             states[index % 7],
             id=f"{index:012x}",
-            seat=hostile,
+            account_key=hostile,
             kf_nick=hostile if named else "",
             kf_id=hostile,
             invite_wx=hostile,
-            told=leads(1),
-            since=ENDS + (HOUR if index % 2 else -HOUR),
+            events=leads(1),
+            state_since=ENDS + (HOUR if index % 2 else -HOUR),
         )
         for index in range(number)
     ]

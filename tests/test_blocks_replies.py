@@ -52,7 +52,7 @@ def test_a_snooze_until_another_day_says_the_day():
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_odd_name_of_a_person_harms_it(hostile):
     person = hand(hostile, user_id=hostile, until=NOW + HOUR)
-    for fields in ({"acked": person}, {"snoozed": person, "told": leads(24)}):
+    for fields in ({"acked": person}, {"snoozed": person, "events": leads(24)}):
         for action_id in ("alert.ack", "alert.snooze", "alert.undo"):
             assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI", CONTEXT))
 

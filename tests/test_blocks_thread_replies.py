@@ -37,7 +37,7 @@ MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
 def line(subject: Episode, **facts: object) -> Message:
-    return render(MessageKind.LINE, facts, [subject], None, CONTEXT)
+    return render(MessageKind.REPLY, facts, [subject], None, CONTEXT)
 
 
 def expiring(subject: Episode, lead: timedelta) -> Message:
@@ -45,7 +45,7 @@ def expiring(subject: Episode, lead: timedelta) -> Message:
 
 
 def names(*told: Episode) -> Message:
-    return render(MessageKind.NAMES, {}, told, None, CONTEXT)
+    return render(MessageKind.MEMBER_LIST, {}, told, None, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def names(*told: Episode) -> Message:
     ],
 )
 def test_a_looser_lead_is_one_line_of_history(lead, expected):
-    assert shown(expiring(episode(told=leads(24)), lead)) == [expected]
+    assert shown(expiring(episode(events=leads(24)), lead)) == [expected]
 
 
 def test_a_line_tells_its_own_lead_though_a_tighter_one_has_passed():
-    assert shown(expiring(episode(told=leads(24, 6, 1)), 6 * HOUR))[0].startswith("⏰ Less than 6 h left")
+    assert shown(expiring(episode(events=leads(24, 6, 1)), 6 * HOUR))[0].startswith("⏰ Less than 6 h left")
 
 
 def test_the_text_of_a_line_names_the_account():
@@ -139,7 +139,7 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
 )
 def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts, expected):
     context = replace(CONTEXT, mention=MENTION)
-    message = render(MessageKind.LINE, facts | {"call": True}, [subject], None, context, posting=True)
+    message = render(MessageKind.REPLY, facts | {"call": True}, [subject], None, context, posting=True)
     assert shown(message) == [expected]
     assert MENTION not in message.text
 
@@ -148,7 +148,7 @@ def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
     context = replace(CONTEXT, mention=MENTION)
     facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
     message = render(
-        MessageKind.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, context, posting=True
+        MessageKind.REPLY, facts, [episode(kf_nick="小波", events=leads(24, 6))], None, context, posting=True
     )
     assert shown(message) == [
         f"⏰ *小波* · less than 6 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
@@ -169,7 +169,7 @@ def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
 
 
 def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
-    return render(MessageKind.LINE, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
+    return render(MessageKind.REPLY, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
 
 
 UNTIL = int((NOW + 4 * HOUR).timestamp())
@@ -234,18 +234,18 @@ def test_a_call_without_a_deadline_leaves_it_out():
     ("subject", "expected"),
     [
         (
-            episode(EpisodeState.BOUND, since=DEADLINE - timedelta(minutes=12)),
+            episode(EpisodeState.BOUND, state_since=DEADLINE - timedelta(minutes=12)),
             "✅ Bound: bo•••le accepted, 12 min before the deadline.",
         ),
-        (episode(EpisodeState.BOUND, invite_wx="", since=DEADLINE), "✅ Bound: the person accepted."),
+        (episode(EpisodeState.BOUND, invite_wx="", state_since=DEADLINE), "✅ Bound: the person accepted."),
         (
-            episode(EpisodeState.REPLACED, next_wx="bo_example", next_expires_at=DEADLINE),
+            episode(EpisodeState.REPLACED, successor_wx="bo_example", successor_expires_at=DEADLINE),
             f"✉️ Invited again: a new invitation went out to bo•••le, {dated('until ', MOMENT)}.",
         ),
         (episode(EpisodeState.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
         (episode(EpisodeState.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),
         (
-            episode(EpisodeState.REJECTED, told=problem(EpisodeState.EXPIRED)),
+            episode(EpisodeState.REJECTED, events=problem(EpisodeState.EXPIRED)),
             "⛔ Rejected: bo•••le declined the invitation. Ask why, then invite again in the WeChat console.",
         ),
         (
@@ -256,7 +256,7 @@ def test_a_call_without_a_deadline_leaves_it_out():
             ),
         ),
         (
-            episode(EpisodeState.WAITING, told=problem(EpisodeState.EXPIRED)),
+            episode(EpisodeState.WAITING, events=problem(EpisodeState.EXPIRED)),
             (
                 f"✉️ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
                 "Ask them to accept the invitation in WeChat."
@@ -267,7 +267,7 @@ def test_a_call_without_a_deadline_leaves_it_out():
             "✉️ Waiting again: bo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
         ),
         (
-            episode(EpisodeState.WAITING, told=leads(6)),
+            episode(EpisodeState.WAITING, events=leads(6)),
             (
                 f"⏰ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
                 "Ask them to accept the invitation in WeChat."
@@ -290,7 +290,9 @@ def test_a_line_stays_history_when_the_episode_has_moved_on():
 @pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_foreign_text_harms_a_line(state, hostile):
-    subject = episode(state, seat=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, next_wx=hostile + "x")
+    subject = episode(
+        state, account_key=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, successor_wx=hostile + "x"
+    )
     assert_fit(line(subject, state=str(state)))
     assert_fit(line(subject, kind="rejected", lead=0))
     assert_fit(expiring(subject, HOUR))
@@ -320,7 +322,7 @@ def test_a_hundred_ordinary_names_all_stand_in_one_message():
 @pytest.mark.parametrize("named", [True, False])
 def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
     nick = hostile if named else ""
-    told = [episode(EpisodeState.EXPIRED, seat=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
+    told = [episode(EpisodeState.EXPIRED, account_key=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
     message = names(*told)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
@@ -328,7 +330,7 @@ def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
-    told = [episode(EpisodeState.EXPIRED, seat=hostile[:99], kf_nick=hostile[:99])] * 800
+    told = [episode(EpisodeState.EXPIRED, account_key=hostile[:99], kf_nick=hostile[:99])] * 800
     message = names(*told)
     assert_fit(message)
     *listed, last = "\n".join(shown(message)).splitlines()
@@ -344,7 +346,7 @@ def test_the_text_counts_the_names_that_it_leaves_out():
 @pytest.mark.parametrize("state", [EpisodeState.REJECTED, EpisodeState.EXPIRED])
 def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
     told = episode(state)
-    broadcast = render(MessageKind.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
+    broadcast = render(MessageKind.REPLY, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
     assert "link.console" in str(broadcast.blocks)
-    reply = render(MessageKind.LINE, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
+    reply = render(MessageKind.REPLY, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
     assert "link.console" not in str(reply.blocks)

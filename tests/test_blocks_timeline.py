@@ -32,9 +32,9 @@ def test_a_timeline_reads_as_drawn():
         EpisodeState.REJECTED,
         "chen",
         expires_at=DEADLINE + 487 * MINUTE,
-        since=NOW - 32 * MINUTE,
+        state_since=NOW - 32 * MINUTE,
         acked=hand("Mei"),
-        told=(*leads(24), *problem(EpisodeState.REJECTED)),
+        events=(*leads(24), *problem(EpisodeState.REJECTED)),
     )
     assert timeline(told, "C0CARE", CONTEXT) == drawn["text"]["text"]
 
@@ -42,22 +42,22 @@ def test_a_timeline_reads_as_drawn():
 def test_what_was_told_nowhere_names_no_channel():
     assert timeline(episode(), "C0CARE", CONTEXT).splitlines()[0] == "*This invitation*"
     assert (
-        timeline(episode(told=leads(24, how=Disposition.SUPERSEDED)), "C0CARE", CONTEXT).splitlines()[0]
+        timeline(episode(events=leads(24, how=Disposition.SUPERSEDED)), "C0CARE", CONTEXT).splitlines()[0]
         == "*This invitation*"
     )
-    assert timeline(episode(told=leads(24)), "", CONTEXT).splitlines()[0] == "*This invitation*"
+    assert timeline(episode(events=leads(24)), "", CONTEXT).splitlines()[0] == "*This invitation*"
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
         ({}, ["✉️ waiting, first seen"]),
-        ({"state": EpisodeState.REJECTED, "since": FIRST_SEEN}, ["⛔ rejected, first seen"]),
+        ({"state": EpisodeState.REJECTED, "state_since": FIRST_SEEN}, ["⛔ rejected, first seen"]),
         (
             {
                 "state": EpisodeState.BOUND,
-                "told": (*leads(24, 6), AlertEvent(AlertKind.EXPIRED)),
-                "since": DEADLINE + HOUR,
+                "events": (*leads(24, 6), AlertEvent(AlertKind.EXPIRED)),
+                "state_since": DEADLINE + HOUR,
             },
             [
                 "✉️ waiting, first seen",
@@ -68,11 +68,11 @@ def test_what_was_told_nowhere_names_no_channel():
             ],
         ),
         (
-            {"told": leads(24), "snoozed": hand("Tom", until=NOW + HOUR)},
+            {"events": leads(24), "snoozed": hand("Tom", until=NOW + HOUR)},
             ["✉️ waiting, first seen", "⏰ less than 24 h left", "👤 snoozed by <@U0TOM> until"],
         ),
-        ({"told": leads(24, 6, how=Disposition.SUPERSEDED)}, ["✉️ waiting, first seen"]),
-        ({"told": leads(24), "expires_at": None}, ["✉️ waiting, first seen"]),
+        ({"events": leads(24, 6, how=Disposition.SUPERSEDED)}, ["✉️ waiting, first seen"]),
+        ({"events": leads(24), "expires_at": None}, ["✉️ waiting, first seen"]),
     ],
 )
 def test_a_timeline_tells_what_is_known_in_its_order(fields, expected):
@@ -80,7 +80,7 @@ def test_a_timeline_tells_what_is_known_in_its_order(fields, expected):
 
 
 def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
-    told = timeline(episode(told=leads(99)), "", CONTEXT).splitlines()[-1]
+    told = timeline(episode(events=leads(99)), "", CONTEXT).splitlines()[-1]
     assert told == (
         "⏰ <!date^1795137120^less than 99 h left, {date_short_pretty} {time}"
         "|less than 99 h left, Fri 20 Nov 01:12 UTC>"
@@ -88,7 +88,7 @@ def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
 
 
 def test_of_a_long_timeline_the_first_and_the_newest_lines_are_kept():
-    told = lines(told=leads(*range(1, 21)), first_seen=DEADLINE - timedelta(days=5))
+    told = lines(events=leads(*range(1, 21)), first_seen=DEADLINE - timedelta(days=5))
     assert told[0] == "✉️ waiting, first seen"
     assert told[1:] == [f"⏰ less than {hours} h left" for hours in (7, 6, 5, 4, 3, 2, 1)]
 

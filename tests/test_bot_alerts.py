@@ -309,7 +309,7 @@ async def test_no_heartbeat_while_an_alert_is_late(place, tmp_path):
 def _is_gone(store: Path) -> bool:
     """Whether the bot knows of a message that it cannot be edited."""
     with closing(sqlite3.connect(store)) as db:
-        return bool(db.execute("SELECT count(*) FROM message WHERE gone").fetchone()[0])
+        return bool(db.execute("SELECT count(*) FROM message WHERE is_deleted").fetchone()[0])
 
 
 def _make_old(path: Path) -> None:

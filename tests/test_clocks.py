@@ -135,7 +135,7 @@ async def test_unknown_outcome_is_sent_again_once_the_clock_is_right(store, cloc
 
 
 async def test_store_on_postgresql_has_the_clock_of_the_database(postgres_url):
-    store = Store.at(postgres_url, APPID)
+    store = Store.from_url(postgres_url, APPID)
     await store.open()
     async with store.begin() as tx:
         assert abs(tx.now - datetime.now(UTC)) < timedelta(seconds=5)

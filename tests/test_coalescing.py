@@ -48,47 +48,47 @@ OPEN, BOUND = episode(EpisodeState.REJECTED), episode(EpisodeState.BOUND)
 TROUBLE = Incident("i-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
 
 
-def row(shape: MessageKind = MessageKind.PROBLEM, **fields: Any) -> OutboxRow:
+def row(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
     values: dict[str, Any] = {
         "id": "m-1",
-        "rank": 2,
-        "members": ("bo",),
+        "priority": 2,
+        "episode_ids": ("bo",),
         "events": (),
-        "facts": {},
-        "root_id": None,
+        "payload": {},
+        "parent_id": None,
         "broadcast": False,
         "breakthrough": False,
         "status": MessageStatus.SENDING,
         "attempt": 1,
-        "posts": 1,
+        "post_attempts": 1,
         "started_at": NOW,
-        "looks": 0,
-        "lookable_from": NOW + LEASE,
+        "failed_lookups": 0,
+        "posting_lease_until": NOW + LEASE,
         "channel_id": None,
         "ts": None,
         "text_only": False,
         "applied_hash": None,
-        "gone": False,
+        "is_deleted": False,
         "error": None,
     }
-    return OutboxRow(shape=shape, **values | fields)
+    return OutboxRow(kind=shape, **values | fields)
 
 
 def pending(shape: MessageKind = MessageKind.DIGEST, **fields: Any) -> OutboxRow:
     """Another message, whose turn has not come."""
-    return row(shape, **{"id": "g-1", "status": MessageStatus.PENDING, "posts": 0, **fields})
+    return row(shape, **{"id": "g-1", "status": MessageStatus.PENDING, "post_attempts": 0, **fields})
 
 
-def sent(shape: MessageKind = MessageKind.PROBLEM, **fields: Any) -> OutboxRow:
+def sent(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
     return row(shape, **{"id": "r-1", "status": MessageStatus.SENT, "channel_id": HERE, "ts": "1.0", **fields})
 
 
-def reply(shape: MessageKind = MessageKind.LINE, **fields: Any) -> OutboxRow:
-    return row(shape, **{"root_id": "r-1", "facts": {"state": "bound"}, **fields})
+def reply(shape: MessageKind = MessageKind.REPLY, **fields: Any) -> OutboxRow:
+    return row(shape, **{"parent_id": "r-1", "payload": {"state": "bound"}, **fields})
 
 
 def linked(one: OutboxRow, posts: int = 0) -> OutboxRow:
-    return replace(one, facts=link_to(one, "g-1", posts))
+    return replace(one, payload=link_to(one, "g-1", posts))
 
 
 def decided(
@@ -107,7 +107,7 @@ def decided(
 def postponed(one: OutboxRow, reason: Reason) -> Postpone:
     if reason is Reason.QUIET_HOURS:
         return Postpone(MORNING, reason, {"breakthrough": False})
-    return Postpone(NOW + PAUSE, reason, {"facts": {**one.facts, WAITS: one.facts.get(WAITS, 0) + 1}})
+    return Postpone(NOW + PAUSE, reason, {"payload": {**one.payload, WAITS: one.payload.get(WAITS, 0) + 1}})
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,15 @@ def postponed(one: OutboxRow, reason: Reason) -> Postpone:
     [
         (row(), {}),
         (row(MessageKind.DIGEST), {}),
-        (row(MessageKind.QUIET), {"quiet": NIGHT}),
-        (row(MessageKind.HEALTH), {"incident": TROUBLE}),
-        (row(MessageKind.HEALTH), {"incident": TROUBLE, "quiet": NIGHT}),
+        (row(MessageKind.QUIET_SUMMARY), {"quiet": NIGHT}),
+        (row(MessageKind.INCIDENT), {"incident": TROUBLE}),
+        (row(MessageKind.INCIDENT), {"incident": TROUBLE, "quiet": NIGHT}),
         (reply(), {"parent": sent()}),
         (reply(broadcast=True), {"parent": sent()}),
-        (reply(MessageKind.NAMES), {"parent": sent(MessageKind.DIGEST, members=tuple(map(str, range(ROWS + 1))))}),
+        (
+            reply(MessageKind.MEMBER_LIST),
+            {"parent": sent(MessageKind.DIGEST, episode_ids=tuple(map(str, range(ROWS + 1))))},
+        ),
     ],
     ids=["alert", "digest", "summary", "incident", "incident at night", "reply", "broadcast", "member list"],
 )
@@ -132,27 +135,27 @@ def test_alert_of_a_closed_episode_is_dropped():
     assert decided(row(), BOUND) == Drop(Reason.OBSOLETE)
 
 
-@pytest.mark.parametrize("incident", [None, replace(TROUBLE, over_at=NOW)])
+@pytest.mark.parametrize("incident", [None, replace(TROUBLE, resolved_at=NOW)])
 def test_notice_of_an_incident_that_is_over_is_dropped(incident):
-    assert decided(row(MessageKind.HEALTH), incident=incident) == Drop(Reason.OBSOLETE)
+    assert decided(row(MessageKind.INCIDENT), incident=incident) == Drop(Reason.OBSOLETE)
 
 
 def test_member_list_of_a_digest_that_shows_all_members_is_dropped():
-    short = sent(MessageKind.DIGEST, members=tuple(map(str, range(ROWS))))
-    assert decided(reply(MessageKind.NAMES), parent=short) == Drop(Reason.OBSOLETE)
+    short = sent(MessageKind.DIGEST, episode_ids=tuple(map(str, range(ROWS))))
+    assert decided(reply(MessageKind.MEMBER_LIST), parent=short) == Drop(Reason.OBSOLETE)
 
 
-@pytest.mark.parametrize("shape", [MessageKind.LINE, MessageKind.NOTE])
+@pytest.mark.parametrize("shape", [MessageKind.REPLY, MessageKind.INCIDENT_REPLY])
 def test_reply_whose_parent_was_posted_after_it_was_stored_is_dropped(shape):
-    one = reply(shape, facts={"root_posts": 1})
-    assert decided(one, parent=sent(posts=2)) == Drop(Reason.SHOWN_BY_PARENT)
-    assert decided(one, parent=sent(posts=1)) == Send()
-    assert decided(reply(shape), parent=sent(posts=2)) == Send()  # stored by a release that did not count
+    one = reply(shape, payload={"root_posts": 1})
+    assert decided(one, parent=sent(post_attempts=2)) == Drop(Reason.SHOWN_BY_PARENT)
+    assert decided(one, parent=sent(post_attempts=1)) == Send()
+    assert decided(reply(shape), parent=sent(post_attempts=2)) == Send()  # stored by a release that did not count
 
 
 @pytest.mark.parametrize(
     "parent",
-    [sent(status=MessageStatus.DEAD), sent(gone=True), sent(channel_id="C0OLD")],
+    [sent(status=MessageStatus.DEAD), sent(is_deleted=True), sent(channel_id="C0OLD")],
     ids=["dead", "gone", "elsewhere"],
 )
 def test_reply_without_its_parent_goes_to_the_channel_if_it_mentions_people_and_is_dropped_if_not(parent):
@@ -166,23 +169,23 @@ def test_alert_is_left_to_a_pending_group_message():
 
 def test_alert_is_left_to_a_group_message_that_was_posted_after_it_was_stored():
     for status in (MessageStatus.SENT, MessageStatus.SENDING):
-        assert decided(linked(row(), posts=1), group=pending(status=status, posts=2)) == YieldTo(
-            pending(status=status, posts=2)
+        assert decided(linked(row(), post_attempts=1), group=pending(status=status, post_attempts=2)) == YieldTo(
+            pending(status=status, post_attempts=2)
         )
-        assert decided(linked(row(), posts=1), group=pending(status=status, posts=1)) == Send()
+        assert decided(linked(row(), post_attempts=1), group=pending(status=status, post_attempts=1)) == Send()
 
 
 def test_alert_is_not_left_to_a_group_message_that_was_given_up():
-    assert decided(linked(row()), group=pending(status=MessageStatus.DEAD, posts=2)) == Send()
+    assert decided(linked(row()), group=pending(status=MessageStatus.DEAD, post_attempts=2)) == Send()
 
 
-@pytest.mark.parametrize("refused", [{"text_only": True}, {"rank": 2 + DEMOTED}])
+@pytest.mark.parametrize("refused", [{"text_only": True}, {"priority": 2 + DEMOTED}])
 def test_alert_is_not_left_to_a_group_message_that_slack_refused(refused):
     assert decided(linked(row()), group=pending(**refused)) == Send()
 
 
 def test_alert_allowed_in_quiet_hours_is_not_left_to_a_group_message_held_until_they_end():
-    urgent = linked(row(rank=1, breakthrough=True))
+    urgent = linked(row(priority=1, breakthrough=True))
     assert decided(urgent, group=pending(), quiet=LOUD_NIGHT) == Send()
     loud = pending(breakthrough=True)
     assert decided(urgent, group=loud, quiet=LOUD_NIGHT) == YieldTo(loud)
@@ -191,17 +194,17 @@ def test_alert_allowed_in_quiet_hours_is_not_left_to_a_group_message_held_until_
 
 @pytest.mark.parametrize(
     "one",
-    [row(), row(MessageKind.DIGEST), row(MessageKind.QUIET), reply(broadcast=True)],
+    [row(), row(MessageKind.DIGEST), row(MessageKind.QUIET_SUMMARY), reply(broadcast=True)],
     ids=["alert", "digest", "summary", "broadcast"],
 )
 def test_message_that_mentions_people_waits_for_the_outcome_of_a_group_message_being_posted(one):
-    being_posted = pending(status=MessageStatus.SENDING, posts=1)
+    being_posted = pending(status=MessageStatus.SENDING, post_attempts=1)
     assert decided(one, groups=(being_posted,)) == postponed(one, Reason.MAYBE_COVERED)
 
 
-@pytest.mark.parametrize("one", [reply(), reply(MessageKind.NAMES), row(MessageKind.FIRST_RUN)])
+@pytest.mark.parametrize("one", [reply(), reply(MessageKind.MEMBER_LIST), row(MessageKind.FIRST_RUN)])
 def test_message_without_a_new_mention_does_not_wait_for_a_group_message(one):
-    assert decided(one, groups=(pending(status=MessageStatus.SENDING, posts=1),)) == Send()
+    assert decided(one, groups=(pending(status=MessageStatus.SENDING, post_attempts=1),)) == Send()
 
 
 def test_message_does_not_wait_for_itself_or_for_its_parent():
@@ -211,7 +214,7 @@ def test_message_does_not_wait_for_itself_or_for_its_parent():
 
 
 def test_digest_waits_for_a_pending_summary_of_quiet_hours_which_merges_it():
-    summary, digest = pending(MessageKind.QUIET), row(MessageKind.DIGEST)
+    summary, digest = pending(MessageKind.QUIET_SUMMARY), row(MessageKind.DIGEST)
     assert decided(digest, groups=(summary,)) == postponed(digest, Reason.MAYBE_COVERED)
     assert decided(row(), groups=(summary,)) == Send()
     assert decided(digest, groups=(pending(MessageKind.DIGEST),)) == Send()
@@ -222,7 +225,7 @@ def test_digest_waits_for_a_pending_summary_of_quiet_hours_which_merges_it():
 @pytest.mark.parametrize(("lookable_after", "longest"), [(None, 60), (10, 60), (45, 135)])
 def test_message_waits_for_a_minute_or_three_leases_whichever_is_longer(lookable_after, longest):
     lookable_from = NOW + timedelta(seconds=lookable_after) if lookable_after else None
-    being_posted = pending(status=MessageStatus.SENDING, lookable_from=lookable_from)
+    being_posted = pending(status=MessageStatus.SENDING, posting_lease_until=lookable_from)
     one, waits = row(), 0
     while isinstance(decision := decided(one, groups=(being_posted,)), Postpone):
         one, waits = replace(one, **decision.changes), waits + 1
@@ -230,7 +233,7 @@ def test_message_waits_for_a_minute_or_three_leases_whichever_is_longer(lookable
     assert waits * PAUSE == timedelta(seconds=longest)
 
 
-@pytest.mark.parametrize("shape", [MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.LINE])
+@pytest.mark.parametrize("shape", [MessageKind.ALERT, MessageKind.DIGEST, MessageKind.REPLY])
 def test_reminder_meant_for_the_beginning_of_quiet_hours_waits_for_their_end_when_it_is_late(shape):
     one = row(shape, breakthrough=True)
     assert decided(one, quiet=NIGHT) == postponed(one, Reason.QUIET_HOURS)
@@ -240,9 +243,9 @@ def test_reminder_meant_for_the_beginning_of_quiet_hours_waits_for_their_end_whe
 @pytest.mark.parametrize(
     ("one", "quiet"),
     [
-        (reply(facts={"deed": "acknowledged"}), NIGHT),
-        (row(rank=1), LOUD_NIGHT),
-        (row(rank=1 + DEMOTED), LOUD_NIGHT),
+        (reply(payload={"deed": "acknowledged"}), NIGHT),
+        (row(priority=1), LOUD_NIGHT),
+        (row(priority=1 + DEMOTED), LOUD_NIGHT),
     ],
 )
 def test_action_of_a_person_and_the_last_reminder_before_a_deadline_are_never_late(one, quiet):
@@ -250,11 +253,11 @@ def test_action_of_a_person_and_the_last_reminder_before_a_deadline_are_never_la
 
 
 def test_first_reason_against_a_message_counts():
-    one = linked(reply(broadcast=True, facts={"kind": "rejected", "lead": 0, "root_posts": 0}))
-    lost, being_posted = sent(gone=True), pending(status=MessageStatus.SENDING, posts=1)
+    one = linked(reply(broadcast=True, payload={"kind": "rejected", "lead": 0, "root_posts": 0}))
+    lost, being_posted = sent(is_deleted=True), pending(status=MessageStatus.SENDING, post_attempts=1)
     assert decided(one, BOUND, parent=lost, group=pending(), groups=(being_posted,)) == Drop(Reason.OBSOLETE)
     assert decided(one, parent=lost, group=pending(), groups=(being_posted,)) == Drop(Reason.SHOWN_BY_PARENT)
-    lost = replace(lost, posts=0)
+    lost = replace(lost, post_attempts=0)
     assert decided(one, parent=lost, group=pending(), groups=(being_posted,)) == YieldTo(pending())
     waits = decided(one, parent=lost, groups=(being_posted,), quiet=NIGHT)
     assert waits == postponed(one, Reason.MAYBE_COVERED)
@@ -268,7 +271,10 @@ def test_stored_reasons_and_keys_of_facts_stay():
         "quiet hours",
     }
     assert (LINK, WAITS) == ("gathered", "waits")
-    assert link_to(row(facts={"waits": 2}), "g-1", 3) == {"waits": 2, "gathered": {"root": "g-1", "posts": 3}}
+    assert link_to(row(payload={"waits": 2}), "g-1", 3) == {
+        "waits": 2,
+        "gathered": {"root": "g-1", "posts": 3},
+    }
 
 
 facts = st.fixed_dictionaries(
@@ -285,20 +291,20 @@ rows = st.builds(
     row,
     st.sampled_from(MessageKind),
     id=st.sampled_from(["m-1", "g-1", "r-1"]),
-    rank=st.sampled_from([1, 2, 4, LAST, 2 + DEMOTED]),
-    members=st.lists(st.sampled_from(["bo", "dee", "lin"]), min_size=1, unique=True).map(tuple),
+    priority=st.sampled_from([1, 2, 4, LAST, 2 + DEMOTED]),
+    episode_ids=st.lists(st.sampled_from(["bo", "dee", "lin"]), min_size=1, unique=True).map(tuple),
     events=st.lists(st.sampled_from("abc"), unique=True).map(tuple),
-    facts=facts,
-    root_id=st.none() | st.just("r-1"),
+    payload=facts,
+    parent_id=st.none() | st.just("r-1"),
     broadcast=st.booleans(),
     breakthrough=st.booleans(),
     status=st.sampled_from(MessageStatus),
-    posts=st.integers(0, 2),
+    post_attempts=st.integers(0, 2),
     started_at=st.none() | st.just(NOW),
-    lookable_from=st.none() | st.just(NOW + LEASE),
+    posting_lease_until=st.none() | st.just(NOW + LEASE),
     channel_id=st.sampled_from([None, HERE, "C0OLD"]),
     text_only=st.booleans(),
-    gone=st.booleans(),
+    is_deleted=st.booleans(),
 )
 by_hand = st.none() | st.just(hand())
 members = st.lists(
@@ -314,9 +320,9 @@ members = st.lists(
 
 
 @given(
-    one=rows.filter(lambda one: LINK in one.facts),
+    one=rows.filter(lambda one: LINK in one.payload),
     about=members,
-    incident=st.sampled_from([None, TROUBLE, replace(TROUBLE, over_at=NOW)]),
+    incident=st.sampled_from([None, TROUBLE, replace(TROUBLE, resolved_at=NOW)]),
     parent=st.none() | rows,
     group=st.none() | rows,
     groups=st.lists(rows, max_size=2).map(tuple),
@@ -330,7 +336,7 @@ def test_every_message_gets_one_decision_and_the_same_one_again(one, about, inci
         case YieldTo(other):
             assert other == group
             assert other.status is not MessageStatus.DEAD
-            assert not (other.status is MessageStatus.PENDING and other.is_suspect)
+            assert not (other.status is MessageStatus.PENDING and other.was_rejected)
         case Postpone(until, _, changes):
             assert until > NOW
             assert set(changes) <= {"facts", "breakthrough"}
@@ -343,75 +349,81 @@ def test_every_message_gets_one_decision_and_the_same_one_again(one, about, inci
 @given(one=rows, other=rows, reported=st.lists(st.tuples(st.sampled_from(["bo", "dee"]), st.just("expired"))))
 def test_merging_loses_no_member_no_event_and_no_urgency(one, other, reported):
     result = merged(one, other, reported)
-    assert set(result.members) == {*one.members, *other.members}
-    assert set(result.events) == {*one.events, *other.events}
-    assert result.members[: len(one.members)] == one.members
-    assert result.rank == min(one.rank, other.rank)
+    assert set(result.episode_ids) == {*one.members, *other.members}
+    assert set(result.event_keys) == {*one.events, *other.events}
+    assert result.episode_ids[: len(one.members)] == one.members
+    assert result.priority == min(one.rank, other.rank)
     assert result.breakthrough == (one.breakthrough or other.breakthrough)
-    assert result.facts.get(LINK) == one.facts.get(LINK)
-    assert replace(result, rank=0, members=(), events=(), facts={}, breakthrough=False) == replace(
+    assert result.payload.get(LINK) == one.facts.get(LINK)
+    assert replace(result, priority=0, episode_ids=(), event_keys=(), payload={}, breakthrough=False) == replace(
         one, rank=0, members=(), events=(), facts={}, breakthrough=False
     )
 
 
 def test_merged_digest_keeps_its_own_facts_and_takes_the_rest():
-    one = row(MessageKind.DIGEST, facts={"noticed": 1})
-    other = pending(facts={"noticed": 2, "repeat": True, LINK: {"root": "x", "posts": 0}, WAITS: 3})
-    assert merged(one, other, [("bo", "expired")]).facts == {"noticed": 1, "repeat": True}
+    one = row(MessageKind.DIGEST, payload={"noticed": 1})
+    other = pending(payload={"noticed": 2, "repeat": True, LINK: {"root": "x", "posts": 0}, WAITS: 3})
+    assert merged(one, other, [("bo", "expired")]).payload == {"noticed": 1, "repeat": True}
 
 
 def test_summary_of_quiet_hours_shows_the_news_of_a_merged_digest_before_its_own():
-    summary = row(MessageKind.QUIET, facts={"held": {"bo": ["expired"]}})
+    summary = row(MessageKind.QUIET_SUMMARY, payload={"held": {"bo": ["expired"]}})
     one = merged(summary, pending(), [("bo", "expiring"), ("dee", "rejected")])
-    assert one.facts["held"] == {"bo": ["expiring", "expired"], "dee": ["rejected"]}
-    assert summary.facts == {"held": {"bo": ["expired"]}}
+    assert one.payload["held"] == {"bo": ["expiring", "expired"], "dee": ["rejected"]}
+    assert summary.payload == {"held": {"bo": ["expired"]}}
 
 
 def test_digest_names_the_members_that_it_gets_by_merging_and_a_summary_names_none():
-    names = reply(MessageKind.NAMES, members=("bo", "dee", "lin"))
-    assert names_left(names, row(MessageKind.DIGEST, members=("dee",))) == ["bo", "lin"]
-    assert names_left(names, row(MessageKind.QUIET, members=("dee",))) == []
+    names = reply(MessageKind.MEMBER_LIST, episode_ids=("bo", "dee", "lin"))
+    assert names_left(names, row(MessageKind.DIGEST, episode_ids=("dee",))) == ["bo", "lin"]
+    assert names_left(names, row(MessageKind.QUIET_SUMMARY, episode_ids=("dee",))) == []
 
 
 def test_pending_summary_of_quiet_hours_is_extended():
     summary = pending(
-        MessageKind.QUIET, rank=4, events=("a",), facts={"ends": 1, "held": {"bo": ["expiring"]}, "waits": 1}
+        MessageKind.QUIET_SUMMARY,
+        priority=4,
+        events=("a",),
+        payload={"ends": 1, "held": {"bo": ["expiring"]}, "waits": 1},
     )
     more = NewMessage(
         "d",
-        MessageKind.QUIET,
-        rank=2,
-        members=("bo", "dee"),
-        facts={"held": {"bo": ["expired"], "dee": ["rejected"]}},
+        MessageKind.QUIET_SUMMARY,
+        priority=2,
+        episode_ids=("bo", "dee"),
+        payload={"held": {"bo": ["expired"], "dee": ["rejected"]}},
     )
     assert extended(summary, more, ["b"]) == {
-        "members": ["bo", "dee"],
+        "episode_ids": ["bo", "dee"],
         "events": ["a", "b"],
-        "facts": {"ends": 1, "held": {"bo": ["expiring", "expired"], "dee": ["rejected"]}, "waits": 1},
-        "rank": 2,
+        "payload": {"ends": 1, "held": {"bo": ["expiring", "expired"], "dee": ["rejected"]}, "waits": 1},
+        "priority": 2,
         "settled": False,
     }
-    assert extended(summary, replace(more, rank=LAST), [])["rank"] == 4
+    assert extended(summary, replace(more, priority=LAST), [])["priority"] == 4
 
 
 def test_parent_becomes_as_urgent_as_its_reply_and_as_loud():
-    parent = pending(rank=4, events=("a",))
-    urgent = NewMessage("d", MessageKind.LINE, rank=1, breakthrough=True)
-    assert brought_forward(parent, urgent, ["b"]) == {"rank": 1, "events": ["a", "b"], "breakthrough": True}
-    assert brought_forward(parent, NewMessage("d", MessageKind.LINE, rank=LAST), []) == {"rank": 4, "events": ["a"]}
+    parent = pending(priority=4, events=("a",))
+    urgent = NewMessage("d", MessageKind.REPLY, priority=1, breakthrough=True)
+    assert brought_forward(parent, urgent, ["b"]) == {"priority": 1, "events": ["a", "b"], "breakthrough": True}
+    assert brought_forward(parent, NewMessage("d", MessageKind.REPLY, priority=LAST), []) == {
+        "priority": 4,
+        "events": ["a"],
+    }
 
 
 def test_pending_group_message_becomes_as_urgent_as_the_message_that_yields_and_is_due():
-    one = row(rank=1 + DEMOTED, events=("a", "b"))
-    group = pending(rank=3, events=("a",))
-    assert taken_over(group, one, NOW) == {"rank": 1, "events": ["a", "b"], "not_before": NOW}
-    assert taken_over(replace(group, rank=1), replace(one, rank=2), NOW)["rank"] == 1
+    one = row(priority=1 + DEMOTED, events=("a", "b"))
+    group = pending(priority=3, events=("a",))
+    assert taken_over(group, one, NOW) == {"priority": 1, "events": ["a", "b"], "not_before": NOW}
+    assert taken_over(replace(group, priority=1), replace(one, priority=2), NOW)["priority"] == 1
 
 
 def test_group_message_that_was_refused_stays_behind_the_others_when_a_message_yields():
-    assert taken_over(pending(rank=3 + DEMOTED), row(rank=1), NOW)["rank"] == 1 + DEMOTED
+    assert taken_over(pending(priority=3 + DEMOTED), row(priority=1), NOW)["priority"] == 1 + DEMOTED
 
 
 def test_group_message_being_posted_takes_no_more_event_keys_and_a_sent_one_nothing():
-    assert taken_over(pending(rank=3, status=MessageStatus.SENDING), row(events=("a",)), NOW) == {"rank": 2}
+    assert taken_over(pending(priority=3, status=MessageStatus.SENDING), row(events=("a",)), NOW) == {"priority": 2}
     assert taken_over(sent(), row(events=("a",)), NOW) == {}

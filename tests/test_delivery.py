@@ -202,7 +202,7 @@ async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_min
         bot.clock.forward(minutes=1)
     assert bot.slack.attempts == 3
     async with bot.store.begin() as tx:
-        assert (await poll_state.load(tx)).held == "not_in_channel"
+        assert (await poll_state.load(tx)).blocked_by == "not_in_channel"
 
 
 async def test_message_refused_with_an_unknown_code_lets_the_others_go_first_and_follows_as_text(bot):
@@ -222,7 +222,7 @@ async def test_unknown_code_blocks_the_queue_when_nothing_gets_through(bot):
     await bot.reads(rejected("bo"), rejected("chen"))
     assert bot.slack.attempts == 3  # each with blocks, the first of them as text
     async with bot.store.begin() as tx:
-        assert (await poll_state.load(tx)).held == "a_word_of_tomorrow"
+        assert (await poll_state.load(tx)).blocked_by == "a_word_of_tomorrow"
     bot.clock.forward(minutes=5)
     await bot.tells()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Chen"]
@@ -258,7 +258,7 @@ async def test_after_a_hold_what_is_still_true_follows(bot):
     await bot.reads(bound("bo"), rejected("chen"))
     assert [text.split(".")[0] for text in bot.slack.texts] == ["Rejected: Chen (chen@harbour_tea)"]
     async with bot.store.begin() as tx:
-        assert (await poll_state.load(tx)).held is None
+        assert (await poll_state.load(tx)).blocked_by is None
 
 
 async def test_a_refused_message_goes_once_more_as_text_alone(bot):
@@ -378,7 +378,7 @@ async def test_an_edit_that_somebody_else_made_meanwhile_is_not_overwritten(bot)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     other = Bot(bot.store, bot.clock, bot.slack)
-    await asyncio.gather(bot.delivery.updater.due(), other.delivery.updater.due())
+    await asyncio.gather(bot.delivery.updater.due(), other.delivery.updater.update_all())
     assert len(bot.slack.edited) == 2
 
 
@@ -585,7 +585,7 @@ async def test_two_deliveries_on_one_store_post_each_message_once(bot):
     await bot.watcher.tick()
     other = Bot(bot.store, bot.clock, bot.slack)
     for _ in range(8):
-        await asyncio.gather(*(delivery.sender.next() for delivery in (bot.delivery, other.delivery)))
+        await asyncio.gather(*(delivery.sender.send_next() for delivery in (bot.delivery, other.delivery)))
         bot.clock.forward(seconds=1)
     assert len(bot.slack.posted) == 5
 
@@ -597,7 +597,7 @@ async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     await bot.watcher.tick()
     times = iter([bot.clock.now, bot.clock.now, bot.clock.now + LEASE])
     paused = Bot(bot.store, lambda: next(times), bot.slack)  # it wakes up a lease later
-    await paused.delivery.sender.next()
+    await paused.delivery.sender.send_next()
     assert bot.slack.attempts == 0
     await bot.waits_out_a_lease()
     assert len(bot.slack.posted) == 1
@@ -616,7 +616,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
 
 
 async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
-    fresh = Bot(Store.at(empty_url, APPID, clock=clock), clock)
+    fresh = Bot(Store.from_url(empty_url, APPID, clock=clock), clock)
     assert await fresh.delivery.run() is None
     await fresh.store.close()
 
@@ -624,7 +624,7 @@ async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
 async def test_rows_of_another_account_are_left_alone(bot, store_url):
     bot.slack.outcomes = [RetryLater(1, "ratelimited")]
     await bot.reads(rejected())
-    other = Bot(Store.at(store_url, "wx-other", clock=bot.clock), bot.clock)
+    other = Bot(Store.from_url(store_url, "wx-other", clock=bot.clock), bot.clock)
     await other.store.open()
     bot.clock.forward(minutes=5)
     await other.tells()

@@ -119,7 +119,7 @@ class Nights(RuleBasedStateMachine):
     @rule(deed=st.sampled_from(["alert.ack", "alert.undo"]), worker=st.integers(0, 1))
     def somebody_clicks_under_a_digest(self, deed: str, worker: int) -> None:
         bot = self.bots[worker]
-        digests = [row["id"] for row in self._run(bot.rows()) if row["shape"] == "digest" and row["ts"]]
+        digests = [row["id"] for row in self._run(bot.rows()) if row["kind"] == "digest" and row["ts"]]
         if digests:
             self._run(bot.clicks(deed, f"v1:batch:{digests[-1]}"))
 
@@ -178,7 +178,7 @@ class Nights(RuleBasedStateMachine):
         return [seat for seat in SEATS if self.statuses[seat] == state]
 
     def _bot(self) -> Bot:
-        store = Store.at(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID, clock=self.clock)
+        store = Store.from_url(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID, clock=self.clock)
         return Bot(store, self.clock, self.slack)
 
     def _look(self, bot: Bot) -> None:

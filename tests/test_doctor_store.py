@@ -70,17 +70,17 @@ async def test_a_store_of_this_release_is_up_to_date_and_stays_as_it_is(store_ur
 
 async def test_a_store_in_use_is_read_beside_whoever_uses_it(store, store_url):
     async with store.begin() as tx:
-        await tx.run(sa.text("INSERT INTO told VALUES ('e', 'k', 0, 'posted', '2026-11-23', NULL)"))
+        await tx.run(sa.text("INSERT INTO emitted_event VALUES ('e', 'k', 0, 'posted', '2026-11-23', NULL)"))
         assert (await inspect(store_url)).schema is Schema.PRESENT
 
 
 @pytest.mark.parametrize(
     ("statements", "verdict", "said"),
     [
-        (["UPDATE alembic_version SET version_num = '0001'"], "ok", "the next start brings its tables up to date"),
+        (["UPDATE alembic_version SET version_num = '0001'"], "wrong", "made by a development version"),
         (["UPDATE alembic_version SET version_num = '9999'"], "ok", "a newer release was here"),
-        (["UPDATE alembic_version SET version_num = 'abc'", "DROP TABLE told"], "wrong", "another program"),
-        (["DROP TABLE told"], "wrong", "has lost tables"),
+        (["UPDATE alembic_version SET version_num = 'abc'", "DROP TABLE emitted_event"], "wrong", "another program"),
+        (["DROP TABLE emitted_event"], "wrong", "has lost tables"),
         (["DROP TABLE alembic_version"], "wrong", "belongs to another program"),
     ],
 )
@@ -123,7 +123,7 @@ async def test_sqlite_is_lost_on_a_dyno_and_postgresql_is_not(store_url):
 async def test_a_log_that_a_killed_process_left_is_read_too(migrated_sqlite, tmp_path):
     shutil.copy(migrated_sqlite, tmp_path / "used.db")
     with closing(sqlite3.connect(tmp_path / "used.db", isolation_level=None)) as used:
-        used.execute("UPDATE alembic_version SET version_num = '0001'")
+        used.execute("UPDATE alembic_version SET version_num = '9999'")
         for end in ("", "-wal"):
             shutil.copy(tmp_path / f"used.db{end}", tmp_path / f"kf.db{end}")
     assert (await inspect(f"sqlite:///{tmp_path / 'kf.db'}")).schema is Schema.OLD
@@ -148,7 +148,7 @@ async def test_a_postgresql_that_takes_no_rows_says_why(postgres_url, statement,
 @pytest.mark.parametrize("migrated", [False, True])
 async def test_a_user_of_postgresql_without_rights_is_told(postgres_url, migrated):
     if migrated:
-        store = Store.at(postgres_url, APPID, clock=at_now)
+        store = Store.from_url(postgres_url, APPID, clock=at_now)
         await store.open()
         await store.close()
     guest = f"kf_{uuid.uuid4().hex}"  # roles are the server's, and others may use it
@@ -168,7 +168,7 @@ async def test_a_user_of_postgresql_without_rights_is_told(postgres_url, migrate
 
 
 async def test_doctor_names_a_full_disk_and_leaves_no_row(postgres_url):
-    store = Store.at(postgres_url, APPID, clock=at_now)
+    store = Store.from_url(postgres_url, APPID, clock=at_now)
     await store.open()
     await store.close()
     assert (await finding(postgres_url)).verdict == "ok"

@@ -22,7 +22,7 @@ ZERO = timedelta(0)
 
 
 def waiting(left: timedelta, *told: float, **fields: object) -> Episode:
-    return episode(EpisodeState.WAITING, expires_at=NOW + left, told=leads(*told), **fields)
+    return episode(EpisodeState.WAITING, expires_at=NOW + left, events=leads(*told), **fields)
 
 
 def until(span: timedelta) -> UserAction:
@@ -30,7 +30,7 @@ def until(span: timedelta) -> UserAction:
 
 
 def spoken(one: Episode, now: datetime) -> list[timedelta]:
-    return [event.lead for event in apply_timers(one, now, POLICY)[1] if event.how is Disposition.TOLD]
+    return [event.lead for event in apply_timers(one, now, POLICY)[1] if event.disposition is Disposition.NOTIFIED]
 
 
 @pytest.mark.parametrize("choice", Snooze)
@@ -63,7 +63,7 @@ def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expire
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     assert advance([acked], NOW + 6.5 * HOUR, POLICY) == []
     (change,) = advance([acked], NOW + 7 * HOUR, POLICY)
-    assert [event.kind for event in change.news] == [AlertKind.EXPIRED]
+    assert [event.kind for event in change.new_events] == [AlertKind.EXPIRED]
     assert change.after.acked == MEI
 
 
@@ -93,7 +93,7 @@ def test_a_snooze_postpones_the_looser_leads_to_its_end():
 def test_a_snooze_that_ends_with_nothing_new_wakes_all_the_same():
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
     (change,) = advance([snoozed], NOW + HOUR, POLICY)
-    assert (change.news, change.after.snoozed) == ((), None)
+    assert (change.new_events, change.after.snoozed) == ((), None)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
     snoozed = replace(waiting(7 * HOUR, 24), snoozed=until(6 * HOUR + MINUTE))
     awake, news = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
     assert awake.snoozed is None
-    assert [event.lead for event in news if event.how is Disposition.TOLD] == [HOUR]
+    assert [event.lead for event in news if event.disposition is Disposition.NOTIFIED] == [HOUR]
 
 
 def test_acknowledging_ends_a_snooze():
@@ -185,14 +185,15 @@ def test_undoing_a_batch_leaves_what_somebody_acknowledged_alone():
     ],
 )
 def test_only_what_ends_before_the_last_call_is_offered(expires_at, told, offered):
-    one = episode(EpisodeState.WAITING, expires_at=expires_at, told=leads(told))
+    one = episode(EpisodeState.WAITING, expires_at=expires_at, events=leads(told))
     assert [choice.value for choice in snooze_choices(one, POLICY, SHANGHAI)] == offered
 
 
 def test_nothing_is_offered_to_what_is_in_hand_over_or_not_told():
     assert snooze_choices(acknowledge(waiting(20 * HOUR, 24), MEI), POLICY, SHANGHAI) == []
     assert (
-        snooze_choices(episode(EpisodeState.EXPIRED, told=(AlertEvent(AlertKind.EXPIRED),)), POLICY, SHANGHAI) == []
+        snooze_choices(episode(EpisodeState.EXPIRED, events=(AlertEvent(AlertKind.EXPIRED),)), POLICY, SHANGHAI)
+        == []
     )
     assert snooze_choices(waiting(20 * HOUR), POLICY, SHANGHAI) == []
 

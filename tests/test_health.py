@@ -233,8 +233,11 @@ async def test_trouble_that_returns_within_the_hour_is_shown_since_its_return(st
             await bot.reads(after=16 * MINUTE)
     last = (await stands.facts()).incident
     assert last
-    assert last.over_at
-    assert (last.began_at, (last.over_at - last.began_at) // MINUTE) == (began[1], (clock.now - began[1]) // MINUTE)
+    assert last.resolved_at
+    assert (last.began_at, (last.resolved_at - last.began_at) // MINUTE) == (
+        began[1],
+        (clock.now - began[1]) // MINUTE,
+    )
 
 
 async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):

@@ -47,7 +47,7 @@ HISTORY, REPLIES = "conversations.history", "conversations.replies"
 ALERTS = "C0ALERTS"
 MARKS = EventKeys("secret", "wx1")
 MARK, TS = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9]+\.[0-9]{6}")
-EVENTS = (MARKS.of("event", "a"), MARKS.of("event", "b"))
+EVENTS = (MARKS.key("event", "a"), MARKS.key("event", "b"))
 SOUND = {"event_type": EVENT_TYPE, "event_payload": {"v": 1, "k": "d" * 32, "e": ""}}
 LONG_AGO = NOW - timedelta(days=14)
 
@@ -75,7 +75,7 @@ async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), *
     """Post as the bot does; what the history should tell of it."""
     metadata = MARKS.metadata(name, MessageKind.DIGEST, events)
     sent = await channel.post(Message(name), metadata=metadata, within=5, **where)
-    return HistoryMessage(ALERTS, sent.ts, where.get("thread_ts"), MARKS.of("message", name), events, "digest")
+    return HistoryMessage(ALERTS, sent.ts, where.get("thread_ts"), MARKS.key("message", name), events, "digest")
 
 
 async def look(channel: SlackChannel, **where: object):
@@ -90,14 +90,14 @@ async def test_the_bots_own_messages_are_found_by_their_marks(slack, channel):
     first = await post(channel, "first")
     second = await post(channel, "second", EVENTS)
     assert await look(channel) == HistoryPage((second, first))
-    assert (first.events, second.events) == ((), EVENTS)
+    assert (first.event_keys, second.event_keys) == ((), EVENTS)
 
 
 async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, channel):
     slack.say(ALERTS, "hello")
     for metadata in (
         None,
-        {"event_type": "deploy", "event_payload": {"k": MARKS.of("message", "x"), "e": ""}},
+        {"event_type": "deploy", "event_payload": {"k": MARKS.key("message", "x"), "e": ""}},
         {"event_type": EVENT_TYPE, "event_payload": {"id": "x"}},
         {"event_type": EVENT_TYPE, "event_payload": {"k": 7, "e": ""}},
         {"event_type": EVENT_TYPE, "event_payload": {"k": "x' OR 1=1", "e": ""}},
@@ -369,8 +369,8 @@ def test_whatever_slack_says_only_sound_marks_come_out(answer):
     assert isinstance(page.cursor, str)
     for past in page.messages:
         assert past.channel_id == ALERTS
-        assert all(MARK.fullmatch(mark) for mark in (past.key, *past.events))
-        assert re.fullmatch("[a-z_]{0,20}", past.shape)
+        assert all(MARK.fullmatch(mark) for mark in (past.message_key, *past.event_keys))
+        assert re.fullmatch("[a-z_]{0,20}", past.kind)
         assert TS.fullmatch(past.ts)
         assert past.thread_ts is None or TS.fullmatch(past.thread_ts)
 
@@ -425,7 +425,7 @@ def test_a_message_in_no_thread_and_a_root_have_none(thread_ts):
 def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": marks}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
-    assert past.events == events
+    assert past.event_keys == events
 
 
 @pytest.mark.parametrize(
@@ -466,7 +466,7 @@ async def test_who_stops_waiting_is_obeyed():
 def test_what_slack_takes_as_metadata_holds_the_marks_of_a_storm():
     """A storm of two hundred events is one message; the limit is not documented."""
     metadata = MARKS.metadata(
-        "storm", MessageKind.DIGEST, [MARKS.of("event", str(number)) for number in range(200)]
+        "storm", MessageKind.DIGEST, [MARKS.key("event", str(number)) for number in range(200)]
     )
     assert len(json.dumps(metadata)) < 8000
     answer = SlackSimulator().call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})

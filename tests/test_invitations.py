@@ -66,11 +66,13 @@ def seats() -> Seats:
 
 
 def news(changes: Sequence[Change]) -> list[tuple[AlertKind, timedelta, Disposition]]:
-    return [(event.kind, event.lead, event.how) for change in changes for event in change.news]
+    return [(event.kind, event.lead, event.disposition) for change in changes for event in change.new_events]
 
 
 def told(changes: Sequence[Change]) -> list[AlertKind]:
-    return [event.kind for change in changes for event in change.news if event.how is Disposition.TOLD]
+    return [
+        event.kind for change in changes for event in change.new_events if event.disposition is Disposition.NOTIFIED
+    ]
 
 
 # Reading one row
@@ -149,13 +151,13 @@ def test_of_two_rows_with_one_key_the_first_counts(seats):
     ("left", "expected"),
     [
         (25 * HOUR, []),
-        (24 * HOUR, [(AlertKind.EXPIRING, 24 * HOUR, Disposition.TOLD)]),
-        (6 * HOUR + SECOND, [(AlertKind.EXPIRING, 24 * HOUR, Disposition.TOLD)]),
+        (24 * HOUR, [(AlertKind.EXPIRING, 24 * HOUR, Disposition.NOTIFIED)]),
+        (6 * HOUR + SECOND, [(AlertKind.EXPIRING, 24 * HOUR, Disposition.NOTIFIED)]),
         (
             6 * HOUR,
             [
                 (AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
-                (AlertKind.EXPIRING, 6 * HOUR, Disposition.TOLD),
+                (AlertKind.EXPIRING, 6 * HOUR, Disposition.NOTIFIED),
             ],
         ),
         (
@@ -163,11 +165,11 @@ def test_of_two_rows_with_one_key_the_first_counts(seats):
             [
                 (AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
                 (AlertKind.EXPIRING, 6 * HOUR, Disposition.SUPERSEDED),
-                (AlertKind.EXPIRING, HOUR, Disposition.TOLD),
+                (AlertKind.EXPIRING, HOUR, Disposition.NOTIFIED),
             ],
         ),
-        (ZERO, [(AlertKind.EXPIRED, ZERO, Disposition.TOLD)]),
-        (-DAY, [(AlertKind.EXPIRED, ZERO, Disposition.TOLD)]),
+        (ZERO, [(AlertKind.EXPIRED, ZERO, Disposition.NOTIFIED)]),
+        (-DAY, [(AlertKind.EXPIRED, ZERO, Disposition.NOTIFIED)]),
     ],
 )
 def test_only_the_tightest_passed_lead_speaks(seats, left, expected):
@@ -225,7 +227,7 @@ def test_the_next_timer_is_the_widest_lead_that_can_still_speak(seats, told_lead
     (change,) = seats.read(invited())
     episode = change.after
     events = tuple(AlertEvent(AlertKind.EXPIRING, lead) for lead in told_leads)
-    timed = type(episode)(**{name: getattr(episode, name) for name in Episode.__slots__} | {"told": events})
+    timed = type(episode)(**{name: getattr(episode, name) for name in Episode.__slots__} | {"events": events})
     assert next_timer(timed, POLICY) == episode.expires_at - expected
 
 
@@ -417,7 +419,7 @@ def test_a_new_invitation_replaces_the_one_before(seats, status):
     seats.read(invited(status=status))
     seats.read(invited(wx="dana_example", expires_in=9 * DAY))
     old, new = seats.episodes.values()
-    assert (old.state, old.latest, old.next_wx, old.next_expires_at) == (
+    assert (old.state, old.latest, old.successor_wx, old.successor_expires_at) == (
         EpisodeState.REPLACED,
         False,
         "dana_example",

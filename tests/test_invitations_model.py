@@ -290,14 +290,16 @@ class Invitations(RuleBasedStateMachine):
 
     def _oracle_of(self, episode: Episode) -> Told:
         key = episode.invite_wx, episode.repetition
-        return next(t for t in self.oracle[episode.seat.partition("@")[0]] if (t.person, t.repetition) == key)
+        return next(
+            t for t in self.oracle[episode.account_key.partition("@")[0]] if (t.person, t.repetition) == key
+        )
 
     def _keep(self, changes: list) -> None:
         for change in changes:
             self.episodes[change.after.id] = change.after
             for event in change.news:
                 told = self._oracle_of(change.after)
-                if event.kind is AlertKind.EXPIRING and event.how is Disposition.TOLD and change.before:
+                if event.kind is AlertKind.EXPIRING and event.how is Disposition.NOTIFIED and change.before:
                     assert told.may_remind(event.lead, self.now)
                 self.emitted[change.after.id, event.kind, event.lead] += 1
 
@@ -307,17 +309,17 @@ class Invitations(RuleBasedStateMachine):
             mine = {
                 (e.invite_wx, e.repetition): e.state.value
                 for e in self.episodes.values()
-                if e.seat == f"{seat}@harbour_tea"
+                if e.account_key == f"{seat}@harbour_tea"
             }
             assert mine == {(told.person, told.repetition): told.state for told in self.oracle[seat]}
 
     @invariant()
     def problems_are_told_exactly_when_the_table_says(self) -> None:
         for seat in SEATS:
-            mine = [e for e in self.episodes.values() if e.seat == f"{seat}@harbour_tea"]
+            mine = [e for e in self.episodes.values() if e.account_key == f"{seat}@harbour_tea"]
             for told in self.oracle[seat]:
                 (episode,) = (e for e in mine if self._oracle_of(e) is told)
-                problems = {e.kind.value for e in episode.told if e.kind is not AlertKind.EXPIRING}
+                problems = {e.kind.value for e in episode.events if e.kind is not AlertKind.EXPIRING}
                 assert problems == set(told.events)
 
     @invariant()
@@ -329,8 +331,10 @@ class Invitations(RuleBasedStateMachine):
         for episode in self.episodes.values():
             if episode.state is EpisodeState.WAITING and episode.expires_at and not self._oracle_of(episode).acked:
                 close = episode.expires_at - self.now <= POLICY.smallest_lead
-                spoken = [e.how for e in episode.told if e.key == (AlertKind.EXPIRING, POLICY.smallest_lead)]
-                assert spoken == ([Disposition.TOLD] if close else [])
+                spoken = [
+                    e.disposition for e in episode.events if e.key == (AlertKind.EXPIRING, POLICY.smallest_lead)
+                ]
+                assert spoken == ([Disposition.NOTIFIED] if close else [])
 
     @invariant()
     def what_people_did_is_known(self) -> None:
@@ -358,15 +362,15 @@ class Invitations(RuleBasedStateMachine):
         newest = replaced
         while newest.state is EpisodeState.REPLACED:
             newest = self.episodes[newest.successor_id]
-        message = render(MessageKind.PROBLEM, {}, [with_successor(replaced, newest)], None, CONTEXT)
+        message = render(MessageKind.ALERT, {}, [with_successor(replaced, newest)], None, CONTEXT)
         assert not {"actions", "header"} & {block["type"] for block in message.blocks}
         return message.text
 
     @invariant()
     def a_seat_has_at_most_one_open_episode(self) -> None:
-        open_ones = Counter(e.seat for e in self.episodes.values() if not e.state.closed)
+        open_ones = Counter(e.account_key for e in self.episodes.values() if not e.state.closed)
         assert all(number == 1 for number in open_ones.values())
-        latest = Counter(e.seat for e in self.episodes.values() if e.latest)
+        latest = Counter(e.account_key for e in self.episodes.values() if e.is_latest)
         assert all(number == 1 for number in latest.values())
 
 

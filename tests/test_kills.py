@@ -139,7 +139,7 @@ async def play(
     slack = MortalChannel(clock=clock) if start.slack is None else copy.copy(start.slack)
     slack.clock, slack.fate, slack.drops = clock, fate, drops
     slack.posted, slack.edited = list(slack.posted), list(slack.edited)
-    store = MortalStore.at(url, APPID, clock=clock)
+    store = MortalStore.from_url(url, APPID, clock=clock)
     store.migrated = True
     store.fate = fate
     bot = Bot(store, clock, slack)

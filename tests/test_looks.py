@@ -53,7 +53,7 @@ async def test_a_message_that_is_twice_not_found_is_sent_again(bot):
     await bot.waits_out_a_lease()
     assert (bot.slack.attempts, bot.slack.looks, len(bot.slack.posted)) == (2, 2, 1)
     assert "Possible repeat" not in bot.slack.texts[0]
-    assert [(row["status"], row["posts"]) for row in await bot.rows()] == [("sent", 2)]
+    assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 2)]
 
 
 async def test_looks_come_a_fourth_and_a_half_of_the_lease_after_it_ran_out(bot):
@@ -72,7 +72,7 @@ async def test_a_second_look_that_finds_the_message_adopts_it(bot):
     bot.clock.now += 1.25 * LEASE
     await bot.tells()
     (row,) = await bot.rows()
-    metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.PROBLEM, row["events"])
+    metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.ALERT, row["events"])
     await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
     bot.clock.now += LEASE / 4
     await bot.tells()
@@ -169,7 +169,7 @@ async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
     assert [row["status"] for row in await bot.rows()] == ["sending"]
     bot.clock.now += LEASE
     await other.tells()
-    assert [(row["status"], row["posts"]) for row in await bot.rows()] == [("sent", 1)]
+    assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 1)]
 
 
 # Without the history
@@ -183,7 +183,7 @@ async def test_without_the_history_what_is_urgent_is_repeated_and_says_so(bot, w
     await bot.waits_out_a_lease()
     first, second = bot.slack.texts
     assert second == f"{first} Possible repeat: Slack did not confirm the first posting."
-    assert [(row["status"], row["posts"]) for row in await bot.rows()] == [("sent", 2)]
+    assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 2)]
 
 
 async def test_without_the_history_what_is_minor_is_closed_and_counted(bot):
@@ -229,7 +229,7 @@ async def test_two_workers_look_up_one_message_once(bot):
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
     other = Bot(bot.store, bot.clock, bot.slack)
-    looked = [await bot.delivery.reconciler.next(), await other.delivery.reconciler.next()]
+    looked = [await bot.delivery.reconciler.next(), await other.delivery.reconciler.check_next()]
     assert looked == [True, False]
     assert bot.slack.looks == 1
 
@@ -241,4 +241,4 @@ async def test_a_late_reply_after_a_look_has_begun_changes_nothing(bot):
     await bot.waits_out_a_lease()
     (row,) = await bot.rows()
     assert row["attempt"] == sending["attempt"] + 1
-    assert row["posts"] == sending["posts"] == 1
+    assert row["post_attempts"] == sending["post_attempts"] == 1

@@ -16,28 +16,28 @@ MARK = re.compile(r"[0-9a-f]{32}")
 
 def test_equal_keys_have_equal_marks_and_others_have_others():
     marks = EventKeys("secret", "wx1")
-    assert marks.of("message", "a") == EventKeys("secret", "wx1").of("message", "a")
+    assert marks.key("message", "a") == EventKeys("secret", "wx1").key("message", "a")
     others = {
-        marks.of("message", "b"),
-        EventKeys("secret", "wx2").of("message", "a"),
-        EventKeys("x", "wx1").of("message", "a"),
+        marks.key("message", "b"),
+        EventKeys("secret", "wx2").key("message", "a"),
+        EventKeys("x", "wx1").key("message", "a"),
     }
-    assert marks.of("message", "a") not in others
+    assert marks.key("message", "a") not in others
     assert len(others) == 3
 
 
 def test_the_parts_of_a_key_do_not_run_together():
-    assert EventKeys("secret", "wx").of("a", "bc") != EventKeys("secret", "wx").of("ab", "c")
+    assert EventKeys("secret", "wx").key("a", "bc") != EventKeys("secret", "wx").key("ab", "c")
 
 
 def test_repetition_of_an_invitation_is_part_of_a_key_only_when_there_is_one():
     marks, event = EventKeys("secret", "wx1"), AlertEvent(AlertKind.REJECTED)
-    one = replace(change("bo", event).after, expires_at=NOW, invite_wx="bo_example", seat="bo@harbour_tea")
-    first = marks.of("event", "bo@harbour_tea", "bo_example", str(int(NOW.timestamp()) // 120), "rejected", "0")
-    assert marks.of_event(one, event) == first
-    assert marks.of_event(replace(one, repetition=1), event) not in (
+    one = replace(change("bo", event).after, expires_at=NOW, invite_wx="bo_example", account_key="bo@harbour_tea")
+    first = marks.key("event", "bo@harbour_tea", "bo_example", str(int(NOW.timestamp()) // 120), "rejected", "0")
+    assert marks.event_key(one, event) == first
+    assert marks.event_key(replace(one, repetition=1), event) not in (
         first,
-        marks.of_event(replace(one, repetition=2), event),
+        marks.event_key(replace(one, repetition=2), event),
     )
 
 
@@ -45,8 +45,8 @@ def test_metadata_holds_marks_alone():
     marks = EventKeys("secret", "wx1")
     changes = [change("bo", AlertEvent(AlertKind.REJECTED)), change("dee", AlertEvent(AlertKind.EXPIRED))]
     drafts = plan(changes, {}, POLICY, NOW)
-    events = marks.of_drafts(drafts, changes)
-    metadata = marks.metadata(drafts[0].id, drafts[0].shape, events[drafts[0].id])
+    events = marks.keys_of(drafts, changes)
+    metadata = marks.metadata(drafts[0].id, drafts[0].kind, events[drafts[0].id])
     assert metadata["event_type"] == "kf_alert"
     payload = metadata["event_payload"]
     assert payload["v"] == 1

@@ -43,7 +43,7 @@ def test_two_silent_reads_are_no_incident():
 
 def test_three_silent_reads_in_a_row_are_one():
     incident = after(SILENCE, SILENCE, SILENCE, SILENCE).incident
-    assert (incident.cause, incident.since, incident.over_at) == (Cause.SOURCE_DOWN, NOW, None)
+    assert (incident.cause, incident.since, incident.resolved_at) == (Cause.SOURCE_DOWN, NOW, None)
 
 
 def test_a_good_read_between_begins_the_count_anew():
@@ -51,14 +51,14 @@ def test_a_good_read_between_begins_the_count_anew():
 
 
 def test_a_silence_is_over_after_two_good_reads():
-    assert after(SILENCE, SILENCE, SILENCE, None).incident.over_at is None
-    assert after(SILENCE, SILENCE, SILENCE, None, None).incident.over_at == NOW + 4 * MINUTE
+    assert after(SILENCE, SILENCE, SILENCE, None).incident.resolved_at is None
+    assert after(SILENCE, SILENCE, SILENCE, None, None).incident.resolved_at == NOW + 4 * MINUTE
 
 
 @pytest.mark.parametrize("error", [ADDRESS, SECRET])
 def test_what_a_person_must_mend_is_an_incident_at_once_and_over_at_once(error):
     assert after(error).incident.cause is Cause.CONFIG_PROBLEM
-    assert after(error, None).incident.over_at == NOW + MINUTE
+    assert after(error, None).incident.resolved_at == NOW + MINUTE
 
 
 def test_refused_token_is_an_incident_after_three_failed_reads_and_over_at_once():
@@ -66,7 +66,7 @@ def test_refused_token_is_an_incident_after_three_failed_reads_and_over_at_once(
     incident = after(TOKEN, TOKEN, TOKEN).incident
     assert (incident.cause, incident.fault.errcode) == (Cause.CONFIG_PROBLEM, 40001)
     assert after(TOKEN, TOKEN, None, TOKEN, TOKEN).incident is None
-    assert after(TOKEN, TOKEN, TOKEN, None).incident.over_at == NOW + 3 * MINUTE
+    assert after(TOKEN, TOKEN, TOKEN, None).incident.resolved_at == NOW + 3 * MINUTE
     assert after(SILENCE, SILENCE, TOKEN).incident.cause is Cause.CONFIG_PROBLEM
 
 
@@ -99,7 +99,7 @@ def test_a_notice_says_the_newest_refusal():
 def test_the_same_trouble_within_the_hour_is_the_old_incident():
     first = after(ADDRESS).incident
     again = after(ADDRESS, None, ADDRESS).incident
-    assert (again.id, again.over_at) == (first.id, None)
+    assert (again.id, again.resolved_at) == (first.id, None)
 
 
 def test_the_same_trouble_a_day_later_is_a_new_one():
@@ -122,7 +122,7 @@ def test_two_accounts_of_one_store_have_incidents_of_their_own():
 
 
 def test_a_good_read_leaves_an_old_incident_as_it_is():
-    assert after(ADDRESS, None, None).incident.over_at == NOW + MINUTE
+    assert after(ADDRESS, None, None).incident.resolved_at == NOW + MINUTE
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_the_bound_is_counted_to_the_microsecond():
 def test_a_wrong_clock_is_told_at_the_third_read_in_a_row():
     assert compared(4 * MINUTE, 4 * MINUTE).incident is None
     incident = compared(4 * MINUTE, 4 * MINUTE, 4 * MINUTE).incident
-    assert (incident.cause, incident.since, incident.over_at) == (Cause.CLOCK_PROBLEM, NOW + 2 * MINUTE, None)
+    assert (incident.cause, incident.since, incident.resolved_at) == (Cause.CLOCK_PROBLEM, NOW + 2 * MINUTE, None)
     assert incident.fault == ErrorDetails("ClockSkew", detail="4 min")
     assert incident.id == f"clock_problem-wx1-{int((NOW + 2 * MINUTE).timestamp())}"
 
@@ -264,8 +264,8 @@ def test_the_words_of_another_release_are_replaced(words):
 
 def test_one_read_within_the_bound_ends_it():
     after = compared(HOUR, HOUR, HOUR, MINUTE)
-    assert after.incident.over_at == NOW + 3 * MINUTE
-    assert after.skewed_reads == 0
+    assert after.incident.resolved_at == NOW + 3 * MINUTE
+    assert after.skewed_polls == 0
     assert compared(SECOND, health=after).incident == after.incident
 
 
@@ -274,12 +274,12 @@ def test_a_clock_that_goes_wrong_again_within_the_hour_is_the_old_incident_and_n
     over = compared(HOUR, HOUR, HOUR, SECOND)
     assert compared(2 * HOUR, 2 * HOUR, health=over).incident == over.incident
     again = compared(2 * HOUR, 2 * HOUR, 2 * HOUR, health=over).incident
-    assert (again.id, again.since, again.over_at) == (begun.incident.id, begun.incident.since, None)
+    assert (again.id, again.since, again.resolved_at) == (begun.incident.id, begun.incident.since, None)
     assert again.fault.detail == "2 h"
 
 
 def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
-    over = replace(compared(HOUR, HOUR, HOUR, SECOND), skewed_reads=2)
+    over = replace(compared(HOUR, HOUR, HOUR, SECOND), skewed_polls=2)
     for gap, same in ((HOUR, True), (HOUR + SECOND, False)):
         now = NOW + 3 * MINUTE + gap
         incident = on_clock_sample(over, now + HOUR, now, now).incident
@@ -287,4 +287,4 @@ def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
 
 
 def test_a_wrong_clock_is_no_business_of_the_reads():
-    assert after(None, None, None, None) == after(None, None) == PollHealth(good_reads=2)
+    assert after(None, None, None, None) == after(None, None) == PollHealth(good_polls=2)

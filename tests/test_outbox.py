@@ -47,44 +47,44 @@ def shapes(
     *changes: Change, roots: dict[str, Parent] | None = None, first: InitialSnapshot | None = None
 ) -> list[tuple]:
     drafts = plan(changes, roots or {}, POLICY, NOW, first=first)
-    return [(draft.shape, draft.root_id, draft.broadcast) for draft in drafts]
+    return [(draft.kind, draft.parent_id, draft.broadcast) for draft in drafts]
 
 
 def test_news_without_a_root_becomes_one():
-    assert shapes(change("bo", REJECTED)) == [(MessageKind.PROBLEM, None, False)]
+    assert shapes(change("bo", REJECTED)) == [(MessageKind.ALERT, None, False)]
 
 
 @pytest.mark.parametrize(
     ("event", "broadcast"), [(REJECTED, True), (EXPIRED, True), (SMALLEST, True), (LOOSER, False)]
 )
 def test_news_of_a_told_episode_goes_to_its_thread_and_pings_only_when_it_must(event, broadcast):
-    assert shapes(change("bo", event), roots={"bo": Parent("r", MessageKind.PROBLEM)}) == [
-        (MessageKind.LINE, "r", broadcast)
+    assert shapes(change("bo", event), roots={"bo": Parent("r", MessageKind.ALERT)}) == [
+        (MessageKind.REPLY, "r", broadcast)
     ]
 
 
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.FIRST_RUN])
 def test_the_smallest_lead_of_a_seat_that_only_a_summary_names_gets_a_root(shape):
-    assert shapes(change("bo", SMALLEST), roots={"bo": Parent("r", shape)}) == [(MessageKind.PROBLEM, None, False)]
-    assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.LINE, "r", True)]
+    assert shapes(change("bo", SMALLEST), roots={"bo": Parent("r", shape)}) == [(MessageKind.ALERT, None, False)]
+    assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.REPLY, "r", True)]
 
 
 def test_a_deleted_root_is_respected_until_something_needs_eyes_again():
-    gone = {"bo": Parent("r", MessageKind.PROBLEM, gone=True)}
+    gone = {"bo": Parent("r", MessageKind.ALERT, is_deleted=True)}
     assert shapes(change("bo", LOOSER), roots=gone) == []
-    assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.PROBLEM, None, False)]
+    assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.ALERT, None, False)]
     assert shapes(change("bo", state=EpisodeState.BOUND), roots=gone) == []
 
 
 def test_a_change_that_is_no_news_is_a_quiet_line_below_an_own_root():
     bound = change("bo", state=EpisodeState.BOUND)
-    assert shapes(bound, roots={"bo": Parent("r", MessageKind.PROBLEM)}) == [(MessageKind.LINE, "r", False)]
+    assert shapes(bound, roots={"bo": Parent("r", MessageKind.ALERT)}) == [(MessageKind.REPLY, "r", False)]
     assert shapes(bound, roots={"bo": Parent("r", MessageKind.DIGEST)}) == []
     assert shapes(bound) == []
 
 
 def test_a_change_of_facts_alone_is_no_line():
-    assert shapes(change("bo", before=EpisodeState.REJECTED), roots={"bo": Parent("r", MessageKind.PROBLEM)}) == []
+    assert shapes(change("bo", before=EpisodeState.REJECTED), roots={"bo": Parent("r", MessageKind.ALERT)}) == []
 
 
 def test_superseded_events_are_not_told():
@@ -94,10 +94,10 @@ def test_superseded_events_are_not_told():
 def test_more_than_five_events_become_a_digest_and_history_goes_on():
     changes = [change(f"kf{number}", REJECTED) for number in range(6)]
     bound = change("bo", state=EpisodeState.BOUND)
-    assert shapes(*changes, bound, roots={"bo": Parent("r", MessageKind.PROBLEM)}) == [
+    assert shapes(*changes, bound, roots={"bo": Parent("r", MessageKind.ALERT)}) == [
         (MessageKind.DIGEST, None, False),
-        (MessageKind.NAMES, plan(changes, {}, POLICY, NOW)[0].id, False),
-        (MessageKind.LINE, "r", False),
+        (MessageKind.MEMBER_LIST, plan(changes, {}, POLICY, NOW)[0].id, False),
+        (MessageKind.REPLY, "r", False),
     ]
 
 
@@ -105,14 +105,14 @@ def test_more_than_five_events_become_a_digest_and_history_goes_on():
 def test_a_digest_has_at_most_five_thread_messages_and_every_name(events, threads):
     digest, *names = plan([change(f"kf{number}", REJECTED) for number in range(events)], {}, POLICY, NOW)
     assert len(names) == threads
-    assert [member for draft in names for member in draft.members] == list(digest.members)
-    assert len(set(digest.members)) == len(digest.tells) == events
+    assert [member for draft in names for member in draft.episode_ids] == list(digest.episode_ids)
+    assert len(set(digest.episode_ids)) == len(digest.events) == events
 
 
 def test_every_event_has_exactly_one_teller():
     changes = [change("bo", REJECTED), change("dee", SMALLEST), change("lin", LOOSER)]
-    drafts = plan(changes, {"lin": Parent("r", MessageKind.PROBLEM)}, POLICY, NOW)
-    assert sorted(told[0] for draft in drafts for told in draft.tells) == ["bo", "dee", "lin"]
+    drafts = plan(changes, {"lin": Parent("r", MessageKind.ALERT)}, POLICY, NOW)
+    assert sorted(told[0] for draft in drafts for told in draft.events) == ["bo", "dee", "lin"]
     assert len({draft.id for draft in drafts}) == 3
 
 
@@ -124,13 +124,13 @@ def test_what_can_be_saved_goes_first_and_history_last():
         change("d", SMALLEST),
         change("e", state=EpisodeState.BOUND),
     ]
-    drafts = plan(changes, {"e": Parent("r", MessageKind.PROBLEM)}, POLICY, NOW)
-    assert [draft.members for draft in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
-    assert [draft.rank for draft in drafts] == [1, 2, 3, 4, LAST]
+    drafts = plan(changes, {"e": Parent("r", MessageKind.ALERT)}, POLICY, NOW)
+    assert [draft.episode_ids for draft in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
+    assert [draft.priority for draft in drafts] == [1, 2, 3, 4, LAST]
 
 
 def test_the_first_run_sums_up_its_backlog():
-    backlog = change("chen", AlertEvent(AlertKind.REJECTED, how=Disposition.BACKLOG), before=None)
+    backlog = change("chen", AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG), before=None)
     expiring = change(
         "lin",
         AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
@@ -138,9 +138,9 @@ def test_the_first_run_sums_up_its_backlog():
         before=None,
     )
     (summary,) = plan([backlog, expiring, change("eve", before=None)], {}, POLICY, NOW, first=FIRST)
-    assert summary.shape is MessageKind.FIRST_RUN
-    assert summary.members == ("chen", "lin")
-    assert summary.facts == {"total": 40, "counts": {"bound": 29}, "noticed": NOW.timestamp()}
+    assert summary.kind is MessageKind.FIRST_RUN
+    assert summary.episode_ids == ("chen", "lin")
+    assert summary.payload == {"total": 40, "counts": {"bound": 29}, "noticed": NOW.timestamp()}
 
 
 def test_the_first_run_without_a_problem_says_nothing():
@@ -156,18 +156,18 @@ def test_the_first_run_without_a_problem_says_nothing():
 @pytest.mark.parametrize(
     ("shape", "facts", "states", "expected"),
     [
-        (MessageKind.PROBLEM, {}, [EpisodeState.REJECTED], True),
-        (MessageKind.PROBLEM, {}, [EpisodeState.BOUND], False),
+        (MessageKind.ALERT, {}, [EpisodeState.REJECTED], True),
+        (MessageKind.ALERT, {}, [EpisodeState.BOUND], False),
         (MessageKind.DIGEST, {}, [EpisodeState.BOUND, EpisodeState.EXPIRED], True),
         (MessageKind.DIGEST, {}, [EpisodeState.BOUND, EpisodeState.REMOVED], False),
-        (MessageKind.LINE, {"kind": "expiring", "lead": 3600}, [EpisodeState.WAITING], True),
-        (MessageKind.LINE, {"kind": "expiring", "lead": 3600}, [EpisodeState.EXPIRED], False),
-        (MessageKind.LINE, {"kind": "rejected"}, [EpisodeState.REJECTED], True),
-        (MessageKind.LINE, {"kind": "expired"}, [EpisodeState.REJECTED], True),
-        (MessageKind.LINE, {"kind": "expired"}, [EpisodeState.WAITING], False),
-        (MessageKind.LINE, {"kind": "expired"}, [EpisodeState.BOUND], False),
-        (MessageKind.LINE, {"state": "bound"}, [EpisodeState.BOUND], True),
-        (MessageKind.NAMES, {}, [EpisodeState.BOUND], True),
+        (MessageKind.REPLY, {"kind": "expiring", "lead": 3600}, [EpisodeState.WAITING], True),
+        (MessageKind.REPLY, {"kind": "expiring", "lead": 3600}, [EpisodeState.EXPIRED], False),
+        (MessageKind.REPLY, {"kind": "rejected"}, [EpisodeState.REJECTED], True),
+        (MessageKind.REPLY, {"kind": "expired"}, [EpisodeState.REJECTED], True),
+        (MessageKind.REPLY, {"kind": "expired"}, [EpisodeState.WAITING], False),
+        (MessageKind.REPLY, {"kind": "expired"}, [EpisodeState.BOUND], False),
+        (MessageKind.REPLY, {"state": "bound"}, [EpisodeState.BOUND], True),
+        (MessageKind.MEMBER_LIST, {}, [EpisodeState.BOUND], True),
     ],
 )
 def test_what_waited_is_sent_only_while_something_of_it_holds(shape, facts, states, expected):

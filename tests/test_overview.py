@@ -186,7 +186,7 @@ def owner(account, user="Mei", **of_hand):
     invitation = account.invitation
     action = {"snoozed": hand} if hand.until else {"acked": hand}
     return episode(
-        seat=account.key,
+        account_key=account.key,
         invite_wx=invitation.invite_wx,
         expires_at=invitation.expires_at,
         state=EpisodeState(invitation.status),

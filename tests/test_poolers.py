@@ -47,7 +47,7 @@ def pooled_url(pooler: PgBouncer, postgres: str, migrated_postgres: str) -> Iter
 @asynccontextmanager
 async def stores(url: str, number: int) -> AsyncIterator[list[Store]]:
     """As many stores at one URL as if each were of another process."""
-    found = [Store.at(url, APPID, clock=at_now) for _ in range(number)]
+    found = [Store.from_url(url, APPID, clock=at_now) for _ in range(number)]
     yield found
     for store in found:
         await store.close()
@@ -68,7 +68,7 @@ async def test_processes_that_start_at_once_migrate_an_empty_database(pooler, po
     async with stores(url, 5) as racing:
         await asyncio.gather(*(store.open() for store in racing))
         async with racing[0].begin() as tx:
-            assert (await tx.run(sa.text("SELECT count(*) FROM meta"))).scalar_one() == 1
+            assert (await tx.run(sa.text("SELECT count(*) FROM poll_state"))).scalar_one() == 1
 
 
 async def test_each_transaction_has_its_settings_on_whatever_connection_the_pooler_gives_it(pooled_url):
@@ -178,7 +178,7 @@ async def test_options_of_the_url_are_kept(postgres_url):
     async with startup_relay(postgres_url) as relay, stores(f"{relay.url}?{options}", 1) as (store,):
         await store.open()
         async with store.begin() as tx:
-            place = await tx.run(sa.text("SELECT schemaname FROM pg_tables WHERE tablename = 'meta'"))
+            place = await tx.run(sa.text("SELECT schemaname FROM pg_tables WHERE tablename = 'poll_state'"))
             assert place.scalars().all() == ["bots"]
     assert {startup["options"] for startup in relay.startups} == {"-c search_path=bots"}
 

@@ -32,7 +32,9 @@ FINE = HealthFacts(
     polled_at=NOW,
     next_poll_at=NOW + 5 * MINUTE,
     started_at=NOW - timedelta(days=1),
-    incident=Incident("0", Cause.SOURCE_DOWN, BEGAN, ErrorDetails("TransportError"), over_at=BEGAN + 19 * MINUTE),
+    incident=Incident(
+        "0", Cause.SOURCE_DOWN, BEGAN, ErrorDetails("TransportError"), resolved_at=BEGAN + 19 * MINUTE
+    ),
 )
 WELL = Status(
     version="1.0.0",
@@ -269,7 +271,7 @@ def test_a_past_problem_is_told_in_the_past():
         (ErrorDetails("ResponseError"), "WeChat's answer could not be read"),
         (BUSY, "WeChat was busy"),
     ):
-        message = status_answer(but(incident=replace(DOWN, fault=fault, over_at=over_at)), NOW, CONTEXT)
+        message = status_answer(but(incident=replace(DOWN, fault=fault, resolved_at=over_at)), NOW, CONTEXT)
         assert f"Last problem: {title} for 5 h, Mon 23 Nov 01:12 UTC." in message.text
 
 
@@ -306,7 +308,7 @@ async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
     clock.forward(minutes=15)
     await bot.tells()
     async with store.begin() as tx:
-        assert (await poll_state.load(tx)).held == "not_in_channel"
+        assert (await poll_state.load(tx)).blocked_by == "not_in_channel"
     facts = await stands.facts()
     assert (blocked(facts), facts.pending) == ([], 0)
 

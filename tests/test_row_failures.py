@@ -321,7 +321,7 @@ async def test_edit_that_the_database_refuses_does_not_stop_the_edits_of_others(
     assert sorted(shown) == ["Bound: Bo", "Rejected: Bad"]
 
 
-@pytest.mark.parametrize("values", [{"shape": "hologram"}, {"status": "sent", "facts": [1], "ts": "1.000000"}])
+@pytest.mark.parametrize("values", [{"kind": "hologram"}, {"status": "sent", "payload": [1], "ts": "1.000000"}])
 async def test_message_row_that_cannot_be_read_does_not_stop_the_others(bot, store, values, caplog):
     bot.slack.outcomes = [RetryLater(60, "ratelimited")]
     await bot.reads(rejected("bad"), invited("bo"), invited("dee"))
@@ -349,7 +349,7 @@ async def test_refused_row_of_a_digest_does_not_stop_the_acknowledgement_of_the_
     await bot.reads(*map(invited, names))
     await bot.reads(*map(rejected, names))
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
-    digest = next(row["id"] for row in await bot.rows() if row["shape"] == "digest")
+    digest = next(row["id"] for row in await bot.rows() if row["kind"] == "digest")
     done = await bot.clicks("alert.ack", f"v1:batch:{digest}")
     assert sorted(one.kf_nick for one in done.changed) == [f"Kf{number}" for number in range(6)]
     assert len(logged(caplog, "a click was not carried out")) == 1

@@ -59,7 +59,7 @@ def failures() -> Iterator[KfError]:
 @cache
 def notices() -> dict[str, list[str]]:
     """By title, the words of every notice that a failed read or a wrong clock can lead to."""
-    before = PollHealth(failed_reads=incidents.FAILED_POLLS - 1)
+    before = PollHealth(failed_polls=incidents.FAILED_POLLS - 1)
     found: list[Incident | None] = [incidents.on_poll_failure(before, error, NOW).incident for error in failures()]
     found.append(Incident("1", Cause.CLOCK_PROBLEM, NOW, ErrorDetails("ClockSkew", detail="4 min")))
     by_title: dict[str, list[str]] = {}
@@ -94,7 +94,7 @@ def test_what_ends_a_notice_is_told_in_its_words():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
         incident_notices.incident_notice(
-            Incident("1", cause, NOW, ErrorDetails("TransportError"), over_at=NOW), CONTEXT
+            Incident("1", cause, NOW, ErrorDetails("TransportError"), resolved_at=NOW), CONTEXT
         ).text.split(".")[0]
         for cause in (Cause.SOURCE_DOWN, Cause.CLOCK_PROBLEM)
     ]

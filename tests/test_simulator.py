@@ -434,14 +434,14 @@ def test_queued_faults_wait_for_their_path_and_their_turn(caller: Caller, simula
         Fault(FaultMode.BOM),
     )
     assert caller.token()["errcode"] == -1
-    assert simulator.next_mishap(protocol.KF_LIST).errcode == 48001
-    assert simulator.next_mishap(protocol.KF_LIST).kinds == {FaultMode.BOM}
-    assert simulator.next_mishap(protocol.KF_LIST) == RequestFault()
+    assert simulator.next_request_fault(protocol.KF_LIST).errcode == 48001
+    assert simulator.next_request_fault(protocol.KF_LIST).kinds == {FaultMode.BOM}
+    assert simulator.next_request_fault(protocol.KF_LIST) == RequestFault()
 
 
 def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator: Simulator):
     simulator.inject(Fault(FaultMode.ERRCODE, errcode=45009, times=None), Fault(FaultMode.SLOW, seconds=3))
-    assert simulator.next_mishap(protocol.TOKEN).seconds == 3
+    assert simulator.next_request_fault(protocol.TOKEN).seconds == 3
     assert [caller.token()["errcode"] for _ in range(3)] == [45009] * 3
     simulator.clear_faults()
     assert "access_token" in caller.token()

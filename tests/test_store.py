@@ -68,7 +68,7 @@ def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
 
 
 async def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
-    store = Store.at(empty_url, APPID, clock=at_now)
+    store = Store.from_url(empty_url, APPID, clock=at_now)
     await store.open()
     async with store.begin() as tx:
         assert await tx.connection.run_sync(_differences) == []
@@ -82,7 +82,7 @@ def _differences(connection: sa.Connection) -> list[object]:
 
 
 async def test_a_store_may_be_opened_again_and_again(empty_url):
-    store = Store.at(empty_url, APPID, clock=at_now)
+    store = Store.from_url(empty_url, APPID, clock=at_now)
     for _ in range(3):
         await store.open()
     async with store.begin() as tx:
@@ -140,7 +140,7 @@ async def test_store_that_works_again_after_a_fault_does_not_lack_tables(store):
 
 async def test_a_store_that_is_away_is_said_to_be(tmp_path):
     for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
-        store = Store.at(url, APPID, clock=at_now)
+        store = Store.from_url(url, APPID, clock=at_now)
         with pytest.raises(StoreError):
             await store.open()
         assert await store.check()
@@ -160,7 +160,7 @@ async def test_what_fails_midway_leaves_nothing(store):
 
 
 async def test_two_transactions_on_one_account_wait_for_each_other(store, store_url):
-    other = Store.at(store_url, APPID, clock=at_now)
+    other = Store.from_url(store_url, APPID, clock=at_now)
     order = []
 
     async def second() -> None:
@@ -179,7 +179,7 @@ async def test_two_transactions_on_one_account_wait_for_each_other(store, store_
 
 
 async def test_sqlite_is_opened_for_several_processes(tmp_path):
-    store = Store.at(f"sqlite:///{tmp_path}/kf.db", APPID, clock=at_now)
+    store = Store.from_url(f"sqlite:///{tmp_path}/kf.db", APPID, clock=at_now)
     await store.open()
     await store.close()
     with sqlite3.connect(tmp_path / "kf.db") as connection:
@@ -196,7 +196,7 @@ def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_t
 
 async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-    store = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
+    store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()
     for part in tmp_path.glob("kf.db*"):
         part.unlink()
@@ -205,7 +205,7 @@ async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_p
     assert not store.migrated
     await store.open()
     await _poll_at(store, NOW + HOUR)
-    other = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
+    other = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     async with other.begin() as tx:
         assert (await poll_state.load(tx)).next_poll_at == NOW + HOUR
     await other.close()
@@ -214,7 +214,7 @@ async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_p
 
 async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from_it(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-    store = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
+    store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -228,7 +228,7 @@ async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from
 
 
 async def test_many_transactions_at_once_wait_for_each_other_in_one_connection(tmp_path, migrated_sqlite):
-    store = Store.at(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'kf.db')}", APPID, clock=at_now)
+    store = Store.from_url(f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'kf.db')}", APPID, clock=at_now)
     await store.open()
     threads = threading.active_count()
     await asyncio.gather(*(_poll_at(store, NOW) for _ in range(50)))
@@ -243,7 +243,7 @@ async def _poll_at(store: Store, when: datetime) -> None:
 
 async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
-    store = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
+    store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     before = await _steps(store, path)
     await fill(store, APPID, 3000)
     after = await _steps(store, path)
@@ -258,7 +258,7 @@ async def _steps(store: Store, path: Path) -> dict[str, int]:
     note = partial(sa.event.listen, engine, "before_cursor_execute")
     note(lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)))
     questions = {
-        "latest": lambda tx: episodes.latest(tx, ["kf1@harbour_tea", "kf2@harbour_tea"]),
+        "is_latest": lambda tx: episodes.latest(tx, ["kf1@harbour_tea", "kf2@harbour_tea"]),
         "due": lambda tx: episodes.with_due_timers(tx, NOW),
         "snoozed": episodes.snoozed,
         "earlier": lambda tx: episodes.previous(tx, [("kf1@harbour_tea", "bo")]),

@@ -46,7 +46,7 @@ async def kind_of_failure(store: Store) -> FaultKind:
 
 @asynccontextmanager
 async def opened(url: str, **limits: float) -> AsyncIterator[Store]:
-    store = Store.at(url, APPID, **limits)
+    store = Store.from_url(url, APPID, **limits)
     await store.open()
     yield store
     await store.close()
@@ -106,7 +106,7 @@ def test_the_words_are_one_line_without_the_values_of_a_row():
 
 
 async def test_a_store_without_the_row_of_the_account_is_not_up_to_date_yet(store_url):
-    other = Store.at(store_url, "wxother")  # as after a kill between the migration and the row
+    other = Store.from_url(store_url, "wxother")  # as after a kill between the migration and the row
     with pytest.raises(StoreError) as failure:
         async with other.begin() as tx:
             await poll_state.load(tx)
@@ -127,7 +127,7 @@ async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form
         async with store.begin() as tx:
             for _ in range(2):
                 name = {"id": "小波 bo_example"}
-                await tx.run(sa.text("INSERT INTO told VALUES (:id, 'k', 0, 'posted', '2026-11-23', NULL)"), name)
+                await tx.run(sa.text("INSERT INTO emitted_event VALUES (:id, 'k', 0, 'posted', '2026-11-23', NULL)"), name)
 
     tasks = BackgroundTasks()
     tasks.start(write_names())
@@ -135,7 +135,7 @@ async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form
     (record,) = (record for record in caplog.records if record.name == "bot.runtime.tasks")
     line = LineFormatter([], form).format(record)
     assert "IntegrityError" in line
-    assert "INSERT INTO told" in line
+    assert "INSERT INTO emitted_event" in line
     assert "小波" not in line
     assert "bo_example" not in line
 
@@ -193,7 +193,7 @@ async def test_revoked_rights_are_named(postgres_url):
         role = f"reader_{admin.info.dbname}"
         admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
         admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
-        reader = Store.at(
+        reader = Store.from_url(
             f"postgresql://{role}:x@/{admin.info.dbname}?host={admin.info.host}&port={admin.info.port}", APPID
         )
         reader.migrated = True
@@ -228,7 +228,7 @@ async def test_a_full_disk_is_named_on_postgresql(postgres_url):
                 "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                 "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$"
             )
-            admin.execute("CREATE TRIGGER t BEFORE UPDATE ON meta FOR EACH ROW EXECUTE FUNCTION full_disk()")
+            admin.execute("CREATE TRIGGER t BEFORE UPDATE ON poll_state FOR EACH ROW EXECUTE FUNCTION full_disk()")
         fault = await store.check()
     assert (fault.kind, fault.words) == (FaultKind.FULL, "could not extend file: No space left on device")
 
@@ -311,9 +311,9 @@ async def test_a_log_that_was_removed_loses_nothing(tmp_path, migrated_sqlite):
         path.with_name("kf.db-wal").unlink()
         await write(store, NOW + 3 * HOUR)
         async with store.begin() as tx:
-            await tx.run(sa.text("UPDATE meta SET accounts = 7"))
+            await tx.run(sa.text("UPDATE poll_state SET accounts = 7"))
     with closing(sqlite3.connect(path)) as other:  # as a process that starts later
-        assert other.execute("SELECT next_poll_at, accounts FROM meta").fetchone() == (
+        assert other.execute("SELECT next_poll_at, accounts FROM poll_state").fetchone() == (
             "2026-11-23 04:12:00.000000",
             7,
         )
@@ -329,13 +329,13 @@ async def test_log_that_was_removed_under_two_processes_loses_nothing(tmp_path, 
         assert len(kept) > 4
         copy_files(tmp_path, tmp_path / "left")
     with closing(sqlite3.connect(tmp_path / "left" / "kf.db")) as later:
-        assert {int(key) for (key,) in later.execute("SELECT kind FROM told")} == {1, 2, *kept}
+        assert {int(key) for (key,) in later.execute("SELECT kind FROM emitted_event")} == {1, 2, *kept}
         assert later.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 async def add_event(store: Store, key: str) -> None:
     async with store.begin() as tx:
-        await tx.run(sa.text(f"INSERT INTO told VALUES ('e', '{key}', 0, 'posted', '2026-11-23', NULL)"))
+        await tx.run(sa.text(f"INSERT INTO emitted_event VALUES ('e', '{key}', 0, 'posted', '2026-11-23', NULL)"))
 
 
 async def is_added(store: Store, key: str) -> bool:
@@ -477,12 +477,12 @@ async def test_a_damaged_file_is_named_and_used_again_when_it_is_restored(tmp_pa
 async def test_a_database_keeps_every_name_or_is_refused(postgres, encoding):
     options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
     with postgres_database(postgres, "template0", options) as url:
-        store = Store.at(url, APPID)
+        store = Store.from_url(url, APPID)
         if encoding == "SQL_ASCII":
             await store.open()
             async with store.begin() as tx:
-                await tx.run(sa.text("UPDATE meta SET held = '小波 👩‍👩‍👧‍👦'"))
-                assert (await poll_state.load(tx)).held == "小波 👩‍👩‍👧‍👦"
+                await tx.run(sa.text("UPDATE poll_state SET blocked_by = '小波 👩‍👩‍👧‍👦'"))
+                assert (await poll_state.load(tx)).blocked_by == "小波 👩‍👩‍👧‍👦"
             assert await store.check() is None
         else:
             with pytest.raises(StoreError) as failure:

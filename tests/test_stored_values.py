@@ -87,18 +87,18 @@ def episode(name: str = "bo", state: EpisodeState = EpisodeState.WAITING, **fiel
 
 
 def change(name: str, *events: AlertEvent, before: Episode | None = None, **fields) -> Change:
-    return Change.telling(before, episode(name, **fields), events)
+    return Change.with_events(before, episode(name, **fields), events)
 
 
 REJECTED, EXPIRED = AlertEvent(AlertKind.REJECTED), AlertEvent(AlertKind.EXPIRED)
 REMINDER = AlertEvent(AlertKind.EXPIRING, timedelta(hours=1))
 LAST_BEFORE_QUIET = AlertEvent(AlertKind.EXPIRING, timedelta(hours=2))
-PARENT = Parent("problem-id-bo-rejected-0", MessageKind.PROBLEM)
+PARENT = Parent("problem-id-bo-rejected-0", MessageKind.ALERT)
 
 
 def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tuple[str, str, str]]:
     found = plan(changes, roots or {}, policy, NOW, first=first)
-    return [(draft.id, draft.shape, json.dumps(dict(draft.facts))) for draft in found]
+    return [(draft.id, draft.kind, json.dumps(dict(draft.payload))) for draft in found]
 
 
 def test_words_in_rows_and_metadata_stay():
@@ -124,18 +124,18 @@ def test_words_in_rows_and_metadata_stay():
 
 def test_keys_of_events_and_messages_stay():
     bo = episode()
-    assert MARKS.of_message("problem-id-bo-rejected-0") == "bd580028ea386f04ec0805337b9dc6d5"
-    assert MARKS.of_event(bo, REJECTED) == "89ad74397af3fb573fb82a4177edeb74"
-    assert MARKS.of_event(bo, REMINDER) == "78d25c277f963bc14cf3952daea25283"
-    assert MARKS.of_event(bo, REMINDER, moved=1) == "be2676fcfdaccea2a0446bbfe3811eed"
-    assert MARKS.of_event(replace(bo, repetition=2), REJECTED) == "26fe579b20714e42197c313a00bada69"
-    assert MARKS.of_event(replace(bo, expires_at=None), REJECTED) == "e630953d1c6b84eae88da5414f2ecb7c"
+    assert MARKS.message_key("problem-id-bo-rejected-0") == "bd580028ea386f04ec0805337b9dc6d5"
+    assert MARKS.event_key(bo, REJECTED) == "89ad74397af3fb573fb82a4177edeb74"
+    assert MARKS.event_key(bo, REMINDER) == "78d25c277f963bc14cf3952daea25283"
+    assert MARKS.event_key(bo, REMINDER, moved=1) == "be2676fcfdaccea2a0446bbfe3811eed"
+    assert MARKS.event_key(replace(bo, repetition=2), REJECTED) == "26fe579b20714e42197c313a00bada69"
+    assert MARKS.event_key(replace(bo, expires_at=None), REJECTED) == "e630953d1c6b84eae88da5414f2ecb7c"
 
 
 def test_metadata_of_a_message_stays():
     assert MARKS.metadata("m-1", MessageKind.FIRST_RUN, ["a", "b"]) == {
         "event_type": "kf_alert",
-        "event_payload": {"v": 1, "k": MARKS.of_message("m-1"), "s": "first_run", "e": "a,b"},
+        "event_payload": {"v": 1, "k": MARKS.message_key("m-1"), "s": "first_run", "e": "a,b"},
     }
 
 
@@ -150,7 +150,7 @@ def test_ids_and_payloads_of_messages_stay():
     assert drafts(change("bo", REMINDER), roots={"id-bo": PARENT}) == SENT["reminder"]
     assert drafts(*(change(f"n{n}", EXPIRED, state=EpisodeState.EXPIRED) for n in range(6))) == SENT["digest"]
     first = InitialSnapshot(3, {AccountStatus.REJECTED: 1, AccountStatus.BOUND: 2})
-    backlog = replace(REJECTED, how=Disposition.BACKLOG)
+    backlog = replace(REJECTED, disposition=Disposition.BACKLOG)
     assert drafts(change("bo", backlog, state=EpisodeState.REJECTED), first=first) == SENT["first run"]
     assert (
         drafts(change("bo", before=episode(), state=EpisodeState.BOUND), roots={"id-bo": PARENT}) == SENT["bound"]
@@ -158,7 +158,7 @@ def test_ids_and_payloads_of_messages_stay():
     assert drafts(change("bo", REJECTED, state=EpisodeState.REJECTED), policy=QUIET) == SENT["quiet hours"]
     begins = change("bo", LAST_BEFORE_QUIET, expires_at=NOW + timedelta(hours=2))
     assert drafts(begins, policy=QUIET) == SENT["before quiet hours"]
-    before = episode(snoozed=UserAction("U1", "Mei", NOW, NOW), told=(REMINDER,))
+    before = episode(snoozed=UserAction("U1", "Mei", NOW, NOW), events=(REMINDER,))
     woken = Change(before, replace(before, snoozed=None))
     assert drafts(woken, roots={"id-bo": PARENT}) == SENT["snooze over"]
 
@@ -168,4 +168,4 @@ def test_id_and_payload_of_an_action_stay():
         [episode(), episode("dee")], ActionKind.SNOOZED, UserAction("U1", "Mei", NOW, NOW), PARENT.id
     )
     assert line.id == "line-problem-id-bo-rejected-0-snoozed-1795312400.0"
-    assert line.facts == {"deed": "snoozed", "name": "Mei", "until": 1795312400, "count": 2}
+    assert line.payload == {"deed": "snoozed", "name": "Mei", "until": 1795312400, "count": 2}

@@ -151,9 +151,7 @@ async def test_a_last_reminder_waits_until_it_is_known_whether_the_digest_arrive
     assert hour.roots == []
     await hour.waits_out_a_lease()
     assert hour.roots == ["7 invitations changed at once: 7 expiring"]
-    assert [row["reason"] for row in await hour.rows() if row["shape"] == MessageKind.PROBLEM] == [
-        "told by another"
-    ]
+    assert [row["reason"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == ["told by another"]
 
 
 async def test_a_last_reminder_follows_a_digest_that_had_arrived(hour):
@@ -274,7 +272,7 @@ async def test_what_waited_was_not_tried(hour):
     for _ in range(20):
         hour.clock.forward(seconds=1)
         await hour.tells()
-    assert [row["posts"] for row in await hour.rows() if row["shape"] == MessageKind.PROBLEM] == [0]
+    assert [row["post_attempts"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == [0]
 
 
 async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:

@@ -153,8 +153,8 @@ async def test_a_refused_token_is_replaced_only_while_it_is_the_one_in_hand():
     wechat = Issuing("first", "second")
     tokens = stable_token(wechat)
     await tokens.get()
-    assert await asyncio.gather(*(tokens.replace("first") for _ in range(10))) == ["second"] * 10
-    assert await tokens.replace("first") == "second"  # a latecomer takes what others have fetched
+    assert await asyncio.gather(*(tokens.refresh("first") for _ in range(10))) == ["second"] * 10
+    assert await tokens.refresh("first") == "second"  # a latecomer takes what others have fetched
     assert len(wechat.requests) == 2
 
 
@@ -162,7 +162,7 @@ async def test_the_very_token_that_was_refused_is_returned_and_nothing_is_forced
     wechat = Issuing("first")
     tokens = stable_token(wechat)
     await tokens.get()
-    assert await tokens.replace("first") == "first"
+    assert await tokens.refresh("first") == "first"
     assert len(wechat.requests) == 2
     assert not any(json_of(request)["force_refresh"] for request in wechat.requests)
 
@@ -194,7 +194,7 @@ async def test_a_fixed_token_has_no_other():
     tokens = FixedToken(ACCESS_TOKEN)
     assert await tokens.get() == ACCESS_TOKEN
     with pytest.raises(TokenError) as caught:
-        await tokens.replace(ACCESS_TOKEN)
+        await tokens.refresh(ACCESS_TOKEN)
     assert ACCESS_TOKEN not in str(caught.value)
     assert ACCESS_TOKEN not in repr(tokens)
 
@@ -207,7 +207,7 @@ async def test_a_token_service_is_asked_each_time():
         return next(given)
 
     tokens = CallableToken(service)
-    asked = (tokens.get, tokens.get, partial(tokens.replace, "first"), partial(tokens.replace, "second"))
+    asked = (tokens.get, tokens.get, partial(tokens.refresh, "first"), partial(tokens.refresh, "second"))
     assert [await ask() for ask in asked] == expected
 
 

@@ -152,8 +152,8 @@ async def test_what_a_click_did_is_answered_when_its_message_can_be_edited_no_mo
     bot, (first, *_) = await three_told(store, clock)
     bot.slack.bad = {first: NotFound("edit_window_closed")}
     value = f"v1:{await bot.episode_id('kf0')}"
-    assert (await bot.clicks("alert.ack", value)).shown
+    assert (await bot.clicks("alert.ack", value)).is_shown
     undone = await bot.clicks("alert.undo", f"{value}:ack")
-    assert (bool(undone.changed), undone.shown) == (True, False)
+    assert (bool(undone.changed), undone.is_shown) == (True, False)
     other = await bot.clicks("alert.ack", f"v1:{await bot.episode_id('kf1')}")
-    assert other.shown
+    assert other.is_shown

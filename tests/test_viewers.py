@@ -34,43 +34,43 @@ class Groups:
 
 async def test_with_nobody_named_it_is_everybody_and_slack_is_not_asked():
     groups = Groups()
-    assert await AccessPolicy([], groups).admits("U1") is True
+    assert await AccessPolicy([], groups).allows("U1") is True
     assert groups.asked == []
 
 
 async def test_who_is_named_is_admitted_without_asking_slack():
     groups = Groups()
-    assert await AccessPolicy(["U1", "S1"], groups).admits("U1") is True
+    assert await AccessPolicy(["U1", "S1"], groups).allows("U1") is True
     assert groups.asked == []
 
 
 async def test_a_member_of_any_group_is_admitted_and_nobody_else():
     viewers = AccessPolicy(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
-    assert [await viewers.admits(user) for user in ("U1", "U2", "U3", "U4", "")] == [True, True, True, False, False]
+    assert [await viewers.allows(user) for user in ("U1", "U2", "U3", "U4", "")] == [True, True, True, False, False]
 
 
 async def test_a_group_is_asked_for_once_in_a_while():
     groups = Groups(S1=frozenset({"U2"}))
     viewers = AccessPolicy(["S1"], groups)
     for user in ("U2", "U3", "U2"):
-        await viewers.admits(user)
+        await viewers.allows(user)
     assert groups.asked == ["S1"]
 
 
 async def test_a_group_that_slack_does_not_tell_leaves_it_open_unless_another_has_them():
     viewers = AccessPolicy(["S1", "S2"], Groups(S2=frozenset({"U2"})))
-    assert await viewers.admits("U2") is True
-    assert await viewers.admits("U3") is None
+    assert await viewers.allows("U2") is True
+    assert await viewers.allows("U3") is None
 
 
 async def test_who_was_in_a_group_when_it_was_last_known_goes_on(monkeypatch):
     monkeypatch.setattr("bot.interactions.access.REMEMBERED", 0.0)
     groups = Groups(S1=frozenset({"U2"}))
     viewers = AccessPolicy(["S1"], groups)
-    assert await viewers.admits("U2") is True
+    assert await viewers.allows("U2") is True
     groups.members = {}
-    assert await viewers.admits("U2") is True
-    assert await viewers.admits("U3") is None
+    assert await viewers.allows("U2") is True
+    assert await viewers.allows("U3") is None
 
 
 # As people meet it

@@ -64,7 +64,7 @@ async def states(store: Store) -> list[str]:
 
 
 async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
-    store = Store.at(empty_url, APPID, clock=clock)
+    store = Store.from_url(empty_url, APPID, clock=clock)
     assert await store.check()
     assert await make_watcher(wechat, store, clock).tick() is Tick.GOOD
     assert await store.check() is None
@@ -104,15 +104,15 @@ async def test_the_first_run_tells_its_backlog_in_one_summary(watcher, wechat, s
     assert await written(store) == [(MessageKind.FIRST_RUN, "expired")]
     async with store.begin() as tx:
         (summary,) = (await tx.run(sa.select(message))).mappings()
-    assert len(summary["members"]) == 3
-    assert summary["facts"]["total"] == 4
-    assert summary["facts"]["counts"]["bound"] == 1
+    assert len(summary["episode_ids"]) == 3
+    assert summary["payload"]["total"] == 4
+    assert summary["payload"]["counts"]["bound"] == 1
 
 
 async def test_the_first_run_gives_the_last_hour_a_message_of_its_own(watcher, wechat, store):
     wechat.listed = (invited("bo", expires_in=41 * timedelta(minutes=1)), invited("chen", status="rejected"))
     await watcher.tick()
-    assert await written(store) == [(MessageKind.PROBLEM, "expiring"), (MessageKind.FIRST_RUN, "expiring")]
+    assert await written(store) == [(MessageKind.ALERT, "expiring"), (MessageKind.FIRST_RUN, "expiring")]
 
 
 async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, wechat, store, clock):
@@ -120,7 +120,7 @@ async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, 
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
     await poll(watcher, clock, times=4)
-    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
 async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store_url, clock):
@@ -128,10 +128,10 @@ async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
     await poll(watcher, clock)
-    again = Store.at(store_url, APPID, clock=clock)
+    again = Store.from_url(store_url, APPID, clock=clock)
     await poll(make_watcher(wechat, again, clock), clock, times=3)
     await again.close()
-    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
 async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, clock):
@@ -141,7 +141,7 @@ async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, cl
     await watcher.tick()
     wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
     await poll(watcher, clock)
-    assert await written(store) == [(MessageKind.PROBLEM, "expiring"), (MessageKind.LINE, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "expiring"), (MessageKind.REPLY, "rejected")]
 
 
 async def test_more_than_five_events_at_once_become_a_digest(watcher, wechat, store, clock):
@@ -151,7 +151,7 @@ async def test_more_than_five_events_at_once_become_a_digest(watcher, wechat, st
     wechat.listed = tuple(invited(name, status="rejected") for name in names)
     await poll(watcher, clock)
     shapes = [shape for shape, _ in await written(store)]
-    assert shapes == [MessageKind.DIGEST, MessageKind.NAMES, MessageKind.NAMES, MessageKind.NAMES]
+    assert shapes == [MessageKind.DIGEST, MessageKind.MEMBER_LIST, MessageKind.MEMBER_LIST, MessageKind.MEMBER_LIST]
 
 
 async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clock):
@@ -159,7 +159,7 @@ async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clo
     await watcher.tick()
     wechat.listed = tuple(invited(f"kf{number}", status="rejected") for number in range(5))
     await poll(watcher, clock)
-    assert [shape for shape, _ in await written(store)] == [MessageKind.PROBLEM] * 5
+    assert [shape for shape, _ in await written(store)] == [MessageKind.ALERT] * 5
 
 
 # Deadlines do not depend on polling
@@ -172,7 +172,7 @@ async def test_an_expiry_is_told_while_wechat_is_down(watcher, wechat, store, cl
     for _ in range(3 * 60):
         clock.forward(seconds=60)
         await watcher.tick()
-    kinds = [kind for shape, kind in await written(store) if shape != MessageKind.HEALTH]
+    kinds = [kind for shape, kind in await written(store) if shape != MessageKind.INCIDENT]
     assert kinds == ["expiring", "expired"]
     async with store.begin() as tx:
         (row,) = await tx.run(sa.select(episode.c.confirmed_at).where(episode.c.kind == "invitation"))
@@ -280,7 +280,7 @@ async def test_a_clock_that_was_ahead_does_not_stop_the_watcher(watcher, wechat,
     clock.forward(days=-30)
     wechat.listed = (invited("bo", expires_in=90 * DAY, status="rejected"),)
     await poll(watcher, clock, times=2)
-    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
 async def test_a_list_of_which_no_row_can_be_read_is_no_first_look(watcher, wechat, store, clock):
@@ -297,7 +297,7 @@ async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, c
     await watcher.tick()
     wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen", status="rejected"))
     await poll(watcher, clock)
-    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
 async def test_the_last_moment_there_is_can_be_a_deadline(watcher, wechat, store, clock):
@@ -318,7 +318,7 @@ async def test_names_that_no_database_takes_are_watched_all_the_same(watcher, we
     await watcher.tick()
     wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff", status="rejected"),)
     await poll(watcher, clock, times=3)
-    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
 # Trouble with WeChat
@@ -332,7 +332,7 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
     for _ in range(12):
         clock.forward(minutes=15)
         await watcher.tick()
-    assert await written(store) == [(MessageKind.HEALTH, "")]
+    assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,7 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
 async def test_a_problem_that_a_person_must_mend_is_told_at_once(watcher, wechat, store, clock, error):
     wechat.error = error
     await poll(watcher, clock, times=5)
-    assert await written(store) == [(MessageKind.HEALTH, "")]
+    assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
 async def test_refused_token_is_notified_after_three_failed_polls(watcher, wechat, store, clock):
@@ -353,7 +353,7 @@ async def test_refused_token_is_notified_after_three_failed_polls(watcher, wecha
     await poll(watcher, clock, times=2)
     assert await written(store) == []
     await poll(watcher, clock)
-    assert await written(store) == [(MessageKind.HEALTH, "")]
+    assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
 async def test_the_watcher_waits_longer_the_longer_wechat_is_down(watcher, wechat, clock):
@@ -373,7 +373,7 @@ async def test_a_spent_quota_is_left_alone_until_tomorrow_in_shanghai(watcher, w
     clock.forward(hours=1)
     await watcher.tick()
     assert len(wechat.reads) == 2
-    assert await written(store) == [(MessageKind.HEALTH, "")]
+    assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
 async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, store, clock):
@@ -398,7 +398,7 @@ async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, c
         await tx.run(sa.text("ALTER TABLE message_gone RENAME TO message"))
     assert await states(store) == ["waiting"]
     await poll(watcher, clock)
-    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
 async def test_a_read_without_answer_is_no_reason_to_stop(watcher, wechat, clock):

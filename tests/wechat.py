@@ -79,7 +79,7 @@ def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.1
 
     def handle(request: httpx.Request) -> httpx.Response:
         path, query = request.url.path, dict(request.url.params)
-        mishap = simulator.next_mishap(path)
+        mishap = simulator.next_request_fault(path)
         try:
             status, body = simulator.answer(
                 request.method, path, query, request.content, clock(), client_ip, mishap=mishap

@@ -43,7 +43,7 @@ class TokenSource(Protocol):
         """Return a token that is good as far as the source knows."""
         ...
 
-    async def replace(self, failed: str) -> str:
+    async def refresh(self, failed: str) -> str:
         """Return a token to use instead of the one that WeChat refused. It is the same if the source has that one.
 
         Raises:
@@ -128,10 +128,10 @@ class KfClient:
 
         One of WeChat's nodes may refuse a token that the others know; a second later it mostly does not.
         """
-        token = await self._tokens.replace(refused)
+        token = await self._tokens.refresh(refused)
         if token == refused and _left(bound) > STALE_PAUSE:
             await self._sleep(STALE_PAUSE)
-            token = await self._tokens.replace(refused)
+            token = await self._tokens.refresh(refused)
         return token
 
 

@@ -70,11 +70,11 @@ class StableToken:
             return self._held.token
         if self._flight is None:
             self._flight = asyncio.create_task(self._fetch())
-            self._flight.add_done_callback(self._land)
+            self._flight.add_done_callback(self._finished)
         # One who waits may give up; the request goes on for the others.
         return await asyncio.shield(self._flight)
 
-    async def replace(self, failed: str) -> str:
+    async def refresh(self, failed: str) -> str:
         """Return a token instead of the refused one: that of a faster caller, or what WeChat issues now.
 
         WeChat may issue the very same token again.
@@ -97,7 +97,7 @@ class StableToken:
         self._held = _Held(issued.access_token, asked + life)
         return issued.access_token
 
-    def _land(self, flight: asyncio.Task[str]) -> None:
+    def _finished(self, flight: asyncio.Task[str]) -> None:
         self._flight = None
         if not flight.cancelled():
             flight.exception()  # seen, also when everyone who waited has given up
@@ -112,7 +112,7 @@ class FixedToken:
     async def get(self) -> str:
         return self._token
 
-    async def replace(self, failed: str) -> str:
+    async def refresh(self, failed: str) -> str:
         """Raise TokenError: this source has one token."""
         raise TokenError(REFUSED, "the fixed token is refused")
 
@@ -143,6 +143,6 @@ class CallableToken:
             fault = ResponseError("token service: no token")
         raise fault
 
-    async def replace(self, failed: str) -> str:
+    async def refresh(self, failed: str) -> str:
         """Ask the service again. It may give the very same token."""
         return await self.get()

@@ -58,10 +58,10 @@ def apply_timers(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[
         return episode, ()
     if has_passed(episode, now):
         news: tuple[AlertEvent, ...] = (
-            () if episode.has_told(AlertKind.EXPIRED) else (AlertEvent(AlertKind.EXPIRED),)
+            () if episode.has_emitted(AlertKind.EXPIRED) else (AlertEvent(AlertKind.EXPIRED),)
         )
-        expired = replace(episode.without_doubt(), state=EpisodeState.EXPIRED, since=now, snoozed=None)
-        return Change.telling(episode, expired, news).after, news
+        expired = replace(episode.clear_pending(), state=EpisodeState.EXPIRED, state_since=now, snoozed=None)
+        return Change.with_events(episode, expired, news).after, news
     if episode.acked:
         return episode, ()
     leads = elapsed_leads(episode, now, policy)
@@ -69,7 +69,7 @@ def apply_timers(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[
         return episode, ()
     episode = replace_if_changed(episode, snoozed=None)
     news = _lead_events(episode, leads, policy)
-    return Change.telling(episode, episode, news).after, news
+    return Change.with_events(episode, episode, news).after, news
 
 
 def _lead_events(episode: Episode, leads: list[timedelta], policy: AlertPolicy) -> tuple[AlertEvent, ...]:
@@ -79,7 +79,7 @@ def _lead_events(episode: Episode, leads: list[timedelta], policy: AlertPolicy) 
     if episode.tightest_lead and episode.tightest_lead <= speaks:
         speaks = timedelta.max
     return tuple(
-        AlertEvent(AlertKind.EXPIRING, lead, Disposition.TOLD if lead == speaks else Disposition.SUPERSEDED)
+        AlertEvent(AlertKind.EXPIRING, lead, Disposition.NOTIFIED if lead == speaks else Disposition.SUPERSEDED)
         for lead in untold
     )
 
@@ -109,12 +109,12 @@ def leads_of(episode: Episode, policy: AlertPolicy) -> list[timedelta]:
 
 
 def _told(episode: Episode, lead: timedelta, policy: AlertPolicy) -> bool:
-    if episode.has_told(AlertKind.EXPIRING, lead):
+    if episode.has_emitted(AlertKind.EXPIRING, lead):
         return True
     # The lead before quiet hours moves with a deadline that is moved a little, and stays the same news.
     return lead not in policy.leads and any(
         event.kind is AlertKind.EXPIRING
         and event.lead not in policy.leads
         and abs(event.lead - lead) <= policy.same_deadline
-        for event in episode.told
+        for event in episode.events
     )

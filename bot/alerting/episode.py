@@ -26,8 +26,8 @@ class AlertPolicy:
 
     leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
     same_deadline: timedelta = timedelta(seconds=120)  # WeChat may shift a deadline this much
-    agreeing_reads: int = 2  # before an absence, or a return from expired, is believed
-    agreeing_empty_reads: int = 3  # before an empty list after a full one is believed
+    agreeing_polls: int = 2  # before an absence, or a return from expired, is believed
+    agreeing_empty_polls: int = 3  # before an empty list after a full one is believed
     digest_above: int = 5  # events in one tick
     quiet: QuietHours | None = None
 
@@ -133,7 +133,7 @@ class AlertKind(StrEnum):
 class Disposition(StrEnum):
     """What became of an event: told by itself, passed over for a tighter lead, or part of the first summary."""
 
-    TOLD = "told"
+    NOTIFIED = "told"
     SUPERSEDED = "superseded"
     BACKLOG = "backlog"
 
@@ -144,7 +144,7 @@ class AlertEvent:
 
     kind: AlertKind
     lead: timedelta = timedelta(0)
-    how: Disposition = Disposition.TOLD
+    disposition: Disposition = Disposition.NOTIFIED
 
     @property
     def key(self) -> tuple[AlertKind, timedelta]:
@@ -167,26 +167,26 @@ class Episode:
     """One invitation of one seat, with all that a message about it may show."""
 
     id: str
-    seat: str
+    account_key: str
     invite_wx: str
     expires_at: datetime | None
     state: EpisodeState
     first_seen: datetime
-    since: datetime  # when the present state was noticed
+    state_since: datetime  # when the present state was noticed
     kf_account: str = ""
     kf_nick: str = ""
     kf_id: str = ""
     repetition: int = 0  # how many invitations of the same person with nearly the same deadline came before
-    latest: bool = True  # the seat's newest; the others are only remembered
-    doubt: str = ""  # a state that reads suggest and that is not yet believed
-    doubt_reads: int = 0
+    is_latest: bool = True  # the seat's newest; the others are only remembered
+    pending_state: str = ""  # a state that reads suggest and that is not yet believed
+    confirmations: int = 0
     confirmed_at: datetime | None = None  # set while the clock alone spoke: the last good read before it
-    next_wx: str = ""  # of REPLACED: who is invited now,
-    next_expires_at: datetime | None = None  # and until when
+    successor_wx: str = ""  # of REPLACED: who is invited now,
+    successor_expires_at: datetime | None = None  # and until when
     successor_id: str = ""  # and the episode of that invitation
     acked: UserAction | None = None  # ends leads and mentions
     snoozed: UserAction | None = None  # postpones the looser leads
-    told: tuple[AlertEvent, ...] = ()
+    events: tuple[AlertEvent, ...] = ()
     replaced_at: datetime | None = None  # not stored: set while it shows the outcome of its successor
 
     @property
@@ -199,16 +199,16 @@ class Episode:
         """Whether nothing that a message shows of it will change again."""
         return self.state.closed and not (self.state is EpisodeState.REPLACED and self.replaced_at)
 
-    def has_told(self, kind: AlertKind, lead: timedelta = timedelta(0)) -> bool:
-        return any(event.key == (kind, lead) for event in self.told)
+    def has_emitted(self, kind: AlertKind, lead: timedelta = timedelta(0)) -> bool:
+        return any(event.key == (kind, lead) for event in self.events)
 
-    def without_doubt(self) -> Episode:
-        return replace_if_changed(self, doubt="", doubt_reads=0)
+    def clear_pending(self) -> Episode:
+        return replace_if_changed(self, pending_state="", confirmations=0)
 
     @property
     def tightest_lead(self) -> timedelta | None:
         """The smallest lead that has passed, told or not."""
-        return min((event.lead for event in self.told if event.kind is AlertKind.EXPIRING), default=None)
+        return min((event.lead for event in self.events if event.kind is AlertKind.EXPIRING), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +217,12 @@ class Change:
 
     before: Episode | None
     after: Episode
-    news: tuple[AlertEvent, ...] = ()
+    new_events: tuple[AlertEvent, ...] = ()
 
     @classmethod
-    def telling(cls, before: Episode | None, after: Episode, news: tuple[AlertEvent, ...]) -> Change:
+    def with_events(cls, before: Episode | None, after: Episode, news: tuple[AlertEvent, ...]) -> Change:
         """A change whose news are noted in the episode, so that they are never news again."""
-        return cls(before, replace_if_changed(after, told=after.told + news), news)
+        return cls(before, replace_if_changed(after, events=after.events + news), news)
 
 
 def with_successor(episode: Episode, successor: Episode) -> Episode:
@@ -233,19 +233,19 @@ def with_successor(episode: Episode, successor: Episode) -> Episode:
     if successor.state is EpisodeState.WAITING:
         return replace(
             episode,
-            next_wx=successor.invite_wx,
-            next_expires_at=successor.expires_at,
-            replaced_at=episode.since,
+            successor_wx=successor.invite_wx,
+            successor_expires_at=successor.expires_at,
+            replaced_at=episode.state_since,
         )
     return replace(
         episode,
         state=successor.state,
-        since=successor.since,
+        state_since=successor.state_since,
         invite_wx=successor.invite_wx,
         expires_at=successor.expires_at,
         kf_nick=successor.kf_nick,
         kf_id=successor.kf_id,
-        replaced_at=episode.since,
+        replaced_at=episode.state_since,
     )
 
 

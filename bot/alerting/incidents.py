@@ -61,7 +61,7 @@ class Incident:
     cause: Cause
     since: datetime
     fault: ErrorDetails
-    over_at: datetime | None = None
+    resolved_at: datetime | None = None
     began: datetime | None = None  # the present trouble, when the incident has become another one, or returned
 
     @property
@@ -74,53 +74,53 @@ class Incident:
 class PollHealth:
     """How the reads have gone: failed and good ones in a row, and the incident that is told."""
 
-    failed_reads: int = 0
-    good_reads: int = 0
+    failed_polls: int = 0
+    good_polls: int = 0
     incident: Incident | None = None
     failing_since: datetime | None = None  # the first of the failed reads in a row
 
 
 def on_poll_success(health: PollHealth, now: datetime) -> PollHealth:
     """A read succeeded. What a person mended is over at once, a silence after two reads."""
-    good = min(health.good_reads + 1, GOOD_POLLS)  # more says nothing more, and need not be written down
+    good = min(health.good_polls + 1, GOOD_POLLS)  # more says nothing more, and need not be written down
     incident = health.incident
-    if incident and not incident.over_at:
+    if incident and not incident.resolved_at:
         needed = GOOD_POLLS if incident.cause is Cause.SOURCE_DOWN else 1
         if good >= needed:
-            incident = replace(incident, over_at=now)
-    return PollHealth(failed_reads=0, good_reads=good, incident=incident)
+            incident = replace(incident, resolved_at=now)
+    return PollHealth(failed_polls=0, good_polls=good, incident=incident)
 
 
 def on_poll_failure(health: PollHealth, error: KfError, now: datetime, *, appid: str = "") -> PollHealth:
     """A read failed. One cause, one notice: a silence does not end a problem that a person must mend."""
-    failed = health.failed_reads + 1
+    failed = health.failed_polls + 1
     since = health.failing_since or now
     incident = _incident(health.incident, error, failed, since, now, appid)
-    return PollHealth(failed_reads=failed, good_reads=0, incident=incident, failing_since=since)
+    return PollHealth(failed_polls=failed, good_polls=0, incident=incident, failing_since=since)
 
 
 def _incident(
     last: Incident | None, error: KfError, failed: int, since: datetime, now: datetime, appid: str
 ) -> Incident | None:
     cause = _cause(error)
-    if cause is Cause.SOURCE_DOWN and (failed < FAILED_POLLS or (last and not last.over_at)):
+    if cause is Cause.SOURCE_DOWN and (failed < FAILED_POLLS or (last and not last.resolved_at)):
         return last
     # One of WeChat's nodes may refuse a good token for some minutes.
     if isinstance(error, TokenError) and failed < FAILED_POLLS:
         return last
     # A silence began with the first read that failed; what a person must mend, with the answer that said so.
     began = since if cause is Cause.SOURCE_DOWN else now
-    if last and last.over_at is None:
+    if last and last.resolved_at is None:
         # What is told stands already; it says the newest.
         began = last.began_at if last.cause is cause else began
         return replace(last, cause=cause, fault=ErrorDetails.of(error), began=began)
     if last and _is_recurrence(last, cause, now):
-        return replace(last, cause=cause, fault=ErrorDetails.of(error), over_at=None, began=began)
+        return replace(last, cause=cause, fault=ErrorDetails.of(error), resolved_at=None, began=began)
     return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, began, ErrorDetails.of(error))
 
 
 def _is_recurrence(last: Incident, cause: Cause, now: datetime) -> bool:
-    over_at = last.over_at or now
+    over_at = last.resolved_at or now
     return last.cause is cause and now - over_at <= SAME_TROUBLE and now - last.since <= SAME_DAY
 
 
@@ -131,7 +131,7 @@ class ClockSkew:
     `since` and `over_at` of the incident are told by the clock that is wrong.
     """
 
-    skewed_reads: int = 0  # in a row
+    skewed_polls: int = 0  # in a row
     incident: Incident | None = None
 
 
@@ -149,10 +149,10 @@ def on_clock_sample(
         return health
     last, off = health.incident, clock_error(served_at, began, now)
     if off <= CLOCK_BOUND:
-        lasting = last is not None and last.over_at is None
-        return ClockSkew(incident=replace(last, over_at=now) if last and lasting else last)
-    skewed = health.skewed_reads + 1
-    if last and last.over_at is None:
+        lasting = last is not None and last.resolved_at is None
+        return ClockSkew(incident=replace(last, resolved_at=now) if last and lasting else last)
+    skewed = health.skewed_polls + 1
+    if last and last.resolved_at is None:
         return ClockSkew(skewed, _grown(last, off))
     if skewed < SKEWED_POLLS:
         return ClockSkew(skewed, last)
@@ -167,7 +167,7 @@ def clock_error(served_at: datetime, began: datetime, now: datetime) -> timedelt
 def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: str) -> Incident:
     cause, fault = Cause.CLOCK_PROBLEM, ErrorDetails(kind="ClockSkew", detail=_span(off))
     if last and _is_recurrence(last, cause, now):
-        return replace(last, fault=fault, over_at=None, began=now)
+        return replace(last, fault=fault, resolved_at=None, began=now)
     return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, fault)
 
 

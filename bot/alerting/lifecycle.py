@@ -51,7 +51,7 @@ def observe(
     """
     remembered: dict[str, list[Episode]] = {}
     for episode in known:
-        remembered.setdefault(episode.seat, []).append(episode)
+        remembered.setdefault(episode.account_key, []).append(episode)
     look = _PollBatch(now, policy, appid, first_run, reads)
     changes: list[Change] = []
     rows = {account.key: account for account in reversed(list(accounts)) if account.key}
@@ -66,7 +66,7 @@ def unmatched_invitations(
     known: Iterable[Episode], accounts: Iterable[KfAccount], policy: AlertPolicy
 ) -> list[tuple[str, str]]:
     """The (seat, `invite_wx`) of rows that are not their seat's latest: an earlier episode may be theirs."""
-    latest = {episode.seat: episode for episode in known if episode.latest}
+    latest = {episode.account_key: episode for episode in known if episode.is_latest}
     return [
         (account.key, invitation.invite_wx)
         for account in accounts
@@ -87,7 +87,7 @@ class _PollBatch:
     reads: int
 
     def at_row(self, episodes: list[Episode], account: KfAccount) -> list[Change]:
-        latest = next((episode for episode in episodes if episode.latest), None)
+        latest = next((episode for episode in episodes if episode.is_latest), None)
         what = account_status(account, self.now, self.policy.leads)
         if what in (AccountStatus.WAITING, AccountStatus.EXPIRING, AccountStatus.EXPIRED, AccountStatus.REJECTED):
             return self._invited(episodes, latest, account, what)
@@ -95,29 +95,29 @@ class _PollBatch:
             return []
         met = _with_facts(latest, account, latest.expires_at)
         if what is AccountStatus.BOUND:
-            return self._settle(latest, self._enter(met, EpisodeState.BOUND))
+            return self._change(latest, self._enter(met, EpisodeState.BOUND))
         if what is AccountStatus.IDLE and latest.state is EpisodeState.WAITING and not has_passed(latest, self.now):
-            return self._settle(latest, self._suspect(met, EpisodeState.CANCELLED))
-        return self._settle(latest, met.without_doubt())
+            return self._change(latest, self._debounce(met, EpisodeState.CANCELLED))
+        return self._change(latest, met.clear_pending())
 
     def at_absence(self, episodes: list[Episode]) -> list[Change]:
         return [
             change
             for episode in episodes
-            if episode.latest and not episode.state.closed
-            for change in self._settle(episode, self._suspect(episode, EpisodeState.REMOVED))
+            if episode.is_latest and not episode.state.closed
+            for change in self._change(episode, self._debounce(episode, EpisodeState.REMOVED))
         ]
 
     def _invited(
         self, episodes: list[Episode], latest: Episode | None, account: KfAccount, what: AccountStatus
     ) -> list[Change]:
         invitation = account.invitation or NO_INVITATION
-        mine = self._belongs(episodes, latest, invitation)
+        mine = self._match_episode(episodes, latest, invitation)
         repetition = 0
         if mine and self._is_invited_again(mine, invitation, what):
-            suspected = self._suspect(mine, EpisodeState.REPLACED)
+            suspected = self._debounce(mine, EpisodeState.REPLACED)
             if mine is latest and suspected.state is not EpisodeState.REPLACED:
-                return self._settle(mine, _with_facts(suspected, account, mine.expires_at))
+                return self._change(mine, _with_facts(suspected, account, mine.expires_at))
             repetition = 1 + max(one.repetition for one in episodes if is_same(one, invitation, self.policy))
             invitation = _completed(invitation, mine)
             mine = None
@@ -125,11 +125,11 @@ class _PollBatch:
         changes = []
         if latest is not None and latest is not mine:
             successor_id = mine.id if mine else begun.after.id if begun else ""
-            changes = self._settle(latest, self._succeed(latest, invitation, successor_id))
+            changes = self._change(latest, self._mark_replaced(latest, invitation, successor_id))
         if mine is None:
             return [*changes, *([begun] if begun else [])]
         after = _with_facts(mine, account, invitation.expires_at or mine.expires_at)
-        return changes + self._settle(mine, self._apply(replace_if_changed(after, latest=True), what))
+        return changes + self._change(mine, self._apply(replace_if_changed(after, is_latest=True), what))
 
     def _is_invited_again(self, episode: Episode, invitation: Invitation, what: AccountStatus) -> bool:
         """Check whether a row shows a new invitation although person and deadline are those of this episode.
@@ -138,11 +138,13 @@ class _PollBatch:
         """
         if what not in (AccountStatus.WAITING, AccountStatus.EXPIRING):
             return False
-        rejected = episode.state is EpisodeState.REPLACED and episode.has_told(AlertKind.REJECTED)
+        rejected = episode.state is EpisodeState.REPLACED and episode.has_emitted(AlertKind.REJECTED)
         deadline = invitation.expires_at or episode.expires_at
         return (episode.state is EpisodeState.REJECTED or rejected) and (deadline is None or deadline > self.now)
 
-    def _belongs(self, episodes: list[Episode], latest: Episode | None, invitation: Invitation) -> Episode | None:
+    def _match_episode(
+        self, episodes: list[Episode], latest: Episode | None, invitation: Invitation
+    ) -> Episode | None:
         if latest and _continues(latest, invitation, self.policy):
             return latest
         earlier = [
@@ -155,83 +157,85 @@ class _PollBatch:
     def _begin(self, account: KfAccount, invitation: Invitation, what: AccountStatus, repetition: int) -> Change:
         made = Episode(
             id=episode_id(self.appid, account.key, invitation, self.now, repetition),
-            seat=account.key,
+            account_key=account.key,
             invite_wx=invitation.invite_wx,
             expires_at=invitation.expires_at,
             state=EpisodeState.WAITING,
             first_seen=self.now,
-            since=self.now,
+            state_since=self.now,
             repetition=repetition,
         )
         after = _with_facts(made, account, invitation.expires_at)
         if what in (AccountStatus.EXPIRED, AccountStatus.REJECTED):
-            how = Disposition.BACKLOG if self.first_run else Disposition.TOLD
-            return Change.telling(
-                None, replace(after, state=EpisodeState(what)), (AlertEvent(AlertKind(what), how=how),)
+            how = Disposition.BACKLOG if self.first_run else Disposition.NOTIFIED
+            return Change.with_events(
+                None, replace(after, state=EpisodeState(what)), (AlertEvent(AlertKind(what), disposition=how),)
             )
         smallest = self.policy.smallest_lead
         passed = elapsed_leads(after, self.now, self.policy)
         # A fresh short-lived invitation is no news when it is made; only the smallest lead cannot wait.
         news = tuple(
-            AlertEvent(AlertKind.EXPIRING, lead, Disposition.TOLD if lead == smallest else Disposition.SUPERSEDED)
+            AlertEvent(
+                AlertKind.EXPIRING, lead, Disposition.NOTIFIED if lead == smallest else Disposition.SUPERSEDED
+            )
             for lead in passed
         )
-        return Change.telling(None, after, news)
+        return Change.with_events(None, after, news)
 
     def _apply(self, episode: Episode, what: AccountStatus) -> Episode:
         if episode.state.closed:  # seen again: it goes on where the row says, and what was told stays told
             episode = self._enter(episode, EpisodeState.WAITING)
         if episode.state is EpisodeState.REJECTED:
-            return episode.without_doubt()
+            return episode.clear_pending()
         if what is AccountStatus.REJECTED:
             return self._enter(episode, EpisodeState.REJECTED)
         if what is AccountStatus.EXPIRED:
             return (
-                episode.without_doubt()
+                episode.clear_pending()
                 if episode.state is EpisodeState.EXPIRED
                 else self._enter(episode, EpisodeState.EXPIRED)
             )
         if episode.state is EpisodeState.EXPIRED and (episode.expires_at is None or episode.expires_at > self.now):
-            return self._suspect(episode, EpisodeState.WAITING)
-        return episode.without_doubt()
+            return self._debounce(episode, EpisodeState.WAITING)
+        return episode.clear_pending()
 
-    def _succeed(self, latest: Episode, invitation: Invitation, successor_id: str) -> Episode:
+    def _mark_replaced(self, latest: Episode, invitation: Invitation, successor_id: str) -> Episode:
         if latest.state.closed:
-            return replace(latest, latest=False)
+            return replace(latest, is_latest=False)
         return replace(
             self._enter(latest, EpisodeState.REPLACED),
-            latest=False,
-            next_wx=invitation.invite_wx,
-            next_expires_at=invitation.expires_at,
+            is_latest=False,
+            successor_wx=invitation.invite_wx,
+            successor_expires_at=invitation.expires_at,
             successor_id=successor_id,
         )
 
-    def _suspect(self, episode: Episode, state: EpisodeState) -> Episode:
+    def _debounce(self, episode: Episode, state: EpisodeState) -> Episode:
         """Count a read that suggests `state`; believe it when enough of them agree."""
-        reads = (episode.doubt_reads if episode.doubt == state else 0) + self.reads
-        if reads >= self.policy.agreeing_reads:
+        reads = (episode.confirmations if episode.pending_state == state else 0) + self.reads
+        if reads >= self.policy.agreeing_polls:
             return self._enter(episode, state)
-        return replace(episode, doubt=state, doubt_reads=reads)
+        return replace(episode, pending_state=state, confirmations=reads)
 
     def _enter(self, episode: Episode, state: EpisodeState) -> Episode:
         # Whatever ends the waiting ends a snooze; what somebody acknowledged stays in their hands.
         snoozed = episode.snoozed if state is EpisodeState.WAITING else None
-        return replace(episode.without_doubt(), state=state, since=self.now, snoozed=snoozed)
+        return replace(episode.clear_pending(), state=state, state_since=self.now, snoozed=snoozed)
 
-    def _settle(self, before: Episode, after: Episode) -> list[Change]:
+    def _change(self, before: Episode, after: Episode) -> list[Change]:
         """What a row did to an episode, and the clock after it; nothing if nothing changed."""
         fresh = before.state is EpisodeState.WAITING or before.state.closed
         events = [
             AlertEvent(AlertKind(after.state))
             for kind in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
             # From EXPIRED to REJECTED is a correction of what was told, not news.
-            if after.state is kind and fresh and before.state is not kind and not after.has_told(AlertKind(kind))
+            if after.state is kind and fresh and before.state is not kind and not after.has_emitted(AlertKind(kind))
         ]
         if not events:
             after, clock = apply_timers(after, self.now, self.policy)
             events = list(clock)
             return [Change(before, after, clock)] if after != before else []
-        return [Change.telling(before, after, tuple(events))]
+        return [Change.with_events(before, after, tuple(events))]
 
 
 def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:

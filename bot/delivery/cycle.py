@@ -35,7 +35,7 @@ class Delivery:
         async with self._store.begin() as tx:
             # There mostly is none, and to try for one takes two transactions.
             busy = await stats.is_any_unsent(tx)
-        looked = busy and not stopping() and await self.reconciler.next()
-        posted = busy and not stopping() and await self.sender.next()
-        await self.updater.due(stopping)
+        looked = busy and not stopping() and await self.reconciler.check_next()
+        posted = busy and not stopping() and await self.sender.send_next()
+        await self.updater.update_all(stopping)
         return GAP.total_seconds() if posted or looked else None

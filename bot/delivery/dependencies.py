@@ -24,7 +24,7 @@ class DeliveryDependencies:
     channel: Channel
     store: Store
     context: RenderContext
-    marks: EventKeys
+    event_keys: EventKeys
     lease: timedelta
     count: Counter
     stopwatch: Callable[[], float] = monotonic  # seconds: how long work takes, whatever time it is
@@ -35,7 +35,7 @@ class DeliveryDependencies:
         """The longest that one request may take, in seconds."""
         return min(LONGEST_REQUEST, self.lease.total_seconds() / 4)
 
-    def may_begin(self, claimed: float) -> bool:
+    def has_time_left(self, claimed: float) -> bool:
         """Whether enough of the lease is left for a request: the next process must not act at the same time.
 
         `claimed` is what the stopwatch showed before the claim.

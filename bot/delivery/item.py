@@ -30,21 +30,21 @@ class OutboxItem:
     """A row with all that its rendering needs."""
 
     row: OutboxRow
-    members: tuple[Episode, ...] = ()
+    episodes: tuple[Episode, ...] = ()
     incident: Incident | None = None
-    root: OutboxRow | None = None
+    parent: OutboxRow | None = None
 
     @property
-    def urgent(self) -> bool:
+    def is_urgent(self) -> bool:
         """Whether it is repeated rather than lost."""
-        return self.row.own_rank <= URGENT
+        return self.row.base_priority <= URGENT
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
         """Nothing that it shows will change again."""
-        if self.row.shape is MessageKind.HEALTH:
-            return self.incident is None or self.incident.over_at is not None
-        return all(member.final for member in self.members)
+        if self.row.kind is MessageKind.INCIDENT:
+            return self.incident is None or self.incident.resolved_at is not None
+        return all(member.final for member in self.episodes)
 
     def render(
         self, context: RenderContext, faults: FailingMessages | None = None, *, posting: bool = False
@@ -53,9 +53,11 @@ class OutboxItem:
         row = self.row
 
         def rendered(members: Sequence[Episode]) -> Message:
-            return render(row.shape, row.facts, members, self.incident, context, message_id=row.id, posting=posting)
+            return render(
+                row.kind, row.payload, members, self.incident, context, message_id=row.id, posting=posting
+            )
 
-        message = with_placeholders(rendered, self.members, row.id, faults)
+        message = with_placeholders(rendered, self.episodes, row.id, faults)
         return text_only(message, context.mention) if row.text_only else message
 
 
@@ -90,14 +92,14 @@ async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages
 
 
 async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
-    members = await episodes.get_many(tx, [member for row in found for member in row.members])
+    members = await episodes.get_many(tx, [member for row in found for member in row.episode_ids])
     followed = await episodes.followed_by(tx, members)
     return [
         OutboxItem(
             row,
-            members=_readable(tx, row, members | (followed if row.shape in CHANNEL_KINDS else {})),
-            incident=await poll_state.incident(tx, row.id) if row.shape is MessageKind.HEALTH else None,
-            root=await outbox.get(tx, row.root_id) if row.root_id else None,
+            episodes=_readable(tx, row, members | (followed if row.kind in CHANNEL_KINDS else {})),
+            incident=await poll_state.incident(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
+            parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
         )
         for row in found
     ]
@@ -109,8 +111,8 @@ def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[E
     Raises:
         UnreadableError: there are members, and none can be read. The message must not look out of date.
     """
-    readable = tuple(members[member] for member in row.members if member in members)
-    if not readable and any(member in tx.unreadable for member in row.members):
+    readable = tuple(members[member] for member in row.episode_ids if member in members)
+    if not readable and any(member in tx.unreadable for member in row.episode_ids):
         raise UnreadableError
     return readable
 

@@ -41,7 +41,7 @@ def _showable(render: Render, member: Episode, message_id: str, faults: FailingM
         render([member])
     except Exception as exc:
         if faults and faults.is_new(exc, message_id, member.id):
-            account, error = masked(member.seat), fault_words(exc)
+            account, error = masked(member.account_key), fault_words(exc)
             log.error(LogEvent("account cannot be shown", message=message_id, account=account, error=error))
     else:
         return member
@@ -57,12 +57,12 @@ def _placeholder(member: Episode) -> Episode:
     """Leave of an episode only its account, its state and its events."""
     return Episode(
         id=member.id,
-        seat=member.seat,
+        account_key=member.account_key,
         invite_wx="",
         expires_at=None,
         state=member.state,
         first_seen=member.first_seen,
-        since=member.since,
-        told=member.told,
+        state_since=member.state_since,
+        events=member.events,
         replaced_at=member.replaced_at,
     )

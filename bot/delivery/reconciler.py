@@ -34,7 +34,7 @@ class Reconciler:
         self._first_at: dict[str, float] = {}  # by row, when the first lookup was, by the stopwatch
         self._rest_until = 0.0  # by the stopwatch; Slack's limits are those of the method, not of a message
 
-    async def next(self) -> bool:
+    async def check_next(self) -> bool:
         """Look up the next unknown outcome that is due. False when none is."""
         means, began = self._means, self._means.stopwatch()
         if began < self._rest_until:
@@ -52,7 +52,7 @@ class Reconciler:
             self._leave_alone(exc.row_id, exc, began)
             return True
         try:
-            await self._look(row, claimed_at, began)
+            await self._check(row, claimed_at, began)
         except Exception as exc:
             if not is_row_fault(exc):
                 raise
@@ -64,7 +64,7 @@ class Reconciler:
             log.error(LogEvent("outcome cannot be looked up", message=message_id, error=fault_words(exc)))
         self._means.faults.leave_alone(message_id, now)
 
-    async def _look(self, row: OutboxRow, claimed_at: datetime, began: float) -> None:
+    async def _check(self, row: OutboxRow, claimed_at: datetime, began: float) -> None:
         means = self._means
         async with means.store.begin() as tx:
             subject = (await load_items(tx, [row]))[0]
@@ -82,7 +82,7 @@ class Reconciler:
 
         A clock that was set meanwhile must not bring it forward: Slack would have had no time to show the message.
         """
-        if row.looks == 0:
+        if row.failed_lookups == 0:
             self._first_at[row.id] = now
             return None
         gap = self._means.lease.total_seconds() / 4
@@ -115,18 +115,18 @@ class Reconciler:
         self, subject: OutboxItem, claimed_at: datetime, began: float, ahead: timedelta
     ) -> Answer:
         row, means = subject.row, self._means
-        wanted, cursor = means.marks.of_message(row.id), ""
-        while means.may_begin(began):
+        wanted, cursor = means.event_keys.message_key(row.id), ""
+        while means.has_time_left(began):
             page = await means.channel.history(
                 oldest=(row.started_at or claimed_at) + ahead - APART,
-                latest=row.lookable_from + ahead + APART if row.lookable_from else None,
-                thread_ts=subject.root.ts if subject.root else None,
+                latest=row.posting_lease_until + ahead + APART if row.posting_lease_until else None,
+                thread_ts=subject.parent.ts if subject.parent else None,
                 cursor=cursor,
                 within=means.within,
             )
             if not isinstance(page, HistoryPage):
                 return page
-            if found := next((message for message in page.messages if message.key == wanted), None):
+            if found := next((message for message in page.messages if message.message_key == wanted), None):
                 return found
             cursor = page.cursor
             if not cursor:
@@ -139,18 +139,18 @@ class Reconciler:
         match answer:
             case None:
                 clock = (await poll_state.load(tx)).clock.incident
-                wrong = clock is not None and clock.over_at is None
+                wrong = clock is not None and clock.resolved_at is None
                 await unconfirmed.record_not_found(tx, row, now, lease, clock_wrong=wrong)
             case HistoryMessage(channel_id, ts):
                 await outbox.mark_sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, held=True)
-            case HistoryUnreadable() if subject.urgent:
+            case HistoryUnreadable() if subject.is_urgent:
                 await unconfirmed.repost(tx, row, now)
             case HistoryUnreadable(error):
                 words = "Slack did not confirm the message, and its history may not be read: given up"
                 log.warning(LogEvent(words, message=row.id, error=error))
                 await unconfirmed.give_up(tx, row, error)
-            case NotFound() if subject.root:
-                await published.update(tx, subject.root, gone=True)
+            case NotFound() if subject.parent:
+                await published.update(tx, subject.parent, is_deleted=True)
                 await merge_pending.carry_out(tx, row, without_parent(row), now)
             case RetryLater(seconds, _):
                 self._rest_until = self._means.stopwatch() + seconds

@@ -31,7 +31,7 @@ class Sender:
     def __init__(self, means: DeliveryDependencies) -> None:
         self._means = means
 
-    async def next(self) -> bool:
+    async def send_next(self) -> bool:
         """Send the next message that is worth it. False when none is ready, or when the channel rests."""
         means, began = self._means, self._means.stopwatch()
         subject = await self._claim()
@@ -44,12 +44,12 @@ class Sender:
         except Exception as exc:
             await self._give_up(row.id, exc)
             return True
-        if not means.may_begin(began):
+        if not means.has_time_left(began):
             return True  # too late: the row waits out its lease, and is looked up
         outcome = await self._post(subject, message)
         means.count("post", outcome_label(outcome))
         log.info(LogEvent("post", message=row.id, attempt=row.attempt, **log_fields(outcome)))
-        await self._note(subject, outcome, applied_hash)
+        await self._record_outcome(subject, outcome, applied_hash)
         return True
 
     async def _post(self, subject: OutboxItem, message: Message) -> Outcome:
@@ -57,13 +57,13 @@ class Sender:
         try:
             return await means.channel.post(
                 message,
-                metadata=means.marks.metadata(row.id, row.shape, row.events),
-                thread_ts=subject.root.ts if subject.root else None,
+                metadata=means.event_keys.metadata(row.id, row.kind, row.event_keys),
+                thread_ts=subject.parent.ts if subject.parent else None,
                 broadcast=row.broadcast,
                 within=means.within,
             )
         except Exception as exc:
-            if row.posts >= MOST_FAULTS:
+            if row.post_attempts >= MOST_FAULTS:
                 await self._give_up(row.id, exc)
             return OutcomeUnknown(fault_words(exc))
 
@@ -78,12 +78,12 @@ class Sender:
                     row = await outbox.claim(tx, now, means.lease, GAP, breakthrough_only=quiet, without=left)
                     if row is None:
                         return None
-                    if subject := await self._look_up(tx, row, now):
+                    if subject := await self._load(tx, row, now):
                         return subject
             except RowFaultError as exc:
                 await self._give_up(exc.row_id, exc.__cause__)
 
-    async def _look_up(self, tx: Tx, row: OutboxRow, now: datetime) -> OutboxItem | None:
+    async def _load(self, tx: Tx, row: OutboxRow, now: datetime) -> OutboxItem | None:
         """Return what a claimed row is about; None when it is not posted now.
 
         Raises:
@@ -103,7 +103,7 @@ class Sender:
         return None
 
     async def _decide(self, tx: Tx, subject: OutboxItem, now: datetime) -> Send | Withhold:
-        row, about = subject.row, (subject.members, subject.incident, subject.root)
+        row, about = subject.row, (subject.episodes, subject.incident, subject.parent)
         # Unread for a message that is dropped anyway: a rival that cannot be read must not make it a failed one.
         rivals = Rivals() if drop_reason(row, *about) else await merge_pending.rivals_of(tx, row)
         means = self._means
@@ -125,7 +125,7 @@ class Sender:
                 raise
             faults.leave_alone(message_id, self._means.stopwatch())
 
-    async def _note(self, subject: OutboxItem, outcome: Outcome, applied_hash: str) -> None:
+    async def _record_outcome(self, subject: OutboxItem, outcome: Outcome, applied_hash: str) -> None:
         """Record an outcome, more than once if the store stumbles: a message whose ts is lost is told again."""
         for pause in (*RECORD_PAUSES, None):
             try:
@@ -160,7 +160,7 @@ class Sender:
 
         The others go first, then this one as text. Only if nothing gets through, the queue is blocked.
         """
-        demoted = {"rank": row.own_rank + DEMOTED}
+        demoted = {"priority": row.base_priority + DEMOTED}
         if not row.text_only:
             log.warning(LogEvent("unknown error code of Slack, repeated as text", message=row.id, error=error))
             await outbox.reschedule(tx, row, now, error, text_only=True, **demoted)
@@ -183,18 +183,18 @@ class Sender:
                 await self._block(tx, row, error, now)
             case Unlisted(error):
                 await self._suspect(tx, row, error, now)
-            case Refused(error) if "metadata" in error and row.events:  # too many marks: it goes without
-                await outbox.reschedule(tx, row, now, error, events=[])
+            case Refused(error) if "metadata" in error and row.event_keys:  # too many marks: it goes without
+                await outbox.reschedule(tx, row, now, error, event_keys=[])
             case Refused(error) if row.text_only:
                 log.error(LogEvent("Slack refuses the message, given up", message=row.id, error=error))
                 if await outbox.mark_dead(tx, row, DropReason.REFUSED, error):
                     await merge_pending.restore_covered(tx, row.id)
             case Refused(error):
                 await outbox.reschedule(tx, row, now, error, text_only=True)
-            case NotFound(of="thread") if subject.root:
+            case NotFound(of="thread") if subject.parent:
                 await merge_pending.carry_out(tx, row, without_parent(row), now)
-            case NotFound() if subject.root:
-                await published.update(tx, subject.root, gone=True)
+            case NotFound() if subject.parent:
+                await published.update(tx, subject.parent, is_deleted=True)
                 await merge_pending.carry_out(tx, row, without_parent(row), now)
             case NotFound(error) | OutcomeUnknown(error):
                 if isinstance(outcome, OutcomeUnknown):

@@ -29,7 +29,7 @@ class Updater:
         self._means = means
         self._rest_until = 0.0  # by the stopwatch
 
-    async def due(self, stopping: Callable[[], bool] = lambda: False) -> None:
+    async def update_all(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Render every living root again, and edit those that Slack shows differently."""
         if self._means.stopwatch() < self._rest_until:
             return
@@ -76,7 +76,7 @@ class Updater:
         row, message = subject.row, subject.render(self._means.context, self._means.faults)
         applied = content_hash(message)
         if applied == row.applied_hash:
-            if subject.final:
+            if subject.is_final:
                 await self._settle(row)
             return True
         async with self._means.store.begin() as tx:
@@ -102,8 +102,8 @@ class Updater:
         async with self._means.store.begin() as tx:
             await poll_state.load(tx, lock=True)  # nobody changes an episode meanwhile
             subject = (await load_items(tx, [row]))[0]
-            if subject.final and content_hash(subject.render(self._means.context)) == row.applied_hash:
-                await published.update(tx, row, settled=True)
+            if subject.is_final and content_hash(subject.render(self._means.context)) == row.applied_hash:
+                await published.update(tx, row, is_final=True)
 
     async def _update(self, row: OutboxRow, message: Message) -> Outcome:
         return await self._means.channel.update(
@@ -117,7 +117,7 @@ def _noted(outcome: Outcome, applied: str, now: datetime) -> Mapping[str, Any]:
         case Sent() | Refused():  # refused even as text alone: asking again would not help
             return {"applied_hash": applied}
         case NotFound():
-            return {"gone": True}
+            return {"is_deleted": True}
         case Blocked() | Unlisted():
             return {"next_edit_at": now + HOLD}
     return {}

@@ -53,7 +53,7 @@ def wechat_application(simulator: Simulator, clock: Clock) -> web.Application:
     """Build the server of a simulated WeChat API."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        mishap = simulator.next_mishap(request.path)
+        mishap = simulator.next_request_fault(request.path)
         await asyncio.sleep(mishap.seconds)
         now = clock()
         body = await request.read()

@@ -40,7 +40,7 @@ def _granted(said: ApiError | RetryLater | OutcomeUnknown | None) -> Finding:
     match said:
         case None:
             return well("app token", "is granted a connection for Socket Mode")
-        case ApiError(word="missing_scope"):
+        case ApiError(code="missing_scope"):
             remedy = "Slack app settings, Basic Information, App-Level Tokens: make one with connections:write."
             return wrong("app token", "lacks the scope connections:write (missing_scope)", remedy)
         case ApiError():

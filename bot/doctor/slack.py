@@ -107,7 +107,7 @@ def channel(
     seen: ChannelInfo | ApiError | RetryLater | OutcomeUnknown, channel_id: str, bot: BotIdentity
 ) -> Finding:
     """Whether alerts can be posted there, and read again."""
-    if isinstance(seen, ApiError) and seen.word == "channel_not_found":
+    if isinstance(seen, ApiError) and seen.code == "channel_not_found":
         return wrong(
             CHANNEL,
             f"the bot sees no channel {channel_id} (channel_not_found)",
@@ -148,7 +148,7 @@ def called(variable: str, ids: Sequence[str], known: Groups | None) -> list[Find
     findings = []
     if groups and isinstance(known, Mapping):
         findings += [_group(variable, one, known.get(one)) for one in groups]
-    elif groups and isinstance(known, ApiError) and known.word == "plan_upgrade_required":
+    elif groups and isinstance(known, ApiError) and known.code == "plan_upgrade_required":
         remedy = f"Name people in {variable} instead: their IDs begin with U or W."
         findings.append(wrong(variable, "user groups are not in this workspace's plan", remedy))
     elif groups and isinstance(known, ApiError | RetryLater | OutcomeUnknown):

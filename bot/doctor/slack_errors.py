@@ -13,10 +13,10 @@ TLS = ("ClientConnectorCertificateError", "ClientConnectorSSLError")
 
 def of_token(check: str, said: ApiError, variable: str) -> Finding:
     """Slack refuses a token, whatever it is asked."""
-    code = error_codes.lookup(said.word)
+    code = error_codes.lookup(said.code)
     why = code.detail or code.because or "Slack refuses it"
     remedy = code.fix or "See what Slack's documentation says of this word."
-    return wrong(check, f"{variable}: {why} ({said.word})", remedy)
+    return wrong(check, f"{variable}: {why} ({said.code})", remedy)
 
 
 def unreached(host: str, said: RetryLater | OutcomeUnknown) -> Finding:
@@ -42,9 +42,9 @@ def unreached(host: str, said: RetryLater | OutcomeUnknown) -> Finding:
 def unanswered(check: str, said: ApiError | RetryLater | OutcomeUnknown) -> Finding:
     """The token works, and this one question stays open."""
     match said:
-        case ApiError(word="missing_scope", needed=needed):
+        case ApiError(code="missing_scope", needed=needed):
             why, remedy = f"the scope {needed or 'for it'} is missing", "Add it to the app, and install that again."
-        case ApiError(word=word):
+        case ApiError(code=word):
             why, remedy = f"Slack refuses the question ({word})", ""
         case RetryLater(seconds=seconds, error=word) if error_codes.lookup(word).posting is Reaction.WAIT:
             why, remedy = f"Slack asks to wait {seconds:.0f} s ({word})", "Run this again then."

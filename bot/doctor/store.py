@@ -69,6 +69,9 @@ def _judged(kind: str, found: Inspected, settings: Settings, *, passing: bool) -
         if kind != "SQLite":
             remedy = "Give its user the right to write and to create tables; a read-only copy is no store."
         return wrong("store", f"{name} cannot be written ({found.hindrance})", remedy)
+    if found.schema is Schema.DEVELOPMENT:
+        remedy = "Move it away, or name another database in DATABASE_URL: the first start makes the tables there."
+        return wrong("store", f"{name} was made by a development version before 1.0.0, and is not modified", remedy)
     if found.schema is Schema.FOREIGN:
         return wrong("store", f"{name} belongs to another program, or has lost tables", OWN)
     if passing:

@@ -94,7 +94,7 @@ def _of_slack(facts: HealthFacts) -> Iterator[Problem]:
 
 def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
     incident = facts.incident
-    if incident and not incident.over_at:
+    if incident and not incident.resolved_at:
         yield Problem(_INCIDENTS[incident.cause], incident.began_at, until=facts.next_poll_at, incident=incident)
     elif facts.failed_polls:
         yield Problem(
@@ -105,7 +105,7 @@ def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
             until=facts.next_poll_at,
         )
     clock = facts.clock_incident
-    if clock and not clock.over_at:
+    if clock and not clock.resolved_at:
         yield Problem(ProblemKind.CLOCK_WRONG, clock.began_at, error=clock.fault.detail, incident=clock)
     if facts.store is None:
         yield from _overdue(facts)

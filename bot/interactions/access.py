@@ -22,7 +22,7 @@ class AccessPolicy:
         groups = (who for who in named if who.startswith("S"))
         self._groups = {group: SingleFlight[Members](partial(members, group), REMEMBERED) for group in groups}
 
-    async def admits(self, user_id: str) -> bool | None:
+    async def allows(self, user_id: str) -> bool | None:
         """Whether somebody may read. None: that cannot be known now, since Slack does not say who is in a group."""
         if not self.named or user_id in self.named:
             return True

@@ -31,7 +31,7 @@ class ActionResult:
 
     changed: tuple[Episode, ...] = ()
     found: tuple[Episode, ...] = ()
-    shown: bool = True  # a message in the channel will show it
+    is_shown: bool = True  # a message in the channel will show it
 
 
 class AlertActions:
@@ -43,7 +43,7 @@ class AlertActions:
         self._ledger = ledger
         self._zone = zone
 
-    async def do(self, action: AlertAction, click: BlockAction) -> ActionResult:
+    async def perform(self, action: AlertAction, click: BlockAction) -> ActionResult:
         """Carry out a click.
 
         Raises:
@@ -51,26 +51,30 @@ class AlertActions:
         """
         async with self._store.begin() as tx:
             await poll_state.load(tx, lock=True)
-            hand = self._hand(action, click, tx.now)
-            found = await self._members(tx, action)
+            hand = self._user_action(action, click, tx.now)
+            found = await self._episodes(tx, action)
             changes = [Change(before, after) for before in found if (after := self._act(action, before, hand))]
-            changed = await self._write_each(tx, action, changes, hand)
+            changed = await self._save_each(tx, action, changes, hand)
             shown = await published.any_editable(
                 tx, [action.id] if action.batch else episodes.parents_of([action.id])
             )
         return ActionResult(changed, tuple(found), shown)
 
-    def _hand(self, action: AlertAction, click: BlockAction, now: datetime) -> UserAction:
+    def _user_action(self, action: AlertAction, click: BlockAction, now: datetime) -> UserAction:
         user_id = episodes.sanitize_text(click.user_id)
         name = episodes.sanitize_text(click.user_name)[:LONGEST_NAME] or user_id
         until = action.snooze.until(now, self._zone) if action.snooze else None
         return UserAction(user_id, name, now, until, batch=action.id if action.batch else "")
 
-    async def _members(self, tx: Tx, action: AlertAction) -> list[Episode]:
+    async def _episodes(self, tx: Tx, action: AlertAction) -> list[Episode]:
         ids: Sequence[str] = [action.id]
         if action.batch:
             message = await outbox.get(tx, action.id)
-            ids = message.members if message and message.shape in (MessageKind.DIGEST, MessageKind.QUIET) else ()
+            ids = (
+                message.episode_ids
+                if message and message.kind in (MessageKind.DIGEST, MessageKind.QUIET_SUMMARY)
+                else ()
+            )
         members = await episodes.get_many(tx, ids)
         return [members[one] for one in ids if one in members]
 
@@ -85,7 +89,7 @@ class AlertActions:
             case ActionKind.UNSNOOZED:
                 return unsnooze(episode)
 
-    async def _write_each(
+    async def _save_each(
         self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction
     ) -> tuple[Episode, ...]:
         """Save the changes that the database accepts, and return the changed episodes.
@@ -97,7 +101,7 @@ class AlertActions:
         async def write(ids: Sequence[str]) -> Sequence[Change]:
             these = [change for change in changes if change.after.id in ids]
             async with tx.savepoint():
-                await self._write(tx, action, these, hand)
+                await self._save(tx, action, these, hand)
             return these
 
         if not changes:
@@ -109,13 +113,13 @@ class AlertActions:
             raise next(iter(refused.values()))
         return tuple(change.after for these in written for change in these)
 
-    async def _write(self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction) -> None:
+    async def _save(self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction) -> None:
         """Write down what a person did, and say so in the thread. What the clock has to say now, a tick says."""
         after = [change.after for change in changes]
         if root_id := await self._thread(tx, action):
             until = after[0].snoozed.until if after[0].snoozed else None
             line = user_action_reply(after, action.kind, replace(hand, until=until), root_id)
-            await self._ledger.add(tx, [line], [], hand.at)
+            await self._ledger.enqueue(tx, [line], [], hand.at)
         await episodes.save(tx, changes, {}, self._ledger.policy, hand.at)
         await published.edit_now(tx, episodes.parents_of([episode.id for episode in after]), hand.at)
 
@@ -124,4 +128,4 @@ class AlertActions:
         if action.batch:
             return action.id
         root = (await episodes.parents(tx, [action.id])).get(action.id)
-        return root.id if root and root.shape is MessageKind.PROBLEM and not root.gone else None
+        return root.id if root and root.kind is MessageKind.ALERT and not root.is_deleted else None

@@ -89,7 +89,7 @@ class CommandHandler:
             return last_known_details(episode, self._channel, explanation, self._context)
 
         try:
-            handle = actions.handle(episode.seat)
+            handle = actions.handle(episode.account_key)
             return await self._contained(
                 lambda: self._announced(self._show(handle, lambda _: last_known(None)), announce)
             )

@@ -83,14 +83,14 @@ class InteractionHandler:
             status=standing.status,
             newest_episode=standing.newest_episode,
             owned=standing.owned,
-            on_good_read=self._hasten,
+            on_good_read=self._wake_soon,
             notice_after=notice_after,
         )
 
-    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
+    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
         return await self._refusal(user_id) or await self._answers.answer(requests.parse_command(text), announce)
 
-    async def to_click(self, click: BlockAction, announce: Announce) -> Message | None:
+    async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
         """Answer a click; None when the message that was clicked says it all.
 
         Whatever is odd about it, forged or older than a release, is told as out of date.
@@ -114,7 +114,7 @@ class InteractionHandler:
             return DATABASE_AWAY
 
     async def _refusal(self, user_id: str) -> Message | None:
-        match await self._viewers.admits(user_id):
+        match await self._viewers.allows(user_id):
             case True:
                 return None
             case False:
@@ -132,20 +132,20 @@ class InteractionHandler:
         if click.origin.is_ephemeral:
             return None
         member = await self._membership.includes(click.origin)
-        named = self._viewers.named and await self._viewers.admits(click.user_id)
+        named = self._viewers.named and await self._viewers.allows(click.user_id)
         if member or named:
             return None
         log.info(LogEvent("click refused", asked=click.action_id[:80], user=click.user_id[:40], member=member))
         return MEMBERSHIP_NOT_CHECKED if None in (member, named) else NOT_A_MEMBER
 
     async def _act(self, action: AlertAction, click: BlockAction) -> Message | None:
-        done = await self._acts.do(action, click) if self._acts else None
+        done = await self._acts.perform(action, click) if self._acts else None
         if done is None or not done.found:
             return OUT_OF_DATE
         self._wake()
         if not done.changed:
             return unchanged(click.action_id, done.found, click.user_id, self._context)
-        return None if done.shown else carried_out(action.kind, done.changed, self._context)
+        return None if done.is_shown else carried_out(action.kind, done.changed, self._context)
 
     async def _details(self, episode_id: str, announce: Announce) -> Message:
         if self._store is None:
@@ -165,7 +165,7 @@ class InteractionHandler:
         # The overview reads WeChat itself, so it is the answer to "does it work now?".
         return await self._answers.answer(requests.Overview(), announce)
 
-    def _hasten(self) -> None:
+    def _wake_soon(self) -> None:
         """WeChat has just answered: a watcher that waits after failures may look again."""
         now = self._clock()
         if self._store is None or (self._hastened_at and now - self._hastened_at < WAKE_GAP):

@@ -78,7 +78,7 @@ class StatusReporter:
 
     async def facts(self, within: float = STORE_SECONDS) -> HealthFacts:
         """Gather what health is computed from. Nothing raises."""
-        found = await self._look(within)
+        found = await self._read_queue(within)
         return found.facts if isinstance(found, _Gathered) else found
 
     async def register(self) -> None:
@@ -117,7 +117,7 @@ class StatusReporter:
     async def status(self) -> Status:
         """For people."""
         settings, store = self.settings, self.store
-        found = await self._look(STORE_SECONDS)
+        found = await self._read_queue(STORE_SECONDS)
         known = Status(
             version=__version__,
             facts=found.facts if isinstance(found, _Gathered) else found,
@@ -176,7 +176,7 @@ class StatusReporter:
 
     async def _newest(self, store: Store, seat: str) -> Episode | None:
         async with store.begin() as tx:
-            return next((one for one in await episodes.latest(tx, [seat]) if one.seat == seat), None)
+            return next((one for one in await episodes.latest(tx, [seat]) if one.account_key == seat), None)
 
     async def _show(self, store: Store, process: ProcessInfo) -> datetime:
         async with store.begin() as tx:
@@ -187,7 +187,7 @@ class StatusReporter:
         async with store.begin() as tx:
             return dict(await stats.by_state(tx))
 
-    async def _look(self, within: float) -> _Gathered | HealthFacts:
+    async def _read_queue(self, within: float) -> _Gathered | HealthFacts:
         """Return what the store knows; only what is known without, when it does not answer."""
         known = self._known()
         if self.store is None:
@@ -246,7 +246,7 @@ class StatusReporter:
             polled_at=recalled.polled_at,
             next_poll_at=recalled.next_poll_at,
             wait=recalled.poll_wait,
-            failed_polls=recalled.health.failed_reads,
+            failed_polls=recalled.health.failed_polls,
             failing_since=recalled.health.failing_since,
             incident=recalled.health.incident,
             clock_incident=recalled.clock.incident,

@@ -22,7 +22,7 @@ from bot.alerting.incidents import Incident
 from bot.alerting.quiet_hours import QuietHours
 from bot.outbox.messages import LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow, is_relevant
 
-GROUPED = (MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.QUIET)
+GROUPED = (MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.QUIET_SUMMARY)
 LINK = "gathered"  # in the facts: the group message that covers this one, and its attempts when that was noted
 WAITS = "waits"  # in the facts: how often it was postponed because such a message was being posted
 PAUSE = timedelta(seconds=5)  # between these
@@ -101,11 +101,11 @@ def decide(
     if rivals.linked and is_covered(row, rivals.linked, at_night=at_night):
         return YieldTo(rivals.linked)
     if should_postpone(row, rivals.groups, at_night=at_night):
-        waits = {"facts": {**row.facts, WAITS: row.facts.get(WAITS, 0) + 1}}
+        waits = {"payload": {**row.payload, WAITS: row.payload.get(WAITS, 0) + 1}}
         return Postpone(now + PAUSE, Reason.MAYBE_COVERED, waits)
     if ends := _end_of_quiet(row, quiet, now):
         return Postpone(ends, Reason.QUIET_HOURS, {"breakthrough": False})
-    if parent and (parent.status is MessageStatus.DEAD or parent.gone or parent.channel_id != channel_id):
+    if parent and (parent.status is MessageStatus.DEAD or parent.is_deleted or parent.channel_id != channel_id):
         return without_parent(row)
     return Send()
 
@@ -114,32 +114,36 @@ def drop_reason(
     row: OutboxRow, members: Sequence[Episode], incident: Incident | None, parent: OutboxRow | None
 ) -> Reason | None:
     """Return why a message is dropped, whatever else is pending; None if it is not."""
-    match row.shape:
-        case MessageKind.HEALTH:
-            obsolete = incident is None or incident.over_at is not None
-        case MessageKind.NAMES:
-            obsolete = parent is not None and len(parent.members) <= ROWS  # the digest itself shows them all
+    match row.kind:
+        case MessageKind.INCIDENT:
+            obsolete = incident is None or incident.resolved_at is not None
+        case MessageKind.MEMBER_LIST:
+            obsolete = parent is not None and len(parent.episode_ids) <= ROWS  # the digest itself shows them all
         case _:
-            obsolete = not is_relevant(row.shape, row.facts, members)
+            obsolete = not is_relevant(row.kind, row.payload, members)
     if obsolete:
         return Reason.OBSOLETE
     # A parent that was posted after this reply was stored has shown the news itself.
-    if row.shape in (MessageKind.LINE, MessageKind.NOTE) and parent and parent.status is MessageStatus.SENT:
-        noted = int(row.facts.get("root_posts", parent.posts))
-        return Reason.SHOWN_BY_PARENT if parent.posts > noted else None
+    if (
+        row.kind in (MessageKind.REPLY, MessageKind.INCIDENT_REPLY)
+        and parent
+        and parent.status is MessageStatus.SENT
+    ):
+        noted = int(row.payload.get("root_posts", parent.post_attempts))
+        return Reason.SHOWN_BY_PARENT if parent.post_attempts > noted else None
     return None
 
 
 def is_covered(row: OutboxRow, group: OutboxRow, *, at_night: bool) -> bool:
     """Check whether the linked group message is pending, or was posted after the link: then it shows the news."""
     if group.status is MessageStatus.PENDING:
-        return not group.is_suspect and _posts_as_soon(row, group, at_night)
-    return group.status is not MessageStatus.DEAD and group.posts > row.facts[LINK]["posts"]
+        return not group.was_rejected and _posts_as_soon(row, group, at_night)
+    return group.status is not MessageStatus.DEAD and group.post_attempts > row.payload[LINK]["posts"]
 
 
 def may_be_postponed(row: OutboxRow) -> bool:
     """Check whether a message mentions people, so that a group message with the same news would repeat it."""
-    return row.shape in (MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.QUIET) or row.broadcast
+    return row.kind in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) or row.broadcast
 
 
 def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bool) -> bool:
@@ -150,9 +154,9 @@ def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bo
     """
     if not may_be_postponed(row):
         return False
-    waited = row.facts.get(WAITS, 0) * PAUSE  # not by the clock: nothing is looked up while no process runs
+    waited = row.payload.get(WAITS, 0) * PAUSE  # not by the clock: nothing is looked up while no process runs
     return any(
-        group.id not in (row.id, row.root_id) and _is_ahead(row, group, at_night) and waited < _patience(group)
+        group.id not in (row.id, row.parent_id) and _is_ahead(row, group, at_night) and waited < _patience(group)
         for group in groups
     )
 
@@ -160,9 +164,9 @@ def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bo
 def _is_ahead(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
     if group.status is MessageStatus.SENDING:
         return True
-    if group.shape is not MessageKind.QUIET or row.shape is not MessageKind.DIGEST:
+    if group.kind is not MessageKind.QUIET_SUMMARY or row.kind is not MessageKind.DIGEST:
         return False
-    return not (group.is_suspect or row.is_suspect) and _posts_as_soon(row, group, at_night)
+    return not (group.was_rejected or row.was_rejected) and _posts_as_soon(row, group, at_night)
 
 
 def _posts_as_soon(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
@@ -172,9 +176,9 @@ def _posts_as_soon(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
 
 def _patience(group: OutboxRow) -> timedelta:
     """Return how long to wait: both lookups are over by then, unless Slack does not allow them."""
-    if group.started_at is None or group.lookable_from is None:
+    if group.started_at is None or group.posting_lease_until is None:
         return PATIENCE
-    return max(PATIENCE, LEASES * (group.lookable_from - group.started_at))
+    return max(PATIENCE, LEASES * (group.posting_lease_until - group.started_at))
 
 
 def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> datetime | None:
@@ -183,10 +187,10 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
     if (
         quiet is None
         or window is None
-        or row.shape not in (MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.LINE)
+        or row.kind not in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.REPLY)
     ):
         return None
-    awake = "deed" in row.facts or (quiet.breakthrough and row.own_rank == 1)
+    awake = "deed" in row.payload or (quiet.breakthrough and row.base_priority == 1)
     return None if awake or now - window.begins <= LATE else window.ends
 
 
@@ -197,16 +201,16 @@ def without_parent(row: OutboxRow) -> Drop | PromoteToChannel:
 
 def link_to(row: OutboxRow, group_id: str, posts: int) -> dict[str, Any]:
     """Return the facts of a message that a group message covers if it is posted at a later attempt than `posts`."""
-    return {**row.facts, LINK: {"root": group_id, "posts": posts}}
+    return {**row.payload, LINK: {"root": group_id, "posts": posts}}
 
 
 def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any]:
     """Return the columns of a group message that change when a message yields to it: it becomes as urgent."""
     columns: dict[str, Any] = {}
     if group.status in (MessageStatus.PENDING, MessageStatus.SENDING):
-        columns["rank"] = group.rank - group.own_rank + min(group.own_rank, row.own_rank)
+        columns["priority"] = group.priority - group.base_priority + min(group.base_priority, row.base_priority)
     if group.status is MessageStatus.PENDING:
-        columns |= {"events": _union(group.events, row.events), "not_before": now}
+        columns |= {"event_keys": _union(group.event_keys, row.event_keys), "not_before": now}
     return columns
 
 
@@ -216,18 +220,18 @@ def merged(row: OutboxRow, other: OutboxRow, reported: Iterable[tuple[str, str]]
     Args:
         reported: episode id and kind of each event of the other; a summary shows them with those of quiet hours.
     """
-    facts = {name: value for name, value in other.facts.items() if name not in (LINK, WAITS)} | row.facts
-    if row.shape is MessageKind.QUIET:
-        held = {member: list(kinds) for member, kinds in row.facts["held"].items()}
+    facts = {name: value for name, value in other.payload.items() if name not in (LINK, WAITS)} | row.payload
+    if row.kind is MessageKind.QUIET_SUMMARY:
+        held = {member: list(kinds) for member, kinds in row.payload["held"].items()}
         for episode_id, kind in reported:
             held[episode_id] = [kind, *held.get(episode_id, ())]  # it had come before
         facts["held"] = held
     return replace(
         row,
-        rank=min(row.rank, other.rank),
-        members=tuple(_union(row.members, other.members)),
-        events=tuple(_union(row.events, other.events)),
-        facts=facts,
+        priority=min(row.priority, other.priority),
+        episode_ids=tuple(_union(row.episode_ids, other.episode_ids)),
+        event_keys=tuple(_union(row.event_keys, other.event_keys)),
+        payload=facts,
         breakthrough=row.breakthrough or other.breakthrough,
     )
 
@@ -237,21 +241,21 @@ def names_left(names: OutboxRow, row: OutboxRow) -> list[str]:
 
     A digest names its own members there already. The summary of quiet hours has no replies with names.
     """
-    named = names.members if row.shape is MessageKind.QUIET else row.members
-    return [member for member in names.members if member not in named]
+    named = names.episode_ids if row.kind is MessageKind.QUIET_SUMMARY else row.episode_ids
+    return [member for member in names.episode_ids if member not in named]
 
 
 def extended(summary: OutboxRow, draft: NewMessage, events: Iterable[str]) -> dict[str, Any]:
     """Return the columns of a pending summary of quiet hours that change when there is more news for it."""
-    held = {**summary.facts["held"]}
-    for member, kinds in draft.facts["held"].items():
+    held = {**summary.payload["held"]}
+    for member, kinds in draft.payload["held"].items():
         held[member] = [*held.get(member, ()), *kinds]
     return {
-        "members": _union(summary.members, draft.members),
-        "events": [*summary.events, *events],
-        "facts": {**summary.facts, "held": held},
-        "rank": min(summary.rank, draft.rank),
-        "settled": False,
+        "episode_ids": _union(summary.episode_ids, draft.episode_ids),
+        "event_keys": [*summary.event_keys, *events],
+        "payload": {**summary.payload, "held": held},
+        "priority": min(summary.priority, draft.priority),
+        "is_final": False,
     }
 
 
@@ -261,7 +265,10 @@ def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str])
     The reply can only be posted after its parent, so the parent becomes as urgent and as loud. The parent shows the
     news of the reply, too, so it carries its event keys.
     """
-    columns: dict[str, Any] = {"rank": min(parent.rank, reply.rank), "events": [*parent.events, *events]}
+    columns: dict[str, Any] = {
+        "priority": min(parent.priority, reply.priority),
+        "event_keys": [*parent.event_keys, *events],
+    }
     return columns | ({"breakthrough": True} if reply.breakthrough else {})
 
 

@@ -25,19 +25,19 @@ class EventKeys:
         self._secret = secret.encode()
         self._appid = appid
 
-    def of(self, *parts: str) -> str:
+    def key(self, *parts: str) -> str:
         key = "\0".join((self._appid, *parts)).encode("utf-8", "replace")
         return hmac.digest(self._secret, key, "sha256").hex()[:32]
 
-    def of_drafts(self, drafts: Sequence[NewMessage], changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
+    def keys_of(self, drafts: Sequence[NewMessage], changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
         """By draft id, the marks of the events it tells."""
         episodes = {change.after.id: change.after for change in changes}
         return {
-            draft.id: tuple(self.of_event(episodes[episode_id], event) for episode_id, event in draft.tells)
+            draft.id: tuple(self.event_key(episodes[episode_id], event) for episode_id, event in draft.events)
             for draft in drafts
         }
 
-    def of_event(self, episode: Episode, event: AlertEvent, *, moved: int = 0) -> str:
+    def event_key(self, episode: Episode, event: AlertEvent, *, moved: int = 0) -> str:
         """Return the mark of one event. WeChat may shift a deadline a little, so it is counted in steps.
 
         The repetition of an invitation is part of the key only when it is not 0: earlier releases made such marks.
@@ -48,12 +48,12 @@ class EventKeys:
         again = [str(episode.repetition)] if episode.repetition else []
         step = str(int(episode.expires_at.timestamp()) // STEP + moved) if episode.expires_at else ""
         lead = str(int(event.lead.total_seconds()))
-        return self.of("event", episode.seat, episode.invite_wx, step, event.kind, lead, *again)
+        return self.key("event", episode.account_key, episode.invite_wx, step, event.kind, lead, *again)
 
-    def of_message(self, message_id: str) -> str:
-        return self.of("message", message_id)
+    def message_key(self, message_id: str) -> str:
+        return self.key("message", message_id)
 
     def metadata(self, message_id: str, shape: MessageKind, events: Sequence[str]) -> dict[str, Any]:
         """Slack's `metadata`: `k` marks the message, `s` is its shape, `e` marks its events."""
-        payload = {"v": VERSION, "k": self.of_message(message_id), "s": shape.value, "e": ",".join(events)}
+        payload = {"v": VERSION, "k": self.message_key(message_id), "s": shape.value, "e": ",".join(events)}
         return {"event_type": EVENT_TYPE, "event_payload": payload}

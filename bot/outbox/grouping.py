@@ -22,11 +22,11 @@ def digest(told: Sequence[Notification], policy: AlertPolicy, now: datetime) -> 
         id=id_of_many(
             MessageKind.DIGEST, [id_of(MessageKind.DIGEST, change.after.id, event) for change, event in told]
         ),
-        shape=MessageKind.DIGEST,
-        rank=priority_of(told[0][1], policy),
-        members=members,
-        tells=tuple((change.after.id, event) for change, event in told),
-        facts={"noticed": now.timestamp()},
+        kind=MessageKind.DIGEST,
+        priority=priority_of(told[0][1], policy),
+        episode_ids=members,
+        events=tuple((change.after.id, event) for change, event in told),
+        payload={"noticed": now.timestamp()},
         breakthrough=breakthrough,
     )
     size = max(NAMES_A_MESSAGE, -(-len(members) // NAME_MESSAGES))
@@ -35,10 +35,10 @@ def digest(told: Sequence[Notification], policy: AlertPolicy, now: datetime) -> 
         *(
             NewMessage(
                 id=f"{root.id}-{start // size + 1}",
-                shape=MessageKind.NAMES,
-                rank=LAST,
-                members=members[start : start + size],
-                root_id=root.id,
+                kind=MessageKind.MEMBER_LIST,
+                priority=LAST,
+                episode_ids=members[start : start + size],
+                parent_id=root.id,
                 breakthrough=breakthrough,
             )
             for start in range(0, len(members), size)
@@ -48,16 +48,19 @@ def digest(told: Sequence[Notification], policy: AlertPolicy, now: datetime) -> 
 
 def first_run(changes: Sequence[Change], first: InitialSnapshot, now: datetime) -> NewMessage:
     """One summary of what was there before the first look."""
-    due = [change for change in changes if change.news]
+    due = [change for change in changes if change.new_events]
     return NewMessage(
         id=id_of_many(MessageKind.FIRST_RUN, [change.after.id for change in due]),
-        shape=MessageKind.FIRST_RUN,
-        rank=priority(AccountStatus.REJECTED),
-        members=tuple(change.after.id for change in due),
-        tells=tuple(
-            (change.after.id, event) for change in due for event in change.news if event.how is not Disposition.TOLD
+        kind=MessageKind.FIRST_RUN,
+        priority=priority(AccountStatus.REJECTED),
+        episode_ids=tuple(change.after.id for change in due),
+        events=tuple(
+            (change.after.id, event)
+            for change in due
+            for event in change.new_events
+            if event.disposition is not Disposition.NOTIFIED
         ),
-        facts={"total": first.total, "counts": dict(first.counts), "noticed": now.timestamp()},
+        payload={"total": first.total, "counts": dict(first.counts), "noticed": now.timestamp()},
     )
 
 
@@ -84,34 +87,36 @@ def quiet_summary(
         kinds.setdefault(change.after.id, []).append(event.kind)
     begins, ends = int(window.begins.timestamp()), int(window.ends.timestamp())
     root = NewMessage(
-        id=id_of_many(MessageKind.QUIET, [*_ids(silent), *(f"{change.after.id}-{begins}" for change in woken)]),
-        shape=MessageKind.QUIET,
-        rank=min([*(priority_of(event, policy) for _, event in silent), priority(AccountStatus.EXPIRING)]),
-        members=tuple(kinds),
-        tells=tuple((change.after.id, event) for change, event in silent),
-        facts={"begins": begins, "ends": ends, "held": kinds},
+        id=id_of_many(
+            MessageKind.QUIET_SUMMARY, [*_ids(silent), *(f"{change.after.id}-{begins}" for change in woken)]
+        ),
+        kind=MessageKind.QUIET_SUMMARY,
+        priority=min([*(priority_of(event, policy) for _, event in silent), priority(AccountStatus.EXPIRING)]),
+        episode_ids=tuple(kinds),
+        events=tuple((change.after.id, event) for change, event in silent),
+        payload={"begins": begins, "ends": ends, "held": kinds},
     )
     return [root, *(line for one in silent if (line := _reply(one, roots.get(one[0].after.id))))]
 
 
 def _ids(silent: Sequence[Notification]) -> list[str]:
-    return [id_of(MessageKind.QUIET, change.after.id, event) for change, event in silent]
+    return [id_of(MessageKind.QUIET_SUMMARY, change.after.id, event) for change, event in silent]
 
 
 def _dismissed(root: Parent | None) -> bool:
-    return root is not None and root.gone
+    return root is not None and root.is_deleted
 
 
 def _reply(news: Notification, root: Parent | None) -> NewMessage | None:
     """The thread of a problem that is told already keeps its history complete; the morning's root pings."""
     change, event = news
-    if root is None or root.gone or root.shape is not MessageKind.PROBLEM:
+    if root is None or root.is_deleted or root.kind is not MessageKind.ALERT:
         return None
     return NewMessage(
-        id=id_of(MessageKind.LINE, change.after.id, event),
-        shape=MessageKind.LINE,
-        rank=LAST,
-        members=(change.after.id,),
-        facts={"kind": event.kind, "lead": int(event.lead.total_seconds())},
-        root_id=root.id,
+        id=id_of(MessageKind.REPLY, change.after.id, event),
+        kind=MessageKind.REPLY,
+        priority=LAST,
+        episode_ids=(change.after.id,),
+        payload={"kind": event.kind, "lead": int(event.lead.total_seconds())},
+        parent_id=root.id,
     )

@@ -24,14 +24,14 @@ ROWS = 10  # members that a group message shows as rows; a digest of more names 
 class MessageKind(StrEnum):
     """What a message is: five kinds of root, then three of thread message."""
 
-    PROBLEM = "problem"
+    ALERT = "problem"
     DIGEST = "digest"
     FIRST_RUN = "first_run"
-    QUIET = "quiet"  # what came while the channel was left alone
-    HEALTH = "health"
-    LINE = "line"  # of a problem's thread, or of a digest's when a person acts on it
-    NAMES = "names"
-    NOTE = "note"  # of a health notice's thread
+    QUIET_SUMMARY = "quiet"  # what came while the channel was left alone
+    INCIDENT = "health"
+    REPLY = "line"  # of a problem's thread, or of a digest's when a person acts on it
+    MEMBER_LIST = "names"
+    INCIDENT_REPLY = "note"  # of a health notice's thread
 
 
 class MessageStatus(StrEnum):
@@ -48,8 +48,8 @@ class DropReason(StrEnum):
 
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
-    UNTRUE = "no longer true"
-    TOLD = "told by another"
+    OBSOLETE = "no longer true"
+    MERGED = "told by another"
     FAILED = "failed"  # it could not be rendered, or the database refuses what it needs
 
 
@@ -58,12 +58,12 @@ class NewMessage:
     """A message to write down. `facts` is JSON: what a rendering needs beside the members' present state."""
 
     id: str
-    shape: MessageKind
-    rank: int
-    members: tuple[str, ...] = ()  # episode ids
-    tells: tuple[tuple[str, AlertEvent], ...] = ()  # (episode id, event): told by this message, for ever
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    root_id: str | None = None
+    kind: MessageKind
+    priority: int
+    episode_ids: tuple[str, ...] = ()  # episode ids
+    events: tuple[tuple[str, AlertEvent], ...] = ()  # (episode id, event): told by this message, for ever
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    parent_id: str | None = None
     broadcast: bool = False
     breakthrough: bool = False  # goes out in quiet hours, too
 
@@ -73,36 +73,36 @@ class OutboxRow:
     """A stored message. `attempt` is a fencing token: a process that claims it later has a higher one."""
 
     id: str
-    shape: MessageKind
-    rank: int
-    members: tuple[str, ...]
-    events: tuple[str, ...]
-    facts: dict[str, Any]
-    root_id: str | None
+    kind: MessageKind
+    priority: int
+    episode_ids: tuple[str, ...]
+    event_keys: tuple[str, ...]
+    payload: dict[str, Any]
+    parent_id: str | None
     broadcast: bool
     breakthrough: bool
     status: MessageStatus
     attempt: int
-    posts: int  # attempts to post; the other attempts were lookups
+    post_attempts: int  # attempts to post; the other attempts were lookups
     started_at: datetime | None  # of the newest attempt to post
-    looks: int
-    lookable_from: datetime | None
+    failed_lookups: int
+    posting_lease_until: datetime | None
     channel_id: str | None
     ts: str | None
     text_only: bool
     applied_hash: str | None
-    gone: bool
+    is_deleted: bool
     error: str | None  # Slack's last error; of a sent message: why it cannot be updated
 
     @property
-    def own_rank(self) -> int:
+    def base_priority(self) -> int:
         """Its rank before Slack refused it."""
-        return self.rank % DEMOTED
+        return self.priority % DEMOTED
 
     @property
-    def is_suspect(self) -> bool:
+    def was_rejected(self) -> bool:
         """Slack has refused it: no other message should depend on it."""
-        return self.rank >= DEMOTED or self.text_only
+        return self.priority >= DEMOTED or self.text_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class Parent:
     """The message that tells an episode at present. `gone`: a person deleted it."""
 
     id: str
-    shape: MessageKind
-    gone: bool = False
+    kind: MessageKind
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +125,19 @@ class InitialSnapshot:
 def is_relevant(shape: MessageKind, facts: Mapping[str, Any], members: Sequence[Episode]) -> bool:
     """Whether a message that waited still says something that holds of its members."""
     match shape:
-        case MessageKind.LINE if facts.get("kind") == AlertKind.EXPIRING:
+        case MessageKind.REPLY if facts.get("kind") == AlertKind.EXPIRING:
             return any(_may_remind(member, timedelta(seconds=facts["lead"])) for member in members)
-        case MessageKind.LINE if "kind" in facts:
+        case MessageKind.REPLY if "kind" in facts:
             # A problem that has become the other one still has to be told; the line shows what it is now.
             return any(
                 member.state in (EpisodeState.EXPIRED, EpisodeState.REJECTED) and not member.closed
                 for member in members
             )
-        case MessageKind.PROBLEM:
+        case MessageKind.ALERT:
             return any(not member.closed and not _in_hand(member) for member in members)
         case MessageKind.DIGEST | MessageKind.FIRST_RUN:
             return any(not member.closed for member in members)
-        case MessageKind.QUIET:
+        case MessageKind.QUIET_SUMMARY:
             return any(not _is_left_alone(member) for member in members)
     return True
 

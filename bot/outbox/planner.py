@@ -70,12 +70,12 @@ def user_action_reply(members: Sequence[Episode], deed: ActionKind, hand: UserAc
     until = {"until": int(hand.until.timestamp())} if hand.until else {}
     count = {"count": len(members)} if len(members) > 1 else {}
     return NewMessage(
-        id=f"{MessageKind.LINE}-{root_id}-{deed}-{hand.at.timestamp()}",
-        shape=MessageKind.LINE,
-        rank=LAST,
-        members=tuple(member.id for member in members),
-        facts=facts | until | count,
-        root_id=root_id,
+        id=f"{MessageKind.REPLY}-{root_id}-{deed}-{hand.at.timestamp()}",
+        kind=MessageKind.REPLY,
+        priority=LAST,
+        episode_ids=tuple(member.id for member in members),
+        payload=facts | until | count,
+        parent_id=root_id,
         breakthrough=True,  # whoever did it is awake, and it pings nobody else
     )
 
@@ -93,11 +93,11 @@ def _alert_or_reply(news: Notification, root: Parent | None, policy: AlertPolicy
     """A root of its own, or a line in the thread of the one that stands."""
     event = news[1]
     now_or_never = is_urgent(event, policy)
-    own = root is not None and root.shape is MessageKind.PROBLEM
+    own = root is not None and root.kind is MessageKind.ALERT
     # A deleted root was dismissed by a person: only what needs eyes anew gets another.
-    if root is not None and root.gone and not now_or_never:
+    if root is not None and root.is_deleted and not now_or_never:
         return []
-    if root is None or root.gone or (event.kind is AlertKind.EXPIRING and now_or_never and not own):
+    if root is None or root.is_deleted or (event.kind is AlertKind.EXPIRING and now_or_never and not own):
         return [_alert(news, policy)]
     return [_reply(news, root, policy)]
 
@@ -105,12 +105,12 @@ def _alert_or_reply(news: Notification, root: Parent | None, policy: AlertPolicy
 def _alert(news: Notification, policy: AlertPolicy) -> NewMessage:
     change, event = news
     return NewMessage(
-        id=id_of(MessageKind.PROBLEM, change.after.id, event),
-        shape=MessageKind.PROBLEM,
-        rank=priority_of(event, policy),
-        members=(change.after.id,),
-        tells=((change.after.id, event),),
-        facts=_quiet_until(news, policy),
+        id=id_of(MessageKind.ALERT, change.after.id, event),
+        kind=MessageKind.ALERT,
+        priority=priority_of(event, policy),
+        episode_ids=(change.after.id,),
+        events=((change.after.id, event),),
+        payload=_quiet_until(news, policy),
         breakthrough=breaks_through_quiet(news, policy),
     )
 
@@ -120,15 +120,15 @@ def _reply(news: Notification, root: Parent, policy: AlertPolicy) -> NewMessage:
     # What comes after a snooze, or before quiet hours, needs eyes like a new message.
     call = is_urgent(event, policy) or is_last_before_quiet(news, policy) or snooze_ended(change)
     return NewMessage(
-        id=id_of(MessageKind.LINE, change.after.id, event),
-        shape=MessageKind.LINE,
-        rank=priority_of(event, policy) if call else LAST,
-        members=(change.after.id,),
-        tells=((change.after.id, event),),
-        facts={"kind": event.kind, "lead": int(event.lead.total_seconds())}
+        id=id_of(MessageKind.REPLY, change.after.id, event),
+        kind=MessageKind.REPLY,
+        priority=priority_of(event, policy) if call else LAST,
+        episode_ids=(change.after.id,),
+        events=((change.after.id, event),),
+        payload={"kind": event.kind, "lead": int(event.lead.total_seconds())}
         | ({"call": True} if call else {})
         | _quiet_until(news, policy),
-        root_id=root.id,
+        parent_id=root.id,
         broadcast=call,
         breakthrough=breaks_through_quiet(news, policy),
     )
@@ -144,7 +144,7 @@ def _quiet_until(news: Notification, policy: AlertPolicy) -> dict[str, Any]:
 def _history(change: Change, root: Parent | None, *, quiet: bool) -> list[NewMessage]:
     """A line in the thread of an own root for what is no news: a change of state, a snooze that ran out."""
     before, after = change.before, change.after
-    if before is None or root is None or root.gone or root.shape is not MessageKind.PROBLEM:
+    if before is None or root is None or root.is_deleted or root.kind is not MessageKind.ALERT:
         return []
     if _has_notification(change):
         return []
@@ -155,12 +155,12 @@ def _history(change: Change, root: Parent | None, *, quiet: bool) -> list[NewMes
         return []
     return [
         NewMessage(
-            id=f"{MessageKind.LINE}-{after.id}-{after.state}-{int(after.since.timestamp())}",
-            shape=MessageKind.LINE,
-            rank=LAST,
-            members=(after.id,),
-            facts={"state": after.state},
-            root_id=root.id,
+            id=f"{MessageKind.REPLY}-{after.id}-{after.state}-{int(after.state_since.timestamp())}",
+            kind=MessageKind.REPLY,
+            priority=LAST,
+            episode_ids=(after.id,),
+            payload={"state": after.state},
+            parent_id=root.id,
         )
     ]
 
@@ -169,19 +169,19 @@ def _reminder(episode: Episode, lead: timedelta, root: Parent, snoozed: UserActi
     """What a person asked for who snoozed: said again, though nothing new has happened."""
     at = int(snoozed.at.timestamp()) if snoozed else 0
     return NewMessage(
-        id=f"{MessageKind.LINE}-{episode.id}-reminder-{at}",
-        shape=MessageKind.LINE,
-        rank=priority(AccountStatus.EXPIRING),
-        members=(episode.id,),
-        facts={"kind": AlertKind.EXPIRING, "lead": int(lead.total_seconds()), "call": True},
-        root_id=root.id,
+        id=f"{MessageKind.REPLY}-{episode.id}-reminder-{at}",
+        kind=MessageKind.REPLY,
+        priority=priority(AccountStatus.EXPIRING),
+        episode_ids=(episode.id,),
+        payload={"kind": AlertKind.EXPIRING, "lead": int(lead.total_seconds()), "call": True},
+        parent_id=root.id,
         broadcast=True,
     )
 
 
 def _has_notification(change: Change) -> bool:
-    return any(event.how is Disposition.TOLD for event in change.news)
+    return any(event.disposition is Disposition.NOTIFIED for event in change.new_events)
 
 
 def _has_backlog(changes: Iterable[Change]) -> bool:
-    return any(event.how is Disposition.BACKLOG for change in changes for event in change.news)
+    return any(event.disposition is Disposition.BACKLOG for change in changes for event in change.new_events)

@@ -22,7 +22,12 @@ Notification = tuple[Change, AlertEvent]
 
 def notifiable_events(changes: Sequence[Change], policy: AlertPolicy) -> list[Notification]:
     """What is to be told of the changes, in the order of sending."""
-    told = [(change, event) for change in changes for event in change.news if event.how is Disposition.TOLD]
+    told = [
+        (change, event)
+        for change in changes
+        for event in change.new_events
+        if event.disposition is Disposition.NOTIFIED
+    ]
     far = max((change.after.expires_at for change, _ in told if change.after.expires_at), default=None)
     return sorted(
         told,

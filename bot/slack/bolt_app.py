@@ -1,4 +1,7 @@
-"""Create the Bolt app, and hand requests to it. Bolt's own aiohttp adapter builds cookies, queries and headers that Slack never needs."""
+"""Create the Bolt app, and hand requests to it.
+
+Bolt's own aiohttp adapter builds cookies, queries and headers that requests from Slack never need.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
-
 
 BoltApp = AsyncApp
 

@@ -102,7 +102,7 @@ class SlackChannel:
     async def _call(self, method: str, within: float, arguments: dict[str, Any]) -> Outcome:
         said = await call(self._client.api_call(method, json=arguments), within, self._clock)
         if isinstance(said, ApiError):
-            return refused(said.word)
+            return refused(said.code)
         if not isinstance(said, dict):
             return said
         channel_id, ts = said.get("channel"), said.get("ts")

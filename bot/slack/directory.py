@@ -41,7 +41,7 @@ async def is_shared_outside(client: AsyncWebClient, channel_id: str) -> bool:
 
 
 def _unknown(subject: str, response: ApiError | RetryLater | OutcomeUnknown) -> UnknownWorkspaceError:
-    error = response.word if isinstance(response, ApiError) else response.error
+    error = response.code if isinstance(response, ApiError) else response.error
     log.warning(LogEvent("membership cannot be checked", of=subject, error=error))
     return UnknownWorkspaceError(error)
 

@@ -55,7 +55,7 @@ async def read(
     method = "conversations.replies" if thread_ts else "conversations.history"
     said = await call(client.api_call(method, data=asked), within, clock)
     if isinstance(said, ApiError):
-        return refused(said.word)
+        return refused(said.code)
     return page_of(said, channel_id) if isinstance(said, dict) else said
 
 

@@ -27,11 +27,11 @@ log = logging.getLogger(__name__)
 class Interactions(Protocol):
     """What the bot says. Nothing here raises for what a person typed or clicked."""
 
-    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
+    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
         """`announce` shows a notice until the answer comes."""
         ...
 
-    async def to_click(self, click: BlockAction, announce: Announce) -> Message | None:
+    async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
         """None: there is nothing to say, since the clicked message itself changes."""
         ...
 
@@ -57,7 +57,7 @@ def register(
         text, user_id = _text(body.get("text")), _text(body.get("user_id"))
         reply = ResponseUrl(session, _text(body.get("response_url")), tasks.stopping, limits)
         asked = _Interaction(answers, reply, "/kf", user_id)
-        made = partial(answers.to_command, text, user_id, reply.announce)
+        made = partial(answers.handle_command, text, user_id, reply.announce)
         tasks.start(asked.answer(_text(body.get("trigger_id")), made))
 
     # Every action: one that is older than a release, or forged, deserves an answer, too.
@@ -70,7 +70,7 @@ def register(
             url, replaces = clicked.response_url, clicked.replaces
             reply = ResponseUrl(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
             asked = _Interaction(answers, reply, what, user_id)
-            made = partial(answers.to_click, clicked.click, reply.announce)
+            made = partial(answers.handle_action, clicked.click, reply.announce)
             tasks.start(asked.answer(_text(body.get("trigger_id")), made))
 
 

@@ -29,7 +29,7 @@ LONGEST = 86_400.0  # seconds: a header may say anything, and the wait becomes a
 class ApiError:
     """Slack refuses, with this word. What it means depends on what was asked."""
 
-    word: str
+    code: str
     needed: str = ""  # the scope that is missing
 
 

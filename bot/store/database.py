@@ -20,7 +20,7 @@ from bot.runtime.tasks import with_timeout
 from bot.store.clock import database_clock
 from bot.store.engine import make_engine, migrate
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
-from bot.store.tables import meta
+from bot.store.tables import poll_state
 from bot.store.transactions import transaction
 
 __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRow", "classify"]
@@ -32,7 +32,7 @@ TRANSACTION_SECONDS = 10
 class UnreadableRow(NamedTuple):
     """A stored row that this release cannot read."""
 
-    seat: str
+    account_key: str
     error: Exception
 
 
@@ -85,7 +85,9 @@ class Store:
         self.fault: StoreFault | None = None  # of the last failed transaction, until one has written since
 
     @classmethod
-    def at(cls, url: str, appid: str, *, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS) -> Store:
+    def from_url(
+        cls, url: str, appid: str, *, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
+    ) -> Store:
         """Make a store at a `DATABASE_URL`. Connects to nothing yet. For `clock` see `Store`.
 
         Raises:
@@ -101,7 +103,7 @@ class Store:
         """Bring the schema up to date and make sure of the account's row. Safe to repeat, and to race."""
         await migrate(self._engine)
         async with self.begin() as tx:
-            if not (await tx.run(sa.select(meta.c.appid).where(meta.c.appid == self._appid))).first():
+            if not (await tx.run(sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid))).first():
                 await tx.run(_insert_meta(self._engine, self._appid, tx.now))
         self.migrated = self._opened = True
 
@@ -140,9 +142,13 @@ class Store:
 
     async def _write_nothing_new(self) -> None:
         # A row that another transaction has locked is being written, which is as good.
-        row = sa.select(meta.c.appid).where(meta.c.appid == self._appid).with_for_update(skip_locked=True)
+        row = (
+            sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid).with_for_update(skip_locked=True)
+        )
         async with self.begin() as tx:
-            await tx.run(sa.update(meta).where(meta.c.appid.in_(row)).values(accounts=meta.c.accounts))
+            await tx.run(
+                sa.update(poll_state).where(poll_state.c.appid.in_(row)).values(accounts=poll_state.c.accounts)
+            )
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -152,4 +158,4 @@ def _insert_meta(engine: AsyncEngine, appid: str, now: datetime) -> sa.Executabl
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-    return insert(meta).values(appid=appid, next_poll_at=now, next_post_at=now).on_conflict_do_nothing()
+    return insert(poll_state).values(appid=appid, next_poll_at=now, next_post_at=now).on_conflict_do_nothing()

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.store import postgres, sqlite
+from bot.store.store_errors import DevelopmentSchemaError
 from bot.store.transactions import CONNECT_SECONDS, transaction
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 5  # how long SQLite waits for another process's transaction
 QUEUE_SECONDS = 15  # and how long for those of its own; a burst of clicks is rather late than refused
 MIGRATION_SECONDS = 60
+DEVELOPMENT_REVISIONS = frozenset(f"{number:04}" for number in range(1, 11))  # before the first release
 MIGRATION_LOCK = 0x6B66_626F_74  # any number, the same in every process
 
 
@@ -65,7 +67,11 @@ def make_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema up to date. Any number of processes may do it at once."""
+    """Bring the schema up to date. Any number of processes may do it at once.
+
+    Raises:
+        DevelopmentSchemaError: a development version made the tables; nothing was changed.
+    """
     # Alembic and its templates take a quarter of a second to import, which `/healthz` must not wait for.
     await asyncio.to_thread(importlib.import_module, "alembic.command")
     async with transaction(engine, MIGRATION_SECONDS) as connection:
@@ -88,6 +94,8 @@ def _upgrade(connection: sa.Connection) -> None:
     from alembic import command
 
     present, known = revisions(connection)
+    if present in DEVELOPMENT_REVISIONS:
+        raise DevelopmentSchemaError
     if present is not None and present not in known:
         # A newer release was here, and this one was rolled back to. Migrations only add: its tables still fit.
         return

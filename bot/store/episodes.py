@@ -25,14 +25,14 @@ from bot.alerting.episode import (
 from bot.outbox.messages import MessageKind, MessageStatus, Parent
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import episode, message, told
+from bot.store.tables import emitted_event, episode, message
 from wechat_kf import KfAccount
 
 INVITATION = "invitation"
 LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _one = episode.alias("one")
 _OPEN = tuple(state for state in EpisodeState if not state.closed)
-_APART = ("told", "state", "acked", "snoozed", "replaced_at")
+_APART = ("events", "state", "acked", "snoozed", "replaced_at")
 _KEPT = tuple(name for name in Episode.__slots__ if name not in _APART)
 
 
@@ -83,11 +83,11 @@ def _episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[Any]:
 # What each look asks is put together once.
 _THESE: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _WITH_IDS = _episodes(_THESE)
-_EVENTS = sa.select(told).where(told.c.episode_id.in_(_THESE)).order_by(told.c.at)
+_EVENTS = sa.select(emitted_event).where(emitted_event.c.episode_id.in_(_THESE)).order_by(emitted_event.c.at)
 # Two questions with an index each: asked both at once, SQLite goes through every seat that ever was.
 _LATEST = _episodes(
-    _ids(_one.c.latest, _one.c.seat.in_(sa.bindparam("seats", expanding=True))).union(
-        _ids(_one.c.latest, _one.c.state.in_(_OPEN))
+    _ids(_one.c.is_latest, _one.c.account_key.in_(sa.bindparam("seats", expanding=True))).union(
+        _ids(_one.c.is_latest, _one.c.state.in_(_OPEN))
     )
 )
 
@@ -98,18 +98,18 @@ async def previous(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
         return []
     # Not as pairs, for which SQLite uses no index.
     seats, people = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
-    ids = _ids(sa.not_(_one.c.latest), _one.c.seat.in_(seats), _one.c.invite_wx.in_(people))
-    return [found for found in await _read(tx, _episodes(ids)) if (found.seat, found.invite_wx) in pairs]
+    ids = _ids(sa.not_(_one.c.is_latest), _one.c.account_key.in_(seats), _one.c.invite_wx.in_(people))
+    return [found for found in await _read(tx, _episodes(ids)) if (found.account_key, found.invite_wx) in pairs]
 
 
 async def with_due_timers(tx: Tx, now: datetime) -> list[Episode]:
     """The episodes for which the clock alone has something to say."""
-    return await _read(tx, _episodes(_ids(_one.c.latest, _one.c.next_timer_at <= now)))
+    return await _read(tx, _episodes(_ids(_one.c.is_latest, _one.c.next_timer_at <= now)))
 
 
 async def snoozed(tx: Tx) -> list[Episode]:
     """The invitations that somebody has snoozed, the one that wakes first in front."""
-    asleep = sa.and_(_one.c.latest, _one.c.state == EpisodeState.WAITING, _one.c.snoozed.is_not(None))
+    asleep = sa.and_(_one.c.is_latest, _one.c.state == EpisodeState.WAITING, _one.c.snoozed.is_not(None))
     found = await _read(tx, _episodes(_ids(asleep)))
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
@@ -117,7 +117,7 @@ async def snoozed(tx: Tx) -> list[Episode]:
 async def owned(tx: Tx) -> list[Episode]:
     """Return the newest episodes, open or with a problem, that a user acknowledged or snoozed."""
     taken = sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None))
-    return await _read(tx, _episodes(_ids(_one.c.latest, _one.c.state.in_(_OPEN), taken)))
+    return await _read(tx, _episodes(_ids(_one.c.is_latest, _one.c.state.in_(_OPEN), taken)))
 
 
 async def record_emitted(tx: Tx, tellers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
@@ -178,21 +178,21 @@ async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[
         try:
             episodes.append(_episode(row, events.get(row["id"], ())))
         except Exception as exc:  # of a newer release, or damaged: the others are read
-            tx.unreadable[row["id"]] = UnreadableRow(row["seat"], exc)
+            tx.unreadable[row["id"]] = UnreadableRow(row["account_key"], exc)
     return episodes
 
 
-def _episode(row: sa.RowMapping, told: Sequence[sa.RowMapping]) -> Episode:
+def _episode(row: sa.RowMapping, emitted: Sequence[sa.RowMapping]) -> Episode:
     events = (
-        AlertEvent(AlertKind(one["kind"]), timedelta(seconds=one["lead_seconds"]), Disposition(one["how"]))
-        for one in told
+        AlertEvent(AlertKind(one["kind"]), timedelta(seconds=one["lead_seconds"]), Disposition(one["disposition"]))
+        for one in emitted
     )
     return Episode(
         **{name: row[name] for name in _KEPT},
         state=EpisodeState(row["state"]),
         acked=_hand(row["acked"]),
         snoozed=_hand(row["snoozed"]),
-        told=tuple(events),
+        events=tuple(events),
     )
 
 
@@ -200,15 +200,15 @@ async def parents(tx: Tx, ids: Iterable[str]) -> dict[str, Parent]:
     """By episode, the living root that tells it: its own if there is one, else the newest that names it."""
     root = message.alias("root")
     telling = (
-        sa.select(told.c.episode_id, root.c.id, root.c.shape, root.c.gone)
-        .join(message, message.c.id == told.c.message_id)
-        .join(root, root.c.id == sa.func.coalesce(message.c.root_id, message.c.id))
-        .where(told.c.episode_id.in_(list(ids)), root.c.status != MessageStatus.DEAD)
+        sa.select(emitted_event.c.episode_id, root.c.id, root.c.kind, root.c.is_deleted)
+        .join(message, message.c.id == emitted_event.c.message_id)
+        .join(root, root.c.id == sa.func.coalesce(message.c.parent_id, message.c.id))
+        .where(emitted_event.c.episode_id.in_(list(ids)), root.c.status != MessageStatus.DEAD)
         # Later rows overwrite earlier ones, so an own root must come last.
-        .order_by(sa.case((root.c.shape == MessageKind.PROBLEM, 1), else_=0), root.c.created_at)
+        .order_by(sa.case((root.c.kind == MessageKind.ALERT, 1), else_=0), root.c.created_at)
     )
     return {
-        row.episode_id: Parent(id=row.id, shape=MessageKind(row.shape), gone=row.gone)
+        row.episode_id: Parent(id=row.id, kind=MessageKind(row.shape), is_deleted=row.gone)
         for row in await tx.run(telling)
     }
 
@@ -237,21 +237,23 @@ async def save(
             await tx.run(sa.insert(episode).values(**values, appid=tx.appid, kind=INVITATION))
         else:
             await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
-        for event in change.news:
+        for event in change.new_events:
             await tx.run(_emitted(after.id, event, tellers.get((after.id, event)), now))
     moved = [change.after.id for change in changes if change.before is not None]
     reopened = [one.after.id for one in changes if one.before and one.before.closed and not one.after.closed]
     await published.reopen(tx, parents_of([*moved, *await _predecessors(tx, reopened)]))
     # What was dropped as untrue may be true again; if it is not, it is dropped again when its turn comes.
-    await outbox.requeue_dropped(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(moved)))
+    await outbox.requeue_dropped(
+        tx, sa.select(emitted_event.c.message_id).where(emitted_event.c.episode_id.in_(moved))
+    )
 
 
 def _emitted(episode_id: str, event: AlertEvent, message_id: str | None, now: datetime) -> sa.Executable:
-    return sa.insert(told).values(
+    return sa.insert(emitted_event).values(
         episode_id=episode_id,
         kind=event.kind,
         lead_seconds=int(event.lead.total_seconds()),
-        how=event.how,
+        disposition=event.disposition,
         at=now,
         message_id=message_id,
     )
@@ -277,7 +279,7 @@ def parents_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
     """The roots that tell these episodes, themselves or by a line in their thread."""
     teller = message.alias("teller")
     return (
-        sa.select(sa.func.coalesce(teller.c.root_id, teller.c.id))
-        .join(told, told.c.message_id == teller.c.id)
-        .where(told.c.episode_id.in_(ids))
+        sa.select(sa.func.coalesce(teller.c.parent_id, teller.c.id))
+        .join(emitted_event, emitted_event.c.message_id == teller.c.id)
+        .where(emitted_event.c.episode_id.in_(ids))
     )

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.store.database import Store
-from bot.store.engine import is_sqlite, make_engine, revisions, sqlite_url
+from bot.store.engine import DEVELOPMENT_REVISIONS, is_sqlite, make_engine, revisions, sqlite_url
 from bot.store.store_errors import DamagedError
 from bot.store.tables import metadata, process
 
@@ -30,6 +30,7 @@ class Schema(Enum):
 
     NEW = "nothing is in it yet"
     OLD = "an older release was here"
+    DEVELOPMENT = "a development version was here"
     PRESENT = "as this release wants it"
     NEWER = "a newer release was here"
     FOREIGN = "another program's, or tables are missing"
@@ -150,6 +151,8 @@ def _schema(connection: sa.Connection) -> Schema:
     if present is None:
         # A migration makes all its tables or none: these are not of this bot.
         return Schema.FOREIGN if ours & there else Schema.NEW
+    if present in DEVELOPMENT_REVISIONS:
+        return Schema.DEVELOPMENT
     if present in known[1:]:
         return Schema.OLD
     if not ours <= there:

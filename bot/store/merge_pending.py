@@ -29,9 +29,9 @@ from bot.outbox.messages import LAST, DropReason, MessageKind, MessageStatus, Ne
 from bot.store import outbox
 from bot.store.database import Tx
 from bot.store.outbox import rows_of
-from bot.store.tables import message, told
+from bot.store.tables import emitted_event, message
 
-CALLS = sa.or_(message.c.shape == MessageKind.PROBLEM, message.c.broadcast)
+CALLS = sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast)
 
 
 async def link(tx: Tx, drafts: Sequence[NewMessage], tellers: Mapping[str, str]) -> None:
@@ -42,25 +42,25 @@ async def link(tx: Tx, drafts: Sequence[NewMessage], tellers: Mapping[str, str])
     """
     for draft in drafts:
         teller = tellers[draft.id]
-        if draft.shape in GROUPED:
+        if draft.kind in GROUPED:
             group = await outbox.get(tx, teller)
-            for row in await _unsent(tx, CALLS, draft.members):
-                if group and row.root_id != group.id:
-                    await outbox.update(tx, row.id, facts=link_to(row, group.id, group.posts))
-        elif draft.shape is MessageKind.PROBLEM or draft.broadcast:
+            for row in await _unsent(tx, CALLS, draft.episode_ids):
+                if group and row.parent_id != group.id:
+                    await outbox.update(tx, row.id, payload=link_to(row, group.id, group.post_attempts))
+        elif draft.kind is MessageKind.ALERT or draft.broadcast:
             caller = await outbox.get(tx, teller)
-            for one in await _unsent(tx, message.c.shape.in_(GROUPED), draft.members):
-                if caller and one.id != draft.root_id:
-                    await outbox.update(tx, caller.id, facts=link_to(caller, one.id, one.posts))
+            for one in await _unsent(tx, message.c.kind.in_(GROUPED), draft.episode_ids):
+                if caller and one.id != draft.parent_id:
+                    await outbox.update(tx, caller.id, payload=link_to(caller, one.id, one.post_attempts))
 
 
 async def rivals_of(tx: Tx, row: OutboxRow) -> Rivals:
     """Read the messages that may show the news of a claimed one, and lock the one that it is linked to."""
-    link = row.facts.get(LINK)
-    groups = message.c.shape.in_(GROUPED)
+    link = row.payload.get(LINK)
+    groups = message.c.kind.in_(GROUPED)
     return Rivals(
         linked=await outbox.get(tx, link["root"], lock=True) if link else None,
-        groups=await _unsent(tx, groups, row.members) if may_be_postponed(row) else (),
+        groups=await _unsent(tx, groups, row.episode_ids) if may_be_postponed(row) else (),
     )
 
 
@@ -68,7 +68,7 @@ async def carry_out(tx: Tx, row: OutboxRow, decision: Withhold, now: datetime) -
     """Record that a claimed message is not posted now."""
     match decision:
         case Drop():
-            await outbox.mark_dead(tx, row, DropReason.UNTRUE)
+            await outbox.mark_dead(tx, row, DropReason.OBSOLETE)
         case YieldTo(group):
             await yield_to(tx, row, group, now)
         case Postpone(until, reason, changes):
@@ -81,24 +81,24 @@ async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> N
     """Leave the news of a message to a group message. A thread reply is still posted, without mentioning anyone."""
     if columns := taken_over(group, row, now):
         await outbox.update(tx, group.id, **columns)
-    untried = {"posts": row.posts - 1}
-    if row.root_id is None:
-        await outbox.complete_attempt(tx, row, status=MessageStatus.DEAD, reason=DropReason.TOLD, **untried)
+    untried = {"post_attempts": row.post_attempts - 1}
+    if row.parent_id is None:
+        await outbox.complete_attempt(tx, row, status=MessageStatus.DEAD, reason=DropReason.MERGED, **untried)
         return
     events = (
-        [] if group.status is MessageStatus.PENDING else list(row.events)
+        [] if group.status is MessageStatus.PENDING else list(row.event_keys)
     )  # one event key is in one message only
-    facts = {name: value for name, value in row.facts.items() if name not in (LINK, "call")}
-    quiet = {"broadcast": False, "rank": LAST, "facts": facts, "events": events}
+    facts = {name: value for name, value in row.payload.items() if name not in (LINK, "call")}
+    quiet = {"broadcast": False, "priority": LAST, "payload": facts, "event_keys": events}
     await outbox.complete_attempt(tx, row, status=MessageStatus.PENDING, **quiet, **untried)
 
 
 async def restore_covered(tx: Tx, group_id: str) -> None:
     """Queue again the messages that yielded to a group message which was given up."""
-    covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.TOLD)
+    covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.MERGED)
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, covered))
     for row in rows_of(tx, found.mappings()):
-        if row.facts.get(LINK, {}).get("root") == group_id:
+        if row.payload.get(LINK, {}).get("root") == group_id:
             await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
             await restore_covered(tx, row.id)  # it may cover others itself
 
@@ -110,41 +110,43 @@ async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
     digest that Slack refused is not merged, so that it cannot take others with it. It is linked instead if this one
     has all its members.
     """
-    if row.shape not in (MessageKind.DIGEST, MessageKind.QUIET) or row.is_suspect:
+    if row.kind not in (MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) or row.was_rejected:
         return row
     # A merged digest may share members with still others.
-    while others := [other for other in await _digests(tx, row) if not other.is_suspect]:
+    while others := [other for other in await _digests(tx, row) if not other.was_rejected]:
         row = await _merge(tx, row, others[0])
     for other in await _digests(tx, row):
-        if set(other.members) <= set(row.members):
-            await outbox.update(tx, other.id, facts=link_to(other, row.id, row.posts - 1))
+        if set(other.episode_ids) <= set(row.episode_ids):
+            await outbox.update(tx, other.id, payload=link_to(other, row.id, row.post_attempts - 1))
     return row
 
 
 async def _digests(tx: Tx, row: OutboxRow) -> list[OutboxRow]:
-    found = await _unsent(tx, message.c.shape == MessageKind.DIGEST, row.members)
+    found = await _unsent(tx, message.c.kind == MessageKind.DIGEST, row.episode_ids)
     return [one for one in found if one.status is MessageStatus.PENDING]
 
 
 async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
     """Merge one digest, its events, replies and links into another."""
-    reported = await tx.run(sa.select(told.c.episode_id, told.c.kind).where(told.c.message_id == other.id))
+    reported = await tx.run(
+        sa.select(emitted_event.c.episode_id, emitted_event.c.kind).where(emitted_event.c.message_id == other.id)
+    )
     one = merged(row, other, [(news.episode_id, news.kind) for news in reported])
-    grown = {"members": list(one.members), "events": list(one.events), "facts": one.facts}
-    await outbox.update(tx, row.id, **grown, rank=one.rank, breakthrough=one.breakthrough)
-    before = row.posts - 1  # this attempt has not posted it yet, and it will show what is pending now
+    grown = {"episode_ids": list(one.episode_ids), "event_keys": list(one.event_keys), "payload": one.payload}
+    await outbox.update(tx, row.id, **grown, priority=one.priority, breakthrough=one.breakthrough)
+    before = row.post_attempts - 1  # this attempt has not posted it yet, and it will show what is pending now
     facts = link_to(other, row.id, before)
-    await outbox.update(tx, other.id, status=MessageStatus.DEAD, reason=DropReason.TOLD, facts=facts)
-    await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
-    for reply in rows_of(tx, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
-        await outbox.update(tx, reply.id, root_id=row.id, facts={**reply.facts, "root_posts": before})
-        if reply.shape is MessageKind.NAMES:
+    await outbox.update(tx, other.id, status=MessageStatus.DEAD, reason=DropReason.MERGED, payload=facts)
+    await tx.run(sa.update(emitted_event).where(emitted_event.c.message_id == other.id).values(message_id=row.id))
+    for reply in rows_of(tx, (await tx.run(sa.select(message).where(message.c.parent_id == other.id))).mappings()):
+        await outbox.update(tx, reply.id, parent_id=row.id, payload={**reply.payload, "root_posts": before})
+        if reply.kind is MessageKind.MEMBER_LIST:
             left = names_left(reply, row)
-            values = {"members": left} if left else {"status": MessageStatus.DEAD, "reason": DropReason.TOLD}
+            values = {"episode_ids": left} if left else {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
             await outbox.update(tx, reply.id, **values)
-    for caller in await _unsent(tx, CALLS, one.members):
-        if caller.root_id != row.id:
-            await outbox.update(tx, caller.id, facts=link_to(caller, row.id, before))
+    for caller in await _unsent(tx, CALLS, one.episode_ids):
+        if caller.parent_id != row.id:
+            await outbox.update(tx, caller.id, payload=link_to(caller, row.id, before))
     return one
 
 
@@ -153,4 +155,4 @@ async def _unsent(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) 
     unsent = message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING))
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, unsent, kind))
     rows = rows_of(tx, found.mappings())
-    return [row for row in rows if not set(members).isdisjoint(row.members)]
+    return [row for row in rows if not set(members).isdisjoint(row.episode_ids)]

@@ -16,7 +16,7 @@ from bot.outbox.messages import DropReason, MessageKind, MessageStatus, NewMessa
 from bot.store import slack_state
 from bot.store.database import Tx, UnreadableRow
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.tables import message, meta
+from bot.store.tables import message, poll_state
 
 LONGEST_PAUSE = timedelta(days=1)
 AHEAD = timedelta(minutes=5)  # a moment that was written this far in the future was written by a wrong clock
@@ -40,7 +40,7 @@ async def enqueue(
     tellers = {draft.id: draft.id for draft in drafts}
     for place, draft in enumerate(drafts):
         events = marks.get(draft.id, ())
-        if draft.shape is MessageKind.QUIET and (standing := await _pending_quiet_summary(tx, draft)):
+        if draft.kind is MessageKind.QUIET_SUMMARY and (standing := await _pending_quiet_summary(tx, draft)):
             await update(tx, standing.id, **extended(standing, draft, events))
             tellers[draft.id] = standing.id
             continue
@@ -48,12 +48,12 @@ async def enqueue(
             sa.insert(message).values(
                 id=draft.id,
                 appid=tx.appid,
-                shape=draft.shape,
-                rank=draft.rank,
-                members=list(draft.members),
-                events=list(events),
-                facts={**draft.facts, **await _parent_attempts(tx, draft)},
-                root_id=draft.root_id,
+                kind=draft.kind,
+                priority=draft.priority,
+                episode_ids=list(draft.episode_ids),
+                event_keys=list(events),
+                payload={**draft.payload, **await _parent_attempts(tx, draft)},
+                parent_id=draft.parent_id,
                 broadcast=draft.broadcast,
                 breakthrough=draft.breakthrough,
                 status=MessageStatus.PENDING,
@@ -66,7 +66,7 @@ async def enqueue(
 
 
 async def _bring_parent_forward(tx: Tx, draft: NewMessage, events: Sequence[str]) -> None:
-    parent = await get(tx, draft.root_id) if draft.root_id else None
+    parent = await get(tx, draft.parent_id) if draft.parent_id else None
     if parent and parent.status in (MessageStatus.PENDING, MessageStatus.SENDING):
         await update(tx, parent.id, **brought_forward(parent, draft, events))
 
@@ -74,17 +74,19 @@ async def _bring_parent_forward(tx: Tx, draft: NewMessage, events: Sequence[str]
 async def _pending_quiet_summary(tx: Tx, draft: NewMessage) -> OutboxRow | None:
     """The root of the same quiet hours that is still to be posted."""
     waiting = sa.select(message).where(
-        message.c.appid == tx.appid, message.c.shape == MessageKind.QUIET, message.c.status == MessageStatus.PENDING
+        message.c.appid == tx.appid,
+        message.c.kind == MessageKind.QUIET_SUMMARY,
+        message.c.status == MessageStatus.PENDING,
     )
     rows = rows_of(tx, (await tx.run(waiting)).mappings())
-    return next((row for row in rows if row.facts["ends"] == draft.facts["ends"]), None)
+    return next((row for row in rows if row.payload["ends"] == draft.payload["ends"]), None)
 
 
 async def requeue_dropped(tx: Tx, ids: Ids) -> None:
     """Queue again what was dropped as untrue or failed, names of a digest too: its episodes have moved."""
-    names = sa.and_(message.c.root_id.in_(ids), message.c.shape == MessageKind.NAMES)
+    names = sa.and_(message.c.parent_id.in_(ids), message.c.kind == MessageKind.MEMBER_LIST)
     dropped = sa.and_(
-        message.c.status == MessageStatus.DEAD, message.c.reason.in_((DropReason.UNTRUE, DropReason.FAILED))
+        message.c.status == MessageStatus.DEAD, message.c.reason.in_((DropReason.OBSOLETE, DropReason.FAILED))
     )
     await tx.run(
         sa.update(message)
@@ -120,18 +122,20 @@ async def claim(
         ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
         sa.select(message)
-        .outerjoin(root, root.c.id == message.c.root_id)
+        .outerjoin(root, root.c.id == message.c.parent_id)
         .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
-        .where(sa.or_(message.c.root_id.is_(None), root.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
-        .order_by(message.c.rank, message.c.created_at, message.c.id)
+        .where(sa.or_(message.c.parent_id.is_(None), root.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
+        .order_by(message.c.priority, message.c.created_at, message.c.id)
         .limit(1)
     )
     found = (await tx.run(candidate)).mappings().first()
     if found is None:
         return None
-    far = sa.or_(meta.c.next_post_at > now + LONGEST_PAUSE, meta.c.rested_at > now + AHEAD)
-    rested = sa.and_(meta.c.appid == tx.appid, sa.or_(meta.c.next_post_at <= now, far))
-    if not (await tx.run(sa.update(meta).where(rested).values(next_post_at=now + gap, rested_at=now))).rowcount:
+    far = sa.or_(poll_state.c.next_post_at > now + LONGEST_PAUSE, poll_state.c.paused_at > now + AHEAD)
+    rested = sa.and_(poll_state.c.appid == tx.appid, sa.or_(poll_state.c.next_post_at <= now, far))
+    if not (
+        await tx.run(sa.update(poll_state).where(rested).values(next_post_at=now + gap, paused_at=now))
+    ).rowcount:
         return None
     take = (
         sa.update(message)
@@ -139,12 +143,12 @@ async def claim(
         .values(
             status=MessageStatus.SENDING,
             attempt=message.c.attempt + 1,
-            posts=message.c.posts + 1,
+            post_attempts=message.c.post_attempts + 1,
             started_at=now,
             lease_until=now + lease,
-            lookable_from=now + lease,
-            looks=0,
-            look_at=now + lease + lease / LOOKUP_AFTER,
+            posting_lease_until=now + lease,
+            failed_lookups=0,
+            next_lookup_at=now + lease + lease / LOOKUP_AFTER,
         )
     )
     return await taken(tx, found["id"], take)
@@ -195,7 +199,7 @@ async def reschedule(tx: Tx, row: OutboxRow, until: datetime, error: str, **valu
 
 async def release(tx: Tx, row: OutboxRow, until: datetime, why: str, **values: Any) -> bool:
     """Not even tried: as if it had not been claimed."""
-    return await reschedule(tx, row, until, why, posts=row.posts - 1, **values)
+    return await reschedule(tx, row, until, why, post_attempts=row.post_attempts - 1, **values)
 
 
 async def mark_dead(tx: Tx, row: OutboxRow, reason: DropReason, error: str = "") -> bool:
@@ -206,13 +210,13 @@ async def mark_dead(tx: Tx, row: OutboxRow, reason: DropReason, error: str = "")
 async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
     """The root of this thread message was given up: it goes to the channel by itself."""
     return await complete_attempt(
-        tx, row, status=MessageStatus.PENDING, root_id=None, shape=MessageKind.PROBLEM, broadcast=False
+        tx, row, status=MessageStatus.PENDING, parent_id=None, kind=MessageKind.ALERT, broadcast=False
     )
 
 
 async def pause_queue(tx: Tx, until: datetime) -> None:
     """Post nothing before `until`."""
-    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(next_post_at=until))
+    await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(next_post_at=until))
 
 
 async def has_sent_since(tx: Tx, message_id: str) -> bool:
@@ -244,7 +248,7 @@ async def get(tx: Tx, message_id: str, *, lock: bool = False) -> OutboxRow | Non
 
 async def _parent_attempts(tx: Tx, draft: NewMessage) -> dict[str, int]:
     """How often its root had been tried: sent at a later try, the root has shown this line's news itself."""
-    found = await tx.run(sa.select(message.c.posts).where(message.c.id == draft.root_id))
+    found = await tx.run(sa.select(message.c.post_attempts).where(message.c.id == draft.parent_id))
     return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
 
 
@@ -264,10 +268,10 @@ def row_of(found: sa.RowMapping) -> OutboxRow:
     return OutboxRow(
         **values
         | {
-            "shape": MessageKind(found["shape"]),
+            "kind": MessageKind(found["kind"]),
             "status": MessageStatus(found["status"]),
-            "members": tuple(found["members"]),
-            "events": tuple(found["events"]),
-            "facts": dict(found["facts"]),
+            "episode_ids": tuple(found["episode_ids"]),
+            "event_keys": tuple(found["event_keys"]),
+            "payload": dict(found["payload"]),
         }
     )

@@ -14,7 +14,7 @@ from bot.alerting.incidents import Cause, ClockSkew, ErrorDetails, Incident, Pol
 from bot.health.facts import SlackTrouble
 from bot.store import outbox, published, slack_state
 from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import episode, meta
+from bot.store.tables import episode, poll_state
 
 HEALTH = "health"
 LONGEST_WAIT = timedelta(days=1)  # until midnight in Shanghai, when the quota is spent
@@ -38,7 +38,7 @@ class PollState:
     empty_reads: int
     health: PollHealth
     clock: ClockSkew
-    held: str | None
+    blocked_by: str | None
     failing: Mapping[str, FailingRow]
     polled_at: datetime | None = None
     poll_wait: timedelta | None = None
@@ -49,7 +49,7 @@ class Claim(Enum):
     """Whose the poll is."""
 
     NOT_MINE = "not due, or another process has it"
-    MINE = "mine"
+    WON = "mine"
     FIRST = "mine, and nothing has ever been read"
 
 
@@ -58,15 +58,15 @@ async def claim_poll(tx: Tx, now: datetime, until: datetime) -> Claim:
 
     A poll that is planned too far ahead was planned by a clock that was wrong; it is due as well.
     """
-    usual = sa.and_(meta.c.failed_reads == 0, meta.c.next_poll_at > now + 2 * (until - now))
-    due = sa.or_(meta.c.next_poll_at <= now, meta.c.next_poll_at > until + LONGEST_WAIT, usual)
-    mine = sa.and_(meta.c.appid == tx.appid, due)
+    usual = sa.and_(poll_state.c.failed_polls == 0, poll_state.c.next_poll_at > now + 2 * (until - now))
+    due = sa.or_(poll_state.c.next_poll_at <= now, poll_state.c.next_poll_at > until + LONGEST_WAIT, usual)
+    mine = sa.and_(poll_state.c.appid == tx.appid, due)
     values = {"next_poll_at": until, "poll_wait": int((until - now).total_seconds())}
-    claim = sa.update(meta).where(mine).values(**values).returning(meta.c.watching_since)
+    claim = sa.update(poll_state).where(mine).values(**values).returning(poll_state.c.watching_since)
     claimed = (await tx.run(claim)).first()
     if claimed is None:
         return Claim.NOT_MINE
-    return Claim.FIRST if claimed.watching_since is None else Claim.MINE
+    return Claim.FIRST if claimed.watching_since is None else Claim.WON
 
 
 async def schedule_poll(tx: Tx, when: datetime, *, wait: timedelta | None = None) -> None:
@@ -76,26 +76,26 @@ async def schedule_poll(tx: Tx, when: datetime, *, wait: timedelta | None = None
 
 async def poll_now(tx: Tx, now: datetime, *, always: bool = False) -> bool:
     """Let the next poll come now: `always`, or if reads had failed. True when it was not due anyway."""
-    later = sa.and_(meta.c.appid == tx.appid, meta.c.next_poll_at > now)
-    troubled = later if always else sa.and_(later, meta.c.failed_reads > 0)
-    return (await tx.run(sa.update(meta).where(troubled).values(next_poll_at=now))).rowcount == 1
+    later = sa.and_(poll_state.c.appid == tx.appid, poll_state.c.next_poll_at > now)
+    troubled = later if always else sa.and_(later, poll_state.c.failed_polls > 0)
+    return (await tx.run(sa.update(poll_state).where(troubled).values(next_poll_at=now))).rowcount == 1
 
 
 async def load(tx: Tx, *, lock: bool = False) -> PollState:
     """Read the row. `lock` makes whoever else decides wait until this transaction ends."""
-    query = sa.select(meta).where(meta.c.appid == tx.appid)
+    query = sa.select(poll_state).where(poll_state.c.appid == tx.appid)
     row = (await tx.run(query.with_for_update() if lock else query)).mappings().one()
     return PollState(
         next_poll_at=row["next_poll_at"],
         watching_since=row["watching_since"],
         last_read_at=row["last_read_at"],
         accounts=row["accounts"],
-        empty_reads=row["empty_reads"],
+        empty_reads=row["empty_polls"],
         health=PollHealth(
-            row["failed_reads"], row["good_reads"], await incident(tx, row["incident"]), row["failing_since"]
+            row["failed_polls"], row["good_polls"], await incident(tx, row["incident"]), row["failing_since"]
         ),
-        clock=ClockSkew(row["skewed_reads"], incident=await incident(tx, row["clock_incident"])),
-        held=row["held"],
+        clock=ClockSkew(row["skewed_polls"], incident=await incident(tx, row["clock_incident"])),
+        blocked_by=row["blocked_by"],
         polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
         slack=slack_state.trouble_of(row),
@@ -118,21 +118,21 @@ async def record_read(
 ) -> None:
     """A good read was taken in."""
     await tx.run(
-        sa.update(meta)
-        .where(meta.c.appid == tx.appid)
+        sa.update(poll_state)
+        .where(poll_state.c.appid == tx.appid)
         .values(
             watching_since=memory.watching_since or began,
             last_read_at=began,
             polled_at=now,
             accounts=accounts,
-            empty_reads=empty_reads,
+            empty_polls=empty_reads,
         )
     )
 
 
 async def record_empty(tx: Tx, empty_reads: int, now: datetime) -> None:
     """An empty list after a full one was read, and is not believed yet."""
-    await _record(tx, empty_reads=empty_reads, polled_at=now)
+    await _record(tx, empty_polls=empty_reads, polled_at=now)
 
 
 async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
@@ -141,8 +141,8 @@ async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
         return
     change = after.incident
     values = {
-        "failed_reads": after.failed_reads,
-        "good_reads": after.good_reads,
+        "failed_polls": after.failed_polls,
+        "good_polls": after.good_polls,
         "failing_since": after.failing_since,
     }
     await _record(tx, **values, incident=change.id if change else None)
@@ -154,12 +154,12 @@ async def record_clock(tx: Tx, before: ClockSkew, after: ClockSkew) -> None:
     if after == before:
         return
     change = after.incident
-    await _record(tx, skewed_reads=after.skewed_reads, clock_incident=change.id if change else None)
+    await _record(tx, skewed_polls=after.skewed_polls, clock_incident=change.id if change else None)
     await _record_incident(tx, before.incident, change)
 
 
 async def _record(tx: Tx, **values: Any) -> None:
-    await tx.run(sa.update(meta).where(meta.c.appid == tx.appid).values(**values))
+    await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(**values))
 
 
 async def _record_incident(tx: Tx, before: Incident | None, after: Incident | None) -> None:
@@ -167,9 +167,9 @@ async def _record_incident(tx: Tx, before: Incident | None, after: Incident | No
         return
     values = {
         "state": after.cause,
-        "since": after.over_at or after.since,
+        "state_since": after.resolved_at or after.since,
         "began_at": after.began,
-        "detail": {**asdict(after.fault), "over": after.over_at is not None},
+        "detail": {**asdict(after.fault), "over": after.resolved_at is not None},
     }
     if before is None or before.id != after.id:
         new = {**values, "id": after.id, "appid": tx.appid, "kind": HEALTH, "first_seen": after.since}
@@ -177,7 +177,7 @@ async def _record_incident(tx: Tx, before: Incident | None, after: Incident | No
         return
     await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
     await published.reopen(tx, [after.id])
-    if after.over_at is None:
+    if after.resolved_at is None:
         await outbox.requeue_dropped(tx, [after.id])
 
 
@@ -202,6 +202,6 @@ def _incident(row: sa.RowMapping) -> Incident:
         cause=Cause(row["state"]),
         since=row["first_seen"],
         fault=ErrorDetails(**detail),
-        over_at=row["since"] if over else None,
+        resolved_at=row["state_since"] if over else None,
         began=row["began_at"],
     )

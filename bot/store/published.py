@@ -15,11 +15,11 @@ from bot.store.outbox import AHEAD, Ids, rows_of
 from bot.store.tables import message
 
 CHANNEL_KINDS = (
-    MessageKind.PROBLEM,
+    MessageKind.ALERT,
     MessageKind.DIGEST,
     MessageKind.FIRST_RUN,
-    MessageKind.QUIET,
-    MessageKind.HEALTH,
+    MessageKind.QUIET_SUMMARY,
+    MessageKind.INCIDENT,
 )
 
 
@@ -31,9 +31,9 @@ async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
     found = sa.select(message).where(
         message.c.appid == tx.appid,
         message.c.status == MessageStatus.SENT,
-        message.c.shape.in_(CHANNEL_KINDS),
-        sa.not_(message.c.settled),
-        sa.not_(message.c.gone),
+        message.c.kind.in_(CHANNEL_KINDS),
+        sa.not_(message.c.is_final),
+        sa.not_(message.c.is_deleted),
         _free(now),
     )
     return rows_of(tx, (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings())
@@ -45,7 +45,7 @@ async def any_editable(tx: Tx, ids: Ids) -> bool:
     Somebody may click before it is written down that the message was sent.
     """
     stands = sa.and_(
-        message.c.status != MessageStatus.DEAD, message.c.shape.in_(CHANNEL_KINDS), sa.not_(message.c.gone)
+        message.c.status != MessageStatus.DEAD, message.c.kind.in_(CHANNEL_KINDS), sa.not_(message.c.is_deleted)
     )
     found = sa.select(message.c.id).where(message.c.id.in_(ids), stands)
     return (await tx.run(found.limit(1))).first() is not None
@@ -71,7 +71,7 @@ async def update(tx: Tx, row: OutboxRow, **values: Any) -> None:
 
 async def reopen(tx: Tx, ids: Ids) -> None:
     """What these roots tell may change again: they are views anew."""
-    await tx.run(sa.update(message).where(message.c.id.in_(ids)).values(settled=False))
+    await tx.run(sa.update(message).where(message.c.id.in_(ids)).values(is_final=False))
 
 
 async def edit_now(tx: Tx, ids: Ids, now: datetime) -> None:
@@ -83,16 +83,16 @@ async def edit_now(tx: Tx, ids: Ids, now: datetime) -> None:
 async def adopt(tx: Tx, episode_id: str, root: HistoryMessage) -> str:
     """Take a message that stands in Slack into a store that has lost it. Returns the id of its row."""
     moment = datetime.fromtimestamp(float(root.ts), UTC)
-    message_id = f"{MessageKind.PROBLEM}-adopted-{root.channel_id}-{root.ts}"
+    message_id = f"{MessageKind.ALERT}-adopted-{root.channel_id}-{root.ts}"
     await tx.run(
         sa.insert(message).values(
             id=message_id,
             appid=tx.appid,
-            shape=MessageKind.PROBLEM,
-            rank=0,
-            members=[episode_id],
-            events=list(root.events),
-            facts={},
+            kind=MessageKind.ALERT,
+            priority=0,
+            episode_ids=[episode_id],
+            event_keys=list(root.event_keys),
+            payload={},
             status=MessageStatus.SENT,
             created_at=moment,
             not_before=moment,

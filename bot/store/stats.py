@@ -69,8 +69,8 @@ async def queue_stats(tx: Tx, now: datetime) -> QueueStats:
         sa.select(sa.func.count()).where(
             mine,
             message.c.status == MessageStatus.SENT,
-            sa.not_(message.c.settled),
-            sa.not_(message.c.gone),
+            sa.not_(message.c.is_final),
+            sa.not_(message.c.is_deleted),
             message.c.error.is_not(None),
         )
     )

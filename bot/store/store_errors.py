@@ -64,6 +64,16 @@ class UnsuitableError(SQLAlchemyError):
     """The database cannot store every text."""
 
 
+class DevelopmentSchemaError(SQLAlchemyError):
+    """The tables are those of a development version, which this release neither reads nor changes."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this database was made by a development version before 1.0.0 and is not modified: "
+            "move it away, or name another in DATABASE_URL"
+        )
+
+
 _OWN = {
     HangingError: FaultKind.HANGING,
     PoolTimeoutError: FaultKind.HANGING,
@@ -71,6 +81,7 @@ _OWN = {
     ReadOnlyError: FaultKind.READ_ONLY,
     DamagedError: FaultKind.DAMAGED,
     UnsuitableError: FaultKind.UNSUITABLE,
+    DevelopmentSchemaError: FaultKind.SCHEMA,
     OSError: FaultKind.UNREACHABLE,
     NoResultFound: FaultKind.SCHEMA,  # the account's row is not there yet
 }

@@ -32,26 +32,26 @@ def _column(name: str, kind: Any, **rest: Any) -> sa.Column[Any]:
 
 
 # One row per Official Account: the watcher's memory between two looks.
-meta = sa.Table(
-    "meta",
+poll_state = sa.Table(
+    "poll_state",
     metadata,
     sa.Column("appid", sa.Text, primary_key=True),
     _column("next_poll_at", Moment),
     sa.Column("watching_since", Moment),  # the first good read
     sa.Column("last_read_at", Moment),  # when the last good read was begun
     _column("accounts", sa.Integer, default=0),  # how many it listed
-    _column("empty_reads", sa.Integer, default=0),  # empty ones in a row, after a full one
+    _column("empty_polls", sa.Integer, default=0),  # empty ones in a row, after a full one
     sa.Column("polled_at", Moment),  # when the last poll completed, its list believed or not
     sa.Column("poll_wait", sa.Integer),  # seconds from the last poll to the next: the interval, or a back-off
-    _column("failed_reads", sa.Integer, default=0),
+    _column("failed_polls", sa.Integer, default=0),
     sa.Column("failing_since", Moment),  # the first of them
-    _column("good_reads", sa.Integer, default=0),
+    _column("good_polls", sa.Integer, default=0),
     sa.Column("incident", sa.Text),  # the id of the newest, an episode of its own
-    _column("skewed_reads", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
+    _column("skewed_polls", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
     sa.Column("clock_incident", sa.Text),
     _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
-    sa.Column("rested_at", Moment),  # when that was written: a clock that was ahead must not silence the bot
-    sa.Column("held", sa.Text),  # the error that holds the queue
+    sa.Column("paused_at", Moment),  # when that was written: a clock that was ahead must not silence the bot
+    sa.Column("blocked_by", sa.Text),  # the error that holds the queue
     sa.Column("slack_error", sa.Text),  # Slack's last response, while it is no success
     sa.Column("slack_error_since", Moment),
     _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),  # else: no usable response
@@ -66,47 +66,47 @@ episode = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     _column("appid", sa.Text),
     _column("kind", sa.Text),
-    _column("seat", sa.Text, default=""),
+    _column("account_key", sa.Text, default=""),
     _column("invite_wx", sa.Text, default=""),
     sa.Column("expires_at", Moment),
     _column("state", sa.Text),
     _column("first_seen", Moment),
-    _column("since", Moment),
+    _column("state_since", Moment),
     _column("kf_account", sa.Text, default=""),
     _column("kf_nick", sa.Text, default=""),
     _column("kf_id", sa.Text, default=""),
     _column("repetition", sa.Integer, default=0, server_default="0"),
-    _column("latest", sa.Boolean, default=True),
-    _column("doubt", sa.Text, default=""),
-    _column("doubt_reads", sa.Integer, default=0),
+    _column("is_latest", sa.Boolean, default=True),
+    _column("pending_state", sa.Text, default=""),
+    _column("confirmations", sa.Integer, default=0),
     sa.Column("confirmed_at", Moment),
-    _column("next_wx", sa.Text, default=""),
-    sa.Column("next_expires_at", Moment),
+    _column("successor_wx", sa.Text, default=""),
+    sa.Column("successor_expires_at", Moment),
     _column("successor_id", sa.Text, default="", server_default=""),  # of REPLACED: the episode that replaced it
     sa.Column("next_timer_at", Moment),
     sa.Column("detail", sa.JSON),
     sa.Column("began_at", Moment),  # an incident: its present trouble
     sa.Column("acked", sa.JSON(none_as_null=True)),  # who and when
     sa.Column("snoozed", sa.JSON(none_as_null=True)),  # who, when and until when
-    sa.Index("episode_latest", "appid", "kind", "latest"),
-    sa.Index("episode_open", "appid", "kind", "latest", "state"),
-    sa.Index("episode_newest", "appid", "kind", "latest", "seat"),
-    sa.Index("episode_seat", "appid", "seat", "invite_wx"),
+    sa.Index("episode_latest", "appid", "kind", "is_latest"),
+    sa.Index("episode_open", "appid", "kind", "is_latest", "state"),
+    sa.Index("episode_newest", "appid", "kind", "is_latest", "account_key"),
+    sa.Index("episode_account", "appid", "account_key", "invite_wx"),
     sa.Index("episode_successor", "successor_id"),
     sa.Index("episode_timer", "appid", "next_timer_at"),
 )
 
 # What was ever emitted. The primary key is what makes an event happen once.
-told = sa.Table(
-    "told",
+emitted_event = sa.Table(
+    "emitted_event",
     metadata,
     sa.Column("episode_id", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("lead_seconds", sa.Integer, primary_key=True, autoincrement=False),
-    _column("how", sa.Text),
+    _column("disposition", sa.Text),
     _column("at", Moment),
     sa.Column("message_id", sa.Text),
-    sa.Index("told_message", "message_id"),
+    sa.Index("emitted_event_message", "message_id"),
 )
 
 message = sa.Table(
@@ -114,23 +114,25 @@ message = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     _column("appid", sa.Text),
-    _column("shape", sa.Text),
-    _column("rank", sa.Integer),
-    _column("members", sa.JSON),
-    _column("events", sa.JSON),  # the marks of what it tells, for Slack's metadata
-    _column("facts", sa.JSON),
-    sa.Column("root_id", sa.Text),
+    _column("kind", sa.Text),
+    _column("priority", sa.Integer),
+    _column("episode_ids", sa.JSON),
+    _column("event_keys", sa.JSON),  # the marks of what it tells, for Slack's metadata
+    _column("payload", sa.JSON),
+    sa.Column("parent_id", sa.Text),
     _column("broadcast", sa.Boolean, default=False),
     _column("status", sa.Text),
     _column("created_at", Moment),
     _column("not_before", Moment),
     sa.Column("lease_until", Moment),
     _column("attempt", sa.Integer, default=0),
-    _column("posts", sa.Integer, default=0, server_default="0"),  # attempts that were to post, not to look
+    _column("post_attempts", sa.Integer, default=0, server_default="0"),  # attempts that were to post, not to look
     sa.Column("started_at", Moment),  # of the newest of those
-    _column("looks", sa.Integer, default=0, server_default="0"),  # that did not find it
-    sa.Column("look_at", Moment),  # when its unknown outcome is looked up next
-    sa.Column("lookable_from", Moment),  # the end of the posting attempt's lease, which both looks are timed from
+    _column("failed_lookups", sa.Integer, default=0, server_default="0"),  # that did not find it
+    sa.Column("next_lookup_at", Moment),  # when its unknown outcome is looked up next
+    sa.Column(
+        "posting_lease_until", Moment
+    ),  # the end of the posting attempt's lease, which both looks are timed from
     sa.Column("channel_id", sa.Text),
     sa.Column("ts", sa.Text),
     sa.Column("sent_at", Moment),
@@ -139,12 +141,12 @@ message = sa.Table(
     _column("text_only", sa.Boolean, default=False),
     sa.Column("applied_hash", sa.Text),  # of what Slack last took
     sa.Column("next_edit_at", Moment),
-    _column("settled", sa.Boolean, default=False),  # its members are closed, and it says so
-    _column("gone", sa.Boolean, default=False),  # a person deleted it
+    _column("is_final", sa.Boolean, default=False),  # its members are closed, and it says so
+    _column("is_deleted", sa.Boolean, default=False),  # a person deleted it
     _column("breakthrough", sa.Boolean, default=False, server_default=sa.false()),  # goes out in quiet hours, too
-    sa.Index("message_queue", "appid", "status", "rank", "created_at"),
-    sa.Index("message_views", "appid", "status", "settled"),
-    sa.Index("message_root", "root_id"),
+    sa.Index("message_queue", "appid", "status", "priority", "created_at"),
+    sa.Index("message_editable", "appid", "status", "is_final"),
+    sa.Index("message_parent", "parent_id"),
 )
 
 # The processes that are there.

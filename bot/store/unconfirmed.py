@@ -34,12 +34,12 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     due = sa.and_(
         message.c.status == MessageStatus.SENDING,
         sa.or_(message.c.lease_until <= now, ahead),
-        sa.or_(message.c.look_at.is_(None), message.c.look_at <= now, ahead),
+        sa.or_(message.c.next_lookup_at.is_(None), message.c.next_lookup_at <= now, ahead),
     )
     candidate = (
         sa.select(message.c.id, message.c.attempt)
         .where(message.c.appid == tx.appid, due, message.c.id.not_in(without))
-        .order_by(message.c.rank, message.c.created_at, message.c.id)
+        .order_by(message.c.priority, message.c.created_at, message.c.id)
         .limit(1)
     )
     found = (await tx.run(candidate)).first()
@@ -61,19 +61,23 @@ async def record_not_found(
     After it the message is sent again. While the server's clock is known to be wrong, a search may miss a message:
     then lookups go on for an hour from the attempt, and what is sent after it is marked as a possible repeat.
     """
-    if row.looks + 1 >= LOOKUPS:
+    if row.failed_lookups + 1 >= LOOKUPS:
         if not clock_wrong:
-            return await reschedule(tx, row, now, "not found", looks=0)
+            return await reschedule(tx, row, now, "not found", failed_lookups=0)
         if now - (row.started_at or now) >= HOLD_UNCONFIRMED:
             return await repost(tx, row, now)
-        return await complete_attempt(tx, row, look_at=now + REPEAT_WAIT, lease_until=now, error=CLOCK_WRONG)
-    second = (row.lookable_from or now) + lease / 2
-    return await complete_attempt(tx, row, looks=row.looks + 1, look_at=second, lease_until=now)
+        return await complete_attempt(tx, row, next_lookup_at=now + REPEAT_WAIT, lease_until=now, error=CLOCK_WRONG)
+    second = (row.posting_lease_until or now) + lease / 2
+    return await complete_attempt(
+        tx, row, failed_lookups=row.failed_lookups + 1, next_lookup_at=second, lease_until=now
+    )
 
 
 async def retry_lookup(tx: Tx, row: OutboxRow, until: datetime) -> bool:
     """Slack did not let us look: the look is repeated, and does not count."""
-    return await complete_attempt(tx, row, look_at=until, lease_until=min(until, row.lookable_from or until))
+    return await complete_attempt(
+        tx, row, next_lookup_at=until, lease_until=min(until, row.posting_lease_until or until)
+    )
 
 
 async def repost(tx: Tx, row: OutboxRow, now: datetime) -> bool:
@@ -82,8 +86,12 @@ async def repost(tx: Tx, row: OutboxRow, now: datetime) -> bool:
     At once the first time. A Slack that never confirms must not fill the channel, so then ever more slowly.
     """
     present = await get(tx, row.id, lock=True) or row
-    wait = timedelta(0) if row.posts < 2 else min(REPEAT_WAIT * 2 ** min(row.posts - 2, 9), LONGEST_WAIT)
-    return await reschedule(tx, row, now + wait, "possible repeat", facts={**present.facts, "repeat": True})
+    wait = (
+        timedelta(0)
+        if row.post_attempts < 2
+        else min(REPEAT_WAIT * 2 ** min(row.post_attempts - 2, 9), LONGEST_WAIT)
+    )
+    return await reschedule(tx, row, now + wait, "possible repeat", payload={**present.payload, "repeat": True})
 
 
 async def give_up(tx: Tx, row: OutboxRow, error: str) -> bool:

@@ -34,7 +34,7 @@ class Ingest:
         self._ledger = ledger
         self._poll = poll
 
-    async def take(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = ()) -> None:
+    async def ingest(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = ()) -> None:
         """Take a good read in: states, events and messages.
 
         Args:
@@ -44,55 +44,57 @@ class Ingest:
         now = tx.now
         if known.last_read_at and began <= known.last_read_at <= now:
             return  # another process has taken in a newer one
-        await self._note_health(tx, known, listed, began, now)
+        await self._record_health(tx, known, listed, began, now)
         empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
         if not self._believable(known, listed, empty_reads):
             await poll_state.record_empty(tx, empty_reads, now)
-            await self.by_the_clock(tx, known)
+            await self.apply_timers(tx, known)
             return
         await poll_state.record_read(
             tx, known, began=began, now=now, accounts=len(listed.accounts), empty_reads=empty_reads
         )
         await self._observe(tx, known, listed, now, max(1, empty_reads), past)
 
-    async def take_failure(self, tx: Tx, error: KfError) -> None:
+    async def ingest_failure(self, tx: Tx, error: KfError) -> None:
         """Note a failed read; it says nothing about accounts."""
         known = await poll_state.load(tx, lock=True)
         now = tx.now
         after = incidents.on_poll_failure(known.health, error, now, appid=self._ledger.appid)
         await poll_state.record_health(tx, known.health, after)
-        wait = incidents.backoff(error, after.failed_reads, self._poll, now)
+        wait = incidents.backoff(error, after.failed_polls, self._poll, now)
         await poll_state.schedule_poll(tx, now + wait, wait=wait)
-        await self._tell(tx, known.health.incident, after.incident, now)
+        await self._notify(tx, known.health.incident, after.incident, now)
 
-    async def by_the_clock(self, tx: Tx, known: PollState, *, confirmed_at: datetime | None = None) -> None:
+    async def apply_timers(self, tx: Tx, known: PollState, *, confirmed_at: datetime | None = None) -> None:
         """Write down the leads and deadlines that have passed."""
         now = tx.now
         due = await episodes.with_due_timers(tx, now)
 
         async def write(seats: Collection[str]) -> Sequence[Change]:
             changes = advance(_of(due, seats), now, self._ledger.policy, confirmed_at=confirmed_at)
-            await self._ledger.write(tx, changes, now)
+            await self._ledger.record(tx, changes, now)
             return changes
 
-        await self._contain(tx, known, [episode.seat for episode in due], write, now)
+        await self._contain(tx, known, [episode.account_key for episode in due], write, now)
 
-    async def _note_health(self, tx: Tx, known: PollState, listed: KfList, began: datetime, now: datetime) -> None:
+    async def _record_health(
+        self, tx: Tx, known: PollState, listed: KfList, began: datetime, now: datetime
+    ) -> None:
         after = incidents.on_poll_success(known.health, now)
         await poll_state.record_health(tx, known.health, after)
-        await self._tell(tx, known.health.incident, after.incident, now)
+        await self._notify(tx, known.health.incident, after.incident, now)
         clock = incidents.on_clock_sample(known.clock, listed.served_at, began, now, appid=self._ledger.appid)
         await poll_state.record_clock(tx, known.clock, clock)
-        await self._tell(tx, known.clock.incident, clock.incident, now)
+        await self._notify(tx, known.clock.incident, clock.incident, now)
 
-    async def _tell(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
-        await self._ledger.add(tx, _incident_message(before, after, now), [], now)
+    async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
+        await self._ledger.enqueue(tx, _incident_message(before, after, now), [], now)
 
     def _believable(self, known: PollState, listed: KfList, empty_reads: int) -> bool:
         """Whether a list without accounts is evidence: never when it has unreadable rows, late after a full one."""
         if listed.accounts:
             return True
-        enough = empty_reads >= self._ledger.policy.agreeing_empty_reads
+        enough = empty_reads >= self._ledger.policy.agreeing_empty_polls
         return listed.complete and (known.accounts == 0 or enough)
 
     async def _observe(
@@ -103,7 +105,7 @@ class Ingest:
         latest = await episodes.latest(tx, [account.key for account in accounts])
         complete = listed.complete and not failures
         gone = known.failing if complete else ()
-        seats = [*(account.key for account in accounts), *(episode.seat for episode in latest), *gone]
+        seats = [*(account.key for account in accounts), *(episode.account_key for episode in latest), *gone]
 
         async def write(seats: Collection[str]) -> Sequence[Change]:
             these = [account for account in accounts if account.key in seats]
@@ -122,7 +124,7 @@ class Ingest:
             )
             if first and past:
                 changes = await self._recover(tx, changes, past, now)
-            await self._ledger.write(tx, changes, now, first=self._first_look(these, now) if first else None)
+            await self._ledger.record(tx, changes, now, first=self._initial_snapshot(these, now) if first else None)
             return changes
 
         await self._contain(tx, known, seats, write, now, failures)
@@ -131,7 +133,7 @@ class Ingest:
         self, tx: Tx, changes: Sequence[Change], past: Sequence[HistoryMessage], now: datetime
     ) -> list[Change]:
         """Take out what the channel shows already."""
-        remembered = recover_history(changes, past, self._ledger.marks, self._ledger.policy)
+        remembered = recover_history(changes, past, self._ledger.event_keys, self._ledger.policy)
         async with tx.savepoint():
             adopted = {one: await published.adopt(tx, one, root) for one, root in remembered.roots.items()}
             await episodes.record_emitted(tx, {told: adopted.get(told[0]) for told in remembered.told}, now)
@@ -151,12 +153,14 @@ class Ingest:
         Args:
             failures: by seat, what has failed before.
         """
-        unreadable = {one.seat: one.error for one in tx.unreadable.values() if one.seat}
+        unreadable = {one.account_key: one.error for one in tx.unreadable.values() if one.account_key}
         sound = [seat for seat in dict.fromkeys(seats) if seat not in unreadable]
         written, refused = await isolated(tx, sound, write)
         for change in (change for changes in written for change in changes):
             log.info(
-                LogEvent("change", episode=change.after.id, state=change.after.state.value, news=len(change.news))
+                LogEvent(
+                    "change", episode=change.after.id, state=change.after.state.value, news=len(change.new_events)
+                )
             )
         failing = {seat: one for seat, one in known.failing.items() if seat not in seats}
         for seat, exc in {**(failures or {}), **unreadable, **refused}.items():
@@ -168,7 +172,7 @@ class Ingest:
             log.info(LogEvent("row recovered", account=masked(seat)))
         await poll_state.record_failing(tx, known.failing, failing)
 
-    def _first_look(self, accounts: Sequence[KfAccount], now: datetime) -> InitialSnapshot:
+    def _initial_snapshot(self, accounts: Sequence[KfAccount], now: datetime) -> InitialSnapshot:
         counts = dict.fromkeys(AccountStatus, 0)
         for account in accounts:
             counts[account_status(account, now, self._ledger.policy.leads)] += 1
@@ -187,13 +191,13 @@ def _storable(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str,
 
 
 def _of(episodes: Iterable[Episode], seats: Collection[str]) -> list[Episode]:
-    return [episode for episode in episodes if episode.seat in seats]
+    return [episode for episode in episodes if episode.account_key in seats]
 
 
 def _check_readable(tx: Tx, seats: Collection[str]) -> None:
     """Raise the error of a stored row of these seats that could not be read: what it knows must not be repeated."""
     for one in tx.unreadable.values():
-        if one.seat in seats:
+        if one.account_key in seats:
             raise one.error
 
 
@@ -202,25 +206,25 @@ def _incident_message(before: Incident | None, after: Incident | None, now: date
     if after is None or after == before:
         return []
     if before is None or before.id != after.id:
-        return [NewMessage(id=after.id, shape=MessageKind.HEALTH, rank=0)]
+        return [NewMessage(id=after.id, kind=MessageKind.INCIDENT, priority=0)]
     if _essence(before) == _essence(after):
         return []
     return [
         NewMessage(
-            id=f"{MessageKind.NOTE}-{after.id}-{now.timestamp()}",
-            shape=MessageKind.NOTE,
-            rank=LAST,
-            facts={
+            id=f"{MessageKind.INCIDENT_REPLY}-{after.id}-{now.timestamp()}",
+            kind=MessageKind.INCIDENT_REPLY,
+            priority=LAST,
+            payload={
                 "cause": after.cause,
                 "fault": asdict(after.fault),
-                "over": after.over_at is not None,
+                "over": after.resolved_at is not None,
                 "seconds": int((now - after.began_at).total_seconds()),
             },
-            root_id=after.id,
+            parent_id=after.id,
         )
     ]
 
 
 def _essence(incident: Incident) -> tuple[object, ...]:
     """What of an incident is worth a line: each failed read has another `rid`."""
-    return incident.cause, incident.fault.kind, incident.fault.errcode, incident.over_at is None
+    return incident.cause, incident.fault.kind, incident.fault.errcode, incident.resolved_at is None

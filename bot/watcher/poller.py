@@ -95,7 +95,7 @@ class Watcher:
             log.warning(LogEvent("look", outcome="failed", **error_fields(error)))
             self._count("read", "failed")
             async with self._store.begin() as tx:
-                await self._evaluation.take_failure(tx, error)
+                await self._evaluation.ingest_failure(tx, error)
             return Tick.FAILED
         self._count("read", "good")
         self.listed = listed
@@ -142,7 +142,7 @@ class Watcher:
             return
         async with self._store.begin() as tx:
             known = await poll_state.load(tx, lock=True)
-            await self._evaluation.by_the_clock(tx, known, confirmed_at=last_read_at if stale else None)
+            await self._evaluation.apply_timers(tx, known, confirmed_at=last_read_at if stale else None)
 
     async def _verify(self, began: datetime) -> bool:
         """Look before telling what only the clock says. The read brings the clock's news along."""
@@ -162,4 +162,4 @@ class Watcher:
         async with self._store.begin() as tx:
             if first:
                 await slack_state.record_success(tx, reading=True)
-            await self._evaluation.take(tx, listed, began, past)
+            await self._evaluation.ingest(tx, listed, began, past)

@@ -106,7 +106,7 @@ def recover_history(
     """Take out of the news of a first look what messages of the bot have told already. Pure."""
     by_mark: dict[str, HistoryMessage] = {}
     for message in past:  # newest first: the oldest that tells an event is where it was told
-        by_mark |= dict.fromkeys(message.events, message)
+        by_mark |= dict.fromkeys(message.event_keys, message)
     rest: list[Change] = []
     roots, tellers = dict[str, HistoryMessage](), dict[tuple[str, AlertEvent], HistoryMessage]()
     for each in changes:
@@ -142,7 +142,7 @@ def _found(
     """The events of an episode whose marks stand somewhere, though its deadline may have moved a little since."""
     leads = [AlertEvent(AlertKind.EXPIRING, lead) for lead in leads_of(episode, policy)]
     for event in (*leads, AlertEvent(AlertKind.EXPIRED), AlertEvent(AlertKind.REJECTED)):
-        candidates = (marks.of_event(episode, event, moved=moved) for moved in (0, 1, -1))
+        candidates = (marks.event_key(episode, event, moved=moved) for moved in (0, 1, -1))
         if message := next((by_mark[mark] for mark in candidates if mark in by_mark), None):
             yield event, message
 
@@ -150,19 +150,21 @@ def _found(
 def _without(change: Change, told: Mapping[AlertEvent, HistoryMessage]) -> Change:
     """The change without the news that are none, and with the times at which they were told."""
     keys = {event.key for event in told}
-    news = tuple(event for event in change.news if event.key not in keys)
+    news = tuple(event for event in change.new_events if event.key not in keys)
     when = {event.key: _moment(message) for event, message in told.items()}
     after = change.after
-    since = next((moment for (kind, _), moment in when.items() if kind.value == after.state.value), after.since)
+    since = next(
+        (moment for (kind, _), moment in when.items() if kind.value == after.state.value), after.state_since
+    )
     first_seen = min([after.first_seen, *when.values()])
-    after = replace(after, told=(*told, *news), since=min(since, after.since), first_seen=first_seen)
+    after = replace(after, events=(*told, *news), state_since=min(since, after.state_since), first_seen=first_seen)
     return Change(change.before, after, news)
 
 
 def _own_root(told: Mapping[AlertEvent, HistoryMessage], past: Sequence[HistoryMessage]) -> HistoryMessage | None:
     """The root that tells this episode alone, or in whose thread it was told on."""
     threads = {message.thread_ts for message in told.values()}
-    roots = (message for message in past if message.thread_ts is None and message.shape == MessageKind.PROBLEM)
+    roots = (message for message in past if message.thread_ts is None and message.kind == MessageKind.ALERT)
     return next((message for message in roots if message in told.values() or message.ts in threads), None)
 
 

@@ -80,7 +80,7 @@ class CrashEnvironment:
 
     def message_key(self, message_id: str) -> str:
         """Return the key in the metadata of one of the bot's messages."""
-        return self._event_keys.of_message(message_id)
+        return self._event_keys.message_key(message_id)
 
     def take_unexpected(self) -> list[str]:
         """Return and clear the requests that Slack would not expect of an app."""

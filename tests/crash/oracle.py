@@ -74,9 +74,9 @@ class Oracle:
         """Compute the key of an event, with the bot's own function: it does not decide what is reported when."""
         moment = one.expires_at
         one_episode = Episode(
-            "", one.kf_account, one.invite_wx, moment, EpisodeState.WAITING, first_seen=moment, since=moment
+            "", one.kf_account, one.invite_wx, moment, EpisodeState.WAITING, first_seen=moment, state_since=moment
         )
-        return self._event_keys.of_event(
+        return self._event_keys.event_key(
             one_episode, episode.AlertEvent(AlertKind(event.kind), timedelta(seconds=event.lead))
         )
 

@@ -195,7 +195,7 @@ class CrashRun:
     async def _settle(self) -> None:
         """Run one bot until there is no complaint for a while."""
         self._environment.note("-- the last bot runs")
-        store = Store.at(self._store_url, APPID)
+        store = Store.from_url(self._store_url, APPID)
         try:
             async with running(self._variables, wait=False, log=self._log):
                 until = time.monotonic() + SETTLE_TIMEOUT + await self._unsent(store)

@@ -86,7 +86,7 @@ class SoakRun:
 
     async def _settle(self, environment: SoakEnvironment) -> None:
         """Let the last bot run until there is no complaint for a while."""
-        store = Store.at(self.store_url, APPID)
+        store = Store.from_url(self.store_url, APPID)
         until = time.monotonic() + SETTLE_TIMEOUT
         quiet_since = time.monotonic()
         try:

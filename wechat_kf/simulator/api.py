@@ -83,9 +83,9 @@ class Simulator(Seats):
         """Let everything go right from now on."""
         self._faults.clear()
 
-    def next_mishap(self, path: str) -> RequestFault:
+    def next_request_fault(self, path: str) -> RequestFault:
         """Take what the next request on `path` meets; for an adapter, which can wait and write headers."""
-        return self._faults.next_mishap(path)
+        return self._faults.next_request_fault(path)
 
     def answer(
         self,
@@ -104,7 +104,7 @@ class Simulator(Seats):
             ConnectionError: a fault says that no answer arrives.
         """
         self._calls += 1
-        mishap = self.next_mishap(path) if mishap is None else mishap
+        mishap = self.next_request_fault(path) if mishap is None else mishap
         if mishap.down:
             self._note(now, method, path, query, None)
             raise ConnectionError("the simulated API is down")
@@ -119,7 +119,7 @@ class Simulator(Seats):
         except ErrcodeRefusal as refused:
             errcode = refused.errcode
             answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=self._rid(now))}
-        status, raw = mishap.spoil(200, _encode(answer))
+        status, raw = mishap.corrupt(200, _encode(answer))
         self._note(now, method, path, query, status, errcode)
         return status, raw
 

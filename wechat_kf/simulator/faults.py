@@ -95,7 +95,7 @@ class RequestFault:
         """What the call is refused with, whatever it asks."""
         return next((fault.errcode for fault in self.faults if fault.kind is FaultMode.ERRCODE), None)
 
-    def spoil(self, status: int, body: bytes) -> tuple[int, bytes]:
+    def corrupt(self, status: int, body: bytes) -> tuple[int, bytes]:
         """Do to an answer what the faults say."""
         for kind in FaultMode:
             if kind in self.kinds:
@@ -123,7 +123,7 @@ class Faults:
         self._waiting.clear()
         self._on.clear()
 
-    def next_mishap(self, path: str) -> RequestFault:
+    def next_request_fault(self, path: str) -> RequestFault:
         """Take what the next request on `path` meets: all that is on, and the first that waits for it."""
         met = [fault for fault in self._on if fault.path in (None, path)]
         for position, fault in enumerate(self._waiting):

@@ -74,7 +74,7 @@ def last_known_details(episode: Episode, channel: str, why: Explanation | None, 
         why: WeChat could not be read; None when it answered and no longer lists the account.
     """
     title, words = why.title if why else GONE, episode_text.state_words(episode)
-    account, invited = account_of(episode.seat, episode.kf_id), id_of(episode.invite_wx)
+    account, invited = account_of(episode.account_key, episode.kf_id), id_of(episode.invite_wx)
     step = "" if episode.state.closed or why is None else NEXT[AccountStatus(episode.state)]
     fields = [("Account", account), ("Invited", invited)]
     shown = [builders.field(name, escape(value)) for name, value in fields if value]
@@ -94,7 +94,7 @@ def last_known_details(episode: Episode, channel: str, why: Explanation | None, 
             builders.header(f"{episode_text.icon(episode)} {name_of(episode.kf_nick)} · {words}"),
             builders.section(f"{known}\n*Next:* {step}" if step else known, fields=shown),
             builders.section(timeline(episode, channel, context), expand=True),
-            builders.actions(builders.refresh(_show(episode.seat)), builders.console()),
+            builders.actions(builders.refresh(_show(episode.account_key)), builders.console()),
             builders.context(" · ".join([*(why.facts if why else ()), ONLY_YOU])),
         ],
     )

@@ -70,7 +70,7 @@ def _facts(status: Status, now: datetime, context: RenderContext) -> Iterator[_F
     yield _wechat(status, now, context)
     yield _token(status, now)
     clock = health.clock_incident
-    if clock and not clock.over_at:
+    if clock and not clock.resolved_at:
         skew = f"{mrkdwn(clock.fault.detail, ERRMSG)} off WeChat’s"
         yield _Fact("Server clock", skew, f"Server clock {skew}.", is_problem=True)
     if not health.alerts:
@@ -89,8 +89,8 @@ def _facts(status: Status, now: datetime, context: RenderContext) -> Iterator[_F
         yield _Fact("Quiet hours", status.quiet, f"Quiet hours {status.quiet}.")
     if status.leads:
         yield _Fact("Reminders", f"{listed([lead_name(lead) for lead in status.leads])} before", "")
-    if health.incident and health.incident.over_at:
-        yield _last_incident(health.incident, health.incident.over_at, context)
+    if health.incident and health.incident.resolved_at:
+        yield _last_incident(health.incident, health.incident.resolved_at, context)
 
 
 def _blocked(facts: HealthFacts) -> Problem | None:
@@ -99,7 +99,7 @@ def _blocked(facts: HealthFacts) -> Problem | None:
 
 def _wechat(status: Status, now: datetime, context: RenderContext) -> _Fact:
     health = status.facts
-    failing = bool(health.failed_polls or (health.incident and not health.incident.over_at))
+    failing = bool(health.failed_polls or (health.incident and not health.incident.resolved_at))
 
     def words(context: RenderContext) -> str:
         parts = ["not known" if health.store else "not read yet"]

@@ -17,7 +17,7 @@ MOST = 8  # lines
 def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
     """Write the known history, oldest first, as mrkdwn. `channel` is the ID of the alert channel; or ""."""
     first, *rest = _lines(episode, context)
-    told = channel and any(event.how is not Disposition.SUPERSEDED for event in episode.told)
+    told = channel and any(event.disposition is not Disposition.SUPERSEDED for event in episode.events)
     title = "*This invitation*" + (f"  told in <#{channel}>" if told else "")
     return "\n".join([title, first, *rest[-(MOST - 1) :]])
 
@@ -25,16 +25,16 @@ def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
 def _lines(episode: Episode, context: RenderContext) -> list[str]:
     """Write the first sighting, then undated events, then the others by their time."""
     state = f"{episode_text.icon(episode)} {episode_text.state_word(episode)}"
-    at_once = episode.state is not EpisodeState.WAITING and episode.since <= episode.first_seen
+    at_once = episode.state is not EpisodeState.WAITING and episode.state_since <= episode.first_seen
     first = state if at_once else f"{builders.ICONS['waiting']} {EpisodeState.WAITING}"
     dated = [*_elapsed_leads(episode, context), *_user_actions(episode, context)]
     if episode.state is not EpisodeState.WAITING and not at_once:
-        dated.append((episode.since, f"{state}, {date(episode.since, context, words='noticed ')}"))
+        dated.append((episode.state_since, f"{state}, {date(episode.state_since, context, words='noticed ')}"))
     # When an earlier problem was noticed is not stored.
     over = [past for past in (EpisodeState.EXPIRED, EpisodeState.REJECTED) if past is not episode.state]
     return [
         f"{first}, {date(episode.first_seen, context, words='first seen ')}",
-        *(f"{builders.ICONS[past]} was {past}" for past in over if episode.has_told(AlertKind(past))),
+        *(f"{builders.ICONS[past]} was {past}" for past in over if episode.has_emitted(AlertKind(past))),
         *(line for _, line in sorted(dated, key=lambda one: one[0])),
     ]
 
@@ -43,8 +43,8 @@ def _elapsed_leads(episode: Episode, context: RenderContext) -> list[tuple[datet
     if episode.expires_at is None:
         return []
     lines = []
-    for event in episode.told:
-        if event.kind is AlertKind.EXPIRING and event.how is not Disposition.SUPERSEDED:
+    for event in episode.events:
+        if event.kind is AlertKind.EXPIRING and event.disposition is not Disposition.SUPERSEDED:
             # It may have been within the lead already when it was first seen.
             at = max(episode.expires_at - event.lead, episode.first_seen)
             words = f"less than {lead_name(event.lead)} left, "

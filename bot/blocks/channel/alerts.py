@@ -57,7 +57,7 @@ def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderCon
         noticed = episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
         parts = [
             plain_text(episode, context),
-            f"Noticed {date(episode.since, context)}." if noticed else "",
+            f"Noticed {date(episode.state_since, context)}." if noticed else "",
             _quiet_notice(episode, payload, context),
         ]
     if action := _user_action(episode, context):
@@ -93,7 +93,7 @@ def _facts(episode: Episode, context: RenderContext) -> list[str]:
     ):
         facts.append(f"invited {invitee}")  # in other states the sentence names the person
     if state is not EpisodeState.WAITING and not left_when_bound(episode):
-        facts.append(date(episode.since, context, words="noticed "))
+        facts.append(date(episode.state_since, context, words="noticed "))
     if deadline := episode_text.deadline(episode, context):
         facts.append(deadline)
     if state is not EpisodeState.REPLACED and episode.replaced_at:
@@ -103,8 +103,10 @@ def _facts(episode: Episode, context: RenderContext) -> list[str]:
     before = [
         past for past in (EpisodeState.EXPIRED, EpisodeState.REJECTED) if past is not state or episode.replaced_at
     ]
-    facts += [f"was {past}" for past in before if episode.has_told(AlertKind(past))]
-    reminders = sum(event.kind is AlertKind.EXPIRING and event.how is Disposition.TOLD for event in episode.told)
+    facts += [f"was {past}" for past in before if episode.has_emitted(AlertKind(past))]
+    reminders = sum(
+        event.kind is AlertKind.EXPIRING and event.disposition is Disposition.NOTIFIED for event in episode.events
+    )
     if closed and reminders:
         facts.append(f"reminded {({1: 'once', 2: 'twice'}).get(reminders, f'{reminders} times')}")
     if closed and episode.acked:

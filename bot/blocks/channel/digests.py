@@ -88,7 +88,7 @@ def _hints(view: GroupView, one_cause: str) -> list[str]:
 
 def _has_one_cause(view: GroupView) -> bool:
     """Return whether most changed to one problem at once. Near deadlines only mean a common date of invitation."""
-    at_once = Counter(episode.state for episode in view.all if episode.since <= _noticed(view))
+    at_once = Counter(episode.state for episode in view.all if episode.state_since <= _noticed(view))
     most = max(at_once[EpisodeState.REJECTED], at_once[EpisodeState.EXPIRED])
     return most > SHOWN and 2 * most > len(view.all)
 
@@ -145,4 +145,4 @@ def _noticed(view: GroupView) -> datetime:
 
 def _has_moved(view: GroupView) -> bool:
     """Return whether any episode has changed its state since."""
-    return any(episode.closed or episode.since > _noticed(view) for episode in view.all)
+    return any(episode.closed or episode.state_since > _noticed(view) for episode in view.all)

@@ -69,12 +69,12 @@ def name(episode: Episode) -> str:
 
 
 def account(episode: Episode) -> str:
-    return escape(account_of(episode.seat, episode.kf_id))
+    return escape(account_of(episode.account_key, episode.kf_id))
 
 
 def label(episode: Episode) -> str:
     """Write the name, else the account, cut like a name, where nothing else identifies the episode."""
-    return escape(clean(episode.kf_nick, NAME) or cut(account_of(episode.seat, episode.kf_id), NAME))
+    return escape(clean(episode.kf_nick, NAME) or cut(account_of(episode.account_key, episode.kf_id), NAME))
 
 
 def invitee(invite_wx: str) -> str:
@@ -103,7 +103,7 @@ def row(episode: Episode, context: RenderContext, *, noticed: bool = False, mask
     facts = [
         account(episode),
         invited and f"invited {invited}",
-        answered and date(episode.since, context, words="noticed "),
+        answered and date(episode.state_since, context, words="noticed "),
         deadline(episode, context),
     ]
     return [builders.section(head(episode)), builders.context(" · ".join(fact for fact in facts if fact))]
@@ -131,10 +131,20 @@ def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episod
         lost = episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
         # The newest loss first. Many may have been noticed at once, as in a first run: then by deadline.
         lost_at = (
-            episode.expires_at if episode.state is EpisodeState.EXPIRED and episode.expires_at else episode.since
+            episode.expires_at
+            if episode.state is EpisodeState.EXPIRED and episode.expires_at
+            else episode.state_since
         )
         newest = FAR - lost_at if lost else FAR - FAR
-        return settled, order, newest, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
+        return (
+            settled,
+            order,
+            newest,
+            episode.expires_at or FAR,
+            fold(label(episode)),
+            episode.account_key,
+            episode.id,
+        )
 
     return sorted(episodes, key=place)
 

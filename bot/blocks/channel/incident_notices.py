@@ -44,7 +44,9 @@ _IN_SHORT: Mapping[str, str] = {
 def incident_notice(incident: Incident, context: RenderContext) -> Message:
     """Render the notice of an incident, while it lasts and when it is over."""
     explanation = _explain(incident.fault, incident.cause, context.platform)
-    return _over(incident, explanation, context) if incident.over_at else _lasting(incident, explanation, context)
+    return (
+        _over(incident, explanation, context) if incident.resolved_at else _lasting(incident, explanation, context)
+    )
 
 
 def incident_reply(payload: Mapping[str, Any], platform: str) -> Message:
@@ -94,7 +96,7 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
 
 
 def _over(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
-    length = span((incident.over_at or incident.began_at) - incident.began_at)
+    length = span((incident.resolved_at or incident.began_at) - incident.began_at)
     title, words = "WeChat answers again", f"Out for {length}."
     facts = [explanation.past_title, date(incident.began_at, context, words="since "), *explanation.facts]
     if incident.cause == Cause.CLOCK_PROBLEM:

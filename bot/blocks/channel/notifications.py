@@ -46,27 +46,27 @@ def render(
             link would notify them. Slack notifies no user of an edit, which has links and no mention.
     """
     # Not the present time: a rendering must not change while its episodes do not.
-    around = max((member.since for member in members), default=None)
+    around = max((member.state_since for member in members), default=None)
     context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
     message = _FORGOTTEN  # the store no longer has what the message is about
     match shape:
-        case MessageKind.HEALTH if incident:
+        case MessageKind.INCIDENT if incident:
             message = incident_notice(incident, context)
-        case MessageKind.NOTE:
+        case MessageKind.INCIDENT_REPLY:
             message = incident_reply(payload, context.platform)
-        case MessageKind.LINE if "deed" in payload:
+        case MessageKind.REPLY if "deed" in payload:
             message = user_action_reply(members, payload, context)
-        case MessageKind.LINE if members:
+        case MessageKind.REPLY if members:
             message = change_reply(members[0], payload, context)
-        case MessageKind.PROBLEM if members:
+        case MessageKind.ALERT if members:
             message = alert(members[0], payload, context)
-        case MessageKind.NAMES if members:
+        case MessageKind.MEMBER_LIST if members:
             message = name_list(members)
         case MessageKind.DIGEST if members:
             message = digest(GroupView.of(members, payload, context, message_id))
         case MessageKind.FIRST_RUN if members:
             message = first_run(GroupView.of(members, payload, context, message_id))
-        case MessageKind.QUIET if members:
+        case MessageKind.QUIET_SUMMARY if members:
             message = quiet_summary(GroupView.of(members, payload, context, message_id))
     if payload.get("repeat"):
         message = Message(f"{message.text} {REPEAT}", [*message.blocks, builders.context(REPEAT)])

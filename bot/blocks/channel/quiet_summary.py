@@ -68,12 +68,12 @@ def _headline(view: GroupView) -> str:
 
 def _settled_since(view: GroupView) -> list[Episode]:
     """Return the episodes that were closed after the quiet hours."""
-    return [episode for episode in view.settled if episode.since >= _moment(view, "ends")]
+    return [episode for episode in view.settled if episode.state_since >= _moment(view, "ends")]
 
 
 def _came_and_went(view: GroupView, most: int) -> str:
     """Write `Came and went: Anna, expiring then bound`; "" if none did."""
-    gone = [episode for episode in view.settled if episode.since < _moment(view, "ends")]
+    gone = [episode for episode in view.settled if episode.state_since < _moment(view, "ends")]
     more = f" and {len(gone) - most} more" if gone[most:] else ""
     courses = "; ".join(f"{episode_text.label(episode)}, {_course(view, episode)}" for episode in gone[:most])
     return f"Came and went: {courses}{more}" if gone else ""

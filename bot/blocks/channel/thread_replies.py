@@ -87,7 +87,7 @@ def name_list(episodes: Sequence[Episode]) -> Message:
 def _at_recording(episode: Episode, payload: Mapping[str, Any]) -> Episode:
     if payload.get("kind") == AlertKind.EXPIRING:
         passed = AlertEvent(AlertKind.EXPIRING, timedelta(seconds=payload["lead"]))
-        return replace(episode, state=EpisodeState.WAITING, told=(passed,))
+        return replace(episode, state=EpisodeState.WAITING, events=(passed,))
     if "kind" in payload and episode.state in (EpisodeState.EXPIRED, EpisodeState.REJECTED):
         return episode  # one problem may have become the other while the reply waited
     return replace(episode, state=EpisodeState(payload["state" if "state" in payload else "kind"]))
@@ -141,7 +141,7 @@ def _user_action(episode: Episode | None, payload: Mapping[str, Any], context: R
 
 def _name(episode: Episode, name: Limit, account: Limit) -> str:
     """Write `⛔ Chen · chen@harbour_tea`."""
-    shown = cut(name_of(episode.kf_nick), name), cut(account_of(episode.seat, episode.kf_id), account)
+    shown = cut(name_of(episode.kf_nick), name), cut(account_of(episode.account_key, episode.kf_id), account)
     return f"{episode_text.icon(episode)} {' · '.join(map(escape, shown))}"
 
 

@@ -121,14 +121,16 @@ def left_when_bound(episode: Episode) -> timedelta:
     """Return how long before the deadline the person accepted; zero when it was not before."""
     if episode.state is not EpisodeState.BOUND or episode.expires_at is None:
         return timedelta(0)
-    return max(episode.expires_at - episode.since, timedelta(0))
+    return max(episode.expires_at - episode.state_since, timedelta(0))
 
 
 def _to_invitee(episode: Episode, context: RenderContext) -> str:
     """Write ` to bo•••le, until …`."""
-    before, now = episode_text.invitee(episode.invite_wx), episode_text.invitee(episode.next_wx)
-    deadline = f", {date(episode.next_expires_at, context, words='until ')}" if episode.next_expires_at else ""
-    if episode.next_wx == episode.invite_wx or not (before and now):
+    before, now = episode_text.invitee(episode.invite_wx), episode_text.invitee(episode.successor_wx)
+    deadline = (
+        f", {date(episode.successor_expires_at, context, words='until ')}" if episode.successor_expires_at else ""
+    )
+    if episode.successor_wx == episode.invite_wx or not (before and now):
         return (f" to {now}" if now else "") + deadline
     return (f" to {now} instead of {before}" if now != before else " to another person") + deadline
 
