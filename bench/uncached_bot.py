@@ -8,7 +8,13 @@ from datetime import timedelta
 from bot import commands, desk
 from bot.__main__ import main
 
-if __name__ == "__main__":
+
+def reuse_no_read() -> None:
+    """Let each command of this process read WeChat, and wake a watcher that waits after failures."""
     commands.GOOD_FOR = 0.0
-    desk.HASTEN_GAP = timedelta(0)  # what a lone command does besides
+    desk.HASTEN_GAP = timedelta(0)
+
+
+if __name__ == "__main__":
+    reuse_no_read()
     sys.exit(main())

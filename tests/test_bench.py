@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from bench import ack_latency, memory, poll_cpu, reply_latency
 from bench.results import Figure, Section, page
 from bench.testbed import scene, sqlite
-from bot.demo.process import running
+from bot.demo.process import ROOT, running
 
 
 @pytest.mark.process
@@ -62,3 +66,18 @@ def test_the_page_says_of_each_bound_whether_it_is_kept():
     assert "| p50 | 1.60 ms |  |  |" in shown
     assert "## One\n\nWhat it means." in shown
     assert not sections[0].kept
+
+
+@pytest.mark.process
+def test_files_entered_are_counted_for_a_command_an_alert_and_a_click() -> None:
+    # In a process of its own: it replaces the loops of the bot and profiles all threads.
+    command = [sys.executable, "-m", "bench.files_entered", "--list"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT).stdout
+    flows = dict(re.findall(r"^(\S.*): \d+\n((?:  .*\n)*)", printed, re.M))
+    assert [*flows] == ["/kf find anna", "one alert", "one Acknowledge"]
+    for files, entered in zip(
+        flows.values(), ("wechat_kf/client.py", "wechat_kf/client.py", "bot/web/guard.py"), strict=True
+    ):
+        assert f"  {entered}\n" in files
+        assert "bot/demo" not in files
+        assert "wechat_kf/simulator" not in files
