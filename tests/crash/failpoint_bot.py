@@ -6,6 +6,7 @@ so that it comes between the statement and the commit, or between the commit and
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -17,8 +18,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
-from bot.__main__ import main
+from bot import app, environment
+from bot.logs import configure
 from bot.ports import utc_now
+from bot.settings import Settings
 from bot.store.tables import episode, message, meta, told
 from tests.crash.failpoints import CommitKind
 
@@ -108,9 +111,18 @@ def kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
+def run() -> int:
     if spec := os.environ.pop(FAILPOINT, ""):
         site, kind, count = spec.split()
         CommitFailpoint(site, kind, int(count)).install()
     skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
-    sys.exit(main(clock=lambda: utc_now() + skew))
+    variables = environment.take()
+    settings = Settings.from_environ(variables)
+    configure(settings.log_level, settings.secrets, settings.log_format)
+    ignored = environment.ignored(variables)
+    serving = app.serve(settings, role="web", leave=os._exit, ignored=ignored, clock=lambda: utc_now() + skew)
+    return asyncio.run(serving)
+
+
+if __name__ == "__main__":
+    sys.exit(run())
