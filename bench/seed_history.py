@@ -1,4 +1,4 @@
-"""Years of history for a store: episodes that are over, with what was told of them."""
+"""Fill a store with years of history: closed episodes with their events and messages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bot.store.tables import episode, message, told
 
 EPISODES = 10_000
 PORTION = 1000  # rows in one statement
-LEADS = (86_400, 21_600)  # seconds: reminders that each has told
+LEADS = (86_400, 21_600)  # seconds: reminders that each has emitted
 
 
 async def fill(store: Store, appid: str, number: int = EPISODES) -> None:
-    """Put so many closed episodes into a store, half of them of seats that are gone."""
+    """Insert closed episodes, half of them of deleted accounts."""
     long_ago = datetime.now(UTC) - timedelta(days=900)
     for first in range(0, number, PORTION):
         numbers = range(first, min(first + PORTION, number))
@@ -34,7 +34,7 @@ async def fill(store: Store, appid: str, number: int = EPISODES) -> None:
                 await tx.connection.execute(sa.insert(table), rows)
     if store.kind == "PostgreSQL":
         async with store.begin() as tx:
-            await tx.run(sa.text("ANALYZE"))  # which it does by itself within a minute
+            await tx.run(sa.text("ANALYZE"))  # as autovacuum does within a minute
 
 
 def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
         "kf_account": seat,
         "kf_nick": f"客服 {number}",
         "kf_id": str(number),
-        "latest": gone,  # nobody was invited to that seat later
+        "latest": gone,  # that account had no later invitation
     }
 
 
