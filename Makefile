@@ -65,7 +65,7 @@ check: statics
 test: statics
 	$(PYTEST) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95
-	$(BIN)/coverage report --include='wechat_kf/*,bot/invitations.py,bot/deadlines.py,bot/episodes.py' --fail-under=100
+	$(BIN)/coverage report --include='wechat_kf/*,bot/alerting/lifecycle.py,bot/alerting/deadlines.py,bot/alerting/episode.py' --fail-under=100
 
 test-all: statics
 	TEST_ALL=1 $(PYTEST) --timeout=1800

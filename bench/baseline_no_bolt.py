@@ -17,10 +17,10 @@ import httpx
 from aiohttp import web
 
 from bot.accounts import Snapshot
+from bot.alerting.episode import AlertPolicy
 from bot.blocks.answers.overview import overview
 from bot.blocks.context import RenderContext
-from bot.demo.slack import sign
-from bot.episodes import AlertPolicy
+from bot.demo.slack_simulator import sign
 from wechat_kf import KfClient, StableToken
 
 LEADS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))

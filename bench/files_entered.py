@@ -23,11 +23,11 @@ from bench.uncached_bot import reuse_no_read
 from bot import app
 from bot.demo.process import ROOT, environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
-from bot.demo.slack import Channel, Message, SlackStandIn
-from bot.parts import Parts, parts_of
-from bot.settings import Settings
-from bot.tasks import Loop
+from bot.demo.slack_simulator import Channel, Message, SlackSimulator
+from bot.runtime.tasks import PeriodicTask
+from bot.settings.values import Settings
 from bot.web import connections
+from bot.wiring import Services, build_services
 from wechat_kf.simulator import Simulator
 
 COUNTED = ("bot/", "wechat_kf/")
@@ -83,7 +83,7 @@ class Recorder:
         return False
 
 
-class SteppedLoop(Loop):
+class SteppedLoop(PeriodicTask):
     """A loop that takes one step at the start of the bot, and others only on request."""
 
     by_name: ClassVar[dict[str, SteppedLoop]] = {}
@@ -117,7 +117,7 @@ class SteppedLoop(Loop):
 class Flows:
     """The three flows through a running bot."""
 
-    def __init__(self, slack: SlackStandIn, wechat: Simulator, parts: Parts) -> None:
+    def __init__(self, slack: SlackSimulator, wechat: Simulator, parts: Services) -> None:
         self._slack = slack
         self._wechat = wechat
         self._parts = parts
@@ -186,14 +186,14 @@ def _check(is_as_expected: bool, message: Message) -> None:
 @asynccontextmanager
 async def running_here(folder: Path) -> AsyncIterator[Flows]:
     """Run the bot and the simulators in this process."""
-    slack, wechat = SlackStandIn(channels=[Channel(ALERTS, "kf-alerts")]), Simulator(APPID, SECRET)
+    slack, wechat = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts")]), Simulator(APPID, SECRET)
     wechat.add_account(_account("anna"), "Anna", kf_wx="anna_example")
     port, stop = free_port(), asyncio.Event()
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         variables = {"DATABASE_URL": sqlite(folder, "kf"), "HOST": "127.0.0.1", "PORT": str(port)}
         settings = Settings.from_environ(environ_of(slack, wechat_url, APPID, SECRET, ALERTS, **variables))
         slack.app_url = f"http://127.0.0.1:{port}/slack/events"
-        async with parts_of(settings, role="web") as parts:
+        async with build_services(settings, role="web") as parts:
             process = asyncio.create_task(app.Process(parts, "web", lambda _status: None).run(stop))
             try:
                 await SteppedLoop.started.wait()  # then the server listens
@@ -206,7 +206,7 @@ async def running_here(folder: Path) -> AsyncIterator[Flows]:
 async def measure() -> dict[str, set[str]]:
     """Return the files that each flow enters."""
     reuse_no_read()
-    app.Loop = SteppedLoop
+    app.PeriodicTask = SteppedLoop
     connections.SWEEP_SECONDS = HOUR  # the sweep for idle connections belongs to no flow
     with tempfile.TemporaryDirectory() as folder:
         async with running_here(Path(folder)) as flows:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from bench.seed_history import fill
 from bench.testbed import APPID
-from bot.parts import Parts, parts_of
-from bot.settings import Settings
-from bot.watch import Tick
+from bot.settings.values import Settings
+from bot.watcher.poller import Tick
+from bot.wiring import Services, build_services
 
 TICKS = 150
 WARM_UP = 15
@@ -45,7 +45,7 @@ async def take(
     return [Ticks(*lists) for lists in json.loads(printed)]
 
 
-async def tick(parts: Parts) -> tuple[float, float]:
+async def tick(parts: Services) -> tuple[float, float]:
     """Return the CPU milliseconds of all threads for one poll, and for the pass after it."""
     watcher, delivery = parts.watcher, parts.delivery
     if watcher is None or delivery is None:
@@ -61,7 +61,7 @@ async def tick(parts: Parts) -> tuple[float, float]:
     return (seen - began) * 1000, (done - seen) * 1000
 
 
-async def begin(parts: Parts) -> None:
+async def begin(parts: Services) -> None:
     """Run the first poll, and post its summary, so that nothing is pending."""
     if parts.watcher and parts.delivery:
         await parts.watcher.tick()
@@ -75,7 +75,7 @@ async def main() -> None:
         stores = []
         for url in urls:
             settings = Settings.from_environ({**os.environ, "DATABASE_URL": url})
-            stores.append(await stack.enter_async_context(parts_of(settings)))
+            stores.append(await stack.enter_async_context(build_services(settings)))
         for parts in stores:
             await begin(parts)
         if store := stores[-1].store:

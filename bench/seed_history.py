@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from bench.testbed import ACCOUNTS
-from bot.episodes import How, Kind, State
-from bot.outbox import Shape, Status
-from bot.store import Store
-from bot.store.rows import INVITATION
+from bot.alerting.episode import AlertKind, Disposition, EpisodeState
+from bot.outbox.messages import MessageKind, MessageStatus
+from bot.store.database import Store
+from bot.store.episodes import INVITATION
 from bot.store.tables import episode, message, told
 
 EPISODES = 10_000
@@ -47,7 +47,7 @@ def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
         "seat": seat,
         "invite_wx": f"once_{number}",
         "expires_at": began + timedelta(hours=number),
-        "state": State.REMOVED if gone else State.REPLACED,
+        "state": EpisodeState.REMOVED if gone else EpisodeState.REPLACED,
         "first_seen": began + timedelta(hours=number - 70),
         "since": began + timedelta(hours=number - 1),
         "kf_account": seat,
@@ -61,9 +61,9 @@ def _told(number: int, began: datetime) -> Iterator[dict[str, Any]]:
     for lead in LEADS:
         yield {
             "episode_id": f"closed-{number}",
-            "kind": Kind.EXPIRING,
+            "kind": AlertKind.EXPIRING,
             "lead_seconds": lead,
-            "how": How.TOLD,
+            "how": Disposition.TOLD,
             "at": began + timedelta(hours=number) - timedelta(seconds=lead),
             "message_id": f"told-{number}",
         }
@@ -74,12 +74,12 @@ def _message(number: int, appid: str, began: datetime) -> dict[str, Any]:
     return {
         "id": f"told-{number}",
         "appid": appid,
-        "shape": Shape.PROBLEM,
+        "shape": MessageKind.PROBLEM,
         "rank": 4,
         "members": [f"closed-{number}"],
         "events": [f"{number:016x}"],
         "facts": {},
-        "status": Status.SENT,
+        "status": MessageStatus.SENT,
         "created_at": moment,
         "not_before": moment,
         "channel_id": "C0ALERTS",

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bot.demo.process import environ_of
 from bot.demo.servers import serve, serve_slack, serve_wechat
-from bot.demo.slack import Channel, SlackStandIn, sign
+from bot.demo.slack_simulator import Channel, SlackSimulator, sign
 from wechat_kf.simulator import Simulator
 
 APPID, SECRET, ALERTS = "wx-bench", "bench-secret", "C0ALERTS"
@@ -25,7 +25,7 @@ ACCOUNTS = 100
 class Testbed:
     """The running simulators, and a sink for answers that are not read."""
 
-    slack: SlackStandIn
+    slack: SlackSimulator
     wechat_url: str
     sink: str
 
@@ -39,7 +39,7 @@ class Testbed:
 @asynccontextmanager
 async def serve_testbed() -> AsyncIterator[Testbed]:
     """Serve the simulators."""
-    slack = SlackStandIn(channels=[Channel(ALERTS, "kf-alerts")])
+    slack = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts")])
     async with serve_slack(slack), serve_wechat(harbour_tea()) as wechat_url, serve(_sink()) as sink:
         yield Testbed(slack, wechat_url, f"{sink}/")
 

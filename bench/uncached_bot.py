@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 
-from bot import commands, desk
 from bot.__main__ import main
+from bot.interactions import commands, handler
 
 
 def reuse_no_read() -> None:
     """Let each command of this process read WeChat, and wake a watcher that waits after failures."""
     commands.GOOD_FOR = 0.0
-    desk.HASTEN_GAP = timedelta(0)
+    handler.WAKE_GAP = timedelta(0)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bot import __version__, dependencies, environment
-from bot.streams import lasting
+from bot import __version__, environment, packages
+from bot.runtime.streams import lasting
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.settings.values import Settings
 
 OURS = ("bot", "wechat_kf")
 
@@ -26,21 +26,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _manifest(given.mode, given.url, link=given.link)
     variables = environment.take()
     try:
-        if missing := dependencies.missing():
-            return _failed(dependencies.advice(missing))
+        if missing := packages.missing():
+            return _failed(packages.advice(missing))
         return _run(given, variables)
     except ModuleNotFoundError as exc:
         package = (exc.name or "").partition(".")[0]
         if package in ("", *OURS):
             raise
-        return _failed(dependencies.advice([package]))
+        return _failed(packages.advice([package]))
     except KeyboardInterrupt:
         return 130
 
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
-    from bot.settings import LIST, Settings, SettingsError
+    from bot.settings.reader import SettingsError
+    from bot.settings.values import LIST, Settings
 
     if given.command == "demo":
         from bot.demo.playground.run import main as demo
@@ -66,7 +67,7 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 def _one_off(given: argparse.Namespace, settings: Settings) -> int:
     from bot import console
-    from bot.logs import configure
+    from bot.runtime.logs import configure
 
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
     configure(level, settings.secrets, settings.log_format, sys.stderr)  # stdout is for programs to read
@@ -76,8 +77,8 @@ def _one_off(given: argparse.Namespace, settings: Settings) -> int:
 
 def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str]) -> int:
     from bot import app
-    from bot.logs import configure
     from bot.ports import utc_now
+    from bot.runtime.logs import configure
 
     configure(settings.log_level, settings.secrets, settings.log_format)
     serving = app.serve(settings, role=given.command, leave=os._exit, ignored=ignored, clock=utc_now)
@@ -85,11 +86,11 @@ def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str]
 
 
 def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool) -> int:
-    from bot import doctor
+    from bot.doctor import runner
     from bot.ports import utc_now
 
     logging.disable()  # what there is to say is in its findings
-    work = doctor.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, leave=os._exit, clock=utc_now)
+    work = runner.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, leave=os._exit, clock=utc_now)
     return asyncio.run(work)
 
 

@@ -10,8 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot import actions
-from bot.episodes import NEEDS_ATTENTION, AlertPolicy, Episode, Hand, Seen, rank, seen
-from bot.invitations import is_same
+from bot.alerting.episode import (
+    NEEDS_ATTENTION,
+    AccountStatus,
+    AlertPolicy,
+    Episode,
+    UserAction,
+    account_status,
+    priority,
+)
+from bot.alerting.lifecycle import is_same
 from bot.text import fold, label_of
 from wechat_kf import KfAccount, KfList
 
@@ -26,15 +34,15 @@ class AccountRow:
     """An account and its state at the moment of the read."""
 
     account: KfAccount
-    seen: Seen
-    owner: Hand | None = None  # the user who acknowledged the invitation, or snoozed it `until` a moment
+    seen: AccountStatus
+    owner: UserAction | None = None  # the user who acknowledged the invitation, or snoozed it `until` a moment
     fault: Exception | None = None  # of a placeholder: the reason why the account cannot be shown
 
     @classmethod
     def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> AccountRow:
         """Read one account; return a placeholder if that fails."""
         try:
-            row = cls(account, seen(account, at, leads))
+            row = cls(account, account_status(account, at, leads))
             _place(row, at, min(leads))
         except Exception as exc:
             return cls.placeholder(account, exc)
@@ -43,19 +51,19 @@ class AccountRow:
     @classmethod
     def placeholder(cls, account: KfAccount, fault: Exception) -> AccountRow:
         """Return a row that names an account which cannot be shown, and has no other value of it."""
-        return cls(KfAccount(kf_account=account.key, kf_nick="", kf_id=""), Seen.UNKNOWN, fault=fault)
+        return cls(KfAccount(kf_account=account.key, kf_nick="", kf_id=""), AccountStatus.UNKNOWN, fault=fault)
 
     @property
     def deadline(self) -> datetime | None:
         """Return the deadline of the invitation; None for a bound account, whose invitation is over."""
         invitation = self.account.invitation
-        return invitation.expires_at if invitation and self.seen is not Seen.BOUND else None
+        return invitation.expires_at if invitation and self.seen is not AccountStatus.BOUND else None
 
     @property
     def invite_wx(self) -> str:
         """Return the WeChat ID of the invited person; "" without one, and for a bound account."""
         invitation = self.account.invitation
-        return invitation.invite_wx if invitation and self.seen is not Seen.BOUND else ""
+        return invitation.invite_wx if invitation and self.seen is not AccountStatus.BOUND else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +102,24 @@ class Snapshot:
         """Return the rows that need attention; they come first in `rows`."""
         return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
 
-    def only(self, states: Sequence[Seen]) -> tuple[AccountRow, ...]:
+    def only(self, states: Sequence[AccountStatus]) -> tuple[AccountRow, ...]:
         """Return the rows in any of these states; all rows if none is given."""
         return tuple(row for row in self.rows if not states or row.seen in states)
 
 
-def _owner(row: AccountRow, episode: Episode | None, policy: AlertPolicy) -> Hand | None:
+def _owner(row: AccountRow, episode: Episode | None, policy: AlertPolicy) -> UserAction | None:
     invitation = row.account.invitation
-    if episode is None or invitation is None or row.seen is Seen.BOUND:
+    if episode is None or invitation is None or row.seen is AccountStatus.BOUND:
         return None
     return (episode.acked or episode.snoozed) if is_same(episode, invitation, policy) else None
 
 
 def _rank(row: AccountRow, now: datetime, smallest_lead: timedelta) -> int:
-    return rank(row.seen, urgent=(row.deadline or FAR) - now <= smallest_lead)
+    return priority(row.seen, urgent=(row.deadline or FAR) - now <= smallest_lead)
 
 
 def _place(row: AccountRow, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
-    lost = row.seen in (Seen.REJECTED, Seen.EXPIRED)
+    lost = row.seen in (AccountStatus.REJECTED, AccountStatus.EXPIRED)
     # The newest rejected or expired one first; one without a deadline last.
     when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
     return _rank(row, now, smallest_lead), when, by_name(label_of(row.account)), row.account.key

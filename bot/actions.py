@@ -10,9 +10,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from bot.episodes import Seen
-from bot.grammar import FILTERS, MAX_PAGE, MAX_TEXT, Find, Help, Known, List, Overview, Show, ShowStatus, in_order
-from bot.hands import Deed, Snooze
+from bot.alerting.acknowledgements import ActionKind, Snooze
+from bot.alerting.episode import AccountStatus
+from bot.requests import FILTERS, MAX_PAGE, MAX_TEXT, Find, Help, Known, List, Overview, Show, ShowStatus, in_order
 
 # Buttons of answers. The answer to the first six replaces the message, if only the person who clicked sees it.
 LIST = "kf.list"
@@ -42,7 +42,7 @@ _ALERT = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<c
 class AlertAction:
     """What a click on an alert asks for."""
 
-    kind: Deed
+    kind: ActionKind
     id: str  # of an episode; of a message if `batch`
     batch: bool = False  # for every episode of the message
     snooze: Snooze | None = None
@@ -89,7 +89,7 @@ def encode(action: Action) -> str:
 
 
 # An Undo names what it undoes: a button that is out of date must not take back something else.
-_UNDONE = {Deed.UNACKNOWLEDGED: "ack", Deed.UNSNOOZED: "snooze"}
+_UNDONE = {ActionKind.UNACKNOWLEDGED: "ack", ActionKind.UNSNOOZED: "snooze"}
 
 
 def decode(action_id: str, value: str) -> Action | None:
@@ -148,12 +148,12 @@ def _page(word: str) -> int:
     return int(word) if re.fullmatch(rf"[0-9]{{1,{MAX_PAGE}}}", word) else 0
 
 
-def _states(token: str) -> tuple[Seen, ...] | None:
+def _states(token: str) -> tuple[AccountStatus, ...] | None:
     """Read the filter of a list: `all`, `due`, or states with commas. Return None for anything else."""
     if token in FILTERS:
         return FILTERS[token]
     words = token.split(",")
-    return in_order({Seen(word) for word in words}) if set(words) <= set(Seen) else None
+    return in_order({AccountStatus(word) for word in words}) if set(words) <= set(AccountStatus) else None
 
 
 def _alert_action(action_id: str, value: str) -> AlertAction | None:
@@ -163,11 +163,11 @@ def _alert_action(action_id: str, value: str) -> AlertAction | None:
     batch, choice = bool(match["batch"]), match["choice"]
     match action_id, choice:
         case "alert.ack", None:
-            return AlertAction(Deed.ACKNOWLEDGED, match["id"], batch)
+            return AlertAction(ActionKind.ACKNOWLEDGED, match["id"], batch)
         case "alert.snooze", ("1h" | "4h" | "morning") if not batch:
-            return AlertAction(Deed.SNOOZED, match["id"], snooze=Snooze(choice))
+            return AlertAction(ActionKind.SNOOZED, match["id"], snooze=Snooze(choice))
         case "alert.undo", "snooze" if not batch:
-            return AlertAction(Deed.UNSNOOZED, match["id"])
+            return AlertAction(ActionKind.UNSNOOZED, match["id"])
         case "alert.undo", ("ack" | None) if batch or choice:
-            return AlertAction(Deed.UNACKNOWLEDGED, match["id"], batch)
+            return AlertAction(ActionKind.UNACKNOWLEDGED, match["id"], batch)
     return None

@@ -11,19 +11,23 @@ from urllib.parse import urlsplit
 
 from bot import __version__
 from bot.blocks.answers.diagnosis import plain_words
-from bot.desk import Desk
-from bot.health import Problem, ProblemKind
+from bot.health.facts import Problem, ProblemKind
 from bot.health_log import HealthLog
-from bot.logs import Line
-from bot.parts import Parts, parts_of
+from bot.interactions.handler import InteractionHandler
 from bot.ports import Clock, utc_now
-from bot.settings import Settings
-from bot.slack import REPLY_LIMITS, AsyncApp, ReplyLimits, dispatch, hold, make_app, register
-from bot.store.errors import waiting_for
-from bot.tasks import Loop, Tasks
-from bot.watch import TIMER_PASS, Tick
-from bot.web import CannotListenError, ConnectionLimits, Readiness, Server, site
+from bot.runtime.logs import LogEvent
+from bot.runtime.tasks import BackgroundTasks, PeriodicTask
+from bot.settings.values import Settings
+from bot.slack.bolt_app import BoltApp, dispatch, make_app
+from bot.slack.listeners import register
+from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
+from bot.slack.socket_mode import run_socket_mode
+from bot.store.store_errors import waiting_for
+from bot.watcher.poller import TIMER_PASS, Tick
+from bot.web.connections import ConnectionLimits
 from bot.web.file_limit import connections_within, raise_soft_limit
+from bot.web.server import CannotListenError, Readiness, Server, make_web_app
+from bot.wiring import Services, build_services
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +54,12 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
-        async with parts_of(settings, clock, role=role) as parts:
+        async with build_services(settings, clock, role=role) as parts:
             status = await Process(parts, role, leave).run(stop, ignored)
     except CannotListenError as exc:
-        log.error(Line("choose another PORT or HOST", error=exc))
+        log.error(LogEvent("choose another PORT or HOST", error=exc))
         return 1
-    log.info(Line("stopped", role=role))
+    log.info(LogEvent("stopped", role=role))
     return status
 
 
@@ -74,14 +78,14 @@ class Process:
     """One running process: its server or its socket, its loops, its tasks."""
 
     def __init__(
-        self, parts: Parts, role: str, leave: Callable[[int], object], limits: ReplyLimits = REPLY_LIMITS
+        self, parts: Services, role: str, leave: Callable[[int], object], limits: ResponseLimits = RESPONSE_LIMITS
     ) -> None:
         self._parts = parts
         self._limits = limits
         self._leave = leave
         self._role = role
-        self._tasks = Tasks()
-        self._loops: list[Loop] = []
+        self._tasks = BackgroundTasks()
+        self._loops: list[PeriodicTask] = []
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
 
@@ -91,7 +95,7 @@ class Process:
         server = await self._listen() if self._role == "web" else None
         if self._role == "worker" and settings.slack_app_token:
             self._note_connection(is_open=False)
-            work = hold(
+            work = run_socket_mode(
                 self._bolt(),
                 settings.slack_app_token,
                 settings.slack_api_url,
@@ -104,7 +108,7 @@ class Process:
         self._announce(ignored)
         await stop.wait()
         status = self._status()
-        log.info(Line("stopping", role=self._role))
+        log.info(LogEvent("stopping", role=self._role))
         asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, status)
         await self._drain(server)
         return status
@@ -116,7 +120,7 @@ class Process:
     def _status(self) -> int:
         if not self._socket or not self._socket.done():
             return 0
-        log.error(Line("Socket Mode is given up, for the host to restart", error=self._socket.exception()))
+        log.error(LogEvent("Socket Mode is given up, for the host to restart", error=self._socket.exception()))
         return 1
 
     async def _listen(self) -> Server:
@@ -124,7 +128,7 @@ class Process:
         bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
         metrics = self._metrics if store else None
         server = Server(
-            site(
+            make_web_app(
                 self._ready,
                 bolt,
                 metrics,
@@ -145,15 +149,15 @@ class Process:
         opened = parts.store is None or parts.store.migrated
         return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
-    def _bolt(self) -> AsyncApp:
+    def _bolt(self) -> BoltApp:
         settings = self._parts.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
         register(bolt, self._desk(), self._tasks, self._parts.session, self._limits)
         return bolt
 
-    def _desk(self) -> Desk:
+    def _desk(self) -> InteractionHandler:
         parts = self._parts
-        return Desk(
+        return InteractionHandler(
             parts.accounts,
             parts.store,
             parts.acts,
@@ -204,9 +208,9 @@ class Process:
 
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
-        deliver = Loop("delivery", tell, every, waiting_for=waiting_for, ready=lambda: store.migrated)
-        health = Loop("health", check_health, pace, waiting_for=waiting_for)
-        self._loops = [Loop("watcher", look, pace, waiting_for=waiting_for), deliver, health]
+        deliver = PeriodicTask("delivery", tell, every, waiting_for=waiting_for, ready=lambda: store.migrated)
+        health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
+        self._loops = [PeriodicTask("watcher", look, pace, waiting_for=waiting_for), deliver, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self, server: Server | None) -> None:
@@ -225,7 +229,7 @@ class Process:
     def _announce(self, ignored: Sequence[str]) -> None:
         settings, store = self._parts.settings, self._parts.store
         log.info(
-            Line(
+            LogEvent(
                 "started",
                 version=__version__,
                 role=self._role,
@@ -242,9 +246,9 @@ class Process:
             )
         ambient = settings.ambient_proxy
         if settings.slack_proxy_url:
-            log.warning(Line("Slack's traffic goes through a proxy that is set", variables=ambient.variable))
+            log.warning(LogEvent("Slack's traffic goes through a proxy that is set", variables=ambient.variable))
         if unused := [*(problem.name for problem in ambient.unusable), *ignored]:
-            log.warning(Line("variables of the environment ignored", variables=", ".join(unused)))
+            log.warning(LogEvent("variables of the environment ignored", variables=", ".join(unused)))
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

@@ -10,15 +10,14 @@ from dataclasses import replace
 from bot import hosting
 from bot.accounts import Snapshot
 from bot.blocks.answers.diagnosis import plain_words
-from bot.escaping import cut, escape
-from bot.health import may_be_silent
-from bot.parts import Parts, parts_of
+from bot.health.rules import may_be_silent
 from bot.ports import utc_now
-from bot.settings import Settings
-from bot.store import StoreError
-from bot.store.errors import waiting_for
+from bot.runtime.escaping import cut, escape
+from bot.settings.values import Settings
+from bot.store.store_errors import StoreError, waiting_for
 from bot.text import many
-from bot.watch import Tick
+from bot.watcher.poller import Tick
+from bot.wiring import Services, build_services
 from wechat_kf import KfError
 
 LONGEST = 500  # characters of an error in the words of WeChat or of the database
@@ -29,7 +28,7 @@ DELIVERY_SECONDS = 120  # the most that `check` spends on telling; what is left 
 async def show_list(settings: Settings, *, as_json: bool) -> int:
     """Print the accounts, as a table or as JSON. 1 when WeChat could not be read."""
     # Only WeChat's settings need to make sense here.
-    async with parts_of(replace(settings, alerts=False, heartbeat_url="")) as parts:
+    async with build_services(replace(settings, alerts=False, heartbeat_url="")) as parts:
         try:
             listed = await parts.accounts.kf_list()
         except KfError as exc:
@@ -44,7 +43,7 @@ async def show_list(settings: Settings, *, as_json: bool) -> int:
 
 async def check(settings: Settings) -> int:
     """Poll once, post what there is, and print a summary. 1 when the poll failed or an alert might not arrive."""
-    async with parts_of(settings) as parts:
+    async with build_services(settings) as parts:
         if parts.watcher is None or parts.store is None:
             print("ALERTS is off: there is nothing to check.", file=sys.stderr)
             return 1
@@ -69,7 +68,7 @@ async def check(settings: Settings) -> int:
     return 1 if problems or look is Tick.FAILED else 0
 
 
-async def _deliver(parts: Parts) -> None:
+async def _deliver(parts: Services) -> None:
     try:
         async with asyncio.timeout(DELIVERY_SECONDS):
             # Each round posts one message; the pause is Slack's pace.

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from bot.blocks.answers.diagnosis import plain_words
-from bot.health import Problem, Severity
-from bot.logs import Line
+from bot.health.facts import Problem, Severity
+from bot.runtime.logs import LogEvent
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class HealthLog:
         """Log what has begun and what has ended. A problem that lasts is not repeated."""
         present = {problem.key: problem for problem in problems}
         for key in self._known.keys() - present:
-            log.info(Line("problem ended", kind=self._known[key].kind))
+            log.info(LogEvent("problem ended", kind=self._known[key].kind))
         for key, problem in present.items():
             if key not in self._known:
                 _begin(problem)
@@ -31,7 +31,7 @@ class HealthLog:
 
 def _begin(problem: Problem) -> None:
     what, step = plain_words(problem)
-    line = Line(
+    line = LogEvent(
         "problem began",
         kind=problem.kind,
         since=f"{problem.since:%Y-%m-%dT%H:%M:%SZ}" if problem.since else None,

@@ -43,7 +43,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class RetryLater:
     """Surely not taken, nothing is wrong with it: the connection was refused, or 429."""
 
     seconds: float
@@ -51,7 +51,7 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Blocked:
     """The channel, the token or the whole workspace is refused: every message would be. A person must act."""
 
     error: str
@@ -73,7 +73,7 @@ class Unlisted:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class NotFound:
     """There is nothing to edit or to answer: a person deleted the message, it is too old, its thread is closed."""
 
     error: str
@@ -81,17 +81,17 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class OutcomeUnknown:
     """It may have been taken: the reply was lost, or Slack failed half-way."""
 
     error: str
 
 
-Outcome = Sent | Later | Held | Refused | Unlisted | Gone | Unknown
+Outcome = Sent | RetryLater | Blocked | Refused | Unlisted | NotFound | OutcomeUnknown
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class HistoryMessage:
     """A message that stands in the channel and carries marks of the form that the bot's have."""
 
     channel_id: str
@@ -103,15 +103,15 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HistoryPage:
     """A part of the channel's history. `cursor` asks for the next part; "" after the last."""
 
-    messages: tuple[Past, ...]
+    messages: tuple[HistoryMessage, ...]
     cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Blind:
+class HistoryUnreadable:
     """The history may not be read: the scope is missing, or the membership."""
 
     error: str
@@ -128,7 +128,7 @@ class History(Protocol):
         thread_ts: str | None = None,
         cursor: str = "",
         within: float,
-    ) -> Page | Blind | Later | Held | Gone | Unknown: ...
+    ) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown: ...
 
 
 class Channel(History, Protocol):
@@ -166,7 +166,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Click:
+class BlockAction:
     """A person pressed a button, or chose from a menu. All of it may be forged, or older than a release."""
 
     action_id: str
@@ -186,13 +186,13 @@ async def unannounced(notice: Message) -> None:
     """Show no notice."""
 
 
-class Count(Protocol):
+class Counter(Protocol):
     """Counts what happened, for the metrics: `count("post", "sent")`."""
 
     def __call__(self, what: str, result: str) -> None: ...
 
 
-def uncounted(what: str, result: str) -> None:
+def no_op(what: str, result: str) -> None:
     """For whoever counts nothing."""
 
 
@@ -205,3 +205,22 @@ class Clock(Protocol):
 def utc_now() -> datetime:
     """The clock of this machine."""
     return datetime.now(UTC)
+
+
+Members = frozenset[str]
+
+
+class UnknownMembersError(Exception):
+    """Slack did not say who is in a group. The text is its word for that."""
+
+
+class UnknownWorkspaceError(Exception):
+    """Slack did not answer. The text is its error code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The workspace of the bot token."""
+
+    team_id: str
+    enterprise_id: str = ""  # of its organisation; "" outside Enterprise Grid

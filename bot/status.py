@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bot.health import HealthFacts
+from bot.health.facts import HealthFacts
 
 
 class Snoozed(NamedTuple):

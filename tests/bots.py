@@ -9,17 +9,19 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from bot.actions import AlertAction, decode
-from bot.acts import Acts, Done
+from bot.alerting.episode import AlertPolicy
 from bot.blocks.context import RenderContext
-from bot.delivery import Delivery, Means
-from bot.episodes import AlertPolicy
-from bot.ledger import Ledger
-from bot.marks import Marks
-from bot.ports import Click, Clock, Outcome, uncounted
-from bot.recovery import Recovery
-from bot.store import Store, rows
+from bot.delivery.cycle import Delivery
+from bot.delivery.dependencies import DeliveryDependencies
+from bot.interactions.alert_actions import ActionResult, AlertActions
+from bot.outbox.event_keys import EventKeys
+from bot.ports import BlockAction, Clock, Outcome, no_op
+from bot.recorder import Recorder
+from bot.store import episodes
+from bot.store.database import Store
 from bot.store.tables import message
-from bot.watch import Watcher
+from bot.watcher.poller import Watcher
+from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
 from tests.conftest import APPID
 from tests.fakes import FakeAccounts, FakeChannel
@@ -45,8 +47,8 @@ class Bot:
         self.store = store
         self.wechat = FakeAccounts([bound("anna")])
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
-        marks, poll = Marks("secret", APPID), timedelta(seconds=300)
-        self.ledger = Ledger(policy, marks, APPID)
+        marks, poll = EventKeys("secret", APPID), timedelta(seconds=300)
+        self.ledger = Recorder(policy, marks, APPID)
         self.watcher = Watcher(
             self.wechat,
             store,
@@ -55,11 +57,11 @@ class Bot:
             poll=poll,
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention)
-        means = Means(
-            self.slack, store, context, marks, LEASE, uncounted, stopwatch or (lambda: clock().timestamp())
+        means = DeliveryDependencies(
+            self.slack, store, context, marks, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
         )
         self.delivery = Delivery(means)
-        self.acts = Acts(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
+        self.acts = AlertActions(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
         """WeChat says this, and all that follows is told."""
@@ -89,9 +91,9 @@ class Bot:
             self.clock.now += part * LEASE
             await self.tells()
 
-    async def clicks(self, action_id: str, value: str, user: str = "Mei") -> Done | None:
+    async def clicks(self, action_id: str, value: str, user: str = "Mei") -> ActionResult | None:
         """A person clicks, and what follows is told."""
-        click = Click(action_id, value, f"U0{user.upper()}", user)
+        click = BlockAction(action_id, value, f"U0{user.upper()}", user)
         action = decode(action_id, value)
         done = await self.acts.do(action, click) if isinstance(action, AlertAction) else None
         await self.watcher.tick()
@@ -102,7 +104,7 @@ class Bot:
         """The newest episode of an account."""
         async with self.store.begin() as tx:
             seat = f"{name}@harbour_tea"
-            return next(one.id for one in await rows.latest(tx, [seat]) if one.seat == seat)
+            return next(one.id for one in await episodes.latest(tx, [seat]) if one.seat == seat)
 
 
 def rejected(name: str = "bo") -> KfAccount:

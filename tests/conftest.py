@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bot.store import Store
+from bot.store.database import Store
 from tests.budgets import TEST_ALL
 from tests.programs import skipped_for
 

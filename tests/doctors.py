@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot import doctor
-from bot.demo.slack import UserGroup
+from bot.demo.slack_simulator import UserGroup
+from bot.doctor import runner
 from bot.doctor.findings import Finding
 from tests.running import World, utc_now, world
 from wechat_kf import protocol
@@ -35,8 +35,8 @@ async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
 async def examined(place: World, changed: dict[str, str] | None = None) -> list[Finding]:
     """What it finds, in this process; and that it quotes no secret."""
     environ = place.environ | (changed or {})
-    findings = await doctor.examine(environ, [], utc_now)
-    secrets = {environ.get(name, "") for name in doctor.SECRETS} | {"hush"}
+    findings = await runner.examine(environ, [], utc_now)
+    secrets = {environ.get(name, "") for name in runner.SECRETS} | {"hush"}
     text = "".join(finding.said + finding.remedy for finding in findings)
     assert [secret for secret in secrets - {""} if secret in text] == []
     return findings
@@ -45,7 +45,7 @@ async def examined(place: World, changed: dict[str, str] | None = None) -> list[
 async def printed(environ: dict[str, str], *, as_json: bool = False) -> tuple[int, str]:
     """Return the exit status and what is printed, in this process."""
     out = io.TextIOWrapper(io.BytesIO(), "utf-8")
-    status = await doctor.run(
+    status = await runner.run(
         environ, ignored=[], as_json=as_json, out=out, leave=lambda _status: None, clock=utc_now
     )
     out.seek(0)

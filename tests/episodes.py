@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from bot.alerting.episode import AlertEvent, AlertKind, Disposition, Episode, EpisodeState, UserAction
 from bot.blocks import builders
 from bot.blocks.channel.notifications import render
 from bot.blocks.context import RenderContext
 from bot.demo import blockkit
-from bot.episodes import Episode, Event, Hand, How, Kind, State
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.samples import CONTEXT, LEADS, MINUTE, sample
@@ -21,7 +21,7 @@ from tests.samples import CONTEXT, LEADS, MINUTE, sample
 SMALLEST = min(LEADS)
 MENTION = "<!subteam^S0CARE>"
 OUR_ICONS = "⏰⛔⌛✉⚪✅➖⚠👤"
-CLOSED = [state for state in State if state.closed]
+CLOSED = [state for state in EpisodeState if state.closed]
 
 DEADLINE = datetime(2026, 11, 23, 1, 53, tzinfo=UTC)
 HOSTILE = [
@@ -38,22 +38,22 @@ HOSTILE = [
 ]
 
 
-def leads(*hours: float, how: How = How.TOLD) -> tuple[Event, ...]:
-    return tuple(Event(Kind.EXPIRING, timedelta(hours=number), how) for number in hours)
+def leads(*hours: float, how: Disposition = Disposition.TOLD) -> tuple[AlertEvent, ...]:
+    return tuple(AlertEvent(AlertKind.EXPIRING, timedelta(hours=number), how) for number in hours)
 
 
-def problem(state: State) -> tuple[Event, ...]:
+def problem(state: EpisodeState) -> tuple[AlertEvent, ...]:
     """What was told of an episode in this state."""
-    return (Event(Kind(state)),) if state in (State.EXPIRED, State.REJECTED) else ()
+    return (AlertEvent(AlertKind(state)),) if state in (EpisodeState.EXPIRED, EpisodeState.REJECTED) else ()
 
 
-def hand(name: str = "Mei", **fields: Any) -> Hand:
+def hand(name: str = "Mei", **fields: Any) -> UserAction:
     """A person who acted 25 minutes ago."""
     values: dict[str, Any] = {"user_id": f"U0{name.upper()}", "name": name, "at": NOW - 25 * MINUTE}
-    return Hand(**values | fields)
+    return UserAction(**values | fields)
 
 
-def episode(state: State = State.WAITING, name: str = "bo", **fields: Any) -> Episode:
+def episode(state: EpisodeState = EpisodeState.WAITING, name: str = "bo", **fields: Any) -> Episode:
     values: dict[str, Any] = {
         "id": "9f2c41d07be3",
         "seat": f"{name}@harbour_tea",
@@ -70,7 +70,7 @@ def episode(state: State = State.WAITING, name: str = "bo", **fields: Any) -> Ep
 
 
 def root(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
-    return render(Shape.PROBLEM, {}, [episode(**fields)], None, context, posting=posting)
+    return render(MessageKind.PROBLEM, {}, [episode(**fields)], None, context, posting=posting)
 
 
 def drawn(name: str) -> dict[str, Any]:
@@ -133,14 +133,14 @@ user_ids = names | st.sampled_from(
     ["U0MEI", "W0TOM", "U0<!here>", "U0MEI> <!channel", "u0mei", "U" + "A" * 99, "C0CARE"]
 )
 batches = st.sampled_from(["", "m-1", "m-2"])
-hands = st.builds(Hand, user_id=user_ids, name=names, at=moments, until=st.none() | moments, batch=batches)
+hands = st.builds(UserAction, user_id=user_ids, name=names, at=moments, until=st.none() | moments, batch=batches)
 episodes = st.builds(
     Episode,
     id=st.text("0123456789abcdef", min_size=12, max_size=16),
     seat=names,
     invite_wx=names,
     expires_at=st.none() | moments,
-    state=st.sampled_from(State),
+    state=st.sampled_from(EpisodeState),
     first_seen=moments,
     since=moments,
     kf_account=names,
@@ -152,7 +152,12 @@ episodes = st.builds(
     acked=st.none() | hands,
     snoozed=st.none() | hands,
     told=st.lists(
-        st.builds(Event, st.sampled_from(Kind), st.sampled_from([timedelta(0), *LEADS]), st.sampled_from(How)),
+        st.builds(
+            AlertEvent,
+            st.sampled_from(AlertKind),
+            st.sampled_from([timedelta(0), *LEADS]),
+            st.sampled_from(Disposition),
+        ),
         max_size=4,
         unique_by=lambda event: event.key,
     ).map(tuple),

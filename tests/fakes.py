@@ -8,7 +8,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.demo import blockkit
-from bot.ports import Blind, Clock, Gone, Held, Later, Message, Outcome, Page, Past, Sent, Unknown, Unlisted
+from bot.ports import (
+    Blocked,
+    Clock,
+    HistoryMessage,
+    HistoryPage,
+    HistoryUnreadable,
+    Message,
+    NotFound,
+    Outcome,
+    OutcomeUnknown,
+    RetryLater,
+    Sent,
+    Unlisted,
+)
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
 
@@ -38,7 +51,7 @@ class FakeAccounts:
         self.error = None
 
 
-LOST = Unknown("the reply was lost")  # Slack took the message all the same
+LOST = OutcomeUnknown("the reply was lost")  # Slack took the message all the same
 
 
 @dataclass
@@ -63,7 +76,9 @@ class FakeChannel:
     clock: Clock = lambda: datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
     mention: str = ""  # what alone may call somebody
     looks: int = 0
-    unreadable: list[Blind | Later | Held | Gone | Unknown] = field(default_factory=list)  # instead of the history
+    unreadable: list[HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown] = field(
+        default_factory=list
+    )  # instead of the history
     page: int = 200
     id: str = "C0ALERTS"
 
@@ -105,7 +120,7 @@ class FakeChannel:
         thread_ts: str | None = None,
         cursor: str = "",
         within: float,
-    ) -> Page | Blind | Later | Held | Gone | Unknown:
+    ) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown:
         """What stands here: newest first in the channel, oldest first in a thread."""
         self.looks += 1
         if self.unreadable:
@@ -118,7 +133,7 @@ class FakeChannel:
             there.reverse()
         start = int(cursor or 0)
         more = str(start + self.page) if there[start + self.page :] else ""
-        return Page(tuple(map(_past, there[start : start + self.page])), more)
+        return HistoryPage(tuple(map(_past, there[start : start + self.page])), more)
 
     @property
     def texts(self) -> list[str]:
@@ -143,7 +158,7 @@ def _is_in(one: Posted, thread_ts: str | None) -> bool:
     return one.thread_ts == thread_ts or (thread_ts is None and one.broadcast)
 
 
-def _past(one: Posted) -> Past:
+def _past(one: Posted) -> HistoryMessage:
     payload = one.metadata["event_payload"]
     events = tuple(payload["e"].split(",")) if payload["e"] else ()
-    return Past("C0ALERTS", one.ts, one.thread_ts, payload["k"], events, payload["s"])
+    return HistoryMessage("C0ALERTS", one.ts, one.thread_ts, payload["k"], events, payload["s"])

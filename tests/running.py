@@ -16,12 +16,12 @@ from bot.app import Process
 from bot.blocks.answers.replies import READING
 from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
-from bot.demo.slack import Channel, Message, SlackStandIn
-from bot.demo.slack.outbox import Invocation
-from bot.parts import parts_of
+from bot.demo.slack_simulator import Channel, Message, SlackSimulator
+from bot.demo.slack_simulator.sent_messages import Invocation
 from bot.ports import Clock
-from bot.settings import Settings
-from bot.slack import REPLY_LIMITS, ReplyLimits
+from bot.settings.values import Settings
+from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
+from bot.wiring import build_services
 from wechat_kf.simulator import Simulator
 
 CARE, ALERTS = "C0CARE", "C0ALERTS"
@@ -35,7 +35,7 @@ def utc_now() -> datetime:
 class World:
     """WeChat, Slack, and the variables that lead the bot to both."""
 
-    slack: SlackStandIn
+    slack: SlackSimulator
     wechat: Simulator
     environ: dict[str, str]
 
@@ -54,7 +54,7 @@ class World:
 async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack: Any) -> AsyncIterator[World]:
     """The stand-ins, served; whatever the bot should not have done to Slack fails the test."""
     wechat = Simulator("wx0123456789abcdef", wechat_secret)
-    slack = SlackStandIn(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
+    slack = SlackSimulator(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         more = {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1"}
         environ = environ_of(slack, wechat_url, "wx0123456789abcdef", wechat_secret, ALERTS, **more)
@@ -68,14 +68,14 @@ async def bot_in_loop(
     role: str = "web",
     *,
     clock: Clock = utc_now,
-    limits: ReplyLimits = REPLY_LIMITS,
+    limits: ResponseLimits = RESPONSE_LIMITS,
     **changed: str,
 ) -> AsyncIterator[str]:
     """Run the bot inside the test's loop, with this clock; its address."""
     port = str(free_port())
     settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
     stop = asyncio.Event()
-    async with parts_of(settings, clock, role=role) as parts:
+    async with build_services(settings, clock, role=role) as parts:
         running = asyncio.create_task(Process(parts, role, _never, limits).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":

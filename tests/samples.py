@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.accounts import Snapshot
+from bot.alerting.episode import AlertPolicy
 from bot.blocks.context import RenderContext
-from bot.episodes import AlertPolicy
 from bot.ports import Message
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW

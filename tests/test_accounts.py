@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.accounts import Snapshot
-from bot.episodes import Seen
+from bot.alerting.episode import AccountStatus
 from tests.accounts import account, invited
 from tests.conftest import NOW
 from tests.samples import ANNA, BO, CHEN, DAY, DEE, EVE, FORTY, HOUR, LEADS, LIN, NO_DEADLINE, reading
@@ -68,7 +68,7 @@ def test_counts_add_up():
     assert read.counts == {"expiring": 2, "rejected": 2, "expired": 1, "waiting": 4, "idle": 2, "bound": 29}
     assert read.counts.total() == len(read.rows) == 40
     assert read.due == read.rows[:5]
-    assert len(read.only(Seen.REJECTED)) == 2
+    assert len(read.only(AccountStatus.REJECTED)) == 2
     assert read.only(None) == read.rows
 
 
@@ -80,7 +80,7 @@ def test_the_order_of_the_leads_does_not_matter(leads):
 
 def test_the_invitation_of_a_bound_account_means_nothing():
     (row,) = reading(invited(kf_wx="bo_example", expires_in=HOUR)).rows
-    assert (row.seen, row.deadline, row.invite_wx) == (Seen.BOUND, None, "")
+    assert (row.seen, row.deadline, row.invite_wx) == (AccountStatus.BOUND, None, "")
 
 
 def _named(nick: str):

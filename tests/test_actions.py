@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from bot import actions
 from bot.actions import AlertAction, CheckNow, EpisodeDetails, decode, encode, handle
-from bot.episodes import NEEDS_ATTENTION, Seen
-from bot.grammar import MAX_PAGE, MAX_TEXT, Find, Help, List, Overview, Show, ShowStatus, in_order
-from bot.hands import Deed, Snooze
+from bot.alerting.acknowledgements import ActionKind, Snooze
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
+from bot.requests import MAX_PAGE, MAX_TEXT, Find, Help, List, Overview, Show, ShowStatus, in_order
 from bot.text import units
 
 EPISODE = "9f2c41d07be30a1b"
@@ -20,19 +20,19 @@ VALUES = [
     (actions.REFRESH, "v1:status", ShowStatus()),
     (actions.LIST, "v1:list:1:all", List()),
     (actions.LIST, "v1:list:2:due", List(2, NEEDS_ATTENTION)),
-    (actions.FILTER, "v1:list:1:rejected", List(1, (Seen.REJECTED,))),
-    (actions.NEXT_PAGE, "v1:list:3:waiting,idle", List(3, (Seen.WAITING, Seen.IDLE))),
+    (actions.FILTER, "v1:list:1:rejected", List(1, (AccountStatus.REJECTED,))),
+    (actions.NEXT_PAGE, "v1:list:3:waiting,idle", List(3, (AccountStatus.WAITING, AccountStatus.IDLE))),
     (actions.PREVIOUS_PAGE, "v1:find:2:a:b:c", Find("a:b:c", 2)),
     (actions.OPEN, "v1:show:chen@harbour_tea", Show("chen@harbour_tea")),
     (actions.SHOW, "v1:show:a:b:c", Show("a:b:c")),
-    (actions.ACKNOWLEDGE, f"v1:{EPISODE}", AlertAction(Deed.ACKNOWLEDGED, EPISODE)),
-    (actions.ACKNOWLEDGE, "v1:batch:digest-0a1b", AlertAction(Deed.ACKNOWLEDGED, "digest-0a1b", batch=True)),
-    (actions.UNDO, f"v1:{EPISODE}:ack", AlertAction(Deed.UNACKNOWLEDGED, EPISODE)),
-    (actions.UNDO, "v1:batch:digest-0a1b", AlertAction(Deed.UNACKNOWLEDGED, "digest-0a1b", batch=True)),
-    (actions.SNOOZE, f"v1:{EPISODE}:1h", AlertAction(Deed.SNOOZED, EPISODE, snooze=Snooze.HOUR)),
-    (actions.SNOOZE, f"v1:{EPISODE}:4h", AlertAction(Deed.SNOOZED, EPISODE, snooze=Snooze.FOUR_HOURS)),
-    (actions.SNOOZE, f"v1:{EPISODE}:morning", AlertAction(Deed.SNOOZED, EPISODE, snooze=Snooze.MORNING)),
-    (actions.UNDO, f"v1:{EPISODE}:snooze", AlertAction(Deed.UNSNOOZED, EPISODE)),
+    (actions.ACKNOWLEDGE, f"v1:{EPISODE}", AlertAction(ActionKind.ACKNOWLEDGED, EPISODE)),
+    (actions.ACKNOWLEDGE, "v1:batch:digest-0a1b", AlertAction(ActionKind.ACKNOWLEDGED, "digest-0a1b", batch=True)),
+    (actions.UNDO, f"v1:{EPISODE}:ack", AlertAction(ActionKind.UNACKNOWLEDGED, EPISODE)),
+    (actions.UNDO, "v1:batch:digest-0a1b", AlertAction(ActionKind.UNACKNOWLEDGED, "digest-0a1b", batch=True)),
+    (actions.SNOOZE, f"v1:{EPISODE}:1h", AlertAction(ActionKind.SNOOZED, EPISODE, snooze=Snooze.HOUR)),
+    (actions.SNOOZE, f"v1:{EPISODE}:4h", AlertAction(ActionKind.SNOOZED, EPISODE, snooze=Snooze.FOUR_HOURS)),
+    (actions.SNOOZE, f"v1:{EPISODE}:morning", AlertAction(ActionKind.SNOOZED, EPISODE, snooze=Snooze.MORNING)),
+    (actions.UNDO, f"v1:{EPISODE}:snooze", AlertAction(ActionKind.UNSNOOZED, EPISODE)),
     (actions.DETAILS, f"v1:{EPISODE}", EpisodeDetails(EPISODE)),
     (actions.CHECK_NOW, "v1:config_problem", CheckNow("config_problem")),
 ]
@@ -70,17 +70,23 @@ texts = st.text(st.characters(codec=None), min_size=1, max_size=MAX_TEXT)
 pages = st.integers(1, 10**MAX_PAGE - 1)
 requests = st.one_of(
     st.sampled_from([Overview(), ShowStatus(), Help()]),
-    st.builds(List, pages, st.sets(st.sampled_from(Seen)).map(in_order)),
+    st.builds(List, pages, st.sets(st.sampled_from(AccountStatus)).map(in_order)),
     st.builds(Find, texts, pages),
     st.builds(Show, texts),
 ).map(lambda request: (actions.LIST, request))
 alert_actions = st.one_of(
-    st.tuples(st.just(actions.ACKNOWLEDGE), st.builds(AlertAction, st.just(Deed.ACKNOWLEDGED), ids, st.booleans())),
-    st.tuples(st.just(actions.UNDO), st.builds(AlertAction, st.just(Deed.UNACKNOWLEDGED), ids, st.booleans())),
-    st.tuples(st.just(actions.UNDO), st.builds(AlertAction, st.just(Deed.UNSNOOZED), ids)),
+    st.tuples(
+        st.just(actions.ACKNOWLEDGE), st.builds(AlertAction, st.just(ActionKind.ACKNOWLEDGED), ids, st.booleans())
+    ),
+    st.tuples(
+        st.just(actions.UNDO), st.builds(AlertAction, st.just(ActionKind.UNACKNOWLEDGED), ids, st.booleans())
+    ),
+    st.tuples(st.just(actions.UNDO), st.builds(AlertAction, st.just(ActionKind.UNSNOOZED), ids)),
     st.tuples(
         st.just(actions.SNOOZE),
-        st.builds(AlertAction, st.just(Deed.SNOOZED), ids, batch=st.just(False), snooze=st.sampled_from(Snooze)),
+        st.builds(
+            AlertAction, st.just(ActionKind.SNOOZED), ids, batch=st.just(False), snooze=st.sampled_from(Snooze)
+        ),
     ),
     st.tuples(st.just(actions.DETAILS), st.builds(EpisodeDetails, ids)),
     st.tuples(st.just(actions.CHECK_NOW), st.builds(CheckNow, ids)),

@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from bot.actions import decode
-from bot.ports import Click, Held, Later
-from bot.store import Store, rows
+from bot.ports import BlockAction, Blocked, RetryLater
+from bot.store import episodes
+from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -74,7 +75,7 @@ async def test_the_second_click_changes_nothing_and_learns_who_was_first(bot):
 
 
 async def test_two_clicks_at_once_are_one(bot):
-    click = Click("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
+    click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     done = await asyncio.gather(*(bot.acts.do(decode(click.action_id, click.value), click) for _ in range(5)))
     assert sorted(len(one.changed) for one in done) == [0, 0, 0, 0, 1]
 
@@ -93,7 +94,7 @@ async def test_an_undone_acknowledgement_reminds_again(bot):
 
 
 async def test_a_reminder_that_waited_when_it_was_acknowledged_is_not_sent(bot):
-    bot.slack.outcomes = [Later(600, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(SOON, after=18 * HOUR)
     await ack(bot)
     bot.clock.forward(minutes=15)
@@ -157,11 +158,13 @@ async def test_the_status_knows_what_is_snoozed_and_until_when(bot):
     clicked_at = bot.clock()
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:1h")
     async with bot.store.begin() as tx:
-        assert [(one.kf_nick, one.snoozed.until - clicked_at) for one in await rows.snoozed(tx)] == [("Bo", HOUR)]
+        assert [(one.kf_nick, one.snoozed.until - clicked_at) for one in await episodes.snoozed(tx)] == [
+            ("Bo", HOUR)
+        ]
 
 
 async def test_a_last_hour_that_was_stopped_while_it_waited_is_told_after_an_undo(bot):
-    bot.slack.outcomes = [Later(600, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(SOON, after=22.5 * HOUR)
     await ack(bot)
     bot.clock.forward(minutes=15)
@@ -174,7 +177,7 @@ async def test_a_last_hour_that_was_stopped_while_it_waited_is_told_after_an_und
 async def test_a_click_tells_nothing_that_wechat_was_not_asked_about(bot):
     bot.wechat.listed = (bound("bo"),)
     bot.clock.now += 30 * HOUR  # the deadline has passed while nobody looked
-    click = Click("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
+    click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     await bot.acts.do(decode(click.action_id, click.value), click)
     await bot.watcher.tick()
     await bot.tells()
@@ -183,9 +186,9 @@ async def test_a_click_tells_nothing_that_wechat_was_not_asked_about(bot):
 
 
 async def test_a_tighter_lead_takes_the_place_of_one_that_waits(bot):
-    bot.slack.outcomes = [Held("not_in_channel")]
+    bot.slack.outcomes = [Blocked("not_in_channel")]
     await bot.reads(SOON, after=18 * HOUR)
-    bot.slack.outcomes = [Held("not_in_channel")] * 2
+    bot.slack.outcomes = [Blocked("not_in_channel")] * 2
     await bot.reads(SOON, after=4.5 * HOUR)
     bot.slack.outcomes = []
     bot.clock.forward(minutes=10)
@@ -250,7 +253,7 @@ async def test_undoing_a_digest_leaves_what_somebody_took_in_hand_alone(storm):
     assert len((await storm.clicks("alert.undo", batch_of(storm), "Tom")).changed) == 5
     kf0_id = await storm.episode_id("kf0")
     async with storm.store.begin() as tx:
-        (kf0,) = (await rows.with_ids(tx, [kf0_id])).values()
+        (kf0,) = (await episodes.get_many(tx, [kf0_id])).values()
     assert kf0.acked.name == "Mei"
 
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.alerting.episode import AlertEvent, AlertKind, Disposition, EpisodeState
 from bot.blocks.channel.notifications import render
-from bot.episodes import Event, How, Kind, State
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from tests.conftest import NOW
 from tests.episodes import (
     CLOSED,
@@ -53,7 +53,7 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
         (
             "alert-rejected",
             {
-                "state": State.REJECTED,
+                "state": EpisodeState.REJECTED,
                 "name": "chen",
                 "since": NOW - 32 * MINUTE,
                 "expires_at": DEADLINE + 487 * MINUTE,
@@ -62,10 +62,10 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
         (
             "alert-bound",
             {
-                "state": State.BOUND,
+                "state": EpisodeState.BOUND,
                 "kf_nick": "小波",
                 "since": DEADLINE - 12 * MINUTE,
-                "told": (*leads(24, 1), *leads(6, how=How.SUPERSEDED)),
+                "told": (*leads(24, 1), *leads(6, how=Disposition.SUPERSEDED)),
             },
         ),
     ],
@@ -75,7 +75,7 @@ def test_a_root_reads_as_drawn(name, fields):
 
 
 def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
-    message = root(state=State.EXPIRED, name="dee")
+    message = root(state=EpisodeState.EXPIRED, name="dee")
     assert message.text == (
         "Expired: Dee (dee@harbour_tea), deadline Mon 23 Nov 01:53 UTC. de•••le did not answer in time. "
         "Ask whether they still want to, then invite again in the WeChat console. "
@@ -104,11 +104,11 @@ def test_the_smallest_lead_turns_a_root_loud(told, smallest_first, urgent):
 
 
 def test_a_lead_that_was_passed_over_counts_as_passed():
-    assert "less than 6 h left" in root(told=leads(24, 6, how=How.SUPERSEDED)).text
+    assert "less than 6 h left" in root(told=leads(24, 6, how=Disposition.SUPERSEDED)).text
 
 
 def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
-    message = root(told=problem(State.EXPIRED))
+    message = root(told=problem(EpisodeState.EXPIRED))
     assert not loud(message)
     assert shown(message) == [
         "✉️ *Bo* · waiting\nbo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
@@ -132,7 +132,7 @@ def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
     ],
 )
 def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, sentence):
-    message = root(state=State.BOUND, since=bound_at, expires_at=expires_at)
+    message = root(state=EpisodeState.BOUND, since=bound_at, expires_at=expires_at)
     assert shown(message)[0] == f"✅ *Bo* · bound\n{sentence}"
     # What the sentence does not date, the facts do.
     assert ("noticed" in shown(message)[1]) is ("before" not in sentence)
@@ -151,7 +151,7 @@ def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, se
 )
 def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
     message = root(
-        state=State.REPLACED, name="chen", invite_wx=before, next_wx=now, next_expires_at=DEADLINE + 3 * DAY
+        state=EpisodeState.REPLACED, name="chen", invite_wx=before, next_wx=now, next_expires_at=DEADLINE + 3 * DAY
     )
     until = "<!date^1795657980^{date_short_pretty} {time}|Thu 26 Nov 01:53 UTC>"
     assert (
@@ -164,7 +164,7 @@ def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
 
 
 def test_a_new_invitation_without_a_deadline_names_none():
-    message = root(state=State.REPLACED, next_wx="bo_example")
+    message = root(state=EpisodeState.REPLACED, next_wx="bo_example")
     assert shown(message)[0].endswith("A new invitation is out to bo•••le.")
 
 
@@ -172,19 +172,19 @@ def test_a_new_invitation_without_a_deadline_names_none():
     ("state", "opening", "text"),
     [
         (
-            State.CANCELLED,
+            EpisodeState.CANCELLED,
             "⚪ *Bo* · invitation withdrawn\nIt was withdrawn outside this bot.",
             "Invitation withdrawn: Bo (bo@harbour_tea). It was withdrawn outside this bot.",
         ),
         (
-            State.REMOVED,
+            EpisodeState.REMOVED,
             "➖ *Bo* · removed\nThe account is no longer in WeChat’s list.",
             "Removed: Bo (bo@harbour_tea). The account is no longer in WeChat’s list.",
         ),
     ],
 )
 def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening, text):
-    message = root(state=state, told=(*leads(24), *problem(State.EXPIRED)))
+    message = root(state=state, told=(*leads(24), *problem(EpisodeState.EXPIRED)))
     assert shown(message) == [
         opening,
         (
@@ -201,16 +201,16 @@ def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening
         (leads(24), "reminded once"),
         (leads(24, 6), "reminded twice"),
         (leads(24, 6, 1), "reminded 3 times"),
-        ((*leads(24, 6, how=How.SUPERSEDED), *leads(1)), "reminded once"),
+        ((*leads(24, 6, how=Disposition.SUPERSEDED), *leads(1)), "reminded once"),
     ],
 )
 def test_a_closed_root_counts_the_reminders_that_were_told(told, reminded):
-    assert shown(root(state=State.BOUND, told=told))[1].endswith(f" · {reminded}")
+    assert shown(root(state=EpisodeState.BOUND, told=told))[1].endswith(f" · {reminded}")
 
 
 def test_a_closed_root_remembers_every_problem():
-    told = (*problem(State.EXPIRED), Event(Kind.REJECTED, how=How.BACKLOG))
-    facts = shown(root(state=State.REPLACED, told=told))[1]
+    told = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, how=Disposition.BACKLOG))
+    facts = shown(root(state=EpisodeState.REPLACED, told=told))[1]
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
 
 
@@ -219,12 +219,12 @@ def test_a_closed_root_remembers_every_problem():
     [
         ({"told": leads(24)}, ["Acknowledge", "Snooze", "Details"]),
         ({"told": leads(24, 6, 1)}, ["Acknowledge!", "Details"]),
-        ({"state": State.REJECTED}, ["Acknowledge!", "Details", "WeChat console"]),
-        ({"state": State.EXPIRED}, ["Acknowledge!", "Details", "WeChat console"]),
+        ({"state": EpisodeState.REJECTED}, ["Acknowledge!", "Details", "WeChat console"]),
+        ({"state": EpisodeState.EXPIRED}, ["Acknowledge!", "Details", "WeChat console"]),
         ({"told": leads(24), "acked": MEI}, ["Undo", "Details"]),
         ({"told": leads(24, 6, 1), "acked": MEI}, ["Undo", "Details"]),
-        ({"state": State.REJECTED, "acked": MEI}, ["Undo", "Details"]),
-        ({"state": State.EXPIRED, "acked": MEI, "snoozed": TOM}, ["Undo", "Details"]),
+        ({"state": EpisodeState.REJECTED, "acked": MEI}, ["Undo", "Details"]),
+        ({"state": EpisodeState.EXPIRED, "acked": MEI, "snoozed": TOM}, ["Undo", "Details"]),
         ({"told": leads(24), "snoozed": TOM}, ["Acknowledge", "Undo", "Details"]),
         ({"told": leads(24, 6, 1), "snoozed": TOM}, ["Acknowledge!", "Details"]),  # the smallest lead ended it
         ({}, ["Acknowledge", "Details"]),
@@ -269,7 +269,7 @@ def test_a_click_says_whose_root_it_was():
 
 def test_an_acknowledged_root_reads_as_drawn():
     message = root(
-        state=State.REJECTED,
+        state=EpisodeState.REJECTED,
         name="chen",
         since=NOW - 32 * MINUTE,
         expires_at=DEADLINE + 487 * MINUTE,
@@ -318,7 +318,7 @@ def test_a_snoozed_root_says_by_whom_and_until_when():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"told": leads(24, 1)}, {"state": State.REJECTED}, {"told": leads(24), "acked": MEI}]
+    "fields", [{"told": leads(24, 1)}, {"state": EpisodeState.REJECTED}, {"told": leads(24), "acked": MEI}]
 )
 def test_what_is_more_urgent_than_a_snooze_does_not_mention_it(fields):
     assert "Snoozed" not in str(root(snoozed=TOM, **fields))
@@ -349,7 +349,7 @@ def test_a_closed_root_keeps_who_acknowledged_it(state):
 )
 def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, name, edited, posted):
     person = hand(name, user_id=user_id)
-    for state, place in ((State.REJECTED, 1), (State.REMOVED, 1)):
+    for state, place in ((EpisodeState.REJECTED, 1), (EpisodeState.REMOVED, 1)):
         message = root(state=state, acked=person)
         assert f"cknowledged by {edited}" in shown(message)[place]
         assert_fit(message, may_mention={edited})
@@ -361,7 +361,7 @@ def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, nam
 def in_the_evening(**fields):
     """The last reminder before quiet hours, where nothing was told before."""
     facts = {"before_quiet": int((DEADLINE + HOUR).timestamp())}
-    return render(Shape.PROBLEM, facts, [episode(**{"told": leads(24)} | fields)], None, CONTEXT)
+    return render(MessageKind.PROBLEM, facts, [episode(**{"told": leads(24)} | fields)], None, CONTEXT)
 
 
 def test_a_root_says_that_quiet_hours_follow():
@@ -377,7 +377,9 @@ def test_a_root_says_that_quiet_hours_follow():
     )
 
 
-@pytest.mark.parametrize("fields", [{"acked": MEI}, *({"state": state} for state in State if state != "waiting")])
+@pytest.mark.parametrize(
+    "fields", [{"acked": MEI}, *({"state": state} for state in EpisodeState if state != "waiting")]
+)
 def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
     assert "Quiet hours" not in str(in_the_evening(**fields))
 
@@ -385,20 +387,20 @@ def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
 def test_a_mention_stands_before_what_is_asked():
     called = replace(CONTEXT, mention=MENTION)
     assert shown(root(called, posting=True, told=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
-    rejected = root(called, posting=True, state=State.REJECTED)
+    rejected = root(called, posting=True, state=EpisodeState.REJECTED)
     assert shown(rejected)[1].startswith(f"{MENTION} bo•••le declined the invitation.")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_odd_name_of_a_person_harms_a_root(hostile):
     person = hand(hostile, user_id=hostile, until=DEADLINE)
-    for state in State:
+    for state in EpisodeState:
         for posting in (True, False):
             assert_fit(root(posting=posting, state=state, told=leads(24), acked=person))
             assert_fit(root(posting=posting, state=state, told=leads(24), snoozed=person))
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 def test_an_unconfirmed_root_says_when_wechat_last_answered(state):
     message = root(state=state, confirmed_at=NOW - 50 * MINUTE)
     said = "WeChat does not answer; "
@@ -407,7 +409,7 @@ def test_an_unconfirmed_root_says_when_wechat_last_answered(state):
     assert message.text.endswith(f"{said}last confirmed Mon 23 Nov 00:22 UTC.") is (state not in CLOSED)
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_foreign_text_harms_a_root(state, hostile):
     for told in ((), leads(24), leads(1)):
@@ -425,7 +427,7 @@ def test_no_foreign_text_harms_a_root(state, hostile):
         assert_fit(message)
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
 def test_what_is_missing_leaves_no_gap(state, missing):
     for told in ((), leads(24), leads(1)):
@@ -439,16 +441,18 @@ def test_what_is_missing_leaves_no_gap(state, missing):
 
 
 def test_who_is_not_known_is_the_person():
-    assert shown(root(state=State.REJECTED, invite_wx=""))[1].startswith("The person declined the invitation.")
+    assert shown(root(state=EpisodeState.REJECTED, invite_wx=""))[1].startswith(
+        "The person declined the invitation."
+    )
     assert "Ask the person to accept" in shown(root(told=leads(24), invite_wx=""))[0]
 
 
 def test_an_id_keeps_its_first_letter_where_a_sentence_begins():
-    message = root(state=State.REJECTED, invite_wx="theodora_x")
+    message = root(state=EpisodeState.REJECTED, invite_wx="theodora_x")
     assert shown(message)[1].startswith("th•••_x declined the invitation.")
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 def test_a_root_never_shows_a_whole_wechat_id(state):
     message = root(state=state, told=leads(1), next_wx="dora_wx_23")
     assert "bo_example" not in str(message)
@@ -460,7 +464,7 @@ def test_equal_episodes_give_equal_roots():
     assert episode(told=leads(6)) == episode(told=leads(6))
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 def test_a_deadline_is_shown_while_it_means_something(state):
     shows = "deadline" in str(root(state=state, told=leads(24)).blocks).replace("before the deadline", "")
-    assert shows is (state in (State.WAITING, State.EXPIRED))
+    assert shows is (state in (EpisodeState.WAITING, EpisodeState.EXPIRED))

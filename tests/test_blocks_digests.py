@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from bot.alerting.episode import Episode, EpisodeState
 from bot.blocks.channel.notifications import render
-from bot.episodes import Episode, State
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.episodes import (
@@ -48,7 +48,7 @@ DRAWN = ("Chen", "夜班一号", "Momo", "王芳", "Jia", "客服 08", "Fan", "�
 REST = tuple(f"kf{number:02}" for number in range(48))
 
 
-def in_turn(state: State, nicks: Sequence[str]) -> list[Episode]:
+def in_turn(state: EpisodeState, nicks: Sequence[str]) -> list[Episode]:
     """Episodes whose deadlines follow each other."""
     return [
         episode(state, f"{state}{number}", kf_nick=nick, expires_at=DEADLINE + number * MINUTE)
@@ -56,16 +56,16 @@ def in_turn(state: State, nicks: Sequence[str]) -> list[Episode]:
     ]
 
 
-REJECTED = in_turn(State.REJECTED, DRAWN + REST)
-EXPIRED = in_turn(State.EXPIRED, ("Dee", "客服 31"))
+REJECTED = in_turn(EpisodeState.REJECTED, DRAWN + REST)
+EXPIRED = in_turn(EpisodeState.EXPIRED, ("Dee", "客服 31"))
 SIXTY = [*EXPIRED, *REJECTED]
 
 
 def digest(*told: Episode) -> Message:
-    return render(Shape.DIGEST, {"noticed": NOTICED}, told, None, CONTEXT, message_id="5d31c8")
+    return render(MessageKind.DIGEST, {"noticed": NOTICED}, told, None, CONTEXT, message_id="5d31c8")
 
 
-def moved(subject: Episode, state: State) -> Episode:
+def moved(subject: Episode, state: EpisodeState) -> Episode:
     return replace(subject, state=state, since=NOW + MINUTE)
 
 
@@ -74,8 +74,8 @@ def test_a_digest_reads_as_drawn():
 
 
 def test_a_digest_says_how_many_are_still_open():
-    settled = [moved(one, State.REPLACED) for one in REJECTED[:15]]
-    settled += [moved(one, State.BOUND) for one in REJECTED[15:19]]
+    settled = [moved(one, EpisodeState.REPLACED) for one in REJECTED[:15]]
+    settled += [moved(one, EpisodeState.BOUND) for one in REJECTED[15:19]]
     message = digest(*settled, *REJECTED[19:], *EXPIRED)
     assert loud(message)
     assert shown(message)[0] == "60 at once: 41 still open"
@@ -95,7 +95,8 @@ def test_a_digest_says_how_many_are_still_open():
 
 def test_a_digest_goes_calm_when_all_is_settled():
     message = digest(
-        *(moved(one, State.REMOVED) for one in REJECTED), *(moved(one, State.BOUND) for one in EXPIRED)
+        *(moved(one, EpisodeState.REMOVED) for one in REJECTED),
+        *(moved(one, EpisodeState.BOUND) for one in EXPIRED),
     )
     assert not loud(message)
     assert buttons(message) == {}
@@ -134,7 +135,7 @@ def question(message: Message) -> tuple[str, str]:
 
 
 def test_acknowledging_all_asks_how_many_it_would_be():
-    open_ones = [moved(REJECTED[0], State.BOUND), taken(REJECTED[1]), taken(REJECTED[2]), *REJECTED[3:6]]
+    open_ones = [moved(REJECTED[0], EpisodeState.BOUND), taken(REJECTED[1]), taken(REJECTED[2]), *REJECTED[3:6]]
     message = digest(*open_ones)
     assert loud(message)
     assert buttons(message) == {"kf.list": "v1:list:1:due", "alert.ack": "v1:batch:5d31c8"}
@@ -153,7 +154,7 @@ def test_acknowledging_all_of_one_is_in_the_singular():
 
 
 def test_a_digest_that_is_in_someones_hands_is_calm():
-    message = digest(*(taken(one, batch="5d31c8") for one in SIXTY[:-1]), moved(SIXTY[-1], State.BOUND))
+    message = digest(*(taken(one, batch="5d31c8") for one in SIXTY[:-1]), moved(SIXTY[-1], EpisodeState.BOUND))
     assert not loud(message)
     assert shown(message)[0] == "*60 at once: 59 still open*"
     assert shown(message)[-2:] == [
@@ -183,12 +184,12 @@ def test_a_digest_undoes_only_what_its_own_button_did(batches, offered):
 
 
 def test_what_was_acknowledged_here_and_is_settled_leaves_nothing_to_undo():
-    message = digest(moved(taken(REJECTED[0], batch="5d31c8"), State.BOUND), taken(REJECTED[1]))
+    message = digest(moved(taken(REJECTED[0], batch="5d31c8"), EpisodeState.BOUND), taken(REJECTED[1]))
     assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
 def test_without_an_id_a_digest_undoes_nothing():
-    message = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in REJECTED[:3]], None, CONTEXT)
+    message = render(MessageKind.DIGEST, {"noticed": NOTICED}, [taken(one) for one in REJECTED[:3]], None, CONTEXT)
     assert "alert.undo" not in buttons(message)
 
 
@@ -213,10 +214,10 @@ def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
         ([*soon(12, 24), *REJECTED[:11]], False),
         ([*soon(10, 24), *REJECTED[:11]], True),
         ([*REJECTED[:9], *EXPIRED[:2]], False),  # many, and not equal
-        ([*REJECTED[:11], *(moved(one, State.BOUND) for one in REJECTED[11:13])], True),
+        ([*REJECTED[:11], *(moved(one, EpisodeState.BOUND) for one in REJECTED[11:13])], True),
         # Reminders that ran out each by itself, and what of them is left in the end.
-        ([moved(one, State.EXPIRED) for one in soon(12, 24)], False),
-        ([*(moved(one, State.BOUND) for one in soon(11, 24)), REJECTED[0]], False),
+        ([moved(one, EpisodeState.EXPIRED) for one in soon(12, 24)], False),
+        ([*(moved(one, EpisodeState.BOUND) for one in soon(11, 24)), REJECTED[0]], False),
     ],
 )
 def test_one_cause_is_guessed_only_when_many_changed_to_the_same_problem_at_once(told, likely):
@@ -250,15 +251,17 @@ def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
 
 def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
     context = replace(CONTEXT, mention=MENTION)
-    urgent = render(Shape.DIGEST, {"noticed": NOTICED}, SIXTY, None, context, posting=True)
+    urgent = render(MessageKind.DIGEST, {"noticed": NOTICED}, SIXTY, None, context, posting=True)
     assert shown(urgent)[1] == f"{MENTION} please take a look."
-    calm = render(Shape.DIGEST, {"noticed": NOTICED}, [taken(one) for one in SIXTY], None, context, posting=True)
+    calm = render(
+        MessageKind.DIGEST, {"noticed": NOTICED}, [taken(one) for one in SIXTY], None, context, posting=True
+    )
     assert "👤 Acknowledged by Mei<!date" in str(calm)
     assert mentions(calm) == []
 
 
 def test_up_to_ten_members_of_a_digest_are_rows():
-    told = [*EXPIRED, *REJECTED[:7], moved(REJECTED[7], State.BOUND)]
+    told = [*EXPIRED, *REJECTED[:7], moved(REJECTED[7], EpisodeState.BOUND)]
     message = digest(*told)
     assert shown(message)[0] == "10 at once: 9 still open"
     assert shown(message)[1:3] == [
@@ -279,7 +282,7 @@ def test_a_member_without_a_nickname_is_listed_by_its_account():
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [6, 10, 11, 60])
 def test_no_foreign_text_harms_a_digest(hostile, named, number):
-    states = [State.REJECTED, State.EXPIRED, State.WAITING, *CLOSED]
+    states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     told = [
         episode(
             states[index % len(states)],
@@ -297,7 +300,7 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
 
 
 def test_a_digest_of_every_state_names_fewer_where_space_is_short():
-    told = [episode(state, kf_nick="&" * 5000) for state in State for _ in range(12)]
+    told = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
     told += [episode(kf_nick="&" * 5000, told=leads(1))] * 12
     message = digest(*told)
     assert_fit(message)
@@ -307,9 +310,9 @@ def test_a_digest_of_every_state_names_fewer_where_space_is_short():
 @pytest.mark.parametrize(
     ("shape", "states", "step"),
     [
-        (Shape.DIGEST, [*State], 24),  # its blocks fill up first
-        (Shape.FIRST_RUN, [*State][:4], 10),  # its text does
-        (Shape.QUIET, [*State][:4], 10),
+        (MessageKind.DIGEST, [*EpisodeState], 24),  # its blocks fill up first
+        (MessageKind.FIRST_RUN, [*EpisodeState][:4], 10),  # its text does
+        (MessageKind.QUIET, [*EpisodeState][:4], 10),
     ],
 )
 def test_there_is_always_room_for_the_words_on_a_possible_repeat(shape, states, step):
@@ -331,9 +334,9 @@ def at(seconds: int) -> datetime:
 
 
 BO = episode(kf_nick="小波", told=leads(1))
-CHEN = episode(State.REJECTED, "chen", expires_at=None)
-NIGHT = episode(State.REJECTED, "night1", kf_nick="夜班一号", invite_wx="wx_night_01", expires_at=None)
-DEE = episode(State.EXPIRED, "dee", expires_at=at(1795223520))
+CHEN = episode(EpisodeState.REJECTED, "chen", expires_at=None)
+NIGHT = episode(EpisodeState.REJECTED, "night1", kf_nick="夜班一号", invite_wx="wx_night_01", expires_at=None)
+DEE = episode(EpisodeState.EXPIRED, "dee", expires_at=at(1795223520))
 LIN = episode(name="lin", kf_nick="林晓", invite_wx="lin_xiao88", expires_at=at(1795461120), told=leads(24))
 FOUND = [LIN, DEE, NIGHT, BO, CHEN]
 COUNTS = {"expiring": 2, "rejected": 2, "expired": 1, "waiting": 4, "idle": 2, "bound": 29}
@@ -341,7 +344,7 @@ COUNTS = {"expiring": 2, "rejected": 2, "expired": 1, "waiting": 4, "idle": 2, "
 
 def first_run(*found: Episode, total: int = 40, **counts: int) -> Message:
     facts: dict[str, Any] = {"total": total, "counts": counts or COUNTS, "noticed": NOTICED}
-    return render(Shape.FIRST_RUN, facts, found, None, CONTEXT)
+    return render(MessageKind.FIRST_RUN, facts, found, None, CONTEXT)
 
 
 def test_the_first_run_reads_as_drawn():
@@ -368,7 +371,13 @@ def test_a_lead_that_passes_changes_a_row_and_nothing_else():
 
 
 def test_the_first_run_says_how_many_of_these_are_still_open():
-    found = [moved(LIN, State.BOUND), moved(DEE, State.REPLACED), moved(NIGHT, State.CANCELLED), BO, CHEN]
+    found = [
+        moved(LIN, EpisodeState.BOUND),
+        moved(DEE, EpisodeState.REPLACED),
+        moved(NIGHT, EpisodeState.CANCELLED),
+        BO,
+        CHEN,
+    ]
     message = first_run(*found)
     assert loud(message)
     assert shown(message)[0] == "Now watching 40 accounts: 2 of these still open"
@@ -389,12 +398,12 @@ def test_the_first_run_says_how_many_of_these_are_still_open():
 
 
 def test_a_change_between_open_states_is_an_edit_as_well():
-    message = first_run(*FOUND[1:], moved(LIN, State.EXPIRED))
+    message = first_run(*FOUND[1:], moved(LIN, EpisodeState.EXPIRED))
     assert shown(message)[0] == "Now watching 40 accounts: 5 of these still open"
 
 
 def test_the_first_run_goes_calm_when_nothing_is_left_open():
-    message = first_run(*(moved(one, State.BOUND) for one in FOUND))
+    message = first_run(*(moved(one, EpisodeState.BOUND) for one in FOUND))
     assert not loud(message)
     assert buttons(message) == {}
     assert shown(message) == [
@@ -409,7 +418,7 @@ def test_the_first_run_goes_calm_when_nothing_is_left_open():
 
 
 def test_the_first_run_counts_what_comes_after_the_tenth_row():
-    message = first_run(*REJECTED[:22], *in_turn(State.EXPIRED, [f"Dee {n}" for n in range(9)]), rejected=31)
+    message = first_run(*REJECTED[:22], *in_turn(EpisodeState.EXPIRED, [f"Dee {n}" for n in range(9)]), rejected=31)
     assert "21 more: 12 rejected, 9 expired" in shown(message)
     assert len([text for text in shown(message) if "*" in text]) == 10
 
@@ -418,7 +427,7 @@ def test_the_first_run_counts_what_comes_after_the_tenth_row():
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [1, 10, 60])
 def test_no_foreign_text_harms_a_first_run(hostile, named, number):
-    states = [State.REJECTED, State.EXPIRED, State.WAITING, *CLOSED]
+    states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     found = [
         episode(
             states[index % 7],
@@ -436,10 +445,10 @@ def test_no_foreign_text_harms_a_first_run(hostile, named, number):
 
 def test_the_newest_loss_comes_first():
     old, new = (
-        episode(State.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), since=NOW)
+        episode(EpisodeState.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), since=NOW)
         for name, hours in (("old", 38), ("new", 28))
     )
-    earlier = episode(State.REJECTED, name="earlier", kf_nick="earlier", since=NOW - timedelta(hours=1))
-    later = episode(State.REJECTED, name="later", kf_nick="later", since=NOW)
+    earlier = episode(EpisodeState.REJECTED, name="earlier", kf_nick="earlier", since=NOW - timedelta(hours=1))
+    later = episode(EpisodeState.REJECTED, name="later", kf_nick="later", since=NOW)
     heads = [text.split("*")[1] for text in shown(digest(old, earlier, new, later)) if "*" in text]
     assert heads == ["later", "earlier", "new", "old"]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.blocks.channel.incident_notices import incident_title, past_incident_title
 from bot.blocks.channel.notifications import render
 from bot.blocks.context import RenderContext
-from bot.outages import Cause, Fault, Incident
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.episodes import CONTEXT, HOSTILE, assert_fit, buttons, drawn, fields_of, loud, shown
 from tests.samples import dated
@@ -28,23 +28,23 @@ WATCHED = "rejections and bindings go unseen; deadlines are still watched by the
 # Of reminders it says nothing: acknowledged, in quiet hours, or while Slack refuses, none comes.
 MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
 
-SILENCE = Fault.of(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
-BROKEN = Fault.of(ResponseError("unexpected kf_list"))
-ADDRESS = Fault.of(api_error(40164, "invalid ip", rid=RID, address="203.0.113.7"))
-QUOTA = Fault.of(api_error(45009, "reach max api daily quota limit", rid=RID))
-SKEW = Fault("ClockSkew", detail="4 min")
+SILENCE = ErrorDetails.of(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
+BROKEN = ErrorDetails.of(ResponseError("unexpected kf_list"))
+ADDRESS = ErrorDetails.of(api_error(40164, "invalid ip", rid=RID, address="203.0.113.7"))
+QUOTA = ErrorDetails.of(api_error(45009, "reach max api daily quota limit", rid=RID))
+SKEW = ErrorDetails("ClockSkew", detail="4 min")
 ABOUT_WECHAT = [cause for cause in Cause if cause is not Cause.CLOCK_PROBLEM]
 
 
 def notice(
-    fault: Fault,
+    fault: ErrorDetails,
     cause: Cause = Cause.SOURCE_DOWN,
     *,
     over_at: datetime | None = None,
     context: RenderContext = CONTEXT,
 ) -> Message:
     incident = Incident(f"{cause}-1", cause, SINCE, fault, over_at)
-    return render(Shape.HEALTH, {}, [], incident, context)
+    return render(MessageKind.HEALTH, {}, [], incident, context)
 
 
 def test_a_refused_address_reads_as_drawn():
@@ -57,7 +57,7 @@ def test_a_refused_address_reads_as_drawn():
 
 
 def test_a_refused_secret_says_which_setting_to_change():
-    message = notice(Fault.of(api_error(40125, "invalid appsecret")), Cause.CONFIG_PROBLEM)
+    message = notice(ErrorDetails.of(api_error(40125, "invalid appsecret")), Cause.CONFIG_PROBLEM)
     assert shown(message) == [
         "⚠️ WeChat refused the AppSecret",
         f"Until this is mended, {WATCHED}\n*Next:* put the present AppSecret into WECHAT_SECRET and restart.",
@@ -93,7 +93,7 @@ def test_a_broken_answer_is_not_called_silence():
 
 
 def test_an_unknown_errcode_is_quoted():
-    message = notice(Fault.of(api_error(99999, "api <something>", rid=RID)))
+    message = notice(ErrorDetails.of(api_error(99999, "api <something>", rid=RID)))
     assert shown(message)[0] == "⚠️ WeChat answered with an unknown error"
     assert shown(message)[1].startswith(f"WeChat says: “api ＜something＞”. {MAY_BE_OLD}\n*Next:* ")
     assert shown(message)[2].endswith(f"errcode 99999 · rid {RID}")
@@ -168,7 +168,7 @@ def test_a_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
 
 
 def test_a_wrong_clock_of_which_no_more_is_known():
-    message = notice(Fault("ClockSkew"), Cause.CLOCK_PROBLEM)
+    message = notice(ErrorDetails("ClockSkew"), Cause.CLOCK_PROBLEM)
     assert shown(message)[1].startswith("It differs from WeChat’s, so reminders come")
     assert message.text.endswith(" Set the clock (NTP).")
 
@@ -211,7 +211,7 @@ def test_a_wrong_clock_of_which_no_more_is_known():
 )
 def test_the_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
     facts = json.loads(json.dumps({"fault": asdict(fault), "cause": cause, "over": over, "seconds": 39 * 60}))
-    message = render(Shape.NOTE, facts, [], None, CONTEXT, posting=True)
+    message = render(MessageKind.NOTE, facts, [], None, CONTEXT, posting=True)
     assert (shown(message), message.text) == ([line], text)
 
 
@@ -228,7 +228,10 @@ def test_a_problem_has_the_title_of_its_notice():
         (BROKEN, "WeChat’s answer could not be read"),
         (ADDRESS, "WeChat refused this server’s address"),
         (QUOTA, "The WeChat quota was spent"),
-        (Fault.of(api_error(48001, "api unauthorized")), "This account was not allowed to use customer service"),
+        (
+            ErrorDetails.of(api_error(48001, "api unauthorized")),
+            "This account was not allowed to use customer service",
+        ),
     ],
 )
 def test_what_is_over_is_told_in_the_past(fault, past):
@@ -238,7 +241,7 @@ def test_what_is_over_is_told_in_the_past(fault, past):
 
 @pytest.mark.parametrize("errcode", [None, *ADVICE])
 def test_no_past_title_tells_of_the_present(errcode):
-    fault = Fault("APIError", errcode, errmsg="x")
+    fault = ErrorDetails("APIError", errcode, errmsg="x")
     assert not {"is", "does", "may", "asks"} & {
         *past_incident_title(Incident("1", Cause.SOURCE_DOWN, SINCE, fault)).split()
     }
@@ -249,7 +252,7 @@ def test_no_past_title_tells_of_the_present(errcode):
 def test_no_foreign_text_harms_a_notice(hostile, cause):
     for errcode in (None, -1, 40001, 40125, 40164, 45009, 48001, 65400, 99999):
         for kind in ("TransportError", "ResponseError", "SetupError"):
-            fault = Fault(kind, errcode, errmsg=hostile, rid=hostile, address=hostile, detail=hostile)
+            fault = ErrorDetails(kind, errcode, errmsg=hostile, rid=hostile, address=hostile, detail=hostile)
             assert_fit(notice(fault, cause))
             assert_fit(notice(fault, cause, over_at=SINCE))
 
@@ -259,6 +262,6 @@ def test_notice_of_a_refused_address_puts_the_fixed_one_first_on_a_host_without(
     step = "*Next:* first give this server a fixed outgoing address: on Railway static outbound IPs"
     assert step in str(shown(message))
     facts = {"cause": Cause.CONFIG_PROBLEM, "fault": asdict(ADDRESS), "over": False, "seconds": 0}
-    line = render(Shape.NOTE, facts, [], None, replace(CONTEXT, platform="Railway"))
+    line = render(MessageKind.NOTE, facts, [], None, replace(CONTEXT, platform="Railway"))
     assert "first get a fixed outgoing address, on Railway" in line.text
     assert_fit(message)

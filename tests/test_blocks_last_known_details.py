@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.account_details import last_known_details
 from bot.blocks.problems import explain_error
-from bot.episodes import State
 from tests.episodes import HOSTILE, assert_fit, buttons, episode, shown
 from tests.samples import CONTEXT
 from wechat_kf import TransportError
@@ -15,7 +15,7 @@ SILENCE = explain_error(TransportError("GET /getkflist: ReadTimeout", attempts=3
 
 
 def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
-    message = last_known_details(episode(State.REJECTED), "C0ALERTS", SILENCE, CONTEXT)
+    message = last_known_details(episode(EpisodeState.REJECTED), "C0ALERTS", SILENCE, CONTEXT)
     header, known, story, *_, source = shown(message)
     assert header == "⛔ Bo · rejected"
     assert known.split("\n")[:2] == [
@@ -29,7 +29,7 @@ def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
     assert "kf.refresh" in buttons(message)
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 def test_an_account_that_is_gone_is_said_to_be_gone(state):
     message = last_known_details(episode(state), "", None, CONTEXT)
     assert "⚠️ The account is no longer in WeChat’s list, so this is what was known last." in shown(message)[1]

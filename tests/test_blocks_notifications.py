@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.alerting.acknowledgements import ActionKind
+from bot.alerting.episode import AlertKind, AlertPolicy, EpisodeState
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.channel.notifications import REPEAT, render, text_only
 from bot.blocks.context import RenderContext
-from bot.episodes import AlertPolicy, Kind, State
-from bot.hands import Deed
-from bot.outages import Cause, Fault, Incident
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
-from bot.quiet import Quiet
 from tests.conftest import NOW
 from tests.episodes import (
     CONTEXT,
@@ -40,7 +40,7 @@ from tests.samples import LEADS
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CALLING = replace(CONTEXT, mention=MENTION)
-QUIET = Quiet(time(22), time(8), SHANGHAI)
+QUIET = QuietHours(time(22), time(8), SHANGHAI)
 
 counts = st.dictionaries(
     st.sampled_from(["expiring", "rejected", "expired", "unknown", "waiting", "idle", "bound"]),
@@ -49,7 +49,7 @@ counts = st.dictionaries(
 noticed = moments.map(lambda moment: moment.timestamp())
 seconds = moments.map(lambda moment: int(moment.timestamp()))
 faults = st.builds(
-    Fault,
+    ErrorDetails,
     kind=st.sampled_from(["TransportError", "ResponseError", "SetupError", "ClockSkew"]),
     errcode=st.none() | st.integers(-1, 99_999),
     errmsg=names,
@@ -58,28 +58,30 @@ faults = st.builds(
     detail=names,
 )
 events = st.fixed_dictionaries(
-    {"kind": st.sampled_from(Kind), "lead": st.sampled_from([int(lead.total_seconds()) for lead in LEADS])},
+    {"kind": st.sampled_from(AlertKind), "lead": st.sampled_from([int(lead.total_seconds()) for lead in LEADS])},
     optional={"call": st.booleans(), "before_quiet": seconds},
 )
 deeds = st.fixed_dictionaries(
-    {"deed": st.sampled_from(Deed), "name": names}, optional={"until": seconds, "count": st.integers(2, 60)}
+    {"deed": st.sampled_from(ActionKind), "name": names}, optional={"until": seconds, "count": st.integers(2, 60)}
 )
 facts = {
-    Shape.PROBLEM: st.fixed_dictionaries({}, optional={"before_quiet": seconds}),
-    Shape.NAMES: st.just({}),
-    Shape.DIGEST: st.fixed_dictionaries({"noticed": noticed}),
-    Shape.FIRST_RUN: st.fixed_dictionaries({"total": st.integers(0, 10_000), "counts": counts, "noticed": noticed}),
-    Shape.LINE: st.fixed_dictionaries({"state": st.sampled_from(State)}) | events | deeds,
-    Shape.QUIET: st.fixed_dictionaries(
+    MessageKind.PROBLEM: st.fixed_dictionaries({}, optional={"before_quiet": seconds}),
+    MessageKind.NAMES: st.just({}),
+    MessageKind.DIGEST: st.fixed_dictionaries({"noticed": noticed}),
+    MessageKind.FIRST_RUN: st.fixed_dictionaries(
+        {"total": st.integers(0, 10_000), "counts": counts, "noticed": noticed}
+    ),
+    MessageKind.LINE: st.fixed_dictionaries({"state": st.sampled_from(EpisodeState)}) | events | deeds,
+    MessageKind.QUIET: st.fixed_dictionaries(
         {
             "begins": seconds,
             "ends": seconds,
             "held": st.dictionaries(
-                st.text("0123456789abcdef", min_size=12, max_size=16), st.lists(st.sampled_from(Kind))
+                st.text("0123456789abcdef", min_size=12, max_size=16), st.lists(st.sampled_from(AlertKind))
             ),
         }
     ),
-    Shape.NOTE: st.fixed_dictionaries(
+    MessageKind.NOTE: st.fixed_dictionaries(
         {
             "fault": faults.map(asdict),
             "cause": st.sampled_from(Cause),
@@ -127,7 +129,7 @@ def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
     told = data.draw(st.lists(episodes, min_size=1, max_size=14))
     carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
     edited = render(shape, carried, told, None, context, message_id="m-1")
-    on_edit = linked(told) if shape in (Shape.PROBLEM, Shape.DIGEST, Shape.QUIET) else ()
+    on_edit = linked(told) if shape in (MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.QUIET) else ()
     assert_fit(edited, may_mention=on_edit)
     posted = render(shape, carried, told, None, context, message_id="m-1", posting=True)
     assert_fit(posted, may_mention={context.mention} - {""})
@@ -136,7 +138,7 @@ def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
 
 @given(incident=incidents, context=contexts, repeat=repeats)
 def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
-    assert_fit(render(Shape.HEALTH, repeat, [], incident, context, posting=True))
+    assert_fit(render(MessageKind.HEALTH, repeat, [], incident, context, posting=True))
 
 
 @pytest.mark.parametrize("shape", facts)
@@ -149,7 +151,7 @@ def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
     assert render(shape, carried, told, None, CONTEXT) == render(shape, again, copy.deepcopy(told), None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [Shape.DIGEST, Shape.QUIET])
+@pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET])
 @settings(max_examples=20)
 @given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
 def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
@@ -158,7 +160,7 @@ def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data
     assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [shape for shape in Shape if shape is not Shape.NOTE])
+@pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.NOTE])
 def test_a_message_whose_subject_is_forgotten_says_so(shape):
     message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)
@@ -174,27 +176,32 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 @pytest.mark.parametrize(
     ("shape", "carried", "told", "called"),
     [
-        (Shape.PROBLEM, {}, URGENT, True),
-        (Shape.PROBLEM, {}, episode(State.REJECTED), True),
-        (Shape.PROBLEM, {}, episode(State.EXPIRED), True),
-        (Shape.PROBLEM, {}, CALM, False),
-        (Shape.PROBLEM, {}, replace(URGENT, acked=hand()), False),
-        (Shape.PROBLEM, {}, episode(State.BOUND, told=leads(1)), False),
-        (Shape.LINE, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
-        (Shape.LINE, {"kind": "rejected", "lead": 0, "call": True}, episode(State.REJECTED), True),
-        (Shape.LINE, {"kind": "rejected", "lead": 0, "call": True}, episode(State.REJECTED, acked=hand()), False),
-        (Shape.LINE, {"kind": "rejected", "lead": 0}, episode(State.REJECTED), False),
-        (Shape.LINE, {"kind": "expiring", "lead": 21600, "call": True}, CALM, False),
-        (Shape.LINE, {"state": "rejected"}, episode(State.REJECTED), False),
-        (Shape.LINE, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
-        (Shape.DIGEST, AT_ONCE, URGENT, True),
-        (Shape.DIGEST, AT_ONCE, CALM, False),
-        (Shape.DIGEST, AT_ONCE, replace(URGENT, acked=hand()), False),
-        (Shape.QUIET, NIGHT, URGENT, True),
-        (Shape.QUIET, NIGHT, replace(URGENT, acked=hand()), False),
-        (Shape.QUIET, NIGHT, episode(State.BOUND), False),
-        (Shape.FIRST_RUN, {"total": 1, "counts": {}, **AT_ONCE}, URGENT, False),
-        (Shape.NAMES, {}, URGENT, False),
+        (MessageKind.PROBLEM, {}, URGENT, True),
+        (MessageKind.PROBLEM, {}, episode(EpisodeState.REJECTED), True),
+        (MessageKind.PROBLEM, {}, episode(EpisodeState.EXPIRED), True),
+        (MessageKind.PROBLEM, {}, CALM, False),
+        (MessageKind.PROBLEM, {}, replace(URGENT, acked=hand()), False),
+        (MessageKind.PROBLEM, {}, episode(EpisodeState.BOUND, told=leads(1)), False),
+        (MessageKind.LINE, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
+        (MessageKind.LINE, {"kind": "rejected", "lead": 0, "call": True}, episode(EpisodeState.REJECTED), True),
+        (
+            MessageKind.LINE,
+            {"kind": "rejected", "lead": 0, "call": True},
+            episode(EpisodeState.REJECTED, acked=hand()),
+            False,
+        ),
+        (MessageKind.LINE, {"kind": "rejected", "lead": 0}, episode(EpisodeState.REJECTED), False),
+        (MessageKind.LINE, {"kind": "expiring", "lead": 21600, "call": True}, CALM, False),
+        (MessageKind.LINE, {"state": "rejected"}, episode(EpisodeState.REJECTED), False),
+        (MessageKind.LINE, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
+        (MessageKind.DIGEST, AT_ONCE, URGENT, True),
+        (MessageKind.DIGEST, AT_ONCE, CALM, False),
+        (MessageKind.DIGEST, AT_ONCE, replace(URGENT, acked=hand()), False),
+        (MessageKind.QUIET, NIGHT, URGENT, True),
+        (MessageKind.QUIET, NIGHT, replace(URGENT, acked=hand()), False),
+        (MessageKind.QUIET, NIGHT, episode(EpisodeState.BOUND), False),
+        (MessageKind.FIRST_RUN, {"total": 1, "counts": {}, **AT_ONCE}, URGENT, False),
+        (MessageKind.NAMES, {}, URGENT, False),
     ],
 )
 def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_it_is_posted(
@@ -209,11 +216,11 @@ def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_i
 
 
 def test_nobody_is_called_where_nobody_is_set():
-    posted = render(Shape.PROBLEM, {}, [URGENT], None, CONTEXT, posting=True)
-    assert posted == render(Shape.PROBLEM, {}, [URGENT], None, CONTEXT)
+    posted = render(MessageKind.PROBLEM, {}, [URGENT], None, CONTEXT, posting=True)
+    assert posted == render(MessageKind.PROBLEM, {}, [URGENT], None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [Shape.PROBLEM, Shape.DIGEST, Shape.QUIET])
+@pytest.mark.parametrize("shape", [MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.QUIET])
 @pytest.mark.parametrize("mention", ["", MENTION])
 def test_text_alone_calls_whom_the_blocks_call(shape, mention):
     context = replace(CONTEXT, mention=mention)
@@ -237,13 +244,13 @@ def test_a_possible_repeat_says_so_last(shape, data):
 
 
 def test_a_notice_may_be_a_repeat_as_well():
-    incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
-    assert shown(render(Shape.HEALTH, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
+    incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
+    assert shown(render(MessageKind.HEALTH, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
 
 
 def test_times_that_slack_does_not_translate_are_those_of_the_zone_that_is_set():
-    message = render(Shape.PROBLEM, {}, [CALM], None, replace(CONTEXT, text_zone=SHANGHAI))
+    message = render(MessageKind.PROBLEM, {}, [CALM], None, replace(CONTEXT, text_zone=SHANGHAI))
     assert "until Mon 23 Nov 09:53 Asia/Shanghai" in message.text
     assert "|deadline Mon 23 Nov 09:53 Asia/Shanghai>" in str(fields_of(message))
     assert "UTC" not in str(fields_of(message))
-    assert "01:53 UTC" in render(Shape.PROBLEM, {}, [CALM], None, CONTEXT).text
+    assert "01:53 UTC" in render(MessageKind.PROBLEM, {}, [CALM], None, CONTEXT).text

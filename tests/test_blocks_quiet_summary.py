@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.alerting.episode import AlertPolicy, Episode, EpisodeState
+from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.channel.notifications import render
-from bot.episodes import AlertPolicy, Episode, State
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
-from bot.quiet import Quiet
 from tests.conftest import NOW
 from tests.episodes import (
     CLOSED,
@@ -34,7 +34,7 @@ from tests.samples import HOUR, LEADS, MINUTE, dated
 
 ENDS = NOW
 BEGINS = ENDS - 10 * HOUR
-QUIET = Quiet(time(22), time(8), ZoneInfo("Asia/Shanghai"))
+QUIET = QuietHours(time(22), time(8), ZoneInfo("Asia/Shanghai"))
 QUIET_CONTEXT = replace(CONTEXT, policy=AlertPolicy(leads=LEADS, quiet=QUIET))
 WINDOW = "Quiet hours, 22:00 to 08:00 Asia/Shanghai"
 TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
@@ -42,22 +42,22 @@ TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 def morning(*told: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
     facts: dict[str, Any] = {"begins": BEGINS.timestamp(), "ends": ENDS.timestamp(), "held": held}
-    return render(Shape.QUIET, facts, told, None, context, message_id="quiet-1", posting=posting)
+    return render(MessageKind.QUIET, facts, told, None, context, message_id="quiet-1", posting=posting)
 
 
-def during(state: State, name: str, **fields: Any) -> Episode:
+def during(state: EpisodeState, name: str, **fields: Any) -> Episode:
     return episode(state, name, id=name, **{"since": ENDS - 3 * HOUR} | fields)
 
 
-def since(subject: Episode, state: State) -> Episode:
+def since(subject: Episode, state: EpisodeState) -> Episode:
     return replace(subject, state=state, since=ENDS + MINUTE)
 
 
-CHEN = during(State.REJECTED, "chen", expires_at=None)
-DEE = during(State.EXPIRED, "dee")
-LIN = during(State.WAITING, "lin", kf_nick="林晓", told=leads(24, 6))
-ANNA = during(State.BOUND, "anna")
-MOMO = during(State.REPLACED, "momo")
+CHEN = during(EpisodeState.REJECTED, "chen", expires_at=None)
+DEE = during(EpisodeState.EXPIRED, "dee")
+LIN = during(EpisodeState.WAITING, "lin", kf_nick="林晓", told=leads(24, 6))
+ANNA = during(EpisodeState.BOUND, "anna")
+MOMO = during(EpisodeState.REPLACED, "momo")
 
 
 def test_what_is_still_true_stands_first_then_what_came_and_went():
@@ -95,19 +95,19 @@ def test_one_alone_is_told_in_the_singular():
 
 
 def test_every_news_of_the_night_is_named_in_its_order():
-    gone = during(State.REMOVED, "anna")
+    gone = during(EpisodeState.REMOVED, "anna")
     message = morning(CHEN, gone, anna=["expiring", "expired", "rejected"])
     assert "Came and went: Anna, expiring then expired then rejected then removed" in shown(message)
 
 
 def test_an_invitation_that_has_time_again_needs_nobody():
-    back = during(State.WAITING, "bo")
+    back = during(EpisodeState.WAITING, "bo")
     assert shown(morning(back, bo=["expired"]))[0] == "While it was quiet: 1 still open"
     assert shown(morning(back, CHEN))[0] == "While it was quiet: 1 needs attention"
 
 
 def test_what_was_settled_later_is_counted_out_and_told():
-    message = morning(CHEN, since(DEE, State.REPLACED), LIN, ANNA, anna=["expiring"])
+    message = morning(CHEN, since(DEE, EpisodeState.REPLACED), LIN, ANNA, anna=["expiring"])
     assert loud(message)
     assert shown(message)[0] == "While it was quiet: 2 still open"
     assert shown(message)[-3:] == ["Came and went: Anna, expiring then bound", "✉️ Invited again: Dee", WINDOW]
@@ -134,7 +134,7 @@ def test_a_night_of_which_nothing_is_left_is_one_calm_line():
 
 
 def test_it_goes_calm_when_the_rest_is_settled():
-    message = morning(since(CHEN, State.BOUND), since(DEE, State.BOUND))
+    message = morning(since(CHEN, EpisodeState.BOUND), since(DEE, EpisodeState.BOUND))
     assert shown(message) == ["✅ *While it was quiet, all was settled.*", "✅ Bound: Dee, Chen", WINDOW]
 
 
@@ -183,7 +183,7 @@ def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [1, 10, 80])
 def test_no_foreign_text_harms_it(hostile, named, number):
-    states = [State.REJECTED, State.EXPIRED, State.WAITING, *CLOSED]
+    states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     told = [
         episode(
             states[index % 7],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bot.alerting.acknowledgements import ActionKind
+from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.replies import DATABASE_AWAY, carried_out, unchanged
-from bot.episodes import State
-from bot.hands import Deed
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
 from tests.samples import CONTEXT, DAY, HOUR, dated
@@ -33,7 +33,7 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
             "This cannot be snoozed any more: no later reminder is left to postpone.",
         ),
         ("alert.undo", {"acked": MEI}, "U0MEI", "There is nothing to undo any more."),
-        ("alert.ack", {"state": State.BOUND}, "U0MEI", "This is settled, and needs nobody any more."),
+        ("alert.ack", {"state": EpisodeState.BOUND}, "U0MEI", "This is settled, and needs nobody any more."),
     ],
 )
 def test_a_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
@@ -66,10 +66,10 @@ def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
 @pytest.mark.parametrize(
     ("deed", "fields", "expected"),
     [
-        (Deed.ACKNOWLEDGED, {"acked": MEI}, "Acknowledged. No more reminders for this invitation."),
-        (Deed.SNOOZED, {"snoozed": TOM}, f"Snoozed {dated('until ', UNTIL)}."),
-        (Deed.UNACKNOWLEDGED, {}, "The acknowledgement is undone."),
-        (Deed.UNSNOOZED, {}, "The snooze is undone."),
+        (ActionKind.ACKNOWLEDGED, {"acked": MEI}, "Acknowledged. No more reminders for this invitation."),
+        (ActionKind.SNOOZED, {"snoozed": TOM}, f"Snoozed {dated('until ', UNTIL)}."),
+        (ActionKind.UNACKNOWLEDGED, {}, "The acknowledgement is undone."),
+        (ActionKind.UNSNOOZED, {}, "The snooze is undone."),
     ],
 )
 def test_what_the_channel_cannot_show_is_said_to_whoever_clicked(deed, fields, expected):

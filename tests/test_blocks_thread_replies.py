@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.alerting.acknowledgements import ActionKind
+from bot.alerting.episode import Episode, EpisodeState
 from bot.blocks.channel.notifications import render
-from bot.episodes import Episode, State
-from bot.hands import Deed
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.conftest import NOW
 from tests.episodes import (
@@ -37,7 +37,7 @@ MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
 def line(subject: Episode, **facts: object) -> Message:
-    return render(Shape.LINE, facts, [subject], None, CONTEXT)
+    return render(MessageKind.LINE, facts, [subject], None, CONTEXT)
 
 
 def expiring(subject: Episode, lead: timedelta) -> Message:
@@ -45,7 +45,7 @@ def expiring(subject: Episode, lead: timedelta) -> Message:
 
 
 def names(*told: Episode) -> Message:
-    return render(Shape.NAMES, {}, told, None, CONTEXT)
+    return render(MessageKind.NAMES, {}, told, None, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_smallest_lead_calls_somebody_by_name():
     ],
 )
 def test_a_problem_calls_somebody_by_name(kind, expected):
-    message = line(episode(State(kind)), kind=kind, lead=0)
+    message = line(episode(EpisodeState(kind)), kind=kind, lead=0)
     assert shown(message) == [expected]
     assert message.text.startswith(f"{kind.capitalize()}: Bo (bo@harbour_tea)")
 
@@ -120,7 +120,7 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
             ),
         ),
         (
-            episode(State.REJECTED),
+            episode(EpisodeState.REJECTED),
             {"kind": "rejected", "lead": 0},
             (
                 f"⛔ *Bo* · rejected. {MENTION} bo•••le declined the invitation. "
@@ -128,7 +128,7 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
             ),
         ),
         (
-            episode(State.REJECTED, acked=MEI),
+            episode(EpisodeState.REJECTED, acked=MEI),
             {"kind": "rejected", "lead": 0},
             (
                 "⛔ *Bo* · rejected. bo•••le declined the invitation. "
@@ -139,7 +139,7 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
 )
 def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts, expected):
     context = replace(CONTEXT, mention=MENTION)
-    message = render(Shape.LINE, facts | {"call": True}, [subject], None, context, posting=True)
+    message = render(MessageKind.LINE, facts | {"call": True}, [subject], None, context, posting=True)
     assert shown(message) == [expected]
     assert MENTION not in message.text
 
@@ -147,7 +147,9 @@ def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts,
 def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
     context = replace(CONTEXT, mention=MENTION)
     facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
-    message = render(Shape.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, context, posting=True)
+    message = render(
+        MessageKind.LINE, facts, [episode(kf_nick="小波", told=leads(24, 6))], None, context, posting=True
+    )
     assert shown(message) == [
         f"⏰ *小波* · less than 6 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
     ]
@@ -167,7 +169,7 @@ def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
 
 
 def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
-    return render(Shape.LINE, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
+    return render(MessageKind.LINE, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
 
 
 UNTIL = int((NOW + 4 * HOUR).timestamp())
@@ -214,7 +216,7 @@ def test_when_a_snooze_began_is_forgotten_its_end_has_a_day():
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_odd_name_of_a_person_harms_a_line(hostile):
-    for deed in Deed:
+    for deed in ActionKind:
         assert_fit(by_hand(deed, hostile, until=UNTIL))
         assert_fit(by_hand(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
 
@@ -232,40 +234,40 @@ def test_a_call_without_a_deadline_leaves_it_out():
     ("subject", "expected"),
     [
         (
-            episode(State.BOUND, since=DEADLINE - timedelta(minutes=12)),
+            episode(EpisodeState.BOUND, since=DEADLINE - timedelta(minutes=12)),
             "✅ Bound: bo•••le accepted, 12 min before the deadline.",
         ),
-        (episode(State.BOUND, invite_wx="", since=DEADLINE), "✅ Bound: the person accepted."),
+        (episode(EpisodeState.BOUND, invite_wx="", since=DEADLINE), "✅ Bound: the person accepted."),
         (
-            episode(State.REPLACED, next_wx="bo_example", next_expires_at=DEADLINE),
+            episode(EpisodeState.REPLACED, next_wx="bo_example", next_expires_at=DEADLINE),
             f"✉️ Invited again: a new invitation went out to bo•••le, {dated('until ', MOMENT)}.",
         ),
-        (episode(State.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
-        (episode(State.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),
+        (episode(EpisodeState.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
+        (episode(EpisodeState.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),
         (
-            episode(State.REJECTED, told=problem(State.EXPIRED)),
+            episode(EpisodeState.REJECTED, told=problem(EpisodeState.EXPIRED)),
             "⛔ Rejected: bo•••le declined the invitation. Ask why, then invite again in the WeChat console.",
         ),
         (
-            episode(State.EXPIRED),
+            episode(EpisodeState.EXPIRED),
             (
                 "⌛ Expired: bo•••le did not answer in time. "
                 "Ask whether they still want to, then invite again in the WeChat console."
             ),
         ),
         (
-            episode(State.WAITING, told=problem(State.EXPIRED)),
+            episode(EpisodeState.WAITING, told=problem(EpisodeState.EXPIRED)),
             (
                 f"✉️ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
                 "Ask them to accept the invitation in WeChat."
             ),
         ),
         (
-            episode(State.WAITING, expires_at=None),
+            episode(EpisodeState.WAITING, expires_at=None),
             "✉️ Waiting again: bo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
         ),
         (
-            episode(State.WAITING, told=leads(6)),
+            episode(EpisodeState.WAITING, told=leads(6)),
             (
                 f"⏰ Waiting again, {dated('until ', MOMENT)}: bo•••le has not answered yet. "
                 "Ask them to accept the invitation in WeChat."
@@ -281,11 +283,11 @@ def test_a_change_of_state_is_one_line_of_history(subject, expected):
 
 
 def test_a_line_stays_history_when_the_episode_has_moved_on():
-    told = line(episode(State.REMOVED), state="removed")
-    assert line(episode(State.BOUND), state="removed") == told
+    told = line(episode(EpisodeState.REMOVED), state="removed")
+    assert line(episode(EpisodeState.BOUND), state="removed") == told
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_no_foreign_text_harms_a_line(state, hostile):
     subject = episode(state, seat=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, next_wx=hostile + "x")
@@ -297,7 +299,9 @@ def test_no_foreign_text_harms_a_line(state, hostile):
 
 def test_names_stand_one_a_line_with_their_present_state():
     message = names(
-        episode(State.REJECTED, "chen"), episode(State.BOUND, kf_nick="小波"), episode(State.REJECTED, "eve")
+        episode(EpisodeState.REJECTED, "chen"),
+        episode(EpisodeState.BOUND, kf_nick="小波"),
+        episode(EpisodeState.REJECTED, "eve"),
     )
     assert shown(message) == ["⛔ Chen · chen@harbour_tea\n✅ 小波 · bo@harbour_tea\n⛔ Eve · eve@harbour_tea"]
     assert message.text == (
@@ -306,7 +310,7 @@ def test_names_stand_one_a_line_with_their_present_state():
 
 
 def test_a_hundred_ordinary_names_all_stand_in_one_message():
-    told = [episode(State.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)]
+    told = [episode(EpisodeState.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)]
     message = names(*told)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⛔") == 100
@@ -316,7 +320,7 @@ def test_a_hundred_ordinary_names_all_stand_in_one_message():
 @pytest.mark.parametrize("named", [True, False])
 def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
     nick = hostile if named else ""
-    told = [episode(State.EXPIRED, seat=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
+    told = [episode(EpisodeState.EXPIRED, seat=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
     message = names(*told)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
@@ -324,7 +328,7 @@ def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
-    told = [episode(State.EXPIRED, seat=hostile[:99], kf_nick=hostile[:99])] * 800
+    told = [episode(EpisodeState.EXPIRED, seat=hostile[:99], kf_nick=hostile[:99])] * 800
     message = names(*told)
     assert_fit(message)
     *listed, last = "\n".join(shown(message)).splitlines()
@@ -333,14 +337,14 @@ def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
 
 
 def test_the_text_counts_the_names_that_it_leaves_out():
-    message = names(*[episode(State.EXPIRED)] * 200)
+    message = names(*[episode(EpisodeState.EXPIRED)] * 200)
     assert message.text.endswith(f"Bo (bo@harbour_tea). And {200 - message.text.count('Bo')} more.")
 
 
-@pytest.mark.parametrize("state", [State.REJECTED, State.EXPIRED])
+@pytest.mark.parametrize("state", [EpisodeState.REJECTED, EpisodeState.EXPIRED])
 def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
     told = episode(state)
-    broadcast = render(Shape.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
+    broadcast = render(MessageKind.LINE, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
     assert "link.console" in str(broadcast.blocks)
-    reply = render(Shape.LINE, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
+    reply = render(MessageKind.LINE, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
     assert "link.console" not in str(reply.blocks)

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 
+from bot.alerting.episode import AlertEvent, AlertKind, Disposition, EpisodeState
 from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
-from bot.episodes import Event, How, Kind, State
 from tests.conftest import NOW
 from tests.episodes import DEADLINE, HOSTILE, episode, episodes, hand, leads, problem
 from tests.samples import CONTEXT, HOUR, MINUTE, sample
@@ -29,12 +29,12 @@ def lines(**fields):
 def test_a_timeline_reads_as_drawn():
     drawn = next(block for block in sample("show")["blocks"] if "expand" in block)
     told = episode(
-        State.REJECTED,
+        EpisodeState.REJECTED,
         "chen",
         expires_at=DEADLINE + 487 * MINUTE,
         since=NOW - 32 * MINUTE,
         acked=hand("Mei"),
-        told=(*leads(24), *problem(State.REJECTED)),
+        told=(*leads(24), *problem(EpisodeState.REJECTED)),
     )
     assert timeline(told, "C0CARE", CONTEXT) == drawn["text"]["text"]
 
@@ -42,7 +42,7 @@ def test_a_timeline_reads_as_drawn():
 def test_what_was_told_nowhere_names_no_channel():
     assert timeline(episode(), "C0CARE", CONTEXT).splitlines()[0] == "*This invitation*"
     assert (
-        timeline(episode(told=leads(24, how=How.SUPERSEDED)), "C0CARE", CONTEXT).splitlines()[0]
+        timeline(episode(told=leads(24, how=Disposition.SUPERSEDED)), "C0CARE", CONTEXT).splitlines()[0]
         == "*This invitation*"
     )
     assert timeline(episode(told=leads(24)), "", CONTEXT).splitlines()[0] == "*This invitation*"
@@ -52,9 +52,13 @@ def test_what_was_told_nowhere_names_no_channel():
     ("fields", "expected"),
     [
         ({}, ["✉️ waiting, first seen"]),
-        ({"state": State.REJECTED, "since": FIRST_SEEN}, ["⛔ rejected, first seen"]),
+        ({"state": EpisodeState.REJECTED, "since": FIRST_SEEN}, ["⛔ rejected, first seen"]),
         (
-            {"state": State.BOUND, "told": (*leads(24, 6), Event(Kind.EXPIRED)), "since": DEADLINE + HOUR},
+            {
+                "state": EpisodeState.BOUND,
+                "told": (*leads(24, 6), AlertEvent(AlertKind.EXPIRED)),
+                "since": DEADLINE + HOUR,
+            },
             [
                 "✉️ waiting, first seen",
                 "⌛ was expired",
@@ -67,7 +71,7 @@ def test_what_was_told_nowhere_names_no_channel():
             {"told": leads(24), "snoozed": hand("Tom", until=NOW + HOUR)},
             ["✉️ waiting, first seen", "⏰ less than 24 h left", "👤 snoozed by <@U0TOM> until"],
         ),
-        ({"told": leads(24, 6, how=How.SUPERSEDED)}, ["✉️ waiting, first seen"]),
+        ({"told": leads(24, 6, how=Disposition.SUPERSEDED)}, ["✉️ waiting, first seen"]),
         ({"told": leads(24), "expires_at": None}, ["✉️ waiting, first seen"]),
     ],
 )

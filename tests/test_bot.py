@@ -16,9 +16,9 @@ import pytest
 from multidict import CIMultiDict
 
 from bot.demo.blockkit import mentions, problems
-from bot.demo.slack import RESPONSE_URL, http_error, sign
+from bot.demo.slack_simulator import RESPONSE_URL, http_error, sign
 from tests.running import CARE, World, answers, bot_in_loop, final_answer, sqlite, until, world
-from wechat_kf.simulator import Fault, Kind
+from wechat_kf.simulator import Fault, FaultMode
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 FORM = "application/x-www-form-urlencoded"
@@ -56,7 +56,7 @@ async def test_kf_is_acknowledged_at_once_and_answered(place, url):
 
 
 async def test_the_acknowledgement_does_not_wait_for_wechat(place, url):
-    place.wechat.inject(Fault(Kind.SLOW, seconds=0.5))
+    place.wechat.inject(Fault(FaultMode.SLOW, seconds=0.5))
     started = time.perf_counter()
     said = await place.slack.command("list", channel=CARE)
     assert time.perf_counter() - started < 0.4
@@ -97,11 +97,11 @@ async def test_refused_address_on_a_host_without_a_fixed_one_is_called_temporary
 
 
 async def test_the_vendors_own_example_is_told_as_a_broken_answer(place, url):
-    place.wechat.inject(Fault(Kind.TRUNCATED, times=3, path="/cgi-bin/customservice/getkflist"))
+    place.wechat.inject(Fault(FaultMode.TRUNCATED, times=3, path="/cgi-bin/customservice/getkflist"))
     assert "could not be read" in await ask(place)
 
 
-@pytest.mark.parametrize("kind", [Kind.BOMB, Kind.STACKED, Kind.TOO_LONG, Kind.DEEP])
+@pytest.mark.parametrize("kind", [FaultMode.BOMB, FaultMode.STACKED, FaultMode.TOO_LONG, FaultMode.DEEP])
 async def test_answers_that_would_take_memory_are_reported_as_broken(place, url, kind):
     place.wechat.inject(Fault(kind, times=None))
     assert "could not be read" in await ask(place)

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 
 from bot.demo.servers import serve
-from bot.demo.slack import RESPONSE_URL, Message, dropped, error, http_error, reply_lost
+from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost
 from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, world
-from wechat_kf.simulator import Fault, Kind
+from wechat_kf.simulator import Fault, FaultMode
 
 CARE_LEADS = "<!subteam^S0CARE>"
 
@@ -64,7 +64,7 @@ async def test_a_rejection_is_told_in_the_channel_and_its_details_to_whoever_ask
 async def test_details_are_what_is_known_when_wechat_tells_nothing(place):
     async with bot_in_loop(place):
         alert = await rejection(place)
-        place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=48001))
+        place.wechat.inject(Fault(FaultMode.ERRCODE, times=None, errcode=48001))
         said = await place.slack.click(alert, "alert.details", user="U0TOM")
         down = await final_answer(said)
         place.wechat.clear_faults()

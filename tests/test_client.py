@@ -49,7 +49,7 @@ from wechat_kf import (
     protocol,
 )
 from wechat_kf.body import MAX_BODY
-from wechat_kf.simulator import Fault, Kind, Mishap, Simulator, bodies
+from wechat_kf.simulator import Fault, FaultMode, RequestFault, Simulator, bodies
 
 FAN = {"kf_account": "", "kf_nick": "Fan", "kf_id": 2006, "kf_wx": "fan_example"}
 
@@ -266,7 +266,7 @@ async def test_what_does_not_pass_within_seconds_is_told_at_once(lasting, expect
 
 async def test_a_fault_of_the_token_call_is_retried_in_the_same_way(simulator: Simulator, clock: VirtualClock):
     pauses = Pauses()
-    simulator.inject(Fault(Kind.DOWN, path=protocol.TOKEN), Fault(Kind.ERRCODE, path=protocol.TOKEN))
+    simulator.inject(Fault(FaultMode.DOWN, path=protocol.TOKEN), Fault(FaultMode.ERRCODE, path=protocol.TOKEN))
     assert len((await simulated(simulator, clock, pauses=pauses).kf_list()).accounts) == 1
     assert pauses.seconds == [1, 2]
 
@@ -471,7 +471,7 @@ async def test_an_address_that_is_not_listed_is_named(clock: VirtualClock):
 
 
 async def test_a_refusal_that_lasts_is_reported_and_no_token_forced(simulator: Simulator, clock: VirtualClock):
-    simulator.inject(Fault(Kind.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
+    simulator.inject(Fault(FaultMode.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
     with pytest.raises(TokenError) as caught:
         await simulated(simulator, clock).kf_list()
     assert caught.value.rid
@@ -482,7 +482,7 @@ async def test_a_refusal_that_lasts_is_reported_and_no_token_forced(simulator: S
 
 async def test_token_of_a_stale_node_is_used_again_after_a_second(simulator: Simulator, clock: VirtualClock):
     pauses = Pauses()
-    simulator.inject(Fault(Kind.ERRCODE, errcode=40001, path=protocol.KF_LIST))
+    simulator.inject(Fault(FaultMode.ERRCODE, errcode=40001, path=protocol.KF_LIST))
     assert len((await simulated(simulator, clock, pauses=pauses).kf_list()).accounts) == 1
     assert pauses.seconds == [1]
     assert len(simulator.tokens.issued) == 1
@@ -500,7 +500,7 @@ async def test_token_that_expired_early_is_replaced_without_a_pause(simulator: S
 
 async def test_pause_for_a_stale_node_is_skipped_at_the_bound(simulator: Simulator, clock: VirtualClock):
     pauses = Pauses()
-    simulator.inject(Fault(Kind.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
+    simulator.inject(Fault(FaultMode.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
     with pytest.raises(TokenError):
         await simulated(simulator, clock, pauses=pauses).kf_list(within=0.9)
     assert pauses.seconds == []
@@ -509,16 +509,16 @@ async def test_pause_for_a_stale_node_is_skipped_at_the_bound(simulator: Simulat
 @pytest.mark.parametrize(
     "kind",
     [
-        Kind.BOM,
-        Kind.CONTENT_TYPE,
-        Kind.CONTROL,
-        Kind.TEXT_NUMBERS,
-        Kind.FLOAT_DEADLINES,
-        Kind.MILLISECOND_DEADLINES,
-        Kind.GZIP,
+        FaultMode.BOM,
+        FaultMode.CONTENT_TYPE,
+        FaultMode.CONTROL,
+        FaultMode.TEXT_NUMBERS,
+        FaultMode.FLOAT_DEADLINES,
+        FaultMode.MILLISECOND_DEADLINES,
+        FaultMode.GZIP,
     ],
 )
-async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: VirtualClock, kind: Kind):
+async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: VirtualClock, kind: FaultMode):
     expires_at = clock() + timedelta(hours=1)
     simulator.add_account("bo@harbour_tea", "小波")
     simulator.invite("bo@harbour_tea", "bo_example", expires_at)
@@ -531,17 +531,17 @@ async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: 
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (Fault(Kind.DOWN, times=None), TransportError),
-        (Fault(Kind.SLOW, seconds=30, times=None), TransportError),
-        (Fault(Kind.HTML, times=None), TransportError),
-        (Fault(Kind.TRUNCATED, times=None), ResponseError),
-        (Fault(Kind.OTHER_LIST, times=None), ResponseError),
-        (Fault(Kind.DEEP, times=None), ResponseError),
-        (Fault(Kind.HUGE_NUMBERS, times=None), ResponseError),
-        (Fault(Kind.TOO_LONG, times=None), ResponseError),
-        (Fault(Kind.BOMB, times=None), ResponseError),
-        (Fault(Kind.STACKED, times=None), ResponseError),
-        (Fault(Kind.ERRCODE, errcode=48001, times=None), SetupError),
+        (Fault(FaultMode.DOWN, times=None), TransportError),
+        (Fault(FaultMode.SLOW, seconds=30, times=None), TransportError),
+        (Fault(FaultMode.HTML, times=None), TransportError),
+        (Fault(FaultMode.TRUNCATED, times=None), ResponseError),
+        (Fault(FaultMode.OTHER_LIST, times=None), ResponseError),
+        (Fault(FaultMode.DEEP, times=None), ResponseError),
+        (Fault(FaultMode.HUGE_NUMBERS, times=None), ResponseError),
+        (Fault(FaultMode.TOO_LONG, times=None), ResponseError),
+        (Fault(FaultMode.BOMB, times=None), ResponseError),
+        (Fault(FaultMode.STACKED, times=None), ResponseError),
+        (Fault(FaultMode.ERRCODE, errcode=48001, times=None), SetupError),
     ],
 )
 async def test_faults_come_out_as_the_family(simulator: Simulator, clock: VirtualClock, fault, expected):
@@ -557,11 +557,11 @@ def encoded(body: bytes, encoding: str) -> bytes:
 
 
 @pytest.mark.parametrize("path", [protocol.KF_LIST, protocol.TOKEN])
-@pytest.mark.parametrize("kind", [Kind.BOMB, Kind.STACKED])
+@pytest.mark.parametrize("kind", [FaultMode.BOMB, FaultMode.STACKED])
 async def test_compressed_bombs_are_refused_before_they_take_memory(path, kind):
     """Over a real connection: this is where httpx would decode."""
-    body = bodies.bomb() if kind is Kind.BOMB else bodies.stacked_bomb()
-    encoding = Mishap((Fault(kind),)).content_encoding
+    body = bodies.bomb() if kind is FaultMode.BOMB else bodies.stacked_bomb()
+    encoding = RequestFault((Fault(kind),)).content_encoding
     async with (
         raw_server(encoded(body, encoding)) as address,
         httpx.AsyncClient(base_url=f"http://{address}") as http,
@@ -578,7 +578,7 @@ async def test_compressed_bombs_are_refused_before_they_take_memory(path, kind):
 
 async def test_answers_that_drip_end_at_the_bound_of_the_read():
     simulator = Simulator(APPID, SECRET)
-    simulator.inject(Fault(Kind.DRIP, times=None, seconds=0.02, path=protocol.TOKEN))
+    simulator.inject(Fault(FaultMode.DRIP, times=None, seconds=0.02, path=protocol.TOKEN))
     async with serve_wechat(simulator) as url, httpx.AsyncClient(base_url=url) as http:
         started = time.monotonic()
         with pytest.raises(TransportError) as caught:

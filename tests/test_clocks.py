@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.demo.slack import reply_lost, slow
-from bot.outages import Cause, Fault, Incident
-from bot.ports import Unknown
-from bot.store import Store, figures, memory, presence
-from bot.store.memory import ClockHealth
-from bot.store.presence import ProcessInfo
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.demo.slack_simulator import reply_lost, slow
+from bot.ports import OutcomeUnknown
+from bot.store import poll_state, processes, stats
+from bot.store.database import Store
+from bot.store.poll_state import ClockHealth
+from bot.store.processes import ProcessInfo
 from tests.accounts import invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
@@ -79,7 +80,7 @@ async def test_clock_that_jumps_forward_does_not_bring_the_second_lookup_forward
     bot = Bot(store, clock, stopwatch=lambda: elapsed().timestamp())
     await bot.reads(invited("bo"), after=timedelta(0))
     await bot.fails()
-    bot.slack.outcomes = [Unknown("reset")]
+    bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(rejected("bo"))
     clock.now += 1.25 * LEASE
     elapsed.now += 1.25 * LEASE
@@ -95,26 +96,26 @@ async def test_clock_that_jumps_forward_does_not_bring_the_second_lookup_forward
 
 
 async def with_wrong_clock(store: Store, *, over: bool = False) -> None:
-    fault = Fault("ClockSkew", detail="4 min")
+    fault = ErrorDetails("ClockSkew", detail="4 min")
     incident = Incident("clock-1", Cause.CLOCK_PROBLEM, NOW, fault, NOW + MINUTE if over else None)
     async with store.begin() as tx:
-        known = await memory.recall(tx)
-        await memory.note_clock(tx, known.clock, ClockHealth(3, incident=incident))
+        known = await poll_state.load(tx)
+        await poll_state.record_clock(tx, known.clock, ClockHealth(3, incident=incident))
 
 
 async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_after_an_hour(store, clock):
     bot = Bot(store, clock)
     await bot.reads(invited("bo"), after=timedelta(0))
     await with_wrong_clock(store)
-    bot.slack.outcomes = [Unknown("reset")]
+    bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(rejected("bo"))
     for _ in range(10):
         clock.now += 5 * MINUTE
         await bot.tells()
     assert [text for text in bot.slack.texts if text.startswith("Rejected")] == []
     async with store.begin() as tx:
-        assert (await figures.waiting(tx, tx.now)).held_unconfirmed == 1
-        assert (await figures.overdue(tx, tx.now)).count == 1
+        assert (await stats.queue_stats(tx, tx.now)).held_unconfirmed == 1
+        assert (await stats.overdue(tx, tx.now)).count == 1
     for _ in range(3):
         clock.now += 5 * MINUTE
         await bot.tells()
@@ -126,7 +127,7 @@ async def test_unknown_outcome_is_sent_again_once_the_clock_is_right(store, cloc
     bot = Bot(store, clock)
     await bot.reads(invited("bo"), after=timedelta(0))
     await with_wrong_clock(store, over=True)
-    bot.slack.outcomes = [Unknown("reset")]
+    bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(rejected("bo"))
     await bot.waits_out_a_lease()
     (text,) = [text for text in bot.slack.texts if text.startswith("Rejected")]
@@ -138,6 +139,6 @@ async def test_store_on_postgresql_has_the_clock_of_the_database(postgres_url):
     await store.open()
     async with store.begin() as tx:
         assert abs(tx.now - datetime.now(UTC)) < timedelta(seconds=5)
-        await presence.show(tx, ProcessInfo("behind"), datetime.now(UTC) - 3 * MINUTE)
-        assert abs(await presence.skew(tx) - 3 * MINUTE) < timedelta(seconds=5)
+        await processes.touch(tx, ProcessInfo("behind"), datetime.now(UTC) - 3 * MINUTE)
+        assert abs(await processes.skew(tx) - 3 * MINUTE) < timedelta(seconds=5)
     await store.close()

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.episodes import Episode, State
-from bot.outages import Cause, Fault, Incident
-from bot.outbox import DEMOTED, LAST, LATE, ROWS, Draft, OutboxRow, Shape, Status
+from bot.alerting.episode import Episode, EpisodeState
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.alerting.quiet_hours import QuietHours
 from bot.outbox.coalescing import (
     LINK,
     PAUSE,
@@ -34,21 +34,21 @@ from bot.outbox.coalescing import (
     names_left,
     taken_over,
 )
-from bot.quiet import Quiet
+from bot.outbox.messages import DEMOTED, LAST, LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow
 from tests.conftest import NOW
 from tests.episodes import episode, hand
 
 HERE = "C0ALERTS"
 LEASE = timedelta(seconds=45)
-NIGHT = Quiet((NOW - timedelta(hours=1)).time(), (NOW + timedelta(hours=8)).time(), ZoneInfo("UTC"))
+NIGHT = QuietHours((NOW - timedelta(hours=1)).time(), (NOW + timedelta(hours=8)).time(), ZoneInfo("UTC"))
 LOUD_NIGHT = replace(NIGHT, breakthrough=True)
 BEGINNING = replace(NIGHT, begins=(NOW - LATE).time())
 MORNING = NOW + timedelta(hours=8)
-OPEN, BOUND = episode(State.REJECTED), episode(State.BOUND)
-TROUBLE = Incident("i-1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
+OPEN, BOUND = episode(EpisodeState.REJECTED), episode(EpisodeState.BOUND)
+TROUBLE = Incident("i-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
 
 
-def row(shape: Shape = Shape.PROBLEM, **fields: Any) -> OutboxRow:
+def row(shape: MessageKind = MessageKind.PROBLEM, **fields: Any) -> OutboxRow:
     values: dict[str, Any] = {
         "id": "m-1",
         "rank": 2,
@@ -58,7 +58,7 @@ def row(shape: Shape = Shape.PROBLEM, **fields: Any) -> OutboxRow:
         "root_id": None,
         "broadcast": False,
         "breakthrough": False,
-        "status": Status.SENDING,
+        "status": MessageStatus.SENDING,
         "attempt": 1,
         "posts": 1,
         "started_at": NOW,
@@ -74,16 +74,16 @@ def row(shape: Shape = Shape.PROBLEM, **fields: Any) -> OutboxRow:
     return OutboxRow(shape=shape, **values | fields)
 
 
-def pending(shape: Shape = Shape.DIGEST, **fields: Any) -> OutboxRow:
+def pending(shape: MessageKind = MessageKind.DIGEST, **fields: Any) -> OutboxRow:
     """Another message, whose turn has not come."""
-    return row(shape, **{"id": "g-1", "status": Status.PENDING, "posts": 0, **fields})
+    return row(shape, **{"id": "g-1", "status": MessageStatus.PENDING, "posts": 0, **fields})
 
 
-def sent(shape: Shape = Shape.PROBLEM, **fields: Any) -> OutboxRow:
-    return row(shape, **{"id": "r-1", "status": Status.SENT, "channel_id": HERE, "ts": "1.0", **fields})
+def sent(shape: MessageKind = MessageKind.PROBLEM, **fields: Any) -> OutboxRow:
+    return row(shape, **{"id": "r-1", "status": MessageStatus.SENT, "channel_id": HERE, "ts": "1.0", **fields})
 
 
-def reply(shape: Shape = Shape.LINE, **fields: Any) -> OutboxRow:
+def reply(shape: MessageKind = MessageKind.LINE, **fields: Any) -> OutboxRow:
     return row(shape, **{"root_id": "r-1", "facts": {"state": "bound"}, **fields})
 
 
@@ -98,7 +98,7 @@ def decided(
     parent: OutboxRow | None = None,
     group: OutboxRow | None = None,
     groups: tuple[OutboxRow, ...] = (),
-    quiet: Quiet | None = None,
+    quiet: QuietHours | None = None,
 ) -> Send | Withhold:
     rivals = Rivals(group, groups)
     return decide(one, members or (OPEN,), incident, parent, rivals, now=NOW, quiet=quiet, channel_id=HERE)
@@ -114,13 +114,13 @@ def postponed(one: OutboxRow, reason: Reason) -> Postpone:
     ("one", "around"),
     [
         (row(), {}),
-        (row(Shape.DIGEST), {}),
-        (row(Shape.QUIET), {"quiet": NIGHT}),
-        (row(Shape.HEALTH), {"incident": TROUBLE}),
-        (row(Shape.HEALTH), {"incident": TROUBLE, "quiet": NIGHT}),
+        (row(MessageKind.DIGEST), {}),
+        (row(MessageKind.QUIET), {"quiet": NIGHT}),
+        (row(MessageKind.HEALTH), {"incident": TROUBLE}),
+        (row(MessageKind.HEALTH), {"incident": TROUBLE, "quiet": NIGHT}),
         (reply(), {"parent": sent()}),
         (reply(broadcast=True), {"parent": sent()}),
-        (reply(Shape.NAMES), {"parent": sent(Shape.DIGEST, members=tuple(map(str, range(ROWS + 1))))}),
+        (reply(MessageKind.NAMES), {"parent": sent(MessageKind.DIGEST, members=tuple(map(str, range(ROWS + 1))))}),
     ],
     ids=["alert", "digest", "summary", "incident", "incident at night", "reply", "broadcast", "member list"],
 )
@@ -134,15 +134,15 @@ def test_alert_of_a_closed_episode_is_dropped():
 
 @pytest.mark.parametrize("incident", [None, replace(TROUBLE, over_at=NOW)])
 def test_notice_of_an_incident_that_is_over_is_dropped(incident):
-    assert decided(row(Shape.HEALTH), incident=incident) == Drop(Reason.OBSOLETE)
+    assert decided(row(MessageKind.HEALTH), incident=incident) == Drop(Reason.OBSOLETE)
 
 
 def test_member_list_of_a_digest_that_shows_all_members_is_dropped():
-    short = sent(Shape.DIGEST, members=tuple(map(str, range(ROWS))))
-    assert decided(reply(Shape.NAMES), parent=short) == Drop(Reason.OBSOLETE)
+    short = sent(MessageKind.DIGEST, members=tuple(map(str, range(ROWS))))
+    assert decided(reply(MessageKind.NAMES), parent=short) == Drop(Reason.OBSOLETE)
 
 
-@pytest.mark.parametrize("shape", [Shape.LINE, Shape.NOTE])
+@pytest.mark.parametrize("shape", [MessageKind.LINE, MessageKind.NOTE])
 def test_reply_whose_parent_was_posted_after_it_was_stored_is_dropped(shape):
     one = reply(shape, facts={"root_posts": 1})
     assert decided(one, parent=sent(posts=2)) == Drop(Reason.SHOWN_BY_PARENT)
@@ -152,7 +152,7 @@ def test_reply_whose_parent_was_posted_after_it_was_stored_is_dropped(shape):
 
 @pytest.mark.parametrize(
     "parent",
-    [sent(status=Status.DEAD), sent(gone=True), sent(channel_id="C0OLD")],
+    [sent(status=MessageStatus.DEAD), sent(gone=True), sent(channel_id="C0OLD")],
     ids=["dead", "gone", "elsewhere"],
 )
 def test_reply_without_its_parent_goes_to_the_channel_if_it_mentions_people_and_is_dropped_if_not(parent):
@@ -165,7 +165,7 @@ def test_alert_is_left_to_a_pending_group_message():
 
 
 def test_alert_is_left_to_a_group_message_that_was_posted_after_it_was_stored():
-    for status in (Status.SENT, Status.SENDING):
+    for status in (MessageStatus.SENT, MessageStatus.SENDING):
         assert decided(linked(row(), posts=1), group=pending(status=status, posts=2)) == YieldTo(
             pending(status=status, posts=2)
         )
@@ -173,7 +173,7 @@ def test_alert_is_left_to_a_group_message_that_was_posted_after_it_was_stored():
 
 
 def test_alert_is_not_left_to_a_group_message_that_was_given_up():
-    assert decided(linked(row()), group=pending(status=Status.DEAD, posts=2)) == Send()
+    assert decided(linked(row()), group=pending(status=MessageStatus.DEAD, posts=2)) == Send()
 
 
 @pytest.mark.parametrize("refused", [{"text_only": True}, {"rank": 2 + DEMOTED}])
@@ -191,30 +191,30 @@ def test_alert_allowed_in_quiet_hours_is_not_left_to_a_group_message_held_until_
 
 @pytest.mark.parametrize(
     "one",
-    [row(), row(Shape.DIGEST), row(Shape.QUIET), reply(broadcast=True)],
+    [row(), row(MessageKind.DIGEST), row(MessageKind.QUIET), reply(broadcast=True)],
     ids=["alert", "digest", "summary", "broadcast"],
 )
 def test_message_that_mentions_people_waits_for_the_outcome_of_a_group_message_being_posted(one):
-    being_posted = pending(status=Status.SENDING, posts=1)
+    being_posted = pending(status=MessageStatus.SENDING, posts=1)
     assert decided(one, groups=(being_posted,)) == postponed(one, Reason.MAYBE_COVERED)
 
 
-@pytest.mark.parametrize("one", [reply(), reply(Shape.NAMES), row(Shape.FIRST_RUN)])
+@pytest.mark.parametrize("one", [reply(), reply(MessageKind.NAMES), row(MessageKind.FIRST_RUN)])
 def test_message_without_a_new_mention_does_not_wait_for_a_group_message(one):
-    assert decided(one, groups=(pending(status=Status.SENDING, posts=1),)) == Send()
+    assert decided(one, groups=(pending(status=MessageStatus.SENDING, posts=1),)) == Send()
 
 
 def test_message_does_not_wait_for_itself_or_for_its_parent():
-    one, parent = row(Shape.DIGEST), row(Shape.DIGEST, id="r-1")
+    one, parent = row(MessageKind.DIGEST), row(MessageKind.DIGEST, id="r-1")
     assert decided(one, groups=(one,)) == Send()
     assert decided(reply(broadcast=True), groups=(parent,)) == Send()
 
 
 def test_digest_waits_for_a_pending_summary_of_quiet_hours_which_merges_it():
-    summary, digest = pending(Shape.QUIET), row(Shape.DIGEST)
+    summary, digest = pending(MessageKind.QUIET), row(MessageKind.DIGEST)
     assert decided(digest, groups=(summary,)) == postponed(digest, Reason.MAYBE_COVERED)
     assert decided(row(), groups=(summary,)) == Send()
-    assert decided(digest, groups=(pending(Shape.DIGEST),)) == Send()
+    assert decided(digest, groups=(pending(MessageKind.DIGEST),)) == Send()
     assert decided(digest, groups=(replace(summary, text_only=True),)) == Send()
     assert decided(replace(digest, text_only=True), groups=(summary,)) == Send()
 
@@ -222,7 +222,7 @@ def test_digest_waits_for_a_pending_summary_of_quiet_hours_which_merges_it():
 @pytest.mark.parametrize(("lookable_after", "longest"), [(None, 60), (10, 60), (45, 135)])
 def test_message_waits_for_a_minute_or_three_leases_whichever_is_longer(lookable_after, longest):
     lookable_from = NOW + timedelta(seconds=lookable_after) if lookable_after else None
-    being_posted = pending(status=Status.SENDING, lookable_from=lookable_from)
+    being_posted = pending(status=MessageStatus.SENDING, lookable_from=lookable_from)
     one, waits = row(), 0
     while isinstance(decision := decided(one, groups=(being_posted,)), Postpone):
         one, waits = replace(one, **decision.changes), waits + 1
@@ -230,7 +230,7 @@ def test_message_waits_for_a_minute_or_three_leases_whichever_is_longer(lookable
     assert waits * PAUSE == timedelta(seconds=longest)
 
 
-@pytest.mark.parametrize("shape", [Shape.PROBLEM, Shape.DIGEST, Shape.LINE])
+@pytest.mark.parametrize("shape", [MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.LINE])
 def test_reminder_meant_for_the_beginning_of_quiet_hours_waits_for_their_end_when_it_is_late(shape):
     one = row(shape, breakthrough=True)
     assert decided(one, quiet=NIGHT) == postponed(one, Reason.QUIET_HOURS)
@@ -251,7 +251,7 @@ def test_action_of_a_person_and_the_last_reminder_before_a_deadline_are_never_la
 
 def test_first_reason_against_a_message_counts():
     one = linked(reply(broadcast=True, facts={"kind": "rejected", "lead": 0, "root_posts": 0}))
-    lost, being_posted = sent(gone=True), pending(status=Status.SENDING, posts=1)
+    lost, being_posted = sent(gone=True), pending(status=MessageStatus.SENDING, posts=1)
     assert decided(one, BOUND, parent=lost, group=pending(), groups=(being_posted,)) == Drop(Reason.OBSOLETE)
     assert decided(one, parent=lost, group=pending(), groups=(being_posted,)) == Drop(Reason.SHOWN_BY_PARENT)
     lost = replace(lost, posts=0)
@@ -283,7 +283,7 @@ facts = st.fixed_dictionaries(
 )
 rows = st.builds(
     row,
-    st.sampled_from(Shape),
+    st.sampled_from(MessageKind),
     id=st.sampled_from(["m-1", "g-1", "r-1"]),
     rank=st.sampled_from([1, 2, 4, LAST, 2 + DEMOTED]),
     members=st.lists(st.sampled_from(["bo", "dee", "lin"]), min_size=1, unique=True).map(tuple),
@@ -292,7 +292,7 @@ rows = st.builds(
     root_id=st.none() | st.just("r-1"),
     broadcast=st.booleans(),
     breakthrough=st.booleans(),
-    status=st.sampled_from(Status),
+    status=st.sampled_from(MessageStatus),
     posts=st.integers(0, 2),
     started_at=st.none() | st.just(NOW),
     lookable_from=st.none() | st.just(NOW + LEASE),
@@ -303,7 +303,10 @@ rows = st.builds(
 by_hand = st.none() | st.just(hand())
 members = st.lists(
     st.builds(
-        episode, st.sampled_from(State), acked=st.none() | st.just(hand()), snoozed=st.none() | st.just(hand())
+        episode,
+        st.sampled_from(EpisodeState),
+        acked=st.none() | st.just(hand()),
+        snoozed=st.none() | st.just(hand()),
     ),
     min_size=1,
     max_size=3,
@@ -326,8 +329,8 @@ def test_every_message_gets_one_decision_and_the_same_one_again(one, about, inci
     match decision:
         case YieldTo(other):
             assert other == group
-            assert other.status is not Status.DEAD
-            assert not (other.status is Status.PENDING and other.is_suspect)
+            assert other.status is not MessageStatus.DEAD
+            assert not (other.status is MessageStatus.PENDING and other.is_suspect)
         case Postpone(until, _, changes):
             assert until > NOW
             assert set(changes) <= {"facts", "breakthrough"}
@@ -352,30 +355,34 @@ def test_merging_loses_no_member_no_event_and_no_urgency(one, other, reported):
 
 
 def test_merged_digest_keeps_its_own_facts_and_takes_the_rest():
-    one = row(Shape.DIGEST, facts={"noticed": 1})
+    one = row(MessageKind.DIGEST, facts={"noticed": 1})
     other = pending(facts={"noticed": 2, "repeat": True, LINK: {"root": "x", "posts": 0}, WAITS: 3})
     assert merged(one, other, [("bo", "expired")]).facts == {"noticed": 1, "repeat": True}
 
 
 def test_summary_of_quiet_hours_shows_the_news_of_a_merged_digest_before_its_own():
-    summary = row(Shape.QUIET, facts={"held": {"bo": ["expired"]}})
+    summary = row(MessageKind.QUIET, facts={"held": {"bo": ["expired"]}})
     one = merged(summary, pending(), [("bo", "expiring"), ("dee", "rejected")])
     assert one.facts["held"] == {"bo": ["expiring", "expired"], "dee": ["rejected"]}
     assert summary.facts == {"held": {"bo": ["expired"]}}
 
 
 def test_digest_names_the_members_that_it_gets_by_merging_and_a_summary_names_none():
-    names = reply(Shape.NAMES, members=("bo", "dee", "lin"))
-    assert names_left(names, row(Shape.DIGEST, members=("dee",))) == ["bo", "lin"]
-    assert names_left(names, row(Shape.QUIET, members=("dee",))) == []
+    names = reply(MessageKind.NAMES, members=("bo", "dee", "lin"))
+    assert names_left(names, row(MessageKind.DIGEST, members=("dee",))) == ["bo", "lin"]
+    assert names_left(names, row(MessageKind.QUIET, members=("dee",))) == []
 
 
 def test_pending_summary_of_quiet_hours_is_extended():
     summary = pending(
-        Shape.QUIET, rank=4, events=("a",), facts={"ends": 1, "held": {"bo": ["expiring"]}, "waits": 1}
+        MessageKind.QUIET, rank=4, events=("a",), facts={"ends": 1, "held": {"bo": ["expiring"]}, "waits": 1}
     )
-    more = Draft(
-        "d", Shape.QUIET, rank=2, members=("bo", "dee"), facts={"held": {"bo": ["expired"], "dee": ["rejected"]}}
+    more = NewMessage(
+        "d",
+        MessageKind.QUIET,
+        rank=2,
+        members=("bo", "dee"),
+        facts={"held": {"bo": ["expired"], "dee": ["rejected"]}},
     )
     assert extended(summary, more, ["b"]) == {
         "members": ["bo", "dee"],
@@ -389,9 +396,9 @@ def test_pending_summary_of_quiet_hours_is_extended():
 
 def test_parent_becomes_as_urgent_as_its_reply_and_as_loud():
     parent = pending(rank=4, events=("a",))
-    urgent = Draft("d", Shape.LINE, rank=1, breakthrough=True)
+    urgent = NewMessage("d", MessageKind.LINE, rank=1, breakthrough=True)
     assert brought_forward(parent, urgent, ["b"]) == {"rank": 1, "events": ["a", "b"], "breakthrough": True}
-    assert brought_forward(parent, Draft("d", Shape.LINE, rank=LAST), []) == {"rank": 4, "events": ["a"]}
+    assert brought_forward(parent, NewMessage("d", MessageKind.LINE, rank=LAST), []) == {"rank": 4, "events": ["a"]}
 
 
 def test_pending_group_message_becomes_as_urgent_as_the_message_that_yields_and_is_due():
@@ -406,5 +413,5 @@ def test_group_message_that_was_refused_stays_behind_the_others_when_a_message_y
 
 
 def test_group_message_being_posted_takes_no_more_event_keys_and_a_sent_one_nothing():
-    assert taken_over(pending(rank=3, status=Status.SENDING), row(events=("a",)), NOW) == {"rank": 2}
+    assert taken_over(pending(rank=3, status=MessageStatus.SENDING), row(events=("a",)), NOW) == {"rank": 2}
     assert taken_over(sent(), row(events=("a",)), NOW) == {}

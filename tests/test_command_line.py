@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import __version__, console, dependencies
+from bot import __version__, console, packages
 from bot.__main__ import main
 from bot.demo.process import ROOT
-from bot.demo.slack import error
-from bot.settings import Settings
+from bot.demo.slack_simulator import error
+from bot.settings.values import Settings
 from tests.running import World, utc_now, world
 from tests.test_process import run
 
@@ -217,16 +217,14 @@ def test_file_of_settings_is_read_and_never_wins(variables, capsys):
 # Without the packages
 
 
-@pytest.mark.parametrize("package", dependencies.PACKAGES)
+@pytest.mark.parametrize("package", packages.PACKAGES)
 @pytest.mark.parametrize("command", ["web", "check", "doctor"])
 def test_missing_package_is_named_with_the_way_to_install_it(monkeypatch, capsys, package, command):
     monkeypatch.setitem(sys.modules, package, None)
     assert main([command]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(
-        f"Python packages are not installed ({dependencies.PACKAGES[package]}): run `python -m pip"
-    )
+    assert err.startswith(f"Python packages are not installed ({packages.PACKAGES[package]}): run `python -m pip")
     assert len(err.splitlines()) == 1
 
 
@@ -248,7 +246,7 @@ async def test_package_that_another_needs_is_named_and_a_fault_of_the_bot_is_not
 def test_required_packages_are_those_of_the_project():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {line.partition(">")[0].partition("[")[0] for line in declared}
-    assert set(dependencies.PACKAGES.values()) == names
+    assert set(packages.PACKAGES.values()) == names
 
 
 @pytest.mark.process

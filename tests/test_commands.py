@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.actions import OPEN, RETRY, decode
+from bot.alerting.episode import AccountStatus
 from bot.blocks.builders import MAX_MESSAGE
-from bot.commands import Answers
 from bot.demo import blockkit
-from bot.episodes import Seen
-from bot.grammar import Find, List, Overview, Show, parse
-from bot.health import HealthFacts
+from bot.health.facts import HealthFacts
+from bot.interactions.commands import CommandHandler
+from bot.requests import Find, List, Overview, Show, parse_command
 from bot.status import Status
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
@@ -64,7 +64,7 @@ async def unowned():
 def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
     clock = clock or VirtualClock()
     elapsed = other.pop("elapsed", lambda: clock().timestamp())
-    return Answers(
+    return CommandHandler(
         wechat,
         now=clock,
         context=CONTEXT,
@@ -101,14 +101,14 @@ def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
 )
 async def test_every_command_has_its_answer(typed, title):
     accounts = [each for each in FORTY_THREE if each.kf_nick != "Iris"] + [account("iris", kf_wx="x")]
-    message = await answers(WeChat(*accounts)).answer(parse(typed))
+    message = await answers(WeChat(*accounts)).answer(parse_command(typed))
     assert shown(message)[0].split("\n")[0] == title
 
 
 async def test_a_name_goes_before_a_command_with_a_typing_error():
     kf = answers(WeChat(account("lisa", kf_nick="Lisa", kf_wx="x"), ANNA))
-    assert (await kf.answer(parse("lisa"))).text.startswith("Bound: Lisa (lisa@harbour_tea).")
-    without = await answers(WeChat(ANNA)).answer(parse("lisa"))
+    assert (await kf.answer(parse_command("lisa"))).text.startswith("Bound: Lisa (lisa@harbour_tea).")
+    without = await answers(WeChat(ANNA)).answer(parse_command("lisa"))
     assert without.text.startswith("Showing /kf list. Accounts 1 of 1, problems first. Bound: Anna.")
 
 
@@ -129,7 +129,7 @@ async def test_a_name_goes_before_a_command_with_a_typing_error():
     ],
 )
 async def test_without_a_match_the_nearest_command_and_account_are_offered(typed, suggested, buttons):
-    message = await answers(WeChat(ANNA)).answer(parse(typed))
+    message = await answers(WeChat(ANNA)).answer(parse_command(typed))
     assert message.text.startswith(f"No account matches “{typed}”. Did you mean {suggested}?")
     assert f"Did you mean *{suggested}*?" in shown(message)[0]
     assert {action_id: button["value"] for action_id, button in actions(message).items()} == buttons
@@ -139,9 +139,9 @@ async def test_without_a_match_the_nearest_command_and_account_are_offered(typed
 async def test_help_and_status_with_a_typing_error_are_shown_while_wechat_is_down():
     wechat = WeChat()
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
-    assert (await answers(wechat).answer(parse("hlep"))).text.startswith("Showing /kf help. /kf shows what")
-    assert (await answers(wechat).answer(parse("stauts"))).text.startswith("Showing /kf status. ")
-    message = await answers(wechat).answer(parse("anna"))
+    assert (await answers(wechat).answer(parse_command("hlep"))).text.startswith("Showing /kf help. /kf shows what")
+    assert (await answers(wechat).answer(parse_command("stauts"))).text.startswith("Showing /kf status. ")
+    message = await answers(wechat).answer(parse_command("anna"))
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == Find("anna")
 
 
@@ -181,7 +181,9 @@ async def test_a_failure_is_for_those_who_waited_for_it_alone():
     assert (await kf.answer(Overview())).text.startswith("5 of 40")
 
 
-@pytest.mark.parametrize("request_", [Overview(), List(2, (Seen.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")])
+@pytest.mark.parametrize(
+    "request_", [Overview(), List(2, (AccountStatus.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")]
+)
 async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
     wechat = WeChat()
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
@@ -255,7 +257,7 @@ NAMES = st.lists(st.sampled_from([*MARKUP, *ODD]), min_size=1, max_size=3).map(
 def test_a_hundred_hostile_accounts_stay_within_every_limit(nick, key, wx, state):
     fields = {"kf_nick": nick, "kf_headimgurl": nick, "wx": wx, "status": state}
     accounts = [invited(kf_account=f"{number}{key}", expires_in=HOUR * number, **fields) for number in range(100)]
-    lists = [Overview(), *(List(page) for page in range(1, 11)), List(1, (Seen.BOUND,))]
+    lists = [Overview(), *(List(page) for page in range(1, 11)), List(1, (AccountStatus.BOUND,))]
     words = [Find(nick[:200]), Find(key[:200], 2), Show(nick[:200]), Show("7" + key[:150])]
     kf = answers(WeChat(*accounts))
     for request in [*lists, *words]:

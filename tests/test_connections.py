@@ -17,9 +17,9 @@ import aiohttp
 import pytest
 
 from bot.demo.process import ROOT, free_port
-from bot.web import ConnectionLimits, Readiness, Server, site
-from bot.web.connections import ACCEPT_FAILED, Connections
+from bot.web.connections import ACCEPT_FAILED, ConnectionLimits, Connections
 from bot.web.file_limit import ENOUGH, RESERVED, connections_within, raise_soft_limit
+from bot.web.server import Readiness, Server, make_web_app
 from tests.running import CARE, World, answers, until, world
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -32,7 +32,7 @@ async def listening(limits: ConnectionLimits) -> AsyncIterator[int]:
     async def ready() -> Readiness:
         return Readiness()
 
-    server, port = Server(site(ready), limits), free_port()
+    server, port = Server(make_web_app(ready), limits), free_port()
     await server.listen("127.0.0.1", port)
     try:
         yield port

@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from bot.demo.slack import Message
-from bot.marks import Marks
+from bot.demo.slack_simulator import Message
+from bot.outbox.event_keys import EventKeys
 from bot.store.tables import episode, message, meta
 from tests.crash import report
 from tests.crash.__main__ import KILLS
@@ -110,11 +110,11 @@ def test_commit_that_records_a_found_message_is_adopted():
 @pytest.mark.parametrize(
     ("line", "is_unexpected"),
     [
-        ("12:00:00Z ERROR bot.tasks failed, and goes on loop=watcher", True),
+        ("12:00:00Z ERROR bot.runtime.tasks failed, and goes on loop=watcher", True),
         ("12:00:00Z CRITICAL bot.app x", True),
         ("12:00:00Z ERROR bot.health_log problem began kind=store_unknown", True),
         ("12:00:00Z ERROR bot.health_log problem began kind=poll_overdue", False),
-        ("12:00:00Z WARNING bot.tasks waits loop=watcher", False),
+        ("12:00:00Z WARNING bot.runtime.tasks waits loop=watcher", False),
     ],
 )
 def test_errors_in_the_log_are_unexpected_unless_the_run_caused_them(line, is_unexpected):
@@ -125,7 +125,7 @@ def test_errors_in_the_log_are_unexpected_unless_the_run_caused_them(line, is_un
 
 SOON = NOW + timedelta(minutes=20)
 WORDS = "Rejected: S1x1 (kf1@harbour_tea). pe•••_1 declined the invitation."
-EVENT_KEYS = Marks("app-secret", "wx")
+EVENT_KEYS = EventKeys("app-secret", "wx")
 
 
 def invitation(outcome: Outcome = Outcome.REJECTED, number: int = 1, **changed: Any) -> Invitation:

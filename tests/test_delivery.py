@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ports import Gone, Held, Later, Refused, Unknown, Unlisted
-from bot.store import Store, figures, memory, queue, views
+from bot.ports import Blocked, NotFound, OutcomeUnknown, Refused, RetryLater, Unlisted
+from bot.store import outbox, poll_state, published, stats
+from bot.store.database import Store
 from bot.store.tables import message, meta
 from tests.accounts import account, bound, invited
 from tests.bots import LEASE, Bot, rejected
@@ -61,7 +62,7 @@ async def test_a_root_that_is_final_is_not_rendered_any_more(bot):
     await bot.reads(bound("bo"))
     await bot.reads(bound("bo"))
     async with bot.store.begin() as tx:
-        assert await views.living(tx, bot.clock()) == []
+        assert await published.editable(tx, bot.clock()) == []
 
 
 async def test_a_root_that_was_final_follows_again_when_its_invitation_comes_back(bot):
@@ -99,7 +100,7 @@ async def test_a_problem_that_became_another_while_it_waited_is_still_called_out
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
-    bot.slack.outcomes = [Later(600, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(soon, after=24 * HOUR)  # expired, by the clock
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     bot.clock.forward(minutes=10)
@@ -112,7 +113,7 @@ async def test_an_early_expiry_that_was_taken_back_is_called_out_when_it_comes(b
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
-    bot.slack.outcomes = [Later(1500, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(1500, "ratelimited")]
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="expired"))
     await bot.reads(soon)
     await bot.reads(soon)
@@ -125,7 +126,7 @@ async def test_an_early_expiry_that_was_taken_back_is_called_out_when_it_comes(b
 async def test_a_clock_that_was_hours_ahead_does_not_silence_the_channel(bot):
     bot.clock.forward(hours=6)
     await bot.reads(rejected("bo"))
-    bot.slack.outcomes = [Unknown("TimeoutError")]
+    bot.slack.outcomes = [OutcomeUnknown("TimeoutError")]
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.clock.forward(hours=-6)
     await bot.reads(rejected("bo"), rejected("chen"), rejected("dee"))
@@ -144,7 +145,7 @@ async def test_marks_that_are_too_many_are_left_out_and_the_message_stays(bot):
 async def test_a_line_that_its_root_has_shown_meanwhile_is_not_sent(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
-    bot.slack.outcomes = [Later(600, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     bot.clock.forward(minutes=15)
@@ -155,7 +156,7 @@ async def test_a_line_that_its_root_has_shown_meanwhile_is_not_sent(bot):
 
 
 async def test_what_is_no_longer_true_when_it_could_go_is_dropped(bot):
-    bot.slack.outcomes = [Later(600, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(rejected())
     await bot.reads(bound("bo"))
     bot.clock.forward(minutes=15)
@@ -170,10 +171,10 @@ async def test_posts_go_out_one_a_second_problems_first(bot):
     bot.wechat.listed = (rejected(), soon)
     bot.clock.forward(hours=2)
     await bot.watcher.tick()
-    assert await bot.delivery.posts.next()
-    assert not await bot.delivery.posts.next()
+    assert await bot.delivery.sender.next()
+    assert not await bot.delivery.sender.next()
     bot.clock.forward(seconds=1)
-    assert await bot.delivery.posts.next()
+    assert await bot.delivery.sender.next()
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Rejected", "Expiring"]
 
 
@@ -181,7 +182,7 @@ async def test_a_429_rests_the_queue_as_long_as_slack_says_and_keeps_the_order(b
     bot.wechat.listed = (rejected("bo"), rejected("chen"))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.fails(Later(30, "ratelimited"))
+    await bot.fails(RetryLater(30, "ratelimited"))
     bot.clock.forward(seconds=28)
     await bot.tells()
     assert bot.slack.posted == []
@@ -192,7 +193,7 @@ async def test_a_429_rests_the_queue_as_long_as_slack_says_and_keeps_the_order(b
 
 
 async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_minutes(bot):
-    bot.slack.outcomes = [Held("not_in_channel")] * 4
+    bot.slack.outcomes = [Blocked("not_in_channel")] * 4
     bot.wechat.listed = (rejected("bo"), rejected("chen"))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
@@ -201,7 +202,7 @@ async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_min
         bot.clock.forward(minutes=1)
     assert bot.slack.attempts == 3
     async with bot.store.begin() as tx:
-        assert (await memory.recall(tx)).held == "not_in_channel"
+        assert (await poll_state.load(tx)).held == "not_in_channel"
 
 
 async def test_message_refused_with_an_unknown_code_lets_the_others_go_first_and_follows_as_text(bot):
@@ -221,7 +222,7 @@ async def test_unknown_code_blocks_the_queue_when_nothing_gets_through(bot):
     await bot.reads(rejected("bo"), rejected("chen"))
     assert bot.slack.attempts == 3  # each with blocks, the first of them as text
     async with bot.store.begin() as tx:
-        assert (await memory.recall(tx)).held == "a_word_of_tomorrow"
+        assert (await poll_state.load(tx)).held == "a_word_of_tomorrow"
     bot.clock.forward(minutes=5)
     await bot.tells()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Chen"]
@@ -244,20 +245,20 @@ async def test_edit_refused_with_an_unknown_code_lets_the_other_edits_go_on(bot)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.outcomes = [Unlisted("a_word_of_tomorrow")] * 2
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
     assert len(bot.slack.edited) == 1
     bot.clock.forward(minutes=5)
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
     assert len(bot.slack.edited) == 2
 
 
 async def test_after_a_hold_what_is_still_true_follows(bot):
-    bot.slack.outcomes = [Held("not_in_channel")]
+    bot.slack.outcomes = [Blocked("not_in_channel")]
     await bot.reads(rejected("bo"), rejected("chen"))
     await bot.reads(bound("bo"), rejected("chen"))
     assert [text.split(".")[0] for text in bot.slack.texts] == ["Rejected: Chen (chen@harbour_tea)"]
     async with bot.store.begin() as tx:
-        assert (await memory.recall(tx)).held is None
+        assert (await poll_state.load(tx)).held is None
 
 
 async def test_a_refused_message_goes_once_more_as_text_alone(bot):
@@ -273,14 +274,14 @@ async def test_a_message_that_is_refused_as_text_too_is_given_up(bot):
     await bot.reads(rejected())
     assert await bot.statuses() == [("dead", "refused")]
     async with bot.store.begin() as tx:
-        assert (await figures.waiting(tx, bot.clock())).refused == 1
-        assert (await figures.waiting(tx, bot.clock() + DAY)).refused == 0
+        assert (await stats.queue_stats(tx, bot.clock())).refused == 1
+        assert (await stats.queue_stats(tx, bot.clock() + DAY)).refused == 0
 
 
 async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itself(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
-    bot.slack.outcomes = [Unknown("reset")]
+    bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(soon, after=2 * HOUR)
     bot.wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
     bot.clock.forward(seconds=331)
@@ -298,7 +299,7 @@ async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itse
 async def test_a_quiet_line_whose_root_was_refused_is_dropped(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
-    bot.slack.outcomes = [Unknown("reset")]
+    bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(soon, after=2 * HOUR)
     bot.clock.forward(hours=17)
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
@@ -311,7 +312,7 @@ async def test_a_quiet_line_whose_root_was_refused_is_dropped(bot):
 
 async def test_a_message_that_a_person_deleted_is_forgotten(bot):
     await bot.reads(rejected())
-    bot.slack.outcomes = [Gone("message_not_found")] * 3
+    bot.slack.outcomes = [NotFound("message_not_found")] * 3
     await bot.reads(bound("bo"))
     bot.slack.outcomes = []
     await bot.reads(account("bo"))
@@ -323,7 +324,7 @@ async def test_a_new_problem_after_a_deleted_message_gets_a_new_one(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
-    bot.slack.outcomes = [Gone("message_not_found")]
+    bot.slack.outcomes = [NotFound("message_not_found")]
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     assert [posted.thread_ts for posted in bot.slack.posted] == [None, None]
     assert bot.slack.texts[1].startswith("Rejected: Bo")
@@ -346,15 +347,15 @@ async def test_a_looser_lead_after_a_deleted_message_stays_silent(bot):
 
 async def test_an_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds(bot):
     await bot.reads(rejected())
-    bot.slack.outcomes = [Unknown("TimeoutError")]
+    bot.slack.outcomes = [OutcomeUnknown("TimeoutError")]
     bot.wechat.listed = (bound("bo"),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.delivery.edits.due()
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
+    await bot.delivery.updater.due()
     assert bot.slack.edited == []
     bot.clock.forward(seconds=10)
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
     assert len(bot.slack.edited) == 1
 
 
@@ -365,7 +366,7 @@ async def test_a_refused_edit_is_tried_as_text_alone_and_then_left(bot):
     await bot.watcher.tick()
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("invalid_blocks")]
     for _ in range(3):
-        await bot.delivery.edits.due()
+        await bot.delivery.updater.due()
         bot.clock.forward(seconds=10)
     assert bot.slack.edited == []
     assert bot.slack.outcomes == []
@@ -377,21 +378,21 @@ async def test_an_edit_that_somebody_else_made_meanwhile_is_not_overwritten(bot)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     other = Bot(bot.store, bot.clock, bot.slack)
-    await asyncio.gather(bot.delivery.edits.due(), other.delivery.edits.due())
+    await asyncio.gather(bot.delivery.updater.due(), other.delivery.updater.due())
     assert len(bot.slack.edited) == 2
 
 
-@pytest.mark.parametrize(("outcome", "wait"), [(Later(30, "ratelimited"), 30), (Held("is_archived"), 300)])
+@pytest.mark.parametrize(("outcome", "wait"), [(RetryLater(30, "ratelimited"), 30), (Blocked("is_archived"), 300)])
 async def test_edits_rest_when_slack_takes_none(bot, outcome, wait):
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.wechat.listed = (bound("bo"), bound("chen"))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.outcomes = [outcome]
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
     assert bot.slack.edited == []
     bot.clock.forward(seconds=wait)
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
     assert len(bot.slack.edited) == 2
 
 
@@ -413,10 +414,10 @@ async def test_a_digest_names_everybody_and_follows_its_members(bot):
 async def test_a_storm_of_a_hundred_rejections_is_five_posts_through_every_429(bot):
     names = [f"kf{number:03}" for number in range(100)]
     await bot.reads(*(invited(name) for name in names))
-    bot.slack.outcomes = [Later(30, "ratelimited")] * 3
+    bot.slack.outcomes = [RetryLater(30, "ratelimited")] * 3
     await bot.reads(*(rejected(name) for name in names))
     for _ in range(10):
-        bot.slack.outcomes = [Later(30, "ratelimited")] * 2
+        bot.slack.outcomes = [RetryLater(30, "ratelimited")] * 2
         bot.clock.forward(seconds=30)
         await bot.tells()
     bot.slack.outcomes = []
@@ -432,7 +433,7 @@ async def test_a_storm_of_a_hundred_rejections_is_five_posts_through_every_429(b
 
 
 async def test_a_private_channel_that_the_bot_is_invited_to_late_gets_what_is_still_true(bot):
-    refused = [Held("channel_not_found")] * 3
+    refused = [Blocked("channel_not_found")] * 3
     bot.slack.outcomes = [*refused]
     await bot.reads(rejected("bo"), rejected("chen"), rejected("dee"))
     await bot.reads(rejected("bo"), bound("chen"), rejected("dee"))
@@ -468,12 +469,12 @@ async def test_the_notice_of_a_trouble_says_when_it_is_over(bot):
     await bot.tells()
     assert bot.slack.edited[-1][1].text.startswith("WeChat answers again")
     async with bot.store.begin() as tx:
-        assert await views.living(tx, bot.clock() + DAY) == []
+        assert await published.editable(tx, bot.clock() + DAY) == []
 
 
 async def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(bot):
     bot.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
-    bot.slack.outcomes = [Later(900, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(900, "ratelimited")]
     await bot.reads()
     bot.wechat.come_back()
     await bot.reads(invited("bo"), after=timedelta(minutes=16))
@@ -499,7 +500,7 @@ async def test_a_trouble_that_comes_back_is_shown_by_its_notice_again(bot):
 async def test_a_trouble_that_was_dropped_and_comes_back_is_told_after_all(bot):
     trouble = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     bot.wechat.error = trouble
-    bot.slack.outcomes = [Later(900, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(900, "ratelimited")]
     await bot.reads()
     bot.wechat.come_back()
     await bot.reads(invited("bo"), after=timedelta(minutes=16))
@@ -509,7 +510,7 @@ async def test_a_trouble_that_was_dropped_and_comes_back_is_told_after_all(bot):
 
 
 async def test_a_problem_that_was_dropped_and_comes_back_is_told_after_all(bot):
-    bot.slack.outcomes = [Later(600, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(rejected(), bound("anna"))
     await bot.reads(bound("anna"))
     await bot.reads(bound("anna"))
@@ -523,7 +524,7 @@ async def test_a_closed_thread_sends_what_is_urgent_to_the_channel_and_blocks_no
     await bot.reads(soon, invited("chen"))
     await bot.reads(soon, invited("chen"), after=2 * HOUR)
     late = invited("bo", expires_in=25 * HOUR, status="rejected")
-    bot.slack.outcomes = [Gone("restricted_action_thread_locked", of="thread")]
+    bot.slack.outcomes = [NotFound("restricted_action_thread_locked", of="thread")]
     await bot.reads(late, rejected("chen"))
     assert [posted.thread_ts for posted in bot.slack.posted] == [None] * 3
 
@@ -555,7 +556,7 @@ async def test_a_store_that_stumbles_after_a_post_does_not_lose_its_ts(bot, monk
         return begin()
 
     monkeypatch.setattr(bot.store, "begin", stumble)
-    await bot.delivery.posts.next()
+    await bot.delivery.sender.next()
     bot.clock.now += LEASE
     await bot.tells()
     assert len(bot.slack.posted) == 1
@@ -569,7 +570,7 @@ async def test_slow_edits_give_posts_their_turn(bot):
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.slowness = lambda: bot.clock.forward(seconds=4)
-    await bot.delivery.edits.due()
+    await bot.delivery.updater.due()
     assert len(bot.slack.edited) == 2
 
 
@@ -584,7 +585,7 @@ async def test_two_deliveries_on_one_store_post_each_message_once(bot):
     await bot.watcher.tick()
     other = Bot(bot.store, bot.clock, bot.slack)
     for _ in range(8):
-        await asyncio.gather(*(delivery.posts.next() for delivery in (bot.delivery, other.delivery)))
+        await asyncio.gather(*(delivery.sender.next() for delivery in (bot.delivery, other.delivery)))
         bot.clock.forward(seconds=1)
     assert len(bot.slack.posted) == 5
 
@@ -596,21 +597,21 @@ async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     await bot.watcher.tick()
     times = iter([bot.clock.now, bot.clock.now, bot.clock.now + LEASE])
     paused = Bot(bot.store, lambda: next(times), bot.slack)  # it wakes up a lease later
-    await paused.delivery.posts.next()
+    await paused.delivery.sender.next()
     assert bot.slack.attempts == 0
     await bot.waits_out_a_lease()
     assert len(bot.slack.posted) == 1
 
 
 async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
-    bot.slack.outcomes = [Unknown("reset")]
+    bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(rejected())
     (sending,) = await bot.rows()
     async with bot.store.begin() as tx:
-        first = await queue.get(tx, sending["id"])
+        first = await outbox.get(tx, sending["id"])
     await bot.waits_out_a_lease()
     async with bot.store.begin() as tx:
-        assert not await queue.sent(tx, first, channel_id="C0", ts="1.2", applied_hash="", now=NOW)
+        assert not await outbox.mark_sent(tx, first, channel_id="C0", ts="1.2", applied_hash="", now=NOW)
     assert [row["ts"] for row in await bot.rows()] == [bot.slack.posted[0].ts]
 
 
@@ -621,7 +622,7 @@ async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
 
 
 async def test_rows_of_another_account_are_left_alone(bot, store_url):
-    bot.slack.outcomes = [Later(1, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(1, "ratelimited")]
     await bot.reads(rejected())
     other = Bot(Store.at(store_url, "wx-other", clock=bot.clock), bot.clock)
     await other.store.open()

@@ -17,8 +17,8 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.ports import Held, Later, Outcome, Refused, Unknown
-from bot.store import Store
+from bot.ports import Blocked, Outcome, OutcomeUnknown, Refused, RetryLater
+from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot
 from tests.budgets import share
@@ -41,10 +41,10 @@ DEEDS = [
 FAULTS = [
     LOST,
     LOST,
-    Unknown("TimeoutError"),
-    Later(30, "ratelimited"),
-    Held("not_in_channel"),
-    Held("channel_not_found"),
+    OutcomeUnknown("TimeoutError"),
+    RetryLater(30, "ratelimited"),
+    Blocked("not_in_channel"),
+    Blocked("channel_not_found"),
 ]
 
 

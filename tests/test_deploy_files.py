@@ -25,8 +25,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bot.manifest import PLACEHOLDER, create_link, manifest
-from bot.settings import Settings, SettingsError, proxies
-from bot.web import SLACK_PATH
+from bot.settings import proxies
+from bot.settings.reader import SettingsError
+from bot.settings.values import Settings
+from bot.web.guard import SLACK_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -68,18 +70,22 @@ def _not_ignored() -> set[str]:
     return {name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in ignored)}
 
 
+@pytest.mark.process  # git
 def test_the_top_level_holds_only_what_the_house_names() -> None:
     assert top_level() <= HOUSE
 
 
+@pytest.mark.process  # git
 def test_without_git_nothing_is_overlooked_that_git_would_list() -> None:
     assert {name for name in _listed_by_git() if (ROOT / name).exists()} <= _not_ignored()
 
 
+@pytest.mark.process  # git
 def test_the_root_holds_exactly_one_package_manager_file() -> None:
     assert top_level() & PACKAGE_MANAGERS == {"requirements.txt"}
 
 
+@pytest.mark.process  # git
 def test_local_settings_and_environments_are_never_committed() -> None:
     assert {".env", ".venv/", "*.db"} <= set(text_of(".gitignore").split())
     assert not top_level() & {".env", ".venv", "venv", "runtime.txt"}

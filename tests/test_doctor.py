@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot import doctor
 from bot.demo.process import free_port
-from bot.demo.slack import Channel, UserGroup, error, http_error
+from bot.demo.slack_simulator import Channel, UserGroup, error, http_error
+from bot.doctor import runner
 from tests.doctors import about, examined, printed, set_up_well, wrong
 from tests.running import ALERTS, World, utc_now
 from tests.silence import silence
 from tests.test_process import run
 from wechat_kf import protocol, simulator
-from wechat_kf.simulator import Kind
+from wechat_kf.simulator import FaultMode
 
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
@@ -152,7 +152,7 @@ def group(**state: object) -> Callable[[World], object]:
 
 
 def refuses(errcode: int, path: str = protocol.TOKEN) -> Callable[[World], object]:
-    fault = simulator.Fault(Kind.ERRCODE, times=None, path=path, errcode=errcode)
+    fault = simulator.Fault(FaultMode.ERRCODE, times=None, path=path, errcode=errcode)
     return lambda place: place.wechat.inject(fault)
 
 
@@ -411,7 +411,7 @@ async def test_a_clock_that_is_off_is_told_by_as_much_as_it_is(place):
     def fast():
         return utc_now() + timedelta(minutes=10, seconds=30)
 
-    [found] = wrong(await doctor.examine(place.environ, [], fast))
+    [found] = wrong(await runner.examine(place.environ, [], fast))
     assert (found.check, found.said) == ("clock", "differs by 10 min from Slack's and 10 min from WeChat's")
     assert "NTP" in found.remedy
 

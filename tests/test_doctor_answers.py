@@ -12,13 +12,13 @@ from aiohttp import web
 
 from bot.demo.process import running
 from bot.demo.servers import serve
-from bot.demo.slack import Fault, dropped, error, http_error, ratelimited, slow
+from bot.demo.slack_simulator import SlackFault, dropped, error, http_error, ratelimited, slow
 from tests.doctors import ASKED_OF_SLACK, ASKED_OF_WECHAT, about, examined, set_up_well, wrong
 from tests.running import ALERTS, World, until
 from tests.silence import silence
 from tests.test_process import run
 from wechat_kf import protocol, simulator
-from wechat_kf.simulator import Kind
+from wechat_kf.simulator import FaultMode
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def answering(**answers: web.Response | object) -> web.Application:
 
 
 ODD = {
-    "another shape": Fault(status=200, body={"ok": True}),
-    "a list": Fault(status=200, body=[1]),
+    "another shape": SlackFault(status=200, body={"ok": True}),
+    "a list": SlackFault(status=200, body=[1]),
     "a page": http_error(200, "<html>"),
     "bad gateway": http_error(),
     "wait": ratelimited(7),
@@ -77,12 +77,14 @@ async def test_while_slack_does_not_answer_all_that_hangs_on_it_is_named_as_not_
         assert about(findings, check).said == "not checked: Slack did not answer"
 
 
-@pytest.mark.parametrize("kind", [Kind.HTML, Kind.TRUNCATED, Kind.DOWN, Kind.OTHER_LIST, Kind.ERRCODE])
+@pytest.mark.parametrize(
+    "kind", [FaultMode.HTML, FaultMode.TRUNCATED, FaultMode.DOWN, FaultMode.OTHER_LIST, FaultMode.ERRCODE]
+)
 @pytest.mark.parametrize("path", sorted(ASKED_OF_WECHAT))
 async def test_odd_answers_of_wechat_become_findings(place, path, kind):
     place.wechat.inject(simulator.Fault(kind, times=None, path=path))
     findings = await examined(place)
-    if (path, kind) == (protocol.TOKEN, Kind.OTHER_LIST):  # a token's answer has no list
+    if (path, kind) == (protocol.TOKEN, FaultMode.OTHER_LIST):  # a token's answer has no list
         assert wrong(findings) == []
         return
     assert about(findings, "customer service").verdict != "ok"
@@ -129,7 +131,7 @@ async def test_a_slack_that_tells_neither_scopes_nor_time_is_known_by_the_rest(p
     [(protocol.TOKEN, -1, "WeChat token"), (protocol.KF_LIST, 61450, "customer service")],
 )
 async def test_a_busy_wechat_is_nobodys_mistake(place, path, errcode, check):
-    place.wechat.inject(simulator.Fault(Kind.ERRCODE, times=None, path=path, errcode=errcode))
+    place.wechat.inject(simulator.Fault(FaultMode.ERRCODE, times=None, path=path, errcode=errcode))
     findings = await examined(place)
     assert wrong(findings) == []
     assert about(findings, check).said.startswith("not known: system error")
@@ -172,7 +174,7 @@ async def test_a_redirect_of_wechat_is_somebody_else(place):
 
 
 async def test_a_silence_behind_a_proxy_is_not_blamed_on_either(place):
-    place.wechat.inject(simulator.Fault(Kind.DOWN, times=None))
+    place.wechat.inject(simulator.Fault(FaultMode.DOWN, times=None))
     [found] = wrong(await examined(place, {"FIXIE_URL": place.environ["WECHAT_API_URL"]}))
     assert "does not answer through 127.0.0.1 (FIXIE_URL)" in found.said
     assert "See whether FIXIE_URL is up and passes on" in found.remedy

@@ -17,8 +17,8 @@ from sqlalchemy.engine import make_url
 
 from bot.doctor import store as examination
 from bot.doctor.findings import Finding, Unset
-from bot.settings import Settings
-from bot.store import Store
+from bot.settings.values import Settings
+from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect
 from tests.conftest import APPID, at_now

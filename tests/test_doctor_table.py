@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.doctor import place, places, refusals, table
+from bot.doctor import host, output, slack, slack_errors
 from bot.doctor.findings import Report, Time, guarded, masked, unknown, well, wrong
-from bot.ports import Later, Unknown
-from bot.slack.calls import No
-from bot.slack.rights import Bot, Room
+from bot.ports import OutcomeUnknown, RetryLater
+from bot.slack.web_api import ApiError
+from bot.slack.workspace import BotIdentity, ChannelInfo
 from tests.conftest import NOW
 
 FINDINGS = [
@@ -19,11 +19,11 @@ FINDINGS = [
     wrong("allow-list", "WeChat refuses the address 203.0.113.7", "Add it to the IP allow-list. " * 4),
     unknown("heartbeat", "not called"),
 ]
-BOT = Bot("wechat-kf", "harbour", "T0001", "", frozenset(), None)
+BOT = BotIdentity("wechat-kf", "harbour", "T0001", "", frozenset(), None)
 
 
 def test_each_finding_has_its_mark_and_below_it_what_to_do():
-    assert table.lines(FINDINGS, "utf-8") == [
+    assert output.lines(FINDINGS, "utf-8") == [
         "✓  Slack       slack.com answers",
         "✗  allow-list  WeChat refuses the address 203.0.113.7",
         "               → Add it to the IP allow-list. Add it to the IP allow-list. Add it to the IP",
@@ -36,7 +36,7 @@ def test_each_finding_has_its_mark_and_below_it_what_to_do():
 
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "no-such-encoding"])
 def test_a_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
-    printed = table.lines(FINDINGS, encoding)
+    printed = output.lines(FINDINGS, encoding)
     assert [line.split()[0] for line in printed if "  " in line and line[0] != " "] == ["ok", "NO", "?"]
     assert "\n".join(printed).isascii()
 
@@ -50,8 +50,8 @@ def test_a_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
     ],
 )
 def test_the_last_line_sums_up(findings, summary):
-    assert table.lines(findings, "utf-8")[-1] == summary
-    assert table.is_well(findings) == summary.startswith("Nothing")
+    assert output.lines(findings, "utf-8")[-1] == summary
+    assert output.is_well(findings) == summary.startswith("Nothing")
 
 
 def test_secrets_are_masked_and_control_characters_escaped():
@@ -80,18 +80,22 @@ async def test_a_check_that_fails_says_nothing_of_what_it_looks_at(work, said):
 @pytest.mark.parametrize(
     ("said", "verdict", "words"),
     [
-        (Later(60, "ratelimited"), "unknown", "Slack asks to wait 60 s"),
-        (Unknown("service_unavailable"), "unknown", "service_unavailable"),
-        (Later(10, "ClientConnectorCertificateError"), "wrong", "a certificate that this machine does not trust"),
-        (Later(10, "ClientConnectorDNSError"), "wrong", "slack.com cannot be reached"),
-        (Unknown("ServerDisconnectedError"), "wrong", "slack.com cannot be reached"),
-        (Unknown("TimeoutError"), "wrong", "slack.com does not answer in time"),
-        (Unknown("HTTP 404"), "wrong", "something else than Slack answers at slack.com"),
-        (Unknown("HTTP 503"), "wrong", "slack.com is in trouble, or a proxy on the way there"),
+        (RetryLater(60, "ratelimited"), "unknown", "Slack asks to wait 60 s"),
+        (OutcomeUnknown("service_unavailable"), "unknown", "service_unavailable"),
+        (
+            RetryLater(10, "ClientConnectorCertificateError"),
+            "wrong",
+            "a certificate that this machine does not trust",
+        ),
+        (RetryLater(10, "ClientConnectorDNSError"), "wrong", "slack.com cannot be reached"),
+        (OutcomeUnknown("ServerDisconnectedError"), "wrong", "slack.com cannot be reached"),
+        (OutcomeUnknown("TimeoutError"), "wrong", "slack.com does not answer in time"),
+        (OutcomeUnknown("HTTP 404"), "wrong", "something else than Slack answers at slack.com"),
+        (OutcomeUnknown("HTTP 503"), "wrong", "slack.com is in trouble, or a proxy on the way there"),
     ],
 )
 def test_why_slack_is_not_there(said, verdict, words):
-    found = refusals.unreached("slack.com", said)
+    found = slack_errors.unreached("slack.com", said)
     assert (found.check, found.verdict) == ("Slack", verdict)
     assert words in found.said
 
@@ -99,33 +103,33 @@ def test_why_slack_is_not_there(said, verdict, words):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (No("missing_scope", "im:read"), "the scope im:read is missing"),
-        (No("missing_scope"), "the scope for it is missing"),
-        (No("invalid_arguments"), "Slack refuses the question (invalid_arguments)"),
-        (Later(7, "ratelimited"), "Slack asks to wait 7 s (ratelimited)"),
-        (Later(10, "ClientConnectorError"), "Slack was not reached (ClientConnectorError)"),
-        (Unknown("HTTP 502"), "no answer of use (HTTP 502)"),
+        (ApiError("missing_scope", "im:read"), "the scope im:read is missing"),
+        (ApiError("missing_scope"), "the scope for it is missing"),
+        (ApiError("invalid_arguments"), "Slack refuses the question (invalid_arguments)"),
+        (RetryLater(7, "ratelimited"), "Slack asks to wait 7 s (ratelimited)"),
+        (RetryLater(10, "ClientConnectorError"), "Slack was not reached (ClientConnectorError)"),
+        (OutcomeUnknown("HTTP 502"), "no answer of use (HTTP 502)"),
     ],
 )
 def test_why_one_question_stays_open(said, words):
-    found = refusals.unanswered("alert channel", said)
+    found = slack_errors.unanswered("alert channel", said)
     assert (found.verdict, found.said) == ("unknown", f"not known: {words}")
 
 
 def test_a_word_that_nobody_knows_is_quoted():
-    found = refusals.of_token("Slack token", No("a_word_of_tomorrow"), "SLACK_BOT_TOKEN")
+    found = slack_errors.of_token("Slack token", ApiError("a_word_of_tomorrow"), "SLACK_BOT_TOKEN")
     assert found.said == "SLACK_BOT_TOKEN: Slack refuses it (a_word_of_tomorrow)"
 
 
 def test_alerts_may_go_to_a_direct_message():
-    assert places.channel(Room("", True, False, True), "D0MEI", BOT).verdict == "ok"
+    assert slack.channel(ChannelInfo("", True, False, True), "D0MEI", BOT).verdict == "ok"
 
 
 def test_without_knowing_the_scopes_a_public_channel_is_taken_as_open():
-    unsure = Bot("wechat-kf", "harbour", "T0001", "", None, None)
-    outside = Room("kf", is_private=False, is_archived=False, is_member=False)
-    assert places.channel(outside, "C0KF", unsure).verdict == "ok"
-    assert places.channel(outside, "C0KF", BOT).verdict == "wrong"
+    unsure = BotIdentity("wechat-kf", "harbour", "T0001", "", None, None)
+    outside = ChannelInfo("kf", is_private=False, is_archived=False, is_member=False)
+    assert slack.channel(outside, "C0KF", unsure).verdict == "ok"
+    assert slack.channel(outside, "C0KF", BOT).verdict == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ def test_without_knowing_the_scopes_a_public_channel_is_taken_as_open():
 def test_the_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words):
     names = ["Slack", "WeChat"]
     times = [Time(of, NOW, NOW + timedelta(seconds=off), NOW) for of, off in zip(names, seconds, strict=False)]
-    found = place.clock(times)
+    found = host.clock(times)
     assert (found.verdict, words in found.said) == (verdict, True)
     if len(set(seconds)) == 2 and verdict == "wrong":
         assert "do not agree with each other" in found.remedy
@@ -149,4 +153,4 @@ def test_the_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words
 
 def test_the_time_that_an_answer_takes_is_no_error_of_the_clock():
     slow = Time("WeChat", NOW, NOW + timedelta(minutes=4), NOW + timedelta(minutes=9))
-    assert place.clock([slow]).verdict == "ok"
+    assert host.clock([slow]).verdict == "ok"

@@ -14,8 +14,8 @@ import pytest
 
 from bot.__main__ import _parser
 from bot.manifest import create_link, manifest
-from bot.settings import Settings
-from bot.web import SLACK_PATH
+from bot.settings.values import Settings
+from bot.web.guard import SLACK_PATH
 from tests.documents import Code, Document, document, documents
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
 from tests.test_house import ROOT
@@ -65,6 +65,14 @@ def test_every_target_of_make_exists(page: Document) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.M))
     named = {name for line in page.commands for name in re.findall(r"^make ([a-z-]+)", line)}
     assert named <= targets
+
+
+@ALL
+def test_every_test_that_is_named_exists(page: Document) -> None:
+    for line in page.commands:
+        for path, name in re.findall(r"\bpytest .*?(tests/\S+?\.py)(?:::(\w+))?", line):
+            assert (ROOT / path).exists(), line
+            assert f"def {name}(" in text_of(path) or not name, line
 
 
 @ALL

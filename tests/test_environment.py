@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import doctor, environment
+from bot import environment
 from bot.demo.process import running
-from bot.parts import parts_of
-from bot.settings import Settings
+from bot.doctor import runner
+from bot.settings.values import Settings
+from bot.wiring import build_services
 from tests.doctors import about
 from tests.running import answers, sqlite, utc_now
 
@@ -79,7 +80,7 @@ async def test_services_are_built_under_any_environment(monkeypatch, tmp_path, h
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environ(environment.with_file(environment.take()) | {"DATABASE_URL": sqlite(tmp_path)})
-    async with parts_of(settings) as parts:
+    async with build_services(settings) as parts:
         await parts.heartbeat.beat()  # fails, and raises nothing
     assert {*hostile, *MINIMAL}.intersection((*environment.HIDDEN, *environment.ALL_PROXY)).isdisjoint(os.environ)
 
@@ -93,9 +94,9 @@ async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypat
         monkeypatch.setenv(name, "socks5://127.0.0.1:1080")
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     settings = Settings.from_environ(MINIMAL | {"DATABASE_URL": sqlite(tmp_path)})
-    async with parts_of(settings) as parts:
+    async with build_services(settings) as parts:
         assert parts.heartbeat is not None
-    findings = await doctor.examine(MINIMAL | {"ALERTS": "off"}, [], utc_now)
+    findings = await runner.examine(MINIMAL | {"ALERTS": "off"}, [], utc_now)
     assert about(findings, "Slack").said == "127.0.0.1 cannot be reached (ClientConnectorError)"
 
 
@@ -145,7 +146,7 @@ async def test_every_hostile_variable_at_once_stops_neither_the_bot_nor_doctor(t
 )
 async def test_doctor_names_the_variable(variables, check, verdict, said):
     environ = {**MINIMAL, **variables, "ALERTS": "off"}
-    findings = await doctor.examine(environ, environment.ignored(environ), utc_now)
+    findings = await runner.examine(environ, environment.ignored(environ), utc_now)
     found = about(findings, check)
     assert (found.verdict, bool(found.remedy)) == (verdict, "exempts" not in said)
     assert found.said.startswith(said)

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from bot.demo.process import ROOT
 from bot.demo.servers import serve
-from bot.escaping import cut, escape
-from bot.logs import LONGEST_TEXT, LONGEST_VALUE, Format, Line
+from bot.runtime.escaping import cut, escape
+from bot.runtime.logs import LONGEST_TEXT, LONGEST_VALUE, Format, LogEvent
 from tests.doctors import printed
 from tests.running import sqlite, world
 from tests.test_logs import line
@@ -55,7 +55,8 @@ def test_long_text_keeps_its_beginning_and_its_end():
 
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize(
-    "event", [HOSTILE, Line("look", errmsg=HOSTILE), Line("look", errmsg=f"two words {HOSTILE}"), Line(HOSTILE)]
+    "event",
+    [HOSTILE, LogEvent("look", errmsg=HOSTILE), LogEvent("look", errmsg=f"two words {HOSTILE}"), LogEvent(HOSTILE)],
 )
 def test_no_control_character_reaches_a_log_line(event, form: Format):
     written = line(event, form=form)
@@ -74,7 +75,7 @@ def test_no_control_character_of_an_exception_reaches_a_log_line(form: Format):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_long_words_are_cut_in_a_log_line(form: Format):
-    assert len(line(Line("look", errmsg="x" * 100_000), form=form)) < LONGEST_VALUE + 200
+    assert len(line(LogEvent("look", errmsg="x" * 100_000), form=form)) < LONGEST_VALUE + 200
     assert len(line("x" * 100_000, form=form)) < LONGEST_TEXT + 200
     written = line("failed", error=ValueError("x" * 100_000), form=form)
     assert len(written) < LONGEST_TEXT + 300
@@ -83,7 +84,7 @@ def test_long_words_are_cut_in_a_log_line(form: Format):
 
 def test_secret_that_is_longer_than_a_field_is_masked_before_it_is_cut():
     secret = "s" * LONGEST_VALUE
-    assert "sss" not in line(Line("look", errmsg=f"{'x' * (LONGEST_VALUE - 10)}{secret}"), secret)
+    assert "sss" not in line(LogEvent("look", errmsg=f"{'x' * (LONGEST_VALUE - 10)}{secret}"), secret)
 
 
 @pytest.mark.process
@@ -148,7 +149,7 @@ def _read_all(control: int) -> bytes:
 @pytest.mark.process
 async def test_uncaught_exception_cannot_control_the_terminal():
     script = (
-        "import sys; from bot.streams import lasting; sys.stderr = lasting(sys.stderr); "
+        "import sys; from bot.runtime.streams import lasting; sys.stderr = lasting(sys.stderr); "
         f"raise ValueError({HOSTILE!r})"
     )
     process = await asyncio.create_subprocess_exec(

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.demo.process import running
-from bot.demo.slack import sign
+from bot.demo.slack_simulator import sign
 from tests.budgets import share
 from tests.running import sqlite, world
 

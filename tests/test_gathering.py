@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.episodes import AlertPolicy
-from bot.ports import Later
-from bot.store import Store
+from bot.alerting.episode import AlertPolicy
+from bot.ports import RetryLater
+from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -16,7 +16,7 @@ from tests.test_quiet_hours import CARE, LOUD_NIGHT, NIGHT, Night, at, night_of,
 from wechat_kf import KfAccount
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-WAITS = Later(900, "ratelimited")
+WAITS = RetryLater(900, "ratelimited")
 
 
 def tomorrow(hours: float, status: str = "waiting") -> KfAccount:
@@ -70,7 +70,7 @@ async def test_what_expires_while_the_night_is_held_is_told_by_the_morning_alone
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
-    night.slack.outcomes = [Later(10 * 3600, "ratelimited")]
+    night.slack.outcomes = [RetryLater(10 * 3600, "ratelimited")]
     await night.sees("22:00", bo)
     await night.sees("06:31", bo)
     await night.sees("08:00", bo)
@@ -96,7 +96,7 @@ async def test_the_reminder_before_the_night_does_not_ring_at_three(store, clock
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
-    night.slack.outcomes = [Later(5 * 3600, "ratelimited")]
+    night.slack.outcomes = [RetryLater(5 * 3600, "ratelimited")]
     await night.sees("22:00", bo)
     await night.sees("03:05", bo)
     assert night.slack.posted == []

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.episodes import NEEDS_ATTENTION, Seen
-from bot.grammar import (
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
+from bot.requests import (
     MAX_TEXT,
     Find,
     Help,
@@ -17,7 +17,7 @@ from bot.grammar import (
     ShowStatus,
     Unknown,
     one_edit_apart,
-    parse,
+    parse_command,
 )
 
 
@@ -29,13 +29,13 @@ from bot.grammar import (
         ("“”", Overview()),
         ("list", List()),
         ("  LIST  ", List()),
-        ("list rejected", List(1, (Seen.REJECTED,))),
+        ("list rejected", List(1, (AccountStatus.REJECTED,))),
         ("list 3", List(3)),
-        ("rejected 2", List(2, (Seen.REJECTED,))),
+        ("rejected 2", List(2, (AccountStatus.REJECTED,))),
         ("all", List()),
-        *((state.value, List(1, (state,))) for state in Seen),
-        ("Ｒｅｊｅｃｔｅｄ", List(1, (Seen.REJECTED,))),
-        ("“rejected”", List(1, (Seen.REJECTED,))),
+        *((state.value, List(1, (state,))) for state in AccountStatus),
+        ("Ｒｅｊｅｃｔｅｄ", List(1, (AccountStatus.REJECTED,))),
+        ("“rejected”", List(1, (AccountStatus.REJECTED,))),
         ("\u200blist", List()),
         ("find chen", Find("chen")),
         ("FIND  Chen\u3000Li", Find("Chen Li")),
@@ -59,16 +59,16 @@ from bot.grammar import (
         ("-h", Help()),
         ("--help", Help()),
         ("list page 2", List(2)),
-        ("rejected page 2", List(2, (Seen.REJECTED,))),
+        ("rejected page 2", List(2, (AccountStatus.REJECTED,))),
         ("attention", List(1, NEEDS_ATTENTION)),
         ("list attention 2", List(2, NEEDS_ATTENTION)),
-        ("expired rejected", List(1, (Seen.REJECTED, Seen.EXPIRED))),
+        ("expired rejected", List(1, (AccountStatus.REJECTED, AccountStatus.EXPIRED))),
         ("expiring rejected expired unknown", List(1, NEEDS_ATTENTION)),
         ("/kf list", List()),
-        ("KF rejected", List(states=(Seen.REJECTED,))),
+        ("KF rejected", List(states=(AccountStatus.REJECTED,))),
         ("/kf", Overview()),
         ("kfoo", Unknown("kfoo")),
-        ("unbound", List(states=(Seen.IDLE,))),
+        ("unbound", List(states=(AccountStatus.IDLE,))),
         ("list -1", List()),
         ("list 0", List()),
         ("list 99999", List(99999)),
@@ -77,27 +77,27 @@ from bot.grammar import (
     ],
 )
 def test_a_command_is_understood_however_it_is_typed(typed, expected):
-    assert parse(typed) == expected
+    assert parse_command(typed) == expected
 
 
 @pytest.mark.parametrize(
     ("typed", "typo_of", "nearest"),
     [
-        ("rejcted", List(1, (Seen.REJECTED,)), List(1, (Seen.REJECTED,))),
-        ("rejcted 2", List(2, (Seen.REJECTED,)), List(2, (Seen.REJECTED,))),
-        ("list rejcted", List(1, (Seen.REJECTED,)), List(1, (Seen.REJECTED,))),
-        ("lst bound", List(1, (Seen.BOUND,)), List(1, (Seen.BOUND,))),
+        ("rejcted", List(1, (AccountStatus.REJECTED,)), List(1, (AccountStatus.REJECTED,))),
+        ("rejcted 2", List(2, (AccountStatus.REJECTED,)), List(2, (AccountStatus.REJECTED,))),
+        ("list rejcted", List(1, (AccountStatus.REJECTED,)), List(1, (AccountStatus.REJECTED,))),
+        ("lst bound", List(1, (AccountStatus.BOUND,)), List(1, (AccountStatus.BOUND,))),
         ("Fnd chen", Find("chen"), Find("chen")),
         ("shw", Help("show"), Help("show")),
         ("hlep me", Help(), Help()),
         ("statsu", ShowStatus(), ShowStatus()),
-        ("rejctde", None, List(1, (Seen.REJECTED,))),
+        ("rejctde", None, List(1, (AccountStatus.REJECTED,))),
         ("xyzzy plugh", None, None),
         ("小波", None, None),
     ],
 )
 def test_other_words_bring_the_command_with_a_typing_error_and_the_nearest_one(typed, typo_of, nearest):
-    assert parse(typed) == Unknown(typed, typo_of, nearest)
+    assert parse_command(typed) == Unknown(typed, typo_of, nearest)
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_one_edit_is_a_letter_more_less_or_other_or_a_swap_of_two(a, b, expected
 
 @given(st.text(st.characters(codec=None)))
 def test_any_text_can_be_typed(text):
-    parse(text)
+    parse_command(text)

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from bot.demo.process import free_port
 from bot.demo.servers import serve
-from bot.demo.slack import sign
-from bot.web import Readiness, Server, site
-from bot.web.guard import MAX_AGE, SLACK_PATH, Guard, Replays
+from bot.demo.slack_simulator import sign
+from bot.web.guard import MAX_AGE, SLACK_PATH, Guard, ReplayCache
+from bot.web.server import Readiness, Server, make_web_app
 
 SECRET = "stand-in"
 A, B = "v0=" + "a" * 64, "v0=" + "b" * 64
@@ -117,7 +117,7 @@ async def test_what_was_not_carried_out_may_come_again(first, seen):
 
 
 def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
-    replays = Replays()
+    replays = ReplayCache()
     assert replays.take(A, stamp=1000, now=1000)
     assert not replays.take(A, stamp=1000, now=1000 + MAX_AGE)
     assert replays.take(B, stamp=1000 + MAX_AGE, now=1000)  # from a clock ahead: good for twice as long
@@ -125,7 +125,7 @@ def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
 
 
 def test_what_is_too_old_to_be_let_in_is_forgotten():
-    replays = Replays()
+    replays = ReplayCache()
     for number in range(1000):
         replays.take(f"v0={number:064x}", stamp=number, now=number)
     replays.take(A, stamp=10_000, now=10_000)
@@ -172,7 +172,7 @@ async def listening() -> AsyncIterator[int]:
     async def ready() -> Readiness:
         return Readiness()
 
-    server, port = Server(site(ready, Bolt().dispatch, signing_secret=SECRET)), free_port()
+    server, port = Server(make_web_app(ready, Bolt().dispatch, signing_secret=SECRET)), free_port()
     await server.listen("127.0.0.1", port)
     try:
         yield port

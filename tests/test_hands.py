@@ -8,29 +8,29 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.deadlines import advance, by_the_clock, next_timer
-from bot.episodes import AlertPolicy, Episode, Event, Hand, How, Kind, State
-from bot.hands import Snooze, acknowledge, snooze, snoozes, unacknowledge, unsnooze
+from bot.alerting.acknowledgements import Snooze, acknowledge, snooze, snooze_choices, unacknowledge, unsnooze
+from bot.alerting.deadlines import advance, apply_timers, next_timer
+from bot.alerting.episode import AlertEvent, AlertKind, AlertPolicy, Disposition, Episode, EpisodeState, UserAction
 from tests.conftest import NOW
 from tests.episodes import episode, leads
 
 POLICY = AlertPolicy()
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-MEI = Hand("U0MEI", "Mei", NOW)
+MEI = UserAction("U0MEI", "Mei", NOW)
 ZERO = timedelta(0)
 
 
 def waiting(left: timedelta, *told: float, **fields: object) -> Episode:
-    return episode(State.WAITING, expires_at=NOW + left, told=leads(*told), **fields)
+    return episode(EpisodeState.WAITING, expires_at=NOW + left, told=leads(*told), **fields)
 
 
-def until(span: timedelta) -> Hand:
+def until(span: timedelta) -> UserAction:
     return replace(MEI, until=NOW + span)
 
 
 def spoken(one: Episode, now: datetime) -> list[timedelta]:
-    return [event.lead for event in by_the_clock(one, now, POLICY)[1] if event.how is How.TOLD]
+    return [event.lead for event in apply_timers(one, now, POLICY)[1] if event.how is Disposition.TOLD]
 
 
 @pytest.mark.parametrize("choice", Snooze)
@@ -38,20 +38,20 @@ def test_snooze_never_ends_after_the_calendar(choice):
     last = datetime.max.replace(tzinfo=UTC)
     assert choice.until(last, SHANGHAI) == last
     episode = replace(waiting(HOUR, 24), expires_at=last)
-    assert snoozes(episode, POLICY, SHANGHAI)[:1] == [Snooze.HOUR]
+    assert snooze_choices(episode, POLICY, SHANGHAI)[:1] == [Snooze.HOUR]
 
 
 # Acknowledging
 
 
-@pytest.mark.parametrize("state", [State.WAITING, State.REJECTED, State.EXPIRED])
+@pytest.mark.parametrize("state", [EpisodeState.WAITING, EpisodeState.REJECTED, EpisodeState.EXPIRED])
 def test_what_still_matters_can_be_acknowledged_once(state):
     acked = acknowledge(episode(state), MEI)
     assert acked.acked == MEI
-    assert acknowledge(acked, Hand("U0TOM", "Tom", NOW)) is None
+    assert acknowledge(acked, UserAction("U0TOM", "Tom", NOW)) is None
 
 
-@pytest.mark.parametrize("state", [state for state in State if state.closed])
+@pytest.mark.parametrize("state", [state for state in EpisodeState if state.closed])
 def test_what_is_settled_needs_no_hand(state):
     assert acknowledge(episode(state), MEI) is None
     assert snooze(episode(state), until(HOUR), POLICY) is None
@@ -63,7 +63,7 @@ def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expire
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     assert advance([acked], NOW + 6.5 * HOUR, POLICY) == []
     (change,) = advance([acked], NOW + 7 * HOUR, POLICY)
-    assert [event.kind for event in change.news] == [Kind.EXPIRED]
+    assert [event.kind for event in change.news] == [AlertKind.EXPIRED]
     assert change.after.acked == MEI
 
 
@@ -84,8 +84,8 @@ def test_the_timer_of_an_acknowledged_invitation_is_its_deadline():
 def test_a_snooze_postpones_the_looser_leads_to_its_end():
     snoozed = snooze(waiting(7 * HOUR, 24), until(4 * HOUR), POLICY)
     assert next_timer(snoozed, POLICY) == NOW + 4 * HOUR
-    assert by_the_clock(snoozed, NOW + 3 * HOUR, POLICY) == (snoozed, ())
-    awake, news = by_the_clock(snoozed, NOW + 4 * HOUR, POLICY)
+    assert apply_timers(snoozed, NOW + 3 * HOUR, POLICY) == (snoozed, ())
+    awake, news = apply_timers(snoozed, NOW + 4 * HOUR, POLICY)
     assert awake.snoozed is None
     assert [event.lead for event in news] == [6 * HOUR]
 
@@ -117,22 +117,22 @@ def test_within_the_smallest_lead_there_is_nothing_to_postpone(left):
 
 def test_an_acknowledged_or_endless_invitation_is_not_snoozed():
     assert snooze(acknowledge(waiting(20 * HOUR, 24), MEI), until(HOUR), POLICY) is None
-    assert snooze(episode(State.WAITING, expires_at=None), until(HOUR), POLICY) is None
+    assert snooze(episode(EpisodeState.WAITING, expires_at=None), until(HOUR), POLICY) is None
     assert snooze(waiting(20 * HOUR, 24), MEI, POLICY) is None
 
 
 @pytest.mark.parametrize("later", [ZERO, timedelta(seconds=1), 10 * MINUTE])
 def test_a_second_click_on_snooze_is_none(later):
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
-    again = Hand("U0TOM", "Tom", NOW + later, NOW + later + 4 * HOUR)
+    again = UserAction("U0TOM", "Tom", NOW + later, NOW + later + 4 * HOUR)
     assert snooze(snoozed, again, POLICY) is None
 
 
 def test_the_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
     snoozed = replace(waiting(7 * HOUR, 24), snoozed=until(6 * HOUR + MINUTE))
-    awake, news = by_the_clock(snoozed, NOW + 6 * HOUR, POLICY)
+    awake, news = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
     assert awake.snoozed is None
-    assert [event.lead for event in news if event.how is How.TOLD] == [HOUR]
+    assert [event.lead for event in news if event.how is Disposition.TOLD] == [HOUR]
 
 
 def test_acknowledging_ends_a_snooze():
@@ -143,7 +143,7 @@ def test_acknowledging_ends_a_snooze():
 def test_expiring_ends_a_snooze():
     snoozed = replace(waiting(HOUR, 24), snoozed=until(2 * HOUR))
     (change,) = advance([snoozed], NOW + HOUR, POLICY)
-    assert (change.after.state, change.after.snoozed) == (State.EXPIRED, None)
+    assert (change.after.state, change.after.snoozed) == (EpisodeState.EXPIRED, None)
 
 
 # Undoing
@@ -185,14 +185,16 @@ def test_undoing_a_batch_leaves_what_somebody_acknowledged_alone():
     ],
 )
 def test_only_what_ends_before_the_last_call_is_offered(expires_at, told, offered):
-    one = episode(State.WAITING, expires_at=expires_at, told=leads(told))
-    assert [choice.value for choice in snoozes(one, POLICY, SHANGHAI)] == offered
+    one = episode(EpisodeState.WAITING, expires_at=expires_at, told=leads(told))
+    assert [choice.value for choice in snooze_choices(one, POLICY, SHANGHAI)] == offered
 
 
 def test_nothing_is_offered_to_what_is_in_hand_over_or_not_told():
-    assert snoozes(acknowledge(waiting(20 * HOUR, 24), MEI), POLICY, SHANGHAI) == []
-    assert snoozes(episode(State.EXPIRED, told=(Event(Kind.EXPIRED),)), POLICY, SHANGHAI) == []
-    assert snoozes(waiting(20 * HOUR), POLICY, SHANGHAI) == []
+    assert snooze_choices(acknowledge(waiting(20 * HOUR, 24), MEI), POLICY, SHANGHAI) == []
+    assert (
+        snooze_choices(episode(EpisodeState.EXPIRED, told=(AlertEvent(AlertKind.EXPIRED),)), POLICY, SHANGHAI) == []
+    )
+    assert snooze_choices(waiting(20 * HOUR), POLICY, SHANGHAI) == []
 
 
 @pytest.mark.parametrize(

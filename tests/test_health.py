@@ -12,14 +12,16 @@ from sqlalchemy.exc import OperationalError
 
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo.process import running as process
-from bot.demo.slack import Fault, error, http_error
-from bot.desk.standing import Standing
+from bot.demo.slack_simulator import SlackFault, error, http_error
 from bot.doctor import running
 from bot.doctor.findings import Unset
-from bot.health import ProblemKind, diagnose
-from bot.settings import Settings
-from bot.store import Store, presence
-from bot.store.presence import ProcessInfo
+from bot.health.facts import ProblemKind
+from bot.health.rules import diagnose
+from bot.interactions.status_reporter import StatusReporter
+from bot.settings.values import Settings
+from bot.store import processes
+from bot.store.database import Store
+from bot.store.processes import ProcessInfo
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
@@ -69,7 +71,7 @@ def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[str, str]
     ],
 )
 async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
-    place: World, caplog, fault: Fault, kind, level, title, remedy
+    place: World, caplog, fault: SlackFault, kind, level, title, remedy
 ):
     caplog.set_level(logging.INFO)
     place.slack.arm("conversations.history", *[fault] * 1000)
@@ -189,9 +191,9 @@ async def test_with_alerts_off_the_status_says_so_and_works(place):
 # With a clock that the test moves
 
 
-def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = None) -> Standing:
+def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = None) -> StatusReporter:
     settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS)
-    return Standing(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
+    return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
 
 
 async def test_one_failed_read_is_shown_at_once_and_since_its_own_beginning(store, clock):
@@ -273,13 +275,13 @@ async def test_a_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, cloc
         return [problem.kind for problem in diagnose(await stands.facts())]
 
     async with store.begin() as tx:
-        await presence.show(tx, worker, NOW)
+        await processes.touch(tx, worker, NOW)
     await bot.reads()
     async with store.begin() as tx:
-        await presence.show(tx, worker, clock.now)
+        await processes.touch(tx, worker, clock.now)
     assert await kinds() == []
     async with store.begin() as tx:
-        await presence.leave(tx, "worker")
+        await processes.remove(tx, "worker")
     assert await kinds() == []
     clock.forward(seconds=89)
     assert await kinds() == []
@@ -340,7 +342,7 @@ async def test_a_process_that_has_just_started_is_starting_until_its_first_poll(
 async def test_a_process_of_an_older_release_differs_in_nothing(store, clock):
     stands = standing(store, clock)
     async with store.begin() as tx:
-        await presence.show(tx, ProcessInfo("old"), NOW)
+        await processes.touch(tx, ProcessInfo("old"), NOW)
     facts = await stands.facts()
     assert facts.differing_settings == ()
     assert facts.receivers

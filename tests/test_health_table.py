@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.app import readiness
 from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
 from bot.doctor import running
 from bot.doctor.store import REMEDIES
-from bot.health import (
+from bot.health.facts import (
     HealthFacts,
     Problem,
     ProblemKind,
@@ -25,14 +26,12 @@ from bot.health import (
     Severity,
     SlackTrouble,
     StoreTrouble,
-    diagnose,
-    may_be_silent,
 )
+from bot.health.rules import diagnose, may_be_silent
 from bot.health_log import HealthLog
-from bot.metrics import Figures, Metrics
-from bot.outages import Cause, Fault, Incident
+from bot.runtime.metrics import Figures, Metrics
 from bot.status import Status
-from bot.store.errors import FaultKind
+from bot.store.store_errors import FaultKind
 from tests.conftest import NOW
 from tests.samples import CONTEXT, shown
 
@@ -78,7 +77,7 @@ def slack(error: str, *, refused: bool, reading: bool = False, pending: int = 0)
 
 
 def wechat(cause: Cause, **fault: Any) -> Incident:
-    return Incident("1", cause, NOW - HOUR, Fault(**{"kind": "TransportError", **fault}))
+    return Incident("1", cause, NOW - HOUR, ErrorDetails(**{"kind": "TransportError", **fault}))
 
 
 K, ERROR, WARNING = ProblemKind, Severity.ERROR, Severity.WARNING

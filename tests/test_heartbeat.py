@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bot import heartbeat
-from bot.heartbeat import Heartbeat
+from bot.runtime import heartbeat
+from bot.runtime.heartbeat import Heartbeat
 from tests.wechat import Answering, Handler, all_at_debug, raw_server
 
 URL = "https://beat.example.com/ping/geheim-uuid?key=geheim-key"

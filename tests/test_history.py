@@ -16,18 +16,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.demo.servers import serve, serve_slack
-from bot.demo.slack import Channel, SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
-from bot.marks import EVENT_TYPE, Marks
-from bot.outbox import Shape
-from bot.ports import Blind, Gone, Held, Later, Message, Page, Past, Unknown
-from bot.slack.calls import ask, quiet_client
+from bot.demo.slack_simulator import (
+    Channel,
+    SlackSimulator,
+    dropped,
+    error,
+    http_error,
+    ratelimited,
+    reply_lost,
+    slow,
+)
+from bot.outbox.event_keys import EVENT_TYPE, EventKeys
+from bot.outbox.messages import MessageKind
+from bot.ports import (
+    Blocked,
+    HistoryMessage,
+    HistoryPage,
+    HistoryUnreadable,
+    Message,
+    NotFound,
+    OutcomeUnknown,
+    RetryLater,
+)
+from bot.slack.channel import SlackChannel
 from bot.slack.history import page_of
-from bot.slack.posting import SlackChannel
+from bot.slack.web_api import call, no_retry_client
 from tests.conftest import NOW
 
 HISTORY, REPLIES = "conversations.history", "conversations.replies"
 ALERTS = "C0ALERTS"
-MARKS = Marks("secret", "wx1")
+MARKS = EventKeys("secret", "wx1")
 MARK, TS = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9]+\.[0-9]{6}")
 EVENTS = (MARKS.of("event", "a"), MARKS.of("event", "b"))
 SOUND = {"event_type": EVENT_TYPE, "event_payload": {"v": 1, "k": "d" * 32, "e": ""}}
@@ -35,14 +53,14 @@ LONG_AGO = NOW - timedelta(days=14)
 
 
 @pytest.fixture
-async def slack(clock) -> AsyncIterator[SlackStandIn]:
-    async with serve_slack(SlackStandIn(clock=clock)) as served:
+async def slack(clock) -> AsyncIterator[SlackSimulator]:
+    async with serve_slack(SlackSimulator(clock=clock)) as served:
         yield served
     assert served.take_unexpected() == []
 
 
 @pytest.fixture
-async def channel(slack: SlackStandIn) -> AsyncIterator[SlackChannel]:
+async def channel(slack: SlackSimulator) -> AsyncIterator[SlackChannel]:
     async with channel_at(slack.api_url, slack.bot_token) as opened:
         yield opened
 
@@ -50,28 +68,28 @@ async def channel(slack: SlackStandIn) -> AsyncIterator[SlackChannel]:
 @asynccontextmanager
 async def channel_at(api_url: str, token: str = "xoxb-1") -> AsyncIterator[SlackChannel]:
     async with aiohttp.ClientSession() as session:
-        yield SlackChannel(quiet_client(token, api_url, session), ALERTS)
+        yield SlackChannel(no_retry_client(token, api_url, session), ALERTS)
 
 
-async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), **where: object) -> Past:
+async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), **where: object) -> HistoryMessage:
     """Post as the bot does; what the history should tell of it."""
-    metadata = MARKS.metadata(name, Shape.DIGEST, events)
+    metadata = MARKS.metadata(name, MessageKind.DIGEST, events)
     sent = await channel.post(Message(name), metadata=metadata, within=5, **where)
-    return Past(ALERTS, sent.ts, where.get("thread_ts"), MARKS.of("message", name), events, "digest")
+    return HistoryMessage(ALERTS, sent.ts, where.get("thread_ts"), MARKS.of("message", name), events, "digest")
 
 
 async def look(channel: SlackChannel, **where: object):
     return await channel.history(**{"oldest": LONG_AGO, "within": 5, **where})
 
 
-def calls(slack: SlackStandIn, method: str = HISTORY) -> list:
-    return [call for call in slack.calls if call.method == method]
+def calls(slack: SlackSimulator, method: str = HISTORY) -> list:
+    return [made for made in slack.calls if made.method == method]
 
 
 async def test_the_bots_own_messages_are_found_by_their_marks(slack, channel):
     first = await post(channel, "first")
     second = await post(channel, "second", EVENTS)
-    assert await look(channel) == Page((second, first))
+    assert await look(channel) == HistoryPage((second, first))
     assert (first.events, second.events) == ((), EVENTS)
 
 
@@ -86,13 +104,13 @@ async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, chan
     ):
         slack.call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
     own = await post(channel, "own")
-    assert await look(channel) == Page((own,))
+    assert await look(channel) == HistoryPage((own,))
 
 
 async def test_a_mark_stays_when_its_message_is_edited(slack, channel):
     own = await post(channel, "own", EVENTS)
     await channel.update(Message("Bound: Chen."), channel_id=ALERTS, ts=own.ts, within=5)
-    assert await look(channel) == Page((own,))
+    assert await look(channel) == HistoryPage((own,))
 
 
 async def test_three_pages_hang_together_by_their_cursors(slack, channel):
@@ -112,15 +130,15 @@ async def test_a_page_with_nothing_of_ours_still_leads_to_the_next(slack, channe
     slack.most_per_page = 1
     first = await look(channel)
     assert first.messages == ()
-    assert await look(channel, cursor=first.cursor) == Page((own,))
+    assert await look(channel, cursor=first.cursor) == HistoryPage((own,))
 
 
 async def test_a_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
     root = await post(channel, "root", EVENTS)
     line = await post(channel, "line", thread_ts=root.ts)
     loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
-    assert await look(channel) == Page((loud, root))
-    assert await look(channel, thread_ts=root.ts) == Page((root, line, loud))
+    assert await look(channel) == HistoryPage((loud, root))
+    assert await look(channel, thread_ts=root.ts) == HistoryPage((root, line, loud))
     assert root.thread_ts is None
 
 
@@ -141,9 +159,9 @@ async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, cha
     await post(channel, "early")
     clock.now = late
     after = await post(channel, "late")
-    assert await look(channel, oldest=early) == Page((after,))
-    (call,) = calls(slack)
-    assert call.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
+    assert await look(channel, oldest=early) == HistoryPage((after,))
+    (made,) = calls(slack)
+    assert made.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
@@ -157,8 +175,8 @@ async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, ch
     await post(channel, "late", **where)
     page = await look(channel, latest=latest, **where)
     assert set(page.messages) == {root, before}
-    (call,) = calls(slack, REPLIES if in_thread else HISTORY)
-    assert call.arguments["latest"] == f"{int(moment.timestamp())}.123457"
+    (made,) = calls(slack, REPLIES if in_thread else HISTORY)
+    assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
 async def test_a_look_asks_as_slack_takes_it(slack, channel):
@@ -181,22 +199,22 @@ async def test_a_look_asks_as_slack_takes_it(slack, channel):
 
 async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
     own = await post(channel, "own")
-    assert await look(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == Page((own,))
+    assert await look(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == HistoryPage((own,))
 
 
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (ratelimited(7), Later(7.0, "ratelimited")),
-        (error("ratelimited"), Later(60.0, "ratelimited")),
-        (reply_lost(), Unknown("ServerDisconnectedError")),
-        (dropped(), Unknown("ServerDisconnectedError")),
-        (slow(2), Unknown("TimeoutError")),
-        (http_error(502), Unknown("HTTP 502")),
-        (http_error(200), Unknown("HTTP 200")),
-        (error("internal_error"), Unknown("internal_error")),
+        (ratelimited(7), RetryLater(7.0, "ratelimited")),
+        (error("ratelimited"), RetryLater(60.0, "ratelimited")),
+        (reply_lost(), OutcomeUnknown("ServerDisconnectedError")),
+        (dropped(), OutcomeUnknown("ServerDisconnectedError")),
+        (slow(2), OutcomeUnknown("TimeoutError")),
+        (http_error(502), OutcomeUnknown("HTTP 502")),
+        (http_error(200), OutcomeUnknown("HTTP 200")),
+        (error("internal_error"), OutcomeUnknown("internal_error")),
         *(
-            (error(word), Blind(word))
+            (error(word), HistoryUnreadable(word))
             for word in (
                 *("missing_scope", "not_in_channel", "channel_not_found", "no_permission", "access_denied"),
                 *("not_allowed_token_type", "is_archived", "ekm_access_denied", "method_deprecated"),
@@ -204,10 +222,10 @@ async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
             )
         ),
         *(
-            (error(word), Held(word, of="token"))
+            (error(word), Blocked(word, of="token"))
             for word in ("invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired")
         ),
-        (error("thread_not_found"), Gone("thread_not_found")),
+        (error("thread_not_found"), NotFound("thread_not_found")),
     ],
 )
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
@@ -217,7 +235,7 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
     method = REPLIES if thread_ts else HISTORY
     slack.arm(method, fault)
     assert await look(channel, thread_ts=thread_ts, within=0.5) == expected
-    assert [call.method for call in slack.calls] == [method]
+    assert [made.method for made in slack.calls] == [method]
     slack.take_unexpected()  # no such thread, where the fault lets Slack act
 
 
@@ -226,28 +244,28 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
 async def test_a_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack, channel, private, thread_ts):
     slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_private=private)
     slack.scopes -= {"channels:history", "groups:history"}
-    assert await look(channel, thread_ts=thread_ts) == Blind("missing_scope")
+    assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
     slack.scopes |= {"channels:history", "groups:history"}
     slack.channels[ALERTS].is_member = False
     expected = "channel_not_found" if private else "not_in_channel"
-    assert await look(channel, thread_ts=thread_ts) == Blind(expected)
+    assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
 
 
 async def test_a_token_that_slack_refuses_holds(slack):
     async with channel_at(slack.api_url, "xoxb-other") as channel:
-        assert await look(channel) == Held("invalid_auth", of="token")
+        assert await look(channel) == Blocked("invalid_auth", of="token")
     assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
 
 
 async def test_a_thread_whose_root_a_person_deleted_is_gone(slack, channel):
     root = await post(channel, "root")
     slack.delete(slack.messages(ALERTS)[0])
-    assert await look(channel, thread_ts=root.ts) == Gone("thread_not_found")
+    assert await look(channel, thread_ts=root.ts) == NotFound("thread_not_found")
 
 
 async def test_a_slack_that_is_not_there_is_asked_later():
     async with channel_at("http://127.0.0.1:9/api/") as channel:
-        assert isinstance(await look(channel), Later)
+        assert isinstance(await look(channel), RetryLater)
 
 
 @asynccontextmanager
@@ -290,9 +308,9 @@ async def test_an_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(statu
         channel,
         asked,
     ):
-        assert isinstance(await look(channel), Unknown)
+        assert isinstance(await look(channel), OutcomeUnknown)
         posted = await channel.post(Message("x"), metadata={}, within=5)
-        assert isinstance(posted, Unknown)
+        assert isinstance(posted, OutcomeUnknown)
         assert asked == [HISTORY, "chat.postMessage"]
 
 
@@ -301,7 +319,7 @@ async def test_a_429_that_is_no_json_is_waited_out():
         return web.Response(status=429, text="{", content_type="application/json", headers={"Retry-After": "9"})
 
     async with slack_that_says(busy) as (channel, _):
-        assert await look(channel) == Later(9.0, "ratelimited")
+        assert await look(channel) == RetryLater(9.0, "ratelimited")
 
 
 ODD = st.recursive(
@@ -345,7 +363,7 @@ def odd_messages(draw: st.DrawFn) -> object:
 )
 def test_whatever_slack_says_only_sound_marks_come_out(answer):
     page = page_of(answer, ALERTS)
-    if isinstance(page, Unknown):
+    if isinstance(page, OutcomeUnknown):
         assert not isinstance(answer.get("messages"), list)
         return
     assert isinstance(page.cursor, str)
@@ -360,7 +378,7 @@ def test_whatever_slack_says_only_sound_marks_come_out(answer):
 @given(st.lists(odd_messages(), max_size=4))
 def test_one_odd_message_never_hides_a_sound_one(odd):
     page = page_of({"messages": [*odd, {"ts": "1.000001", "metadata": SOUND}]}, ALERTS)
-    assert page.messages[-1] == Past(ALERTS, "1.000001", None, "d" * 32, ())
+    assert page.messages[-1] == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, ())
 
 
 @pytest.mark.parametrize(
@@ -382,7 +400,7 @@ def test_one_odd_message_never_hides_a_sound_one(odd):
 )
 def test_a_message_that_cannot_be_ours_is_left_out(odd):
     message = {"ts": "1795396320.000100", "thread_ts": "1795396320.000000", "metadata": SOUND}
-    assert page_of({"messages": [message | odd, None, [], "x"]}, ALERTS) == Page(())
+    assert page_of({"messages": [message | odd, None, [], "x"]}, ALERTS) == HistoryPage(())
     assert len(page_of({"messages": [message]}, ALERTS).messages) == 1
 
 
@@ -413,7 +431,7 @@ def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, even
 @pytest.mark.parametrize(
     ("word", "shape"),
     [
-        *((shape.value, shape.value) for shape in Shape),
+        *((shape.value, shape.value) for shape in MessageKind),
         ("a" * 20, "a" * 20),
         *(
             (odd, "")
@@ -424,21 +442,21 @@ def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, even
 def test_the_shape_is_a_short_word_or_none(word, shape):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": "", "s": word}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
-    assert past == Past(ALERTS, "1.000001", None, "d" * 32, (), shape)
+    assert past == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, (), shape)
 
 
 @pytest.mark.parametrize(
     "said", [None, {}, {"next_cursor": None}, {"next_cursor": ""}, {"next_cursor": 7}, [], "x"]
 )
 def test_without_a_readable_cursor_the_page_is_the_last(said):
-    assert page_of({"messages": [], "response_metadata": said}, ALERTS) == Page(())
+    assert page_of({"messages": [], "response_metadata": said}, ALERTS) == HistoryPage(())
 
 
 async def test_who_stops_waiting_is_obeyed():
     async def never():
         await asyncio.Event().wait()
 
-    asking = asyncio.create_task(ask(never(), within=60))
+    asking = asyncio.create_task(call(never(), within=60))
     await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -447,7 +465,9 @@ async def test_who_stops_waiting_is_obeyed():
 
 def test_what_slack_takes_as_metadata_holds_the_marks_of_a_storm():
     """A storm of two hundred events is one message; the limit is not documented."""
-    metadata = MARKS.metadata("storm", Shape.DIGEST, [MARKS.of("event", str(number)) for number in range(200)])
+    metadata = MARKS.metadata(
+        "storm", MessageKind.DIGEST, [MARKS.of("event", str(number)) for number in range(200)]
+    )
     assert len(json.dumps(metadata)) < 8000
-    answer = SlackStandIn().call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
+    answer = SlackSimulator().call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
     assert answer["ok"]

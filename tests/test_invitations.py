@@ -7,9 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from bot.deadlines import advance, next_timer
-from bot.episodes import NOBODY, AlertPolicy, Change, Episode, Event, How, Kind, Seen, State, rank, seen
-from bot.invitations import observe, strangers
+from bot.alerting.deadlines import advance, next_timer
+from bot.alerting.episode import (
+    NO_INVITATION,
+    AccountStatus,
+    AlertEvent,
+    AlertKind,
+    AlertPolicy,
+    Change,
+    Disposition,
+    Episode,
+    EpisodeState,
+    account_status,
+    priority,
+)
+from bot.alerting.lifecycle import observe, unmatched_invitations
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from wechat_kf import Invitation, KfAccount
@@ -44,7 +56,7 @@ class Seats:
         return changes
 
     @property
-    def states(self) -> list[State]:
+    def states(self) -> list[EpisodeState]:
         return [episode.state for episode in self.episodes.values()]
 
 
@@ -53,12 +65,12 @@ def seats() -> Seats:
     return Seats()
 
 
-def news(changes: Sequence[Change]) -> list[tuple[Kind, timedelta, How]]:
+def news(changes: Sequence[Change]) -> list[tuple[AlertKind, timedelta, Disposition]]:
     return [(event.kind, event.lead, event.how) for change in changes for event in change.news]
 
 
-def told(changes: Sequence[Change]) -> list[Kind]:
-    return [event.kind for change in changes for event in change.news if event.how is How.TOLD]
+def told(changes: Sequence[Change]) -> list[AlertKind]:
+    return [event.kind for change in changes for event in change.news if event.how is Disposition.TOLD]
 
 
 # Reading one row
@@ -67,28 +79,33 @@ def told(changes: Sequence[Change]) -> list[Kind]:
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        (account(), Seen.IDLE),
-        (account(kf_wx=""), Seen.IDLE),
-        (bound(), Seen.BOUND),
-        (invited(status="rejected", kf_wx="bo_example"), Seen.BOUND),
-        (invited(status="rejected"), Seen.REJECTED),
-        (invited(status="rejected", expires_in=-DAY), Seen.REJECTED),
-        (invited(status="expired", expires_in=9 * DAY), Seen.EXPIRED),
-        (invited(expires_in=DAY + SECOND), Seen.WAITING),
-        (invited(expires_in=DAY), Seen.EXPIRING),
-        (invited(expires_in=SECOND), Seen.EXPIRING),
-        (invited(expires_in=ZERO), Seen.EXPIRED),
-        (invited(expires_in=None), Seen.WAITING),
-        (invited(status="pondering"), Seen.UNKNOWN),
-        (invited(status=""), Seen.IDLE),
+        (account(), AccountStatus.IDLE),
+        (account(kf_wx=""), AccountStatus.IDLE),
+        (bound(), AccountStatus.BOUND),
+        (invited(status="rejected", kf_wx="bo_example"), AccountStatus.BOUND),
+        (invited(status="rejected"), AccountStatus.REJECTED),
+        (invited(status="rejected", expires_in=-DAY), AccountStatus.REJECTED),
+        (invited(status="expired", expires_in=9 * DAY), AccountStatus.EXPIRED),
+        (invited(expires_in=DAY + SECOND), AccountStatus.WAITING),
+        (invited(expires_in=DAY), AccountStatus.EXPIRING),
+        (invited(expires_in=SECOND), AccountStatus.EXPIRING),
+        (invited(expires_in=ZERO), AccountStatus.EXPIRED),
+        (invited(expires_in=None), AccountStatus.WAITING),
+        (invited(status="pondering"), AccountStatus.UNKNOWN),
+        (invited(status=""), AccountStatus.IDLE),
     ],
 )
 def test_a_row_reads_as_the_first_rule_that_fits(row, expected):
-    assert seen(row, NOW, POLICY.leads) is expected
+    assert account_status(row, NOW, POLICY.leads) is expected
 
 
 def test_what_can_be_saved_within_the_hour_ranks_before_what_is_lost():
-    assert rank(Seen.EXPIRING, urgent=True) < rank(Seen.REJECTED) < rank(Seen.EXPIRED) < rank(Seen.EXPIRING)
+    assert (
+        priority(AccountStatus.EXPIRING, urgent=True)
+        < priority(AccountStatus.REJECTED)
+        < priority(AccountStatus.EXPIRED)
+        < priority(AccountStatus.EXPIRING)
+    )
 
 
 # From nothing
@@ -96,7 +113,7 @@ def test_what_can_be_saved_within_the_hour_ranks_before_what_is_lost():
 
 def test_a_waiting_invitation_is_watched_and_is_no_news(seats):
     assert news(seats.read(invited())) == []
-    assert seats.states == [State.WAITING]
+    assert seats.states == [EpisodeState.WAITING]
 
 
 @pytest.mark.parametrize("row", [bound(), account(), invited(status="pondering")])
@@ -106,12 +123,14 @@ def test_what_is_no_invitation_makes_no_episode(seats, row):
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 def test_a_problem_at_first_sight_is_told(seats, status):
-    assert told(seats.read(invited(status=status))) == [Kind(status)]
+    assert told(seats.read(invited(status=status))) == [AlertKind(status)]
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 def test_a_problem_in_the_first_read_is_backlog(seats, status):
-    assert news(seats.read(invited(status=status), first_run=True)) == [(Kind(status), ZERO, How.BACKLOG)]
+    assert news(seats.read(invited(status=status), first_run=True)) == [
+        (AlertKind(status), ZERO, Disposition.BACKLOG)
+    ]
 
 
 def test_a_seat_without_any_key_cannot_be_watched(seats):
@@ -120,7 +139,7 @@ def test_a_seat_without_any_key_cannot_be_watched(seats):
 
 def test_of_two_rows_with_one_key_the_first_counts(seats):
     seats.read(invited(status="rejected"), invited())
-    assert seats.states == [State.REJECTED]
+    assert seats.states == [EpisodeState.REJECTED]
 
 
 # Leads
@@ -130,19 +149,25 @@ def test_of_two_rows_with_one_key_the_first_counts(seats):
     ("left", "expected"),
     [
         (25 * HOUR, []),
-        (24 * HOUR, [(Kind.EXPIRING, 24 * HOUR, How.TOLD)]),
-        (6 * HOUR + SECOND, [(Kind.EXPIRING, 24 * HOUR, How.TOLD)]),
-        (6 * HOUR, [(Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED), (Kind.EXPIRING, 6 * HOUR, How.TOLD)]),
+        (24 * HOUR, [(AlertKind.EXPIRING, 24 * HOUR, Disposition.TOLD)]),
+        (6 * HOUR + SECOND, [(AlertKind.EXPIRING, 24 * HOUR, Disposition.TOLD)]),
+        (
+            6 * HOUR,
+            [
+                (AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
+                (AlertKind.EXPIRING, 6 * HOUR, Disposition.TOLD),
+            ],
+        ),
         (
             SECOND,
             [
-                (Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED),
-                (Kind.EXPIRING, 6 * HOUR, How.SUPERSEDED),
-                (Kind.EXPIRING, HOUR, How.TOLD),
+                (AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
+                (AlertKind.EXPIRING, 6 * HOUR, Disposition.SUPERSEDED),
+                (AlertKind.EXPIRING, HOUR, Disposition.TOLD),
             ],
         ),
-        (ZERO, [(Kind.EXPIRED, ZERO, How.TOLD)]),
-        (-DAY, [(Kind.EXPIRED, ZERO, How.TOLD)]),
+        (ZERO, [(AlertKind.EXPIRED, ZERO, Disposition.TOLD)]),
+        (-DAY, [(AlertKind.EXPIRED, ZERO, Disposition.TOLD)]),
     ],
 )
 def test_only_the_tightest_passed_lead_speaks(seats, left, expected):
@@ -156,10 +181,12 @@ def test_every_lead_speaks_once_as_the_deadline_comes_near(seats):
     events = told(seats.read(row))
     while seats.now < NOW + 4 * DAY:
         events += told(seats.wait(13 * MINUTE)) + told(seats.read(row))
-    assert events == [Kind.EXPIRING, Kind.EXPIRING, Kind.EXPIRING, Kind.EXPIRED]
+    assert events == [AlertKind.EXPIRING, AlertKind.EXPIRING, AlertKind.EXPIRING, AlertKind.EXPIRED]
 
 
-@pytest.mark.parametrize(("left", "expected"), [(5 * HOUR, []), (HOUR, [Kind.EXPIRING]), (SECOND, [Kind.EXPIRING])])
+@pytest.mark.parametrize(
+    ("left", "expected"), [(5 * HOUR, []), (HOUR, [AlertKind.EXPIRING]), (SECOND, [AlertKind.EXPIRING])]
+)
 def test_a_short_lived_invitation_is_no_news_when_it_is_made_but_within_the_smallest_lead(seats, left, expected):
     assert told(seats.read(invited(expires_in=left + MINUTE))) == expected
 
@@ -168,21 +195,21 @@ def test_a_lead_that_is_added_later_does_not_repeat_a_tighter_one(seats):
     seats.read(invited(expires_in=5 * HOUR))
     wider = AlertPolicy(leads=(24 * HOUR, 12 * HOUR, 6 * HOUR, HOUR))
     changes = advance(seats.episodes.values(), seats.now, wider)
-    assert news(changes) == [(Kind.EXPIRING, 12 * HOUR, How.SUPERSEDED)]
+    assert news(changes) == [(AlertKind.EXPIRING, 12 * HOUR, Disposition.SUPERSEDED)]
 
 
 def test_a_lead_that_is_set_anew_is_silent_when_a_tighter_one_was_passed(seats):
     seats.read(invited(expires_in=HOUR))
     changes = advance(seats.episodes.values(), seats.now, AlertPolicy(leads=(24 * HOUR, 2 * HOUR)))
-    assert news(changes) == [(Kind.EXPIRING, 2 * HOUR, How.SUPERSEDED)]
+    assert news(changes) == [(AlertKind.EXPIRING, 2 * HOUR, Disposition.SUPERSEDED)]
 
 
 def test_a_row_without_a_deadline_brings_no_expired_invitation_back(seats):
     seats.read(invited(expires_in=HOUR))
     seats.read(invited(expires_in=HOUR), after=2 * HOUR)
-    assert seats.states == [State.EXPIRED]
+    assert seats.states == [EpisodeState.EXPIRED]
     assert [seats.read(invited(expires_in=None)) for _ in range(6)] == [[]] * 6
-    assert seats.states == [State.EXPIRED]
+    assert seats.states == [EpisodeState.EXPIRED]
 
 
 def test_an_invitation_without_deadline_has_no_leads(seats):
@@ -197,7 +224,7 @@ def test_an_invitation_without_deadline_has_no_leads(seats):
 def test_the_next_timer_is_the_widest_lead_that_can_still_speak(seats, told_leads, expected):
     (change,) = seats.read(invited())
     episode = change.after
-    events = tuple(Event(Kind.EXPIRING, lead) for lead in told_leads)
+    events = tuple(AlertEvent(AlertKind.EXPIRING, lead) for lead in told_leads)
     timed = type(episode)(**{name: getattr(episode, name) for name in Episode.__slots__} | {"told": events})
     assert next_timer(timed, POLICY) == episode.expires_at - expected
 
@@ -214,7 +241,7 @@ def test_nothing_but_a_waiting_invitation_with_a_deadline_has_a_timer(seats):
 
 def test_an_invitation_expires_by_the_clock_while_wechat_still_says_waiting(seats):
     seats.read(invited(expires_in=2 * MINUTE))
-    assert told(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [Kind.EXPIRED]
+    assert told(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [AlertKind.EXPIRED]
     assert seats.read(invited(expires_in=2 * MINUTE)) == []
     assert news(seats.read(invited(status="expired", expires_in=2 * MINUTE))) == []
 
@@ -229,24 +256,24 @@ def test_what_only_the_clock_says_is_marked_until_wechat_confirms_it(seats):
 
 def test_an_early_expired_is_believed(seats):
     seats.read(invited())
-    assert told(seats.read(invited(status="expired"))) == [Kind.EXPIRED]
+    assert told(seats.read(invited(status="expired"))) == [AlertKind.EXPIRED]
 
 
 def test_a_row_without_status_after_the_deadline_means_expired(seats):
     seats.read(invited(expires_in=2 * MINUTE))
-    assert told(seats.read(account(), after=HOUR)) == [Kind.EXPIRED]
+    assert told(seats.read(account(), after=HOUR)) == [AlertKind.EXPIRED]
 
 
 def test_a_rejection_is_told_once(seats):
     seats.read(invited())
-    assert told(seats.read(invited(status="rejected"))) == [Kind.REJECTED]
+    assert told(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
     assert seats.read(invited(status="rejected")) == []
 
 
 def test_a_rejection_after_the_expiry_corrects_and_is_no_news(seats):
     seats.read(invited(status="expired"))
     assert news(seats.read(invited(status="rejected"))) == []
-    assert seats.states == [State.REJECTED]
+    assert seats.states == [EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("status", ["expired", "pondering", ""])
@@ -258,13 +285,13 @@ def test_a_rejection_stays_whatever_the_row_says_next(seats, status):
 def test_a_rejection_stays_when_the_row_waits_past_its_deadline(seats):
     seats.read(invited(status="rejected"))
     assert [seats.read(invited(), after=4 * DAY) for _ in range(3)] == [[]] * 3
-    assert seats.states == [State.REJECTED]
+    assert seats.states == [EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 def test_a_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, status):
     seats.read(invited())
-    assert told(seats.read(invited(wx="", status=status, expires_in=None))) == [Kind(status)]
+    assert told(seats.read(invited(wx="", status=status, expires_in=None))) == [AlertKind(status)]
     (episode,) = seats.episodes.values()
     assert episode.invite_wx == "bo_example"
     assert episode.expires_at == NOW + 3 * DAY
@@ -273,8 +300,8 @@ def test_a_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, s
 def test_a_problem_with_blank_invite_fields_does_not_revive_a_closed_episode(seats):
     seats.read(invited())
     seats.read(bound())
-    assert told(seats.read(invited(wx="", status="rejected", expires_in=None))) == [Kind.REJECTED]
-    assert seats.states == [State.BOUND, State.REJECTED]
+    assert told(seats.read(invited(wx="", status="rejected", expires_in=None))) == [AlertKind.REJECTED]
+    assert seats.states == [EpisodeState.BOUND, EpisodeState.REJECTED]
 
 
 def test_a_nameless_episode_is_found_again(seats):
@@ -283,21 +310,21 @@ def test_a_nameless_episode_is_found_again(seats):
     seats.read(bound())
     assert told(seats.read(blank)) == []
     seats.read(invited())
-    assert told(seats.read(blank)) == [Kind.REJECTED]  # now it is the newer invitation that was declined
+    assert told(seats.read(blank)) == [AlertKind.REJECTED]  # now it is the newer invitation that was declined
 
 
 def test_an_unknown_status_keeps_the_state_and_the_clock_goes_on(seats):
     seats.read(invited())
     assert seats.read(invited(status="pondering")) == []
-    assert told(seats.wait(4 * DAY)) == [Kind.EXPIRED]
+    assert told(seats.wait(4 * DAY)) == [AlertKind.EXPIRED]
 
 
 def test_expired_turns_to_waiting_again_after_two_agreeing_reads(seats):
     seats.read(invited(status="expired"))
     seats.read(invited())
-    assert seats.states == [State.EXPIRED]
+    assert seats.states == [EpisodeState.EXPIRED]
     assert news(seats.read(invited())) == []
-    assert seats.states == [State.WAITING]
+    assert seats.states == [EpisodeState.WAITING]
     assert told(seats.read(invited(status="expired"))) == []  # what was told stays told
 
 
@@ -306,16 +333,16 @@ def test_one_doubtful_read_between_two_others_is_forgotten(seats):
     seats.read(invited())
     seats.read(invited(status="expired"))
     seats.read(invited())
-    assert seats.states == [State.EXPIRED]
+    assert seats.states == [EpisodeState.EXPIRED]
 
 
 def test_an_expiry_that_was_told_before_is_silent_when_it_comes_again(seats):
     seats.read(invited(status="expired", expires_in=2 * HOUR))
     seats.read(invited(expires_in=2 * HOUR))
     seats.read(invited(expires_in=2 * HOUR))
-    assert seats.states == [State.WAITING]
+    assert seats.states == [EpisodeState.WAITING]
     (change,) = seats.wait(3 * HOUR)
-    assert (change.after.state, change.news) == (State.EXPIRED, ())
+    assert (change.after.state, change.news) == (EpisodeState.EXPIRED, ())
 
 
 # Ends
@@ -325,7 +352,7 @@ def test_an_expiry_that_was_told_before_is_silent_when_it_comes_again(seats):
 def test_a_bound_row_closes_whatever_was_open_and_is_no_news(seats, status):
     seats.read(invited(status=status))
     assert news(seats.read(bound())) == []
-    assert seats.states == [State.BOUND]
+    assert seats.states == [EpisodeState.BOUND]
 
 
 def test_a_bound_seat_stays_closed(seats):
@@ -337,18 +364,18 @@ def test_a_bound_seat_stays_closed(seats):
 def test_a_withdrawal_is_believed_after_two_agreeing_reads(seats):
     seats.read(invited())
     seats.read(account())
-    assert seats.states == [State.WAITING]
+    assert seats.states == [EpisodeState.WAITING]
     assert news(seats.read(account())) == []
-    assert seats.states == [State.CANCELLED]
+    assert seats.states == [EpisodeState.CANCELLED]
 
 
 @pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
 def test_an_absent_seat_is_removed_after_two_agreeing_reads(seats, status):
     seats.read(invited(status=status))
     seats.read()
-    assert State.REMOVED not in seats.states
+    assert EpisodeState.REMOVED not in seats.states
     seats.read()
-    assert seats.states == [State.REMOVED]
+    assert seats.states == [EpisodeState.REMOVED]
 
 
 def test_an_incomplete_read_is_no_evidence_of_absence(seats):
@@ -360,26 +387,26 @@ def test_an_incomplete_read_is_no_evidence_of_absence(seats):
 def test_one_read_that_stands_for_several_is_believed_at_once(seats):
     seats.read(invited())
     seats.read(reads=3)
-    assert seats.states == [State.REMOVED]
+    assert seats.states == [EpisodeState.REMOVED]
 
 
 def test_different_doubts_do_not_add_up(seats):
     seats.read(invited())
     seats.read()
     seats.read(account())
-    assert seats.states == [State.WAITING]
+    assert seats.states == [EpisodeState.WAITING]
 
 
 @pytest.mark.parametrize("end", [[account(), account()], [None, None]])
 def test_what_was_closed_goes_on_when_it_is_seen_again_and_nothing_is_repeated(seats, end):
     seats.read(invited(expires_in=30 * HOUR))
-    assert told(seats.wait(10 * HOUR)) == [Kind.EXPIRING]
+    assert told(seats.wait(10 * HOUR)) == [AlertKind.EXPIRING]
     for row in end:
         seats.read(*[row] if row else [])
     assert seats.states[0].closed
     assert told(seats.read(invited(expires_in=30 * HOUR))) == []
-    assert seats.states == [State.WAITING]
-    assert told(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [Kind.REJECTED]
+    assert seats.states == [EpisodeState.WAITING]
+    assert told(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [AlertKind.REJECTED]
 
 
 # A new invitation
@@ -391,29 +418,29 @@ def test_a_new_invitation_replaces_the_one_before(seats, status):
     seats.read(invited(wx="dana_example", expires_in=9 * DAY))
     old, new = seats.episodes.values()
     assert (old.state, old.latest, old.next_wx, old.next_expires_at) == (
-        State.REPLACED,
+        EpisodeState.REPLACED,
         False,
         "dana_example",
         NOW + 9 * DAY,
     )
-    assert (new.state, new.latest) == (State.WAITING, True)
+    assert (new.state, new.latest) == (EpisodeState.WAITING, True)
 
 
 def test_the_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
     seats.read(invited(status="rejected"))
-    assert told(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [Kind.REJECTED]
-    assert seats.states == [State.REPLACED, State.REJECTED]
+    assert told(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [AlertKind.REJECTED]
+    assert seats.states == [EpisodeState.REPLACED, EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("moved", [ZERO, 90 * SECOND, -120 * SECOND])
 def test_rejected_person_who_waits_in_two_agreeing_polls_is_invited_again(seats, moved):
     seats.read(invited(status="rejected"))
     assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
-    assert seats.states == [State.REJECTED]
+    assert seats.states == [EpisodeState.REJECTED]
     assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
     first, second = seats.episodes.values()
-    assert (first.state, first.latest, first.expires_at) == (State.REPLACED, False, NOW + 3 * DAY)
-    assert (second.state, second.latest, second.expires_at) == (State.WAITING, True, NOW + 3 * DAY + moved)
+    assert (first.state, first.latest, first.expires_at) == (EpisodeState.REPLACED, False, NOW + 3 * DAY)
+    assert (second.state, second.latest, second.expires_at) == (EpisodeState.WAITING, True, NOW + 3 * DAY + moved)
     assert (first.repetition, second.repetition) == (0, 1)
 
 
@@ -422,7 +449,7 @@ def test_new_invitation_of_a_rejected_person_has_events_of_its_own(seats, status
     seats.read(invited(status="rejected"))
     for _ in range(2):
         seats.read(invited())
-    assert told(seats.read(invited(status=status))) == [Kind(status)]
+    assert told(seats.read(invited(status=status))) == [AlertKind(status)]
     assert seats.read(invited(status=status)) == []
 
 
@@ -431,7 +458,7 @@ def test_every_rejection_of_a_person_who_is_invited_again_and_again_is_news(seat
     for _ in range(4):
         for status in ("waiting", "waiting", "rejected", "rejected"):
             events += told(seats.read(invited(status=status)))
-    assert events == [Kind.REJECTED] * 4
+    assert events == [AlertKind.REJECTED] * 4
     assert [episode.repetition for episode in seats.episodes.values()] == [0, 1, 2, 3]
 
 
@@ -440,7 +467,7 @@ def test_one_waiting_poll_after_a_rejection_is_not_a_new_invitation(seats, betwe
     seats.read(invited(status="rejected"))
     for status in ("waiting", between, "waiting", "rejected"):
         assert told(seats.read(invited(status=status))) == []
-    assert seats.states == [State.REJECTED]
+    assert seats.states == [EpisodeState.REJECTED]
 
 
 def test_new_invitation_without_a_person_is_that_of_the_person_who_rejected(seats):
@@ -457,8 +484,8 @@ def test_rejected_person_who_is_invited_again_after_another_has_events_of_their_
     seats.read(invited(status="rejected"))
     seats.read(invited(wx="dana_example"))
     seats.read(invited())
-    assert told(seats.read(invited(status="rejected"))) == [Kind.REJECTED]
-    assert seats.states == [State.REPLACED, State.REPLACED, State.REJECTED]
+    assert told(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
+    assert seats.states == [EpisodeState.REPLACED, EpisodeState.REPLACED, EpisodeState.REJECTED]
     assert [episode.repetition for episode in seats.episodes.values()] == [0, 0, 1]
 
 
@@ -467,7 +494,7 @@ def test_the_newest_of_equal_invitations_goes_on_when_it_is_listed_again(seats):
         seats.read(invited(status=status))
     seats.read(invited(wx="dana_example"))
     assert seats.read(invited(status="rejected"))[-1].after.repetition == 1
-    assert seats.states == [State.REPLACED, State.REJECTED, State.REPLACED]
+    assert seats.states == [EpisodeState.REPLACED, EpisodeState.REJECTED, EpisodeState.REPLACED]
 
 
 @pytest.mark.parametrize(("moved", "episodes"), [(120 * SECOND, 1), (-120 * SECOND, 1), (121 * SECOND, 2)])
@@ -483,8 +510,8 @@ def test_an_earlier_invitation_that_is_listed_again_is_recognised(seats):
     seats.read(invited(wx="dana_example"))
     assert told(seats.read(invited(status="rejected"))) == []
     first, second = seats.episodes.values()
-    assert (first.state, first.latest) == (State.REJECTED, True)
-    assert (second.state, second.latest) == (State.REPLACED, False)
+    assert (first.state, first.latest) == (EpisodeState.REJECTED, True)
+    assert (second.state, second.latest) == (EpisodeState.REPLACED, False)
 
 
 def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_state(seats):
@@ -492,7 +519,7 @@ def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_st
     seats.read(bound())
     seats.read(invited(wx="dana_example"))
     first, second = seats.episodes.values()
-    assert (first.state, first.latest, second.latest) == (State.BOUND, False, True)
+    assert (first.state, first.latest, second.latest) == (EpisodeState.BOUND, False, True)
 
 
 def test_strangers_are_the_rows_that_an_earlier_episode_may_own(seats):
@@ -503,9 +530,9 @@ def test_strangers_are_the_rows_that_an_earlier_episode_may_own(seats):
         invited("eve", wx="eve_example"),
         account("anna"),
         bound("fan"),
-        account("gil", invitation=NOBODY),
+        account("gil", invitation=NO_INVITATION),
     ]
-    assert strangers(seats.episodes.values(), rows, POLICY) == [
+    assert unmatched_invitations(seats.episodes.values(), rows, POLICY) == [
         ("dee@harbour_tea", "other"),
         ("eve@harbour_tea", "eve_example"),
     ]
@@ -529,6 +556,6 @@ def test_a_renamed_account_is_a_change_so_that_messages_follow(seats):
 def test_a_half_filled_invitation_fits_by_what_it_says(seats):
     seats.read(invited())
     seats.read(account(invitation=Invitation("bo_example", "rejected", None)))
-    assert seats.states == [State.REJECTED]
+    assert seats.states == [EpisodeState.REJECTED]
     seats.read(account(invitation=Invitation("", "rejected", NOW + 9 * DAY)))
-    assert seats.states == [State.REPLACED, State.REJECTED]
+    assert seats.states == [EpisodeState.REPLACED, EpisodeState.REJECTED]

@@ -15,12 +15,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from bot.alerting.acknowledgements import Snooze, acknowledge, snooze, unacknowledge, unsnooze
+from bot.alerting.deadlines import advance
+from bot.alerting.episode import (
+    AlertKind,
+    AlertPolicy,
+    Disposition,
+    Episode,
+    EpisodeState,
+    UserAction,
+    with_successor,
+)
+from bot.alerting.lifecycle import observe
 from bot.blocks.channel.notifications import render
-from bot.deadlines import advance
-from bot.episodes import AlertPolicy, Episode, Hand, How, Kind, State, followed
-from bot.hands import Snooze, acknowledge, snooze, unacknowledge, unsnooze
-from bot.invitations import observe
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from tests.accounts import account, invited
 from tests.budgets import share
 from tests.conftest import NOW
@@ -109,7 +117,7 @@ class Invitations(RuleBasedStateMachine):
         self.rows: dict[str, KfAccount | None] = {}
         self.oracle: dict[str, list[Told]] = {seat: [] for seat in SEATS}
         self.episodes: dict[str, Episode] = {}
-        self.emitted: Counter[tuple[str, Kind, timedelta]] = Counter()
+        self.emitted: Counter[tuple[str, AlertKind, timedelta]] = Counter()
 
     @initialize()
     def nothing_is_known(self) -> None:
@@ -202,7 +210,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
             episode, told = found
-            after = acknowledge(episode, Hand("U0MEI", "Mei", self.now))
+            after = acknowledge(episode, UserAction("U0MEI", "Mei", self.now))
             assert (after is None) == (told.acked or told.state not in ("waiting", "rejected", "expired"))
             if after:
                 told.acked, told.snoozed_until = True, None
@@ -215,7 +223,7 @@ class Invitations(RuleBasedStateMachine):
         if found := self._latest(seat):
             episode, told = found
             until = choice.until(self.now, ZoneInfo("Asia/Shanghai"))
-            after = snooze(episode, Hand("U0TOM", "Tom", self.now, until), POLICY)
+            after = snooze(episode, UserAction("U0TOM", "Tom", self.now, until), POLICY)
             if after:
                 assert told.deadline
                 told.snoozed_until = min(until, told.deadline - POLICY.smallest_lead)
@@ -289,7 +297,7 @@ class Invitations(RuleBasedStateMachine):
             self.episodes[change.after.id] = change.after
             for event in change.news:
                 told = self._oracle_of(change.after)
-                if event.kind is Kind.EXPIRING and event.how is How.TOLD and change.before:
+                if event.kind is AlertKind.EXPIRING and event.how is Disposition.TOLD and change.before:
                     assert told.may_remind(event.lead, self.now)
                 self.emitted[change.after.id, event.kind, event.lead] += 1
 
@@ -309,7 +317,7 @@ class Invitations(RuleBasedStateMachine):
             mine = [e for e in self.episodes.values() if e.seat == f"{seat}@harbour_tea"]
             for told in self.oracle[seat]:
                 (episode,) = (e for e in mine if self._oracle_of(e) is told)
-                problems = {e.kind.value for e in episode.told if e.kind is not Kind.EXPIRING}
+                problems = {e.kind.value for e in episode.told if e.kind is not AlertKind.EXPIRING}
                 assert problems == set(told.events)
 
     @invariant()
@@ -319,10 +327,10 @@ class Invitations(RuleBasedStateMachine):
     @invariant()
     def no_passed_smallest_lead_of_a_waiting_invitation_stays_silent(self) -> None:
         for episode in self.episodes.values():
-            if episode.state is State.WAITING and episode.expires_at and not self._oracle_of(episode).acked:
+            if episode.state is EpisodeState.WAITING and episode.expires_at and not self._oracle_of(episode).acked:
                 close = episode.expires_at - self.now <= POLICY.smallest_lead
-                spoken = [e.how for e in episode.told if e.key == (Kind.EXPIRING, POLICY.smallest_lead)]
-                assert spoken == ([How.TOLD] if close else [])
+                spoken = [e.how for e in episode.told if e.key == (AlertKind.EXPIRING, POLICY.smallest_lead)]
+                assert spoken == ([Disposition.TOLD] if close else [])
 
     @invariant()
     def what_people_did_is_known(self) -> None:
@@ -330,7 +338,7 @@ class Invitations(RuleBasedStateMachine):
             told = self._oracle_of(episode)
             assert bool(episode.acked) == told.acked
             if episode.snoozed:
-                assert episode.state is State.WAITING
+                assert episode.state is EpisodeState.WAITING
                 assert episode.snoozed.until == told.snoozed_until
 
     @invariant()
@@ -348,9 +356,9 @@ class Invitations(RuleBasedStateMachine):
         """Return what the message about a replaced invitation says."""
         replaced = next(e for e in self.episodes.values() if self._oracle_of(e) is told)
         newest = replaced
-        while newest.state is State.REPLACED:
+        while newest.state is EpisodeState.REPLACED:
             newest = self.episodes[newest.successor_id]
-        message = render(Shape.PROBLEM, {}, [followed(replaced, newest)], None, CONTEXT)
+        message = render(MessageKind.PROBLEM, {}, [with_successor(replaced, newest)], None, CONTEXT)
         assert not {"actions", "header"} & {block["type"] for block in message.blocks}
         return message.text
 

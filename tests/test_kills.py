@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.ports import Outcome
-from bot.store import Store, Tx
+from bot.store.database import Store, Tx
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.budgets import share

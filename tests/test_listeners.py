@@ -13,11 +13,13 @@ import aiohttp
 import pytest
 
 from bot.demo.servers import serve, serve_slack
-from bot.demo.slack import RESPONSE_URL, Channel, Message, SlackStandIn, sign
-from bot.ports import Announce, Click, Origin
+from bot.demo.slack_simulator import RESPONSE_URL, Channel, Message, SlackSimulator, sign
+from bot.ports import Announce, BlockAction, Origin
 from bot.ports import Message as Said
-from bot.slack import hold, make_app, register
-from bot.tasks import Tasks
+from bot.runtime.tasks import BackgroundTasks
+from bot.slack.bolt_app import make_app
+from bot.slack.listeners import register
+from bot.slack.socket_mode import run_socket_mode
 from tests.running import until
 
 ALERTS = "C0ALERTS"
@@ -31,7 +33,7 @@ class EchoingAnswers:
     failed = Said("failed")
 
     def __init__(self) -> None:
-        self.clicks: list[Click] = []
+        self.clicks: list[BlockAction] = []
         self.says: Said | None = Said("answer")
         self.pause = 0.0
         self.breaks = False
@@ -39,7 +41,7 @@ class EchoingAnswers:
     async def to_command(self, text: str, user_id: str, announce: Announce) -> Said:
         return Said(f"command {text}")
 
-    async def to_click(self, click: Click, announce: Announce) -> Said | None:
+    async def to_click(self, click: BlockAction, announce: Announce) -> Said | None:
         self.clicks.append(click)
         await asyncio.sleep(self.pause)
         if self.breaks:
@@ -53,16 +55,16 @@ def answers() -> EchoingAnswers:
 
 
 @pytest.fixture
-async def tasks() -> AsyncIterator[Tasks]:
-    started = Tasks()
+async def tasks() -> AsyncIterator[BackgroundTasks]:
+    started = BackgroundTasks()
     yield started
     await started.drain(1)
 
 
 @pytest.fixture
-async def slack(answers: EchoingAnswers, tasks: Tasks) -> AsyncIterator[SlackStandIn]:
+async def slack(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
     """Slack with the bot's listeners at the other end."""
-    async with serve_slack(SlackStandIn(people={"U0LI": "李雷"})) as slack, aiohttp.ClientSession() as session:
+    async with serve_slack(SlackSimulator(people={"U0LI": "李雷"})) as slack, aiohttp.ClientSession() as session:
         app = make_app(slack.bot_token, slack.api_url)
         register(app, answers, tasks, session)
         async with serve(app.web_app("/slack/events")) as url:
@@ -76,19 +78,19 @@ def button(action_id: str = "alert.ack", value: str = "v1:x") -> dict:
     return {"type": "button", "text": text, "action_id": action_id, "value": value}
 
 
-def shown(slack: SlackStandIn, *elements: dict, only_for: str | None = None) -> Message:
+def shown(slack: SlackSimulator, *elements: dict, only_for: str | None = None) -> Message:
     blocks = [{"type": "actions", "elements": list(elements or (button(),))}]
     return slack.add(Message(ALERTS, slack.next_ts(), "U0BOT", "alert", blocks=blocks, only_for=only_for))
 
 
-def answers_sent(slack: SlackStandIn) -> int:
+def answers_sent(slack: SlackSimulator) -> int:
     return len([call for call in slack.calls if call.method == RESPONSE_URL])
 
 
 async def test_a_click_brings_who_clicked_what(slack, answers):
     said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
     assert (await said.answer()).text == "answer"
-    assert answers.clicks == [Click("alert.ack", "v1:x", "U0TOM", "tom", MEMBER)]
+    assert answers.clicks == [BlockAction("alert.ack", "v1:x", "U0TOM", "tom", MEMBER)]
 
 
 async def test_each_person_clicks_under_the_own_name(slack, answers):
@@ -106,7 +108,7 @@ async def test_a_choice_brings_the_value_of_its_option(slack, answers):
     option = {"text": {"type": "plain_text", "text": "1 hour"}, "value": "v1:x:3600"}
     message = shown(slack, {"type": "static_select", "action_id": "alert.snooze", "options": [option]})
     await (await slack.click(message, "alert.snooze", option="v1:x:3600")).answer()
-    assert answers.clicks == [Click("alert.snooze", "v1:x:3600", "U0MEI", "mei", MEMBER)]
+    assert answers.clicks == [BlockAction("alert.snooze", "v1:x:3600", "U0MEI", "mei", MEMBER)]
 
 
 async def test_a_click_that_leaves_nothing_to_say_sends_nothing(slack, answers, tasks, caplog):
@@ -157,7 +159,7 @@ async def test_a_link_needs_no_answer(slack, answers, tasks):
     assert (answers.clicks, answers_sent(slack)) == ([], 0)
 
 
-async def forged(slack: SlackStandIn, body: dict) -> int:
+async def forged(slack: SlackSimulator, body: dict) -> int:
     form = urlencode({"payload": json.dumps(body)})
     stamp = str(int(time.time()))
     headers = {
@@ -243,12 +245,12 @@ async def test_a_value_that_is_no_text_is_none(slack, answers, tasks, odd):
 
 
 @asynccontextmanager
-async def by_socket(answers: EchoingAnswers, tasks: Tasks) -> AsyncIterator[SlackStandIn]:
+async def by_socket(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
     channels = [Channel(ALERTS, "kf-alerts")]
-    async with serve_slack(SlackStandIn(channels=channels)) as slack, aiohttp.ClientSession() as session:
+    async with serve_slack(SlackSimulator(channels=channels)) as slack, aiohttp.ClientSession() as session:
         app = make_app(slack.bot_token, slack.api_url)
         register(app, answers, tasks, session)
-        holding = asyncio.create_task(hold(app, slack.app_token, slack.api_url))
+        holding = asyncio.create_task(run_socket_mode(app, slack.app_token, slack.api_url))
         try:
             await until(lambda: len(slack.sockets))
             yield slack
@@ -268,6 +270,6 @@ async def test_by_socket_mode_a_click_brings_the_same(answers, tasks):
         await tasks.drain(1)
         assert answers_sent(slack) == 1
     assert answers.clicks == [
-        Click("alert.ack", "v1:x", "U0TOM", "tom", MEMBER),
-        Click("alert.ack", "v1:x", "U0MEI", "mei", MEMBER),
+        BlockAction("alert.ack", "v1:x", "U0TOM", "tom", MEMBER),
+        BlockAction("alert.ack", "v1:x", "U0MEI", "mei", MEMBER),
     ]

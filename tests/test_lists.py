@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.accounts import find_accounts, nearest_account, pick_account
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.blocks import builders
 from bot.blocks.answers.lists import account_list, no_match, search_results
-from bot.episodes import NEEDS_ATTENTION, Seen
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from tests.samples import (
@@ -68,7 +68,7 @@ def test_the_last_page_may_hold_one_row():
 
 
 def test_one_state():
-    message = account_list(reading(*FORTY_THREE), (Seen.REJECTED,), 1, CONTEXT)
+    message = account_list(reading(*FORTY_THREE), (AccountStatus.REJECTED,), 1, CONTEXT)
     assert title(message) == "3 accounts are rejected"
     assert message.text == "3 accounts are rejected: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
     assert shown(message)[-1].endswith("· 43 accounts")
@@ -76,17 +76,17 @@ def test_one_state():
 
 
 def test_those_who_ask_for_waiting_hear_of_expiring_ones():
-    both = account_list(reading(*FORTY_THREE), (Seen.WAITING,), 1, CONTEXT)
+    both = account_list(reading(*FORTY_THREE), (AccountStatus.WAITING,), 1, CONTEXT)
     assert "2 more are expiring: /kf expiring" in shown(both)
     assert "2 more are expiring: /kf expiring." in both.text
     assert "1 more is expiring: /kf expiring" in shown(
-        account_list(reading(LIN, ANNA), (Seen.WAITING,), 1, CONTEXT)
+        account_list(reading(LIN, ANNA), (AccountStatus.WAITING,), 1, CONTEXT)
     )
-    assert "expiring" not in account_list(reading(*patient(2)), (Seen.WAITING,), 1, CONTEXT).text
+    assert "expiring" not in account_list(reading(*patient(2)), (AccountStatus.WAITING,), 1, CONTEXT).text
 
 
 def test_a_state_without_accounts():
-    message = account_list(reading(ANNA, LIN), (Seen.REJECTED,), 1, CONTEXT)
+    message = account_list(reading(ANNA, LIN), (AccountStatus.REJECTED,), 1, CONTEXT)
     assert shown(message)[0] == "*No account is rejected.*"
     assert list(actions(message)) == ["kf.list", "kf.filter"]
     assert actions(message)["kf.filter"]["initial_option"]["text"]["text"] == "⛔ Rejected (0)"
@@ -97,7 +97,7 @@ def test_a_state_without_accounts():
 def test_no_accounts_at_all_is_said_by_every_list():
     for message in (
         account_list(reading(), (), 1, CONTEXT),
-        account_list(reading(), (Seen.IDLE,), 1, CONTEXT),
+        account_list(reading(), (AccountStatus.IDLE,), 1, CONTEXT),
         no_match(reading(), "x", CONTEXT),
     ):
         assert title(message) == "No customer-service accounts yet"
@@ -204,19 +204,19 @@ def test_a_list_of_what_needs_attention():
 
 
 def test_a_list_of_two_states():
-    message = account_list(reading(*FORTY_THREE), (Seen.REJECTED, Seen.EXPIRED), 1, CONTEXT)
+    message = account_list(reading(*FORTY_THREE), (AccountStatus.REJECTED, AccountStatus.EXPIRED), 1, CONTEXT)
     assert title(message) == "4 accounts are rejected or expired"
     assert message.text.startswith("4 accounts are rejected or expired. Rejected: Chen,")
     assert actions(message)["kf.filter"]["initial_option"]["value"] == "v1:list:1:rejected,expired"
-    none = account_list(reading(ANNA), (Seen.REJECTED, Seen.EXPIRED), 1, CONTEXT)
+    none = account_list(reading(ANNA), (AccountStatus.REJECTED, AccountStatus.EXPIRED), 1, CONTEXT)
     assert shown(none)[0] == "*No account is rejected or expired.*"
 
 
 def test_a_long_list_of_one_state_says_which_rows_it_shows():
-    message = account_list(reading(*crowd(23)), (Seen.BOUND,), 2, CONTEXT)
+    message = account_list(reading(*crowd(23)), (AccountStatus.BOUND,), 2, CONTEXT)
     assert title(message) == "23 accounts are bound · 11–20"
     assert message.text.startswith("23 accounts are bound, here 11 to 20: ☆ 10,")
-    assert title(account_list(reading(ANNA), (Seen.BOUND,), 1, CONTEXT)) == "1 account is bound"
+    assert title(account_list(reading(ANNA), (AccountStatus.BOUND,), 1, CONTEXT)) == "1 account is bound"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 
-from bot.logs import Format, Line, OneLine, configure, request, why
+from bot.runtime.logs import Format, LineFormatter, LogEvent, configure, error_fields, request_id
 from wechat_kf import APIError, TransportError
 
 
@@ -23,7 +23,7 @@ def line(message: object, *secrets: str, error: Exception | None = None, form: F
             raise error
         except Exception:
             record.exc_info = sys.exc_info()
-    return OneLine(secrets, form).format(record)
+    return LineFormatter(secrets, form).format(record)
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_a_warning_of_a_library_is_a_line_like_any_other(capsys):
 
 
 def test_an_event_is_a_name_and_its_fields():
-    said = line(Line("post", message=7, outcome="later", error=None, wait=1.5))
+    said = line(LogEvent("post", message=7, outcome="later", error=None, wait=1.5))
     assert said == "2026-11-23T01:12:00Z INFO bot.watch post message=7 outcome=later wait=1.5"
 
 
 @pytest.mark.parametrize("odd", ["two words", "a=b", 'say "hi"', "", "two\nlines", "tab\there"])
 def test_a_value_that_is_no_word_is_quoted_and_stays_in_its_line(odd):
-    said = line(Line("post", error=odd, next=1))
+    said = line(LogEvent("post", error=odd, next=1))
     assert len(said.splitlines()) == 1
     quoted = said.removeprefix("2026-11-23T01:12:00Z INFO bot.watch post error=").removesuffix(" next=1")
     assert json.loads(quoted) == odd
 
 
 def test_as_json_a_line_is_one_object_with_the_same_fields():
-    said = line(Line("post", message=7, error="two\nlines", ok=True), form="json")
+    said = line(LogEvent("post", message=7, error="two\nlines", ok=True), form="json")
     assert len(said.splitlines()) == 1
     assert json.loads(said) == {
         "time": "2026-11-23T01:12:00Z",
@@ -133,7 +133,7 @@ def test_as_json_a_line_is_one_object_with_the_same_fields():
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("secret", ["xoxb-1-SECRET", "wss://a/link?ticket=SECRET", 'odd"\\SECRET'])
 def test_a_secret_in_a_field_is_masked_and_the_line_stays_whole(form, secret):
-    said = line(Line("post", error=f"no {secret}", next=1), 'odd"\\SECRET', form=form)
+    said = line(LogEvent("post", error=f"no {secret}", next=1), 'odd"\\SECRET', form=form)
     assert "SECRET" not in said
     if form == "json":
         assert json.loads(said)["next"] == 1
@@ -143,7 +143,9 @@ def test_a_secret_in_a_field_is_masked_and_the_line_stays_whole(form, secret):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_traceback_is_a_field_of_its_line(form):
-    said = line(Line("failed", loop="watcher"), "hush-hush", error=ValueError("two\nlines hush-hush"), form=form)
+    said = line(
+        LogEvent("failed", loop="watcher"), "hush-hush", error=ValueError("two\nlines hush-hush"), form=form
+    )
     assert len(said.splitlines()) == 1
     assert "lines •••" in said
     if form == "json":
@@ -158,7 +160,7 @@ async def test_lines_of_one_request_have_its_id_also_in_tasks_and_others_have_no
         await asyncio.sleep(0)
         return line("later")
 
-    with request("133.7.secret"):
+    with request_id("133.7.secret"):
         now, task = line("now"), asyncio.create_task(later())
     assert now.split()[-1] == (await task).split()[-1]
     assert re.fullmatch(r"request=[0-9a-f]{8}", now.split()[-1])
@@ -166,28 +168,28 @@ async def test_lines_of_one_request_have_its_id_also_in_tasks_and_others_have_no
 
 
 def test_an_id_is_made_of_the_trigger_and_does_not_show_it():
-    with request("133.7.secret"):
+    with request_id("133.7.secret"):
         first = line("x")
-    with request("133.7.secret"):
+    with request_id("133.7.secret"):
         again = line("x")
-    with request("133.7.other"):
+    with request_id("133.7.other"):
         other = line("x")
     assert first == again != other
     assert "133" not in first.split("request=")[1]
 
 
 def test_without_a_trigger_each_has_its_own():
-    with request():
+    with request_id():
         first = line("x")
-    with request():
+    with request_id():
         assert line("x") != first
 
 
 def test_a_refusal_of_wechats_is_told_with_its_number_and_rid():
     refused = APIError(40164, "invalid ip 1.2.3.4, not in whitelist", rid="65f0-1-2")
-    assert str(Line("look", **why(refused))) == (
+    assert str(LogEvent("look", **error_fields(refused))) == (
         'look error=APIError errcode=40164 rid=65f0-1-2 errmsg="invalid ip 1.2.3.4, not in whitelist"'
     )
-    assert str(Line("look", **why(TransportError("GET x: ReadTimeout", attempts=3)))) == (
+    assert str(LogEvent("look", **error_fields(TransportError("GET x: ReadTimeout", attempts=3)))) == (
         'look error="GET x: ReadTimeout (after 3 attempts)"'
     )

@@ -6,17 +6,18 @@ from datetime import timedelta
 
 import pytest
 
-from bot.marks import Marks
-from bot.outbox import Shape
-from bot.ports import Blind, Gone, Held, Later, Message, Unknown
-from bot.store import Store, figures
+from bot.outbox.event_keys import EventKeys
+from bot.outbox.messages import MessageKind
+from bot.ports import Blocked, HistoryUnreadable, Message, NotFound, OutcomeUnknown, RetryLater
+from bot.store import stats
+from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, VirtualClock
 from tests.fakes import LOST
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-NEVER_ARRIVED = Unknown("TimeoutError")
+NEVER_ARRIVED = OutcomeUnknown("TimeoutError")
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ async def test_a_second_look_that_finds_the_message_adopts_it(bot):
     bot.clock.now += 1.25 * LEASE
     await bot.tells()
     (row,) = await bot.rows()
-    metadata = Marks("secret", APPID).metadata(row["id"], Shape.PROBLEM, row["events"])
+    metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.PROBLEM, row["events"])
     await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
     bot.clock.now += LEASE / 4
     await bot.tells()
@@ -139,7 +140,7 @@ async def test_what_was_written_after_the_attempt_is_not_read(bot):
 async def test_a_look_that_slack_does_not_answer_is_repeated_and_does_not_count(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
-    bot.slack.unreadable = [Unknown("TimeoutError"), Later(30, "ratelimited"), Held("invalid_auth")]
+    bot.slack.unreadable = [OutcomeUnknown("TimeoutError"), RetryLater(30, "ratelimited"), Blocked("invalid_auth")]
     for seconds in (57, 23, 30, 300):
         assert [row["status"] for row in await bot.rows()] == ["sending"]
         bot.clock.forward(seconds=seconds)
@@ -178,7 +179,7 @@ async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
 async def test_without_the_history_what_is_urgent_is_repeated_and_says_so(bot, word):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
-    bot.slack.unreadable = [Blind(word)]
+    bot.slack.unreadable = [HistoryUnreadable(word)]
     await bot.waits_out_a_lease()
     first, second = bot.slack.texts
     assert second == f"{first} Possible repeat: Slack did not confirm the first posting."
@@ -190,17 +191,17 @@ async def test_without_the_history_what_is_minor_is_closed_and_counted(bot):
     await bot.reads(soon)
     bot.slack.outcomes = [LOST]
     await bot.reads(soon, after=2 * HOUR)
-    bot.slack.unreadable = [Blind("missing_scope")]
+    bot.slack.unreadable = [HistoryUnreadable("missing_scope")]
     await bot.waits_out_a_lease()
     assert await bot.statuses() == [("dead", "unconfirmed")]
     async with bot.store.begin() as tx:
-        assert (await figures.waiting(tx, bot.clock())).unconfirmed == 1
+        assert (await stats.queue_stats(tx, bot.clock())).unconfirmed == 1
 
 
 async def test_a_look_without_the_right_to_read_does_not_hold_the_queue(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected("bo"), rejected("chen"))
-    bot.slack.unreadable = [Blind("not_in_channel")]
+    bot.slack.unreadable = [HistoryUnreadable("not_in_channel")]
     await bot.waits_out_a_lease()
     assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Bo", "Rejected: Chen", "Rejected: Bo"]
 
@@ -212,12 +213,12 @@ async def test_an_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_cha
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
-    bot.slack.outcomes = [Unknown("TimeoutError")]
+    bot.slack.outcomes = [OutcomeUnknown("TimeoutError")]
     bot.wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.delivery.posts.next()
-    bot.slack.unreadable = [Gone("thread_not_found")]
+    await bot.delivery.sender.next()
+    bot.slack.unreadable = [NotFound("thread_not_found")]
     await bot.waits_out_a_lease()
     assert bot.slack.posted[-1].thread_ts is None
     assert bot.slack.texts[-1].startswith("Rejected: Bo")
@@ -228,7 +229,7 @@ async def test_two_workers_look_up_one_message_once(bot):
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
     other = Bot(bot.store, bot.clock, bot.slack)
-    looked = [await bot.delivery.looks.next(), await other.delivery.looks.next()]
+    looked = [await bot.delivery.reconciler.next(), await other.delivery.reconciler.next()]
     assert looked == [True, False]
     assert bot.slack.looks == 1
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from bot.episodes import Event, Kind
-from bot.marks import Marks
-from bot.outbox.planning import plan
+from bot.alerting.episode import AlertEvent, AlertKind
+from bot.outbox.event_keys import EventKeys
+from bot.outbox.planner import plan
 from tests.conftest import NOW
 from tests.test_outbox import POLICY, change
 
@@ -15,23 +15,23 @@ MARK = re.compile(r"[0-9a-f]{32}")
 
 
 def test_equal_keys_have_equal_marks_and_others_have_others():
-    marks = Marks("secret", "wx1")
-    assert marks.of("message", "a") == Marks("secret", "wx1").of("message", "a")
+    marks = EventKeys("secret", "wx1")
+    assert marks.of("message", "a") == EventKeys("secret", "wx1").of("message", "a")
     others = {
         marks.of("message", "b"),
-        Marks("secret", "wx2").of("message", "a"),
-        Marks("x", "wx1").of("message", "a"),
+        EventKeys("secret", "wx2").of("message", "a"),
+        EventKeys("x", "wx1").of("message", "a"),
     }
     assert marks.of("message", "a") not in others
     assert len(others) == 3
 
 
 def test_the_parts_of_a_key_do_not_run_together():
-    assert Marks("secret", "wx").of("a", "bc") != Marks("secret", "wx").of("ab", "c")
+    assert EventKeys("secret", "wx").of("a", "bc") != EventKeys("secret", "wx").of("ab", "c")
 
 
 def test_repetition_of_an_invitation_is_part_of_a_key_only_when_there_is_one():
-    marks, event = Marks("secret", "wx1"), Event(Kind.REJECTED)
+    marks, event = EventKeys("secret", "wx1"), AlertEvent(AlertKind.REJECTED)
     one = replace(change("bo", event).after, expires_at=NOW, invite_wx="bo_example", seat="bo@harbour_tea")
     first = marks.of("event", "bo@harbour_tea", "bo_example", str(int(NOW.timestamp()) // 120), "rejected", "0")
     assert marks.of_event(one, event) == first
@@ -42,8 +42,8 @@ def test_repetition_of_an_invitation_is_part_of_a_key_only_when_there_is_one():
 
 
 def test_metadata_holds_marks_alone():
-    marks = Marks("secret", "wx1")
-    changes = [change("bo", Event(Kind.REJECTED)), change("dee", Event(Kind.EXPIRED))]
+    marks = EventKeys("secret", "wx1")
+    changes = [change("bo", AlertEvent(AlertKind.REJECTED)), change("dee", AlertEvent(AlertKind.EXPIRED))]
     drafts = plan(changes, {}, POLICY, NOW)
     events = marks.of_drafts(drafts, changes)
     metadata = marks.metadata(drafts[0].id, drafts[0].shape, events[drafts[0].id])

@@ -13,10 +13,11 @@ import pytest
 from aiohttp import web
 
 from bot.demo.servers import serve
-from bot.demo.slack import Message, Organisation, SlackStandIn, error, slow
-from bot.membership import Installation, Membership, UnknownWorkspaceError, belongs
-from bot.ports import Origin
-from bot.slack import installation, is_shared_outside, quiet_client
+from bot.demo.slack_simulator import Message, Organisation, SlackSimulator, error, slow
+from bot.interactions.access import Membership, belongs
+from bot.ports import Installation, Origin, UnknownWorkspaceError
+from bot.slack.directory import installation, is_shared_outside
+from bot.slack.web_api import no_retry_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
 
 HOME = Installation("T0001")
@@ -110,7 +111,7 @@ async def alert_of(place: World) -> Message:
     return place.slack.messages(ALERTS)[0]
 
 
-async def reply(slack: SlackStandIn, alert: Message, action_id: str, user: str, **details: Any) -> Message:
+async def reply(slack: SlackSimulator, alert: Message, action_id: str, user: str, **details: Any) -> Message:
     clicked = await slack.click(alert, action_id, user=user, **details)
     assert clicked.ack.status == 200
     said = await clicked.answer()
@@ -223,7 +224,7 @@ async def test_channel_counts_as_shared_unless_slack_denies_it(channel, expected
     app = web.Application()
     app.router.add_post("/api/conversations.info", answer)
     async with aiohttp.ClientSession() as session, serve(app) as url:
-        assert await is_shared_outside(quiet_client("xoxb-1", f"{url}/api/", session), "C1") is expected
+        assert await is_shared_outside(no_retry_client("xoxb-1", f"{url}/api/", session), "C1") is expected
 
 
 @pytest.mark.parametrize("data", [{}, {"user": "a", "team": "b"}, {"user": "a", "team": "b", "team_id": None}])
@@ -235,7 +236,7 @@ async def test_an_answer_without_a_workspace_is_unknown(data):
     app.router.add_post("/api/auth.test", odd)
     async with aiohttp.ClientSession() as session, serve(app) as url:
         with pytest.raises(UnknownWorkspaceError, match="another shape"):
-            await installation(quiet_client("xoxb-1", f"{url}/api/", session))
+            await installation(no_retry_client("xoxb-1", f"{url}/api/", session))
 
 
 # The stand-in, as Slack documents it

@@ -16,10 +16,11 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.demo.process import free_port
-from bot.health import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
-from bot.metrics import CONTENT_TYPE, Figures, Metrics
-from bot.ports import Count
-from bot.web import SLACK_PATH, Readiness, Server, site
+from bot.health.facts import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
+from bot.ports import Counter
+from bot.runtime.metrics import CONTENT_TYPE, Figures, Metrics
+from bot.web.guard import SLACK_PATH
+from bot.web.server import Readiness, Server, make_web_app
 from tests.conftest import NOW
 
 EMPTY = Figures(HealthFacts(NOW), messages={})
@@ -52,7 +53,7 @@ def value(name: str, metrics: Metrics, figures: Figures = EMPTY, **labels: str) 
 )
 def test_what_happened_is_counted_by_its_result(what, name, label):
     metrics = Metrics()
-    count: Count = metrics.count
+    count: Counter = metrics.count
     for result in ("sent", "sent", "not_found"):
         count(what, result)
     assert value(name, metrics, **{label: "sent"}) == 2
@@ -202,7 +203,7 @@ async def test_metrics_are_served_in_the_text_format_beside_health():
     async def exposition() -> bytes:
         return metrics.render(AWAY)
 
-    async with served(site(ready, metrics=exposition)) as url:
+    async with served(make_web_app(ready, metrics=exposition)) as url:
         assert await get(f"{url}/metrics") == (200, CONTENT_TYPE, metrics.render(AWAY).decode())
         assert (await get(f"{url}/healthz"))[0] == (await get(f"{url}/readyz"))[0] == 200
     assert CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
@@ -215,13 +216,13 @@ async def test_metrics_need_no_signature_beside_bolt():
     async def bolt(text: str, headers: Mapping[str, str]) -> tuple[int, str]:
         raise AssertionError("nothing that is not signed gets so far")
 
-    async with served(site(ready, bolt, exposition, signing_secret="stand-in")) as url:
+    async with served(make_web_app(ready, bolt, exposition, signing_secret="stand-in")) as url:
         assert (await get(f"{url}/metrics"))[0] == 200
         async with aiohttp.ClientSession() as session, session.post(f"{url}{SLACK_PATH}") as answer:
             assert answer.status == 401
 
 
 async def test_without_metrics_there_is_nothing_to_see():
-    async with served(site(ready)) as url:
+    async with served(make_web_app(ready)) as url:
         assert (await get(f"{url}/metrics"))[0] == 404
         assert (await get(f"{url}/healthz"))[0] == 200

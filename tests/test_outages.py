@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.outages import (
+from bot.alerting.incidents import (
     Cause,
-    ClockHealth,
-    Fault,
-    Health,
-    after_answer,
-    after_failure,
-    after_good,
-    wait_after_failure,
+    ClockSkew,
+    ErrorDetails,
+    PollHealth,
+    backoff,
+    on_clock_sample,
+    on_poll_failure,
+    on_poll_success,
 )
 from tests.conftest import NOW
 from wechat_kf import APIError, KfError, QuotaError, ResponseError, SetupError, TokenError, TransportError
@@ -28,12 +28,12 @@ SECRET = SetupError(40125, "invalid appsecret")
 TOKEN = TokenError(40001, "invalid credential")
 
 
-def after(*errors: Exception | None) -> Health:
+def after(*errors: Exception | None) -> PollHealth:
     """The health after these reads, a minute apart; None is a good one."""
-    health = Health()
+    health = PollHealth()
     for number, error in enumerate(errors):
         now = NOW + number * MINUTE
-        health = after_failure(health, error, now) if error else after_good(health, now)
+        health = on_poll_failure(health, error, now) if error else on_poll_success(health, now)
     return health
 
 
@@ -75,7 +75,7 @@ def test_refused_token_leaves_another_notice_as_it_is_at_first():
 
 
 def test_refused_token_is_polled_again_at_the_usual_interval():
-    assert wait_after_failure(TOKEN, 3, timedelta(minutes=5), NOW) == timedelta(minutes=5)
+    assert backoff(TOKEN, 3, timedelta(minutes=5), NOW) == timedelta(minutes=5)
 
 
 def test_a_spent_quota_is_an_incident_of_its_own_kind():
@@ -104,20 +104,20 @@ def test_the_same_trouble_within_the_hour_is_the_old_incident():
 
 def test_the_same_trouble_a_day_later_is_a_new_one():
     over = after(ADDRESS, None)
-    later = after_failure(over, ADDRESS, NOW + timedelta(days=1)).incident
+    later = on_poll_failure(over, ADDRESS, NOW + timedelta(days=1)).incident
     assert later.id != over.incident.id
 
 
 def test_a_trouble_that_comes_and_goes_for_a_day_is_told_anew():
     health = after(ADDRESS)
     for minutes in range(30, 26 * 60, 30):
-        health = after_good(health, NOW + minutes * MINUTE)
-        health = after_failure(health, ADDRESS, NOW + (minutes + 1) * MINUTE)
+        health = on_poll_success(health, NOW + minutes * MINUTE)
+        health = on_poll_failure(health, ADDRESS, NOW + (minutes + 1) * MINUTE)
     assert health.incident.id != after(ADDRESS).incident.id
 
 
 def test_two_accounts_of_one_store_have_incidents_of_their_own():
-    ids = {after_failure(Health(), ADDRESS, NOW, appid=appid).incident.id for appid in ("wx1", "wx2")}
+    ids = {on_poll_failure(PollHealth(), ADDRESS, NOW, appid=appid).incident.id for appid in ("wx1", "wx2")}
     assert len(ids) == 2
 
 
@@ -128,34 +128,37 @@ def test_a_good_read_leaves_an_old_incident_as_it_is():
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (ADDRESS, Fault("SetupError", 40164, "invalid ip", "a-b-c", "203.0.113.7")),
-        (APIError(99, "what"), Fault("APIError", 99, "what")),
-        (SILENCE, Fault("TransportError", detail="time-out after 3 attempts")),
-        (TransportError("GET", status=502), Fault("TransportError", detail="HTTP 502")),
-        (TransportError("GET", proxy=True), Fault("TransportError", detail="proxy after 1 attempt")),
-        (TransportError("GET", attempts=2), Fault("TransportError", detail="no connection after 2 attempts")),
-        (KfError("what"), Fault("KfError")),
-        (ResponseError("no kf_list"), Fault("ResponseError", detail="no account list")),
+        (ADDRESS, ErrorDetails("SetupError", 40164, "invalid ip", "a-b-c", "203.0.113.7")),
+        (APIError(99, "what"), ErrorDetails("APIError", 99, "what")),
+        (SILENCE, ErrorDetails("TransportError", detail="time-out after 3 attempts")),
+        (TransportError("GET", status=502), ErrorDetails("TransportError", detail="HTTP 502")),
+        (TransportError("GET", proxy=True), ErrorDetails("TransportError", detail="proxy after 1 attempt")),
+        (
+            TransportError("GET", attempts=2),
+            ErrorDetails("TransportError", detail="no connection after 2 attempts"),
+        ),
+        (KfError("what"), ErrorDetails("KfError")),
+        (ResponseError("no kf_list"), ErrorDetails("ResponseError", detail="no account list")),
     ],
 )
 def test_a_fault_keeps_what_a_notice_needs(error, expected):
-    assert Fault.of(error) == expected
+    assert ErrorDetails.of(error) == expected
 
 
 @pytest.mark.parametrize(("failed", "minutes"), [(1, 10), (2, 15), (3, 15), (900, 15)])
 def test_silence_doubles_the_wait_up_to_a_quarter_of_an_hour(failed, minutes):
-    assert wait_after_failure(SILENCE, failed, POLL, NOW) == minutes * MINUTE
+    assert backoff(SILENCE, failed, POLL, NOW) == minutes * MINUTE
 
 
 @pytest.mark.parametrize(("poll", "expected"), [(1, 10), (60, 600), (3600, 3600)])
 def test_the_wait_is_at_most_ten_polls_and_never_shorter_than_one(poll, expected):
-    wait = wait_after_failure(SILENCE, 99, timedelta(seconds=poll), NOW)
+    wait = backoff(SILENCE, 99, timedelta(seconds=poll), NOW)
     assert wait == timedelta(seconds=expected)
 
 
 def test_what_a_person_must_mend_is_asked_for_once_a_minute_at_most():
-    assert wait_after_failure(ADDRESS, 1, timedelta(seconds=1), NOW) == MINUTE
-    assert wait_after_failure(ADDRESS, 9, POLL, NOW) == POLL
+    assert backoff(ADDRESS, 1, timedelta(seconds=1), NOW) == MINUTE
+    assert backoff(ADDRESS, 9, POLL, NOW) == POLL
 
 
 @pytest.mark.parametrize(
@@ -167,15 +170,15 @@ def test_what_a_person_must_mend_is_asked_for_once_a_minute_at_most():
     ],
 )
 def test_a_spent_quota_is_left_alone_until_midnight_in_shanghai(now, hours):
-    assert wait_after_failure(QuotaError(45009, ""), 1, POLL, now) == timedelta(hours=hours)
+    assert backoff(QuotaError(45009, ""), 1, POLL, now) == timedelta(hours=hours)
 
 
-def compared(*offs: timedelta | None, health: ClockHealth | None = None) -> ClockHealth:
+def compared(*offs: timedelta | None, health: ClockSkew | None = None) -> ClockSkew:
     """The clock after these reads, a minute apart: by how much WeChat's differs; None when it did not say."""
-    health = health or ClockHealth()
+    health = health or ClockSkew()
     for number, off in enumerate(offs):
         now = NOW + number * MINUTE
-        health = after_answer(health, None if off is None else now + off, now, now, appid="wx1")
+        health = on_clock_sample(health, None if off is None else now + off, now, now, appid="wx1")
     return health
 
 
@@ -187,10 +190,10 @@ def test_a_clock_that_is_off_by_more_than_a_minute_either_way_is_told(off, sign,
 
 @pytest.mark.parametrize("served", [0 * HOUR, HOUR / 2, HOUR])
 def test_an_answer_that_took_long_makes_no_clock_wrong(served):
-    health = ClockHealth()
+    health = ClockSkew()
     for _ in range(4):
-        health = after_answer(health, NOW + served, NOW, NOW + HOUR)
-    assert health == ClockHealth()
+        health = on_clock_sample(health, NOW + served, NOW, NOW + HOUR)
+    assert health == ClockSkew()
 
 
 def test_the_bound_is_counted_to_the_microsecond():
@@ -201,7 +204,7 @@ def test_a_wrong_clock_is_told_at_the_third_read_in_a_row():
     assert compared(4 * MINUTE, 4 * MINUTE).incident is None
     incident = compared(4 * MINUTE, 4 * MINUTE, 4 * MINUTE).incident
     assert (incident.cause, incident.since, incident.over_at) == (Cause.CLOCK_PROBLEM, NOW + 2 * MINUTE, None)
-    assert incident.fault == Fault("ClockSkew", detail="4 min")
+    assert incident.fault == ErrorDetails("ClockSkew", detail="4 min")
     assert incident.id == f"clock_problem-wx1-{int((NOW + 2 * MINUTE).timestamp())}"
 
 
@@ -216,7 +219,7 @@ def test_an_answer_without_a_time_neither_counts_nor_breaks_the_row():
 
 def test_an_answer_without_a_time_does_not_end_the_trouble():
     lasting = compared(HOUR, HOUR, HOUR)
-    assert after_answer(lasting, None, NOW, NOW) is lasting
+    assert on_clock_sample(lasting, None, NOW, NOW) is lasting
 
 
 @pytest.mark.parametrize(
@@ -255,7 +258,7 @@ def test_while_it_lasts_the_notice_changes_only_when_the_clock_is_off_by_twice_a
 @pytest.mark.parametrize("words", ["", "about an hour", "9 weeks"])
 def test_the_words_of_another_release_are_replaced(words):
     begun = compared(HOUR, HOUR, HOUR)
-    foreign = replace(begun.incident, fault=Fault("ClockSkew", detail=words))
+    foreign = replace(begun.incident, fault=ErrorDetails("ClockSkew", detail=words))
     assert compared(HOUR, health=replace(begun, incident=foreign)).incident.fault.detail == "1 h"
 
 
@@ -279,9 +282,9 @@ def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
     over = replace(compared(HOUR, HOUR, HOUR, SECOND), skewed_reads=2)
     for gap, same in ((HOUR, True), (HOUR + SECOND, False)):
         now = NOW + 3 * MINUTE + gap
-        incident = after_answer(over, now + HOUR, now, now).incident
+        incident = on_clock_sample(over, now + HOUR, now, now).incident
         assert (incident.id == over.incident.id) is same
 
 
 def test_a_wrong_clock_is_no_business_of_the_reads():
-    assert after(None, None, None, None) == after(None, None) == Health(good_reads=2)
+    assert after(None, None, None, None) == after(None, None) == PollHealth(good_reads=2)

@@ -8,78 +8,96 @@ from typing import Any
 
 import pytest
 
-from bot.episodes import AlertPolicy, Change, Episode, Event, How, Kind, Seen, State
-from bot.outbox import LAST, FirstLook, Root, Shape, still_true
-from bot.outbox.planning import plan
+from bot.alerting.episode import (
+    AccountStatus,
+    AlertEvent,
+    AlertKind,
+    AlertPolicy,
+    Change,
+    Disposition,
+    Episode,
+    EpisodeState,
+)
+from bot.outbox.messages import LAST, InitialSnapshot, MessageKind, Parent, is_relevant
+from bot.outbox.planner import plan
 from tests.conftest import NOW
 
 POLICY = AlertPolicy()
 HOUR = timedelta(hours=1)
-REJECTED, EXPIRED = Event(Kind.REJECTED), Event(Kind.EXPIRED)
-LOOSER, SMALLEST = Event(Kind.EXPIRING, 6 * HOUR), Event(Kind.EXPIRING, HOUR)
-FIRST = FirstLook(total=40, counts={Seen.BOUND: 29})
+REJECTED, EXPIRED = AlertEvent(AlertKind.REJECTED), AlertEvent(AlertKind.EXPIRED)
+LOOSER, SMALLEST = AlertEvent(AlertKind.EXPIRING, 6 * HOUR), AlertEvent(AlertKind.EXPIRING, HOUR)
+FIRST = InitialSnapshot(total=40, counts={AccountStatus.BOUND: 29})
 
 
-def episode(name: str, state: State, **fields: Any) -> Episode:
+def episode(name: str, state: EpisodeState, **fields: Any) -> Episode:
     made = Episode(name, f"{name}@harbour_tea", f"{name}_example", NOW + HOUR, state, NOW, NOW, kf_nick=name)
     return replace(made, **fields)
 
 
-def change(name: str, *news: Event, state: State = State.REJECTED, before: State | None = State.WAITING) -> Change:
+def change(
+    name: str,
+    *news: AlertEvent,
+    state: EpisodeState = EpisodeState.REJECTED,
+    before: EpisodeState | None = EpisodeState.WAITING,
+) -> Change:
     return Change(episode(name, before) if before else None, episode(name, state), news)
 
 
-def shapes(*changes: Change, roots: dict[str, Root] | None = None, first: FirstLook | None = None) -> list[tuple]:
+def shapes(
+    *changes: Change, roots: dict[str, Parent] | None = None, first: InitialSnapshot | None = None
+) -> list[tuple]:
     drafts = plan(changes, roots or {}, POLICY, NOW, first=first)
     return [(draft.shape, draft.root_id, draft.broadcast) for draft in drafts]
 
 
 def test_news_without_a_root_becomes_one():
-    assert shapes(change("bo", REJECTED)) == [(Shape.PROBLEM, None, False)]
+    assert shapes(change("bo", REJECTED)) == [(MessageKind.PROBLEM, None, False)]
 
 
 @pytest.mark.parametrize(
     ("event", "broadcast"), [(REJECTED, True), (EXPIRED, True), (SMALLEST, True), (LOOSER, False)]
 )
 def test_news_of_a_told_episode_goes_to_its_thread_and_pings_only_when_it_must(event, broadcast):
-    assert shapes(change("bo", event), roots={"bo": Root("r", Shape.PROBLEM)}) == [(Shape.LINE, "r", broadcast)]
+    assert shapes(change("bo", event), roots={"bo": Parent("r", MessageKind.PROBLEM)}) == [
+        (MessageKind.LINE, "r", broadcast)
+    ]
 
 
-@pytest.mark.parametrize("shape", [Shape.DIGEST, Shape.FIRST_RUN])
+@pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.FIRST_RUN])
 def test_the_smallest_lead_of_a_seat_that_only_a_summary_names_gets_a_root(shape):
-    assert shapes(change("bo", SMALLEST), roots={"bo": Root("r", shape)}) == [(Shape.PROBLEM, None, False)]
-    assert shapes(change("bo", REJECTED), roots={"bo": Root("r", shape)}) == [(Shape.LINE, "r", True)]
+    assert shapes(change("bo", SMALLEST), roots={"bo": Parent("r", shape)}) == [(MessageKind.PROBLEM, None, False)]
+    assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.LINE, "r", True)]
 
 
 def test_a_deleted_root_is_respected_until_something_needs_eyes_again():
-    gone = {"bo": Root("r", Shape.PROBLEM, gone=True)}
+    gone = {"bo": Parent("r", MessageKind.PROBLEM, gone=True)}
     assert shapes(change("bo", LOOSER), roots=gone) == []
-    assert shapes(change("bo", SMALLEST), roots=gone) == [(Shape.PROBLEM, None, False)]
-    assert shapes(change("bo", state=State.BOUND), roots=gone) == []
+    assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.PROBLEM, None, False)]
+    assert shapes(change("bo", state=EpisodeState.BOUND), roots=gone) == []
 
 
 def test_a_change_that_is_no_news_is_a_quiet_line_below_an_own_root():
-    bound = change("bo", state=State.BOUND)
-    assert shapes(bound, roots={"bo": Root("r", Shape.PROBLEM)}) == [(Shape.LINE, "r", False)]
-    assert shapes(bound, roots={"bo": Root("r", Shape.DIGEST)}) == []
+    bound = change("bo", state=EpisodeState.BOUND)
+    assert shapes(bound, roots={"bo": Parent("r", MessageKind.PROBLEM)}) == [(MessageKind.LINE, "r", False)]
+    assert shapes(bound, roots={"bo": Parent("r", MessageKind.DIGEST)}) == []
     assert shapes(bound) == []
 
 
 def test_a_change_of_facts_alone_is_no_line():
-    assert shapes(change("bo", before=State.REJECTED), roots={"bo": Root("r", Shape.PROBLEM)}) == []
+    assert shapes(change("bo", before=EpisodeState.REJECTED), roots={"bo": Parent("r", MessageKind.PROBLEM)}) == []
 
 
 def test_superseded_events_are_not_told():
-    assert shapes(change("bo", Event(Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED))) == []
+    assert shapes(change("bo", AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED))) == []
 
 
 def test_more_than_five_events_become_a_digest_and_history_goes_on():
     changes = [change(f"kf{number}", REJECTED) for number in range(6)]
-    bound = change("bo", state=State.BOUND)
-    assert shapes(*changes, bound, roots={"bo": Root("r", Shape.PROBLEM)}) == [
-        (Shape.DIGEST, None, False),
-        (Shape.NAMES, plan(changes, {}, POLICY, NOW)[0].id, False),
-        (Shape.LINE, "r", False),
+    bound = change("bo", state=EpisodeState.BOUND)
+    assert shapes(*changes, bound, roots={"bo": Parent("r", MessageKind.PROBLEM)}) == [
+        (MessageKind.DIGEST, None, False),
+        (MessageKind.NAMES, plan(changes, {}, POLICY, NOW)[0].id, False),
+        (MessageKind.LINE, "r", False),
     ]
 
 
@@ -93,7 +111,7 @@ def test_a_digest_has_at_most_five_thread_messages_and_every_name(events, thread
 
 def test_every_event_has_exactly_one_teller():
     changes = [change("bo", REJECTED), change("dee", SMALLEST), change("lin", LOOSER)]
-    drafts = plan(changes, {"lin": Root("r", Shape.PROBLEM)}, POLICY, NOW)
+    drafts = plan(changes, {"lin": Parent("r", MessageKind.PROBLEM)}, POLICY, NOW)
     assert sorted(told[0] for draft in drafts for told in draft.tells) == ["bo", "dee", "lin"]
     assert len({draft.id for draft in drafts}) == 3
 
@@ -104,43 +122,53 @@ def test_what_can_be_saved_goes_first_and_history_last():
         change("b", EXPIRED),
         change("c", REJECTED),
         change("d", SMALLEST),
-        change("e", state=State.BOUND),
+        change("e", state=EpisodeState.BOUND),
     ]
-    drafts = plan(changes, {"e": Root("r", Shape.PROBLEM)}, POLICY, NOW)
+    drafts = plan(changes, {"e": Parent("r", MessageKind.PROBLEM)}, POLICY, NOW)
     assert [draft.members for draft in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
     assert [draft.rank for draft in drafts] == [1, 2, 3, 4, LAST]
 
 
 def test_the_first_run_sums_up_its_backlog():
-    backlog = change("chen", Event(Kind.REJECTED, how=How.BACKLOG), before=None)
-    expiring = change("lin", Event(Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED), state=State.WAITING, before=None)
+    backlog = change("chen", AlertEvent(AlertKind.REJECTED, how=Disposition.BACKLOG), before=None)
+    expiring = change(
+        "lin",
+        AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
+        state=EpisodeState.WAITING,
+        before=None,
+    )
     (summary,) = plan([backlog, expiring, change("eve", before=None)], {}, POLICY, NOW, first=FIRST)
-    assert summary.shape is Shape.FIRST_RUN
+    assert summary.shape is MessageKind.FIRST_RUN
     assert summary.members == ("chen", "lin")
     assert summary.facts == {"total": 40, "counts": {"bound": 29}, "noticed": NOW.timestamp()}
 
 
 def test_the_first_run_without_a_problem_says_nothing():
-    expiring = change("lin", Event(Kind.EXPIRING, 24 * HOUR, How.SUPERSEDED), state=State.WAITING, before=None)
+    expiring = change(
+        "lin",
+        AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
+        state=EpisodeState.WAITING,
+        before=None,
+    )
     assert shapes(expiring, first=FIRST) == []
 
 
 @pytest.mark.parametrize(
     ("shape", "facts", "states", "expected"),
     [
-        (Shape.PROBLEM, {}, [State.REJECTED], True),
-        (Shape.PROBLEM, {}, [State.BOUND], False),
-        (Shape.DIGEST, {}, [State.BOUND, State.EXPIRED], True),
-        (Shape.DIGEST, {}, [State.BOUND, State.REMOVED], False),
-        (Shape.LINE, {"kind": "expiring", "lead": 3600}, [State.WAITING], True),
-        (Shape.LINE, {"kind": "expiring", "lead": 3600}, [State.EXPIRED], False),
-        (Shape.LINE, {"kind": "rejected"}, [State.REJECTED], True),
-        (Shape.LINE, {"kind": "expired"}, [State.REJECTED], True),
-        (Shape.LINE, {"kind": "expired"}, [State.WAITING], False),
-        (Shape.LINE, {"kind": "expired"}, [State.BOUND], False),
-        (Shape.LINE, {"state": "bound"}, [State.BOUND], True),
-        (Shape.NAMES, {}, [State.BOUND], True),
+        (MessageKind.PROBLEM, {}, [EpisodeState.REJECTED], True),
+        (MessageKind.PROBLEM, {}, [EpisodeState.BOUND], False),
+        (MessageKind.DIGEST, {}, [EpisodeState.BOUND, EpisodeState.EXPIRED], True),
+        (MessageKind.DIGEST, {}, [EpisodeState.BOUND, EpisodeState.REMOVED], False),
+        (MessageKind.LINE, {"kind": "expiring", "lead": 3600}, [EpisodeState.WAITING], True),
+        (MessageKind.LINE, {"kind": "expiring", "lead": 3600}, [EpisodeState.EXPIRED], False),
+        (MessageKind.LINE, {"kind": "rejected"}, [EpisodeState.REJECTED], True),
+        (MessageKind.LINE, {"kind": "expired"}, [EpisodeState.REJECTED], True),
+        (MessageKind.LINE, {"kind": "expired"}, [EpisodeState.WAITING], False),
+        (MessageKind.LINE, {"kind": "expired"}, [EpisodeState.BOUND], False),
+        (MessageKind.LINE, {"state": "bound"}, [EpisodeState.BOUND], True),
+        (MessageKind.NAMES, {}, [EpisodeState.BOUND], True),
     ],
 )
 def test_what_waited_is_sent_only_while_something_of_it_holds(shape, facts, states, expected):
-    assert still_true(shape, facts, [episode("bo", state) for state in states]) is expected
+    assert is_relevant(shape, facts, [episode("bo", state) for state in states]) is expected

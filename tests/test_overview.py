@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.alerting.episode import AlertPolicy, EpisodeState, UserAction
 from bot.blocks.answers.lists import account_list
 from bot.blocks.answers.overview import overview
 from bot.demo import blockkit
-from bot.episodes import AlertPolicy, Hand, State
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from tests.episodes import episode
@@ -182,14 +182,14 @@ def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
 
 def owner(account, user="Mei", **of_hand):
     """The account's episode, acknowledged or snoozed by a person."""
-    hand = Hand(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
+    hand = UserAction(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
     invitation = account.invitation
     action = {"snoozed": hand} if hand.until else {"acked": hand}
     return episode(
         seat=account.key,
         invite_wx=invitation.invite_wx,
         expires_at=invitation.expires_at,
-        state=State(invitation.status),
+        state=EpisodeState(invitation.status),
         **action,
     )
 

@@ -15,13 +15,13 @@ import pytest
 
 from bot.demo.playground import desktop, presets
 from bot.demo.playground.clock import Pace, SharedClock
-from bot.demo.playground.console import SLACK_FAULTS, WECHAT_FAULTS
-from bot.demo.playground.keeper import State
 from bot.demo.playground.run import playground
+from bot.demo.playground.sandbox import ALERTS, CARE, SECRET, Sandbox
+from bot.demo.playground.serializers import usage
 from bot.demo.playground.snapshot import whole
-from bot.demo.playground.views import usage
-from bot.demo.playground.wire import MASK, Wire, masked
-from bot.demo.playground.world import ALERTS, CARE, SECRET, World
+from bot.demo.playground.supervisor import BotState
+from bot.demo.playground.traffic import MASK, Traffic, masked
+from bot.demo.playground.wechat_console import SLACK_FAULTS, WECHAT_FAULTS
 from bot.ports import utc_now
 from tests.running import until
 from wechat_kf.simulator import Simulator
@@ -85,7 +85,7 @@ def test_what_opens_anything_is_masked_at_any_depth():
 
 def test_one_entry_stands_for_looks_that_say_the_same():
     told: list[object] = []
-    wire = Wire(utc_now, told.append)
+    wire = Traffic(utc_now, told.append)
     for response in ({"kf_list": []}, {"kf_list": []}, {"kf_list": [1]}):
         wire.add("bot", "wechat", "GET /list", {}, ms=1, status=200, response=response)
     assert [entry.response for entry in wire.entries] == [{"kf_list": []}, {"kf_list": [1]}]
@@ -104,7 +104,7 @@ def test_suggestions_are_those_of_the_manifest():
 class Page:
     """Asks as the page does."""
 
-    def __init__(self, url: str, world: World, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, world: Sandbox, session: aiohttp.ClientSession) -> None:
         self.url = url
         self.world = world
         self.session = session
@@ -123,7 +123,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
 @pytest.mark.process
 async def test_commands_are_answered_by_the_real_bot_which_is_replaced_when_it_is_killed(page):
     world = page.world
-    assert world.keeper.state is State.STARTING
+    assert world.keeper.state is BotState.STARTING
     status, said = await page.do(
         "slack.command", channel=CARE, user="U0MEI", text="/kf list"
     )  # waits for the first
@@ -143,7 +143,7 @@ async def test_commands_are_answered_by_the_real_bot_which_is_replaced_when_it_i
     await until(lambda: world.keeper.restarts == 1)
     _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
     assert said["failure"] == "dispatch_failed"  # and for no other
-    await until(lambda: world.keeper.state is State.RUNNING)
+    await until(lambda: world.keeper.state is BotState.RUNNING)
     await page.do("wechat.accept", key="bo@harbour_tea")
     await until(lambda: "Bound: 小波" in world.slack.messages(ALERTS)[0].text)
     assert sum("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)) == 1
@@ -159,12 +159,12 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     await page.do("fault", side="wechat", name="40164")
     await page.do("fault", side="slack", name="down")
     await page.do("bot.kill")
-    await until(lambda: world.keeper.restarts == 1 and world.keeper.state is State.RUNNING)
+    await until(lambda: world.keeper.restarts == 1 and world.keeper.state is BotState.RUNNING)
     assert (await page.do("start-over"))[0] == 200
     await until(lambda: not world.slack.ephemerals)
     assert (len(world.wechat.seats), world.present_faults()) == (5, {"wechat": "none", "slack": "none"})
     await until(lambda: [one.text[:13] for one in world.slack.messages(ALERTS)] == ["Expiring: 小波 "])
-    assert world.present_bot() == {"state": State.RUNNING, "restarts": 0, "reason": ""}
+    assert world.present_bot() == {"state": BotState.RUNNING, "restarts": 0, "reason": ""}
     await page.do("wechat.reject", key="chen@harbour_tea")
     await until(lambda: any("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)))
 
@@ -176,7 +176,7 @@ async def test_bot_lives_in_the_time_of_the_page_and_a_restart_for_it_is_no_cras
     def zone_of_bot() -> str:
         return psutil.Process(world.keeper.bot.process.pid).environ()["TIMEZONE"]
 
-    await until(lambda: world.keeper.state is State.RUNNING)
+    await until(lambda: world.keeper.state is BotState.RUNNING)
     before = world.keeper.bot.process.pid
     await page.do("zone", name="UTC")
     assert (world.keeper.is_ready, world.keeper.bot.process.pid, zone_of_bot()) == (True, before, "UTC")

@@ -16,8 +16,9 @@ from psycopg.conninfo import conninfo_to_dict
 from bot.demo.process import free_port
 from bot.doctor import store as doctor_store
 from bot.doctor.findings import Finding, Unset
-from bot.settings import Settings
-from bot.store import Store, memory
+from bot.settings.values import Settings
+from bot.store import poll_state
+from bot.store.database import Store
 from tests.conftest import APPID, NOW, at_now, postgres_database
 from tests.pgbouncer import MISSING, PgBouncer, executable, pgbouncer
 from tests.programs import give_up_without
@@ -90,26 +91,26 @@ async def test_each_transaction_has_its_settings_on_whatever_connection_the_pool
 async def test_statements_run_on_every_server_connection_however_often_they_come(pooled_url):
     async def poll_at(store: Store, number: int) -> None:
         async with store.begin() as tx:
-            await memory.recall(tx, lock=True)
-            await memory.poll_at(tx, NOW + number * HOUR)
+            await poll_state.load(tx, lock=True)
+            await poll_state.schedule_poll(tx, NOW + number * HOUR)
 
     async with stores(pooled_url, 3) as several:
         await asyncio.gather(*(poll_at(store, 0) for store in several))  # each on a server connection of its own
         for number in range(12):  # the driver would prepare a statement at its fifth execution
             await poll_at(several[0], number)
             async with several[0].begin() as tx:
-                assert (await memory.recall(tx)).next_poll_at == NOW + number * HOUR
+                assert (await poll_state.load(tx)).next_poll_at == NOW + number * HOUR
 
 
 async def test_one_of_several_processes_claims_a_poll(pooled_url):
-    async def claim(store: Store, number: int) -> memory.Poll:
+    async def claim(store: Store, number: int) -> poll_state.Claim:
         async with store.begin() as tx:
-            return await memory.claim_poll(tx, NOW + number * HOUR, NOW + (number + 1) * HOUR)
+            return await poll_state.claim_poll(tx, NOW + number * HOUR, NOW + (number + 1) * HOUR)
 
     async with stores(pooled_url, 4) as several:
         for number in range(5):
             claims = await asyncio.gather(*(claim(store, number) for store in several))
-            assert claims.count(memory.Poll.NOT_MINE) == 3
+            assert claims.count(poll_state.Claim.NOT_MINE) == 3
 
 
 async def test_store_works_again_after_a_restart_of_the_pooler(postgres_url):
@@ -121,7 +122,7 @@ async def test_store_works_again_after_a_restart_of_the_pooler(postgres_url):
             own.stop()
             own.start()
             async with store.begin() as tx:
-                assert (await memory.recall(tx)).next_poll_at == NOW
+                assert (await poll_state.load(tx)).next_poll_at == NOW
 
 
 async def test_bots_behind_a_pooler_post_an_alert_once(pooled_url):

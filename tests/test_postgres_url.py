@@ -10,8 +10,8 @@ from psycopg.pq import Conninfo
 
 from bot.demo.process import running
 from bot.doctor import variables
-from bot.settings import Problem, SettingsError
 from bot.settings.postgres_url import KNOWN_OPTIONS
+from bot.settings.reader import InvalidSetting, SettingsError
 from tests.test_settings import REQUIRED, complaint, read
 
 FORM = "must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
@@ -126,6 +126,6 @@ def test_doctor_names_unknown_options_and_a_remedy() -> None:
     with pytest.raises(SettingsError) as refused:
         read(DATABASE_URL="postgresql://h/kf?pgbouncer=true")
     name, _, why = str(refused.value).splitlines()[1].strip().partition(" ")
-    (finding,) = variables.findings([Problem(name, why)])
+    (finding,) = variables.findings([InvalidSetting(name, why)])
     assert "pgbouncer (remove it)" in finding.said
     assert finding.remedy.startswith("Correct it")

@@ -12,10 +12,10 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo.servers import serve, serve_slack
-from bot.demo.slack import SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
-from bot.ports import Gone, Held, Later, Message, Refused, Sent, Unknown, Unlisted
-from bot.slack.calls import quiet_client, refusal_of
-from bot.slack.posting import SlackChannel
+from bot.demo.slack_simulator import SlackSimulator, dropped, error, http_error, ratelimited, reply_lost, slow
+from bot.ports import Blocked, Message, NotFound, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
+from bot.slack.channel import SlackChannel
+from bot.slack.web_api import api_error_of, no_retry_client
 
 SECTION = {"type": "section", "text": {"type": "mrkdwn", "text": "⛔ *Chen* · rejected"}}
 MESSAGE = Message("Rejected: Chen.", [SECTION])
@@ -24,22 +24,22 @@ POST, UPDATE = "chat.postMessage", "chat.update"
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackStandIn]:
-    async with serve_slack(SlackStandIn()) as served:
+async def slack() -> AsyncIterator[SlackSimulator]:
+    async with serve_slack(SlackSimulator()) as served:
         yield served
 
 
 @pytest.fixture
-async def channel(slack: SlackStandIn) -> AsyncIterator[SlackChannel]:
+async def channel(slack: SlackSimulator) -> AsyncIterator[SlackChannel]:
     async with aiohttp.ClientSession() as session:
-        yield SlackChannel(quiet_client(slack.bot_token, slack.api_url, session), "C0ALERTS")
+        yield SlackChannel(no_retry_client(slack.bot_token, slack.api_url, session), "C0ALERTS")
 
 
 async def post(channel: SlackChannel, message: Message = MESSAGE, **where: object):
     return await channel.post(message, metadata=MARKS, within=0.5, **where)
 
 
-def posts(slack: SlackStandIn) -> int:
+def posts(slack: SlackSimulator) -> int:
     return len([call for call in slack.calls if call.method == POST])
 
 
@@ -78,26 +78,26 @@ async def test_an_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_wh
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (ratelimited(7), Later(7.0, "ratelimited")),
-        (reply_lost(), Unknown("ServerDisconnectedError")),
-        (dropped(), Unknown("ServerDisconnectedError")),
-        (slow(2), Unknown("TimeoutError")),
-        (http_error(502), Unknown("HTTP 502")),
-        (error("internal_error"), Unknown("internal_error")),
-        (error("fatal_error"), Unknown("fatal_error")),
+        (ratelimited(7), RetryLater(7.0, "ratelimited")),
+        (reply_lost(), OutcomeUnknown("ServerDisconnectedError")),
+        (dropped(), OutcomeUnknown("ServerDisconnectedError")),
+        (slow(2), OutcomeUnknown("TimeoutError")),
+        (http_error(502), OutcomeUnknown("HTTP 502")),
+        (error("internal_error"), OutcomeUnknown("internal_error")),
+        (error("fatal_error"), OutcomeUnknown("fatal_error")),
         (error("invalid_blocks"), Refused("invalid_blocks")),
         (error("metadata_too_large"), Refused("metadata_too_large")),
         (error("invalid_arguments"), Refused("invalid_arguments")),
         (error("too_many_attachments"), Refused("too_many_attachments")),
         (error("msg_too_long"), Refused("msg_too_long")),
-        (error("accesslimited"), Held("accesslimited", of="token")),
-        (error("restricted_action_read_only_channel"), Held("restricted_action_read_only_channel")),
-        (error("restricted_action_thread_locked"), Gone("restricted_action_thread_locked", of="thread")),
-        (error("external_channel_migrating"), Later(60.0, "external_channel_migrating")),
+        (error("accesslimited"), Blocked("accesslimited", of="token")),
+        (error("restricted_action_read_only_channel"), Blocked("restricted_action_read_only_channel")),
+        (error("restricted_action_thread_locked"), NotFound("restricted_action_thread_locked", of="thread")),
+        (error("external_channel_migrating"), RetryLater(60.0, "external_channel_migrating")),
         (error("invalid_charset"), Unlisted("invalid_charset")),
-        (error("message_limit_exceeded"), Held("message_limit_exceeded", of="workspace")),
-        (error("invalid_auth"), Held("invalid_auth", of="token")),
-        (error("is_archived"), Held("is_archived", of="channel")),
+        (error("message_limit_exceeded"), Blocked("message_limit_exceeded", of="workspace")),
+        (error("invalid_auth"), Blocked("invalid_auth", of="token")),
+        (error("is_archived"), Blocked("is_archived", of="channel")),
         (error("some_newer_word"), Unlisted("some_newer_word")),
     ],
 )
@@ -110,21 +110,23 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(slac
 async def test_a_channel_that_the_bot_is_not_in_holds(slack, channel):
     slack.scopes = slack.scopes - {"chat:write.public"}
     slack.channels["C0ALERTS"].is_member = False
-    assert await post(channel) == Held("not_in_channel", of="channel")
+    assert await post(channel) == Blocked("not_in_channel", of="channel")
 
 
 async def test_a_message_that_a_person_deleted_is_gone(slack, channel):
     root = await post(channel)
     slack.delete(slack.messages("C0ALERTS")[0])
-    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5) == Gone("message_not_found")
-    assert await post(channel, thread_ts=root.ts) == Gone("thread_not_found")
+    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5) == NotFound(
+        "message_not_found"
+    )
+    assert await post(channel, thread_ts=root.ts) == NotFound("thread_not_found")
 
 
 async def test_nothing_that_left_this_machine_is_surely_not_sent():
     async with aiohttp.ClientSession() as session:
-        channel = SlackChannel(quiet_client("xoxb-1", "http://127.0.0.1:9/api/", session), "C0ALERTS")
+        channel = SlackChannel(no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", session), "C0ALERTS")
         outcome = await post(channel)
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, RetryLater)
 
 
 async def test_an_answer_that_does_not_say_where_the_message_stands_is_unknown():
@@ -134,8 +136,8 @@ async def test_an_answer_that_does_not_say_where_the_message_stands_is_unknown()
     app = web.Application()
     app.router.add_post("/api/chat.postMessage", fine)
     async with serve(app) as url, aiohttp.ClientSession() as session:
-        channel = SlackChannel(quiet_client("xoxb-1", f"{url}/api/", session), "C0ALERTS")
-        assert await post(channel) == Unknown("an answer without channel and ts")
+        channel = SlackChannel(no_retry_client("xoxb-1", f"{url}/api/", session), "C0ALERTS")
+        assert await post(channel) == OutcomeUnknown("an answer without channel and ts")
 
 
 async def test_a_client_that_retries_is_not_taken():
@@ -153,4 +155,4 @@ def test_a_429_is_waited_out_as_it_says_within_reason_and_for_a_minute_if_it_say
         data = ""
         headers: ClassVar = {"Retry-After": header} if header else {}
 
-    assert refusal_of(SlackApiError("ratelimited", Response())) == Later(seconds, "ratelimited")
+    assert api_error_of(SlackApiError("ratelimited", Response())) == RetryLater(seconds, "ratelimited")

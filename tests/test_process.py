@@ -20,9 +20,9 @@ import pytest
 
 from bot import console
 from bot.demo.process import ROOT, running
-from bot.settings import Settings
+from bot.settings.values import Settings
 from tests.running import CARE, World, answers, bot_in_loop, final_answer, until, world
-from wechat_kf.simulator import Fault, Kind
+from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.process
 
@@ -145,7 +145,7 @@ async def test_alerts_off_has_no_store_and_is_ready(quick, tmp_path):
 async def test_a_command_in_flight_is_answered_before_the_end(quick):
     async with running(quick.environ) as bot:
         quick.slack.app_url = bot.slack_url
-        quick.wechat.inject(Fault(Kind.SLOW, times=1, seconds=1))
+        quick.wechat.inject(Fault(FaultMode.SLOW, times=1, seconds=1))
         said = await quick.slack.command("list", channel=CARE)
         bot.process.send_signal(signal.SIGTERM)
         await asyncio.sleep(0.1)
@@ -157,7 +157,7 @@ async def test_a_command_in_flight_is_answered_before_the_end(quick):
 async def test_a_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated(quick):
     async with running(quick.environ) as bot:
         quick.slack.app_url = bot.slack_url
-        quick.wechat.inject(Fault(Kind.SLOW, seconds=30))
+        quick.wechat.inject(Fault(FaultMode.SLOW, seconds=30))
         said = await quick.slack.command("list", channel=CARE)
         started = time.monotonic()
         assert await bot.stop() == 0

@@ -82,7 +82,7 @@ def row_of(account: KfAccount, *, as_text: bool) -> dict[str, object]:
 
 
 def test_a_read_carries_the_token_in_its_query_and_never_in_its_repr():
-    request = protocol.read(protocol.KF_LIST, ACCESS_TOKEN)
+    request = protocol.get(protocol.KF_LIST, ACCESS_TOKEN)
     assert (request.method, request.query) == ("GET", {"access_token": ACCESS_TOKEN})
     assert str(request) == "GET /cgi-bin/customservice/getkflist"
     assert ACCESS_TOKEN not in repr(request)
@@ -509,21 +509,21 @@ def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_a_date_header_is_a_moment_or_nothing(date, expected):
-    reply = protocol.parse_reply(b'{"kf_list":[]}', date=date)
+    reply = protocol.parse_response(b'{"kf_list":[]}', date=date)
     assert reply.served_at == expected
     assert expected is None or reply.served_at.tzinfo is UTC
 
 
 @given(st.text() | st.text(alphabet="0123456789 :,+-JanGMT"))
 def test_no_date_header_breaks_an_answer(date):
-    reply = protocol.parse_reply(b'{"errcode":0}', date=date)
+    reply = protocol.parse_response(b'{"errcode":0}', date=date)
     assert reply.served_at is None or reply.served_at.utcoffset() == timedelta(0)
 
 
 def test_an_answer_without_a_date_has_none_and_a_refusal_stays_one():
-    assert protocol.parse_reply(b"{}") == protocol.Reply({}, None)
+    assert protocol.parse_response(b"{}") == protocol.WeChatResponse({}, None)
     with pytest.raises(TokenError):
-        protocol.parse_reply(b'{"errcode":40001}', date="Sun, 06 Nov 1994 08:49:37 GMT")
+        protocol.parse_response(b'{"errcode":40001}', date="Sun, 06 Nov 1994 08:49:37 GMT")
 
 
 def test_a_token_is_read_with_its_life():

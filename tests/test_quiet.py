@@ -10,16 +10,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.quiet import Quiet, Window
+from bot.alerting.quiet_hours import QuietHours, Window
 
 SHANGHAI, BERLIN, NEW_YORK = (ZoneInfo(name) for name in ("Asia/Shanghai", "Europe/Berlin", "America/New_York"))
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 INSTANT = timedelta(microseconds=1)
 
 
-def quiet(hours: str, zone: ZoneInfo = SHANGHAI) -> Quiet:
+def quiet(hours: str, zone: ZoneInfo = SHANGHAI) -> QuietHours:
     begins, ends = map(time.fromisoformat, hours.split("-"))
-    return Quiet(begins, ends, zone)
+    return QuietHours(begins, ends, zone)
 
 
 def utc(text: str) -> datetime:
@@ -144,7 +144,7 @@ def test_clocks_put_back(hours, begins, ends):
     assert_only_window_near(hours, utc(begins), utc(ends))
 
 
-def assert_only_window_near(hours: Quiet, begins: datetime, ends: datetime) -> None:
+def assert_only_window_near(hours: QuietHours, begins: datetime, ends: datetime) -> None:
     """From some hours before to some hours after, exactly this is quiet."""
     window = Window(begins, ends)
     assert hours.window_of(begins) == hours.window_of(ends - INSTANT) == window
@@ -205,7 +205,7 @@ changes = st.builds(
     st.sampled_from([(3, 8), (3, 29), (10, 25), (11, 1)]),
     st.floats(-80, 80),
 )
-hours_of_quiet = st.builds(Quiet, clocks, clocks, zones).filter(lambda hours: hours.begins != hours.ends)
+hours_of_quiet = st.builds(QuietHours, clocks, clocks, zones).filter(lambda hours: hours.begins != hours.ends)
 
 
 def steady(zone: ZoneInfo, moment: datetime) -> bool:

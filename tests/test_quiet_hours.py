@@ -7,18 +7,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.episodes import AlertPolicy
-from bot.ports import Later
-from bot.quiet import Quiet
-from bot.store import Store, figures
+from bot.alerting.episode import AlertPolicy
+from bot.alerting.quiet_hours import QuietHours
+from bot.ports import RetryLater
+from bot.store import stats
+from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
 from wechat_kf import KfAccount, SetupError
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-NIGHT = Quiet(time(22), time(8), SHANGHAI)
-LOUD_NIGHT = Quiet(time(22), time(8), SHANGHAI, breakthrough=True)
+NIGHT = QuietHours(time(22), time(8), SHANGHAI)
+LOUD_NIGHT = QuietHours(time(22), time(8), SHANGHAI, breakthrough=True)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 CARE = "<!subteam^S0CARE>"
 
@@ -52,7 +53,7 @@ class Night(Bot):
         ]
 
 
-async def night_of(store: Store, clock: VirtualClock, quiet: Quiet = NIGHT) -> Night:
+async def night_of(store: Store, clock: VirtualClock, quiet: QuietHours = NIGHT) -> Night:
     clock.now = at("21:00")
     made = Night(store, clock, policy=AlertPolicy(quiet=quiet), mention=CARE)
     await made.reads(bound("anna"), *(invited(f"kf{n}", at=at("21:00")) for n in range(9)), after=timedelta(0))
@@ -170,7 +171,7 @@ async def test_a_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(nig
 async def test_the_last_reminder_before_the_night_may_come_a_little_late(night):
     soon = until("bo", "22:59")
     await night.sees("21:01", soon)
-    night.slack.outcomes = [Later(10, "ClientConnectorError")]
+    night.slack.outcomes = [RetryLater(10, "ClientConnectorError")]
     await night.sees("21:59", soon)
     await night.sees("22:00", soon)
     assert night.said == ["⏰ Bo · less than 1 h left"]
@@ -214,7 +215,7 @@ async def test_the_last_hour_breaks_through_when_it_is_set_to(store, clock):
 async def test_the_reminder_before_the_night_brings_a_root_that_waited_along(night):
     soon = until("bo", "03:55")
     await night.sees("21:01", soon)
-    night.slack.outcomes = [Later(1000, "ratelimited")]
+    night.slack.outcomes = [RetryLater(1000, "ratelimited")]
     await night.sees("21:55", soon)
     await night.sees("22:00", soon)
     assert night.slack.posted == []
@@ -226,7 +227,7 @@ async def test_the_reminder_before_the_night_brings_a_root_that_waited_along(nig
 
 
 async def test_what_could_not_be_posted_before_the_night_waits_for_the_morning(night):
-    night.slack.outcomes = [Later(600, "ratelimited")]
+    night.slack.outcomes = [RetryLater(600, "ratelimited")]
     await night.sees("21:55", rejected("kf0"))
     await night.sees("22:30", rejected("kf0"))
     assert night.slack.posted == []
@@ -245,7 +246,7 @@ async def test_a_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
 async def test_what_a_night_holds_is_not_overdue_before_the_morning(night):
     async def overdue(text: str, audible_since: str) -> bool:
         async with night.store.begin() as tx:
-            return bool((await figures.overdue(tx, at(text), audible_since=at(audible_since))).count)
+            return bool((await stats.overdue(tx, at(text), audible_since=at(audible_since))).count)
 
     await night.sees("23:00", rejected("kf0"))
     assert not await overdue("07:00", "07:00")

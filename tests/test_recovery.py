@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.ports import Blind, Later, Unknown
-from bot.recovery import REACH, Recovery
-from bot.store import Store
+from bot.ports import HistoryUnreadable, OutcomeUnknown, RetryLater
+from bot.store.database import Store
 from bot.store.tables import episode, message, meta, told
-from bot.watch import Tick
+from bot.watcher.poller import Tick
+from bot.watcher.recovery import REACH, Recovery
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -153,7 +153,7 @@ async def test_a_summary_of_one_is_not_taken_for_a_problem(store, clock):
 
 
 async def test_what_a_root_showed_for_its_line_is_not_told_again(bot):
-    bot.slack.outcomes = [Later(7200, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(7200, "ratelimited")]
     await bot.reads(SOON, after=24 * HOUR)  # the last hour
     await bot.reads(SOON, after=2 * HOUR)  # expired, and the root says so
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Expired"]
@@ -173,7 +173,7 @@ async def test_messages_older_than_a_fortnight_are_not_looked_for(bot):
 async def test_without_the_right_to_read_it_goes_on_without(bot, word):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
-    bot.slack.unreadable = [Blind(word)]
+    bot.slack.unreadable = [HistoryUnreadable(word)]
     await other.reads(rejected("chen"))
     assert bot.slack.texts[1].startswith("Now watching 1 customer-service account")
 
@@ -182,7 +182,7 @@ async def test_while_slack_does_not_answer_the_first_look_waits(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     other.wechat.listed = (rejected("chen"),)
-    bot.slack.unreadable = [Unknown("TimeoutError"), Later(30, "ratelimited")]
+    bot.slack.unreadable = [OutcomeUnknown("TimeoutError"), RetryLater(30, "ratelimited")]
     assert [await other.watcher.tick() for _ in range(2)] == [Tick.WAITS, Tick.NOTHING_DUE]
     bot.clock.forward(seconds=15)
     assert await other.watcher.tick() is Tick.WAITS
@@ -204,7 +204,7 @@ async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
 
     async def faltering(**arguments: object) -> object:
         pages.append(arguments["cursor"])
-        return Later(1, "ratelimited") if len(pages) == 2 else await history(**arguments)
+        return RetryLater(1, "ratelimited") if len(pages) == 2 else await history(**arguments)
 
     bot.slack.history = faltering
     assert await recovery.read() is None

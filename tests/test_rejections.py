@@ -9,13 +9,13 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from bot.demo.slack import sign
+from bot.demo.slack_simulator import sign
 from bot.doctor import running
 from bot.doctor.findings import Unset
-from bot.health import RejectedRequests
-from bot.settings import Settings
-from bot.store import presence
-from bot.store.presence import ProcessInfo
+from bot.health.facts import RejectedRequests
+from bot.settings.values import Settings
+from bot.store import processes
+from bot.store.processes import ProcessInfo
 from bot.web.rejections import MOST_REASONS, Rejections
 from tests.conftest import NOW, VirtualClock
 from tests.running import CARE, World, bot_in_loop, sqlite, until, utc_now, world
@@ -177,7 +177,7 @@ def test_reasons_that_are_remembered_are_bounded(rejections):
 async def test_other_processes_know_the_rejected_requests_of_one(store, clock):
     rejected = RejectedRequests("signature", 3, NOW)
     async with store.begin() as tx:
-        await presence.show(tx, ProcessInfo("one", rejected=rejected), NOW)
-        assert [one.rejected for one in await presence.running(tx, NOW)] == [rejected]
-        await presence.show(tx, ProcessInfo("one"), NOW)
-        assert [one.rejected for one in await presence.running(tx, NOW)] == [None]
+        await processes.touch(tx, ProcessInfo("one", rejected=rejected), NOW)
+        assert [one.rejected for one in await processes.running(tx, NOW)] == [rejected]
+        await processes.touch(tx, ProcessInfo("one"), NOW)
+        assert [one.rejected for one in await processes.running(tx, NOW)] == [None]

@@ -13,18 +13,18 @@ import pytest
 from bot.blocks.answers.replies import READING, RESTARTING
 from bot.demo.process import free_port
 from bot.demo.servers import serve
-from bot.demo.slack import RESPONSE_URL, Message, dropped, http_error, ratelimited, reply_lost
-from bot.demo.slack.http import application
-from bot.demo.slack.outbox import Invocation
-from bot.logs import OneLine
-from bot.slack import ReplyLimits
+from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, http_error, ratelimited, reply_lost
+from bot.demo.slack_simulator.http import application
+from bot.demo.slack_simulator.sent_messages import Invocation
+from bot.runtime.logs import LineFormatter
+from bot.slack.response_url import ResponseLimits
 from tests.running import CARE, World, bot_in_loop, sqlite, until, world
-from wechat_kf.simulator import Fault, Kind
+from wechat_kf.simulator import Fault, FaultMode
 
-BRISK = ReplyLimits(first_pause=0.01, longest_pause=0.05)
-PATIENT = ReplyLimits(first_pause=60)
-NOTICING = ReplyLimits(notice_after=0.05, first_pause=0.01)
-SLOW = Fault(Kind.SLOW, seconds=0.4, path="/cgi-bin/customservice/getkflist")
+BRISK = ResponseLimits(first_pause=0.01, longest_pause=0.05)
+PATIENT = ResponseLimits(first_pause=60)
+NOTICING = ResponseLimits(notice_after=0.05, first_pause=0.01)
+SLOW = Fault(FaultMode.SLOW, seconds=0.4, path="/cgi-bin/customservice/getkflist")
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def running(place: World, limits: ReplyLimits) -> AsyncIterator[None]:
+async def running(place: World, limits: ResponseLimits) -> AsyncIterator[None]:
     async with bot_in_loop(place, ALERTS="off", limits=limits):
         yield
 
@@ -99,7 +99,7 @@ async def test_unreachable_slack_is_tried_until_it_returns_and_connections_refus
 
 
 async def test_answer_is_given_up_after_five_uses_with_one_warning_that_names_the_request(place, caplog):
-    caplog.handler.setFormatter(OneLine([]))
+    caplog.handler.setFormatter(LineFormatter([]))
     place.slack.arm(RESPONSE_URL, *[http_error(503)] * 6)
     async with running(place, BRISK):
         await typed(place)
@@ -112,7 +112,7 @@ async def test_answer_is_given_up_after_five_uses_with_one_warning_that_names_th
 
 async def test_answer_is_given_up_when_its_time_is_over(place, caplog):
     place.slack.arm(RESPONSE_URL, *[http_error(503)] * 5)
-    async with running(place, ReplyLimits(first_pause=0.05, give_up_after=0.1)):
+    async with running(place, ResponseLimits(first_pause=0.05, give_up_after=0.1)):
         await typed(place)
         await until(lambda: "answer not taken" in caplog.text)
     assert len(uses(place)) == 2
@@ -208,7 +208,7 @@ async def test_notice_with_a_lost_response_is_not_repeated(place):
 
 async def test_failed_read_replaces_the_notice(place):
     place.wechat.allow_list = ()
-    place.wechat.inject(Fault(Kind.SLOW, seconds=0.4))
+    place.wechat.inject(Fault(FaultMode.SLOW, seconds=0.4))
     async with running(place, NOTICING):
         said = await typed(place)
         notice, answer = await said.answer(), await said.answer()
@@ -245,7 +245,7 @@ def _button() -> dict:
 
 @pytest.mark.parametrize("text", ["help", "find", "status"])
 async def test_answers_without_wechat_are_not_announced(place, text):
-    async with running(place, ReplyLimits(notice_after=0)):
+    async with running(place, ResponseLimits(notice_after=0)):
         said = await typed(place, text)
         answer = await said.answer()
     assert answer.text != READING.text
@@ -254,7 +254,7 @@ async def test_answers_without_wechat_are_not_announced(place, text):
 
 async def test_shutdown_during_a_slow_read_replaces_the_notice(place, monkeypatch):
     monkeypatch.setattr("bot.app.DRAIN_SECONDS", 0.1)
-    place.wechat.inject(Fault(Kind.SLOW, seconds=30))
+    place.wechat.inject(Fault(FaultMode.SLOW, seconds=30))
     async with running(place, NOTICING):
         said = await typed(place)
         notice = await said.answer()

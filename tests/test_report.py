@@ -7,16 +7,18 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
-from bot.desk.standing import Standing
-from bot.health import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble, diagnose
-from bot.outages import Cause, Fault, Incident
-from bot.ports import Held
-from bot.quiet import SHANGHAI, Quiet
-from bot.settings import Settings
+from bot.health.facts import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
+from bot.health.rules import diagnose
+from bot.interactions.status_reporter import StatusReporter
+from bot.ports import Blocked
+from bot.settings.values import Settings
 from bot.status import Snoozed, Status
-from bot.store import Store, memory
+from bot.store import poll_state
+from bot.store.database import Store
 from tests.accounts import bound
 from tests.bots import Bot, rejected
 from tests.conftest import NOW, VirtualClock
@@ -30,7 +32,7 @@ FINE = HealthFacts(
     polled_at=NOW,
     next_poll_at=NOW + 5 * MINUTE,
     started_at=NOW - timedelta(days=1),
-    incident=Incident("0", Cause.SOURCE_DOWN, BEGAN, Fault("TransportError"), over_at=BEGAN + 19 * MINUTE),
+    incident=Incident("0", Cause.SOURCE_DOWN, BEGAN, ErrorDetails("TransportError"), over_at=BEGAN + 19 * MINUTE),
 )
 WELL = Status(
     version="1.0.0",
@@ -41,10 +43,10 @@ WELL = Status(
     channel="C0CARE",
     leads=LEADS,
 )
-BUSY = Fault("BusyError", errcode=-1)
-DOWN = Incident("1", Cause.SOURCE_DOWN, NOW, Fault("TransportError"))
-ADDRESS = Incident("1", Cause.CONFIG_PROBLEM, NOW, Fault("SetupError", errcode=40164))
-WRONG_CLOCK = Incident("2", Cause.CLOCK_PROBLEM, NOW, Fault("ClockSkew", detail="4 min"))
+BUSY = ErrorDetails("BusyError", errcode=-1)
+DOWN = Incident("1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
+ADDRESS = Incident("1", Cause.CONFIG_PROBLEM, NOW, ErrorDetails("SetupError", errcode=40164))
+WRONG_CLOCK = Incident("2", Cause.CLOCK_PROBLEM, NOW, ErrorDetails("ClockSkew", detail="4 min"))
 AWAY = StoreTrouble(ProblemKind.STORE_UNREACHABLE, "connection refused", NOW)
 
 
@@ -263,7 +265,10 @@ def test_an_old_answer_and_an_old_token_are_called_so():
 
 def test_a_past_problem_is_told_in_the_past():
     over_at = NOW + timedelta(hours=5)
-    for fault, title in ((Fault("ResponseError"), "WeChat's answer could not be read"), (BUSY, "WeChat was busy")):
+    for fault, title in (
+        (ErrorDetails("ResponseError"), "WeChat's answer could not be read"),
+        (BUSY, "WeChat was busy"),
+    ):
         message = status_answer(but(incident=replace(DOWN, fault=fault, over_at=over_at)), NOW, CONTEXT)
         assert f"Last problem: {title} for 5 h, Mon 23 Nov 01:12 UTC." in message.text
 
@@ -279,19 +284,19 @@ def test_since_when_it_watches():
 # How the bot stands, as the store and the settings have it.
 
 
-def standing(store: Store, clock: VirtualClock) -> Standing:
+def standing(store: Store, clock: VirtualClock) -> StatusReporter:
     settings = Settings(
         wechat_appid="wx0123456789abcdef",
         wechat_secret="secret",
         slack_bot_token="xoxb-token",
-        quiet=Quiet(time(22), time(8), SHANGHAI),
+        quiet=QuietHours(time(22), time(8), SHANGHAI),
     )
-    return Standing(store, settings, token_expires_at=lambda: None, clock=clock)
+    return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock)
 
 
 async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
-    bot.slack.outcomes = [Held("not_in_channel")] * 9
+    bot.slack.outcomes = [Blocked("not_in_channel")] * 9
     await bot.reads()
     await bot.reads(rejected())
     facts = await stands.facts()
@@ -301,7 +306,7 @@ async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
     clock.forward(minutes=15)
     await bot.tells()
     async with store.begin() as tx:
-        assert (await memory.recall(tx)).held == "not_in_channel"
+        assert (await poll_state.load(tx)).held == "not_in_channel"
     facts = await stands.facts()
     assert (blocked(facts), facts.pending) == ([], 0)
 
@@ -319,7 +324,7 @@ def blocked(facts: HealthFacts) -> list[str]:
 )
 async def test_quiet_hours_have_an_end_while_they_last(store, clock, now, until):
     async with store.begin() as tx:
-        await memory.recall(tx)
+        await poll_state.load(tx)
     clock.now = now
     assert (await standing(store, clock).status()).quiet_until == until
 

@@ -10,15 +10,16 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from bot.commands import Answers
 from bot.demo import blockkit
-from bot.desk.standing import Standing
-from bot.grammar import parse
-from bot.health import ProblemKind
-from bot.ports import Later, Message
-from bot.settings import Settings
+from bot.health.facts import ProblemKind
+from bot.interactions.commands import CommandHandler
+from bot.interactions.status_reporter import StatusReporter
+from bot.ports import Message, RetryLater
+from bot.requests import parse_command
+from bot.settings.values import Settings
 from bot.status import Status
-from bot.store import Store, figures, memory
+from bot.store import poll_state, stats
+from bot.store.database import Store
 from bot.store.tables import episode, message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
@@ -68,7 +69,7 @@ async def accept(store: Store, table: str, *, event: str = "UPDATE") -> None:
 
 async def failing(store: Store) -> list[str]:
     async with store.begin() as tx:
-        return list((await memory.recall(tx)).failing)
+        return list((await poll_state.load(tx)).failing)
 
 
 def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
@@ -151,10 +152,10 @@ async def test_stored_row_that_cannot_be_read_does_not_stop_the_news_of_others(b
 @pytest.mark.parametrize(
     "place",
     [
-        "bot.invitations.seen",
-        "bot.invitations._with_facts",
-        "bot.outbox.planning._root",
-        "bot.store.rows.next_timer",
+        "bot.alerting.lifecycle.seen",
+        "bot.alerting.lifecycle._with_facts",
+        "bot.outbox.planner._root",
+        "bot.store.episodes.next_timer",
     ],
 )
 async def test_exception_in_the_rules_for_one_account_does_not_stop_the_others(bot, store, monkeypatch, place):
@@ -196,7 +197,7 @@ async def dead(store: Store) -> list[str | None]:
 
 async def counted(store: Store, bot: Bot) -> tuple[int, int]:
     async with store.begin() as tx:
-        waiting = await figures.waiting(tx, bot.clock())
+        waiting = await stats.queue_stats(tx, bot.clock())
     return waiting.failed, waiting.stale
 
 
@@ -305,7 +306,7 @@ async def test_failing_rows_and_messages_are_problems_of_the_health(bot, store, 
     bot.clock.forward(seconds=15)
     await bot.tells()
     settings = Settings(wechat_appid=APPID, wechat_secret="secret", slack_bot_token="xoxb-token")
-    standing = Standing(store, settings, token_expires_at=lambda: None, clock=bot.clock)
+    standing = StatusReporter(store, settings, token_expires_at=lambda: None, clock=bot.clock)
     problems = {problem.kind: problem for problem in await standing.problems()}
     assert problems[ProblemKind.ROWS_FAILED].names == ("bad@harbour_tea",)
     assert problems[ProblemKind.MESSAGES_STALE].count == 1
@@ -322,7 +323,7 @@ async def test_edit_that_the_database_refuses_does_not_stop_the_edits_of_others(
 
 @pytest.mark.parametrize("values", [{"shape": "hologram"}, {"status": "sent", "facts": [1], "ts": "1.000000"}])
 async def test_message_row_that_cannot_be_read_does_not_stop_the_others(bot, store, values, caplog):
-    bot.slack.outcomes = [Later(60, "ratelimited")]
+    bot.slack.outcomes = [RetryLater(60, "ratelimited")]
     await bot.reads(rejected("bad"), invited("bo"), invited("dee"))
     async with store.begin() as tx:
         await tx.run(sa.update(message).values(channel_id="C0ALERTS", next_edit_at=bot.clock(), **values))
@@ -364,7 +365,7 @@ class Told:
 
     def __init__(self, *accounts: KfAccount) -> None:
         self.wechat = FakeAccounts(accounts or (rejected("bad"), rejected("bo"), bound("dee")))
-        self.answers = Answers(
+        self.answers = CommandHandler(
             self.wechat,
             now=lambda: NOW,
             context=CONTEXT,
@@ -376,7 +377,7 @@ class Told:
         )
 
     async def to(self, text: str) -> Message:
-        message = await self.answers.answer(parse(text))
+        message = await self.answers.answer(parse_command(text))
         assert blockkit.problems({"text": message.text, "blocks": list(message.blocks)}) == []
         return message
 

@@ -11,14 +11,14 @@ from typing import get_args
 import pytest
 import yaml
 
-from bot import outages
+from bot.alerting import incidents
+from bot.alerting.incidents import Cause, ErrorDetails, Incident, PollHealth
 from bot.blocks.answers.diagnosis import explain
 from bot.blocks.channel import incident_notices, notifications
-from bot.delivery.looks import _word
-from bot.health import HealthFacts, Problem, ProblemKind
-from bot.metrics import STATES, Figures, Metrics
-from bot.outages import Cause, Fault, Health, Incident
-from bot.ports import Blind, Later, Message, Outcome, Past
+from bot.delivery.reconciler import _word
+from bot.health.facts import HealthFacts, Problem, ProblemKind
+from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
+from bot.runtime.metrics import STATES, Figures, Metrics
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
 from tests.documents import document
@@ -59,9 +59,9 @@ def failures() -> Iterator[KfError]:
 @cache
 def notices() -> dict[str, list[str]]:
     """By title, the words of every notice that a failed read or a wrong clock can lead to."""
-    before = Health(failed_reads=outages.FAILED_READS - 1)
-    found: list[Incident | None] = [outages.after_failure(before, error, NOW).incident for error in failures()]
-    found.append(Incident("1", Cause.CLOCK_PROBLEM, NOW, Fault("ClockSkew", detail="4 min")))
+    before = PollHealth(failed_reads=incidents.FAILED_POLLS - 1)
+    found: list[Incident | None] = [incidents.on_poll_failure(before, error, NOW).incident for error in failures()]
+    found.append(Incident("1", Cause.CLOCK_PROBLEM, NOW, ErrorDetails("ClockSkew", detail="4 min")))
     by_title: dict[str, list[str]] = {}
     for incident in found:
         assert incident
@@ -94,7 +94,7 @@ def test_what_ends_a_notice_is_told_in_its_words():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
         incident_notices.incident_notice(
-            Incident("1", cause, NOW, Fault("TransportError"), over_at=NOW), CONTEXT
+            Incident("1", cause, NOW, ErrorDetails("TransportError"), over_at=NOW), CONTEXT
         ).text.split(".")[0]
         for cause in (Cause.SOURCE_DOWN, Cause.CLOCK_PROBLEM)
     ]
@@ -168,7 +168,15 @@ def test_the_metrics_of_the_runbook_are_those_that_are_exported():
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_messages"])) == {"state", *STATES}
     outcomes = {kind.__name__.lower() for kind in get_args(Outcome)}
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_posts_total"])) == {"result", *outcomes}
-    looks = {_word(answer) for answer in (None, Past("C0", "1.0", None, "k", ()), Blind("no"), Later(1, "no"))}
+    looks = {
+        _word(answer)
+        for answer in (
+            None,
+            HistoryMessage("C0", "1.0", None, "k", ()),
+            HistoryUnreadable("no"),
+            RetryLater(1, "no"),
+        )
+    }
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_looks_total"])) == {"outcome", *looks}
 
 

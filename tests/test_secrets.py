@@ -20,7 +20,7 @@ import pytest
 
 from bot.__main__ import main
 from bot.demo.process import BotProcess, running
-from bot.demo.slack import (
+from bot.demo.slack_simulator import (
     RESPONSE_URL,
     Invocation,
     dropped,
@@ -32,7 +32,7 @@ from bot.demo.slack import (
 )
 from tests.running import CARE, World, final_answer, sqlite, until, utc_now, world
 from tests.test_process import run
-from wechat_kf.simulator import Fault, Kind
+from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.process
 
@@ -55,7 +55,7 @@ ERRCODES = [
     65400,
     99999,
 ]
-FAILURES = [Kind.DOWN, Kind.OTHER_LIST, Kind.TRUNCATED, Kind.HTML, Kind.STACKED]
+FAILURES = [FaultMode.DOWN, FaultMode.OTHER_LIST, FaultMode.TRUNCATED, FaultMode.HTML, FaultMode.STACKED]
 # The others are read, or end as these do.
 
 SLACK_FAULTS = [
@@ -116,9 +116,11 @@ async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str
     Returns what the log must have heard of them.
     """
     failing = [Fault(kind, times=None) for kind in FAILURES]
-    failing += [Fault(Kind.ERRCODE, times=None, errcode=code) for code in ERRCODES]
+    failing += [Fault(FaultMode.ERRCODE, times=None, errcode=code) for code in ERRCODES]
     odd = [
-        Fault(kind, times=None, seconds=0.05) for kind in Kind if kind not in (*FAILURES, Kind.ERRCODE, Kind.DRIP)
+        Fault(kind, times=None, seconds=0.05)
+        for kind in FaultMode
+        if kind not in (*FAILURES, FaultMode.ERRCODE, FaultMode.DRIP)
     ]
 
     async def ask_under(fault: Fault) -> str:
@@ -129,18 +131,18 @@ async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str
 
     async def is_heard_of() -> bool:
         await asyncio.sleep(0.2)
-        return "not switched on" in await ask_under(Fault(Kind.ERRCODE, times=None, errcode=65400))
+        return "not switched on" in await ask_under(Fault(FaultMode.ERRCODE, times=None, errcode=65400))
 
     await until(is_heard_of)  # the last good answer has served its time
     for fault in failing[::step]:
         await ask_under(fault)
     place.wechat.allow_list = ()
-    await ask_under(Fault(Kind.ERRCODE, times=None, errcode=42001))  # so it asks for a token
+    await ask_under(Fault(FaultMode.ERRCODE, times=None, errcode=42001))  # so it asks for a token
     place.wechat.allow_list = None
     for fault in odd[::step]:
         await ask_under(fault)
     place.wechat.clear_faults()
-    return {str(fault.errcode) for fault in failing[::step] if fault.kind is Kind.ERRCODE}
+    return {str(fault.errcode) for fault in failing[::step] if fault.kind is FaultMode.ERRCODE}
 
 
 async def faults_of_slack(place: World, heard: Overheard) -> None:
@@ -208,7 +210,9 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
         codes = await faults_of_wechat(place, heard, FORMATS[form])
         await faults_of_slack(place, heard)
         await odd_requests(place, heard, bot)
-        place.wechat.inject(Fault(Kind.ERRCODE, times=None, errcode=45009))  # last: after it nobody asks any more
+        place.wechat.inject(
+            Fault(FaultMode.ERRCODE, times=None, errcode=45009)
+        )  # last: after it nobody asks any more
         await final_answer(await ask(place, heard))
         break_store(tmp_path / "kf.db")
         place.wechat.reject("e@harbour_tea")

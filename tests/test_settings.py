@@ -9,8 +9,9 @@ import httpx
 import pytest
 from sqlalchemy.engine import make_url
 
-from bot.quiet import Quiet
-from bot.settings import PROXIES, Settings, SettingsError
+from bot.alerting.quiet_hours import QuietHours
+from bot.settings.reader import SettingsError
+from bot.settings.values import PROXIES, Settings
 from tests.test_deploy_files import example
 
 REQUIRED = {
@@ -273,12 +274,12 @@ def test_leads_are_sorted_from_the_largest_without_repeats(text: str, expected: 
     ],
 )
 def test_quiet_hours_are_read_as_people_type_them(text: str, begins: time, ends: time) -> None:
-    assert read(QUIET_HOURS=text).quiet == Quiet(begins, ends, ZoneInfo("Asia/Shanghai"))
+    assert read(QUIET_HOURS=text).quiet == QuietHours(begins, ends, ZoneInfo("Asia/Shanghai"))
 
 
 def test_quiet_hours_have_the_zone_and_may_be_broken_through() -> None:
     settings = read(QUIET_HOURS="22:00-08:00", TIMEZONE="Europe/Berlin", QUIET_BREAKTHROUGH="on")
-    assert settings.quiet == Quiet(time(22), time(8), ZoneInfo("Europe/Berlin"), breakthrough=True)
+    assert settings.quiet == QuietHours(time(22), time(8), ZoneInfo("Europe/Berlin"), breakthrough=True)
 
 
 def test_a_breakthrough_without_quiet_hours_is_a_mistake() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.sharing import Shared
+from bot.runtime.single_flight import SingleFlight
 
 
 class Source:
@@ -27,8 +27,8 @@ class Source:
             raise self.fails
         return number
 
-    def shared(self, good_for: float = 5.0) -> Shared[int]:
-        return Shared(self, good_for, lambda: self.time)
+    def shared(self, good_for: float = 5.0) -> SingleFlight[int]:
+        return SingleFlight(self, good_for, lambda: self.time)
 
 
 async def test_those_who_ask_at_the_same_time_get_one_answer():

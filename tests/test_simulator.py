@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.wechat import SECRET, simulated
 from wechat_kf import KfAccount, protocol
-from wechat_kf.simulator import Fault, Kind, Mishap, Seat, Simulator
+from wechat_kf.simulator import Fault, FaultMode, RequestFault, Seat, Simulator
 from wechat_kf.simulator.api import ADD, DELETE, INVITE, MASK
 
 ANNA, BO = "anna@harbour_tea", "bo@harbour_tea"
@@ -371,7 +371,7 @@ async def test_what_is_put_in_is_what_our_client_reads(accounts):
     ]
 
 
-def spoiled(caller: Caller, *kinds: Kind) -> tuple[int, bytes]:
+def spoiled(caller: Caller, *kinds: FaultMode) -> tuple[int, bytes]:
     token = str(caller.token()["access_token"])
     caller.simulator.invite("bo@harbour_tea", "bo_example", NOW + timedelta(days=1))
     caller.simulator.inject(*(Fault(kind, times=None) for kind in kinds))
@@ -381,25 +381,25 @@ def spoiled(caller: Caller, *kinds: Kind) -> tuple[int, bytes]:
 @pytest.mark.parametrize(
     ("kind", "status", "expected"),
     [
-        (Kind.HTML, 502, rb"<html>"),
-        (Kind.TRUNCATED, 200, rb'\{"kf_list":\[.*[^}]$'),
-        (Kind.EMPTY, 200, rb'\{"kf_list":\[\]\}$'),
-        (Kind.OTHER_LIST, 200, rb'\{"kf_online_list":\[\{'),
-        (Kind.BOM, 200, rb"\xef\xbb\xbf\{"),
-        (Kind.CONTROL, 200, rb'.*"kf_nick":"\x0b\x01\nAnna"'),
-        (Kind.TEXT_NUMBERS, 200, rb'.*http:\\/\\/.*"kf_id":"2001"'),
-        (Kind.CONTENT_TYPE, 200, rb'\{"kf_list":\[\{'),
-        (Kind.SLOW, 200, rb'\{"kf_list":\[\{'),
-        (Kind.DRIP, 200, rb'\{"kf_list":\[\{'),
-        (Kind.FLOAT_DEADLINES, 200, rb'.*"invite_expire_time":\d{10}\.0[,}]'),
-        (Kind.MILLISECOND_DEADLINES, 200, rb'.*"invite_expire_time":\d{10}000[,}]'),
-        (Kind.UNREADABLE_DEADLINES, 200, rb'.*"invite_expire_time":"soon"[,}]'),
-        (Kind.HUGE_NUMBERS, 200, rb'.*"kf_id":9{5000}[,}]'),
-        (Kind.DEEP, 200, rb'\{"kf_list":\[{200000}\]'),
-        (Kind.TOO_LONG, 200, rb'\{"kf_list":.*\]\} {2097152}$'),
-        (Kind.GZIP, 200, rb"\x1f\x8b"),
-        (Kind.BOMB, 200, rb"\x1f\x8b.{60000}"),
-        (Kind.STACKED, 200, rb"\x1f\x8b.{100,1000}$"),
+        (FaultMode.HTML, 502, rb"<html>"),
+        (FaultMode.TRUNCATED, 200, rb'\{"kf_list":\[.*[^}]$'),
+        (FaultMode.EMPTY, 200, rb'\{"kf_list":\[\]\}$'),
+        (FaultMode.OTHER_LIST, 200, rb'\{"kf_online_list":\[\{'),
+        (FaultMode.BOM, 200, rb"\xef\xbb\xbf\{"),
+        (FaultMode.CONTROL, 200, rb'.*"kf_nick":"\x0b\x01\nAnna"'),
+        (FaultMode.TEXT_NUMBERS, 200, rb'.*http:\\/\\/.*"kf_id":"2001"'),
+        (FaultMode.CONTENT_TYPE, 200, rb'\{"kf_list":\[\{'),
+        (FaultMode.SLOW, 200, rb'\{"kf_list":\[\{'),
+        (FaultMode.DRIP, 200, rb'\{"kf_list":\[\{'),
+        (FaultMode.FLOAT_DEADLINES, 200, rb'.*"invite_expire_time":\d{10}\.0[,}]'),
+        (FaultMode.MILLISECOND_DEADLINES, 200, rb'.*"invite_expire_time":\d{10}000[,}]'),
+        (FaultMode.UNREADABLE_DEADLINES, 200, rb'.*"invite_expire_time":"soon"[,}]'),
+        (FaultMode.HUGE_NUMBERS, 200, rb'.*"kf_id":9{5000}[,}]'),
+        (FaultMode.DEEP, 200, rb'\{"kf_list":\[{200000}\]'),
+        (FaultMode.TOO_LONG, 200, rb'\{"kf_list":.*\]\} {2097152}$'),
+        (FaultMode.GZIP, 200, rb"\x1f\x8b"),
+        (FaultMode.BOMB, 200, rb"\x1f\x8b.{60000}"),
+        (FaultMode.STACKED, 200, rb"\x1f\x8b.{100,1000}$"),
     ],
 )
 def test_a_fault_spoils_the_answer(caller: Caller, kind, status, expected):
@@ -409,12 +409,12 @@ def test_a_fault_spoils_the_answer(caller: Caller, kind, status, expected):
 
 
 def test_all_faults_together_are_one_error_page(caller: Caller):
-    kinds = [kind for kind in Kind if kind not in (Kind.DOWN, Kind.ERRCODE)]
+    kinds = [kind for kind in FaultMode if kind not in (FaultMode.DOWN, FaultMode.ERRCODE)]
     assert spoiled(caller, *reversed(kinds))[0] == 502
 
 
 def test_a_down_api_answers_nothing(caller: Caller):
-    caller.simulator.inject(Fault(Kind.DOWN))
+    caller.simulator.inject(Fault(FaultMode.DOWN))
     with pytest.raises(ConnectionError):
         caller.token()
     assert caller.simulator.log[-1].status is None
@@ -423,22 +423,24 @@ def test_a_down_api_answers_nothing(caller: Caller):
 
 @pytest.mark.parametrize("errcode", [-1, 65400, 99999])
 def test_an_errcode_is_given_as_often_as_it_is_queued(caller: Caller, errcode):
-    caller.simulator.inject(Fault(Kind.ERRCODE, errcode=errcode, times=2))
+    caller.simulator.inject(Fault(FaultMode.ERRCODE, errcode=errcode, times=2))
     assert [caller.token().get("errcode") for _ in range(3)] == [errcode, errcode, None]
 
 
 def test_queued_faults_wait_for_their_path_and_their_turn(caller: Caller, simulator: Simulator):
     simulator.inject(
-        Fault(Kind.ERRCODE, errcode=48001, path=protocol.KF_LIST), Fault(Kind.ERRCODE, errcode=-1), Fault(Kind.BOM)
+        Fault(FaultMode.ERRCODE, errcode=48001, path=protocol.KF_LIST),
+        Fault(FaultMode.ERRCODE, errcode=-1),
+        Fault(FaultMode.BOM),
     )
     assert caller.token()["errcode"] == -1
     assert simulator.next_mishap(protocol.KF_LIST).errcode == 48001
-    assert simulator.next_mishap(protocol.KF_LIST).kinds == {Kind.BOM}
-    assert simulator.next_mishap(protocol.KF_LIST) == Mishap()
+    assert simulator.next_mishap(protocol.KF_LIST).kinds == {FaultMode.BOM}
+    assert simulator.next_mishap(protocol.KF_LIST) == RequestFault()
 
 
 def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator: Simulator):
-    simulator.inject(Fault(Kind.ERRCODE, errcode=45009, times=None), Fault(Kind.SLOW, seconds=3))
+    simulator.inject(Fault(FaultMode.ERRCODE, errcode=45009, times=None), Fault(FaultMode.SLOW, seconds=3))
     assert simulator.next_mishap(protocol.TOKEN).seconds == 3
     assert [caller.token()["errcode"] for _ in range(3)] == [45009] * 3
     simulator.clear_faults()
@@ -447,22 +449,32 @@ def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator:
 
 @pytest.mark.parametrize(
     ("kind", "content_type"),
-    [(Kind.HTML, "text/html"), (Kind.CONTENT_TYPE, "text/plain"), (Kind.BOM, "application/json; encoding=utf-8")],
+    [
+        (FaultMode.HTML, "text/html"),
+        (FaultMode.CONTENT_TYPE, "text/plain"),
+        (FaultMode.BOM, "application/json; encoding=utf-8"),
+    ],
 )
 def test_an_adapter_learns_what_to_write_into_the_header(kind, content_type):
-    assert Mishap((Fault(kind),)).content_type == content_type
+    assert RequestFault((Fault(kind),)).content_type == content_type
 
 
 @pytest.mark.parametrize(
     ("kind", "content_encoding"),
-    [(Kind.GZIP, "gzip"), (Kind.BOMB, "gzip"), (Kind.STACKED, "gzip, gzip"), (Kind.HTML, ""), (Kind.SLOW, "")],
+    [
+        (FaultMode.GZIP, "gzip"),
+        (FaultMode.BOMB, "gzip"),
+        (FaultMode.STACKED, "gzip, gzip"),
+        (FaultMode.HTML, ""),
+        (FaultMode.SLOW, ""),
+    ],
 )
 def test_adapter_gets_the_encoding_for_the_header(kind, content_encoding):
-    assert Mishap((Fault(kind),)).content_encoding == content_encoding
+    assert RequestFault((Fault(kind),)).content_encoding == content_encoding
 
 
 def test_drip_delays_each_byte_and_not_the_answer():
-    mishap = Mishap((Fault(Kind.DRIP, seconds=0.5), Fault(Kind.SLOW, seconds=3)))
+    mishap = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
     assert (mishap.drip, mishap.seconds) == (0.5, 3)
 
 

@@ -22,19 +22,19 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from bot.demo import servers
-from bot.demo import slack as standin
-from bot.demo.slack import Channel, SlackStandIn
+from bot.demo import slack_simulator as standin
+from bot.demo.slack_simulator import Channel, SlackSimulator
 from tests.conftest import NOW
 from tests.running import until
 from wechat_kf import protocol
-from wechat_kf.simulator import Fault, Kind, Simulator
+from wechat_kf.simulator import Fault, FaultMode, Simulator
 
 ALERTS = "C0ALERTS"
 
 
 @pytest.fixture
 def slack(clock):
-    slack = SlackStandIn(
+    slack = SlackSimulator(
         clock=clock,
         channels=[
             Channel(ALERTS, "kf-alerts"),
@@ -149,7 +149,7 @@ METADATA = {"event_type": "kf_alert", "event_payload": {"v": 1, "k": "abc", "e":
 
 
 def test_a_stand_in_starts_with_the_channel_for_alerts_and_the_real_time():
-    slack = SlackStandIn()
+    slack = SlackSimulator()
     assert post(slack)["channel"] == ALERTS
     assert abs(float(slack.messages(ALERTS)[0].ts) - time.time()) < 60
 
@@ -285,7 +285,7 @@ def test_a_post_that_calls_somebody_is_unexpected_unless_it_may(slack):
 
 
 def test_what_may_be_mentioned_is_said_at_the_start():
-    slack = SlackStandIn(may_mention={"<!subteam^S0LEADS>"})
+    slack = SlackSimulator(may_mention={"<!subteam^S0LEADS>"})
     assert post(slack, text="<!subteam^S0LEADS> please look")["ok"]
     assert slack.unexpected == []
 
@@ -1077,7 +1077,7 @@ async def test_people_have_names(app, served):
     for user, name in [("U0MEI", "mei"), ("U0LI", "李雷"), ("U0NEW", "u0new")]:
         await served.click(message, "go", user=user)
         assert app.click["user"]["name"] == name
-    assert SlackStandIn(people={"U0LI": "li"}).name_of("U0LI") == "li"
+    assert SlackSimulator(people={"U0LI": "li"}).name_of("U0LI") == "li"
 
 
 async def test_an_ephemeral_message_is_clicked_by_whom_it_is_for(app, served):
@@ -1352,7 +1352,7 @@ async def test_wechat_answers_over_the_network_in_the_virtual_time(wechat):
 
 async def test_wechat_fails_over_the_network_as_the_simulator_says(wechat):
     simulator, session = wechat
-    simulator.inject(Fault(Kind.DOWN), Fault(Kind.HTML), Fault(Kind.SLOW, seconds=5))
+    simulator.inject(Fault(FaultMode.DOWN), Fault(FaultMode.HTML), Fault(FaultMode.SLOW, seconds=5))
     with pytest.raises(aiohttp.ServerDisconnectedError):
         await session.post(protocol.TOKEN)
     async with session.post(protocol.TOKEN) as answer:

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.health import SlackTrouble
-from bot.ports import Held, Later, Unknown
-from bot.store import Store, memory, slack_state
-from bot.watch import Tick
+from bot.health.facts import SlackTrouble
+from bot.ports import Blocked, OutcomeUnknown, RetryLater
+from bot.store import poll_state, slack_state
+from bot.store.database import Store
+from bot.watcher.poller import Tick
 from tests.bots import Bot, rejected
 from tests.conftest import NOW
 
@@ -18,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 
 async def known(store: Store) -> SlackTrouble | None:
     async with store.begin() as tx:
-        return (await memory.recall(tx)).slack
+        return (await poll_state.load(tx)).slack
 
 
 async def test_a_refusal_is_known_since_its_own_beginning(store):
@@ -67,10 +68,10 @@ async def test_a_refusal_that_an_older_process_wrote_down_counts_and_one_that_it
 @pytest.mark.parametrize(
     ("answer", "refused"),
     [
-        (Held("invalid_auth", of="token"), True),
-        (Unknown("HTTP 503"), False),
-        (Unknown("an answer that is no JSON object"), False),
-        (Later(10, "ClientProxyConnectionError"), False),
+        (Blocked("invalid_auth", of="token"), True),
+        (OutcomeUnknown("HTTP 503"), False),
+        (OutcomeUnknown("an answer that is no JSON object"), False),
+        (RetryLater(10, "ClientProxyConnectionError"), False),
     ],
 )
 async def test_what_keeps_the_first_poll_from_the_history_is_known_to_every_process(store, clock, answer, refused):
@@ -87,14 +88,14 @@ async def test_what_keeps_the_first_poll_from_the_history_is_known_to_every_proc
 
 async def test_while_slack_refuses_the_token_a_first_poll_comes_once_a_minute(store, clock):
     bot = Bot(store, clock)
-    bot.slack.unreadable = [Held("invalid_auth", of="token")] * 99
+    bot.slack.unreadable = [Blocked("invalid_auth", of="token")] * 99
     for _ in range(40):
         clock.forward(seconds=15)
         await bot.watcher.tick()
     assert len(bot.wechat.reads) == 10
 
 
-@pytest.mark.parametrize("answer", [Unknown("TimeoutError"), Later(10, "ClientConnectorError")])
+@pytest.mark.parametrize("answer", [OutcomeUnknown("TimeoutError"), RetryLater(10, "ClientConnectorError")])
 async def test_a_post_without_a_usable_response_is_known_until_one_succeeds(store, clock, answer):
     bot = Bot(store, clock)
     await bot.reads()

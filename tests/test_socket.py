@@ -12,16 +12,17 @@ from aiohttp import web
 
 from bot.app import Process
 from bot.demo.servers import serve, serve_slack
-from bot.demo.slack import SlackStandIn
-from bot.parts import parts_of
-from bot.ports import Announce, Click, Message
-from bot.settings import Settings
-from bot.slack import make_app, register
-from bot.slack.socket import DeadSocketError, Patience, hold
-from bot.tasks import Tasks
+from bot.demo.slack_simulator import SlackSimulator
+from bot.ports import Announce, BlockAction, Message
+from bot.runtime.tasks import BackgroundTasks
+from bot.settings.values import Settings
+from bot.slack.bolt_app import make_app
+from bot.slack.listeners import register
+from bot.slack.socket_mode import DeadSocketError, SocketTimeouts, run_socket_mode
+from bot.wiring import build_services
 from tests.running import sqlite, until, world
 
-QUICK = Patience(ping=0.05, silent=0.4)
+QUICK = SocketTimeouts(ping=0.05, silent=0.4)
 
 
 class Answers:
@@ -30,20 +31,20 @@ class Answers:
     async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
         return Message(f"{user_id} asked {text}")
 
-    async def to_click(self, click: Click, announce: Announce) -> None:
+    async def to_click(self, click: BlockAction, announce: Announce) -> None:
         return None
 
 
-def granted(slack: SlackStandIn) -> int:
+def granted(slack: SlackSimulator) -> int:
     return sum(call.method == "apps.connections.open" for call in slack.calls)
 
 
 @asynccontextmanager
-async def holding(slack: SlackStandIn) -> AsyncIterator[asyncio.Task[None]]:
+async def holding(slack: SlackSimulator) -> AsyncIterator[asyncio.Task[None]]:
     async with aiohttp.ClientSession() as session:
         app = make_app(slack.bot_token, slack.api_url)
-        register(app, Answers(), Tasks(), session)
-        task = asyncio.create_task(hold(app, slack.app_token, slack.api_url, QUICK))
+        register(app, Answers(), BackgroundTasks(), session)
+        task = asyncio.create_task(run_socket_mode(app, slack.app_token, slack.api_url, QUICK))
         try:
             yield task
         finally:
@@ -52,7 +53,7 @@ async def holding(slack: SlackStandIn) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def test_connections_that_never_say_anything_are_given_up_for_the_host_to_restart():
-    async with serve_slack(SlackStandIn()) as slack:
+    async with serve_slack(SlackSimulator()) as slack:
         slack.sockets.silent = True
         async with holding(slack) as held:
             with pytest.raises(DeadSocketError):
@@ -60,7 +61,7 @@ async def test_connections_that_never_say_anything_are_given_up_for_the_host_to_
 
 
 async def test_a_connection_that_falls_silent_is_opened_anew_and_works():
-    async with serve_slack(SlackStandIn()) as slack:
+    async with serve_slack(SlackSimulator()) as slack:
         slack.sockets.silent = True
         async with holding(slack) as held:
             await until(lambda: len(slack.sockets))
@@ -72,7 +73,7 @@ async def test_a_connection_that_falls_silent_is_opened_anew_and_works():
 
 
 async def test_a_connection_on_which_nobody_asks_anything_is_kept():
-    async with serve_slack(SlackStandIn()) as slack, holding(slack):
+    async with serve_slack(SlackSimulator()) as slack, holding(slack):
         await until(lambda: len(slack.sockets))
         before = granted(slack)
         await asyncio.sleep(3 * QUICK.silent)
@@ -97,7 +98,7 @@ async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left()
     async with serve(slack) as url:
         app = make_app("xoxb-1", f"{url}/api/")
         with pytest.raises(DeadSocketError):
-            await asyncio.wait_for(hold(app, "xapp-1", f"{url}/api/", QUICK), 20)
+            await asyncio.wait_for(run_socket_mode(app, "xapp-1", f"{url}/api/", QUICK), 20)
         await asyncio.sleep(0)
         left = [task for task in asyncio.all_tasks() if "slack_sdk" in str(task)]
         hung.set()
@@ -105,11 +106,11 @@ async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left()
 
 
 async def test_a_process_whose_socket_is_given_up_ends_with_status_1(tmp_path, monkeypatch):
-    monkeypatch.setattr("bot.slack.socket.TRIES", 0)  # as after the last of them
+    monkeypatch.setattr("bot.slack.socket_mode.TRIES", 0)  # as after the last of them
     async with world(sqlite(tmp_path)) as place:
         settings = Settings.from_environ(
             place.environ | {"SLACK_APP_TOKEN": place.slack.app_token, "ALERTS": "off"}
         )
-        async with parts_of(settings, role="worker") as parts:
+        async with build_services(settings, role="worker") as parts:
             running = Process(parts, "worker", lambda status: None).run(asyncio.Event(), [])
             assert await asyncio.wait_for(running, 10) == 1

@@ -6,12 +6,12 @@ import aiohttp
 import pytest
 
 from bot.demo.servers import serve_slack
-from bot.demo.slack import SlackStandIn
+from bot.demo.slack_simulator import SlackSimulator
 
 
 @pytest.fixture
 def slack():
-    slack = SlackStandIn(usergroups={"S0CARE": ("U0MEI", "U0TOM"), "S0OLD": ()})
+    slack = SlackSimulator(usergroups={"S0CARE": ("U0MEI", "U0TOM"), "S0OLD": ()})
     slack.usergroups["S0OLD"].is_disabled = True
     yield slack
     assert slack.unexpected == []

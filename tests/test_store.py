@@ -20,11 +20,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from bench.seed_history import fill
-from bot.store import Store, StoreError, figures, memory, rows, views
+from bot.runtime.tasks import with_timeout
+from bot.store import episodes, poll_state, published, stats
+from bot.store.database import Store
+from bot.store.episodes import sanitize_account
 from bot.store.postgres import connection_parameters
-from bot.store.rows import storable
+from bot.store.store_errors import StoreError
 from bot.store.tables import meta, metadata
-from bot.tasks import in_time
 from tests.accounts import account, invited
 from tests.conftest import APPID, NOW, at_now
 
@@ -148,13 +150,13 @@ async def test_a_store_that_is_away_is_said_to_be(tmp_path):
 async def test_what_fails_midway_leaves_nothing(store):
     async def fail() -> None:
         async with store.begin() as tx:
-            await memory.poll_at(tx, NOW.replace(year=2030))
+            await poll_state.schedule_poll(tx, NOW.replace(year=2030))
             raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
         await fail()
     async with store.begin() as tx:
-        assert (await memory.recall(tx)).next_poll_at == NOW
+        assert (await poll_state.load(tx)).next_poll_at == NOW
 
 
 async def test_two_transactions_on_one_account_wait_for_each_other(store, store_url):
@@ -163,11 +165,11 @@ async def test_two_transactions_on_one_account_wait_for_each_other(store, store_
 
     async def second() -> None:
         async with other.begin() as tx:
-            await memory.recall(tx, lock=True)
+            await poll_state.load(tx, lock=True)
             order.append("second")
 
     async with store.begin() as tx:
-        await memory.recall(tx, lock=True)
+        await poll_state.load(tx, lock=True)
         waiting = asyncio.create_task(second())
         await asyncio.sleep(0.2)
         order.append("first")
@@ -186,10 +188,10 @@ async def test_sqlite_is_opened_for_several_processes(tmp_path):
 
 
 def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_they_are():
-    odd = storable(invited("b\0o", wx="bo\ud800", status="wai\0ting", kf_openid="\0"))
+    odd = sanitize_account(invited("b\0o", wx="bo\ud800", status="wai\0ting", kf_openid="\0"))
     assert (odd.kf_account, odd.invitation.invite_wx, odd.invitation.status) == ("bo@harbour_tea", "bo?", "waiting")
     assert odd.kf_openid is None
-    assert storable(account()) == account()
+    assert sanitize_account(account()) == account()
 
 
 async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
@@ -205,7 +207,7 @@ async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_p
     await _poll_at(store, NOW + HOUR)
     other = Store.at(f"sqlite:///{path}", APPID, clock=at_now)
     async with other.begin() as tx:
-        assert (await memory.recall(tx)).next_poll_at == NOW + HOUR
+        assert (await poll_state.load(tx)).next_poll_at == NOW + HOUR
     await other.close()
     await store.close()
 
@@ -218,10 +220,10 @@ async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from
     other.execute("BEGIN IMMEDIATE")
     for _ in range(3):
         with pytest.raises(TimeoutError):
-            await in_time(_poll_at(store, NOW), 0.1)
+            await with_timeout(_poll_at(store, NOW), 0.1)
     other.execute("ROLLBACK")
     other.close()
-    await in_time(_poll_at(store, NOW + HOUR), 3)
+    await with_timeout(_poll_at(store, NOW + HOUR), 3)
     await store.close()
 
 
@@ -236,7 +238,7 @@ async def test_many_transactions_at_once_wait_for_each_other_in_one_connection(t
 
 async def _poll_at(store: Store, when: datetime) -> None:
     async with store.begin() as tx:
-        await memory.poll_at(tx, when)
+        await poll_state.schedule_poll(tx, when)
 
 
 async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
@@ -256,13 +258,13 @@ async def _steps(store: Store, path: Path) -> dict[str, int]:
     note = partial(sa.event.listen, engine, "before_cursor_execute")
     note(lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)))
     questions = {
-        "latest": lambda tx: rows.latest(tx, ["kf1@harbour_tea", "kf2@harbour_tea"]),
-        "due": lambda tx: rows.due(tx, NOW),
-        "snoozed": rows.snoozed,
-        "earlier": lambda tx: rows.earlier(tx, [("kf1@harbour_tea", "bo")]),
-        "with ids": lambda tx: rows.with_ids(tx, ["a", "b"]),
-        "living": lambda tx: views.living(tx, NOW),
-        "waiting": lambda tx: figures.is_any_unsent(tx),
+        "latest": lambda tx: episodes.latest(tx, ["kf1@harbour_tea", "kf2@harbour_tea"]),
+        "due": lambda tx: episodes.with_due_timers(tx, NOW),
+        "snoozed": episodes.snoozed,
+        "earlier": lambda tx: episodes.previous(tx, [("kf1@harbour_tea", "bo")]),
+        "with ids": lambda tx: episodes.get_many(tx, ["a", "b"]),
+        "living": lambda tx: published.editable(tx, NOW),
+        "waiting": lambda tx: stats.is_any_unsent(tx),
     }
     steps = dict.fromkeys(questions, 0)
     with closing(sqlite3.connect(path)) as connection:

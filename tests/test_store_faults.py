@@ -21,10 +21,11 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from bot.logs import OneLine
-from bot.store import FaultKind, Store, StoreError, classify, memory
-from bot.store.errors import HangingError, waiting_for
-from bot.tasks import Loop, Tasks
+from bot.runtime.logs import LineFormatter
+from bot.runtime.tasks import BackgroundTasks, PeriodicTask
+from bot.store import poll_state
+from bot.store.database import Store
+from bot.store.store_errors import FaultKind, HangingError, StoreError, classify, waiting_for
 from tests.conftest import APPID, NOW, postgres_database, postgres_server
 from tests.running import World, answers, bot_in_loop, sqlite, until, world
 from tests.startup_relay import startup_relay
@@ -34,7 +35,7 @@ HOUR = timedelta(hours=1)
 
 async def write(store: Store, moment: object = NOW + HOUR) -> None:
     async with store.begin() as tx:
-        await memory.poll_at(tx, moment)
+        await poll_state.schedule_poll(tx, moment)
 
 
 async def kind_of_failure(store: Store) -> FaultKind:
@@ -108,7 +109,7 @@ async def test_a_store_without_the_row_of_the_account_is_not_up_to_date_yet(stor
     other = Store.at(store_url, "wxother")  # as after a kill between the migration and the row
     with pytest.raises(StoreError) as failure:
         async with other.begin() as tx:
-            await memory.recall(tx)
+            await poll_state.load(tx)
     assert classify(failure.value).kind is FaultKind.SCHEMA
     await other.close()
 
@@ -128,11 +129,11 @@ async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form
                 name = {"id": "小波 bo_example"}
                 await tx.run(sa.text("INSERT INTO told VALUES (:id, 'k', 0, 'posted', '2026-11-23', NULL)"), name)
 
-    tasks = Tasks()
+    tasks = BackgroundTasks()
     tasks.start(write_names())
     await tasks.drain(5)
-    (record,) = (record for record in caplog.records if record.name == "bot.tasks")
-    line = OneLine([], form).format(record)
+    (record,) = (record for record in caplog.records if record.name == "bot.runtime.tasks")
+    line = LineFormatter([], form).format(record)
     assert "IntegrityError" in line
     assert "INSERT INTO told" in line
     assert "小波" not in line
@@ -169,7 +170,7 @@ async def test_failover_is_followed_by_the_next_transaction(own_server, postgres
             async def is_written() -> bool:
                 await write(store, NOW + HOUR)
                 async with new.begin() as tx:
-                    return (await memory.recall(tx)).next_poll_at == NOW + HOUR
+                    return (await poll_state.load(tx)).next_poll_at == NOW + HOUR
 
             await until(is_written)  # a session turns read-only a moment after the reload; no write fails
         admin.execute("ALTER SYSTEM RESET default_transaction_read_only")
@@ -262,11 +263,11 @@ async def test_a_statement_of_a_stopped_server_is_given_up_in_the_middle_of_a_tr
 
         async def meet_a_stop() -> None:
             async with store.begin() as tx:
-                await memory.recall(tx)
+                await poll_state.load(tx)
                 stopped.extend(backends(own_server))
                 for pid in stopped:
                     os.kill(pid, signal.SIGSTOP)
-                await memory.recall(tx)
+                await poll_state.load(tx)
 
         try:
             async with asyncio.timeout(3):
@@ -281,7 +282,7 @@ async def test_a_statement_of_a_stopped_server_is_given_up_in_the_middle_of_a_tr
 async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwards(own_server, caplog):
     caplog.set_level("INFO")
     async with opened(own_server, seconds=0.3) as store:
-        loop = Loop("watcher", lambda: write(store), 0.01, waiting_for=waiting_for)
+        loop = PeriodicTask("watcher", lambda: write(store), 0.01, waiting_for=waiting_for)
         task = asyncio.create_task(loop.run())
         stopped = backends(own_server)
         for pid in stopped:
@@ -294,7 +295,7 @@ async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwar
         await until(lambda: "works again" in caplog.text, within=3)
         loop.stop()
         await task
-    assert [record.message for record in caplog.records if record.name == "bot.tasks"] == [
+    assert [record.message for record in caplog.records if record.name == "bot.runtime.tasks"] == [
         'waits loop=watcher error="hanging: no answer within 0.3 s"',
         "works again loop=watcher",
     ]
@@ -481,7 +482,7 @@ async def test_a_database_keeps_every_name_or_is_refused(postgres, encoding):
             await store.open()
             async with store.begin() as tx:
                 await tx.run(sa.text("UPDATE meta SET held = '小波 👩‍👩‍👧‍👦'"))
-                assert (await memory.recall(tx)).held == "小波 👩‍👩‍👧‍👦"
+                assert (await poll_state.load(tx)).held == "小波 👩‍👩‍👧‍👦"
             assert await store.check() is None
         else:
             with pytest.raises(StoreError) as failure:

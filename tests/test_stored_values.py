@@ -10,21 +10,32 @@ from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.episodes import AlertPolicy, Change, Episode, Event, Hand, How, Kind, Seen, State, episode_id
-from bot.hands import Deed, Snooze
-from bot.marks import Marks
-from bot.outages import Cause
-from bot.outbox import Dead, FirstLook, Root, Shape, Status
-from bot.outbox.planning import by_hand, plan
-from bot.quiet import Quiet
+from bot.alerting.acknowledgements import ActionKind, Snooze
+from bot.alerting.episode import (
+    AccountStatus,
+    AlertEvent,
+    AlertKind,
+    AlertPolicy,
+    Change,
+    Disposition,
+    Episode,
+    EpisodeState,
+    UserAction,
+    episode_id,
+)
+from bot.alerting.incidents import Cause
+from bot.alerting.quiet_hours import QuietHours
+from bot.outbox.event_keys import EventKeys
+from bot.outbox.messages import DropReason, InitialSnapshot, MessageKind, MessageStatus, Parent
+from bot.outbox.planner import plan, user_action_reply
 from wechat_kf import Invitation
 
 NOW = datetime(2026, 11, 22, 1, 53, 20, tzinfo=UTC)
-MARKS = Marks("secret", "wx1")
+MARKS = EventKeys("secret", "wx1")
 
 
 POLICY = AlertPolicy()
-QUIET = AlertPolicy(quiet=Quiet(time(1, 53, 20), time(9), ZoneInfo("UTC")))
+QUIET = AlertPolicy(quiet=QuietHours(time(1, 53, 20), time(9), ZoneInfo("UTC")))
 SENT = {
     "alert": [
         ("problem-id-bo-rejected-0", "problem", "{}"),
@@ -62,7 +73,7 @@ SENT = {
 }
 
 
-def episode(name: str = "bo", state: State = State.WAITING, **fields) -> Episode:
+def episode(name: str = "bo", state: EpisodeState = EpisodeState.WAITING, **fields) -> Episode:
     return Episode(
         f"id-{name}",
         f"{name}@harbour_tea",
@@ -75,14 +86,14 @@ def episode(name: str = "bo", state: State = State.WAITING, **fields) -> Episode
     )
 
 
-def change(name: str, *events: Event, before: Episode | None = None, **fields) -> Change:
+def change(name: str, *events: AlertEvent, before: Episode | None = None, **fields) -> Change:
     return Change.telling(before, episode(name, **fields), events)
 
 
-REJECTED, EXPIRED = Event(Kind.REJECTED), Event(Kind.EXPIRED)
-REMINDER = Event(Kind.EXPIRING, timedelta(hours=1))
-LAST_BEFORE_QUIET = Event(Kind.EXPIRING, timedelta(hours=2))
-PARENT = Root("problem-id-bo-rejected-0", Shape.PROBLEM)
+REJECTED, EXPIRED = AlertEvent(AlertKind.REJECTED), AlertEvent(AlertKind.EXPIRED)
+REMINDER = AlertEvent(AlertKind.EXPIRING, timedelta(hours=1))
+LAST_BEFORE_QUIET = AlertEvent(AlertKind.EXPIRING, timedelta(hours=2))
+PARENT = Parent("problem-id-bo-rejected-0", MessageKind.PROBLEM)
 
 
 def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tuple[str, str, str]]:
@@ -91,22 +102,22 @@ def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tupl
 
 
 def test_words_in_rows_and_metadata_stay():
-    assert {*Shape} == {
+    assert {*MessageKind} == {
         *("problem", "digest", "first_run", "quiet", "health", "line", "names", "note"),
     }
-    assert {*Kind} == {"expiring", "expired", "rejected"}
-    assert {*State} == {
+    assert {*AlertKind} == {"expiring", "expired", "rejected"}
+    assert {*EpisodeState} == {
         *("waiting", "rejected", "expired", "bound", "replaced", "cancelled", "removed"),
     }
-    assert {*Status} == {"pending", "sending", "sent", "dead"}
-    assert {*Dead} == {
+    assert {*MessageStatus} == {"pending", "sending", "sent", "dead"}
+    assert {*DropReason} == {
         *("refused", "unconfirmed", "no longer true", "told by another", "failed"),
     }
-    assert {*How} == {"told", "superseded", "backlog"}
-    assert {*Seen} == {
+    assert {*Disposition} == {"told", "superseded", "backlog"}
+    assert {*AccountStatus} == {
         *("expiring", "rejected", "expired", "unknown", "waiting", "idle", "bound"),
     }
-    assert {*Deed} == {"acknowledged", "snoozed", "unacknowledged", "unsnoozed"}
+    assert {*ActionKind} == {"acknowledged", "snoozed", "unacknowledged", "unsnoozed"}
     assert {*Snooze} == {"1h", "4h", "morning"}
     assert {*Cause} == {"source_down", "config_problem", "quota", "clock_problem"}
 
@@ -122,7 +133,7 @@ def test_keys_of_events_and_messages_stay():
 
 
 def test_metadata_of_a_message_stays():
-    assert MARKS.metadata("m-1", Shape.FIRST_RUN, ["a", "b"]) == {
+    assert MARKS.metadata("m-1", MessageKind.FIRST_RUN, ["a", "b"]) == {
         "event_type": "kf_alert",
         "event_payload": {"v": 1, "k": MARKS.of_message("m-1"), "s": "first_run", "e": "a,b"},
     }
@@ -135,22 +146,26 @@ def test_ids_of_episodes_stay():
 
 
 def test_ids_and_payloads_of_messages_stay():
-    assert drafts(change("bo", REJECTED, state=State.REJECTED)) == SENT["alert"]
+    assert drafts(change("bo", REJECTED, state=EpisodeState.REJECTED)) == SENT["alert"]
     assert drafts(change("bo", REMINDER), roots={"id-bo": PARENT}) == SENT["reminder"]
-    assert drafts(*(change(f"n{n}", EXPIRED, state=State.EXPIRED) for n in range(6))) == SENT["digest"]
-    first = FirstLook(3, {Seen.REJECTED: 1, Seen.BOUND: 2})
-    backlog = replace(REJECTED, how=How.BACKLOG)
-    assert drafts(change("bo", backlog, state=State.REJECTED), first=first) == SENT["first run"]
-    assert drafts(change("bo", before=episode(), state=State.BOUND), roots={"id-bo": PARENT}) == SENT["bound"]
-    assert drafts(change("bo", REJECTED, state=State.REJECTED), policy=QUIET) == SENT["quiet hours"]
+    assert drafts(*(change(f"n{n}", EXPIRED, state=EpisodeState.EXPIRED) for n in range(6))) == SENT["digest"]
+    first = InitialSnapshot(3, {AccountStatus.REJECTED: 1, AccountStatus.BOUND: 2})
+    backlog = replace(REJECTED, how=Disposition.BACKLOG)
+    assert drafts(change("bo", backlog, state=EpisodeState.REJECTED), first=first) == SENT["first run"]
+    assert (
+        drafts(change("bo", before=episode(), state=EpisodeState.BOUND), roots={"id-bo": PARENT}) == SENT["bound"]
+    )
+    assert drafts(change("bo", REJECTED, state=EpisodeState.REJECTED), policy=QUIET) == SENT["quiet hours"]
     begins = change("bo", LAST_BEFORE_QUIET, expires_at=NOW + timedelta(hours=2))
     assert drafts(begins, policy=QUIET) == SENT["before quiet hours"]
-    before = episode(snoozed=Hand("U1", "Mei", NOW, NOW), told=(REMINDER,))
+    before = episode(snoozed=UserAction("U1", "Mei", NOW, NOW), told=(REMINDER,))
     woken = Change(before, replace(before, snoozed=None))
     assert drafts(woken, roots={"id-bo": PARENT}) == SENT["snooze over"]
 
 
 def test_id_and_payload_of_an_action_stay():
-    line = by_hand([episode(), episode("dee")], Deed.SNOOZED, Hand("U1", "Mei", NOW, NOW), PARENT.id)
+    line = user_action_reply(
+        [episode(), episode("dee")], ActionKind.SNOOZED, UserAction("U1", "Mei", NOW, NOW), PARENT.id
+    )
     assert line.id == "line-problem-id-bo-rejected-0-snoozed-1795312400.0"
     assert line.facts == {"deed": "snoozed", "name": "Mei", "until": 1795312400, "count": 2}

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.episodes import AlertPolicy
-from bot.outbox import Shape
-from bot.ports import Blind, Later, Outcome, Refused, Unknown, Unlisted
-from bot.store import Store
+from bot.alerting.episode import AlertPolicy
+from bot.outbox.messages import MessageKind
+from bot.ports import HistoryUnreadable, Outcome, OutcomeUnknown, Refused, RetryLater, Unlisted
+from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import Bot
 from tests.conftest import VirtualClock
@@ -19,7 +19,11 @@ from tests.test_quiet_hours import CARE, LOUD_NIGHT, Night, at, night_of, until
 from wechat_kf import KfAccount
 
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
-WAITS, NEVER_ARRIVED, BLINDFOLD = Later(900, "ratelimited"), Unknown("TimeoutError"), Unknown("no answer")
+WAITS, NEVER_ARRIVED, BLINDFOLD = (
+    RetryLater(900, "ratelimited"),
+    OutcomeUnknown("TimeoutError"),
+    OutcomeUnknown("no answer"),
+)
 SEVEN = [f"kf{number}" for number in range(7)]
 TWELVE = [f"kf{number}" for number in range(12)]  # more than a digest has rows for
 
@@ -147,7 +151,9 @@ async def test_a_last_reminder_waits_until_it_is_known_whether_the_digest_arrive
     assert hour.roots == []
     await hour.waits_out_a_lease()
     assert hour.roots == ["7 invitations changed at once: 7 expiring"]
-    assert [row["reason"] for row in await hour.rows() if row["shape"] == Shape.PROBLEM] == ["told by another"]
+    assert [row["reason"] for row in await hour.rows() if row["shape"] == MessageKind.PROBLEM] == [
+        "told by another"
+    ]
 
 
 async def test_a_last_reminder_follows_a_digest_that_had_arrived(hour):
@@ -214,7 +220,7 @@ async def test_a_digest_that_slack_refuses_gives_back_what_was_left_to_it(hour):
 
 async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(hour):
     await hour.breaks(WAITS)
-    hour.slack.unreadable = [Blind("missing_scope")]
+    hour.slack.unreadable = [HistoryUnreadable("missing_scope")]
     hour.slack.outcomes = [NEVER_ARRIVED]
     await hour.lets_all_out()
     hour.clock.now += 20 * MINUTE
@@ -268,7 +274,7 @@ async def test_what_waited_was_not_tried(hour):
     for _ in range(20):
         hour.clock.forward(seconds=1)
         await hour.tells()
-    assert [row["posts"] for row in await hour.rows() if row["shape"] == Shape.PROBLEM] == [0]
+    assert [row["posts"] for row in await hour.rows() if row["shape"] == MessageKind.PROBLEM] == [0]
 
 
 async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:
@@ -287,7 +293,7 @@ async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morn
     night: Night = await night_of(store, clock)
     names = SEVEN[: 7 - extra]
     await night.sees("21:30", *(tomorrow(name) for name in SEVEN))
-    night.slack.outcomes = [Later(1200, "ratelimited")]
+    night.slack.outcomes = [RetryLater(1200, "ratelimited")]
     await night.sees("21:50", *(tomorrow(name) for name in SEVEN))
     late = [tomorrow(name, "rejected" if name in names else "waiting") for name in SEVEN]
     await night.sees("23:00", *late)
@@ -301,7 +307,7 @@ async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_
     night: Night = await night_of(store, clock)
     seven = [until(name, "22:40") for name in SEVEN]
     await night.sees("21:30", *seven)
-    night.slack.outcomes = [Later(wait, "ratelimited")]
+    night.slack.outcomes = [RetryLater(wait, "ratelimited")]
     await night.sees("21:45", *seven)
     await night.sees("23:00", *seven)
     await hears_in_the_morning(night, seven)
@@ -313,7 +319,7 @@ async def test_what_breaks_into_a_night_takes_along_what_waited_for_slack_before
     night: Night = await night_of(store, clock, LOUD_NIGHT)
     seven = [until(name, "03:50") for name in SEVEN]
     await night.sees("21:30", *seven)
-    night.slack.outcomes = [Later(4 * 3600, "ratelimited")]
+    night.slack.outcomes = [RetryLater(4 * 3600, "ratelimited")]
     for hour in ("21:51", "22:10", "02:00", "02:51"):
         await night.sees(hour, *seven)
     (root,) = [post for post in night.slack.posted if post.thread_ts is None]

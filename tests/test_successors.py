@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.store import Store
+from bot.store.database import Store
 from bot.store.tables import message
 from tests.accounts import account, bound, invited
 from tests.bots import Bot, rejected

@@ -8,14 +8,14 @@ import gc
 
 import pytest
 
-from bot.tasks import Loop, Tasks, in_time
+from bot.runtime.tasks import BackgroundTasks, PeriodicTask, with_timeout
 
 
 async def test_a_task_that_fails_is_logged_and_harms_nobody(caplog):
     async def fail() -> None:
         raise RuntimeError("no")
 
-    tasks = Tasks()
+    tasks = BackgroundTasks()
     tasks.start(fail())
     await tasks.drain(1)
     assert "a task failed" in caplog.text
@@ -28,7 +28,7 @@ async def test_a_drain_waits_for_what_runs():
         await asyncio.sleep(0.01)
         done.append(True)
 
-    tasks = Tasks()
+    tasks = BackgroundTasks()
     tasks.start(work())
     await tasks.drain(5)
     assert done == [True]
@@ -44,7 +44,7 @@ async def test_a_task_that_is_late_may_say_a_last_word():
             words.append("restarting")
             raise
 
-    tasks = Tasks()
+    tasks = BackgroundTasks()
     tasks.start(work())
     await tasks.drain(0.01)
     assert words == ["restarting"]
@@ -59,7 +59,7 @@ async def test_what_hangs_even_when_it_is_cancelled_is_not_waited_for():
 
     released = asyncio.Event()
     with pytest.raises(TimeoutError):
-        await in_time(hang(), 0.01)
+        await with_timeout(hang(), 0.01)
     released.set()
     await asyncio.sleep(0)
 
@@ -74,7 +74,7 @@ async def test_work_with_a_time_limit_is_cancelled_with_its_caller(caplog):
 
     ended: list[bool] = []
     with pytest.raises(TimeoutError):
-        await in_time(in_time(fail_at_the_end(), 60), 0.01)
+        await with_timeout(with_timeout(fail_at_the_end(), 60), 0.01)
     await asyncio.sleep(0.01)
     gc.collect()
     assert ended == [True]
@@ -94,7 +94,9 @@ async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(capl
             loop.stop()
         raise OSError("away") if steps < 4 else ValueError("odd")
 
-    loop = Loop("watcher", step, 0.001, waiting_for=lambda exc: str(exc) if isinstance(exc, OSError) else None)
+    loop = PeriodicTask(
+        "watcher", step, 0.001, waiting_for=lambda exc: str(exc) if isinstance(exc, OSError) else None
+    )
     await loop.run()
     assert steps == 5
     assert [record.message for record in caplog.records] == [
@@ -121,7 +123,7 @@ async def test_loop_that_is_not_ready_takes_no_step_and_does_not_work_again(capl
         ready = False
         raise OSError("away")
 
-    loop = Loop("delivery", step, 0.001, waiting_for=str, ready=is_ready)
+    loop = PeriodicTask("delivery", step, 0.001, waiting_for=str, ready=is_ready)
     await asyncio.wait_for(loop.run(), 5)
     assert steps == 1
     assert caplog.messages == ["waits loop=delivery error=away"]
@@ -141,7 +143,7 @@ async def test_loop_gives_up_a_step_that_hangs_even_in_its_cancellation(caplog):
             with contextlib.suppress(asyncio.CancelledError):
                 await released.wait()
 
-    loop = Loop("watcher", step, 0.001, waiting_for=str, limit=0.02)
+    loop = PeriodicTask("watcher", step, 0.001, waiting_for=str, limit=0.02)
     await asyncio.wait_for(loop.run(), 5)
     released.set()
     assert steps == 2
@@ -157,7 +159,7 @@ async def test_loop_that_is_cancelled_lets_its_step_say_a_last_word():
         finally:
             words.append("last")
 
-    task = asyncio.create_task(Loop("watcher", step, 1).run())
+    task = asyncio.create_task(PeriodicTask("watcher", step, 1).run())
     await asyncio.sleep(0.01)
     task.cancel()
     await asyncio.wait([task], timeout=1)
@@ -175,6 +177,6 @@ async def test_a_loop_that_is_woken_does_not_wait():
         loop.wake()
         return 3600 if steps == 1 else None
 
-    loop = Loop("watcher", step, 3600)
+    loop = PeriodicTask("watcher", step, 3600)
     await asyncio.wait_for(loop.run(), 5)
     assert steps == 3

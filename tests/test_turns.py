@@ -8,9 +8,19 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ports import Blind, Gone, Held, Later, Message, Outcome, Page, Unknown, Unlisted
-from bot.recovery import Recovery
-from bot.store import Store
+from bot.ports import (
+    Blocked,
+    HistoryPage,
+    HistoryUnreadable,
+    Message,
+    NotFound,
+    Outcome,
+    OutcomeUnknown,
+    RetryLater,
+    Unlisted,
+)
+from bot.store.database import Store
+from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -51,7 +61,7 @@ async def pass_by(bot: Bot, span: timedelta, step: timedelta = timedelta(seconds
 
 
 @pytest.mark.parametrize(
-    "outcome", [Unknown("internal_error"), Unlisted("a_word_of_tomorrow"), Later(1, "ratelimited")]
+    "outcome", [OutcomeUnknown("internal_error"), Unlisted("a_word_of_tomorrow"), RetryLater(1, "ratelimited")]
 )
 async def test_messages_that_cannot_be_edited_do_not_keep_others_untrue(store, clock, outcome):
     bot, (first, second, third) = await three_told(store, clock)
@@ -64,7 +74,7 @@ async def test_messages_that_cannot_be_edited_do_not_keep_others_untrue(store, c
 async def test_what_stands_in_a_channel_that_alerts_have_left_is_let_go(store, clock):
     bot, (first, *_) = await three_told(store, clock)
     bot.slack.id = "C0NEW"
-    bot.slack.bad = {first: Held("is_archived", of="channel")}
+    bot.slack.bad = {first: Blocked("is_archived", of="channel")}
     await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
     await pass_by(bot, HOUR, step=MINUTE)
     assert bot.slack.tried.count(first) == 1
@@ -81,7 +91,7 @@ async def test_after_a_refusal_the_most_urgent_comes_first(store, clock):
     bot = Bot(store, clock)
     bo = invited("bo", expires_in=65 * MINUTE)
     await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)), after=timedelta(0))
-    bot.slack.outcomes = [Held("not_in_channel", of="channel")] * 2
+    bot.slack.outcomes = [Blocked("not_in_channel", of="channel")] * 2
     await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)))
     await bot.reads(bo, *(rejected(f"kf{number}") for number in range(3)))
     clock.forward(minutes=6)
@@ -96,7 +106,7 @@ async def test_an_alert_that_slack_never_confirms_is_repeated_ever_more_slowly(s
             self.outcomes = [LOST]
             return await super().post(*args, **named)
 
-    bot = Bot(store, clock, Mute(clock=clock, unreadable=[Blind("missing_scope")] * 999))
+    bot = Bot(store, clock, Mute(clock=clock, unreadable=[HistoryUnreadable("missing_scope")] * 999))
     await bot.reads(invited("bo"), after=timedelta(0))
     await bot.reads(rejected("bo"))
     await pass_by(bot, 5 * MINUTE)
@@ -106,7 +116,7 @@ async def test_an_alert_that_slack_never_confirms_is_repeated_ever_more_slowly(s
 
 
 async def test_rebuilding_a_lost_store_waits_as_long_as_slack_asks(store, clock):
-    bot = Bot(store, clock, FakeChannel(clock=clock, unreadable=[Later(600, "ratelimited")] * 99))
+    bot = Bot(store, clock, FakeChannel(clock=clock, unreadable=[RetryLater(600, "ratelimited")] * 99))
     bot.wechat.listed = (rejected("bo"),)
     for _ in range(40):
         await bot.watcher.tick()
@@ -120,12 +130,12 @@ async def test_rebuilding_a_lost_store_ends_however_slowly_slack_lets_it_read(cl
     class Slow:
         asked = 0
 
-        async def history(self, *, cursor: str = "", **_: object) -> Page | Later:
+        async def history(self, *, cursor: str = "", **_: object) -> HistoryPage | RetryLater:
             self.asked += 1
             if self.asked % 2:
-                return Later(900, "ratelimited")
+                return RetryLater(900, "ratelimited")
             page = int(cursor or 0) + 1
-            return Page((), str(page) if page < 20 else "")
+            return HistoryPage((), str(page) if page < 20 else "")
 
     recovery = Recovery(Slow(), clock)
     for _ in range(30):
@@ -140,7 +150,7 @@ async def test_rebuilding_a_lost_store_ends_however_slowly_slack_lets_it_read(cl
 
 async def test_what_a_click_did_is_answered_when_its_message_can_be_edited_no_more(store, clock):
     bot, (first, *_) = await three_told(store, clock)
-    bot.slack.bad = {first: Gone("edit_window_closed")}
+    bot.slack.bad = {first: NotFound("edit_window_closed")}
     value = f"v1:{await bot.episode_id('kf0')}"
     assert (await bot.clicks("alert.ack", value)).shown
     undone = await bot.clicks("alert.undo", f"{value}:ack")

@@ -10,9 +10,11 @@ import pytest
 from aiohttp import web
 
 from bot.demo.servers import serve
-from bot.demo.slack import error
-from bot.slack import members, quiet_client
-from bot.viewers import UnknownMembersError, Viewers
+from bot.demo.slack_simulator import error
+from bot.interactions.access import AccessPolicy
+from bot.ports import UnknownMembersError
+from bot.slack.directory import group_members
+from bot.slack.web_api import no_retry_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
 
 GROUPS = {"S0CARE": ("U0MEI",)}
@@ -32,39 +34,39 @@ class Groups:
 
 async def test_with_nobody_named_it_is_everybody_and_slack_is_not_asked():
     groups = Groups()
-    assert await Viewers([], groups).admits("U1") is True
+    assert await AccessPolicy([], groups).admits("U1") is True
     assert groups.asked == []
 
 
 async def test_who_is_named_is_admitted_without_asking_slack():
     groups = Groups()
-    assert await Viewers(["U1", "S1"], groups).admits("U1") is True
+    assert await AccessPolicy(["U1", "S1"], groups).admits("U1") is True
     assert groups.asked == []
 
 
 async def test_a_member_of_any_group_is_admitted_and_nobody_else():
-    viewers = Viewers(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
+    viewers = AccessPolicy(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
     assert [await viewers.admits(user) for user in ("U1", "U2", "U3", "U4", "")] == [True, True, True, False, False]
 
 
 async def test_a_group_is_asked_for_once_in_a_while():
     groups = Groups(S1=frozenset({"U2"}))
-    viewers = Viewers(["S1"], groups)
+    viewers = AccessPolicy(["S1"], groups)
     for user in ("U2", "U3", "U2"):
         await viewers.admits(user)
     assert groups.asked == ["S1"]
 
 
 async def test_a_group_that_slack_does_not_tell_leaves_it_open_unless_another_has_them():
-    viewers = Viewers(["S1", "S2"], Groups(S2=frozenset({"U2"})))
+    viewers = AccessPolicy(["S1", "S2"], Groups(S2=frozenset({"U2"})))
     assert await viewers.admits("U2") is True
     assert await viewers.admits("U3") is None
 
 
 async def test_who_was_in_a_group_when_it_was_last_known_goes_on(monkeypatch):
-    monkeypatch.setattr("bot.viewers.REMEMBERED", 0.0)
+    monkeypatch.setattr("bot.interactions.access.REMEMBERED", 0.0)
     groups = Groups(S1=frozenset({"U2"}))
-    viewers = Viewers(["S1"], groups)
+    viewers = AccessPolicy(["S1"], groups)
     assert await viewers.admits("U2") is True
     groups.members = {}
     assert await viewers.admits("U2") is True
@@ -134,12 +136,12 @@ async def test_an_answer_without_users_is_no_group(place, answer):
     app = web.Application()
     app.router.add_post("/api/usergroups.users.list", odd)
     async with serve(app) as url:
-        client = quiet_client("xoxb-1", f"{url}/api/", place.slack.session)
+        client = no_retry_client("xoxb-1", f"{url}/api/", place.slack.session)
         with pytest.raises(UnknownMembersError, match="without users"):
-            await members(client, "S0CARE")
+            await group_members(client, "S0CARE")
 
 
 async def test_a_slack_that_is_away_is_no_group(place):
-    client = quiet_client("xoxb-1", "http://127.0.0.1:9/api/", place.slack.session)
+    client = no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", place.slack.session)
     with pytest.raises(UnknownMembersError, match="ClientConnectorError"):
-        await members(client, "S1")
+        await group_members(client, "S1")

@@ -8,14 +8,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from bot.episodes import AlertPolicy
-from bot.ledger import Ledger
-from bot.marks import Marks
-from bot.outbox import Shape
-from bot.recovery import Recovery
-from bot.store import Store, memory
+from bot.alerting.episode import AlertPolicy
+from bot.outbox.event_keys import EventKeys
+from bot.outbox.messages import MessageKind
+from bot.recorder import Recorder
+from bot.store import poll_state
+from bot.store.database import Store
 from bot.store.tables import episode, message, meta, told
-from bot.watch import Tick, Watcher
+from bot.watcher.poller import Tick, Watcher
+from bot.watcher.recovery import Recovery
 from tests.accounts import account, bound, invited
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts, FakeChannel
@@ -36,7 +37,7 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 
 
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
-    ledger = Ledger(AlertPolicy(), Marks("secret", APPID), APPID)
+    ledger = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
     recovery = Recovery(FakeChannel(), clock)
     return Watcher(wechat, store, ledger=ledger, recovery=recovery, poll=poll)
 
@@ -100,7 +101,7 @@ async def test_the_first_run_tells_its_backlog_in_one_summary(watcher, wechat, s
         invited("lin", expires_in=18 * HOUR),
     )
     await watcher.tick()
-    assert await written(store) == [(Shape.FIRST_RUN, "expired")]
+    assert await written(store) == [(MessageKind.FIRST_RUN, "expired")]
     async with store.begin() as tx:
         (summary,) = (await tx.run(sa.select(message))).mappings()
     assert len(summary["members"]) == 3
@@ -111,7 +112,7 @@ async def test_the_first_run_tells_its_backlog_in_one_summary(watcher, wechat, s
 async def test_the_first_run_gives_the_last_hour_a_message_of_its_own(watcher, wechat, store):
     wechat.listed = (invited("bo", expires_in=41 * timedelta(minutes=1)), invited("chen", status="rejected"))
     await watcher.tick()
-    assert await written(store) == [(Shape.PROBLEM, "expiring"), (Shape.FIRST_RUN, "expiring")]
+    assert await written(store) == [(MessageKind.PROBLEM, "expiring"), (MessageKind.FIRST_RUN, "expiring")]
 
 
 async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, wechat, store, clock):
@@ -119,7 +120,7 @@ async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, 
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
     await poll(watcher, clock, times=4)
-    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
 
 
 async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store_url, clock):
@@ -130,7 +131,7 @@ async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store
     again = Store.at(store_url, APPID, clock=clock)
     await poll(make_watcher(wechat, again, clock), clock, times=3)
     await again.close()
-    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
 
 
 async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, clock):
@@ -140,7 +141,7 @@ async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, cl
     await watcher.tick()
     wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
     await poll(watcher, clock)
-    assert await written(store) == [(Shape.PROBLEM, "expiring"), (Shape.LINE, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "expiring"), (MessageKind.LINE, "rejected")]
 
 
 async def test_more_than_five_events_at_once_become_a_digest(watcher, wechat, store, clock):
@@ -150,7 +151,7 @@ async def test_more_than_five_events_at_once_become_a_digest(watcher, wechat, st
     wechat.listed = tuple(invited(name, status="rejected") for name in names)
     await poll(watcher, clock)
     shapes = [shape for shape, _ in await written(store)]
-    assert shapes == [Shape.DIGEST, Shape.NAMES, Shape.NAMES, Shape.NAMES]
+    assert shapes == [MessageKind.DIGEST, MessageKind.NAMES, MessageKind.NAMES, MessageKind.NAMES]
 
 
 async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clock):
@@ -158,7 +159,7 @@ async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clo
     await watcher.tick()
     wechat.listed = tuple(invited(f"kf{number}", status="rejected") for number in range(5))
     await poll(watcher, clock)
-    assert [shape for shape, _ in await written(store)] == [Shape.PROBLEM] * 5
+    assert [shape for shape, _ in await written(store)] == [MessageKind.PROBLEM] * 5
 
 
 # Deadlines do not depend on polling
@@ -171,7 +172,7 @@ async def test_an_expiry_is_told_while_wechat_is_down(watcher, wechat, store, cl
     for _ in range(3 * 60):
         clock.forward(seconds=60)
         await watcher.tick()
-    kinds = [kind for shape, kind in await written(store) if shape != Shape.HEALTH]
+    kinds = [kind for shape, kind in await written(store) if shape != MessageKind.HEALTH]
     assert kinds == ["expiring", "expired"]
     async with store.begin() as tx:
         (row,) = await tx.run(sa.select(episode.c.confirmed_at).where(episode.c.kind == "invitation"))
@@ -267,7 +268,7 @@ async def test_an_older_read_that_comes_in_late_is_dropped(watcher, wechat, stor
     slow = make_watcher(wechat, store, lambda: next(times))
     wechat.listed = (invited("bo", status="rejected"),)
     async with store.begin() as tx:
-        await memory.poll_at(tx, NOW - DAY)
+        await poll_state.schedule_poll(tx, NOW - DAY)
     assert await slow.tick() is Tick.GOOD
     assert await states(store) == ["waiting"]
 
@@ -279,7 +280,7 @@ async def test_a_clock_that_was_ahead_does_not_stop_the_watcher(watcher, wechat,
     clock.forward(days=-30)
     wechat.listed = (invited("bo", expires_in=90 * DAY, status="rejected"),)
     await poll(watcher, clock, times=2)
-    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
 
 
 async def test_a_list_of_which_no_row_can_be_read_is_no_first_look(watcher, wechat, store, clock):
@@ -287,7 +288,7 @@ async def test_a_list_of_which_no_row_can_be_read_is_no_first_look(watcher, wech
     await watcher.tick()
     wechat.listed, wechat.unreadable = tuple(invited(f"kf{number}", status="rejected") for number in range(8)), 0
     await poll(watcher, clock)
-    assert [shape for shape, _ in await written(store)] == [Shape.FIRST_RUN]
+    assert [shape for shape, _ in await written(store)] == [MessageKind.FIRST_RUN]
 
 
 async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
@@ -296,7 +297,7 @@ async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, c
     await watcher.tick()
     wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen", status="rejected"))
     await poll(watcher, clock)
-    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
 
 
 async def test_the_last_moment_there_is_can_be_a_deadline(watcher, wechat, store, clock):
@@ -317,7 +318,7 @@ async def test_names_that_no_database_takes_are_watched_all_the_same(watcher, we
     await watcher.tick()
     wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff", status="rejected"),)
     await poll(watcher, clock, times=3)
-    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
 
 
 # Trouble with WeChat
@@ -331,7 +332,7 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
     for _ in range(12):
         clock.forward(minutes=15)
         await watcher.tick()
-    assert await written(store) == [(Shape.HEALTH, "")]
+    assert await written(store) == [(MessageKind.HEALTH, "")]
 
 
 @pytest.mark.parametrize(
@@ -344,7 +345,7 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
 async def test_a_problem_that_a_person_must_mend_is_told_at_once(watcher, wechat, store, clock, error):
     wechat.error = error
     await poll(watcher, clock, times=5)
-    assert await written(store) == [(Shape.HEALTH, "")]
+    assert await written(store) == [(MessageKind.HEALTH, "")]
 
 
 async def test_refused_token_is_notified_after_three_failed_polls(watcher, wechat, store, clock):
@@ -352,7 +353,7 @@ async def test_refused_token_is_notified_after_three_failed_polls(watcher, wecha
     await poll(watcher, clock, times=2)
     assert await written(store) == []
     await poll(watcher, clock)
-    assert await written(store) == [(Shape.HEALTH, "")]
+    assert await written(store) == [(MessageKind.HEALTH, "")]
 
 
 async def test_the_watcher_waits_longer_the_longer_wechat_is_down(watcher, wechat, clock):
@@ -372,7 +373,7 @@ async def test_a_spent_quota_is_left_alone_until_tomorrow_in_shanghai(watcher, w
     clock.forward(hours=1)
     await watcher.tick()
     assert len(wechat.reads) == 2
-    assert await written(store) == [(Shape.HEALTH, "")]
+    assert await written(store) == [(MessageKind.HEALTH, "")]
 
 
 async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, store, clock):
@@ -380,7 +381,7 @@ async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, 
     await watcher.tick()
     wechat.come_back()
     async with store.begin() as tx:
-        await memory.hasten_poll(tx, clock())
+        await poll_state.poll_now(tx, clock())
     assert await watcher.tick() is Tick.GOOD
 
 
@@ -397,7 +398,7 @@ async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, c
         await tx.run(sa.text("ALTER TABLE message_gone RENAME TO message"))
     assert await states(store) == ["waiting"]
     await poll(watcher, clock)
-    assert await written(store) == [(Shape.PROBLEM, "rejected")]
+    assert await written(store) == [(MessageKind.PROBLEM, "rejected")]
 
 
 async def test_a_read_without_answer_is_no_reason_to_stop(watcher, wechat, clock):

@@ -86,7 +86,7 @@ class KfClient:
         reply = await self._read(protocol.ONLINE_KF_LIST, within, attempts)
         return protocol.parse_online_kf_list(reply.answer)
 
-    async def _read(self, path: str, within: float, attempts: int) -> protocol.Reply:
+    async def _read(self, path: str, within: float, attempts: int) -> protocol.WeChatResponse:
         """Ask until an answer comes. Only for reads: a write that seems to fail may have happened."""
         attempt = 0
         fault: TransportError | BusyError
@@ -107,11 +107,11 @@ class KfClient:
             fault = TransportError(f"GET {path}: no answer within {within:g} s", timed_out=True)
         raise fault.after(attempt) if isinstance(fault, TransportError) else fault
 
-    async def _attempt(self, path: str, bound: asyncio.Timeout) -> protocol.Reply:
+    async def _attempt(self, path: str, bound: asyncio.Timeout) -> protocol.WeChatResponse:
         """Ask once, and once more with another token if the first is refused."""
         token = await self._tokens.get()
         try:
-            return await send(self._http, protocol.read(path, token), proxied=self._proxied)
+            return await send(self._http, protocol.get(path, token), proxied=self._proxied)
         except TokenError as error:
             refusal = error
         try:
@@ -120,7 +120,7 @@ class KfClient:
             # A source that has no other token knows less of the matter than WeChat told.
             refusal = error if error.rid else refusal
         else:
-            return await send(self._http, protocol.read(path, token), proxied=self._proxied)
+            return await send(self._http, protocol.get(path, token), proxied=self._proxied)
         raise refusal
 
     async def _replaced(self, refused: str, bound: asyncio.Timeout) -> str:
@@ -135,7 +135,9 @@ class KfClient:
         return token
 
 
-async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False) -> protocol.Reply:
+async def send(
+    http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False
+) -> protocol.WeChatResponse:
     """Make one call: the one place that touches the network.
 
     Raises:
@@ -143,14 +145,14 @@ async def send(http: httpx.AsyncClient, request: protocol.Request, *, proxied: b
     """
     fault: KfError
     try:
-        with unlogged():
+        with suppress_http_logs():
             body, date = await _exchange(http, request)
     except ResponseError as error:
         fault = ResponseError(f"{request}: {error}")
     except HTTPX_ERRORS as error:
         fault = _fault(request, error, proxied=proxied)
     else:
-        return protocol.parse_reply(body, date=date, secrets=request.secrets)
+        return protocol.parse_response(body, date=date, secrets=request.secrets)
     # Raised out here: an exception of httpx, chained to ours, would bring the URL into a traceback.
     raise fault
 
@@ -205,7 +207,7 @@ _ours: ContextVar[bool] = ContextVar("wechat_kf_request", default=False)
 
 
 @contextmanager
-def unlogged() -> Iterator[None]:
+def suppress_http_logs() -> Iterator[None]:
     """Keep what httpx does in here out of the logs, its own and those of the libraries below, at every level."""
     mark = _ours.set(True)
     try:

@@ -44,7 +44,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class WeChatResponse:
     """An answer that was read, and when WeChat's clock says that it was given."""
 
     answer: Answer
@@ -59,7 +59,7 @@ class IssuedToken:
     expires_in: int  # seconds
 
 
-def read(path: str, access_token: str) -> Request:
+def get(path: str, access_token: str) -> Request:
     """Build a GET of a business interface. An `authorizer_access_token` travels the same way."""
     return Request("GET", path, {"access_token": access_token}, secrets=(access_token,))
 
@@ -75,12 +75,12 @@ def stable_token(appid: str, secret: str) -> Request:
     return Request("POST", TOKEN, body=body, secrets=(secret,))
 
 
-def parse_reply(body: bytes, *, date: str = "", secrets: Iterable[str] = ()) -> Reply:
+def parse_response(body: bytes, *, date: str = "", secrets: Iterable[str] = ()) -> WeChatResponse:
     """Read a body as `parse_body` does, with the same errors, and the `Date` header beside it.
 
     A header that is absent or unreadable is no fault of the answer: `served_at` is None then.
     """
-    return Reply(parse_body(body, secrets=secrets), http_date(date))
+    return WeChatResponse(parse_body(body, secrets=secrets), http_date(date))
 
 
 def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:

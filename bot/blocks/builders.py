@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.actions import OPEN_CONSOLE, REFRESH
-from bot.episodes import Seen
+from bot.alerting.episode import AccountStatus
 from bot.ports import Block, Message
 from bot.text import Limit, cut
 
@@ -154,7 +154,7 @@ def size(blocks: Sequence[Block]) -> int:
 
 def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
     """Write `Also ✉️ 4 waiting ⚪ 2 idle`. No-break spaces join an icon and its count, wide ones separate them."""
-    parts = [f"{ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in Seen if counts.get(state)]
+    parts = [f"{ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in AccountStatus if counts.get(state)]
     return "\u2002".join([lead, *parts])
 
 

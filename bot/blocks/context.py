@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from bot.episodes import AlertPolicy
-from bot.quiet import SHANGHAI
-from bot.settings import Settings
+from bot.alerting.episode import AlertPolicy
+from bot.alerting.quiet_hours import SHANGHAI
+from bot.settings.values import Settings
 
 
 class RenderMode(Enum):

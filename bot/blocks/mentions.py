@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from bot.alerting.episode import Episode, UserAction
 from bot.blocks.context import RenderContext, RenderMode
-from bot.episodes import Episode, Hand
 from bot.text import NAME, mrkdwn
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
-def user(hand: Hand, context: RenderContext) -> str:
+def user(hand: UserAction, context: RenderContext) -> str:
     """Write the user of an action: as a link where it notifies no user, else by name."""
     return user_link(hand) if context.mode is RenderMode.EDIT else plain_name(hand.name)
 
@@ -23,7 +23,7 @@ def plain_name(given: str) -> str:
     return shown.capitalize() if shown.islower() and shown.isalpha() else shown or "somebody"
 
 
-def user_link(hand: Hand) -> str:
+def user_link(hand: UserAction) -> str:
     """Write a link, which Slack shows as the user's present name; in a new message it notifies the user.
 
     A click may be forged, so text that does not look like a user ID never becomes markup.
@@ -36,7 +36,7 @@ def mention(id_: str) -> str:
     return f"<!subteam^{id_}>" if id_.startswith("S") else f"<@{id_}>"
 
 
-def newest_acknowledgements(episodes: Iterable[Episode], most: int) -> list[Hand]:
+def newest_acknowledgements(episodes: Iterable[Episode], most: int) -> list[UserAction]:
     """Return the newest acknowledgement of each user, newest first, at most `most`."""
     hands = sorted((episode.acked for episode in episodes if episode.acked), key=lambda hand: hand.at)
     by_person = {hand.user_id or hand.name: hand for hand in hands}

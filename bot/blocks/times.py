@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bot.alerting.quiet_hours import in_zone
 from bot.blocks.context import RenderContext, RenderMode
-from bot.quiet import in_zone
 
 CLOCK = "{time}"
 SECONDS = "{time_secs}"

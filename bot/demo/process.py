@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.demo.slack import SlackStandIn
+from bot.demo.slack_simulator import SlackSimulator
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
@@ -45,7 +45,7 @@ class BotProcess:
 
 
 def environ_of(
-    slack: SlackStandIn, wechat_url: str, appid: str, secret: str, channel: str, **more: str
+    slack: SlackSimulator, wechat_url: str, appid: str, secret: str, channel: str, **more: str
 ) -> dict[str, str]:
     """The variables that lead a bot to the stand-ins; `more` are settings by name."""
     return {

@@ -10,8 +10,8 @@ from email.utils import format_datetime
 import aiohttp
 from aiohttp import web
 
-from bot.demo.slack import SlackStandIn
-from bot.demo.slack.http import application, hang_up
+from bot.demo.slack_simulator import SlackSimulator
+from bot.demo.slack_simulator.http import application, hang_up
 from bot.ports import Clock, utc_now
 from wechat_kf.simulator import Simulator
 
@@ -36,7 +36,7 @@ async def serve(app: web.Application, port: int = 0) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def serve_slack(slack: SlackStandIn) -> AsyncIterator[SlackStandIn]:
+async def serve_slack(slack: SlackSimulator) -> AsyncIterator[SlackSimulator]:
     """Serve a stand-in: `slack.api_url` is the address for the app's client."""
     async with serve(application(slack)) as slack.base_url, aiohttp.ClientSession() as slack.session:
         yield slack

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from bot.escaping import cut, escape
-from bot.settings import Problem
-from bot.tasks import in_time
+from bot.runtime.escaping import cut, escape
+from bot.runtime.tasks import with_timeout
+from bot.settings.reader import InvalidSetting
 
 Verdict = Literal["ok", "wrong", "unknown"]
 
@@ -72,10 +72,10 @@ class Report:
 class Unset:
     """The variables that are missing or malformed: what needs them is not checked."""
 
-    problems: Mapping[str, Problem]
+    problems: Mapping[str, InvalidSetting]
 
     @classmethod
-    def of(cls, problems: Iterable[Problem]) -> Unset:
+    def of(cls, problems: Iterable[InvalidSetting]) -> Unset:
         return cls({problem.name: problem for problem in problems})
 
     def why_not(self, check: str, *names: str) -> Finding | None:
@@ -91,7 +91,7 @@ class Unset:
 async def guarded(check: str, work: Coroutine[Any, Any, Report], within: float) -> Report:
     """The report, or one finding instead: a check that fails itself says nothing about what it looks at."""
     try:
-        return await in_time(work, within)
+        return await with_timeout(work, within)
     except TimeoutError:
         found = unknown(check, f"not known: no result within {within:g} s", "Run this again in a while.")
     except Exception as exc:

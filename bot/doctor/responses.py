@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from aiohttp import ClientSession
+
 from bot.doctor.findings import Finding, well, wrong
-from bot.settings import Settings
-from bot.slack import Session
-from bot.slack.replies import responses_url, unreachable
+from bot.settings.values import Settings
+from bot.slack.response_url import responses_url, unreachable
 
 SECONDS = 4.5
 CHECK = "Slack responses"
 
 
-async def examine(settings: Settings, session: Session) -> Finding:
+async def examine(settings: Settings, session: ClientSession) -> Finding:
     """Check that the host of `response_url`s can be reached. Nothing is posted to it."""
     url = responses_url(settings.slack_api_url)
     host, error = urlsplit(url).hostname or "", await unreachable(session, url, SECONDS)

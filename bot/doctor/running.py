@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.times import span
-from bot.desk.standing import Standing
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
-from bot.health import HealthFacts, Problem, ProblemKind, Severity, diagnose
+from bot.health.facts import HealthFacts, Problem, ProblemKind, Severity
+from bot.health.rules import diagnose
+from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Clock
-from bot.settings import Settings
+from bot.settings.values import Settings
 from bot.store.inspection import reader
 
 CHECK = "running bot"
@@ -23,7 +24,7 @@ async def examine(settings: Settings, unset: Unset, clock: Clock) -> Report:
         return Report(())
     store = reader(settings.database_url, settings.wechat_appid)
     try:
-        facts = await Standing(store, settings, lambda: None, clock).facts(SECONDS)
+        facts = await StatusReporter(store, settings, lambda: None, clock).facts(SECONDS)
     finally:
         await store.close()
     return Report(tuple(findings(facts)))

@@ -4,39 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from bot.doctor import places, refusals, responses
+from aiohttp import ClientSession
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.doctor import responses, slack, slack_errors
 from bot.doctor.findings import Finding, Report, Time, Unset, unknown, well, wrong
+from bot.doctor.slack_errors import unanswered
 from bot.manifest import scopes
-from bot.ports import Clock, Later, Unknown
-from bot.settings import Settings
-from bot.slack import Client, Session, quiet_client
-from bot.slack.calls import No
-from bot.slack.rights import Bot, groups, room, who
+from bot.ports import Clock, OutcomeUnknown, RetryLater
+from bot.settings.values import Settings
+from bot.slack.web_api import ApiError, no_retry_client
+from bot.slack.workspace import BotIdentity, ChannelInfo, UserGroupInfo, auth_test, channel_info, groups
 
 SECONDS = 4.5  # for one request: the longest way has two, one after the other
 ID = re.compile(r"[SUW][A-Z0-9]+")
 
 
-async def examine(settings: Settings, unset: Unset, session: Session, clock: Clock) -> Report:
+async def examine(settings: Settings, unset: Unset, session: ClientSession, clock: Clock) -> Report:
     """The bot token, and whatever it is good for."""
     if why := unset.why_not("Slack", "SLACK_BOT_TOKEN", "SLACK_API_URL"):
         return Report((why,))
     host = urlsplit(settings.slack_api_url).hostname or ""
-    client = quiet_client(settings.slack_bot_token, settings.slack_api_url, session)
+    client = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
     began = clock()
-    bot = await who(client, SECONDS)
+    bot = await auth_test(client, SECONDS)
     now = clock()
-    if isinstance(bot, Later | Unknown):
+    if isinstance(bot, RetryLater | OutcomeUnknown):
         why_not = "Slack did not answer"
         checks = (responses.CHECK, "Slack token")
         left_out = [*(unknown(check, f"not checked: {why_not}") for check in checks), *_left_out(settings, why_not)]
-        return Report((refusals.unreached(host, bot), *left_out), slack_reached=False)
+        return Report((slack_errors.unreached(host, bot), *left_out), slack_reached=False)
     reached = well("Slack", f"{host} answers")
-    if isinstance(bot, No):
-        refused = refusals.of_token("Slack token", bot, "SLACK_BOT_TOKEN")
+    if isinstance(bot, ApiError):
+        refused = slack_errors.of_token("Slack token", bot, "SLACK_BOT_TOKEN")
         answers = await responses.examine(settings, session)
         left_out = _left_out(settings, "the token is refused")
         return Report((reached, answers, refused, *left_out), slack_reached=True)
@@ -48,22 +51,22 @@ async def examine(settings: Settings, unset: Unset, session: Session, clock: Clo
     return Report((reached, answers, works, _scopes(bot), *around), times, slack_reached=True)
 
 
-async def _around(bot: Bot, settings: Settings, unset: Unset, client: Client) -> list[Finding]:
+async def _around(bot: BotIdentity, settings: Settings, unset: Unset, client: AsyncWebClient) -> list[Finding]:
     """The channel and the groups that settings name."""
     named, channel_id = _named(settings), settings.slack_alert_channel
-    nowhere = unset.why_not(places.CHANNEL, "SLACK_ALERT_CHANNEL")
+    nowhere = unset.why_not(slack.CHANNEL, "SLACK_ALERT_CHANNEL")
     has_groups = any(one.startswith("S") for ids in named.values() for one in ids)
     seen, known = await asyncio.gather(
-        room(client, channel_id, SECONDS) if settings.alerts and not nowhere else _nothing(),
+        channel_info(client, channel_id, SECONDS) if settings.alerts and not nowhere else _nothing(),
         groups(client, SECONDS) if has_groups else _nothing(),
     )
-    findings = [nowhere] if nowhere else [places.channel(seen, channel_id, bot)] if seen else []
+    findings = [nowhere] if nowhere else [slack.channel(seen, channel_id, bot)] if seen else []
     for variable, ids in named.items():
-        findings += places.called(variable, ids, known)
+        findings += slack.called(variable, ids, known)
     return findings
 
 
-def _scopes(bot: Bot) -> Finding:
+def _scopes(bot: BotIdentity) -> Finding:
     if bot.scopes is None:
         return unknown("Slack scopes", "not known: Slack did not say which the token has")
     wanted = scopes()
@@ -87,9 +90,82 @@ def _named(settings: Settings) -> Mapping[str, tuple[str, ...]]:
 
 def _left_out(settings: Settings, why: str) -> list[Finding]:
     """What hangs on the token."""
-    checks = ["Slack scopes", *([places.CHANNEL] if settings.alerts else []), *_named(settings)]
+    checks = ["Slack scopes", *([slack.CHANNEL] if settings.alerts else []), *_named(settings)]
     return [unknown(check, f"not checked: {why}") for check in checks]
 
 
 async def _nothing() -> None:
     """Stands for a question that need not be asked."""
+
+
+CHANNEL = "alert channel"
+
+Groups = Mapping[str, UserGroupInfo] | ApiError | RetryLater | OutcomeUnknown
+
+
+def channel(
+    seen: ChannelInfo | ApiError | RetryLater | OutcomeUnknown, channel_id: str, bot: BotIdentity
+) -> Finding:
+    """Whether alerts can be posted there, and read again."""
+    if isinstance(seen, ApiError) and seen.word == "channel_not_found":
+        return wrong(
+            CHANNEL,
+            f"the bot sees no channel {channel_id} (channel_not_found)",
+            f"If it is private, type /invite @{bot.name} in it. Otherwise set SLACK_ALERT_CHANNEL to an ID of the "
+            f"workspace {bot.team}: the last line of the channel's details.",
+        )
+    if not isinstance(seen, ChannelInfo):
+        return unanswered(CHANNEL, seen)
+    if not seen.name:
+        return well(CHANNEL, f"{channel_id} is a direct message")
+    place = f"#{seen.name} ({'private' if seen.is_private else 'public'})"
+    if seen.is_archived:
+        remedy = "Unarchive it, or set SLACK_ALERT_CHANNEL to another one."
+        return wrong(CHANNEL, f"{place} is archived", remedy)
+    if seen.is_member and seen.is_ext_shared:
+        return well(
+            CHANNEL,
+            f"{place}: the bot is a member, and people of another company read along (Slack Connect)",
+            "They see names and masked WeChat IDs. Buttons refuse them unless KF_VIEWERS names them.",
+        )
+    if seen.is_member:
+        return well(CHANNEL, f"{place}: the bot is a member")
+    if seen.is_private or (bot.scopes is not None and "chat:write.public" not in bot.scopes):
+        remedy = f"Type /invite @{bot.name} in the channel."
+        return wrong(CHANNEL, f"{place}: the bot is not a member, so it may not post there", remedy)
+    return well(
+        CHANNEL,
+        f"{place}: the bot may post, but is no member and cannot read there",
+        f"Type /invite @{bot.name} in the channel. Until then an alert whose reply is lost may come twice, and a "
+        "lost database cannot be rebuilt.",
+    )
+
+
+def called(variable: str, ids: Sequence[str], known: Groups | None) -> list[Finding]:
+    """What is known of the groups and the people that a setting names. `known` is None where no group is named."""
+    people = [one for one in ids if not one.startswith("S")]
+    groups = [one for one in ids if one.startswith("S")]
+    findings = []
+    if groups and isinstance(known, Mapping):
+        findings += [_group(variable, one, known.get(one)) for one in groups]
+    elif groups and isinstance(known, ApiError) and known.word == "plan_upgrade_required":
+        remedy = f"Name people in {variable} instead: their IDs begin with U or W."
+        findings.append(wrong(variable, "user groups are not in this workspace's plan", remedy))
+    elif groups and isinstance(known, ApiError | RetryLater | OutcomeUnknown):
+        findings.append(unanswered(variable, known))
+    if people:
+        findings.append(unknown(variable, f"not checked: {', '.join(people)} (people need the scope users:read)"))
+    return findings
+
+
+def _group(variable: str, group_id: str, group: UserGroupInfo | None) -> Finding:
+    if group is None:
+        remedy = f"Set {variable} to the ID of a group of this workspace: People, User groups, Copy group ID."
+        return wrong(variable, f"there is no user group {group_id}", remedy)
+    name = f"@{group.handle} ({group_id})"
+    if group.is_disabled:
+        return wrong(variable, f"the user group {name} is disabled", f"Enable it, or name another in {variable}.")
+    if group.people == 0:
+        return wrong(variable, f"nobody is in the user group {name}", "Add people to it.")
+    count = "" if group.people is None else f", {group.people} {'person' if group.people == 1 else 'people'}"
+    return well(variable, f"{name}{count}")

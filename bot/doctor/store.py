@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from bot.doctor.findings import Finding, Report, Unset, well, wrong
-from bot.settings import Settings
-from bot.store import FaultKind, StoreError, classify
+from bot.runtime.tasks import with_timeout
+from bot.settings.values import Settings
 from bot.store.inspection import Inspected, Schema, inspect
-from bot.tasks import in_time
+from bot.store.store_errors import FaultKind, StoreError, classify
 
 STATES = {
     Schema.NEW: "nothing is in it yet, the first start makes the tables",
@@ -56,7 +56,7 @@ async def examine(settings: Settings, unset: Unset, *, within: float = INSPECT_S
     sqlite = settings.database_url.startswith("sqlite")
     kind = "SQLite" if sqlite else "PostgreSQL"
     try:
-        found = await in_time(inspect(settings.database_url), within)
+        found = await with_timeout(inspect(settings.database_url), within)
     except StoreError as exc:
         return Report((_unreachable(kind, exc),))
     return Report((_judged(kind, found, settings, passing=sqlite and settings.on_dyno),))

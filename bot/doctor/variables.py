@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.doctor.findings import Finding, well, wrong
-from bot.settings import PROXIES, Problem
+from bot.settings.reader import InvalidSetting
+from bot.settings.values import PROXIES
 
 PROXY = (
     "Copy the whole URL anew from the page of the proxy or its add-on: http://USER:PASSWORD@HOST:PORT. SOCKS is "
@@ -27,7 +28,7 @@ WHERE = {
 }
 
 
-def findings(problems: Sequence[Problem]) -> list[Finding]:
+def findings(problems: Sequence[InvalidSetting]) -> list[Finding]:
     """One for each variable that is wrong."""
     found = [
         wrong(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from bot import hosting
 from bot.doctor.findings import Finding, Report, Time, Unset, unknown, well, wrong
-from bot.parts import Parts
+from bot.wiring import Services
 from wechat_kf import APIError, BusyError, KfError, KfList, QuotaError, ResponseError, TokenError, TransportError
 
 SECONDS = 9.5  # for the token and the list together
@@ -22,7 +22,7 @@ BOTH = "A proxy add-on uses either of two addresses: add both, which its page sh
 class Route:
     """The way to WeChat, in words: straight, or through the proxy of a variable."""
 
-    def __init__(self, parts: Parts, variable: str) -> None:
+    def __init__(self, parts: Services, variable: str) -> None:
         proxy = urlsplit(parts.settings.wechat_proxy_url)
         self.host = urlsplit(parts.settings.wechat_api_url).hostname or ""
         self.proxy = f"{proxy.hostname} ({variable})" if proxy.hostname else ""
@@ -68,7 +68,7 @@ class Route:
         return wrong("allow-list", said, remedy)
 
 
-async def examine(parts: Parts, unset: Unset, variable: str) -> Report:
+async def examine(parts: Services, unset: Unset, variable: str) -> Report:
     """Get a token as the bot does, then the accounts. `variable` is the one that names the proxy."""
     if why := unset.why_not("WeChat", "WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", variable):
         return Report((why,))
@@ -93,7 +93,7 @@ async def examine(parts: Parts, unset: Unset, variable: str) -> Report:
     return Report((*findings, _read(listed)), times)
 
 
-async def _token(parts: Parts) -> None:
+async def _token(parts: Services) -> None:
     """Get one, the same that every process of the bot gets."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TOKEN_SECONDS):

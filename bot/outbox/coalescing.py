@@ -17,12 +17,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.episodes import Episode
-from bot.outages import Incident
-from bot.outbox import LATE, ROWS, Draft, OutboxRow, Shape, Status, still_true
-from bot.quiet import Quiet
+from bot.alerting.episode import Episode
+from bot.alerting.incidents import Incident
+from bot.alerting.quiet_hours import QuietHours
+from bot.outbox.messages import LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow, is_relevant
 
-GROUPED = (Shape.DIGEST, Shape.FIRST_RUN, Shape.QUIET)
+GROUPED = (MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.QUIET)
 LINK = "gathered"  # in the facts: the group message that covers this one, and its attempts when that was noted
 WAITS = "waits"  # in the facts: how often it was postponed because such a message was being posted
 PAUSE = timedelta(seconds=5)  # between these
@@ -91,7 +91,7 @@ def decide(
     rivals: Rivals,
     *,
     now: datetime,
-    quiet: Quiet | None,
+    quiet: QuietHours | None,
     channel_id: str,
 ) -> Send | Withhold:
     """Decide whether a claimed message is posted now. The first reason against it counts."""
@@ -105,7 +105,7 @@ def decide(
         return Postpone(now + PAUSE, Reason.MAYBE_COVERED, waits)
     if ends := _end_of_quiet(row, quiet, now):
         return Postpone(ends, Reason.QUIET_HOURS, {"breakthrough": False})
-    if parent and (parent.status is Status.DEAD or parent.gone or parent.channel_id != channel_id):
+    if parent and (parent.status is MessageStatus.DEAD or parent.gone or parent.channel_id != channel_id):
         return without_parent(row)
     return Send()
 
@@ -115,16 +115,16 @@ def drop_reason(
 ) -> Reason | None:
     """Return why a message is dropped, whatever else is pending; None if it is not."""
     match row.shape:
-        case Shape.HEALTH:
+        case MessageKind.HEALTH:
             obsolete = incident is None or incident.over_at is not None
-        case Shape.NAMES:
+        case MessageKind.NAMES:
             obsolete = parent is not None and len(parent.members) <= ROWS  # the digest itself shows them all
         case _:
-            obsolete = not still_true(row.shape, row.facts, members)
+            obsolete = not is_relevant(row.shape, row.facts, members)
     if obsolete:
         return Reason.OBSOLETE
     # A parent that was posted after this reply was stored has shown the news itself.
-    if row.shape in (Shape.LINE, Shape.NOTE) and parent and parent.status is Status.SENT:
+    if row.shape in (MessageKind.LINE, MessageKind.NOTE) and parent and parent.status is MessageStatus.SENT:
         noted = int(row.facts.get("root_posts", parent.posts))
         return Reason.SHOWN_BY_PARENT if parent.posts > noted else None
     return None
@@ -132,14 +132,14 @@ def drop_reason(
 
 def is_covered(row: OutboxRow, group: OutboxRow, *, at_night: bool) -> bool:
     """Check whether the linked group message is pending, or was posted after the link: then it shows the news."""
-    if group.status is Status.PENDING:
+    if group.status is MessageStatus.PENDING:
         return not group.is_suspect and _posts_as_soon(row, group, at_night)
-    return group.status is not Status.DEAD and group.posts > row.facts[LINK]["posts"]
+    return group.status is not MessageStatus.DEAD and group.posts > row.facts[LINK]["posts"]
 
 
 def may_be_postponed(row: OutboxRow) -> bool:
     """Check whether a message mentions people, so that a group message with the same news would repeat it."""
-    return row.shape in (Shape.PROBLEM, Shape.DIGEST, Shape.QUIET) or row.broadcast
+    return row.shape in (MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.QUIET) or row.broadcast
 
 
 def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bool) -> bool:
@@ -158,9 +158,9 @@ def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bo
 
 
 def _is_ahead(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
-    if group.status is Status.SENDING:
+    if group.status is MessageStatus.SENDING:
         return True
-    if group.shape is not Shape.QUIET or row.shape is not Shape.DIGEST:
+    if group.shape is not MessageKind.QUIET or row.shape is not MessageKind.DIGEST:
         return False
     return not (group.is_suspect or row.is_suspect) and _posts_as_soon(row, group, at_night)
 
@@ -177,10 +177,14 @@ def _patience(group: OutboxRow) -> timedelta:
     return max(PATIENCE, LEASES * (group.lookable_from - group.started_at))
 
 
-def _end_of_quiet(row: OutboxRow, quiet: Quiet | None, now: datetime) -> datetime | None:
+def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> datetime | None:
     """Return the end of quiet hours if a reminder meant for their start is too late to post; None if it is not."""
     window = quiet.window_of(now) if quiet else None
-    if quiet is None or window is None or row.shape not in (Shape.PROBLEM, Shape.DIGEST, Shape.LINE):
+    if (
+        quiet is None
+        or window is None
+        or row.shape not in (MessageKind.PROBLEM, MessageKind.DIGEST, MessageKind.LINE)
+    ):
         return None
     awake = "deed" in row.facts or (quiet.breakthrough and row.own_rank == 1)
     return None if awake or now - window.begins <= LATE else window.ends
@@ -199,9 +203,9 @@ def link_to(row: OutboxRow, group_id: str, posts: int) -> dict[str, Any]:
 def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any]:
     """Return the columns of a group message that change when a message yields to it: it becomes as urgent."""
     columns: dict[str, Any] = {}
-    if group.status in (Status.PENDING, Status.SENDING):
+    if group.status in (MessageStatus.PENDING, MessageStatus.SENDING):
         columns["rank"] = group.rank - group.own_rank + min(group.own_rank, row.own_rank)
-    if group.status is Status.PENDING:
+    if group.status is MessageStatus.PENDING:
         columns |= {"events": _union(group.events, row.events), "not_before": now}
     return columns
 
@@ -213,7 +217,7 @@ def merged(row: OutboxRow, other: OutboxRow, reported: Iterable[tuple[str, str]]
         reported: episode id and kind of each event of the other; a summary shows them with those of quiet hours.
     """
     facts = {name: value for name, value in other.facts.items() if name not in (LINK, WAITS)} | row.facts
-    if row.shape is Shape.QUIET:
+    if row.shape is MessageKind.QUIET:
         held = {member: list(kinds) for member, kinds in row.facts["held"].items()}
         for episode_id, kind in reported:
             held[episode_id] = [kind, *held.get(episode_id, ())]  # it had come before
@@ -233,11 +237,11 @@ def names_left(names: OutboxRow, row: OutboxRow) -> list[str]:
 
     A digest names its own members there already. The summary of quiet hours has no replies with names.
     """
-    named = names.members if row.shape is Shape.QUIET else row.members
+    named = names.members if row.shape is MessageKind.QUIET else row.members
     return [member for member in names.members if member not in named]
 
 
-def extended(summary: OutboxRow, draft: Draft, events: Iterable[str]) -> dict[str, Any]:
+def extended(summary: OutboxRow, draft: NewMessage, events: Iterable[str]) -> dict[str, Any]:
     """Return the columns of a pending summary of quiet hours that change when there is more news for it."""
     held = {**summary.facts["held"]}
     for member, kinds in draft.facts["held"].items():
@@ -251,7 +255,7 @@ def extended(summary: OutboxRow, draft: Draft, events: Iterable[str]) -> dict[st
     }
 
 
-def brought_forward(parent: OutboxRow, reply: Draft, events: Iterable[str]) -> dict[str, Any]:
+def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str]) -> dict[str, Any]:
     """Return the columns of an unsent parent that change when it gets a reply.
 
     The reply can only be posted after its parent, so the parent becomes as urgent and as loud. The parent shows the

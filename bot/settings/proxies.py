@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from bot.settings import parse
-from bot.settings.reading import Problem, Reader
+from bot.settings import parsers
+from bot.settings.reader import InvalidSetting, Reader
 
 READ = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")  # the order of Slack's SDK
 EXEMPT = ("no_proxy", "NO_PROXY")  # the order of Python's library
@@ -22,13 +22,13 @@ class AmbientProxy:
     variable: str = ""  # that names it; "" without a proxy
     url: str = field(default="", repr=False)
     exempt: str = ""  # host names and their endings, with commas between; * for all
-    unusable: tuple[Problem, ...] = ()  # variables that do not hold the URL of an HTTP proxy
+    unusable: tuple[InvalidSetting, ...] = ()  # variables that do not hold the URL of an HTTP proxy
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Choose the first usable one. A variable of the host is no setting: an unusable one stops no process."""
         reader = Reader(environ)
-        urls = {name: reader.read(name, "", parse.proxy_url) for name in READ}
+        urls = {name: reader.read(name, "", parsers.proxy_url) for name in READ}
         variable = next((name for name, url in urls.items() if url), "")
         exempt = next((environ[name] for name in EXEMPT if reader.is_set(name)), "")
         return cls(variable, urls.get(variable, ""), exempt, reader.problems)

@@ -9,11 +9,11 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import marks
-from bot.ports import Blind, Gone, Held, Later, Page, Past, Unknown
+from bot.outbox import event_keys
+from bot.ports import Blocked, HistoryMessage, HistoryPage, HistoryUnreadable, NotFound, OutcomeUnknown, RetryLater
 from bot.slack import error_codes
-from bot.slack.calls import No, SlackClock, ask
 from bot.slack.error_codes import Affects, Reaction
+from bot.slack.web_api import ApiError, SlackClock, call
 
 LIMIT = 200  # messages a page; Slack takes up to 999 and advises against more than this
 
@@ -33,7 +33,7 @@ async def read(
     cursor: str,
     within: float,
     clock: SlackClock | None = None,
-) -> Page | Blind | Later | Held | Gone | Unknown:
+) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown:
     """Ask for one page of the channel, newest first, or of a thread, oldest first. It needs scope and membership.
 
     A message of the very moment `oldest` or `latest` is left out, but the root comes with each page of its thread.
@@ -53,13 +53,13 @@ async def read(
     # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp sends a GET again, unasked, when its
     # connection breaks.
     method = "conversations.replies" if thread_ts else "conversations.history"
-    said = await ask(client.api_call(method, data=asked), within, clock)
-    if isinstance(said, No):
+    said = await call(client.api_call(method, data=asked), within, clock)
+    if isinstance(said, ApiError):
         return refused(said.word)
     return page_of(said, channel_id) if isinstance(said, dict) else said
 
 
-def refused(word: str) -> Blind | Held | Gone:
+def refused(word: str) -> HistoryUnreadable | Blocked | NotFound:
     """Return what an error code means for a reader of the history.
 
     Unless the token is refused, posting may work although reading does not. To go on without the history then costs
@@ -67,30 +67,32 @@ def refused(word: str) -> Blind | Held | Gone:
     """
     code = error_codes.lookup(word)
     if code.reading is Reaction.BLOCK:
-        return Held(word, of="token")
-    return Gone(word) if code.affects is Affects.MESSAGE else Blind(word)
+        return Blocked(word, of="token")
+    return NotFound(word) if code.affects is Affects.MESSAGE else HistoryUnreadable(word)
 
 
-def page_of(answer: Mapping[str, Any], channel_id: str) -> Page | Unknown:
+def page_of(answer: Mapping[str, Any], channel_id: str) -> HistoryPage | OutcomeUnknown:
     """Keep the messages with marks. What is odd is left out: anybody may write anything into a channel."""
     messages = answer.get("messages")
     if not isinstance(messages, list):
-        return Unknown("an answer without messages")
+        return OutcomeUnknown("an answer without messages")
     found = (_past(message, channel_id) for message in messages)
-    return Page(tuple(past for past in found if past), _next_cursor(answer))
+    return HistoryPage(tuple(past for past in found if past), _next_cursor(answer))
 
 
-def _past(message: object, channel_id: str) -> Past | None:
+def _past(message: object, channel_id: str) -> HistoryMessage | None:
     match message:
         case {
             "ts": str(ts),
-            "metadata": {"event_type": marks.EVENT_TYPE, "event_payload": {"k": str(key), **payload}},
+            "metadata": {"event_type": event_keys.EVENT_TYPE, "event_payload": {"k": str(key), **payload}},
             **rest,
         } if TS.fullmatch(ts) and MARK.fullmatch(key):
             root = rest.get("thread_ts") or ts  # the root of a thread names itself
             if isinstance(root, str) and TS.fullmatch(root):
                 thread_ts = None if root == ts else root
-                return Past(channel_id, ts, thread_ts, key, _events(payload.get("e")), _shape(payload.get("s")))
+                return HistoryMessage(
+                    channel_id, ts, thread_ts, key, _events(payload.get("e")), _shape(payload.get("s"))
+                )
     return None
 
 

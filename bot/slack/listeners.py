@@ -13,27 +13,25 @@ from typing import Any, Protocol
 
 import aiohttp
 from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import actions
-from bot.logs import Line, request
-from bot.ports import Announce, Click, Message, Origin
-from bot.slack.replies import REPLY_LIMITS, Reply, ReplyLimits
-from bot.tasks import Tasks
+from bot.ports import Announce, BlockAction, Message, Origin
+from bot.runtime.logs import LogEvent, request_id
+from bot.runtime.tasks import BackgroundTasks
+from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits, ResponseUrl
 
 log = logging.getLogger(__name__)
 
 
-class Answers(Protocol):
+class Interactions(Protocol):
     """What the bot says. Nothing here raises for what a person typed or clicked."""
 
     async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
         """`announce` shows a notice until the answer comes."""
         ...
 
-    async def to_click(self, click: Click, announce: Announce) -> Message | None:
+    async def to_click(self, click: BlockAction, announce: Announce) -> Message | None:
         """None: there is nothing to say, since the clicked message itself changes."""
         ...
 
@@ -44,38 +42,12 @@ class Answers(Protocol):
     def failed(self) -> Message: ...
 
 
-def make_app(token: str, api_url: str) -> AsyncApp:
-    """Return a Bolt app that does not call Slack by itself: `/kf` must answer while Slack's API is down.
-
-    With a token of its own Bolt would call `auth.test` inside the first acknowledgement. It verifies no signature:
-    over HTTP `bot.web.guard` has done that, and over Socket Mode there is none.
-    """
-
-    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
-
-    # At INFO Bolt logs the whole body of each request with a wrong signature, response_url, trigger ID and all. Its
-    # many loggers take their level from this one, or else from the root, whatever was set on them before.
-    logger = logging.getLogger("slack_bolt")
-    logger.setLevel(logging.WARNING)
-    return AsyncApp(
-        logger=logger,
-        client=AsyncWebClient(base_url=api_url),
-        authorize=authorize,
-        process_before_response=True,
-        request_verification_enabled=False,
-        # For events of the bot's own messages, and for tokens of workflow steps: it receives neither.
-        ignoring_self_events_enabled=False,
-        attaching_function_token_enabled=False,
-    )
-
-
 def register(
     app: AsyncApp,
-    answers: Answers,
-    tasks: Tasks,
+    answers: Interactions,
+    tasks: BackgroundTasks,
     session: aiohttp.ClientSession,
-    limits: ReplyLimits = REPLY_LIMITS,
+    limits: ResponseLimits = RESPONSE_LIMITS,
 ) -> None:
     """Attach `/kf` and every button. What they need comes as arguments, so a test brings its own."""
 
@@ -83,8 +55,8 @@ def register(
     async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         text, user_id = _text(body.get("text")), _text(body.get("user_id"))
-        reply = Reply(session, _text(body.get("response_url")), tasks.stopping, limits)
-        asked = _Asked(answers, reply, "/kf", user_id)
+        reply = ResponseUrl(session, _text(body.get("response_url")), tasks.stopping, limits)
+        asked = _Interaction(answers, reply, "/kf", user_id)
         made = partial(answers.to_command, text, user_id, reply.announce)
         tasks.start(asked.answer(_text(body.get("trigger_id")), made))
 
@@ -92,24 +64,24 @@ def register(
     @app.action(re.compile(r""))
     async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
-        clicked = _Clicked.read(body, action)
+        clicked = _BlockAction.read(body, action)
         if not actions.opens_link(clicked.click.action_id):
             what, user_id = clicked.click.action_id, clicked.click.user_id
             url, replaces = clicked.response_url, clicked.replaces
-            reply = Reply(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
-            asked = _Asked(answers, reply, what, user_id)
+            reply = ResponseUrl(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
+            asked = _Interaction(answers, reply, what, user_id)
             made = partial(answers.to_click, clicked.click, reply.announce)
             tasks.start(asked.answer(_text(body.get("trigger_id")), made))
 
 
 @dataclass(frozen=True, slots=True)
-class _Clicked:
-    click: Click
+class _BlockAction:
+    click: BlockAction
     response_url: str
     replaces: bool
 
     @classmethod
-    def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _Clicked:
+    def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _BlockAction:
         option = _object(action.get("selected_option"))
         user = _object(body.get("user"))
         container = _object(body.get("container"))
@@ -123,7 +95,7 @@ class _Clicked:
             is_ephemeral=container.get("is_ephemeral") is True,
         )
         return cls(
-            click=Click(
+            click=BlockAction(
                 action_id=action_id,
                 value=_text((option or action).get("value")),
                 user_id=_text(user.get("id")),
@@ -137,11 +109,11 @@ class _Clicked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Interaction:
     """One command or click: who asked what, and where the answer goes."""
 
-    answers: Answers
-    reply: Reply
+    answers: Interactions
+    reply: ResponseUrl
     what: str  # `/kf`, or the clicked action
     user_id: str
 
@@ -150,7 +122,7 @@ class _Asked:
 
         If the process stops before, the asker is asked to repeat.
         """
-        with request(trigger_id):
+        with request_id(trigger_id):
             began = time.perf_counter()
             restarting = self.answers.restarting
             try:
@@ -160,7 +132,7 @@ class _Asked:
                 await self.reply.send_once(restarting)
                 raise
             ms = round((time.perf_counter() - began) * 1000)
-            log.info(Line("answered", asked=self.what[:80], user=self.user_id[:40], taken=taken, ms=ms))
+            log.info(LogEvent("answered", asked=self.what[:80], user=self.user_id[:40], taken=taken, ms=ms))
 
     async def _made(self, make: Callable[[], Awaitable[Message | None]]) -> Message | None:
         """Make the answer; if that fails, the answer that reports it."""

@@ -15,9 +15,9 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.store import Store
+from bot.store.database import Store
 from bot.store.engine import is_sqlite, make_engine, revisions, sqlite_url
-from bot.store.errors import DamagedError
+from bot.store.store_errors import DamagedError
 from bot.store.tables import metadata, process
 
 SQLITE_SECONDS = 2

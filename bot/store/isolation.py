@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from bot.store import FaultKind, Tx, classify
+from bot.store.database import Tx
+from bot.store.store_errors import FaultKind, classify
 
 T = TypeVar("T")
 

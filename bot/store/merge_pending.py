@@ -10,7 +10,6 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.outbox import LAST, Dead, Draft, OutboxRow, Shape, Status
 from bot.outbox.coalescing import (
     GROUPED,
     LINK,
@@ -26,14 +25,16 @@ from bot.outbox.coalescing import (
     names_left,
     taken_over,
 )
-from bot.store import Tx, queue
-from bot.store.queue import rows_of
+from bot.outbox.messages import LAST, DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
+from bot.store import outbox
+from bot.store.database import Tx
+from bot.store.outbox import rows_of
 from bot.store.tables import message, told
 
-CALLS = sa.or_(message.c.shape == Shape.PROBLEM, message.c.broadcast)
+CALLS = sa.or_(message.c.shape == MessageKind.PROBLEM, message.c.broadcast)
 
 
-async def link(tx: Tx, drafts: Sequence[Draft], tellers: Mapping[str, str]) -> None:
+async def link(tx: Tx, drafts: Sequence[NewMessage], tellers: Mapping[str, str]) -> None:
     """Link new and unsent messages that mention people to the group messages that may cover them.
 
     Args:
@@ -42,15 +43,15 @@ async def link(tx: Tx, drafts: Sequence[Draft], tellers: Mapping[str, str]) -> N
     for draft in drafts:
         teller = tellers[draft.id]
         if draft.shape in GROUPED:
-            group = await queue.get(tx, teller)
+            group = await outbox.get(tx, teller)
             for row in await _unsent(tx, CALLS, draft.members):
                 if group and row.root_id != group.id:
-                    await queue.change(tx, row.id, facts=link_to(row, group.id, group.posts))
-        elif draft.shape is Shape.PROBLEM or draft.broadcast:
-            caller = await queue.get(tx, teller)
+                    await outbox.update(tx, row.id, facts=link_to(row, group.id, group.posts))
+        elif draft.shape is MessageKind.PROBLEM or draft.broadcast:
+            caller = await outbox.get(tx, teller)
             for one in await _unsent(tx, message.c.shape.in_(GROUPED), draft.members):
                 if caller and one.id != draft.root_id:
-                    await queue.change(tx, caller.id, facts=link_to(caller, one.id, one.posts))
+                    await outbox.update(tx, caller.id, facts=link_to(caller, one.id, one.posts))
 
 
 async def rivals_of(tx: Tx, row: OutboxRow) -> Rivals:
@@ -58,7 +59,7 @@ async def rivals_of(tx: Tx, row: OutboxRow) -> Rivals:
     link = row.facts.get(LINK)
     groups = message.c.shape.in_(GROUPED)
     return Rivals(
-        linked=await queue.get(tx, link["root"], lock=True) if link else None,
+        linked=await outbox.get(tx, link["root"], lock=True) if link else None,
         groups=await _unsent(tx, groups, row.members) if may_be_postponed(row) else (),
     )
 
@@ -67,36 +68,38 @@ async def carry_out(tx: Tx, row: OutboxRow, decision: Withhold, now: datetime) -
     """Record that a claimed message is not posted now."""
     match decision:
         case Drop():
-            await queue.dead(tx, row, Dead.UNTRUE)
+            await outbox.mark_dead(tx, row, DropReason.UNTRUE)
         case YieldTo(group):
             await yield_to(tx, row, group, now)
         case Postpone(until, reason, changes):
-            await queue.put_back(tx, row, until, reason, **changes)
+            await outbox.release(tx, row, until, reason, **changes)
         case PromoteToChannel():
-            await queue.as_root(tx, row)
+            await outbox.promote_to_channel(tx, row)
 
 
 async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> None:
     """Leave the news of a message to a group message. A thread reply is still posted, without mentioning anyone."""
     if columns := taken_over(group, row, now):
-        await queue.change(tx, group.id, **columns)
+        await outbox.update(tx, group.id, **columns)
     untried = {"posts": row.posts - 1}
     if row.root_id is None:
-        await queue.finish(tx, row, status=Status.DEAD, reason=Dead.TOLD, **untried)
+        await outbox.complete_attempt(tx, row, status=MessageStatus.DEAD, reason=DropReason.TOLD, **untried)
         return
-    events = [] if group.status is Status.PENDING else list(row.events)  # one event key is in one message only
+    events = (
+        [] if group.status is MessageStatus.PENDING else list(row.events)
+    )  # one event key is in one message only
     facts = {name: value for name, value in row.facts.items() if name not in (LINK, "call")}
     quiet = {"broadcast": False, "rank": LAST, "facts": facts, "events": events}
-    await queue.finish(tx, row, status=Status.PENDING, **quiet, **untried)
+    await outbox.complete_attempt(tx, row, status=MessageStatus.PENDING, **quiet, **untried)
 
 
 async def restore_covered(tx: Tx, group_id: str) -> None:
     """Queue again the messages that yielded to a group message which was given up."""
-    covered = sa.and_(message.c.status == Status.DEAD, message.c.reason == Dead.TOLD)
+    covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.TOLD)
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, covered))
     for row in rows_of(tx, found.mappings()):
         if row.facts.get(LINK, {}).get("root") == group_id:
-            await queue.change(tx, row.id, status=Status.PENDING, reason=None)
+            await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
             await restore_covered(tx, row.id)  # it may cover others itself
 
 
@@ -107,20 +110,20 @@ async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
     digest that Slack refused is not merged, so that it cannot take others with it. It is linked instead if this one
     has all its members.
     """
-    if row.shape not in (Shape.DIGEST, Shape.QUIET) or row.is_suspect:
+    if row.shape not in (MessageKind.DIGEST, MessageKind.QUIET) or row.is_suspect:
         return row
     # A merged digest may share members with still others.
     while others := [other for other in await _digests(tx, row) if not other.is_suspect]:
         row = await _merge(tx, row, others[0])
     for other in await _digests(tx, row):
         if set(other.members) <= set(row.members):
-            await queue.change(tx, other.id, facts=link_to(other, row.id, row.posts - 1))
+            await outbox.update(tx, other.id, facts=link_to(other, row.id, row.posts - 1))
     return row
 
 
 async def _digests(tx: Tx, row: OutboxRow) -> list[OutboxRow]:
-    found = await _unsent(tx, message.c.shape == Shape.DIGEST, row.members)
-    return [one for one in found if one.status is Status.PENDING]
+    found = await _unsent(tx, message.c.shape == MessageKind.DIGEST, row.members)
+    return [one for one in found if one.status is MessageStatus.PENDING]
 
 
 async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
@@ -128,26 +131,26 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
     reported = await tx.run(sa.select(told.c.episode_id, told.c.kind).where(told.c.message_id == other.id))
     one = merged(row, other, [(news.episode_id, news.kind) for news in reported])
     grown = {"members": list(one.members), "events": list(one.events), "facts": one.facts}
-    await queue.change(tx, row.id, **grown, rank=one.rank, breakthrough=one.breakthrough)
+    await outbox.update(tx, row.id, **grown, rank=one.rank, breakthrough=one.breakthrough)
     before = row.posts - 1  # this attempt has not posted it yet, and it will show what is pending now
     facts = link_to(other, row.id, before)
-    await queue.change(tx, other.id, status=Status.DEAD, reason=Dead.TOLD, facts=facts)
+    await outbox.update(tx, other.id, status=MessageStatus.DEAD, reason=DropReason.TOLD, facts=facts)
     await tx.run(sa.update(told).where(told.c.message_id == other.id).values(message_id=row.id))
     for reply in rows_of(tx, (await tx.run(sa.select(message).where(message.c.root_id == other.id))).mappings()):
-        await queue.change(tx, reply.id, root_id=row.id, facts={**reply.facts, "root_posts": before})
-        if reply.shape is Shape.NAMES:
+        await outbox.update(tx, reply.id, root_id=row.id, facts={**reply.facts, "root_posts": before})
+        if reply.shape is MessageKind.NAMES:
             left = names_left(reply, row)
-            values = {"members": left} if left else {"status": Status.DEAD, "reason": Dead.TOLD}
-            await queue.change(tx, reply.id, **values)
+            values = {"members": left} if left else {"status": MessageStatus.DEAD, "reason": DropReason.TOLD}
+            await outbox.update(tx, reply.id, **values)
     for caller in await _unsent(tx, CALLS, one.members):
         if caller.root_id != row.id:
-            await queue.change(tx, caller.id, facts=link_to(caller, row.id, before))
+            await outbox.update(tx, caller.id, facts=link_to(caller, row.id, before))
     return one
 
 
 async def _unsent(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) -> list[OutboxRow]:
     """Read the messages of a kind that are pending or being posted and have one of these members."""
-    unsent = message.c.status.in_((Status.PENDING, Status.SENDING))
+    unsent = message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING))
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, unsent, kind))
     rows = rows_of(tx, found.mappings())
     return [row for row in rows if not set(members).isdisjoint(row.members)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from bot.store.clock import note_reading
-from bot.store.errors import ReadOnlyError, UnsuitableError, discard_broken
+from bot.store.store_errors import ReadOnlyError, UnsuitableError, discard_broken
 from bot.store.transactions import CONNECT_SECONDS
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from bot.health import SlackTrouble
-from bot.store import Tx
+from bot.health.facts import SlackTrouble
+from bot.store.database import Tx
 from bot.store.tables import meta
 
 

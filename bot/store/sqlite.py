@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from bot.store.errors import DamagedError, discard_broken
+from bot.store.store_errors import DamagedError, discard_broken
 
 if TYPE_CHECKING:
     import aiosqlite

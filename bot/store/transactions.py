@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.store.errors import HangingError, ReadOnlyError, StoreError
-from bot.tasks import in_time
+from bot.runtime.tasks import with_timeout
+from bot.store.store_errors import HangingError, ReadOnlyError, StoreError
 
 CONNECT_SECONDS = 5.0
 
@@ -75,7 +75,7 @@ async def _connected(engine: AsyncEngine) -> AsyncConnection:
         return await engine.connect()
 
     try:
-        return await in_time(connect(), CONNECT_SECONDS + 1)  # the driver has a time limit of its own
+        return await with_timeout(connect(), CONNECT_SECONDS + 1)  # the driver has a time limit of its own
     except TimeoutError as exc:
         # Connections that hang keep their places in the pool: later transactions get a new pool.
         await engine.dispose(close=False)

@@ -14,7 +14,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.logs import Line
+from bot.runtime.logs import LogEvent
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,9 @@ class Connections:
             loop.default_exception_handler(context)
             return
         if self._is_time("accept", LINE_EVERY):
-            log.error(Line("connections cannot be accepted", error=context.get("exception"), open=len(self._open)))
+            log.error(
+                LogEvent("connections cannot be accepted", error=context.get("exception"), open=len(self._open))
+            )
         if self._is_time("relief", RELIEF_EVERY):
             self._drop_idle(max(1, len(self._open) // 10))
 
@@ -106,7 +108,9 @@ class Connections:
             self._abort(one)
             self._closed += 1
         if self._closed and self._is_time("room", LINE_EVERY):
-            log.warning(Line("idle connections closed to make room", count=self._closed, limit=self._limits.count))
+            log.warning(
+                LogEvent("idle connections closed to make room", count=self._closed, limit=self._limits.count)
+            )
             self._closed = 0
 
     def _abort(self, connection: _Connection) -> None:

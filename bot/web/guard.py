@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from bot.logs import Line
-from bot.web.bodies import BadRequestError, text_of
+from bot.runtime.logs import LogEvent
+from bot.web.payloads import BadRequestError, decode_body
 from bot.web.rejections import Rejections
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 Dispatch = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, str]]]  # text and headers: status and body
 
 
-class Replays:
+class ReplayCache:
     """The requests that were taken, for as long as their age would let them in again.
 
     By the minute of their timestamp, which is signed as well, and by 64 bits of the signature: a hundred requests a
@@ -90,7 +90,7 @@ class Guard:
         self._secret = signing_secret.encode()
         self._now = now
         self._body_seconds = body_seconds
-        self._replays = Replays()
+        self._replays = ReplayCache()
         self._rejections = rejections or Rejections()
 
     async def events(self, request: web.Request) -> web.Response:
@@ -107,14 +107,14 @@ class Guard:
             body = await self._read(request)
             if not hmac.compare_digest(self._signature(stamp, body), signature):
                 return self._reject_signature(request)
-            text = text_of(body, request.content_type)
+            text = decode_body(body, request.content_type)
         except BadRequestError as exc:
             return web.Response(status=400, text=f"{exc}\n")
         except TimeoutError:
             return web.Response(status=408, text="the body did not arrive in time\n")
         self._rejections.accept()
         if not self._replays.take(signature, stamp, now):
-            log.warning(Line("a request that was taken before is not carried out again"))
+            log.warning(LogEvent("a request that was taken before is not carried out again"))
             return web.Response(text="")
         response = await self._dispatched(text, request.headers)
         if response.status != 200:

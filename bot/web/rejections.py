@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.health import RejectedRequests
-from bot.logs import Line
+from bot.health.facts import RejectedRequests
 from bot.ports import Clock, utc_now
+from bot.runtime.logs import LogEvent
 
 log = logging.getLogger(__name__)
 
@@ -78,5 +78,5 @@ class Rejections:
         found.unlogged += 1
         if abs(now - found.logged_at) >= LINE_EVERY:
             count = found.unlogged if found.unlogged > 1 else None
-            log.warning(Line("request rejected", reason=shown, count=count))
+            log.warning(LogEvent("request rejected", reason=shown, count=count))
             found.unlogged, found.logged_at = 0, now

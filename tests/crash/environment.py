@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_wechat
-from bot.demo.slack import Channel, SlackStandIn
-from bot.marks import Marks
+from bot.demo.slack_simulator import Channel, SlackSimulator
+from bot.outbox.event_keys import EventKeys
 from tests.crash import faults
 from tests.crash.failpoints import Precondition
 from tests.crash.fault_proxy import FaultProxy
@@ -28,9 +28,9 @@ class CrashEnvironment:
     def __init__(self, diary: Path, rng: random.Random) -> None:
         self._diary = diary
         self._rng = rng
-        self._slack = SlackStandIn(channels=[Channel(ALERTS, "kf-alerts")])
+        self._slack = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts")])
         self._wechat = Simulator(APPID, SECRET)
-        self._event_keys = Marks(SECRET, APPID)
+        self._event_keys = EventKeys(SECRET, APPID)
         self._oracle = Oracle(self._event_keys)
         self.fault_proxy = FaultProxy(self._slack, rng)
         self.channel = ChannelRecorder()

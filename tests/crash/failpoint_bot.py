@@ -19,9 +19,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
 from bot import app, environment
-from bot.logs import configure
 from bot.ports import utc_now
-from bot.settings import Settings
+from bot.runtime.logs import configure
+from bot.settings.values import Settings
 from bot.store.tables import episode, message, meta, told
 from tests.crash.failpoints import CommitKind
 

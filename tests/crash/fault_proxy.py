@@ -14,8 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.demo.servers import serve
-from bot.demo.slack import SlackStandIn
-from bot.demo.slack.http import application, hang_up
+from bot.demo.slack_simulator import SlackSimulator
+from bot.demo.slack_simulator.http import application, hang_up
 from tests.crash.failpoints import Failpoint, RequestPhase, Site
 
 POST, EDIT = "chat.postMessage", "chat.update"
@@ -38,7 +38,7 @@ class _Armed:
 class FaultProxy:
     """Forwards requests to the simulated Slack. Distinguishes posts by the key in their metadata."""
 
-    def __init__(self, slack: SlackStandIn, rng: random.Random) -> None:
+    def __init__(self, slack: SlackSimulator, rng: random.Random) -> None:
         self._slack = slack
         self._rng = rng
         self._armed: _Armed | None = None

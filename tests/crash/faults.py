@@ -5,7 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from bot.demo.slack import Fault, SlackStandIn, dropped, error, http_error, ratelimited, reply_lost, slow
+from bot.demo.slack_simulator import (
+    SlackFault,
+    SlackSimulator,
+    dropped,
+    error,
+    http_error,
+    ratelimited,
+    reply_lost,
+    slow,
+)
 from tests.crash.failpoints import Precondition
 from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST, FaultProxy
 
@@ -13,22 +22,22 @@ SHORT_LEASE, LONG_LEASE = 2, 4  # seconds; 2 is the smallest that the bot accept
 TOO_LATE = SHORT_LEASE / 4 + 0.3  # seconds: a bot with the short lease has abandoned the request by then
 
 # In the first group Slack accepted the message, in the second it did not. The bot cannot see the difference.
-LOST_RESPONSES: tuple[Callable[[], Fault], ...] = (
+LOST_RESPONSES: tuple[Callable[[], SlackFault], ...] = (
     reply_lost,
     lambda: http_error(taken=True),
     lambda: error("internal_error", taken=True),
     lambda: error("fatal_error", taken=True),
     lambda: slow(TOO_LATE),
 )
-LOST_REQUESTS: tuple[Callable[[], Fault], ...] = (
+LOST_REQUESTS: tuple[Callable[[], SlackFault], ...] = (
     dropped,
     lambda: http_error(503),
     lambda: error("internal_error"),
 )
-BUSY: tuple[Callable[[], Fault], ...] = (lambda: ratelimited(1),)
+BUSY: tuple[Callable[[], SlackFault], ...] = (lambda: ratelimited(1),)
 
 
-def arm(slack: SlackStandIn, fault_proxy: FaultProxy, precondition: Precondition, rng: random.Random) -> None:
+def arm(slack: SlackSimulator, fault_proxy: FaultProxy, precondition: Precondition, rng: random.Random) -> None:
     """Let requests of the next bot fail: the first post as the failpoint needs it, others at random."""
     if precondition is Precondition.LOST_RESPONSE:
         slack.arm(POST, rng.choice(LOST_RESPONSES)())
@@ -51,7 +60,7 @@ def lease(precondition: Precondition, rng: random.Random) -> int:
     return LONG_LEASE if not unknown and rng.random() < 0.3 else SHORT_LEASE
 
 
-def disarm(slack: SlackStandIn, fault_proxy: FaultProxy) -> None:
+def disarm(slack: SlackSimulator, fault_proxy: FaultProxy) -> None:
     """Remove all faults and delays."""
     fault_proxy.delays.clear()
     for method in (POST, EDIT, *LOOKUP_METHODS):

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot import episodes
-from bot.demo.slack import Message
-from bot.demo.slack.state import Change
-from bot.episodes import Episode, Kind, State
-from bot.marks import Marks
+from bot.alerting import episode
+from bot.alerting.episode import AlertKind, Episode, EpisodeState
+from bot.demo.slack_simulator import Message
+from bot.demo.slack_simulator.state import Change
+from bot.outbox.event_keys import EventKeys
 from tests.crash.workload import EVENTS, SMALLEST_LEAD, ExpectedEvent, Invitation, Outcome
 
 # `Rejected: S7x1 (kf7@harbour_tea)`, and for a lead `Expiring: …, less than 50 min left`
@@ -62,7 +62,7 @@ class Verdict:
 class Oracle:
     """Recognises each event that can be reported by its key."""
 
-    def __init__(self, event_keys: Marks) -> None:
+    def __init__(self, event_keys: EventKeys) -> None:
         self._event_keys = event_keys
         self._known: dict[str, tuple[Invitation, ExpectedEvent]] = {}  # by event key
 
@@ -73,8 +73,12 @@ class Oracle:
     def event_key(self, one: Invitation, event: ExpectedEvent) -> str:
         """Compute the key of an event, with the bot's own function: it does not decide what is reported when."""
         moment = one.expires_at
-        episode = Episode("", one.kf_account, one.invite_wx, moment, State.WAITING, first_seen=moment, since=moment)
-        return self._event_keys.of_event(episode, episodes.Event(Kind(event.kind), timedelta(seconds=event.lead)))
+        one_episode = Episode(
+            "", one.kf_account, one.invite_wx, moment, EpisodeState.WAITING, first_seen=moment, since=moment
+        )
+        return self._event_keys.of_event(
+            one_episode, episode.AlertEvent(AlertKind(event.kind), timedelta(seconds=event.lead))
+        )
 
     def events_in(self, message: Message) -> list[tuple[Invitation, ExpectedEvent]]:
         """Return the events that a message reports, by its keys."""

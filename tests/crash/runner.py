@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.demo.process import BotProcess, running
-from bot.store import Store
+from bot.store.database import Store
 from bot.store.tables import message
 from tests.crash import faults
 from tests.crash.environment import APPID, EDIT_REST, CrashEnvironment

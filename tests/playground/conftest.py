@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from bot.demo.playground.run import playground
-from bot.demo.playground.world import ALERTS, World
+from bot.demo.playground.sandbox import ALERTS, Sandbox
 from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
 from tests.programs import give_up_without
 from tests.running import until
@@ -23,7 +23,7 @@ class Place:
     """A playground that runs: its address, and what is behind it."""
 
     url: str
-    world: World
+    world: Sandbox
 
     @property
     def told(self) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.async_api import Browser, FloatRect, Locator, expect
 
 from bot.demo.playground.run import playground
-from bot.demo.playground.world import ALERTS, World
+from bot.demo.playground.sandbox import ALERTS, Sandbox
 from tests.playground.browsing import MISSING, Visitor, chromium, launched, looks, visitor
 from tests.playground.palette import reduced
 from tests.running import until
@@ -36,7 +36,7 @@ async def main() -> int:
     return 0
 
 
-async def _whole(browser: Browser, url: str, world: World) -> None:
+async def _whole(browser: Browser, url: str, world: Sandbox) -> None:
     """The page as it is after a rejection, and its alert."""
     mei = await _comes(browser, url, world, PAGE)
     await mei.types("/kf")
@@ -49,7 +49,7 @@ async def _whole(browser: Browser, url: str, world: World) -> None:
     await mei.page.context.close()
 
 
-async def _answers(browser: Browser, url: str, world: World) -> None:
+async def _answers(browser: Browser, url: str, world: Sandbox) -> None:
     """What `/kf` answers on a busy day, and the digest of that day."""
     mei = await _comes(browser, url, world, TALL)
     await mei.presses("A busy Monday")
@@ -67,7 +67,7 @@ async def _answers(browser: Browser, url: str, world: World) -> None:
     await mei.page.context.close()
 
 
-async def _comes(browser: Browser, url: str, world: World, size: tuple[int, int]) -> Visitor:
+async def _comes(browser: Browser, url: str, world: Sandbox, size: tuple[int, int]) -> Visitor:
     context = await browser.new_context(**looks(*size, device_scale_factor=SCALE, color_scheme="light"))
     mei = await visitor(context, url)
     await mei.arrives()

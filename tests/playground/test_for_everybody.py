@@ -8,9 +8,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Error, expect
 
-from bot.demo.playground.world import ALERTS
-from bot.demo.slack import Message
-from bot.demo.slack.wire import BOT_USER
+from bot.demo.playground.sandbox import ALERTS
+from bot.demo.slack_simulator import Message
+from bot.demo.slack_simulator.wire import BOT_USER
 from tests.playground.browsing import NARROW, Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,17 +8,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.demo.playground.feed import Feed
-from bot.demo.playground.site import application
-from bot.demo.playground.world import World
+from bot.demo.playground.event_stream import EventStream
+from bot.demo.playground.sandbox import Sandbox
+from bot.demo.playground.site_server import application
 from bot.demo.servers import serve
 
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """The server, without the bot: who asks is looked at first."""
-    feed = Feed()
-    world = World(tmp_path, feed.tell)
+    feed = EventStream()
+    world = Sandbox(tmp_path, feed.tell)
     async with serve(application(world, feed)) as url, aiohttp.ClientSession(url) as session:
         yield session
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import expect
 
-from bot.demo.playground.world import ALERTS, CARE
-from bot.demo.slack import Message
-from bot.demo.slack.wire import BOT_USER
+from bot.demo.playground.sandbox import ALERTS, CARE
+from bot.demo.slack_simulator import Message
+from bot.demo.slack_simulator.wire import BOT_USER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

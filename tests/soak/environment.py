@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_slack, serve_wechat
-from bot.demo.slack import Channel, Message, SlackStandIn
-from bot.demo.slack.state import Change
-from bot.marks import Marks
+from bot.demo.slack_simulator import Channel, Message, SlackSimulator
+from bot.demo.slack_simulator.state import Change
+from bot.outbox.event_keys import EventKeys
 from tests.crash.environment import ALERTS, APPID, EDIT_REST, SECRET
 from tests.crash.failpoints import Precondition
 from tests.crash.faults import SHORT_LEASE
@@ -30,10 +30,10 @@ class SoakEnvironment:
         """`diary` takes a line per event."""
         self._rng = rng
         self._diary = diary
-        self.slack = SlackStandIn(channels=[Channel(ALERTS, "kf-alerts"), CARE])
+        self.slack = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts"), CARE])
         self.wechat = Simulator(APPID, SECRET)
         self.channel = ChannelRecorder()
-        self._oracle = Oracle(Marks(SECRET, APPID))
+        self._oracle = Oracle(EventKeys(SECRET, APPID))
         self._workload = Workload(self.wechat, rng, note=self._note, register=self._oracle.register)
         self.slack.on_change(self._record)
 

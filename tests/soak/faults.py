@@ -7,13 +7,22 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from bot.demo.slack import RESPONSE_URL, Fault, SlackStandIn, dropped, http_error, ratelimited, reply_lost, slow
+from bot.demo.slack_simulator import (
+    RESPONSE_URL,
+    SlackFault,
+    SlackSimulator,
+    dropped,
+    http_error,
+    ratelimited,
+    reply_lost,
+    slow,
+)
 from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST
 from tests.crash.faults import BUSY, LOST_REQUESTS, LOST_RESPONSES
 from wechat_kf import simulator
-from wechat_kf.simulator import Kind, Simulator
+from wechat_kf.simulator import FaultMode, Simulator
 
-ANSWERS: tuple[Callable[[], Fault], ...] = (
+ANSWERS: tuple[Callable[[], SlackFault], ...] = (
     dropped,
     reply_lost,
     lambda: http_error(503),
@@ -22,11 +31,11 @@ ANSWERS: tuple[Callable[[], Fault], ...] = (
     lambda: slow(1.5),
 )
 READS = (
-    simulator.Fault(Kind.SLOW, seconds=1.5),
-    simulator.Fault(Kind.DOWN),
-    simulator.Fault(Kind.HTML),
-    simulator.Fault(Kind.ERRCODE, errcode=-1),
-    simulator.Fault(Kind.TRUNCATED),
+    simulator.Fault(FaultMode.SLOW, seconds=1.5),
+    simulator.Fault(FaultMode.DOWN),
+    simulator.Fault(FaultMode.HTML),
+    simulator.Fault(FaultMode.ERRCODE, errcode=-1),
+    simulator.Fault(FaultMode.TRUNCATED),
 )
 ALERTS = 2.0  # seconds between faults for alerts
 OTHERS = 5.0  # seconds between faults of replies, and of WeChat: longer than a second attempt takes
@@ -35,7 +44,7 @@ OTHERS = 5.0  # seconds between faults of replies, and of WeChat: longer than a 
 class FaultInjector:
     """Makes requests fail until it is cancelled."""
 
-    def __init__(self, slack: SlackStandIn, wechat: Simulator, rng: random.Random) -> None:
+    def __init__(self, slack: SlackSimulator, wechat: Simulator, rng: random.Random) -> None:
         self._slack = slack
         self._wechat = wechat
         self._rng = rng
@@ -70,7 +79,7 @@ class FaultInjector:
         self._wechat.inject(self._rng.choice(READS))
         self.armed["WeChat"] += 1
 
-    def _arm(self, method: str, fault: Fault) -> None:
+    def _arm(self, method: str, fault: SlackFault) -> None:
         """Arm at most one fault per method: two in a row could fail both attempts of one reply."""
         waiting = self._slack.take_fault(method)
         self._slack.arm(method, waiting or fault)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from bot.blocks.answers.replies import READING
-from bot.demo.slack import Channel, Message, SlackStandIn
-from bot.demo.slack.outbox import Invocation
+from bot.demo.slack_simulator import Channel, Message, SlackSimulator
+from bot.demo.slack_simulator.sent_messages import Invocation
 from tests.crash.oracle import ChannelRecorder
 from tests.soak.processes import Bots, Process
 
@@ -55,7 +55,7 @@ class Load:
 class Users:
     """All users of one workspace."""
 
-    slack: SlackStandIn
+    slack: SlackSimulator
     bots: Bots
     channel: ChannelRecorder
     rng: random.Random

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from bot.store import Store
+from bot.store.database import Store
 from bot.store.tables import message
 from tests.crash.environment import APPID
 from tests.soak.environment import SoakEnvironment

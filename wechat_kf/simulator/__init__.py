@@ -11,7 +11,7 @@ Each byte of the body waits for `mishap.drip` seconds.
 """
 
 from wechat_kf.simulator.api import Call, Simulator
-from wechat_kf.simulator.faults import Fault, Kind, Mishap
+from wechat_kf.simulator.faults import Fault, FaultMode, RequestFault
 from wechat_kf.simulator.seats import Seat
 
-__all__ = ["Call", "Fault", "Kind", "Mishap", "Seat", "Simulator"]
+__all__ = ["Call", "Fault", "FaultMode", "RequestFault", "Seat", "Simulator"]

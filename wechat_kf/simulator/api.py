@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from wechat_kf import protocol
 from wechat_kf.simulator import writes
-from wechat_kf.simulator.faults import Fault, Faults, Mishap
+from wechat_kf.simulator.faults import Fault, Faults, RequestFault
 from wechat_kf.simulator.issuer import Issuer
-from wechat_kf.simulator.refusals import Refused, errmsg
+from wechat_kf.simulator.refusals import ErrcodeRefusal, errmsg
 from wechat_kf.simulator.seats import Seats
 
 ADD = "/customservice/kfaccount/add"
@@ -83,7 +83,7 @@ class Simulator(Seats):
         """Let everything go right from now on."""
         self._faults.clear()
 
-    def next_mishap(self, path: str) -> Mishap:
+    def next_mishap(self, path: str) -> RequestFault:
         """Take what the next request on `path` meets; for an adapter, which can wait and write headers."""
         return self._faults.next_mishap(path)
 
@@ -96,7 +96,7 @@ class Simulator(Seats):
         now: datetime,
         client_ip: str = "203.0.113.7",
         *,
-        mishap: Mishap | None = None,
+        mishap: RequestFault | None = None,
     ) -> tuple[int, bytes]:
         """Answer one request with an HTTP status and a body. Without `mishap` it takes the next one itself.
 
@@ -114,9 +114,9 @@ class Simulator(Seats):
         errcode = 0
         try:
             if mishap.errcode is not None:
-                raise Refused(mishap.errcode)
+                raise ErrcodeRefusal(mishap.errcode)
             answer = self._answer(method, path, query, body, now, client_ip)
-        except Refused as refused:
+        except ErrcodeRefusal as refused:
             errcode = refused.errcode
             answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=self._rid(now))}
         status, raw = mishap.spoil(200, _encode(answer))
@@ -127,12 +127,12 @@ class Simulator(Seats):
         self, method: str, path: str, query: Mapping[str, str], body: bytes, now: datetime, client_ip: str
     ) -> Mapping[str, object]:
         if method != METHODS[path]:
-            raise Refused(43001 if METHODS[path] == "GET" else 43002)
+            raise ErrcodeRefusal(43001 if METHODS[path] == "GET" else 43002)
         if path == protocol.TOKEN:
             return self._stable_token(_decode(body), now, client_ip)
         self.tokens.check(query.get("access_token", ""), now)
         if not self.enabled:
-            raise Refused(65400)
+            raise ErrcodeRefusal(65400)
         match path:
             case protocol.KF_LIST:
                 return {"kf_list": self.rows(now)}
@@ -153,17 +153,17 @@ class Simulator(Seats):
 
     def _stable_token(self, data: Mapping[str, object], now: datetime, client_ip: str) -> Mapping[str, object]:
         if data.get("grant_type") != "client_credential":
-            raise Refused(40002)
+            raise ErrcodeRefusal(40002)
         if not data.get("appid"):
-            raise Refused(41002)
+            raise ErrcodeRefusal(41002)
         if not data.get("secret"):
-            raise Refused(41004)
+            raise ErrcodeRefusal(41004)
         if data["appid"] != self._appid:
-            raise Refused(40013)
+            raise ErrcodeRefusal(40013)
         if data["secret"] != self._secret:
-            raise Refused(40125)
+            raise ErrcodeRefusal(40125)
         if self.allow_list is not None and client_ip not in self.allow_list:
-            raise Refused(40164)
+            raise ErrcodeRefusal(40164)
         issued = self.tokens.forced(now) if data.get("force_refresh") is True else self.tokens.normal(now)
         return {"access_token": issued.token, "expires_in": int((issued.expires_at - now).total_seconds())}
 
@@ -192,13 +192,13 @@ def _encode(answer: Mapping[str, object]) -> bytes:
 
 def _decode(body: bytes) -> Mapping[str, object]:
     if not body:
-        raise Refused(44002)
+        raise ErrcodeRefusal(44002)
     if b"\\u" in body:
-        raise Refused(40033)
+        raise ErrcodeRefusal(40033)
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):
-        raise Refused(47001)
+        raise ErrcodeRefusal(47001)
     return data

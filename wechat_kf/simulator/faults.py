@@ -15,7 +15,7 @@ HTML_PAGE = (
 )
 
 
-class Kind(StrEnum):
+class FaultMode(StrEnum):
     """The ways in which an answer fails to be what it should. Several are done to it in this order."""
 
     DOWN = "down"  # no answer at all
@@ -45,7 +45,7 @@ class Kind(StrEnum):
 class Fault:
     """One fault. With `times` it waits in a queue for as many requests; None: on until cleared."""
 
-    kind: Kind
+    kind: FaultMode
     times: int | None = 1
     path: str | None = None  # None: on every path
     seconds: float = 0
@@ -53,7 +53,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Mishap:
+class RequestFault:
     """What one request meets: nothing, or some faults together."""
 
     faults: tuple[Fault, ...] = ()
@@ -61,43 +61,43 @@ class Mishap:
     @property
     def seconds(self) -> float:
         """How long an adapter waits before it answers."""
-        return sum(fault.seconds for fault in self.faults if fault.kind is not Kind.DRIP)
+        return sum(fault.seconds for fault in self.faults if fault.kind is not FaultMode.DRIP)
 
     @property
     def drip(self) -> float:
         """How long an adapter waits before each byte of the body; 0 to send it at once."""
-        return max((fault.seconds for fault in self.faults if fault.kind is Kind.DRIP), default=0)
+        return max((fault.seconds for fault in self.faults if fault.kind is FaultMode.DRIP), default=0)
 
     @property
     def content_encoding(self) -> str:
         """What an adapter writes into the header; "" to leave it out."""
-        if Kind.STACKED in self.kinds:
+        if FaultMode.STACKED in self.kinds:
             return "gzip, gzip"
-        return "gzip" if {Kind.GZIP, Kind.BOMB} & self.kinds else ""
+        return "gzip" if {FaultMode.GZIP, FaultMode.BOMB} & self.kinds else ""
 
     @property
-    def kinds(self) -> frozenset[Kind]:
+    def kinds(self) -> frozenset[FaultMode]:
         return frozenset(fault.kind for fault in self.faults)
 
     @property
     def content_type(self) -> str:
         """What an adapter writes into the header."""
-        if Kind.HTML in self.kinds:
+        if FaultMode.HTML in self.kinds:
             return "text/html"
-        return "text/plain" if Kind.CONTENT_TYPE in self.kinds else JSON
+        return "text/plain" if FaultMode.CONTENT_TYPE in self.kinds else JSON
 
     @property
     def down(self) -> bool:
-        return Kind.DOWN in self.kinds
+        return FaultMode.DOWN in self.kinds
 
     @property
     def errcode(self) -> int | None:
         """What the call is refused with, whatever it asks."""
-        return next((fault.errcode for fault in self.faults if fault.kind is Kind.ERRCODE), None)
+        return next((fault.errcode for fault in self.faults if fault.kind is FaultMode.ERRCODE), None)
 
     def spoil(self, status: int, body: bytes) -> tuple[int, bytes]:
         """Do to an answer what the faults say."""
-        for kind in Kind:
+        for kind in FaultMode:
             if kind in self.kinds:
                 status, body = _spoil(kind, status, body)
         return status, body
@@ -123,55 +123,55 @@ class Faults:
         self._waiting.clear()
         self._on.clear()
 
-    def next_mishap(self, path: str) -> Mishap:
+    def next_mishap(self, path: str) -> RequestFault:
         """Take what the next request on `path` meets: all that is on, and the first that waits for it."""
         met = [fault for fault in self._on if fault.path in (None, path)]
         for position, fault in enumerate(self._waiting):
             if fault.path in (None, path):
                 met.append(self._waiting.pop(position))
                 break
-        return Mishap(tuple(met))
+        return RequestFault(tuple(met))
 
 
-def _spoil(kind: Kind, status: int, body: bytes) -> tuple[int, bytes]:
+def _spoil(kind: FaultMode, status: int, body: bytes) -> tuple[int, bytes]:
     match kind:
-        case Kind.HTML:
+        case FaultMode.HTML:
             return 502, HTML_PAGE
-        case Kind.TRUNCATED:
+        case FaultMode.TRUNCATED:
             return status, body[: len(body) // 2]
-        case Kind.BOM:
+        case FaultMode.BOM:
             return status, b"\xef\xbb\xbf" + body
-        case Kind.CONTROL:
+        case FaultMode.CONTROL:
             return status, body.replace(b'"kf_nick":"', b'"kf_nick":"\x0b\x01\n')
-        case Kind.OTHER_LIST:
+        case FaultMode.OTHER_LIST:
             return status, body.replace(b'"kf_list"', b'"kf_online_list"')
-        case Kind.EMPTY | Kind.TEXT_NUMBERS:
+        case FaultMode.EMPTY | FaultMode.TEXT_NUMBERS:
             return status, _rewritten(kind, body)
-        case Kind.FLOAT_DEADLINES:
+        case FaultMode.FLOAT_DEADLINES:
             return status, bodies.float_deadlines(body)
-        case Kind.MILLISECOND_DEADLINES:
+        case FaultMode.MILLISECOND_DEADLINES:
             return status, bodies.millisecond_deadlines(body)
-        case Kind.UNREADABLE_DEADLINES:
+        case FaultMode.UNREADABLE_DEADLINES:
             return status, bodies.unreadable_deadlines(body)
-        case Kind.HUGE_NUMBERS:
+        case FaultMode.HUGE_NUMBERS:
             return status, bodies.huge_numbers(body)
-        case Kind.DEEP:
+        case FaultMode.DEEP:
             return status, bodies.deep()
-        case Kind.TOO_LONG:
+        case FaultMode.TOO_LONG:
             return status, bodies.too_long(body)
-        case Kind.GZIP:
+        case FaultMode.GZIP:
             return status, gzip.compress(body)
-        case Kind.BOMB:
+        case FaultMode.BOMB:
             return status, bodies.bomb()
-        case Kind.STACKED:
+        case FaultMode.STACKED:
             return status, bodies.stacked_bomb()
         case _:
             return status, body
 
 
-def _rewritten(kind: Kind, body: bytes) -> bytes:
-    parse_int = str if kind is Kind.TEXT_NUMBERS else int
+def _rewritten(kind: FaultMode, body: bytes) -> bytes:
+    parse_int = str if kind is FaultMode.TEXT_NUMBERS else int
     answer = json.loads(body, parse_int=parse_int)
-    if kind is Kind.EMPTY:
+    if kind is FaultMode.EMPTY:
         answer = {name: [] if isinstance(value, list) else value for name, value in answer.items()}
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).replace("/", "\\/").encode()

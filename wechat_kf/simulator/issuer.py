@@ -7,7 +7,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from wechat_kf.simulator.refusals import Refused
+from wechat_kf.simulator.refusals import ErrcodeRefusal
 
 RENEWED_BEFORE = timedelta(minutes=5)  # the next token comes this long before the end; both work until it
 FORCED_A_DAY = 20
@@ -51,11 +51,11 @@ class Issuer:
             Refused: less than 30 s after the last time (45011), or for the 21st time of the day (45009).
         """
         if self._forced and now - self._forced[-1] < FORCED_APART:
-            raise Refused(45011)
+            raise ErrcodeRefusal(45011)
         today = now.astimezone(SHANGHAI).date()
         self._forced = [moment for moment in self._forced if moment.astimezone(SHANGHAI).date() == today]
         if len(self._forced) >= FORCED_A_DAY:
-            raise Refused(45009)
+            raise ErrcodeRefusal(45009)
         self._forced.append(now)
         self.kill()
         return self._issue(now)
@@ -77,11 +77,11 @@ class Issuer:
             Refused: there is none (41001), it is not known or was killed (40001), it has expired (42001).
         """
         if not token:
-            raise Refused(41001)
+            raise ErrcodeRefusal(41001)
         if token not in self._issued or token in self._killed:
-            raise Refused(40001)
+            raise ErrcodeRefusal(40001)
         if token in self._expired or now >= self._issued[token].expires_at:
-            raise Refused(42001)
+            raise ErrcodeRefusal(42001)
 
     def _issue(self, now: datetime) -> Issued:
         digest = hashlib.sha256(f"{self._appid} {len(self._issued)}".encode()).hexdigest()

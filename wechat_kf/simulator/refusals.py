@@ -42,7 +42,7 @@ ERRMSGS = {
 }
 
 
-class Refused(Exception):  # noqa: N818  it is an answer of the API, not an error of the simulator
+class ErrcodeRefusal(Exception):  # noqa: N818  it is an answer of the API, not an error of the simulator
     """The call ends with this errcode."""
 
     def __init__(self, errcode: int) -> None:

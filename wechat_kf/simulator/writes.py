@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from wechat_kf.simulator.refusals import Refused
+from wechat_kf.simulator.refusals import ErrcodeRefusal
 from wechat_kf.simulator.seats import Seat, Seats
 
 MAX_SEATS = 100
@@ -20,13 +20,13 @@ def add(seats: Seats, data: Mapping[str, object], *, suffix: str) -> None:
     kf_account, nickname = _argument(data, "kf_account"), _argument(data, "nickname")
     prefix, _, account = kf_account.partition("@")
     if account != suffix or not PREFIX.fullmatch(prefix):
-        raise Refused(65404)
+        raise ErrcodeRefusal(65404)
     if not nickname or len(nickname) > MAX_NICKNAME:
-        raise Refused(65403)
+        raise ErrcodeRefusal(65403)
     if any(seat.kf_account == kf_account for seat in seats.seats):
-        raise Refused(65406)
+        raise ErrcodeRefusal(65406)
     if len(seats.seats) >= MAX_SEATS:
-        raise Refused(65405)
+        raise ErrcodeRefusal(65405)
     seats.add_account(kf_account, nickname)
 
 
@@ -41,17 +41,17 @@ def invite(
     """kfaccount/inviteworker: one live invitation a seat and a person, and only for an unbound seat."""
     seat, invite_wx = _seat(seats, data), _argument(data, "invite_wx")
     if seat.kf_wx:
-        raise Refused(65412)
+        raise ErrcodeRefusal(65412)
     if seats.is_waiting(seat, now):
-        raise Refused(65411)
+        raise ErrcodeRefusal(65411)
     if not WECHAT_ID.fullmatch(invite_wx):
-        raise Refused(65409)
+        raise ErrcodeRefusal(65409)
     if any(other.kf_wx == invite_wx for other in seats.seats):
-        raise Refused(65407)
+        raise ErrcodeRefusal(65407)
     if any(other.invite_wx == invite_wx and seats.is_waiting(other, now) for other in seats.seats):
-        raise Refused(65408)
+        raise ErrcodeRefusal(65408)
     if invite_wx in crowded:
-        raise Refused(65410)
+        raise ErrcodeRefusal(65410)
     seats.invite(seat.key, invite_wx, expires_at)
 
 
@@ -60,11 +60,11 @@ def _seat(seats: Seats, data: Mapping[str, object]) -> Seat:
     for seat in seats.seats:
         if kf_account and seat.kf_account == kf_account:
             return seat
-    raise Refused(65401)
+    raise ErrcodeRefusal(65401)
 
 
 def _argument(data: Mapping[str, object], name: str) -> str:
     value = data.get(name)
     if not isinstance(value, str):
-        raise Refused(40097)
+        raise ErrcodeRefusal(40097)
     return value

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bot import actions
 from bot.accounts import AccountRow, Snapshot
+from bot.alerting.episode import AccountStatus, Episode
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.answers.timeline import timeline
@@ -15,13 +16,17 @@ from bot.blocks.channel.wording import NEXT
 from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation
 from bot.blocks.times import date
-from bot.episodes import Episode, Seen
-from bot.grammar import Show
 from bot.ports import Message
+from bot.requests import Show
 from bot.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
 from wechat_kf import KfAccount, OnlineKf
 
-_WITH_DEADLINE = (Seen.EXPIRING, Seen.WAITING, Seen.EXPIRED, Seen.UNKNOWN)  # of a rejected one it means nothing
+_WITH_DEADLINE = (
+    AccountStatus.EXPIRING,
+    AccountStatus.WAITING,
+    AccountStatus.EXPIRED,
+    AccountStatus.UNKNOWN,
+)  # of a rejected one it means nothing
 # What Slack takes as a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = builders.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
@@ -70,7 +75,7 @@ def last_known_details(episode: Episode, channel: str, why: Explanation | None, 
     """
     title, words = why.title if why else GONE, episode_text.state_words(episode)
     account, invited = account_of(episode.seat, episode.kf_id), id_of(episode.invite_wx)
-    step = "" if episode.state.closed or why is None else NEXT[Seen(episode.state)]
+    step = "" if episode.state.closed or why is None else NEXT[AccountStatus(episode.state)]
     fields = [("Account", account), ("Invited", invited)]
     shown = [builders.field(name, escape(value)) for name, value in fields if value]
     deadline = episode_text.deadline_of(episode)
@@ -115,13 +120,13 @@ def _sentence(row: AccountRow) -> str:
     who = invited or "The person"
     status = row.account.invitation.status if row.account.invitation else ""
     return {
-        Seen.EXPIRING: f"{who} has not answered yet.",
-        Seen.WAITING: f"{who} has not answered yet.",
-        Seen.REJECTED: f"{who} declined the invitation.",
-        Seen.EXPIRED: f"{who} did not answer in time.",
-        Seen.IDLE: "Nobody is bound or invited.",
-        Seen.BOUND: f"{bound or 'Somebody'} answers customers here.",
-        Seen.UNKNOWN: f"WeChat says “{mrkdwn(status, STATUS_WORD)}”, a word unknown here.",
+        AccountStatus.EXPIRING: f"{who} has not answered yet.",
+        AccountStatus.WAITING: f"{who} has not answered yet.",
+        AccountStatus.REJECTED: f"{who} declined the invitation.",
+        AccountStatus.EXPIRED: f"{who} did not answer in time.",
+        AccountStatus.IDLE: "Nobody is bound or invited.",
+        AccountStatus.BOUND: f"{bound or 'Somebody'} answers customers here.",
+        AccountStatus.UNKNOWN: f"WeChat says “{mrkdwn(status, STATUS_WORD)}”, a word unknown here.",
     }[row.seen]
 
 
@@ -130,13 +135,13 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
     account = row.account
     avatar = f" · <{_link(account)}|avatar>" if _link(account) else ""
     openid = id_of(account.kf_openid) if account.kf_account else ""  # else it is the account
-    deadline = "none" if row.seen is Seen.WAITING else ""
+    deadline = "none" if row.seen is AccountStatus.WAITING else ""
     if row.deadline and row.seen in _WITH_DEADLINE:
         deadline = date(row.deadline, context)
     return [
         ("Account", escape(account_rows.account(row)) + avatar),
         ("Seat number", escape(id_of(account.kf_id))),
-        ("Invited", "nobody" if row.seen is Seen.IDLE else escape(id_of(row.invite_wx))),
+        ("Invited", "nobody" if row.seen is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
         ("Bound to", escape(id_of(account.kf_wx)) or ("somebody" if account.kf_wx else "nobody")),
         ("Deadline", deadline),
         ("Online now", online_now),
@@ -146,7 +151,7 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
 
 def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str:
     account, advice = row.account, NEXT.get(row.seen, "")
-    was = "is" if row.seen in (Seen.WAITING, Seen.EXPIRING) else "was"
+    was = "is" if row.seen in (AccountStatus.WAITING, AccountStatus.EXPIRING) else "was"
     deadline = ""
     if row.deadline and row.seen in _WITH_DEADLINE:
         deadline = f"The deadline {was} {date(row.deadline, context)}."
@@ -157,7 +162,7 @@ def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str
         advice[:1].upper() + advice[1:],
         deadline,
         f"Seat {seat}." if seat else "",
-        "" if row.seen is Seen.BOUND else "Not bound.",
+        "" if row.seen is AccountStatus.BOUND else "Not bound.",
         f"Online now: {online_now}." if online_now else "",
     ]
     return " ".join(filter(None, parts))

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from bot.accounts import AccountRow, Snapshot
+from bot.alerting.episode import AccountStatus
 from bot.blocks import builders
 from bot.blocks.channel.wording import acknowledged, snoozed
 from bot.blocks.context import RenderContext
 from bot.blocks.mentions import plain_name
 from bot.blocks.times import CLOCK, SECONDS, date, span, tokens_for
-from bot.episodes import Seen
 from bot.ports import Block
 from bot.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
 
@@ -37,16 +37,16 @@ def state_words(row: AccountRow, now: datetime, context: RenderContext) -> str:
     deadline = row.deadline
     if row.fault:
         return "cannot be shown"
-    if row.seen is Seen.UNKNOWN and row.account.invitation:
+    if row.seen is AccountStatus.UNKNOWN and row.account.invitation:
         return f"unknown “{mrkdwn(row.account.invitation.status, STATUS_WORD)}”"
-    if row.seen is Seen.WAITING and deadline is None:
+    if row.seen is AccountStatus.WAITING and deadline is None:
         return "waiting, no deadline"
-    if row.seen is Seen.EXPIRED and deadline and deadline <= now:
+    if row.seen is AccountStatus.EXPIRED and deadline and deadline <= now:
         return f"expired {span(now - deadline)} ago"
-    if row.seen not in (Seen.WAITING, Seen.EXPIRING) or deadline is None:
+    if row.seen not in (AccountStatus.WAITING, AccountStatus.EXPIRING) or deadline is None:
         return str(row.seen)
     left, tokens = span(deadline - now), tokens_for(deadline, now)
-    if row.seen is Seen.EXPIRING:
+    if row.seen is AccountStatus.EXPIRING:
         return f"expires {date(deadline, context, tokens, f'in {left}, ')}"
     return f"waiting, {date(deadline, context, tokens, f'{left} left, ')}"
 
@@ -58,7 +58,7 @@ def names(rows: Iterable[AccountRow], now: datetime, context: RenderContext) -> 
 
 def names_by_state(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> str:
     """List all rows for the fallback text: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
-    by_state = [(state, [row for row in rows if row.seen is state]) for state in Seen]
+    by_state = [(state, [row for row in rows if row.seen is state]) for state in AccountStatus]
     return " ".join(f"{state.capitalize()}: {names(group, now, context)}." for state, group in by_state if group)
 
 
@@ -90,9 +90,9 @@ def _head(row: AccountRow, now: datetime, context: RenderContext) -> str:
 
 
 def _facts(row: AccountRow, context: RenderContext) -> list[str]:
-    if row.seen is Seen.BOUND:
+    if row.seen is AccountStatus.BOUND:
         fact = id_of(row.account.kf_wx)
-    elif row.seen is Seen.IDLE:
+    elif row.seen is AccountStatus.IDLE:
         fact = "nobody invited yet"
     else:
         invited = id_of(row.invite_wx)
@@ -109,7 +109,7 @@ def _facts(row: AccountRow, context: RenderContext) -> list[str]:
 def _aside(row: AccountRow, now: datetime, context: RenderContext) -> str:
     """Write ` (41 min left, acknowledged by Mei)` for the fallback text."""
     parts = []
-    if row.seen is Seen.EXPIRING and row.deadline:
+    if row.seen is AccountStatus.EXPIRING and row.deadline:
         parts.append(f"{span(row.deadline - now)} left, {date(row.deadline, context.as_text)}")
     if row.owner:
         parts.append(f"{'snoozed' if row.owner.until else 'acknowledged'} by {plain_name(row.owner.name)}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from bot.alerting.incidents import Incident
 from bot.blocks.answers.host_problems import SEE_LOG, explain_host_problem
 from bot.blocks.channel.incident_notices import MAY_BE_OLD, incident_title
 from bot.blocks.problems import Explanation
 from bot.blocks.times import exact_span
-from bot.health import Problem, ProblemKind
-from bot.outages import Incident
+from bot.health.facts import Problem, ProblemKind
 from bot.slack import error_codes
 from bot.text import ACCOUNT, ERRMSG, many, mrkdwn, some
 

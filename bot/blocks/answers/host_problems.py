@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bot.blocks.problems import Explanation, explain_clock_skew
 from bot.blocks.times import exact_span
-from bot.health import Problem, ProblemKind
+from bot.health.facts import Problem, ProblemKind
 from bot.text import ERRMSG, listed, many, mrkdwn
 
 SEE_LOG = "see the log for the reason."

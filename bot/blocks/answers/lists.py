@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 from bot import actions
 from bot.accounts import AccountRow, Snapshot, nearest_account
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.answers.overview import no_accounts, owner_counts, see_all
 from bot.blocks.answers.pagination import PAGE, Page, paged_list
 from bot.blocks.answers.replies import Suggestion
 from bot.blocks.context import RenderContext
-from bot.episodes import NEEDS_ATTENTION, Seen
-from bot.grammar import Find, List, Show
 from bot.ports import Block, Message
+from bot.requests import Find, List, Show
 from bot.text import TYPED, account_of, clean, either, escape, label_of, many
 
 
-def account_list(snapshot: Snapshot, states: tuple[Seen, ...], number: int, context: RenderContext) -> Message:
+def account_list(
+    snapshot: Snapshot, states: tuple[AccountStatus, ...], number: int, context: RenderContext
+) -> Message:
     """Render a page, counted from 1, of the accounts in any of these states, or of all accounts."""
     if not snapshot.rows:
         return no_accounts(snapshot, context)
@@ -90,7 +92,7 @@ def no_match(snapshot: Snapshot, text: str, context: RenderContext, command: Sug
     return Message(" ".join([*parts, account_rows.plain_text_source(snapshot, context)]), blocks)
 
 
-def _title(page: Page, states: Sequence[Seen], chosen: Sequence[AccountRow]) -> tuple[str, str]:
+def _title(page: Page, states: Sequence[AccountStatus], chosen: Sequence[AccountRow]) -> tuple[str, str]:
     """Return the title for the header, and for the fallback text: `3 accounts are rejected`."""
     if not states:
         return f"Accounts {page.span('–')} of {page.total}", f"Accounts {page.span(' to ')} of {page.total}"
@@ -102,11 +104,11 @@ def _title(page: Page, states: Sequence[Seen], chosen: Sequence[AccountRow]) -> 
     return f"{title} · {page.span('–')}", f"{title.replace(' · ', ', ')}, here {page.span(' to ')}"
 
 
-def _are(states: Sequence[Seen], *, one: bool) -> str:
+def _are(states: Sequence[AccountStatus], *, one: bool) -> str:
     return f"{'is' if one else 'are'} {either(states)}"
 
 
-def _empty_list(snapshot: Snapshot, states: tuple[Seen, ...], context: RenderContext) -> Message:
+def _empty_list(snapshot: Snapshot, states: tuple[AccountStatus, ...], context: RenderContext) -> Message:
     title = "Nothing needs attention" if states == NEEDS_ATTENTION else f"No account {_are(states, one=True)}"
     total = many(len(snapshot.rows), "account")
     hint = _more_expiring(snapshot, states)
@@ -120,36 +122,38 @@ def _empty_list(snapshot: Snapshot, states: tuple[Seen, ...], context: RenderCon
     return Message(f"{text} {account_rows.plain_text_source(snapshot, context)}", blocks)
 
 
-def _plain_text_rows(snapshot: Snapshot, page: Page, states: Sequence[Seen], context: RenderContext) -> str:
+def _plain_text_rows(
+    snapshot: Snapshot, page: Page, states: Sequence[AccountStatus], context: RenderContext
+) -> str:
     if len(states) == 1:
         return f": {account_rows.names(page.rows, snapshot.at, context)}."
     order = "." if states else ", problems first."
     return f"{order} {account_rows.names_by_state(page.rows, snapshot.at, context)}"
 
 
-def _filter(snapshot: Snapshot, states: tuple[Seen, ...]) -> Block:
+def _filter(snapshot: Snapshot, states: tuple[AccountStatus, ...]) -> Block:
     """Build the menu of all, of all that needs attention, and of the states that occur, with the present choice."""
     total = f"All ({len(snapshot.rows)})"
-    options: dict[tuple[Seen, ...], Block] = {(): builders.option(total, actions.encode(List(1)))}
+    options: dict[tuple[AccountStatus, ...], Block] = {(): builders.option(total, actions.encode(List(1)))}
     if snapshot.due or states == NEEDS_ATTENTION:
         due = f"Needs attention ({len(snapshot.due)})"
         options[NEEDS_ATTENTION] = builders.option(due, actions.encode(List(1, NEEDS_ATTENTION)))
-    for these in ((state,) for state in Seen if snapshot.counts[state]):
+    for these in ((state,) for state in AccountStatus if snapshot.counts[state]):
         options[these] = _filter_option(snapshot, these)
     if states not in options:
         options[states] = _filter_option(snapshot, states)
     return builders.select("Filter", actions.FILTER, [*options.values()], initial=options[states])
 
 
-def _filter_option(snapshot: Snapshot, states: tuple[Seen, ...]) -> Block:
+def _filter_option(snapshot: Snapshot, states: tuple[AccountStatus, ...]) -> Block:
     icons = "".join(builders.ICONS[state] for state in states)
     text = f"{icons} {either(states).capitalize()} ({len(snapshot.only(states))})"
     return builders.option(text, actions.encode(List(1, states)))
 
 
-def _more_expiring(snapshot: Snapshot, states: Sequence[Seen]) -> str:
+def _more_expiring(snapshot: Snapshot, states: Sequence[AccountStatus]) -> str:
     """Mention expiring accounts below a list of waiting ones, since a reader may mean both."""
-    expiring = snapshot.counts[Seen.EXPIRING]
-    if states != (Seen.WAITING,) or not expiring:
+    expiring = snapshot.counts[AccountStatus.EXPIRING]
+    if states != (AccountStatus.WAITING,) or not expiring:
         return ""
     return f"{expiring} more {'is' if expiring == 1 else 'are'} expiring: /kf expiring"

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from bot import actions
 from bot.accounts import AccountRow, Snapshot
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date
-from bot.episodes import NEEDS_ATTENTION, Seen
-from bot.grammar import List, Overview
 from bot.ports import Block, Message
+from bot.requests import List, Overview
 from bot.text import escape, label_of, many
 
 FEW = 10  # up to so many accounts are all named while none needs attention
@@ -139,5 +139,5 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 def _next_deadline(snapshot: Snapshot) -> tuple[str, datetime] | None:
     """Return the account with the next deadline, as mrkdwn, and the deadline."""
-    row = next((row for row in snapshot.only([Seen.WAITING]) if row.deadline), None)
+    row = next((row for row in snapshot.only([AccountStatus.WAITING]) if row.deadline), None)
     return (escape(label_of(row.account)), row.deadline) if row and row.deadline else None

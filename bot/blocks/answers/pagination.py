@@ -10,8 +10,8 @@ from bot.accounts import AccountRow, Snapshot
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.context import RenderContext
-from bot.grammar import Find, List, Show
 from bot.ports import Block, Message
+from bot.requests import Find, List, Show
 from bot.text import label_of
 
 PAGE = 10

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot import actions
+from bot.alerting.acknowledgements import ActionKind
+from bot.alerting.episode import Episode, UserAction
 from bot.blocks import builders, mentions
 from bot.blocks.channel.wording import until
 from bot.blocks.context import RenderContext
 from bot.blocks.times import lead_name
-from bot.episodes import Episode, Hand
-from bot.grammar import Help
-from bot.hands import Deed
 from bot.ports import Block, Message
+from bot.requests import Help
 from bot.text import TYPED, clean, escape, masked
 
 OUT_OF_DATE = Message(
@@ -166,20 +166,20 @@ def not_admitted(viewers: Sequence[str]) -> Message:
     )
 
 
-def carried_out(deed: Deed, changed: Sequence[Episode], context: RenderContext) -> Message:
+def carried_out(deed: ActionKind, changed: Sequence[Episode], context: RenderContext) -> Message:
     """Confirm a click that the channel does not show, because Slack no longer allows edits of the message."""
     words, text = (_what_was_done(deed, changed, one) for one in (context, context.as_text))
     return Message(text, [builders.section(words)])
 
 
-def _what_was_done(deed: Deed, changed: Sequence[Episode], context: RenderContext) -> str:
+def _what_was_done(deed: ActionKind, changed: Sequence[Episode], context: RenderContext) -> str:
     hand = changed[0].snoozed
     match deed:
-        case Deed.ACKNOWLEDGED:
+        case ActionKind.ACKNOWLEDGED:
             return "Acknowledged. No more reminders for this invitation."
-        case Deed.SNOOZED if hand and hand.until:
+        case ActionKind.SNOOZED if hand and hand.until:
             return f"Snoozed {until(hand.until, hand.at, context)}."
-        case Deed.UNSNOOZED:
+        case ActionKind.UNSNOOZED:
             return "The snooze is undone."
     return "The acknowledgement is undone."
 
@@ -204,5 +204,5 @@ def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, conte
     return "This cannot be snoozed any more: no later reminder is left to postpone."
 
 
-def _who_has(hand: Hand, user_id: str) -> str:
+def _who_has(hand: UserAction, user_id: str) -> str:
     return "You have" if user_id and hand.user_id == user_id else f"{mentions.plain_name(hand.name)} has"

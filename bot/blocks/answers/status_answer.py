@@ -7,16 +7,17 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot import actions
+from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.answers.diagnosis import explain, lost_words, names_of, plain_words, slack_refusal
 from bot.blocks.channel.incident_notices import past_incident_title
 from bot.blocks.channel.wording import until
 from bot.blocks.context import RenderContext
 from bot.blocks.times import DAY, date, exact_span, lead_name, span, tokens_for
-from bot.grammar import ShowStatus
-from bot.health import HealthFacts, Problem, ProblemKind, diagnose
-from bot.outages import Incident
+from bot.health.facts import HealthFacts, Problem, ProblemKind
+from bot.health.rules import diagnose
 from bot.ports import Message
+from bot.requests import ShowStatus
 from bot.status import Snoozed, Status
 from bot.text import ERRMSG, NAME, listed, many, mrkdwn
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState
 from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import until
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date, lead_name
-from bot.episodes import Episode, How, Kind, State
 
 MOST = 8  # lines
 
@@ -17,7 +17,7 @@ MOST = 8  # lines
 def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
     """Write the known history, oldest first, as mrkdwn. `channel` is the ID of the alert channel; or ""."""
     first, *rest = _lines(episode, context)
-    told = channel and any(event.how is not How.SUPERSEDED for event in episode.told)
+    told = channel and any(event.how is not Disposition.SUPERSEDED for event in episode.told)
     title = "*This invitation*" + (f"  told in <#{channel}>" if told else "")
     return "\n".join([title, first, *rest[-(MOST - 1) :]])
 
@@ -25,16 +25,16 @@ def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
 def _lines(episode: Episode, context: RenderContext) -> list[str]:
     """Write the first sighting, then undated events, then the others by their time."""
     state = f"{episode_text.icon(episode)} {episode_text.state_word(episode)}"
-    at_once = episode.state is not State.WAITING and episode.since <= episode.first_seen
-    first = state if at_once else f"{builders.ICONS['waiting']} {State.WAITING}"
+    at_once = episode.state is not EpisodeState.WAITING and episode.since <= episode.first_seen
+    first = state if at_once else f"{builders.ICONS['waiting']} {EpisodeState.WAITING}"
     dated = [*_elapsed_leads(episode, context), *_user_actions(episode, context)]
-    if episode.state is not State.WAITING and not at_once:
+    if episode.state is not EpisodeState.WAITING and not at_once:
         dated.append((episode.since, f"{state}, {date(episode.since, context, words='noticed ')}"))
     # When an earlier problem was noticed is not stored.
-    over = [past for past in (State.EXPIRED, State.REJECTED) if past is not episode.state]
+    over = [past for past in (EpisodeState.EXPIRED, EpisodeState.REJECTED) if past is not episode.state]
     return [
         f"{first}, {date(episode.first_seen, context, words='first seen ')}",
-        *(f"{builders.ICONS[past]} was {past}" for past in over if episode.has_told(Kind(past))),
+        *(f"{builders.ICONS[past]} was {past}" for past in over if episode.has_told(AlertKind(past))),
         *(line for _, line in sorted(dated, key=lambda one: one[0])),
     ]
 
@@ -44,7 +44,7 @@ def _elapsed_leads(episode: Episode, context: RenderContext) -> list[tuple[datet
         return []
     lines = []
     for event in episode.told:
-        if event.kind is Kind.EXPIRING and event.how is not How.SUPERSEDED:
+        if event.kind is AlertKind.EXPIRING and event.how is not Disposition.SUPERSEDED:
             # It may have been within the lead already when it was first seen.
             at = max(episode.expires_at - event.lead, episode.first_seen)
             words = f"less than {lead_name(event.lead)} left, "

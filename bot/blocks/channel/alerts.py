@@ -7,6 +7,8 @@ from typing import Any
 
 from bot import actions
 from bot.actions import AlertAction, EpisodeDetails
+from bot.alerting.acknowledgements import ActionKind, Snooze, snooze_choices
+from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState, UserAction
 from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import (
@@ -21,8 +23,6 @@ from bot.blocks.channel.wording import (
 )
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.times import DAY, date
-from bot.episodes import Episode, Hand, How, Kind, State
-from bot.hands import Deed, Snooze, snoozes
 from bot.ports import Block, Message
 from bot.text import name_of
 
@@ -54,7 +54,7 @@ def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderCon
     if episode_text.acknowledgement(episode):
         parts = [introduction(episode, context), event_sentence(episode, context)]
     else:
-        noticed = episode.state in (State.REJECTED, State.EXPIRED)
+        noticed = episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
         parts = [
             plain_text(episode, context),
             f"Noticed {date(episode.since, context)}." if noticed else "",
@@ -72,15 +72,15 @@ def _user_action(episode: Episode, context: RenderContext) -> str:
     return snoozed(hand, context) if (hand := _snooze(episode, context)) else ""
 
 
-def _snooze(episode: Episode, context: RenderContext) -> Hand | None:
+def _snooze(episode: Episode, context: RenderContext) -> UserAction | None:
     """Return the snooze, unless something more urgent has happened since."""
-    more = episode.state is not State.WAITING or episode_text.is_urgent(episode, context) or episode.acked
+    more = episode.state is not EpisodeState.WAITING or episode_text.is_urgent(episode, context) or episode.acked
     return None if more else episode.snoozed
 
 
 def _quiet_notice(episode: Episode, payload: Mapping[str, Any], context: RenderContext) -> str:
     """Announce quiet hours while reminders go on: no answer has come and no user has acknowledged."""
-    waits = episode.state is State.WAITING and not episode.acked
+    waits = episode.state is EpisodeState.WAITING and not episode.acked
     return quiet_notice(payload, context) if waits else ""
 
 
@@ -88,19 +88,23 @@ def _facts(episode: Episode, context: RenderContext) -> list[str]:
     """Return the facts of the grey line. A closed alert keeps each fact that it showed while it was open."""
     state, closed = episode.state, episode.closed
     facts = [episode_text.account(episode)]
-    if state in (State.CANCELLED, State.REMOVED) and (invitee := episode_text.invitee(episode.invite_wx)):
+    if state in (EpisodeState.CANCELLED, EpisodeState.REMOVED) and (
+        invitee := episode_text.invitee(episode.invite_wx)
+    ):
         facts.append(f"invited {invitee}")  # in other states the sentence names the person
-    if state is not State.WAITING and not left_when_bound(episode):
+    if state is not EpisodeState.WAITING and not left_when_bound(episode):
         facts.append(date(episode.since, context, words="noticed "))
     if deadline := episode_text.deadline(episode, context):
         facts.append(deadline)
-    if state is not State.REPLACED and episode.replaced_at:
+    if state is not EpisodeState.REPLACED and episode.replaced_at:
         facts.append(date(episode.replaced_at, context, words="invited again "))
     if closed:
         facts.append(date(episode.first_seen, context, DAY, "first seen "))
-    before = [past for past in (State.EXPIRED, State.REJECTED) if past is not state or episode.replaced_at]
-    facts += [f"was {past}" for past in before if episode.has_told(Kind(past))]
-    reminders = sum(event.kind is Kind.EXPIRING and event.how is How.TOLD for event in episode.told)
+    before = [
+        past for past in (EpisodeState.EXPIRED, EpisodeState.REJECTED) if past is not state or episode.replaced_at
+    ]
+    facts += [f"was {past}" for past in before if episode.has_told(AlertKind(past))]
+    reminders = sum(event.kind is AlertKind.EXPIRING and event.how is Disposition.TOLD for event in episode.told)
     if closed and reminders:
         facts.append(f"reminded {({1: 'once', 2: 'twice'}).get(reminders, f'{reminders} times')}")
     if closed and episode.acked:
@@ -120,24 +124,24 @@ def _buttons(episode: Episode, context: RenderContext) -> list[Block]:
     episode_details = actions.encode(EpisodeDetails(episode.id))
     details = builders.button("Details", actions.DETAILS, episode_details, label="Details, shown only to you")
     if episode.acked:
-        value = _value(episode, Deed.UNACKNOWLEDGED)
+        value = _value(episode, ActionKind.UNACKNOWLEDGED)
         return [builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement"), details]
     urgent = episode_text.is_urgent(episode, context)
     label = "Acknowledge: stop reminders for this invitation"
-    value = _value(episode, Deed.ACKNOWLEDGED)
+    value = _value(episode, ActionKind.ACKNOWLEDGED)
     acknowledge = builders.button("Acknowledge", actions.ACKNOWLEDGE, value, primary=urgent, label=label)
-    if episode.state is not State.WAITING:
+    if episode.state is not EpisodeState.WAITING:
         return [acknowledge, details, builders.console()]  # a new invitation starts there
     if _snooze(episode, context):
-        value = _value(episode, Deed.UNSNOOZED)
+        value = _value(episode, ActionKind.UNSNOOZED)
         return [acknowledge, builders.button("Undo", actions.UNDO, value, label="Undo the snooze"), details]
-    offered = snoozes(episode, context.policy, context.zone)
+    offered = snooze_choices(episode, context.policy, context.zone)
     options = [
-        builders.option(_SNOOZES[choice].format(zone=context.zone.key), _value(episode, Deed.SNOOZED, choice))
+        builders.option(_SNOOZES[choice].format(zone=context.zone.key), _value(episode, ActionKind.SNOOZED, choice))
         for choice in offered
     ]
     return [acknowledge, *([builders.select("Snooze", actions.SNOOZE, options)] if options else []), details]
 
 
-def _value(episode: Episode, kind: Deed, choice: Snooze | None = None) -> str:
+def _value(episode: Episode, kind: ActionKind, choice: Snooze | None = None) -> str:
     return actions.encode(AlertAction(kind, episode.id, snooze=choice))

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus, Episode, EpisodeState
 from bot.blocks import builders
 from bot.blocks.channel import episode_text, groups
 from bot.blocks.channel.groups import FEW, GOOD_TEXT, SHOWN, GroupView
 from bot.blocks.times import date
-from bot.episodes import NEEDS_ATTENTION, Episode, Seen, State
 from bot.ports import Block, Message
 from bot.text import many, some, units
 
 # Has rows in a first-run summary; an unknown state has none, because it is not watched.
-TRACKED = tuple(state for state in NEEDS_ATTENTION if state is not Seen.UNKNOWN)
+TRACKED = tuple(state for state in NEEDS_ATTENTION if state is not AccountStatus.UNKNOWN)
 ONE_CAUSE = "So many at once usually has one cause, for example a change in the WeChat console."
 NAMED = "Every account is named in the thread."
 FROM_NOW_ON = "From now on each change gets its own message."
@@ -33,7 +33,7 @@ def digest(view: GroupView) -> Message:
 def first_run(view: GroupView) -> Message:
     """Render the problems that the first poll found, together."""
     total = view.payload["total"]
-    counts = {Seen(state): number for state, number in view.payload["counts"].items()}
+    counts = {AccountStatus(state): number for state, number in view.payload["counts"].items()}
     verdict = _verdict(view, counts)
     text = f"Now watching {many(total, 'customer-service account')};{verdict[1:]}"
     blocks = _first_run(view, f"Now watching {many(total, 'account')}{verdict}", counts)
@@ -89,7 +89,7 @@ def _hints(view: GroupView, one_cause: str) -> list[str]:
 def _has_one_cause(view: GroupView) -> bool:
     """Return whether most changed to one problem at once. Near deadlines only mean a common date of invitation."""
     at_once = Counter(episode.state for episode in view.all if episode.since <= _noticed(view))
-    most = max(at_once[State.REJECTED], at_once[State.EXPIRED])
+    most = max(at_once[EpisodeState.REJECTED], at_once[EpisodeState.EXPIRED])
     return most > SHOWN and 2 * most > len(view.all)
 
 
@@ -103,7 +103,7 @@ def _name(view: GroupView, episode: Episode, *, lead: bool = False) -> str:
     return f"{label} ({soon}until {date(episode.expires_at, view.context.as_text)})"
 
 
-def _verdict(view: GroupView, counts: Mapping[Seen, int]) -> str:
+def _verdict(view: GroupView, counts: Mapping[AccountStatus, int]) -> str:
     if not view.open:
         return ": all of these settled"
     if _has_moved(view):
@@ -112,13 +112,13 @@ def _verdict(view: GroupView, counts: Mapping[Seen, int]) -> str:
     return f", {due} {'needs' if due == 1 else 'need'} attention"
 
 
-def _first_run(view: GroupView, title: str, counts: Mapping[Seen, int]) -> list[Block]:
+def _first_run(view: GroupView, title: str, counts: Mapping[AccountStatus, int]) -> list[Block]:
     words = f"These were here before the first look, so they come together and once. {FROM_NOW_ON}"
     origin = builders.context(words)
     if not view.open:
         heading = builders.section(f"{builders.FINE} *{title}*")
         return [heading, *groups.settled(view.settled, SHOWN), origin]
-    others = {str(state): counts.get(state, 0) for state in Seen if state not in TRACKED}
+    others = {str(state): counts.get(state, 0) for state in AccountStatus if state not in TRACKED}
     also = any(others.values()) and not _has_moved(view)
     return [
         builders.header(title),

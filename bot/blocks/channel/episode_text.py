@@ -6,33 +6,33 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from bot.accounts import FAR
+from bot.alerting.episode import AccountStatus, Episode, EpisodeState, UserAction, priority
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date, lead_name
-from bot.episodes import Episode, Hand, Seen, State, rank
 from bot.ports import Block
 from bot.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
 
 _WORDS = {
-    State.REPLACED: "invited again",
-    State.CANCELLED: "invitation withdrawn",
+    EpisodeState.REPLACED: "invited again",
+    EpisodeState.CANCELLED: "invitation withdrawn",
 }
 _ICONS = {
-    State.REPLACED: builders.ICONS["waiting"],
-    State.CANCELLED: builders.ICONS["idle"],
+    EpisodeState.REPLACED: builders.ICONS["waiting"],
+    EpisodeState.CANCELLED: builders.ICONS["idle"],
 }
 
 
 def state_word(episode: Episode) -> str:
     """Return the word for the state of an episode, by which episodes are grouped and counted."""
     if passed_lead(episode) is not None:
-        return Seen.EXPIRING
+        return AccountStatus.EXPIRING
     return _WORDS.get(episode.state, episode.state)
 
 
 def passed_lead(episode: Episode) -> timedelta | None:
     """Return the shortest lead that has passed; None unless the invitation waits for an answer."""
-    return episode.tightest_lead if episode.state is State.WAITING else None
+    return episode.tightest_lead if episode.state is EpisodeState.WAITING else None
 
 
 def state_words(episode: Episode) -> str:
@@ -47,7 +47,7 @@ def is_urgent(episode: Episode, context: RenderContext) -> bool:
         return False
     lead = passed_lead(episode)
     close = lead is not None and lead <= context.policy.smallest_lead
-    return close or episode.state in (State.REJECTED, State.EXPIRED)
+    return close or episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
 
 
 def needs_user(episode: Episode, context: RenderContext) -> bool:
@@ -55,7 +55,7 @@ def needs_user(episode: Episode, context: RenderContext) -> bool:
     return is_urgent(episode, context) and not episode.acked
 
 
-def acknowledgement(episode: Episode) -> Hand | None:
+def acknowledgement(episode: Episode) -> UserAction | None:
     """Return the acknowledgement of an open episode; None once it is closed."""
     return None if episode.closed else episode.acked
 
@@ -99,7 +99,7 @@ def row(episode: Episode, context: RenderContext, *, noticed: bool = False, mask
         masked: show the masked ID of the invited person.
     """
     invited = invitee(episode.invite_wx) if masked else ""
-    answered = noticed and episode.state is State.REJECTED
+    answered = noticed and episode.state is EpisodeState.REJECTED
     facts = [
         account(episode),
         invited and f"invited {invited}",
@@ -117,7 +117,7 @@ def deadline(episode: Episode, context: RenderContext) -> str:
 
 def deadline_of(episode: Episode) -> datetime | None:
     """Return the deadline; None once the person has answered."""
-    return episode.expires_at if episode.state in (State.WAITING, State.EXPIRED) else None
+    return episode.expires_at if episode.state in (EpisodeState.WAITING, EpisodeState.EXPIRED) else None
 
 
 def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episode]:
@@ -125,12 +125,14 @@ def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episod
 
     def place(episode: Episode) -> tuple[object, ...]:
         if settled := episode.closed:
-            order = list(State).index(episode.state)
+            order = list(EpisodeState).index(episode.state)
         else:
-            order = rank(Seen(state_word(episode)), urgent=is_urgent(episode, context))
-        lost = episode.state in (State.REJECTED, State.EXPIRED)
+            order = priority(AccountStatus(state_word(episode)), urgent=is_urgent(episode, context))
+        lost = episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
         # The newest loss first. Many may have been noticed at once, as in a first run: then by deadline.
-        lost_at = episode.expires_at if episode.state is State.EXPIRED and episode.expires_at else episode.since
+        lost_at = (
+            episode.expires_at if episode.state is EpisodeState.EXPIRED and episode.expires_at else episode.since
+        )
         newest = FAR - lost_at if lost else FAR - FAR
         return settled, order, newest, episode.expires_at or FAR, fold(label(episode)), episode.seat, episode.id
 

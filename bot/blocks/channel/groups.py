@@ -9,15 +9,15 @@ from typing import Any
 
 from bot import actions
 from bot.actions import AlertAction
+from bot.alerting.acknowledgements import ActionKind
+from bot.alerting.episode import NEEDS_ATTENTION, Episode, UserAction
 from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import acknowledged
 from bot.blocks.context import RenderContext, RenderMode
-from bot.episodes import NEEDS_ATTENTION, Episode, Hand
-from bot.grammar import List
-from bot.hands import Deed
-from bot.outbox import ROWS
+from bot.outbox.messages import ROWS
 from bot.ports import Block
+from bot.requests import List
 from bot.text import some
 
 SHOWN = ROWS  # or names of a state
@@ -54,7 +54,7 @@ class GroupView:
         return [episode for episode in self.open if not episode.acked]
 
     @property
-    def acknowledgements(self) -> list[Hand]:
+    def acknowledgements(self) -> list[UserAction]:
         """Return the newest acknowledgements once all open episodes are acknowledged; none before."""
         return [] if self.unacknowledged else mentions.newest_acknowledgements(self.open, PEOPLE)
 
@@ -126,7 +126,7 @@ def buttons(view: GroupView) -> Block:
         return builders.actions(open_the_list(), _acknowledge_all(view))
     if not view.acknowledged_here:
         return builders.actions(open_the_list())
-    value = _value(view, Deed.UNACKNOWLEDGED)
+    value = _value(view, ActionKind.UNACKNOWLEDGED)
     undo = builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement")
     return builders.actions(open_the_list(), undo)
 
@@ -143,9 +143,9 @@ def _acknowledge_all(view: GroupView) -> Block:
     question = builders.confirm(
         f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
     )
-    value = _value(view, Deed.ACKNOWLEDGED)
+    value = _value(view, ActionKind.ACKNOWLEDGED)
     return builders.button("Acknowledge all", actions.ACKNOWLEDGE, value, confirm=question)
 
 
-def _value(view: GroupView, kind: Deed) -> str:
+def _value(view: GroupView, kind: ActionKind) -> str:
     return actions.encode(AlertAction(kind, view.message_id, batch=True))

@@ -9,11 +9,11 @@ from typing import Any
 
 from bot import actions
 from bot.actions import CheckNow
+from bot.alerting.incidents import LONGEST_WAIT, SETUP_WAIT, Cause, ErrorDetails, Incident
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation, explain_clock_skew, explain_error, explain_refusal
 from bot.blocks.times import date, lead_name, span
-from bot.outages import LONGEST_WAIT, SETUP_WAIT, Cause, Fault, Incident
 from bot.ports import Message
 from bot.text import ERRMSG, mrkdwn
 from wechat_kf import ResponseError
@@ -55,7 +55,7 @@ def incident_reply(payload: Mapping[str, Any], platform: str) -> Message:
         if cause == Cause.CLOCK_PROBLEM:
             text = "The clock is right again."  # a clock that was wrong did not measure how long
         return Message(text, [builders.section(f"{builders.FINE} {text}")])
-    explanation = _explain(Fault(**payload["fault"]), cause, platform)
+    explanation = _explain(ErrorDetails(**payload["fault"]), cause, platform)
     words = " · ".join([explanation.title, *explanation.facts])
     return Message(explanation.plain_text, [builders.section(f"{builders.TROUBLE} {words}")])
 
@@ -107,7 +107,7 @@ def _over(incident: Incident, explanation: Explanation, context: RenderContext) 
     )
 
 
-def _explain(fault: Fault, cause: str, platform: str = "") -> Explanation:
+def _explain(fault: ErrorDetails, cause: str, platform: str = "") -> Explanation:
     detail = mrkdwn(fault.detail, ERRMSG)
     if cause == Cause.CLOCK_PROBLEM:
         return explain_clock_skew(detail)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bot.alerting.episode import Episode
+from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.channel.alerts import alert
 from bot.blocks.channel.digests import digest, first_run
@@ -14,9 +16,7 @@ from bot.blocks.channel.incident_notices import incident_notice, incident_reply
 from bot.blocks.channel.quiet_summary import quiet_summary
 from bot.blocks.channel.thread_replies import change_reply, name_list, user_action_reply
 from bot.blocks.context import RenderContext, RenderMode
-from bot.episodes import Episode
-from bot.outages import Incident
-from bot.outbox import Shape
+from bot.outbox.messages import MessageKind
 from bot.ports import Message
 
 REPEAT = "Possible repeat: Slack did not confirm the first posting."
@@ -27,7 +27,7 @@ _FORGOTTEN = Message(
 
 
 def render(
-    shape: Shape,
+    shape: MessageKind,
     payload: Mapping[str, Any],
     members: Sequence[Episode],
     incident: Incident | None,
@@ -50,23 +50,23 @@ def render(
     context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
     message = _FORGOTTEN  # the store no longer has what the message is about
     match shape:
-        case Shape.HEALTH if incident:
+        case MessageKind.HEALTH if incident:
             message = incident_notice(incident, context)
-        case Shape.NOTE:
+        case MessageKind.NOTE:
             message = incident_reply(payload, context.platform)
-        case Shape.LINE if "deed" in payload:
+        case MessageKind.LINE if "deed" in payload:
             message = user_action_reply(members, payload, context)
-        case Shape.LINE if members:
+        case MessageKind.LINE if members:
             message = change_reply(members[0], payload, context)
-        case Shape.PROBLEM if members:
+        case MessageKind.PROBLEM if members:
             message = alert(members[0], payload, context)
-        case Shape.NAMES if members:
+        case MessageKind.NAMES if members:
             message = name_list(members)
-        case Shape.DIGEST if members:
+        case MessageKind.DIGEST if members:
             message = digest(GroupView.of(members, payload, context, message_id))
-        case Shape.FIRST_RUN if members:
+        case MessageKind.FIRST_RUN if members:
             message = first_run(GroupView.of(members, payload, context, message_id))
-        case Shape.QUIET if members:
+        case MessageKind.QUIET if members:
             message = quiet_summary(GroupView.of(members, payload, context, message_id))
     if payload.get("repeat"):
         message = Message(f"{message.text} {REPEAT}", [*message.blocks, builders.context(REPEAT)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from bot.alerting.episode import Episode, EpisodeState
 from bot.blocks import builders
 from bot.blocks.channel import episode_text, groups
 from bot.blocks.channel.groups import FEW, GOOD_TEXT, SHOWN, GroupView
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date
-from bot.episodes import Episode, State
 from bot.ports import Block, Message
 from bot.text import some, units
 
@@ -60,7 +60,7 @@ def _plain_text(view: GroupView, most: int) -> str:
 
 def _headline(view: GroupView) -> str:
     # An invitation that waits again after a new deadline needs no user, and is still open.
-    due = [episode for episode in view.open if episode_text.state_word(episode) != State.WAITING]
+    due = [episode for episode in view.open if episode_text.state_word(episode) != EpisodeState.WAITING]
     if _settled_since(view) or not due:
         return f"{TITLE}: {len(view.open)} still open"
     return f"{TITLE}: {len(due)} {'needs' if len(due) == 1 else 'need'} attention"

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
+from bot.alerting.acknowledgements import ActionKind
+from bot.alerting.episode import AlertEvent, AlertKind, Episode, EpisodeState
 from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import (
@@ -23,8 +25,6 @@ from bot.blocks.channel.wording import (
 )
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.times import date
-from bot.episodes import Episode, Event, Kind, State
-from bot.hands import Deed
 from bot.ports import Block, Message
 from bot.text import ACCOUNT, NAME, Limit, account_of, cut, escape, name_of, units
 
@@ -49,10 +49,10 @@ def change_reply(episode: Episode, payload: Mapping[str, Any], context: RenderCo
         words = episode_text.state_words(then).capitalize()
         shown = f"{episode_text.icon(then)} {words}{_until_deadline(then, context)}."
     blocks = [builders.section(f"{shown} {quiet_notice(payload, context)}".rstrip())]
-    if call and then.state in (State.REJECTED, State.EXPIRED):
+    if call and then.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED):
         blocks.append(builders.actions(builders.console()))  # the channel shows it without the thread's buttons
     text = plain_text(then, context)
-    if then.state is State.REPLACED:
+    if then.state is EpisodeState.REPLACED:
         text = f"{introduction(then, context)} A{replacement(then, context.as_text)[1:]}"
     return Message(f"{text} {quiet_notice(payload, context.as_text)}".rstrip(), blocks)
 
@@ -63,7 +63,7 @@ def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], c
     `episodes` may be one, many, or none if the store no longer has them.
     """
     ends = ""
-    if payload["deed"] == Deed.ACKNOWLEDGED:
+    if payload["deed"] == ActionKind.ACKNOWLEDGED:
         number = payload.get("count", 1)
         these = f"these {number} invitations" if number > 1 else "this invitation"
         ends = f" No more reminders for {these}."
@@ -85,22 +85,22 @@ def name_list(episodes: Sequence[Episode]) -> Message:
 
 
 def _at_recording(episode: Episode, payload: Mapping[str, Any]) -> Episode:
-    if payload.get("kind") == Kind.EXPIRING:
-        passed = Event(Kind.EXPIRING, timedelta(seconds=payload["lead"]))
-        return replace(episode, state=State.WAITING, told=(passed,))
-    if "kind" in payload and episode.state in (State.EXPIRED, State.REJECTED):
+    if payload.get("kind") == AlertKind.EXPIRING:
+        passed = AlertEvent(AlertKind.EXPIRING, timedelta(seconds=payload["lead"]))
+        return replace(episode, state=EpisodeState.WAITING, told=(passed,))
+    if "kind" in payload and episode.state in (EpisodeState.EXPIRED, EpisodeState.REJECTED):
         return episode  # one problem may have become the other while the reply waited
-    return replace(episode, state=State(payload["state" if "state" in payload else "kind"]))
+    return replace(episode, state=EpisodeState(payload["state" if "state" in payload else "kind"]))
 
 
 def _change(episode: Episode, context: RenderContext) -> str:
     """Write `✅ Bound: bo•••le accepted, 12 min before the deadline.`"""
     icon, word = episode_text.icon(episode), episode_text.state_word(episode).capitalize()
-    if episode.state is State.WAITING:
+    if episode.state is EpisodeState.WAITING:
         word = "Waiting again"
         if episode.expires_at:
             word += f", {date(episode.expires_at, context, words='until ')}"
-    if episode.state is State.REPLACED:
+    if episode.state is EpisodeState.REPLACED:
         return f"{icon} {word}: {replacement(episode, context)}"
     return f"{icon} {word}: {outcome(episode, context)}. {advice(episode)}".rstrip()
 
@@ -109,7 +109,7 @@ def _call(episode: Episode, context: RenderContext, mention: str) -> str:
     """Write `⏰ *小波* · less than 1 h left, until 9:53 AM. @care-leads please ask bo•••le to accept in WeChat.`"""
     icon, label = episode_text.icon(episode), episode_text.label(episode)
     head = f"{icon} *{label}* · {episode_text.state_words(episode)}"
-    if episode.state is State.WAITING:
+    if episode.state is EpisodeState.WAITING:
         please = f"{mention} please" if mention else "Please"
         ask = f"{please} ask {episode_text.person(episode)} to accept in WeChat."
         return f"{head}{_until_deadline(episode, context)}. {ask}"
@@ -124,18 +124,18 @@ def _until_deadline(episode: Episode, context: RenderContext) -> str:
 
 def _user_action(episode: Episode | None, payload: Mapping[str, Any], context: RenderContext) -> str:
     name, number = mentions.plain_name(payload["name"]), payload.get("count", 1)
-    match Deed(payload["deed"]):
-        case Deed.ACKNOWLEDGED:
+    match ActionKind(payload["deed"]):
+        case ActionKind.ACKNOWLEDGED:
             return f"Acknowledged by {name}"
-        case Deed.SNOOZED if payload.get("until") is None:
+        case ActionKind.SNOOZED if payload.get("until") is None:
             return f"Snoozed by {name}"
-        case Deed.SNOOZED:
+        case ActionKind.SNOOZED:
             ends, snooze = datetime.fromtimestamp(payload["until"], UTC), episode.snoozed if episode else None
             moment = until(ends, snooze.at, context) if snooze else date(ends, context, words="until ")
             return f"Snoozed by {name} {moment}"
-        case Deed.UNACKNOWLEDGED:
+        case ActionKind.UNACKNOWLEDGED:
             return f"{name} undid the acknowledgement" + (f" of {number} invitations" if number > 1 else "")
-        case Deed.UNSNOOZED:
+        case ActionKind.UNSNOOZED:
             return f"{name} undid the snooze"
 
 

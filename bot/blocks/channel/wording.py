@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.alerting.episode import AccountStatus, Episode, EpisodeState, UserAction
 from bot.blocks import mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.times import CLOCK, date, span, tokens_for
-from bot.episodes import Episode, Hand, Seen, State
 
 ASK = "ask them to accept the invitation in WeChat."
 AGAIN = "invite again in the WeChat console."
 NEXT = {
-    Seen.EXPIRING: ASK,
-    Seen.WAITING: ASK,
-    Seen.REJECTED: f"ask why, then {AGAIN}",
-    Seen.EXPIRED: f"ask whether they still want to, then {AGAIN}",
-    Seen.IDLE: "invite someone in the WeChat console.",
-    Seen.UNKNOWN: "look in the WeChat console.",
+    AccountStatus.EXPIRING: ASK,
+    AccountStatus.WAITING: ASK,
+    AccountStatus.REJECTED: f"ask why, then {AGAIN}",
+    AccountStatus.EXPIRED: f"ask whether they still want to, then {AGAIN}",
+    AccountStatus.IDLE: "invite someone in the WeChat console.",
+    AccountStatus.UNKNOWN: "look in the WeChat console.",
 }
 
 
 def plain_text(episode: Episode, context: RenderContext) -> str:
     """Write the fallback text: `Expiring: 小波 (bo@harbour_tea), less than 1 h left, until …. Ask …`."""
-    done = " Nothing left to do." if episode.state is State.BOUND else ""
+    done = " Nothing left to do." if episode.state is EpisodeState.BOUND else ""
     return f"{introduction(episode, context)} {sentence(episode, context.as_text)}{done}"
 
 
@@ -35,8 +35,8 @@ def introduction(episode: Episode, context: RenderContext) -> str:
     when = []
     if episode_text.passed_lead(episode) is not None:
         when.append(episode_text.state_words(episode))
-    if episode.expires_at and episode.state in (State.WAITING, State.EXPIRED):
-        word = "until" if episode.state is State.WAITING else "deadline"
+    if episode.expires_at and episode.state in (EpisodeState.WAITING, EpisodeState.EXPIRED):
+        word = "until" if episode.state is EpisodeState.WAITING else "deadline"
         when.append(f"{word} {date(episode.expires_at, context.as_text)}")
     who = f"{episode_text.name(episode)} ({episode_text.account(episode)})"
     return ", ".join([f"{episode_text.state_word(episode).capitalize()}: {who}", *when]) + "."
@@ -67,21 +67,21 @@ def outcome(episode: Episode, context: RenderContext) -> str:
     """Write the outcome of the invitation so far, as a clause."""
     person = episode_text.person(episode)
     match episode.state:
-        case State.WAITING:
+        case EpisodeState.WAITING:
             return f"{person} has not answered yet"
-        case State.REJECTED:
+        case EpisodeState.REJECTED:
             return f"{person} declined the invitation"
-        case State.EXPIRED:
+        case EpisodeState.EXPIRED:
             return f"{person} did not answer in time"
-        case State.BOUND:
+        case EpisodeState.BOUND:
             pause = "" if context.mode is RenderMode.TEXT else ","
             left = left_when_bound(episode)
             return f"{person} accepted" + (f"{pause} {span(left)} before the deadline" if left else "")
-        case State.REPLACED:
+        case EpisodeState.REPLACED:
             return f"a new invitation is out{_to_invitee(episode, context)}"
-        case State.CANCELLED:
+        case EpisodeState.CANCELLED:
             return "it was withdrawn outside this bot"
-        case State.REMOVED:
+        case EpisodeState.REMOVED:
             return "the account is no longer in WeChat’s list"
 
 
@@ -92,7 +92,7 @@ def replacement(episode: Episode, context: RenderContext) -> str:
 
 def advice(episode: Episode) -> str:
     """Write the next step as a sentence; "" when the episode is closed."""
-    return "" if episode.state.closed else _capital(NEXT[Seen(episode.state)])
+    return "" if episode.state.closed else _capital(NEXT[AccountStatus(episode.state)])
 
 
 def quiet_notice(payload: Mapping[str, Any], context: RenderContext) -> str:
@@ -103,11 +103,11 @@ def quiet_notice(payload: Mapping[str, Any], context: RenderContext) -> str:
     return f"Quiet hours follow, {date(datetime.fromtimestamp(ends, UTC), context, CLOCK, 'until ')}."
 
 
-def acknowledged(hand: Hand, context: RenderContext) -> str:
+def acknowledged(hand: UserAction, context: RenderContext) -> str:
     return f"Acknowledged by {mentions.user(hand, context)}{date(hand.at, context, words=', ')}"
 
 
-def snoozed(hand: Hand, context: RenderContext) -> str:
+def snoozed(hand: UserAction, context: RenderContext) -> str:
     by = f"Snoozed by {mentions.user(hand, context)}"
     return f"{by} {until(hand.until, hand.at, context)}" if hand.until else by
 
@@ -119,7 +119,7 @@ def until(when: datetime, now: datetime, context: RenderContext) -> str:
 
 def left_when_bound(episode: Episode) -> timedelta:
     """Return how long before the deadline the person accepted; zero when it was not before."""
-    if episode.state is not State.BOUND or episode.expires_at is None:
+    if episode.state is not EpisodeState.BOUND or episode.expires_at is None:
         return timedelta(0)
     return max(episode.expires_at - episode.since, timedelta(0))
 

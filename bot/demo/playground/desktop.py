@@ -9,7 +9,7 @@ import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bot.settings import parse
+from bot.settings import parsers
 
 LOCALTIME = Path("/etc/localtime")
 
@@ -39,7 +39,7 @@ def zone(environ: Mapping[str, str] = os.environ, localtime: Path = LOCALTIME) -
     name = environ.get("TZ") or str(localtime.resolve()).rpartition("zoneinfo/")[2]
     name = name.removeprefix("Etc/")  # browsers say UTC where Debian says Etc/UTC
     try:
-        return parse.zone(name).key
+        return parsers.zone(name).key
     except ValueError:
         return "UTC"
 

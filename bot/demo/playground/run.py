@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.demo.playground import desktop
-from bot.demo.playground.feed import Feed
-from bot.demo.playground.site import application
+from bot.demo.playground.event_stream import EventStream
+from bot.demo.playground.sandbox import Sandbox
+from bot.demo.playground.site_server import application
 from bot.demo.playground.snapshot import whole
-from bot.demo.playground.world import World
 from bot.demo.servers import serve
 
 
@@ -42,15 +42,15 @@ async def _run(port: int, *, browser: bool) -> int:
 
 
 @asynccontextmanager
-async def playground(folder: Path, port: int = 0, *, zone: str = "UTC") -> AsyncIterator[tuple[str, World]]:
+async def playground(folder: Path, port: int = 0, *, zone: str = "UTC") -> AsyncIterator[tuple[str, Sandbox]]:
     """Everything, alive; its address. Port 0 is any that is free."""
-    feed = Feed()
-    world = World(folder, feed.tell, zone=zone, on_start_over=lambda world: _tell_all(feed, world))
+    feed = EventStream()
+    world = Sandbox(folder, feed.tell, zone=zone, on_start_over=lambda world: _tell_all(feed, world))
     async with world.alive(), serve(application(world, feed), port) as url:
         yield url, world
 
 
-def _tell_all(feed: Feed, world: World) -> None:
+def _tell_all(feed: EventStream, world: Sandbox) -> None:
     feed.tell("fresh", {})
     feed.tell("state", whole(world))
 

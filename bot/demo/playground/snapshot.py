@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.demo.playground import views
-from bot.demo.playground.actions import COMMAND
+from bot.demo.playground import serializers
 from bot.demo.playground.presets import PRESETS
-from bot.demo.playground.world import World
-from bot.demo.slack import wire
+from bot.demo.playground.sandbox import Sandbox
+from bot.demo.playground.user_actions import COMMAND
+from bot.demo.slack_simulator import wire
 
 
-def whole(world: World) -> dict[str, Any]:
+def whole(world: Sandbox) -> dict[str, Any]:
     """All that a page needs that has just come."""
-    slack, (hint, suggestions) = world.slack, views.usage()
+    slack, (hint, suggestions) = world.slack, serializers.usage()
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
         "began": world.began,  # tells one playground from the next at the same address
@@ -26,13 +26,14 @@ def whole(world: World) -> dict[str, Any]:
         "suggestions": suggestions,
         "channels": [{"id": channel.id, "name": channel.name} for channel in slack.channels.values()],
         "messages": [
-            views.message(one) for one in sorted([*posted, *slack.ephemerals.values()], key=lambda one: one.ts)
+            serializers.message(one)
+            for one in sorted([*posted, *slack.ephemerals.values()], key=lambda one: one.ts)
         ],
-        "seats": views.seats(world.wechat, world.clock()),
+        "seats": serializers.seats(world.wechat, world.clock()),
         "clock": world.present_clock(),
         "bot": world.present_bot(),
         "zone": world.zone,
         "faults": world.present_faults(),
-        "wire": [views.entry(one) for one in world.wire.entries],
+        "wire": [serializers.entry(one) for one in world.wire.entries],
         "presets": [{"name": name, "label": preset.label} for name, preset in PRESETS.items()],
     }

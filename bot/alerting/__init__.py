@@ -1,0 +1,1 @@
+"""The rules of the product, pure: invitations, deadlines, acknowledgements, quiet hours, incidents."""

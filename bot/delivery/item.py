@@ -1,0 +1,131 @@
+"""A message row with all that its rendering needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.alerting.episode import Episode
+from bot.alerting.incidents import Incident
+from bot.blocks.channel.notifications import render, text_only
+from bot.blocks.context import RenderContext
+from bot.delivery.failing_messages import FailingMessages
+from bot.delivery.placeholders import with_placeholders
+from bot.outbox.messages import URGENT, MessageKind, OutboxRow
+from bot.ports import Message
+from bot.runtime.logs import LogEvent, fault_words
+from bot.store import episodes, outbox, poll_state
+from bot.store.database import Tx
+from bot.store.isolation import is_row_fault
+from bot.store.published import CHANNEL_KINDS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A row with all that its rendering needs."""
+
+    row: OutboxRow
+    members: tuple[Episode, ...] = ()
+    incident: Incident | None = None
+    root: OutboxRow | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it is repeated rather than lost."""
+        return self.row.own_rank <= URGENT
+
+    @property
+    def final(self) -> bool:
+        """Nothing that it shows will change again."""
+        if self.row.shape is MessageKind.HEALTH:
+            return self.incident is None or self.incident.over_at is not None
+        return all(member.final for member in self.members)
+
+    def render(
+        self, context: RenderContext, faults: FailingMessages | None = None, *, posting: bool = False
+    ) -> Message:
+        """Render the row from the present state of its members. Only if `posting`, it may mention users."""
+        row = self.row
+
+        def rendered(members: Sequence[Episode]) -> Message:
+            return render(row.shape, row.facts, members, self.incident, context, message_id=row.id, posting=posting)
+
+        message = with_placeholders(rendered, self.members, row.id, faults)
+        return text_only(message, context.mention) if row.text_only else message
+
+
+class UnreadableError(Exception):
+    """Nothing that a message is about can be read."""
+
+
+async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages | None = None) -> list[OutboxItem]:
+    """Look up what the rows are about.
+
+    Args:
+        faults: takes the rows that cannot be looked up, and the others are returned; without it they raise.
+    """
+    try:
+        return await _load(tx, found)
+    except Exception as exc:
+        if faults is None or not is_row_fault(exc):
+            raise
+    sound = []
+    for row in found:
+        try:
+            async with tx.savepoint():
+                sound += await _load(tx, [row])
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
+            if faults.is_new(exc, row.id):
+                log.error(LogEvent("message cannot be updated", message=row.id, error=fault_words(exc)))
+            if row.error != fault_words(exc):
+                await outbox.update(tx, row.id, error=fault_words(exc))
+    return sound
+
+
+async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
+    members = await episodes.get_many(tx, [member for row in found for member in row.members])
+    followed = await episodes.followed_by(tx, members)
+    return [
+        OutboxItem(
+            row,
+            members=_readable(tx, row, members | (followed if row.shape in CHANNEL_KINDS else {})),
+            incident=await poll_state.incident(tx, row.id) if row.shape is MessageKind.HEALTH else None,
+            root=await outbox.get(tx, row.root_id) if row.root_id else None,
+        )
+        for row in found
+    ]
+
+
+def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[Episode, ...]:
+    """Return the members of a row that can be read.
+
+    Raises:
+        UnreadableError: there are members, and none can be read. The message must not look out of date.
+    """
+    readable = tuple(members[member] for member in row.members if member in members)
+    if not readable and any(member in tx.unreadable for member in row.members):
+        raise UnreadableError
+    return readable
+
+
+def content_hash(message: Message) -> str:
+    """What tells two renderings apart."""
+    content = json.dumps([message.text, list(message.blocks)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
+
+
+def outcome_label(outcome: object) -> str:
+    """An outcome in a word, for the metrics."""
+    return type(outcome).__name__.lower()
+
+
+def log_fields(outcome: object) -> dict[str, str | None]:
+    """An outcome in the fields of a log line."""
+    return {"outcome": outcome_label(outcome), "error": getattr(outcome, "error", None)}

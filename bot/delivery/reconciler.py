@@ -1,0 +1,183 @@
+"""Looks: what became of a post whose reply was lost is read in the channel itself, by the message's mark."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from bot.delivery.dependencies import HOLD, DeliveryDependencies
+from bot.delivery.item import OutboxItem, load_items
+from bot.outbox.coalescing import without_parent
+from bot.outbox.messages import OutboxRow
+from bot.ports import Blocked, HistoryMessage, HistoryPage, HistoryUnreadable, NotFound, OutcomeUnknown, RetryLater
+from bot.runtime.logs import LogEvent, fault_words
+from bot.store import merge_pending, outbox, poll_state, published, slack_state, unconfirmed
+from bot.store.database import Tx
+from bot.store.isolation import RowFaultError, is_row_fault
+
+log = logging.getLogger(__name__)
+
+APART = timedelta(seconds=120)  # how far a reading of a clock may be off, on either side of a search
+CLOCK_STEP = 1.0  # seconds that a clock and a stopwatch may differ by
+TOO_MUCH = "too much to read in the time of a lease"
+
+Answer = (
+    HistoryMessage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown | None
+)  # None: all was read, and it is not there
+
+
+class Reconciler:
+    """Finds out what became of unknown outcomes. A look only reads, so it is safe to repeat."""
+
+    def __init__(self, means: DeliveryDependencies) -> None:
+        self._means = means
+        self._first_at: dict[str, float] = {}  # by row, when the first lookup was, by the stopwatch
+        self._rest_until = 0.0  # by the stopwatch; Slack's limits are those of the method, not of a message
+
+    async def next(self) -> bool:
+        """Look up the next unknown outcome that is due. False when none is."""
+        means, began = self._means, self._means.stopwatch()
+        if began < self._rest_until:
+            return False
+        try:
+            async with means.store.begin() as tx:
+                claimed_at = tx.now
+                row = await unconfirmed.claim(tx, claimed_at, means.lease, without=means.faults.left_alone(began))
+                if row is None:
+                    return False
+                if wait := self._too_soon(row, began):
+                    await unconfirmed.retry_lookup(tx, row, claimed_at + wait)
+                    return True
+        except RowFaultError as exc:
+            self._leave_alone(exc.row_id, exc, began)
+            return True
+        try:
+            await self._look(row, claimed_at, began)
+        except Exception as exc:
+            if not is_row_fault(exc):
+                raise
+            self._leave_alone(row.id, exc, began)
+        return True
+
+    def _leave_alone(self, message_id: str, exc: Exception, now: float) -> None:
+        if self._means.faults.is_new(exc, message_id):
+            log.error(LogEvent("outcome cannot be looked up", message=message_id, error=fault_words(exc)))
+        self._means.faults.leave_alone(message_id, now)
+
+    async def _look(self, row: OutboxRow, claimed_at: datetime, began: float) -> None:
+        means = self._means
+        async with means.store.begin() as tx:
+            subject = (await load_items(tx, [row]))[0]
+        answer = await self._search(subject, claimed_at, began)
+        if answer is not None:
+            self._first_at.pop(row.id, None)
+        word = _word(answer)
+        means.count("look", word)
+        log.info(LogEvent("look for", message=row.id, outcome=word, error=getattr(answer, "error", None)))
+        async with means.store.begin() as tx:
+            await self._record(tx, subject, answer)
+
+    def _too_soon(self, row: OutboxRow, now: float) -> timedelta | None:
+        """Return how long a second lookup still has to wait from the first, by this process's stopwatch.
+
+        A clock that was set meanwhile must not bring it forward: Slack would have had no time to show the message.
+        """
+        if row.looks == 0:
+            self._first_at[row.id] = now
+            return None
+        gap = self._means.lease.total_seconds() / 4
+        left = gap - (now - self._first_at.get(row.id, now - gap))
+        if left <= CLOCK_STEP:
+            self._first_at.pop(row.id, None)
+            return None
+        return timedelta(seconds=left)
+
+    async def _search(self, subject: OutboxItem, claimed_at: datetime, began: float) -> Answer:
+        """Read what was posted since the attempt began, and find the message.
+
+        The row has times of the store's clock, the channel those of Slack's: the first response shows how they
+        differ.
+        """
+        while True:
+            ahead = self._ahead_of_store(claimed_at, began)
+            answer = await self._search_with(subject, claimed_at, began, ahead)
+            if answer is not None or abs(self._ahead_of_store(claimed_at, began) - ahead) < APART / 4:
+                return answer
+
+    def _ahead_of_store(self, claimed_at: datetime, began: float) -> timedelta:
+        """Return how far Slack's clock is ahead of the store's; nothing before Slack's first response."""
+        slack_now = self._means.channel.now()
+        if slack_now is None:
+            return timedelta(0)
+        return slack_now - (claimed_at + timedelta(seconds=self._means.stopwatch() - began))
+
+    async def _search_with(
+        self, subject: OutboxItem, claimed_at: datetime, began: float, ahead: timedelta
+    ) -> Answer:
+        row, means = subject.row, self._means
+        wanted, cursor = means.marks.of_message(row.id), ""
+        while means.may_begin(began):
+            page = await means.channel.history(
+                oldest=(row.started_at or claimed_at) + ahead - APART,
+                latest=row.lookable_from + ahead + APART if row.lookable_from else None,
+                thread_ts=subject.root.ts if subject.root else None,
+                cursor=cursor,
+                within=means.within,
+            )
+            if not isinstance(page, HistoryPage):
+                return page
+            if found := next((message for message in page.messages if message.key == wanted), None):
+                return found
+            cursor = page.cursor
+            if not cursor:
+                return None
+        return OutcomeUnknown(TOO_MUCH)
+
+    async def _record(self, tx: Tx, subject: OutboxItem, answer: Answer) -> None:
+        row, now, lease = subject.row, tx.now, self._means.lease
+        await _note_slack(tx, answer, now)
+        match answer:
+            case None:
+                clock = (await poll_state.load(tx)).clock.incident
+                wrong = clock is not None and clock.over_at is None
+                await unconfirmed.record_not_found(tx, row, now, lease, clock_wrong=wrong)
+            case HistoryMessage(channel_id, ts):
+                await outbox.mark_sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, held=True)
+            case HistoryUnreadable() if subject.urgent:
+                await unconfirmed.repost(tx, row, now)
+            case HistoryUnreadable(error):
+                words = "Slack did not confirm the message, and its history may not be read: given up"
+                log.warning(LogEvent(words, message=row.id, error=error))
+                await unconfirmed.give_up(tx, row, error)
+            case NotFound() if subject.root:
+                await published.update(tx, subject.root, gone=True)
+                await merge_pending.carry_out(tx, row, without_parent(row), now)
+            case RetryLater(seconds, _):
+                self._rest_until = self._means.stopwatch() + seconds
+                await unconfirmed.retry_lookup(tx, row, now + timedelta(seconds=seconds))
+            case Blocked():
+                await unconfirmed.retry_lookup(tx, row, now + HOLD)
+            case _:
+                await unconfirmed.retry_lookup(tx, row, now + lease / 2)
+
+
+async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:
+    """Record how Slack answered: a token that may not read may not post either."""
+    match answer:
+        case Blocked(error):
+            await slack_state.record_refusal(tx, error, now)
+        case RetryLater(_, error) | OutcomeUnknown(error) if error != TOO_MUCH:
+            await slack_state.record_silence(tx, error, now)
+        case None | HistoryMessage():
+            await slack_state.record_success(tx, reading=True)
+
+
+def _word(answer: Answer) -> str:
+    match answer:
+        case None:
+            return "absent"
+        case HistoryMessage():
+            return "found"
+        case HistoryUnreadable():
+            return "blind"
+    return "failed"

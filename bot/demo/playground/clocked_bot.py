@@ -1,0 +1,40 @@
+"""The bot itself, on the clock of the playground: `python -m bot.demo.playground.clocked_bot`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from bot import app, environment
+from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.runtime.logs import configure
+from bot.settings.values import Settings
+
+CHECK_SECONDS = 1.0  # between two checks that the playground still runs
+
+
+def main() -> int:
+    parent = int(os.environ.pop(PARENT_PROCESS))
+    clock = SharedClock(Path(os.environ.pop(CLOCK_FILE)))
+    threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+    variables = environment.take()
+    settings = Settings.from_environ(variables)
+    configure(settings.log_level, settings.secrets, settings.log_format)
+    ignored = environment.ignored(variables)
+    return asyncio.run(app.serve(settings, role="web", leave=os._exit, ignored=ignored, clock=clock))
+
+
+def _stop_after(parent: int) -> None:
+    """Stop when the playground has ended: one that is killed cannot stop its bot, which would go on polling."""
+    while os.getppid() == parent:
+        time.sleep(CHECK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

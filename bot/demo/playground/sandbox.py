@@ -1,0 +1,225 @@
+"""The world of the playground: a simulated WeChat, a Slack stand-in, the real bot, and the time they live in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from bot.demo.playground import presets, serializers
+from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.demo.playground.supervisor import Restart, Supervisor
+from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry
+from bot.demo.playground.wechat_console import NONE, SUFFIX, FaultySlack, WeChatConsole
+from bot.demo.process import environ_of
+from bot.demo.servers import serve, wechat_application
+from bot.demo.slack_simulator import Channel, sent_messages
+from bot.demo.slack_simulator.http import application
+from wechat_kf.simulator import Simulator
+
+APPID, SECRET = "wx-playground", "playground-secret"
+CARE, ALERTS = "C0CARE", "C0ALERTS"
+PEOPLE = {"U0MEI": "mei", "U0TOM": "tom"}
+LEASE = 2.0  # seconds of ours, whatever the clock does
+RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
+PULSE = 0.5  # seconds between two looks at what the clock alone has changed
+TICK = 5.0  # seconds between two words about the time
+
+STORE = "kf.db"
+FIRST = "tea"  # the preset to begin with
+
+Tell = Callable[[str, Any], None]
+
+
+class Sandbox:
+    """All of it. `tell(kind, data)` is called with whatever changes, as the page reads it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tell: Tell,
+        *,
+        zone: str = "UTC",
+        on_start_over: Callable[[Sandbox], None] = lambda world: None,
+    ) -> None:
+        """`folder` takes the store, the clock and the bot's log; `zone` is the bot's until a page names its own."""
+        self._folder = folder
+        self._tell = tell
+        self.clock = SharedClock(folder / "clock.json")
+        self.clock.reset()
+        self.began = self.clock().timestamp()
+        self.zone = zone
+        self._on_start_over = on_start_over
+        self._rate: float = 1  # the one that is wanted
+        self.wechat = Simulator(APPID, SECRET, suffix=SUFFIX)
+        self.slack = FaultySlack(
+            clock=self.clock, channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], people=PEOPLE
+        )
+        self.wire = Traffic(self.clock, self._tell_wire)
+        self.console = WeChatConsole(self.wechat, self.slack)
+        self.keeper = Supervisor(
+            self._environ,
+            module="bot.demo.playground.clocked_bot",
+            log=folder / "bot.log",
+            on_change=self._meet,
+        )
+        self._ready = asyncio.Event()  # not set while the bot starts first, or because a person asked for it
+        self._wechat_url = ""
+        self._seats: list[dict[str, Any]] = []
+        self.slack.on_change(self._tell_message)
+        presets.apply(FIRST, self.wechat, self.clock())
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Serve both, and keep the bot running, for as long as the block lasts."""
+        slack_app = application(self.slack)
+        slack_app.middlewares.append(self.wire.tap("slack", _slack_method))
+        wechat_app = wechat_application(self.wechat, self.clock)
+        wechat_app.middlewares.append(self.wire.tap("wechat", lambda request: f"{request.method} {request.path}"))
+        async with AsyncExitStack() as stack:
+            self.slack.base_url = await stack.enter_async_context(serve(slack_app))
+            self.slack.session = await stack.enter_async_context(aiohttp.ClientSession())
+            self._wechat_url = await stack.enter_async_context(serve(wechat_app))
+            for work in (self.keeper.keep(), self._watch()):
+                task = asyncio.create_task(work)
+                stack.push_async_callback(_end, task)
+            yield
+
+    async def command(self, channel: str, user: str, text: str) -> sent_messages.Ack:
+        """Let somebody type `/kf …`."""
+        await self._ready.wait()  # a restart that is no crash must not fail a command
+        words = text.strip().split(maxsplit=1)
+        said = await self.slack.command(
+            words[1] if len(words) > 1 else "", channel=channel, user=user, command=words[0]
+        )
+        self._note(text.strip(), said)
+        return said.ack
+
+    async def click(self, message: Any, user: str, details: dict[str, Any]) -> sent_messages.Ack:
+        """Let somebody use what a message shows."""
+        await self._ready.wait()
+        said = await self.slack.click(message, user=user, **details)
+        self._note(f"click {details['action_id']}", said)
+        return said.ack
+
+    def run_clock(self, rate: float) -> None:
+        """Let time run faster or slower. The bot starts anew: its lease must last as long as ever for us."""
+        if rate == self._rate:
+            return
+        self._rate = rate
+        if rate < self.clock.rate:
+            self._change_pace()
+        self._restart(Restart("restarted for the new clock"))
+
+    def use_zone(self, zone: str) -> None:
+        """Let the channel's time zone be this one. The bot restarts if that is another than its own."""
+        if zone != self.zone:
+            self.zone = zone
+            self._restart(Restart("restarted for your time zone"))
+
+    def start_over(self) -> None:
+        """Empty Slack, WeChat, the wire and the bot's store, once the present bot has ended."""
+        self._restart(Restart(before_start=self._empty, signal=signal.SIGKILL))
+
+    def refresh_seats(self) -> None:
+        """Tell the table of accounts, if it has changed."""
+        seats = serializers.seats(self.wechat, self.clock())
+        if seats != self._seats:
+            self._seats = seats
+            self._tell("seats", {"seats": seats})
+
+    def present_clock(self) -> dict[str, Any]:
+        return {"now": self.clock().timestamp(), "rate": self.clock.rate}
+
+    def present_bot(self) -> dict[str, Any]:
+        return {"state": self.keeper.state, "restarts": self.keeper.restarts, "reason": self.keeper.reason}
+
+    def present_faults(self) -> dict[str, str]:
+        return {"wechat": self.console.trouble, "slack": self.slack.trouble}
+
+    def tell_faults(self) -> None:
+        self._tell("faults", self.present_faults())
+
+    def _environ(self) -> dict[str, str]:
+        more = {
+            "DATABASE_URL": f"sqlite:///{self._folder / STORE}",
+            "TIMEZONE": self.zone,
+            "POLL_SECONDS": "1",
+            "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
+            CLOCK_FILE: str(self._folder / "clock.json"),
+            PARENT_PROCESS: str(os.getpid()),
+        }
+        return environ_of(self.slack, self._wechat_url, APPID, SECRET, ALERTS, **more)
+
+    def _restart(self, planned: Restart) -> None:
+        self._ready.clear()
+        self.keeper.restart(planned)
+
+    def _empty(self) -> None:
+        for file in self._folder.glob(f"{STORE}*"):
+            file.unlink()
+        self.keeper.restarts = 0
+        self._rate = 1
+        self.clock.reset()
+        self.began = self.clock().timestamp()
+        self.slack.clear()
+        self.wire.clear()
+        self.console.break_slack(NONE)
+        self.console.break_wechat(NONE)
+        presets.apply(FIRST, self.wechat, self.clock())
+        self._seats = serializers.seats(self.wechat, self.clock())
+        self._on_start_over(self)
+
+    def _change_pace(self) -> None:
+        self.clock.run(self._rate)
+        self._tell("clock", self.present_clock())
+
+    def _meet(self, keeper: Supervisor) -> None:
+        if keeper.bot:
+            self.slack.app_url = keeper.bot.slack_url
+            if self.clock.rate != self._rate:  # no hours pass without a bot
+                self._change_pace()
+        if keeper.is_ready:
+            self._ready.set()
+        self._tell("bot", self.present_bot())
+
+    def _tell_message(self, change: str, message: Any) -> None:
+        self._tell("message", {"change": change, **serializers.message(message)})
+
+    def _tell_wire(self, entry: TrafficEntry) -> None:
+        self._tell("wire", serializers.entry(entry))
+
+    def _note(self, name: str, said: sent_messages.Invocation) -> None:
+        ack = said.ack
+        self.wire.add(
+            *("slack", "bot", name, {**said.payload}),
+            ms=ack.ms,
+            status=ack.status,
+            response={"body": ack.body},
+            error=ack.failure or "",
+        )
+
+    async def _watch(self) -> None:
+        """What changes by itself: deadlines pass, and time does."""
+        while True:
+            for _ in range(round(TICK / PULSE)):
+                self.refresh_seats()
+                await asyncio.sleep(PULSE)
+            self._tell("clock", self.present_clock())
+
+
+def _slack_method(request: web.Request) -> str:
+    path = request.path.removeprefix("/api/")
+    return path if "/" not in path else f"/{request.path.split('/')[1]}/{MASK}"
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,94 @@
+"""The playground as the page reads it: plain values for JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.alerting.episode import AccountStatus
+from bot.demo.playground.traffic import TrafficEntry
+from bot.demo.slack_simulator import wire
+from bot.demo.slack_simulator.state import Message
+from bot.manifest import manifest
+from wechat_kf.simulator import Simulator
+
+HINTS = {
+    "list": "every account",
+    "find": "search by name or WeChat ID",
+    "show": "one account in full",
+    "status": "how the bot itself is",
+    "help": "what it can do",
+}
+STATES = ("expiring", "rejected", "expired", "waiting", "idle", "bound")
+
+
+def message(one: Message) -> dict[str, Any]:
+    """A message with an ID for each block and element, as Slack gives them."""
+    return {
+        "channel": one.channel,
+        "ts": one.ts,
+        "user": one.user,
+        "text": one.text,
+        "blocks": wire.with_ids(one.blocks),
+        "thread_ts": one.thread_ts,
+        "broadcast": one.broadcast,
+        "edited": one.marked and one.edits > 0,
+        "only_for": one.only_for,
+    }
+
+
+def seats(wechat: Simulator, now: datetime) -> list[dict[str, Any]]:
+    """The table of the console, by WeChat's own rows."""
+    return [_seat(seat.key, row) for seat, row in zip(wechat.seats, wechat.rows(now), strict=True)]
+
+
+def _seat(key: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    status = row.get("invite_status", "")
+    state = "bound" if row.get("kf_wx") else status or "idle"
+    return {
+        "key": key,
+        "kf_account": row["kf_account"],
+        "kf_nick": row["kf_nick"],
+        "kf_id": row["kf_id"],
+        "state": state if state in set(AccountStatus) else "unknown",
+        "kf_wx": row.get("kf_wx", ""),
+        "invite_wx": row.get("invite_wx", ""),
+        "deadline": row.get("invite_expire_time"),
+    }
+
+
+def entry(one: TrafficEntry) -> dict[str, Any]:
+    """A line of the wire."""
+    return {
+        "id": one.id,
+        "at": one.at,
+        "ms": one.ms,
+        "from": one.from_,
+        "to": one.to,
+        "name": one.name,
+        "status": one.status,
+        "error": one.error,
+        "request": one.request,
+        "response": one.response,
+    }
+
+
+def usage() -> tuple[str, list[dict[str, str]]]:
+    """The usage hint of the manifest, and what can be typed after it."""
+    found = re.search(r'usage_hint: "\[(.*)\]"', manifest("http", None))
+    words = found[1].split("|") if found else []
+    return f"[{'|'.join(words)}]", [{"text": "/kf", "hint": "what needs attention"}, *_suggestions(words)]
+
+
+def _suggestions(words: Sequence[str]) -> list[dict[str, str]]:
+    said = []
+    for word in words:
+        command, _, argument = word.partition(" ")
+        if word == "STATE":
+            said += [{"text": f"/kf {state}", "hint": f"accounts that are {state}"} for state in STATES]
+        else:
+            hint = HINTS.get(command, "")
+            said.append({"text": f"/kf {command}{' ' if argument else ''}", "hint": f"{argument} {hint}".strip()})
+    return said

@@ -1,0 +1,113 @@
+"""HTTP for the page: loopback only, strict about who asks, with one address for each thing to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from bot.demo.playground.event_stream import EventStream, encoded
+from bot.demo.playground.sandbox import Sandbox
+from bot.demo.playground.snapshot import whole
+from bot.demo.playground.user_actions import ACTIONS
+from bot.demo.playground.wechat_console import CannotError
+
+PAGE = Path(__file__).with_name("page")
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+HOSTS = {"127.0.0.1", "localhost"}
+MAX_BODY = 100_000  # bytes
+HEADERS = {
+    # Nothing from elsewhere, nothing inline: what somebody wrote into a nickname stays text.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def application(world: Sandbox, feed: EventStream) -> web.Application:
+    """The page, its files, the feed, and `POST /do/NAME`."""
+    files = {file.name: file.read_bytes() for file in PAGE.iterdir() if file.suffix in TYPES}
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        name = request.match_info.get("name") or "index.html"
+        if name not in files:
+            raise web.HTTPNotFound
+        return web.Response(body=files[name], content_type=TYPES[Path(name).suffix], charset="utf-8")
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        return await feed.serve(request, encoded("state", whole(world)))
+
+    async def do(request: web.Request) -> web.StreamResponse:
+        action = ACTIONS.get(request.match_info["name"])
+        if action is None:
+            raise web.HTTPNotFound
+        try:
+            said = await action(world, await _details(request))
+        except CannotError as exc:
+            return web.json_response({"ok": False, "error": str(exc)}, status=400)
+        world.refresh_seats()
+        return web.json_response({"ok": True, **said})
+
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_guard])
+    app.router.add_get("/", page)
+    app.router.add_get("/events", events)
+    app.router.add_post("/do/{name}", do)
+    app.router.add_get("/{name}", page)
+    app.on_response_prepare.append(_dress)
+    app.on_shutdown.append(lambda app: _closed(feed))
+    return app
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer this machine's own browser alone: no page from elsewhere, no name that leads here (DNS rebinding)."""
+    host, port = _host_and_port(request.host)
+    if host not in HOSTS:
+        return web.Response(status=403, text="Open it as http://127.0.0.1.\n")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin not in {f"http://{name}:{port}" for name in HOSTS}:
+        return web.Response(status=403, text="Only the playground's own page may ask.\n")
+    return await handler(request)
+
+
+async def _dress(request: web.Request, answer: web.StreamResponse) -> None:
+    """Every answer gets the headers: the feed, which is sent before it is returned, and refusals as well."""
+    answer.headers.update(HEADERS)
+
+
+def _host_and_port(asked: str) -> tuple[str | None, int | None]:
+    """What a Host header says; nothing when it makes no sense."""
+    try:
+        parts = urlsplit(f"//{asked}")
+        return parts.hostname, parts.port or 80
+    except ValueError:
+        return None, None
+
+
+async def _details(request: web.Request) -> Mapping[str, Any]:
+    """The JSON object of a request. A form of another site cannot send one without asking first (CORS)."""
+    if request.content_type != "application/json":
+        raise CannotError("The request must be JSON.")
+    try:
+        found = json.loads(await request.text())
+        # Half of a surrogate pair is JSON, but no text: the feed could not send it on, to no page and for ever.
+        encoded("", found)
+    except (ValueError, LookupError, RecursionError):  # LookupError: it is in a charset that nobody knows
+        raise CannotError("The request is no JSON.") from None
+    if not isinstance(found, dict):
+        raise CannotError("The request is no JSON object.")
+    return found
+
+
+async def _closed(feed: EventStream) -> None:
+    feed.close()

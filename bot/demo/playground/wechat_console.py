@@ -1,0 +1,119 @@
+"""What people do in the WeChat console and in the WeChat app, and what goes wrong there and at Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from bot.demo.slack_simulator import RESPONSE_URL, SlackFault, SlackSimulator, dropped, ratelimited, reply_lost
+from wechat_kf.simulator import Fault, FaultMode, Simulator, writes
+from wechat_kf.simulator.refusals import ERRMSGS, ErrcodeRefusal
+
+SUFFIX = "harbour_tea"
+LONGEST = timedelta(days=30)  # of an invitation
+NONE = "none"
+BUSY_SECONDS = 5
+
+WECHAT_FAULTS: Mapping[str, Fault | None] = {
+    NONE: None,
+    "slow": Fault(FaultMode.SLOW, times=None, seconds=3),
+    "down": Fault(FaultMode.DOWN, times=None),
+    "40164": Fault(FaultMode.ERRCODE, times=None, errcode=40164),
+    "45009": Fault(FaultMode.ERRCODE, times=None, errcode=45009),
+}
+EXPIRED_TOKEN = "expired token"  # noqa: S105  what happens to it
+SLACK_FAULTS: Mapping[str, Callable[[], SlackFault] | None] = {
+    NONE: None,
+    "429": lambda: ratelimited(BUSY_SECONDS),
+    "reply lost": reply_lost,
+    "down": dropped,
+}
+WRITING = ("chat.postMessage", "chat.update")
+
+
+class CannotError(Exception):
+    """It cannot be done; says why, in a sentence for people."""
+
+
+class FaultySlack(SlackSimulator):
+    """A stand-in in which something may go wrong until it is mended."""
+
+    trouble = NONE
+
+    def take_fault(self, method: str) -> SlackFault | None:
+        if fault := super().take_fault(method):
+            return fault
+        make = SLACK_FAULTS[self.trouble]
+        hit = method in WRITING or (self.trouble == "down") or (self.trouble == "429" and method == RESPONSE_URL)
+        return make() if make and hit else None
+
+
+class WeChatConsole:
+    """The account as whoever runs it sees it. Whatever is refused raises CannotError."""
+
+    def __init__(self, wechat: Simulator, slack: FaultySlack) -> None:
+        self._wechat = wechat
+        self._slack = slack
+        self.trouble = NONE
+
+    def add(self, name: str, nickname: str) -> None:
+        self._documented(lambda: writes.add(self._wechat, _account(name, nickname=nickname), suffix=SUFFIX))
+
+    def invite(self, key: str, invite_wx: str, left: timedelta, now: datetime) -> None:
+        """Invite somebody to a seat, for as long as `left`."""
+        if not timedelta(0) < left <= LONGEST:
+            raise CannotError("An invitation lasts from a second to 30 days.")
+        self._documented(
+            lambda: writes.invite(
+                self._wechat,
+                {"kf_account": key, "invite_wx": invite_wx},
+                now,
+                expires_at=now + left,
+                crowded=(),
+            )
+        )
+
+    def do(self, action: str, key: str) -> None:
+        """One of: accept, reject, expire, withdraw, unbind, remove."""
+        ways: Mapping[str, Callable[[str], None]] = {
+            "accept": self._wechat.accept,
+            "reject": self._wechat.reject,
+            "expire": self._wechat.expire,
+            "withdraw": self._wechat.withdraw,
+            "unbind": self._wechat.unbind,
+            "remove": self._wechat.remove,
+        }
+        try:
+            ways[action](key)
+        except KeyError:
+            raise CannotError("There is no such account any more.") from None
+        except ValueError:
+            raise CannotError("Nobody is invited to this account.") from None
+
+    def break_wechat(self, name: str) -> None:
+        if name not in (*WECHAT_FAULTS, EXPIRED_TOKEN):
+            raise CannotError(f"WeChat has no trouble called {name!r}.")
+        self._wechat.clear_faults()
+        self.trouble = NONE
+        if name == EXPIRED_TOKEN:
+            self._wechat.tokens.expire()  # an event, not a state: the next token is good
+        elif fault := WECHAT_FAULTS[name]:
+            self._wechat.inject(fault)
+            self.trouble = name
+
+    def break_slack(self, name: str) -> None:
+        if name not in SLACK_FAULTS:
+            raise CannotError(f"Slack has no trouble called {name!r}.")
+        self._slack.trouble = name
+
+    def _documented(self, change: Callable[[], None]) -> None:
+        """Do it as the API does, with its refusals."""
+        try:
+            change()
+        except ErrcodeRefusal as refused:
+            why = ERRMSGS.get(refused.errcode, "api error")
+            raise CannotError(f"WeChat refuses: {why} ({refused.errcode}).") from None
+
+
+def _account(name: str, **rest: str) -> Mapping[str, object]:
+    return {"kf_account": name if "@" in name else f"{name}@{SUFFIX}", **rest}

@@ -1,0 +1,176 @@
+"""What Slack remembers: channels, messages, response_urls. Which calls may change it stays out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from bot.ports import Block, Clock
+
+# "posted" and "ephemeral" bring a new message, "edited" its next form, "deleted" its last.
+Change = Literal["posted", "ephemeral", "edited", "deleted"]
+Listener = Callable[[Change, "Message"], None]
+
+TEAM_ID = "T0001"  # of the workspace that the app is installed in
+CONNECT = "connections:write"
+MAX_PAGE = 999  # messages; what asks for more is refused
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as people see it. An edit makes a new value with the same `ts`."""
+
+    channel: str  # ID
+    ts: str
+    user: str  # the author's ID
+    text: str = ""
+    blocks: Sequence[Block] = ()  # as they were sent, a list
+    metadata: Mapping[str, Any] | None = None
+    thread_ts: str | None = None  # the root's, in a reply
+    broadcast: bool = False  # a reply that the channel shows too
+    edits: int = 0
+    marked: bool = False  # shows "(edited)"
+    only_for: str | None = None  # the one person who sees an ephemeral message
+
+
+@dataclass(slots=True)
+class Channel:
+    """A conversation; `is_member` is about the bot, `members` about people."""
+
+    id: str
+    name: str
+    is_private: bool = False
+    is_member: bool = True
+    is_archived: bool = False
+    members: frozenset[str] | None = None  # None: everybody is in it
+    is_org_shared: bool = False  # with other workspaces of the organisation
+    is_ext_shared: bool = False  # with another company, by Slack Connect
+    messages: dict[str, Message] = field(default_factory=dict)  # by ts, in order of arrival
+    deleted: set[str] = field(default_factory=set)  # ts of messages that are gone
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An Enterprise organisation. `teams` are IDs of its workspaces, beside the one of the app."""
+
+    id: str
+    name: str
+    teams: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class UserGroup:
+    """People who are mentioned together."""
+
+    id: str
+    handle: str  # without the @
+    users: tuple[str, ...] = ()  # IDs
+    is_disabled: bool = False
+
+
+@dataclass(slots=True)
+class ResponseUrlState:
+    """The webhook of one command or click. The last part of its path is the key."""
+
+    key: str
+    user: str
+    channel: str
+    created: datetime
+    source: Message | None = None  # the clicked message; a command has none
+    uses: int = 0
+    last: Message | None = None  # the ephemeral message that it brought last
+    answers: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+
+
+class Workspace:
+    """Channels with their messages, what the app may do, and what happened that nobody asked for."""
+
+    def __init__(
+        self, *, clock: Clock, channels: Iterable[Channel], bot_token: str, app_token: str, scopes: Set[str]
+    ) -> None:
+        self.clock = clock
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.scopes = set(scopes)  # of the bot's token
+        self.app_scopes = {CONNECT}  # of the app-level token
+        self.usergroups: dict[str, UserGroup] = {}  # by ID
+        self.people = {"U0MEI": "mei", "U0TOM": "tom"}  # their names by ID
+        self.organisation: Organisation | None = None  # of the app's workspace
+        self.teams: dict[str, str] = {}  # by person, what Slack reports as team_id where it is not the app's
+        self.may_mention: Set[str] = frozenset()  # `<!here>` and the like, as written
+        self.most_per_page = MAX_PAGE  # Slack may give fewer messages than were asked for, before the end, too
+        self.replaces_answers = True  # a command's answer may replace the one before; else it is a second message
+        self.base_url = ""  # known once it is served
+        self.tickets: set[str] = set()  # of websockets not yet opened
+        self.channels = {channel.id: channel for channel in channels}
+        self.ephemerals: dict[str, Message] = {}  # by ts
+        self.response_urls: dict[str, ResponseUrlState] = {}
+        self.unexpected: list[str] = []  # a test that does not empty it should fail
+        self.warnings: list[str] = []
+        self._listeners: list[Listener] = []
+        self._last_ts = 0
+
+    def name_of(self, user: str) -> str:
+        return self.people.get(user, user.lower())
+
+    def team_of(self, user: str) -> str:
+        """Return the `user.team_id` of a person: a workspace, or an organisation (`E…`)."""
+        return self.teams.get(user, TEAM_ID)
+
+    def is_external(self, user: str) -> bool:
+        """Return whether a person belongs to another company."""
+        known = {TEAM_ID}
+        if self.organisation:
+            known |= {self.organisation.id, *self.organisation.teams}
+        return self.team_of(user) not in known
+
+    def on_change(self, listener: Listener) -> None:
+        """Call `listener(change, message)` from now on."""
+        self._listeners.append(listener)
+
+    def next_ts(self) -> str:
+        """Name a new message: the clock's time in microseconds, and never twice the same."""
+        self._last_ts = max(round(self.clock().timestamp() * 1_000_000), self._last_ts + 1)
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def add(self, message: Message) -> Message:
+        self._shelf(message)[message.ts] = message
+        self._tell("ephemeral" if message.only_for else "posted", message)
+        return message
+
+    def edit(self, message: Message, **parts: Any) -> Message:
+        """Put new `parts` into the message of that channel and ts, and count the edit."""
+        edited = replace(self._shelf(message)[message.ts], edits=message.edits + 1, **parts)
+        self._shelf(message)[message.ts] = edited
+        self._tell("edited", edited)
+        return edited
+
+    def delete(self, message: Message) -> None:
+        """Take a message away, as a person may at any time."""
+        del self._shelf(message)[message.ts]
+        if not message.only_for:
+            self.channels[message.channel].deleted.add(message.ts)
+        self._tell("deleted", message)
+
+    def clear(self) -> None:
+        """Forget all messages and response_urls, as in a new workspace of the same people and channels."""
+        for channel in self.channels.values():
+            channel.messages.clear()
+            channel.deleted.clear()
+        self.ephemerals.clear()
+        self.response_urls.clear()
+        self._last_ts = 0
+
+    def present(self, message: Message) -> Message | None:
+        """Find what became of a message: its present form, or None once it is deleted."""
+        return self._shelf(message).get(message.ts)
+
+    def _shelf(self, message: Message) -> dict[str, Message]:
+        return self.ephemerals if message.only_for else self.channels[message.channel].messages
+
+    def _tell(self, change: Change, message: Message) -> None:
+        for listener in self._listeners:
+            listener(change, message)

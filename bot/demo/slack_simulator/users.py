@@ -1,0 +1,162 @@
+"""What Slack sends when a person types a command or clicks: the payloads, and their signature.
+
+https://docs.slack.dev/interactivity/implementing-slash-commands
+https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.demo.slack_simulator import wire
+from bot.demo.slack_simulator.state import Channel, Message, Organisation
+from bot.ports import Block
+
+VERIFICATION_TOKEN = "verification-token"  # noqa: S105 - the old kind, which nobody should read
+
+
+def sign(body: str | bytes, secret: str, timestamp: int | str) -> str:
+    """Make the `X-Slack-Signature` of a request with this raw body."""
+    raw = body if isinstance(body, bytes) else body.encode()
+    base = f"v0:{timestamp}:".encode() + raw
+    return f"v0={hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()}"
+
+
+def command(
+    command: str,
+    text: str,
+    *,
+    user: str,
+    user_name: str,
+    channel: Channel,
+    response_url: str,
+    trigger_id: str,
+    organisation: Organisation | None = None,
+) -> dict[str, str]:
+    """Build the form fields of a slash command."""
+    named = {"enterprise_id": organisation.id, "enterprise_name": organisation.name} if organisation else {}
+    return {
+        "token": VERIFICATION_TOKEN,
+        "team_id": wire.TEAM["id"],
+        "team_domain": wire.TEAM["domain"],
+        "channel_id": channel.id,
+        "channel_name": "privategroup" if channel.is_private else channel.name,
+        "user_id": user,
+        "user_name": user_name,
+        "command": command,
+        "text": text,
+        "api_app_id": wire.APP_ID,
+        "is_enterprise_install": "false",
+        **named,
+        "response_url": response_url,
+        "trigger_id": trigger_id,
+    }
+
+
+def click(
+    message: Message,
+    action: Mapping[str, Any],
+    *,
+    user: str,
+    user_name: str,
+    user_team: str,
+    channel: Channel,
+    response_url: str,
+    trigger_id: str,
+    organisation: Organisation | None = None,
+) -> dict[str, Any]:
+    """Build a block_actions payload. That of an ephemeral message has no copy of the message.
+
+    `team` and `enterprise` are those of the app, in a channel shared with another company too; only
+    `user.team_id` is of the person: https://github.com/slackapi/java-slack-sdk/issues/1041
+    """
+    container = {"type": "message", "message_ts": message.ts, "channel_id": message.channel}
+    payload: dict[str, Any] = {
+        "type": "block_actions",
+        "user": {"id": user, "username": user_name, "name": user_name, "team_id": user_team},
+        "api_app_id": wire.APP_ID,
+        "token": VERIFICATION_TOKEN,
+        "container": {**container, "is_ephemeral": message.only_for is not None},
+        "trigger_id": trigger_id,
+        "team": wire.team(organisation),
+        "enterprise": {"id": organisation.id, "name": organisation.name} if organisation else None,
+        "is_enterprise_install": False,
+        "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
+        "state": {"values": _state(wire.with_ids(message.blocks), action)},
+        "response_url": response_url,
+        "actions": [action],
+    }
+    if message.thread_ts:
+        payload["container"]["thread_ts"] = message.thread_ts
+    if not message.only_for:
+        payload["message"] = wire.message(message)
+    return payload
+
+
+def action(
+    message: Message,
+    action_id: str,
+    *,
+    block_id: str | None,
+    value: str | None,
+    option: str | Mapping[str, Any] | None,
+    ts: str,
+) -> dict[str, Any]:
+    """Build the one action of a click on what the message shows.
+
+    Several buttons may share an `action_id`: `value` then tells them apart. A `value` that no button
+    has, or an `option` given whole, is sent as it is, as from a message of long ago.
+
+    Raises:
+        LookupError: there is nothing like it to click.
+    """
+    found = [
+        (block, element)
+        for block in wire.with_ids(message.blocks)
+        for element in _elements(block)
+        if element.get("action_id") == action_id and block_id in (None, block["block_id"])
+    ]
+    if not found:
+        raise LookupError(f"no {action_id!r} to click in {message.text!r}")
+    block, element = next(((b, e) for b, e in found if value and e.get("value") == value), found[0])
+    done = {key: element[key] for key in ("type", "action_id")} | {"block_id": block["block_id"]}
+    if element["type"] == "button":
+        done |= {"text": element["text"], "value": element.get("value") if value is None else value}
+    else:
+        done["selected_option"] = _chosen(element, option)
+    return {key: part for key, part in done.items() if part is not None} | {"action_ts": ts}
+
+
+def _elements(block: Block) -> Sequence[Block]:
+    accessory = [block["accessory"]] if "accessory" in block else []
+    return [*accessory, *(block["elements"] if block["type"] == "actions" else ())]
+
+
+def _chosen(element: Block, option: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if isinstance(option, Mapping):
+        return option
+    groups = [element, *element.get("option_groups", ())]
+    options: list[Mapping[str, Any]] = [one for group in groups for one in group.get("options", ())]
+    for one in options:
+        if one["value"] == option:
+            return one
+    raise LookupError(f"no option {option!r} in {element['action_id']!r}")
+
+
+def _state(blocks: Sequence[Block], action: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what every menu of the message stands at, the one just used included."""
+    state: dict[str, Any] = {}
+    for block in blocks:
+        for element in _elements(block):
+            if element["type"] == "static_select":
+                place = (block["block_id"], element["action_id"])
+                used = place == (action["block_id"], action["action_id"])
+                stands_at = action["selected_option"] if used else element.get("initial_option")
+                state.setdefault(place[0], {})[place[1]] = {
+                    "type": "static_select",
+                    "selected_option": stands_at,
+                }
+    return state

@@ -1,0 +1,104 @@
+"""Messages and channels as Slack writes them in JSON. What they mean stays out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bot.demo.slack_simulator.state import TEAM_ID, Channel, Message, Organisation, UserGroup
+from bot.ports import Block
+
+TEAM = {"id": TEAM_ID, "domain": "harbour"}
+APP_ID = "A0001"
+BOT_ID = "B0001"
+BOT_USER = "U0BOT"
+
+
+def message(one: Message, *, replies: Iterable[Message] = (), metadata: bool = False) -> dict[str, Any]:
+    """Write a message, and what a root says about its `replies`."""
+    written: dict[str, Any] = {"type": "message", "user": one.user, "team": TEAM["id"], "ts": one.ts}
+    written["text"] = one.text
+    if one.user == BOT_USER:
+        written |= {"bot_id": BOT_ID, "app_id": APP_ID}
+    if one.blocks:
+        written["blocks"] = with_ids(one.blocks)
+    if one.marked:
+        written["edited"] = {"user": one.user, "ts": one.ts}
+    if one.thread_ts:
+        written["thread_ts"] = one.thread_ts
+    if one.broadcast:
+        written["subtype"] = "thread_broadcast"
+    if metadata and one.metadata:
+        written["metadata"] = one.metadata
+    if answers := list(replies):
+        written |= {"thread_ts": one.ts, "reply_count": len(answers), "latest_reply": answers[-1].ts}
+    return written
+
+
+def team(organisation: Organisation | None) -> dict[str, str]:
+    """Write the app's workspace, with its organisation if there is one."""
+    if organisation is None:
+        return {**TEAM}
+    return {**TEAM, "enterprise_id": organisation.id, "enterprise_name": organisation.name}
+
+
+def channel(one: Channel) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "is_channel": not one.is_private,
+        "is_group": one.is_private,
+        "is_im": False,
+        "is_mpim": False,
+        "is_private": one.is_private,
+        "is_shared": one.is_org_shared or one.is_ext_shared,
+        "is_org_shared": one.is_org_shared,
+        "is_ext_shared": one.is_ext_shared,
+        "is_archived": one.is_archived,
+        "is_member": one.is_member,
+    }
+
+
+def usergroup(one: UserGroup, *, with_users: bool, with_count: bool) -> dict[str, Any]:
+    """Write a group. A disabled one has a `date_delete`; the count is text, as Slack writes it."""
+    written: dict[str, Any] = {
+        "id": one.id,
+        "team_id": TEAM["id"],
+        "is_usergroup": True,
+        "name": one.handle,
+        "description": "",
+        "handle": one.handle,
+        "is_external": False,
+        "date_create": 1795000000,
+        "date_update": 1795000000,
+        "date_delete": 1795000000 if one.is_disabled else 0,
+        "auto_type": None,
+        "created_by": "U0MEI",
+        "updated_by": "U0MEI",
+        "deleted_by": "U0MEI" if one.is_disabled else None,
+        "prefs": {"channels": [], "groups": []},
+    }
+    if with_users:
+        written["users"] = [*one.users]
+    if with_count:
+        written["user_count"] = str(len(one.users))
+    return written
+
+
+def with_ids(blocks: Sequence[Block]) -> list[Block]:
+    """Give each block and element the id that Slack makes up where the app sent none."""
+    return [_with_id(block, f"b{number}") for number, block in enumerate(blocks)]
+
+
+def _with_id(block: Block, name: str) -> Block:
+    named = {"block_id": name, **block}
+    if "accessory" in block:
+        named["accessory"] = _with_action_id(block["accessory"], f"{name}a")
+    if block["type"] == "actions":
+        elements = enumerate(block["elements"])
+        named["elements"] = [_with_action_id(element, f"{name}e{number}") for number, element in elements]
+    return named
+
+
+def _with_action_id(element: Block, name: str) -> Block:
+    return element if element["type"] == "image" else {"action_id": name, **element}

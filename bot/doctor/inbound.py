@@ -1,0 +1,65 @@
+"""How commands and clicks come in: signed requests, or a connection that the bot opens. No request is made up."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import ClientSession
+
+from bot.doctor import slack_errors
+from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
+from bot.doctor.slack import SECONDS
+from bot.doctor.variables import WHERE
+from bot.ports import OutcomeUnknown, RetryLater
+from bot.settings.values import Settings
+from bot.slack.web_api import ApiError, no_retry_client
+from bot.slack.workspace import connections_open
+
+SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
+
+
+async def examine(settings: Settings, unset: Unset, session: ClientSession) -> Report:
+    """What can be known of the way in before somebody types a command."""
+    if why := unset.why_not("app token", "SLACK_APP_TOKEN"):
+        return Report((why,))
+    if not settings.slack_app_token:
+        return Report((unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), _over_http()))
+    if why := unset.why_not("app token", "SLACK_API_URL"):
+        return Report((why,))
+    client = no_retry_client(settings.slack_app_token, settings.slack_api_url, session)
+    return Report((_granted(await connections_open(client, SECONDS)), _over_a_connection()))
+
+
+def _form(settings: Settings) -> Finding:
+    if SIGNING_SECRET.fullmatch(settings.slack_signing_secret):
+        return well("signing secret", "has the form of one")
+    return wrong("signing secret", "is none: it must be 32 digits of 0-9 and a-f", WHERE["SLACK_SIGNING_SECRET"])
+
+
+def _granted(said: ApiError | RetryLater | OutcomeUnknown | None) -> Finding:
+    match said:
+        case None:
+            return well("app token", "is granted a connection for Socket Mode")
+        case ApiError(word="missing_scope"):
+            remedy = "Slack app settings, Basic Information, App-Level Tokens: make one with connections:write."
+            return wrong("app token", "lacks the scope connections:write (missing_scope)", remedy)
+        case ApiError():
+            return slack_errors.of_token("app token", said, "SLACK_APP_TOKEN")
+    return slack_errors.unanswered("app token", said)
+
+
+def _over_http() -> Finding:
+    return unknown(
+        "commands",
+        "not checked: only a command shows whether Slack reaches this bot, and signs with this secret",
+        "Type /kf in Slack. dispatch_failed: the bot is down, or the Request URL of the app is wrong (it ends in "
+        "/slack/events). http_client_error: the signing secret is another app's, or the clock is wrong.",
+    )
+
+
+def _over_a_connection() -> Finding:
+    return unknown(
+        "commands",
+        "not checked: only a command shows whether a worker holds the connection, and of the same app",
+        "Type /kf in Slack. dispatch_failed: start the process `python -m bot worker`, and switch Socket Mode on.",
+    )

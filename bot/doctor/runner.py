@@ -1,0 +1,76 @@
+"""What is misconfigured, and what to do about it. It looks, and changes nothing: no message, no row, no token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TextIO
+
+from bot.doctor import host, inbound, output, running, slack, store, variables, wechat
+from bot.doctor.findings import Finding, Report, Unset, guarded, masked
+from bot.ports import Clock
+from bot.settings.values import PROXIES, Settings
+from bot.wiring import build_services
+
+PART_SECONDS = 10.0  # for each of the parts, which are examined at once
+ALL_SECONDS = 12.0
+GONE_SECONDS = 1.0  # after the last line: a name service that hangs must not hold the process
+SECRETS = ("WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")
+
+
+async def run(
+    environ: Mapping[str, str],
+    *,
+    ignored: Sequence[str],
+    as_json: bool,
+    out: TextIO,
+    leave: Callable[[int], object],
+    clock: Clock,
+) -> int:
+    """Examine, print, and return the exit status: 1 when something is wrong.
+
+    `ignored` names variables of the environment that are not used because of their values.
+    `leave` ends the process with a status, should what was asked in vain keep it from ending by itself.
+    """
+    findings = await examine(environ, ignored, clock)
+    text = output.as_json(findings) if as_json else "\n".join(output.lines(findings, out.encoding or "ascii"))
+    print(text, file=out, flush=True)
+    status = 0 if output.is_well(findings) else 1
+    asyncio.get_running_loop().call_later(GONE_SECONDS, leave, status)
+    return status
+
+
+async def examine(environ: Mapping[str, str], ignored: Sequence[str], clock: Clock) -> list[Finding]:
+    """Check all that can be checked with these variables. Nothing raises."""
+    settings, problems = Settings.read(environ)
+    unset = Unset.of(problems)
+    proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
+    around = await guarded("services", _ask(settings, unset, proxy, clock), ALL_SECONDS)
+    findings = [
+        *variables.findings(problems),
+        *around.findings,
+        *host.unused_proxies(environ, settings),
+        host.clock(around.times),
+        *host.ambient(settings, slack_reached=around.slack_reached),
+        *host.ignored(ignored),
+        *host.heartbeat(settings, unset),
+    ]
+    secrets = {*settings.secrets, *(environ.get(name, "").strip() for name in SECRETS)}
+    return [masked(finding, secrets) for finding in findings]
+
+
+async def _ask(settings: Settings, unset: Unset, proxy: str, clock: Clock) -> Report:
+    """Ask all others at once."""
+    # Neither store nor heartbeat: here these are looked at, and not used.
+    async with build_services(replace(settings, alerts=False, heartbeat_url=""), clock) as parts:
+        work = {
+            "Slack": slack.examine(settings, unset, parts.session, clock),
+            "commands": inbound.examine(settings, unset, parts.session),
+            "WeChat": wechat.examine(parts, unset, proxy),
+            "store": store.examine(settings, unset),
+            "running bot": running.examine(settings, unset, clock),
+        }
+        return Report.of(
+            await asyncio.gather(*(guarded(check, part, PART_SECONDS) for check, part in work.items()))
+        )

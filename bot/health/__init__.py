@@ -1,0 +1,1 @@
+"""Health: facts in, problems out. Log, `/readyz`, metrics, status and doctor render them."""

@@ -1,0 +1,189 @@
+"""Whether the bot works: one pure function from facts to problems. Words and pictures of a problem are elsewhere.
+
+Log, `/readyz`, metrics, heartbeat, `/kf status` and doctor render the value of `diagnose` and decide nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.alerting.incidents import Incident
+
+
+class ProblemKind(StrEnum):
+    """Each kind of problem, worst first. The values are labels of a metric and fields of log lines."""
+
+    STORE_UNREACHABLE = "store_unreachable"  # these are "store_" and the kind of a fault of the store
+    STORE_HANGING = "store_hanging"
+    STORE_DENIED = "store_denied"
+    STORE_READ_ONLY = "store_read_only"
+    STORE_FULL = "store_full"
+    STORE_DAMAGED = "store_damaged"
+    STORE_UNSUITABLE = "store_unsuitable"
+    STORE_SCHEMA = "store_schema"
+    STORE_UNKNOWN = "store_unknown"  # also: no write for a while
+    STORE_BUSY = "store_busy"
+    SLACK_BLOCKED = "slack_blocked"  # Slack refuses the channel or the token: a person must act
+    SLACK_UNREACHABLE = "slack_unreachable"  # no usable response
+    POLL_OVERDUE = "poll_overdue"
+    WECHAT_DOWN = "wechat_down"
+    WECHAT_CONFIG = "wechat_config"
+    WECHAT_QUOTA = "wechat_quota"
+    ROWS_FAILED = "rows_failed"  # given up: they cannot be rendered or stored
+    ALERTS_OVERDUE = "alerts_overdue"
+    ALERTS_HELD = "alerts_held"  # sent with unknown outcome, and not repeated while the clock is wrong
+    ALERTS_LOST = "alerts_lost"  # refused, never confirmed or not rendered, in the last day
+    MESSAGES_STALE = "messages_stale"  # what they say in the channel may be over
+    NO_COMMAND_RECEIVER = "no_command_receiver"
+    SETTINGS_DIFFER = "settings_differ"
+    POLL_FAILED = "poll_failed"  # fewer times in a row than make an incident
+    CLOCK_WRONG = "clock_wrong"  # this server's clock and WeChat's
+    CLOCKS_DIFFER = "clocks_differ"  # those of two processes
+    REQUESTS_REJECTED = "requests_rejected"
+    STARTING = "starting"  # no poll has completed yet
+
+
+class Severity(StrEnum):
+    """How a problem is logged."""
+
+    ERROR = "ERROR"
+    WARNING = "WARNING"
+    INFO = "INFO"
+
+
+_WARNINGS = {
+    ProblemKind.STORE_BUSY,
+    ProblemKind.MESSAGES_STALE,
+    ProblemKind.SLACK_UNREACHABLE,
+    ProblemKind.WECHAT_DOWN,
+    ProblemKind.WECHAT_QUOTA,
+    ProblemKind.ALERTS_OVERDUE,
+    ProblemKind.ALERTS_HELD,
+    ProblemKind.ALERTS_LOST,
+    ProblemKind.SETTINGS_DIFFER,
+    ProblemKind.POLL_FAILED,
+    ProblemKind.CLOCK_WRONG,
+    ProblemKind.CLOCKS_DIFFER,
+    ProblemKind.REQUESTS_REJECTED,
+}
+# One outage: which of them is seen depends on whether a connection was open when it was asked.
+_AWAY = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTrouble:
+    """What the store's last error was. `error` are the database's own words, or ""."""
+
+    kind: ProblemKind
+    error: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SlackTrouble:
+    """What Slack's last response was, if it was no success."""
+
+    error: str  # Slack's word, or the class of the failure: "invalid_auth", "HTTP 503", "TimeoutError"
+    since: datetime
+    refused: bool  # a person must act; otherwise there was no usable response
+    reading: bool = False  # met while reading the channel's history for the first poll, which waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """How many of the running processes receive commands and clicks, and how many there are."""
+
+    count: int
+    processes: int
+    by_socket: bool  # SLACK_APP_TOKEN is set, so a `worker` receives them
+    none_since: datetime | None = None  # as long as the process that asks has seen
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRequests:
+    """Requests that were not accepted as Slack's, in the last minutes."""
+
+    reason: str
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """What is known at one moment, in plain values. None, empty or zero: not known, or not there."""
+
+    now: datetime
+    alerts: bool = True  # False: no watcher and no store
+    started_at: datetime | None = None  # the first of the running processes
+    store: StoreTrouble | None = None
+    written_at: datetime | None = None  # the last successful write of this process
+    poll: timedelta = timedelta(minutes=5)
+    wait: timedelta | None = None  # until the next poll, when that is longer: the back-off in force
+    polled_at: datetime | None = None  # when the last poll completed
+    next_poll_at: datetime | None = None
+    failed_polls: int = 0  # in a row
+    failing_since: datetime | None = None
+    incident: Incident | None = None
+    clock_incident: Incident | None = None
+    slack: SlackTrouble | None = None
+    pending: int = 0
+    oldest_pending: datetime | None = None
+    overdue: int = 0  # pending for more than five minutes, time in quiet hours not counted
+    overdue_since: datetime | None = None
+    held_unconfirmed: int = 0  # outcome unknown, not repeated during a clock incident
+    refused: int = 0
+    unconfirmed: int = 0
+    failed: int = 0  # could not be rendered, or claimed in the database
+    lost_since: datetime | None = None
+    stale: int = 0  # messages in the channel that cannot be updated, for the same reasons
+    failed_rows: tuple[str, ...] = ()  # accounts whose news cannot be written down: foreign text
+    failed_rows_since: datetime | None = None
+    receivers: Receivers | None = None
+    differing_settings: tuple[str, ...] = ()  # names of variables
+    process_skew: timedelta = timedelta(0)  # the largest between two processes
+    rejected: RejectedRequests | None = None
+
+    @property
+    def interval(self) -> timedelta:
+        """The time between two polls that is in force."""
+        return max(self.poll, self.wait or self.poll)
+
+    @property
+    def poll_age(self) -> timedelta | None:
+        """The time since the last completed poll; before the first one, since the start."""
+        since = self.polled_at or self.started_at
+        return max(self.now - since, timedelta(0)) if since else None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong, with the values that its sentences need."""
+
+    kind: ProblemKind
+    since: datetime | None = None
+    error: str = ""  # in the words of Slack, WeChat or the database: foreign text
+    count: int = 0
+    of: int = 0
+    parts: tuple[int, ...] = ()  # of the count
+    names: tuple[str, ...] = ()  # of settings, or of accounts: foreign text
+    until: datetime | None = None
+    length: timedelta | None = None
+    reading: bool = False
+    incident: Incident | None = field(default=None, repr=False)
+
+    @property
+    def severity(self) -> Severity:
+        if self.kind is ProblemKind.STARTING:
+            return Severity.INFO
+        return Severity.WARNING if self.kind in _WARNINGS else Severity.ERROR
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes it the same problem as a moment ago, though its count has grown."""
+        kind = ProblemKind.STORE_UNREACHABLE if self.kind in _AWAY else self.kind
+        error = self.error if self.kind is ProblemKind.SLACK_BLOCKED else ""
+        cause = str(self.incident.fault.errcode or "") if self.incident else ""
+        settings = self.names if self.kind is ProblemKind.SETTINGS_DIFFER else ()
+        return kind, error, cause, *settings

@@ -1,0 +1,168 @@
+"""Rules that turn the facts of health into problems, most severe first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from bot.alerting.incidents import CLOCK_BOUND, FAILED_POLLS, Cause
+from bot.health.facts import (
+    HealthFacts,
+    Problem,
+    ProblemKind,
+    Receivers,
+)
+
+INTERVALS = 3  # a poll must have completed within so many of them
+
+
+WRITTEN_WITHIN = timedelta(seconds=90)  # a process writes its own row every 15 s
+
+
+SLACK_GRACE = timedelta(seconds=60)  # one lost response says nothing about Slack
+
+
+RECEIVER_GRACE = timedelta(seconds=90)  # a worker that starts, or is replaced during a deploy, needs a while
+
+
+# While one of these lasts, an alert may not arrive, or not in time: the heartbeat pauses. What WeChat does is told
+# in the channel, which works.
+_SILENCING = {
+    *(kind for kind in ProblemKind if kind.value.startswith("store_")),
+    ProblemKind.POLL_OVERDUE,
+    ProblemKind.SLACK_BLOCKED,
+    ProblemKind.SLACK_UNREACHABLE,
+    ProblemKind.ROWS_FAILED,
+    ProblemKind.ALERTS_OVERDUE,
+    ProblemKind.ALERTS_HELD,
+    ProblemKind.STARTING,
+}
+
+
+_INCIDENTS = {
+    Cause.SOURCE_DOWN: ProblemKind.WECHAT_DOWN,
+    Cause.CONFIG_PROBLEM: ProblemKind.WECHAT_CONFIG,
+    Cause.QUOTA: ProblemKind.WECHAT_QUOTA,
+    Cause.CLOCK_PROBLEM: ProblemKind.CLOCK_WRONG,
+}
+
+
+def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
+    """Return every problem, worst first. Nothing returned means: works normally."""
+    order = list(ProblemKind)
+    found = [*_of_store(facts), *_of_slack(facts), *_of_processes(facts)]
+    if facts.alerts:
+        found += [*_of_polls(facts), *_of_alerts(facts)]
+    return tuple(sorted(found, key=lambda problem: order.index(problem.kind)))
+
+
+def may_be_silent(problems: tuple[Problem, ...]) -> bool:
+    """Return True when an alert might not arrive in time."""
+    return any(problem.kind in _SILENCING for problem in problems)
+
+
+def _of_store(facts: HealthFacts) -> Iterator[Problem]:
+    if facts.store:
+        yield Problem(facts.store.kind, facts.store.since, error=facts.store.error)
+    elif facts.alerts and facts.written_at and facts.now - facts.written_at > WRITTEN_WITHIN:
+        yield Problem(ProblemKind.STORE_UNKNOWN, facts.written_at)
+
+
+def _of_slack(facts: HealthFacts) -> Iterator[Problem]:
+    slack = facts.slack
+    if slack is None:
+        return
+    if slack.refused:
+        # Nothing has asked Slack again since the queue is empty.
+        if slack.reading or facts.pending:
+            yield Problem(
+                ProblemKind.SLACK_BLOCKED,
+                slack.since,
+                error=slack.error,
+                count=facts.pending,
+                reading=slack.reading,
+            )
+    elif slack.reading or facts.now - slack.since > SLACK_GRACE:
+        yield Problem(
+            ProblemKind.SLACK_UNREACHABLE,
+            slack.since,
+            error=slack.error,
+            count=facts.pending,
+            reading=slack.reading,
+        )
+
+
+def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
+    incident = facts.incident
+    if incident and not incident.over_at:
+        yield Problem(_INCIDENTS[incident.cause], incident.began_at, until=facts.next_poll_at, incident=incident)
+    elif facts.failed_polls:
+        yield Problem(
+            ProblemKind.POLL_FAILED,
+            facts.failing_since,
+            count=facts.failed_polls,
+            of=FAILED_POLLS,
+            until=facts.next_poll_at,
+        )
+    clock = facts.clock_incident
+    if clock and not clock.over_at:
+        yield Problem(ProblemKind.CLOCK_WRONG, clock.began_at, error=clock.fault.detail, incident=clock)
+    if facts.store is None:
+        yield from _overdue(facts)
+
+
+def _overdue(facts: HealthFacts) -> Iterator[Problem]:
+    """A poll must have completed within three intervals; a process that has just started gets as long."""
+    allowed = INTERVALS * facts.interval
+    late = facts.polled_at is None or facts.now - facts.polled_at > allowed
+    if not late or _is_failing_on_time(facts):
+        return
+    young = facts.started_at is not None and facts.now - facts.started_at <= allowed
+    yield Problem(
+        ProblemKind.STARTING if young else ProblemKind.POLL_OVERDUE,
+        facts.polled_at or facts.started_at,
+        length=facts.poll_age,
+    )
+
+
+def _is_failing_on_time(facts: HealthFacts) -> bool:
+    """Return True when polls go on and fail: then that is the problem."""
+    planned = facts.next_poll_at
+    return facts.failed_polls > 0 and planned is not None and facts.now - planned <= INTERVALS * facts.interval
+
+
+def _of_alerts(facts: HealthFacts) -> Iterator[Problem]:
+    if facts.failed_rows:
+        rows = facts.failed_rows
+        yield Problem(ProblemKind.ROWS_FAILED, facts.failed_rows_since, count=len(rows), names=rows)
+    if facts.overdue:
+        yield Problem(ProblemKind.ALERTS_OVERDUE, facts.overdue_since, count=facts.overdue)
+    if facts.held_unconfirmed:
+        yield Problem(ProblemKind.ALERTS_HELD, count=facts.held_unconfirmed)
+    if lost := facts.refused + facts.unconfirmed + facts.failed:
+        parts = (facts.refused, facts.unconfirmed, facts.failed)
+        yield Problem(ProblemKind.ALERTS_LOST, facts.lost_since, count=lost, parts=parts)
+    if facts.stale:
+        yield Problem(ProblemKind.MESSAGES_STALE, count=facts.stale)
+
+
+def _is_settled(facts: HealthFacts, receivers: Receivers) -> bool:
+    moments = (facts.started_at, receivers.none_since)
+    return all(facts.now - moment > RECEIVER_GRACE for moment in moments if moment)
+
+
+def _of_processes(facts: HealthFacts) -> Iterator[Problem]:
+    receivers = facts.receivers
+    if receivers and receivers.processes and not receivers.count and _is_settled(facts, receivers):
+        yield Problem(
+            ProblemKind.NO_COMMAND_RECEIVER,
+            receivers.none_since,
+            names=("SLACK_APP_TOKEN",) if receivers.by_socket else (),
+        )
+    if facts.differing_settings:
+        yield Problem(ProblemKind.SETTINGS_DIFFER, names=facts.differing_settings)
+    if facts.process_skew > CLOCK_BOUND:
+        yield Problem(ProblemKind.CLOCKS_DIFFER, length=facts.process_skew)
+    if facts.rejected:
+        rejected = facts.rejected
+        yield Problem(ProblemKind.REQUESTS_REJECTED, rejected.since, error=rejected.reason, count=rejected.count)

@@ -1,0 +1,1 @@
+"""What a person triggers: slash commands and clicks."""

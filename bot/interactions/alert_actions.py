@@ -1,0 +1,127 @@
+"""A person acts on an alert: the click is checked, carried out, written down. What people may do is in `hands`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.actions import AlertAction
+from bot.alerting.acknowledgements import ActionKind, acknowledge, snooze, unacknowledge, unsnooze
+from bot.alerting.episode import Change, Episode, UserAction
+from bot.outbox.messages import MessageKind
+from bot.outbox.planner import user_action_reply
+from bot.ports import BlockAction
+from bot.recorder import Recorder
+from bot.runtime.logs import LogEvent, fault_words
+from bot.store import episodes, outbox, poll_state, published
+from bot.store.database import Store, Tx
+from bot.store.isolation import isolated
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 200  # characters of a person's name that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """What came of a click: nothing changed when `changed` is empty, and `found` says how things stand."""
+
+    changed: tuple[Episode, ...] = ()
+    found: tuple[Episode, ...] = ()
+    shown: bool = True  # a message in the channel will show it
+
+
+class AlertActions:
+    """Carries out what people ask for. A click that comes twice, or too late, changes nothing."""
+
+    def __init__(self, store: Store, *, ledger: Recorder, zone: ZoneInfo) -> None:
+        """`zone`: where "tomorrow 9:00" is."""
+        self._store = store
+        self._ledger = ledger
+        self._zone = zone
+
+    async def do(self, action: AlertAction, click: BlockAction) -> ActionResult:
+        """Carry out a click.
+
+        Raises:
+            bot.store.StoreError: the store cannot be reached; nothing was done.
+        """
+        async with self._store.begin() as tx:
+            await poll_state.load(tx, lock=True)
+            hand = self._hand(action, click, tx.now)
+            found = await self._members(tx, action)
+            changes = [Change(before, after) for before in found if (after := self._act(action, before, hand))]
+            changed = await self._write_each(tx, action, changes, hand)
+            shown = await published.any_editable(
+                tx, [action.id] if action.batch else episodes.parents_of([action.id])
+            )
+        return ActionResult(changed, tuple(found), shown)
+
+    def _hand(self, action: AlertAction, click: BlockAction, now: datetime) -> UserAction:
+        user_id = episodes.sanitize_text(click.user_id)
+        name = episodes.sanitize_text(click.user_name)[:LONGEST_NAME] or user_id
+        until = action.snooze.until(now, self._zone) if action.snooze else None
+        return UserAction(user_id, name, now, until, batch=action.id if action.batch else "")
+
+    async def _members(self, tx: Tx, action: AlertAction) -> list[Episode]:
+        ids: Sequence[str] = [action.id]
+        if action.batch:
+            message = await outbox.get(tx, action.id)
+            ids = message.members if message and message.shape in (MessageKind.DIGEST, MessageKind.QUIET) else ()
+        members = await episodes.get_many(tx, ids)
+        return [members[one] for one in ids if one in members]
+
+    def _act(self, action: AlertAction, episode: Episode, hand: UserAction) -> Episode | None:
+        match action.kind:
+            case ActionKind.ACKNOWLEDGED:
+                return acknowledge(episode, hand)
+            case ActionKind.SNOOZED:
+                return snooze(episode, hand, self._ledger.policy)
+            case ActionKind.UNACKNOWLEDGED:
+                return unacknowledge(episode, batch=hand.batch)
+            case ActionKind.UNSNOOZED:
+                return unsnooze(episode)
+
+    async def _write_each(
+        self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction
+    ) -> tuple[Episode, ...]:
+        """Save the changes that the database accepts, and return the changed episodes.
+
+        Raises:
+            Exception: it takes none.
+        """
+
+        async def write(ids: Sequence[str]) -> Sequence[Change]:
+            these = [change for change in changes if change.after.id in ids]
+            async with tx.savepoint():
+                await self._write(tx, action, these, hand)
+            return these
+
+        if not changes:
+            return ()
+        written, refused = await isolated(tx, [change.after.id for change in changes], write)
+        for episode_id, exc in refused.items():
+            log.warning(LogEvent("a click was not carried out", episode=episode_id, error=fault_words(exc)))
+        if not written:
+            raise next(iter(refused.values()))
+        return tuple(change.after for these in written for change in these)
+
+    async def _write(self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction) -> None:
+        """Write down what a person did, and say so in the thread. What the clock has to say now, a tick says."""
+        after = [change.after for change in changes]
+        if root_id := await self._thread(tx, action):
+            until = after[0].snoozed.until if after[0].snoozed else None
+            line = user_action_reply(after, action.kind, replace(hand, until=until), root_id)
+            await self._ledger.add(tx, [line], [], hand.at)
+        await episodes.save(tx, changes, {}, self._ledger.policy, hand.at)
+        await published.edit_now(tx, episodes.parents_of([episode.id for episode in after]), hand.at)
+
+    async def _thread(self, tx: Tx, action: AlertAction) -> str | None:
+        """The message in whose thread it is said: the one that was clicked."""
+        if action.batch:
+            return action.id
+        root = (await episodes.parents(tx, [action.id])).get(action.id)
+        return root.id if root and root.shape is MessageKind.PROBLEM and not root.gone else None

@@ -1,0 +1,251 @@
+"""What `/kf` and its buttons answer: read WeChat, choose the words. Words are in `blocks`, Slack stays out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot import actions, requests
+from bot.accounts import AccountRow, Snapshot, find_accounts, pick_account
+from bot.alerting.episode import NEEDS_ATTENTION, Episode
+from bot.blocks.answers import replies
+from bot.blocks.answers.account_details import account_details, last_known_details
+from bot.blocks.answers.broken_rows import with_placeholders
+from bot.blocks.answers.lists import account_list, no_match, search_results
+from bot.blocks.answers.overview import overview
+from bot.blocks.answers.replies import Suggestion
+from bot.blocks.answers.status_answer import status_answer
+from bot.blocks.answers.timeline import timeline
+from bot.blocks.context import RenderContext
+from bot.blocks.problems import Explanation, explain_error, read_failure
+from bot.ports import Accounts, Announce, Clock, Message, unannounced
+from bot.requests import Find, Help, Known, List, Overview, Request, Show, Unknown
+from bot.runtime.logs import LogEvent, error_fields, fault_words
+from bot.runtime.single_flight import SingleFlight
+from bot.status import Status
+from bot.text import masked
+from wechat_kf import KfAccount, KfError, KfList, OnlineKf
+
+log = logging.getLogger(__name__)
+
+ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
+GOOD_FOR = 5.0  # seconds: whoever hammers /kf does not hammer WeChat
+
+Read = Overview | List | Find | Show | Unknown
+
+
+class CommandHandler:
+    """Answers requests, out of a read that those share who ask at the same time. Keeps the last good one."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        *,
+        now: Clock,
+        context: RenderContext,
+        channel: str,
+        status: Callable[[], Awaitable[Status]],
+        newest_episode: Callable[[KfAccount], Awaitable[Episode | None]],
+        owned: Callable[[], Awaitable[Sequence[Episode]]],
+        on_good_read: Callable[[], None] = lambda: None,
+        elapsed: Callable[[], float] = time.monotonic,
+        notice_after: float = 2.0,
+    ) -> None:
+        """`on_good_read` is called after each good read, and may not raise or wait.
+
+        `channel` is the ID of the alert channel; or "".
+        `newest_episode` returns the episode of the invitation that an account has now, if it is known.
+        `owned` returns the open invitations that a user acknowledged or snoozed, and does not raise.
+        A read of WeChat that takes longer than `notice_after` seconds is announced to the asker.
+        """
+        self._accounts = accounts
+        self._now = now
+        self._base_context = context
+        self._channel = channel
+        self._status = status
+        self._newest_episode = newest_episode
+        self._owned = owned
+        self._on_good_read = on_good_read
+        self._notice_after = notice_after
+        self._snapshots = SingleFlight(self._read, GOOD_FOR, elapsed)
+        self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
+        self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
+
+    async def answer(self, request: Request, announce: Announce = unannounced) -> Message:
+        """Answer a request; refusals of WeChat are answered as well, and never raised.
+
+        If an account cannot be rendered, the answer is made again with a stand-in for it.
+        """
+        return await self._contained(lambda: self._answer(request, announce))
+
+    async def about(self, episode: Episode, announce: Announce = unannounced) -> Message:
+        """Show the details of an alert's account: as WeChat reports it, else as the bot last knew it."""
+
+        def last_known(explanation: Explanation | None) -> Message:
+            return last_known_details(episode, self._channel, explanation, self._context)
+
+        try:
+            handle = actions.handle(episode.seat)
+            return await self._contained(
+                lambda: self._announced(self._show(handle, lambda _: last_known(None)), announce)
+            )
+        except KfError as error:
+            log.warning(LogEvent("WeChat could not be read", **error_fields(error)))
+            return last_known(explain_error(error, self._context.platform))
+
+    @property
+    def _context(self) -> RenderContext:
+        return replace(self._base_context, around=self._now())
+
+    async def _contained(self, answer: Callable[[], Awaitable[Message]]) -> Message:
+        try:
+            return await answer()
+        except KfError:
+            raise
+        except Exception:
+            if self._checks_rows:
+                raise
+            self._checks_rows = True
+            return await answer()
+
+    async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce) -> Message:
+        """Return an answer that reads WeChat, and announce it when that takes long."""
+        answering = asyncio.create_task(read)
+        try:
+            done, _ = await asyncio.wait([answering], timeout=self._notice_after)
+            if not done:
+                await announce(replies.READING)
+            return await answering
+        finally:
+            answering.cancel()
+
+    async def _answer(self, request: Request, announce: Announce) -> Message:
+        match request:
+            case Help(topic):
+                return replies.guide(self._context.policy.leads, topic)
+            case requests.ShowStatus():
+                return status_answer(await self._status(), self._now(), self._context)
+        try:
+            return await self._announced(self._from_wechat(request, announce), announce)
+        except KfError as error:
+            if isinstance(request, Unknown) and isinstance(request.typo_of, Help | requests.ShowStatus):
+                return await self._corrected(request.typo_of, announce)  # neither needs WeChat
+            log.warning(LogEvent("WeChat could not be read", **error_fields(error)))
+            retry = _runs(request).value
+            explanation, last_good = explain_error(error, self._context.platform), self._snapshots.last()
+            return read_failure(explanation, self._now(), self._context, retry=retry, last_good=last_good)
+
+    async def _from_wechat(self, request: Read, announce: Announce) -> Message:
+        match request:
+            case Overview():
+                return overview(await self._snapshot(), self._context)
+            case List(page, states):
+                return account_list(await self._snapshot(), states, page, self._context)
+            case Show(text):
+                return await self._show(
+                    text, lambda snapshot: self._results(snapshot, find_accounts(snapshot.rows, text), text, 1)
+                )
+            case Find(text, page):
+                return await self._find(text, page)
+            case Unknown(text, typo_of, nearest):
+                snapshot = await self._snapshot()
+                if find_accounts(snapshot.rows, text):
+                    return await self._find(text, 1)
+                if typo_of:
+                    return await self._corrected(typo_of, announce)
+                return no_match(snapshot, text, self._context, _runs(nearest or Help()))
+
+    async def _corrected(self, meant: Known, announce: Announce) -> Message:
+        return replies.corrected(_runs(meant).words, await self._answer(meant, announce))
+
+    async def _find(self, text: str, page: int) -> Message:
+        """Render the accounts that match; a single one with its details."""
+        snapshot = await self._snapshot()
+        hits = find_accounts(snapshot.rows, text)
+        if len(hits) == 1:
+            return await self._details(snapshot, hits[0], self._online())
+        return self._results(snapshot, hits, text, page)
+
+    def _results(self, snapshot: Snapshot, hits: Sequence[AccountRow], text: str, page: int) -> Message:
+        if hits:
+            return search_results(snapshot, hits, text, page, self._context)
+        return no_match(snapshot, text, self._context)
+
+    async def _details(
+        self, snapshot: Snapshot, row: AccountRow, online: Awaitable[Sequence[OnlineKf] | None]
+    ) -> Message:
+        known, history = await online, await self._history(row.account)
+        return account_details(snapshot, row, known, self._context, history)
+
+    async def _show(self, text: str, otherwise: Callable[[Snapshot], Message]) -> Message:
+        """Show the details of the account that is meant, or `otherwise`."""
+        online = asyncio.ensure_future(self._online())
+        try:
+            snapshot = await self._snapshot()
+            row = pick_account(snapshot.rows, text)
+            if row is None:
+                return otherwise(snapshot)
+            return await self._details(snapshot, row, online)
+        finally:
+            online.cancel()
+
+    async def _snapshot(self) -> Snapshot:
+        (snapshot, is_cached), owned = await asyncio.gather(self._snapshots.get(), self._owned())
+        snapshot = replace(snapshot, is_cached=is_cached).with_owners(owned, self._context.policy)
+        if self._checks_rows:
+            snapshot = with_placeholders(snapshot, self._context)
+        self._note_faults(snapshot)
+        return snapshot
+
+    def _note_faults(self, snapshot: Snapshot) -> None:
+        """Log each account that cannot be shown once, while it lasts."""
+        faults = {row.account.key: fault_words(row.fault) for row in snapshot.rows if row.fault}
+        for key, words in faults.items() - self._faults.items():
+            log.error(LogEvent("account cannot be shown", account=masked(key), error=words))
+        self._faults = faults
+        self._checks_rows = self._checks_rows and bool(faults)
+
+    async def _read(self) -> Snapshot:
+        listing: KfList = await self._accounts.kf_list()
+        snapshot = Snapshot.of(listing, self._now(), self._base_context.policy.leads)
+        self._on_good_read()
+        return snapshot
+
+    async def _history(self, account: KfAccount) -> str:
+        """Return the timeline of an invitation; "" when there is none or it cannot be shown."""
+        try:
+            episode = await self._newest_episode(account)
+            return timeline(episode, self._channel, self._context) if episode else ""
+        except Exception as exc:
+            log.error(LogEvent("account cannot be shown", account=masked(account.key), error=fault_words(exc)))
+            return ""
+
+    async def _online(self) -> Sequence[OnlineKf] | None:
+        """Return who is online; None when that is not known in time."""
+        try:
+            return await self._accounts.online_kf_list(within=ONLINE_SECONDS, attempts=1)
+        except KfError:
+            return None
+
+
+def _runs(request: Request) -> Suggestion:
+    """What runs a request again: the words of its command, the button that does the same."""
+    match request:
+        case List(_, states):
+            words = "attention" if states == NEEDS_ATTENTION else " ".join(states) or "list"
+            return Suggestion(words, actions.LIST, actions.encode(request))
+        case Find(text):
+            return Suggestion(f"find {text}", actions.LIST, actions.encode(request))
+        case Unknown(text):
+            return Suggestion(text, actions.LIST, actions.encode(Find(text, 1)))
+        case Show(text):
+            return Suggestion(f"show {text}", actions.SHOW, actions.encode(request))
+        case requests.ShowStatus():
+            return Suggestion("status", actions.REFRESH, actions.encode(request))
+        case Help(topic):
+            return Suggestion(topic or "help", actions.HELP, actions.encode(request))
+    return Suggestion("", actions.REFRESH, actions.encode(Overview()))

@@ -1,0 +1,184 @@
+"""The front desk: what came from Slack as words or values becomes a request, and its answer goes back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot import actions, requests
+from bot.actions import AlertAction, CheckNow, EpisodeDetails
+from bot.blocks.answers.replies import (
+    DATABASE_AWAY,
+    FAILED,
+    MEMBERSHIP_NOT_CHECKED,
+    NOT_A_MEMBER,
+    NOT_CHECKED,
+    OUT_OF_DATE,
+    RESTARTING,
+    carried_out,
+    not_admitted,
+    unchanged,
+)
+from bot.blocks.context import RenderContext
+from bot.interactions.access import AccessPolicy, Membership
+from bot.interactions.alert_actions import AlertActions
+from bot.interactions.commands import CommandHandler
+from bot.interactions.status_reporter import StatusReporter
+from bot.ports import Accounts, Announce, BlockAction, Clock, Message
+from bot.runtime.logs import LogEvent
+from bot.runtime.tasks import BackgroundTasks
+from bot.store import episodes, poll_state
+from bot.store.database import Store
+from bot.store.store_errors import StoreError, waiting_for
+
+log = logging.getLogger(__name__)
+
+CHECK_GAP = timedelta(minutes=1)  # "Check now" reads at most this often
+WAKE_GAP = timedelta(seconds=5)  # a busy channel must not become a busy store
+
+
+class InteractionHandler:
+    """Answers commands and clicks. Without a store it answers all the same."""
+
+    restarting = RESTARTING
+    failed = FAILED
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        store: Store | None,
+        acts: AlertActions | None,
+        *,
+        standing: StatusReporter,
+        wake: Callable[[], None],
+        tasks: BackgroundTasks,
+        viewers: AccessPolicy,
+        membership: Membership,
+        clock: Clock,
+        notice_after: float,
+    ) -> None:
+        """`wake` lets the loops of this process look for what there is to do.
+
+        A read of WeChat is announced after `notice_after` seconds.
+        """
+        self._viewers = viewers
+        self._membership = membership
+        self._store = store
+        self._acts = acts
+        self._wake = wake
+        self._tasks = tasks
+        self._clock = clock
+        self._checked_at: datetime | None = None
+        self._hastened_at: datetime | None = None
+        settings = standing.settings
+        context = RenderContext.from_settings(settings)
+        self._context = replace(context, text_zone=None)  # of confirmations, which write UTC
+        self._answers = CommandHandler(
+            accounts,
+            now=clock,
+            context=context,
+            channel=settings.slack_alert_channel,
+            status=standing.status,
+            newest_episode=standing.newest_episode,
+            owned=standing.owned,
+            on_good_read=self._hasten,
+            notice_after=notice_after,
+        )
+
+    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
+        return await self._refusal(user_id) or await self._answers.answer(requests.parse_command(text), announce)
+
+    async def to_click(self, click: BlockAction, announce: Announce) -> Message | None:
+        """Answer a click; None when the message that was clicked says it all.
+
+        Whatever is odd about it, forged or older than a release, is told as out of date.
+        """
+        if refusal := await self._click_refusal(click, acts=actions.is_alert_action(click.action_id)):
+            return refusal
+        try:
+            match actions.decode(click.action_id, click.value):
+                case None:
+                    return OUT_OF_DATE
+                case AlertAction() as action:
+                    return await self._act(action, click)
+                case EpisodeDetails(episode_id):
+                    return await self._details(episode_id, announce)
+                case CheckNow():
+                    return await self._check_now(announce)
+                case request:
+                    return await self._answers.answer(request, announce)
+        except StoreError as exc:
+            log.warning(LogEvent("a click was not carried out", error=waiting_for(exc) or type(exc).__name__))
+            return DATABASE_AWAY
+
+    async def _refusal(self, user_id: str) -> Message | None:
+        match await self._viewers.admits(user_id):
+            case True:
+                return None
+            case False:
+                return not_admitted(self._viewers.named)
+        return NOT_CHECKED
+
+    async def _click_refusal(self, click: BlockAction, *, acts: bool) -> Message | None:
+        """Refuse readers that KF_VIEWERS does not name, and people of other workspaces that it does not name.
+
+        Members of the workspace may act on an alert that they see; the rest is for viewers. An ephemeral message
+        went to a person who was admitted then: only KF_VIEWERS, which may have changed, is checked again.
+        """
+        if not acts and self._viewers.named:
+            return await self._refusal(click.user_id)
+        if click.origin.is_ephemeral:
+            return None
+        member = await self._membership.includes(click.origin)
+        named = self._viewers.named and await self._viewers.admits(click.user_id)
+        if member or named:
+            return None
+        log.info(LogEvent("click refused", asked=click.action_id[:80], user=click.user_id[:40], member=member))
+        return MEMBERSHIP_NOT_CHECKED if None in (member, named) else NOT_A_MEMBER
+
+    async def _act(self, action: AlertAction, click: BlockAction) -> Message | None:
+        done = await self._acts.do(action, click) if self._acts else None
+        if done is None or not done.found:
+            return OUT_OF_DATE
+        self._wake()
+        if not done.changed:
+            return unchanged(click.action_id, done.found, click.user_id, self._context)
+        return None if done.shown else carried_out(action.kind, done.changed, self._context)
+
+    async def _details(self, episode_id: str, announce: Announce) -> Message:
+        if self._store is None:
+            return OUT_OF_DATE
+        async with self._store.begin() as tx:
+            found = await episodes.get_many(tx, [episodes.sanitize_text(episode_id)])
+        if not found:
+            return OUT_OF_DATE
+        (episode,) = found.values()
+        return await self._answers.about(episode, announce)
+
+    async def _check_now(self, announce: Announce) -> Message:
+        now = self._clock()
+        if self._store and (self._checked_at is None or now - self._checked_at >= CHECK_GAP):
+            self._checked_at = now
+            self._tasks.start(self._wake_watcher(self._store, always=True))
+        # The overview reads WeChat itself, so it is the answer to "does it work now?".
+        return await self._answers.answer(requests.Overview(), announce)
+
+    def _hasten(self) -> None:
+        """WeChat has just answered: a watcher that waits after failures may look again."""
+        now = self._clock()
+        if self._store is None or (self._hastened_at and now - self._hastened_at < WAKE_GAP):
+            return
+        self._hastened_at = now
+        self._tasks.start(self._wake_watcher(self._store))
+
+    async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
+        try:
+            async with store.begin() as tx:
+                hastened = await poll_state.poll_now(tx, tx.now, always=always)
+        except StoreError as exc:
+            log.info(LogEvent("the watcher cannot be told to look", error=waiting_for(exc) or type(exc).__name__))
+        else:
+            if hastened:
+                self._wake()

@@ -1,0 +1,177 @@
+"""Parse the text of a command into a `Request`. Pure; nothing is looked up here."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
+
+MAX_TEXT = 200  # of a search: no account or nickname of WeChat is as long
+MAX_PAGE = 9  # digits
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    page: int = 1
+    states: tuple[AccountStatus, ...] = ()  # in the order of `Seen`; empty: all
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    text: str
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    text: str  # a handle, a key, or what somebody typed
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStatus:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    topic: str = ""  # "find" or "show": that command alone; "": all of them
+
+
+Known = Overview | List | Find | Show | ShowStatus | Help
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Words that are not a command: the name of an account, or a command with a typing error."""
+
+    text: str
+    typo_of: Known | None = None  # the command at edit distance one
+    nearest: Known | None = None  # the command with the most similar spelling, if any is near
+
+
+Request = Known | Unknown
+
+FILTERS: dict[str, tuple[AccountStatus, ...]] = {
+    "all": (),
+    "due": NEEDS_ATTENTION,
+}  # of a list, in a button's value
+_STATES: dict[str, tuple[AccountStatus, ...]] = {
+    "all": (),
+    "attention": NEEDS_ATTENTION,
+    "unbound": (AccountStatus.IDLE,),
+    **{state.value: (state,) for state in AccountStatus},
+}
+_HELP = ("help", "?", "-h", "--help")
+_WORDS = ("list", "find", "show", "status", "help", *_STATES)
+_QUOTES = "'\"‘’‛“”„‟«»「」『』＂＇"
+# With `should_escape`, Slack hands on people, channels and addresses in angle brackets; `<!here>` stays typed text.
+_LINK = re.compile(r"<(?:[@#](?P<id>[A-Z0-9]+)|(?P<url>(?:https?://|mailto:)[^<>|]+))(?:\|(?P<label>[^<>]*))?>")
+_ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
+
+
+def parse_command(text: str) -> Request:
+    """Read what follows `/kf`. Case, width, quotes and surplus white space do not matter."""
+    typed = _typed(text)
+    typed = re.sub(r"^/?kf(?: |$)", "", typed, flags=re.IGNORECASE)  # the command, typed or copied once more
+    head, _, rest = typed.partition(" ")
+    command, rest = _plain(head), rest.strip(_QUOTES + " ")
+    if not command:
+        return Overview()
+    return _command(command, rest) or Unknown(typed, _typo_of(command, rest), _nearest(command, rest))
+
+
+def _command(command: str, rest: str) -> Known | None:
+    if command == "status":
+        return ShowStatus()
+    if _is_list(command):
+        return _list([command, *_plain(rest).split()])
+    text = rest[:MAX_TEXT]
+    if command in _HELP:
+        return Help()
+    if command in ("find", "show") and not _plain(text):
+        return Help(command)
+    if command == "find":
+        return Find(text)
+    return Show(text) if command == "show" else None
+
+
+def _list(words: list[str]) -> List | None:
+    """Read `list`, states, `page` and a number, in any order. Return None if another word is among them."""
+    page, states = 1, set[AccountStatus]()
+    for word in words:
+        if word in _STATES:
+            states.update(_STATES[word])
+        elif re.fullmatch(rf"-?[0-9]{{1,{MAX_PAGE}}}", word):
+            page = max(1, int(word))  # one that does not exist shows the nearest that does
+        elif word not in ("list", "page"):
+            return None
+    return List(page, in_order(states))
+
+
+def in_order(states: set[AccountStatus]) -> tuple[AccountStatus, ...]:
+    return tuple(state for state in AccountStatus if state in states)
+
+
+def _typo_of(command: str, rest: str) -> Known | None:
+    """Return the command that one edit of the wrong word makes. The other words must fit: it runs unasked."""
+    wrong = _wrong_word(command, rest)
+    word = next((word for word in _WORDS if one_edit_apart(wrong, word)), "")
+    return _with_word(command, rest, word)
+
+
+def _nearest(command: str, rest: str) -> Known | None:
+    """Return the command whose spelling is most similar, with the other words as far as they fit."""
+    close = difflib.get_close_matches(_wrong_word(command, rest), _WORDS, n=1)
+    return (_with_word(command, rest, close[0]) or _command(close[0], "")) if close else None
+
+
+def _is_list(command: str) -> bool:
+    return command == "list" or command in _STATES
+
+
+def _wrong_word(command: str, rest: str) -> str:
+    """Return the word that made the command unknown: the first one, or one among the words of a list."""
+    if not _is_list(command):
+        return command
+    return next(word for word in _plain(rest).split() if _list([word]) is None)
+
+
+def _with_word(command: str, rest: str, word: str) -> Known | None:
+    """Read the command again with `word` in place of the wrong word."""
+    if not _is_list(command):
+        return _command(word, rest)
+    wrong = _wrong_word(command, rest)
+    return _list([command, *(word if each == wrong else each for each in _plain(rest).split())])
+
+
+def one_edit_apart(a: str, b: str) -> bool:
+    """Whether one inserted, deleted or replaced letter, or one swap of neighbours, turns `a` into `b`."""
+    shorter, longer = sorted((a, b), key=len)
+    same = next((place for place, (x, y) in enumerate(zip(shorter, longer, strict=False)) if x != y), len(shorter))
+    shorter, longer = shorter[same:], longer[same:]
+    if len(shorter) != len(longer):
+        return shorter == longer[1:]
+    swapped = shorter[1::-1] + shorter[2:]
+    return longer != "" and (shorter[1:] == longer[1:] or swapped == longer)
+
+
+def _typed(text: str) -> str:
+    """Undo what Slack made of the text, and fold white space of any kind and width."""
+    text = _LINK.sub(lambda link: link["label"] or link["id"] or link["url"], text)
+    for entity, char in _ENTITIES:
+        text = text.replace(entity, char)
+    return " ".join(text.split())
+
+
+def _plain(word: str) -> str:
+    """A word as the grammar knows it: narrow, lower case, without quotes and invisible characters."""
+    shown = (char for char in unicodedata.normalize("NFKC", word) if unicodedata.category(char) not in ("Cc", "Cf"))
+    return "".join(shown).strip(_QUOTES + " ").casefold()

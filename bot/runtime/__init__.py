@@ -1,0 +1,1 @@
+"""Background tasks, logs, metrics and the heartbeat of one process."""

@@ -1,0 +1,118 @@
+"""What the bot counts, and its figures, in the text format of Prometheus. No name, no identifier, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from bot.health.facts import HealthFacts, ProblemKind
+from bot.health.rules import diagnose
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+STATES = ("pending", "sending", "sent", "dead")
+WORD = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,4}")
+OTHER = "other"  # a result that is no plain word: labels must stay few, and tell nobody's name
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is known at a moment. The store is one for all processes; what `Metrics` counts is one process's."""
+
+    facts: HealthFacts
+    messages: Mapping[str, int] | None  # by state; one that is missing has none. None: the store does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    name: str
+    label: str
+    help: str
+
+
+_COUNTED = {
+    "read": _Counted("wechat_kf_reads", "result", "Reads of the account list by this process."),
+    "post": _Counted("wechat_kf_posts", "result", "Requests of this process to post a message to Slack."),
+    "edit": _Counted("wechat_kf_edits", "result", "Requests of this process to edit a message in Slack."),
+    "look": _Counted("wechat_kf_looks", "outcome", "Looks for a message whose fate was not known."),
+}
+
+
+class Metrics:
+    """Counts from the start of the process. `count` fits `bot.ports.Count`."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {what: Counter() for what in _COUNTED}
+
+    def count(self, what: str, result: str) -> None:
+        """Count a "read", "post", "edit" or "look" with its result.
+
+        Anything else is ignored: what is counted here are steps of telling, which no metric may stop.
+        """
+        if what in self._counts:
+            self._counts[what][result if WORD.fullmatch(result) else OTHER] += 1
+
+    def number(self, what: str, result: str) -> int:
+        """Return how often a step had a result."""
+        return self._counts[what][result]
+
+    def render(self, figures: Figures) -> bytes:
+        """The exposition, for `CONTENT_TYPE`."""
+        # A registry of its own each time: the library's global one would bring what others put there.
+        registry = CollectorRegistry()
+        registry.register(_Families([*self._counters(), *_gauges(figures)]))
+        return generate_latest(registry)
+
+    def _counters(self) -> Iterator[Metric]:
+        for what, counted in _COUNTED.items():
+            family = CounterMetricFamily(counted.name, counted.help, labels=[counted.label])
+            for result, number in sorted(self._counts[what].items()):
+                family.add_metric([result], number)
+            yield family
+
+
+class _Families(Collector):
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _gauges(figures: Figures) -> Iterator[Metric]:
+    facts, problems = figures.facts, {problem.kind for problem in diagnose(figures.facts)}
+    up = figures.messages is not None and facts.store is None
+    yield GaugeMetricFamily("wechat_kf_store_up", "Whether the store can be read and written (1) or not (0).", up)
+    found = GaugeMetricFamily(
+        "wechat_kf_problem", "Whether a kind of problem is there (1) or not (0).", labels=["kind"]
+    )
+    for kind in ProblemKind:
+        found.add_metric([kind], kind in problems)
+    yield found
+    if facts.poll_age is not None:
+        help_ = "Since the last good read of WeChat; before the first one, since the start."
+        yield GaugeMetricFamily("wechat_kf_last_good_read_age_seconds", help_, facts.poll_age.total_seconds())
+    if figures.messages is None:
+        return
+    messages = GaugeMetricFamily("wechat_kf_messages", "Messages in the store by state.", labels=["state"])
+    for state in STATES:
+        messages.add_metric([state], figures.messages.get(state, 0))
+    yield messages
+    waited = _seconds(facts.now - facts.oldest_pending) if facts.oldest_pending else 0
+    help_ = "Since the oldest message that is not sent was written down; 0 when none waits."
+    yield GaugeMetricFamily("wechat_kf_oldest_unsent_age_seconds", help_, waited)
+    help_ = "Whether Slack refuses the channel or the token, so that every message waits (1) or not (0)."
+    yield GaugeMetricFamily("wechat_kf_queue_held", help_, ProblemKind.SLACK_BLOCKED in problems)
+
+
+def _seconds(age: timedelta) -> float:
+    """Never negative: the moment may be another process's, whose clock is ahead."""
+    return max(0.0, age.total_seconds())

@@ -1,0 +1,144 @@
+"""Work that goes on after the acknowledgement: kept, guarded, drained. And loops that outlive their failures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from bot.runtime.logs import LogEvent, request_id
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CANCEL_SECONDS = 1
+STEP_SECONDS = 900  # a step may read the whole history of a channel; all that it calls has shorter limits
+
+
+class BackgroundTasks:
+    """Keeps a reference to each task, logs what escapes from it, and waits for all at shutdown."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self.stopping = asyncio.Event()  # tasks that only wait end at once
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guarded(work))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what runs finish; after `seconds` it is cancelled, and may say a last word."""
+        self.stopping.set()
+        if not self._running:
+            return
+        _, late = await asyncio.wait(set(self._running), timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception:
+            log.exception("a task failed")
+
+
+async def with_timeout(work: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Return the result. Late work is cancelled and not waited for, since it may hang in its cancellation, too.
+
+    Raises:
+        TimeoutError: there was no result in time.
+    """
+    task = asyncio.create_task(work)
+    try:
+        done, _ = await asyncio.wait([task], timeout=seconds)
+    except asyncio.CancelledError:
+        _abandon(task)
+        await asyncio.wait([task], timeout=CANCEL_SECONDS)
+        raise
+    if done:
+        return task.result()
+    _abandon(task)
+    raise TimeoutError(f"no result within {seconds:g} s")
+
+
+def _abandon(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    task.add_done_callback(lambda late: late.cancelled() or late.exception())
+
+
+class PeriodicTask:
+    """Does one step again and again: at a pace, or at once when woken, until stopped. No failure ends it."""
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], Coroutine[Any, Any, float | None]],
+        every: float,
+        *,
+        waiting_for: Callable[[Exception], str | None] = lambda _: None,
+        limit: float = STEP_SECONDS,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`step` may return the seconds until the next one; else it is `every`. After `limit` it is given up.
+
+        While `ready` returns False, no step is taken.
+
+        `waiting_for` describes a failure that passes by itself: it gets one line in the log and no traceback.
+        """
+        self._name = name
+        self._step = step
+        self._every = every
+        self._waiting_for = waiting_for
+        self._limit = limit
+        self._ready = ready
+        self._woken = asyncio.Event()
+        self._failing = ""
+        self.stopping = False
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self) -> None:
+        """No new step; the one under way finishes."""
+        self.stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        while not self.stopping:
+            self._woken.clear()
+            pause = await self._attempt() if self._ready() else None
+            await self._rest(pause or self._every)
+
+    async def _attempt(self) -> float | None:
+        try:
+            with request_id():
+                pause = await with_timeout(self._step(), self._limit)
+        except Exception as exc:
+            self._note(exc)
+            return None
+        if self._failing:
+            log.info(LogEvent("works again", loop=self._name))
+        self._failing = ""
+        return pause
+
+    def _note(self, exc: Exception) -> None:
+        # Once for each reason: what lasts for hours must not fill the log.
+        reason = self._waiting_for(exc) or type(exc).__name__
+        if reason == self._failing:
+            return
+        self._failing = reason
+        if self._waiting_for(exc):
+            log.warning(LogEvent("waits", loop=self._name, error=reason))
+        else:
+            log.error(LogEvent("failed, and goes on", loop=self._name), exc_info=exc)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        except TimeoutError:
+            return

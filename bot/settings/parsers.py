@@ -1,0 +1,216 @@
+"""From the text of one setting to its value. A ValueError says what the text must be, after the variable's name."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from datetime import time, timedelta
+from ipaddress import IPv6Address
+from urllib.parse import SplitResult, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+from bot.runtime.logs import Format
+from bot.settings import postgres_url
+from bot.settings.postgres_url import ESCAPES
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST_URL = 2000  # characters; httpx refuses some 65,000
+LONGEST_LEAD = timedelta(days=366)  # dates far from today overflow
+ROTATES = "is a token of an app whose tokens rotate: it expires after 12 hours, and the bot does not renew it"
+ROTATION_REMEDY = (
+    "Create the Slack app again from the manifest, which keeps token rotation off (Slack cannot switch it off "
+    "again), and set the new app's token."
+)
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that people type
+COPIED = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
+IDS = 'user group (S0123456789) or of a person (U0123456789, W0123456789): Slack\'s menus have it as "Copy ID"'
+CALLED = re.compile(r"[SUW][A-Z0-9]{2,}")
+# Among the names of zones: the machine's own, none at all, and second copies, of which right/ counts leap seconds.
+NO_ZONES = {"localtime", "posixrules", "Factory", "posix", "right"}
+
+
+def word(text: str) -> str:
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be plain characters without blanks")
+    return text
+
+
+def prefixed(prefix: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.startswith("xoxe"):
+            raise ValueError(ROTATES, ROTATION_REMEDY)
+        if not text.startswith(prefix):
+            raise ValueError(f"must start with {prefix}")
+        return word(text)
+
+    return parse
+
+
+def channel_id(text: str) -> str:
+    if not re.fullmatch(r"[CGD][A-Z0-9]{2,}", text):
+        raise ValueError("must be a channel ID such as C0123456789 (channel details, last line), not a name")
+    return text
+
+
+def switch(text: str) -> bool:
+    try:
+        return {"on": True, "off": False}[text.lower()]
+    except KeyError:
+        raise ValueError("must be on or off") from None
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < least:
+            raise ValueError(f"must be a whole number of seconds, {least} or more, of nine digits at most")
+        return int(text)
+
+    return parse
+
+
+def port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65535:
+        raise ValueError("must be a port number")
+    return int(text)
+
+
+def level(text: str) -> str:
+    if text.upper() not in LEVELS:
+        raise ValueError(f"must be one of {', '.join(LEVELS)}")
+    return text.upper()
+
+
+def log_format(text: str) -> Format:
+    match text.lower():
+        case "text":
+            return "text"
+        case "json":
+            return "json"
+    raise ValueError("must be text or json")
+
+
+def leads(text: str) -> tuple[timedelta, ...]:
+    found = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", part.strip().lower())
+        lead = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+        if lead is None or lead > LONGEST_LEAD:
+            raise ValueError(f"must be like 24h,6h,1h (units s, m, h, d; at most {LONGEST_LEAD.days}d)")
+        found.add(lead)
+    return tuple(sorted(found, reverse=True))
+
+
+def zone(text: str) -> ZoneInfo:
+    try:
+        found = ZoneInfo(text)
+    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+        found = None
+    if found is None or text.split("/")[0] in NO_ZONES:
+        raise ValueError("must be an IANA time zone such as Asia/Shanghai or Europe/Berlin")
+    return found
+
+
+def hours(text: str) -> tuple[time, time]:
+    plain = "".join(unicodedata.normalize("NFKC", text).split())  # a full-width colon is a colon
+    match = HOURS.fullmatch(plain)
+    if match is None:
+        raise ValueError("must be like 22:00-08:00")
+    begins, ends = _clock(match[1]), _clock(match[2])
+    if begins == ends:
+        raise ValueError("must begin and end at different times, like 22:00-08:00")
+    return begins, ends
+
+
+def _clock(text: str) -> time:
+    hour, minute = map(int, text.split(":"))
+    if (hour, minute) == (24, 0):
+        return time(0)
+    if hour > 23 or minute > 59:
+        raise ValueError("must hold times from 00:00 to 24:00, like 22:00-08:00")
+    return time(hour, minute)
+
+
+def mention(text: str) -> str:
+    """An ID, bare or as Slack writes a mention, becomes the mrkdwn that calls whom it names."""
+    called = _called(text)
+    if not called:
+        raise ValueError(f"must be the ID of one {IDS}. Names, @channel and @here are not taken")
+    return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
+
+
+def viewers(text: str) -> tuple[str, ...]:
+    """IDs, each once, in the order in which they are given."""
+    called = [_called(part.strip()) for part in text.split(",")]
+    if not all(called):
+        raise ValueError(f"must be IDs with commas between them, each of a {IDS}. Names are not taken")
+    return tuple(dict.fromkeys(called))
+
+
+def _called(text: str) -> str:
+    """The ID of a user or a user group, bare or out of a mention as Slack writes it; "" when it is none."""
+    copied = COPIED.fullmatch(text)
+    called = copied[1] if copied else text
+    # A digit tells an ID from a name in capitals. Slack's own mention may name one of the old IDs that have none.
+    return called if CALLED.fullmatch(called) and (copied or any(map(str.isdigit, called))) else ""
+
+
+def url(text: str) -> str:
+    return _http(text, with_query=False)
+
+
+def url_with_query(text: str) -> str:
+    return _http(text, with_query=True)
+
+
+def proxy_url(text: str) -> str:
+    """The URL of an HTTP proxy. `host:port` is one too, as in curl."""
+    return url(text if "://" in text else f"http://{text}")
+
+
+def _http(text: str, *, with_query: bool) -> str:
+    parts = _parts(text)
+    # A bare # or ? in a password would cut the host short.
+    cut = parts.fragment or (parts.query and not with_query)
+    if len(text) > LONGEST_URL:
+        raise ValueError(f"must be a URL of {LONGEST_URL} characters at most")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or cut:
+        raise ValueError(f"must be a URL with http:// or https:// and a host; {ESCAPES}")
+    return word(text)
+
+
+def database_url(text: str) -> str:
+    """Check the URL of a database. Return it as it is."""
+    if not text.startswith("sqlite:///"):
+        postgres_url.check(text)
+    elif urlsplit(text).path.lstrip("/") in ("", ":memory:"):
+        raise ValueError("must name a file: what is told must outlast the process")
+    return text
+
+
+def _parts(text: str) -> SplitResult:
+    """The parts of a URL; empty ones when it makes no sense."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises on a port that is no number
+        if "[" in parts.netloc and parts.hostname:
+            IPv6Address(parts.hostname)  # httpx would raise on another kind of address
+    except ValueError:
+        return urlsplit("")
+    return parts
+
+
+def passwords(address: str) -> list[str]:
+    """The passwords in a URL, as written and decoded: a log line may hold either."""
+    if address.startswith("postgres"):
+        return [*postgres_url.secrets(address)]
+    password = urlsplit(address).password or ""
+    return [password, unquote(password)]
+
+
+def capabilities(address: str) -> list[str]:
+    """What to hide of a URL that is a secret itself: whoever knows it may call it."""
+    parts = urlsplit(address)
+    found = [address, parts.path.rstrip("/"), parts.query]
+    return [*found, *map(unquote, found)]

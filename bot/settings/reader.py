@@ -1,0 +1,88 @@
+"""Reads the settings one by one, and remembers what was wrong with them, to tell it all in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+QUOTES = "\"'`"
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidSetting:
+    """What is wrong with one variable, in words for whoever deploys. Quotes no secret."""
+
+    name: str
+    why: str = ""  # follows the name; "" when it is not set
+    remedy: str = ""  # a sentence; "" where `why` is enough
+
+    def __str__(self) -> str:
+        if not self.why:
+            return f"not set: {self.name}"
+        return f"{self.name} {self.why}. {self.remedy}" if self.remedy else f"{self.name} {self.why}"
+
+
+class SettingsError(Exception):
+    """What is missing or malformed, all of it."""
+
+    def __init__(self, problems: Sequence[InvalidSetting]) -> None:
+        super().__init__("\n  ".join(["The settings are not complete.", *map(str, problems)]))
+
+
+class Reader:
+    """The variables of one environment. What `problems` name was read as its default, which then means nothing."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._missing: list[InvalidSetting] = []
+        self._malformed: list[InvalidSetting] = []
+
+    def read(self, name: str, default: T, parse: Callable[[str], T], *, required: bool = False) -> T:
+        """The parsed value; `default` when unset or blank, and when it is wrong."""
+        if required and not self.is_set(name):
+            self._missing.append(InvalidSetting(name))
+        value = self.optional(name, parse)
+        return default if value is None else value
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """The parsed value, or None when unset or blank."""
+        if self.is_set(name):
+            try:
+                return parse(_unquoted(self._environ[name].strip()))
+            except ValueError as exc:
+                self.refuse(name, *map(str, exc.args[:2]))
+        return None
+
+    def refuse(self, name: str, why: str, remedy: str = "") -> None:
+        """Note what is wrong with a variable, in words that follow its name."""
+        self._malformed.append(InvalidSetting(name, why, remedy))
+
+    def is_set(self, name: str) -> bool:
+        """Whether it is there and not blank. It may be malformed."""
+        return bool(self._environ.get(name, "").strip())
+
+    def first_set(self, names: Iterable[str]) -> str | None:
+        """Return the first name that is there and not blank. `X_*` stands for all that begin with `X_`."""
+        for name in names:
+            found = [one for one in self._environ if one.startswith(name[:-1])] if name.endswith("*") else [name]
+            if any(map(self.is_set, found)):
+                return name
+        return None
+
+    @property
+    def problems(self) -> tuple[InvalidSetting, ...]:
+        """What is wrong so far: first what is missing."""
+        return (*self._missing, *self._malformed)
+
+
+def _unquoted(text: str) -> str:
+    """Return a value as it is.
+
+    Raises:
+        ValueError: it is in quotes. They would be part of the value: a secret in quotes matches nothing.
+    """
+    if text[0] == text[-1] and text[0] in QUOTES:
+        raise ValueError("is in quotes", "Remove the quotes: Docker's --env-file takes them for part of the value.")
+    return text

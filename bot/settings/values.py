@@ -1,0 +1,161 @@
+"""The settings: read once from a mapping, checked together, passed on as a value. Nothing is read from disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from bot.alerting.quiet_hours import SHANGHAI, QuietHours
+from bot.hosting import VARIABLES
+from bot.runtime.logs import Format
+from bot.settings import parsers
+from bot.settings.proxies import AmbientProxy
+from bot.settings.reader import InvalidSetting, Reader, SettingsError
+
+__all__ = ["LIST", "PROXIES", "AmbientProxy", "InvalidSetting", "Settings", "SettingsError"]
+
+PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
+
+# All that `python -m bot list` needs.
+LIST = ("WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", *PROXIES, "ALERT_LEADS", "LOG_LEVEL", "LOG_FORMAT")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a deployment decides. Secrets, and URLs that may hold one, stay out of the repr."""
+
+    wechat_appid: str
+    wechat_secret: str = field(repr=False)
+    slack_bot_token: str = field(repr=False)
+    slack_signing_secret: str = field(default="", repr=False)
+    slack_app_token: str = field(default="", repr=False)
+    slack_alert_channel: str = ""
+    slack_api_url: str = field(default="https://slack.com/api/", repr=False)
+    wechat_api_url: str = field(default="https://api.weixin.qq.com", repr=False)
+    wechat_proxy_url: str = field(default="", repr=False)
+    ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of Slack and the heartbeat
+    database_url: str = field(default="sqlite:///kf.db", repr=False)
+    poll_seconds: int = 300
+    alerts: bool = True
+    alert_leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
+    alert_lease_seconds: int = 45
+    alert_mention: str = ""  # whom to call, as mrkdwn
+    kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; nobody named: everybody
+    timezone: ZoneInfo = SHANGHAI
+    quiet: QuietHours | None = None
+    heartbeat_url: str = field(default="", repr=False)
+    host: str = "0.0.0.0"  # noqa: S104  a host's router reaches the process from outside
+    port: int = 3000
+    log_level: str = "INFO"
+    log_format: Format = "text"
+    platform: str = ""  # the host, if it is one of `hosting.VARIABLES`
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], *, needed: Collection[str] | None = None) -> Self:
+        """Read the settings, largest lead first.
+
+        Args:
+            needed: the variables that matter; None for all. The others may be missing, and mean nothing then.
+
+        Raises:
+            SettingsError: names every missing or malformed variable at once.
+        """
+        settings, found = cls.read(environ)
+        problems = [problem for problem in found if needed is None or problem.name in needed]
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> tuple[Self, tuple[InvalidSetting, ...]]:
+        """Read what can be read. What belongs to a variable among the problems is a stand-in, and means nothing."""
+        reader = Reader(environ)
+        alerts = reader.read("ALERTS", True, parsers.switch)
+        app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
+        socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed: one mistake, one line
+        proxy = next(filter(reader.is_set, PROXIES), PROXIES[0])
+        zone = reader.read("TIMEZONE", cls.timezone, parsers.zone)
+        hours = reader.optional("QUIET_HOURS", parsers.hours)
+        breakthrough = reader.read("QUIET_BREAKTHROUGH", False, parsers.switch)
+        if breakthrough and not reader.is_set("QUIET_HOURS"):
+            reader.refuse("QUIET_BREAKTHROUGH", "is on, but QUIET_HOURS is not set")
+        settings = cls(
+            wechat_appid=reader.read("WECHAT_APPID", "", parsers.word, required=True),
+            wechat_secret=reader.read("WECHAT_SECRET", "", parsers.word, required=True),
+            slack_bot_token=reader.read("SLACK_BOT_TOKEN", "", parsers.prefixed("xoxb-"), required=True),
+            slack_signing_secret=reader.read("SLACK_SIGNING_SECRET", "", parsers.word, required=not socket_mode),
+            slack_app_token=app_token,
+            slack_alert_channel=reader.read("SLACK_ALERT_CHANNEL", "", parsers.channel_id, required=alerts),
+            slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parsers.url).rstrip("/") + "/",
+            wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parsers.url).rstrip("/"),
+            wechat_proxy_url=reader.read(proxy, "", parsers.url),
+            ambient_proxy=AmbientProxy.read(environ),
+            database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parsers.database_url),
+            poll_seconds=reader.read("POLL_SECONDS", cls.poll_seconds, parsers.at_least(1)),
+            alerts=alerts,
+            alert_leads=reader.read("ALERT_LEADS", cls.alert_leads, parsers.leads),
+            alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parsers.at_least(2)),
+            alert_mention=reader.read("ALERT_MENTION", "", parsers.mention),
+            kf_viewers=reader.read("KF_VIEWERS", (), parsers.viewers),
+            timezone=zone,
+            quiet=QuietHours(*hours, zone, breakthrough) if hours else None,
+            heartbeat_url=reader.read("HEARTBEAT_URL", "", parsers.url_with_query),
+            host=reader.read("HOST", cls.host, parsers.word),
+            port=reader.read("PORT", cls.port, parsers.port),
+            log_level=reader.read("LOG_LEVEL", cls.log_level, parsers.level),
+            log_format=reader.read("LOG_FORMAT", cls.log_format, parsers.log_format),
+            platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
+        )
+        return settings, reader.problems
+
+    def receives_commands(self, role: str) -> bool:
+        """Return True when Slack's commands and clicks come to a process of this role."""
+        return role == ("worker" if self.slack_app_token else "web")
+
+    @property
+    def shared_digests(self) -> Mapping[str, str]:
+        """Return, by variable, a digest of what the processes on one store must agree about."""
+        values = {
+            "SLACK_ALERT_CHANNEL": self.slack_alert_channel,
+            "POLL_SECONDS": self.poll_seconds,
+            "ALERT_LEADS": self.alert_leads,
+            "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
+            "ALERT_MENTION": self.alert_mention,
+            "TIMEZONE": self.timezone.key,
+            "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),
+        }
+        return {name: hashlib.sha256(repr(value).encode()).hexdigest()[:12] for name, value in values.items()}
+
+    @property
+    def on_dyno(self) -> bool:
+        return self.platform == "Heroku"
+
+    @property
+    def platform_without_proxy(self) -> str:
+        """The host, if WeChat is called from its own addresses, which change; else ""."""
+        return "" if self.wechat_proxy_url else self.platform
+
+    @property
+    def slack_proxy_url(self) -> str:
+        """The proxy of all of Slack's traffic, responses to commands included; "" for direct connections."""
+        return self.ambient_proxy.of(self.slack_api_url)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every string that no log line may hold."""
+        secrets = [self.wechat_secret, self.slack_bot_token, self.slack_signing_secret, self.slack_app_token]
+        for url in (
+            self.wechat_proxy_url,
+            self.ambient_proxy.url,
+            self.database_url,
+            self.wechat_api_url,
+            self.slack_api_url,
+            self.heartbeat_url,
+        ):
+            secrets += parsers.passwords(url)
+        secrets += parsers.capabilities(self.heartbeat_url)
+        return tuple(secret for secret in dict.fromkeys(secrets) if secret)

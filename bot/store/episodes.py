@@ -1,0 +1,283 @@
+"""Episodes and what was told of them, as rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.alerting.deadlines import next_timer
+from bot.alerting.episode import (
+    AlertEvent,
+    AlertKind,
+    AlertPolicy,
+    Change,
+    Disposition,
+    Episode,
+    EpisodeState,
+    UserAction,
+    replace_if_changed,
+    with_successor,
+)
+from bot.outbox.messages import MessageKind, MessageStatus, Parent
+from bot.store import outbox, published
+from bot.store.database import Tx, UnreadableRow
+from bot.store.tables import episode, message, told
+from wechat_kf import KfAccount
+
+INVITATION = "invitation"
+LONGEST_KEY = 200  # characters; WeChat's own stay under 64
+_one = episode.alias("one")
+_OPEN = tuple(state for state in EpisodeState if not state.closed)
+_APART = ("told", "state", "acked", "snoozed", "replaced_at")
+_KEPT = tuple(name for name in Episode.__slots__ if name not in _APART)
+
+
+def sanitize_account(account: KfAccount) -> KfAccount:
+    """The account without what no database takes: NUL and lone surrogates, both possible in JSON."""
+    invitation = account.invitation
+    if invitation:
+        invitation = replace_if_changed(
+            invitation, invite_wx=_key(invitation.invite_wx), status=sanitize_text(invitation.status)
+        )
+    return replace_if_changed(
+        account,
+        kf_account=_key(account.kf_account),
+        kf_nick=sanitize_text(account.kf_nick),
+        kf_id=_key(account.kf_id),
+        kf_openid=_key(account.kf_openid or "") or None,
+        invitation=invitation,
+    )
+
+
+def _key(text: str) -> str:
+    """A text that is indexed: PostgreSQL refuses long ones, and one absurd ID must not stop the watcher."""
+    text = sanitize_text(text)
+    return text if len(text) <= LONGEST_KEY else text[:LONGEST_KEY] + hashlib.sha256(text.encode()).hexdigest()
+
+
+def sanitize_text(text: str) -> str:
+    """A text without NUL and lone surrogates."""
+    if text.isprintable():
+        return text  # as nearly all are: neither of the two can be printed
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+async def latest(tx: Tx, seats: Iterable[str]) -> list[Episode]:
+    """The newest episode of each of these seats, and every one that is open: its seat may be gone."""
+    return await _read(tx, _LATEST, seats=list(seats))
+
+
+def _ids(*where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
+    ours = _one.c.appid == sa.bindparam("appid")
+    return sa.select(_one.c.id).where(ours, _one.c.kind == INVITATION, *where)
+
+
+def _episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[Any]:
+    return sa.select(episode).where(episode.c.id.in_(ids))
+
+
+# What each look asks is put together once.
+_THESE: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_WITH_IDS = _episodes(_THESE)
+_EVENTS = sa.select(told).where(told.c.episode_id.in_(_THESE)).order_by(told.c.at)
+# Two questions with an index each: asked both at once, SQLite goes through every seat that ever was.
+_LATEST = _episodes(
+    _ids(_one.c.latest, _one.c.seat.in_(sa.bindparam("seats", expanding=True))).union(
+        _ids(_one.c.latest, _one.c.state.in_(_OPEN))
+    )
+)
+
+
+async def previous(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
+    """The remembered episodes of these (seat, `invite_wx`)."""
+    if not pairs:
+        return []
+    # Not as pairs, for which SQLite uses no index.
+    seats, people = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
+    ids = _ids(sa.not_(_one.c.latest), _one.c.seat.in_(seats), _one.c.invite_wx.in_(people))
+    return [found for found in await _read(tx, _episodes(ids)) if (found.seat, found.invite_wx) in pairs]
+
+
+async def with_due_timers(tx: Tx, now: datetime) -> list[Episode]:
+    """The episodes for which the clock alone has something to say."""
+    return await _read(tx, _episodes(_ids(_one.c.latest, _one.c.next_timer_at <= now)))
+
+
+async def snoozed(tx: Tx) -> list[Episode]:
+    """The invitations that somebody has snoozed, the one that wakes first in front."""
+    asleep = sa.and_(_one.c.latest, _one.c.state == EpisodeState.WAITING, _one.c.snoozed.is_not(None))
+    found = await _read(tx, _episodes(_ids(asleep)))
+    return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
+
+
+async def owned(tx: Tx) -> list[Episode]:
+    """Return the newest episodes, open or with a problem, that a user acknowledged or snoozed."""
+    taken = sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None))
+    return await _read(tx, _episodes(_ids(_one.c.latest, _one.c.state.in_(_OPEN), taken)))
+
+
+async def record_emitted(tx: Tx, tellers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
+    """Write down what was emitted, and by which message; None when that is no view any more."""
+    for (episode_id, event), message_id in tellers.items():
+        await tx.run(_emitted(episode_id, event, message_id, now))
+
+
+async def get_many(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
+    wanted = list(dict.fromkeys(ids))
+    return {found.id: found for found in await _read(tx, _WITH_IDS, ids=wanted)} if wanted else {}
+
+
+async def followed_by(tx: Tx, episodes: Mapping[str, Episode]) -> dict[str, Episode]:
+    """Return those of the episodes that were replaced, as a message shows them, by id."""
+    known = dict(episodes)
+    replaced = {one.id: one for one in episodes.values() if one.state is EpisodeState.REPLACED and one.successor_id}
+    newest = replaced
+    while wanted := {one.successor_id for one in newest.values()} - known.keys():
+        newest = await get_many(tx, wanted)
+        known |= newest
+        newest = {one.id: one for one in newest.values() if one.state is EpisodeState.REPLACED and one.successor_id}
+    return {
+        one.id: with_successor(one, last) for one in replaced.values() if (last := _last(one, known)) is not one
+    }
+
+
+def _last(episode: Episode, known: Mapping[str, Episode]) -> Episode:
+    """Follow the successors of an episode to the newest that is known."""
+    passed = {episode.id}
+    while episode.state is EpisodeState.REPLACED and episode.successor_id in known.keys() - passed:
+        episode = known[episode.successor_id]
+        passed.add(episode.id)
+    return episode
+
+
+async def _predecessors(tx: Tx, ids: Collection[str]) -> list[str]:
+    """Return the ids of the episodes that these replaced, and of those before them."""
+    found, newest = list[str](), set(ids)
+    while newest:
+        before = await tx.run(sa.select(episode.c.id).where(episode.c.successor_id.in_(list(newest))))
+        newest = {row.id for row in before} - {*found, *ids}
+        found += newest
+    return found
+
+
+async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[Episode]:
+    """Read the episodes of this account that a question finds, with their events. `tx.unreadable` gets the rest."""
+    rows = (await tx.run(question, {"appid": tx.appid, **parameters})).mappings()
+    # Not asked for: SQLite would go by the account instead of the ids.
+    found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
+    events: dict[str, list[sa.RowMapping]] = {}
+    if found:
+        for row in (await tx.run(_EVENTS, {"ids": list(found)})).mappings():
+            events.setdefault(row["episode_id"], []).append(row)
+    episodes = []
+    for row in found.values():
+        try:
+            episodes.append(_episode(row, events.get(row["id"], ())))
+        except Exception as exc:  # of a newer release, or damaged: the others are read
+            tx.unreadable[row["id"]] = UnreadableRow(row["seat"], exc)
+    return episodes
+
+
+def _episode(row: sa.RowMapping, told: Sequence[sa.RowMapping]) -> Episode:
+    events = (
+        AlertEvent(AlertKind(one["kind"]), timedelta(seconds=one["lead_seconds"]), Disposition(one["how"]))
+        for one in told
+    )
+    return Episode(
+        **{name: row[name] for name in _KEPT},
+        state=EpisodeState(row["state"]),
+        acked=_hand(row["acked"]),
+        snoozed=_hand(row["snoozed"]),
+        told=tuple(events),
+    )
+
+
+async def parents(tx: Tx, ids: Iterable[str]) -> dict[str, Parent]:
+    """By episode, the living root that tells it: its own if there is one, else the newest that names it."""
+    root = message.alias("root")
+    telling = (
+        sa.select(told.c.episode_id, root.c.id, root.c.shape, root.c.gone)
+        .join(message, message.c.id == told.c.message_id)
+        .join(root, root.c.id == sa.func.coalesce(message.c.root_id, message.c.id))
+        .where(told.c.episode_id.in_(list(ids)), root.c.status != MessageStatus.DEAD)
+        # Later rows overwrite earlier ones, so an own root must come last.
+        .order_by(sa.case((root.c.shape == MessageKind.PROBLEM, 1), else_=0), root.c.created_at)
+    )
+    return {
+        row.episode_id: Parent(id=row.id, shape=MessageKind(row.shape), gone=row.gone)
+        for row in await tx.run(telling)
+    }
+
+
+async def save(
+    tx: Tx,
+    changes: Sequence[Change],
+    tellers: Mapping[tuple[str, AlertEvent], str],
+    policy: AlertPolicy,
+    now: datetime,
+) -> None:
+    """Write down how episodes stand now, and what was emitted of them.
+
+    Args:
+        tellers: by (episode id, event), the id of the message that tells it.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
+    """
+    for change in changes:
+        after = change.after
+        values: dict[str, Any] = {name: getattr(after, name) for name in _KEPT}
+        values |= {"state": after.state, "next_timer_at": next_timer(after, policy)}
+        values |= {"acked": _detail(after.acked), "snoozed": _detail(after.snoozed)}
+        if change.before is None:
+            await tx.run(sa.insert(episode).values(**values, appid=tx.appid, kind=INVITATION))
+        else:
+            await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
+        for event in change.news:
+            await tx.run(_emitted(after.id, event, tellers.get((after.id, event)), now))
+    moved = [change.after.id for change in changes if change.before is not None]
+    reopened = [one.after.id for one in changes if one.before and one.before.closed and not one.after.closed]
+    await published.reopen(tx, parents_of([*moved, *await _predecessors(tx, reopened)]))
+    # What was dropped as untrue may be true again; if it is not, it is dropped again when its turn comes.
+    await outbox.requeue_dropped(tx, sa.select(told.c.message_id).where(told.c.episode_id.in_(moved)))
+
+
+def _emitted(episode_id: str, event: AlertEvent, message_id: str | None, now: datetime) -> sa.Executable:
+    return sa.insert(told).values(
+        episode_id=episode_id,
+        kind=event.kind,
+        lead_seconds=int(event.lead.total_seconds()),
+        how=event.how,
+        at=now,
+        message_id=message_id,
+    )
+
+
+def _detail(hand: UserAction | None) -> dict[str, Any] | None:
+    if hand is None:
+        return None
+    until = hand.until.timestamp() if hand.until else None
+    who = {"user": sanitize_text(hand.user_id), "name": sanitize_text(hand.name), "batch": hand.batch}
+    return {**who, "at": hand.at.timestamp(), "until": until}
+
+
+def _hand(detail: Mapping[str, Any] | None) -> UserAction | None:
+    if detail is None:
+        return None
+    until = datetime.fromtimestamp(detail["until"], UTC) if detail["until"] else None
+    at = datetime.fromtimestamp(detail["at"], UTC)
+    return UserAction(detail["user"], detail["name"], at, until, detail["batch"])
+
+
+def parents_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
+    """The roots that tell these episodes, themselves or by a line in their thread."""
+    teller = message.alias("teller")
+    return (
+        sa.select(sa.func.coalesce(teller.c.root_id, teller.c.id))
+        .join(told, told.c.message_id == teller.c.id)
+        .where(told.c.episode_id.in_(ids))
+    )

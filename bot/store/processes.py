@@ -1,0 +1,94 @@
+"""Which processes use the store, and what each of them does. For people to see: nothing is decided by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.health.facts import RejectedRequests
+from bot.store.database import Tx
+from bot.store.tables import process
+
+ACTIVE_WITHIN = timedelta(seconds=60)  # a process shows itself at least every 15 s
+EXPIRE_AFTER = timedelta(hours=1)  # what was killed cannot take its row away itself
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """A running process, as the others see it."""
+
+    id: str
+    role: str = ""  # "web" or "worker"; "" of an older release
+    started_at: datetime | None = None
+    receives_commands: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)  # by variable, a digest of what must agree
+    rejected: RejectedRequests | None = None
+
+
+async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
+    """Record that a process is there, and what its own clock shows."""
+    mine, now = process.c.id == info.id, tx.now
+    seen = {
+        "seen_at": now,
+        "clock_at": clock,
+        "receives_commands": info.receives_commands,
+        "rejected": _stored(info.rejected),
+    }
+    if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
+        # As long ago as its own clock says, in the time of the store.
+        started_at = now - (clock - info.started_at) if info.started_at else None
+        values = {"id": info.id, "role": info.role, "settings": dict(info.settings), "started_at": started_at}
+        await tx.run(sa.insert(process).values(**values | seen, appid=tx.appid))
+        await tx.run(sa.delete(process).where(process.c.seen_at < now - EXPIRE_AFTER))
+
+
+async def remove(tx: Tx, process_id: str) -> None:
+    await tx.run(sa.delete(process).where(process.c.id == process_id))
+
+
+async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
+    """Return the processes of this account that are there."""
+    return [
+        ProcessInfo(
+            row["id"],
+            row["role"],
+            row["started_at"],
+            row["receives_commands"],
+            dict(row["settings"] or {}),
+            _rejected(row["rejected"]),
+        )
+        for row in (await tx.run(sa.select(process).where(_active(tx, now)))).mappings()
+    ]
+
+
+async def skew(tx: Tx) -> timedelta:
+    """Return the largest difference between the clocks of the store and of the processes that are there."""
+    shown = await tx.run(sa.select(process.c.clock_at, process.c.seen_at).where(_active(tx, tx.now)))
+    ahead = [timedelta(0), *(row.clock_at - row.seen_at for row in shown if row.clock_at)]
+    most: timedelta = max(ahead) - min(ahead)
+    return most
+
+
+def _stored(rejected: RejectedRequests | None) -> dict[str, Any] | None:
+    if rejected is None:
+        return None
+    return {"reason": rejected.reason, "count": rejected.count, "since": rejected.since.timestamp()}
+
+
+def _rejected(stored: object) -> RejectedRequests | None:
+    match stored:
+        case {"reason": str(reason), "count": int(count), "since": int(since) | float(since)}:
+            return RejectedRequests(reason, count, datetime.fromtimestamp(since, UTC))
+    return None
+
+
+def _active(tx: Tx, now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        process.c.appid == tx.appid,
+        process.c.seen_at > now - ACTIVE_WITHIN,
+        process.c.seen_at < now + ACTIVE_WITHIN,
+    )

@@ -1,0 +1,1 @@
+"""Poll WeChat, update episodes, and record the messages to send."""

@@ -1,0 +1,167 @@
+"""The HTTP face: health, metrics, and Slack's requests behind a guard."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler, Middleware
+
+from bot.runtime.metrics import CONTENT_TYPE
+from bot.web.connections import ConnectionLimits, Connections
+from bot.web.guard import SLACK_PATH, Dispatch, Guard, looks_like_slack
+from bot.web.rejections import Rejections
+
+__all__ = [
+    "SLACK_PATH",
+    "CannotListenError",
+    "ConnectionLimits",
+    "Readiness",
+    "Rejections",
+    "Server",
+    "make_web_app",
+]
+
+MOST_AT_ONCE = 20  # connections that are accepted before anything else happens, such as closing idle ones
+BACKLOG = 1024  # connections that wait to be accepted: one that finds no room tries again after a whole second
+
+FRONT_PAGE = """The bot is running.
+
+If this is a new installation: in the settings of your Slack app, put the address of this page followed by
+/slack/events into the slash command /kf and into Interactivity, then type /kf in Slack.
+"""
+
+SOCKET_PAGE = """The bot is running.
+
+SLACK_APP_TOKEN is set, so commands and clicks do not come to this process: a worker (python -m bot worker) receives
+them. Type /kf in Slack to see whether one does.
+"""
+
+
+class Readiness(NamedTuple):
+    """Whether the store can be used, and all other problems."""
+
+    reason: str = ""  # why not; "" when it can be read and written
+    problems: Sequence[str] = ()  # one line each
+    deaf: str = ""  # why no process receives commands, if none does
+
+
+Ready = Callable[[], Awaitable[Readiness]]
+Exposition = Callable[[], Awaitable[bytes]]
+
+
+class CannotListenError(Exception):
+    """The address that HOST and PORT name cannot be had."""
+
+
+class Server:
+    """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
+
+    def __init__(self, app: web.Application, limits: ConnectionLimits | None = None) -> None:
+        logging.getLogger("aiohttp.server").addFilter(_is_a_fault_of_ours)
+        self._connections = Connections(limits or ConnectionLimits())
+        app.middlewares.insert(0, self._connections.middleware)
+        self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
+        self._listening: asyncio.Server | None = None
+
+    async def listen(self, host: str, port: int) -> None:
+        """Accept requests.
+
+        Raises:
+            CannotListenError: the address is taken, or not ours.
+        """
+        await self._runner.setup()
+        read_requests = cast("web.Server", self._runner.server)  # None only before the line above
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._connections.handle_loop_error)
+        try:
+            # Not by a TCPSite of aiohttp: it takes no protocol around its own.
+            self._listening = await loop.create_server(
+                lambda: self._connections.accept(read_requests()), host, port, backlog=MOST_AT_ONCE
+            )
+        except OSError as exc:
+            await self._runner.cleanup()
+            raise CannotListenError(f"cannot listen on {host}:{port} ({exc.strerror})") from exc
+        for listening in self._listening.sockets:
+            with listening.dup() as same:
+                same.listen(BACKLOG)
+
+    def stop_accepting(self) -> None:
+        if self._listening:
+            self._listening.close()
+
+    async def close(self) -> None:
+        self.stop_accepting()
+        self._connections.close()
+        await self._runner.cleanup()
+
+
+def _is_a_fault_of_ours(record: logging.LogRecord) -> bool:
+    """Not what is no HTTP: it is answered with a 400, anybody may send it, and aiohttp's error quotes its bytes."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+def make_web_app(
+    ready: Ready,
+    bolt: Dispatch | None = None,
+    metrics: Exposition | None = None,
+    *,
+    signing_secret: str = "",
+    rejections: Rejections | None = None,
+) -> web.Application:
+    """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
+    rejections = rejections or Rejections()
+    app = web.Application(middlewares=[_noting_unknown_paths(rejections)])
+    if bolt:
+        events = Guard(bolt, signing_secret, rejections=rejections).events
+        app.router.add_post(SLACK_PATH, events)
+        app.router.add_post(f"{SLACK_PATH}/", events)
+    _add_health(app, ready, FRONT_PAGE if bolt else SOCKET_PAGE)
+    if metrics:
+        _add_metrics(app, metrics)
+    return app
+
+
+def _noting_unknown_paths(rejections: Rejections) -> Middleware:
+    @web.middleware
+    async def noting(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+            if request.method == "POST":
+                rejections.path(request.path, by_slack=looks_like_slack(request))
+            raise
+
+    return noting
+
+
+def _add_health(app: web.Application, ready: Ready, page: str) -> None:
+    """Add `/healthz`: the loop turns. `/readyz`: the store can be used; the body lists every other problem."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        found = await ready()
+        lines = [found.reason or "ready", *found.problems]
+        return web.Response(status=503 if found.reason else 200, text="".join(f"{line}\n" for line in lines))
+
+    async def front(_request: web.Request) -> web.Response:
+        deaf = (await ready()).deaf
+        return web.Response(text=f"{page}\n{deaf}\n" if deaf else page)
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/", front)
+
+
+def _add_metrics(app: web.Application, metrics: Exposition) -> None:
+    async def exposition(_request: web.Request) -> web.Response:
+        return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+    app.router.add_get("/metrics", exposition)

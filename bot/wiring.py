@@ -1,0 +1,162 @@
+"""Builds the parts of a process out of the settings. Connects to nothing, starts nothing."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+import httpx
+from aiohttp import ClientSession
+
+from bot.blocks.context import RenderContext
+from bot.delivery.cycle import Delivery
+from bot.delivery.dependencies import DeliveryDependencies
+from bot.health.rules import may_be_silent
+from bot.interactions.access import AccessPolicy, Membership
+from bot.interactions.alert_actions import AlertActions
+from bot.interactions.status_reporter import StatusReporter
+from bot.outbox.event_keys import EventKeys
+from bot.ports import Clock, utc_now
+from bot.recorder import Recorder
+from bot.runtime.heartbeat import Heartbeat
+from bot.runtime.metrics import Metrics
+from bot.runtime.tasks import with_timeout
+from bot.settings.values import Settings
+from bot.slack.channel import SlackChannel
+from bot.slack.directory import group_members, installation, is_shared_outside
+from bot.slack.web_api import no_retry_client
+from bot.store import processes
+from bot.store.database import Store
+from bot.store.processes import ProcessInfo
+from bot.store.store_errors import StoreError
+from bot.watcher.poller import Watcher
+from bot.watcher.recovery import Recovery
+from bot.web.rejections import Rejections
+from wechat_kf import KfClient, StableToken
+
+LEAVE_SECONDS = 0.5  # the host waits
+
+
+@dataclass
+class Services:
+    """What a process is made of. Without alerts there is no store, no watcher and no delivery."""
+
+    settings: Settings
+    clock: Clock
+    tokens: StableToken
+    accounts: KfClient
+    session: ClientSession
+    viewers: AccessPolicy
+    membership: Membership
+    process: ProcessInfo
+    standing: StatusReporter
+    rejections: Rejections
+    metrics: Metrics = field(default_factory=Metrics)
+    store: Store | None = None
+    acts: AlertActions | None = None
+    watcher: Watcher | None = None
+    delivery: Delivery | None = None
+    heartbeat: Heartbeat | None = None
+
+    async def leave(self) -> None:
+        """Be counted no more, if the store is there to be told so."""
+        if self.store and self.store.migrated:
+            with suppress(*StoreError, TimeoutError):
+                await with_timeout(self._leave(self.store), LEAVE_SECONDS)
+
+    async def _leave(self, store: Store) -> None:
+        async with store.begin() as tx:
+            await processes.remove(tx, self.process.id)
+
+    async def beat(self) -> None:
+        """Call the heartbeat's URL, unless an alert might not arrive."""
+        if self.heartbeat and not may_be_silent(await self.standing.problems()):
+            await self.heartbeat.beat()
+
+
+@asynccontextmanager
+async def build_services(settings: Settings, clock: Clock = utc_now, *, role: str = "") -> AsyncIterator[Services]:
+    """Build the parts, and close them afterwards. Connects to nothing yet.
+
+    Args:
+        clock: the time they live in.
+        role: "web" or "worker"; "" for a one-off command, which other processes do not see.
+    """
+    # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
+    wechat = httpx.AsyncClient(
+        base_url=settings.wechat_api_url,
+        proxy=settings.wechat_proxy_url or None,
+        trust_env=False,
+        timeout=httpx.Timeout(10, connect=5),
+    )
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(wechat)
+        session = await stack.enter_async_context(ClientSession(proxy=settings.slack_proxy_url or None))
+        proxied = bool(settings.wechat_proxy_url)
+        tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
+        slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
+        viewers = AccessPolicy(settings.kf_viewers, partial(group_members, slack))
+        membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
+        store = _store(settings, clock) if settings.alerts else None
+        process = ProcessInfo(
+            secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
+        )
+        rejections = Rejections(clock)
+        standing = StatusReporter(
+            store,
+            settings,
+            lambda: tokens.expires_at,
+            clock,
+            process if role else None,
+            rejected=lambda: rejections.recent,
+        )
+        accounts = KfClient(wechat, tokens, proxied=proxied)
+        parts = Services(
+            settings, clock, tokens, accounts, session, viewers, membership, process, standing, rejections
+        )
+        if store:
+            _add_alerts(parts, store, SlackChannel(slack, settings.slack_alert_channel))
+        if settings.heartbeat_url:
+            client = await stack.enter_async_context(_heartbeat_client(settings))
+            parts.heartbeat = Heartbeat(client, settings.heartbeat_url)
+        if parts.store:
+            stack.push_async_callback(parts.store.close)
+        yield parts
+
+
+def _heartbeat_client(settings: Settings) -> httpx.AsyncClient:
+    """Create a client that goes the way of Slack's: same proxy, same trusted certificates."""
+    proxy = settings.ambient_proxy.of(settings.heartbeat_url) or None
+    return httpx.AsyncClient(proxy=proxy, trust_env=False, verify=ssl.create_default_context())
+
+
+def _store(settings: Settings, clock: Clock) -> Store:
+    # Processes may run on machines whose clocks differ; PostgreSQL has one clock for all of them.
+    own = clock if settings.database_url.startswith("sqlite") else None
+    return Store.at(settings.database_url, settings.wechat_appid, clock=own)
+
+
+def _add_alerts(parts: Services, store: Store, channel: SlackChannel) -> None:
+    settings, clock = parts.settings, parts.clock
+    context = RenderContext.from_settings(settings)
+    marks = EventKeys(settings.wechat_secret, settings.wechat_appid)
+    ledger = Recorder(context.policy, marks, settings.wechat_appid)
+    parts.store = store
+    parts.acts = AlertActions(store, ledger=ledger, zone=settings.timezone)
+    parts.watcher = Watcher(
+        parts.accounts,
+        store,
+        ledger=ledger,
+        recovery=Recovery(channel, clock),
+        poll=context.poll,
+        jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
+        count=parts.metrics.count,
+    )
+    lease = timedelta(seconds=settings.alert_lease_seconds)
+    parts.delivery = Delivery(DeliveryDependencies(channel, store, context, marks, lease, parts.metrics.count))
