@@ -1,4 +1,4 @@
-"""`python -m bench`: measure the real bot, and write bench/RESULTS.md. Exit status 1 when a bound is missed."""
+"""`python -m bench`: measure the real bot. Exit status 1 if a bound is missed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import benchmarks, explanations, memory
 from bench.results import Figure, Section, page, table
-from bench.testbed import Scene, scene, sqlite
+from bench.testbed import Testbed, serve_testbed, sqlite
 from tests.crash.stores import databases
 
 PARTS = ("acks", "answers", "ticks", "memory", "starts")
@@ -27,52 +27,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _measure(parts: Sequence[str], commands: int) -> list[Section]:
-    """One after the other: two measurements at once would measure each other."""
+    """Measure one after another: two measurements at the same time would disturb each other."""
     sections = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        async with scene() as around:
+        async with serve_testbed() as testbed:
             for part in parts:
-                section = await _section(part, around, folder, commands)
+                section = await _section(part, testbed, folder, commands)
                 print(f"{section.title}\n\n{table(section.figures)}\n", flush=True)
                 sections.append(section)
     return sections
 
 
-async def _section(part: str, around: Scene, folder: Path, commands: int) -> Section:
-    title, meaning, measure = _all(around, folder, commands)[part]
+async def _section(part: str, testbed: Testbed, folder: Path, commands: int) -> Section:
+    title, meaning, measure = _all(testbed, folder, commands)[part]
     return Section(title, tuple(await measure()), meaning)
 
 
 def _all(
-    around: Scene, folder: Path, commands: int
+    testbed: Testbed, folder: Path, commands: int
 ) -> dict[str, tuple[str, str, Callable[[], Awaitable[list[Figure]]]]]:
-    """By part: its title, its meaning, and how it is measured."""
+    """Return by part: its title, its explanation and its measurement."""
     return {
         "acks": (
             "Acknowledgement",
             explanations.ACKNOWLEDGEMENTS,
-            lambda: benchmarks.acknowledgements(around, folder),
+            lambda: benchmarks.acknowledgements(testbed, folder),
         ),
-        "answers": ("Answer", explanations.REPLIES, lambda: benchmarks.replies(around, folder)),
-        "ticks": ("Look", explanations.LOOKS, lambda: _looks(around, folder)),
-        "memory": ("Memory", explanations.MEMORY, lambda: benchmarks.growth(around, folder, commands)),
-        "starts": ("Start", explanations.BEGINNINGS, lambda: benchmarks.beginnings(around, folder)),
+        "answers": ("Answer", explanations.REPLIES, lambda: benchmarks.replies(testbed, folder)),
+        "ticks": ("Poll", explanations.POLLS, lambda: _polls(testbed, folder)),
+        "memory": ("Memory", explanations.MEMORY, lambda: benchmarks.growth(testbed, folder, commands)),
+        "starts": ("Start", explanations.STARTUP, lambda: benchmarks.startup_times(testbed, folder)),
     }
 
 
-async def _looks(around: Scene, folder: Path) -> list[Figure]:
+async def _polls(testbed: Testbed, folder: Path) -> list[Figure]:
     with ExitStack() as stack:
         young, old = (stack.enter_context(databases(["postgresql"], folder))["postgresql"] for _ in range(2))
         stores = {"SQLite": (sqlite(folder, "young"), sqlite(folder, "old")), "PostgreSQL": (young, old)}
-        return await benchmarks.looks(around, stores)
+        return await benchmarks.polls(testbed, stores)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
     parser.add_argument("--commands", type=int, default=memory.COMMANDS, help="for memory (%(default)s)")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="put the page there")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     return parser
 
 

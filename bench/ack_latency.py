@@ -1,4 +1,4 @@
-"""A client in a process of its own: it times acknowledgements, undisturbed by the answers that follow them."""
+"""Measure acknowledgements with a client in a separate process, undisturbed by the answers that follow."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from urllib.parse import urlsplit
 from bench.testbed import signed
 
 ROUNDS = 5
-EACH = 1000  # acknowledgements of each app in a round
+SAMPLES = 1000  # acknowledgements of each app in a round
 WARM_UP = 300
-REST = 0.012  # seconds: the answer that follows an acknowledgement must be over when the next command comes
+PAUSE = 0.012  # seconds: the answer that follows an acknowledgement must be over when the next command comes
 
 
 async def take(
-    secret: str, response_url: str, *urls: str, rounds: int = ROUNDS, each: int = EACH, warm_up: int = WARM_UP
+    secret: str, response_url: str, *urls: str, rounds: int = ROUNDS, each: int = SAMPLES, warm_up: int = WARM_UP
 ) -> list[list[list[float]]]:
-    """Milliseconds from sending `/kf help` to its 200, by app and round. The apps take turns."""
+    """Return milliseconds from sending `/kf help` to its 200, by app and round. The apps alternate."""
     arguments = (secret, response_url, str(rounds), str(each), str(warm_up), *urls)
     client = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.ack_latency", *arguments), stdout=asyncio.subprocess.PIPE
@@ -38,12 +38,12 @@ def percentile(values: Sequence[float], per_cent: int) -> float:
 
 
 def typical(rounds: Sequence[Sequence[float]], per_cent: int) -> float:
-    """The median of the rounds' percentiles: a round that something else disturbed does not count."""
+    """Return the median of the rounds' percentiles, so that a disturbed round does not count."""
     return statistics.median(percentile(one, per_cent) for one in rounds)
 
 
 def ratio(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]], per_cent: int) -> float:
-    """How the first compare with the others, round by round; the median of that."""
+    """Return the median of the rounds' ratios."""
     pairs = zip(rounds, others, strict=True)
     return statistics.median(percentile(one, per_cent) / percentile(other, per_cent) for one, other in pairs)
 
@@ -54,7 +54,7 @@ def connect(url: str) -> http.client.HTTPConnection:
 
 
 def ack(connection: http.client.HTTPConnection, body: str, headers: dict[str, str]) -> float:
-    """Milliseconds from sending a signed command to its 200."""
+    """Return the milliseconds from sending a signed command to its 200."""
     began = time.perf_counter()
     connection.request("POST", "/slack/events", body, headers)
     response = connection.getresponse()
@@ -66,20 +66,20 @@ def ack(connection: http.client.HTTPConnection, body: str, headers: dict[str, st
 
 
 def main() -> None:
-    """Arguments: a secret, a response_url, rounds, how many each and before, the addresses; prints the times."""
+    """Print the times. Arguments: a secret, a response_url, rounds, samples, samples before them, the addresses."""
     secret, response_url, rounds, each, warm_up, *urls = sys.argv[1:]
     connections = [connect(url) for url in urls]
     numbers = count()
 
     def turn() -> list[float]:
-        """One command to each app; who is first changes."""
+        """Send one command to each app, in alternating order."""
         number = next(numbers)
         times = [0.0] * len(urls)
         places = [*range(len(urls))]
         for place in places if number % 2 else reversed(places):
             body, headers = signed(secret, "help", response_url, f"{number}.{place}")
             times[place] = ack(connections[place], body, headers)
-            time.sleep(REST)
+            time.sleep(PAUSE)
         return times
 
     for _ in range(int(warm_up)):

@@ -1,4 +1,4 @@
-"""The yardstick: a Bolt app that acknowledges /kf and does nothing else, on the same server as ours."""
+"""Baseline of acknowledgements: a Bolt app that only acknowledges /kf, on the same kind of server as the bot."""
 
 from __future__ import annotations
 

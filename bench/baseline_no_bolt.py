@@ -1,6 +1,6 @@
-"""The yardstick for answers: the same work without Bolt, written as one would by hand.
+"""Baseline of answers: the same work without Bolt, written by hand.
 
-It checks the signature, acknowledges, reads WeChat, renders with the bot's own words and posts.
+It checks the signature, acknowledges, reads WeChat, renders with the bot's own blocks and posts.
 """
 
 from __future__ import annotations

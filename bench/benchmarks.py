@@ -1,4 +1,4 @@
-"""What is measured, and against which bound. How is the business of the modules it calls."""
+"""The benchmark suite and its limits."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 
 from bench import ack_latency, memory, poll_cpu, reply_latency, startup
 from bench.results import Figure
-from bench.testbed import ACCOUNTS, Scene, sqlite
+from bench.testbed import ACCOUNTS, Testbed, sqlite
 from bot.demo.process import running
 
 STARTS = 7
-NO_SLOWER = 1.1  # what two measurements of the same may differ by
+NO_SLOWER = 1.1  # by which two measurements of the same thing may differ
 
 
-async def acknowledgements(scene: Scene, folder: Path) -> list[Figure]:
-    environ = scene.environ(sqlite(folder, "acks"))
+async def acknowledgements(testbed: Testbed, folder: Path) -> list[Figure]:
+    environ = testbed.environ(sqlite(folder, "acks"))
     async with running(environ) as bot, running(environ, module="bench.baseline_bolt") as bare:
-        ours, theirs = await ack_latency.take(scene.slack.signing_secret, scene.sink, bot.url, bare.url)
-    idle = scene.environ(sqlite(folder, "idle"))
-    busy = scene.environ(sqlite(folder, "busy"), POLL_SECONDS="1")
+        ours, theirs = await ack_latency.take(testbed.slack.signing_secret, testbed.sink, bot.url, bare.url)
+    idle = testbed.environ(sqlite(folder, "idle"))
+    busy = testbed.environ(sqlite(folder, "busy"), POLL_SECONDS="1")
     async with running(idle) as calm, running(busy) as hurried:
-        resting, ticking = await ack_latency.take(scene.slack.signing_secret, scene.sink, calm.url, hurried.url)
+        resting, ticking = await ack_latency.take(testbed.slack.signing_secret, testbed.sink, calm.url, hurried.url)
     return [
         _both(
             "Acknowledgement p50, ours / bare Bolt app",
@@ -46,13 +46,13 @@ async def acknowledgements(scene: Scene, folder: Path) -> list[Figure]:
     ]
 
 
-async def replies(scene: Scene, folder: Path) -> list[Figure]:
-    environ = scene.environ(sqlite(folder, "replies"))
+async def replies(testbed: Testbed, folder: Path) -> list[Figure]:
+    environ = testbed.environ(sqlite(folder, "replies"))
     async with (
         running(environ, module="bench.uncached_bot") as bot,
         running(environ, module="bench.baseline_no_bolt") as plain,
     ):
-        ours, theirs = await reply_latency.take(scene.slack.signing_secret, bot.url, plain.url)
+        ours, theirs = await reply_latency.take(testbed.slack.signing_secret, bot.url, plain.url)
     what = f"`/kf` with {ACCOUNTS} accounts to its answer p50, ours / without Bolt"
     return [
         _both(what, reply_latency.middle(ours), reply_latency.middle(theirs)),
@@ -60,37 +60,37 @@ async def replies(scene: Scene, folder: Path) -> list[Figure]:
     ]
 
 
-async def looks(scene: Scene, stores: Mapping[str, tuple[str, str]]) -> list[Figure]:
-    """`stores`: by kind, a young one and one that gets years of history."""
+async def polls(testbed: Testbed, stores: Mapping[str, tuple[str, str]]) -> list[Figure]:
+    """Measure polls. `stores` are by kind a new one, and one that gets years of history."""
     found = []
     for kind, (young, old) in stores.items():
-        first, later = await poll_cpu.take(scene.environ(young), young, old)
-        look, there = statistics.median(first.looks), statistics.median(later.looks)
-        passing = statistics.median(first.passes)
+        first, later = await poll_cpu.take(testbed.environ(young), young, old)
+        look, there = statistics.median(first.polls), statistics.median(later.polls)
+        passing = statistics.median(first.edit_passes)
         found += [
-            _below(f"CPU of a look at {ACCOUNTS} unchanged accounts, {kind}", look, 20, "ms"),
-            Figure(f"The pass over told messages after it, {kind}", f"{passing:.1f} ms"),
-            _ratio(f"The look with 10,000 closed episodes, {kind}, against without", there / look, NO_SLOWER),
+            _below(f"CPU of a poll of {ACCOUNTS} unchanged accounts, {kind}", look, 20, "ms"),
+            Figure(f"The edit pass after it, {kind}", f"{passing:.1f} ms"),
+            _ratio(f"The poll with 10,000 closed episodes, {kind}, compared to none", there / look, NO_SLOWER),
         ]
     return found
 
 
-async def growth(scene: Scene, folder: Path, commands: int) -> list[Figure]:
+async def growth(testbed: Testbed, folder: Path, commands: int) -> list[Figure]:
     samples = []
-    async with running(scene.environ(sqlite(folder, "memory"))) as bot:
-        async for answered, rss in memory.take(bot.process.pid, scene.slack.signing_secret, bot.url, commands):
+    async with running(testbed.environ(sqlite(folder, "memory"))) as bot:
+        async for answered, rss in memory.take(bot.process.pid, testbed.slack.signing_secret, bot.url, commands):
             samples.append(rss)
             if len(samples) % 10 == 1:
                 print(f"{answered:,} commands answered: {rss:.1f} MB", file=sys.stderr, flush=True)
     return [
         _below("Resident memory after the start", samples[0], 110, "MB"),
         _below(f"The same after {commands:,} commands", samples[-1], 110, "MB"),
-        _below("What the last third of them added", memory.growth(samples), memory.GROWTH, "MB"),
+        _below("Growth during the last third of them", memory.growth(samples), memory.GROWTH, "MB"),
     ]
 
 
-async def beginnings(scene: Scene, folder: Path) -> list[Figure]:
-    environs = [scene.environ(sqlite(folder, f"start{number}")) for number in range(STARTS)]
+async def startup_times(testbed: Testbed, folder: Path) -> list[Figure]:
+    environs = [testbed.environ(sqlite(folder, f"start{number}")) for number in range(STARTS)]
     begun = statistics.median([await startup.bot(environ) for environ in environs])
     shown = statistics.median([await startup.page() for _ in range(STARTS)])
     return [

@@ -1,59 +1,57 @@
-"""What the figures mean for whoever uses the bot, and what was tried where it was not enough."""
+"""Explanations of the figures for users of the bot, and of the improvements that were tried."""
 
 from __future__ import annotations
 
 ACKNOWLEDGEMENTS = """
-Slack gives an app 3 seconds to acknowledge a command, then the person reads `operation_timeout`. The
-acknowledgement is the time from sending a signed `/kf` over loopback to its 200, seen by a client in a process
-of its own. The bare app is Bolt as anybody writes it, and does nothing but acknowledge. The two take turns, so
-that a busy machine slows both; each figure is the median of five rounds of a thousand. So the ratio is what the
-guard costs (size, form, signature, replays), and what it costs that the bot really does something afterwards:
-it leaves the caches of the processor cold, which alone is worth some 0.08.
+Slack gives an app 3 seconds to acknowledge a command; then the user sees `operation_timeout`. The
+acknowledgement is the time from sending a signed `/kf` over loopback to its 200, measured by a client in a
+separate process. The bare app is an ordinary Bolt app that only acknowledges. The two apps alternate, so that a
+busy machine slows both; each figure is the median of five rounds of a thousand. The ratio therefore shows the
+cost of the guard (size, form, signature, replays) and of the work that the bot does after the 200: it displaces
+the processor's caches, which alone accounts for about 0.08.
 
-A tick a second is three hundred times the usual pace: then some acknowledgements have to wait for a part of a
-look. Nobody feels it.
+A tick per second is three hundred times the usual rate. Some acknowledgements then wait for a part of a poll.
+Users do not notice it.
 
-What was tried: to start the answer only 2 ms after the 200 changed nothing, since the 200 leaves in the same
-step of the loop already; nor did it to switch off the parts of Bolt that no command needs. What did help was
-less code before the 200: no second parsing of a form in plain letters, no timer for a body that is there
-already, and Bolt called directly instead of through its own web application and a middleware.
+What was tried: starting the answer 2 ms after the 200 changed nothing, since the 200 is sent in the same step
+of the event loop; neither did switching off the parts of Bolt that no command needs. Less code before the 200
+helped: no second parsing of an ASCII form, no timer for a body that has arrived, and a direct call of Bolt
+instead of its own web application and a middleware.
 """
 
 REPLIES = """
-What a person waits for: from the command to the answer's arrival at its `response_url`, with WeChat on the same
-machine, so that only the bot counts. Over the internet WeChat's own answer takes a tenth of a second or more,
-and the difference disappears in it. The handler without Bolt checks the signature, acknowledges, reads WeChat
-with the same client, renders the same blocks and posts them, and nothing else: no guard, no log, no store. The
-two answers are compared, and have to be the same. The bot reads WeChat for each of these commands, as it does
-for one that comes alone; in daily life those that come within five seconds share a read.
+The time that a user waits: from the command to the arrival of the answer at its `response_url`, with WeChat on
+the same machine, so that only the bot counts. Over the internet WeChat's response takes a tenth of a second or
+more, which hides the difference. The handler without Bolt checks the signature, acknowledges, polls WeChat with
+the same client, renders the same blocks and posts them, and nothing else: no guard, no log, no store. The two
+answers are compared and must be equal. The bot polls WeChat for each of these commands, as for a single one; in
+practice those within five seconds share a poll.
 """
 
-LOOKS = """
-A look reads the list, compares it with what is known and writes down what follows; nothing has changed, as
-nearly always. Every five minutes this is less than a ten-thousandth of a core. The closed episodes are years of
-a busy account, half of them of seats that are gone: what is over must not slow down what is not. After each
-look, and every five seconds, a pass over the told messages sees whether one has to change.
+POLLS = """
+A poll reads the list, compares it with the stored state and saves the changes; here nothing has changed, which
+is the usual case. Every five minutes this takes less than a ten-thousandth of a core. The closed episodes are
+years of a busy account, half of them of deleted accounts: closed episodes must not slow down open ones. After
+each poll, and every five seconds, an edit pass checks whether a sent message must change.
 
-What was tried: each transaction opened SQLite anew, with a thread, a file and pragmas; one connection that is
-kept costs less. A statement went to that thread three or four times (cursor, execute, fetch, close), and each time
-the processor has to be woken; a cursor that is opened by executing and has nothing to close halves that. The
-claim of a poll says in its own answer what a second question asked, and the largest questions are put together
-once.
-The newest of every seat that ever was were walked through, which 10,000
-closed episodes made half as slow again; two indexes, and two questions where there was one, ended that. Values
-that stay as they are are no longer copied, a look without a change writes less, and a pass with nothing to send
-asks once. What is left is WeChat's answer over httpx (a quarter), the questions to the store, and the rules
-themselves (a tenth). An idle machine needs more CPU for the same than a busy one: it has to be woken for each
+What was tried: each transaction opened SQLite, with a thread, a file and pragmas; a kept connection costs less.
+A statement went to that thread three or four times (cursor, execute, fetch, close), and each time the processor
+has to wake up; a cursor that is opened by executing and has nothing to close halves that. The claim of a poll
+returns what a second query asked for, and the largest queries are built once. The newest episode of every
+account was searched, which 10,000 closed episodes made half as slow again; two indexes, and two queries in
+place of one, fixed that. Unchanged values are no longer copied, a poll without a change writes less, and a pass
+with nothing to send makes one query. The rest is WeChat's response over httpx (a quarter), the queries, and the
+rules (a tenth). An idle machine needs more CPU for the same work than a busy one: it has to wake up for each
 step.
 """
 
 MEMORY = """
-Eight people ask without a pause, commands of all kinds, until all are answered. The smallest dynos have 512 MB.
-Flat means that the last third of the commands adds less than two megabytes: what is remembered of signed
-requests, so that none is carried out twice, goes after five minutes.
+Eight users send commands of all kinds without a pause until all are answered. The smallest dynos have 512 MB.
+Flat means that the last third of the commands adds less than two megabytes. The record of signed requests,
+which prevents replays, is deleted after five minutes.
 """
 
-BEGINNINGS = """
-How long a restart is felt when nothing else takes the commands meanwhile, and how long somebody who tries the
-playground out looks at a terminal.
+STARTUP = """
+The duration of a restart during which no other process receives commands, and the time before the playground is
+usable.
 """

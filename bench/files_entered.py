@@ -100,11 +100,13 @@ class SteppedLoop(PeriodicTask):
 
         super().__init__(name, step_and_rest, HOUR, **options)
         self._stepped = asyncio.Event()
+        self.wanted = asyncio.Event()
         self.by_name[name] = self
         self.started.set()
 
     def wake(self) -> None:
-        """Ignore other parts: the steps that they ask for belong to other flows."""
+        """Record that another part of the bot requests a step. Whether it belongs to a flow is decided here."""
+        self.wanted.set()
 
     async def take_step(self) -> None:
         self._stepped.clear()
@@ -130,6 +132,7 @@ class Flows:
             self._wechat.reject(_account(name))
             await self._make_poll_due()
             found["one alert"] = await recorder.record(self._alert)
+            await asyncio.sleep(POST_INTERVAL)
             found["one Acknowledge"] = await recorder.record(self._acknowledge)
         return found
 
@@ -157,10 +160,14 @@ class Flows:
         _check(self._newest().text.startswith("Rejected"), self._newest())
 
     async def _acknowledge(self) -> None:
-        alert = self._newest()
+        """Acknowledge an alert, and let the bot update it and reply in its thread."""
+        alert, delivery = self._newest(), SteppedLoop.by_name["delivery"]
+        delivery.wanted.clear()
         await self._slack.click(alert, "alert.ack")
-        await SteppedLoop.by_name["delivery"].take_step()
-        _check(self._slack.present(alert) != alert, alert)
+        await delivery.wanted.wait()  # the click is saved
+        await delivery.take_step()
+        replies = [message for message in self._slack.messages(ALERTS) if message.thread_ts == alert.ts]
+        _check(len(replies) == 1 and self._slack.present(alert) != alert, alert)
 
     def _newest(self) -> Message:
         """Return the newest message outside threads."""
@@ -199,7 +206,7 @@ async def running_here(folder: Path) -> AsyncIterator[Flows]:
 async def measure() -> dict[str, set[str]]:
     """Return the files that each flow enters."""
     reuse_no_read()
-    app.Loop = SteppedLoop
+    app.PeriodicTask = SteppedLoop
     connections.SWEEP_SECONDS = HOUR  # the sweep for idle connections belongs to no flow
     with tempfile.TemporaryDirectory() as folder:
         async with running_here(Path(folder)) as flows:

@@ -1,4 +1,4 @@
-"""Sends commands over a kept connection and hears their answers, at little cost of its own."""
+"""Send commands over a kept connection and receive their answers, with little overhead."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ WITHIN = 30.0  # seconds until an answer counts as missing
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What came to a response_url, and when by `time.perf_counter`."""
+class Reply:
+    """A request to a response_url, and its time by `time.perf_counter`."""
 
     body: bytes
     at: float
 
 
-class Ear:
-    """Takes answers; each has a `response_url` of its own."""
+class ReplyReceiver:
+    """Receives answers, each at a separate `response_url`."""
 
     def __init__(self) -> None:
-        self._awaited: dict[str, asyncio.Future[Heard]] = {}
+        self._awaited: dict[str, asyncio.Future[Reply]] = {}
         self._url = ""
-        self.strangers = 0  # answers that nobody waits for, any more or at all
+        self.unexpected = 0  # answers that were not expected, or came late
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Ear]:
+    async def open(self) -> AsyncIterator[ReplyReceiver]:
         app = web.Application()
         app.router.add_post("/{key}", self._take)
         async with serve(app) as self._url:
             yield self
 
     def expect(self, key: str) -> str:
-        """The address for one answer."""
+        """Return the address for one answer."""
         self._awaited[key] = asyncio.get_running_loop().create_future()
         return f"{self._url}/{key}"
 
-    async def hear(self, key: str) -> Heard:
+    async def receive(self, key: str) -> Reply:
         """Wait for it.
 
         Raises:
@@ -60,13 +60,13 @@ class Ear:
         body, at = await request.read(), time.perf_counter()
         awaited = self._awaited.get(request.match_info["key"])
         if awaited is None or awaited.done():
-            self.strangers += 1
+            self.unexpected += 1
         else:
-            awaited.set_result(Heard(body, at))
+            awaited.set_result(Reply(body, at))
         return web.Response()
 
 
-class Line:
+class Connection:
     """One connection to an app."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,7 +74,7 @@ class Line:
         self._writer = writer
 
     @classmethod
-    async def to(cls, url: str) -> Line:
+    async def to(cls, url: str) -> Connection:
         parts = urlsplit(url)
         return cls(*await asyncio.open_connection(parts.hostname, parts.port))
 

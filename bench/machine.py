@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""The machine and the versions that a figure was measured on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 
 
 def name() -> str:
-    """The processor and the memory, as far as the system tells."""
+    """Return the processor and the memory, as far as the system reports them."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -21,7 +21,7 @@ def name() -> str:
 
 
 def measured(command: str, *packages: str) -> str:
-    """Date, command, machine and versions, as a sentence of three lines."""
+    """Return date, command, machine and versions, as a sentence of three lines."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `{command}`, all in one run: {name()},\n"

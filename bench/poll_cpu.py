@@ -1,4 +1,4 @@
-"""A process of its own that does nothing but ticks, and counts the CPU of each. Two stores take turns."""
+"""Measure the CPU time of ticks in a separate process. Two stores alternate."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ WARM_UP = 15
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """CPU milliseconds of each: of the look at WeChat, and of the pass over told messages that follows it."""
+    """CPU milliseconds of each poll, and of each edit pass that follows it."""
 
-    looks: list[float]
-    passes: list[float]
+    polls: list[float]
+    edit_passes: list[float]
 
 
 async def take(
     environ: Mapping[str, str], young: str, old: str, *, ticks: int = TICKS, warm_up: int = WARM_UP
 ) -> list[Ticks]:
-    """Ticks in a young store, and in one with years of history.
+    """Measure ticks in a new store, and in one with years of history.
 
     Nothing changes at WeChat. The parts are those of the bot, WeChat and Slack are other processes.
     """
@@ -46,10 +46,10 @@ async def take(
 
 
 async def tick(parts: Services) -> tuple[float, float]:
-    """CPU milliseconds of all threads: for one look, and for the pass after it."""
+    """Return the CPU milliseconds of all threads for one poll, and for the pass after it."""
     watcher, delivery = parts.watcher, parts.delivery
     if watcher is None or delivery is None:
-        raise RuntimeError("without alerts there is no tick")
+        raise RuntimeError("the alerts are off")
     await watcher.make_due()
     began = time.process_time()
     looked = await watcher.tick()
@@ -57,33 +57,33 @@ async def tick(parts: Services) -> tuple[float, float]:
     posted = await delivery.run()
     done = time.process_time()
     if looked is not Tick.GOOD or posted:
-        raise RuntimeError(f"not the tick that was to be measured: {looked}, {posted}")
+        raise RuntimeError(f"unexpected tick: {looked}, {posted}")
     return (seen - began) * 1000, (done - seen) * 1000
 
 
 async def begin(parts: Services) -> None:
-    """The first look, and its summary, which is all that there is to tell."""
+    """Run the first poll, and post its summary, so that nothing is pending."""
     if parts.watcher and parts.delivery:
         await parts.watcher.tick()
         await parts.delivery.run()
 
 
 async def main() -> None:
-    """Arguments: how many ticks and how many before them, both stores; prints looks and passes of each."""
+    """Print polls and edit passes of each store. Arguments: ticks, ticks before them, the stores."""
     ticks, warm_up, *urls = sys.argv[1:]
     async with AsyncExitStack() as stack:
-        homes = []
+        stores = []
         for url in urls:
             settings = Settings.from_environ({**os.environ, "DATABASE_URL": url})
-            homes.append(await stack.enter_async_context(build_services(settings)))
-        for parts in homes:
+            stores.append(await stack.enter_async_context(build_services(settings)))
+        for parts in stores:
             await begin(parts)
-        if store := homes[-1].store:
+        if store := stores[-1].store:
             await fill(store, APPID)
         for _ in range(int(warm_up)):
-            for parts in homes:
+            for parts in stores:
                 await tick(parts)
-        times = [[await tick(parts) for parts in homes] for _ in range(int(ticks))]
+        times = [[await tick(parts) for parts in stores] for _ in range(int(ticks))]
     print(json.dumps([[*zip(*one, strict=True)] for one in zip(*times, strict=True)]))
 
 

@@ -1,4 +1,4 @@
-"""A figure, its bound, and how they are shown."""
+"""Figures with their bounds, and their Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = ("slack-bolt", "slack-sdk", "aiohttp", "httpx", "sqlalchemy", "aiosql
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row of the table. Without a bound it is there to be compared with."""
+    """One row of the table. Without a bound it is for comparison."""
 
     what: str
     measured: str
@@ -22,7 +22,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Figures of one kind, what they mean for a user, and what was tried to better them."""
+    """Figures of one kind, with their explanation."""
 
     title: str
     figures: tuple[Figure, ...]
@@ -34,14 +34,14 @@ class Section:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """As Markdown, ✓ or ✗ beside each bound."""
-    marks = {True: "✓", False: "✗"}
+    """Format as Markdown, with ✓ or ✗ beside each bound."""
+    symbols = {True: "✓", False: "✗"}
     return "\n".join(
         [
             "| what | measured | bound | |",
             "| --- | --- | --- | --- |",
             *(
-                f"| {one.what} | {one.measured} | {one.bound} | {marks[one.kept] if one.bound else ''} |"
+                f"| {one.what} | {one.measured} | {one.bound} | {symbols[one.kept] if one.bound else ''} |"
                 for one in figures
             ),
         ]
@@ -49,7 +49,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def page(sections: Sequence[Section]) -> str:
-    """The table of all, then what they mean."""
+    """Format the table of all figures, then their explanations."""
     return "\n".join(
         [
             "# Figures",

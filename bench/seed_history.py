@@ -1,4 +1,4 @@
-"""Years of history for a store: episodes that are over, with what was told of them."""
+"""Fill a store with years of history: closed episodes with their events and messages."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from bot.alerting.episode import AlertKind, Disposition, EpisodeState
 from bot.outbox.messages import MessageKind, MessageStatus
 from bot.store.database import Store
 from bot.store.episodes import INVITATION
-from bot.store.tables import episode, message, told
+from bot.store.tables import emitted_event, episode, message
 
 EPISODES = 10_000
 PORTION = 1000  # rows in one statement
-LEADS = (86_400, 21_600)  # seconds: reminders that each has told
+LEADS = (86_400, 21_600)  # seconds: reminders that each has emitted
 
 
 async def fill(store: Store, appid: str, number: int = EPISODES) -> None:
-    """Put so many closed episodes into a store, half of them of seats that are gone."""
+    """Insert closed episodes, half of them of deleted accounts."""
     long_ago = datetime.now(UTC) - timedelta(days=900)
     for first in range(0, number, PORTION):
         numbers = range(first, min(first + PORTION, number))
         async with store.begin() as tx:
             for table, rows in (
                 (episode, [_episode(one, appid, long_ago) for one in numbers]),
-                (told, [row for one in numbers for row in _told(one, long_ago)]),
+                (emitted_event, [row for one in numbers for row in _told(one, long_ago)]),
                 (message, [_message(one, appid, long_ago) for one in numbers]),
             ):
                 await tx.connection.execute(sa.insert(table), rows)
     if store.kind == "PostgreSQL":
         async with store.begin() as tx:
-            await tx.run(sa.text("ANALYZE"))  # which it does by itself within a minute
+            await tx.run(sa.text("ANALYZE"))  # as autovacuum does within a minute
 
 
 def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _episode(number: int, appid: str, began: datetime) -> dict[str, Any]:
         "kf_account": seat,
         "kf_nick": f"客服 {number}",
         "kf_id": str(number),
-        "is_latest": gone,  # nobody was invited to that seat later
+        "is_latest": gone,  # that account had no later invitation
     }
 
 
@@ -63,7 +63,7 @@ def _told(number: int, began: datetime) -> Iterator[dict[str, Any]]:
             "episode_id": f"closed-{number}",
             "kind": AlertKind.EXPIRING,
             "lead_seconds": lead,
-            "how": Disposition.NOTIFIED,
+            "disposition": Disposition.NOTIFIED,
             "at": began + timedelta(hours=number) - timedelta(seconds=lead),
             "message_id": f"told-{number}",
         }
@@ -77,7 +77,7 @@ def _message(number: int, appid: str, began: datetime) -> dict[str, Any]:
         "kind": MessageKind.ALERT,
         "priority": 4,
         "episode_ids": [f"closed-{number}"],
-        "events": [f"{number:016x}"],
+        "event_keys": [f"{number:016x}"],
         "payload": {},
         "status": MessageStatus.SENT,
         "created_at": moment,

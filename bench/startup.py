@@ -1,4 +1,4 @@
-"""How long it takes until somebody can use it: the bot after a restart, the playground after `make demo`."""
+"""Measure the start of the bot, and of the playground after `make demo`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.demo.process import running
 
 
 async def bot(environ: Mapping[str, str]) -> float:
-    """Seconds from the start of the process to the first `/healthz`."""
+    """Return the seconds from the start of the process to the first `/healthz`."""
     began = time.perf_counter()
     async with running(environ):
         return time.perf_counter() - began
 
 
 async def page() -> float:
-    """Seconds from `make demo` to a page whose bot is there, on a machine that has everything."""
+    """Return the seconds from `make demo` to a page with a running bot, with everything installed."""
     began = time.perf_counter()
     demo = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "demo", "--no-browser", "--port", "0"), stdout=asyncio.subprocess.PIPE

@@ -1,4 +1,4 @@
-"""What all figures are measured in: a WeChat with a hundred accounts, a Slack, and the way that leads to both."""
+"""The environment of all measurements: simulated WeChat with a hundred accounts, and Slack."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ ACCOUNTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """The stand-ins, served, and where answers go that nobody reads."""
+class Testbed:
+    """The running simulators, and a sink for answers that are not read."""
 
     slack: SlackSimulator
     wechat_url: str
     sink: str
 
     def environ(self, store_url: str, **changed: str) -> dict[str, str]:
-        """The variables that lead a bot here."""
+        """Return the environment variables that connect a bot to the simulators."""
         return environ_of(
             *(self.slack, self.wechat_url, APPID, SECRET, ALERTS), **{"DATABASE_URL": store_url, **changed}
         )
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
-    """Serve the stand-ins."""
+async def serve_testbed() -> AsyncIterator[Testbed]:
+    """Serve the simulators."""
     slack = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts")])
     async with serve_slack(slack), serve_wechat(harbour_tea()) as wechat_url, serve(_sink()) as sink:
-        yield Scene(slack, wechat_url, f"{sink}/")
+        yield Testbed(slack, wechat_url, f"{sink}/")
 
 
 def harbour_tea() -> Simulator:
-    """A hundred accounts: half of them invited, some of those with problems. Nothing changes for hours."""
+    """Create a hundred accounts: half of them invited, some of those with problems. Nothing changes for hours."""
     wechat = Simulator(APPID, SECRET)
     now = datetime.now(UTC)
     for number in range(ACCOUNTS):
@@ -64,7 +64,7 @@ def sqlite(folder: Path, name: str) -> str:
 
 
 def signed(secret: str, text: str, response_url: str, trigger_id: str) -> tuple[str, dict[str, str]]:
-    """Body and headers of a `/kf` as Slack sends it. `trigger_id` makes it one of its own, and no replay."""
+    """Return body and headers of a `/kf` as Slack sends it. A new `trigger_id` keeps it from being a replay."""
     fields = {
         "token": "x",
         "team_id": "T0001",
@@ -90,7 +90,7 @@ def signed(secret: str, text: str, response_url: str, trigger_id: str) -> tuple[
 
 
 def _sink() -> web.Application:
-    """Takes answers, more of them than a real response_url does."""
+    """Accept any number of answers, unlike a real response_url."""
 
     async def take(request: web.Request) -> web.Response:
         await request.read()

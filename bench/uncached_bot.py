@@ -1,4 +1,4 @@
-"""The real bot, but it reuses no read: each command reads WeChat itself, as one does that comes alone."""
+"""The real bot without shared polls: each command polls WeChat, as a single one does."""
 
 from __future__ import annotations
 

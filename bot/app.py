@@ -57,7 +57,7 @@ async def serve(
         async with build_services(settings, clock, role=role) as parts:
             status = await Process(parts, role, leave).run(stop, ignored)
     except CannotListenError as exc:
-        log.error(LogEvent("choose another PORT or HOST", error=exc))
+        log.error(LogEvent("cannot bind address", error=exc))
         return 1
     log.info(LogEvent("stopped", role=role))
     return status
@@ -120,7 +120,7 @@ class Process:
     def _status(self) -> int:
         if not self._socket or not self._socket.done():
             return 0
-        log.error(LogEvent("Socket Mode is given up, for the host to restart", error=self._socket.exception()))
+        log.error(LogEvent("socket given up, the process ends", error=self._socket.exception()))
         return 1
 
     async def _listen(self) -> Server:

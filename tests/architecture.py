@@ -37,39 +37,39 @@ class Step:
 
 
 ACCOUNTS = Port("Accounts", "wechat_kf:KfClient")
+CHANNEL = Port("Channel", "bot.slack.channel:SlackChannel")
+INTERACTIONS = Port("Interactions", "bot.interactions.handler:InteractionHandler")
 FLOWS: Mapping[str, tuple[Step, ...]] = {
     "command": (
-        Step("Slack", "bot.web", "POST /slack/events", "aiohttp"),
+        Step("Slack", "bot.web.server", "POST /slack/events", "aiohttp"),
         Step("bot.web.guard", "bot.slack.bolt_app", "a valid request", Port("Dispatch")),
         Step("bot.slack.bolt_app", "bot.slack.listeners", "a Bolt request", "slack_bolt"),
         Step("bot.slack.listeners", "bot.runtime.tasks", "acknowledge, start a task"),
-        Step("bot.slack.listeners", "bot.desk", "the text or the click", Port("Answers", "bot.desk:Desk")),
-        Step("bot.desk", "bot.interactions.access", "may this user read?"),
-        Step("bot.desk", "bot.requests", "text → Request"),
-        Step("bot.desk", "bot.interactions.commands", "Request"),
+        Step("bot.slack.listeners", "bot.interactions.handler", "the text or the click", INTERACTIONS),
+        Step("bot.interactions.handler", "bot.interactions.access", "may this user read?"),
+        Step("bot.interactions.handler", "bot.requests", "text → Request"),
+        Step("bot.interactions.handler", "bot.interactions.commands", "Request"),
         Step("bot.interactions.commands", "bot.runtime.single_flight", "share one poll"),
         Step("bot.interactions.commands", "wechat_kf.client", "kf_list()", ACCOUNTS),
         Step("wechat_kf.client", "wechat_kf.protocol", "bytes → KfList"),
         Step("wechat_kf.client", "WeChat", "GET getkflist", "httpx"),
-        Step("bot.interactions.commands", "bot.blocks", "accounts → Message"),
+        Step("bot.interactions.commands", "bot.blocks.answers", "accounts → Message"),
         Step("bot.slack.listeners", "bot.slack.response_url", "Message"),
         Step("bot.slack.response_url", "Slack", "POST response_url", "aiohttp"),
     ),
     "tick": (
-        Step("bot.app", "bot.watch", "run every 15 s"),
-        Step("bot.watch", "bot.store", "claim the poll"),
-        Step("bot.watch", "wechat_kf.client", "kf_list()", ACCOUNTS),
+        Step("bot.app", "bot.watcher.poller", "run every 15 s", Port("Services")),
+        Step("bot.watcher.poller", "bot.store.poll_state", "claim the poll"),
+        Step("bot.watcher.poller", "wechat_kf.client", "kf_list()", ACCOUNTS),
         Step("wechat_kf.client", "WeChat", "GET getkflist", "httpx"),
         Step("bot.watcher.ingest", "bot.alerting.lifecycle", "compute state and events"),
         Step("bot.watcher.ingest", "bot.recorder", "changes"),
-        Step("bot.recorder", "bot.outbox", "events → messages"),
-        Step("bot.recorder", "bot.store", "save states and messages, one transaction"),
-        Step("bot.app", "bot.delivery", "run after each tick", Port("Parts")),
-        Step("bot.delivery.sender", "bot.store", "claim a message"),
-        Step("bot.delivery.item", "bot.blocks", "row → Message"),
-        Step(
-            "bot.delivery.dependencies", "bot.slack.channel", "post once", Port("Channel", "bot.slack:SlackChannel")
-        ),
+        Step("bot.recorder", "bot.outbox.planner", "events → messages"),
+        Step("bot.recorder", "bot.store.outbox", "save states and messages, one transaction"),
+        Step("bot.app", "bot.delivery.cycle", "run after each tick", Port("Services")),
+        Step("bot.delivery.sender", "bot.store.outbox", "claim a message"),
+        Step("bot.delivery.item", "bot.blocks.channel", "row → Message"),
+        Step("bot.delivery.dependencies", "bot.slack.channel", "post once", CHANNEL),
         Step("bot.slack.web_api", "Slack", "chat.postMessage", "slack_sdk"),
     ),
 }

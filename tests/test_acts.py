@@ -76,7 +76,7 @@ async def test_the_second_click_changes_nothing_and_learns_who_was_first(bot):
 
 async def test_two_clicks_at_once_are_one(bot):
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
-    done = await asyncio.gather(*(bot.acts.do(decode(click.action_id, click.value), click) for _ in range(5)))
+    done = await asyncio.gather(*(bot.acts.perform(decode(click.action_id, click.value), click) for _ in range(5)))
     assert sorted(len(one.changed) for one in done) == [0, 0, 0, 0, 1]
 
 
@@ -178,7 +178,7 @@ async def test_a_click_tells_nothing_that_wechat_was_not_asked_about(bot):
     bot.wechat.listed = (bound("bo"),)
     bot.clock.now += 30 * HOUR  # the deadline has passed while nobody looked
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
-    await bot.acts.do(decode(click.action_id, click.value), click)
+    await bot.acts.perform(decode(click.action_id, click.value), click)
     await bot.watcher.tick()
     await bot.tells()
     assert last_view(bot).startswith("Bound: Bo")

@@ -25,15 +25,15 @@ def test_each_step_of_a_flow_is_an_import_a_port_or_a_library(step):
 @pytest.mark.parametrize(
     ("step", "fault"),
     [
-        (Step("bot.blocks", "bot.store", ""), "bot.blocks does not import bot.store"),
-        (Step("Slack", "bot.desk", "", "aiohttp"), "bot.desk does not import aiohttp"),
+        (Step("bot.requests", "bot.store", ""), "bot.requests does not import bot.store"),
+        (Step("Slack", "bot.requests", "", "aiohttp"), "bot.requests does not import aiohttp"),
         (Step("bot.web.guard", "bot.slack", "", Port("Gate")), "bot.web.guard has no Gate"),
         (
-            Step("bot.watch", "wechat_kf", "", Port("Accounts", "wechat_kf:StableToken")),
+            Step("bot.watcher.poller", "wechat_kf", "", Port("Accounts", "wechat_kf:StableToken")),
             "StableToken lacks kf_list, online_kf_list of Accounts",
         ),
         (
-            Step("bot.watch", "bot.store", "", Port("Accounts", "wechat_kf:KfClient")),
+            Step("bot.watcher.poller", "bot.store", "", Port("Accounts", "wechat_kf:KfClient")),
             "wechat_kf:KfClient is not in bot.store",
         ),
     ],

@@ -1,4 +1,4 @@
-"""A tiny share of `make bench`, so that it keeps working, and how its figures are made."""
+"""A tiny share of `make bench`, and tests of its statistics."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ import pytest
 
 from bench import ack_latency, memory, poll_cpu, reply_latency
 from bench.results import Figure, Section, page
-from bench.testbed import scene, sqlite
+from bench.testbed import serve_testbed, sqlite
 from bot.demo.process import ROOT, running
 
 
 @pytest.mark.process
 @pytest.mark.timeout(120)
-async def test_what_it_measures_can_be_measured(tmp_path):
-    async with scene() as around:
-        secret, environ = around.slack.signing_secret, around.environ(sqlite(tmp_path, "kf"))
+async def test_every_measurement_runs(tmp_path):
+    async with serve_testbed() as testbed:
+        secret, environ = testbed.slack.signing_secret, testbed.environ(sqlite(tmp_path, "kf"))
         async with (
             running(environ, module="bench.uncached_bot") as bot,
             running(environ, module="bench.baseline_bolt") as bare,
         ):
             acknowledged = await ack_latency.take(
-                secret, around.sink, bot.url, bare.url, rounds=2, each=3, warm_up=1
+                secret, testbed.sink, bot.url, bare.url, rounds=2, each=3, warm_up=1
             )
             answered = [number async for number, _ in memory.take(bot.process.pid, secret, bot.url, 16)]
             async with running(environ, module="bench.baseline_no_bolt") as plain:
                 compared = await reply_latency.take(secret, bot.url, plain.url, rounds=2, each=3, warm_up=1)
         looked = await poll_cpu.take(environ, sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), ticks=3, warm_up=1)
-        assert around.slack.take_unexpected() == []
+        assert testbed.slack.take_unexpected() == []
     for times in (acknowledged, compared):
         assert [[len(one) for one in app] for app in times] == [[3, 3], [3, 3]]
     assert (answered[0], answered[-1]) == (0, 16)
-    assert [(len(one.looks), len(one.passes)) for one in looked] == [(3, 3), (3, 3)]
+    assert [(len(one.polls), len(one.edit_passes)) for one in looked] == [(3, 3), (3, 3)]
 
 
-def test_a_round_that_something_disturbed_does_not_count():
+def test_disturbed_round_does_not_count():
     calm, disturbed = [1.0, 1.0, 1.0, 2.0], [9.0, 9.0, 9.0, 9.0]
     assert ack_latency.typical([calm, calm, disturbed], 50) == 1.0
     assert ack_latency.ratio([calm, calm, disturbed], [calm, calm, calm], 50) == 1.0
@@ -53,11 +53,11 @@ def test_a_round_that_something_disturbed_does_not_count():
         ([100 + number / 10 for number in range(100)], 2.5),
     ],
 )
-def test_memory_is_judged_by_its_last_third(samples, added):
+def test_growth_of_memory_is_that_of_the_last_third(samples, added):
     assert memory.growth(samples) == pytest.approx(added, abs=0.1)
 
 
-def test_the_page_says_of_each_bound_whether_it_is_kept():
+def test_page_shows_for_each_bound_whether_it_is_kept():
     figures = (Figure("start", "1.10 s", "under 1.5 s"), Figure("ratio", "1.20", "at most 1.15", kept=False))
     sections = [Section("One", (*figures, Figure("p50", "1.60 ms")), "What it means.")]
     shown = page(sections)
@@ -68,6 +68,7 @@ def test_the_page_says_of_each_bound_whether_it_is_kept():
     assert not sections[0].kept
 
 
+@pytest.mark.process
 def test_files_entered_are_counted_for_a_command_an_alert_and_a_click() -> None:
     # In a process of its own: it replaces the loops of the bot and profiles all threads.
     command = [sys.executable, "-m", "bench.files_entered", "--list"]

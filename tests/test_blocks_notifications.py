@@ -110,9 +110,9 @@ incidents = st.builds(
     Incident,
     id=st.just("source_down-1"),
     cause=st.sampled_from(Cause),
-    state_since=moments,
+    since=moments,
     fault=faults,
-    over_at=st.none() | moments,
+    resolved_at=st.none() | moments,
 )
 
 

@@ -55,7 +55,7 @@ def since(subject: Episode, state: EpisodeState) -> Episode:
 
 CHEN = during(EpisodeState.REJECTED, "chen", expires_at=None)
 DEE = during(EpisodeState.EXPIRED, "dee")
-LIN = during(EpisodeState.WAITING, "lin", kf_nick="林晓", told=leads(24, 6))
+LIN = during(EpisodeState.WAITING, "lin", kf_nick="林晓", events=leads(24, 6))
 ANNA = during(EpisodeState.BOUND, "anna")
 MOMO = during(EpisodeState.REPLACED, "momo")
 
@@ -115,7 +115,7 @@ def test_what_was_settled_later_is_counted_out_and_told():
 
 
 def test_what_was_settled_the_moment_the_quiet_ended_was_not_settled_during_it():
-    assert "✅ Bound: Anna" in shown(morning(CHEN, replace(ANNA, since=ENDS)))
+    assert "✅ Bound: Anna" in shown(morning(CHEN, replace(ANNA, state_since=ENDS)))
 
 
 def test_a_night_of_which_nothing_is_left_is_one_calm_line():

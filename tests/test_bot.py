@@ -126,7 +126,7 @@ async def test_a_redirected_answer_is_no_answer(place, url, caplog):
 async def test_an_answer_that_slack_does_not_take_is_logged_without_its_url(place, url, caplog):
     place.slack.arm(RESPONSE_URL, http_error(404))
     await place.slack.command("", channel=CARE)
-    await until(lambda: "answer not taken" in caplog.text)
+    await until(lambda: "reply not accepted" in caplog.text)
     assert "status=404" in caplog.text
     assert "/commands/" not in caplog.text
 

@@ -71,7 +71,7 @@ class Tokens:
     async def get(self) -> str:
         return "stale"
 
-    async def replace(self, failed: str) -> str:
+    async def refresh(self, failed: str) -> str:
         self.replaced.append(failed)
         return "fresh"
 
@@ -195,7 +195,7 @@ async def test_a_token_without_another_ends_with_what_wechat_said_of_it():
 
 async def test_a_secret_that_is_refused_while_replacing_is_what_is_told():
     class Changed(Tokens):
-        async def replace(self, failed: str) -> str:
+        async def refresh(self, failed: str) -> str:
             raise TokenError(40001, "invalid appsecret", rid="of-the-token-call")
 
     with pytest.raises(TokenError, match="appsecret"):

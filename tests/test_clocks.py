@@ -7,12 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.alerting.incidents import Cause, ClockSkew, ErrorDetails, Incident
 from bot.demo.slack_simulator import reply_lost, slow
 from bot.ports import OutcomeUnknown
 from bot.store import poll_state, processes, stats
 from bot.store.database import Store
-from bot.store.poll_state import ClockHealth
 from bot.store.processes import ProcessInfo
 from tests.accounts import invited
 from tests.bots import LEASE, Bot, rejected
@@ -100,7 +99,7 @@ async def with_wrong_clock(store: Store, *, over: bool = False) -> None:
     incident = Incident("clock-1", Cause.CLOCK_PROBLEM, NOW, fault, NOW + MINUTE if over else None)
     async with store.begin() as tx:
         known = await poll_state.load(tx)
-        await poll_state.record_clock(tx, known.clock, ClockHealth(3, incident=incident))
+        await poll_state.record_clock(tx, known.clock, ClockSkew(3, incident=incident))
 
 
 async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_after_an_hour(store, clock):

@@ -53,7 +53,7 @@ def row(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
         "id": "m-1",
         "priority": 2,
         "episode_ids": ("bo",),
-        "events": (),
+        "event_keys": (),
         "payload": {},
         "parent_id": None,
         "broadcast": False,
@@ -169,10 +169,10 @@ def test_alert_is_left_to_a_pending_group_message():
 
 def test_alert_is_left_to_a_group_message_that_was_posted_after_it_was_stored():
     for status in (MessageStatus.SENT, MessageStatus.SENDING):
-        assert decided(linked(row(), post_attempts=1), group=pending(status=status, post_attempts=2)) == YieldTo(
+        assert decided(linked(row(), posts=1), group=pending(status=status, post_attempts=2)) == YieldTo(
             pending(status=status, post_attempts=2)
         )
-        assert decided(linked(row(), post_attempts=1), group=pending(status=status, post_attempts=1)) == Send()
+        assert decided(linked(row(), posts=1), group=pending(status=status, post_attempts=1)) == Send()
 
 
 def test_alert_is_not_left_to_a_group_message_that_was_given_up():
@@ -293,7 +293,7 @@ rows = st.builds(
     id=st.sampled_from(["m-1", "g-1", "r-1"]),
     priority=st.sampled_from([1, 2, 4, LAST, 2 + DEMOTED]),
     episode_ids=st.lists(st.sampled_from(["bo", "dee", "lin"]), min_size=1, unique=True).map(tuple),
-    events=st.lists(st.sampled_from("abc"), unique=True).map(tuple),
+    event_keys=st.lists(st.sampled_from("abc"), unique=True).map(tuple),
     payload=facts,
     parent_id=st.none() | st.just("r-1"),
     broadcast=st.booleans(),
@@ -339,7 +339,7 @@ def test_every_message_gets_one_decision_and_the_same_one_again(one, about, inci
             assert not (other.status is MessageStatus.PENDING and other.was_rejected)
         case Postpone(until, _, changes):
             assert until > NOW
-            assert set(changes) <= {"facts", "breakthrough"}
+            assert set(changes) <= {"payload", "breakthrough"}
         case PromoteToChannel():
             assert one.broadcast
         case _:
@@ -349,14 +349,14 @@ def test_every_message_gets_one_decision_and_the_same_one_again(one, about, inci
 @given(one=rows, other=rows, reported=st.lists(st.tuples(st.sampled_from(["bo", "dee"]), st.just("expired"))))
 def test_merging_loses_no_member_no_event_and_no_urgency(one, other, reported):
     result = merged(one, other, reported)
-    assert set(result.episode_ids) == {*one.members, *other.members}
-    assert set(result.event_keys) == {*one.events, *other.events}
-    assert result.episode_ids[: len(one.members)] == one.members
-    assert result.priority == min(one.rank, other.rank)
+    assert set(result.episode_ids) == {*one.episode_ids, *other.episode_ids}
+    assert set(result.event_keys) == {*one.event_keys, *other.event_keys}
+    assert result.episode_ids[: len(one.episode_ids)] == one.episode_ids
+    assert result.priority == min(one.priority, other.priority)
     assert result.breakthrough == (one.breakthrough or other.breakthrough)
-    assert result.payload.get(LINK) == one.facts.get(LINK)
+    assert result.payload.get(LINK) == one.payload.get(LINK)
     assert replace(result, priority=0, episode_ids=(), event_keys=(), payload={}, breakthrough=False) == replace(
-        one, rank=0, members=(), events=(), facts={}, breakthrough=False
+        one, priority=0, episode_ids=(), event_keys=(), payload={}, breakthrough=False
     )
 
 
@@ -383,7 +383,7 @@ def test_pending_summary_of_quiet_hours_is_extended():
     summary = pending(
         MessageKind.QUIET_SUMMARY,
         priority=4,
-        events=("a",),
+        event_keys=("a",),
         payload={"ends": 1, "held": {"bo": ["expiring"]}, "waits": 1},
     )
     more = NewMessage(
@@ -395,28 +395,28 @@ def test_pending_summary_of_quiet_hours_is_extended():
     )
     assert extended(summary, more, ["b"]) == {
         "episode_ids": ["bo", "dee"],
-        "events": ["a", "b"],
+        "event_keys": ["a", "b"],
         "payload": {"ends": 1, "held": {"bo": ["expiring", "expired"], "dee": ["rejected"]}, "waits": 1},
         "priority": 2,
-        "settled": False,
+        "is_final": False,
     }
     assert extended(summary, replace(more, priority=LAST), [])["priority"] == 4
 
 
 def test_parent_becomes_as_urgent_as_its_reply_and_as_loud():
-    parent = pending(priority=4, events=("a",))
+    parent = pending(priority=4, event_keys=("a",))
     urgent = NewMessage("d", MessageKind.REPLY, priority=1, breakthrough=True)
-    assert brought_forward(parent, urgent, ["b"]) == {"priority": 1, "events": ["a", "b"], "breakthrough": True}
+    assert brought_forward(parent, urgent, ["b"]) == {"priority": 1, "event_keys": ["a", "b"], "breakthrough": True}
     assert brought_forward(parent, NewMessage("d", MessageKind.REPLY, priority=LAST), []) == {
         "priority": 4,
-        "events": ["a"],
+        "event_keys": ["a"],
     }
 
 
 def test_pending_group_message_becomes_as_urgent_as_the_message_that_yields_and_is_due():
-    one = row(priority=1 + DEMOTED, events=("a", "b"))
-    group = pending(priority=3, events=("a",))
-    assert taken_over(group, one, NOW) == {"priority": 1, "events": ["a", "b"], "not_before": NOW}
+    one = row(priority=1 + DEMOTED, event_keys=("a", "b"))
+    group = pending(priority=3, event_keys=("a",))
+    assert taken_over(group, one, NOW) == {"priority": 1, "event_keys": ["a", "b"], "not_before": NOW}
     assert taken_over(replace(group, priority=1), replace(one, priority=2), NOW)["priority"] == 1
 
 
@@ -425,5 +425,7 @@ def test_group_message_that_was_refused_stays_behind_the_others_when_a_message_y
 
 
 def test_group_message_being_posted_takes_no_more_event_keys_and_a_sent_one_nothing():
-    assert taken_over(pending(priority=3, status=MessageStatus.SENDING), row(events=("a",)), NOW) == {"priority": 2}
-    assert taken_over(sent(), row(events=("a",)), NOW) == {}
+    assert taken_over(pending(priority=3, status=MessageStatus.SENDING), row(event_keys=("a",)), NOW) == {
+        "priority": 2
+    }
+    assert taken_over(sent(), row(event_keys=("a",)), NOW) == {}

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateTable
 
 from bot.demo.slack_simulator import Message
 from bot.outbox.event_keys import EventKeys
-from bot.store.tables import episode, message, meta
+from bot.store.tables import episode, message, poll_state
 from tests.crash import report
 from tests.crash.__main__ import KILLS
 from tests.crash.failpoint_bot import commit_kind
@@ -83,16 +83,16 @@ def update(table: sa.Table, **values: Any) -> str:
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [
-        (["BEGIN IMMEDIATE", str(sa.select(meta.c.appid))], None),
-        ([str(CreateTable(meta)), "INSERT INTO alembic_version VALUES (?)"], CommitKind.SCHEMA),
-        ([update(meta, next_poll_at=NOW)], CommitKind.POLL),
-        ([update(meta, next_poll_at=NOW, poll_wait=15)], CommitKind.POLL),
-        ([update(meta, last_read_at=NOW, accounts=3)], CommitKind.READ),
-        ([update(episode, doubt=None), update(message, settled=True)], CommitKind.READ),
+        (["BEGIN IMMEDIATE", str(sa.select(poll_state.c.appid))], None),
+        ([str(CreateTable(poll_state)), "INSERT INTO alembic_version VALUES (?)"], CommitKind.SCHEMA),
+        ([update(poll_state, next_poll_at=NOW)], CommitKind.POLL),
+        ([update(poll_state, next_poll_at=NOW, poll_wait=15)], CommitKind.POLL),
+        ([update(poll_state, last_read_at=NOW, accounts=3)], CommitKind.READ),
+        ([update(episode, pending_state=None), update(message, is_final=True)], CommitKind.READ),
         ([update(episode, state="expired"), str(sa.insert(message).values(id="x"))], CommitKind.NEWS),
         ([update(message, status="sending", lease_until=NOW, attempt=message.c.attempt + 1)], CommitKind.CLAIM),
         ([update(message, lease_until=NOW, attempt=message.c.attempt + 1)], CommitKind.LOOKUP),
-        ([update(message, looks=1, look_at=NOW)], CommitKind.ABSENT),
+        ([update(message, failed_lookups=1, next_lookup_at=NOW)], CommitKind.ABSENT),
         ([update(message, status="sent", channel_id="C", ts="1.0", sent_at=NOW)], CommitKind.SENT),
         ([update(message, status="pending", not_before=NOW)], CommitKind.BACK),
         ([update(message, applied_hash="x", next_edit_at=NOW)], CommitKind.EDIT),
@@ -110,11 +110,11 @@ def test_commit_that_records_a_found_message_is_adopted():
 @pytest.mark.parametrize(
     ("line", "is_unexpected"),
     [
-        ("12:00:00Z ERROR bot.runtime.tasks failed, and goes on loop=watcher", True),
+        ("12:00:00Z ERROR bot.runtime.tasks loop step failed loop=watcher", True),
         ("12:00:00Z CRITICAL bot.app x", True),
         ("12:00:00Z ERROR bot.health_log problem began kind=store_unknown", True),
         ("12:00:00Z ERROR bot.health_log problem began kind=poll_overdue", False),
-        ("12:00:00Z WARNING bot.runtime.tasks waits loop=watcher", False),
+        ("12:00:00Z WARNING bot.runtime.tasks loop paused loop=watcher", False),
     ],
 )
 def test_errors_in_the_log_are_unexpected_unless_the_run_caused_them(line, is_unexpected):

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from bot.ports import Blocked, NotFound, OutcomeUnknown, Refused, RetryLater, Unlisted
 from bot.store import outbox, poll_state, published, stats
 from bot.store.database import Store
-from bot.store.tables import message, meta
+from bot.store.tables import message
+from bot.store.tables import poll_state as poll_state_table
 from tests.accounts import account, bound, invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
@@ -171,10 +172,10 @@ async def test_posts_go_out_one_a_second_problems_first(bot):
     bot.wechat.listed = (rejected(), soon)
     bot.clock.forward(hours=2)
     await bot.watcher.tick()
-    assert await bot.delivery.sender.next()
-    assert not await bot.delivery.sender.next()
+    assert await bot.delivery.sender.send_next()
+    assert not await bot.delivery.sender.send_next()
     bot.clock.forward(seconds=1)
-    assert await bot.delivery.sender.next()
+    assert await bot.delivery.sender.send_next()
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Rejected", "Expiring"]
 
 
@@ -245,10 +246,10 @@ async def test_edit_refused_with_an_unknown_code_lets_the_other_edits_go_on(bot)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.outcomes = [Unlisted("a_word_of_tomorrow")] * 2
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
     assert len(bot.slack.edited) == 1
     bot.clock.forward(minutes=5)
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
     assert len(bot.slack.edited) == 2
 
 
@@ -335,7 +336,7 @@ async def test_a_looser_lead_after_a_deleted_message_stays_silent(bot):
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
     async with bot.store.begin() as tx:
-        await tx.run(sa.update(message).values(gone=True))
+        await tx.run(sa.update(message).values(is_deleted=True))
     await bot.reads(soon, after=18 * HOUR)
     assert len(bot.slack.posted) == 1
     await bot.reads(soon, after=4 * HOUR)
@@ -351,11 +352,11 @@ async def test_an_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds
     bot.wechat.listed = (bound("bo"),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.delivery.updater.due()
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
+    await bot.delivery.updater.update_all()
     assert bot.slack.edited == []
     bot.clock.forward(seconds=10)
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
     assert len(bot.slack.edited) == 1
 
 
@@ -366,7 +367,7 @@ async def test_a_refused_edit_is_tried_as_text_alone_and_then_left(bot):
     await bot.watcher.tick()
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("invalid_blocks")]
     for _ in range(3):
-        await bot.delivery.updater.due()
+        await bot.delivery.updater.update_all()
         bot.clock.forward(seconds=10)
     assert bot.slack.edited == []
     assert bot.slack.outcomes == []
@@ -378,7 +379,7 @@ async def test_an_edit_that_somebody_else_made_meanwhile_is_not_overwritten(bot)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     other = Bot(bot.store, bot.clock, bot.slack)
-    await asyncio.gather(bot.delivery.updater.due(), other.delivery.updater.update_all())
+    await asyncio.gather(bot.delivery.updater.update_all(), other.delivery.updater.update_all())
     assert len(bot.slack.edited) == 2
 
 
@@ -389,10 +390,10 @@ async def test_edits_rest_when_slack_takes_none(bot, outcome, wait):
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.outcomes = [outcome]
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
     assert bot.slack.edited == []
     bot.clock.forward(seconds=wait)
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
     assert len(bot.slack.edited) == 2
 
 
@@ -556,7 +557,7 @@ async def test_a_store_that_stumbles_after_a_post_does_not_lose_its_ts(bot, monk
         return begin()
 
     monkeypatch.setattr(bot.store, "begin", stumble)
-    await bot.delivery.sender.next()
+    await bot.delivery.sender.send_next()
     bot.clock.now += LEASE
     await bot.tells()
     assert len(bot.slack.posted) == 1
@@ -570,7 +571,7 @@ async def test_slow_edits_give_posts_their_turn(bot):
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     bot.slack.slowness = lambda: bot.clock.forward(seconds=4)
-    await bot.delivery.updater.due()
+    await bot.delivery.updater.update_all()
     assert len(bot.slack.edited) == 2
 
 
@@ -630,5 +631,5 @@ async def test_rows_of_another_account_are_left_alone(bot, store_url):
     await other.tells()
     assert other.slack.posted == []
     async with other.store.begin() as tx:
-        assert (await tx.run(sa.select(sa.func.count()).select_from(meta))).scalar_one() == 2
+        assert (await tx.run(sa.select(sa.func.count()).select_from(poll_state_table))).scalar_one() == 2
     await other.store.close()

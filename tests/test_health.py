@@ -85,8 +85,8 @@ async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
         assert (code, body.startswith("ready\n"), title in body, remedy in body) == (200, True, True, True)
         metrics = (await page(f"{url}/metrics"))[1]
         assert f'wechat_kf_problem{{kind="{kind}"}} 1.0' in metrics
-        assert f"wechat_kf_queue_held {float(kind == 'slack_blocked')}" in metrics
-        assert "wechat_kf_last_good_read_age_seconds" in metrics
+        assert f"wechat_kf_queue_blocked {float(kind == 'slack_blocked')}" in metrics
+        assert "wechat_kf_last_successful_poll_age_seconds" in metrics
         findings = await doctor(place)
         assert any(title in one.said and remedy in one.remedy for one in findings)
         place.slack.disarm("conversations.history")
@@ -96,6 +96,7 @@ async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
         assert [one.verdict for one in await doctor(place)] == ["ok"]
 
 
+@pytest.mark.process
 async def test_a_real_process_with_a_refused_token_is_loud_from_its_first_minute(place, tmp_path):
     place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
     log = tmp_path / "log"
@@ -121,7 +122,7 @@ async def test_workspace_over_its_message_limit_is_shown_as_blocked(place, caplo
         said = await status(place)
         assert said.startswith("1 alert could not be posted. Slack refuses them: the workspace has sent more")
         assert "usage limits" in said
-        assert "wechat_kf_queue_held 1.0" in (await page(f"{url}/metrics"))[1]
+        assert "wechat_kf_queue_blocked 1.0" in (await page(f"{url}/metrics"))[1]
         assert any("message" in one.said and "usage limits" in one.remedy for one in await doctor(place))
 
 
@@ -131,7 +132,7 @@ async def doctor(place: World, **changed: str) -> list[running.Finding]:
 
 
 async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_so(place, caplog, monkeypatch):
-    monkeypatch.setattr("bot.health.RECEIVER_GRACE", timedelta(0))
+    monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     variables = {"SLACK_APP_TOKEN": place.slack.app_token}
     async with bot_in_loop(place, **variables) as url:
@@ -148,7 +149,7 @@ async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_
 
 
 async def test_a_worker_to_which_slack_grants_no_connection_receives_nothing(place, caplog, monkeypatch):
-    monkeypatch.setattr("bot.health.RECEIVER_GRACE", timedelta(0))
+    monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     place.slack.arm("apps.connections.open", *[error("invalid_auth")] * 1000)
     async with bot_in_loop(place, role="worker", SLACK_APP_TOKEN=place.slack.app_token):
@@ -159,7 +160,7 @@ async def test_a_worker_to_which_slack_grants_no_connection_receives_nothing(pla
 async def test_processes_with_different_settings_warn_until_one_leaves(place, caplog):
     caplog.set_level(logging.INFO)
     async with bot_in_loop(place):
-        await until(lambda: logged(caplog, "look outcome=good"))
+        await until(lambda: logged(caplog, "poll outcome=ok"))
         async with bot_in_loop(place, SLACK_ALERT_CHANNEL=CARE) as url:
             await until(lambda: len(logged(caplog, "problem began kind=settings_differ")) == 2)
             assert "differ in SLACK_ALERT_CHANNEL" in await status(place)
@@ -172,7 +173,7 @@ async def test_processes_with_different_settings_warn_until_one_leaves(place, ca
 async def test_a_doctor_with_other_settings_than_the_running_bot_says_so(place, caplog):
     caplog.set_level(logging.INFO)
     async with bot_in_loop(place):
-        await until(lambda: logged(caplog, "look outcome=good"))
+        await until(lambda: logged(caplog, "poll outcome=ok"))
 
         async def is_well() -> bool:
             return [one.verdict for one in await doctor(place)] == ["ok"]

@@ -388,8 +388,8 @@ def test_a_fault_is_a_metric(fault):
     ones = {line.split('"')[1] for line in told if line.endswith(" 1.0")}
     assert ones == {fault.kind, *fault.also}
     assert len(told) == len(ProblemKind)
-    held = metric_lines(fault.known, "wechat_kf_queue_held ")
-    assert held == f"wechat_kf_queue_held {float(fault.kind is ProblemKind.SLACK_BLOCKED)}"
+    held = metric_lines(fault.known, "wechat_kf_queue_blocked ")
+    assert held == f"wechat_kf_queue_blocked {float(fault.kind is ProblemKind.SLACK_BLOCKED)}"
 
 
 @names

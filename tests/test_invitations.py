@@ -344,7 +344,7 @@ def test_an_expiry_that_was_told_before_is_silent_when_it_comes_again(seats):
     seats.read(invited(expires_in=2 * HOUR))
     assert seats.states == [EpisodeState.WAITING]
     (change,) = seats.wait(3 * HOUR)
-    assert (change.after.state, change.news) == (EpisodeState.EXPIRED, ())
+    assert (change.after.state, change.new_events) == (EpisodeState.EXPIRED, ())
 
 
 # Ends
@@ -419,13 +419,13 @@ def test_a_new_invitation_replaces_the_one_before(seats, status):
     seats.read(invited(status=status))
     seats.read(invited(wx="dana_example", expires_in=9 * DAY))
     old, new = seats.episodes.values()
-    assert (old.state, old.latest, old.successor_wx, old.successor_expires_at) == (
+    assert (old.state, old.is_latest, old.successor_wx, old.successor_expires_at) == (
         EpisodeState.REPLACED,
         False,
         "dana_example",
         NOW + 9 * DAY,
     )
-    assert (new.state, new.latest) == (EpisodeState.WAITING, True)
+    assert (new.state, new.is_latest) == (EpisodeState.WAITING, True)
 
 
 def test_the_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
@@ -441,8 +441,12 @@ def test_rejected_person_who_waits_in_two_agreeing_polls_is_invited_again(seats,
     assert seats.states == [EpisodeState.REJECTED]
     assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
     first, second = seats.episodes.values()
-    assert (first.state, first.latest, first.expires_at) == (EpisodeState.REPLACED, False, NOW + 3 * DAY)
-    assert (second.state, second.latest, second.expires_at) == (EpisodeState.WAITING, True, NOW + 3 * DAY + moved)
+    assert (first.state, first.is_latest, first.expires_at) == (EpisodeState.REPLACED, False, NOW + 3 * DAY)
+    assert (second.state, second.is_latest, second.expires_at) == (
+        EpisodeState.WAITING,
+        True,
+        NOW + 3 * DAY + moved,
+    )
     assert (first.repetition, second.repetition) == (0, 1)
 
 
@@ -512,8 +516,8 @@ def test_an_earlier_invitation_that_is_listed_again_is_recognised(seats):
     seats.read(invited(wx="dana_example"))
     assert told(seats.read(invited(status="rejected"))) == []
     first, second = seats.episodes.values()
-    assert (first.state, first.latest) == (EpisodeState.REJECTED, True)
-    assert (second.state, second.latest) == (EpisodeState.REPLACED, False)
+    assert (first.state, first.is_latest) == (EpisodeState.REJECTED, True)
+    assert (second.state, second.is_latest) == (EpisodeState.REPLACED, False)
 
 
 def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_state(seats):
@@ -521,7 +525,7 @@ def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_st
     seats.read(bound())
     seats.read(invited(wx="dana_example"))
     first, second = seats.episodes.values()
-    assert (first.state, first.latest, second.latest) == (EpisodeState.BOUND, False, True)
+    assert (first.state, first.is_latest, second.is_latest) == (EpisodeState.BOUND, False, True)
 
 
 def test_strangers_are_the_rows_that_an_earlier_episode_may_own(seats):

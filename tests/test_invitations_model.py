@@ -297,9 +297,9 @@ class Invitations(RuleBasedStateMachine):
     def _keep(self, changes: list) -> None:
         for change in changes:
             self.episodes[change.after.id] = change.after
-            for event in change.news:
+            for event in change.new_events:
                 told = self._oracle_of(change.after)
-                if event.kind is AlertKind.EXPIRING and event.how is Disposition.NOTIFIED and change.before:
+                if event.kind is AlertKind.EXPIRING and event.disposition is Disposition.NOTIFIED and change.before:
                     assert told.may_remind(event.lead, self.now)
                 self.emitted[change.after.id, event.kind, event.lead] += 1
 

@@ -38,10 +38,10 @@ class EchoingAnswers:
         self.pause = 0.0
         self.breaks = False
 
-    async def to_command(self, text: str, user_id: str, announce: Announce) -> Said:
+    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Said:
         return Said(f"command {text}")
 
-    async def to_click(self, click: BlockAction, announce: Announce) -> Said | None:
+    async def handle_action(self, click: BlockAction, announce: Announce) -> Said | None:
         self.clicks.append(click)
         await asyncio.sleep(self.pause)
         if self.breaks:

@@ -72,7 +72,7 @@ async def test_a_second_look_that_finds_the_message_adopts_it(bot):
     bot.clock.now += 1.25 * LEASE
     await bot.tells()
     (row,) = await bot.rows()
-    metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.ALERT, row["events"])
+    metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.ALERT, row["event_keys"])
     await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
     bot.clock.now += LEASE / 4
     await bot.tells()
@@ -217,7 +217,7 @@ async def test_an_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_cha
     bot.wechat.listed = (invited("bo", expires_in=25 * HOUR, status="rejected"),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.delivery.sender.next()
+    await bot.delivery.sender.send_next()
     bot.slack.unreadable = [NotFound("thread_not_found")]
     await bot.waits_out_a_lease()
     assert bot.slack.posted[-1].thread_ts is None
@@ -229,7 +229,7 @@ async def test_two_workers_look_up_one_message_once(bot):
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
     other = Bot(bot.store, bot.clock, bot.slack)
-    looked = [await bot.delivery.reconciler.next(), await other.delivery.reconciler.check_next()]
+    looked = [await bot.delivery.reconciler.check_next(), await other.delivery.reconciler.check_next()]
     assert looked == [True, False]
     assert bot.slack.looks == 1
 

@@ -45,10 +45,10 @@ def value(name: str, metrics: Metrics, figures: Figures = EMPTY, **labels: str) 
 @pytest.mark.parametrize(
     ("what", "name", "label"),
     [
-        ("read", "wechat_kf_reads_total", "result"),
+        ("poll", "wechat_kf_polls_total", "result"),
         ("post", "wechat_kf_posts_total", "result"),
         ("edit", "wechat_kf_edits_total", "result"),
-        ("look", "wechat_kf_looks_total", "outcome"),
+        ("lookup", "wechat_kf_delivery_lookups_total", "outcome"),
     ],
 )
 def test_what_happened_is_counted_by_its_result(what, name, label):
@@ -76,7 +76,7 @@ def test_a_result_that_is_no_plain_word_is_not_told(result):
     assert value("wechat_kf_posts_total", metrics, result="other") == 1
 
 
-@given(st.lists(st.tuples(st.sampled_from(["read", "post", "edit", "look"]), st.text())))
+@given(st.lists(st.tuples(st.sampled_from(["poll", "post", "edit", "lookup"]), st.text())))
 def test_whatever_is_counted_can_be_read_and_nothing_is_lost(happened):
     metrics = Metrics()
     for what, result in happened:
@@ -87,18 +87,18 @@ def test_whatever_is_counted_can_be_read_and_nothing_is_lost(happened):
 
 def test_two_processes_in_one_test_count_for_themselves_and_not_for_the_library():
     one, other = Metrics(), Metrics()
-    one.count("read", "good")
-    assert value("wechat_kf_reads_total", other, result="good") is None
+    one.count("poll", "ok")
+    assert value("wechat_kf_polls_total", other, result="ok") is None
     assert not [family.name for family in REGISTRY.collect() if family.name.startswith("wechat_kf")]
     assert {name.partition("wechat_kf_")[0] for name, _ in samples(one)} == {""}
 
 
 def test_a_store_that_is_away_leaves_the_counts_and_says_so():
     metrics = Metrics()
-    metrics.count("read", "failed")
+    metrics.count("poll", "failed")
     told = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
     assert told == {
-        ("wechat_kf_reads_total", frozenset({("result", "failed")})): 1,
+        ("wechat_kf_polls_total", frozenset({("result", "failed")})): 1,
         ("wechat_kf_store_up", frozenset()): 0,
     }
 
@@ -117,8 +117,8 @@ def test_every_kind_of_problem_is_one_while_it_is_there():
 
 def test_before_the_first_poll_its_age_is_counted_from_the_start():
     figures = figures_with(started_at=NOW - timedelta(hours=2))
-    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 7200
-    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), replace(figures, messages=None)) == 7200
+    assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), figures) == 7200
+    assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), replace(figures, messages=None)) == 7200
 
 
 def test_an_empty_store_has_zero_of_all_that_waits():
@@ -128,14 +128,14 @@ def test_an_empty_store_has_zero_of_all_that_waits():
 
 def test_ages_are_seconds_up_to_now():
     figures = figures_with(polled_at=NOW - timedelta(minutes=5), oldest_pending=NOW - timedelta(seconds=1.5))
-    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 300
+    assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), figures) == 300
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 1.5
 
 
 def test_no_age_is_negative_when_the_clock_of_another_process_is_ahead():
     ahead = NOW + timedelta(seconds=9)
     figures = figures_with(polled_at=ahead, oldest_pending=ahead)
-    assert value("wechat_kf_last_good_read_age_seconds", Metrics(), figures) == 0
+    assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), figures) == 0
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 0
 
 
@@ -152,23 +152,23 @@ def test_messages_are_told_in_every_state():
 @pytest.mark.parametrize("held", [True, False])
 def test_a_held_queue_is_one_and_a_free_one_zero(held):
     slack = SlackTrouble("is_archived", NOW, refused=True) if held else None
-    assert value("wechat_kf_queue_held", Metrics(), figures_with(slack=slack, pending=1)) == int(held)
+    assert value("wechat_kf_queue_blocked", Metrics(), figures_with(slack=slack, pending=1)) == int(held)
 
 
 def test_every_metric_explains_itself_and_has_its_type():
     figures = figures_with(polled_at=NOW)
     families = list(text_string_to_metric_families(Metrics().render(figures).decode()))
     assert {family.name: family.type for family in families} == {
-        "wechat_kf_reads": "counter",
+        "wechat_kf_polls": "counter",
         "wechat_kf_posts": "counter",
         "wechat_kf_edits": "counter",
-        "wechat_kf_looks": "counter",
+        "wechat_kf_delivery_lookups": "counter",
         "wechat_kf_store_up": "gauge",
         "wechat_kf_problem": "gauge",
-        "wechat_kf_last_good_read_age_seconds": "gauge",
+        "wechat_kf_last_successful_poll_age_seconds": "gauge",
         "wechat_kf_messages": "gauge",
         "wechat_kf_oldest_unsent_age_seconds": "gauge",
-        "wechat_kf_queue_held": "gauge",
+        "wechat_kf_queue_blocked": "gauge",
     }
     assert all(family.documentation.endswith(".") for family in families)
 
@@ -198,7 +198,7 @@ async def get(url: str) -> tuple[int, str, str]:
 
 async def test_metrics_are_served_in_the_text_format_beside_health():
     metrics = Metrics()
-    metrics.count("read", "good")
+    metrics.count("poll", "ok")
 
     async def exposition() -> bytes:
         return metrics.render(AWAY)

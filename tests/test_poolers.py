@@ -157,7 +157,7 @@ async def test_database_that_cannot_store_every_name_is_refused_by_doctor_and_st
             assert "has the encoding LATIN1, which cannot store every name" in found.said
             assert "ENCODING 'UTF8'" in found.remedy
         async with world(pooled) as around, bot_in_loop(around) as url:
-            await until(lambda: "waits loop=watcher" in caplog.text)
+            await until(lambda: "loop paused loop=watcher" in caplog.text)
             status, text = await get(f"{url}/readyz")
             assert (status, "not suitable" in text) == (503, True)
     assert "cannot store every name" in caplog.text

@@ -129,7 +129,7 @@ async def test_a_bot_starts_while_slack_wechat_and_the_store_are_away(tmp_path):
     log = tmp_path / "log"
     async with running(environ, log=log) as bot:
         assert await answers(f"{bot.url}/readyz", 503)
-        await until(lambda: "waits loop=watcher" in log.read_text())
+        await until(lambda: "loop paused loop=watcher" in log.read_text())
         assert bot.process.returncode is None
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.ports import HistoryUnreadable, OutcomeUnknown, RetryLater
 from bot.store.database import Store
-from bot.store.tables import episode, message, meta, told
+from bot.store.tables import emitted_event, episode, message, poll_state
 from bot.watcher.poller import Tick
 from bot.watcher.recovery import REACH, Recovery
 from tests.accounts import bound, invited
@@ -24,10 +24,12 @@ SOON = invited("bo", expires_in=25 * HOUR)
 async def wipe(bot: Bot) -> Bot:
     """Another process, on a store that has forgotten everything; the channel has not."""
     async with bot.store.begin() as tx:
-        for table in (episode, message, told):
+        for table in (episode, message, emitted_event):
             await tx.run(sa.delete(table))
         await tx.run(
-            sa.update(meta).values(watching_since=None, last_read_at=None, accounts=0, next_poll_at=bot.clock())
+            sa.update(poll_state).values(
+                watching_since=None, last_read_at=None, accounts=0, next_poll_at=bot.clock()
+            )
         )
     return Bot(bot.store, bot.clock, bot.slack)
 

@@ -74,7 +74,7 @@ async def test_rate_limit_beyond_the_time_limit_gives_up_at_once(place, caplog):
     place.slack.arm(RESPONSE_URL, ratelimited(301))
     async with running(place, BRISK):
         await typed(place)
-        await until(lambda: "answer not taken" in caplog.text)
+        await until(lambda: "reply not accepted" in caplog.text)
     assert len(uses(place)) == 1
 
 
@@ -103,10 +103,10 @@ async def test_answer_is_given_up_after_five_uses_with_one_warning_that_names_th
     place.slack.arm(RESPONSE_URL, *[http_error(503)] * 6)
     async with running(place, BRISK):
         await typed(place)
-        await until(lambda: "answer not taken" in caplog.text)
+        await until(lambda: "reply not accepted" in caplog.text)
         await asyncio.sleep(0.1)
     (line,) = (line for line in caplog.text.splitlines() if "WARNING" in line and "answer" in line)
-    assert "answer not taken uses=5 status=503 request=" in line
+    assert "reply not accepted uses=5 status=503 request=" in line
     assert len(uses(place)) == 5
 
 
@@ -114,7 +114,7 @@ async def test_answer_is_given_up_when_its_time_is_over(place, caplog):
     place.slack.arm(RESPONSE_URL, *[http_error(503)] * 5)
     async with running(place, ResponseLimits(first_pause=0.05, give_up_after=0.1)):
         await typed(place)
-        await until(lambda: "answer not taken" in caplog.text)
+        await until(lambda: "reply not accepted" in caplog.text)
     assert len(uses(place)) == 2
 
 
@@ -151,7 +151,7 @@ async def test_shutdown_while_slack_is_away_ends_without_an_answer(place, caplog
         began = time.monotonic()
     assert time.monotonic() - began < 2
     assert len(uses(place)) == 2
-    assert caplog.text.count("answer not taken") == 1
+    assert caplog.text.count("reply not accepted") == 1
 
 
 # WeChat takes long
@@ -184,7 +184,7 @@ async def test_notice_counts_as_a_use(place, caplog):
         said = await typed(place)
         assert (await said.answer()).text == READING.text
         place.slack.arm(RESPONSE_URL, *[http_error(503)] * 5)
-        await until(lambda: "answer not taken" in caplog.text)
+        await until(lambda: "reply not accepted" in caplog.text)
     assert len(uses(place)) == 5
 
 

@@ -107,7 +107,7 @@ async def test_row_that_is_refused_for_a_while_is_news_afterwards(bot, store, ca
 
 async def test_message_that_the_database_refuses_to_write_down_does_not_stop_the_news_of_others(bot, store):
     bad = await bot.episode_id("bad")
-    like = f"CAST(NEW.members AS TEXT) LIKE '%{bad}%'"
+    like = f"CAST(NEW.episode_ids AS TEXT) LIKE '%{bad}%'"
     await refuse(store, "message", like, event="INSERT")
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     assert news(bot) == ["Rejected: Bo"]
@@ -152,9 +152,9 @@ async def test_stored_row_that_cannot_be_read_does_not_stop_the_news_of_others(b
 @pytest.mark.parametrize(
     "place",
     [
-        "bot.alerting.lifecycle.seen",
+        "bot.alerting.lifecycle.account_status",
         "bot.alerting.lifecycle._with_facts",
-        "bot.outbox.planner._root",
+        "bot.outbox.planner._alert",
         "bot.store.episodes.next_timer",
     ],
 )
@@ -178,7 +178,7 @@ async def test_account_that_fails_and_leaves_the_list_is_forgotten(store, clock)
 
 async def test_lost_connection_is_not_the_fault_of_a_row(bot, store, monkeypatch):
     async with store.begin() as tx:
-        await tx.run(sa.text("DROP TABLE told"))
+        await tx.run(sa.text("DROP TABLE emitted_event"))
     bot.clock.forward(seconds=301)
     bot.wechat.listed = (rejected("bo"),)
     with pytest.raises(sa.exc.SQLAlchemyError):
@@ -255,7 +255,7 @@ async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monke
     assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})
 
 
-@pytest.mark.parametrize("place", ["bot.outbox.coalescing.still_true", "bot.outbox.coalescing.should_postpone"])
+@pytest.mark.parametrize("place", ["bot.outbox.coalescing.is_relevant", "bot.outbox.coalescing.should_postpone"])
 async def test_message_whose_turn_raises_is_given_up_and_others_are_posted(bot, store, monkeypatch, place):
     inject(monkeypatch, place, about=await bot.episode_id("bad"))
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
@@ -286,7 +286,7 @@ async def test_message_that_the_database_does_not_let_change_does_not_stop_the_o
     bot, store, caplog, condition
 ):
     bad = await bot.episode_id("bad")
-    await refuse(store, "message", f"CAST(NEW.members AS TEXT) LIKE '%{bad}%' AND {condition}")
+    await refuse(store, "message", f"CAST(NEW.episode_ids AS TEXT) LIKE '%{bad}%' AND {condition}")
     for _ in range(4):
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
         await bot.waits_out_a_lease()
@@ -315,7 +315,7 @@ async def test_failing_rows_and_messages_are_problems_of_the_health(bot, store, 
 async def test_edit_that_the_database_refuses_does_not_stop_the_edits_of_others(bot, store):
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     bad = await bot.episode_id("bad")
-    await refuse(store, "message", f"CAST(NEW.members AS TEXT) LIKE '%{bad}%' AND NEW.applied_hash IS NULL")
+    await refuse(store, "message", f"CAST(NEW.episode_ids AS TEXT) LIKE '%{bad}%' AND NEW.applied_hash IS NULL")
     await bot.reads(bound("bad"), bound("bo"), invited("dee"))
     shown = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
     assert sorted(shown) == ["Bound: Bo", "Rejected: Bad"]
@@ -352,7 +352,7 @@ async def test_refused_row_of_a_digest_does_not_stop_the_acknowledgement_of_the_
     digest = next(row["id"] for row in await bot.rows() if row["kind"] == "digest")
     done = await bot.clicks("alert.ack", f"v1:batch:{digest}")
     assert sorted(one.kf_nick for one in done.changed) == [f"Kf{number}" for number in range(6)]
-    assert len(logged(caplog, "a click was not carried out")) == 1
+    assert len(logged(caplog, "action not performed")) == 1
     with pytest.raises(sa.exc.SQLAlchemyError):
         await bot.clicks("alert.ack", f"v1:{await bot.episode_id('bad')}")
 
@@ -395,7 +395,7 @@ async def nobody() -> tuple[()]:
 
 
 RENDERED = [
-    "bot.accounts.seen",
+    "bot.accounts.account_status",
     "bot.accounts._place",
     "bot.blocks.answers.account_rows._head",
     "bot.blocks.answers.account_rows._facts",
@@ -420,7 +420,7 @@ async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch
 
 
 @pytest.mark.parametrize(
-    "place", ["bot.accounts._words", "bot.blocks.answers.account_details._facts", "bot.accounts.seen"]
+    "place", ["bot.accounts._words", "bot.blocks.answers.account_details._facts", "bot.accounts.account_status"]
 )
 @pytest.mark.parametrize("text", ["show bad", "find bad", "show bad@harbour_tea"])
 async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, place, text):

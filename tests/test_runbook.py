@@ -15,6 +15,7 @@ from bot.alerting import incidents
 from bot.alerting.incidents import Cause, ErrorDetails, Incident, PollHealth
 from bot.blocks.answers.diagnosis import explain
 from bot.blocks.channel import incident_notices, notifications
+from bot.delivery.item import outcome_label
 from bot.delivery.reconciler import _word
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
@@ -155,8 +156,8 @@ FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages=
 
 def exported() -> set[str]:
     metrics = Metrics()
-    for what in ("read", "post", "edit", "look"):
-        metrics.count(what, "good")
+    for what in ("poll", "post", "edit", "lookup"):
+        metrics.count(what, "ok")
     text = metrics.render(FIGURES).decode()
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
@@ -166,7 +167,7 @@ def test_the_metrics_of_the_runbook_are_those_that_are_exported():
     named = {row[0].strip("`"): row[1] for row in table[1:]}
     assert set(named) == exported()
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_messages"])) == {"state", *STATES}
-    outcomes = {kind.__name__.lower() for kind in get_args(Outcome)}
+    outcomes = {outcome_label(kind.__new__(kind)) for kind in get_args(Outcome)}
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_posts_total"])) == {"result", *outcomes}
     looks = {
         _word(answer)
@@ -177,7 +178,7 @@ def test_the_metrics_of_the_runbook_are_those_that_are_exported():
             RetryLater(1, "no"),
         )
     }
-    assert set(re.findall(r"`(\w+)`", named["wechat_kf_looks_total"])) == {"outcome", *looks}
+    assert set(re.findall(r"`(\w+)`", named["wechat_kf_delivery_lookups_total"])) == {"outcome", *looks}
 
 
 def test_the_alarms_ask_for_metrics_that_are_exported():

@@ -221,7 +221,7 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
     assert heard.found_in(*said, log.read_text()) == set()
     assert "OWNED" in shown(place)
     assert "OWNED" not in log.read_text()
-    heard_of = ("errcode", "rid", "answer delayed", "answer not taken", "request", *codes)
+    heard_of = ("errcode", "rid", "answer delayed", "reply not accepted", "request", *codes)
     for expected in heard_of:
         assert expected in log.read_text()
     place.slack.take_unexpected()

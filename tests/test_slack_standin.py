@@ -660,7 +660,7 @@ async def test_a_token_of_another_scheme_is_none(served):
 
 async def test_no_token_gets_into_the_log(client, slack):
     await client.chat_postMessage(channel=ALERTS, text="x")
-    assert slack.calls == [standin.Call("chat.postMessage", {"channel": ALERTS, "text": "x"}, 200)]
+    assert slack.calls == [standin.ApiCall("chat.postMessage", {"channel": ALERTS, "text": "x"}, 200)]
 
 
 async def test_a_token_in_json_is_overlooked_and_stays_out_of_the_log(served):
@@ -713,7 +713,7 @@ async def test_a_dropped_connection_leaves_the_client_in_doubt(client, slack, fa
     slack.arm("chat.postMessage", fault)
     assert isinstance(await failing(client), aiohttp.ServerDisconnectedError)
     assert len(slack.messages(ALERTS)) == taken
-    assert slack.calls == [standin.Call("chat.postMessage", {"channel": ALERTS, "text": "x"}, None)]
+    assert slack.calls == [standin.ApiCall("chat.postMessage", {"channel": ALERTS, "text": "x"}, None)]
 
 
 async def test_the_default_client_posts_twice_when_the_reply_is_lost(served):

@@ -58,10 +58,10 @@ async def test_a_page_of_history_ends_a_silence_and_no_refusal_of_messages(store
 async def test_a_refusal_that_an_older_process_wrote_down_counts_and_one_that_it_ended_does_not(store):
     async with store.begin() as tx:
         await slack_state.record_refusal(tx, "invalid_auth", NOW)
-        await tx.run(slack_state.meta.update().values(held=None))
+        await tx.run(slack_state.poll_state.update().values(blocked_by=None))
     assert await known(store) is None
     async with store.begin() as tx:
-        await tx.run(slack_state.meta.update().values(held="is_archived", rested_at=NOW))
+        await tx.run(slack_state.poll_state.update().values(blocked_by="is_archived", paused_at=NOW))
     assert await known(store) == SlackTrouble("is_archived", NOW, refused=True)
 
 

@@ -28,10 +28,10 @@ QUICK = SocketTimeouts(ping=0.05, silent=0.4)
 class Answers:
     restarting = failed = Message("")
 
-    async def to_command(self, text: str, user_id: str, announce: Announce) -> Message:
+    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
         return Message(f"{user_id} asked {text}")
 
-    async def to_click(self, click: BlockAction, announce: Announce) -> None:
+    async def handle_action(self, click: BlockAction, announce: Announce) -> None:
         return None
 
 

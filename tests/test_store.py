@@ -26,7 +26,8 @@ from bot.store.database import Store
 from bot.store.episodes import sanitize_account
 from bot.store.postgres import connection_parameters
 from bot.store.store_errors import StoreError
-from bot.store.tables import meta, metadata
+from bot.store.tables import metadata
+from bot.store.tables import poll_state as poll_state_table
 from tests.accounts import account, invited
 from tests.conftest import APPID, NOW, at_now
 
@@ -86,7 +87,7 @@ async def test_a_store_may_be_opened_again_and_again(empty_url):
     for _ in range(3):
         await store.open()
     async with store.begin() as tx:
-        assert (await tx.run(sa.select(sa.func.count()).select_from(meta))).scalar_one() == 1
+        assert (await tx.run(sa.select(sa.func.count()).select_from(poll_state_table))).scalar_one() == 1
     await store.close()
 
 
@@ -96,10 +97,10 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
         """
         import asyncio, sys
         from datetime import UTC, datetime
-        from bot.store import Store
+        from bot.store.database import Store
 
         async def main():
-            store = Store.at(sys.argv[1], "wx")
+            store = Store.from_url(sys.argv[1], "wx")
             await store.open()
             assert await store.check() is None
             await store.close()

@@ -127,7 +127,9 @@ async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form
         async with store.begin() as tx:
             for _ in range(2):
                 name = {"id": "小波 bo_example"}
-                await tx.run(sa.text("INSERT INTO emitted_event VALUES (:id, 'k', 0, 'posted', '2026-11-23', NULL)"), name)
+                await tx.run(
+                    sa.text("INSERT INTO emitted_event VALUES (:id, 'k', 0, 'posted', '2026-11-23', NULL)"), name
+                )
 
     tasks = BackgroundTasks()
     tasks.start(write_names())
@@ -296,8 +298,8 @@ async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwar
         loop.stop()
         await task
     assert [record.message for record in caplog.records if record.name == "bot.runtime.tasks"] == [
-        'waits loop=watcher error="hanging: no answer within 0.3 s"',
-        "works again loop=watcher",
+        'loop paused loop=watcher error="hanging: no answer within 0.3 s"',
+        "loop recovered loop=watcher",
     ]
 
 
@@ -393,7 +395,7 @@ async def test_damaged_store_is_named_and_alerts_are_not_repeated_once_it_is_mov
         async with bot_in_loop(around) as url:
             await until(lambda: answers(f"{url}/readyz"))
             await asyncio.to_thread(overwrite, path, b"not a database" * 5000)
-            await until(lambda: 'waits loop=watcher error="damaged: file is not a database"' in caplog.text)
+            await until(lambda: 'loop paused loop=watcher error="damaged: file is not a database"' in caplog.text)
             assert await answers(f"{url}/readyz", 503)
             for file in tmp_path.glob("kf.db*"):
                 file.unlink()

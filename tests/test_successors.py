@@ -41,7 +41,7 @@ def roots(bot: Bot) -> list[str]:
 
 async def is_settled(store: Store) -> bool:
     async with store.begin() as tx:
-        return bool((await tx.run(sa.select(message.c.settled).order_by(message.c.created_at))).scalars().first())
+        return bool((await tx.run(sa.select(message.c.is_final).order_by(message.c.created_at))).scalars().first())
 
 
 async def test_message_says_invited_again_while_the_new_invitation_waits(bot, store):

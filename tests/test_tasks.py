@@ -100,9 +100,9 @@ async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(capl
     await loop.run()
     assert steps == 5
     assert [record.message for record in caplog.records] == [
-        "waits loop=watcher error=away",
-        "works again loop=watcher",
-        "failed, and goes on loop=watcher",
+        "loop paused loop=watcher error=away",
+        "loop recovered loop=watcher",
+        "loop step failed loop=watcher",
     ]
 
 
@@ -126,7 +126,7 @@ async def test_loop_that_is_not_ready_takes_no_step_and_does_not_work_again(capl
     loop = PeriodicTask("delivery", step, 0.001, waiting_for=str, ready=is_ready)
     await asyncio.wait_for(loop.run(), 5)
     assert steps == 1
-    assert caplog.messages == ["waits loop=delivery error=away"]
+    assert caplog.messages == ["loop paused loop=delivery error=away"]
 
 
 async def test_loop_gives_up_a_step_that_hangs_even_in_its_cancellation(caplog):
@@ -147,7 +147,7 @@ async def test_loop_gives_up_a_step_that_hangs_even_in_its_cancellation(caplog):
     await asyncio.wait_for(loop.run(), 5)
     released.set()
     assert steps == 2
-    assert caplog.messages == ['waits loop=watcher error="no result within 0.02 s"']
+    assert caplog.messages == ['loop paused loop=watcher error="no result within 0.02 s"']
 
 
 async def test_loop_that_is_cancelled_lets_its_step_say_a_last_word():

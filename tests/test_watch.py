@@ -14,7 +14,8 @@ from bot.outbox.messages import MessageKind
 from bot.recorder import Recorder
 from bot.store import poll_state
 from bot.store.database import Store
-from bot.store.tables import episode, message, meta, told
+from bot.store.tables import emitted_event, episode, message
+from bot.store.tables import poll_state as poll_state_table
 from bot.watcher.poller import Tick, Watcher
 from bot.watcher.recovery import Recovery
 from tests.accounts import account, bound, invited
@@ -51,10 +52,14 @@ async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:
 async def written(store: Store) -> list[tuple[str, str]]:
     """What there is to tell: (shape, the kind of its first event), in order."""
     async with store.begin() as tx:
-        first = sa.select(sa.func.min(told.c.kind)).where(told.c.message_id == message.c.id).scalar_subquery()
-        query = sa.select(message.c.shape, message.c.created_at, message.c.rank, first.label("kind"))
-        found = sorted(await tx.run(query), key=lambda row: (int(row.created_at.timestamp()), row.rank))
-        return [(row.shape, row.kind or "") for row in found]
+        first = (
+            sa.select(sa.func.min(emitted_event.c.kind))
+            .where(emitted_event.c.message_id == message.c.id)
+            .scalar_subquery()
+        )
+        query = sa.select(message.c.kind, message.c.created_at, message.c.priority, first.label("event_kind"))
+        found = sorted(await tx.run(query), key=lambda row: (int(row.created_at.timestamp()), row.priority))
+        return [(row.kind, row.event_kind or "") for row in found]
 
 
 async def states(store: Store) -> list[str]:
@@ -186,7 +191,7 @@ async def test_a_deadline_is_verified_by_one_short_read_when_the_last_is_old(wec
     wechat.listed = (bound("bo"),)
     clock.forward(hours=1)
     async with store.begin() as tx:  # a poll of five hours that was taken in long ago
-        await tx.run(sa.update(meta).values(last_read_at=NOW - 6 * HOUR))
+        await tx.run(sa.update(poll_state_table).values(last_read_at=NOW - 6 * HOUR))
     await watcher.tick()
     assert wechat.reads[-1] == (5, 1)
     assert await states(store) == ["bound"]
@@ -198,7 +203,7 @@ async def test_a_deadline_is_told_all_the_same_when_it_cannot_be_verified(wechat
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()
     async with store.begin() as tx:
-        await tx.run(sa.update(meta).values(last_read_at=NOW - 6 * HOUR))
+        await tx.run(sa.update(poll_state_table).values(last_read_at=NOW - 6 * HOUR))
     wechat.go_down()
     clock.forward(hours=1)
     await watcher.tick()

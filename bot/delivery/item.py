@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -124,8 +125,8 @@ def content_hash(message: Message) -> str:
 
 
 def outcome_label(outcome: object) -> str:
-    """An outcome in a word, for the metrics."""
-    return type(outcome).__name__.lower()
+    """Return the name of an outcome's class in snake case, for logs and metrics: `retry_later`, `not_found`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(outcome).__name__).lower()
 
 
 def log_fields(outcome: object) -> dict[str, str | None]:

@@ -72,8 +72,8 @@ class Reconciler:
         if answer is not None:
             self._first_at.pop(row.id, None)
         word = _word(answer)
-        means.count("look", word)
-        log.info(LogEvent("look for", message=row.id, outcome=word, error=getattr(answer, "error", None)))
+        means.count("lookup", word)
+        log.info(LogEvent("delivery lookup", message=row.id, outcome=word, error=getattr(answer, "error", None)))
         async with means.store.begin() as tx:
             await self._record(tx, subject, answer)
 
@@ -175,9 +175,9 @@ async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:
 def _word(answer: Answer) -> str:
     match answer:
         case None:
-            return "absent"
+            return "not_found"
         case HistoryMessage():
             return "found"
         case HistoryUnreadable():
-            return "blind"
+            return "unreadable"
     return "failed"

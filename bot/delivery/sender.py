@@ -186,7 +186,7 @@ class Sender:
             case Refused(error) if "metadata" in error and row.event_keys:  # too many marks: it goes without
                 await outbox.reschedule(tx, row, now, error, event_keys=[])
             case Refused(error) if row.text_only:
-                log.error(LogEvent("Slack refuses the message, given up", message=row.id, error=error))
+                log.error(LogEvent("message rejected by Slack", message=row.id, error=error))
                 if await outbox.mark_dead(tx, row, DropReason.REFUSED, error):
                     await merge_pending.restore_covered(tx, row.id)
             case Refused(error):

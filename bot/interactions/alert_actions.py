@@ -108,7 +108,7 @@ class AlertActions:
             return ()
         written, refused = await isolated(tx, [change.after.id for change in changes], write)
         for episode_id, exc in refused.items():
-            log.warning(LogEvent("a click was not carried out", episode=episode_id, error=fault_words(exc)))
+            log.warning(LogEvent("action not performed", episode=episode_id, error=fault_words(exc)))
         if not written:
             raise next(iter(refused.values()))
         return tuple(change.after for these in written for change in these)

@@ -110,7 +110,7 @@ class InteractionHandler:
                 case request:
                     return await self._answers.answer(request, announce)
         except StoreError as exc:
-            log.warning(LogEvent("a click was not carried out", error=waiting_for(exc) or type(exc).__name__))
+            log.warning(LogEvent("action not performed", error=waiting_for(exc) or type(exc).__name__))
             return DATABASE_AWAY
 
     async def _refusal(self, user_id: str) -> Message | None:
@@ -178,7 +178,7 @@ class InteractionHandler:
             async with store.begin() as tx:
                 hastened = await poll_state.poll_now(tx, tx.now, always=always)
         except StoreError as exc:
-            log.info(LogEvent("the watcher cannot be told to look", error=waiting_for(exc) or type(exc).__name__))
+            log.info(LogEvent("could not wake the watcher", error=waiting_for(exc) or type(exc).__name__))
         else:
             if hastened:
                 self._wake()

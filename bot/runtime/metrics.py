@@ -39,10 +39,10 @@ class _Counted:
 
 
 _COUNTED = {
-    "read": _Counted("wechat_kf_reads", "result", "Reads of the account list by this process."),
+    "poll": _Counted("wechat_kf_polls", "result", "Polls of the account list by this process."),
     "post": _Counted("wechat_kf_posts", "result", "Requests of this process to post a message to Slack."),
     "edit": _Counted("wechat_kf_edits", "result", "Requests of this process to edit a message in Slack."),
-    "look": _Counted("wechat_kf_looks", "outcome", "Looks for a message whose fate was not known."),
+    "lookup": _Counted("wechat_kf_delivery_lookups", "outcome", "Lookups of messages with an unknown outcome."),
 }
 
 
@@ -53,7 +53,7 @@ class Metrics:
         self._counts: dict[str, Counter[str]] = {what: Counter() for what in _COUNTED}
 
     def count(self, what: str, result: str) -> None:
-        """Count a "read", "post", "edit" or "look" with its result.
+        """Count a "poll", "post", "edit" or "lookup" with its result.
 
         Anything else is ignored: what is counted here are steps of telling, which no metric may stop.
         """
@@ -99,7 +99,7 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
     yield found
     if facts.poll_age is not None:
         help_ = "Since the last good read of WeChat; before the first one, since the start."
-        yield GaugeMetricFamily("wechat_kf_last_good_read_age_seconds", help_, facts.poll_age.total_seconds())
+        yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, facts.poll_age.total_seconds())
     if figures.messages is None:
         return
     messages = GaugeMetricFamily("wechat_kf_messages", "Messages in the store by state.", labels=["state"])
@@ -110,7 +110,7 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
     help_ = "Since the oldest message that is not sent was written down; 0 when none waits."
     yield GaugeMetricFamily("wechat_kf_oldest_unsent_age_seconds", help_, waited)
     help_ = "Whether Slack refuses the channel or the token, so that every message waits (1) or not (0)."
-    yield GaugeMetricFamily("wechat_kf_queue_held", help_, ProblemKind.SLACK_BLOCKED in problems)
+    yield GaugeMetricFamily("wechat_kf_queue_blocked", help_, ProblemKind.SLACK_BLOCKED in problems)
 
 
 def _seconds(age: timedelta) -> float:

@@ -122,7 +122,7 @@ class PeriodicTask:
             self._note(exc)
             return None
         if self._failing:
-            log.info(LogEvent("works again", loop=self._name))
+            log.info(LogEvent("loop recovered", loop=self._name))
         self._failing = ""
         return pause
 
@@ -133,9 +133,9 @@ class PeriodicTask:
             return
         self._failing = reason
         if self._waiting_for(exc):
-            log.warning(LogEvent("waits", loop=self._name, error=reason))
+            log.warning(LogEvent("loop paused", loop=self._name, error=reason))
         else:
-            log.error(LogEvent("failed, and goes on", loop=self._name), exc_info=exc)
+            log.error(LogEvent("loop step failed", loop=self._name), exc_info=exc)
 
     async def _rest(self, seconds: float) -> None:
         try:

@@ -69,5 +69,5 @@ async def group_members(client: AsyncWebClient, group_id: str) -> Members:
             why = "an answer without users"
         case _:
             why = said.error
-    log.warning(LogEvent("the members of a user group are not known", group=group_id, error=why))
+    log.warning(LogEvent("group members not available", group=group_id, error=why))
     raise UnknownMembersError(why)

@@ -126,7 +126,7 @@ class ResponseUrl:
             without_blocks = refusal.status in (400, 500) and body.pop("blocks", None)
             if not refusal.passes and not without_blocks:
                 break
-        log.warning(LogEvent("answer not taken", uses=self._uses, status=self._status))
+        log.warning(LogEvent("reply not accepted", uses=self._uses, status=self._status))
         return False
 
     async def send_once(self, message: Message) -> None:
@@ -136,7 +136,7 @@ class ResponseUrl:
         refusal = await self._post(_body(message, replace=self._replaces_notice), self._limits.request)
         if refusal:
             self._note(refusal)
-            log.warning(LogEvent("answer not taken", uses=self._uses, status=self._status))
+            log.warning(LogEvent("reply not accepted", uses=self._uses, status=self._status))
 
     @property
     def _replaces_notice(self) -> bool:

@@ -64,7 +64,7 @@ async def run_socket_mode(
         await _is_slack_reachable(api, app_token)
         heard = await _until_silent(app, app_token, api, patience, connected)
         dead = 0 if heard else dead + 1
-        log.warning(LogEvent("Socket Mode: silent, opened anew", seconds=patience.silent, heard_before=bool(heard)))
+        log.warning(LogEvent("socket reconnecting (no traffic)", seconds=patience.silent, heard_before=bool(heard)))
     raise DeadSocketError(f"{TRIES} connections in a row stayed silent")
 
 
@@ -145,7 +145,7 @@ async def _is_slack_reachable(api: AsyncWebClient, app_token: str) -> None:
         try:
             await api.apps_connections_open(app_token=app_token)
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
-            log.warning(LogEvent("Socket Mode: Slack is not there", error=_word(exc), again_in=wait))
+            log.warning(LogEvent("socket: Slack unreachable", error=_word(exc), again_in=wait))
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
         else:

@@ -208,7 +208,7 @@ async def parents(tx: Tx, ids: Iterable[str]) -> dict[str, Parent]:
         .order_by(sa.case((root.c.kind == MessageKind.ALERT, 1), else_=0), root.c.created_at)
     )
     return {
-        row.episode_id: Parent(id=row.id, kind=MessageKind(row.shape), is_deleted=row.gone)
+        row.episode_id: Parent(id=row.id, kind=MessageKind(row.kind), is_deleted=row.is_deleted)
         for row in await tx.run(telling)
     }
 

@@ -92,18 +92,18 @@ class Watcher:
         try:
             listed = await self._accounts.kf_list()
         except KfError as error:
-            log.warning(LogEvent("look", outcome="failed", **error_fields(error)))
-            self._count("read", "failed")
+            log.warning(LogEvent("poll", outcome="failed", **error_fields(error)))
+            self._count("poll", "failed")
             async with self._store.begin() as tx:
                 await self._evaluation.ingest_failure(tx, error)
             return Tick.FAILED
-        self._count("read", "good")
+        self._count("poll", "ok")
         self.listed = listed
         past = await self._recovery.read() if first else ()
         if past is None:
             await self._wait_for_slack()
             return Tick.WAITS
-        log.info(LogEvent("look", outcome="good", accounts=len(listed.accounts)))
+        log.info(LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
         self._report_deadlines(listed)
         await self._take(listed, began, past, first=first)
         return Tick.GOOD
@@ -119,7 +119,7 @@ class Watcher:
         """Record why the history cannot be read, and plan the next attempt: nothing is told before it is known."""
         obstacle = self._recovery.obstacle
         error = obstacle.error if obstacle else None
-        log.info(LogEvent("the first look waits for Slack, to know what the channel has been told", error=error))
+        log.info(LogEvent("first poll waits for channel history", error=error))
         async with self._store.begin() as tx:
             now = tx.now
             if isinstance(obstacle, Blocked):
@@ -149,10 +149,10 @@ class Watcher:
         try:
             listed = await self._accounts.kf_list(within=VERIFY_SECONDS, attempts=1)
         except KfError as error:
-            log.info(LogEvent("look before telling", outcome="failed", **error_fields(error)))
-            self._count("read", "failed")
+            log.info(LogEvent("verification poll", outcome="failed", **error_fields(error)))
+            self._count("poll", "failed")
             return False
-        self._count("read", "good")
+        self._count("poll", "ok")
         await self._take(listed, began)
         return True
 

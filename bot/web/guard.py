@@ -114,7 +114,7 @@ class Guard:
             return web.Response(status=408, text="the body did not arrive in time\n")
         self._rejections.accept()
         if not self._replays.take(signature, stamp, now):
-            log.warning(LogEvent("a request that was taken before is not carried out again"))
+            log.warning(LogEvent("replayed request ignored"))
             return web.Response(text="")
         response = await self._dispatched(text, request.headers)
         if response.status != 200:

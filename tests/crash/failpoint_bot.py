@@ -6,6 +6,7 @@ so that it comes between the statement and the commit, or between the commit and
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -17,9 +18,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
-from bot.__main__ import main
+from bot import app, environment
 from bot.ports import utc_now
-from bot.store.tables import episode, message, meta, told
+from bot.runtime.logs import configure
+from bot.settings.values import Settings
+from bot.store.tables import emitted_event, episode, message, poll_state
 from tests.crash.failpoints import CommitKind
 
 FAILPOINT = "CRASH_FAILPOINT"
@@ -27,12 +30,14 @@ CLOCK_SKEW = "CRASH_CLOCK_SKEW"  # seconds that the clock of this process is ahe
 
 # All tables and columns by which a commit is recognised, `table.column`. Taken from the store's tables, so that a
 # renamed column is an error here, and not a failpoint that is never reached.
-INSERTS = tuple(f"INSERT INTO {table.name} " for table in (told, message))
-UPDATE = re.compile(rf"UPDATE ({message.name}|{meta.name}|{episode.name}) SET (.*?)(?: WHERE |$)", re.DOTALL)
+INSERTS = tuple(f"INSERT INTO {table.name} " for table in (emitted_event, message))
+UPDATE = re.compile(rf"UPDATE ({message.name}|{poll_state.name}|{episode.name}) SET (.*?)(?: WHERE |$)", re.DOTALL)
 ATTEMPT, STATUS, SENT_AT = str(message.c.attempt), str(message.c.status), str(message.c.sent_at)
-LOOKUPS = str(message.c.looks)
-EDITS = {str(one) for one in (message.c.applied_hash, message.c.next_edit_at, message.c.settled, message.c.gone)}
-NEXT_POLL, POLL_WAIT = str(meta.c.next_poll_at), str(meta.c.poll_wait)
+LOOKUPS = str(message.c.failed_lookups)
+EDITS = {
+    str(one) for one in (message.c.applied_hash, message.c.next_edit_at, message.c.is_final, message.c.is_deleted)
+}
+NEXT_POLL, POLL_WAIT = str(poll_state.c.next_poll_at), str(poll_state.c.poll_wait)
 
 
 def commit_kind(statements: list[str], *, is_lookup: bool) -> CommitKind | None:
@@ -108,9 +113,18 @@ def kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-if __name__ == "__main__":
+def run() -> int:
     if spec := os.environ.pop(FAILPOINT, ""):
         site, kind, count = spec.split()
         CommitFailpoint(site, kind, int(count)).install()
     skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
-    sys.exit(main(clock=lambda: utc_now() + skew))
+    variables = environment.take()
+    settings = Settings.from_environ(variables)
+    configure(settings.log_level, settings.secrets, settings.log_format)
+    ignored = environment.ignored(variables)
+    serving = app.serve(settings, role="web", leave=os._exit, ignored=ignored, clock=lambda: utc_now() + skew)
+    return asyncio.run(serving)
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -34,7 +34,7 @@ PAUSE = Failpoint(
 )  # posts are a second apart: sometimes the queue must become shorter
 QUIET = 3  # seconds without a complaint, while the store has nothing more to send
 SETTLE_TIMEOUT = 90  # seconds at most, and one for each pending message
-LOOKUP_OUTCOME = re.compile(r"look for message=\S+ outcome=(\w+)")
+LOOKUP_OUTCOME = re.compile(r"delivery lookup message=\S+ outcome=(\w+)")
 # The run causes the problems that health reports, except those of the store.
 ERROR_LINE = re.compile(r" (?:ERROR|CRITICAL) (?!bot\.health_log problem began kind=(?!store_)).*|Traceback.*")
 STALL_INTERVAL = 0.05  # seconds
@@ -219,7 +219,7 @@ class CrashRun:
     async def _excess_posts(self, store: Store) -> list[str]:
         """Return the messages for which more requests arrived than the bot made attempts."""
         async with store.begin() as tx:
-            rows = await tx.run(sa.select(message.c.id, message.c.posts))
+            rows = await tx.run(sa.select(message.c.id, message.c.post_attempts))
             allowed = {self._environment.message_key(row.id): row.posts for row in rows}
         return [
             f"{number} posts of {key} in {allowed.get(key, 0)} attempts"
