@@ -87,5 +87,5 @@ def _message(number: int, appid: str, began: datetime) -> dict[str, Any]:
         "sent_at": moment,
         "applied_hash": "0" * 64,
         "next_edit_at": moment,
-        "settled": True,
+        "is_final": True,
     }

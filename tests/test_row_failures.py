@@ -242,6 +242,27 @@ async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_
     assert await counted(store, bot) == (0, 0)
 
 
+async def test_fault_of_an_edit_that_cannot_be_recorded_does_not_stop_other_edits(bot, store, monkeypatch):
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+    await refuse(store, "message", "NEW.error IS NOT NULL")
+    inject(monkeypatch, "bot.blocks.alerts._facts")
+    await bot.reads(bound("bad"), bound("bo"), invited("dee"))
+    texts = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
+    assert sorted(texts) == ["Bound: Bo", "Rejected: Bad"]
+
+
+async def test_store_that_fails_during_an_edit_is_no_fault_of_the_message(bot, store):
+    await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
+
+    async def update(*_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+    bot.slack.update = update
+    with pytest.raises(ConnectionResetError):
+        await bot.reads(bound("bad"), bound("bo"), invited("dee"))
+    assert await counted(store, bot) == (0, 0)
+
+
 async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monkeypatch, caplog):
     names = ["bad", *(f"kf{number}" for number in range(6))]
     await bot.reads(*map(invited, names))

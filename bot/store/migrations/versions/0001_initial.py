@@ -50,10 +50,10 @@ def upgrade() -> None:
         sa.Column("snoozed", sa.JSON(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("episode_account", "episode", ["appid", "account_key", "invite_wx"])
     op.create_index("episode_latest", "episode", ["appid", "kind", "is_latest"])
-    op.create_index("episode_newest", "episode", ["appid", "kind", "is_latest", "account_key"])
     op.create_index("episode_open", "episode", ["appid", "kind", "is_latest", "state"])
+    op.create_index("episode_newest", "episode", ["appid", "kind", "is_latest", "account_key"])
+    op.create_index("episode_account", "episode", ["appid", "account_key", "invite_wx"])
     op.create_index("episode_successor", "episode", ["successor_id"])
     op.create_index("episode_timer", "episode", ["appid", "next_timer_at"])
     op.create_table(
@@ -90,9 +90,9 @@ def upgrade() -> None:
         sa.Column("breakthrough", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("message_queue", "message", ["appid", "status", "priority", "created_at"])
     op.create_index("message_editable", "message", ["appid", "status", "is_final"])
     op.create_index("message_parent", "message", ["parent_id"])
-    op.create_index("message_queue", "message", ["appid", "status", "priority", "created_at"])
     op.create_table(
         "poll_state",
         sa.Column("appid", sa.Text(), nullable=False),
