@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 import sqlalchemy as sa
+
+from bot.alerting.episode import Episode
 from bot.delivery.failing_messages import MOST, FailingMessages
 from bot.delivery.placeholders import with_placeholders
-from bot.alerting.episode import Episode
-
 from bot.ports import Message
 from bot.store.isolation import isolated
 from tests.episodes import episode

@@ -9,7 +9,7 @@ from bot.alerting.episode import AlertEvent, AlertKind
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.planner import plan
 from tests.conftest import NOW
-from tests.test_outbox import POLICY, change
+from tests.test_planner import POLICY, change
 
 MARK = re.compile(r"[0-9a-f]{32}")
 
