@@ -58,6 +58,7 @@ statics: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 check: statics
 	$(PYTEST) -m 'not (process or browser or postgres or model)'
