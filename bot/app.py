@@ -31,7 +31,7 @@ from bot.wiring import Services, build_services
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 8  # then whoever still waits is told, and the process is gone by 10 s
+DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
 DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
 
@@ -90,7 +90,7 @@ class Process:
         self._socket: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event, ignored: Sequence[str] = ()) -> int:
-        """Work until told to stop. Returns the exit status: 1 when the process gives itself up."""
+        """Work until SIGTERM. Return the exit status: 1 if the process ends by itself, for the host to restart it."""
         settings = self._parts.settings
         server = await self._listen() if self._role == "web" else None
         if self._role == "worker" and settings.slack_app_token:
@@ -252,7 +252,7 @@ class Process:
 
 
 async def _finish(task: asyncio.Task[None]) -> None:
-    """A look or a post that is under way may end; a row whose post is cut off waits out its lease."""
+    """Let a poll or a post in progress finish; a post that is cut off is looked up after its lease."""
     await asyncio.wait([task], timeout=DRAIN_SECONDS)
     await _end(task)
 

@@ -22,7 +22,7 @@ from wechat_kf import KfError
 
 LONGEST = 500  # characters of an error in the words of WeChat or of the database
 LONGEST_CELL = 100  # and of a cell of the table
-DELIVERY_SECONDS = 120  # the most that `check` spends on telling; what is left goes with the next look
+DELIVERY_SECONDS = 120  # time limit of delivery in `check`; the next run delivers the rest
 
 
 async def show_list(settings: Settings, *, as_json: bool) -> int:

@@ -65,7 +65,7 @@ class Services:
     heartbeat: Heartbeat | None = None
 
     async def unregister(self) -> None:
-        """Be counted no more, if the store is there to be told so."""
+        """Remove this process from the process table, if the store is reachable."""
         if self.store and self.store.migrated:
             with suppress(*StoreError, TimeoutError):
                 await with_timeout(self._unregister(self.store), LEAVE_SECONDS)

@@ -185,9 +185,7 @@ class Sender:
                 await self._block(tx, row, error, now)
             case Unlisted(error):
                 await self._suspect(tx, row, error, now)
-            case Refused(error) if (
-                "metadata" in error and row.event_keys
-            ):  # too many keys: post it without
+            case Refused(error) if "metadata" in error and row.event_keys:  # too many keys: post it without
                 await outbox.reschedule(tx, row, now, error, event_keys=[])
             case Refused(error) if row.text_only:
                 log.error(LogEvent("message rejected by Slack", message=row.id, error=error))

@@ -1,4 +1,4 @@
-"""The front desk: what came from Slack as words or values becomes a request, and its answer goes back."""
+"""Handle slash commands and button clicks: check access, parse, reply."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WAKE_GAP = timedelta(seconds=5)  # a busy channel must not become a busy store
 
 
 class InteractionHandler:
-    """Answers commands and clicks. Without a store it answers all the same."""
+    """Answers commands and clicks; without a store, those that need none."""
 
     restarting = RESTARTING
     failed = FAILED
@@ -91,9 +91,9 @@ class InteractionHandler:
         return await self._refusal(user_id) or await self._answers.answer(requests.parse_command(text), announce)
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
-        """Answer a click; None when the message that was clicked says it all.
+        """Return the answer to a click; None if the clicked message itself shows the result.
 
-        Whatever is odd about it, forged or older than a release, is told as out of date.
+        A click that cannot be decoded, forged or of an older release, is answered as out of date.
         """
         if refusal := await self._click_refusal(click, acts=actions.is_alert_action(click.action_id)):
             return refusal
