@@ -25,8 +25,8 @@ SLACK_GRACE = timedelta(seconds=60)  # one lost response says nothing about Slac
 RECEIVER_GRACE = timedelta(seconds=90)  # a worker that starts, or is replaced during a deploy, needs a while
 
 
-# While one of these lasts, an alert may not arrive, or not in time: the heartbeat pauses. Faults of WeChat are posted
-# in the channel, which works.
+# While one of these lasts, an alert may not arrive, or not in time: the heartbeat pauses. Not so for faults of
+# WeChat: they are posted to the channel.
 _SILENCING = {
     *(kind for kind in ProblemKind if kind.value.startswith("store_")),
     ProblemKind.POLL_OVERDUE,

@@ -70,7 +70,7 @@ class Membership:
         installation: Callable[[], Awaitable[Installation]],
         is_shared_outside: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """Take two lookups in Slack, which raise UnknownWorkspaceError. The installation of a token never changes."""
+        """Take two lookups in Slack that raise UnknownWorkspaceError. The installation of a token never changes."""
         self._installation = SingleFlight(installation, math.inf)
         self._is_shared_outside = is_shared_outside
         self._channels: dict[str, SingleFlight[bool]] = {}
