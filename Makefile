@@ -61,7 +61,7 @@ statics: $(VENV)/.dev
 	$(BIN)/lint-imports --no-cache --no-logo
 
 check: statics
-	$(PYTEST) -m 'not (process or browser or postgres or model)'
+	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
 
 test: statics
 	$(PYTEST) --cov --cov-report=
