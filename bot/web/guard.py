@@ -168,7 +168,7 @@ def looks_like_slack(request: web.Request) -> bool:
 
 def _signed_in_form(request: web.Request) -> tuple[int, str] | None:
     """The timestamp and the signature, if they may be Slack's."""
-    # Of a header that comes twice the guard would read one and Bolt the other.
+    # Slack sends each once. Of a header that comes twice a proxy might have read the other one.
     stamps = request.headers.getall("X-Slack-Request-Timestamp", [])
     signatures = request.headers.getall("X-Slack-Signature", [])
     if len(stamps) != 1 or len(signatures) != 1:
