@@ -146,13 +146,13 @@ def _add_alerts(parts: Services, store: Store, channel: SlackChannel) -> None:
     settings, clock = parts.settings, parts.clock
     context = RenderContext.from_settings(settings)
     marks = EventKeys(settings.wechat_secret, settings.wechat_appid)
-    ledger = Recorder(context.policy, marks, settings.wechat_appid)
+    recorder = Recorder(context.policy, marks, settings.wechat_appid)
     parts.store = store
-    parts.acts = AlertActions(store, ledger=ledger, zone=settings.timezone)
+    parts.acts = AlertActions(store, recorder=recorder, zone=settings.timezone)
     parts.watcher = Watcher(
         parts.accounts,
         store,
-        ledger=ledger,
+        recorder=recorder,
         recovery=Recovery(channel, clock),
         poll=context.poll,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing

@@ -56,7 +56,7 @@ class AccountStatus(StrEnum):
     EXPIRING = "expiring"  # waiting, within the largest lead
     REJECTED = "rejected"
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # a status word that is newer than this code
+    UNKNOWN = "unknown"  # a status newer than this code
     WAITING = "waiting"
     IDLE = "idle"  # no user bound or invited
     BOUND = "bound"
@@ -85,9 +85,9 @@ def priority(status: AccountStatus, *, urgent: bool = False) -> int:
 
 
 def account_status(account: KfAccount, now: datetime, leads: Sequence[timedelta]) -> AccountStatus:
-    """Read one row; the first rule that fits wins.
+    """Return the status of a row by the first rule that matches.
 
-    A `waiting` row whose deadline has passed is expired: WeChat relabels it late.
+    A `waiting` row whose deadline has passed is expired: WeChat updates its status late.
     """
     invitation = account.invitation or NO_INVITATION
     if account.kf_wx:
@@ -176,11 +176,11 @@ class Episode:
     kf_account: str = ""
     kf_nick: str = ""
     kf_id: str = ""
-    repetition: int = 0  # how many invitations of the same person with nearly the same deadline came before
+    repetition: int = 0  # the number of earlier invitations of the same user with nearly the same deadline
     is_latest: bool = True  # the newest of its account
     pending_state: str = ""  # a state that polls suggest and that is not accepted yet
     confirmations: int = 0
-    confirmed_at: datetime | None = None  # set by timers while WeChat does not answer: the last successful poll
+    confirmed_at: datetime | None = None  # the last good poll, if timers changed it without a poll
     successor_wx: str = ""  # of REPLACED: the user invited now,
     successor_expires_at: datetime | None = None  # and until when
     successor_id: str = ""  # and the episode of that invitation

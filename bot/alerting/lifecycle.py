@@ -65,7 +65,7 @@ def observe(
 def unmatched_invitations(
     known: Iterable[Episode], accounts: Iterable[KfAccount], policy: AlertPolicy
 ) -> list[tuple[str, str]]:
-    """Return (account key, `invite_wx`) of rows that do not continue the latest episode: an earlier one may match."""
+    """Return (account key, `invite_wx`) of rows that do not continue the latest episode; an earlier one may fit."""
     latest = {episode.account_key: episode for episode in known if episode.is_latest}
     return [
         (account.key, invitation.invite_wx)

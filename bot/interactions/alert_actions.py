@@ -37,10 +37,10 @@ class ActionResult:
 class AlertActions:
     """Carries out what people ask for. A click that comes twice, or too late, changes nothing."""
 
-    def __init__(self, store: Store, *, ledger: Recorder, zone: ZoneInfo) -> None:
+    def __init__(self, store: Store, *, recorder: Recorder, zone: ZoneInfo) -> None:
         """`zone`: where "tomorrow 9:00" is."""
         self._store = store
-        self._ledger = ledger
+        self._recorder = recorder
         self._zone = zone
 
     async def perform(self, action: AlertAction, click: BlockAction) -> ActionResult:
@@ -83,7 +83,7 @@ class AlertActions:
             case ActionKind.ACKNOWLEDGED:
                 return acknowledge(episode, hand)
             case ActionKind.SNOOZED:
-                return snooze(episode, hand, self._ledger.policy)
+                return snooze(episode, hand, self._recorder.policy)
             case ActionKind.UNACKNOWLEDGED:
                 return unacknowledge(episode, batch=hand.batch)
             case ActionKind.UNSNOOZED:
@@ -119,8 +119,8 @@ class AlertActions:
         if root_id := await self._thread(tx, action):
             until = after[0].snoozed.until if after[0].snoozed else None
             line = user_action_reply(after, action.kind, replace(hand, until=until), root_id)
-            await self._ledger.enqueue(tx, [line], [], hand.at)
-        await episodes.save(tx, changes, {}, self._ledger.policy, hand.at)
+            await self._recorder.enqueue(tx, [line], [], hand.at)
+        await episodes.save(tx, changes, {}, self._recorder.policy, hand.at)
         await published.edit_now(tx, episodes.parents_of([episode.id for episode in after]), hand.at)
 
     async def _thread(self, tx: Tx, action: AlertAction) -> str | None:

@@ -113,7 +113,7 @@ def decide(
 def drop_reason(
     row: OutboxRow, episodes: Sequence[Episode], incident: Incident | None, parent: OutboxRow | None
 ) -> Reason | None:
-    """Return why a message is dropped, whatever else is pending; None if it is not."""
+    """Return the reason to drop a message, regardless of other pending messages; None if there is none."""
     match row.kind:
         case MessageKind.INCIDENT:
             obsolete = incident is None or incident.resolved_at is not None
@@ -123,7 +123,7 @@ def drop_reason(
             obsolete = not is_relevant(row.kind, row.payload, episodes)
     if obsolete:
         return Reason.OBSOLETE
-    # A parent that was posted after this reply was stored has shown the news itself.
+    # A parent that was posted after this reply was stored has shown the event itself.
     if (
         row.kind in (MessageKind.REPLY, MessageKind.INCIDENT_REPLY)
         and parent
@@ -195,7 +195,7 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
 
 
 def without_parent(row: OutboxRow) -> Drop | PromoteToChannel:
-    """Decide what a thread reply becomes when its parent was given up or deleted, or is in another channel."""
+    """Decide what to do with a thread reply whose parent was dropped or deleted, or is in another channel."""
     return PromoteToChannel() if row.broadcast else Drop(Reason.PARENT_LOST)
 
 
