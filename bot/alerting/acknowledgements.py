@@ -74,7 +74,7 @@ def snooze(episode: Episode, action: UserAction, policy: AlertPolicy) -> Episode
 
 
 def unacknowledge(episode: Episode, *, batch: str = "") -> Episode | None:
-    """Clear the acknowledgement. Return None if there is none, or if the episode is closed.
+    """Clear the acknowledgement. Return None if it is not acknowledged, or closed.
 
     Args:
         batch: clear only acknowledgements of the button on this message, which acknowledges several at once.
@@ -85,5 +85,5 @@ def unacknowledge(episode: Episode, *, batch: str = "") -> Episode | None:
 
 
 def unsnooze(episode: Episode) -> Episode | None:
-    """Clear the snooze. Return None if there is none, or if the episode is closed."""
+    """Clear the snooze. Return None if the episode is not snoozed, or closed."""
     return replace(episode, snoozed=None) if episode.snoozed and not episode.state.closed else None

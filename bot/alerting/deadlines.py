@@ -35,7 +35,7 @@ def advance(
 
 
 def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
-    """Return when the next lead, deadline or end of a snooze is due; None if there is none."""
+    """Return when the next lead, deadline or end of a snooze is due, or None."""
     deadline = episode.expires_at
     if episode.state is not EpisodeState.WAITING or deadline is None:
         return None

@@ -57,7 +57,7 @@ class ErrorDetails:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One period of trouble. `resolved_at` is None while it lasts."""
+    """One period of trouble; without `resolved_at` it is open."""
 
     id: str
     cause: Cause

@@ -123,7 +123,11 @@ class _PollBatch:
             if matched is latest and suspected.state is not EpisodeState.REPLACED:
                 return self._change(matched, _with_fields(suspected, account, matched.expires_at))
             repetition = 1 + max(one.repetition for one in episodes if is_same(one, invitation, self.policy))
-            invitation = _fill_missing(invitation, matched)
+            invitation = replace(
+                invitation,
+                invite_wx=invitation.invite_wx or matched.invite_wx,
+                expires_at=invitation.expires_at or matched.expires_at,
+            )
             matched = None
         new = self._new_episode(account, invitation, status, repetition) if matched is None else None
         changes = []
@@ -260,15 +264,6 @@ def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bo
     if invitation.expires_at is None or episode.expires_at is None:
         return True
     return abs(invitation.expires_at - episode.expires_at) <= policy.same_deadline
-
-
-def _fill_missing(invitation: Invitation, episode: Episode) -> Invitation:
-    """Fill the missing fields of a row from the earlier invitation of the same user."""
-    return replace(
-        invitation,
-        invite_wx=invitation.invite_wx or episode.invite_wx,
-        expires_at=invitation.expires_at or episode.expires_at,
-    )
 
 
 def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:

@@ -57,7 +57,7 @@ class QuietHours:
         return self.window_of(moment) is not None
 
     def last_end(self, moment: datetime) -> datetime:
-        """Return the end of the newest window that has ended; the moment itself if there is none."""
+        """Return the end of the newest window that has ended, or the moment itself."""
         return max((window.ends for window in self._near(moment) if window.ends <= moment), default=moment)
 
     def _near(self, moment: datetime) -> Iterator[Window]:

@@ -113,7 +113,7 @@ def decide(
 def drop_reason(
     row: OutboxRow, episodes: Sequence[Episode], incident: Incident | None, parent: OutboxRow | None
 ) -> Reason | None:
-    """Return the reason to drop a message, regardless of other pending messages; None if there is none."""
+    """Return the reason to drop a message, regardless of other pending messages, or None."""
     match row.kind:
         case MessageKind.INCIDENT:
             obsolete = incident is None or incident.resolved_at is not None

@@ -91,24 +91,18 @@ def quiet_summary(
     for change, event in held:
         kinds.setdefault(change.after.id, []).append(event.kind)
     begins, ends = int(window.begins.timestamp()), int(window.ends.timestamp())
+    ids = [id_of(MessageKind.QUIET_SUMMARY, change.after.id, event) for change, event in held]
+    ids += [f"{change.after.id}-{begins}" for change in woken]
     parent = NewMessage(
-        id=id_of_many(
-            MessageKind.QUIET_SUMMARY, [*_ids(held), *(f"{change.after.id}-{begins}" for change in woken)]
-        ),
+        id=id_of_many(MessageKind.QUIET_SUMMARY, ids),
         kind=MessageKind.QUIET_SUMMARY,
         priority=min([*(priority_of(event, policy) for _, event in held), priority(AccountStatus.EXPIRING)]),
         episode_ids=tuple(kinds),
         events=tuple((change.after.id, event) for change, event in held),
         payload={"begins": begins, "ends": ends, "held": kinds},
     )
-    return [
-        parent,
-        *(reply for notification in held if (reply := _reply(notification, parents.get(notification[0].after.id)))),
-    ]
-
-
-def _ids(held: Sequence[Notification]) -> list[str]:
-    return [id_of(MessageKind.QUIET_SUMMARY, change.after.id, event) for change, event in held]
+    replies = (_reply(notification, parents.get(notification[0].after.id)) for notification in held)
+    return [parent, *filter(None, replies)]
 
 
 def _dismissed(parent: Parent | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,7 +46,9 @@ def plan(
         parents: by episode id, the parent message that shows it, if there is one.
         first: set on the first run, whose backlog goes into one summary.
     """
-    messages = [first_run(changes, first, now)] if first and _has_backlog(changes) else []
+    messages = []
+    if first and any(event.disposition is Disposition.BACKLOG for one in changes for event in one.new_events):
+        messages.append(first_run(changes, first, now))
     window = policy.quiet.window_of(now) if policy.quiet else None
     notifications = notifiable_events(changes, policy)
     immediate = [
@@ -191,7 +193,3 @@ def _reminder(episode: Episode, lead: timedelta, parent: Parent, snoozed: UserAc
 
 def _has_notification(change: Change) -> bool:
     return any(event.disposition is Disposition.NOTIFIED for event in change.new_events)
-
-
-def _has_backlog(changes: Iterable[Change]) -> bool:
-    return any(event.disposition is Disposition.BACKLOG for change in changes for event in change.new_events)

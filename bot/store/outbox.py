@@ -104,7 +104,7 @@ async def claim(
     breakthrough_only: bool = False,
     without: Collection[str] = (),
 ) -> OutboxRow | None:
-    """Claim the message to post next. Return None if there is none, or if the queue is paused.
+    """Claim the message to post next. Return None if no message is due, or if the queue is paused.
 
     Args:
         breakthrough_only: claim only messages allowed in quiet hours.

@@ -135,7 +135,10 @@ def classify(error: Exception) -> StoreFault | None:
     """Classify an error of the store. Return None for any other error."""
     if not isinstance(error, StoreError):
         return None
-    kind = _kind(error)
+    if isinstance(error, DBAPIError):
+        kind = _kind_of_driver_error(error)
+    else:
+        kind = next((kind for type_, kind in _OWN.items() if isinstance(error, type_)), FaultKind.UNKNOWN)
     return StoreFault(kind, fault_words(error) if kind is FaultKind.ROW else _words(error))
 
 
@@ -150,12 +153,6 @@ def discard_broken(context: ExceptionContext) -> None:
     fault = classify(context.sqlalchemy_exception) if context.sqlalchemy_exception else None
     if fault and fault.kind in (FaultKind.READ_ONLY, FaultKind.DAMAGED):
         context.is_disconnect = True
-
-
-def _kind(error: BaseException) -> FaultKind:
-    if isinstance(error, DBAPIError):
-        return _kind_of_driver_error(error)
-    return next((kind for type_, kind in _OWN.items() if isinstance(error, type_)), FaultKind.UNKNOWN)
 
 
 def _kind_of_driver_error(error: DBAPIError) -> FaultKind:

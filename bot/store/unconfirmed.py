@@ -20,7 +20,7 @@ CLOCK_WRONG = "unconfirmed while a clock is wrong"
 
 
 async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> OutboxRow | None:
-    """Claim the message whose outcome is to be looked up next. Return None if there is none.
+    """Claim the message whose outcome is to be looked up next; None if no lookup is due.
 
     A lookup takes its own lease and attempt number, so another process continues it after a crash.
 

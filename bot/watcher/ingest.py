@@ -118,7 +118,9 @@ class Ingest:
             rows = [account for account in accounts if account.key in keys]
             known = _of_accounts(latest, keys)
             known += await episodes.previous(tx, unmatched_invitations(known, rows, policy))
-            _check_readable(tx, keys)
+            for one in tx.unreadable.values():
+                if one.account_key in keys:
+                    raise one.error  # without its stored events, they would be reported again
             changes = observe(
                 known,
                 rows,
@@ -203,13 +205,6 @@ def _sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str,
 
 def _of_accounts(episodes: Iterable[Episode], keys: Collection[str]) -> list[Episode]:
     return [episode for episode in episodes if episode.account_key in keys]
-
-
-def _check_readable(tx: Tx, keys: Collection[str]) -> None:
-    """Raise the error of an unreadable stored row of these accounts, whose events must not be reported again."""
-    for one in tx.unreadable.values():
-        if one.account_key in keys:
-            raise one.error
 
 
 def _incident_message(before: Incident | None, after: Incident | None, now: datetime) -> list[NewMessage]:
