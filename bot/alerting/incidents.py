@@ -14,9 +14,7 @@ GOOD_POLLS = 2  # in a row, before an outage is resolved
 LONGEST_WAIT = timedelta(minutes=15)
 SETUP_WAIT = timedelta(seconds=60)  # at least, while only a person can fix it
 SAME_DAY = timedelta(days=1)  # after a day a recurrence is a new incident
-SAME_TROUBLE = timedelta(
-    hours=1
-)  # a recurrence this soon reopens the incident: its message is edited, without mentions
+SAME_TROUBLE = timedelta(hours=1)  # a recurrence this soon reopens the incident: its message is edited, silently
 CLOCK_BOUND = timedelta(seconds=60)  # a clock may be off by this much: a response takes seconds to arrive
 SKEWED_POLLS = 3  # in a row, before a wrong clock is reported
 SPANS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "days": timedelta(days=1)}
@@ -83,7 +81,7 @@ class PollHealth:
 
 
 def on_poll_success(health: PollHealth, now: datetime) -> PollHealth:
-    """Record a good poll. It resolves a problem that a person fixed at once, and an outage after two in a row."""
+    """Record a good poll. Two in a row resolve an outage, one resolves any other problem."""
     good = min(health.good_polls + 1, GOOD_POLLS)  # a higher count has no effect, and would be written at each poll
     incident = health.incident
     if incident and not incident.resolved_at:
@@ -187,7 +185,7 @@ def _format_span(off: timedelta) -> str:
 
 
 def _parse_span(span: str) -> timedelta:
-    """Parse the text of `_span`. The text of another release counts as zero, so that it is replaced."""
+    """Parse the text of `_format_span`. The text of another release counts as zero, so that it is replaced."""
     number, _, unit = span.partition(" ")
     return int(number) * SPANS[unit] if number.isdecimal() and unit in SPANS else timedelta(0)
 

@@ -156,7 +156,9 @@ def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bo
         return False
     waited = row.payload.get(WAITS, 0) * PAUSE  # not by the clock: no outcome is looked up while no process runs
     return any(
-        group.id not in (row.id, row.parent_id) and _is_ahead(row, group, at_night) and waited < _patience(group)
+        group.id not in (row.id, row.parent_id)
+        and _is_ahead(row, group, at_night)
+        and waited < _longest_wait(group)
         for group in groups
     )
 
@@ -174,7 +176,7 @@ def _posts_as_soon(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
     return not at_night or group.breakthrough or not row.breakthrough
 
 
-def _patience(group: OutboxRow) -> timedelta:
+def _longest_wait(group: OutboxRow) -> timedelta:
     """Return the longest total wait. Both lookups are over by then, unless Slack rejects them."""
     if group.started_at is None or group.posting_lease_until is None:
         return PATIENCE

@@ -134,7 +134,10 @@ def is_relevant(kind: MessageKind, payload: Mapping[str, Any], episodes: Sequenc
                 for episode in episodes
             )
         case MessageKind.ALERT:
-            return any(not episode.closed and not _is_acknowledged(episode) for episode in episodes)
+            return any(
+                not episode.closed and (episode.acked is None or episode.state is not EpisodeState.WAITING)
+                for episode in episodes
+            )
         case MessageKind.DIGEST | MessageKind.FIRST_RUN:
             return any(not episode.closed for episode in episodes)
         case MessageKind.QUIET_SUMMARY:
@@ -153,8 +156,3 @@ def _is_reminder_due(episode: Episode, lead: timedelta) -> bool:
 def _has_owner(episode: Episode) -> bool:
     """Check whether a user acknowledged or snoozed a waiting invitation."""
     return episode.state is EpisodeState.WAITING and (episode.acked is not None or episode.snoozed is not None)
-
-
-def _is_acknowledged(episode: Episode) -> bool:
-    """Check whether a user acknowledged a waiting invitation."""
-    return episode.state is EpisodeState.WAITING and episode.acked is not None

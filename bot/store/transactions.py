@@ -56,18 +56,14 @@ async def _begin(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, 
                 await connection.close()
             if limit.passed and isinstance(exc, StoreError):
                 raise HangingError(f"no answer within {seconds:g} s") from exc
-            if is_last or not _is_worth_retrying(exc):
-                raise
+            lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
+            if is_last or not (lost or isinstance(exc, ReadOnlyError)):
+                raise  # a new connection would not help
             if isinstance(exc, ReadOnlyError):
                 await engine.dispose()  # the other idle connections lead to the same server
         else:
             return connection, limit
     raise AssertionError  # the second attempt returns or raises
-
-
-def _is_worth_retrying(exc: BaseException) -> bool:
-    """Check whether a new connection may succeed: it may reach the new primary server."""
-    return isinstance(exc, ReadOnlyError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated)
 
 
 async def _connect(engine: AsyncEngine) -> AsyncConnection:

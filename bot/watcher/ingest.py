@@ -75,7 +75,7 @@ class Ingest:
             await self._recorder.record(tx, changes, now)
             return changes
 
-        await self._write_readable(tx, known, [episode.account_key for episode in due], write, now)
+        await self._write_isolated(tx, known, [episode.account_key for episode in due], write, now)
 
     async def _record_health(
         self, tx: Tx, known: PollState, listed: KfList, began: datetime, now: datetime
@@ -137,7 +137,7 @@ class Ingest:
             await self._recorder.record(tx, changes, now, first=snapshot)
             return changes
 
-        await self._write_readable(tx, known, keys, write, now, failures)
+        await self._write_isolated(tx, known, keys, write, now, failures)
 
     async def _recover(
         self, tx: Tx, changes: Sequence[Change], past: Sequence[HistoryMessage], now: datetime
@@ -152,7 +152,7 @@ class Ingest:
             await episodes.record_emitted(tx, {key: adopted.get(key[0]) for key in recovered.posted}, now)
         return recovered.changes
 
-    async def _write_readable(
+    async def _write_isolated(
         self,
         tx: Tx,
         known: PollState,
