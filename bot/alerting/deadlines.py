@@ -1,4 +1,4 @@
-"""Timers of an invitation: leads and deadlines that have passed. Pure."""
+"""The timers of an invitation: its leads and its deadline. Pure."""
 
 from __future__ import annotations
 

@@ -41,26 +41,26 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Post the message."""
+    """Decision: post the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Drop the message. It is queued again if its episodes change."""
+    """Decision: drop the message. It is queued again if its episodes change."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class YieldTo:
-    """Leave the events of the message to a group message. A thread reply is still posted, without mentions."""
+    """Decision: leave the events to a group message. A thread reply is still posted, without mentions."""
 
     group: OutboxRow
 
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Return the message to the queue with some columns changed."""
+    """Decision: return the message to the queue, with some columns changed."""
 
     until: datetime
     reason: Reason
@@ -69,7 +69,7 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class PromoteToChannel:
-    """Queue a thread reply as a channel message, because it mentions people and its parent is gone."""
+    """Decision: queue a thread reply as a channel message, because it mentions people and its parent is gone."""
 
 
 Withhold = Drop | YieldTo | Postpone | PromoteToChannel

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class RowFaultError(Exception):
-    """A message row cannot be used; the exception that shows why is the cause of this one."""
+    """A message row cannot be used. Its `__cause__` is the original exception."""
 
     def __init__(self, row_id: str) -> None:
         super().__init__(row_id)
@@ -23,7 +23,7 @@ class RowFaultError(Exception):
 
 
 class _RollBackError(Exception):
-    """Rolls back the trial of one key."""
+    """The signal to roll back the trial of one key."""
 
 
 async def isolated(

@@ -35,7 +35,7 @@ class PollState:
     watching_since: datetime | None
     last_read_at: datetime | None
     accounts: int
-    empty_reads: int
+    empty_polls: int
     health: PollHealth
     clock: ClockSkew
     blocked_by: str | None
@@ -92,7 +92,7 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
         watching_since=row["watching_since"],
         last_read_at=row["last_read_at"],
         accounts=row["accounts"],
-        empty_reads=row["empty_polls"],
+        empty_polls=row["empty_polls"],
         health=PollHealth(
             row["failed_polls"], row["good_polls"], await incident(tx, row["incident"]), row["failing_since"]
         ),
@@ -116,7 +116,7 @@ async def record_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mappin
 
 
 async def record_read(
-    tx: Tx, known: PollState, *, began: datetime, now: datetime, accounts: int, empty_reads: int
+    tx: Tx, known: PollState, *, began: datetime, now: datetime, accounts: int, empty_polls: int
 ) -> None:
     """Record a good poll whose list was accepted."""
     await tx.run(
@@ -127,14 +127,14 @@ async def record_read(
             last_read_at=began,
             polled_at=now,
             accounts=accounts,
-            empty_polls=empty_reads,
+            empty_polls=empty_polls,
         )
     )
 
 
-async def record_empty(tx: Tx, empty_reads: int, now: datetime) -> None:
+async def record_empty(tx: Tx, empty_polls: int, now: datetime) -> None:
     """Record an empty list after a full one, which is not accepted yet."""
-    await _record(tx, empty_polls=empty_reads, polled_at=now)
+    await _record(tx, empty_polls=empty_polls, polled_at=now)
 
 
 async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:

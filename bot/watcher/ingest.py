@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Ingest:
-    """Applies polls, failures and timers to the stored state. The caller opens the transaction."""
+    """The application of polls, failures and timers to the stored state. The caller opens the transaction."""
 
     def __init__(self, recorder: Recorder, poll: timedelta) -> None:
         self._recorder = recorder
@@ -45,15 +45,15 @@ class Ingest:
         if known.last_read_at and began <= known.last_read_at <= now:
             return  # another process has applied a newer one
         await self._record_health(tx, known, listed, began, now)
-        empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
-        if not self._is_accepted(known, listed, empty_reads):
-            await poll_state.record_empty(tx, empty_reads, now)
+        empty_polls = 0 if listed.accounts else known.empty_polls + (1 if listed.complete else 0)
+        if not self._is_accepted(known, listed, empty_polls):
+            await poll_state.record_empty(tx, empty_polls, now)
             await self.apply_timers(tx, known)
             return
         await poll_state.record_read(
-            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_reads=empty_reads
+            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_polls=empty_polls
         )
-        await self._observe(tx, known, listed, now, max(1, empty_reads), past)
+        await self._observe(tx, known, listed, now, max(1, empty_polls), past)
 
     async def ingest_failure(self, tx: Tx, error: KfError) -> None:
         """Record a failed poll and schedule the next one. No episode changes."""
@@ -90,14 +90,14 @@ class Ingest:
     async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
         await self._recorder.enqueue(tx, _incident_message(before, after, now), [], now)
 
-    def _is_accepted(self, known: PollState, listed: KfList, empty_reads: int) -> bool:
+    def _is_accepted(self, known: PollState, listed: KfList, empty_polls: int) -> bool:
         """Check whether a list is accepted. An empty one after a full one needs several agreeing polls.
 
         An empty list with unreadable rows is never accepted.
         """
         if listed.accounts:
             return True
-        enough = empty_reads >= self._recorder.policy.agreeing_empty_polls
+        enough = empty_polls >= self._recorder.policy.agreeing_empty_polls
         return listed.complete and (known.accounts == 0 or enough)
 
     async def _observe(

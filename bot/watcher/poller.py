@@ -36,7 +36,7 @@ class Tick(Enum):
 
 
 class Watcher:
-    """Polls WeChat and checks the timers, and records the changes.
+    """The poller of WeChat. Each tick polls if it is due, checks the timers, and records the changes.
 
     Any number of processes may run a watcher on the same store: a conditional update lets one of them poll, and
     the lock on the account's row lets one at a time apply a poll.
