@@ -36,7 +36,7 @@ STALE = timedelta(hours=1)  # after so long without a page, the whole history is
 
 
 class Recovery:
-    """A reader of the bot's messages in the channel, page by page. It keeps its position while Slack makes it wait."""
+    """A reader of the bot's messages in the channel. It keeps its position while Slack makes it wait."""
 
     def __init__(self, channel: History, clock: Clock) -> None:
         self._channel = channel
