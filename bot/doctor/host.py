@@ -1,4 +1,4 @@
-"""Where the bot runs: its clock, the proxies of its host, and whoever waits for its heartbeat. Pure."""
+"""Checks of the host: its clock, its proxies, unused variables and the heartbeat. No I/O."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOT_USED = {
 
 
 def clock(times: Iterable[Time]) -> Finding:
-    """This machine's clock against those that answered, within the bound that the watcher has, too."""
+    """Compare this machine's clock with those of the servers that answered, within the watcher's bound."""
     errors = {time.of: clock_error(time.served_at, time.began, time.now) for time in times}
     if not errors:
         return unknown("clock", "not known: nobody said what time it is")
@@ -43,7 +43,7 @@ def clock(times: Iterable[Time]) -> Finding:
 
 
 def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
-    """Report the proxy of the whole environment. Slack's traffic uses it, WeChat's does not."""
+    """Report the proxy of the whole environment, which Slack's traffic uses and WeChat's does not."""
     proxy = settings.ambient_proxy
     unusable = [
         wrong(PROXIES, f"{problem.name} {problem.why}; it is not used", problem.remedy or USABLE)
@@ -61,7 +61,7 @@ def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
 
 
 def ignored(names: Iterable[str]) -> list[Finding]:
-    """Report variables that other programs use, and that the bot does not."""
+    """Report variables that other programs use and the bot does not."""
     findings = []
     for name in names:
         if name in CERTIFICATES:
@@ -75,7 +75,7 @@ def ignored(names: Iterable[str]) -> list[Finding]:
 
 
 def unused_proxies(environ: Mapping[str, str], settings: Settings) -> list[Finding]:
-    """Proxies of add-ons that are there and cannot serve."""
+    """Report proxies of add-ons that are set but cannot be used."""
     if settings.wechat_proxy_url:
         return []
     return [
@@ -86,7 +86,7 @@ def unused_proxies(environ: Mapping[str, str], settings: Settings) -> list[Findi
 
 
 def heartbeat(settings: Settings, unset: Unset) -> list[Finding]:
-    """Whoever waits for the heartbeat is not called: that would say that all is well."""
+    """Report the heartbeat as unchecked: a call would signal that the bot is well."""
     if "HEARTBEAT_URL" in unset.problems or not settings.heartbeat_url:
         return []
     host = urlsplit(settings.heartbeat_url).hostname

@@ -1,4 +1,4 @@
-"""How commands and clicks come in: signed requests, or a connection that the bot opens. No request is made up."""
+"""Check how commands and clicks arrive: as signed requests, or over a connection that the bot opens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
 
 
 async def examine(settings: Settings, unset: Unset, session: ClientSession) -> Report:
-    """What can be known of the way in before somebody types a command."""
+    """Report the findings that need no command from a user."""
     if why := unset.why_not("app token", "SLACK_APP_TOKEN"):
         return Report((why,))
     if not settings.slack_app_token:
@@ -36,16 +36,16 @@ def _form(settings: Settings) -> Finding:
     return wrong("signing secret", "is none: it must be 32 digits of 0-9 and a-f", WHERE["SLACK_SIGNING_SECRET"])
 
 
-def _granted(said: ApiError | RetryLater | OutcomeUnknown | None) -> Finding:
-    match said:
+def _granted(response: ApiError | RetryLater | OutcomeUnknown | None) -> Finding:
+    match response:
         case None:
             return well("app token", "is granted a connection for Socket Mode")
         case ApiError(code="missing_scope"):
             remedy = "Slack app settings, Basic Information, App-Level Tokens: make one with connections:write."
             return wrong("app token", "lacks the scope connections:write (missing_scope)", remedy)
         case ApiError():
-            return slack_errors.of_token("app token", said, "SLACK_APP_TOKEN")
-    return slack_errors.unanswered("app token", said)
+            return slack_errors.of_token("app token", response, "SLACK_APP_TOKEN")
+    return slack_errors.unanswered("app token", response)
 
 
 def _over_http() -> Finding:

@@ -1,4 +1,4 @@
-"""WeChat's half: the way there, the proxy, the allow-list, the token, the accounts. Reads, and forces nothing."""
+"""Checks of WeChat: the route, the proxy, the allow-list, the token and the accounts. Force no new token."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from wechat_kf import APIError, BusyError, KfError, KfList, QuotaError, Response
 
 SECONDS = 9.5  # for the token and the list together
 TOKEN_SECONDS = 6.5
-LIST_SECONDS = 2.5  # the least that is left for the list
-ADDRESSES = {40164, 61004, *range(89501, 89508)}  # all that is about the address of whoever asks
+LIST_SECONDS = 2.5  # the minimum left for the list
+ADDRESSES = {40164, 61004, *range(89501, 89508)}  # errcodes about the caller's address
 REDIRECTS = range(300, 400)
 BOTH = "A proxy add-on uses either of two addresses: add both, which its page shows."
 
 
 class Route:
-    """The way to WeChat, in words: straight, or through the proxy of a variable."""
+    """The route to WeChat, direct or through the proxy of a variable, and its findings."""
 
-    def __init__(self, parts: Services, variable: str) -> None:
-        proxy = urlsplit(parts.settings.wechat_proxy_url)
-        self.host = urlsplit(parts.settings.wechat_api_url).hostname or ""
+    def __init__(self, services: Services, variable: str) -> None:
+        proxy = urlsplit(services.settings.wechat_proxy_url)
+        self.host = urlsplit(services.settings.wechat_api_url).hostname or ""
         self.proxy = f"{proxy.hostname} ({variable})" if proxy.hostname else ""
         self.variable = variable
-        platform = parts.settings.platform_without_proxy
+        platform = services.settings.platform_without_proxy
         self.first = hosting.advice(platform) if platform else ""  # before an address is allowed
 
     def open(self) -> list[Finding]:
-        """What is well once WeChat itself has answered."""
+        """Return the findings that hold once WeChat itself has answered."""
         if self.proxy:
             return [well("proxy", f"{self.proxy} lets WeChat's traffic through"), self.reached()]
         return [well("proxy", "none: WeChat is called from this machine's own address", self.first), self.reached()]
@@ -40,7 +40,7 @@ class Route:
         return well("WeChat", f"{self.host} answers")
 
     def closed(self, error: TransportError | ResponseError) -> Finding:
-        """Why WeChat did not answer."""
+        """Explain why WeChat did not answer."""
         if isinstance(error, ResponseError) or (error.status or 0) in REDIRECTS:
             remedy = "Look at WECHAT_API_URL, and for a proxy or a sign-in page that answers in WeChat's place."
             return wrong("WeChat", f"something else than WeChat answers at {self.host} ({error})", remedy)
@@ -60,7 +60,7 @@ class Route:
         return wrong("WeChat", f"{self.host} does not answer{way} ({error})", remedy)
 
     def refused_address(self, error: APIError) -> Finding:
-        """WeChat does not take the address that the call came from."""
+        """Report that WeChat refuses the address that the call came from."""
         address = error.address or "of this server"
         number = f"errcode {error.errcode}, rid {error.rid}" if error.rid else f"errcode {error.errcode}"
         said = f"WeChat refuses the address {address} ({number})"
@@ -68,36 +68,36 @@ class Route:
         return wrong("allow-list", said, remedy)
 
 
-async def examine(parts: Services, unset: Unset, variable: str) -> Report:
+async def examine(services: Services, unset: Unset, variable: str) -> Report:
     """Get a token as the bot does, then the accounts. `variable` is the one that names the proxy."""
     if why := unset.why_not("WeChat", "WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", variable):
         return Report((why,))
-    route = Route(parts, variable)
+    route = Route(services, variable)
     loop = asyncio.get_running_loop()
     until = loop.time() + SECONDS
     try:
-        await _token(parts)
+        await _token(services)
     except KfError as exc:
         return Report(tuple(_without_token(exc, route)))
     findings = [
         *route.open(),
         well("allow-list", "WeChat takes the address of this server", BOTH if route.proxy else ""),
-        well("WeChat token", f"is given for {parts.settings.wechat_appid}"),
+        well("WeChat token", f"is given for {services.settings.wechat_appid}"),
     ]
-    began = parts.clock()
+    began = services.clock()
     try:
-        listed = await parts.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
+        listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
         return Report((*findings[:-1], *_without_list(exc, findings[-1])))
-    times = (Time("WeChat", began, listed.served_at, parts.clock()),) if listed.served_at else ()
+    times = (Time("WeChat", began, listed.served_at, services.clock()),) if listed.served_at else ()
     return Report((*findings, _read(listed)), times)
 
 
-async def _token(parts: Services) -> None:
-    """Get one, the same that every process of the bot gets."""
+async def _token(services: Services) -> None:
+    """Get a token, the one that every process of the bot gets."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TOKEN_SECONDS):
-            await parts.tokens.get()
+            await services.tokens.get()
             return
     raise TransportError(f"no answer within {TOKEN_SECONDS:g} s", timed_out=True)
 
@@ -113,7 +113,7 @@ def _without_token(error: KfError, route: Route) -> list[Finding]:
 
 
 def _without_list(error: KfError, token: Finding) -> list[Finding]:
-    """WeChat gave a token, but no accounts. `token` is what is said of it when it is not what is wrong."""
+    """Report a failed read of the accounts. `token` is its finding, unless it is at fault."""
     if isinstance(error, TokenError):
         return [_refused("WeChat token", error), *_left_out("customer service")]
     return [token, _refused("customer service", error)]
