@@ -180,7 +180,7 @@ def _explain_other(errcode: int, errmsg: str) -> Explanation:
         return Explanation("WeChat answered with an unknown error", why, step)
     known = advice(errcode)
     title, past = _FAMILIES.get(known.next, ("WeChat refused the request", ""))
-    return Explanation(title, why, _after_next(known.text), console=known.next is Next.TELL, past=past)
+    return Explanation(title, why, _after_next(known.text), console=known.next is Next.SETUP, past=past)
 
 
 def _after_next(sentence: str) -> str:

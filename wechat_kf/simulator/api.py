@@ -1,4 +1,4 @@
-"""The API itself: a request comes in, checked as documented, and an answer goes out. No I/O, no clock."""
+"""The API: check requests as documented, and answer them. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOGGED = 1000  # calls; a demo may run for days
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One line of the request log. It holds no credential: they are masked, and bodies are left out."""
+    """An entry of the request log. Credentials are masked, and bodies are left out."""
 
     at: datetime
     method: str
@@ -44,7 +44,7 @@ class Call:
 
 
 class Simulator(Seats):
-    """One Official Account behind the API: its seats, its tokens, and the faults on the way."""
+    """One Official Account behind the API: its seats, its tokens, and the faults of its requests."""
 
     def __init__(
         self,
@@ -58,9 +58,13 @@ class Simulator(Seats):
         invitation_life: timedelta = timedelta(hours=24),
         relabel_lag: timedelta = timedelta(0),
     ) -> None:
-        """`suffix` is the account's WeChat ID; `allow_list` the addresses that get tokens, None for all;
-        `crowded` the people who hold too many seats elsewhere. How long an invitation really lives is not
-        documented: `invitation_life` is a choice.
+        """Create an account without seats.
+
+        Args:
+            suffix: the account's WeChat ID.
+            allow_list: the addresses that get tokens; None for all.
+            crowded: WeChat IDs that are bound to too many seats elsewhere.
+            invitation_life: an assumption, since the real value is not documented.
         """
         super().__init__(relabel_lag=relabel_lag)
         self._appid = appid
@@ -76,15 +80,15 @@ class Simulator(Seats):
         self._calls = 0
 
     def inject(self, *faults: Fault) -> None:
-        """Queue faults with `times`, one for a request, in order; switch on those without."""
+        """Queue faults with `times`, one per request, in order; switch on those without."""
         self._faults.inject(*faults)
 
     def clear_faults(self) -> None:
-        """Let everything go right from now on."""
+        """Remove all faults."""
         self._faults.clear()
 
     def next_request_fault(self, path: str) -> RequestFault:
-        """Take what the next request on `path` meets; for an adapter, which can wait and write headers."""
+        """Take the faults of the next request on `path`, for an adapter that applies their delays and headers."""
         return self._faults.next_request_fault(path)
 
     def answer(
@@ -98,10 +102,10 @@ class Simulator(Seats):
         *,
         mishap: RequestFault | None = None,
     ) -> tuple[int, bytes]:
-        """Answer one request with an HTTP status and a body. Without `mishap` it takes the next one itself.
+        """Answer one request with an HTTP status and a body. Without `mishap`, take the next faults.
 
         Raises:
-            ConnectionError: a fault says that no answer arrives.
+            ConnectionError: a fault prevents an answer.
         """
         self._calls += 1
         mishap = self.next_request_fault(path) if mishap is None else mishap
@@ -168,7 +172,7 @@ class Simulator(Seats):
         return {"access_token": issued.token, "expires_in": int((issued.expires_at - now).total_seconds())}
 
     def _rid(self, now: datetime) -> str:
-        """Three times eight hex digits; the first are the time, as in real ones."""
+        """Return three groups of eight hex digits, of which the first is the time, as in real ones."""
         return f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
 
     def _note(
