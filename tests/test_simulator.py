@@ -54,7 +54,7 @@ class Caller:
 
 @pytest.fixture
 def caller() -> Caller:
-    simulator = Simulator(APPID, SECRET, crowded=["crowded_example"])
+    simulator = Simulator(APPID, SECRET, over_limit=["crowded_example"])
     simulator.add_account(ANNA, "Anna", kf_wx="anna_example", kf_headimgurl="http://mmbiz.example/1")
     simulator.add_account(BO, "小波")
     return Caller(simulator)
@@ -332,7 +332,7 @@ def test_an_invitation_without_a_deadline_waits_for_ever(caller: Caller, simulat
     [(-SECOND, "waiting"), (timedelta(minutes=10) - SECOND, "waiting"), (timedelta(minutes=10), "expired")],
 )
 def test_a_lapsed_invitation_is_relabelled_late(passed, status):
-    caller = Caller(Simulator(APPID, SECRET, relabel_lag=timedelta(minutes=10)))
+    caller = Caller(Simulator(APPID, SECRET, status_lag=timedelta(minutes=10)))
     caller.simulator.add_account(BO, "小波")
     caller.simulator.invite(BO, "bo_example", NOW)
     caller.clock.now = NOW + passed
@@ -474,8 +474,8 @@ def test_adapter_gets_the_encoding_for_the_header(kind, content_encoding):
 
 
 def test_drip_delays_each_byte_and_not_the_answer():
-    mishap = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
-    assert (mishap.drip, mishap.seconds) == (0.5, 3)
+    fault = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
+    assert (fault.drip, fault.seconds) == (0.5, 3)
 
 
 def test_the_log_tells_each_call_and_masks_what_is_secret(caller: Caller, simulator: Simulator):

@@ -53,25 +53,25 @@ class Simulator(Seats):
         *,
         suffix: str = "harbour_tea",
         allow_list: Collection[str] | None = None,
-        crowded: Collection[str] = (),
+        over_limit: Collection[str] = (),
         token_life: timedelta = timedelta(hours=2),
         invitation_life: timedelta = timedelta(hours=24),
-        relabel_lag: timedelta = timedelta(0),
+        status_lag: timedelta = timedelta(0),
     ) -> None:
         """Create an account without seats.
 
         Args:
             suffix: the account's WeChat ID.
             allow_list: the addresses that get tokens; None for all.
-            crowded: WeChat IDs that are bound to too many seats elsewhere.
+            over_limit: WeChat IDs that are bound to too many seats elsewhere.
             invitation_life: an assumption, since the real value is not documented.
         """
-        super().__init__(relabel_lag=relabel_lag)
+        super().__init__(status_lag=status_lag)
         self._appid = appid
         self._secret = secret
         self.suffix = suffix
         self.allow_list = allow_list
-        self.crowded = crowded
+        self.over_limit = over_limit
         self.invitation_life = invitation_life
         self.enabled = True  # the customer service feature in the console
         self.tokens = Issuer(appid, life=token_life)
@@ -100,16 +100,16 @@ class Simulator(Seats):
         now: datetime,
         client_ip: str = "203.0.113.7",
         *,
-        mishap: RequestFault | None = None,
+        fault: RequestFault | None = None,
     ) -> tuple[int, bytes]:
-        """Answer one request with an HTTP status and a body. Without `mishap`, take the next faults.
+        """Answer one request with an HTTP status and a body. Without `fault`, take the next faults.
 
         Raises:
             ConnectionError: a fault prevents an answer.
         """
         self._calls += 1
-        mishap = self.next_request_fault(path) if mishap is None else mishap
-        if mishap.down:
+        fault = self.next_request_fault(path) if fault is None else fault
+        if fault.down:
             self._note(now, method, path, query, None)
             raise ConnectionError("the simulated API is down")
         if path not in METHODS:
@@ -117,13 +117,13 @@ class Simulator(Seats):
             return 404, b"404 page not found"
         errcode = 0
         try:
-            if mishap.errcode is not None:
-                raise ErrcodeRefusal(mishap.errcode)
+            if fault.errcode is not None:
+                raise ErrcodeRefusal(fault.errcode)
             answer = self._answer(method, path, query, body, now, client_ip)
         except ErrcodeRefusal as refused:
             errcode = refused.errcode
             answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=self._rid(now))}
-        status, raw = mishap.corrupt(200, _encode(answer))
+        status, raw = fault.corrupt(200, _encode(answer))
         self._note(now, method, path, query, status, errcode)
         return status, raw
 
@@ -153,7 +153,7 @@ class Simulator(Seats):
             writes.delete(self, data)
         else:
             expires_at = now + self.invitation_life
-            writes.invite(self, data, now, expires_at=expires_at, crowded=self.crowded)
+            writes.invite(self, data, now, expires_at=expires_at, over_limit=self.over_limit)
 
     def _stable_token(self, data: Mapping[str, object], now: datetime, client_ip: str) -> Mapping[str, object]:
         if data.get("grant_type") != "client_credential":

@@ -31,12 +31,12 @@ class Seat:
 class Seats:
     """All seats, in the order in which they were added.
 
-    WeChat marks an expired invitation late: `waiting` becomes `expired` only `relabel_lag` after the deadline.
+    WeChat marks an expired invitation late: `waiting` becomes `expired` only `status_lag` after the deadline.
     Methods raise KeyError for an unknown key, and ValueError if the seat has no invitation.
     """
 
-    def __init__(self, *, relabel_lag: timedelta = timedelta(0)) -> None:
-        self.relabel_lag = relabel_lag
+    def __init__(self, *, status_lag: timedelta = timedelta(0)) -> None:
+        self.status_lag = status_lag
         self._seats: list[Seat] = []
         self._last_kf_id = 2000
 
@@ -144,7 +144,7 @@ class Seats:
         return row | {name: value for name, value in rest.items() if value}
 
     def _label(self, seat: Seat, now: datetime) -> str:
-        lapsed = not self.is_waiting(seat, now - self.relabel_lag)
+        lapsed = not self.is_waiting(seat, now - self.status_lag)
         return "expired" if seat.invite_status == "waiting" and lapsed else seat.invite_status
 
     def _invited(self, key: str) -> Seat:

@@ -36,7 +36,7 @@ def delete(seats: Seats, data: Mapping[str, object]) -> None:
 
 
 def invite(
-    seats: Seats, data: Mapping[str, object], now: datetime, *, expires_at: datetime, crowded: Collection[str]
+    seats: Seats, data: Mapping[str, object], now: datetime, *, expires_at: datetime, over_limit: Collection[str]
 ) -> None:
     """Invite as kfaccount/inviteworker does: one open invitation per person, and per unbound seat."""
     seat, invite_wx = _seat(seats, data), _argument(data, "invite_wx")
@@ -50,7 +50,7 @@ def invite(
         raise ErrcodeRefusal(65407)
     if any(other.invite_wx == invite_wx and seats.is_waiting(other, now) for other in seats.seats):
         raise ErrcodeRefusal(65408)
-    if invite_wx in crowded:
+    if invite_wx in over_limit:
         raise ErrcodeRefusal(65410)
     seats.invite(seat.key, invite_wx, expires_at)
 
