@@ -1,4 +1,4 @@
-"""One account with all that is known of it, whole WeChat IDs included: for one person. Advice precedes facts."""
+"""The details of one account, for one person: advice first, then all facts, with unmasked WeChat IDs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _WITH_DEADLINE = (
     AccountStatus.WAITING,
     AccountStatus.EXPIRED,
     AccountStatus.UNKNOWN,
-)  # of a rejected one it means nothing
-# What Slack takes as a link.
+)  # a rejected invitation's deadline has no effect
+# The URLs that Slack accepts in a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = builders.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
 GONE = "The account is no longer in WeChat’s list"
@@ -176,9 +176,9 @@ def _link(account: KfAccount) -> str:
 
 
 def _online(account: KfAccount, online: Sequence[OnlineKf]) -> str:
-    seat = next((one for one in online if one.key == account.key), None)
-    if seat is None or seat.status == 0:
+    login = next((one for one in online if one.key == account.key), None)
+    if login is None or login.status == 0:
         return "no"
-    # Older documents list 2 and 3 as well: mobile, and both. A newer value is shown as it came.
-    odd = f", status {seat.status}" if seat.status not in (None, 1, 2, 3) else ""
-    return f"yes{odd}" + (f", {many(seat.accepted_case, 'conversation')}" if seat.accepted_case else "")
+    # Older documents also list 2 (mobile) and 3 (both). Other values are shown unchanged.
+    other = f", status {login.status}" if login.status not in (None, 1, 2, 3) else ""
+    return f"yes{other}" + (f", {many(login.accepted_case, 'conversation')}" if login.accepted_case else "")

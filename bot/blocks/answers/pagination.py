@@ -32,7 +32,7 @@ class Page:
         return cls(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen))
 
     def span(self, to: str, *, ahead: int = 0) -> str:
-        """Write the numbers of the rows, such as `11–20`; of the page that is `ahead`."""
+        """Write the numbers of the rows, such as `11–20`; of a page `ahead` of this one."""
         first = (self.number + ahead - 1) * PAGE + 1
         last = min(first + PAGE - 1, self.total)
         return f"{first}{to}{last}" if first < last else str(first)

@@ -23,7 +23,8 @@ from bot.text import ERRMSG, NAME, listed, many, mrkdwn
 
 _SILENT = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 NAMED = 3  # of those that are snoozed, and of other problems
-WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLOCK_WRONG}  # it says how long itself
+# Problems whose titles contain the duration.
+WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLOCK_WRONG}
 
 
 class _Fact(NamedTuple):
