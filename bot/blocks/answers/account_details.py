@@ -50,10 +50,10 @@ def account_details(
     account = row.account
     if row.fault:
         return _cannot_be_shown(snapshot, row, context)
-    sentence, advice = _sentence(row), NEXT.get(row.seen, "")
+    sentence, advice = _sentence(row), NEXT.get(row.status, "")
     online_now = "" if online is None else _online(account, online)
     blocks = [
-        builders.header(f"{builders.ICONS[row.seen]} {name_of(account.kf_nick)} · {row.seen}"),
+        builders.header(f"{builders.ICONS[row.status]} {name_of(account.kf_nick)} · {row.status}"),
         builders.section(
             f"{sentence}\n*Next:* {advice}" if advice else sentence,
             fields=[builders.field(title, value) for title, value in _facts(row, online_now, context) if value],
@@ -127,7 +127,7 @@ def _sentence(row: AccountRow) -> str:
         AccountStatus.IDLE: "Nobody is bound or invited.",
         AccountStatus.BOUND: f"{bound or 'Somebody'} answers customers here.",
         AccountStatus.UNKNOWN: f"WeChat says “{mrkdwn(status, STATUS_WORD)}”, a word unknown here.",
-    }[row.seen]
+    }[row.status]
 
 
 def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tuple[str, str]]:
@@ -135,13 +135,13 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
     account = row.account
     avatar = f" · <{_link(account)}|avatar>" if _link(account) else ""
     openid = id_of(account.kf_openid) if account.kf_account else ""  # else it is the account
-    deadline = "none" if row.seen is AccountStatus.WAITING else ""
-    if row.deadline and row.seen in _WITH_DEADLINE:
+    deadline = "none" if row.status is AccountStatus.WAITING else ""
+    if row.deadline and row.status in _WITH_DEADLINE:
         deadline = date(row.deadline, context)
     return [
         ("Account", escape(account_rows.account(row)) + avatar),
         ("Seat number", escape(id_of(account.kf_id))),
-        ("Invited", "nobody" if row.seen is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
+        ("Invited", "nobody" if row.status is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
         ("Bound to", escape(id_of(account.kf_wx)) or ("somebody" if account.kf_wx else "nobody")),
         ("Deadline", deadline),
         ("Online now", online_now),
@@ -150,19 +150,19 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
 
 
 def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str:
-    account, advice = row.account, NEXT.get(row.seen, "")
-    was = "is" if row.seen in (AccountStatus.WAITING, AccountStatus.EXPIRING) else "was"
+    account, advice = row.account, NEXT.get(row.status, "")
+    was = "is" if row.status in (AccountStatus.WAITING, AccountStatus.EXPIRING) else "was"
     deadline = ""
-    if row.deadline and row.seen in _WITH_DEADLINE:
+    if row.deadline and row.status in _WITH_DEADLINE:
         deadline = f"The deadline {was} {date(row.deadline, context)}."
     seat, name = escape(id_of(account.kf_id)), escape(name_of(account.kf_nick))
     parts = [
-        f"{row.seen.capitalize()}: {name} ({escape(account_rows.account(row))}).",
+        f"{row.status.capitalize()}: {name} ({escape(account_rows.account(row))}).",
         _sentence(row),
         advice[:1].upper() + advice[1:],
         deadline,
         f"Seat {seat}." if seat else "",
-        "" if row.seen is AccountStatus.BOUND else "Not bound.",
+        "" if row.status is AccountStatus.BOUND else "Not bound.",
         f"Online now: {online_now}." if online_now else "",
     ]
     return " ".join(filter(None, parts))

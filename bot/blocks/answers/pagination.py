@@ -95,7 +95,7 @@ def _turns(page: Page, request: List | Find) -> list[Block]:
 def _details(page: Page) -> Block:
     """Build one menu instead of ten buttons; its answer is a new message, so the list stays."""
     options = {
-        value: builders.option(label_of(row.account), value, f"{account_rows.account(row)} · {row.seen}")
+        value: builders.option(label_of(row.account), value, f"{account_rows.account(row)} · {row.status}")
         for row in page.rows
         if (value := actions.encode(Show(actions.handle(row.account.key))))
     }
