@@ -44,12 +44,12 @@ async def test_who_is_named_is_admitted_without_asking_slack():
     assert groups.asked == []
 
 
-async def test_a_member_of_any_group_is_admitted_and_nobody_else():
+async def test_member_of_any_group_is_admitted_and_nobody_else():
     viewers = AccessPolicy(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
     assert [await viewers.allows(user) for user in ("U1", "U2", "U3", "U4", "")] == [True, True, True, False, False]
 
 
-async def test_a_group_is_asked_for_once_in_a_while():
+async def test_group_is_asked_for_once_in_a_while():
     groups = Groups(S1=frozenset({"U2"}))
     viewers = AccessPolicy(["S1"], groups)
     for user in ("U2", "U3", "U2"):
@@ -57,7 +57,7 @@ async def test_a_group_is_asked_for_once_in_a_while():
     assert groups.asked == ["S1"]
 
 
-async def test_a_group_that_slack_does_not_tell_leaves_it_open_unless_another_has_them():
+async def test_group_that_slack_does_not_tell_leaves_it_open_unless_another_has_them():
     viewers = AccessPolicy(["S1", "S2"], Groups(S2=frozenset({"U2"})))
     assert await viewers.allows("U2") is True
     assert await viewers.allows("U3") is None
@@ -89,7 +89,7 @@ async def ask(place: World, user: str, text: str = "") -> str:
     return (await said.answer()).text
 
 
-async def test_a_member_is_answered_and_a_stranger_is_told_whom_to_ask(place):
+async def test_member_is_answered_and_a_stranger_is_told_whom_to_ask(place):
     async with bot_in_loop(place, ALERTS="off", KF_VIEWERS="S0CARE, W0BOSS1"):
         assert (await ask(place, "U0MEI")).startswith("Nothing needs attention")
         for text in ("", "list", "help", "status", "frobnicate"):
@@ -98,7 +98,7 @@ async def test_a_member_is_answered_and_a_stranger_is_told_whom_to_ask(place):
             assert "Anna" not in said
 
 
-async def test_a_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
+async def test_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
     async with bot_in_loop(place, KF_VIEWERS="S0CARE"):
         await until(lambda: place.slack.calls)  # the first look is over: what comes now is an alert
         place.invite("bo", timedelta(minutes=30))
@@ -129,7 +129,7 @@ async def test_what_slack_refuses_is_its_word_in_the_log(place, caplog, group, w
 
 
 @pytest.mark.parametrize("answer", [{"ok": True}, {"ok": True, "users": "U0MEI"}])
-async def test_an_answer_without_users_is_no_group(place, answer):
+async def test_answer_without_users_is_no_group(place, answer):
     async def odd(_: web.Request) -> web.Response:
         return web.json_response(answer)
 
@@ -141,7 +141,7 @@ async def test_an_answer_without_users_is_no_group(place, answer):
             await group_members(client, "S0CARE")
 
 
-async def test_a_slack_that_is_away_is_no_group(place):
+async def test_slack_that_is_away_is_no_group(place):
     client = no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", place.slack.session)
     with pytest.raises(UnknownMembersError, match="ClientConnectorError"):
         await group_members(client, "S1")

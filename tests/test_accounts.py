@@ -73,12 +73,12 @@ def test_counts_add_up():
 
 
 @pytest.mark.parametrize("leads", [LEADS, tuple(reversed(LEADS))])
-def test_the_order_of_the_leads_does_not_matter(leads):
+def test_order_of_the_leads_does_not_matter(leads):
     read = Snapshot.of(KfList((LIN, CHEN, BO)), NOW, leads)
     assert names(read) == ["小波", "Chen", "林晓"]
 
 
-def test_the_invitation_of_a_bound_account_means_nothing():
+def test_invitation_of_a_bound_account_means_nothing():
     (row,) = reading(invited(kf_wx="bo_example", expires_in=HOUR)).rows
     assert (row.seen, row.deadline, row.invite_wx) == (AccountStatus.BOUND, None, "")
 

@@ -59,7 +59,7 @@ def test_what_is_settled_needs_no_hand(state):
     assert unsnooze(episode(state, snoozed=until(HOUR))) is None
 
 
-def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expires():
+def test_acknowledged_invitation_passes_its_leads_in_silence_and_still_expires():
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     assert advance([acked], NOW + 6.5 * HOUR, POLICY) == []
     (change,) = advance([acked], NOW + 7 * HOUR, POLICY)
@@ -73,7 +73,7 @@ def test_undoing_lets_the_tightest_lead_speak_that_passed_meanwhile():
     assert spoken(freed, NOW + 6.5 * HOUR) == [HOUR]
 
 
-def test_the_timer_of_an_acknowledged_invitation_is_its_deadline():
+def test_timer_of_an_acknowledged_invitation_is_its_deadline():
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     assert next_timer(acked, POLICY) == NOW + 7 * HOUR
 
@@ -81,7 +81,7 @@ def test_the_timer_of_an_acknowledged_invitation_is_its_deadline():
 # Snoozing
 
 
-def test_a_snooze_postpones_the_looser_leads_to_its_end():
+def test_snooze_postpones_the_looser_leads_to_its_end():
     snoozed = snooze(waiting(7 * HOUR, 24), until(4 * HOUR), POLICY)
     assert next_timer(snoozed, POLICY) == NOW + 4 * HOUR
     assert apply_timers(snoozed, NOW + 3 * HOUR, POLICY) == (snoozed, ())
@@ -90,7 +90,7 @@ def test_a_snooze_postpones_the_looser_leads_to_its_end():
     assert [event.lead for event in news] == [6 * HOUR]
 
 
-def test_a_snooze_that_ends_with_nothing_new_wakes_all_the_same():
+def test_snooze_that_ends_with_nothing_new_wakes_all_the_same():
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
     (change,) = advance([snoozed], NOW + HOUR, POLICY)
     assert (change.new_events, change.after.snoozed) == ((), None)
@@ -105,7 +105,7 @@ def test_a_snooze_that_ends_with_nothing_new_wakes_all_the_same():
         (5 * HOUR - MINUTE, 4 * HOUR, 4 * HOUR - MINUTE),
     ],
 )
-def test_a_snooze_ends_no_later_than_the_smallest_lead(left, asked, ends):
+def test_snooze_ends_no_later_than_the_smallest_lead(left, asked, ends):
     snoozed = snooze(waiting(left, 24, 6), until(asked), POLICY)
     assert snoozed.snoozed.until == NOW + ends
 
@@ -115,20 +115,20 @@ def test_within_the_smallest_lead_there_is_nothing_to_postpone(left):
     assert snooze(waiting(left, 24, 6, 1), until(HOUR), POLICY) is None
 
 
-def test_an_acknowledged_or_endless_invitation_is_not_snoozed():
+def test_acknowledged_or_endless_invitation_is_not_snoozed():
     assert snooze(acknowledge(waiting(20 * HOUR, 24), MEI), until(HOUR), POLICY) is None
     assert snooze(episode(EpisodeState.WAITING, expires_at=None), until(HOUR), POLICY) is None
     assert snooze(waiting(20 * HOUR, 24), MEI, POLICY) is None
 
 
 @pytest.mark.parametrize("later", [ZERO, timedelta(seconds=1), 10 * MINUTE])
-def test_a_second_click_on_snooze_is_none(later):
+def test_second_click_on_snooze_is_none(later):
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
     again = UserAction("U0TOM", "Tom", NOW + later, NOW + later + 4 * HOUR)
     assert snooze(snoozed, again, POLICY) is None
 
 
-def test_the_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
+def test_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
     snoozed = replace(waiting(7 * HOUR, 24), snoozed=until(6 * HOUR + MINUTE))
     awake, news = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
     assert awake.snoozed is None

@@ -105,7 +105,7 @@ LENGTHS = {
 
 
 @pytest.mark.parametrize(("build", "most"), LENGTHS.values(), ids=LENGTHS)
-def test_a_text_may_be_as_long_as_the_limit_and_no_longer_and_never_empty(build, most):
+def test_text_may_be_as_long_as_the_limit_and_no_longer_and_never_empty(build, most):
     assert refusals(build("x" * most)) == []
     assert refusals(build("😀" * (most // 2))) == []
     [too_long] = refusals(build("x" * (most + 1)))
@@ -137,7 +137,7 @@ COUNTS = {
 
 
 @pytest.mark.parametrize(("build", "most"), COUNTS.values(), ids=COUNTS)
-def test_a_list_may_have_as_many_as_the_limit_and_never_none(build, most):
+def test_list_may_have_as_many_as_the_limit_and_never_none(build, most):
     assert refusals(build(1)) == []
     assert refusals(build(most)) == []
     [too_many] = refusals(build(most + 1))
@@ -146,7 +146,7 @@ def test_a_list_may_have_as_many_as_the_limit_and_never_none(build, most):
     assert none.endswith(": no fewer than 1 items allowed")
 
 
-def test_a_message_has_at_most_fifty_blocks():
+def test_message_has_at_most_fifty_blocks():
     assert refusals(*[{"type": "divider"}] * 50) == []
     assert refusals(*[{"type": "divider"}] * 51) == ["/blocks: no more than 50 items allowed"]
 
@@ -246,7 +246,7 @@ def test_what_the_documentation_forbids_is_named_with_its_place(block, problem):
     assert found[0].startswith(problem)
 
 
-def test_a_block_id_is_unique_in_its_message():
+def test_block_id_is_unique_in_its_message():
     blocks = [section(block_id="one"), section(block_id="two"), section(block_id="one"), section()]
     assert refusals(*blocks) == ["/blocks/2/block_id: 'one' is not unique"]
 
@@ -292,12 +292,12 @@ BAD_TEXTS = [
 
 
 @pytest.mark.parametrize("text", GOOD_TEXTS)
-def test_a_text_that_slack_shows_as_meant_is_no_problem(text):
+def test_text_that_slack_shows_as_meant_is_no_problem(text):
     assert problems(text) == []
 
 
 @pytest.mark.parametrize(("text", "problem"), BAD_TEXTS)
-def test_a_text_that_slack_spoils_is_named(text, problem):
+def test_text_that_slack_spoils_is_named(text, problem):
     assert problems(text)[0].startswith(problem)
 
 
@@ -319,7 +319,7 @@ def test_advice_is_a_problem_that_slack_neither_refuses_nor_spoils():
         (image(alt_text="<!date^1^{time}|x>"), "/blocks/0/alt_text"),
     ],
 )
-def test_a_date_has_no_place_outside_mrkdwn(block, place):
+def test_date_has_no_place_outside_mrkdwn(block, place):
     assert problems("x", block) == [f"{place}: a date stays literal outside mrkdwn"]
 
 
@@ -328,7 +328,7 @@ def test_markup_is_judged_wherever_mrkdwn_stands():
     assert problems("x", block) == ["/blocks/0/fields/1/text: a bare '&', which should be escaped"]
 
 
-def test_a_key_that_no_message_has_is_named():
+def test_key_that_no_message_has_is_named():
     assert problems("x", mrkdown=True) == [": unknown field: mrkdown"]
     assert problems("x", response_type="ephemeral", replace_original=True) == []
 
@@ -357,7 +357,7 @@ def test_mentions_are_listed_as_written_and_only_where_they_notify():
     assert blockkit.mentions(message) == ["<!channel>", "<@U1|mei>", "<!subteam^S123>", "<!here|here>"]
 
 
-def test_a_message_without_markup_mentions_nobody():
+def test_message_without_markup_mentions_nobody():
     assert blockkit.mentions({"blocks": [section()]}) == []
 
 
@@ -367,7 +367,7 @@ SDK = {name: LENGTHS[name] for name in ("header/text", "section/text", "block_id
 
 
 @pytest.mark.parametrize(("build", "most"), SDK.values(), ids=SDK)
-def test_the_limits_are_those_of_slacks_own_library(build, most):
+def test_limits_are_those_of_slacks_own_library(build, most):
     assert Block.parse(build("x" * most)).to_dict()
     with pytest.raises(SlackObjectFormationError):
         Block.parse(build("x" * (most + 1))).to_dict()

@@ -70,11 +70,11 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
         ),
     ],
 )
-def test_a_root_reads_as_drawn(name, fields):
+def test_root_reads_as_drawn(name, fields):
     assert fields_of(root(**fields)) == drawn(name)
 
 
-def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
+def test_expired_root_says_when_the_deadline_was_and_what_to_do():
     message = root(state=EpisodeState.EXPIRED, name="dee")
     assert message.text == (
         "Expired: Dee (dee@harbour_tea), deadline Mon 23 Nov 01:53 UTC. de•••le did not answer in time. "
@@ -97,17 +97,17 @@ def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
         ((0.5,), "less than 30 min left", True),  # a lead that was smaller before the settings changed
     ],
 )
-def test_the_smallest_lead_turns_a_root_loud(told, smallest_first, urgent):
+def test_smallest_lead_turns_a_root_loud(told, smallest_first, urgent):
     message = root(events=leads(*told))
     assert smallest_first in shown(message)[0]
     assert loud(message) is urgent
 
 
-def test_a_lead_that_was_passed_over_counts_as_passed():
+def test_lead_that_was_passed_over_counts_as_passed():
     assert "less than 6 h left" in root(events=leads(24, 6, how=Disposition.SUPERSEDED)).text
 
 
-def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
+def test_invitation_that_came_back_with_time_to_spare_is_calm():
     message = root(events=problem(EpisodeState.EXPIRED))
     assert not loud(message)
     assert shown(message) == [
@@ -131,7 +131,7 @@ def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
         (DEADLINE, None, "bo•••le accepted."),
     ],
 )
-def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, sentence):
+def test_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, sentence):
     message = root(state=EpisodeState.BOUND, state_since=bound_at, expires_at=expires_at)
     assert shown(message)[0] == f"✅ *Bo* · bound\n{sentence}"
     # What the sentence does not date, the facts do.
@@ -149,7 +149,7 @@ def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, se
         ("", "", ""),
     ],
 )
-def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
+def test_replaced_root_says_who_is_invited_now(before, now, to_whom):
     message = root(
         state=EpisodeState.REPLACED,
         name="chen",
@@ -167,7 +167,7 @@ def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
     )
 
 
-def test_a_new_invitation_without_a_deadline_names_none():
+def test_new_invitation_without_a_deadline_names_none():
     message = root(state=EpisodeState.REPLACED, successor_wx="bo_example")
     assert shown(message)[0].endswith("A new invitation is out to bo•••le.")
 
@@ -208,11 +208,11 @@ def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening
         ((*leads(24, 6, how=Disposition.SUPERSEDED), *leads(1)), "reminded once"),
     ],
 )
-def test_a_closed_root_counts_the_reminders_that_were_told(told, reminded):
+def test_closed_root_counts_the_reminders_that_were_told(told, reminded):
     assert shown(root(state=EpisodeState.BOUND, events=told))[1].endswith(f" · {reminded}")
 
 
-def test_a_closed_root_remembers_every_problem():
+def test_closed_root_remembers_every_problem():
     told = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG))
     facts = shown(root(state=EpisodeState.REPLACED, events=told))[1]
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
@@ -236,7 +236,7 @@ def test_a_closed_root_remembers_every_problem():
         *(({"state": state, "acked": MEI, "snoozed": TOM}, []) for state in CLOSED),
     ],
 )
-def test_a_root_offers_what_can_be_done_about_it(fields, offered):
+def test_root_offers_what_can_be_done_about_it(fields, offered):
     parts = [part for block in root(**fields).blocks if block["type"] == "actions" for part in block["elements"]]
     captions = [(part.get("text") or part["placeholder"])["text"] + "!" * ("style" in part) for part in parts]
     assert captions == offered
@@ -257,7 +257,7 @@ def test_only_what_ends_before_the_last_call_can_be_chosen(hours, expires_at, ch
     assert offered == (choices and [f"v1:9f2c41d07be3:{choice}" for choice in choices])
 
 
-def test_a_click_says_whose_root_it_was():
+def test_click_says_whose_root_it_was():
     of = "v1:9f2c41d07be3"
     # As drawn, but for Undo: it says what it undoes, since a stale button must not take back something else.
     assert buttons(root(events=leads(24), snoozed=TOM)) == {
@@ -271,7 +271,7 @@ def test_a_click_says_whose_root_it_was():
     }
 
 
-def test_an_acknowledged_root_reads_as_drawn():
+def test_acknowledged_root_reads_as_drawn():
     message = root(
         state=EpisodeState.REJECTED,
         name="chen",
@@ -296,7 +296,7 @@ def test_an_acknowledged_root_reads_as_drawn():
     assert undo["accessibility_label"] == "Undo the acknowledgement"
 
 
-def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nobody():
+def test_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nobody():
     message = root(events=leads(24, 6, 1), acked=MEI)
     assert shown(message)[0] == (
         "⏰ *Bo* · less than 1 h left\n"
@@ -308,7 +308,7 @@ def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nob
     )
 
 
-def test_a_snoozed_root_says_by_whom_and_until_when():
+def test_snoozed_root_says_by_whom_and_until_when():
     message = root(events=leads(24), snoozed=TOM)
     assert shown(message)[1] == "👤 Snoozed by <@U0TOM> <!date^1795410720^until {time}|until 05:12 UTC>"
     assert message.text == (
@@ -329,7 +329,7 @@ def test_what_is_more_urgent_than_a_snooze_does_not_mention_it(fields):
 
 
 @pytest.mark.parametrize("state", CLOSED)
-def test_a_closed_root_keeps_who_acknowledged_it(state):
+def test_closed_root_keeps_who_acknowledged_it(state):
     message = root(state=state, acked=MEI, snoozed=TOM, events=leads(24))
     assert shown(message)[1].endswith(" · reminded once · acknowledged by <@U0MEI>")
     assert "Snoozed" not in str(message)
@@ -351,7 +351,7 @@ def test_a_closed_root_keeps_who_acknowledged_it(state):
         ("", "x" * 99, "x" * 23 + "…", "x" * 23 + "…"),
     ],
 )
-def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, name, edited, posted):
+def test_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, name, edited, posted):
     person = hand(name, user_id=user_id)
     for state, place in ((EpisodeState.REJECTED, 1), (EpisodeState.REMOVED, 1)):
         message = root(state=state, acked=person)
@@ -368,7 +368,7 @@ def in_the_evening(**fields):
     return render(MessageKind.ALERT, facts, [episode(**{"events": leads(24)} | fields)], None, CONTEXT)
 
 
-def test_a_root_says_that_quiet_hours_follow():
+def test_root_says_that_quiet_hours_follow():
     ends = int((DEADLINE + HOUR).timestamp())
     message = in_the_evening()
     assert shown(message)[0] == (
@@ -388,7 +388,7 @@ def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
     assert "Quiet hours" not in str(in_the_evening(**fields))
 
 
-def test_a_mention_stands_before_what_is_asked():
+def test_mention_stands_before_what_is_asked():
     called = replace(CONTEXT, mention=MENTION)
     assert shown(root(called, posting=True, events=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
     rejected = root(called, posting=True, state=EpisodeState.REJECTED)
@@ -405,7 +405,7 @@ def test_no_odd_name_of_a_person_harms_a_root(hostile):
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_an_unconfirmed_root_says_when_wechat_last_answered(state):
+def test_unconfirmed_root_says_when_wechat_last_answered(state):
     message = root(state=state, confirmed_at=NOW - 50 * MINUTE)
     said = "WeChat does not answer; "
     when = "<!date^1795393320^last confirmed {date_short_pretty} {time}|last confirmed Mon 23 Nov 00:22 UTC>"
@@ -451,13 +451,13 @@ def test_who_is_not_known_is_the_person():
     assert "Ask the person to accept" in shown(root(events=leads(24), invite_wx=""))[0]
 
 
-def test_an_id_keeps_its_first_letter_where_a_sentence_begins():
+def test_id_keeps_its_first_letter_where_a_sentence_begins():
     message = root(state=EpisodeState.REJECTED, invite_wx="theodora_x")
     assert shown(message)[1].startswith("th•••_x declined the invitation.")
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_a_root_never_shows_a_whole_wechat_id(state):
+def test_root_never_shows_a_whole_wechat_id(state):
     message = root(state=state, events=leads(1), successor_wx="dora_wx_23")
     assert "bo_example" not in str(message)
     assert "dora_wx_23" not in str(message)
@@ -469,6 +469,6 @@ def test_equal_episodes_give_equal_roots():
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_a_deadline_is_shown_while_it_means_something(state):
+def test_deadline_is_shown_while_it_means_something(state):
     shows = "deadline" in str(root(state=state, events=leads(24)).blocks).replace("before the deadline", "")
     assert shows is (state in (EpisodeState.WAITING, EpisodeState.EXPIRED))

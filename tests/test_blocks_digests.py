@@ -69,11 +69,11 @@ def moved(subject: Episode, state: EpisodeState) -> Episode:
     return replace(subject, state=state, state_since=NOW + MINUTE)
 
 
-def test_a_digest_reads_as_drawn():
+def test_digest_reads_as_drawn():
     assert fields_of(digest(*SIXTY)) == drawn("digest")
 
 
-def test_a_digest_says_how_many_are_still_open():
+def test_digest_says_how_many_are_still_open():
     settled = [moved(one, EpisodeState.REPLACED) for one in REJECTED[:15]]
     settled += [moved(one, EpisodeState.BOUND) for one in REJECTED[15:19]]
     message = digest(*settled, *REJECTED[19:], *EXPIRED)
@@ -93,7 +93,7 @@ def test_a_digest_says_how_many_are_still_open():
     )
 
 
-def test_a_digest_goes_calm_when_all_is_settled():
+def test_digest_goes_calm_when_all_is_settled():
     message = digest(
         *(moved(one, EpisodeState.REMOVED) for one in REJECTED),
         *(moved(one, EpisodeState.BOUND) for one in EXPIRED),
@@ -111,7 +111,7 @@ def test_a_digest_goes_calm_when_all_is_settled():
     )
 
 
-def test_a_digest_counts_by_rank_and_by_the_present_state():
+def test_digest_counts_by_rank_and_by_the_present_state():
     soon = [episode(kf_nick=f"Soon {number}", events=leads(1)) for number in range(3)]
     later = [episode(kf_nick=f"Later {number}", events=leads(6)) for number in range(4)]
     back = [episode(kf_nick=f"Back {number}") for number in range(2)]
@@ -120,7 +120,7 @@ def test_a_digest_counts_by_rank_and_by_the_present_state():
     assert shown(message)[1].startswith("⏰ *Expiring*\nSoon 0, Soon 1, Soon 2, Later 0")
 
 
-def test_a_digest_opens_the_list_of_everything_that_needs_attention():
+def test_digest_opens_the_list_of_everything_that_needs_attention():
     assert buttons(digest(*EXPIRED, *REJECTED[:1]))["kf.list"] == "v1:list:1:due"
 
 
@@ -153,7 +153,7 @@ def test_acknowledging_all_of_one_is_in_the_singular():
     )
 
 
-def test_a_digest_that_is_in_someones_hands_is_calm():
+def test_digest_that_is_in_someones_hands_is_calm():
     message = digest(*(taken(one, batch="5d31c8") for one in SIXTY[:-1]), moved(SIXTY[-1], EpisodeState.BOUND))
     assert not loud(message)
     assert shown(message)[0] == "*60 at once: 59 still open*"
@@ -175,7 +175,7 @@ def test_a_digest_that_is_in_someones_hands_is_calm():
         (["other", "other", ""], False),
     ],
 )
-def test_a_digest_undoes_only_what_its_own_button_did(batches, offered):
+def test_digest_undoes_only_what_its_own_button_did(batches, offered):
     told = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
     message = digest(*told)
     assert ("alert.undo" in buttons(message)) is offered
@@ -197,7 +197,7 @@ def soon(number: int, *hours: float) -> list[Episode]:
     return [episode(kf_nick=f"Soon {each}", events=leads(*hours)) for each in range(number)]
 
 
-def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
+def test_text_of_urgent_reminders_says_how_soon_and_until_when():
     until = "less than 1 h left, until Mon 23 Nov 01:53 UTC"
     assert digest(*soon(6, 24, 1)).text == (
         f"6 invitations changed at once: 6 expiring. Expiring: Soon 0 ({until}), Soon 1 ({until}), "
@@ -228,13 +228,13 @@ def test_one_cause_is_guessed_only_when_many_changed_to_the_same_problem_at_once
     assert "Every account is named in the thread." in message.text
 
 
-def test_a_digest_with_a_row_for_each_member_has_no_names_in_its_thread():
+def test_digest_with_a_row_for_each_member_has_no_names_in_its_thread():
     message = digest(*REJECTED[:10])
     assert "thread" not in str(message)
     assert "cause" not in str(message)
 
 
-def test_a_masked_id_that_two_people_share_is_left_out():
+def test_masked_id_that_two_people_share_is_left_out():
     told = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", events=leads(24)) for one in (1, 2)]
     message = digest(*told, episode(kf_nick="小波", invite_wx="bo_1990xyz", events=leads(24)))
     assert "kf•••le" not in str(message.blocks)
@@ -249,7 +249,7 @@ def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
     assert "Mon 23 Nov 01:02 UTC" in str(message.blocks)
 
 
-def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
+def test_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
     context = replace(CONTEXT, mention=MENTION)
     urgent = render(MessageKind.DIGEST, {"noticed": NOTICED}, SIXTY, None, context, posting=True)
     assert shown(urgent)[1] == f"{MENTION} please take a look."
@@ -273,7 +273,7 @@ def test_up_to_ten_members_of_a_digest_are_rows():
     assert "*Rejected*" in "".join(shown(digest(*told, REJECTED[20])))
 
 
-def test_a_member_without_a_nickname_is_listed_by_its_account():
+def test_member_without_a_nickname_is_listed_by_its_account():
     nameless = [replace(one, kf_nick="") for one in REJECTED[:11]]
     assert "\nrejected0@harbour_tea, rejected1@harbour_tea" in shown(digest(*nameless))[1]
 
@@ -299,7 +299,7 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
     assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(told))))
 
 
-def test_a_digest_of_every_state_names_fewer_where_space_is_short():
+def test_digest_of_every_state_names_fewer_where_space_is_short():
     told = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
     told += [episode(kf_nick="&" * 5000, events=leads(1))] * 12
     message = digest(*told)
@@ -347,30 +347,30 @@ def first_run(*found: Episode, total: int = 40, **counts: int) -> Message:
     return render(MessageKind.FIRST_RUN, facts, found, None, CONTEXT)
 
 
-def test_the_first_run_reads_as_drawn():
+def test_first_run_reads_as_drawn():
     assert fields_of(first_run(*FOUND)) == drawn("first-run")
 
 
-def test_the_first_run_of_one_account_counts_in_the_singular():
+def test_first_run_of_one_account_counts_in_the_singular():
     message = first_run(CHEN, total=1, rejected=1)
     assert shown(message)[0] == "Now watching 1 account, 1 needs attention"
     assert not any(text.startswith("Also") for text in shown(message))
     assert message.text.startswith("Now watching 1 customer-service account; 1 needs attention. Rejected: Chen.")
 
 
-def test_an_unknown_state_is_counted_where_no_row_stands_for_it():
+def test_unknown_state_is_counted_where_no_row_stands_for_it():
     message = first_run(CHEN, total=4, rejected=1, unknown=1, bound=2)
     assert shown(message)[0] == "Now watching 4 accounts, 2 need attention"
     assert "Also\u2002❔\u00a01\u00a0unknown\u2002✅\u00a02\u00a0bound" in shown(message)
 
 
-def test_a_lead_that_passes_changes_a_row_and_nothing_else():
+def test_lead_that_passes_changes_a_row_and_nothing_else():
     message = first_run(*FOUND[1:], replace(LIN, events=leads(24, 6)))
     assert shown(message)[0] == "Now watching 40 accounts, 5 need attention"
     assert "⏰ *林晓* · less than 6 h left" in shown(message)
 
 
-def test_the_first_run_says_how_many_of_these_are_still_open():
+def test_first_run_says_how_many_of_these_are_still_open():
     found = [
         moved(LIN, EpisodeState.BOUND),
         moved(DEE, EpisodeState.REPLACED),
@@ -397,12 +397,12 @@ def test_the_first_run_says_how_many_of_these_are_still_open():
     )
 
 
-def test_a_change_between_open_states_is_an_edit_as_well():
+def test_change_between_open_states_is_an_edit_as_well():
     message = first_run(*FOUND[1:], moved(LIN, EpisodeState.EXPIRED))
     assert shown(message)[0] == "Now watching 40 accounts: 5 of these still open"
 
 
-def test_the_first_run_goes_calm_when_nothing_is_left_open():
+def test_first_run_goes_calm_when_nothing_is_left_open():
     message = first_run(*(moved(one, EpisodeState.BOUND) for one in FOUND))
     assert not loud(message)
     assert buttons(message) == {}
@@ -417,7 +417,7 @@ def test_the_first_run_goes_calm_when_nothing_is_left_open():
     )
 
 
-def test_the_first_run_counts_what_comes_after_the_tenth_row():
+def test_first_run_counts_what_comes_after_the_tenth_row():
     message = first_run(*REJECTED[:22], *in_turn(EpisodeState.EXPIRED, [f"Dee {n}" for n in range(9)]), rejected=31)
     assert "21 more: 12 rejected, 9 expired" in shown(message)
     assert len([text for text in shown(message) if "*" in text]) == 10
@@ -443,7 +443,7 @@ def test_no_foreign_text_harms_a_first_run(hostile, named, number):
     assert_fit(first_run(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(found))))
 
 
-def test_the_newest_loss_comes_first():
+def test_newest_loss_comes_first():
     old, new = (
         episode(
             EpisodeState.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), state_since=NOW

@@ -47,7 +47,7 @@ def notice(
     return render(MessageKind.INCIDENT, {}, [], incident, context)
 
 
-def test_a_refused_address_reads_as_drawn():
+def test_refused_address_reads_as_drawn():
     expected = drawn("health-config")
     # The words of the next step are those of the answers, which say one thing more.
     step = expected["blocks"][1]["text"]
@@ -56,7 +56,7 @@ def test_a_refused_address_reads_as_drawn():
     assert fields_of(notice(ADDRESS, Cause.CONFIG_PROBLEM)) == expected
 
 
-def test_a_refused_secret_says_which_setting_to_change():
+def test_refused_secret_says_which_setting_to_change():
     message = notice(ErrorDetails.of(api_error(40125, "invalid appsecret")), Cause.CONFIG_PROBLEM)
     assert shown(message) == [
         "⚠️ WeChat refused the AppSecret",
@@ -83,7 +83,7 @@ def test_silence_asks_for_patience():
     )
 
 
-def test_a_broken_answer_is_not_called_silence():
+def test_broken_answer_is_not_called_silence():
     message = notice(BROKEN)
     assert shown(message)[0] == "⚠️ WeChat’s answer could not be read"
     assert shown(message)[1] == (
@@ -92,14 +92,14 @@ def test_a_broken_answer_is_not_called_silence():
     assert shown(message)[2].endswith(" · no errcode · no account list")
 
 
-def test_an_unknown_errcode_is_quoted():
+def test_unknown_errcode_is_quoted():
     message = notice(ErrorDetails.of(api_error(99999, "api <something>", rid=RID)))
     assert shown(message)[0] == "⚠️ WeChat answered with an unknown error"
     assert shown(message)[1].startswith(f"WeChat says: “api ＜something＞”. {MAY_BE_OLD}\n*Next:* ")
     assert shown(message)[2].endswith(f"errcode 99999 · rid {RID}")
 
 
-def test_a_spent_quota_waits_for_midnight_in_shanghai():
+def test_spent_quota_waits_for_midnight_in_shanghai():
     message = notice(QUOTA, Cause.QUOTA)
     assert shown(message) == [
         "⚠️ Today’s WeChat quota is spent",
@@ -122,7 +122,7 @@ def test_a_spent_quota_waits_for_midnight_in_shanghai():
         (60 * MINUTE, Cause.SOURCE_DOWN, "1 h"),
     ],
 )
-def test_a_notice_says_how_often_wechat_is_asked(poll, cause, every):
+def test_notice_says_how_often_wechat_is_asked(poll, cause, every):
     message = notice(ADDRESS, cause, context=replace(CONTEXT, poll=poll))
     assert f" · looks again every {every} · " in shown(message)[2]
 
@@ -140,7 +140,7 @@ def test_what_is_over_is_calm_and_says_how_long_it_took(cause):
     assert message.text == "WeChat answers again. Out for 39 min."
 
 
-def test_a_wrong_clock_is_told_with_what_it_does():
+def test_wrong_clock_is_told_with_what_it_does():
     message = notice(SKEW, Cause.CLOCK_PROBLEM)
     assert shown(message) == [
         "⚠️ This server’s clock is wrong",
@@ -156,7 +156,7 @@ def test_a_wrong_clock_is_told_with_what_it_does():
     )
 
 
-def test_a_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
+def test_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
     message = notice(SKEW, Cause.CLOCK_PROBLEM, over_at=SINCE - 39 * MINUTE)
     assert not loud(message)
     assert buttons(message) == {}
@@ -167,7 +167,7 @@ def test_a_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
     assert message.text == "This server's clock is right again. It agrees with WeChat's."
 
 
-def test_a_wrong_clock_of_which_no_more_is_known():
+def test_wrong_clock_of_which_no_more_is_known():
     message = notice(ErrorDetails("ClockSkew"), Cause.CLOCK_PROBLEM)
     assert shown(message)[1].startswith("It differs from WeChat’s, so reminders come")
     assert message.text.endswith(" Set the clock (NTP).")
@@ -209,13 +209,13 @@ def test_a_wrong_clock_of_which_no_more_is_known():
         ),
     ],
 )
-def test_the_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
+def test_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
     facts = json.loads(json.dumps({"fault": asdict(fault), "cause": cause, "over": over, "seconds": 39 * 60}))
     message = render(MessageKind.INCIDENT_REPLY, facts, [], None, CONTEXT, posting=True)
     assert (shown(message), message.text) == ([line], text)
 
 
-def test_a_problem_has_the_title_of_its_notice():
+def test_problem_has_the_title_of_its_notice():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, BROKEN)
     assert incident_title(incident) == "WeChat’s answer could not be read"
     assert incident_title(replace(incident, cause=Cause.CLOCK_PROBLEM)) == "This server’s clock is wrong"

@@ -30,7 +30,7 @@ def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_an_account_that_is_gone_is_said_to_be_gone(state):
+def test_account_that_is_gone_is_said_to_be_gone(state):
     message = last_known_details(episode(state), "", None, CONTEXT)
     assert "⚠️ The account is no longer in WeChat’s list, so this is what was known last." in shown(message)[1]
     assert "Next:" not in str(message.blocks)

@@ -154,14 +154,14 @@ def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @settings(max_examples=20)
 @given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
-def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
+def test_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
     carried = data.draw(facts[shape])
     shuffled = data.draw(st.permutations(told))
     assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.INCIDENT_REPLY])
-def test_a_message_whose_subject_is_forgotten_says_so(shape):
+def test_message_whose_subject_is_forgotten_says_so(shape):
     message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)
     assert message.text == "This message is out of date. /kf shows the present state."
@@ -235,7 +235,7 @@ def test_text_alone_calls_whom_the_blocks_call(shape, mention):
 @pytest.mark.parametrize("shape", facts)
 @settings(max_examples=10)
 @given(data=st.data())
-def test_a_possible_repeat_says_so_last(shape, data):
+def test_possible_repeat_says_so_last(shape, data):
     told, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
     once = render(shape, carried, told, None, CONTEXT)
     again = render(shape, carried | {"repeat": True}, told, None, CONTEXT)
@@ -243,7 +243,7 @@ def test_a_possible_repeat_says_so_last(shape, data):
     assert [*again.blocks] == [*once.blocks, {"type": "context", "elements": [{"type": "mrkdwn", "text": REPEAT}]}]
 
 
-def test_a_notice_may_be_a_repeat_as_well():
+def test_notice_may_be_a_repeat_as_well():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
     assert shown(render(MessageKind.INCIDENT, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
 

@@ -100,7 +100,7 @@ def test_every_news_of_the_night_is_named_in_its_order():
     assert "Came and went: Anna, expiring then expired then rejected then removed" in shown(message)
 
 
-def test_an_invitation_that_has_time_again_needs_nobody():
+def test_invitation_that_has_time_again_needs_nobody():
     back = during(EpisodeState.WAITING, "bo")
     assert shown(morning(back, bo=["expired"]))[0] == "While it was quiet: 1 still open"
     assert shown(morning(back, CHEN))[0] == "While it was quiet: 1 needs attention"
@@ -118,7 +118,7 @@ def test_what_was_settled_the_moment_the_quiet_ended_was_not_settled_during_it()
     assert "✅ Bound: Anna" in shown(morning(CHEN, replace(ANNA, state_since=ENDS)))
 
 
-def test_a_night_of_which_nothing_is_left_is_one_calm_line():
+def test_night_of_which_nothing_is_left_is_one_calm_line():
     message = morning(ANNA, anna=["expiring"])
     assert not loud(message)
     assert buttons(message) == {}

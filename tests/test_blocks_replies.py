@@ -36,13 +36,13 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"state": EpisodeState.BOUND}, "U0MEI", "This is settled, and needs nobody any more."),
     ],
 )
-def test_a_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
+def test_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
     message = unchanged(action_id, [episode(**fields)], user_id, CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
 
 
-def test_a_snooze_until_another_day_says_the_day():
+def test_snooze_until_another_day_says_the_day():
     snoozed = hand("Tom", at=NOW, until=NOW + DAY)
     assert unchanged("alert.snooze", [episode(snoozed=snoozed)], "", CONTEXT).text == (
         "Tom has snoozed this until Tue 24 Nov 01:12 UTC."
@@ -57,7 +57,7 @@ def test_no_odd_name_of_a_person_harms_it(hostile):
             assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI", CONTEXT))
 
 
-def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
+def test_database_that_is_away_is_not_said_to_have_changed_nothing():
     # It also answers a look at the details, and a change whose confirmation was lost.
     assert "changed" not in str(fields_of(DATABASE_AWAY))
     assert DATABASE_AWAY.text == "The database does not answer. Please try again in a minute."

@@ -57,22 +57,22 @@ def names(*told: Episode) -> Message:
         (timedelta(minutes=90), f"⏰ Less than 90 min left, {dated('until ', CLOCK)}."),
     ],
 )
-def test_a_looser_lead_is_one_line_of_history(lead, expected):
+def test_looser_lead_is_one_line_of_history(lead, expected):
     assert shown(expiring(episode(events=leads(24)), lead)) == [expected]
 
 
-def test_a_line_tells_its_own_lead_though_a_tighter_one_has_passed():
+def test_line_tells_its_own_lead_though_a_tighter_one_has_passed():
     assert shown(expiring(episode(events=leads(24, 6, 1)), 6 * HOUR))[0].startswith("⏰ Less than 6 h left")
 
 
-def test_the_text_of_a_line_names_the_account():
+def test_text_of_a_line_names_the_account():
     assert expiring(episode(), 6 * HOUR).text == (
         "Expiring: Bo (bo@harbour_tea), less than 6 h left, until Mon 23 Nov 01:53 UTC. "
         "Ask bo•••le to accept the invitation in WeChat."
     )
 
 
-def test_the_smallest_lead_calls_somebody_by_name():
+def test_smallest_lead_calls_somebody_by_name():
     message = expiring(episode(kf_nick="小波"), HOUR)
     assert shown(message) == [
         f"⏰ *小波* · less than 1 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
@@ -102,7 +102,7 @@ def test_the_smallest_lead_calls_somebody_by_name():
         ),
     ],
 )
-def test_a_problem_calls_somebody_by_name(kind, expected):
+def test_problem_calls_somebody_by_name(kind, expected):
     message = line(episode(EpisodeState(kind)), kind=kind, lead=0)
     assert shown(message) == [expected]
     assert message.text.startswith(f"{kind.capitalize()}: Bo (bo@harbour_tea)")
@@ -144,7 +144,7 @@ def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts,
     assert MENTION not in message.text
 
 
-def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
+def test_reminder_after_a_snooze_names_its_account_and_calls_nobody():
     context = replace(CONTEXT, mention=MENTION)
     facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
     message = render(
@@ -155,7 +155,7 @@ def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
     ]
 
 
-def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
+def test_last_reminder_before_quiet_hours_says_that_they_follow():
     ends = int((DEADLINE + HOUR).timestamp())
     message = line(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
     assert shown(message) == [
@@ -199,7 +199,7 @@ def test_what_people_do_is_history(deed, name, facts, expected):
     assert shown(by_hand(deed, name, subject, **facts)) == [expected]
 
 
-def test_the_text_of_what_people_did_names_the_account():
+def test_text_of_what_people_did_names_the_account():
     assert by_hand("acknowledged", "Mei", episode()).text == (
         "Acknowledged by Mei: Bo (bo@harbour_tea). No more reminders for this invitation."
     )
@@ -221,11 +221,11 @@ def test_no_odd_name_of_a_person_harms_a_line(hostile):
         assert_fit(by_hand(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
 
 
-def test_a_call_without_a_nickname_names_the_account():
+def test_call_without_a_nickname_names_the_account():
     assert "*bo@harbour_tea*" in shown(expiring(episode(kf_nick=""), HOUR))[0]
 
 
-def test_a_call_without_a_deadline_leaves_it_out():
+def test_call_without_a_deadline_leaves_it_out():
     message = expiring(episode(expires_at=None), HOUR)
     assert shown(message) == ["⏰ *Bo* · less than 1 h left. Please ask bo•••le to accept in WeChat."]
 
@@ -275,14 +275,14 @@ def test_a_call_without_a_deadline_leaves_it_out():
         ),
     ],
 )
-def test_a_change_of_state_is_one_line_of_history(subject, expected):
+def test_change_of_state_is_one_line_of_history(subject, expected):
     message = line(subject, state=str(subject.state))
     assert shown(message) == [expected]
     assert not loud(message)
     assert buttons(message) == {}
 
 
-def test_a_line_stays_history_when_the_episode_has_moved_on():
+def test_line_stays_history_when_the_episode_has_moved_on():
     told = line(episode(EpisodeState.REMOVED), state="removed")
     assert line(episode(EpisodeState.BOUND), state="removed") == told
 
@@ -311,7 +311,7 @@ def test_names_stand_one_a_line_with_their_present_state():
     )
 
 
-def test_a_hundred_ordinary_names_all_stand_in_one_message():
+def test_hundred_ordinary_names_all_stand_in_one_message():
     told = [episode(EpisodeState.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)]
     message = names(*told)
     assert_fit(message)
@@ -338,13 +338,13 @@ def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
     assert last == f"and {800 - len(listed)} more"
 
 
-def test_the_text_counts_the_names_that_it_leaves_out():
+def test_text_counts_the_names_that_it_leaves_out():
     message = names(*[episode(EpisodeState.EXPIRED)] * 200)
     assert message.text.endswith(f"Bo (bo@harbour_tea). And {200 - message.text.count('Bo')} more.")
 
 
 @pytest.mark.parametrize("state", [EpisodeState.REJECTED, EpisodeState.EXPIRED])
-def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
+def test_broadcast_reply_about_a_problem_leads_to_the_console(state):
     told = episode(state)
     broadcast = render(MessageKind.REPLY, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
     assert "link.console" in str(broadcast.blocks)

@@ -26,7 +26,7 @@ def lines(**fields):
     ]
 
 
-def test_a_timeline_reads_as_drawn():
+def test_timeline_reads_as_drawn():
     drawn = next(block for block in sample("show")["blocks"] if "expand" in block)
     told = episode(
         EpisodeState.REJECTED,
@@ -75,11 +75,11 @@ def test_what_was_told_nowhere_names_no_channel():
         ({"events": leads(24), "expires_at": None}, ["✉️ waiting, first seen"]),
     ],
 )
-def test_a_timeline_tells_what_is_known_in_its_order(fields, expected):
+def test_timeline_tells_what_is_known_in_its_order(fields, expected):
     assert lines(**fields) == expected
 
 
-def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
+def test_lead_that_had_passed_at_the_first_look_was_noticed_then():
     told = timeline(episode(events=leads(99)), "", CONTEXT).splitlines()[-1]
     assert told == (
         "⏰ <!date^1795137120^less than 99 h left, {date_short_pretty} {time}"
@@ -94,7 +94,7 @@ def test_of_a_long_timeline_the_first_and_the_newest_lines_are_kept():
 
 
 @given(told=episodes)
-def test_a_timeline_always_fits(told):
+def test_timeline_always_fits(told):
     content = {
         "text": "-",
         "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": timeline(told, "C0CARE", CONTEXT)}}],

@@ -46,7 +46,7 @@ def posts(place: World) -> int:
     return len([call for call in place.slack.calls if call.method == "chat.postMessage"])
 
 
-async def test_a_rejection_is_told_in_the_channel_and_its_details_to_whoever_asks(place):
+async def test_rejection_is_told_in_the_channel_and_its_details_to_whoever_asks(place):
     async with bot_in_loop(place):
         await until(lambda: len(place.wechat.log) > 2)
         place.wechat.reject("bo@harbour_tea")
@@ -100,7 +100,7 @@ async def test_check_now_looks_again_and_the_notice_says_it_is_over(place):
         await until(lambda: place.texts[0].startswith("WeChat answers again"))
 
 
-async def test_a_channel_without_the_bot_is_said_by_status(place):
+async def test_channel_without_the_bot_is_said_by_status(place):
     place.slack.channels[ALERTS].is_member = False
     place.slack.channels[ALERTS].is_private = True
     async with bot_in_loop(place):
@@ -111,7 +111,7 @@ async def test_a_channel_without_the_bot_is_said_by_status(place):
     assert posts(place) == 1
 
 
-async def test_an_edit_whose_blocks_slack_refuses_leaves_the_true_text_alone(place):
+async def test_edit_whose_blocks_slack_refuses_leaves_the_true_text_alone(place):
     async with bot_in_loop(place):
         await rejection(place)
         place.slack.arm("chat.update", error("invalid_blocks"))
@@ -134,7 +134,7 @@ async def test_what_a_click_did_is_answered_where_the_alert_cannot_show_it(place
     assert (answer.only_for, answer.text) == ("U0TOM", "Acknowledged. No more reminders for this invitation.")
 
 
-async def test_a_click_changes_the_message_at_once_and_says_nothing_else(place):
+async def test_click_changes_the_message_at_once_and_says_nothing_else(place):
     async with bot_in_loop(place):
         clicked = await place.slack.click(await rejection(place), "alert.ack", user="U0MEI")
         assert (clicked.ack.status, clicked.ack.body) == (200, "")
@@ -168,7 +168,7 @@ async def test_whoever_clicks_second_learns_who_was_first(place):
         assert (await late.answer()).text == "Mei has acknowledged this already."
 
 
-async def test_a_click_while_the_store_is_away_says_that_nothing_changed(place):
+async def test_click_while_the_store_is_away_says_that_nothing_changed(place):
     async with bot_in_loop(place):
         alert = await rejection(place)
     async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db"):
@@ -187,7 +187,7 @@ async def test_show_tells_what_became_of_the_invitation(place):
     assert "👤 acknowledged by <@U0MEI>" in story
 
 
-async def test_a_mention_is_posted_once_and_gone_at_the_first_edit(place):
+async def test_mention_is_posted_once_and_gone_at_the_first_edit(place):
     place.slack.may_mention = {CARE_LEADS}
     async with bot_in_loop(place, ALERT_MENTION="S0CARE"):
         alert = await rejection(place)
@@ -197,7 +197,7 @@ async def test_a_mention_is_posted_once_and_gone_at_the_first_edit(place):
         assert CARE_LEADS not in shown(place)
 
 
-async def test_a_zone_that_is_set_is_named_in_texts(place):
+async def test_zone_that_is_set_is_named_in_texts(place):
     async with bot_in_loop(place, TIMEZONE="Asia/Shanghai"):
         alert = await rejection(place)
         said = await place.slack.command("list", channel=CARE)
@@ -251,7 +251,7 @@ async def test_without_the_history_scope_an_urgent_alert_is_repeated_and_says_so
     assert second == f"{first} Possible repeat: Slack did not confirm the first posting."
 
 
-async def test_a_new_database_repeats_nothing(place, tmp_path):
+async def test_new_database_repeats_nothing(place, tmp_path):
     async with bot_in_loop(place):
         await rejection(place)
     async with bot_in_loop(place, DATABASE_URL=f"sqlite:///{tmp_path / 'another.db'}"):

@@ -98,7 +98,7 @@ def assert_tells_no_secret(error: BaseException, *secrets: str) -> None:
         assert secret not in told
 
 
-async def test_the_list_is_asked_for_as_documented():
+async def test_list_is_asked_for_as_documented():
     wechat = WeChat(httpx.Response(200, content=fixture("kf_list")))
     observed = await kf_client(wechat).kf_list()
     assert [account.kf_nick for account in observed.accounts] == ["Anna", "小波", "Chen", "Dee", "Eve", "Fan"]
@@ -109,7 +109,7 @@ async def test_the_list_is_asked_for_as_documented():
     )
 
 
-async def test_the_online_list_is_asked_for_as_documented():
+async def test_online_list_is_asked_for_as_documented():
     wechat = WeChat(httpx.Response(200, content=fixture("online_kf_list")))
     (online,) = await kf_client(wechat).online_kf_list()
     assert (online.key, online.status, online.accepted_case) == ("anna@harbour_tea", 1, 3)
@@ -122,20 +122,20 @@ DATE, SAID = "Mon, 23 Nov 2026 01:12:00 GMT", datetime(2026, 11, 23, 1, 12, tzin
 @pytest.mark.parametrize(
     ("headers", "served_at"), [({"date": DATE}, SAID), ({}, None), ({"date": "yesterday"}, None)]
 )
-async def test_the_list_comes_with_the_time_that_wechat_says_it_is(headers, served_at):
+async def test_list_comes_with_the_time_that_wechat_says_it_is(headers, served_at):
     wechat = WeChat(httpx.Response(200, headers=headers, content=fixture("kf_list")))
     observed = await kf_client(wechat).kf_list()
     assert observed.served_at == served_at
     assert len(observed.accounts) == 6
 
 
-async def test_the_time_is_that_of_the_answer_that_was_read_in_the_end():
+async def test_time_is_that_of_the_answer_that_was_read_in_the_end():
     late = httpx.Response(200, headers={"date": DATE}, json={"kf_list": []})
     wechat = WeChat(httpx.Response(502, headers={"date": "Mon, 23 Nov 2026 01:11:00 GMT"}), late)
     assert (await kf_client(wechat).kf_list()).served_at == SAID
 
 
-async def test_an_authorizer_access_token_travels_like_any_other():
+async def test_authorizer_access_token_travels_like_any_other():
     async def platform() -> str:
         return str(protocol.parse_body(fixture("authorizer_token"))["authorizer_access_token"])
 
@@ -144,14 +144,14 @@ async def test_an_authorizer_access_token_travels_like_any_other():
     assert wechat.tokens == ["88_EXAMPLE"]
 
 
-async def test_the_base_url_may_have_a_path():
+async def test_base_url_may_have_a_path():
     wechat = WeChat(answer(kf_list=[]))
     http = httpx.AsyncClient(transport=httpx.MockTransport(wechat), base_url="https://gate.example/wechat/")
     await KfClient(http, FixedToken(ACCESS_TOKEN)).kf_list()
     assert wechat.requests[0].url.path == "/wechat/cgi-bin/customservice/getkflist"
 
 
-async def test_a_redirect_is_not_followed_even_if_the_callers_client_would():
+async def test_redirect_is_not_followed_even_if_the_callers_client_would():
     wechat = WeChat(httpx.Response(302, headers={"location": "https://elsewhere.example"}))
     transport = httpx.MockTransport(wechat)
     http = httpx.AsyncClient(transport=transport, base_url="https://h.example", follow_redirects=True)
@@ -161,7 +161,7 @@ async def test_a_redirect_is_not_followed_even_if_the_callers_client_would():
     assert len(wechat.requests) == 1
 
 
-async def test_the_content_type_does_not_matter():
+async def test_content_type_does_not_matter():
     def wechat(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=fixture("kf_list"), headers={"content-type": "text/plain; charset=gbk"})
 
@@ -169,14 +169,14 @@ async def test_the_content_type_does_not_matter():
 
 
 @pytest.mark.parametrize("errcode", [40001, 40014, 42001])
-async def test_a_lapsed_token_is_replaced_and_the_call_repeated(errcode):
+async def test_lapsed_token_is_replaced_and_the_call_repeated(errcode):
     wechat, tokens = WeChat(refusal(errcode), answer(kf_list=[FAN])), Tokens()
     assert (await kf_client(wechat, tokens).kf_list()).accounts[0].kf_nick == "Fan"
     assert wechat.tokens == ["stale", "fresh"]
     assert tokens.replaced == ["stale"]
 
 
-async def test_a_token_is_replaced_once_and_no_more():
+async def test_token_is_replaced_once_and_no_more():
     wechat, tokens, pauses = WeChat(refusal(40001)), Tokens(), Pauses()
     with pytest.raises(TokenError) as caught:
         await kf_client(wechat, tokens, pauses=pauses).kf_list()
@@ -185,7 +185,7 @@ async def test_a_token_is_replaced_once_and_no_more():
     assert "AppSecret" in caught.value.advice
 
 
-async def test_a_token_without_another_ends_with_what_wechat_said_of_it():
+async def test_token_without_another_ends_with_what_wechat_said_of_it():
     wechat = WeChat(httpx.Response(200, content=fixture("refused_40001")))
     with pytest.raises(TokenError) as caught:
         await kf_client(wechat, FixedToken(ACCESS_TOKEN)).kf_list()
@@ -193,7 +193,7 @@ async def test_a_token_without_another_ends_with_what_wechat_said_of_it():
     assert len(wechat.requests) == 1
 
 
-async def test_a_secret_that_is_refused_while_replacing_is_what_is_told():
+async def test_secret_that_is_refused_while_replacing_is_what_is_told():
     class Changed(Tokens):
         async def refresh(self, failed: str) -> str:
             raise TokenError(40001, "invalid appsecret", rid="of-the-token-call")
@@ -202,7 +202,7 @@ async def test_a_secret_that_is_refused_while_replacing_is_what_is_told():
         await kf_client(WeChat(refusal(42001)), Changed()).kf_list()
 
 
-async def test_a_burst_of_refusals_fetches_one_token(simulator: Simulator, clock: VirtualClock):
+async def test_burst_of_refusals_fetches_one_token(simulator: Simulator, clock: VirtualClock):
     kf = simulated(simulator, clock)
     await kf.kf_list()
     simulator.tokens.kill()
@@ -237,7 +237,7 @@ async def test_pauses_double_up_to_four_seconds():
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-async def test_a_transport_error_tells_how_often_it_was_tried(attempts):
+async def test_transport_error_tells_how_often_it_was_tried(attempts):
     wechat = WeChat(httpx.ConnectError("refused"))
     with pytest.raises(TransportError) as caught:
         await kf_client(wechat).kf_list(attempts=attempts)
@@ -264,14 +264,14 @@ async def test_what_does_not_pass_within_seconds_is_told_at_once(lasting, expect
     assert pauses.seconds == []
 
 
-async def test_a_fault_of_the_token_call_is_retried_in_the_same_way(simulator: Simulator, clock: VirtualClock):
+async def test_fault_of_the_token_call_is_retried_in_the_same_way(simulator: Simulator, clock: VirtualClock):
     pauses = Pauses()
     simulator.inject(Fault(FaultMode.DOWN, path=protocol.TOKEN), Fault(FaultMode.ERRCODE, path=protocol.TOKEN))
     assert len((await simulated(simulator, clock, pauses=pauses).kf_list()).accounts) == 1
     assert pauses.seconds == [1, 2]
 
 
-async def test_the_bound_holds_for_the_whole_read():
+async def test_bound_holds_for_the_whole_read():
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -282,7 +282,7 @@ async def test_the_bound_holds_for_the_whole_read():
     assert list(chain(caught.value)) == [caught.value]
 
 
-async def test_the_bound_holds_for_the_token_too():
+async def test_bound_holds_for_the_token_too():
     async def silent() -> str:
         await asyncio.Event().wait()
         raise AssertionError
@@ -292,14 +292,14 @@ async def test_the_bound_holds_for_the_token_too():
     assert caught.value.timed_out
 
 
-async def test_a_pause_beyond_the_bound_is_not_begun_and_the_fault_is_told():
+async def test_pause_beyond_the_bound_is_not_begun_and_the_fault_is_told():
     pauses = Pauses()
     with pytest.raises(BusyError):
         await kf_client(WeChat(refusal(-1)), pauses=pauses).kf_list(within=1.5)
     assert pauses.seconds == [1]  # a second one, of two seconds, would have run into the bound
 
 
-async def test_a_cancelled_read_stays_cancelled():
+async def test_cancelled_read_stays_cancelled():
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -312,7 +312,7 @@ async def test_a_cancelled_read_stays_cancelled():
 
 
 @pytest.mark.parametrize("size", [MAX_BODY, MAX_BODY + 1])
-async def test_an_endless_answer_is_not_swallowed(size):
+async def test_endless_answer_is_not_swallowed(size):
     body = b'{"kf_list":[]}'.ljust(size)
     kf = kf_client(lambda _: httpx.Response(200, content=body))
     if size <= MAX_BODY:
@@ -338,7 +338,7 @@ async def test_an_endless_answer_is_not_swallowed(size):
         (httpx.Response(407), 407, False, True),
     ],
 )
-async def test_a_fault_tells_what_it_was(fault, status, timed_out, proxy):
+async def test_fault_tells_what_it_was(fault, status, timed_out, proxy):
     with pytest.raises(TransportError) as caught:
         await kf_client(WeChat(fault)).kf_list()
     error = caught.value
@@ -372,7 +372,7 @@ async def test_no_exception_tells_a_secret_or_brings_one_of_httpx_along(wraps, p
         lambda url: answer(errcode=str(url)),
     ],
 )
-async def test_an_answer_that_quotes_our_url_tells_no_secret(echo: Callable[[httpx.URL], httpx.Response]):
+async def test_answer_that_quotes_our_url_tells_no_secret(echo: Callable[[httpx.URL], httpx.Response]):
     with pytest.raises(KfError) as caught:
         await kf_client(lambda request: echo(request.url)).kf_list()
     assert ACCESS_TOKEN not in str(caught.value) + str(vars(caught.value))
@@ -439,7 +439,7 @@ def test_no_logger_of_the_libraries_below_is_forgotten():
         assert call.split('"')[1] in client.LOGGERS
 
 
-async def test_a_deployment_reads_its_list_with_one_token(simulator: Simulator, clock: VirtualClock):
+async def test_deployment_reads_its_list_with_one_token(simulator: Simulator, clock: VirtualClock):
     kf = simulated(simulator, clock)
     for _ in range(3):
         assert [account.kf_nick for account in (await kf.kf_list()).accounts] == ["Anna"]
@@ -447,7 +447,7 @@ async def test_a_deployment_reads_its_list_with_one_token(simulator: Simulator, 
     assert [call.path for call in simulator.log] == [protocol.TOKEN, *[protocol.KF_LIST] * 3]
 
 
-async def test_a_deployment_lives_through_the_end_of_its_tokens(simulator: Simulator, clock: VirtualClock):
+async def test_deployment_lives_through_the_end_of_its_tokens(simulator: Simulator, clock: VirtualClock):
     kf = simulated(simulator, clock)
     for _ in range(100):
         await kf.kf_list()
@@ -455,7 +455,7 @@ async def test_a_deployment_lives_through_the_end_of_its_tokens(simulator: Simul
     assert not [call for call in simulator.log if call.errcode]
 
 
-async def test_a_wrong_secret_is_told_after_one_try(simulator: Simulator, clock: VirtualClock):
+async def test_wrong_secret_is_told_after_one_try(simulator: Simulator, clock: VirtualClock):
     other = Simulator(APPID, "another secret")
     with pytest.raises(SetupError) as caught:
         await simulated(other, clock).kf_list()
@@ -463,14 +463,14 @@ async def test_a_wrong_secret_is_told_after_one_try(simulator: Simulator, clock:
     assert len(other.log) == 1
 
 
-async def test_an_address_that_is_not_listed_is_named(clock: VirtualClock):
+async def test_address_that_is_not_listed_is_named(clock: VirtualClock):
     with pytest.raises(SetupError) as caught:
         await simulated(Simulator(APPID, SECRET, allow_list=[]), clock, client_ip="198.51.100.9").kf_list()
     assert caught.value.address == "198.51.100.9"
     assert caught.value.rid
 
 
-async def test_a_refusal_that_lasts_is_reported_and_no_token_forced(simulator: Simulator, clock: VirtualClock):
+async def test_refusal_that_lasts_is_reported_and_no_token_forced(simulator: Simulator, clock: VirtualClock):
     simulator.inject(Fault(FaultMode.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
     with pytest.raises(TokenError) as caught:
         await simulated(simulator, clock).kf_list()

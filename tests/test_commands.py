@@ -105,7 +105,7 @@ async def test_every_command_has_its_answer(typed, title):
     assert shown(message)[0].split("\n")[0] == title
 
 
-async def test_a_name_goes_before_a_command_with_a_typing_error():
+async def test_name_goes_before_a_command_with_a_typing_error():
     kf = answers(WeChat(account("lisa", kf_nick="Lisa", kf_wx="x"), ANNA))
     assert (await kf.answer(parse_command("lisa"))).text.startswith("Bound: Lisa (lisa@harbour_tea).")
     without = await answers(WeChat(ANNA)).answer(parse_command("lisa"))
@@ -172,7 +172,7 @@ async def test_commands_that_come_during_a_read_share_it():
     assert not any("{time_secs}" in str(message.blocks) for message in said)
 
 
-async def test_a_failure_is_for_those_who_waited_for_it_alone():
+async def test_failure_is_for_those_who_waited_for_it_alone():
     wechat = WeChat(*FORTY)
     good, wechat.listing = wechat.listing, ResponseError("no kf_list")
     kf = answers(wechat)
@@ -184,7 +184,7 @@ async def test_a_failure_is_for_those_who_waited_for_it_alone():
 @pytest.mark.parametrize(
     "request_", [Overview(), List(2, (AccountStatus.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")]
 )
-async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
+async def test_failed_read_says_so_and_can_be_tried_again(request_):
     wechat = WeChat()
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
     message = await answers(wechat).answer(request_)
@@ -192,7 +192,7 @@ async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == request_
 
 
-async def test_the_last_good_read_is_remembered_for_the_next_failure():
+async def test_last_good_read_is_remembered_for_the_next_failure():
     wechat, clock, good = WeChat(*FORTY), VirtualClock(), []
     kf = answers(wechat, clock, on_good_read=lambda: good.append(clock()))
     await kf.answer(Overview())
@@ -237,7 +237,7 @@ async def test_show_reads_both_lists_at_once_and_leaves_nothing_behind():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_an_odd_account_is_found_again_by_its_button():
+async def test_odd_account_is_found_again_by_its_button():
     odd = account("odd", kf_account="odd\n" * 100, kf_nick="Odd")
     kf = answers(WeChat(odd, ANNA))
     listed = await kf.answer(List())
@@ -254,7 +254,7 @@ NAMES = st.lists(st.sampled_from([*MARKUP, *ODD]), min_size=1, max_size=3).map(
 
 @settings(max_examples=4)
 @given(nick=NAMES, key=NAMES, wx=NAMES, state=st.sampled_from(["waiting", "rejected", "&" * 5000]))
-def test_a_hundred_hostile_accounts_stay_within_every_limit(nick, key, wx, state):
+def test_hundred_hostile_accounts_stay_within_every_limit(nick, key, wx, state):
     fields = {"kf_nick": nick, "kf_headimgurl": nick, "wx": wx, "status": state}
     accounts = [invited(kf_account=f"{number}{key}", expires_in=HOUR * number, **fields) for number in range(100)]
     lists = [Overview(), *(List(page) for page in range(1, 11)), List(1, (AccountStatus.BOUND,))]

@@ -34,7 +34,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.process
-async def test_a_bot_that_is_set_up_well_passes_and_what_was_not_checked_is_said(place):
+async def test_bot_that_is_set_up_well_passes_and_what_was_not_checked_is_said(place):
     status, out, err = await run(place.environ, "doctor")
     assert (status, err) == (0, "")
     assert [line[0] for line in out.splitlines() if line[:1] in "✓✗?" and line] == [*"✓✓✓✓✓✓✓?✓✓✓✓✓✓✓✓"]
@@ -108,7 +108,7 @@ async def test_what_needs_a_malformed_setting_is_not_checked(place, name, check)
     assert about(findings, check).said == f"not checked: {name} is malformed"
 
 
-async def test_the_app_token_is_not_tried_at_a_malformed_address(place):
+async def test_app_token_is_not_tried_at_a_malformed_address(place):
     changed = {"SLACK_APP_TOKEN": place.slack.app_token, "SLACK_API_URL": "slack.com"}
     assert about(await examined(place, changed), "app token").verdict == "unknown"
 
@@ -391,7 +391,7 @@ async def test_what_is_misconfigured_is_named_with_its_remedy_and_nothing_else_i
     assert len(place.slack.take_unexpected()) == planted.noted
 
 
-async def test_a_channel_without_the_bot_needs_the_scope_to_post_there(place):
+async def test_channel_without_the_bot_needs_the_scope_to_post_there(place):
     outside()(place)
     without_scopes("chat:write.public")(place)
     scopes, channel = wrong(await examined(place))
@@ -400,14 +400,14 @@ async def test_a_channel_without_the_bot_needs_the_scope_to_post_there(place):
     assert channel.remedy == "Type /invite @wechat-kf in the channel."
 
 
-async def test_a_public_channel_without_the_bot_is_fine_for_posting_and_the_rest_is_said(place):
+async def test_public_channel_without_the_bot_is_fine_for_posting_and_the_rest_is_said(place):
     outside()(place)
     found = about(await examined(place), "alert channel")
     assert (found.verdict, "cannot read there" in found.said) == ("ok", True)
     assert "may come twice" in found.remedy
 
 
-async def test_a_clock_that_is_off_is_told_by_as_much_as_it_is(place):
+async def test_clock_that_is_off_is_told_by_as_much_as_it_is(place):
     def fast():
         return utc_now() + timedelta(minutes=10, seconds=30)
 
@@ -436,7 +436,7 @@ async def test_both_addresses_of_a_proxy_are_asked_for(place):
         (b"403 Forbidden", "does not connect to api.example.com (HTTP 403)", "Ask its provider why"),
     ],
 )
-async def test_a_proxy_that_refuses_is_told_apart_from_wechat(place, status, said, remedy):
+async def test_proxy_that_refuses_is_told_apart_from_wechat(place, status, said, remedy):
     async with silence(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n") as address:
         through = {"WECHAT_API_URL": "https://api.example.com", "FIXIE_URL": f"http://fixie:hush@{address}"}
         [found] = wrong(await examined(place, through))
@@ -445,7 +445,7 @@ async def test_a_proxy_that_refuses_is_told_apart_from_wechat(place, status, sai
     assert remedy in found.remedy
 
 
-async def test_an_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it(place):
+async def test_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it(place):
     status, out = await printed({**place.environ, "HTTPS_PROXY": "http://u:hush@127.0.0.1:9"}, as_json=True)
     checks = {one["check"]: one for one in json.loads(out)["findings"] if one["verdict"] == "wrong"}
     assert (status, set(checks)) == (1, {"Slack", "ambient proxies"})
@@ -454,7 +454,7 @@ async def test_an_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it
     assert "hush" not in out
 
 
-async def test_an_ambient_proxy_that_works_is_said(place):
+async def test_ambient_proxy_that_works_is_said(place):
     proxy = urlsplit(place.slack.api_url)
     status, out = await printed({**place.environ, "http_proxy": f"http://{proxy.netloc}"})
     assert status == 0
@@ -505,7 +505,7 @@ async def test_with_alerts_off_there_is_no_channel_and_no_store(place):
 
 
 @pytest.mark.parametrize("name", ["QUOTAGUARD_URL", "FIXIE_SOCKS_HOST"])
-async def test_a_proxy_that_cannot_serve_is_pointed_out(place, name):
+async def test_proxy_that_cannot_serve_is_pointed_out(place, name):
     found = [one for one in await examined(place, {name: "u:hush@127.0.0.1:1"}) if one.check == "proxy"]
     assert [one.verdict for one in found] == ["ok", "ok"]
     assert found[1].said == f"{name} is set and not used"

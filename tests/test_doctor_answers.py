@@ -113,7 +113,7 @@ async def test_when_nobody_ever_answers_it_ends_in_time():
         assert words in out
 
 
-async def test_a_slack_that_tells_neither_scopes_nor_time_is_known_by_the_rest(place):
+async def test_slack_that_tells_neither_scopes_nor_time_is_known_by_the_rest(place):
     slack = answering(
         auth_test={"ok": True, "user": "kf", "team": "Harbour Tea"},
         conversations_info={"ok": True, "channel": {"id": "D0MEI", "is_im": True}},
@@ -130,14 +130,14 @@ async def test_a_slack_that_tells_neither_scopes_nor_time_is_known_by_the_rest(p
     ("path", "errcode", "check"),
     [(protocol.TOKEN, -1, "WeChat token"), (protocol.KF_LIST, 61450, "customer service")],
 )
-async def test_a_busy_wechat_is_nobodys_mistake(place, path, errcode, check):
+async def test_busy_wechat_is_nobodys_mistake(place, path, errcode, check):
     place.wechat.inject(simulator.Fault(FaultMode.ERRCODE, times=None, path=path, errcode=errcode))
     findings = await examined(place)
     assert wrong(findings) == []
     assert about(findings, check).said.startswith("not known: system error")
 
 
-async def test_a_secret_that_somebody_else_says_is_blotted_out(place):
+async def test_secret_that_somebody_else_says_is_blotted_out(place):
     token = place.environ["SLACK_BOT_TOKEN"]
     slack = answering(auth_test={"ok": True, "user": token, "team": token}, conversations_info={"ok": False})
     async with serve(slack) as url:
@@ -166,14 +166,14 @@ async def test_rows_that_cannot_be_read_are_counted(place):
     assert (found.verdict, found.said) == ("unknown", "1 account read, and 2 more that cannot be read")
 
 
-async def test_a_redirect_of_wechat_is_somebody_else(place):
+async def test_redirect_of_wechat_is_somebody_else(place):
     async with silence(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n") as address:
         [found] = wrong(await examined(place, {"WECHAT_API_URL": f"http://{address}"}))
     assert "something else than WeChat answers" in found.said
     assert "sign-in page" in found.remedy
 
 
-async def test_a_silence_behind_a_proxy_is_not_blamed_on_either(place):
+async def test_silence_behind_a_proxy_is_not_blamed_on_either(place):
     place.wechat.inject(simulator.Fault(FaultMode.DOWN, times=None))
     [found] = wrong(await examined(place, {"FIXIE_URL": place.environ["WECHAT_API_URL"]}))
     assert "does not answer through 127.0.0.1 (FIXIE_URL)" in found.said

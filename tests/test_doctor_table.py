@@ -35,7 +35,7 @@ def test_each_finding_has_its_mark_and_below_it_what_to_do():
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "no-such-encoding"])
-def test_a_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
+def test_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
     printed = output.lines(FINDINGS, encoding)
     assert [line.split()[0] for line in printed if "  " in line and line[0] != " "] == ["ok", "NO", "?"]
     assert "\n".join(printed).isascii()
@@ -49,7 +49,7 @@ def test_a_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
         (FINDINGS * 2, "2 things are wrong. 2 could not be checked."),
     ],
 )
-def test_the_last_line_sums_up(findings, summary):
+def test_last_line_sums_up(findings, summary):
     assert output.lines(findings, "utf-8")[-1] == summary
     assert output.is_well(findings) == summary.startswith("Nothing")
 
@@ -72,7 +72,7 @@ async def hangs():
     ("work", "said"),
     [(fails, "not known: the check failed (ValueError)"), (hangs, "not known: no result within 0.01 s")],
 )
-async def test_a_check_that_fails_says_nothing_of_what_it_looks_at(work, said):
+async def test_check_that_fails_says_nothing_of_what_it_looks_at(work, said):
     [found] = (await guarded("store", work(), 0.01)).findings
     assert (found.check, found.verdict, found.said) == ("store", "unknown", said)
 
@@ -116,7 +116,7 @@ def test_why_one_question_stays_open(said, words):
     assert (found.verdict, found.said) == ("unknown", f"not known: {words}")
 
 
-def test_a_word_that_nobody_knows_is_quoted():
+def test_word_that_nobody_knows_is_quoted():
     found = slack_errors.of_token("Slack token", ApiError("a_word_of_tomorrow"), "SLACK_BOT_TOKEN")
     assert found.said == "SLACK_BOT_TOKEN: Slack refuses it (a_word_of_tomorrow)"
 
@@ -142,7 +142,7 @@ def test_without_knowing_the_scopes_a_public_channel_is_taken_as_open():
         ([0, -7200], "wrong", "differs by 2 h from WeChat's"),
     ],
 )
-def test_the_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words):
+def test_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words):
     names = ["Slack", "WeChat"]
     times = [Time(of, NOW, NOW + timedelta(seconds=off), NOW) for of, off in zip(names, seconds, strict=False)]
     found = host.clock(times)
@@ -151,6 +151,6 @@ def test_the_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words
         assert "do not agree with each other" in found.remedy
 
 
-def test_the_time_that_an_answer_takes_is_no_error_of_the_clock():
+def test_time_that_an_answer_takes_is_no_error_of_the_clock():
     slow = Time("WeChat", NOW, NOW + timedelta(minutes=4), NOW + timedelta(minutes=9))
     assert host.clock([slow]).verdict == "ok"

@@ -115,7 +115,7 @@ def test_every_block_for_a_shell_parses(name: str, block: Code) -> None:
     assert (parsed.returncode, parsed.stderr) == (0, "")
 
 
-def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
+def test_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
     block = next(block.text for block in document("docs/deploy.md").code if "[Service]" in block.text)
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd minds upper and lower case
@@ -128,7 +128,7 @@ def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
     assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
-def test_the_proxy_in_front_lets_through_what_slack_calls_and_the_page_that_the_readme_opens() -> None:
+def test_proxy_in_front_lets_through_what_slack_calls_and_the_page_that_the_readme_opens() -> None:
     block = next(block.text for block in document("docs/deploy.md").code if "reverse_proxy" in block.text)
     assert re.findall(r"@open path (.+)", block) == [f"/ {SLACK_PATH}"]
 

@@ -26,7 +26,7 @@ def test_equal_keys_have_equal_marks_and_others_have_others():
     assert len(others) == 3
 
 
-def test_the_parts_of_a_key_do_not_run_together():
+def test_parts_of_a_key_do_not_run_together():
     assert EventKeys("secret", "wx").key("a", "bc") != EventKeys("secret", "wx").key("ab", "c")
 
 

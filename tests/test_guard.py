@@ -72,7 +72,7 @@ def test_guard_without_a_signing_secret_is_refused():
         Guard(Bolt().dispatch, "")
 
 
-async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_again():
+async def test_request_that_comes_again_is_acknowledged_and_not_carried_out_again():
     bolt = Bolt()
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         headers = signed(CLICK)
@@ -80,14 +80,14 @@ async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_ag
     assert bolt.reached == 1
 
 
-async def test_the_same_words_at_another_time_are_another_request():
+async def test_same_words_at_another_time_are_another_request():
     bolt, now = Bolt(), int(time.time())
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         assert [await send(url, CLICK, signed(CLICK, now - ago)) for ago in range(3)] == [200, 200, 200]
     assert bolt.reached == 3
 
 
-async def test_a_replay_during_the_first_is_not_carried_out_either():
+async def test_replay_during_the_first_is_not_carried_out_either():
     bolt = Bolt()
     bolt.pause = 0.1
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
@@ -116,7 +116,7 @@ async def test_what_was_not_carried_out_may_come_again(first, seen):
     assert bolt.reached == 2
 
 
-def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
+def test_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
     replays = ReplayCache()
     assert replays.take(A, stamp=1000, now=1000)
     assert not replays.take(A, stamp=1000, now=1000 + MAX_AGE)
@@ -132,7 +132,7 @@ def test_what_is_too_old_to_be_let_in_is_forgotten():
     assert len(replays) == 1
 
 
-async def test_a_body_that_takes_too_long_is_refused_and_holds_up_nobody():
+async def test_body_that_takes_too_long_is_refused_and_holds_up_nobody():
     bolt = Bolt()
     async with guarded(Guard(bolt.dispatch, SECRET, body_seconds=0.5)) as url, AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(half_a_request(url)) for _ in range(50)]

@@ -70,7 +70,7 @@ def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[str, str]
         ),
     ],
 )
-async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
+async def test_first_start_that_slack_holds_up_is_seen_everywhere(
     place: World, caplog, fault: SlackFault, kind, level, title, remedy
 ):
     caplog.set_level(logging.INFO)
@@ -97,7 +97,7 @@ async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
 
 
 @pytest.mark.process
-async def test_a_real_process_with_a_refused_token_is_loud_from_its_first_minute(place, tmp_path):
+async def test_real_process_with_a_refused_token_is_loud_from_its_first_minute(place, tmp_path):
     place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
     log = tmp_path / "log"
     async with process(place.environ, log=log) as bot:
@@ -148,7 +148,7 @@ async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_
     assert 'commands="not received"' in logged(caplog, "started")[0][1]
 
 
-async def test_a_worker_to_which_slack_grants_no_connection_receives_nothing(place, caplog, monkeypatch):
+async def test_worker_to_which_slack_grants_no_connection_receives_nothing(place, caplog, monkeypatch):
     monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     place.slack.arm("apps.connections.open", *[error("invalid_auth")] * 1000)
@@ -170,7 +170,7 @@ async def test_processes_with_different_settings_warn_until_one_leaves(place, ca
     assert {level for level, _ in logged(caplog, "problem began kind=settings_differ")} == {"WARNING"}
 
 
-async def test_a_doctor_with_other_settings_than_the_running_bot_says_so(place, caplog):
+async def test_doctor_with_other_settings_than_the_running_bot_says_so(place, caplog):
     caplog.set_level(logging.INFO)
     async with bot_in_loop(place):
         await until(lambda: logged(caplog, "poll outcome=ok"))
@@ -251,7 +251,7 @@ async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
     assert (problem.kind, problem.length) == (ProblemKind.POLL_OVERDUE, 15 * MINUTE + timedelta(seconds=1))
 
 
-async def test_a_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_renewal(store, clock):
+async def test_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_renewal(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
     bot.wechat.error = QuotaError(45009, "reach max api daily quota limit")
@@ -268,7 +268,7 @@ async def test_a_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_r
     assert diagnose(await stands.facts()) == ()
 
 
-async def test_a_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock):
+async def test_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock):
     stands = standing(store, clock, ProcessInfo("web", "web", NOW - timedelta(days=1)))
     worker = ProcessInfo("worker", "worker", NOW - timedelta(days=1), receives_commands=True)
     bot = Bot(store, clock)
@@ -293,7 +293,7 @@ async def test_a_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, cloc
     assert await kinds() == [ProblemKind.NO_COMMAND_RECEIVER]
 
 
-async def test_a_poll_that_cannot_be_written_down_is_a_problem_until_one_is(store, clock):
+async def test_poll_that_cannot_be_written_down_is_a_problem_until_one_is(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
     refused = OperationalError("INSERT", {}, Exception("permission denied for table message"))
@@ -307,7 +307,7 @@ async def test_a_poll_that_cannot_be_written_down_is_a_problem_until_one_is(stor
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-1), -3 * MINUTE, 3 * MINUTE, timedelta(days=1)])
-async def test_a_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, clock, off):
+async def test_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, clock, off):
     own = VirtualClock(NOW + off)
     bot, stands = (
         Bot(store, clock),
@@ -325,7 +325,7 @@ async def test_a_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, 
     assert ProblemKind.POLL_OVERDUE in {problem.kind for problem in diagnose(await stands.facts())}
 
 
-async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store, clock):
+async def test_empty_list_that_is_not_believed_yet_is_a_completed_poll(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads(*bot.wechat.listed)
     await bot.reads()
@@ -333,7 +333,7 @@ async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store,
     assert facts.polled_at == clock.now
 
 
-async def test_a_process_that_has_just_started_is_starting_until_its_first_poll(store, clock):
+async def test_process_that_has_just_started_is_starting_until_its_first_poll(store, clock):
     bot = Bot(store, clock)
     stands = standing(store, clock, ProcessInfo("one", "web", NOW, receives_commands=True))
     await stands.register()
@@ -343,7 +343,7 @@ async def test_a_process_that_has_just_started_is_starting_until_its_first_poll(
     assert diagnose(await stands.facts()) == ()
 
 
-async def test_a_process_of_an_older_release_differs_in_nothing(store, clock):
+async def test_process_of_an_older_release_differs_in_nothing(store, clock):
     stands = standing(store, clock)
     async with store.begin() as tx:
         await processes.touch(tx, ProcessInfo("old"), NOW)

@@ -86,7 +86,7 @@ def calls(slack: SlackSimulator, method: str = HISTORY) -> list:
     return [made for made in slack.calls if made.method == method]
 
 
-async def test_the_bots_own_messages_are_found_by_their_marks(slack, channel):
+async def test_bots_own_messages_are_found_by_their_marks(slack, channel):
     first = await post(channel, "first")
     second = await post(channel, "second", EVENTS)
     assert await look(channel) == HistoryPage((second, first))
@@ -107,7 +107,7 @@ async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, chan
     assert await look(channel) == HistoryPage((own,))
 
 
-async def test_a_mark_stays_when_its_message_is_edited(slack, channel):
+async def test_mark_stays_when_its_message_is_edited(slack, channel):
     own = await post(channel, "own", EVENTS)
     await channel.update(Message("Bound: Chen."), channel_id=ALERTS, ts=own.ts, within=5)
     assert await look(channel) == HistoryPage((own,))
@@ -124,7 +124,7 @@ async def test_three_pages_hang_together_by_their_cursors(slack, channel):
     assert len(calls(slack)) == 3
 
 
-async def test_a_page_with_nothing_of_ours_still_leads_to_the_next(slack, channel):
+async def test_page_with_nothing_of_ours_still_leads_to_the_next(slack, channel):
     own = await post(channel, "own")
     slack.say(ALERTS, "hello")
     slack.most_per_page = 1
@@ -133,7 +133,7 @@ async def test_a_page_with_nothing_of_ours_still_leads_to_the_next(slack, channe
     assert await look(channel, cursor=first.cursor) == HistoryPage((own,))
 
 
-async def test_a_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
+async def test_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
     root = await post(channel, "root", EVENTS)
     line = await post(channel, "line", thread_ts=root.ts)
     loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
@@ -142,7 +142,7 @@ async def test_a_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(
     assert root.thread_ts is None
 
 
-async def test_a_thread_is_read_in_pages_too(slack, channel):
+async def test_thread_is_read_in_pages_too(slack, channel):
     root = await post(channel, "root")
     lines = [await post(channel, str(number), thread_ts=root.ts) for number in range(3)]
     slack.most_per_page = 2
@@ -179,7 +179,7 @@ async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, ch
     assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
-async def test_a_look_asks_as_slack_takes_it(slack, channel):
+async def test_look_asks_as_slack_takes_it(slack, channel):
     root = await post(channel, "root")
     await post(channel, "other")
     slack.most_per_page = 1
@@ -197,7 +197,7 @@ async def test_a_look_asks_as_slack_takes_it(slack, channel):
     slack.take_unexpected()  # the cursor is of the channel
 
 
-async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
+async def test_moment_before_slack_began_is_the_beginning(slack, channel):
     own = await post(channel, "own")
     assert await look(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == HistoryPage((own,))
 
@@ -241,7 +241,7 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
-async def test_a_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack, channel, private, thread_ts):
+async def test_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack, channel, private, thread_ts):
     slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_private=private)
     slack.scopes -= {"channels:history", "groups:history"}
     assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
@@ -251,19 +251,19 @@ async def test_a_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slac
     assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
 
 
-async def test_a_token_that_slack_refuses_holds(slack):
+async def test_token_that_slack_refuses_holds(slack):
     async with channel_at(slack.api_url, "xoxb-other") as channel:
         assert await look(channel) == Blocked("invalid_auth", of="token")
     assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
 
 
-async def test_a_thread_whose_root_a_person_deleted_is_gone(slack, channel):
+async def test_thread_whose_root_a_person_deleted_is_gone(slack, channel):
     root = await post(channel, "root")
     slack.delete(slack.messages(ALERTS)[0])
     assert await look(channel, thread_ts=root.ts) == NotFound("thread_not_found")
 
 
-async def test_a_slack_that_is_not_there_is_asked_later():
+async def test_slack_that_is_not_there_is_asked_later():
     async with channel_at("http://127.0.0.1:9/api/") as channel:
         assert isinstance(await look(channel), RetryLater)
 
@@ -303,7 +303,7 @@ async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[t
     ],
 )
 @pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
-async def test_an_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(status, body, kind):
+async def test_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(status, body, kind):
     async with slack_that_says(lambda: web.Response(status=status, text=body, content_type=kind)) as (
         channel,
         asked,
@@ -314,7 +314,7 @@ async def test_an_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(statu
         assert asked == [HISTORY, "chat.postMessage"]
 
 
-async def test_a_429_that_is_no_json_is_waited_out():
+async def test_429_that_is_no_json_is_waited_out():
     def busy() -> web.Response:
         return web.Response(status=429, text="{", content_type="application/json", headers={"Retry-After": "9"})
 
@@ -398,14 +398,14 @@ def test_one_odd_message_never_hides_a_sound_one(odd):
         {"metadata": {"event_type": [EVENT_TYPE], "event_payload": {"k": "d" * 32}}},
     ],
 )
-def test_a_message_that_cannot_be_ours_is_left_out(odd):
+def test_message_that_cannot_be_ours_is_left_out(odd):
     message = {"ts": "1795396320.000100", "thread_ts": "1795396320.000000", "metadata": SOUND}
     assert page_of({"messages": [message | odd, None, [], "x"]}, ALERTS) == HistoryPage(())
     assert len(page_of({"messages": [message]}, ALERTS).messages) == 1
 
 
 @pytest.mark.parametrize("thread_ts", [None, "", "1795396320.000100"])
-def test_a_message_in_no_thread_and_a_root_have_none(thread_ts):
+def test_message_in_no_thread_and_a_root_have_none(thread_ts):
     message = {"ts": "1795396320.000100", "thread_ts": thread_ts, "metadata": SOUND}
     (past,) = page_of({"messages": [message]}, ALERTS).messages
     assert past.thread_ts is None
@@ -422,7 +422,7 @@ def test_a_message_in_no_thread_and_a_root_have_none(thread_ts):
         (["a" * 32], ()),
     ],
 )
-def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
+def test_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": marks}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
     assert past.event_keys == events
@@ -439,7 +439,7 @@ def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, even
         ),
     ],
 )
-def test_the_shape_is_a_short_word_or_none(word, shape):
+def test_shape_is_a_short_word_or_none(word, shape):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": "", "s": word}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
     assert past == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, (), shape)

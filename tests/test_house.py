@@ -105,7 +105,7 @@ def test_every_room_has_its_floor():
 
 
 @pytest.mark.parametrize(("room", "path"), [pair for pair in rooms() if pair[0] != "demo"], ids=str)
-def test_a_room_imports_from_lower_floors_only(room, path):
+def test_room_imports_from_lower_floors_only(room, path):
     for other in rooms_of_the_bot_in(path) - {room}:
         if room == "__main__" and other == "demo":
             continue
@@ -113,18 +113,18 @@ def test_a_room_imports_from_lower_floors_only(room, path):
 
 
 @pytest.mark.parametrize(("room", "path"), rooms(), ids=str)
-def test_a_library_stays_in_its_rooms(room, path):
+def test_library_stays_in_its_rooms(room, path):
     for name in imports(path):
         assert room in ONLY_IN.get(name.split(".")[0], {room}), f"{path} imports {name}"
 
 
-def test_the_demo_is_opened_by_the_command_line_alone():
+def test_demo_is_opened_by_the_command_line_alone():
     users = {room for room, path in rooms() if "demo" in rooms_of_the_bot_in(path)}
     assert users <= {"__main__", "demo"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "wechat_kf").rglob("*.py")), ids=str)
-def test_the_client_could_be_published_alone(path):
+def test_client_could_be_published_alone(path):
     names = list(imports(path))
     assert not [name for name in names if name.split(".")[0] == "bot"]
     if path.name not in ("client.py", "tokens.py"):

@@ -39,7 +39,7 @@ async def lets_all_out(bot: Bot) -> None:
     await bot.tells()
 
 
-async def test_a_reminder_that_waited_for_slack_is_left_to_the_morning_that_tells_more(store, clock):
+async def test_reminder_that_waited_for_slack_is_left_to_the_morning_that_tells_more(store, clock):
     night = await night_of(store, clock)
     await night.sees("21:01", tomorrow(24 + 50 / 60))
     night.slack.outcomes = [WAITS]
@@ -51,7 +51,7 @@ async def test_a_reminder_that_waited_for_slack_is_left_to_the_morning_that_tell
     assert calls(night) == 1
 
 
-async def test_a_reminder_that_waited_for_slack_is_left_to_the_digest_that_names_it(store, clock):
+async def test_reminder_that_waited_for_slack_is_left_to_the_digest_that_names_it(store, clock):
     names = [f"kf{number}" for number in range(6)]
     bot = Bot(store, clock, mention=CARE)
     await bot.reads(*map(invited, names), invited("bo", expires_in=25 * HOUR), after=timedelta(0))
@@ -92,7 +92,7 @@ async def test_what_may_be_told_at_night_does_not_wait_for_the_morning(store, cl
     )
 
 
-async def test_the_reminder_before_the_night_does_not_ring_at_three(store, clock):
+async def test_reminder_before_the_night_does_not_ring_at_three(store, clock):
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
@@ -122,7 +122,7 @@ async def in_the_morning(store: Store, clock: VirtualClock, action_id: str, choi
 
 
 @pytest.mark.parametrize(("action_id", "choice"), [("alert.ack", ""), ("alert.snooze", ":4h")])
-async def test_the_morning_reminds_of_nothing_that_somebody_has_in_hand(store, clock, action_id, choice):
+async def test_morning_reminds_of_nothing_that_somebody_has_in_hand(store, clock, action_id, choice):
     night = await in_the_morning(store, clock, action_id, choice)
     roots = [text for place, text in said(night) if place != "line"]
     assert len(roots) == 1
@@ -130,7 +130,7 @@ async def test_the_morning_reminds_of_nothing_that_somebody_has_in_hand(store, c
     assert not any("18 h" in text for _, text in said(night))
 
 
-async def test_a_snooze_that_ends_at_night_asks_again_in_the_morning_root(store, clock):
+async def test_snooze_that_ends_at_night_asks_again_in_the_morning_root(store, clock):
     night = await night_of(store, clock)
     bo = tomorrow(24.5)
     await night.sees("21:01", bo)

@@ -70,7 +70,7 @@ def test_what_nobody_defined_is_ignored():
 @pytest.mark.parametrize(
     "result", ["", "Sent", "小波", "anna@harbour_tea", "sent 5", "sent\n", "x" * 31, "a_" * 9 + "a"]
 )
-def test_a_result_that_is_no_plain_word_is_not_told(result):
+def test_result_that_is_no_plain_word_is_not_told(result):
     metrics = Metrics()
     metrics.count("post", result)
     assert value("wechat_kf_posts_total", metrics, result="other") == 1
@@ -93,7 +93,7 @@ def test_two_processes_in_one_test_count_for_themselves_and_not_for_the_library(
     assert {name.partition("wechat_kf_")[0] for name, _ in samples(one)} == {""}
 
 
-def test_a_store_that_is_away_leaves_the_counts_and_says_so():
+def test_store_that_is_away_leaves_the_counts_and_says_so():
     metrics = Metrics()
     metrics.count("poll", "failed")
     told = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
@@ -103,7 +103,7 @@ def test_a_store_that_is_away_leaves_the_counts_and_says_so():
     }
 
 
-def test_a_store_that_can_be_read_only_is_not_up():
+def test_store_that_can_be_read_only_is_not_up():
     trouble = StoreTrouble(ProblemKind.STORE_READ_ONLY, "permission denied", NOW)
     assert value("wechat_kf_store_up", Metrics(), figures_with(store=trouble)) == 0
 
@@ -121,7 +121,7 @@ def test_before_the_first_poll_its_age_is_counted_from_the_start():
     assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), replace(figures, messages=None)) == 7200
 
 
-def test_an_empty_store_has_zero_of_all_that_waits():
+def test_empty_store_has_zero_of_all_that_waits():
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics()) == 0
     assert value("wechat_kf_store_up", Metrics()) == 1
 
@@ -150,7 +150,7 @@ def test_messages_are_told_in_every_state():
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_a_held_queue_is_one_and_a_free_one_zero(held):
+def test_held_queue_is_one_and_a_free_one_zero(held):
     slack = SlackTrouble("is_archived", NOW, refused=True) if held else None
     assert value("wechat_kf_queue_blocked", Metrics(), figures_with(slack=slack, pending=1)) == int(held)
 

@@ -32,7 +32,7 @@ from tests.samples import (
 )
 
 
-def test_the_worst_comes_first_then_the_rest_in_numbers():
+def test_worst_comes_first_then_the_rest_in_numbers():
     drawn, message = sample("overview"), overview(reading(*FORTY), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
@@ -44,7 +44,7 @@ def test_nothing_needs_attention():
     assert message.blocks == drawn["blocks"]
 
 
-def test_the_sample_without_deadlines_has_no_next_one():
+def test_sample_without_deadlines_has_no_next_one():
     message = overview(reading(*crowd(11)), CONTEXT)
     assert shown(message) == [
         "Nothing needs attention",
@@ -63,7 +63,7 @@ def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
     assert message.text.startswith("Nothing needs attention. 10 customer-service accounts. Bound: ☆ 00, ☆ 01,")
 
 
-def test_a_problem_is_the_only_row_of_few_accounts_too():
+def test_problem_is_the_only_row_of_few_accounts_too():
     message = overview(reading(*crowd(9), CHEN), CONTEXT)
     assert shown(message) == [
         "1 of 10 accounts needs attention",
@@ -80,7 +80,7 @@ def test_a_problem_is_the_only_row_of_few_accounts_too():
     )
 
 
-def test_a_few_calm_accounts_are_named_too():
+def test_few_calm_accounts_are_named_too():
     message = overview(reading(ANNA, EVE), CONTEXT)
     assert shown(message)[:5] == [
         "Nothing needs attention",
@@ -159,7 +159,7 @@ def test_every_state_has_its_words():
     ]
 
 
-def test_a_waiting_invitation_shows_the_time_left_and_the_moment():
+def test_waiting_invitation_shows_the_time_left_and_the_moment():
     soon, later = invited(expires_in=2 * DAY - HOUR), invited(expires_in=2 * DAY)
     assert (
         "waiting, <!date^1795565520^47 h left, {date_short_pretty} {time}|"
@@ -210,7 +210,7 @@ def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_thei
     )
 
 
-def test_an_acknowledgement_of_an_earlier_invitation_does_not_count():
+def test_acknowledgement_of_an_earlier_invitation_does_not_count():
     earlier = replace(owner(LIN), expires_at=NOW - 5 * DAY)
     other = replace(owner(LIN), invite_wx="someone_else")
     for given in (earlier, other):

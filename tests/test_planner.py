@@ -64,26 +64,26 @@ def test_news_of_a_told_episode_goes_to_its_thread_and_pings_only_when_it_must(e
 
 
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.FIRST_RUN])
-def test_the_smallest_lead_of_a_seat_that_only_a_summary_names_gets_a_root(shape):
+def test_smallest_lead_of_a_seat_that_only_a_summary_names_gets_a_root(shape):
     assert shapes(change("bo", SMALLEST), roots={"bo": Parent("r", shape)}) == [(MessageKind.ALERT, None, False)]
     assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.REPLY, "r", True)]
 
 
-def test_a_deleted_root_is_respected_until_something_needs_eyes_again():
+def test_deleted_root_is_respected_until_something_needs_eyes_again():
     gone = {"bo": Parent("r", MessageKind.ALERT, is_deleted=True)}
     assert shapes(change("bo", LOOSER), roots=gone) == []
     assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.ALERT, None, False)]
     assert shapes(change("bo", state=EpisodeState.BOUND), roots=gone) == []
 
 
-def test_a_change_that_is_no_news_is_a_quiet_line_below_an_own_root():
+def test_change_that_is_no_news_is_a_quiet_line_below_an_own_root():
     bound = change("bo", state=EpisodeState.BOUND)
     assert shapes(bound, roots={"bo": Parent("r", MessageKind.ALERT)}) == [(MessageKind.REPLY, "r", False)]
     assert shapes(bound, roots={"bo": Parent("r", MessageKind.DIGEST)}) == []
     assert shapes(bound) == []
 
 
-def test_a_change_of_facts_alone_is_no_line():
+def test_change_of_facts_alone_is_no_line():
     assert shapes(change("bo", before=EpisodeState.REJECTED), roots={"bo": Parent("r", MessageKind.ALERT)}) == []
 
 
@@ -102,7 +102,7 @@ def test_more_than_five_events_become_a_digest_and_history_goes_on():
 
 
 @pytest.mark.parametrize(("events", "threads"), [(6, 1), (25, 1), (26, 2), (100, 4), (125, 5), (126, 5), (900, 5)])
-def test_a_digest_has_at_most_five_thread_messages_and_every_name(events, threads):
+def test_digest_has_at_most_five_thread_messages_and_every_name(events, threads):
     digest, *names = plan([change(f"kf{number}", REJECTED) for number in range(events)], {}, POLICY, NOW)
     assert len(names) == threads
     assert [member for draft in names for member in draft.episode_ids] == list(digest.episode_ids)
@@ -129,7 +129,7 @@ def test_what_can_be_saved_goes_first_and_history_last():
     assert [draft.priority for draft in drafts] == [1, 2, 3, 4, LAST]
 
 
-def test_the_first_run_sums_up_its_backlog():
+def test_first_run_sums_up_its_backlog():
     backlog = change("chen", AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG), before=None)
     expiring = change(
         "lin",
@@ -143,7 +143,7 @@ def test_the_first_run_sums_up_its_backlog():
     assert summary.payload == {"total": 40, "counts": {"bound": 29}, "noticed": NOW.timestamp()}
 
 
-def test_the_first_run_without_a_problem_says_nothing():
+def test_first_run_without_a_problem_says_nothing():
     expiring = change(
         "lin",
         AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),

@@ -29,7 +29,7 @@ from wechat_kf.simulator import Simulator
 # Its time
 
 
-def test_a_pace_goes_on_from_where_it_was_set():
+def test_pace_goes_on_from_where_it_was_set():
     assert Pace(real=100, world=1000, rate=60).at(101.5) == 1090
 
 
@@ -44,7 +44,7 @@ def test_whoever_reads_the_file_lives_in_the_same_time(tmp_path):
     assert other().timestamp() - before >= 2000
 
 
-def test_the_clock_never_jumps_when_its_rate_changes(tmp_path):
+def test_clock_never_jumps_when_its_rate_changes(tmp_path):
     clock = SharedClock(tmp_path / "clock.json")
     clock.run(1)
     before = clock()
@@ -57,7 +57,7 @@ def test_the_clock_never_jumps_when_its_rate_changes(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "number"), [("tea", 5), ("monday", 40), ("hundred", 100), ("hostile", 14)])
-def test_a_preset_takes_the_place_of_all_accounts(name, number):
+def test_preset_takes_the_place_of_all_accounts(name, number):
     wechat = Simulator("wx", "secret")
     wechat.add_account("old@harbour_tea", "Old")
     presets.apply(name, wechat, utc_now())

@@ -65,7 +65,7 @@ async def night(store: Store, clock: VirtualClock) -> Night:
     return await night_of(store, clock)
 
 
-async def test_the_night_becomes_one_message_in_the_morning(night):
+async def test_night_becomes_one_message_in_the_morning(night):
     await night.sees("23:00", rejected("kf0"))
     await night.sees("02:00", rejected("kf0"), rejected("kf1"))
     await night.sees("07:59", rejected("kf0"), rejected("kf1"))
@@ -84,18 +84,18 @@ async def test_what_came_and_went_is_named_and_calls_nobody(night):
     assert CARE not in str(night.slack.posted[0].message.blocks)
 
 
-async def test_a_night_without_news_has_no_morning(night):
+async def test_night_without_news_has_no_morning(night):
     await night.sees("08:00", bound("anna"))
     assert night.slack.posted == []
 
 
-async def test_a_storm_at_night_is_one_message_too(night):
+async def test_storm_at_night_is_one_message_too(night):
     await night.sees("23:00", *(rejected(f"kf{n}") for n in range(9)))
     await night.sees("08:00", *(rejected(f"kf{n}") for n in range(9)))
     assert night.said == ["While it was quiet: 9 need attention"]
 
 
-async def test_the_mornings_message_follows_its_members(night):
+async def test_mornings_message_follows_its_members(night):
     await night.sees("23:00", rejected("kf0"), rejected("kf1"))
     await night.sees("08:00", rejected("kf0"), rejected("kf1"))
     await night.sees("09:00", bound("kf0"), rejected("kf1"))
@@ -131,7 +131,7 @@ async def test_news_about_a_told_invitation_waits_for_the_morning_and_leaves_a_l
 # The reminder before the night
 
 
-async def test_the_start_of_the_night_is_one_more_lead_for_what_ends_in_it(night):
+async def test_start_of_the_night_is_one_more_lead_for_what_ends_in_it(night):
     soon, late = until("bo", "03:00"), until("dee", "09:30")
     await night.sees("21:01", soon, late)
     await night.sees("21:59", soon, late)
@@ -142,7 +142,7 @@ async def test_the_start_of_the_night_is_one_more_lead_for_what_ends_in_it(night
     assert len(night.slack.posted) == 1
 
 
-async def test_a_deadline_that_is_moved_a_little_is_not_reminded_of_twice(night):
+async def test_deadline_that_is_moved_a_little_is_not_reminded_of_twice(night):
     await night.sees("21:01", until("bo", "03:00"))
     await night.sees("22:00", until("bo", "03:00"))
     await night.sees("22:01", until("bo", "02:59"))
@@ -150,7 +150,7 @@ async def test_a_deadline_that_is_moved_a_little_is_not_reminded_of_twice(night)
     assert len(night.slack.posted) == 1
 
 
-async def test_the_smallest_lead_before_the_night_needs_no_other(night):
+async def test_smallest_lead_before_the_night_needs_no_other(night):
     soon = until("bo", "22:40")
     await night.sees("21:30", soon)
     await night.sees("21:40", soon)
@@ -158,7 +158,7 @@ async def test_the_smallest_lead_before_the_night_needs_no_other(night):
     assert night.said == ["⏰ Bo · less than 1 h left"]
 
 
-async def test_a_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(night):
+async def test_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(night):
     soon = until("bo", "07:00")
     await night.sees("21:01", soon)
     await night.sees("00:30", soon)
@@ -168,7 +168,7 @@ async def test_a_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(nig
     assert night.said == ["While it was quiet: 1 needs attention"]
 
 
-async def test_the_last_reminder_before_the_night_may_come_a_little_late(night):
+async def test_last_reminder_before_the_night_may_come_a_little_late(night):
     soon = until("bo", "22:59")
     await night.sees("21:01", soon)
     night.slack.outcomes = [RetryLater(10, "ClientConnectorError")]
@@ -187,7 +187,7 @@ async def test_what_people_do_at_night_is_said_at_night(night):
 # The last hour at night
 
 
-async def test_the_last_hour_waits_unless_it_may_break_through(night):
+async def test_last_hour_waits_unless_it_may_break_through(night):
     soon = until("bo", "03:00")
     await night.sees("21:01", soon)
     await night.sees("22:00", soon)
@@ -198,7 +198,7 @@ async def test_the_last_hour_waits_unless_it_may_break_through(night):
     assert night.said[1:2] == ["While it was quiet: 1 needs attention"]
 
 
-async def test_the_last_hour_breaks_through_when_it_is_set_to(store, clock):
+async def test_last_hour_breaks_through_when_it_is_set_to(store, clock):
     night = await night_of(store, clock, LOUD_NIGHT)
     soon = until("bo", "03:00")
     await night.sees("21:01", soon)
@@ -212,7 +212,7 @@ async def test_the_last_hour_breaks_through_when_it_is_set_to(store, clock):
     assert "While it was quiet: 2 need attention" in night.said
 
 
-async def test_the_reminder_before_the_night_brings_a_root_that_waited_along(night):
+async def test_reminder_before_the_night_brings_a_root_that_waited_along(night):
     soon = until("bo", "03:55")
     await night.sees("21:01", soon)
     night.slack.outcomes = [RetryLater(1000, "ratelimited")]
@@ -235,7 +235,7 @@ async def test_what_could_not_be_posted_before_the_night_waits_for_the_morning(n
     assert night.said == ["⛔ Kf0 · rejected"]
 
 
-async def test_a_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
+async def test_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
     night.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     await night.sees("23:00")
     assert night.slack.posted == []

@@ -59,12 +59,12 @@ NIGHT, NOON = quiet("22:00-08:00"), quiet("12:30-14:00")
         (quiet("08:01-08:00"), "2026-11-24 08:01", True),
     ],
 )
-def test_the_window_holds_its_beginning_and_not_its_end(hours, clock, covered):
+def test_window_holds_its_beginning_and_not_its_end(hours, clock, covered):
     assert hours.covers(at(clock)) is covered
 
 
 @pytest.mark.parametrize("clock", ["2026-11-23 22:00", "2026-11-23 23:30", "2026-11-24 03:00", "2026-11-24 07:59"])
-def test_a_night_is_one_window_on_both_sides_of_midnight(clock):
+def test_night_is_one_window_on_both_sides_of_midnight(clock):
     assert NIGHT.window_of(at(clock)) == Window(at("2026-11-23 22:00"), at("2026-11-24 08:00"))
 
 
@@ -72,7 +72,7 @@ def test_outside_there_is_no_window():
     assert NIGHT.window_of(at("2026-11-23 12:00")) is None
 
 
-def test_the_moment_may_be_told_in_any_zone():
+def test_moment_may_be_told_in_any_zone():
     moment = at("2026-11-23 23:00")
     assert NIGHT.window_of(moment.astimezone(NEW_YORK)) == NIGHT.window_of(moment)
 
@@ -89,7 +89,7 @@ def test_the_moment_may_be_told_in_any_zone():
         (quiet("20:00-00:00"), "2026-11-24 00:00", "2026-11-24 00:00"),
     ],
 )
-def test_the_last_end_is_that_of_the_newest_window_that_is_over(hours, clock, ended):
+def test_last_end_is_that_of_the_newest_window_that_is_over(hours, clock, ended):
     assert hours.last_end(at(clock)) == at(ended)
 
 
@@ -157,7 +157,7 @@ def assert_only_window_near(hours: QuietHours, begins: datetime, ends: datetime)
         assert hours.window_of(moment) == (window if moment in window else None)
 
 
-def test_a_window_of_which_the_change_leaves_nothing_does_not_come_that_day():
+def test_window_of_which_the_change_leaves_nothing_does_not_come_that_day():
     hours = quiet("02:30-03:00", BERLIN)  # begins as 3:30 shows, when 3:00 has passed
     day = [utc("2026-03-29 00:00") + minutes * MINUTE for minutes in range(12 * 60)]
     assert not any(map(hours.covers, day))
@@ -165,14 +165,14 @@ def test_a_window_of_which_the_change_leaves_nothing_does_not_come_that_day():
     assert hours.covers(at("2026-03-30 02:30", BERLIN))
 
 
-def test_a_night_after_one_that_the_change_left_out_has_an_end_before_it():
+def test_night_after_one_that_the_change_left_out_has_an_end_before_it():
     # In Nuuk clocks go from 23:00 to midnight on Saturday the 28th.
     nuuk = ZoneInfo("America/Nuuk")
     hours = quiet("23:30-00:10", nuuk)
     assert hours.last_end(at("2026-03-30 00:05", nuuk)) == at("2026-03-28 00:10", nuuk)
 
 
-def test_the_last_year_of_the_calendar_is_never_quiet():
+def test_last_year_of_the_calendar_is_never_quiet():
     """WeChat may name such a deadline, and there is no day after it."""
     for zone in (SHANGHAI, NEW_YORK):
         assert quiet("22:00-08:00", zone).window_of(datetime.max.replace(tzinfo=UTC)) is None
@@ -221,7 +221,7 @@ def unmoved(zone: ZoneInfo, day: date, clock: time) -> bool:
 
 
 @given(hours_of_quiet, moments | changes)
-def test_a_window_holds_the_moment_it_was_asked_for_and_follows_the_clock(hours, moment):
+def test_window_holds_the_moment_it_was_asked_for_and_follows_the_clock(hours, moment):
     window = hours.window_of(moment)
     assume(window)
     assert window.begins <= moment < window.ends
@@ -251,7 +251,7 @@ def minutes_after(start: time, end: time) -> float:
 
 
 @given(hours_of_quiet, moments | changes)
-def test_the_last_end_has_passed_and_is_less_than_three_days_ago(hours, moment):
+def test_last_end_has_passed_and_is_less_than_three_days_ago(hours, moment):
     ended = hours.last_end(moment)
     assert ended <= moment < ended + 3 * DAY
 

@@ -28,7 +28,7 @@ async def bot(store: Store, clock: VirtualClock) -> Bot:
     return made
 
 
-async def test_a_message_whose_reply_was_lost_is_found_and_adopted(bot):
+async def test_message_whose_reply_was_lost_is_found_and_adopted(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     assert await bot.statuses() == [("sending", None)]
@@ -38,7 +38,7 @@ async def test_a_message_whose_reply_was_lost_is_found_and_adopted(bot):
     assert (bot.slack.attempts, bot.slack.looks) == (1, 1)
 
 
-async def test_an_adopted_message_follows_its_invitation_like_any_other(bot):
+async def test_adopted_message_follows_its_invitation_like_any_other(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     await bot.waits_out_a_lease()
@@ -47,7 +47,7 @@ async def test_an_adopted_message_follows_its_invitation_like_any_other(bot):
     assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
 
 
-async def test_a_message_that_is_twice_not_found_is_sent_again(bot):
+async def test_message_that_is_twice_not_found_is_sent_again(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     await bot.waits_out_a_lease()
@@ -66,7 +66,7 @@ async def test_looks_come_a_fourth_and_a_half_of_the_lease_after_it_ran_out(bot)
         assert bot.slack.looks == looks, seconds
 
 
-async def test_a_second_look_that_finds_the_message_adopts_it(bot):
+async def test_second_look_that_finds_the_message_adopts_it(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
@@ -94,7 +94,7 @@ async def test_what_became_untrue_while_nobody_knew_is_not_sent_again(bot):
     assert ("dead", "no longer true") in await bot.statuses()
 
 
-async def test_a_reply_in_a_thread_is_looked_up_in_its_thread(bot):
+async def test_reply_in_a_thread_is_looked_up_in_its_thread(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -106,7 +106,7 @@ async def test_a_reply_in_a_thread_is_looked_up_in_its_thread(bot):
     assert {row["status"] for row in await bot.rows()} == {"sent"}
 
 
-async def test_a_message_deep_in_a_busy_channel_is_found(bot):
+async def test_message_deep_in_a_busy_channel_is_found(bot):
     bot.slack.outcomes = [LOST]
     bot.wechat.listed = tuple(rejected(f"kf{number}") for number in range(4))
     bot.clock.forward(seconds=331)
@@ -137,7 +137,7 @@ async def test_what_was_written_after_the_attempt_is_not_read(bot):
     assert (row["started_at"] - look["oldest"], look["latest"] - row["lease_until"]) == (2 * MINUTE, 2 * MINUTE)
 
 
-async def test_a_look_that_slack_does_not_answer_is_repeated_and_does_not_count(bot):
+async def test_look_that_slack_does_not_answer_is_repeated_and_does_not_count(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.slack.unreadable = [OutcomeUnknown("TimeoutError"), RetryLater(30, "ratelimited"), Blocked("invalid_auth")]
@@ -149,7 +149,7 @@ async def test_a_look_that_slack_does_not_answer_is_repeated_and_does_not_count(
     assert (bot.slack.looks, bot.slack.attempts) == (4, 1)
 
 
-async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
+async def test_look_that_was_killed_is_taken_up_by_the_next(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
@@ -198,7 +198,7 @@ async def test_without_the_history_what_is_minor_is_closed_and_counted(bot):
         assert (await stats.queue_stats(tx, bot.clock())).unconfirmed == 1
 
 
-async def test_a_look_without_the_right_to_read_does_not_hold_the_queue(bot):
+async def test_look_without_the_right_to_read_does_not_hold_the_queue(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.slack.unreadable = [HistoryUnreadable("not_in_channel")]
@@ -209,7 +209,7 @@ async def test_a_look_without_the_right_to_read_does_not_hold_the_queue(bot):
 # Threads that are gone
 
 
-async def test_an_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_channel(bot):
+async def test_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_channel(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -234,7 +234,7 @@ async def test_two_workers_look_up_one_message_once(bot):
     assert bot.slack.looks == 1
 
 
-async def test_a_late_reply_after_a_look_has_begun_changes_nothing(bot):
+async def test_late_reply_after_a_look_has_begun_changes_nothing(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     (sending,) = await bot.rows()

@@ -41,7 +41,7 @@ async def bot(store: Store, clock: VirtualClock) -> Bot:
     return made
 
 
-async def test_a_problem_that_was_told_is_not_told_again_and_its_message_lives_on(bot):
+async def test_problem_that_was_told_is_not_told_again_and_its_message_lives_on(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     await other.reads(rejected("chen"))
@@ -52,7 +52,7 @@ async def test_a_problem_that_was_told_is_not_told_again_and_its_message_lives_o
     assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
 
 
-async def test_an_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
+async def test_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
     await bot.reads(rejected("chen"))
     before = bot.slack.texts[0]
     other = await wipe(bot)
@@ -60,7 +60,7 @@ async def test_an_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
     assert bot.slack.text_now(bot.slack.posted[0].ts) == before
 
 
-async def test_a_lead_that_was_told_stays_told_and_the_next_one_goes_to_the_thread(bot):
+async def test_lead_that_was_told_stays_told_and_the_next_one_goes_to_the_thread(bot):
     await bot.reads(SOON, after=2 * HOUR)
     other = await wipe(bot)
     await other.reads(SOON)
@@ -70,7 +70,7 @@ async def test_a_lead_that_was_told_stays_told_and_the_next_one_goes_to_the_thre
     assert line.thread_ts == root.ts
 
 
-async def test_a_last_hour_that_was_told_in_a_thread_is_not_told_again(bot):
+async def test_last_hour_that_was_told_in_a_thread_is_not_told_again(bot):
     await bot.reads(SOON, after=2 * HOUR)
     await bot.reads(SOON, after=22.5 * HOUR)
     assert len(bot.slack.posted) == 2
@@ -81,7 +81,7 @@ async def test_a_last_hour_that_was_told_in_a_thread_is_not_told_again(bot):
     assert bot.slack.text_now(bot.slack.posted[0].ts).startswith("Bound: Bo")
 
 
-async def test_a_deadline_that_moved_a_little_meanwhile_is_recognised(bot):
+async def test_deadline_that_moved_a_little_meanwhile_is_recognised(bot):
     await bot.reads(SOON, after=2 * HOUR)
     other = await wipe(bot)
     await other.reads(invited("bo", expires_in=25 * HOUR + timedelta(seconds=90)))
@@ -133,7 +133,7 @@ async def test_what_a_digest_told_stays_told(bot):
     assert len(bot.slack.posted) == told_before
 
 
-async def test_a_looser_lead_of_what_a_digest_told_gets_a_message_of_its_own(bot):
+async def test_looser_lead_of_what_a_digest_told_gets_a_message_of_its_own(bot):
     soon = [invited(f"kf{number}", expires_in=(25 if number == 0 else 25.9) * HOUR) for number in range(6)]
     await bot.reads(*soon)
     await bot.reads(*soon, after=2 * HOUR)
@@ -144,7 +144,7 @@ async def test_a_looser_lead_of_what_a_digest_told_gets_a_message_of_its_own(bot
     assert [text.split(",")[0] for text in bot.slack.texts[told_before:]][:1] == ["Expiring: Kf0 (kf0@harbour_tea)"]
 
 
-async def test_a_summary_of_one_is_not_taken_for_a_problem(store, clock):
+async def test_summary_of_one_is_not_taken_for_a_problem(store, clock):
     first = Bot(store, clock)
     await first.reads(rejected("chen"), after=timedelta(0))
     summary = first.slack.texts[0]
@@ -196,7 +196,7 @@ async def test_while_slack_does_not_answer_the_first_look_waits(bot):
     assert len(bot.slack.posted) == 1
 
 
-async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
+async def test_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
     await bot.reads(rejected("chen"))
     await bot.reads(rejected("chen"), rejected("bo"))
     bot.slack.page = 1
@@ -215,7 +215,7 @@ async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
     assert pages == ["", "1", "1"]
 
 
-async def test_a_new_installation_finds_nothing_and_begins(store, clock):
+async def test_new_installation_finds_nothing_and_begins(store, clock):
     fresh = Bot(store, clock, FakeChannel(clock=clock))
     await fresh.reads(bound("anna"), after=timedelta(0))
     assert (fresh.slack.looks, fresh.slack.posted) == (1, [])

@@ -104,7 +104,7 @@ def test_all_that_may_be_wrong_at_once_fits_into_one_section():
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
 
-def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
+def test_wrong_clock_is_the_verdict_when_nothing_is_worse():
     message = status_answer(but(clock_incident=WRONG_CLOCK), NOW, CONTEXT)
     assert shown(message)[:2] == [
         "⚠️ This server’s clock is wrong",
@@ -162,7 +162,7 @@ def test_alerts_that_are_off():
         ({"store": AWAY}, "⚠️ The database does not answer", "*Waiting to be posted*"),
     ],
 )
-def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first):
+def test_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first):
     message = status_answer(but(**trouble), NOW, CONTEXT)
     assert shown(message)[0] == title
     assert "\n*Next:* " in shown(message)[1]
@@ -252,7 +252,7 @@ def test_without_a_watcher_wechat_is_read_for_each_answer():
     )
 
 
-def test_an_old_answer_and_an_old_token_are_called_so():
+def test_old_answer_and_an_old_token_are_called_so():
     message = status_answer(
         replace(
             but(incident=DOWN, polled_at=NOW - timedelta(days=1), next_poll_at=None),
@@ -265,7 +265,7 @@ def test_an_old_answer_and_an_old_token_are_called_so():
     assert fields(message)["*Access token*"] == "expired, the next read renews it"
 
 
-def test_a_past_problem_is_told_in_the_past():
+def test_past_problem_is_told_in_the_past():
     over_at = NOW + timedelta(hours=5)
     for fault, title in (
         (ErrorDetails("ResponseError"), "WeChat's answer could not be read"),
@@ -296,7 +296,7 @@ def standing(store: Store, clock: VirtualClock) -> StatusReporter:
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock)
 
 
-async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
+async def test_refusal_is_told_while_something_waits_for_it(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     bot.slack.outcomes = [Blocked("not_in_channel")] * 9
     await bot.reads()

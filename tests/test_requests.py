@@ -76,7 +76,7 @@ from bot.requests import (
         ("help me", Help()),
     ],
 )
-def test_a_command_is_understood_however_it_is_typed(typed, expected):
+def test_command_is_understood_however_it_is_typed(typed, expected):
     assert parse_command(typed) == expected
 
 

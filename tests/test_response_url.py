@@ -24,7 +24,7 @@ def test_help_knows_the_largest_lead_that_is_set():
     assert "waiting with less than 3 days left" in message.text
 
 
-def test_a_command_that_needs_a_text_explains_itself_alone():
+def test_command_that_needs_a_text_explains_itself_alone():
     message = replies.guide(LEADS, "find")
     assert shown(message) == [
         (
@@ -36,7 +36,7 @@ def test_a_command_that_needs_a_text_explains_itself_alone():
     assert "/kf show chen@harbour_tea" in replies.guide(LEADS, "show").text
 
 
-def test_a_corrected_command_stands_above_its_answer():
+def test_corrected_command_stands_above_its_answer():
     message = replies.corrected("find <!here>" + "x" * 99, replies.OUT_OF_DATE)
     assert shown(message)[0] == f"Showing */kf find ＜!here＞{'x' * 27}…*"
     assert message.text.startswith("Showing /kf find ＜!here＞")
@@ -62,7 +62,7 @@ def test_short_answers_are_fit_for_slack(message):
     assert blockkit.mentions(content) == []
 
 
-def test_the_kit_makes_what_alerts_need_too():
+def test_kit_makes_what_alerts_need_too():
     button = builders.button(
         "Acknowledge",
         "alert.ack",

@@ -141,7 +141,7 @@ def sentence_of(error: str) -> str:
     return explain(Problem(ProblemKind.SLACK_BLOCKED, error=error, count=1)).why
 
 
-def test_the_lines_under_an_alert_are_those_of_the_code():
+def test_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
     assert lines[0] == notifications.REPEAT
     assert lines[1] == "WeChat does not answer; last confirmed"
@@ -162,7 +162,7 @@ def exported() -> set[str]:
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 
-def test_the_metrics_of_the_runbook_are_those_that_are_exported():
+def test_metrics_of_the_runbook_are_those_that_are_exported():
     (table, *_) = RUNBOOK.section("Metrics").tables
     named = {row[0].strip("`"): row[1] for row in table[1:]}
     assert set(named) == exported()
@@ -181,7 +181,7 @@ def test_the_metrics_of_the_runbook_are_those_that_are_exported():
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_delivery_lookups_total"])) == {"outcome", *looks}
 
 
-def test_the_alarms_ask_for_metrics_that_are_exported():
+def test_alarms_ask_for_metrics_that_are_exported():
     (block,) = (block for block in RUNBOOK.code if block.language == "yaml")
     (group,) = yaml.safe_load(block.text)["groups"]
     for rule in group["rules"]:
@@ -230,6 +230,6 @@ def _names(node: ast.Assign) -> list[str]:
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
-def test_the_runbook_explains_every_warning_and_error_of_the_log():
+def test_runbook_explains_every_warning_and_error_of_the_log():
     (table,) = RUNBOOK.section("The log").tables
     assert {(row[0], row[1].strip("`")) for row in table[1:]} == logged()

@@ -99,7 +99,7 @@ async def test_after_a_refusal_the_most_urgent_comes_first(store, clock):
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Expiring", "Rejected", "Rejected", "Rejected"]
 
 
-async def test_an_alert_that_slack_never_confirms_is_repeated_ever_more_slowly(store, clock):
+async def test_alert_that_slack_never_confirms_is_repeated_ever_more_slowly(store, clock):
     @dataclass
     class Mute(FakeChannel):
         async def post(self, *args: object, **named: object) -> Outcome:

@@ -42,7 +42,7 @@ async def test_those_who_ask_at_the_same_time_get_one_answer():
     assert source.asked == 1
 
 
-async def test_a_good_answer_is_given_again_for_a_while_and_marked_so():
+async def test_good_answer_is_given_again_for_a_while_and_marked_so():
     source = Source()
     shared = source.shared()
     assert await shared.get() == (1, False)
@@ -52,7 +52,7 @@ async def test_a_good_answer_is_given_again_for_a_while_and_marked_so():
     assert await shared.get() == (2, False)
 
 
-async def test_a_failure_reaches_those_who_waited_for_it_and_nobody_after():
+async def test_failure_reaches_those_who_waited_for_it_and_nobody_after():
     source = Source()
     source.may_answer.clear()
     source.fails = OSError("away")
@@ -65,7 +65,7 @@ async def test_a_failure_reaches_those_who_waited_for_it_and_nobody_after():
     assert await shared.get() == (2, False)
 
 
-async def test_a_failure_does_not_lengthen_the_life_of_the_answer_before():
+async def test_failure_does_not_lengthen_the_life_of_the_answer_before():
     source = Source()
     shared = source.shared()
     await shared.get()
@@ -88,7 +88,7 @@ async def test_whoever_asked_first_may_give_up_and_the_others_are_answered():
     assert await second == (1, False)
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_makes_no_noise(caplog):
+async def test_failure_that_nobody_waits_for_any_more_makes_no_noise(caplog):
     source = Source()
     source.may_answer.clear()
     source.fails = OSError("away")

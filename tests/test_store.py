@@ -60,7 +60,7 @@ ROOT = Path(__file__).parents[1]
         ("postgresql://u@h/kf?connect_timeout=2", {"connect_timeout": "2"}),
     ],
 )
-def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
+def test_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
     parameters = connection_parameters(url)
     assert {name: parameters.get(name) for name in expected} == expected
     assert parameters["prepare_threshold"] is None
@@ -68,7 +68,7 @@ def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
     assert "options" in expected or "options" not in parameters
 
 
-async def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
+async def test_migrations_make_exactly_the_tables_of_the_code(empty_url):
     store = Store.from_url(empty_url, APPID, clock=at_now)
     await store.open()
     async with store.begin() as tx:
@@ -82,7 +82,7 @@ def _differences(connection: sa.Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_a_store_may_be_opened_again_and_again(empty_url):
+async def test_store_may_be_opened_again_and_again(empty_url):
     store = Store.from_url(empty_url, APPID, clock=at_now)
     for _ in range(3):
         await store.open()
@@ -114,14 +114,14 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
     assert [await start.wait() for start in starts] == [0] * 6
 
 
-async def test_a_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
+async def test_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
     async with store.begin() as tx:
         await tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     await store.open()
     assert await store.check() is None
 
 
-async def test_a_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(store):
+async def test_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(store):
     async with store.begin() as tx:
         for table in (*metadata.tables, "alembic_version"):
             await tx.run(sa.text(f"DROP TABLE {table}"))
@@ -139,7 +139,7 @@ async def test_store_that_works_again_after_a_fault_does_not_lack_tables(store):
     assert await store.check() is None
 
 
-async def test_a_store_that_is_away_is_said_to_be(tmp_path):
+async def test_store_that_is_away_is_said_to_be(tmp_path):
     for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
         store = Store.from_url(url, APPID, clock=at_now)
         with pytest.raises(StoreError):
@@ -188,14 +188,14 @@ async def test_sqlite_is_opened_for_several_processes(tmp_path):
     connection.close()
 
 
-def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_they_are():
+def test_account_that_no_database_takes_is_made_storable_and_others_stay_as_they_are():
     odd = sanitize_account(invited("b\0o", wx="bo\ud800", status="wai\0ting", kf_openid="\0"))
     assert (odd.kf_account, odd.invitation.invite_wx, odd.invitation.status) == ("bo@harbour_tea", "bo?", "waiting")
     assert odd.kf_openid is None
     assert sanitize_account(account()) == account()
 
 
-async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
+async def test_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()

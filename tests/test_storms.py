@@ -95,7 +95,7 @@ async def test_two_storms_that_wait_for_slack_are_told_by_one_digest(storm, outc
 @pytest.mark.parametrize(
     ("count", "says"), [(12, "12 rejected"), (11, "11 rejected, 1 expiring")], ids=["all", "all but one"]
 )
-async def test_the_thread_of_a_merged_digest_names_each_member_once(storm, outcome, count, says):
+async def test_thread_of_a_merged_digest_names_each_member_once(storm, outcome, count, says):
     await storm.breaks(outcome, TWELVE)
     await storm.sees(*declined(count, TWELVE), after=15 * SECOND)
     await storm.lets_all_out()
@@ -113,7 +113,7 @@ async def test_what_one_digest_tells_for_two_is_kept_true_by_it_alone(storm):
     assert "7 rejected" in storm.slack.text_now(root.ts)
 
 
-async def test_a_digest_that_had_arrived_is_followed_by_the_next_one(storm):
+async def test_digest_that_had_arrived_is_followed_by_the_next_one(storm):
     await storm.breaks(LOST)
     await storm.sees(*declined(7), after=15 * SECOND)
     assert storm.roots == ["7 invitations changed at once: 7 expiring"]
@@ -146,7 +146,7 @@ def hour(store: Store, clock: VirtualClock) -> LateHour:
     return LateHour(store, clock)
 
 
-async def test_a_last_reminder_waits_until_it_is_known_whether_the_digest_arrived(hour):
+async def test_last_reminder_waits_until_it_is_known_whether_the_digest_arrived(hour):
     await hour.breaks(NEVER_ARRIVED)
     assert hour.roots == []
     await hour.waits_out_a_lease()
@@ -154,14 +154,14 @@ async def test_a_last_reminder_waits_until_it_is_known_whether_the_digest_arrive
     assert [row["reason"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == ["told by another"]
 
 
-async def test_a_last_reminder_follows_a_digest_that_had_arrived(hour):
+async def test_last_reminder_follows_a_digest_that_had_arrived(hour):
     await hour.breaks(LOST)
     assert len(hour.roots) == 1
     await hour.waits_out_a_lease()
     assert hour.roots[1:] == ["Expiring: Kf6 (kf6@harbour_tea), less than 1 h left, until Mon 23 Nov 03:11 UTC"]
 
 
-async def test_a_last_reminder_does_not_wait_for_ever_for_a_history_that_cannot_be_read(hour):
+async def test_last_reminder_does_not_wait_for_ever_for_a_history_that_cannot_be_read(hour):
     await hour.breaks(NEVER_ARRIVED)
     hour.slack.unreadable = [BLINDFOLD] * 1000
     began = hour.clock()
@@ -172,7 +172,7 @@ async def test_a_last_reminder_does_not_wait_for_ever_for_a_history_that_cannot_
     assert 2 * MINUTE < hour.clock() - began < 4 * MINUTE
 
 
-async def test_a_last_reminder_is_left_to_a_digest_that_takes_up_another(hour):
+async def test_last_reminder_is_left_to_a_digest_that_takes_up_another(hour):
     await hour.breaks(WAITS)
     await hour.sees(*late("rejected"), after=10 * SECOND)
     await hour.lets_all_out()
@@ -192,9 +192,7 @@ async def test_what_was_left_to_a_digest_is_left_to_the_one_that_takes_that_up(s
 
 
 @pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
-async def test_a_storm_that_comes_in_parts_is_told_by_the_digest_that_shares_a_part_with_each(
-    store, clock, outcome
-):
+async def test_storm_that_comes_in_parts_is_told_by_the_digest_that_shares_a_part_with_each(store, clock, outcome):
     twelve = [f"kf{number}" for number in range(12)]
     bot = Storm(store, clock, mention=CARE)
     await bot.reads(*map(day, twelve), after=timedelta(0))
@@ -208,7 +206,7 @@ async def test_a_storm_that_comes_in_parts_is_told_by_the_digest_that_shares_a_p
     assert bot.named == sorted(name.capitalize() for name in twelve)
 
 
-async def test_a_digest_that_slack_refuses_gives_back_what_was_left_to_it(hour):
+async def test_digest_that_slack_refuses_gives_back_what_was_left_to_it(hour):
     await hour.breaks(WAITS)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await hour.lets_all_out()
@@ -216,7 +214,7 @@ async def test_a_digest_that_slack_refuses_gives_back_what_was_left_to_it(hour):
     assert ("dead", "refused") in await hour.statuses()
 
 
-async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(hour):
+async def test_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(hour):
     await hour.breaks(WAITS)
     hour.slack.unreadable = [HistoryUnreadable("missing_scope")]
     hour.slack.outcomes = [NEVER_ARRIVED]
@@ -241,7 +239,7 @@ async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(ho
     ],
     ids=["all", "all but one"],
 )
-async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm, count, says):
+async def test_digest_that_slack_refused_takes_no_other_with_it(storm, count, says):
     await storm.breaks(Unlisted("a_word_of_tomorrow"))
     await storm.sees(*declined(count), after=10 * SECOND)
     await storm.lets_all_out()
@@ -255,7 +253,7 @@ async def test_nothing_is_left_to_a_digest_that_slack_refused(hour):
     assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
 
 
-async def test_a_digest_that_slack_refuses_gives_back_what_it_took_up(hour):
+async def test_digest_that_slack_refuses_gives_back_what_it_took_up(hour):
     await hour.breaks(WAITS)
     await hour.sees(*late("rejected"), after=10 * SECOND)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
@@ -285,7 +283,7 @@ async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:
 
 
 @pytest.mark.parametrize("extra", [0, 1], ids=["the same", "one more"])
-async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morning(
+async def test_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morning(
     store: Store, clock: VirtualClock, extra: int
 ):
     night: Night = await night_of(store, clock)
@@ -299,7 +297,7 @@ async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morn
 
 
 @pytest.mark.parametrize("wait", [1200, 36000], ids=["for minutes", "all night"])
-async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_it_up(
+async def test_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_it_up(
     store: Store, clock: VirtualClock, wait: int
 ):
     night: Night = await night_of(store, clock)

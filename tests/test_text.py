@@ -104,12 +104,12 @@ def test_no_word_for_an_account_is_ever_empty(nick, kf_account, kf_id):
     assert "•••" in text.masked(nick)
 
 
-def test_an_ampersand_is_escaped_in_mrkdwn_only():
+def test_ampersand_is_escaped_in_mrkdwn_only():
     assert cleaned("A&B <x>") == "A&B ＜x＞"
     assert text.mrkdwn("A&B <x>", NAME) == "A&amp;B ＜x＞"
 
 
-def test_an_account_is_called_by_the_best_that_is_known():
+def test_account_is_called_by_the_best_that_is_known():
     assert text.name_of("") == "(no name)"
     assert text.account_of("bo@harbour_tea", "2002") == "bo@harbour_tea"
     assert text.account_of("oEXAMPLE_openid", "2006") == "oEXAMPLE_openid"
@@ -126,7 +126,7 @@ def test_masked_ids_keep_two_letters_at_each_end(wechat_id, expected):
     assert text.masked(wechat_id) == expected
 
 
-def test_a_search_sees_neither_case_nor_width_nor_kinds_of_quotes():
+def test_search_sees_neither_case_nor_width_nor_kinds_of_quotes():
     assert fold("Ｃhen “客服”\u200b　０８") == fold('CHEN "客服" 08')
 
 
