@@ -125,7 +125,7 @@ def linked(told):
 @pytest.mark.parametrize("shape", facts)
 @settings(max_examples=50)
 @given(data=st.data())
-def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
+def test_every_message_fits_and_has_only_permitted_mentions(shape, data):
     told = data.draw(st.lists(episodes, min_size=1, max_size=14))
     carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
     edited = render(shape, carried, told, None, context, message_id="m-1")
@@ -137,7 +137,7 @@ def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
 
 
 @given(incident=incidents, context=contexts, repeat=repeats)
-def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
+def test_every_notice_fits_and_has_no_mention(incident, context, repeat):
     assert_fit(render(MessageKind.INCIDENT, repeat, [], incident, context, posting=True))
 
 
@@ -154,14 +154,14 @@ def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @settings(max_examples=20)
 @given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
-def test_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
+def test_summary_does_not_depend_on_the_order_of_its_episodes(shape, told, data):
     carried = data.draw(facts[shape])
     shuffled = data.draw(st.permutations(told))
     assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.INCIDENT_REPLY])
-def test_message_whose_subject_is_forgotten_says_so(shape):
+def test_message_without_stored_episodes_says_so(shape):
     message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)
     assert message.text == "This message is out of date. /kf shows the present state."
@@ -204,7 +204,7 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
         (MessageKind.MEMBER_LIST, {}, URGENT, False),
     ],
 )
-def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_it_is_posted(
+def test_only_new_urgent_unacknowledged_messages_mention_people(
     shape, carried, told, called
 ):
     posted = render(shape, carried, [told], None, CALLING, posting=True)
@@ -215,14 +215,14 @@ def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_i
     assert_fit(posted, may_mention={MENTION})
 
 
-def test_nobody_is_called_where_nobody_is_set():
+def test_message_has_no_mention_without_the_setting():
     posted = render(MessageKind.ALERT, {}, [URGENT], None, CONTEXT, posting=True)
     assert posted == render(MessageKind.ALERT, {}, [URGENT], None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @pytest.mark.parametrize("mention", ["", MENTION])
-def test_text_alone_calls_whom_the_blocks_call(shape, mention):
+def test_fallback_text_has_the_mentions_of_the_blocks(shape, mention):
     context = replace(CONTEXT, mention=mention)
     for told in (URGENT, CALM, replace(URGENT, acked=hand())):
         posted = render(shape, NIGHT | AT_ONCE, [told], None, context, posting=True)
@@ -235,7 +235,7 @@ def test_text_alone_calls_whom_the_blocks_call(shape, mention):
 @pytest.mark.parametrize("shape", facts)
 @settings(max_examples=10)
 @given(data=st.data())
-def test_possible_repeat_says_so_last(shape, data):
+def test_note_on_a_possible_repeat_comes_last(shape, data):
     told, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
     once = render(shape, carried, told, None, CONTEXT)
     again = render(shape, carried | {"repeat": True}, told, None, CONTEXT)

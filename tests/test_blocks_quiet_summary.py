@@ -60,7 +60,7 @@ ANNA = during(EpisodeState.BOUND, "anna")
 MOMO = during(EpisodeState.REPLACED, "momo")
 
 
-def test_what_is_still_true_stands_first_then_what_came_and_went():
+def test_open_problems_come_before_resolved_ones():
     message = morning(
         LIN, ANNA, DEE, MOMO, CHEN, anna=["expiring", "expiring"], momo=["rejected"], chen=["rejected"]
     )
@@ -88,25 +88,25 @@ def test_what_is_still_true_stands_first_then_what_came_and_went():
     )
 
 
-def test_one_alone_is_told_in_the_singular():
+def test_single_problem_is_in_the_singular():
     message = morning(CHEN, chen=["rejected"])
     assert shown(message)[0] == "While it was quiet: 1 needs attention"
     assert "divider" not in str(message.blocks)
 
 
-def test_every_news_of_the_night_is_named_in_its_order():
+def test_quiet_summary_lists_events_in_their_order():
     gone = during(EpisodeState.REMOVED, "anna")
     message = morning(CHEN, gone, anna=["expiring", "expired", "rejected"])
     assert "Came and went: Anna, expiring then expired then rejected then removed" in shown(message)
 
 
-def test_invitation_that_has_time_again_needs_nobody():
+def test_invitation_with_time_again_needs_no_attention():
     back = during(EpisodeState.WAITING, "bo")
     assert shown(morning(back, bo=["expired"]))[0] == "While it was quiet: 1 still open"
     assert shown(morning(back, CHEN))[0] == "While it was quiet: 1 needs attention"
 
 
-def test_what_was_settled_later_is_counted_out_and_told():
+def test_episode_closed_after_the_summary_is_counted_separately():
     message = morning(CHEN, since(DEE, EpisodeState.REPLACED), LIN, ANNA, anna=["expiring"])
     assert loud(message)
     assert shown(message)[0] == "While it was quiet: 2 still open"
@@ -114,11 +114,11 @@ def test_what_was_settled_later_is_counted_out_and_told():
     assert "Invited again: Dee." in message.text
 
 
-def test_what_was_settled_the_moment_the_quiet_ended_was_not_settled_during_it():
+def test_episode_closed_at_the_end_of_quiet_hours_does_not_count_as_during_them():
     assert "✅ Bound: Anna" in shown(morning(CHEN, replace(ANNA, state_since=ENDS)))
 
 
-def test_night_of_which_nothing_is_left_is_one_calm_line():
+def test_quiet_summary_without_open_problems_is_one_calm_line():
     message = morning(ANNA, anna=["expiring"])
     assert not loud(message)
     assert buttons(message) == {}
@@ -133,12 +133,12 @@ def test_night_of_which_nothing_is_left_is_one_calm_line():
     )
 
 
-def test_it_goes_calm_when_the_rest_is_settled():
+def test_quiet_summary_turns_calm_when_all_episodes_are_closed():
     message = morning(since(CHEN, EpisodeState.BOUND), since(DEE, EpisodeState.BOUND))
     assert shown(message) == ["✅ *While it was quiet, all was settled.*", "✅ Bound: Dee, Chen", WINDOW]
 
 
-def test_more_than_ten_are_counted():
+def test_quiet_summary_counts_problems_beyond_ten():
     rejected = [replace(CHEN, id=f"c{n}", kf_nick=f"C {n}", expires_at=DEADLINE + n * MINUTE) for n in range(12)]
     gone = [replace(ANNA, id=f"a{n}", kf_nick=f"A {n}", expires_at=DEADLINE + n * MINUTE) for n in range(13)]
     message = morning(*rejected, DEE, *gone)
@@ -148,7 +148,7 @@ def test_more_than_ten_are_counted():
     assert came.endswith("; A 9, bound and 3 more")
 
 
-def test_it_is_calm_in_someones_hands():
+def test_acknowledged_quiet_summary_is_calm():
     message = morning(*(replace(one, acked=hand(batch="quiet-1")) for one in (CHEN, DEE)), ANNA)
     assert not loud(message)
     assert shown(message)[0] == "*While it was quiet: 2 need attention*"
@@ -157,20 +157,20 @@ def test_it_is_calm_in_someones_hands():
     assert "Acknowledged by Mei, Mon 23 Nov 00:47 UTC." in message.text
 
 
-def test_what_was_acknowledged_elsewhere_is_not_undone_here():
+def test_quiet_summary_does_not_undo_acknowledgements_made_elsewhere():
     message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
     assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
     assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
-def test_what_needs_somebody_now_calls_when_it_is_posted():
+def test_quiet_summary_with_urgent_problems_mentions_people_when_posted():
     context = replace(QUIET_CONTEXT, mention=MENTION)
     assert shown(morning(CHEN, context=context, posting=True))[1] == f"{MENTION} please take a look."
     assert mentions(morning(LIN, context=context, posting=True)) == []
     assert mentions(morning(ANNA, context=context, posting=True)) == []
 
 
-def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
+def test_quiet_summary_without_quiet_hours_in_force_has_dates():
     message = morning(CHEN, context=CONTEXT)
     assert shown(message)[-1] == (
         "<!date^1795360320^Quiet hours, {date_short_pretty} {time}|Quiet hours, Sun 22 Nov 15:12 UTC> "
@@ -182,7 +182,7 @@ def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [1, 10, 80])
-def test_no_foreign_text_harms_it(hostile, named, number):
+def test_last_known_details_escape_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     told = [
         episode(

@@ -36,13 +36,13 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"state": EpisodeState.BOUND}, "U0MEI", "This is settled, and needs nobody any more."),
     ],
 )
-def test_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
+def test_click_without_effect_is_answered_with_the_reason(action_id, fields, user_id, expected):
     message = unchanged(action_id, [episode(**fields)], user_id, CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
 
 
-def test_snooze_until_another_day_says_the_day():
+def test_snooze_until_another_day_names_the_day():
     snoozed = hand("Tom", at=NOW, until=NOW + DAY)
     assert unchanged("alert.snooze", [episode(snoozed=snoozed)], "", CONTEXT).text == (
         "Tom has snoozed this until Tue 24 Nov 01:12 UTC."
@@ -50,14 +50,14 @@ def test_snooze_until_another_day_says_the_day():
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_odd_name_of_a_person_harms_it(hostile):
+def test_odd_user_names_leave_the_reply_intact(hostile):
     person = hand(hostile, user_id=hostile, until=NOW + HOUR)
     for fields in ({"acked": person}, {"snoozed": person, "events": leads(24)}):
         for action_id in ("alert.ack", "alert.snooze", "alert.undo"):
             assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI", CONTEXT))
 
 
-def test_database_that_is_away_is_not_said_to_have_changed_nothing():
+def test_reply_about_an_unavailable_database_does_not_claim_that_nothing_changed():
     # It also answers a look at the details, and a change whose confirmation was lost.
     assert "changed" not in str(fields_of(DATABASE_AWAY))
     assert DATABASE_AWAY.text == "The database does not answer. Please try again in a minute."
@@ -72,7 +72,7 @@ def test_database_that_is_away_is_not_said_to_have_changed_nothing():
         (ActionKind.UNSNOOZED, {}, "The snooze is undone."),
     ],
 )
-def test_what_the_channel_cannot_show_is_said_to_whoever_clicked(deed, fields, expected):
+def test_user_who_clicked_gets_what_the_channel_cannot_show(deed, fields, expected):
     message = carried_out(deed, [episode(**fields)], CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")

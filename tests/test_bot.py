@@ -47,7 +47,7 @@ async def ask(place: World, text: str = "") -> str:
 # Commands
 
 
-async def test_kf_is_acknowledged_at_once_and_answered(place, url):
+async def test_kf_command_is_acknowledged_at_once_and_answered(place, url):
     said = await place.slack.command("", channel=CARE)
     assert (said.ack.status, said.ack.body, said.ack.failure) == (200, "", None)
     answer = await said.answer()
@@ -76,11 +76,11 @@ async def test_acknowledgement_does_not_wait_for_wechat(place, url):
         ("frobnicate", "No account matches “frobnicate”."),
     ],
 )
-async def test_every_word_of_the_grammar_is_answered(place, url, typed, expected):
+async def test_every_command_is_answered(place, url, typed, expected):
     assert expected in await ask(place, typed)
 
 
-async def test_failing_wechat_is_told_with_its_remedy_and_rid(place, url):
+async def test_wechat_error_is_answered_with_its_remedy_and_rid(place, url):
     place.wechat.allow_list = ()
     text = await ask(place)
     assert "WeChat refused this server's address, 203.0.113.7" in text
@@ -96,13 +96,13 @@ async def test_refused_address_on_a_host_without_a_fixed_one_is_called_temporary
     assert "on Heroku a proxy add-on such as Fixie" in text
 
 
-async def test_vendors_own_example_is_told_as_a_broken_answer(place, url):
+async def test_vendors_own_example_is_reported_as_unreadable(place, url):
     place.wechat.inject(Fault(FaultMode.TRUNCATED, times=3, path="/cgi-bin/customservice/getkflist"))
     assert "could not be read" in await ask(place)
 
 
 @pytest.mark.parametrize("kind", [FaultMode.BOMB, FaultMode.STACKED, FaultMode.TOO_LONG, FaultMode.DEEP])
-async def test_answers_that_would_take_memory_are_reported_as_broken(place, url, kind):
+async def test_oversized_responses_are_reported_as_unreadable(place, url, kind):
     place.wechat.inject(Fault(kind, times=None))
     assert "could not be read" in await ask(place)
 
@@ -117,7 +117,7 @@ async def test_answer_is_tried_once_more_when_slack_fails(place, url):
     assert (await ask(place)).startswith("Nothing needs attention")
 
 
-async def test_redirected_answer_is_no_answer(place, url, caplog):
+async def test_redirected_reply_counts_as_failed(place, url, caplog):
     place.slack.arm(RESPONSE_URL, http_error(302))
     await place.slack.command("", channel=CARE)
     await until(lambda: "status=302" in caplog.text)
@@ -255,7 +255,7 @@ async def post(
         (None, "v0=" + "0" * 64),
     ],
 )
-async def test_what_slack_did_not_sign_is_refused(place, url, stamp, signature):
+async def test_unsigned_request_is_refused(place, url, stamp, signature):
     assert await post(place, url, "command=/kf", stamp=stamp, signature=signature or "v0=" + "0" * 64) == 401
 
 
@@ -276,7 +276,7 @@ async def test_what_slack_did_not_sign_is_refused(place, url, stamp, signature):
         (b"&".join(b"a=1" for _ in range(2000)), FORM, 400),
     ],
 )
-async def test_body_that_makes_no_sense_is_refused(place, url, body, kind, expected):
+async def test_malformed_body_is_refused(place, url, body, kind, expected):
     assert await post(place, url, body, kind=kind) == expected
 
 
@@ -297,7 +297,7 @@ async def test_body_that_makes_no_sense_is_refused(place, url, body, kind, expec
         "payload=" + json.dumps({"type": 5, "user": [], "team": [], "response_url": {}}),
     ],
 )
-async def test_signed_body_beyond_sense_makes_no_5xx(place, url, body):
+async def test_malformed_signed_body_causes_no_5xx(place, url, body):
     assert await post(place, url, body) < 500
 
 
@@ -309,7 +309,7 @@ async def test_signed_body_beyond_sense_makes_no_5xx(place, url, body):
         '{"event":{"type":5}}',
     ],
 )
-async def test_signed_json_beyond_sense_makes_no_5xx(place, url, body):
+async def test_malformed_signed_json_causes_no_5xx(place, url, body):
     assert await post(place, url, body, kind="application/json") < 500
 
 
@@ -355,7 +355,7 @@ async def test_header_that_comes_twice_is_refused(place, url, name):
         assert got.status == 401
 
 
-async def test_body_that_breaks_off_is_no_fault_of_ours(place, url, caplog):
+async def test_truncated_body_is_not_logged_as_an_error(place, url, caplog):
     host, port = url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     head = f"Host: x\r\nContent-Length: 99\r\nX-Slack-Request-Timestamp: {int(time.time())}"
@@ -371,7 +371,7 @@ async def test_body_that_breaks_off_is_no_fault_of_ours(place, url, caplog):
 # While something is away
 
 
-async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):
+async def test_kf_command_works_without_the_store_and_status_reports_it(place):
     async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
         assert (await ask(place)).startswith("Nothing needs attention")
         assert await answers(f"{url}/readyz", 503)
@@ -379,17 +379,17 @@ async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):
         assert (await ask(place, "status")).startswith("The database does not answer.")
 
 
-async def test_fault_of_the_bot_itself_is_said_and_not_silent(place, url, caplog):
+async def test_exception_in_the_bot_is_answered(place, url, caplog):
     place.wechat.rows = None  # the simulated WeChat breaks in a way that no client expects
     assert "could not be" in await ask(place)
 
 
-async def test_details_and_check_now_are_answered_while_the_store_is_away(place):
+async def test_details_and_check_now_work_without_the_store(place):
     async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
         for action_id in ("alert.details", "health.check"):
             assert await _click(place, url, {"action_id": action_id, "type": "button", "value": "v1:0123"})
 
 
-async def test_kf_answers_while_slacks_api_is_away(place):
+async def test_kf_command_works_while_slacks_api_is_unreachable(place):
     async with bot_in_loop(place, SLACK_API_URL="http://127.0.0.1:9/api/"):
         assert (await ask(place)).startswith("Nothing needs attention")
