@@ -145,7 +145,7 @@ async def test_help_and_status_with_a_typing_error_are_shown_while_wechat_is_dow
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == Find("anna")
 
 
-async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_time_to_the_second():
+async def test_repeated_command_within_five_seconds_shares_the_poll_and_its_time():
     wechat, clock = WeChat(*FORTY), VirtualClock()
     kf = answers(wechat, clock)
     assert "Read from WeChat <!date^1795396320^{time}|01:12 UTC>" in str((await kf.answer(Overview())).blocks)
@@ -158,7 +158,7 @@ async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_tim
     assert (await kf.answer(Overview())).text.startswith("No customer-service accounts yet.")
 
 
-async def test_commands_that_come_during_a_read_share_it():
+async def test_commands_during_a_poll_share_it():
     wechat = WeChat(*FORTY)
     kf = answers(wechat)
     wechat.slow = asyncio.Event()
@@ -172,7 +172,7 @@ async def test_commands_that_come_during_a_read_share_it():
     assert not any("{time_secs}" in str(message.blocks) for message in said)
 
 
-async def test_failure_is_for_those_who_waited_for_it_alone():
+async def test_failed_poll_is_not_reused_by_later_commands():
     wechat = WeChat(*FORTY)
     good, wechat.listing = wechat.listing, ResponseError("no kf_list")
     kf = answers(wechat)
@@ -184,7 +184,7 @@ async def test_failure_is_for_those_who_waited_for_it_alone():
 @pytest.mark.parametrize(
     "request_", [Overview(), List(2, (AccountStatus.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")]
 )
-async def test_failed_read_says_so_and_can_be_tried_again(request_):
+async def test_failed_poll_is_reported_with_a_retry_button(request_):
     wechat = WeChat()
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
     message = await answers(wechat).answer(request_)
@@ -192,7 +192,7 @@ async def test_failed_read_says_so_and_can_be_tried_again(request_):
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == request_
 
 
-async def test_last_good_read_is_remembered_for_the_next_failure():
+async def test_last_successful_poll_is_shown_with_the_next_failure():
     wechat, clock, good = WeChat(*FORTY), VirtualClock(), []
     kf = answers(wechat, clock, on_good_read=lambda: good.append(clock()))
     await kf.answer(Overview())
@@ -206,20 +206,20 @@ async def test_last_good_read_is_remembered_for_the_next_failure():
     assert good == [NOW]
 
 
-async def test_show_says_who_is_online_and_asks_for_it_briefly():
+async def test_show_command_has_the_online_state_within_a_short_time_limit():
     wechat = WeChat(ANNA, online=[OnlineKf("anna@harbour_tea", "2001", 1, 3)])
     message = await answers(wechat).answer(Show("anna"))
     assert "Online now: yes, 3 conversations." in message.text
     assert wechat.asked == [(2, 1)]
 
 
-async def test_show_does_without_who_is_online():
+async def test_show_command_works_without_the_online_state():
     message = await answers(WeChat(ANNA, online=TransportError("ReadTimeout"))).answer(Show("anna"))
     assert message.text.startswith("Bound: Anna")
     assert "Online now" not in message.text
 
 
-async def test_show_reads_both_lists_at_once_and_leaves_nothing_behind():
+async def test_show_command_reads_both_lists_concurrently_and_leaves_no_task():
     class Slow(WeChat):
         both = asyncio.Barrier(2)
 
@@ -237,7 +237,7 @@ async def test_show_reads_both_lists_at_once_and_leaves_nothing_behind():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_odd_account_is_found_again_by_its_button():
+async def test_button_of_an_odd_account_finds_it():
     odd = account("odd", kf_account="odd\n" * 100, kf_nick="Odd")
     kf = answers(WeChat(odd, ANNA))
     listed = await kf.answer(List())

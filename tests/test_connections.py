@@ -93,7 +93,7 @@ async def test_second_request_head_has_as_little_time_as_the_first():
         writer.close()
 
 
-async def test_at_the_limit_the_connection_that_was_idle_longest_makes_room(caplog):
+async def test_longest_idle_connection_is_closed_at_the_limit(caplog):
     async with listening(ConnectionLimits(count=3)) as port:
         kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         kept[0][1].write(GET)  # now the second has been idle longest

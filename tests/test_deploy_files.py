@@ -71,12 +71,12 @@ def _not_ignored() -> set[str]:
 
 
 @pytest.mark.process  # git
-def test_top_level_holds_only_what_the_house_names() -> None:
+def test_top_level_has_only_the_listed_files() -> None:
     assert top_level() <= HOUSE
 
 
 @pytest.mark.process  # git
-def test_without_git_nothing_is_overlooked_that_git_would_list() -> None:
+def test_top_level_check_without_git_finds_every_file() -> None:
     assert {name for name in _listed_by_git() if (ROOT / name).exists()} <= _not_ignored()
 
 
@@ -317,7 +317,7 @@ def test_values_of_the_form_are_the_defaults() -> None:
     assert Settings.from_environ(FILLED_IN | values) == Settings.from_environ(FILLED_IN)
 
 
-def test_review_app_tells_nobody_and_needs_no_database() -> None:
+def test_review_app_sends_no_alerts_and_needs_no_database() -> None:
     assert ENVS["a review app"]["ALERTS"]["value"] == "off"
     assert APP["environments"]["review"]["addons"] == []
 
@@ -413,7 +413,7 @@ def test_address_may_have_a_port_and_a_path() -> None:
     assert {found[key] for key in OF_HTTP_ALONE} == {f"https://example.com:8443/bots/kf{SLACK_PATH}"}
 
 
-def test_without_an_address_the_manifest_is_the_file() -> None:
+def test_manifest_without_an_address_is_the_file() -> None:
     assert manifest("http", None) == file_of("http")
     assert PLACEHOLDER + SLACK_PATH in file_of("http")
 
@@ -495,7 +495,7 @@ def imported(package: str) -> set[str]:
 
 
 @pytest.mark.parametrize("package", ["bot", "wechat_kf"])
-def test_what_is_imported_is_installed_by_the_lock_that_is_deployed(package: str) -> None:
+def test_imported_packages_are_in_the_deployed_lock(package: str) -> None:
     """The tests run with more packages than a host installs; none of those may be leaned on."""
     libraries = imported(package) - sys.stdlib_module_names - {"bot", "wechat_kf"}
     providers = packages_distributions()

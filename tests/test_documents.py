@@ -43,7 +43,7 @@ def test_every_document_is_there() -> None:
 
 
 @ALL
-def test_every_link_inside_the_repository_leads_somewhere(page: Document) -> None:
+def test_every_link_inside_the_repository_has_a_target(page: Document) -> None:
     for link in page.links:
         if re.match(r"https?://", link):
             continue
@@ -56,19 +56,19 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Document) -> Non
 
 
 @ALL
-def test_no_document_leads_out_without_tls(page: Document) -> None:
+def test_external_links_of_documents_use_https(page: Document) -> None:
     assert [link for link in page.links if link.startswith("http://")] == []
 
 
 @ALL
-def test_every_target_of_make_exists(page: Document) -> None:
+def test_every_quoted_make_target_exists(page: Document) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.M))
     named = {name for line in page.commands for name in re.findall(r"^make ([a-z-]+)", line)}
     assert named <= targets
 
 
 @ALL
-def test_every_test_that_is_named_exists(page: Document) -> None:
+def test_every_quoted_test_exists(page: Document) -> None:
     for line in page.commands:
         for path, name in re.findall(r"\bpytest .*?(tests/\S+?\.py)(?:::(\w+))?", line):
             assert (ROOT / path).exists(), line
@@ -76,7 +76,7 @@ def test_every_test_that_is_named_exists(page: Document) -> None:
 
 
 @ALL
-def test_every_command_of_the_bot_is_one_that_it_knows(page: Document, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_quoted_command_of_the_bot_exists(page: Document, capsys: pytest.CaptureFixture[str]) -> None:
     for line in page.commands:
         for found in re.findall(r"python -m bot(?![\w.])(.*)", line):
             try:
@@ -87,13 +87,13 @@ def test_every_command_of_the_bot_is_one_that_it_knows(page: Document, capsys: p
 
 
 @ALL
-def test_every_setting_that_is_named_exists(page: Document) -> None:
+def test_every_quoted_setting_exists(page: Document) -> None:
     words = {word for line in page.commands for word in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", line)}
     assert words - OF_OTHERS <= set(example())
 
 
 @ALL
-def test_what_is_set_on_a_host_is_a_setting(page: Document) -> None:
+def test_variables_set_on_a_host_are_settings(page: Document) -> None:
     for line in page.commands:
         if re.match(r"(heroku|dokku) config:(un)?set\b", line):
             names = [word.split("=")[0] for word in shlex.split(line, comments=True) if word[:1].isupper()]
@@ -202,7 +202,7 @@ def test_translations_hold_the_same_code(english: Document, chinese: Document) -
 
 
 @BOTH
-def test_translations_lead_to_the_same_places(english: Document, chinese: Document) -> None:
+def test_translations_have_the_same_links(english: Document, chinese: Document) -> None:
     def places(page: Document) -> set[str]:
         """Links to other pages, each by its English name."""
         links = {link.replace(".zh-CN.md", ".md") for link in page.links if not link.startswith("#")}
@@ -260,7 +260,7 @@ def test_readme_has_no_long_line_of_prose(page: Document) -> None:
 
 
 @READMES
-def test_readme_leads_to_both_manifests_before_the_steps(page: Document) -> None:
+def test_readme_links_both_manifests_before_the_steps(page: Document) -> None:
     socket, http = "](docs/slack-app.md#socket-mode)", "](docs/slack-app.md#http)"
     assert in_order(positions(page, "- **Socket Mode**", socket, "- **HTTP**", http, "\n1. **"))
 

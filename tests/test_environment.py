@@ -101,7 +101,7 @@ async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypat
 
 
 @pytest.mark.process
-async def test_every_hostile_variable_at_once_stops_neither_the_bot_nor_doctor(tmp_path):
+async def test_bot_and_doctor_start_with_every_hostile_variable_at_once(tmp_path):
     hostile = {
         **dict.fromkeys(AMBIENT, "socks5://127.0.0.1:1080"),
         "NO_PROXY": "[::1,*.x:9,http://",

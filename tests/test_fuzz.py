@@ -169,7 +169,7 @@ async def _serve(folder: Path, found: queue.Queue[Served], stop: threading.Event
 @pytest.mark.timeout(max(120, EXAMPLES // 10))
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(arrives=bodies, off=stamps)
-def test_whatever_is_signed_is_acknowledged_or_refused_in_time(served, arrives, off):
+def test_every_signed_request_is_acknowledged_or_refused_in_time(served, arrives, off):
     body, kind = arrives
     stamp = str(int(time.time()) + off)
     headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": sign(body, served.secret, stamp)}

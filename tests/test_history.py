@@ -86,14 +86,14 @@ def calls(slack: SlackSimulator, method: str = HISTORY) -> list:
     return [made for made in slack.calls if made.method == method]
 
 
-async def test_bots_own_messages_are_found_by_their_marks(slack, channel):
+async def test_own_messages_are_found_by_their_event_keys(slack, channel):
     first = await post(channel, "first")
     second = await post(channel, "second", EVENTS)
     assert await look(channel) == HistoryPage((second, first))
     assert (first.event_keys, second.event_keys) == ((), EVENTS)
 
 
-async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, channel):
+async def test_messages_without_our_event_keys_are_left_out(slack, channel):
     slack.say(ALERTS, "hello")
     for metadata in (
         None,
@@ -107,13 +107,13 @@ async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, chan
     assert await look(channel) == HistoryPage((own,))
 
 
-async def test_mark_stays_when_its_message_is_edited(slack, channel):
+async def test_event_key_stays_when_its_message_is_edited(slack, channel):
     own = await post(channel, "own", EVENTS)
     await channel.update(Message("Bound: Chen."), channel_id=ALERTS, ts=own.ts, within=5)
     assert await look(channel) == HistoryPage((own,))
 
 
-async def test_three_pages_hang_together_by_their_cursors(slack, channel):
+async def test_cursors_connect_three_pages(slack, channel):
     posted = [await post(channel, str(number)) for number in range(5)]
     slack.most_per_page = 2
     pages = [await look(channel)]
@@ -124,7 +124,7 @@ async def test_three_pages_hang_together_by_their_cursors(slack, channel):
     assert len(calls(slack)) == 3
 
 
-async def test_page_with_nothing_of_ours_still_leads_to_the_next(slack, channel):
+async def test_page_without_our_messages_leads_to_the_next(slack, channel):
     own = await post(channel, "own")
     slack.say(ALERTS, "hello")
     slack.most_per_page = 1
@@ -133,7 +133,7 @@ async def test_page_with_nothing_of_ours_still_leads_to_the_next(slack, channel)
     assert await look(channel, cursor=first.cursor) == HistoryPage((own,))
 
 
-async def test_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
+async def test_reply_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
     root = await post(channel, "root", EVENTS)
     line = await post(channel, "line", thread_ts=root.ts)
     loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
@@ -152,7 +152,7 @@ async def test_thread_is_read_in_pages_too(slack, channel):
     assert second.cursor == ""
 
 
-async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, channel, clock):
+async def test_oldest_bounds_the_history_to_the_microsecond(slack, channel, clock):
     moment = NOW + timedelta(microseconds=123456)
     early, late = moment, moment + timedelta(microseconds=1)
     clock.now = early
@@ -165,7 +165,7 @@ async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, cha
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
-async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, channel, clock, in_thread):
+async def test_latest_bounds_the_history_to_the_microsecond(slack, channel, clock, in_thread):
     root = await post(channel, "root")
     where = {"thread_ts": root.ts} if in_thread else {}
     moment = NOW + timedelta(hours=1, microseconds=123456)
@@ -179,7 +179,7 @@ async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, ch
     assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
-async def test_look_asks_as_slack_takes_it(slack, channel):
+async def test_lookup_request_is_as_slack_documents(slack, channel):
     root = await post(channel, "root")
     await post(channel, "other")
     slack.most_per_page = 1
@@ -229,7 +229,7 @@ async def test_moment_before_slack_began_is_the_beginning(slack, channel):
     ],
 )
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
-async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
+async def test_every_failure_maps_to_the_next_step_and_one_request(
     slack, channel, thread_ts, fault, expected
 ):
     method = REPLIES if thread_ts else HISTORY
@@ -241,7 +241,7 @@ async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
-async def test_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack, channel, private, thread_ts):
+async def test_unreadable_history_raises_history_unreadable(slack, channel, private, thread_ts):
     slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_private=private)
     slack.scopes -= {"channels:history", "groups:history"}
     assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
@@ -251,19 +251,19 @@ async def test_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack,
     assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
 
 
-async def test_token_that_slack_refuses_holds(slack):
+async def test_refused_token_blocks(slack):
     async with channel_at(slack.api_url, "xoxb-other") as channel:
         assert await look(channel) == Blocked("invalid_auth", of="token")
     assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
 
 
-async def test_thread_whose_root_a_person_deleted_is_gone(slack, channel):
+async def test_thread_of_a_deleted_parent_message_is_gone(slack, channel):
     root = await post(channel, "root")
     slack.delete(slack.messages(ALERTS)[0])
     assert await look(channel, thread_ts=root.ts) == NotFound("thread_not_found")
 
 
-async def test_slack_that_is_not_there_is_asked_later():
+async def test_unreachable_slack_is_retried_later():
     async with channel_at("http://127.0.0.1:9/api/") as channel:
         assert isinstance(await look(channel), RetryLater)
 
@@ -303,7 +303,7 @@ async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[t
     ],
 )
 @pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
-async def test_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(status, body, kind):
+async def test_malformed_response_is_an_unknown_outcome_for_lookups_and_posts(status, body, kind):
     async with slack_that_says(lambda: web.Response(status=status, text=body, content_type=kind)) as (
         channel,
         asked,
@@ -314,7 +314,7 @@ async def test_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(status, 
         assert asked == [HISTORY, "chat.postMessage"]
 
 
-async def test_429_that_is_no_json_is_waited_out():
+async def test_rate_limit_without_json_is_waited_out():
     def busy() -> web.Response:
         return web.Response(status=429, text="{", content_type="application/json", headers={"Retry-After": "9"})
 
@@ -361,7 +361,7 @@ def odd_messages(draw: st.DrawFn) -> object:
         },
     )
 )
-def test_whatever_slack_says_only_sound_marks_come_out(answer):
+def test_any_history_yields_only_valid_event_keys(answer):
     page = page_of(answer, ALERTS)
     if isinstance(page, OutcomeUnknown):
         assert not isinstance(answer.get("messages"), list)
@@ -376,7 +376,7 @@ def test_whatever_slack_says_only_sound_marks_come_out(answer):
 
 
 @given(st.lists(odd_messages(), max_size=4))
-def test_one_odd_message_never_hides_a_sound_one(odd):
+def test_malformed_message_does_not_hide_a_valid_one(odd):
     page = page_of({"messages": [*odd, {"ts": "1.000001", "metadata": SOUND}]}, ALERTS)
     assert page.messages[-1] == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, ())
 
@@ -398,14 +398,14 @@ def test_one_odd_message_never_hides_a_sound_one(odd):
         {"metadata": {"event_type": [EVENT_TYPE], "event_payload": {"k": "d" * 32}}},
     ],
 )
-def test_message_that_cannot_be_ours_is_left_out(odd):
+def test_foreign_message_is_left_out(odd):
     message = {"ts": "1795396320.000100", "thread_ts": "1795396320.000000", "metadata": SOUND}
     assert page_of({"messages": [message | odd, None, [], "x"]}, ALERTS) == HistoryPage(())
     assert len(page_of({"messages": [message]}, ALERTS).messages) == 1
 
 
 @pytest.mark.parametrize("thread_ts", [None, "", "1795396320.000100"])
-def test_message_in_no_thread_and_a_root_have_none(thread_ts):
+def test_message_without_a_thread_and_a_parent_have_no_thread_ts(thread_ts):
     message = {"ts": "1795396320.000100", "thread_ts": thread_ts, "metadata": SOUND}
     (past,) = page_of({"messages": [message]}, ALERTS).messages
     assert past.thread_ts is None
@@ -422,7 +422,7 @@ def test_message_in_no_thread_and_a_root_have_none(thread_ts):
         (["a" * 32], ()),
     ],
 )
-def test_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
+def test_event_keys_are_split_and_malformed_ones_left_out(marks, events):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": marks}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
     assert past.event_keys == events
@@ -439,7 +439,7 @@ def test_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
         ),
     ],
 )
-def test_shape_is_a_short_word_or_none(word, shape):
+def test_kind_is_a_short_word_or_none(word, shape):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": "", "s": word}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
     assert past == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, (), shape)
@@ -448,11 +448,11 @@ def test_shape_is_a_short_word_or_none(word, shape):
 @pytest.mark.parametrize(
     "said", [None, {}, {"next_cursor": None}, {"next_cursor": ""}, {"next_cursor": 7}, [], "x"]
 )
-def test_without_a_readable_cursor_the_page_is_the_last(said):
+def test_page_without_a_readable_cursor_is_the_last(said):
     assert page_of({"messages": [], "response_metadata": said}, ALERTS) == HistoryPage(())
 
 
-async def test_who_stops_waiting_is_obeyed():
+async def test_cancelled_lookup_stops():
     async def never():
         await asyncio.Event().wait()
 
@@ -463,7 +463,7 @@ async def test_who_stops_waiting_is_obeyed():
         await asking
 
 
-def test_what_slack_takes_as_metadata_holds_the_marks_of_a_storm():
+def test_metadata_limit_holds_the_event_keys_of_a_large_digest():
     """A storm of two hundred events is one message; the limit is not documented."""
     metadata = MARKS.metadata(
         "storm", MessageKind.DIGEST, [MARKS.key("event", str(number)) for number in range(200)]

@@ -100,12 +100,12 @@ def known() -> set[str]:
     return {room for room, _ in rooms()}
 
 
-def test_every_room_has_its_floor():
+def test_every_package_has_its_floor():
     assert known() == {*FLOORS, "demo"}
 
 
 @pytest.mark.parametrize(("room", "path"), [pair for pair in rooms() if pair[0] != "demo"], ids=str)
-def test_room_imports_from_lower_floors_only(room, path):
+def test_packages_import_from_lower_floors_only(room, path):
     for other in rooms_of_the_bot_in(path) - {room}:
         if room == "__main__" and other == "demo":
             continue
@@ -113,25 +113,25 @@ def test_room_imports_from_lower_floors_only(room, path):
 
 
 @pytest.mark.parametrize(("room", "path"), rooms(), ids=str)
-def test_library_stays_in_its_rooms(room, path):
+def test_libraries_are_imported_by_their_packages_only(room, path):
     for name in imports(path):
         assert room in ONLY_IN.get(name.split(".")[0], {room}), f"{path} imports {name}"
 
 
-def test_demo_is_opened_by_the_command_line_alone():
+def test_demo_is_imported_by_the_command_line_only():
     users = {room for room, path in rooms() if "demo" in rooms_of_the_bot_in(path)}
     assert users <= {"__main__", "demo"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "wechat_kf").rglob("*.py")), ids=str)
-def test_client_could_be_published_alone(path):
+def test_client_imports_nothing_of_the_bot(path):
     names = list(imports(path))
     assert not [name for name in names if name.split(".")[0] == "bot"]
     if path.name not in ("client.py", "tokens.py"):
         assert "httpx" not in [name.split(".")[0] for name in names]
 
 
-def test_nothing_below_the_command_line_asks_the_environment():
+def test_environment_variables_are_read_by_the_command_line_only():
     for room, path in rooms():
         if room not in ("__main__", "environment", "demo"):
             assert "os" not in [name.split(".")[0] for name in imports(path)], path

@@ -223,7 +223,7 @@ async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary
     assert {name.split()[-1] for name in untouched.passed} == {"commit", "post", "edit", "look"}
 
 
-async def test_on_postgresql_too(postgres, migrated_postgres):
+async def test_each_message_is_posted_once_on_postgresql_too(postgres, migrated_postgres):
     untouched = Fate()
     with postgres_database(postgres, migrated_postgres) as url:
         await play(url, untouched, REPLIES["every second reply is lost"])

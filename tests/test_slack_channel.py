@@ -101,7 +101,7 @@ async def test_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_what_
         (error("some_newer_word"), Unlisted("some_newer_word")),
     ],
 )
-async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(slack, channel, fault, expected):
+async def test_every_failure_maps_to_the_next_step_and_one_request(slack, channel, fault, expected):
     slack.arm(POST, fault)
     assert await post(channel) == expected
     assert posts(slack) == 1

@@ -365,7 +365,7 @@ def test_broadcast_without_a_thread_is_an_ordinary_post_and_unexpected(slack):
     assert slack.take_unexpected() == ["chat.postMessage: reply_broadcast without thread_ts"]
 
 
-def test_thread_whose_root_a_person_deleted_is_gone(slack):
+def test_thread_of_a_deleted_parent_message_is_gone(slack):
     root = post(slack)["ts"]
     slack.delete(slack.messages(ALERTS)[0])
     assert post(slack, thread_ts=root)["error"] == "thread_not_found"
