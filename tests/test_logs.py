@@ -41,12 +41,12 @@ def line(message: object, *secrets: str, error: Exception | None = None, form: F
         "http://fixie:SECRET@proxy:80",
     ],
 )
-def test_what_looks_like_a_secret_is_masked(secret):
+def test_text_like_a_secret_is_masked(secret):
     assert "SECRET" not in line(f"calling {secret} now")
     assert line(f"calling {secret} now").endswith("now") or "&n=1" in line(secret)
 
 
-def test_secrets_of_the_settings_are_masked_wherever_they_stand():
+def test_secrets_of_the_settings_are_masked_everywhere():
     assert "hush-hush" not in line("it was hush-hush!", "hush-hush")
 
 
@@ -109,7 +109,7 @@ def test_event_is_a_name_and_its_fields():
 
 
 @pytest.mark.parametrize("odd", ["two words", "a=b", 'say "hi"', "", "two\nlines", "tab\there"])
-def test_value_that_is_no_word_is_quoted_and_stays_in_its_line(odd):
+def test_value_with_spaces_is_quoted_in_one_line(odd):
     said = line(LogEvent("post", error=odd, next=1))
     assert len(said.splitlines()) == 1
     quoted = said.removeprefix("2026-11-23T01:12:00Z INFO bot.watch post error=").removesuffix(" next=1")
@@ -167,7 +167,7 @@ async def test_lines_of_one_request_have_its_id_also_in_tasks_and_others_have_no
     assert "request=" not in line("then")
 
 
-def test_id_is_made_of_the_trigger_and_does_not_show_it():
+def test_request_id_is_derived_from_the_trigger_without_revealing_it():
     with request_id("133.7.secret"):
         first = line("x")
     with request_id("133.7.secret"):
@@ -178,14 +178,14 @@ def test_id_is_made_of_the_trigger_and_does_not_show_it():
     assert "133" not in first.split("request=")[1]
 
 
-def test_without_a_trigger_each_has_its_own():
+def test_request_id_without_a_trigger_is_unique():
     with request_id():
         first = line("x")
     with request_id():
         assert line("x") != first
 
 
-def test_refusal_of_wechats_is_told_with_its_number_and_rid():
+def test_wechat_api_error_is_logged_with_errcode_and_rid():
     refused = APIError(40164, "invalid ip 1.2.3.4, not in whitelist", rid="65f0-1-2")
     assert str(LogEvent("look", **error_fields(refused))) == (
         'look error=APIError errcode=40164 rid=65f0-1-2 errmsg="invalid ip 1.2.3.4, not in whitelist"'

@@ -67,7 +67,7 @@ class Asked:
         return self.shared
 
 
-async def test_installation_is_asked_for_once_and_again_while_unknown():
+async def test_workspace_is_looked_up_once_and_again_while_unknown():
     asked = Asked(None)
     membership = Membership(asked.installation, asked.is_shared_outside)
     assert await membership.includes(Origin(team_id="T0001")) is None
@@ -83,7 +83,7 @@ async def test_click_without_a_workspace_is_refused_without_asking_slack():
 
 
 @pytest.mark.parametrize("shared", [True, False])
-async def test_another_workspace_of_the_organisation_counts_unless_the_channel_is_shared_outside(shared):
+async def test_people_of_the_organisation_are_members_unless_the_channel_is_shared_outside(shared):
     asked = Asked(GRID, shared=shared)
     membership = Membership(asked.installation, asked.is_shared_outside)
     origin = Origin(team_id="T0002", enterprise_id="E0ORG", channel_id="C1")
@@ -181,7 +181,7 @@ async def test_organisation_of_the_app_does_not_admit_people_of_another_company(
             assert said.text.startswith("This button is for members")
 
 
-async def test_while_slack_does_not_name_the_workspace_the_answer_says_so(tmp_path, caplog):
+async def test_answer_warns_while_slack_does_not_name_the_workspace(tmp_path, caplog):
     async with alerted(tmp_path) as place, bot_in_loop(place):
         alert = await alert_of(place)
         place.slack.arm("auth.test", error("invalid_auth"))

@@ -39,7 +39,7 @@ async def lets_all_out(bot: Bot) -> None:
     await bot.tells()
 
 
-async def test_reminder_that_waited_for_slack_is_left_to_the_morning_that_tells_more(store, clock):
+async def test_pending_reminder_is_merged_into_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     await night.sees("21:01", tomorrow(24 + 50 / 60))
     night.slack.outcomes = [WAITS]
@@ -51,7 +51,7 @@ async def test_reminder_that_waited_for_slack_is_left_to_the_morning_that_tells_
     assert calls(night) == 1
 
 
-async def test_reminder_that_waited_for_slack_is_left_to_the_digest_that_names_it(store, clock):
+async def test_pending_reminder_is_merged_into_the_digest_that_names_it(store, clock):
     names = [f"kf{number}" for number in range(6)]
     bot = Bot(store, clock, mention=CARE)
     await bot.reads(*map(invited, names), invited("bo", expires_in=25 * HOUR), after=timedelta(0))
@@ -66,7 +66,7 @@ async def test_reminder_that_waited_for_slack_is_left_to_the_digest_that_names_i
     assert "6 still open" in bot.slack.message_now(bot.slack.posted[0].ts).text
 
 
-async def test_what_expires_while_the_night_is_held_is_told_by_the_morning_alone(store, clock):
+async def test_expiry_during_a_blocked_queue_is_only_in_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
@@ -80,7 +80,7 @@ async def test_what_expires_while_the_night_is_held_is_told_by_the_morning_alone
     assert calls(night) == 1
 
 
-async def test_what_may_be_told_at_night_does_not_wait_for_the_morning(store, clock):
+async def test_alert_allowed_in_quiet_hours_does_not_wait_for_their_summary(store, clock):
     night = await night_of(store, clock, LOUD_NIGHT)
     bo = until("bo", "07:30")
     await night.sees("21:01", bo)
@@ -92,7 +92,7 @@ async def test_what_may_be_told_at_night_does_not_wait_for_the_morning(store, cl
     )
 
 
-async def test_reminder_before_the_night_does_not_ring_at_three(store, clock):
+async def test_reminder_before_quiet_hours_is_not_posted_during_them(store, clock):
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
@@ -122,7 +122,7 @@ async def in_the_morning(store: Store, clock: VirtualClock, action_id: str, choi
 
 
 @pytest.mark.parametrize(("action_id", "choice"), [("alert.ack", ""), ("alert.snooze", ":4h")])
-async def test_morning_reminds_of_nothing_that_somebody_has_in_hand(store, clock, action_id, choice):
+async def test_quiet_summary_omits_acknowledged_invitations(store, clock, action_id, choice):
     night = await in_the_morning(store, clock, action_id, choice)
     roots = [text for place, text in said(night) if place != "line"]
     assert len(roots) == 1
@@ -130,7 +130,7 @@ async def test_morning_reminds_of_nothing_that_somebody_has_in_hand(store, clock
     assert not any("18 h" in text for _, text in said(night))
 
 
-async def test_snooze_that_ends_at_night_asks_again_in_the_morning_root(store, clock):
+async def test_snooze_that_ends_in_quiet_hours_reminds_in_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     bo = tomorrow(24.5)
     await night.sees("21:01", bo)

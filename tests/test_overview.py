@@ -32,19 +32,19 @@ from tests.samples import (
 )
 
 
-def test_worst_comes_first_then_the_rest_in_numbers():
+def test_overview_lists_the_worst_first_and_counts_the_rest():
     drawn, message = sample("overview"), overview(reading(*FORTY), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
-def test_nothing_needs_attention():
+def test_overview_without_problems():
     drawn, message = sample("overview-calm"), overview(reading(*HUNDRED), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
-def test_sample_without_deadlines_has_no_next_one():
+def test_overview_without_deadlines_has_no_next_one():
     message = overview(reading(*crowd(11)), CONTEXT)
     assert shown(message) == [
         "Nothing needs attention",
@@ -55,7 +55,7 @@ def test_sample_without_deadlines_has_no_next_one():
     ]
 
 
-def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
+def test_up_to_ten_accounts_without_problems_are_all_named():
     message = overview(reading(*crowd(10)), CONTEXT)
     assert message.blocks[0]["text"]["text"] == "Nothing needs attention"
     assert sum(block["type"] == "section" for block in message.blocks) == 10

@@ -86,7 +86,7 @@ async def test_every_missing_or_malformed_setting_is_named_at_once_without_a_tra
     assert "hush" not in err
 
 
-async def test_port_that_is_taken_is_said_in_one_line(quick):
+async def test_port_in_use_is_reported_in_one_line(quick):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         status, out, err = await run({**quick.environ, "PORT": port})
@@ -115,7 +115,7 @@ async def test_every_line_of_the_procfile_starts_and_stops(quick, line, tmp_path
     assert "does not survive a restart" in log.read_text()
 
 
-async def test_bot_starts_while_slack_wechat_and_the_store_are_away(tmp_path):
+async def test_bot_starts_while_slack_wechat_and_the_store_are_unreachable(tmp_path):
     environ = {
         "SLACK_BOT_TOKEN": "xoxb-1",
         "SLACK_SIGNING_SECRET": "s",
@@ -191,7 +191,7 @@ async def test_stop_while_starting_is_clean(quick, tmp_path):
 # Once, whatever happens
 
 
-async def test_killed_bot_tells_what_it_had_not_told_and_nothing_twice(quick):
+async def test_killed_bot_posts_pending_alerts_once_after_its_restart(quick):
     async with running(quick.environ) as bot:
         await until(lambda: len(quick.wechat.log) > 2)
         quick.wechat.reject("bo@harbour_tea")
@@ -206,7 +206,7 @@ async def test_killed_bot_tells_what_it_had_not_told_and_nothing_twice(quick):
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo", "Rejected: Dee"]
 
 
-async def test_two_processes_on_one_store_tell_everything_once(place):
+async def test_two_processes_on_one_store_post_each_alert_once(place):
     keys = [place.invite(f"kf{number}") for number in range(4)]
     async with running(place.environ), running(place.environ, "worker", wait=False):
         await until(lambda: len(place.wechat.log) > 4)
@@ -220,7 +220,7 @@ async def test_two_processes_on_one_store_tell_everything_once(place):
 # Socket Mode
 
 
-async def test_worker_answers_over_socket_mode_and_web_keeps_to_health(quick):
+async def test_worker_answers_over_socket_mode_and_web_serves_only_health(quick):
     environ = {**quick.environ, "SLACK_APP_TOKEN": quick.slack.app_token}
     environ.pop("SLACK_SIGNING_SECRET")
     quick.slack.app_url = None
@@ -255,7 +255,7 @@ async def test_list_prints_the_accounts_as_a_table(quick):
     assert "2 accounts" in out
 
 
-async def test_list_says_why_wechat_could_not_be_read(quick, capsys):
+async def test_list_command_reports_why_wechat_could_not_be_read(quick, capsys):
     async def failing_list(**changed: str) -> str:
         settings = Settings.from_environ(quick.environ | changed)
         assert await console.show_list(settings, as_json=False) == 1
@@ -277,7 +277,7 @@ async def test_check_polls_each_time_posts_and_exits(quick):
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
 
 
-async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_there(quick, capsys):
+async def test_check_fails_without_wechat_the_store_or_alerts(quick, capsys):
     async def check(**changed: str) -> int:
         return await console.check(Settings.from_environ(quick.environ | changed))
 
@@ -289,7 +289,7 @@ async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_the
     assert await check(ALERTS="off") == 1
 
 
-async def test_terminal_that_knows_no_emoji_shows_the_rest(quick):
+async def test_terminal_without_emoji_shows_the_rest(quick):
     quick.wechat.add_account("anna@harbour_tea", "Anna 😀", kf_wx="anna_example")
     status, out, _ = await run({**quick.environ, "PYTHONIOENCODING": "ascii"}, "list")
     assert status == 0

@@ -81,7 +81,7 @@ def row_of(account: KfAccount, *, as_text: bool) -> dict[str, object]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def test_read_carries_the_token_in_its_query_and_never_in_its_repr():
+def test_request_has_the_token_in_its_query_and_not_in_its_repr():
     request = protocol.get(protocol.KF_LIST, ACCESS_TOKEN)
     assert (request.method, request.query) == ("GET", {"access_token": ACCESS_TOKEN})
     assert str(request) == "GET /cgi-bin/customservice/getkflist"
@@ -141,7 +141,7 @@ def test_list_of_all_states_is_read_whole():
     )
 
 
-def test_example_on_the_vendors_page_is_another_interfaces_answer():
+def test_vendors_example_is_the_answer_of_another_interface():
     answer = protocol.parse_body(fixture("kf_list_vendor_example"))
     with pytest.raises(ResponseError, match=r"no kf_list, but 'kf_online_list'"):
         protocol.parse_kf_list(answer)
@@ -173,7 +173,7 @@ def test_empty_list_is_an_answer():
     assert kf_list_of() == KfList(())
 
 
-def test_rows_that_are_no_objects_are_counted():
+def test_rows_that_are_not_objects_are_counted():
     observed = kf_list_of({"kf_account": "a@b"}, None, 7, ["x"])
     assert [account.kf_account for account in observed.accounts] == ["a@b"]
     assert observed.unreadable == 3
@@ -190,7 +190,7 @@ def test_rows_that_are_no_objects_are_counted():
         ({}, ""),
     ],
 )
-def test_seat_is_keyed_by_the_first_name_it_has(row, key):
+def test_account_key_is_the_first_available_name(row, key):
     assert kf_list_of(row).accounts[0].key == key
 
 
@@ -270,7 +270,7 @@ def test_errcode_beyond_any_code_is_not_quoted_whole(errcode):
 
 
 @pytest.mark.parametrize("row", [{}, {"invite_wx": "", "invite_expire_time": 0, "invite_status": ""}])
-def test_row_without_an_invitation_has_none(row):
+def test_account_without_invite_fields_has_no_invitation(row):
     assert kf_list_of(row).accounts[0].invitation is None
 
 
@@ -285,24 +285,24 @@ def test_row_without_an_invitation_has_none(row):
         (["a"], '["a"]'),
     ],
 )
-def test_status_that_is_new_is_kept_verbatim(wire, expected):
+def test_unknown_status_is_kept_verbatim(wire, expected):
     (account,) = kf_list_of({"invite_status": wire}).accounts
     assert account.invitation == Invitation("", expected, None)
 
 
-def test_no_number_is_too_long_to_read():
+def test_long_numbers_are_parsed():
     body = b'{"kf_list":[{"kf_id":%s,"kf_nick":1e999}]}' % (b"9" * 5000)
     (account,) = protocol.parse_kf_list(protocol.parse_body(body)).accounts
     assert (account.kf_id, account.kf_nick) == ("9" * 5000, "1e999")
 
 
-def test_half_a_character_becomes_the_sign_for_a_lost_one():
+def test_lone_surrogate_becomes_the_replacement_character():
     body = rb'{"kf_list":[{"kf_nick":"a\ud83d","kf_account":"\ude00"}]}'
     (account,) = protocol.parse_kf_list(protocol.parse_body(body)).accounts
     assert (account.kf_nick, account.kf_account) == ("a\ufffd", "\ufffd")
 
 
-def test_value_nested_beyond_reading_is_as_good_as_absent():
+def test_too_deeply_nested_value_counts_as_absent():
     deep: object = "x"
     for _ in range(100_000):
         deep = [deep]
@@ -311,7 +311,7 @@ def test_value_nested_beyond_reading_is_as_good_as_absent():
 
 
 @given(st.lists(any_row))
-def test_no_value_in_any_row_spoils_the_list(rows):
+def test_malformed_values_do_not_invalidate_the_list(rows):
     observed = kf_list_of(*rows)
     assert len(observed.accounts) + observed.unreadable == len(rows)
     for account in observed.accounts:
@@ -321,21 +321,21 @@ def test_no_value_in_any_row_spoils_the_list(rows):
 
 
 @given(st.lists(any_row))
-def test_no_value_in_any_row_spoils_the_online_list(rows):
+def test_malformed_values_do_not_invalidate_the_online_list(rows):
     body = json.dumps({"kf_online_list": rows}).encode()
     online = protocol.parse_online_kf_list(protocol.parse_body(body))
     assert len(online) == sum(isinstance(row, dict) for row in rows)
 
 
 @given(st.lists(accounts), st.booleans(), st.booleans())
-def test_what_wechat_means_is_what_is_read(expected, as_text, as_ascii):
+def test_parsed_list_equals_the_source(expected, as_text, as_ascii):
     rows = [row_of(account, as_text=as_text) for account in expected]
     body = json.dumps({"kf_list": rows}, ensure_ascii=as_ascii).encode()
     assert protocol.parse_kf_list(protocol.parse_body(body)) == KfList(tuple(expected))
 
 
 @given(st.binary())
-def test_any_bytes_are_an_answer_or_one_of_our_errors(body):
+def test_any_bytes_give_a_result_or_a_kf_error(body):
     try:
         answer = protocol.parse_body(body)
     except KfError:
@@ -344,7 +344,7 @@ def test_any_bytes_are_an_answer_or_one_of_our_errors(body):
 
 
 @given(st.text(), st.text())
-def test_unreadable_body_never_gives_a_secret_away(before, after):
+def test_unreadable_body_reveals_no_secret(before, after):
     with pytest.raises(ResponseError) as caught:
         protocol.parse_body(f"<{before}{ACCESS_TOKEN}{after}".encode(), secrets=[ACCESS_TOKEN])
     assert ACCESS_TOKEN not in str(caught.value)
@@ -360,7 +360,7 @@ def test_unreadable_body_never_gives_a_secret_away(before, after):
         b'{"errcode":"0","kf_list":[{"kf_nick":"Fan"}]}',
     ],
 )
-def test_answer_is_read_whatever_is_wrapped_round_it(body):
+def test_response_is_parsed_inside_any_wrapping(body):
     assert protocol.parse_kf_list(protocol.parse_body(body)) == KfList((KfAccount("", "Fan", ""),))
 
 
@@ -372,13 +372,13 @@ def test_raw_control_characters_and_broken_utf8_stay_inside_their_string():
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b'"ok"', b"<html>502</html>", b'{"kf_list":[{"kf_', b"[" * 200_000]
 )
-def test_body_that_is_no_object_is_told_as_broken(body):
+def test_body_that_is_not_an_object_is_reported_as_broken(body):
     with pytest.raises(ResponseError, match=rf"no JSON object, {len(body)} bytes"):
         protocol.parse_body(body)
 
 
 @pytest.mark.parametrize("errcode", ['"system error"', "true", "[1]", "bareword"])
-def test_errcode_that_is_no_number_is_told_as_broken(errcode):
+def test_errcode_that_is_not_a_number_is_reported_as_broken(errcode):
     with pytest.raises(ResponseError):
         protocol.parse_body(b'{"errcode":%s}' % errcode.encode())
 
@@ -390,7 +390,7 @@ def test_errcode_may_be_a_number_or_its_digits(errcode):
     assert (caught.value.errcode, caught.value.errmsg) == (-1, "")
 
 
-def test_refused_address_comes_as_it_goes_into_the_allow_list():
+def test_refused_address_has_the_format_of_the_allow_list():
     with pytest.raises(SetupError) as caught:
         protocol.parse_body(fixture("refused_40164"))
     assert caught.value.address == "203.0.113.7"
@@ -409,13 +409,13 @@ def test_refused_address_comes_as_it_goes_into_the_allow_list():
         ("not in whitelist", None),
     ],
 )
-def test_address_is_found_in_every_shape_of_the_message(errmsg, address):
+def test_address_is_found_in_every_form_of_the_message(errmsg, address):
     with pytest.raises(SetupError) as caught:
         protocol.parse_body(json.dumps({"errcode": 61004, "errmsg": errmsg}).encode())
     assert caught.value.address == address
 
 
-def test_refused_token_keeps_its_words_without_the_tail():
+def test_token_error_keeps_its_message_without_the_tail():
     with pytest.raises(TokenError) as caught:
         protocol.parse_body(fixture("refused_40001"))
     assert caught.value.errmsg.endswith("more details at https://mmbizurl.cn/s/EXAMPLE")
@@ -440,11 +440,11 @@ def test_tail_of_a_message_is_cut_and_its_rid_kept(tail, rid):
     assert (caught.value.errmsg, caught.value.rid) == ("no such account", rid)
 
 
-def test_errcode_0_is_no_refusal():
+def test_errcode_0_is_not_an_error():
     assert protocol.parse_body(fixture("quota"))["errmsg"] == "ok"
 
 
-def test_open_invitation_is_a_reason_to_wait():
+def test_open_invitation_error_advises_to_wait():
     with pytest.raises(BusyError) as caught:
         protocol.parse_body(fixture("refused_65411"))
     assert caught.value.errmsg == "a effective invitation to bind the custom service account exists"
@@ -458,11 +458,11 @@ def test_open_invitation_is_a_reason_to_wait():
         ("could get access_token by getStableAccessToken", "could get access_token by getStableAccessToken"),
     ],
 )
-def test_what_looks_like_a_credential_is_blotted_out(text, expected):
+def test_text_like_a_credential_is_masked(text, expected):
     assert protocol.redact(text) == expected
 
 
-def test_refusal_that_quotes_our_token_is_blotted_out():
+def test_error_that_quotes_our_token_is_masked():
     body = json.dumps({"errcode": 40001, "errmsg": f"bad {ACCESS_TOKEN} rid: 6740a1b2"}).encode()
     with pytest.raises(TokenError) as caught:
         protocol.parse_body(body, secrets=[ACCESS_TOKEN, "bad"])  # "bad" is too short to be a credential
@@ -508,19 +508,19 @@ def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("1795396320", None),
     ],
 )
-def test_date_header_is_a_moment_or_nothing(date, expected):
+def test_date_header_is_a_datetime_or_none(date, expected):
     reply = protocol.parse_response(b'{"kf_list":[]}', date=date)
     assert reply.served_at == expected
     assert expected is None or reply.served_at.tzinfo is UTC
 
 
 @given(st.text() | st.text(alphabet="0123456789 :,+-JanGMT"))
-def test_no_date_header_breaks_an_answer(date):
+def test_malformed_date_header_does_not_invalidate_a_response(date):
     reply = protocol.parse_response(b'{"errcode":0}', date=date)
     assert reply.served_at is None or reply.served_at.utcoffset() == timedelta(0)
 
 
-def test_answer_without_a_date_has_none_and_a_refusal_stays_one():
+def test_response_without_a_date_has_no_time_and_an_error_is_still_raised():
     assert protocol.parse_response(b"{}") == protocol.WeChatResponse({}, None)
     with pytest.raises(TokenError):
         protocol.parse_response(b'{"errcode":40001}', date="Sun, 06 Nov 1994 08:49:37 GMT")
