@@ -204,9 +204,7 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
         (MessageKind.MEMBER_LIST, {}, URGENT, False),
     ],
 )
-def test_only_new_urgent_unacknowledged_messages_mention_people(
-    shape, carried, told, called
-):
+def test_only_new_urgent_unacknowledged_messages_mention_people(shape, carried, told, called):
     posted = render(shape, carried, [told], None, CALLING, posting=True)
     edited = render(shape, carried, [told], None, CALLING)
     assert mentions(posted) == [MENTION] * called

@@ -229,9 +229,7 @@ async def test_moment_before_slack_began_is_the_beginning(slack, channel):
     ],
 )
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
-async def test_every_failure_maps_to_the_next_step_and_one_request(
-    slack, channel, thread_ts, fault, expected
-):
+async def test_every_failure_maps_to_the_next_step_and_one_request(slack, channel, thread_ts, fault, expected):
     method = REPLIES if thread_ts else HISTORY
     slack.arm(method, fault)
     assert await look(channel, thread_ts=thread_ts, within=0.5) == expected

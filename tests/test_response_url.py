@@ -18,7 +18,7 @@ def test_help():
     assert message.blocks == drawn["blocks"]
 
 
-def test_help_knows_the_largest_lead_that_is_set():
+def test_help_names_the_largest_lead():
     message = replies.guide((timedelta(minutes=30), timedelta(days=3)))
     assert "waiting, less than 3 days left" in shown(message)[2]
     assert "waiting with less than 3 days left" in message.text
@@ -62,7 +62,7 @@ def test_short_answers_are_fit_for_slack(message):
     assert blockkit.mentions(content) == []
 
 
-def test_kit_makes_what_alerts_need_too():
+def test_builders_make_the_blocks_of_alerts_too():
     button = builders.button(
         "Acknowledge",
         "alert.ack",
@@ -79,7 +79,7 @@ def test_kit_makes_what_alerts_need_too():
     assert blockkit.problems(message) == []
 
 
-def test_who_may_not_use_kf_is_told_whom_to_ask_and_of_many_only_some():
+def test_refused_user_gets_the_names_of_some_people_to_ask():
     message = replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(200))])
     content = {"text": message.text, "blocks": message.blocks}
     assert blockkit.problems(content) == []

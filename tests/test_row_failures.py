@@ -81,7 +81,7 @@ def news(bot: Bot) -> list[str]:
 
 
 @pytest.mark.parametrize("event", ["UPDATE", "INSERT"])
-async def test_row_that_the_database_refuses_does_not_stop_the_news_of_others(bot, store, caplog, event):
+async def test_row_that_the_database_refuses_does_not_stop_the_events_of_others(bot, store, caplog, event):
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'", event=event)
     if event == "INSERT":
         await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
@@ -94,7 +94,7 @@ async def test_row_that_the_database_refuses_does_not_stop_the_news_of_others(bo
     assert news(bot) == ["Rejected: Bo", "Rejected: Dee"]
 
 
-async def test_row_that_is_refused_for_a_while_is_news_afterwards(bot, store, caplog):
+async def test_row_that_is_refused_for_a_while_is_reported_afterwards(bot, store, caplog):
     caplog.set_level(logging.INFO)
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     await bot.reads(rejected("bad"), invited("bo"))
@@ -105,7 +105,7 @@ async def test_row_that_is_refused_for_a_while_is_news_afterwards(bot, store, ca
     assert len(logged(caplog, "row recovered account=ba•••ea")) == 1
 
 
-async def test_message_that_the_database_refuses_to_write_down_does_not_stop_the_news_of_others(bot, store):
+async def test_message_that_the_database_refuses_does_not_stop_the_events_of_others(bot, store):
     bad = await bot.episode_id("bad")
     like = f"CAST(NEW.episode_ids AS TEXT) LIKE '%{bad}%'"
     await refuse(store, "message", like, event="INSERT")
@@ -138,7 +138,7 @@ async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(b
 
 
 @pytest.mark.parametrize("values", [{"state": "pondered"}, {"acked": {"user": "U0MEI"}}])
-async def test_stored_row_that_cannot_be_read_does_not_stop_the_news_of_others(bot, store, values):
+async def test_stored_row_that_cannot_be_read_does_not_stop_the_events_of_others(bot, store, values):
     async with store.begin() as tx:
         await tx.run(sa.update(episode).where(episode.c.kf_nick == "Bad").values(**values))
     for _ in range(2):
@@ -263,7 +263,7 @@ async def test_store_that_fails_during_an_edit_is_no_fault_of_the_message(bot, s
     assert await counted(store, bot) == (0, 0)
 
 
-async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monkeypatch, caplog):
+async def test_unreadable_member_of_a_digest_has_a_placeholder(bot, monkeypatch, caplog):
     names = ["bad", *(f"kf{number}" for number in range(6))]
     await bot.reads(*map(invited, names))
     inject(monkeypatch, "bot.blocks.channel.episode_text.icon")

@@ -84,14 +84,14 @@ def test_every_health_notice_has_its_section_and_no_other_has():
 
 
 @pytest.mark.parametrize("title", notices())
-def test_what_the_runbook_quotes_of_a_notice_is_what_it_says(title):
+def test_quotations_of_notices_in_the_runbook_are_exact(title):
     quotes = explained("Health notices in the channel")[title]
     assert quotes
     for quote in quotes:
         assert any(plain(quote) in words for words in notices()[title]), quote
 
 
-def test_what_ends_a_notice_is_told_in_its_words():
+def test_runbook_explains_how_each_notice_is_resolved():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
         incident_notices.incident_notice(
@@ -102,7 +102,7 @@ def test_what_ends_a_notice_is_told_in_its_words():
     assert [plain(title).replace("’", "'") for title in told] == over
 
 
-def test_every_errcode_that_a_person_must_mend_is_named():
+def test_runbook_names_every_errcode_that_needs_a_person():
     codes = {errcode for errcode in ADVICE if isinstance(api_error(errcode, ""), SetupError)}
     named = {int(code) for code in re.findall(r"\b\d{5}\b", RUNBOOK.prose)}
     assert codes - named == set()
@@ -122,7 +122,7 @@ def without_numbers(title: str) -> str:
     return re.sub(r"\d+", "N", title).replace("accounts", "account").replace("alerts", "alert")
 
 
-def test_what_the_runbook_quotes_of_a_problem_is_what_it_says():
+def test_quotations_of_problems_in_the_runbook_are_exact():
     words = [explain(problem) for fault in FAULTS for problem in fault.problems]
     said = " ".join(plain(f"{one.why} {one.next}") for one in words)
     for quotes in explained("What `/kf status` says").values():
@@ -141,7 +141,7 @@ def sentence_of(error: str) -> str:
     return explain(Problem(ProblemKind.SLACK_BLOCKED, error=error, count=1)).why
 
 
-def test_lines_under_an_alert_are_those_of_the_code():
+def test_quoted_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
     assert lines[0] == notifications.REPEAT
     assert lines[1] == "WeChat does not answer; last confirmed"
@@ -181,7 +181,7 @@ def test_metrics_of_the_runbook_are_those_that_are_exported():
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_delivery_lookups_total"])) == {"outcome", *looks}
 
 
-def test_alarms_ask_for_metrics_that_are_exported():
+def test_alarms_use_exported_metrics():
     (block,) = (block for block in RUNBOOK.code if block.language == "yaml")
     (group,) = yaml.safe_load(block.text)["groups"]
     for rule in group["rules"]:

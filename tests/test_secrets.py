@@ -201,7 +201,7 @@ def break_store(path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, tmp_path, form):
+async def test_failures_of_wechat_and_slack_reveal_no_secret(place, tmp_path, form):
     log, heard = tmp_path / "log", Overheard(place)
     environ = {**place.environ, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": form, "ALERT_LEASE_SECONDS": "2"}
     async with running(environ, log=log) as bot:
@@ -228,7 +228,7 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
 
 
 @pytest.mark.parametrize(("role", "form"), [("web", "json"), ("worker", "text")])
-async def test_whatever_is_away_or_wrong_from_the_start_no_secret_is_said(place, tmp_path, form, role):
+async def test_failures_at_startup_reveal_no_secret(place, tmp_path, form, role):
     log = tmp_path / "log"
     environ = place.environ | {
         "LOG_LEVEL": "DEBUG",
@@ -273,7 +273,7 @@ def test_settings_that_are_wrong_are_not_quoted(request, monkeypatch, capsys, co
 
 
 @pytest.mark.parametrize("command", ["check", "doctor"])
-async def test_one_off_commands_say_no_secret_when_all_is_away(place, command):
+async def test_one_off_commands_reveal_no_secret_when_all_servers_are_unreachable(place, command):
     environ = place.environ | {
         "LOG_LEVEL": "DEBUG",
         "DATABASE_URL": f"postgresql://kf:HUSH-database@{DEAD}/kf",

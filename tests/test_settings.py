@@ -73,7 +73,7 @@ def test_required_variable_that_is_missing_or_blank_is_named(name: str, blank: s
     assert complaint(environ) == [f"not set: {name}"]
 
 
-def test_everything_missing_is_named_at_once() -> None:
+def test_missing_variables_are_all_named_at_once() -> None:
     lines = complaint({})
     assert sorted(lines) == sorted(f"not set: {name}" for name in REQUIRED)
 
@@ -277,7 +277,7 @@ def test_quiet_hours_are_read_as_people_type_them(text: str, begins: time, ends:
     assert read(QUIET_HOURS=text).quiet == QuietHours(begins, ends, ZoneInfo("Asia/Shanghai"))
 
 
-def test_quiet_hours_have_the_zone_and_may_be_broken_through() -> None:
+def test_quiet_hours_have_the_zone_and_the_breakthrough_setting() -> None:
     settings = read(QUIET_HOURS="22:00-08:00", TIMEZONE="Europe/Berlin", QUIET_BREAKTHROUGH="on")
     assert settings.quiet == QuietHours(time(22), time(8), ZoneInfo("Europe/Berlin"), breakthrough=True)
 
@@ -298,7 +298,7 @@ def test_wrong_zone_does_not_make_the_quiet_hours_wrong() -> None:
     assert line.startswith("TIMEZONE")
 
 
-def test_what_is_wrong_with_the_newer_settings_is_named_together_with_the_rest() -> None:
+def test_problems_of_all_settings_are_named_together() -> None:
     wrong = {"TIMEZONE": "x", "QUIET_HOURS": "x", "QUIET_BREAKTHROUGH": "x", "ALERT_MENTION": "x", "PORT": "x"}
     lines = complaint(without("WECHAT_APPID") | wrong | {"HEARTBEAT_URL": "x"})
     assert {line.removeprefix("not set: ").split()[0] for line in lines} == {
@@ -308,7 +308,7 @@ def test_what_is_wrong_with_the_newer_settings_is_named_together_with_the_rest()
     }
 
 
-def test_without_alerts_no_channel_is_needed() -> None:
+def test_channel_is_optional_with_alerts_off() -> None:
     settings = Settings.from_environ(without("SLACK_ALERT_CHANNEL") | {"ALERTS": "off"})
     assert (settings.alerts, settings.slack_alert_channel) == (False, "")
 
@@ -433,7 +433,7 @@ def test_database_that_would_not_last_is_refused(url: str) -> None:
         read(DATABASE_URL=url)
 
 
-def test_what_is_right_is_read_beside_what_is_wrong() -> None:
+def test_valid_settings_are_read_beside_malformed_ones() -> None:
     settings, problems = Settings.read(without("WECHAT_APPID") | {"PORT": "http", "POLL_SECONDS": "60"})
     assert [(problem.name, problem.why) for problem in problems] == [
         ("WECHAT_APPID", ""),

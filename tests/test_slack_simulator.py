@@ -148,13 +148,13 @@ def menu(*values, **more):
 METADATA = {"event_type": "kf_alert", "event_payload": {"v": 1, "k": "abc", "e": {"a": True}}}
 
 
-def test_stand_in_starts_with_the_channel_for_alerts_and_the_real_time():
+def test_simulator_starts_with_the_alert_channel_and_the_real_time():
     slack = SlackSimulator()
     assert post(slack)["channel"] == ALERTS
     assert abs(float(slack.messages(ALERTS)[0].ts) - time.time()) < 60
 
 
-def test_post_is_there_with_all_it_holds(slack):
+def test_post_keeps_all_its_fields(slack):
     answer = post(slack, blocks=[section()], metadata=METADATA, unfurl_links=False)
     assert answer["ok"]
     assert answer["channel"] == ALERTS
@@ -164,7 +164,7 @@ def test_post_is_there_with_all_it_holds(slack):
     assert (message.edits, message.thread_ts) == (0, None)
 
 
-def test_ts_tells_the_virtual_time_and_never_repeats(slack, clock):
+def test_ts_follows_the_virtual_time_and_is_unique(slack, clock):
     first, second = post(slack)["ts"], post(slack)["ts"]
     assert first == f"{int(NOW.timestamp())}.000000"
     assert second == f"{int(NOW.timestamp())}.000001"
@@ -177,7 +177,7 @@ def test_post_by_name_answers_with_the_id(slack, name):
     assert post(slack, channel=name)["channel"] == ALERTS
 
 
-def test_edit_by_name_finds_nothing(slack):
+def test_edit_by_channel_name_is_refused(slack):
     ts = post(slack)["ts"]
     answer = slack.call("chat.update", {"channel": "#kf-alerts", "ts": ts, "text": "y"})
     assert answer["error"] == "channel_not_found"
@@ -194,23 +194,23 @@ def test_edit_by_name_finds_nothing(slack):
         ("C0OLD", "is_archived"),
     ],
 )
-def test_where_the_bot_may_post(slack, channel, error):
+def test_posting_depends_on_the_channel_and_the_membership(slack, channel, error):
     assert post(slack, channel=channel).get("error") == error
 
 
-def test_public_channel_takes_strangers_only_with_the_scope(slack):
+def test_public_channel_accepts_a_bot_outside_it_only_with_the_scope(slack):
     slack.scopes.discard("chat:write.public")
     assert post(slack, channel="C0PUBLIC")["error"] == "not_in_channel"
     slack.channels["C0PUBLIC"].is_member = True
     assert post(slack, channel="C0PUBLIC")["ok"]
 
 
-def test_post_to_a_channel_that_nobody_declared_is_unexpected(slack):
+def test_post_to_an_undeclared_channel_is_unexpected(slack):
     assert post(slack, channel="C0NOWHERE")["error"] == "channel_not_found"
     assert slack.take_unexpected() == ["chat.postMessage: no channel 'C0NOWHERE'"]
 
 
-def test_missing_scope_is_named_beside_those_there_are(slack):
+def test_missing_scope_is_named_with_the_granted_ones(slack):
     slack.scopes = {"commands", "channels:read"}
     assert post(slack) == {
         "ok": False,
@@ -234,7 +234,7 @@ def test_missing_scope_is_named_beside_those_there_are(slack):
         ({"thread_ts": 1.5}, "thread_not_found", "no message 1.5 to reply to"),
     ],
 )
-def test_broken_post_is_refused_and_unexpected(slack, said, error, note):
+def test_malformed_post_is_refused_and_unexpected(slack, said, error, note):
     assert post(slack, **said)["error"] == error
     assert slack.take_unexpected() == [f"chat.postMessage: {note}"]
     assert slack.messages(ALERTS) == []
@@ -261,14 +261,14 @@ def test_blocks_may_come_as_json_text(slack):
     assert message.metadata == METADATA
 
 
-def test_too_much_content_is_refused_and_what_is_over_our_own_limit_only_noted(slack):
+def test_content_over_slacks_limit_is_refused_and_over_ours_noted(slack):
     assert post(slack, blocks=[section("x" * 2600)] * 5)["ok"]
     assert slack.take_unexpected() == ["/blocks: 13000 characters of content, more than 10000"]
     assert post(slack, blocks=[*[section("x" * 2600)] * 5, section()])["error"] == "msg_blocks_too_long"
     assert slack.take_unexpected() == ["chat.postMessage: more content than one message holds"]
 
 
-def test_message_that_slack_takes_and_spoils_is_unexpected(slack):
+def test_message_that_slack_changes_is_unexpected(slack):
     assert post(slack, text="<!chanel> is up")["ok"]
     assert slack.take_unexpected() == ["/text: an unknown sequence '<!chanel>'"]
 
@@ -276,7 +276,7 @@ def test_message_that_slack_takes_and_spoils_is_unexpected(slack):
 CALL = "<!here> <@U0TOM>"
 
 
-def test_post_that_calls_somebody_is_unexpected_unless_it_may(slack):
+def test_post_with_an_undeclared_mention_is_unexpected(slack):
     assert post(slack, blocks=[section(CALL)])["ok"]
     assert slack.take_unexpected() == ["a message mentions <!here>", "a message mentions <@U0TOM>"]
     slack.may_mention = {"<!here>"}
@@ -284,13 +284,13 @@ def test_post_that_calls_somebody_is_unexpected_unless_it_may(slack):
     assert slack.take_unexpected() == ["a message mentions <@U0TOM>"]
 
 
-def test_what_may_be_mentioned_is_said_at_the_start():
+def test_permitted_mentions_are_declared_at_the_start():
     slack = SlackSimulator(may_mention={"<!subteam^S0LEADS>"})
     assert post(slack, text="<!subteam^S0LEADS> please look")["ok"]
     assert slack.unexpected == []
 
 
-def test_mention_in_an_edit_calls_nobody(slack):
+def test_mention_in_an_edit_notifies_no_one(slack):
     ts = post(slack)["ts"]
     assert update(slack, ts, text=CALL)["ok"]
     assert slack.unexpected == []
@@ -332,7 +332,7 @@ def test_argument_that_the_documentation_does_not_have_is_noted(slack):
     ]
 
 
-def test_reply_stands_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
+def test_reply_is_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
     root = post(slack, "root")["ts"]
     post(slack, "quiet", thread_ts=root)
     loud = post(slack, "loud", thread_ts=root, reply_broadcast="true")["ts"]
@@ -343,7 +343,7 @@ def test_reply_stands_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
     assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, root)
 
 
-def test_broadcast_stands_in_the_channel_with_its_metadata(slack):
+def test_broadcast_is_in_the_channel_with_its_metadata(slack):
     root = post(slack, "root", metadata=METADATA)["ts"]
     post(slack, "loud", thread_ts=root, reply_broadcast=True, metadata=METADATA)
     shown = history(slack, include_all_metadata=True)["messages"]
@@ -372,13 +372,13 @@ def test_thread_of_a_deleted_parent_message_is_gone(slack):
     assert replies(slack, root)["error"] == "thread_not_found"
 
 
-def test_thread_of_a_message_that_never_was_is_unexpected(slack):
+def test_thread_of_an_unknown_message_is_unexpected(slack):
     assert replies(slack, "1.000001")["error"] == "thread_not_found"
     assert slack.take_unexpected() == ["conversations.replies: no message '1.000001' to read the thread of"]
 
 
 @pytest.mark.parametrize("none", [[], "[]"])
-def test_edit_keeps_the_blocks_unless_it_brings_others_or_none(slack, none):
+def test_edit_keeps_the_blocks_unless_it_has_others_or_none(slack, none):
     ts = post(slack, blocks=[section()], metadata=METADATA)["ts"]
     assert update(slack, ts, text="y", blocks=[section("z")])["ok"]
     [message] = slack.messages(ALERTS)
@@ -402,13 +402,13 @@ def test_edit_changes_or_removes_metadata_only_when_it_brings_some(slack):
     assert slack.messages(ALERTS)[0].metadata is None
 
 
-def test_edit_of_what_a_person_deleted_finds_nothing(slack):
+def test_edit_of_a_deleted_message_is_refused(slack):
     ts = post(slack)["ts"]
     slack.delete(slack.messages(ALERTS)[0])
     assert update(slack, ts, text="y")["error"] == "message_not_found"
 
 
-def test_edit_of_what_never_was_is_unexpected(slack):
+def test_edit_of_an_unknown_message_is_unexpected(slack):
     assert update(slack, "1795396320.000000", text="y")["error"] == "message_not_found"
     assert slack.take_unexpected() == ["chat.update: no message '1795396320.000000' to edit"]
 
@@ -476,7 +476,7 @@ def test_thread_needs_the_scope_and_membership_too(slack, channel, scope, error)
     assert slack.call("conversations.replies", {"channel": channel, "ts": "1.000001"})["error"] == error
 
 
-def test_slack_may_give_fewer_than_asked_for_before_the_end(slack):
+def test_history_page_may_be_short_before_the_end(slack):
     for name in "abc":
         post(slack, name)
     slack.most_per_page = 2
@@ -508,7 +508,7 @@ def test_history_pages_with_a_cursor(slack):
     assert (third["has_more"], third["response_metadata"]) == (False, {"next_cursor": ""})
 
 
-def test_replies_page_with_their_root_first(slack):
+def test_pages_of_replies_start_with_their_parent_message(slack):
     root = post(slack, "root")["ts"]
     for name in "abc":
         post(slack, name, thread_ts=root)
@@ -535,7 +535,7 @@ def test_odd_page_is_refused_and_unexpected(slack, asked, error):
     assert len(slack.take_unexpected()) == 1
 
 
-def test_history_tells_who_wrote_what(slack):
+def test_history_has_the_author_of_each_message(slack):
     slack.say(ALERTS, "hello", user="U0TOM")
     post(slack)
     own, theirs = history(slack)["messages"]
@@ -544,7 +544,7 @@ def test_history_tells_who_wrote_what(slack):
     assert "bot_id" not in theirs
 
 
-def test_info_tells_what_the_bot_can_see(slack):
+def test_channel_info_has_only_what_the_bot_can_see(slack):
     seen = slack.call("conversations.info", {"channel": "C0PUBLIC"})["channel"]
     assert (seen["name"], seen["is_member"], seen["is_private"], seen["is_archived"]) == (
         "general",
@@ -615,7 +615,7 @@ async def test_forms_and_queries_are_read_as_json_is(served):
 
 
 @pytest.mark.parametrize("method", ["conversations.history", "conversations.replies", "conversations.info"])
-async def test_what_reads_overlooks_a_body_of_json(served, method):
+async def test_read_methods_ignore_a_json_body(served, method):
     asked = {"channel": ALERTS, "ts": post(served)["ts"]}
     headers = {"Authorization": f"Bearer {served.bot_token}"}
     async with (
@@ -648,7 +648,7 @@ async def test_unreadable_request_is_refused_and_unexpected(served, body, kind, 
     assert [note.startswith("auth.test: ") for note in served.take_unexpected()] == [True]
 
 
-async def test_token_of_another_scheme_is_none(served):
+async def test_token_of_another_scheme_is_ignored(served):
     headers = {"Authorization": f"Basic {served.bot_token}"}
     async with (
         aiohttp.ClientSession() as session,
@@ -658,12 +658,12 @@ async def test_token_of_another_scheme_is_none(served):
     assert served.take_unexpected() == ["auth.test: without a token"]
 
 
-async def test_no_token_gets_into_the_log(client, slack):
+async def test_log_has_no_token(client, slack):
     await client.chat_postMessage(channel=ALERTS, text="x")
     assert slack.calls == [standin.ApiCall("chat.postMessage", {"channel": ALERTS, "text": "x"}, 200)]
 
 
-async def test_token_in_json_is_overlooked_and_stays_out_of_the_log(served):
+async def test_token_in_json_is_ignored_and_not_logged(served):
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{served.api_url}auth.test", json={"token": served.bot_token}) as answer,
@@ -673,14 +673,14 @@ async def test_token_in_json_is_overlooked_and_stays_out_of_the_log(served):
     assert served.take_unexpected() == ["auth.test: without a token"]
 
 
-async def test_method_that_a_test_did_not_expect_is_noted(client, slack):
+async def test_undeclared_method_is_noted(client, slack):
     slack.expect_only("chat.postMessage")
     await client.chat_postMessage(channel=ALERTS, text="x")
     await client.auth_test()
     assert slack.take_unexpected() == ["auth.test: is not expected here"]
 
 
-async def test_way_that_slack_does_not_have_is_noted(served):
+async def test_unknown_path_is_noted(served):
     async with aiohttp.ClientSession() as session, session.get(f"{served.base_url}/other") as answer:
         assert answer.status == 404
     assert served.take_unexpected() == ["GET /other: there is nothing at Slack"]
@@ -692,7 +692,7 @@ async def failing(client, **more):
     return caught.value
 
 
-async def test_rate_limit_says_when_to_come_again(client, slack):
+async def test_rate_limit_has_retry_after(client, slack):
     slack.arm("chat.postMessage", standin.ratelimited(7))
     error = await failing(client)
     assert (error.response.status_code, error.response["error"]) == (429, "ratelimited")
@@ -709,7 +709,7 @@ async def test_rate_limit_says_when_to_come_again(client, slack):
         (standin.slow(0.01, taken=False), False),
     ],
 )
-async def test_dropped_connection_leaves_the_client_in_doubt(client, slack, fault, taken):
+async def test_dropped_connection_is_an_unknown_outcome_for_the_client(client, slack, fault, taken):
     slack.arm("chat.postMessage", fault)
     assert isinstance(await failing(client), aiohttp.ServerDisconnectedError)
     assert len(slack.messages(ALERTS)) == taken
@@ -732,7 +732,7 @@ async def test_default_client_posts_twice_when_the_reply_is_lost(served):
         (standin.error("fatal_error", taken=True), 200, True),
     ],
 )
-async def test_armed_answer_takes_the_place_of_the_true_one(client, slack, fault, status, taken):
+async def test_armed_answer_replaces_the_real_one(client, slack, fault, status, taken):
     slack.arm("chat.postMessage", fault)
     error = await failing(client)
     assert error.response.status_code == status
@@ -748,7 +748,7 @@ async def test_armed_error_is_not_unexpected(client, slack):
     assert slack.calls[0].error == "edit_window_closed"
 
 
-async def test_slow_answer_comes_after_the_message_is_taken(client, slack):
+async def test_slow_answer_follows_the_stored_message(client, slack):
     slack.arm("chat.postMessage", standin.slow(5))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
@@ -783,13 +783,13 @@ def watched(slack):
     return told
 
 
-async def test_who_watches_is_told_before_a_call_is_acted_on_before_and_after_its_answer(client, watched):
+async def test_observer_is_called_before_a_call_and_before_and_after_its_answer(client, watched):
     await client.chat_postMessage(channel=ALERTS, text="x")
     await client.auth_test()
     assert watched == [("arrived", "x", 0), ("acted", "x", 1), ("answered", "x", 1)]
 
 
-async def test_client_has_no_answer_before_it_was_watched_leaving(client, slack):
+async def test_observer_sees_an_answer_before_the_client(client, slack):
     told = []
     posting = None
     slack.watch("chat.postMessage", "acted", lambda _: told.append(posting.done()))
@@ -808,19 +808,19 @@ async def test_client_has_no_answer_before_it_was_watched_leaving(client, slack)
         (standin.ratelimited(), ["arrived", "answered"]),
     ],
 )
-async def test_what_a_fault_prevents_is_not_told(client, slack, watched, fault, stages):
+async def test_observer_is_not_called_for_prevented_calls(client, slack, watched, fault, stages):
     slack.arm("chat.postMessage", fault)
     await failing(client)
     assert [stage for stage, *_ in watched] == stages
 
 
-async def test_who_watches_may_arm_a_fault_for_the_very_call(client, slack):
+async def test_observer_may_arm_a_fault_for_the_current_call(client, slack):
     slack.watch("chat.postMessage", "arrived", lambda _: slack.arm("chat.postMessage", standin.reply_lost()))
     assert isinstance(await failing(client), aiohttp.ServerDisconnectedError)
     assert len(slack.messages(ALERTS)) == 1
 
 
-async def test_answer_that_nobody_waited_for_has_not_left(client, slack, watched):
+async def test_answer_without_a_waiting_client_is_not_reported_as_sent(client, slack, watched):
     slack.arm("chat.postMessage", standin.slow(0.2))
     given_up = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
     await until(lambda: slack.calls)
@@ -829,7 +829,7 @@ async def test_answer_that_nobody_waited_for_has_not_left(client, slack, watched
     assert [stage for stage, *_ in watched] == ["arrived", "acted"]
 
 
-async def test_answer_by_response_url_is_watched_too(app, served):
+async def test_observer_sees_answers_by_response_url(app, served):
     told = []
     for stage in ("arrived", "acted", "answered"):
         served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: told.append((stage, said["text"])))
@@ -852,7 +852,7 @@ async def test_command_arrives_as_documented_and_signed(app, served):
     assert SignatureVerifier(served.signing_secret).is_valid_request(app.bodies[0], app.headers[0])
 
 
-async def test_private_channels_name_is_not_told(app, served):
+async def test_private_channels_name_is_not_sent(app, served):
     await served.command(channel="G0IN")
     assert app.command["channel_name"] == "privategroup"
 
@@ -869,13 +869,13 @@ async def test_timestamp_and_signature_may_be_forged(app, served):
 @pytest.mark.parametrize(
     ("status", "failure"), [(404, "http_client_error"), (401, "http_client_error"), (500, "dispatch_failed")]
 )
-async def test_person_reads_a_failure_unless_the_app_says_200(app, served, status, failure):
+async def test_person_sees_a_failure_unless_the_app_returns_200(app, served, status, failure):
     app.says = lambda: web.Response(status=status)
     ack = (await served.command()).ack
     assert (ack.status, ack.failure) == (status, failure)
 
 
-async def test_app_that_is_too_slow_or_away_fails_the_command(app, served):
+async def test_slow_or_unreachable_app_fails_the_command(app, served):
     app.pause, served.ack_within = 0.2, 0.01
     ack = (await served.command()).ack
     assert (ack.status, ack.failure) == (None, "operation_timeout")
@@ -884,7 +884,7 @@ async def test_app_that_is_too_slow_or_away_fails_the_command(app, served):
     assert (ack.status, ack.failure) == (None, "dispatch_failed")
 
 
-async def test_stand_in_that_is_not_served_cannot_reach_the_app(slack):
+async def test_simulator_without_a_server_cannot_reach_the_app(slack):
     slack.app_url = "http://127.0.0.1:9/"
     with pytest.raises(RuntimeError):
         await slack.command()
@@ -898,7 +898,7 @@ async def test_stand_in_that_is_not_served_cannot_reach_the_app(slack):
         (lambda: web.json_response({"response_type": "in_channel", "text": "all"}), "all", None),
     ],
 )
-async def test_body_of_an_ack_is_an_answer(app, served, says, text, only_for):
+async def test_body_of_an_ack_is_shown_as_an_answer(app, served, says, text, only_for):
     app.says = says
     message = await (await served.command()).answer()
     assert (message.text, message.only_for) == (text, only_for)
@@ -916,7 +916,7 @@ async def respond(invocation, **said):
     return answer.status_code, answer.body
 
 
-async def test_answer_is_waited_for(app, served):
+async def test_simulator_waits_for_an_answer(app, served):
     invocation = await served.command()
     waiting = asyncio.create_task(invocation.answer())
     assert await respond(invocation, text="x", blocks=[section()], response_type="ephemeral") == (200, "ok")
@@ -926,7 +926,7 @@ async def test_answer_is_waited_for(app, served):
         await invocation.answer(within=0.01)
 
 
-async def test_answer_in_the_channel_is_a_message_there(app, served):
+async def test_in_channel_answer_is_a_channel_message(app, served):
     invocation = await served.command(channel="G0OUT")
     await respond(invocation, text="x", response_type="in_channel")
     assert served.messages("G0OUT") == invocation.answers()
@@ -992,7 +992,7 @@ async def test_odd_answer_is_unexpected(app, served, said, status, notes):
     assert all(one.startswith(note) for one, note in zip(found, notes, strict=True))
 
 
-async def test_answer_should_say_its_response_type(app, served):
+async def test_answer_without_a_response_type_is_noted(app, served):
     await respond(await served.command(), text="x")
     assert served.warnings == ["an answer without response_type, which is ephemeral"]
 
@@ -1005,7 +1005,7 @@ async def test_answer_should_say_its_response_type(app, served):
         ("text=x", "text/plain", 400),
     ],
 )
-async def test_answer_is_json_or_a_form_with_json(app, served, body, kind, status):
+async def test_answer_may_be_json_or_a_form_with_json(app, served, body, kind, status):
     url = (await served.command()).payload["response_url"]
     async with (
         aiohttp.ClientSession() as session,
@@ -1065,7 +1065,7 @@ async def test_click_arrives_as_documented(app, served):
     assert SignatureVerifier(served.signing_secret).is_valid_request(app.bodies[0], app.headers[0])
 
 
-async def test_click_on_an_ephemeral_message_brings_no_copy_of_it(app, served):
+async def test_click_on_an_ephemeral_message_has_no_copy_of_it(app, served):
     await served.click(shown(served, actions(button()), only_for="U0MEI"), "go")
     assert "message" not in app.click
     assert app.click["container"]["is_ephemeral"] is True
@@ -1080,7 +1080,7 @@ async def test_people_have_names(app, served):
     assert SlackSimulator(people={"U0LI": "li"}).name_of("U0LI") == "li"
 
 
-async def test_ephemeral_message_is_clicked_by_whom_it_is_for(app, served):
+async def test_ephemeral_message_is_clicked_by_its_recipient_only(app, served):
     message = shown(served, actions(button()), only_for="U0TOM")
     await served.click(message, "go")
     assert app.click["user"]["id"] == "U0TOM"
@@ -1088,12 +1088,12 @@ async def test_ephemeral_message_is_clicked_by_whom_it_is_for(app, served):
         await served.click(message, "go", user="U0MEI")
 
 
-async def test_click_in_a_thread_says_so(app, served):
+async def test_click_in_a_thread_has_the_thread_ts(app, served):
     await served.click(shown(served, actions(button()), thread_ts="1.000001"), "go")
     assert app.click["container"]["thread_ts"] == "1.000001"
 
 
-async def test_choice_brings_its_option_and_the_state_of_all_menus(app, served):
+async def test_choice_has_its_option_and_the_state_of_all_menus(app, served):
     picked = menu("a", "b", placeholder={"type": "plain_text", "text": "Pick"})
     other = menu("c", initial_option=option("c")) | {"action_id": "other"}
     message = shown(served, actions(picked, other, button()))
@@ -1123,7 +1123,7 @@ async def test_choice_may_come_from_a_group_an_accessory_or_an_older_message(app
     assert app.click["actions"][0]["selected_option"] == option("long gone")
 
 
-async def test_button_is_told_from_its_like_by_value_or_block(app, served):
+async def test_button_is_identified_by_value_or_block(app, served):
     message = shown(served, actions(button(value="1")), actions(button(value="2")))
     for how, value, block_id in [
         ({}, "1", "b0"),
@@ -1143,7 +1143,7 @@ async def test_button_without_a_value_sends_none(app, served):
     assert "value" not in app.click["actions"][0]
 
 
-async def test_nobody_clicks_what_is_not_there(served):
+async def test_click_on_a_missing_button_raises(served):
     message = shown(served, actions(button(), menu("a")))
     with pytest.raises(LookupError, match="no 'stop' to click in 'shown'"):
         await served.click(message, "stop")
@@ -1166,7 +1166,7 @@ async def test_answer_to_a_click_replaces_the_message_adds_one_or_deletes_it(app
     assert await respond(invocation, text="x", replace_original=True) == (404, "message_not_found")
 
 
-async def test_answer_that_deletes_shows_nothing(app, served):
+async def test_deleting_answer_shows_nothing(app, served):
     invocation = await served.click(message := shown(served, actions(button())), "go")
     await respond(invocation, text="x", replace_original=True, delete_original=True)
     assert served.present(message) is None
@@ -1180,7 +1180,7 @@ async def test_ephemeral_message_never_becomes_public(app, served):
     assert served.take_unexpected() == ["an ephemeral message never becomes public"]
 
 
-async def test_answer_in_the_channel_that_calls_somebody_is_unexpected(app, served):
+async def test_in_channel_answer_with_an_undeclared_mention_is_unexpected(app, served):
     invocation = await served.command()
     await respond(invocation, text="<!here>", response_type="ephemeral")
     assert served.unexpected == []
@@ -1195,7 +1195,7 @@ async def test_answer_may_go_to_the_thread(app, served):
     assert (await invocation.answer()).thread_ts == message.ts
 
 
-def test_changes_are_told_as_they_come(slack):
+def test_changes_are_published_as_they_happen(slack):
     told = []
     slack.on_change(lambda change, message: told.append((change, message.text)))
     ts = post(slack, "a")["ts"]
@@ -1215,7 +1215,7 @@ async def connected(slack):
             yield socket, await socket.receive_json()
 
 
-async def test_command_goes_round_by_socket_mode(served):
+async def test_command_is_sent_and_answered_over_socket_mode(served):
     async with connected(served) as (socket, hello):
         assert (hello["type"], hello["num_connections"]) == ("hello", 1)
         sent = asyncio.create_task(served.command("list"))
@@ -1229,7 +1229,7 @@ async def test_command_goes_round_by_socket_mode(served):
         assert (await invocation.answer()).text == "x"
 
 
-async def test_click_goes_round_by_socket_mode(served):
+async def test_click_is_sent_and_answered_over_socket_mode(served):
     message = shown(served, actions(button()))
     async with connected(served) as (socket, _):
         sent = asyncio.create_task(served.click(message, "go"))
@@ -1242,7 +1242,7 @@ async def test_click_goes_round_by_socket_mode(served):
         assert await respond(invocation, text="y", replace_original=True) == (200, "ok")
 
 
-async def test_without_a_websocket_or_an_ack_a_command_fails(served):
+async def test_command_without_a_websocket_or_an_ack_fails(served):
     assert (await served.command()).ack.failure == "dispatch_failed"
     served.ack_within = 0.02
     async with connected(served) as (socket, _):
@@ -1253,7 +1253,7 @@ async def test_without_a_websocket_or_an_ack_a_command_fails(served):
         assert (await acknowledge(served, socket)).ack.failure is None
 
 
-async def test_each_connection_gets_its_turn(served):
+async def test_connections_get_envelopes_in_turn(served):
     served.ack_within = 0.01
     async with connected(served) as (one, _), connected(served) as (other, hello):
         assert hello["num_connections"] == 2
@@ -1273,7 +1273,7 @@ async def acknowledge(slack, socket, times=1):
 
 
 @pytest.mark.parametrize("said", ["{", "[]", '{"envelope_id": "x"}'])
-async def test_what_is_no_ack_is_unexpected(served, said):
+async def test_message_that_is_not_an_ack_is_unexpected(served, said):
     async with connected(served) as (socket, _):
         await socket.send_str(said)
         await acknowledge(served, socket)
@@ -1350,7 +1350,7 @@ async def test_wechat_answers_over_the_network_in_the_virtual_time(wechat):
         assert answer.status == 404
 
 
-async def test_wechat_fails_over_the_network_as_the_simulator_says(wechat):
+async def test_wechat_fails_over_the_network_as_the_simulator_is_set(wechat):
     simulator, session = wechat
     simulator.inject(Fault(FaultMode.DOWN), Fault(FaultMode.HTML), Fault(FaultMode.SLOW, seconds=5))
     with pytest.raises(aiohttp.ServerDisconnectedError):

@@ -32,7 +32,7 @@ def test_groups_in_use_are_listed_and_disabled_ones_on_request(slack):
     assert {"users", "user_count"}.isdisjoint(found["S0CARE"])
 
 
-def test_people_and_their_number_are_told_on_request(slack):
+def test_users_and_their_number_are_returned_on_request(slack):
     found = groups(slack, include_users=True, include_count=True)["S0CARE"]
     assert (found["handle"], found["users"], found["user_count"]) == ("s0care", ["U0MEI", "U0TOM"], "2")
 
@@ -44,7 +44,7 @@ def test_members_of_a_group_are_ids(slack):
     assert members(slack, "S0NONE")["error"] == "no_such_subteam"
 
 
-def test_members_of_no_group_are_not_asked_for(slack):
+def test_unknown_group_has_no_members(slack):
     assert slack.call("usergroups.users.list", {})["error"] == "invalid_arguments"
     assert slack.take_unexpected() == ["usergroups.users.list: without a usergroup"]
 
@@ -60,7 +60,7 @@ def test_groups_need_their_scope(slack, method):
     }
 
 
-def test_channels_need_a_scope_to_be_asked_about_at_all(slack):
+def test_channel_info_needs_a_scope(slack):
     slack.scopes = {"commands"}
     said = slack.call("conversations.info", {"channel": "C0NOWHERE"})
     assert (said["error"], said["needed"]) == ("missing_scope", "channels:read,groups:read,mpim:read,im:read")

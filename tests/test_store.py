@@ -139,7 +139,7 @@ async def test_store_that_works_again_after_a_fault_does_not_lack_tables(store):
     assert await store.check() is None
 
 
-async def test_store_that_is_away_is_said_to_be(tmp_path):
+async def test_unreachable_store_raises_store_unavailable(tmp_path):
     for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
         store = Store.from_url(url, APPID, clock=at_now)
         with pytest.raises(StoreError):
@@ -148,7 +148,7 @@ async def test_store_that_is_away_is_said_to_be(tmp_path):
         await store.close()
 
 
-async def test_what_fails_midway_leaves_nothing(store):
+async def test_failed_transaction_leaves_nothing(store):
     async def fail() -> None:
         async with store.begin() as tx:
             await poll_state.schedule_poll(tx, NOW.replace(year=2030))
@@ -188,14 +188,14 @@ async def test_sqlite_is_opened_for_several_processes(tmp_path):
     connection.close()
 
 
-def test_account_that_no_database_takes_is_made_storable_and_others_stay_as_they_are():
+def test_unstorable_account_is_sanitized_and_others_stay_unchanged():
     odd = sanitize_account(invited("b\0o", wx="bo\ud800", status="wai\0ting", kf_openid="\0"))
     assert (odd.kf_account, odd.invitation.invite_wx, odd.invitation.status) == ("bo@harbour_tea", "bo?", "waiting")
     assert odd.kf_openid is None
     assert sanitize_account(account()) == account()
 
 
-async def test_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
+async def test_removed_database_file_is_noticed_and_created_again(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()
@@ -213,7 +213,7 @@ async def test_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_pat
     await store.close()
 
 
-async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from_it(tmp_path, migrated_sqlite):
+async def test_cancelled_wait_for_a_locked_database_blocks_no_other_caller(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()
@@ -242,7 +242,7 @@ async def _poll_at(store: Store, when: datetime) -> None:
         await poll_state.schedule_poll(tx, when)
 
 
-async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
+async def test_closed_episodes_do_not_lengthen_queries(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     before = await _steps(store, path)

@@ -98,7 +98,7 @@ def test_other_errors_are_not_of_the_store():
     assert waiting_for(PoolTimeoutError("QueuePool limit")) == "hanging: all connections are in use"
 
 
-def test_words_are_one_line_without_the_values_of_a_row():
+def test_text_of_an_error_is_one_line_without_row_values():
     refused = psycopg.OperationalError("connection failed:\x1b[2J FATAL:  sorry\nIs the server running?")
     assert classify(OperationalError("x", {}, refused)).words == "connection failed: [2J FATAL: sorry"
     values = pg.CheckViolation('new row "小波 bo_example" violates check')
@@ -145,7 +145,7 @@ async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form
 # Writes
 
 
-async def test_store_that_can_only_be_read_is_not_fit(postgres_url):
+async def test_read_only_store_is_not_ready(postgres_url):
     async with opened(postgres_url) as store:
         assert await store.check() is None
         with psycopg.connect(postgres_url, autocommit=True) as admin:

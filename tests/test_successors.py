@@ -133,7 +133,7 @@ async def test_person_who_rejected_and_is_invited_again_at_once_is_followed(stor
     assert first(bot).startswith("Bound: Dee")
 
 
-async def test_digest_counts_a_replaced_member_by_what_became_of_the_new_invitation(store, clock):
+async def test_digest_counts_a_replaced_member_by_the_outcome_of_the_new_invitation(store, clock):
     bot, names = Bot(store, clock), [f"kf{number}" for number in range(6)]
     await bot.reads(*map(invited, names), after=timedelta(0))
     await bot.reads(*map(rejected, names))
@@ -144,6 +144,6 @@ async def test_digest_counts_a_replaced_member_by_what_became_of_the_new_invitat
     assert "all settled: 1 rejected, 5 bound" in first(bot)
 
 
-async def test_thread_keeps_a_line_that_stays_true(bot):
+async def test_thread_keeps_a_relevant_reply(bot):
     line = next(posted.message for posted in bot.slack.posted if posted.thread_ts)
     assert line.text.startswith("Invited again: Dee (dee@harbour_tea). A new invitation went out to do•••le")

@@ -38,7 +38,7 @@ def test_exact_span_has_hours_and_minutes():
     assert [times.exact_span(span) for span in spans] == ["1 h 12 min", "2 h", "41 min", "less than 1 min"]
 
 
-def test_lead_is_named_as_it_was_set():
+def test_lead_has_the_unit_of_the_setting():
     leads = (DAY, 2 * DAY, 36 * HOUR, HOUR, 90 * MINUTE, 30 * SECOND)
     assert [times.lead_name(lead) for lead in leads] == ["24 h", "2 days", "36 h", "1 h", "90 min", "30 s"]
 
@@ -59,11 +59,11 @@ def test_lead_is_named_as_it_was_set():
         (59.5 * SECOND, "60 s"),
     ],
 )
-def test_odd_lead_is_rounded_up_so_that_less_than_it_is_true(lead, expected):
+def test_odd_lead_is_rounded_up_so_that_less_than_is_correct(lead, expected):
     assert times.lead_name(lead) == expected
 
 
-def test_zone_that_is_set_stands_behind_dates_and_is_named():
+def test_configured_zone_follows_dates_and_is_named():
     context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
     assert times.date(NOW, context.as_text) == "Mon 23 Nov 09:12 Asia/Shanghai"
     assert times.date(NOW, context.as_text, times.CLOCK) == "09:12 Asia/Shanghai"
@@ -98,7 +98,7 @@ def test_clock_needs_a_day_from_twelve_hours_on(direction):
     assert (times.tokens_for(near, NOW), times.tokens_for(far, NOW)) == (times.CLOCK, times.MOMENT)
 
 
-def test_words_before_a_moment_are_part_of_its_token_so_that_today_is_written_small():
+def test_text_before_a_date_is_part_of_its_token_so_that_today_is_lower_case():
     assert times.date(NOW, CONTEXT, words="until ") == (
         "<!date^1795396320^until {date_short_pretty} {time}|until Mon 23 Nov 01:12 UTC>"
     )
