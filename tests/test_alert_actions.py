@@ -118,7 +118,7 @@ async def test_snoozed_invitation_is_quiet_until_its_time_and_then_asks_again(bo
     assert "Snoozed" not in last_view(bot)
 
 
-async def test_lead_that_passed_during_a_snooze_is_what_wakes_it(bot):
+async def test_lead_that_passed_during_a_snooze_ends_it(bot):
     await bot.reads(SOON, after=15 * HOUR)  # 8 h left
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:4h")
     await bot.reads(SOON, after=3 * HOUR)

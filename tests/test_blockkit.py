@@ -341,7 +341,7 @@ def test_all_content_of_a_message_stays_within_our_limit():
     ]
 
 
-def test_content_is_what_people_read_in_the_blocks():
+def test_content_is_the_visible_text_of_the_blocks():
     blocks = [section(text=mrkdwn("ab")), actions(button(text=plain("c"), value="hidden")), image()]
     assert blockkit.content_length({"text": "not counted", "blocks": blocks}) == 4
 

@@ -175,7 +175,7 @@ def test_acknowledged_digest_is_calm():
         (["other", "other", ""], False),
     ],
 )
-def test_digest_undoes_only_what_its_own_button_did(batches, offered):
+def test_digest_undoes_only_the_actions_of_its_own_button(batches, offered):
     told = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
     message = digest(*told)
     assert ("alert.undo" in buttons(message)) is offered
@@ -417,7 +417,7 @@ def test_first_run_summary_turns_calm_when_all_members_are_closed():
     )
 
 
-def test_first_run_counts_what_comes_after_the_tenth_row():
+def test_first_run_summary_counts_accounts_after_the_tenth_row():
     message = first_run(*REJECTED[:22], *in_turn(EpisodeState.EXPIRED, [f"Dee {n}" for n in range(9)]), rejected=31)
     assert "21 more: 12 rejected, 9 expired" in shown(message)
     assert len([text for text in shown(message) if "*" in text]) == 10

@@ -56,7 +56,7 @@ def test_notice_of_a_refused_address_matches_its_design():
     assert fields_of(notice(ADDRESS, Cause.CONFIG_PROBLEM)) == expected
 
 
-def test_refused_secret_says_which_setting_to_change():
+def test_notice_of_a_refused_secret_names_the_setting_to_change():
     message = notice(ErrorDetails.of(api_error(40125, "invalid appsecret")), Cause.CONFIG_PROBLEM)
     assert shown(message) == [
         "⚠️ WeChat refused the AppSecret",
@@ -122,7 +122,7 @@ def test_spent_quota_waits_for_midnight_in_shanghai():
         (60 * MINUTE, Cause.SOURCE_DOWN, "1 h"),
     ],
 )
-def test_notice_says_how_often_wechat_is_asked(poll, cause, every):
+def test_notice_has_the_poll_interval(poll, cause, every):
     message = notice(ADDRESS, cause, context=replace(CONTEXT, poll=poll))
     assert f" · looks again every {every} · " in shown(message)[2]
 

@@ -319,7 +319,7 @@ async def test_body_of_a_wrongly_signed_request_is_not_logged(place, url, caplog
     assert "hush-hush" not in caplog.text
 
 
-async def test_health_answers_at_once_and_the_front_page_says_what_to_do(place, url):
+async def test_health_answers_at_once_and_the_front_page_has_the_next_step(place, url):
     assert await answers(f"{url}/healthz")
     assert await answers(f"{url}/readyz")
     async with aiohttp.ClientSession() as session, session.get(f"{url}/") as page:

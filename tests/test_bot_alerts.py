@@ -241,7 +241,7 @@ async def test_post_that_slack_did_not_receive_is_sent_again(place, fault):
     assert (posts(place), len(place.texts)) == (2, 1)
 
 
-async def test_without_the_history_scope_an_urgent_alert_is_repeated_and_says_so(place):
+async def test_urgent_alert_is_repeated_with_a_note_without_the_history_scope(place):
     place.slack.scopes -= {"channels:history"}
     place.slack.arm("chat.postMessage", reply_lost())
     async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):

@@ -366,7 +366,7 @@ def test_merged_digest_keeps_its_own_facts_and_takes_the_rest():
     assert merged(one, other, [("bo", "expired")]).payload == {"noticed": 1, "repeat": True}
 
 
-def test_summary_of_quiet_hours_shows_the_news_of_a_merged_digest_before_its_own():
+def test_summary_of_quiet_hours_shows_the_events_of_a_merged_digest_before_its_own():
     summary = row(MessageKind.QUIET_SUMMARY, payload={"held": {"bo": ["expired"]}})
     one = merged(summary, pending(), [("bo", "expiring"), ("dee", "rejected")])
     assert one.payload["held"] == {"bo": ["expiring", "expired"], "dee": ["rejected"]}

@@ -128,7 +128,7 @@ async def test_name_goes_before_a_command_with_a_typing_error():
         ("shwoo annna1", "/kf show annna1", {"kf.show": "v1:show:annna1", "kf.list": "v1:list:1:all"}),
     ],
 )
-async def test_without_a_match_the_nearest_command_and_account_are_offered(typed, suggested, buttons):
+async def test_command_without_a_match_offers_the_nearest_command_and_account(typed, suggested, buttons):
     message = await answers(WeChat(ANNA)).answer(parse_command(typed))
     assert message.text.startswith(f"No account matches “{typed}”. Did you mean {suggested}?")
     assert f"Did you mean *{suggested}*?" in shown(message)[0]

@@ -245,7 +245,7 @@ def test_each_setting_of_the_example_has_one_line_of_comment_above() -> None:
             assert EXAMPLE_LINE.fullmatch(setting), setting
 
 
-def test_example_as_it_is_names_what_must_be_filled_in() -> None:
+def test_unedited_example_reports_the_settings_to_fill_in() -> None:
     environ = {name: value or "" for name, value in dotenv_values(ROOT / ".env.example").items()}
     assert missing(environ) == {name for name, line in example().items() if not line["off"]} == set(FILLED_IN)
 
@@ -377,7 +377,7 @@ def test_manifest_has_the_known_keys_within_their_limits(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_manifest_asks_for_the_scopes_that_the_bot_needs_and_says_why(mode: Mode) -> None:
+def test_manifest_requests_the_needed_scopes_with_reasons(mode: Mode) -> None:
     bot = yaml.safe_load(file_of(mode))["oauth_config"]["scopes"]["bot"]
     assert set(bot) == SCOPES
     lines = [line.strip() for line in file_of(mode).splitlines()]

@@ -128,7 +128,7 @@ def test_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
     assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
-def test_proxy_in_front_lets_through_what_slack_calls_and_the_page_that_the_readme_opens() -> None:
+def test_reverse_proxy_passes_the_paths_of_slack_and_of_the_readme() -> None:
     block = next(block.text for block in document("docs/deploy.md").code if "reverse_proxy" in block.text)
     assert re.findall(r"@open path (.+)", block) == [f"/ {SLACK_PATH}"]
 
@@ -139,7 +139,7 @@ def dockerfile() -> list[tuple[str, str]]:
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in block.text.splitlines())]
 
 
-def test_container_recipe_has_ten_lines_and_copies_what_exists() -> None:
+def test_container_recipe_has_ten_lines_and_copies_existing_files() -> None:
     recipe = dockerfile()
     assert len(recipe) <= 10
     copied = [rest.split() for name, rest in recipe if name == "COPY"]

@@ -67,7 +67,7 @@ def test_last_page_may_hold_one_row():
     )
 
 
-def test_one_state():
+def test_list_of_one_state():
     message = account_list(reading(*FORTY_THREE), (AccountStatus.REJECTED,), 1, CONTEXT)
     assert title(message) == "3 accounts are rejected"
     assert message.text == "3 accounts are rejected: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
@@ -192,7 +192,7 @@ def test_menu_of_details_distinguishes_accounts_with_one_name():
     ] == [("Chen", "chen@harbour_tea · rejected"), ("Chen", "chen2@harbour_tea · bound")]
 
 
-def test_list_of_what_needs_attention():
+def test_list_of_accounts_that_need_attention():
     message = account_list(reading(*FORTY_THREE), NEEDS_ATTENTION, 1, CONTEXT)
     assert title(message) == "6 accounts need attention"
     assert message.text.startswith("6 accounts need attention. Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC)")

@@ -116,7 +116,7 @@ def test_value_with_spaces_is_quoted_in_one_line(odd):
     assert json.loads(quoted) == odd
 
 
-def test_as_json_a_line_is_one_object_with_the_same_fields():
+def test_json_line_is_one_object_with_the_same_fields():
     said = line(LogEvent("post", message=7, error="two\nlines", ok=True), form="json")
     assert len(said.splitlines()) == 1
     assert json.loads(said) == {

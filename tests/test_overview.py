@@ -107,7 +107,7 @@ def test_more_than_ten_that_need_attention_are_counted_below_the_tenth():
     )
 
 
-def test_no_accounts_yet():
+def test_overview_without_accounts():
     message = overview(reading(), CONTEXT)
     assert shown(message) == [
         "No customer-service accounts yet",
@@ -194,7 +194,7 @@ def owner(account, user="Mei", **of_hand):
     )
 
 
-def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_their_rank():
+def test_acknowledged_rows_name_the_user_and_sort_last_within_their_priority():
     owned = [owner(CHEN), owner(LIN, "Tom", until=NOW + 4 * HOUR)]
     message = overview(reading(*FORTY).with_owners(owned, AlertPolicy()), CONTEXT)
     texts = shown(message)

@@ -102,7 +102,7 @@ async def test_statements_run_on_every_server_connection_however_often_they_come
                 assert (await poll_state.load(tx)).next_poll_at == NOW + number * HOUR
 
 
-async def test_one_of_several_processes_claims_a_poll(pooled_url):
+async def test_poll_is_claimed_by_one_of_several_processes(pooled_url):
     async def claim(store: Store, number: int) -> poll_state.Claim:
         async with store.begin() as tx:
             return await poll_state.claim_poll(tx, NOW + number * HOUR, NOW + (number + 1) * HOUR)

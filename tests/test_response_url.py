@@ -36,7 +36,7 @@ def test_command_that_needs_a_text_explains_itself_alone():
     assert "/kf show chen@harbour_tea" in replies.guide(LEADS, "show").text
 
 
-def test_corrected_command_stands_above_its_answer():
+def test_corrected_command_is_shown_above_its_answer():
     message = replies.corrected("find <!here>" + "x" * 99, replies.OUT_OF_DATE)
     assert shown(message)[0] == f"Showing */kf find ＜!here＞{'x' * 27}…*"
     assert message.text.startswith("Showing /kf find ＜!here＞")

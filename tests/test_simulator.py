@@ -138,7 +138,7 @@ def test_body_that_is_not_raw_json_is_refused(caller: Caller, body, errcode):
     assert json.loads(answer)["errcode"] == errcode
 
 
-def test_address_that_is_not_listed_is_refused_in_the_recorded_shape():
+def test_unlisted_address_is_refused_in_the_recorded_format():
     caller = Caller(Simulator(APPID, SECRET, allow_list=["198.51.100.1"]))
     refusal = caller.token()
     assert refusal["errcode"] == 40164

@@ -44,7 +44,7 @@ async def is_settled(store: Store) -> bool:
         return bool((await tx.run(sa.select(message.c.is_final).order_by(message.c.created_at))).scalars().first())
 
 
-async def test_message_says_invited_again_while_the_new_invitation_waits(bot, store):
+async def test_message_shows_invited_again_while_the_new_invitation_waits(bot, store):
     for _ in range(3):
         assert first(bot).startswith("Invited again: Dee (dee@harbour_tea). A new invitation is out to do•••le")
         await bot.reads(ANNA, AGAIN)

@@ -21,7 +21,7 @@ async def test_failed_task_is_logged_and_affects_no_other(caplog):
     assert "a task failed" in caplog.text
 
 
-async def test_drain_waits_for_what_runs():
+async def test_drain_waits_for_running_tasks():
     done = []
 
     async def work() -> None:

@@ -296,7 +296,7 @@ async def test_list_without_readable_rows_is_not_a_first_poll(watcher, wechat, s
     assert [shape for shape, _ in await written(store)] == [MessageKind.FIRST_RUN]
 
 
-async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
+async def test_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
     long = "".join(chr(97 + (number * number + number // 7) % 26) for number in range(5000))
     wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen"))
     await watcher.tick()
