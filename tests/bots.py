@@ -64,7 +64,7 @@ class Bot:
         self.acts = AlertActions(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
-        """WeChat says this, and all that follows is told."""
+        """Poll WeChat with these accounts, and deliver every message."""
         self.wechat.listed = accounts
         self.clock.now += after
         await self.watcher.tick()
@@ -86,13 +86,13 @@ class Bot:
         return [(row["status"], row["reason"]) for row in await self.rows()]
 
     async def waits_out_a_lease(self) -> None:
-        """Until the second look at an unknown outcome is over."""
+        """Wait until the second lookup of an unknown outcome is over."""
         for part in (1.25, 0.25):
             self.clock.now += part * LEASE
             await self.tells()
 
     async def clicks(self, action_id: str, value: str, user: str = "Mei") -> ActionResult | None:
-        """A person clicks, and what follows is told."""
+        """Click as a person, and deliver every message."""
         click = BlockAction(action_id, value, f"U0{user.upper()}", user)
         action = decode(action_id, value)
         done = await self.acts.perform(action, click) if isinstance(action, AlertAction) else None
@@ -101,7 +101,7 @@ class Bot:
         return done
 
     async def episode_id(self, name: str = "bo") -> str:
-        """The newest episode of an account."""
+        """Return the id of an account's newest episode."""
         async with self.store.begin() as tx:
             seat = f"{name}@harbour_tea"
             return next(one.id for one in await episodes.latest(tx, [seat]) if one.account_key == seat)

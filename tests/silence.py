@@ -1,4 +1,4 @@
-"""A server that takes connections and never says anything, or always the same."""
+"""A server that accepts connections and sends nothing, or always the same bytes."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ async def test_member_gets_an_answer_and_a_stranger_learns_whom_to_ask(place):
 
 async def test_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
     async with bot_in_loop(place, KF_VIEWERS="S0CARE"):
-        await until(lambda: place.slack.calls)  # the first look is over: what comes now is an alert
+        await until(lambda: place.slack.calls)  # the first poll is over: later problems are alerts
         place.invite("bo", timedelta(minutes=30))
         await until(lambda: place.texts)
         (alert,) = place.slack.messages(ALERTS)

@@ -1,4 +1,4 @@
-"""What people may do about an invitation, and what the clock says while it is in their hands."""
+"""User actions on an invitation, and its timers while it is acknowledged or snoozed."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SOON = invited("bo", expires_in=25 * HOUR)
 
 @pytest.fixture
 async def bot(store: Store, clock: VirtualClock) -> Bot:
-    """Bo's 24 h reminder stands in the channel."""
+    """Return a bot whose channel has Bo's 24 h reminder."""
     made = Bot(store, clock, mention=CARE)
     await made.reads(SOON, after=timedelta(0))
     await made.reads(SOON, after=2 * HOUR)
@@ -176,7 +176,7 @@ async def test_pending_last_reminder_that_was_acknowledged_is_sent_after_an_undo
 
 async def test_click_emits_nothing_that_no_poll_confirmed(bot):
     bot.wechat.listed = (bound("bo"),)
-    bot.clock.now += 30 * HOUR  # the deadline has passed while nobody looked
+    bot.clock.now += 30 * HOUR  # the deadline has passed without a poll
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     await bot.acts.perform(decode(click.action_id, click.value), click)
     await bot.watcher.tick()
@@ -275,7 +275,7 @@ async def test_digest_with_a_closed_member_is_acknowledged_for_the_others(storm)
         ("alert.snooze", "v1:{id}"),
         ("alert.snooze", "v1:{id}:9h"),
         ("alert.snooze", "v1:batch:{id}:1h"),
-        ("alert.undo", "v1:{id}"),  # of before it said what it undoes
+        ("alert.undo", "v1:{id}"),  # of a release whose value did not name the action it undoes
         ("alert.undo", "v1:{id}:1h"),
         ("alert.undo", "v1:batch:{id}:snooze"),
         ("alert.frobnicate", "v1:{id}"),

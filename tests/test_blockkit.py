@@ -66,7 +66,7 @@ def problems(text: Any = "x", *blocks: dict[str, Any], **more: Any) -> list[str]
     return blockkit.problems({"text": text, "blocks": list(blocks), **more})
 
 
-# Where a text stands, the block with it there, and the most characters it may have.
+# The path of a text, the block with it there, and its limit of characters.
 LENGTHS = {
     "header/text": (lambda text: {"type": "header", "text": plain(text)}, 150),
     "section/text": (lambda text: section(text=mrkdwn(text)), 3000),

@@ -1,4 +1,4 @@
-"""The root of one problem, in every state of its episode."""
+"""The parent message of one problem, in every state of its episode."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_invitation_that_came_back_with_time_to_spare_is_calm():
 def test_bound_parent_message_has_the_time_left_until_the_deadline(bound_at, expires_at, sentence):
     message = root(state=EpisodeState.BOUND, state_since=bound_at, expires_at=expires_at)
     assert shown(message)[0] == f"✅ *Bo* · bound\n{sentence}"
-    # What the sentence does not date, the facts do.
+    # The facts have the dates that the sentence lacks.
     assert ("noticed" in shown(message)[1]) is ("before" not in sentence)
 
 
@@ -259,7 +259,7 @@ def test_snooze_menu_ends_before_the_smallest_lead(hours, expires_at, choices):
 
 def test_button_value_identifies_its_episode():
     of = "v1:9f2c41d07be3"
-    # As drawn, but for Undo: it says what it undoes, since a stale button must not take back something else.
+    # As designed, but for Undo: its value names the action, since a stale button must not undo another one.
     assert buttons(root(events=leads(24), snoozed=TOM)) == {
         "alert.ack": of,
         "alert.undo": f"{of}:snooze",
@@ -363,7 +363,7 @@ def test_edit_links_a_person_and_a_post_shows_the_name(user_id, name, edited, po
 
 
 def in_the_evening(**fields):
-    """The last reminder before quiet hours, where nothing was told before."""
+    """Render the last reminder before quiet hours, without earlier events."""
     facts = {"before_quiet": int((DEADLINE + HOUR).timestamp())}
     return render(MessageKind.ALERT, facts, [episode(**{"events": leads(24)} | fields)], None, CONTEXT)
 

@@ -49,7 +49,7 @@ REST = tuple(f"kf{number:02}" for number in range(48))
 
 
 def in_turn(state: EpisodeState, nicks: Sequence[str]) -> list[Episode]:
-    """Episodes whose deadlines follow each other."""
+    """Return episodes whose deadlines follow each other."""
     return [
         episode(state, f"{state}{number}", kf_nick=nick, expires_at=DEADLINE + number * MINUTE)
         for number, nick in enumerate(nicks)

@@ -1,4 +1,4 @@
-"""Notices about the bot itself: what each cause says, and when it is over."""
+"""Notices about the bot itself: the text for each cause, and the resolved notice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SINCE_TOKEN = "<!date^1795395720^{date_short_pretty} {time}|Mon 23 Nov 01:02 UTC
 RID = "6740a1b2-11223344-55667788"
 MINUTE = timedelta(minutes=1)
 WATCHED = "rejections and bindings go unseen; deadlines are still watched by the clock."
-# Of reminders it says nothing: acknowledged, in quiet hours, or while Slack refuses, none comes.
+# It does not mention reminders: acknowledged, in quiet hours, or while Slack refuses, none is sent.
 MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
 
 SILENCE = ErrorDetails.of(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
@@ -49,7 +49,7 @@ def notice(
 
 def test_notice_of_a_refused_address_matches_its_design():
     expected = drawn("health-config")
-    # The words of the next step are those of the answers, which say one thing more.
+    # The next step has the text of the answers, which have one more sentence.
     step = expected["blocks"][1]["text"]
     step["text"] = step["text"].replace("account.\n", "account. It takes some minutes to work.\n")
     expected["text"] = expected["text"].replace("console. ", "console; it takes some minutes. ")
@@ -127,7 +127,7 @@ def test_notice_has_the_poll_interval(poll, cause, every):
     assert f" · looks again every {every} · " in shown(message)[2]
 
 
-# Whether what changed meanwhile has been told already, no notice knows: it may still wait for Slack.
+# A notice cannot know whether the changes since then were posted: they may still be pending.
 @pytest.mark.parametrize("cause", ABOUT_WECHAT)
 def test_resolved_notice_is_calm_and_has_the_duration(cause):
     message = notice(ADDRESS, cause, over_at=SINCE + 39 * MINUTE)

@@ -1,4 +1,4 @@
-"""Details of an alert's account while WeChat does not tell."""
+"""Details of an alert's account while WeChat does not respond."""
 
 from __future__ import annotations
 

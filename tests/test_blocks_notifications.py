@@ -1,4 +1,4 @@
-"""Whatever stands in the channel: fit for Slack, silent, and a pure view of its members."""
+"""Every channel message: accepted by Slack, without mentions, and a pure function of its episodes."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ incidents = st.builds(
 
 
 def linked(told):
-    """Whom an edit may mention: those who took these in hand."""
+    """Return the people an edit may mention: those who acknowledged these episodes."""
     people = [person for one in told for person in (one.acked, one.snoozed) if person]
     return {f"<@{one.user_id}>" for one in people if re.fullmatch("[UW][A-Z0-9]{1,30}", one.user_id)}
 

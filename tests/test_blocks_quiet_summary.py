@@ -1,4 +1,4 @@
-"""What stands in the channel when quiet hours are over, and how it grows calm."""
+"""The summary at the end of quiet hours, and its edits."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_odd_user_names_leave_the_reply_intact(hostile):
 
 
 def test_reply_about_an_unavailable_database_does_not_claim_that_nothing_changed():
-    # It also answers a look at the details, and a change whose confirmation was lost.
+    # It also answers a request for details, and a change whose confirmation was lost.
     assert "changed" not in str(fields_of(DATABASE_AWAY))
     assert DATABASE_AWAY.text == "The database does not answer. Please try again in a minute."
 

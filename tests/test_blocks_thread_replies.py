@@ -1,4 +1,4 @@
-"""What stands in threads: history, calls, and the names of a digest."""
+"""Thread replies: history, mentions, and the names of a digest."""
 
 from __future__ import annotations
 

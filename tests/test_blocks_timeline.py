@@ -1,4 +1,4 @@
-"""What became of one invitation, as its details may tell it."""
+"""The history of one invitation, as its details show it."""
 
 from __future__ import annotations
 

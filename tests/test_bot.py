@@ -200,7 +200,7 @@ async def test_link_button_is_acknowledged_and_nothing_else(place, url):
 
 
 async def _click(place: World, url: str, action: dict) -> str:
-    """Click something that no message shows, as somebody might who forges a payload."""
+    """Click a button that no message has, as a forged payload would."""
     said = await place.slack.command("help", channel=CARE)
     await said.answer()
     payload = {

@@ -1,4 +1,4 @@
-"""Alerts as people meet them: posted, clicked, looked up and kept true, by the whole bot between its stand-ins."""
+"""Alerts end to end: posted, clicked, looked up and updated, by the whole bot between its simulators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def rejection(place: World) -> Message:
-    """小波 declines, and the channel is told."""
+    """Let 小波 reject the invitation, and wait for the alert."""
     await until(lambda: len(place.wechat.log) > 2)
     place.wechat.reject("bo@harbour_tea")
     await until(lambda: place.texts)
@@ -38,7 +38,7 @@ async def rejection(place: World) -> Message:
 
 
 def shown(place: World) -> str:
-    """What the channel's first message shows now."""
+    """Return the current text of the channel's first message."""
     return json.dumps(place.slack.messages(ALERTS)[0].blocks, ensure_ascii=False)
 
 
@@ -213,7 +213,7 @@ async def test_configured_zone_is_named_in_texts(place):
 
 @pytest.mark.parametrize(
     "fault",
-    [reply_lost(), error("internal_error", taken=True)],  # which responses say nothing: test_posting
+    [reply_lost(), error("internal_error", taken=True)],  # which responses count as unknown: test_slack_channel
     ids=["reply lost", "internal_error"],
 )
 async def test_post_with_a_lost_response_is_found_and_updated(place, fault):
@@ -307,7 +307,7 @@ async def test_heartbeat_stops_while_an_alert_is_late(place, tmp_path):
 
 
 def _is_gone(store: Path) -> bool:
-    """Whether the bot knows of a message that it cannot be edited."""
+    """Return whether the bot has recorded that a message cannot be edited."""
     with closing(sqlite3.connect(store)) as db:
         return bool(db.execute("SELECT count(*) FROM message WHERE is_deleted").fetchone()[0])
 

@@ -90,7 +90,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
 
 
 def assert_tells_no_secret(error: BaseException, *secrets: str) -> None:
-    """Neither the exception nor anything that a traceback prints with it."""
+    """Assert that neither the exception nor its traceback contains a secret."""
     for link in chain(error):
         assert type(link).__module__.partition(".")[0] not in ("httpx", "httpcore")
     told = "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))

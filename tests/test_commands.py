@@ -1,4 +1,4 @@
-"""`/kf` from a request to a message, on a WeChat that says what a test wants."""
+"""`/kf` from a request to a message, on a WeChat with the responses that a test sets."""
 
 from __future__ import annotations
 

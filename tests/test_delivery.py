@@ -1,4 +1,4 @@
-"""Message rows on their way to Slack, on a real store of both kinds, with a channel that does as it is told."""
+"""Delivery of message rows to Slack, on a real store of both kinds, with a channel whose faults a test sets."""
 
 from __future__ import annotations
 
@@ -397,7 +397,7 @@ async def test_edits_pause_when_slack_accepts_none(bot, outcome, wait):
     assert len(bot.slack.edited) == 2
 
 
-# Summaries and trouble
+# Summaries and incidents
 
 
 async def test_digest_names_all_members_and_follows_them(bot):

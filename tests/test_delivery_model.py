@@ -1,6 +1,6 @@
 """Random nights through the whole bot: faults of Slack, restarts, people, in any order. What people read is judged.
 
-The oracle knows only what happened at WeChat, and counts what stands in the channel.
+The oracle knows only what happened at WeChat, and counts the messages in the channel.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Nights(RuleBasedStateMachine):
         assert max(marks.values(), default=1) == max(keys.values(), default=1) == 1
 
     def teardown(self) -> None:
-        """In the end Slack is well, and everything that is still true has been said once."""
+        """Repair Slack, and assert that every relevant event was posted once."""
         if hasattr(self, "runner"):
             try:
                 self._end()
@@ -160,7 +160,7 @@ class Nights(RuleBasedStateMachine):
         assert [text for text in roots for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
 
     def _check_new_invitations(self) -> None:
-        """No message shows a new invitation as out that is over."""
+        """Assert that no message shows a closed invitation as waiting."""
         over = set(SEATS) - {seat for seat in SEATS if self._waits(seat)}
         for posted in self.slack.posted:
             text = self.slack.text_now(posted.ts)
@@ -171,7 +171,7 @@ class Nights(RuleBasedStateMachine):
         return self.statuses[seat] == "waiting" and NOW + LASTS[seat] > self.clock.now
 
     def _seats_in(self, state: str) -> list[str]:
-        """Those of which the last look must have told that state."""
+        """Return the accounts whose state the last poll must have posted."""
         over = [seat for seat in SEATS if NOW + LASTS[seat] < self.clock.now - timedelta(minutes=10)]
         if state == "expired":
             return [seat for seat in over if self.statuses[seat] == "waiting"]

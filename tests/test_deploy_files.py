@@ -43,7 +43,7 @@ HOUSE = {
     *(".env.example", ".gitignore", ".git-blame-ignore-revs", "LICENSE", "CHANGELOG.md"),
     *("README.md", "README.zh-CN.md", "SECURITY.md", "CONTRIBUTING.md"),
 }
-# Each of these tells a host which package manager to use; Heroku stops at two of them.
+# Each of these names a package manager to the host; Heroku refuses two of them.
 PACKAGE_MANAGERS = {
     *("requirements.txt", "Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock", "pylock.toml", "pdm.lock"),
     *("setup.py", "environment.yml", "package.json"),
@@ -51,7 +51,7 @@ PACKAGE_MANAGERS = {
 
 
 def top_level() -> set[str]:
-    """What the repository holds at the top: tracked or about to be, never what is ignored."""
+    """Return the top level of the repository: tracked or new files, without ignored ones."""
     return {name for name in _listed_by_git() or _not_ignored() if (ROOT / name).exists()}
 
 
@@ -96,7 +96,7 @@ LOCKS = ("requirements.txt", "tests/requirements.txt")
 
 
 def pins(lock: str) -> list[tuple[Requirement, list[str]]]:
-    """Each requirement with its hashes, continuation lines joined."""
+    """Return each requirement with its hashes, continuation lines joined."""
     lines = [line for line in text_of(lock).splitlines() if not line.lstrip().startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
     parts = [re.split(r"\s+--hash=", line) for line in joined]
@@ -179,7 +179,7 @@ GIVEN_BY_THE_HOST = {
     "DYNO",
     "FLY_APP_NAME",
     "RENDER",
-}  # says where the process runs; the host sets it
+}  # where the process runs; the host sets it
 
 
 class Recording(Mapping[str, str]):
@@ -208,7 +208,7 @@ def names_read() -> set[str]:
 
 
 def missing(environ: Mapping[str, str]) -> set[str]:
-    """The names that the settings miss; fails when one is malformed."""
+    """Return the names of missing settings; fail when one is malformed."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_environ(environ)
     lines = str(refused.value).splitlines()[1:]
@@ -350,7 +350,7 @@ OF_HTTP_ALONE = {"features.slash_commands.0.url", "settings.interactivity.reques
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """The leaves of a document by their dotted paths."""
+    """Return the leaves of a document by their dotted paths."""
     if not isinstance(value, dict | list):
         return {path.removeprefix("."): value}
     items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -485,7 +485,7 @@ def test_slack_page_explains_every_scope_in_a_row() -> None:
 
 
 def imported(package: str) -> set[str]:
-    """The first names of everything that a package imports, wherever in its files."""
+    """Return the top-level names of all imports in a package's files."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / package).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
@@ -496,7 +496,7 @@ def imported(package: str) -> set[str]:
 
 @pytest.mark.parametrize("package", ["bot", "wechat_kf"])
 def test_imported_packages_are_in_the_deployed_lock(package: str) -> None:
-    """The tests run with more packages than a host installs; none of those may be leaned on."""
+    """Compare imports with the lock: the tests run with more packages than a host installs."""
     libraries = imported(package) - sys.stdlib_module_names - {"bot", "wechat_kf"}
     providers = packages_distributions()
     deployed = set(versions("requirements.txt"))

@@ -132,7 +132,7 @@ def without_scopes(*scopes: str) -> Callable[[World], object]:
 
 
 def outside(**how: bool) -> Callable[[World], object]:
-    """The bot is not in the alert channel."""
+    """Take the bot out of the alert channel."""
 
     def plant(place: World) -> None:
         place.slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_member=False, **how)
@@ -417,7 +417,7 @@ async def test_wrong_clock_is_reported_with_the_difference(place):
 
 
 async def test_proxy_check_asks_for_both_addresses(place):
-    # The stand-in takes what a proxy takes, so it is its own.
+    # The simulator accepts what a proxy accepts, so it is its own.
     proxied = {"QUOTAGUARDSTATIC_URL": place.environ["WECHAT_API_URL"].replace("//", "//u:hush@")}
     findings = await examined(place, proxied)
     assert wrong(findings) == []

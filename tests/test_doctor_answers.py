@@ -1,4 +1,4 @@
-"""The doctor and answers that nobody expects: they become findings, and nothing is waited for too long."""
+"""The doctor with unexpected responses: they become findings, and every wait is bounded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def answering(**answers: web.Response | object) -> web.Application:
-    """A server that has one answer for each last part of a path."""
+    """Serve one response for each last part of a path."""
 
     async def answer(request: web.Request) -> web.Response:
         said = answers[request.path.rsplit("/", 1)[1].replace(".", "_")]

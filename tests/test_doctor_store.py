@@ -1,4 +1,4 @@
-"""What the doctor says of a database, and that it leaves it as it was."""
+"""The doctor's findings about a database, which it does not change."""
 
 from __future__ import annotations
 

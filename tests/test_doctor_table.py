@@ -1,4 +1,4 @@
-"""How findings are printed, and what becomes of a check that fails itself."""
+"""The output of findings, and of a check that fails itself."""
 
 from __future__ import annotations
 

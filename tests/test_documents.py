@@ -30,7 +30,7 @@ OF_OTHERS = {
     "SSL_CERT_FILE",
     "WEB_CONCURRENCY",
     "TEST_DATABASE_URL",
-}  # variables that are no settings of the bot
+}  # variables that are not settings of the bot
 EXPECTED = {
     *("README.md", "README.zh-CN.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"),
     *("docs/deploy.md", "docs/runbook.md", "docs/architecture.md", "docs/slack-app.md"),
@@ -181,7 +181,7 @@ def test_translations_point_at_each_other(english: Document, chinese: Document) 
 @BOTH
 def test_translations_have_the_same_structure(english: Document, chinese: Document) -> None:
     def structure(page: Document) -> list[tuple[int, int, int, int, int]]:
-        """By section: its level, and how many steps, points, tables and pictures it has."""
+        """Return by section: its level, and its numbers of steps, points, tables and pictures."""
         return [
             (
                 section.level,
@@ -204,7 +204,7 @@ def test_translations_hold_the_same_code(english: Document, chinese: Document) -
 @BOTH
 def test_translations_have_the_same_links(english: Document, chinese: Document) -> None:
     def places(page: Document) -> set[str]:
-        """Links to other pages, each by its English name."""
+        """Return the links to other pages, each by its English name."""
         links = {link.replace(".zh-CN.md", ".md") for link in page.links if not link.startswith("#")}
         return links - {english.path.name}
 
@@ -220,7 +220,7 @@ def test_each_section_of_translations_names_the_same_things(english: Document, c
 @BOTH
 def test_tables_of_translations_have_the_same_rows(english: Document, chinese: Document) -> None:
     def rows(page: Document) -> list[list[str]]:
-        """The first cell of each row, where it is code."""
+        """Return the first cell of each row, where it is code."""
         return [
             [re.sub(r"[^`]*(`[^`]*`)?", r"\1 ", row[0]).strip() for row in table[1:]]
             for section in page.sections
@@ -231,7 +231,7 @@ def test_tables_of_translations_have_the_same_rows(english: Document, chinese: D
 
 
 def positions(page: Document, *words: str) -> list[int]:
-    """Where each of these texts first occurs; -1 if it does not."""
+    """Return where each of these texts first occurs; -1 if it does not."""
     return [page.text.find(word) for word in words]
 
 
@@ -285,7 +285,7 @@ def test_readmes_name_the_proxy_before_the_allow_list() -> None:
 
 
 def settings_of(page: Document) -> dict[str, str]:
-    """By the first cell of a row, its default: what is code or a number in it."""
+    """Return the default, code or a number, by the first cell of a row."""
     (table,) = (
         table
         for section in page.sections

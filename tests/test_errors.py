@@ -1,4 +1,4 @@
-"""Each errcode leads to the class that says what a caller does, and to advice that a person can follow."""
+"""Each errcode maps to an error class, which fixes the caller's next step, and to advice for people."""
 
 from __future__ import annotations
 

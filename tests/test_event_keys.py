@@ -1,4 +1,4 @@
-"""Marks in Slack's metadata: recognisable by the bot, telling nothing to others."""
+"""Event keys in Slack's metadata: recognizable by the bot, meaningless to others."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ odd = st.recursive(
 
 
 def mostly(likely: st.SearchStrategy) -> st.SearchStrategy:
-    """What belongs there, and now and then anything."""
+    """Return a strategy that mostly draws the valid value, and sometimes any other."""
     return st.one_of(likely, likely, likely, odd)
 
 
@@ -135,7 +135,7 @@ class Served:
 
     @property
     def faults(self) -> list[str]:
-        """The lines of its own faults. The guard says what Bolt stumbled over, which is the sender's."""
+        """Return the log lines of the bot's own errors, without those about a sender's request."""
         lines = [json.loads(line) for line in self.log.read_text().split("\n") if line]
         senders = ("bot.web.guard", *BOLT)
         return [line for line in lines if line["level"] == "ERROR" and line["logger"] not in senders]
@@ -156,7 +156,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 async def _serve(folder: Path, found: queue.Queue[Served], stop: threading.Event) -> None:
-    """Run the stand-ins and the bot until told to stop, from another thread."""
+    """Run the simulators and the bot until another thread stops them."""
     log = folder / "log"
     async with world(sqlite(folder)) as place:
         place.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")

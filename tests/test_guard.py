@@ -24,7 +24,7 @@ A, B = "v0=" + "a" * 64, "v0=" + "b" * 64
 
 
 class Bolt:
-    """What stands behind the guard: counts what reaches it, and answers with a status that a test sets."""
+    """The application behind the guard: counts its requests, and responds with a status that a test sets."""
 
     def __init__(self) -> None:
         self.reached = 0
@@ -167,7 +167,7 @@ NO_HTTP = {
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[int]:
-    """A server of the bot's; yields its port."""
+    """Run the bot's server, and yield its port."""
 
     async def ready() -> Readiness:
         return Readiness()

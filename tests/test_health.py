@@ -1,4 +1,4 @@
-"""Health of the whole bot between its stand-ins: a fault outside is seen in every rendering, and so is its end."""
+"""Health of the whole bot between its simulators: every rendering shows an outside fault and its end."""
 
 from __future__ import annotations
 

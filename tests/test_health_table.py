@@ -406,7 +406,7 @@ def test_fault_is_the_title_of_the_status_with_its_remedy(fault):
 @names
 def test_fault_is_a_finding_of_the_doctor(fault):
     found = running.findings(fault.known)
-    if fault.known.store:  # the doctor's own check of the store says it
+    if fault.known.store:  # the doctor's own check of the store reports it
         assert found == []
         kind = FaultKind(fault.kind.removeprefix("store_"))
         assert kind in {*REMEDIES, FaultKind.UNREACHABLE, FaultKind.SCHEMA, FaultKind.UNKNOWN}

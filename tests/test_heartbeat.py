@@ -28,7 +28,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """What the heartbeat logged: level and text."""
+    """Return the level and the text of what the heartbeat logged."""
     return [
         (record.levelname, record.getMessage()) for record in caplog.records if record.name == heartbeat.__name__
     ]

@@ -1,4 +1,4 @@
-"""What stands in the channel is read by its marks, a page at a time: against the strict stand-in, over HTTP."""
+"""History is read page by page and matched by event keys: against the strict simulator, over HTTP."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def channel_at(api_url: str, token: str = "xoxb-1") -> AsyncIterator[Slack
 
 
 async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), **where: object) -> HistoryMessage:
-    """Post as the bot does; what the history should tell of it."""
+    """Post as the bot does. Return the expected history entry."""
     metadata = MARKS.metadata(name, MessageKind.DIGEST, events)
     sent = await channel.post(Message(name), metadata=metadata, within=5, **where)
     return HistoryMessage(ALERTS, sent.ts, where.get("thread_ts"), MARKS.key("message", name), events, "digest")
@@ -268,7 +268,7 @@ async def test_unreachable_slack_is_retried_later():
 
 @asynccontextmanager
 async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[tuple[SlackChannel, list[str]]]:
-    """A server that answers everything alike, and the methods that it was asked for."""
+    """Serve one response to every request; yield its URL and the requested methods."""
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -333,7 +333,7 @@ ODD = st.recursive(
 
 
 def perhaps(sound: object) -> st.SearchStrategy[object]:
-    """What it should be, or anything else."""
+    """Return a strategy that draws the valid value or any other."""
     return st.just(sound) | ODD
 
 
@@ -462,7 +462,7 @@ async def test_cancelled_lookup_stops():
 
 
 def test_metadata_limit_holds_the_event_keys_of_a_large_digest():
-    """A storm of two hundred events is one message; the limit is not documented."""
+    """Post two hundred event keys in one message; the limit is not documented."""
     metadata = MARKS.metadata(
         "storm", MessageKind.DIGEST, [MARKS.key("event", str(number)) for number in range(200)]
     )

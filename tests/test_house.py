@@ -1,4 +1,4 @@
-"""The house: rooms stand on floors, and import from lower ones only."""
+"""The layout: packages are on floors, and import from lower floors only."""
 
 from __future__ import annotations
 

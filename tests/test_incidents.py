@@ -1,4 +1,4 @@
-"""Trouble with WeChat: what is told, when it is over, and how long the watcher waits."""
+"""Incidents at WeChat: when they are reported and resolved, and how long the watcher backs off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKEN = TokenError(40001, "invalid credential")
 
 
 def after(*errors: Exception | None) -> PollHealth:
-    """The health after these reads, a minute apart; None is a good one."""
+    """Return the health after these polls, a minute apart; None is a successful one."""
     health = PollHealth()
     for number, error in enumerate(errors):
         now = NOW + number * MINUTE
@@ -174,7 +174,7 @@ def test_spent_quota_stops_polls_until_midnight_in_shanghai(now, hours):
 
 
 def compared(*offs: timedelta | None, health: ClockSkew | None = None) -> ClockSkew:
-    """The clock after these reads, a minute apart: by how much WeChat's differs; None when it did not say."""
+    """Return the clock state after polls a minute apart with these skews; None is a response without a time."""
     health = health or ClockSkew()
     for number, off in enumerate(offs):
         now = NOW + number * MINUTE

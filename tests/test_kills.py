@@ -31,14 +31,14 @@ pytestmark = pytest.mark.model
 
 HOUR = timedelta(hours=1)
 SOON = invited("bo", expires_in=25 * HOUR)
-# What WeChat says, and how much later.
+# WeChat's response, and how much later.
 STORY = (
     (timedelta(0), (bound("anna"), SOON, invited("chen"))),
     (2 * HOUR, (bound("anna"), SOON, rejected("chen"))),
     (22.5 * HOUR, (bound("anna"), SOON, rejected("chen"))),
     (HOUR, (bound("anna"), SOON, bound("chen"))),
 )
-# By what it says first: where each message stands that the story must leave behind, each exactly once.
+# By its first words, the place of each message that the story must leave behind, each exactly once.
 EXPECTED = Counter(
     {"Expiring root": 1, "Expiring broadcast": 1, "Rejected root": 1, "Expired broadcast": 1, "Bound line": 1}
 )
@@ -62,7 +62,7 @@ class Fate:
 
 
 class Watched(Tx):
-    """Knows whether it has changed anything: a kill round a mere look at the store changes nothing."""
+    """Transaction that records whether it changed anything: a kill around a mere read changes nothing."""
 
     async def run(
         self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
@@ -88,7 +88,7 @@ class MortalStore(Store):
 
 
 class MortalChannel(FakeChannel):
-    """Takes every message; `drops` says whether the reply gets lost as well."""
+    """Channel that accepts every message; with `drops` the response is lost."""
 
     fate = Fate()
     drops: Callable[[int], bool] = staticmethod(lambda attempt: False)

@@ -32,7 +32,7 @@ ZERO = timedelta(0)
 
 
 class Seats:
-    """Remembers episodes as the store does, and feeds them what a test says is listed."""
+    """Episodes in memory, as in the store, to which a test feeds lists."""
 
     def __init__(self) -> None:
         self.episodes: dict[str, Episode] = {}
@@ -327,7 +327,7 @@ def test_expired_turns_to_waiting_again_after_two_agreeing_polls(seats):
     assert seats.states == [EpisodeState.EXPIRED]
     assert news(seats.read(invited())) == []
     assert seats.states == [EpisodeState.WAITING]
-    assert told(seats.read(invited(status="expired"))) == []  # what was told stays told
+    assert told(seats.read(invited(status="expired"))) == []  # emitted events stay emitted
 
 
 def test_single_contradicting_poll_is_ignored(seats):

@@ -1,4 +1,4 @@
-"""What Slack sends is acknowledged at once and handed on whole: against the stand-in, over HTTP and Socket Mode."""
+"""Slack's requests are acknowledged at once and passed on: against the simulator, over HTTP and Socket Mode."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMBER = Origin(team_id="T0001", channel_id=ALERTS)
 
 
 class EchoingAnswers:
-    """Says what it was asked, or what a test puts into `says`."""
+    """Answers with the request, or with what a test puts into `says`."""
 
     restarting = Said("restarting")
     failed = Said("failed")

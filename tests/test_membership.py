@@ -98,7 +98,7 @@ async def test_people_of_the_organisation_are_members_unless_the_channel_is_shar
 async def alerted(
     tmp_path: Path, *, ext_shared: bool = True, left: timedelta = timedelta(minutes=30), **of_slack: Any
 ) -> AsyncIterator[World]:
-    """Run the stand-ins with an invitation that the first poll alerts about."""
+    """Run the simulators with an invitation that the first poll alerts about."""
     teams = {TRADER: "T0009", COLLEAGUE: "T0002"}
     async with world(sqlite(tmp_path), teams=teams, **of_slack) as place:
         place.slack.channels[ALERTS].is_ext_shared = ext_shared
@@ -239,7 +239,7 @@ async def test_answer_without_a_workspace_is_unknown(data):
             await installation(no_retry_client("xoxb-1", f"{url}/api/", session))
 
 
-# The stand-in, as Slack documents it
+# The simulator, as Slack documents it
 
 
 async def test_simulated_click_names_the_workspaces_of_person_and_app(tmp_path):

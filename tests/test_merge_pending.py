@@ -1,4 +1,4 @@
-"""What two waiting messages would both tell is told by one: nights, storms and what waited before them."""
+"""Merging of pending messages: quiet hours, storms and messages pending before them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ WAITS = RetryLater(900, "ratelimited")
 
 
 def tomorrow(hours: float, status: str = "waiting") -> KfAccount:
-    """Bo's invitation, so many hours after nine in the evening."""
+    """Return Bo's invitation, with a deadline this many hours after nine in the evening."""
     return invited("bo", status=status, expires_in=hours * HOUR, at=at("21:00"))
 
 
 def said(bot: Bot) -> list[tuple[str, str]]:
-    """Where each post stands, and what it says first."""
+    """Return the place and the first line of each post."""
     places = ("root" if p.thread_ts is None else "broadcast" if p.broadcast else "line" for p in bot.slack.posted)
     return [(place, post.message.text.split(".")[0]) for place, post in zip(places, bot.slack.posted, strict=True)]
 
@@ -107,7 +107,7 @@ async def test_reminder_before_quiet_hours_is_not_posted_during_them(store, cloc
 
 
 async def in_the_morning(store: Store, clock: VirtualClock, action_id: str, choice: str) -> Night:
-    """A reminder falls into the night, and somebody acts on the message of the evening before it ends."""
+    """Let a reminder fall into quiet hours, act on the evening's message, and return the summary."""
     clock.now = at("21:00")
     policy = AlertPolicy(quiet=NIGHT, leads=(24 * HOUR, 18 * HOUR, HOUR))
     night = Night(store, clock, policy=policy, mention=CARE)

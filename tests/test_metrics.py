@@ -32,7 +32,7 @@ def figures_with(**facts: object) -> Figures:
 
 
 def samples(metrics: Metrics, figures: Figures = EMPTY) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """The exposition as another program reads it."""
+    """Return the samples as another program parses them."""
     text = metrics.render(figures).decode()
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in found}

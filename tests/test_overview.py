@@ -181,7 +181,7 @@ def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
 
 
 def owner(account, user="Mei", **of_hand):
-    """The account's episode, acknowledged or snoozed by a person."""
+    """Return the account's episode, acknowledged or snoozed by a person."""
     hand = UserAction(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
     invitation = account.invitation
     action = {"snoozed": hand} if hand.until else {"acked": hand}

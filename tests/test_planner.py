@@ -1,4 +1,4 @@
-"""Which messages a tick's news becomes."""
+"""The messages planned for the events of one tick."""
 
 from __future__ import annotations
 

@@ -39,14 +39,14 @@ def pooler(postgres: str) -> Iterator[PgBouncer]:
 
 @pytest.fixture
 def pooled_url(pooler: PgBouncer, postgres: str, migrated_postgres: str) -> Iterator[str]:
-    """A migrated database, by way of PgBouncer."""
+    """Return the URL of a migrated database behind PgBouncer."""
     with postgres_database(postgres, migrated_postgres) as url:
         yield pooler.url(conninfo_to_dict(url)["dbname"])
 
 
 @asynccontextmanager
 async def stores(url: str, number: int) -> AsyncIterator[list[Store]]:
-    """As many stores at one URL as if each were of another process."""
+    """Open several stores at one URL, as if each were of another process."""
     found = [Store.from_url(url, APPID, clock=at_now) for _ in range(number)]
     yield found
     for store in found:

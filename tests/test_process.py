@@ -1,4 +1,4 @@
-"""Real processes: how they start, what they say when they cannot, how they stop, and what a kill loses."""
+"""Real processes: start, failed start, stop, and what a kill loses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().
 
 @pytest.fixture
 async def place(postgres_url: str) -> AsyncIterator[World]:
-    """A world on PostgreSQL, for what several processes share; the crash test runs on both stores."""
+    """Run the simulators with PostgreSQL, for tests with several processes; the crash test runs on both stores."""
     async with world(postgres_url) as made:
         made.invite("bo")
         yield made
@@ -39,7 +39,7 @@ async def place(postgres_url: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def quick(tmp_path: Path) -> AsyncIterator[World]:
-    """A world on SQLite, for what does not depend on the store."""
+    """Run the simulators with SQLite, for tests that do not depend on the store."""
     async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
         made.invite("bo")
         yield made
@@ -67,7 +67,7 @@ async def told(place: World, number: int = 1) -> None:
 
 
 async def polls(place: World, number: int) -> None:
-    """Wait until WeChat has been read so many times more: whatever would be told by then has been told."""
+    """Wait for this many more polls, after which every due message has been posted."""
     before = len(place.wechat.log)
     await until(lambda: len(place.wechat.log) >= before + number)
 

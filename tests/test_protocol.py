@@ -64,7 +64,7 @@ def kf_list_of(*rows: object) -> KfList:
 
 
 def row_of(account: KfAccount, *, as_text: bool) -> dict[str, object]:
-    """The row that WeChat would send: numbers as either type, no key for what there is not."""
+    """Return the row that WeChat would send: numbers as either type, no key for missing values."""
     row: dict[str, object] = {
         "kf_account": account.kf_account,
         "kf_nick": account.kf_nick,
@@ -453,7 +453,7 @@ def test_open_invitation_error_advises_to_wait():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (f"secret {SECRET} is wrong", "secret … is wrong"),  # by its shape alone
+        (f"secret {SECRET} is wrong", "secret … is wrong"),  # by its form alone
         (f"GET /x?access_token={ACCESS_TOKEN}&a=1", "GET /x?access_token=…&a=1"),
         ("could get access_token by getStableAccessToken", "could get access_token by getStableAccessToken"),
     ],
@@ -483,7 +483,7 @@ def test_page_that_quotes_our_url_is_quoted_without_its_query():
 
 @pytest.fixture
 def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine is in New York."""
+    """Set the machine's time zone to New York."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield

@@ -1,4 +1,4 @@
-"""Proxies: WeChat's traffic takes the one that is set for it, Slack's and the heartbeat the machine's."""
+"""Proxies: WeChat's traffic takes the configured one, Slack's and the heartbeat's the machine's."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Asked:
 class RecordingProxy:
     """Hands plain requests on, opens no tunnel, and remembers all it was asked, byte by byte.
 
-    `hosts` says where it finds names that no name service knows.
+    `hosts` maps names that no name service knows.
     """
 
     hosts: dict[str, str] = field(default_factory=dict)

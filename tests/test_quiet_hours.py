@@ -1,4 +1,4 @@
-"""Nights on a real store of both kinds: what waits, what breaks through, what the morning says."""
+"""Quiet hours on a real store of both kinds: held messages, breakthrough, and the summary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CARE = "<!subteam^S0CARE>"
 
 
 def at(text: str) -> datetime:
-    """A time of that night in Shanghai: `21:30` on the 23rd, `03:00` on the 24th."""
+    """Return a time of that night in Shanghai: `21:30` on the 23rd, `03:00` on the 24th."""
     hour = time.fromisoformat(text)
     return datetime.combine(date(2026, 11, 23 if hour.hour >= 12 else 24), hour, SHANGHAI).astimezone(UTC)
 
@@ -38,7 +38,7 @@ class Night(Bot):
     """A bot that watches from nine in the evening."""
 
     async def sees(self, text: str, *accounts: KfAccount) -> None:
-        """It is that late, WeChat says this, and what may be told is told."""
+        """Poll WeChat with these accounts at this time, and deliver what may be sent."""
         self.wechat.listed = accounts
         self.clock.now = at(text)
         await self.watcher.make_due()
@@ -47,7 +47,7 @@ class Night(Bot):
 
     @property
     def said(self) -> list[str]:
-        """The first line of each post, without its markup."""
+        """Return the first line of each post, without its markup."""
         return [
             str(block["text"]["text"]).splitlines()[0] for block in (p.message.blocks[0] for p in self.slack.posted)
         ]

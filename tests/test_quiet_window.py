@@ -28,7 +28,7 @@ def utc(text: str) -> datetime:
 
 
 def at(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
-    """A time on the clocks of a zone."""
+    """Return a local time in a zone."""
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -145,7 +145,7 @@ def test_clocks_put_back(hours, begins, ends):
 
 
 def assert_only_window_near(hours: QuietHours, begins: datetime, ends: datetime) -> None:
-    """From some hours before to some hours after, exactly this is quiet."""
+    """Assert that exactly this window is quiet, from some hours before to some hours after."""
     window = Window(begins, ends)
     assert hours.window_of(begins) == hours.window_of(ends - INSTANT) == window
     assert not hours.covers(begins - INSTANT)
@@ -173,7 +173,7 @@ def test_window_after_a_skipped_one_has_an_earlier_end():
 
 
 def test_last_year_of_the_calendar_has_no_quiet_hours():
-    """WeChat may name such a deadline, and there is no day after it."""
+    """Cover a deadline that WeChat may send and that has no next day."""
     for zone in (SHANGHAI, NEW_YORK):
         assert quiet("22:00-08:00", zone).window_of(datetime.max.replace(tzinfo=UTC)) is None
         assert quiet("00:00-23:59", zone).window_of(datetime(MAXYEAR, 1, 1, tzinfo=UTC)) is None
@@ -209,13 +209,13 @@ hours_of_quiet = st.builds(QuietHours, clocks, clocks, zones).filter(lambda hour
 
 
 def steady(zone: ZoneInfo, moment: datetime) -> bool:
-    """Whether no clock of the zone is changed for days before and after."""
+    """Return whether the zone has no clock change for days before and after."""
     offsets = {(moment + days * DAY).astimezone(zone).utcoffset() for days in range(-4, 5)}
     return len(offsets) == 1
 
 
 def unmoved(zone: ZoneInfo, day: date, clock: time) -> bool:
-    """Whether this time is shown once on this day."""
+    """Return whether this local time exists once on this day."""
     wall = datetime.combine(day, clock, zone)
     return wall.utcoffset() == wall.replace(fold=1).utcoffset()
 
@@ -243,7 +243,7 @@ def test_quiet_hours_follow_the_local_clock_away_from_changes(hours, moment):
 
 
 def minutes_after(start: time, end: time) -> float:
-    """How far round the dial it is from one time to another."""
+    """Return the minutes from one time of day to another."""
     begun, ended = (
         clock.hour * 60 + clock.minute + clock.second / 60 + clock.microsecond / 6e7 for clock in (start, end)
     )

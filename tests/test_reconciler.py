@@ -1,4 +1,4 @@
-"""Replies that were lost: the message is looked up in the channel by its mark, on a real store of both kinds."""
+"""Lost responses: the message is looked up in the channel by its event key, on a real store of both kinds."""
 
 from __future__ import annotations
 

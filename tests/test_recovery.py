@@ -1,4 +1,4 @@
-"""The store wiped between two looks: what the channel has been told is told to nobody again."""
+"""A store lost between two polls: posted alerts are not posted again."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_summary_of_one_is_not_taken_for_a_problem(store, clock):
 async def test_event_shown_by_a_parent_message_is_not_posted_again(bot):
     bot.slack.outcomes = [RetryLater(7200, "ratelimited")]
     await bot.reads(SOON, after=24 * HOUR)  # the last hour
-    await bot.reads(SOON, after=2 * HOUR)  # expired, and the root says so
+    await bot.reads(SOON, after=2 * HOUR)  # expired, and the parent message shows it
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Expired"]
     other = await wipe(bot)
     await other.reads(SOON)

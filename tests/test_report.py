@@ -57,7 +57,7 @@ def refused(error: str = "not_in_channel", pending: int = 1) -> dict[str, object
 
 
 def but(**facts: object) -> Status:
-    """All is well, but for these facts."""
+    """Return the status of a healthy bot, changed by these facts."""
     return replace(WELL, facts=replace(FINE, **facts))
 
 
@@ -283,7 +283,7 @@ def test_status_has_the_start_of_watching():
     )
 
 
-# How the bot stands, as the store and the settings have it.
+# The state of the bot, by the store and the settings.
 
 
 def standing(store: Store, clock: VirtualClock) -> StatusReporter:

@@ -35,7 +35,7 @@ UNKNOWN = 99999  # an errcode that no document names
 
 
 def plain(text: str) -> str:
-    """Without the marks of mrkdwn, which a document writes in its own way."""
+    """Remove mrkdwn markup, for which a document has its own."""
     return re.sub(r"[*`]", "", text)
 
 
@@ -59,7 +59,7 @@ def failures() -> Iterator[KfError]:
 
 @cache
 def notices() -> dict[str, list[str]]:
-    """By title, the words of every notice that a failed read or a wrong clock can lead to."""
+    """Return by title the text of every notice about a failed poll or a wrong clock."""
     before = PollHealth(failed_polls=incidents.FAILED_POLLS - 1)
     found: list[Incident | None] = [incidents.on_poll_failure(before, error, NOW).incident for error in failures()]
     found.append(Incident("1", Cause.CLOCK_PROBLEM, NOW, ErrorDetails("ClockSkew", detail="4 min")))
@@ -72,7 +72,7 @@ def notices() -> dict[str, list[str]]:
 
 
 def explained(under: str) -> dict[str, list[str]]:
-    """By title, what the runbook quotes in each section below a heading of the second level."""
+    """Return by title the runbook's quotations in each section of the second level."""
     titles = [section.title for section in RUNBOOK.sections]
     own = RUNBOOK.sections[titles.index(under) + 1 :]
     end = next((index for index, section in enumerate(own) if section.level < 3), len(own))

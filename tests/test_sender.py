@@ -1,4 +1,4 @@
-"""Whose turn it is: one message that Slack does not take keeps no other from being told, or from being true."""
+"""The order of sending: a message that Slack refuses does not block posts or edits of others."""
 
 from __future__ import annotations
 

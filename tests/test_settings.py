@@ -29,7 +29,7 @@ def read(**environ: str) -> Settings:
 
 
 def complaint(environ: dict[str, str]) -> list[str]:
-    """What the message says, one line per variable."""
+    """Return the lines of the message, one per variable."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_environ(environ)
     return [line.strip() for line in str(refused.value).splitlines()[1:]]
@@ -218,7 +218,7 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
         ("ALERT_MENTION", "SAZ94GDB8", "alert_mention", "<!subteam^SAZ94GDB8>"),
         ("ALERT_MENTION", "U012AB3CD", "alert_mention", "<@U012AB3CD>"),
         ("ALERT_MENTION", "W0MEI", "alert_mention", "<@W0MEI>"),
-        # Of the old IDs some have no digit; bare they look like names.
+        # Some old IDs have no digit; without markup they resemble names.
         ("ALERT_MENTION", "<@UFXKLMNOP>", "alert_mention", "<@UFXKLMNOP>"),
         ("TIMEZONE", "UTC", "timezone", ZoneInfo("UTC")),
         ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),

@@ -1,4 +1,4 @@
-"""The simulated API answers as the documentation says, not as our client would like it."""
+"""The simulated API responds as documented, not as our client would prefer."""
 
 from __future__ import annotations
 
@@ -264,8 +264,8 @@ def test_unknown_account_is_refused(caller: Caller, simulator: Simulator, path, 
     ("kf_account", "invite_wx", "errcode"),
     [
         (ANNA, "dee_example", 65412),  # bound
-        (BO, "anna_example", 65407),  # she has a seat
-        (BO, "eve_example", 65408),  # invited to another seat
+        (BO, "anna_example", 65407),  # she has an account
+        (BO, "eve_example", 65408),  # invited to another account
         (BO, "+49 170", 65409),
         (BO, "short", 65409),
         (BO, "crowded_example", 65410),

@@ -1,4 +1,4 @@
-"""One call is one request, and its outcome says what to do next: against the strict stand-in, over HTTP."""
+"""One call is one request, and its outcome fixes the next step: against the strict simulator, over HTTP."""
 
 from __future__ import annotations
 

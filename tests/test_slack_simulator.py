@@ -1,4 +1,4 @@
-"""The Slack stand-in: as strict as the documentation, and honest about what went wrong.
+"""The Slack simulator: as strict as the documentation, with a report of every unexpected call.
 
 The fixture `slack` fails a test that leaves something unexpected behind; what a test means to be
 wrong it takes with `take_unexpected`.
@@ -64,7 +64,7 @@ async def client(served):
 
 @pytest.fixture
 async def app(served):
-    """An app at the other end that keeps what it is sent, and acknowledges with `app.says`."""
+    """Serve an app that keeps its requests, and acknowledges with `app.says`."""
     double = AppDouble()
     async with servers.serve(double.application()) as url:
         served.app_url = f"{url}/slack/events"
@@ -772,7 +772,7 @@ async def test_faults_come_in_the_order_they_were_armed(client, slack):
 
 @pytest.fixture
 def watched(slack):
-    """What was told of posts: the stage, the text, and how many messages stood in the channel then."""
+    """Return the observed posts: stage, text, and the number of messages in the channel at that time."""
     told = []
     for stage in ("arrived", "acted", "answered"):
         slack.watch(
@@ -1264,7 +1264,7 @@ async def test_connections_get_envelopes_in_turn(served):
 
 
 async def acknowledge(slack, socket, times=1):
-    """Let a command go round, which also shows that all said before it was heard."""
+    """Send a command and wait for its answer, so that everything sent before it has arrived."""
     sent = asyncio.create_task(slack.command())
     envelope = await socket.receive_json()
     for _ in range(times):
@@ -1331,7 +1331,7 @@ async def test_server_closes_its_websockets_when_it_ends(slack):
 
 @pytest.fixture
 async def wechat(clock):
-    """A simulated WeChat on the network: the simulator, and a client for it."""
+    """Serve a simulated WeChat; yield the simulator and a client for it."""
     simulator = Simulator("wx0123456789abcdef", "secret")
     async with servers.serve_wechat(simulator, clock) as url, aiohttp.ClientSession(url) as session:
         yield simulator, session

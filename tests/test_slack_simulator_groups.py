@@ -1,4 +1,4 @@
-"""User groups and the rights to ask, as the Slack stand-in has them."""
+"""User groups and scopes in the Slack simulator."""
 
 from __future__ import annotations
 

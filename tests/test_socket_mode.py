@@ -1,4 +1,4 @@
-"""Socket Mode against the stand-in: a connection that says nothing is not waited for."""
+"""Socket Mode against the simulator: a silent connection is given up."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ async def test_removed_database_file_is_noticed_and_created_again(tmp_path, migr
     await store.open()
     for part in tmp_path.glob("kf.db*"):
         part.unlink()
-    with pytest.raises(StoreError):  # the connection still has the old file open, and would take this for nobody
+    with pytest.raises(StoreError):  # the connection still has the old file open, so its writes would be lost
         await _poll_at(store, NOW + HOUR)
     assert not store.migrated
     await store.open()
@@ -253,7 +253,7 @@ async def test_closed_episodes_do_not_lengthen_queries(tmp_path, migrated_sqlite
 
 
 async def _steps(store: Store, path: Path) -> dict[str, int]:
-    """By question, the steps of SQLite's machine that the answer takes."""
+    """Return by query the number of SQLite machine steps."""
     asked: list[tuple[str, Any]] = []
     engine = store._engine.sync_engine
     note = partial(sa.event.listen, engine, "before_cursor_execute")

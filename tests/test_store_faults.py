@@ -54,7 +54,7 @@ async def opened(url: str, **limits: float) -> AsyncIterator[Store]:
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[str]:
-    """A server of these tests' own, which may be stopped."""
+    """Start a server for these tests, which may be stopped."""
     with postgres_server() as url:
         yield url
 
@@ -430,7 +430,7 @@ def copy_files(folder: Path, other: Path) -> None:
 
 
 async def polled(around: World) -> None:
-    """Wait until WeChat has been read once more, and the news of that time written down."""
+    """Wait until one more poll has been made and its events recorded."""
     before = len(around.wechat.log)
     await until(lambda: len(around.wechat.log) > before)
     await asyncio.sleep(0.2)

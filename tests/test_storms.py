@@ -1,4 +1,4 @@
-"""Storms that meet: digests, and messages about their members, while nobody knows whether a digest arrived."""
+"""Overlapping storms: digests, and messages about their members, while the outcome of a digest is unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Storm(Bot):
     """Seven invitations that all expire in a day."""
 
     async def sees(self, *accounts: KfAccount, after: timedelta) -> None:
-        """WeChat says this so much later, and what may be told is told."""
+        """Poll WeChat with these accounts after a while, and deliver what may be sent."""
         await self.watcher.make_due()
         await self.reads(*accounts, after=after)
 
@@ -50,12 +50,12 @@ class Storm(Bot):
 
     @property
     def roots(self) -> list[str]:
-        """What each root says first, as it was posted."""
+        """Return the first line of each parent message, as it was posted."""
         return [post.message.text.split(".")[0] for post in self.slack.posted if post.thread_ts is None]
 
     @property
     def named(self) -> list[str]:
-        """Everybody whom the threads name, a word each."""
+        """Return every person whom the threads name, one word each."""
         lines = [post.message.text for post in self.slack.posted if post.thread_ts]
         return sorted(word for line in lines for word in line.split() if word.startswith("Kf"))
 
@@ -65,7 +65,7 @@ def day(name: str, status: str = "waiting") -> KfAccount:
 
 
 def tomorrow(name: str, status: str = "waiting") -> KfAccount:
-    """An invitation that expires a day after a quarter to ten in the evening."""
+    """Return an invitation that expires a day after a quarter to ten in the evening."""
     return invited(name, status=status, expires_in=24.75 * HOUR, at=at("21:00"))
 
 
@@ -136,7 +136,7 @@ class LateHour(Storm):
 
 
 def late(others: str = "waiting") -> list[KfAccount]:
-    """The seven of the late hour: how the six stand, and the one that expires first."""
+    """Return the seven late accounts: six with this status, and the one that expires first."""
     last = invited(SEVEN[-1], expires_in=2 * HOUR - 45 * SECOND)
     return [*(invited(name, status=others, expires_in=2 * HOUR) for name in SEVEN[:-1]), last]
 
@@ -274,7 +274,7 @@ async def test_pending_message_was_not_attempted(hour):
 
 
 async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:
-    """One message, and it tells of all seven."""
+    """Assert that one message shows all seven."""
     await night.sees("08:00", *accounts)
     night.clock.forward(minutes=2)
     await night.tells()

@@ -23,7 +23,7 @@ THIRD = invited("dee", wx="dave_example", expires_in=12 * DAY)
 
 @pytest.fixture
 async def bot(store: Store, clock: VirtualClock) -> Bot:
-    """Dee's rejection was posted, and another person is invited."""
+    """Return a bot that posted Dee's rejection before another person was invited."""
     made = Bot(store, clock)
     await made.reads(ANNA, invited("dee"), after=timedelta(0))
     await made.reads(ANNA, rejected("dee"))

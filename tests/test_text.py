@@ -1,4 +1,4 @@
-"""Foreign text: whatever it is, it pings nobody, marks nothing up and stays within its limits."""
+"""Foreign text: it causes no mention and no markup, and stays within its limits."""
 
 from __future__ import annotations
 

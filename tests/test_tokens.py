@@ -25,7 +25,7 @@ from wechat_kf import (
 
 
 class Issuing:
-    """A stable_token that hands out `tokens` in turn, the last one for ever, and counts the requests."""
+    """A stable_token that returns `tokens` in turn, then always the last one, and counts the requests."""
 
     def __init__(self, *tokens: str, expires_in: object = 7200) -> None:
         self.tokens = list(tokens)
@@ -125,7 +125,7 @@ async def test_failed_request_without_a_waiting_caller_is_not_logged(caplog):
     gate.set()
     for _ in range(5):
         await asyncio.sleep(0)
-    gc.collect()  # an exception that nobody looked at would be logged here
+    gc.collect()  # an exception that was never retrieved would be logged here
     assert not caplog.records
 
 

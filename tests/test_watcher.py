@@ -50,7 +50,7 @@ async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:
 
 
 async def written(store: Store) -> list[tuple[str, str]]:
-    """What there is to tell: (shape, the kind of its first event), in order."""
+    """Return the pending messages in order: (kind, the kind of the first event)."""
     async with store.begin() as tx:
         first = (
             sa.select(sa.func.min(emitted_event.c.kind))
@@ -225,7 +225,7 @@ async def test_deadline_is_posted_without_a_poll_when_the_last_is_fresh(watcher,
     assert [kind for _, kind in await written(store)] == ["expiring"]
 
 
-# What is no evidence
+# Polls that prove nothing
 
 
 async def test_failed_poll_changes_nothing(watcher, wechat, store, clock):
@@ -326,7 +326,7 @@ async def test_accounts_with_unstorable_names_are_watched(watcher, wechat, store
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-# Trouble with WeChat
+# Incidents at WeChat
 
 
 async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
