@@ -68,15 +68,15 @@ class Bot:
         self.wechat.listed = accounts
         self.clock.now += after
         await self.watcher.tick()
-        await self.tells()
+        await self.deliver()
 
-    async def tells(self) -> None:
+    async def deliver(self) -> None:
         while await self.delivery.run() is not None:
             self.clock.forward(seconds=1)
 
     async def fails(self, *outcomes: Outcome) -> None:
         self.slack.outcomes = list(outcomes)
-        await self.tells()
+        await self.deliver()
 
     async def rows(self) -> Sequence[sa.RowMapping]:
         async with self.store.begin() as tx:
@@ -89,7 +89,7 @@ class Bot:
         """Wait until the second lookup of an unknown outcome is over."""
         for part in (1.25, 0.25):
             self.clock.now += part * LEASE
-            await self.tells()
+            await self.deliver()
 
     async def clicks(self, action_id: str, value: str, user: str = "Mei") -> ActionResult | None:
         """Click as a person, and deliver every message."""
@@ -97,7 +97,7 @@ class Bot:
         action = decode(action_id, value)
         done = await self.acts.perform(action, click) if isinstance(action, AlertAction) else None
         await self.watcher.tick()
-        await self.tells()
+        await self.deliver()
         return done
 
     async def episode_id(self, name: str = "bo") -> str:

@@ -47,7 +47,7 @@ def problem(state: EpisodeState) -> tuple[AlertEvent, ...]:
     return (AlertEvent(AlertKind(state)),) if state in (EpisodeState.EXPIRED, EpisodeState.REJECTED) else ()
 
 
-def hand(name: str = "Mei", **fields: Any) -> UserAction:
+def user_action(name: str = "Mei", **fields: Any) -> UserAction:
     """Return the action of a person, 25 minutes ago."""
     values: dict[str, Any] = {"user_id": f"U0{name.upper()}", "name": name, "at": NOW - 25 * MINUTE}
     return UserAction(**values | fields)
@@ -125,7 +125,7 @@ def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
 YEAR = (1_767_225_600, 1_798_761_600)  # 2026
 CALENDAR = (1, 253_402_300_799)  # the first and the last second that WeChat may name
 moments = (st.integers(*YEAR) | st.sampled_from(CALENDAR)).map(lambda second: datetime.fromtimestamp(second, UTC))
-# Our own icons are left out: `text` has none of ours, and a test checks that.
+# Our own icons are left out, since `text` has none; a test checks that.
 names = st.text(st.characters(exclude_characters=OUR_ICONS), max_size=40) | st.sampled_from(
     [text[:200] for text in HOSTILE]
 )

@@ -98,7 +98,7 @@ async def test_reminder_that_waited_when_it_was_acknowledged_is_not_sent(bot):
     await bot.reads(SOON, after=18 * HOUR)
     await ack(bot)
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     assert ["Less than 6 h" in str(posted.message.blocks) for posted in bot.slack.posted] == [False, False]
 
 
@@ -168,7 +168,7 @@ async def test_pending_last_reminder_that_was_acknowledged_is_sent_after_an_undo
     await bot.reads(SOON, after=22.5 * HOUR)
     await ack(bot)
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     assert not any("less than 1 h" in str(posted.message.blocks) for posted in bot.slack.posted)
     await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:ack")
     assert any("less than 1 h" in str(posted.message.blocks) and posted.broadcast for posted in bot.slack.posted)
@@ -180,7 +180,7 @@ async def test_click_emits_nothing_that_no_poll_confirmed(bot):
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     await bot.acts.perform(decode(click.action_id, click.value), click)
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     assert last_view(bot).startswith("Bound: Bo")
     assert not any("did not answer in time" in text for text in bot.slack.texts)
 
@@ -192,7 +192,7 @@ async def test_tighter_lead_replaces_a_pending_reminder(bot):
     await bot.reads(SOON, after=4.5 * HOUR)
     bot.slack.outcomes = []
     bot.clock.forward(minutes=10)
-    await bot.tells()
+    await bot.deliver()
     said = [str(posted.message.blocks) for posted in bot.slack.posted[1:]]
     assert ["less than 1 h" in line for line in said] == [True]
 

@@ -23,21 +23,21 @@ from tests.episodes import (
     drawn,
     episode,
     fields_of,
-    hand,
     leads,
     loud,
     mentions,
     problem,
     root,
     shown,
+    user_action,
 )
 from tests.samples import dated
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEADLINE_TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 NOW_TOKEN = "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
-MEI = hand("Mei")
-TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
+MEI = user_action("Mei")
+TOM = user_action("Tom", at=NOW, until=NOW + 4 * HOUR)
 FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20 Nov>"
 
 
@@ -352,7 +352,7 @@ def test_closed_parent_message_names_who_acknowledged_it(state):
     ],
 )
 def test_edit_links_a_person_and_a_post_shows_the_name(user_id, name, edited, posted):
-    person = hand(name, user_id=user_id)
+    person = user_action(name, user_id=user_id)
     for state, place in ((EpisodeState.REJECTED, 1), (EpisodeState.REMOVED, 1)):
         message = root(state=state, acked=person)
         assert f"cknowledged by {edited}" in shown(message)[place]
@@ -397,7 +397,7 @@ def test_mention_precedes_the_next_step():
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_odd_user_names_leave_the_parent_message_intact(hostile):
-    person = hand(hostile, user_id=hostile, until=DEADLINE)
+    person = user_action(hostile, user_id=hostile, until=DEADLINE)
     for state in EpisodeState:
         for posting in (True, False):
             assert_fit(root(posting=posting, state=state, events=leads(24), acked=person))

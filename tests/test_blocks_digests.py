@@ -25,11 +25,11 @@ from tests.episodes import (
     drawn,
     episode,
     fields_of,
-    hand,
     leads,
     loud,
     mentions,
     shown,
+    user_action,
 )
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -125,7 +125,7 @@ def test_digest_opens_the_list_of_everything_that_needs_attention():
 
 
 def taken(subject: Episode, name: str = "Mei", minutes: int = 25, batch: str = "") -> Episode:
-    return replace(subject, acked=hand(name, at=NOW - minutes * MINUTE, batch=batch))
+    return replace(subject, acked=user_action(name, at=NOW - minutes * MINUTE, batch=batch))
 
 
 def question(message: Message) -> tuple[str, str]:
@@ -295,7 +295,9 @@ def test_digest_escapes_foreign_text(hostile, named, number):
         for index in range(number)
     ]
     assert_fit(digest(*told))
-    assert_fit(digest(*(replace(one, acked=hand(hostile, user_id=str(index))) for index, one in enumerate(told))))
+    assert_fit(
+        digest(*(replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(told)))
+    )
     assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(told))))
 
 

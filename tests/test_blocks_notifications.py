@@ -29,12 +29,12 @@ from tests.episodes import (
     episode,
     episodes,
     fields_of,
-    hand,
     leads,
     mentions,
     moments,
     names,
     shown,
+    user_action,
 )
 from tests.samples import LEADS
 
@@ -180,14 +180,14 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
         (MessageKind.ALERT, {}, episode(EpisodeState.REJECTED), True),
         (MessageKind.ALERT, {}, episode(EpisodeState.EXPIRED), True),
         (MessageKind.ALERT, {}, CALM, False),
-        (MessageKind.ALERT, {}, replace(URGENT, acked=hand()), False),
+        (MessageKind.ALERT, {}, replace(URGENT, acked=user_action()), False),
         (MessageKind.ALERT, {}, episode(EpisodeState.BOUND, events=leads(1)), False),
         (MessageKind.REPLY, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
         (MessageKind.REPLY, {"kind": "rejected", "lead": 0, "call": True}, episode(EpisodeState.REJECTED), True),
         (
             MessageKind.REPLY,
             {"kind": "rejected", "lead": 0, "call": True},
-            episode(EpisodeState.REJECTED, acked=hand()),
+            episode(EpisodeState.REJECTED, acked=user_action()),
             False,
         ),
         (MessageKind.REPLY, {"kind": "rejected", "lead": 0}, episode(EpisodeState.REJECTED), False),
@@ -196,9 +196,9 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
         (MessageKind.REPLY, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
         (MessageKind.DIGEST, AT_ONCE, URGENT, True),
         (MessageKind.DIGEST, AT_ONCE, CALM, False),
-        (MessageKind.DIGEST, AT_ONCE, replace(URGENT, acked=hand()), False),
+        (MessageKind.DIGEST, AT_ONCE, replace(URGENT, acked=user_action()), False),
         (MessageKind.QUIET_SUMMARY, NIGHT, URGENT, True),
-        (MessageKind.QUIET_SUMMARY, NIGHT, replace(URGENT, acked=hand()), False),
+        (MessageKind.QUIET_SUMMARY, NIGHT, replace(URGENT, acked=user_action()), False),
         (MessageKind.QUIET_SUMMARY, NIGHT, episode(EpisodeState.BOUND), False),
         (MessageKind.FIRST_RUN, {"total": 1, "counts": {}, **AT_ONCE}, URGENT, False),
         (MessageKind.MEMBER_LIST, {}, URGENT, False),
@@ -222,7 +222,7 @@ def test_message_has_no_mention_without_the_setting():
 @pytest.mark.parametrize("mention", ["", MENTION])
 def test_fallback_text_has_the_mentions_of_the_blocks(shape, mention):
     context = replace(CONTEXT, mention=mention)
-    for told in (URGENT, CALM, replace(URGENT, acked=hand())):
+    for told in (URGENT, CALM, replace(URGENT, acked=user_action())):
         posted = render(shape, NIGHT | AT_ONCE, [told], None, context, posting=True)
         called = f"{mention} " if mention and told is URGENT else ""
         assert text_only(posted, mention) == Message(called + posted.text)

@@ -8,11 +8,11 @@ from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.replies import DATABASE_AWAY, carried_out, unchanged
 from tests.conftest import NOW
-from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
+from tests.episodes import HOSTILE, assert_fit, episode, fields_of, leads, shown, user_action
 from tests.samples import CONTEXT, DAY, HOUR, dated
 
-MEI = hand("Mei")
-TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
+MEI = user_action("Mei")
+TOM = user_action("Tom", at=NOW, until=NOW + 4 * HOUR)
 UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
 
 
@@ -22,7 +22,7 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"acked": MEI}, "U0TOM", "Mei has acknowledged this already."),
         ("alert.ack", {"acked": MEI}, "", "Mei has acknowledged this already."),
         ("alert.ack", {"acked": MEI}, "U0MEI", "You have acknowledged this already."),
-        ("alert.ack", {"acked": hand("Mei", user_id="")}, "", "Mei has acknowledged this already."),
+        ("alert.ack", {"acked": user_action("Mei", user_id="")}, "", "Mei has acknowledged this already."),
         ("alert.snooze", {"acked": MEI, "snoozed": TOM}, "U0MEI", "You have acknowledged this already."),
         ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"Tom has snoozed this {dated('until ', UNTIL)}."),
         ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"You have snoozed this {dated('until ', UNTIL)}."),
@@ -43,7 +43,7 @@ def test_click_without_effect_is_answered_with_the_reason(action_id, fields, use
 
 
 def test_snooze_until_another_day_names_the_day():
-    snoozed = hand("Tom", at=NOW, until=NOW + DAY)
+    snoozed = user_action("Tom", at=NOW, until=NOW + DAY)
     assert unchanged("alert.snooze", [episode(snoozed=snoozed)], "", CONTEXT).text == (
         "Tom has snoozed this until Tue 24 Nov 01:12 UTC."
     )
@@ -51,7 +51,7 @@ def test_snooze_until_another_day_names_the_day():
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_odd_user_names_leave_the_reply_intact(hostile):
-    person = hand(hostile, user_id=hostile, until=NOW + HOUR)
+    person = user_action(hostile, user_id=hostile, until=NOW + HOUR)
     for fields in ({"acked": person}, {"snoozed": person, "events": leads(24)}):
         for action_id in ("alert.ack", "alert.snooze", "alert.undo"):
             assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI", CONTEXT))

@@ -21,27 +21,27 @@ from tests.episodes import (
     assert_fit,
     buttons,
     episode,
-    hand,
     leads,
     loud,
     problem,
     shown,
+    user_action,
 )
 from tests.samples import dated
 
 HOUR = timedelta(hours=1)
 A_MESSAGE = 25  # of a digest's names
-MEI = hand("Mei")
+MEI = user_action("Mei")
 CLOCK = "<!date^1795398780^{time}|01:53 UTC>"
 MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
-def line(subject: Episode, **facts: object) -> Message:
+def reply(subject: Episode, **facts: object) -> Message:
     return render(MessageKind.REPLY, facts, [subject], None, CONTEXT)
 
 
 def expiring(subject: Episode, lead: timedelta) -> Message:
-    return line(subject, kind="expiring", lead=int(lead.total_seconds()))
+    return reply(subject, kind="expiring", lead=int(lead.total_seconds()))
 
 
 def names(*told: Episode) -> Message:
@@ -103,7 +103,7 @@ def test_reply_about_the_smallest_lead_mentions_people():
     ],
 )
 def test_reply_about_a_problem_mentions_people(kind, expected):
-    message = line(episode(EpisodeState(kind)), kind=kind, lead=0)
+    message = reply(episode(EpisodeState(kind)), kind=kind, lead=0)
     assert shown(message) == [expected]
     assert message.text.startswith(f"{kind.capitalize()}: Bo (bo@harbour_tea)")
 
@@ -157,7 +157,7 @@ def test_reminder_after_a_snooze_names_its_account_without_a_mention():
 
 def test_last_reminder_before_quiet_hours_announces_them():
     ends = int((DEADLINE + HOUR).timestamp())
-    message = line(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
+    message = reply(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
     assert shown(message) == [
         (
             f"⏰ *小波* · less than 5 h 18 min left, {dated('until ', CLOCK)}. "
@@ -168,7 +168,7 @@ def test_last_reminder_before_quiet_hours_announces_them():
     assert message.text.endswith(" Quiet hours follow, until 02:53 UTC.")
 
 
-def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
+def user_action_reply(deed: str, name: str, *told: Episode, **facts: object) -> Message:
     return render(MessageKind.REPLY, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
 
 
@@ -195,30 +195,30 @@ UNTIL = int((NOW + 4 * HOUR).timestamp())
     ],
 )
 def test_user_actions_are_plain_replies(deed, name, facts, expected):
-    subject = episode(snoozed=hand("Tom", at=NOW, until=NOW + 4 * HOUR))
-    assert shown(by_hand(deed, name, subject, **facts)) == [expected]
+    subject = episode(snoozed=user_action("Tom", at=NOW, until=NOW + 4 * HOUR))
+    assert shown(user_action_reply(deed, name, subject, **facts)) == [expected]
 
 
 def test_fallback_text_of_a_user_action_names_the_account():
-    assert by_hand("acknowledged", "Mei", episode()).text == (
+    assert user_action_reply("acknowledged", "Mei", episode()).text == (
         "Acknowledged by Mei: Bo (bo@harbour_tea). No more reminders for this invitation."
     )
-    assert by_hand("unsnoozed", "Tom", episode()).text == "Tom undid the snooze: Bo (bo@harbour_tea)."
-    many = by_hand("acknowledged", "Mei", episode(), episode(name="anna"), count=2)
+    assert user_action_reply("unsnoozed", "Tom", episode()).text == "Tom undid the snooze: Bo (bo@harbour_tea)."
+    many = user_action_reply("acknowledged", "Mei", episode(), episode(name="anna"), count=2)
     assert many.text == "Acknowledged by Mei. No more reminders for these 2 invitations."
 
 
 def test_end_of_a_snooze_without_a_known_start_names_the_day():
     day = f"<!date^{UNTIL}^until {{date_short_pretty}} {{time}}|until Mon 23 Nov 05:12 UTC>"
     for told in ([], [episode()], [episode(), episode(name="anna")]):
-        assert shown(by_hand("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
+        assert shown(user_action_reply("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_odd_user_names_leave_the_reply_intact(hostile):
     for deed in ActionKind:
-        assert_fit(by_hand(deed, hostile, until=UNTIL))
-        assert_fit(by_hand(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
+        assert_fit(user_action_reply(deed, hostile, until=UNTIL))
+        assert_fit(user_action_reply(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
 
 
 def test_mention_without_a_nickname_names_the_account():
@@ -276,15 +276,15 @@ def test_mention_without_a_deadline_leaves_it_out():
     ],
 )
 def test_change_of_state_is_one_plain_reply(subject, expected):
-    message = line(subject, state=str(subject.state))
+    message = reply(subject, state=str(subject.state))
     assert shown(message) == [expected]
     assert not loud(message)
     assert buttons(message) == {}
 
 
 def test_reply_stays_unchanged_when_the_episode_has_changed():
-    told = line(episode(EpisodeState.REMOVED), state="removed")
-    assert line(episode(EpisodeState.BOUND), state="removed") == told
+    told = reply(episode(EpisodeState.REMOVED), state="removed")
+    assert reply(episode(EpisodeState.BOUND), state="removed") == told
 
 
 @pytest.mark.parametrize("state", EpisodeState)
@@ -293,8 +293,8 @@ def test_reply_escapes_foreign_text(state, hostile):
     subject = episode(
         state, account_key=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, successor_wx=hostile + "x"
     )
-    assert_fit(line(subject, state=str(state)))
-    assert_fit(line(subject, kind="rejected", lead=0))
+    assert_fit(reply(subject, state=str(state)))
+    assert_fit(reply(subject, kind="rejected", lead=0))
     assert_fit(expiring(subject, HOUR))
     assert_fit(expiring(subject, 6 * HOUR))
 

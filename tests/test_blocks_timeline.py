@@ -12,7 +12,7 @@ from bot.alerting.episode import AlertEvent, AlertKind, Disposition, EpisodeStat
 from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
 from tests.conftest import NOW
-from tests.episodes import DEADLINE, HOSTILE, episode, episodes, hand, leads, problem
+from tests.episodes import DEADLINE, HOSTILE, episode, episodes, leads, problem, user_action
 from tests.samples import CONTEXT, HOUR, MINUTE, sample
 
 FIRST_SEEN = datetime(2026, 11, 20, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ def test_timeline_matches_its_design():
         "chen",
         expires_at=DEADLINE + 487 * MINUTE,
         state_since=NOW - 32 * MINUTE,
-        acked=hand("Mei"),
+        acked=user_action("Mei"),
         events=(*leads(24), *problem(EpisodeState.REJECTED)),
     )
     assert timeline(told, "C0CARE", CONTEXT) == drawn["text"]["text"]
@@ -68,7 +68,7 @@ def test_unposted_event_names_no_channel():
             ],
         ),
         (
-            {"events": leads(24), "snoozed": hand("Tom", until=NOW + HOUR)},
+            {"events": leads(24), "snoozed": user_action("Tom", until=NOW + HOUR)},
             ["✉️ waiting, first seen", "⏰ less than 24 h left", "👤 snoozed by <@U0TOM> until"],
         ),
         ({"events": leads(24, 6, how=Disposition.SUPERSEDED)}, ["✉️ waiting, first seen"]),
@@ -105,6 +105,6 @@ def test_timeline_always_fits(told):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_odd_names_leave_the_timeline_intact(hostile):
-    person = hand(hostile, user_id=hostile, until=NOW)
+    person = user_action(hostile, user_id=hostile, until=NOW)
     text = timeline(episode(acked=person, snoozed=person), "C0CARE", CONTEXT)
     assert blockkit.mentions({"text": text}) == []

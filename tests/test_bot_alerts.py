@@ -84,7 +84,7 @@ async def _status(place: World):
     return await (await place.slack.command("status", channel=CARE)).answer()
 
 
-async def status_says(place: World, words: str) -> bool:
+async def status_contains(place: World, words: str) -> bool:
     return words in (await _status(place)).text
 
 
@@ -106,8 +106,8 @@ async def test_status_reports_a_channel_without_the_bot(place):
     async with bot_in_loop(place):
         await until(lambda: len(place.wechat.log) > 2)
         place.wechat.reject("bo@harbour_tea")
-        await until(lambda: status_says(place, "1 alert could not be posted. Slack refuses them: "))
-        assert await status_says(place, "Type /invite @wechat-kf there.")
+        await until(lambda: status_contains(place, "1 alert could not be posted. Slack refuses them: "))
+        assert await status_contains(place, "Type /invite @wechat-kf there.")
     assert posts(place) == 1
 
 
@@ -237,7 +237,7 @@ async def test_post_that_slack_did_not_receive_is_sent_again(place, fault):
     async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
         await rejection(place)
         # What is written down as sent is never sent again.
-        await until(lambda: status_says(place, "Nothing waits to be posted."))
+        await until(lambda: status_contains(place, "Nothing waits to be posted."))
     assert (posts(place), len(place.texts)) == (2, 1)
 
 
@@ -274,7 +274,7 @@ async def test_metrics_and_heartbeat_report_a_healthy_bot(place):
     app.router.add_get("/{rest:.*}", beat)
     async with serve(app) as alarm, bot_in_loop(place, HEARTBEAT_URL=f"{alarm}/ping/secret-word?x=1") as url:
         await rejection(place)
-        await until(lambda: status_says(place, "Nothing waits to be posted."))
+        await until(lambda: status_contains(place, "Nothing waits to be posted."))
         await until(lambda: len(beats) > 1)
         async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
             figures = await answer.text()

@@ -89,7 +89,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
         yield caplog
 
 
-def assert_tells_no_secret(error: BaseException, *secrets: str) -> None:
+def assert_reveals_no_secret(error: BaseException, *secrets: str) -> None:
     """Assert that neither the exception nor its traceback contains a secret."""
     for link in chain(error):
         assert type(link).__module__.partition(".")[0] not in ("httpx", "httpcore")
@@ -356,7 +356,7 @@ async def test_exceptions_have_no_secret_and_no_httpx_context(wraps, path, every
     kf = KfClient(http_client(wechat), StableToken(http_client(wechat), APPID, SECRET), sleep=Pauses())
     with pytest.raises(KfError) as caught:
         await kf.kf_list()
-    assert_tells_no_secret(caught.value)
+    assert_reveals_no_secret(caught.value)
     assert ACCESS_TOKEN not in everything_logged.text
     assert SECRET not in everything_logged.text
 
@@ -425,7 +425,7 @@ async def test_log_and_errors_have_no_proxy_password(everything_logged):
             with pytest.raises(TransportError) as caught:
                 await KfClient(http, FixedToken(ACCESS_TOKEN)).kf_list(attempts=1)
     assert (caught.value.status, caught.value.proxy) == (407, True)
-    assert_tells_no_secret(caught.value, "bot:")
+    assert_reveals_no_secret(caught.value, "bot:")
     assert SECRET not in everything_logged.text
 
 

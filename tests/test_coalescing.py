@@ -36,7 +36,7 @@ from bot.outbox.coalescing import (
 )
 from bot.outbox.messages import DEMOTED, LAST, LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow
 from tests.conftest import NOW
-from tests.episodes import episode, hand
+from tests.episodes import episode, user_action
 
 HERE = "C0ALERTS"
 LEASE = timedelta(seconds=45)
@@ -306,13 +306,13 @@ rows = st.builds(
     text_only=st.booleans(),
     is_deleted=st.booleans(),
 )
-by_hand = st.none() | st.just(hand())
+by_hand = st.none() | st.just(user_action())
 members = st.lists(
     st.builds(
         episode,
         st.sampled_from(EpisodeState),
-        acked=st.none() | st.just(hand()),
-        snoozed=st.none() | st.just(hand()),
+        acked=st.none() | st.just(user_action()),
+        snoozed=st.none() | st.just(user_action()),
     ),
     min_size=1,
     max_size=3,

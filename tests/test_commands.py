@@ -37,13 +37,13 @@ class WeChat:
         self.reads += 1
         if self.slow:
             await self.slow.wait()
-        return self._say(self.listing)
+        return self._result(self.listing)
 
     async def online_kf_list(self, *, within=10, attempts=3):
         self.asked.append((within, attempts))
-        return self._say(self.online)
+        return self._result(self.online)
 
-    def _say(self, answer):
+    def _result(self, answer):
         if isinstance(answer, KfError):
             raise answer
         return answer

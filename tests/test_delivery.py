@@ -105,7 +105,7 @@ async def test_pending_problem_that_changed_still_mentions_people(bot):
     await bot.reads(soon, after=24 * HOUR)  # expired, by the clock
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     bot.clock.forward(minutes=10)
-    await bot.tells()
+    await bot.deliver()
     (call,) = [posted for posted in bot.slack.posted if posted.broadcast]
     assert "rejected" in call.message.blocks[0]["text"]["text"]
 
@@ -150,7 +150,7 @@ async def test_reply_that_its_parent_message_already_shows_is_not_sent(bot):
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     (only,) = bot.slack.posted
     assert only.message.text.startswith("Rejected: Bo")
     assert await bot.statuses() == [("sent", None), ("dead", "no longer true")]
@@ -161,7 +161,7 @@ async def test_message_that_became_obsolete_while_pending_is_dropped(bot):
     await bot.reads(rejected())
     await bot.reads(bound("bo"))
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.posted == []
     assert set(await bot.statuses()) == {("dead", "no longer true")}
 
@@ -185,10 +185,10 @@ async def test_rate_limit_pauses_the_queue_as_long_as_slack_requires_and_keeps_t
     await bot.watcher.tick()
     await bot.fails(RetryLater(30, "ratelimited"))
     bot.clock.forward(seconds=28)
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.posted == []
     bot.clock.forward(seconds=1)
-    await bot.tells()
+    await bot.deliver()
     assert len(bot.slack.posted) == 2
     assert bot.slack.attempts == 3
 
@@ -199,7 +199,7 @@ async def test_refusing_channel_blocks_the_queue_at_one_attempt_in_five_minutes(
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     for _ in range(15):
-        await bot.tells()
+        await bot.deliver()
         bot.clock.forward(minutes=1)
     assert bot.slack.attempts == 3
     async with bot.store.begin() as tx:
@@ -225,7 +225,7 @@ async def test_unknown_code_blocks_the_queue_when_nothing_gets_through(bot):
     async with bot.store.begin() as tx:
         assert (await poll_state.load(tx)).blocked_by == "a_word_of_tomorrow"
     bot.clock.forward(minutes=5)
-    await bot.tells()
+    await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Chen"]
 
 
@@ -288,7 +288,7 @@ async def test_urgent_reply_to_a_refused_parent_message_goes_to_the_channel(bot)
     bot.clock.forward(seconds=331)
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     await bot.waits_out_a_lease()
     (posted,) = bot.slack.posted
     assert posted.thread_ts is None
@@ -305,7 +305,7 @@ async def test_plain_reply_to_a_refused_parent_message_is_dropped(bot):
     bot.clock.forward(hours=17)
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     await bot.waits_out_a_lease()
     assert bot.slack.posted == []
     assert sorted(await bot.statuses(), key=str) == [("dead", "no longer true"), ("dead", "refused")]
@@ -420,10 +420,10 @@ async def test_storm_of_a_hundred_rejections_is_five_posts_through_every_429(bot
     for _ in range(10):
         bot.slack.outcomes = [RetryLater(30, "ratelimited")] * 2
         bot.clock.forward(seconds=30)
-        await bot.tells()
+        await bot.deliver()
     bot.slack.outcomes = []
     bot.clock.forward(seconds=30)
-    await bot.tells()
+    await bot.deliver()
     root, *thread = bot.slack.posted
     assert root.message.text.startswith("100 invitations changed at once: 100 rejected")
     assert [line.thread_ts for line in thread] == [root.ts] * 4
@@ -442,7 +442,7 @@ async def test_private_channel_with_a_late_invitation_gets_the_relevant_messages
     assert bot.slack.posted == []
     bot.slack.outcomes = []  # /invite
     bot.clock.forward(minutes=5)
-    await bot.tells()
+    await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Dee"]
 
 
@@ -467,7 +467,7 @@ async def test_notice_of_an_incident_is_edited_when_it_is_resolved(bot):
     bot.wechat.come_back()
     await bot.reads(invited("bo"), after=timedelta(minutes=10))
     bot.clock.forward(seconds=10)
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.edited[-1][1].text.startswith("WeChat answers again")
     async with bot.store.begin() as tx:
         assert await published.editable(tx, bot.clock() + DAY) == []
@@ -490,7 +490,7 @@ async def test_recurring_incident_is_shown_by_its_notice_again(bot):
     await bot.reads(invited("bo"), after=timedelta(minutes=10))
     for _ in range(2):
         bot.clock.forward(seconds=10)
-        await bot.tells()
+        await bot.deliver()
     bot.wechat.error = trouble
     await bot.reads(after=timedelta(minutes=10))
     notice, *thread = bot.slack.posted
@@ -537,7 +537,7 @@ async def test_message_always_refused_with_an_unknown_code_blocks_no_other(bot):
     await bot.reads(*(rejected(name) for name in names))
     for _ in range(10):
         bot.clock.forward(minutes=1)
-        await bot.tells()
+        await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == [
         "Rejected: Chen",
         "Rejected: Dee",
@@ -559,7 +559,7 @@ async def test_store_error_after_a_post_does_not_lose_its_ts(bot, monkeypatch):
     monkeypatch.setattr(bot.store, "begin", stumble)
     await bot.delivery.sender.send_next()
     bot.clock.now += LEASE
-    await bot.tells()
+    await bot.deliver()
     assert len(bot.slack.posted) == 1
 
 
@@ -628,7 +628,7 @@ async def test_rows_of_another_account_are_left_alone(bot, store_url):
     other = Bot(Store.from_url(store_url, "wx-other", clock=bot.clock), bot.clock)
     await other.store.open()
     bot.clock.forward(minutes=5)
-    await other.tells()
+    await other.deliver()
     assert other.slack.posted == []
     async with other.store.begin() as tx:
         assert (await tx.run(sa.select(sa.func.count()).select_from(poll_state_table))).scalar_one() == 2

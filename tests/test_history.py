@@ -78,7 +78,7 @@ async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), *
     return HistoryMessage(ALERTS, sent.ts, where.get("thread_ts"), MARKS.key("message", name), events, "digest")
 
 
-async def look(channel: SlackChannel, **where: object):
+async def search(channel: SlackChannel, **where: object):
     return await channel.history(**{"oldest": LONG_AGO, "within": 5, **where})
 
 
@@ -89,7 +89,7 @@ def calls(slack: SlackSimulator, method: str = HISTORY) -> list:
 async def test_own_messages_are_found_by_their_event_keys(slack, channel):
     first = await post(channel, "first")
     second = await post(channel, "second", EVENTS)
-    assert await look(channel) == HistoryPage((second, first))
+    assert await search(channel) == HistoryPage((second, first))
     assert (first.event_keys, second.event_keys) == ((), EVENTS)
 
 
@@ -104,21 +104,21 @@ async def test_messages_without_our_event_keys_are_left_out(slack, channel):
     ):
         slack.call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
     own = await post(channel, "own")
-    assert await look(channel) == HistoryPage((own,))
+    assert await search(channel) == HistoryPage((own,))
 
 
 async def test_event_key_stays_when_its_message_is_edited(slack, channel):
     own = await post(channel, "own", EVENTS)
     await channel.update(Message("Bound: Chen."), channel_id=ALERTS, ts=own.ts, within=5)
-    assert await look(channel) == HistoryPage((own,))
+    assert await search(channel) == HistoryPage((own,))
 
 
 async def test_cursors_connect_three_pages(slack, channel):
     posted = [await post(channel, str(number)) for number in range(5)]
     slack.most_per_page = 2
-    pages = [await look(channel)]
+    pages = [await search(channel)]
     while pages[-1].cursor:
-        pages.append(await look(channel, cursor=pages[-1].cursor))
+        pages.append(await search(channel, cursor=pages[-1].cursor))
     assert [len(page.messages) for page in pages] == [2, 2, 1]
     assert [past for page in pages for past in page.messages] == posted[::-1]
     assert len(calls(slack)) == 3
@@ -128,17 +128,17 @@ async def test_page_without_our_messages_leads_to_the_next(slack, channel):
     own = await post(channel, "own")
     slack.say(ALERTS, "hello")
     slack.most_per_page = 1
-    first = await look(channel)
+    first = await search(channel)
     assert first.messages == ()
-    assert await look(channel, cursor=first.cursor) == HistoryPage((own,))
+    assert await search(channel, cursor=first.cursor) == HistoryPage((own,))
 
 
 async def test_reply_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
     root = await post(channel, "root", EVENTS)
     line = await post(channel, "line", thread_ts=root.ts)
     loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
-    assert await look(channel) == HistoryPage((loud, root))
-    assert await look(channel, thread_ts=root.ts) == HistoryPage((root, line, loud))
+    assert await search(channel) == HistoryPage((loud, root))
+    assert await search(channel, thread_ts=root.ts) == HistoryPage((root, line, loud))
     assert root.thread_ts is None
 
 
@@ -146,8 +146,8 @@ async def test_thread_is_read_in_pages_too(slack, channel):
     root = await post(channel, "root")
     lines = [await post(channel, str(number), thread_ts=root.ts) for number in range(3)]
     slack.most_per_page = 2
-    first = await look(channel, thread_ts=root.ts)
-    second = await look(channel, thread_ts=root.ts, cursor=first.cursor)
+    first = await search(channel, thread_ts=root.ts)
+    second = await search(channel, thread_ts=root.ts, cursor=first.cursor)
     assert {*first.messages, *second.messages} == {root, *lines}
     assert second.cursor == ""
 
@@ -159,7 +159,7 @@ async def test_oldest_bounds_the_history_to_the_microsecond(slack, channel, cloc
     await post(channel, "early")
     clock.now = late
     after = await post(channel, "late")
-    assert await look(channel, oldest=early) == HistoryPage((after,))
+    assert await search(channel, oldest=early) == HistoryPage((after,))
     (made,) = calls(slack)
     assert made.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
 
@@ -173,7 +173,7 @@ async def test_latest_bounds_the_history_to_the_microsecond(slack, channel, cloc
     before = await post(channel, "before", **where)
     clock.now = latest = moment + timedelta(microseconds=1)
     await post(channel, "late", **where)
-    page = await look(channel, latest=latest, **where)
+    page = await search(channel, latest=latest, **where)
     assert set(page.messages) == {root, before}
     (made,) = calls(slack, REPLIES if in_thread else HISTORY)
     assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
@@ -183,8 +183,8 @@ async def test_lookup_request_is_as_slack_documents(slack, channel):
     root = await post(channel, "root")
     await post(channel, "other")
     slack.most_per_page = 1
-    cursor = (await look(channel)).cursor
-    await look(channel, thread_ts=root.ts, cursor=cursor)
+    cursor = (await search(channel)).cursor
+    await search(channel, thread_ts=root.ts, cursor=cursor)
     asked = {
         "channel": ALERTS,
         "oldest": f"{int(LONG_AGO.timestamp())}.000000",
@@ -199,7 +199,7 @@ async def test_lookup_request_is_as_slack_documents(slack, channel):
 
 async def test_moment_before_slack_began_is_the_beginning(slack, channel):
     own = await post(channel, "own")
-    assert await look(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == HistoryPage((own,))
+    assert await search(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == HistoryPage((own,))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ async def test_moment_before_slack_began_is_the_beginning(slack, channel):
 async def test_every_failure_maps_to_the_next_step_and_one_request(slack, channel, thread_ts, fault, expected):
     method = REPLIES if thread_ts else HISTORY
     slack.arm(method, fault)
-    assert await look(channel, thread_ts=thread_ts, within=0.5) == expected
+    assert await search(channel, thread_ts=thread_ts, within=0.5) == expected
     assert [made.method for made in slack.calls] == [method]
     slack.take_unexpected()  # no such thread, where the fault lets Slack act
 
@@ -242,33 +242,33 @@ async def test_every_failure_maps_to_the_next_step_and_one_request(slack, channe
 async def test_unreadable_history_raises_history_unreadable(slack, channel, private, thread_ts):
     slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_private=private)
     slack.scopes -= {"channels:history", "groups:history"}
-    assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
+    assert await search(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
     slack.scopes |= {"channels:history", "groups:history"}
     slack.channels[ALERTS].is_member = False
     expected = "channel_not_found" if private else "not_in_channel"
-    assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
+    assert await search(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
 
 
 async def test_refused_token_blocks(slack):
     async with channel_at(slack.api_url, "xoxb-other") as channel:
-        assert await look(channel) == Blocked("invalid_auth", of="token")
+        assert await search(channel) == Blocked("invalid_auth", of="token")
     assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
 
 
 async def test_thread_of_a_deleted_parent_message_is_gone(slack, channel):
     root = await post(channel, "root")
     slack.delete(slack.messages(ALERTS)[0])
-    assert await look(channel, thread_ts=root.ts) == NotFound("thread_not_found")
+    assert await search(channel, thread_ts=root.ts) == NotFound("thread_not_found")
 
 
 async def test_unreachable_slack_is_retried_later():
     async with channel_at("http://127.0.0.1:9/api/") as channel:
-        assert isinstance(await look(channel), RetryLater)
+        assert isinstance(await search(channel), RetryLater)
 
 
 @asynccontextmanager
-async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[tuple[SlackChannel, list[str]]]:
-    """Serve one response to every request; yield its URL and the requested methods."""
+async def slack_with_response(answer: Callable[[], web.Response]) -> AsyncIterator[tuple[SlackChannel, list[str]]]:
+    """Serve one response to every request; yield a channel on it and the requested methods."""
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -302,11 +302,11 @@ async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[t
 )
 @pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
 async def test_malformed_response_is_an_unknown_outcome_for_lookups_and_posts(status, body, kind):
-    async with slack_that_says(lambda: web.Response(status=status, text=body, content_type=kind)) as (
+    async with slack_with_response(lambda: web.Response(status=status, text=body, content_type=kind)) as (
         channel,
         asked,
     ):
-        assert isinstance(await look(channel), OutcomeUnknown)
+        assert isinstance(await search(channel), OutcomeUnknown)
         posted = await channel.post(Message("x"), metadata={}, within=5)
         assert isinstance(posted, OutcomeUnknown)
         assert asked == [HISTORY, "chat.postMessage"]
@@ -316,8 +316,8 @@ async def test_rate_limit_without_json_is_waited_out():
     def busy() -> web.Response:
         return web.Response(status=429, text="{", content_type="application/json", headers={"Retry-After": "9"})
 
-    async with slack_that_says(busy) as (channel, _):
-        assert await look(channel) == RetryLater(9.0, "ratelimited")
+    async with slack_with_response(busy) as (channel, _):
+        assert await search(channel) == RetryLater(9.0, "ratelimited")
 
 
 ODD = st.recursive(

@@ -162,7 +162,7 @@ async def play(
 async def lives(bot: Bot) -> None:
     await bot.watcher.make_due()
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     await bot.waits_out_a_lease()
 
 
@@ -173,7 +173,7 @@ def standing(slack: FakeChannel) -> Counter[str]:
     return Counter(f"{posted.message.text.split(':')[0]} {place(posted)}" for posted in slack.posted)
 
 
-def told_twice(slack: FakeChannel) -> list[str]:
+def posted_twice(slack: FakeChannel) -> list[str]:
     marks = Counter(
         mark for posted in slack.posted for mark in posted.metadata["event_payload"]["e"].split(",") if mark
     )
@@ -217,7 +217,7 @@ async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary
             leftover.unlink()
         shutil.copy(start.file, path)
         slack = await play(f"sqlite:///{path}", Fate(deadly - start.passed), drops, start)
-        assert (standing(slack), told_twice(slack)) == (EXPECTED, []), (
+        assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), (
             f"killed at boundary {deadly}: {untouched.passed[deadly]}"
         )
     assert {name.split()[-1] for name in untouched.passed} == {"commit", "post", "edit", "look"}
@@ -230,4 +230,4 @@ async def test_each_message_is_posted_once_on_postgresql_too(postgres, migrated_
     for deadly in some_of(untouched.passed, every=share(18, 3)):
         with postgres_database(postgres, migrated_postgres) as url:
             slack = await play(url, Fate(deadly), REPLIES["every second reply is lost"])
-        assert (standing(slack), told_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"
+        assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"

@@ -65,11 +65,11 @@ def seats() -> Seats:
     return Seats()
 
 
-def news(changes: Sequence[Change]) -> list[tuple[AlertKind, timedelta, Disposition]]:
+def new_events(changes: Sequence[Change]) -> list[tuple[AlertKind, timedelta, Disposition]]:
     return [(event.kind, event.lead, event.disposition) for change in changes for event in change.new_events]
 
 
-def told(changes: Sequence[Change]) -> list[AlertKind]:
+def notified(changes: Sequence[Change]) -> list[AlertKind]:
     return [
         event.kind for change in changes for event in change.new_events if event.disposition is Disposition.NOTIFIED
     ]
@@ -114,7 +114,7 @@ def test_expiring_within_the_hour_has_priority_over_lost():
 
 
 def test_waiting_invitation_is_watched_without_an_event(seats):
-    assert news(seats.read(invited())) == []
+    assert new_events(seats.read(invited())) == []
     assert seats.states == [EpisodeState.WAITING]
 
 
@@ -125,12 +125,12 @@ def test_row_without_an_invitation_makes_no_episode(seats, row):
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 def test_problem_in_the_first_row_of_an_account_is_emitted(seats, status):
-    assert told(seats.read(invited(status=status))) == [AlertKind(status)]
+    assert notified(seats.read(invited(status=status))) == [AlertKind(status)]
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 def test_problem_in_the_first_poll_is_backlog(seats, status):
-    assert news(seats.read(invited(status=status), first_run=True)) == [
+    assert new_events(seats.read(invited(status=status), first_run=True)) == [
         (AlertKind(status), ZERO, Disposition.BACKLOG)
     ]
 
@@ -175,14 +175,14 @@ def test_first_of_two_rows_with_one_key_counts(seats):
 def test_only_the_tightest_passed_lead_is_emitted(seats, left, expected):
     seats.read(invited(expires_in=3 * DAY, at=seats.now))
     seats.now = NOW + 3 * DAY
-    assert news(seats.wait(-left)) == expected
+    assert new_events(seats.wait(-left)) == expected
 
 
 def test_every_lead_is_emitted_once_before_the_deadline(seats):
     row = invited(expires_in=3 * DAY)
-    events = told(seats.read(row))
+    events = notified(seats.read(row))
     while seats.now < NOW + 4 * DAY:
-        events += told(seats.wait(13 * MINUTE)) + told(seats.read(row))
+        events += notified(seats.wait(13 * MINUTE)) + notified(seats.read(row))
     assert events == [AlertKind.EXPIRING, AlertKind.EXPIRING, AlertKind.EXPIRING, AlertKind.EXPIRED]
 
 
@@ -190,20 +190,20 @@ def test_every_lead_is_emitted_once_before_the_deadline(seats):
     ("left", "expected"), [(5 * HOUR, []), (HOUR, [AlertKind.EXPIRING]), (SECOND, [AlertKind.EXPIRING])]
 )
 def test_short_lived_invitation_is_emitted_only_within_the_smallest_lead(seats, left, expected):
-    assert told(seats.read(invited(expires_in=left + MINUTE))) == expected
+    assert notified(seats.read(invited(expires_in=left + MINUTE))) == expected
 
 
 def test_lead_that_is_added_later_does_not_repeat_a_tighter_one(seats):
     seats.read(invited(expires_in=5 * HOUR))
     wider = AlertPolicy(leads=(24 * HOUR, 12 * HOUR, 6 * HOUR, HOUR))
     changes = advance(seats.episodes.values(), seats.now, wider)
-    assert news(changes) == [(AlertKind.EXPIRING, 12 * HOUR, Disposition.SUPERSEDED)]
+    assert new_events(changes) == [(AlertKind.EXPIRING, 12 * HOUR, Disposition.SUPERSEDED)]
 
 
 def test_lead_set_again_is_not_emitted_after_a_tighter_one(seats):
     seats.read(invited(expires_in=HOUR))
     changes = advance(seats.episodes.values(), seats.now, AlertPolicy(leads=(24 * HOUR, 2 * HOUR)))
-    assert news(changes) == [(AlertKind.EXPIRING, 2 * HOUR, Disposition.SUPERSEDED)]
+    assert new_events(changes) == [(AlertKind.EXPIRING, 2 * HOUR, Disposition.SUPERSEDED)]
 
 
 def test_row_without_a_deadline_does_not_reopen_an_expired_invitation(seats):
@@ -243,9 +243,9 @@ def test_only_waiting_invitations_with_a_deadline_have_a_timer(seats):
 
 def test_invitation_expires_by_the_clock_while_its_row_is_still_waiting(seats):
     seats.read(invited(expires_in=2 * MINUTE))
-    assert told(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [AlertKind.EXPIRED]
+    assert notified(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [AlertKind.EXPIRED]
     assert seats.read(invited(expires_in=2 * MINUTE)) == []
-    assert news(seats.read(invited(status="expired", expires_in=2 * MINUTE))) == []
+    assert new_events(seats.read(invited(status="expired", expires_in=2 * MINUTE))) == []
 
 
 def test_expiry_by_the_clock_is_unconfirmed_until_wechat_reports_it(seats):
@@ -258,23 +258,23 @@ def test_expiry_by_the_clock_is_unconfirmed_until_wechat_reports_it(seats):
 
 def test_early_expired_row_is_accepted(seats):
     seats.read(invited())
-    assert told(seats.read(invited(status="expired"))) == [AlertKind.EXPIRED]
+    assert notified(seats.read(invited(status="expired"))) == [AlertKind.EXPIRED]
 
 
 def test_row_without_status_after_the_deadline_means_expired(seats):
     seats.read(invited(expires_in=2 * MINUTE))
-    assert told(seats.read(account(), after=HOUR)) == [AlertKind.EXPIRED]
+    assert notified(seats.read(account(), after=HOUR)) == [AlertKind.EXPIRED]
 
 
 def test_rejection_is_emitted_once(seats):
     seats.read(invited())
-    assert told(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
     assert seats.read(invited(status="rejected")) == []
 
 
 def test_rejection_after_the_expiry_changes_the_state_without_an_event(seats):
     seats.read(invited(status="expired"))
-    assert news(seats.read(invited(status="rejected"))) == []
+    assert new_events(seats.read(invited(status="rejected"))) == []
     assert seats.states == [EpisodeState.REJECTED]
 
 
@@ -293,7 +293,7 @@ def test_rejection_stays_when_the_row_waits_past_its_deadline(seats):
 @pytest.mark.parametrize("status", ["rejected", "expired"])
 def test_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, status):
     seats.read(invited())
-    assert told(seats.read(invited(wx="", status=status, expires_in=None))) == [AlertKind(status)]
+    assert notified(seats.read(invited(wx="", status=status, expires_in=None))) == [AlertKind(status)]
     (episode,) = seats.episodes.values()
     assert episode.invite_wx == "bo_example"
     assert episode.expires_at == NOW + 3 * DAY
@@ -302,7 +302,7 @@ def test_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, sta
 def test_problem_with_blank_invite_fields_does_not_revive_a_closed_episode(seats):
     seats.read(invited())
     seats.read(bound())
-    assert told(seats.read(invited(wx="", status="rejected", expires_in=None))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(wx="", status="rejected", expires_in=None))) == [AlertKind.REJECTED]
     assert seats.states == [EpisodeState.BOUND, EpisodeState.REJECTED]
 
 
@@ -310,24 +310,24 @@ def test_nameless_episode_is_matched_again(seats):
     blank = invited(wx="", status="rejected", expires_in=None)
     seats.read(blank)
     seats.read(bound())
-    assert told(seats.read(blank)) == []
+    assert notified(seats.read(blank)) == []
     seats.read(invited())
-    assert told(seats.read(blank)) == [AlertKind.REJECTED]  # now it is the newer invitation that was declined
+    assert notified(seats.read(blank)) == [AlertKind.REJECTED]  # now it is the newer invitation that was declined
 
 
 def test_unknown_status_keeps_the_state_and_the_clock_goes_on(seats):
     seats.read(invited())
     assert seats.read(invited(status="pondering")) == []
-    assert told(seats.wait(4 * DAY)) == [AlertKind.EXPIRED]
+    assert notified(seats.wait(4 * DAY)) == [AlertKind.EXPIRED]
 
 
 def test_expired_turns_to_waiting_again_after_two_agreeing_polls(seats):
     seats.read(invited(status="expired"))
     seats.read(invited())
     assert seats.states == [EpisodeState.EXPIRED]
-    assert news(seats.read(invited())) == []
+    assert new_events(seats.read(invited())) == []
     assert seats.states == [EpisodeState.WAITING]
-    assert told(seats.read(invited(status="expired"))) == []  # emitted events stay emitted
+    assert notified(seats.read(invited(status="expired"))) == []  # emitted events stay emitted
 
 
 def test_single_contradicting_poll_is_ignored(seats):
@@ -353,7 +353,7 @@ def test_expiry_emitted_before_is_not_emitted_again(seats):
 @pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
 def test_bound_row_closes_an_open_episode_without_an_event(seats, status):
     seats.read(invited(status=status))
-    assert news(seats.read(bound())) == []
+    assert new_events(seats.read(bound())) == []
     assert seats.states == [EpisodeState.BOUND]
 
 
@@ -367,7 +367,7 @@ def test_withdrawal_is_accepted_after_two_agreeing_polls(seats):
     seats.read(invited())
     seats.read(account())
     assert seats.states == [EpisodeState.WAITING]
-    assert news(seats.read(account())) == []
+    assert new_events(seats.read(account())) == []
     assert seats.states == [EpisodeState.CANCELLED]
 
 
@@ -402,13 +402,13 @@ def test_different_pending_states_do_not_add_up(seats):
 @pytest.mark.parametrize("end", [[account(), account()], [None, None]])
 def test_closed_episode_continues_when_it_is_listed_again_without_repeats(seats, end):
     seats.read(invited(expires_in=30 * HOUR))
-    assert told(seats.wait(10 * HOUR)) == [AlertKind.EXPIRING]
+    assert notified(seats.wait(10 * HOUR)) == [AlertKind.EXPIRING]
     for row in end:
         seats.read(*[row] if row else [])
     assert seats.states[0].closed
-    assert told(seats.read(invited(expires_in=30 * HOUR))) == []
+    assert notified(seats.read(invited(expires_in=30 * HOUR))) == []
     assert seats.states == [EpisodeState.WAITING]
-    assert told(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [AlertKind.REJECTED]
 
 
 # A new invitation
@@ -430,16 +430,16 @@ def test_new_invitation_replaces_the_one_before(seats, status):
 
 def test_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
     seats.read(invited(status="rejected"))
-    assert told(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [AlertKind.REJECTED]
     assert seats.states == [EpisodeState.REPLACED, EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("moved", [ZERO, 90 * SECOND, -120 * SECOND])
 def test_rejected_person_who_waits_in_two_agreeing_polls_is_invited_again(seats, moved):
     seats.read(invited(status="rejected"))
-    assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
+    assert notified(seats.read(invited(expires_in=3 * DAY + moved))) == []
     assert seats.states == [EpisodeState.REJECTED]
-    assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
+    assert notified(seats.read(invited(expires_in=3 * DAY + moved))) == []
     first, second = seats.episodes.values()
     assert (first.state, first.is_latest, first.expires_at) == (EpisodeState.REPLACED, False, NOW + 3 * DAY)
     assert (second.state, second.is_latest, second.expires_at) == (
@@ -455,7 +455,7 @@ def test_new_invitation_of_a_rejected_person_has_events_of_its_own(seats, status
     seats.read(invited(status="rejected"))
     for _ in range(2):
         seats.read(invited())
-    assert told(seats.read(invited(status=status))) == [AlertKind(status)]
+    assert notified(seats.read(invited(status=status))) == [AlertKind(status)]
     assert seats.read(invited(status=status)) == []
 
 
@@ -463,7 +463,7 @@ def test_every_rejection_of_a_repeatedly_invited_person_is_emitted(seats):
     events = []
     for _ in range(4):
         for status in ("waiting", "waiting", "rejected", "rejected"):
-            events += told(seats.read(invited(status=status)))
+            events += notified(seats.read(invited(status=status)))
     assert events == [AlertKind.REJECTED] * 4
     assert [episode.repetition for episode in seats.episodes.values()] == [0, 1, 2, 3]
 
@@ -472,7 +472,7 @@ def test_every_rejection_of_a_repeatedly_invited_person_is_emitted(seats):
 def test_one_waiting_poll_after_a_rejection_is_not_a_new_invitation(seats, between):
     seats.read(invited(status="rejected"))
     for status in ("waiting", between, "waiting", "rejected"):
-        assert told(seats.read(invited(status=status))) == []
+        assert notified(seats.read(invited(status=status))) == []
     assert seats.states == [EpisodeState.REJECTED]
 
 
@@ -490,7 +490,7 @@ def test_rejected_person_who_is_invited_again_after_another_has_events_of_their_
     seats.read(invited(status="rejected"))
     seats.read(invited(wx="dana_example"))
     seats.read(invited())
-    assert told(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
     assert seats.states == [EpisodeState.REPLACED, EpisodeState.REPLACED, EpisodeState.REJECTED]
     assert [episode.repetition for episode in seats.episodes.values()] == [0, 0, 1]
 
@@ -514,7 +514,7 @@ def test_deadline_that_moves_a_little_is_the_same_invitation(seats, moved, episo
 def test_earlier_invitation_that_is_listed_again_is_recognised(seats):
     seats.read(invited(status="rejected"))
     seats.read(invited(wx="dana_example"))
-    assert told(seats.read(invited(status="rejected"))) == []
+    assert notified(seats.read(invited(status="rejected"))) == []
     first, second = seats.episodes.values()
     assert (first.state, first.is_latest) == (EpisodeState.REJECTED, True)
     assert (second.state, second.is_latest) == (EpisodeState.REPLACED, False)

@@ -206,7 +206,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=beside)
 
     @rule(seat=st.sampled_from(SEATS), left=NEAR)
-    def somebody_acknowledges_shortly_before_a_lead(self, seat: str, left: timedelta) -> None:
+    def acknowledge_shortly_before_a_lead(self, seat: str, left: timedelta) -> None:
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
             episode, told = found
@@ -218,7 +218,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=0)
 
     @rule(seat=st.sampled_from(SEATS), choice=st.sampled_from(Snooze), left=NEAR)
-    def somebody_snoozes_shortly_before_a_lead(self, seat: str, choice: Snooze, left: timedelta) -> None:
+    def snooze_shortly_before_a_lead(self, seat: str, choice: Snooze, left: timedelta) -> None:
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
             episode, told = found
@@ -231,7 +231,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=0)
 
     @rule(seat=st.sampled_from(SEATS))
-    def somebody_undoes_it(self, seat: str) -> None:
+    def undo_user_action(self, seat: str) -> None:
         if found := self._latest(seat):
             episode, told = found
             if undone := unacknowledge(episode) or unsnooze(episode):
@@ -304,7 +304,7 @@ class Invitations(RuleBasedStateMachine):
                 self.emitted[change.after.id, event.kind, event.lead] += 1
 
     @invariant()
-    def states_are_what_the_table_says(self) -> None:
+    def states_equal_the_table(self) -> None:
         for seat in SEATS:
             mine = {
                 (e.invite_wx, e.repetition): e.state.value
@@ -314,7 +314,7 @@ class Invitations(RuleBasedStateMachine):
             assert mine == {(told.person, told.repetition): told.state for told in self.oracle[seat]}
 
     @invariant()
-    def problems_are_told_exactly_when_the_table_says(self) -> None:
+    def problems_are_emitted_as_in_the_table(self) -> None:
         for seat in SEATS:
             mine = [e for e in self.episodes.values() if e.account_key == f"{seat}@harbour_tea"]
             for told in self.oracle[seat]:
@@ -337,7 +337,7 @@ class Invitations(RuleBasedStateMachine):
                 assert spoken == ([Disposition.NOTIFIED] if close else [])
 
     @invariant()
-    def what_people_did_is_known(self) -> None:
+    def user_actions_are_recorded(self) -> None:
         for episode in self.episodes.values():
             told = self._oracle_of(episode)
             assert bool(episode.acked) == told.acked
@@ -367,7 +367,7 @@ class Invitations(RuleBasedStateMachine):
         return message.text
 
     @invariant()
-    def a_seat_has_at_most_one_open_episode(self) -> None:
+    def account_has_at_most_one_open_episode(self) -> None:
         open_ones = Counter(e.account_key for e in self.episodes.values() if not e.state.closed)
         assert all(number == 1 for number in open_ones.values())
         latest = Counter(e.account_key for e in self.episodes.values() if e.is_latest)

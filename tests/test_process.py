@@ -62,7 +62,7 @@ async def run(environ: Mapping[str, str], *arguments: str) -> tuple[int, str, st
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def told(place: World, number: int = 1) -> None:
+async def alerts_posted(place: World, number: int = 1) -> None:
     await until(lambda: len(place.texts) >= number)
 
 
@@ -195,13 +195,13 @@ async def test_killed_bot_posts_pending_alerts_once_after_its_restart(quick):
     async with running(quick.environ) as bot:
         await until(lambda: len(quick.wechat.log) > 2)
         quick.wechat.reject("bo@harbour_tea")
-        await told(quick)
+        await alerts_posted(quick)
         await bot.stop(signal.SIGKILL)
     key = quick.invite("dee")
     async with running(quick.environ):
         await polls(quick, 2)
         quick.wechat.reject(key)
-        await told(quick, 2)
+        await alerts_posted(quick, 2)
         await polls(quick, 2)
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo", "Rejected: Dee"]
 
@@ -212,7 +212,7 @@ async def test_two_processes_on_one_store_post_each_alert_once(place):
         await until(lambda: len(place.wechat.log) > 4)
         for key in keys:
             place.wechat.reject(key)
-        await told(place, 4)
+        await alerts_posted(place, 4)
         await polls(place, 4)
     assert len(place.texts) == len(set(place.texts)) == 4
 

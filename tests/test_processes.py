@@ -62,14 +62,14 @@ async def test_process_with_a_clock_ahead_is_removed_too(store, clock):
 async def test_status_counts_the_processes_and_no_longer_one_that_stopped(tmp_path):
     async with world(sqlite(tmp_path)) as place:
 
-        async def said(words: str) -> bool:
+        async def status_contains(words: str) -> bool:
             asked = await place.slack.command("status", channel=CARE)
             return words in str((await asked.answer()).blocks)
 
         async with bot_in_loop(place):
-            await until(lambda: said("1 process"))
+            await until(lambda: status_contains("1 process"))
             async with bot_in_loop(place):
-                await until(lambda: said("2 processes"))
+                await until(lambda: status_contains("2 processes"))
         async with bot_in_loop(place):
-            await until(lambda: said("1 process"))
-            assert not await said("processes")
+            await until(lambda: status_contains("1 process"))
+            assert not await status_contains("processes")

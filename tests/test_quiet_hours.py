@@ -43,10 +43,10 @@ class Night(Bot):
         self.clock.now = at(text)
         await self.watcher.make_due()
         await self.watcher.tick()
-        await self.tells()
+        await self.deliver()
 
     @property
-    def said(self) -> list[str]:
+    def posted_lines(self) -> list[str]:
         """Return the first line of each post, without its markup."""
         return [
             str(block["text"]["text"]).splitlines()[0] for block in (p.message.blocks[0] for p in self.slack.posted)

@@ -70,12 +70,12 @@ async def test_second_lookup_that_finds_the_message_adopts_it(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
-    await bot.tells()
+    await bot.deliver()
     (row,) = await bot.rows()
     metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.ALERT, row["event_keys"])
     await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
     bot.clock.now += LEASE / 4
-    await bot.tells()
+    await bot.deliver()
     assert [row["status"] for row in await bot.rows()] == ["sent"]
     assert len(bot.slack.posted) == 1
 
@@ -87,9 +87,9 @@ async def test_obsolete_message_with_an_unknown_outcome_is_not_sent_again(bot):
     bot.clock.now += 1.25 * LEASE
     await bot.watcher.make_due()
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     bot.clock.now += LEASE / 4
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.posted == []
     assert ("dead", "no longer true") in await bot.statuses()
 
@@ -111,7 +111,7 @@ async def test_message_deep_in_a_busy_channel_is_found(bot):
     bot.wechat.listed = tuple(rejected(f"kf{number}") for number in range(4))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     bot.slack.page = 1
     await bot.waits_out_a_lease()
     assert len(bot.slack.posted) == 4
@@ -132,7 +132,7 @@ async def test_messages_after_the_attempt_are_not_searched(bot):
 
     bot.slack.history = listening
     (row,) = await bot.rows()
-    await bot.tells()
+    await bot.deliver()
     (look,) = asked
     assert (row["started_at"] - look["oldest"], look["latest"] - row["lease_until"]) == (2 * MINUTE, 2 * MINUTE)
 
@@ -144,7 +144,7 @@ async def test_lookup_without_a_response_is_repeated_and_not_counted(bot):
     for seconds in (57, 23, 30, 300):
         assert [row["status"] for row in await bot.rows()] == ["sending"]
         bot.clock.forward(seconds=seconds)
-        await bot.tells()
+        await bot.deliver()
     assert [row["status"] for row in await bot.rows()] == ["sent"]
     assert (bot.slack.looks, bot.slack.attempts) == (4, 1)
 
@@ -165,10 +165,10 @@ async def test_lookup_of_a_killed_process_is_repeated_by_the_next(bot):
         await bot.delivery.run()
     bot.slack.history = history
     other = Bot(bot.store, bot.clock, bot.slack)
-    await other.tells()
+    await other.deliver()
     assert [row["status"] for row in await bot.rows()] == ["sending"]
     bot.clock.now += LEASE
-    await other.tells()
+    await other.deliver()
     assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 1)]
 
 

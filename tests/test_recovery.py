@@ -192,7 +192,7 @@ async def test_first_poll_waits_while_slack_does_not_respond(bot):
     assert await other.watcher.tick() is Tick.NOTHING_DUE
     bot.clock.forward(seconds=15)
     assert await other.watcher.tick() is Tick.GOOD
-    await other.tells()
+    await other.deliver()
     assert len(bot.slack.posted) == 1
 
 

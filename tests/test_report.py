@@ -306,7 +306,7 @@ async def test_refusal_is_shown_while_messages_are_pending(store, clock):
     assert (facts.pending, facts.slack and facts.slack.reading) == (1, False)
     await bot.reads(bound("bo"))
     clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     async with store.begin() as tx:
         assert (await poll_state.load(tx)).blocked_by == "not_in_channel"
     facts = await stands.facts()

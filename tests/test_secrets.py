@@ -129,11 +129,11 @@ async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str
         said = await asyncio.gather(*(ask(place, heard, text) for text in ("", "show a@harbour_tea", "status")))
         return (await asyncio.gather(*(final_answer(each) for each in said)))[0].text
 
-    async def is_heard_of() -> bool:
+    async def is_logged() -> bool:
         await asyncio.sleep(0.2)
         return "not switched on" in await ask_under(Fault(FaultMode.ERRCODE, times=None, errcode=65400))
 
-    await until(is_heard_of)  # the last good answer has served its time
+    await until(is_logged)  # the last good answer has served its time
     for fault in failing[::step]:
         await ask_under(fault)
     place.wechat.allow_list = ()
@@ -159,12 +159,12 @@ async def faults_of_slack(place: World, heard: Overheard) -> None:
     for name in "abcd":
         place.wechat.reject(f"{name}@harbour_tea")
 
-    async def told() -> bool:
+    async def alerts_are_posted() -> bool:
         await ask(place, heard)  # a successful response also ends the watcher's back-off
         await asyncio.sleep(0.5)
         return sum(call.method == "chat.postMessage" for call in place.slack.calls[before:]) > 4
 
-    await until(told, within=40)
+    await until(alerts_are_posted, within=40)
 
 
 async def odd_requests(place: World, heard: Overheard, bot: BotProcess) -> None:

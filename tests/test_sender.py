@@ -43,7 +43,7 @@ class Stubborn(FakeChannel):
         return await super().update(message, channel_id=channel_id, ts=ts, within=within)
 
 
-async def three_told(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
+async def three_alerts(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
     """Three rejections, each in a message of its own, and their ts."""
     bot = Bot(store, clock, Stubborn(clock=clock))
     names = ["kf0", "kf1", "kf2"]
@@ -64,7 +64,7 @@ async def pass_by(bot: Bot, span: timedelta, step: timedelta = timedelta(seconds
     "outcome", [OutcomeUnknown("internal_error"), Unlisted("a_word_of_tomorrow"), RetryLater(1, "ratelimited")]
 )
 async def test_uneditable_messages_do_not_delay_edits_of_others(store, clock, outcome):
-    bot, (first, second, third) = await three_told(store, clock)
+    bot, (first, second, third) = await three_alerts(store, clock)
     bot.slack.bad = {first: outcome, second: outcome}
     await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
     await pass_by(bot, 20 * MINUTE)
@@ -72,7 +72,7 @@ async def test_uneditable_messages_do_not_delay_edits_of_others(store, clock, ou
 
 
 async def test_messages_in_a_former_channel_are_not_updated(store, clock):
-    bot, (first, *_) = await three_told(store, clock)
+    bot, (first, *_) = await three_alerts(store, clock)
     bot.slack.id = "C0NEW"
     bot.slack.bad = {first: Blocked("is_archived", of="channel")}
     await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
@@ -81,7 +81,7 @@ async def test_messages_in_a_former_channel_are_not_updated(store, clock):
 
 
 async def test_replies_stay_in_their_channel(store, clock):
-    bot, roots = await three_told(store, clock)
+    bot, roots = await three_alerts(store, clock)
     bot.slack.id = "C0NEW"
     await bot.reads(bound("kf0"), rejected("kf1"), rejected("kf2"))
     assert len(bot.slack.posted) == len(roots)
@@ -95,7 +95,7 @@ async def test_most_urgent_message_is_sent_first_after_a_refusal(store, clock):
     await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)))
     await bot.reads(bo, *(rejected(f"kf{number}") for number in range(3)))
     clock.forward(minutes=6)
-    await bot.tells()
+    await bot.deliver()
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Expiring", "Rejected", "Rejected", "Rejected"]
 
 
@@ -149,7 +149,7 @@ async def test_rebuilding_a_lost_store_ends_under_any_rate_limit(clock):
 
 
 async def test_click_on_an_uneditable_message_is_answered(store, clock):
-    bot, (first, *_) = await three_told(store, clock)
+    bot, (first, *_) = await three_alerts(store, clock)
     bot.slack.bad = {first: NotFound("edit_window_closed")}
     value = f"v1:{await bot.episode_id('kf0')}"
     assert (await bot.clicks("alert.ack", value)).is_shown

@@ -80,10 +80,10 @@ class AppDouble:
 
     def application(self) -> web.Application:
         app = web.Application()
-        app.router.add_post("/slack/events", self.hear)
+        app.router.add_post("/slack/events", self.receive)
         return app
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.text())
         self.headers.append(dict(request.headers))
         await asyncio.sleep(self.pause)

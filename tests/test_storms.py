@@ -44,12 +44,12 @@ class Storm(Bot):
 
     async def lets_all_out(self) -> None:
         self.clock.now += 20 * MINUTE
-        await self.tells()
+        await self.deliver()
         await self.waits_out_a_lease()
-        await self.tells()
+        await self.deliver()
 
     @property
-    def roots(self) -> list[str]:
+    def parent_titles(self) -> list[str]:
         """Return the first line of each parent message, as it was posted."""
         return [post.message.text.split(".")[0] for post in self.slack.posted if post.thread_ts is None]
 
@@ -167,7 +167,7 @@ async def test_last_reminder_waits_a_limited_time_for_an_unreadable_history(hour
     began = hour.clock()
     while not hour.roots and hour.clock() < began + HOUR:
         hour.clock.forward(seconds=1)
-        await hour.tells()
+        await hour.deliver()
     assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
     assert 2 * MINUTE < hour.clock() - began < 4 * MINUTE
 
@@ -220,7 +220,7 @@ async def test_digest_is_as_urgent_as_its_covered_last_reminder(hour):
     hour.slack.outcomes = [NEVER_ARRIVED]
     await hour.lets_all_out()
     hour.clock.now += 20 * MINUTE
-    await hour.tells()
+    await hour.deliver()
     assert hour.roots == ["7 invitations changed at once: 7 expiring"]
     assert "Possible repeat" in str(hour.slack.posted[0].message.blocks)
 
@@ -269,15 +269,15 @@ async def test_pending_message_was_not_attempted(hour):
     hour.slack.unreadable = [BLINDFOLD] * 2
     for _ in range(20):
         hour.clock.forward(seconds=1)
-        await hour.tells()
+        await hour.deliver()
     assert [row["post_attempts"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == [0]
 
 
-async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:
+async def assert_summary(night: Night, accounts: list[KfAccount]) -> None:
     """Assert that one message shows all seven."""
     await night.sees("08:00", *accounts)
     night.clock.forward(minutes=2)
-    await night.tells()
+    await night.deliver()
     (root,) = night.slack.posted
     assert root.message.text.startswith("While it was quiet: 7 need attention")
 
@@ -293,7 +293,7 @@ async def test_pending_evening_digest_is_merged_into_the_quiet_summary(
     await night.sees("21:50", *(tomorrow(name) for name in SEVEN))
     late = [tomorrow(name, "rejected" if name in names else "waiting") for name in SEVEN]
     await night.sees("23:00", *late)
-    await hears_in_the_morning(night, late)
+    await assert_summary(night, late)
 
 
 @pytest.mark.parametrize("wait", [1200, 36000], ids=["for minutes", "all night"])
@@ -306,7 +306,7 @@ async def test_urgent_evening_digest_waits_for_the_quiet_summary_that_merges_it(
     night.slack.outcomes = [RetryLater(wait, "ratelimited")]
     await night.sees("21:45", *seven)
     await night.sees("23:00", *seven)
-    await hears_in_the_morning(night, seven)
+    await assert_summary(night, seven)
 
 
 async def test_breakthrough_message_merges_messages_pending_before_quiet_hours(store: Store, clock: VirtualClock):

@@ -119,7 +119,7 @@ async def test_message_follows_the_clock_while_wechat_is_down(bot):
     bot.wechat.go_down()
     bot.clock.now += 10 * DAY
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     assert first(bot).startswith("Expired: Dee")
 
 
