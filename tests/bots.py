@@ -61,7 +61,7 @@ class Bot:
             self.slack, store, context, marks, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
         )
         self.delivery = Delivery(means)
-        self.acts = AlertActions(store, ledger=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
+        self.acts = AlertActions(store, recorder=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
         """Poll WeChat with these accounts, and deliver every message."""

@@ -46,7 +46,7 @@ async def printed(environ: dict[str, str], *, as_json: bool = False) -> tuple[in
     """Return the exit status and what is printed, in this process."""
     out = io.TextIOWrapper(io.BytesIO(), "utf-8")
     status = await runner.run(
-        environ, ignored=[], as_json=as_json, out=out, leave=lambda _status: None, clock=utc_now
+        environ, ignored=[], as_json=as_json, out=out, exit_now=lambda _status: None, clock=utc_now
     )
     out.seek(0)
     return status, out.read()

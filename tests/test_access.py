@@ -17,6 +17,8 @@ from bot.slack.directory import group_members
 from bot.slack.web_api import no_retry_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
 
+pytestmark = pytest.mark.server
+
 GROUPS = {"S0CARE": ("U0MEI",)}
 
 

@@ -20,6 +20,8 @@ from bot.demo.slack_simulator import RESPONSE_URL, http_error, sign
 from tests.running import CARE, World, answers, bot_in_loop, final_answer, sqlite, until, world
 from wechat_kf.simulator import Fault, FaultMode
 
+pytestmark = pytest.mark.server
+
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 FORM = "application/x-www-form-urlencoded"
 

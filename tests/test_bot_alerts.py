@@ -18,6 +18,8 @@ from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http
 from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, world
 from wechat_kf.simulator import Fault, FaultMode
 
+pytestmark = pytest.mark.server
+
 CARE_LEADS = "<!subteam^S0CARE>"
 
 

@@ -21,6 +21,8 @@ from tests.test_process import run
 from wechat_kf import protocol, simulator
 from wechat_kf.simulator import FaultMode
 
+pytestmark = pytest.mark.server
+
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
 
 

@@ -20,6 +20,8 @@ from tests.test_process import run
 from wechat_kf import protocol, simulator
 from wechat_kf.simulator import FaultMode
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[World]:

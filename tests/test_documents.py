@@ -16,9 +16,8 @@ from bot.__main__ import _parser
 from bot.manifest import create_link, manifest
 from bot.settings.values import Settings
 from bot.web.guard import SLACK_PATH
-from tests.documents import Code, Document, document, documents
+from tests.documents import ROOT, Code, Document, document, documents
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
-from tests.test_house import ROOT
 
 ALL = pytest.mark.parametrize("page", documents(), ids=lambda page: page.name)
 AMBIENT = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -20,6 +20,8 @@ from bot.slack.directory import installation, is_shared_outside
 from bot.slack.web_api import no_retry_client
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
 
+pytestmark = pytest.mark.server
+
 HOME = Installation("T0001")
 GRID = Installation("T0001", "E0ORG")
 TRADER = "U0EVE"  # of another company, in a channel that is shared with it

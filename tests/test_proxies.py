@@ -17,6 +17,8 @@ from bot.doctor import runner
 from tests.doctors import about
 from tests.running import CARE, World, bot_in_loop, final_answer, until, utc_now, world
 
+pytestmark = pytest.mark.server
+
 PASSWORD = "hush-hush"
 CREDENTIALS = f"Basic {base64.b64encode(f'fixie:{PASSWORD}'.encode()).decode()}"
 AMBIENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")

@@ -20,6 +20,8 @@ from bot.web.rejections import MOST_REASONS, Rejections
 from tests.conftest import NOW, VirtualClock
 from tests.running import CARE, World, bot_in_loop, sqlite, until, utc_now, world
 
+pytestmark = pytest.mark.server
+
 MINUTE = timedelta(minutes=1)
 FORM = "command=%2Fkf&text="
 

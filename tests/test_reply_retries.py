@@ -21,6 +21,8 @@ from bot.slack.response_url import ResponseLimits
 from tests.running import CARE, World, bot_in_loop, sqlite, until, world
 from wechat_kf.simulator import Fault, FaultMode
 
+pytestmark = pytest.mark.server
+
 BRISK = ResponseLimits(first_pause=0.01, longest_pause=0.05)
 PATIENT = ResponseLimits(first_pause=60)
 NOTICING = ResponseLimits(notice_after=0.05, first_pause=0.01)

@@ -245,7 +245,7 @@ async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_
 async def test_fault_of_an_edit_that_cannot_be_recorded_does_not_stop_other_edits(bot, store, monkeypatch):
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
     await refuse(store, "message", "NEW.error IS NOT NULL")
-    inject(monkeypatch, "bot.blocks.alerts._facts")
+    inject(monkeypatch, "bot.blocks.channel.alerts._facts")
     await bot.reads(bound("bad"), bound("bo"), invited("dee"))
     texts = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
     assert sorted(texts) == ["Bound: Bo", "Rejected: Bad"]

@@ -22,10 +22,9 @@ from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, Retry
 from bot.runtime.metrics import STATES, Figures, Metrics
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
-from tests.documents import document
+from tests.documents import ROOT, document
 from tests.samples import CONTEXT
 from tests.test_health_table import FAULTS
-from tests.test_house import ROOT
 from wechat_kf import KfError, ResponseError, SetupError, TransportError
 from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error

@@ -22,6 +22,8 @@ from bot.slack.socket_mode import DeadSocketError, SocketTimeouts, run_socket_mo
 from bot.wiring import build_services
 from tests.running import sqlite, until, world
 
+pytestmark = pytest.mark.server
+
 QUICK = SocketTimeouts(ping=0.05, silent=0.4)
 
 

@@ -22,12 +22,12 @@ BOTH = "A proxy add-on uses either of two addresses: add both, which its page sh
 class Route:
     """The way to WeChat, in words: straight, or through the proxy of a variable."""
 
-    def __init__(self, parts: Services, variable: str) -> None:
-        proxy = urlsplit(parts.settings.wechat_proxy_url)
-        self.host = urlsplit(parts.settings.wechat_api_url).hostname or ""
+    def __init__(self, services: Services, variable: str) -> None:
+        proxy = urlsplit(services.settings.wechat_proxy_url)
+        self.host = urlsplit(services.settings.wechat_api_url).hostname or ""
         self.proxy = f"{proxy.hostname} ({variable})" if proxy.hostname else ""
         self.variable = variable
-        platform = parts.settings.platform_without_proxy
+        platform = services.settings.platform_without_proxy
         self.first = hosting.advice(platform) if platform else ""  # before an address is allowed
 
     def open(self) -> list[Finding]:
@@ -68,36 +68,36 @@ class Route:
         return wrong("allow-list", said, remedy)
 
 
-async def examine(parts: Services, unset: Unset, variable: str) -> Report:
+async def examine(services: Services, unset: Unset, variable: str) -> Report:
     """Get a token as the bot does, then the accounts. `variable` is the one that names the proxy."""
     if why := unset.why_not("WeChat", "WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", variable):
         return Report((why,))
-    route = Route(parts, variable)
+    route = Route(services, variable)
     loop = asyncio.get_running_loop()
     until = loop.time() + SECONDS
     try:
-        await _token(parts)
+        await _token(services)
     except KfError as exc:
         return Report(tuple(_without_token(exc, route)))
     findings = [
         *route.open(),
         well("allow-list", "WeChat takes the address of this server", BOTH if route.proxy else ""),
-        well("WeChat token", f"is given for {parts.settings.wechat_appid}"),
+        well("WeChat token", f"is given for {services.settings.wechat_appid}"),
     ]
-    began = parts.clock()
+    began = services.clock()
     try:
-        listed = await parts.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
+        listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
         return Report((*findings[:-1], *_without_list(exc, findings[-1])))
-    times = (Time("WeChat", began, listed.served_at, parts.clock()),) if listed.served_at else ()
+    times = (Time("WeChat", began, listed.served_at, services.clock()),) if listed.served_at else ()
     return Report((*findings, _read(listed)), times)
 
 
-async def _token(parts: Services) -> None:
+async def _token(services: Services) -> None:
     """Get one, the same that every process of the bot gets."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TOKEN_SECONDS):
-            await parts.tokens.get()
+            await services.tokens.get()
             return
     raise TransportError(f"no answer within {TOKEN_SECONDS:g} s", timed_out=True)
 
