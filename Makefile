@@ -58,9 +58,10 @@ statics: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 check: statics
-	$(PYTEST) -m 'not (process or browser or postgres or model)'
+	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
 
 test: statics
 	$(PYTEST) --cov --cov-report=

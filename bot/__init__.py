@@ -1,3 +1,3 @@
-"""WeChat customer service from Slack: `/kf` answers, a watcher tells what needs a hand."""
+"""WeChat customer service from Slack: `/kf` answers, a watcher posts what needs attention."""
 
 __version__ = "1.0.0"

@@ -81,7 +81,7 @@ def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str]
     from bot.runtime.logs import configure
 
     configure(settings.log_level, settings.secrets, settings.log_format)
-    serving = app.serve(settings, role=given.command, leave=os._exit, ignored=ignored, clock=utc_now)
+    serving = app.serve(settings, role=given.command, exit_now=os._exit, ignored=ignored, clock=utc_now)
     return asyncio.run(serving)
 
 
@@ -90,7 +90,7 @@ def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool
     from bot.ports import utc_now
 
     logging.disable()  # what there is to say is in its findings
-    work = runner.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, leave=os._exit, clock=utc_now)
+    work = runner.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, exit_now=os._exit, clock=utc_now)
     return asyncio.run(work)
 
 

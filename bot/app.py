@@ -31,7 +31,7 @@ from bot.wiring import Services, build_services
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 8  # then whoever still waits is told, and the process is gone by 10 s
+DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
 DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
 
@@ -40,13 +40,13 @@ async def serve(
     settings: Settings,
     *,
     role: str,
-    leave: Callable[[int], object],
+    exit_now: Callable[[int], object],
     ignored: Sequence[str] = (),
     clock: Clock = utc_now,
 ) -> int:
     """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status.
 
-    `leave` ends the process at once, with a status: a store that hangs must not outlast the host's patience.
+    `exit_now` ends the process at once, with a status: a store that hangs must not outlast the host's patience.
     `ignored` names variables of the environment that are not used because of their values.
     """
     stop = asyncio.Event()
@@ -54,8 +54,8 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
     try:
-        async with build_services(settings, clock, role=role) as parts:
-            status = await Process(parts, role, leave).run(stop, ignored)
+        async with build_services(settings, clock, role=role) as services:
+            status = await Process(services, role, exit_now).run(stop, ignored)
     except CannotListenError as exc:
         log.error(LogEvent("cannot bind address", error=exc))
         return 1
@@ -78,11 +78,15 @@ class Process:
     """One running process: its server or its socket, its loops, its tasks."""
 
     def __init__(
-        self, parts: Services, role: str, leave: Callable[[int], object], limits: ResponseLimits = RESPONSE_LIMITS
+        self,
+        services: Services,
+        role: str,
+        exit_now: Callable[[int], object],
+        limits: ResponseLimits = RESPONSE_LIMITS,
     ) -> None:
-        self._parts = parts
+        self._services = services
         self._limits = limits
-        self._leave = leave
+        self._exit_now = exit_now
         self._role = role
         self._tasks = BackgroundTasks()
         self._loops: list[PeriodicTask] = []
@@ -90,8 +94,8 @@ class Process:
         self._socket: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event, ignored: Sequence[str] = ()) -> int:
-        """Work until told to stop. Returns the exit status: 1 when the process gives itself up."""
-        settings = self._parts.settings
+        """Work until SIGTERM. Return the exit status: 1 if the process ends by itself, to be restarted."""
+        settings = self._services.settings
         server = await self._listen() if self._role == "web" else None
         if self._role == "worker" and settings.slack_app_token:
             self._note_connection(is_open=False)
@@ -109,12 +113,12 @@ class Process:
         await stop.wait()
         status = self._status()
         log.info(LogEvent("stopping", role=self._role))
-        asyncio.get_running_loop().call_later(GONE_SECONDS, self._leave, status)
+        asyncio.get_running_loop().call_later(GONE_SECONDS, self._exit_now, status)
         await self._drain(server)
         return status
 
     def _note_connection(self, *, is_open: bool) -> None:
-        self._parts.standing.note_receiving(receives=is_open)
+        self._services.status_reporter.note_receiving(receives=is_open)
         self._wake()
 
     def _status(self) -> int:
@@ -124,7 +128,7 @@ class Process:
         return 1
 
     async def _listen(self) -> Server:
-        settings, store = self._parts.settings, self._parts.store
+        settings, store = self._services.settings, self._services.store
         bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
         metrics = self._metrics if store else None
         server = Server(
@@ -133,7 +137,7 @@ class Process:
                 bolt,
                 metrics,
                 signing_secret=settings.slack_signing_secret,
-                rejections=self._parts.rejections,
+                rejections=self._services.rejections,
             ),
             ConnectionLimits(connections_within(raise_soft_limit())),
         )
@@ -141,32 +145,32 @@ class Process:
         return server
 
     async def _metrics(self) -> bytes:
-        return self._parts.metrics.render(await self._parts.standing.figures())
+        return self._services.metrics.render(await self._services.status_reporter.figures())
 
     async def _ready(self) -> Readiness:
-        parts = self._parts
-        found = readiness(await parts.standing.check())
-        opened = parts.store is None or parts.store.migrated
+        services = self._services
+        found = readiness(await services.status_reporter.check())
+        opened = services.store is None or services.store.migrated
         return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
     def _bolt(self) -> BoltApp:
-        settings = self._parts.settings
+        settings = self._services.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
-        register(bolt, self._desk(), self._tasks, self._parts.session, self._limits)
+        register(bolt, self._handler(), self._tasks, self._services.session, self._limits)
         return bolt
 
-    def _desk(self) -> InteractionHandler:
-        parts = self._parts
+    def _handler(self) -> InteractionHandler:
+        services = self._services
         return InteractionHandler(
-            parts.accounts,
-            parts.store,
-            parts.acts,
-            standing=parts.standing,
+            services.accounts,
+            services.store,
+            services.alert_actions,
+            status_reporter=services.status_reporter,
             wake=self._wake,
             tasks=self._tasks,
-            viewers=parts.viewers,
-            membership=parts.membership,
-            clock=parts.clock,
+            access=services.access,
+            membership=services.membership,
+            clock=services.clock,
             notice_after=self._limits.notice_after,
         )
 
@@ -175,42 +179,44 @@ class Process:
             loop.wake()
 
     def _start_loops(self) -> None:
-        parts = self._parts
-        if parts.watcher is None or parts.delivery is None or parts.store is None:
+        services = self._services
+        if services.watcher is None or services.delivery is None or services.store is None:
             return
-        watcher, delivery, store = parts.watcher, parts.delivery, parts.store
-        pace = min(TIMER_PASS.total_seconds(), parts.settings.poll_seconds)
+        watcher, delivery, store = services.watcher, services.delivery, services.store
+        pace = min(TIMER_PASS.total_seconds(), services.settings.poll_seconds)
         health_log = HealthLog()
 
         async def check_health() -> None:
-            await parts.standing.register()
-            health_log.note(await parts.standing.problems())
+            await services.status_reporter.register()
+            health_log.note(await services.status_reporter.problems())
 
-        async def look() -> None:
+        async def poll() -> None:
             try:
-                looked = await watcher.tick()
+                tick = await watcher.tick()
             except Exception as exc:
-                parts.standing.note_poll(exc)
+                services.status_reporter.note_poll(exc)
                 health.wake()
                 raise
-            if looked is not Tick.NOTHING_DUE:
-                parts.standing.note_poll(None)
+            if tick is not Tick.NOTHING_DUE:
+                services.status_reporter.note_poll(None)
             deliver.wake()
             health.wake()
-            if looked is Tick.GOOD:
-                self._tasks.start(parts.beat())
+            if tick is Tick.GOOD:
+                self._tasks.start(services.beat())
 
-        async def tell() -> float | None:
+        async def deliver_messages() -> float | None:
             pause = await delivery.run(lambda: deliver.stopping)
             if pause:
                 health.wake()  # Slack was asked
             return pause
 
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
-        every = min(DELIVERY_SECONDS, parts.settings.alert_lease_seconds / 4)
-        deliver = PeriodicTask("delivery", tell, every, waiting_for=waiting_for, ready=lambda: store.migrated)
+        every = min(DELIVERY_SECONDS, services.settings.alert_lease_seconds / 4)
+        deliver = PeriodicTask(
+            "delivery", deliver_messages, every, waiting_for=waiting_for, ready=lambda: store.migrated
+        )
         health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
-        self._loops = [PeriodicTask("watcher", look, pace, waiting_for=waiting_for), deliver, health]
+        self._loops = [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), deliver, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self, server: Server | None) -> None:
@@ -224,10 +230,10 @@ class Process:
         await asyncio.gather(self._tasks.drain(DRAIN_SECONDS), *(_finish(task) for task in self._running))
         if server:
             await server.close()
-        await self._parts.unregister()
+        await self._services.unregister()
 
     def _announce(self, ignored: Sequence[str]) -> None:
-        settings, store = self._parts.settings, self._parts.store
+        settings, store = self._services.settings, self._services.store
         log.info(
             LogEvent(
                 "started",
@@ -235,7 +241,7 @@ class Process:
                 role=self._role,
                 alerts="on" if store else "off",
                 store=store.kind if store else "none",
-                commands="received" if self._parts.process.receives_commands else "not received",
+                commands="received" if self._services.process.receives_commands else "not received",
                 wechat=urlsplit(settings.wechat_api_url).hostname,
                 proxy=urlsplit(settings.wechat_proxy_url).hostname or "none",
             )
@@ -252,7 +258,7 @@ class Process:
 
 
 async def _finish(task: asyncio.Task[None]) -> None:
-    """A look or a post that is under way may end; a row whose post is cut off waits out its lease."""
+    """Let a poll or a post in progress finish; a post that is cut off is tick up after its lease."""
     await asyncio.wait([task], timeout=DRAIN_SECONDS)
     await _end(task)
 

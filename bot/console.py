@@ -22,15 +22,15 @@ from wechat_kf import KfError
 
 LONGEST = 500  # characters of an error in the words of WeChat or of the database
 LONGEST_CELL = 100  # and of a cell of the table
-DELIVERY_SECONDS = 120  # the most that `check` spends on telling; what is left goes with the next look
+DELIVERY_SECONDS = 120  # time limit of delivery in `check`; the next run delivers the rest
 
 
 async def show_list(settings: Settings, *, as_json: bool) -> int:
     """Print the accounts, as a table or as JSON. 1 when WeChat could not be read."""
     # Only WeChat's settings need to make sense here.
-    async with build_services(replace(settings, alerts=False, heartbeat_url="")) as parts:
+    async with build_services(replace(settings, alerts=False, heartbeat_url="")) as services:
         try:
-            listed = await parts.accounts.kf_list()
+            listed = await services.accounts.kf_list()
         except KfError as exc:
             return _failed(exc, settings.platform_without_proxy)
     snapshot = Snapshot.of(listed, utc_now(), settings.alert_leads)
@@ -43,22 +43,24 @@ async def show_list(settings: Settings, *, as_json: bool) -> int:
 
 async def check(settings: Settings) -> int:
     """Poll once, post what there is, and print a summary. 1 when the poll failed or an alert might not arrive."""
-    async with build_services(settings) as parts:
-        if parts.watcher is None or parts.store is None:
+    async with build_services(settings) as services:
+        if services.watcher is None or services.store is None:
             print("ALERTS is off: there is nothing to check.", file=sys.stderr)
             return 1
         try:
-            await parts.watcher.make_due()
-            look = await parts.watcher.tick()
-            await _deliver(parts)
+            await services.watcher.make_due()
+            look = await services.watcher.tick()
+            await _deliver(services)
             if look is Tick.GOOD:
-                await parts.beat()
-            problems = [problem for problem in await parts.standing.problems() if may_be_silent((problem,))]
+                await services.beat()
+            problems = [
+                problem for problem in await services.status_reporter.problems() if may_be_silent((problem,))
+            ]
         except StoreError as exc:
             why = cut(waiting_for(exc) or str(exc), LONGEST)
             print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
             return 1
-    listed, posted = parts.watcher.listed, many(parts.metrics.number("post", "sent"), "message")
+    listed, posted = services.watcher.listed, many(services.metrics.number("post", "sent"), "message")
     summary = [_summary(Snapshot.of(listed, utc_now(), settings.alert_leads))] if listed else []
     if look is not Tick.GOOD:
         summary.append(f"WeChat: {look.value}")
@@ -68,11 +70,11 @@ async def check(settings: Settings) -> int:
     return 1 if problems or look is Tick.FAILED else 0
 
 
-async def _deliver(parts: Services) -> None:
+async def _deliver(services: Services) -> None:
     try:
         async with asyncio.timeout(DELIVERY_SECONDS):
             # Each round posts one message; the pause is Slack's pace.
-            while parts.delivery and (pause := await parts.delivery.run()):  # noqa: ASYNC110
+            while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
                 await asyncio.sleep(pause)
     except TimeoutError:
         print("Not everything could be told in time; the rest goes with the next look.", file=sys.stderr)

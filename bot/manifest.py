@@ -17,22 +17,22 @@ ADDRESS = re.compile(rf"https://{HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~-]+)*/?")
 
 
 def manifest(mode: Literal["http", "socket"], url: str | None) -> str:
-    """The manifest as YAML. Without `url` the placeholder stays; Socket Mode has no address to fill in.
+    """Return the manifest as YAML. Without `url` the placeholder stays; Socket Mode needs no address.
 
     Raises:
-        ValueError: `url` is no address that Slack could call.
+        ValueError: `url` is not an address that Slack could call.
     """
     text = (DOCS / f"slack-manifest.{mode}.yaml").read_text(encoding="utf-8")
     return text if url is None else text.replace(PLACEHOLDER, _address(url))
 
 
 def scopes() -> tuple[str, ...]:
-    """What the bot may do by either manifest, in their order."""
+    """Return the scopes of both manifests, in their order."""
     return tuple(SCOPE.findall(manifest("http", None)))
 
 
 def create_link(text: str) -> str:
-    """The link that opens Slack's form for a new app, filled in with a manifest."""
+    """Return a link that opens Slack's form for a new app, filled in with a manifest."""
     return CREATE + quote(text, safe="")  # quote_plus would turn each blank into a plus sign
 
 

@@ -31,7 +31,7 @@ class Accounts(Protocol):
     async def online_kf_list(self, *, within: float = ..., attempts: int = ...) -> Sequence[OnlineKf]: ...
 
 
-# What became of a post or an edit. Each case is what the caller does next.
+# Outcomes of a post or an edit, one class for each next step of the caller.
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class HistoryMessage:
     ts: str
     thread_ts: str | None  # of its root, if it is a reply
     message_key: str  # the mark of the message
-    event_keys: tuple[str, ...]  # the marks of what it tells
+    event_keys: tuple[str, ...]  # the keys of the events that it posted
     kind: str = ""  # what kind of message it is
 
 
@@ -193,7 +193,7 @@ class Counter(Protocol):
 
 
 def no_op(what: str, result: str) -> None:
-    """For whoever counts nothing."""
+    """Count nothing."""
 
 
 class Clock(Protocol):
@@ -203,7 +203,7 @@ class Clock(Protocol):
 
 
 def utc_now() -> datetime:
-    """The clock of this machine."""
+    """Return the time by the clock of this machine."""
     return datetime.now(UTC)
 
 

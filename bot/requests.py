@@ -32,7 +32,7 @@ class Find:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    text: str  # a handle, a key, or what somebody typed
+    text: str  # a handle, a key, or typed text
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _with_word(command: str, rest: str, word: str) -> Known | None:
 
 
 def one_edit_apart(a: str, b: str) -> bool:
-    """Whether one inserted, deleted or replaced letter, or one swap of neighbours, turns `a` into `b`."""
+    """Return whether one letter inserted, deleted, replaced or swapped with its neighbour turns `a` into `b`."""
     shorter, longer = sorted((a, b), key=len)
     same = next((place for place, (x, y) in enumerate(zip(shorter, longer, strict=False)) if x != y), len(shorter))
     shorter, longer = shorter[same:], longer[same:]
@@ -172,6 +172,6 @@ def _typed(text: str) -> str:
 
 
 def _plain(word: str) -> str:
-    """A word as the grammar knows it: narrow, lower case, without quotes and invisible characters."""
+    """Normalise a word: half-width, lower case, without quotes and invisible characters."""
     shown = (char for char in unicodedata.normalize("NFKC", word) if unicodedata.category(char) not in ("Cc", "Cf"))
     return "".join(shown).strip(_QUOTES + " ").casefold()

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import regex  # type: ignore[import-untyped]  # it ships none, and nobody else does
+import regex  # type: ignore[import-untyped]  # without type stubs
 
 from wechat_kf import KfAccount
 
@@ -58,7 +58,7 @@ _QUOTES = str.maketrans(dict.fromkeys("‘’‛", "'") | dict.fromkeys("“”�
 def clean(text: str, limit: Limit) -> str:
     """Make foreign text harmless, and cut it to `limit`. Invisible text becomes "".
 
-    The result has no markup, pings nobody and is on one line. Cleaning it again changes nothing.
+    The result has no markup, mentions no one and is on one line. Cleaning it again changes nothing.
     """
     harmless: str = _MARKUP.sub(_full_width, cut(visible(text), limit))
     return harmless

@@ -1,4 +1,4 @@
-"""Builds the parts of a process out of the settings. Connects to nothing, starts nothing."""
+"""Builds the services of a process out of the settings. Connects to nothing, starts nothing."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ class Services:
     tokens: StableToken
     accounts: KfClient
     session: ClientSession
-    viewers: AccessPolicy
+    access: AccessPolicy
     membership: Membership
     process: ProcessInfo
-    standing: StatusReporter
+    status_reporter: StatusReporter
     rejections: Rejections
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
-    acts: AlertActions | None = None
+    alert_actions: AlertActions | None = None
     watcher: Watcher | None = None
     delivery: Delivery | None = None
     heartbeat: Heartbeat | None = None
 
     async def unregister(self) -> None:
-        """Be counted no more, if the store is there to be told so."""
+        """Remove this process from the process table, if the store is reachable."""
         if self.store and self.store.migrated:
             with suppress(*StoreError, TimeoutError):
                 await with_timeout(self._unregister(self.store), LEAVE_SECONDS)
@@ -76,13 +76,13 @@ class Services:
 
     async def beat(self) -> None:
         """Call the heartbeat's URL, unless an alert might not arrive."""
-        if self.heartbeat and not may_be_silent(await self.standing.problems()):
+        if self.heartbeat and not may_be_silent(await self.status_reporter.problems()):
             await self.heartbeat.beat()
 
 
 @asynccontextmanager
 async def build_services(settings: Settings, clock: Clock = utc_now, *, role: str = "") -> AsyncIterator[Services]:
-    """Build the parts, and close them afterwards. Connects to nothing yet.
+    """Build the services, and close them afterwards. Connects to nothing yet.
 
     Args:
         clock: the time they live in.
@@ -108,7 +108,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
         )
         rejections = Rejections(clock)
-        standing = StatusReporter(
+        status_reporter = StatusReporter(
             store,
             settings,
             lambda: tokens.expires_at,
@@ -117,17 +117,17 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             rejected=lambda: rejections.recent,
         )
         accounts = KfClient(wechat, tokens, proxied=proxied)
-        parts = Services(
-            settings, clock, tokens, accounts, session, viewers, membership, process, standing, rejections
+        services = Services(
+            settings, clock, tokens, accounts, session, viewers, membership, process, status_reporter, rejections
         )
         if store:
-            _add_alerts(parts, store, SlackChannel(slack, settings.slack_alert_channel))
+            _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))
         if settings.heartbeat_url:
             client = await stack.enter_async_context(_heartbeat_client(settings))
-            parts.heartbeat = Heartbeat(client, settings.heartbeat_url)
-        if parts.store:
-            stack.push_async_callback(parts.store.close)
-        yield parts
+            services.heartbeat = Heartbeat(client, settings.heartbeat_url)
+        if services.store:
+            stack.push_async_callback(services.store.close)
+        yield services
 
 
 def _heartbeat_client(settings: Settings) -> httpx.AsyncClient:
@@ -142,21 +142,22 @@ def _store(settings: Settings, clock: Clock) -> Store:
     return Store.from_url(settings.database_url, settings.wechat_appid, clock=own)
 
 
-def _add_alerts(parts: Services, store: Store, channel: SlackChannel) -> None:
-    settings, clock = parts.settings, parts.clock
+def _add_alerts(services: Services, store: Store, channel: SlackChannel) -> None:
+    settings, clock = services.settings, services.clock
     context = RenderContext.from_settings(settings)
-    marks = EventKeys(settings.wechat_secret, settings.wechat_appid)
-    ledger = Recorder(context.policy, marks, settings.wechat_appid)
-    parts.store = store
-    parts.acts = AlertActions(store, ledger=ledger, zone=settings.timezone)
-    parts.watcher = Watcher(
-        parts.accounts,
+    event_keys = EventKeys(settings.wechat_secret, settings.wechat_appid)
+    recorder = Recorder(context.policy, event_keys, settings.wechat_appid)
+    services.store = store
+    services.alert_actions = AlertActions(store, recorder=recorder, zone=settings.timezone)
+    services.watcher = Watcher(
+        services.accounts,
         store,
-        ledger=ledger,
+        ledger=recorder,
         recovery=Recovery(channel, clock),
         poll=context.poll,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
-        count=parts.metrics.count,
+        count=services.metrics.count,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
-    parts.delivery = Delivery(DeliveryDependencies(channel, store, context, marks, lease, parts.metrics.count))
+    count = services.metrics.count
+    services.delivery = Delivery(DeliveryDependencies(channel, store, context, event_keys, lease, count))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.test_house import ROOT
-
+ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 LINK = re.compile(r"\]\((?:<([^>]*)>|([^)\s]*))\)|\bsrc=\"([^\"]*)\"")
@@ -25,7 +24,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands between a heading and the next one of any level."""
+    """The text between a heading and the next one of any level."""
 
     level: int
     title: str
@@ -37,13 +36,13 @@ class Section:
 
     @property
     def quotes(self) -> list[str]:
-        """Each block quote as one line."""
+        """Return each block quote as one line."""
         found = re.findall(r"(?:^> .*\n?)+", self.text, re.M)
         return [" ".join(line.removeprefix("> ") for line in quote.splitlines()) for quote in found]
 
     @property
     def tables(self) -> list[list[list[str]]]:
-        """Cells by rows by tables; the first row is the head."""
+        """Return cells by rows by tables; the first row is the head."""
         found = re.findall(r"(?:^\|.*\|\n)+", FENCE.sub("", self.text) + "\n", re.M)
         return [
             [row for row in map(_cells, table.splitlines()) if set("".join(row)) - set("- ")] for table in found
@@ -65,8 +64,8 @@ class Document:
 
     @property
     def sections(self) -> list[Section]:
-        """In order; what stands before the first heading is left out."""
-        bare = FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), self.text)  # a comment is no heading
+        """Return the sections in order, without the text before the first heading."""
+        bare = FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), self.text)  # a comment is not a heading
         found = list(HEADING.finditer(bare))
         ends = [match.start() for match in found[1:]] + [len(self.text)]
         return [
@@ -79,7 +78,7 @@ class Document:
 
     @property
     def anchors(self) -> set[str]:
-        """As GitHub makes them of headings."""
+        """Return the anchors that GitHub derives from headings."""
         seen: dict[str, int] = {}
         found = set()
         for section in self.sections:
@@ -102,7 +101,7 @@ class Document:
 
     @property
     def commands(self) -> Iterator[str]:
-        """Every line that a shell would read: of blocks for it, and what stands in marks of code."""
+        """Return every line that a shell would read: of its blocks, and inline code."""
         for block in self.code:
             if block.language in ("", "bash"):
                 yield from block.text.replace("\\\n", " ").splitlines()
@@ -117,7 +116,7 @@ def documents() -> tuple[Document, ...]:
 
 
 def document(path: Path | str) -> Document:
-    """The document at a path, or at one below the root."""
+    """Return the document at a path, or at one below the repository's top."""
     whole = ROOT / path
     return Document(whole, whole.read_text(encoding="utf-8"))
 

@@ -1,15 +1,25 @@
-"""docs/architecture.md is up to date, and its diagrams show what the code imports."""
+"""The import contracts are kept, and the diagrams of docs/architecture.md show what the code imports."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from tests.architecture import FLOWS, PAGE, Port, Step, fault_of, packages, page, reduced
-from tests.test_house import FLOORS
+from tests.architecture import FLOORS, FLOWS, PAGE, ROOT, Port, Step, fault_of, packages, page, reduced
 
 STEPS = [step for steps in FLOWS.values() for step in steps]
+
+
+@pytest.mark.process
+def test_import_contracts_are_kept():
+    # In a process of its own: in this one it would disable all loggers.
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_page_is_up_to_date():

@@ -31,7 +31,7 @@ async def test_keys_that_are_accepted_alone_but_not_together_are_written_one_aft
         written, failures = await isolated(tx, ["a", "b", "c"], write)
     assert (written, list(failures)) == ([["a"], ["b"]], ["c"])
     async with store.begin() as tx:
-        assert (await tx.run(sa.text("SELECT kind FROM told ORDER BY kind"))).scalars().all() == ["1", "2"]
+        assert (await tx.run(sa.text("SELECT kind FROM emitted_event ORDER BY kind"))).scalars().all() == ["1", "2"]
 
 
 @pytest.mark.parametrize("fails", ["alone", "together", "one after the other"])

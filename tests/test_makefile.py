@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_house import ROOT
-
+ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.process
 
 PYTHON = """#!/bin/sh

@@ -21,6 +21,8 @@ from bot.slack.response_url import ResponseLimits
 from tests.running import CARE, World, bot_in_loop, sqlite, until, world
 from wechat_kf.simulator import Fault, FaultMode
 
+pytestmark = pytest.mark.server
+
 BRISK = ResponseLimits(first_pause=0.01, longest_pause=0.05)
 PATIENT = ResponseLimits(first_pause=60)
 NOTICING = ResponseLimits(notice_after=0.05, first_pause=0.01)
@@ -168,7 +170,7 @@ async def test_slow_read_is_announced_and_the_answer_replaces_the_notice(place):
     assert uses(place) == [READING.text, answer.text]
 
 
-async def test_answer_is_a_message_of_its_own_where_slack_does_not_replace_the_notice(place):
+async def test_answer_is_a_separate_message_where_slack_does_not_replace_the_notice(place):
     place.slack.replaces_answers = False
     place.wechat.inject(SLOW)
     async with running(place, NOTICING):

@@ -1,4 +1,4 @@
-"""What was written down is told once; and told messages are kept true by edits."""
+"""Deliver each outbox message exactly once, and edit sent messages when their data changes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ __all__ = ["Delivery", "DeliveryDependencies"]
 
 
 class Delivery:
-    """Brings message rows to Slack. Any number of processes may do so on the same store."""
+    """One pass over the outbox after another. Any number of processes may run it on the same store."""
 
-    def __init__(self, means: DeliveryDependencies) -> None:
-        self._store = means.store
-        self.sender = Sender(means)
-        self.reconciler = Reconciler(means)
-        self.updater = Updater(means)
+    def __init__(self, dependencies: DeliveryDependencies) -> None:
+        self._store = dependencies.store
+        self.sender = Sender(dependencies)
+        self.reconciler = Reconciler(dependencies)
+        self.updater = Updater(dependencies)
 
     async def run(self, stopping: Callable[[], bool] = lambda: False) -> float | None:
         """Look up the next unknown outcome, post the next message, then bring edits up to date.
 
-        Returns the seconds after which another message may be ready; None when none was.
+        Return the seconds after which another message may be ready; None if there was none to send or look up.
 
         Raises:
-            bot.store.StoreError: the store cannot be reached; a row in flight waits out its lease.
+            bot.store.StoreError: the store cannot be reached; a message being sent is looked up later.
         """
         if not self._store.migrated:
             return None  # the watcher opens it
         async with self._store.begin() as tx:
-            # There mostly is none, and to try for one takes two transactions.
+            # Usually there is none, and two claims cost two transactions.
             busy = await stats.is_any_unsent(tx)
         looked = busy and not stopping() and await self.reconciler.check_next()
         posted = busy and not stopping() and await self.sender.send_next()

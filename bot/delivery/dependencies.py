@@ -1,4 +1,4 @@
-"""What every errand to Slack takes along, and how long it may take."""
+"""Dependencies shared by all delivery steps, and their time limits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.ports import Channel, Counter
 from bot.store.database import Store
 
 LONGEST_REQUEST = 10  # seconds
-HOLD = timedelta(minutes=5)  # between attempts while the channel or the token is refused
+HOLD = timedelta(minutes=5)  # between attempts while Slack refuses the channel or the token
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryDependencies:
-    """The channel, the store, and what decides how they are used."""
+    """The channel, the store, and the values that decide how they are used."""
 
     channel: Channel
     store: Store
@@ -27,17 +27,18 @@ class DeliveryDependencies:
     event_keys: EventKeys
     lease: timedelta
     count: Counter
-    stopwatch: Callable[[], float] = monotonic  # seconds: how long work takes, whatever time it is
+    stopwatch: Callable[[], float] = monotonic  # seconds; measures durations, which a clock that is set cannot
     faults: FailingMessages = field(default_factory=FailingMessages)
 
     @property
     def within(self) -> float:
-        """The longest that one request may take, in seconds."""
+        """Return the time limit of one request, in seconds."""
         return min(LONGEST_REQUEST, self.lease.total_seconds() / 4)
 
     def has_time_left(self, claimed: float) -> bool:
-        """Whether enough of the lease is left for a request: the next process must not act at the same time.
+        """Return whether enough of the lease is left for a request. After it, another process may act.
 
-        `claimed` is what the stopwatch showed before the claim.
+        Args:
+            claimed: what the stopwatch showed before the claim.
         """
         return self.stopwatch() - claimed <= self.lease.total_seconds() / 2

@@ -1,4 +1,4 @@
-"""A message row with all that its rendering needs."""
+"""Outbox items: a message row with everything that its rendering needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """A row with all that its rendering needs."""
+    """A message row with the episodes or the incident that it shows, and its parent message."""
 
     row: OutboxRow
     episodes: tuple[Episode, ...] = ()
@@ -37,12 +37,12 @@ class OutboxItem:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether it is repeated rather than lost."""
+        """Return whether it is posted again rather than lost, if its outcome stays unknown."""
         return self.row.base_priority <= URGENT
 
     @property
     def is_final(self) -> bool:
-        """Nothing that it shows will change again."""
+        """Return whether nothing that it shows will change again."""
         if self.row.kind is MessageKind.INCIDENT:
             return self.incident is None or self.incident.resolved_at is not None
         return all(member.final for member in self.episodes)
@@ -63,14 +63,14 @@ class OutboxItem:
 
 
 class UnreadableError(Exception):
-    """Nothing that a message is about can be read."""
+    """No episode of a message can be read."""
 
 
 async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages | None = None) -> list[OutboxItem]:
-    """Look up what the rows are about.
+    """Load the episodes, incidents and parents of these rows.
 
     Args:
-        faults: takes the rows that cannot be looked up, and the others are returned; without it they raise.
+        faults: takes the rows that cannot be loaded, and the others are returned; without it they raise.
     """
     try:
         return await _load(tx, found)
@@ -107,10 +107,10 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
 
 
 def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[Episode, ...]:
-    """Return the members of a row that can be read.
+    """Return the episodes of a row that can be read.
 
     Raises:
-        UnreadableError: there are members, and none can be read. The message must not look out of date.
+        UnreadableError: it has episodes, and none can be read. The message must not appear out of date.
     """
     readable = tuple(members[member] for member in row.episode_ids if member in members)
     if not readable and any(member in tx.unreadable for member in row.episode_ids):
@@ -119,7 +119,7 @@ def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[E
 
 
 def content_hash(message: Message) -> str:
-    """What tells two renderings apart."""
+    """Return a hash by which two renderings can be compared."""
     content = json.dumps([message.text, list(message.blocks)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
 
@@ -130,5 +130,5 @@ def outcome_label(outcome: object) -> str:
 
 
 def log_fields(outcome: object) -> dict[str, str | None]:
-    """An outcome in the fields of a log line."""
+    """Return an outcome as fields of a log event."""
     return {"outcome": outcome_label(outcome), "error": getattr(outcome, "error", None)}

@@ -1,4 +1,4 @@
-"""Stand-ins for members of a message that cannot be rendered, so that the others are shown."""
+"""Placeholders for episodes that cannot be rendered, so that a message still shows the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Render = Callable[[Sequence[Episode]], Message]
 def with_placeholders(
     render: Render, members: Sequence[Episode], message_id: str, faults: FailingMessages | None
 ) -> Message:
-    """Render a message. Of many members, a stand-in takes the place of each that cannot be shown.
+    """Render a message. If it has several episodes, a placeholder replaces each that cannot be rendered.
 
     Raises:
         Exception: the message cannot be rendered at all.
@@ -36,7 +36,7 @@ def with_placeholders(
 
 
 def _showable(render: Render, member: Episode, message_id: str, faults: FailingMessages | None) -> Episode | None:
-    """Return the member if it can be rendered, else what identifies it, else None."""
+    """Return the episode if it can be rendered, else its placeholder; None if that cannot be rendered either."""
     try:
         render([member])
     except Exception as exc:
@@ -54,7 +54,7 @@ def _showable(render: Render, member: Episode, message_id: str, faults: FailingM
 
 
 def _placeholder(member: Episode) -> Episode:
-    """Leave of an episode only its account, its state and its events."""
+    """Return an episode with only the account, the state and the events of another."""
     return Episode(
         id=member.id,
         account_key=member.account_key,

@@ -1,4 +1,4 @@
-"""Looks: what became of a post whose reply was lost is read in the channel itself, by the message's mark."""
+"""Reconcile posts with an unknown outcome: search the history of the channel for the key of the message."""
 
 from __future__ import annotations
 
@@ -23,26 +23,28 @@ TOO_MUCH = "too much to read in the time of a lease"
 
 Answer = (
     HistoryMessage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown | None
-)  # None: all was read, and it is not there
+)  # None: everything was read, and the message is not there
 
 
 class Reconciler:
-    """Finds out what became of unknown outcomes. A look only reads, so it is safe to repeat."""
+    """Settles posts with an unknown outcome. A lookup only reads, so it is safe to repeat."""
 
-    def __init__(self, means: DeliveryDependencies) -> None:
-        self._means = means
+    def __init__(self, dependencies: DeliveryDependencies) -> None:
+        self._dependencies = dependencies
         self._first_at: dict[str, float] = {}  # by row, when the first lookup was, by the stopwatch
-        self._rest_until = 0.0  # by the stopwatch; Slack's limits are those of the method, not of a message
+        self._rest_until = 0.0  # by the stopwatch; Slack limits the method, whatever the message
 
     async def check_next(self) -> bool:
-        """Look up the next unknown outcome that is due. False when none is."""
-        means, began = self._means, self._means.stopwatch()
+        """Look up the next unknown outcome that is due. Return False if none is."""
+        dependencies, began = self._dependencies, self._dependencies.stopwatch()
         if began < self._rest_until:
             return False
         try:
-            async with means.store.begin() as tx:
+            async with dependencies.store.begin() as tx:
                 claimed_at = tx.now
-                row = await unconfirmed.claim(tx, claimed_at, means.lease, without=means.faults.left_alone(began))
+                row = await unconfirmed.claim(
+                    tx, claimed_at, dependencies.lease, without=dependencies.faults.left_alone(began)
+                )
                 if row is None:
                     return False
                 if wait := self._too_soon(row, began):
@@ -60,22 +62,22 @@ class Reconciler:
         return True
 
     def _leave_alone(self, message_id: str, exc: Exception, now: float) -> None:
-        if self._means.faults.is_new(exc, message_id):
+        if self._dependencies.faults.is_new(exc, message_id):
             log.error(LogEvent("outcome cannot be looked up", message=message_id, error=fault_words(exc)))
-        self._means.faults.leave_alone(message_id, now)
+        self._dependencies.faults.leave_alone(message_id, now)
 
     async def _check(self, row: OutboxRow, claimed_at: datetime, began: float) -> None:
-        means = self._means
-        async with means.store.begin() as tx:
-            subject = (await load_items(tx, [row]))[0]
-        answer = await self._search(subject, claimed_at, began)
+        dependencies = self._dependencies
+        async with dependencies.store.begin() as tx:
+            item = (await load_items(tx, [row]))[0]
+        answer = await self._search(item, claimed_at, began)
         if answer is not None:
             self._first_at.pop(row.id, None)
         word = _word(answer)
-        means.count("lookup", word)
+        dependencies.count("lookup", word)
         log.info(LogEvent("delivery lookup", message=row.id, outcome=word, error=getattr(answer, "error", None)))
-        async with means.store.begin() as tx:
-            await self._record(tx, subject, answer)
+        async with dependencies.store.begin() as tx:
+            await self._record(tx, item, answer)
 
     def _too_soon(self, row: OutboxRow, now: float) -> timedelta | None:
         """Return how long a second lookup still has to wait from the first, by this process's stopwatch.
@@ -85,44 +87,42 @@ class Reconciler:
         if row.failed_lookups == 0:
             self._first_at[row.id] = now
             return None
-        gap = self._means.lease.total_seconds() / 4
+        gap = self._dependencies.lease.total_seconds() / 4
         left = gap - (now - self._first_at.get(row.id, now - gap))
         if left <= CLOCK_STEP:
             self._first_at.pop(row.id, None)
             return None
         return timedelta(seconds=left)
 
-    async def _search(self, subject: OutboxItem, claimed_at: datetime, began: float) -> Answer:
-        """Read what was posted since the attempt began, and find the message.
+    async def _search(self, item: OutboxItem, claimed_at: datetime, began: float) -> Answer:
+        """Search the messages posted since the attempt began, and return the one with the key.
 
         The row has times of the store's clock, the channel those of Slack's: the first response shows how they
         differ.
         """
         while True:
             ahead = self._ahead_of_store(claimed_at, began)
-            answer = await self._search_with(subject, claimed_at, began, ahead)
+            answer = await self._search_with(item, claimed_at, began, ahead)
             if answer is not None or abs(self._ahead_of_store(claimed_at, began) - ahead) < APART / 4:
                 return answer
 
     def _ahead_of_store(self, claimed_at: datetime, began: float) -> timedelta:
-        """Return how far Slack's clock is ahead of the store's; nothing before Slack's first response."""
-        slack_now = self._means.channel.now()
+        """Return how far Slack's clock is ahead of the store's; zero before Slack's first response."""
+        slack_now = self._dependencies.channel.now()
         if slack_now is None:
             return timedelta(0)
-        return slack_now - (claimed_at + timedelta(seconds=self._means.stopwatch() - began))
+        return slack_now - (claimed_at + timedelta(seconds=self._dependencies.stopwatch() - began))
 
-    async def _search_with(
-        self, subject: OutboxItem, claimed_at: datetime, began: float, ahead: timedelta
-    ) -> Answer:
-        row, means = subject.row, self._means
-        wanted, cursor = means.event_keys.message_key(row.id), ""
-        while means.has_time_left(began):
-            page = await means.channel.history(
+    async def _search_with(self, item: OutboxItem, claimed_at: datetime, began: float, ahead: timedelta) -> Answer:
+        row, dependencies = item.row, self._dependencies
+        wanted, cursor = dependencies.event_keys.message_key(row.id), ""
+        while dependencies.has_time_left(began):
+            page = await dependencies.channel.history(
                 oldest=(row.started_at or claimed_at) + ahead - APART,
                 latest=row.posting_lease_until + ahead + APART if row.posting_lease_until else None,
-                thread_ts=subject.parent.ts if subject.parent else None,
+                thread_ts=item.parent.ts if item.parent else None,
                 cursor=cursor,
-                within=means.within,
+                within=dependencies.within,
             )
             if not isinstance(page, HistoryPage):
                 return page
@@ -133,8 +133,8 @@ class Reconciler:
                 return None
         return OutcomeUnknown(TOO_MUCH)
 
-    async def _record(self, tx: Tx, subject: OutboxItem, answer: Answer) -> None:
-        row, now, lease = subject.row, tx.now, self._means.lease
+    async def _record(self, tx: Tx, item: OutboxItem, answer: Answer) -> None:
+        row, now, lease = item.row, tx.now, self._dependencies.lease
         await _note_slack(tx, answer, now)
         match answer:
             case None:
@@ -143,17 +143,17 @@ class Reconciler:
                 await unconfirmed.record_not_found(tx, row, now, lease, clock_wrong=wrong)
             case HistoryMessage(channel_id, ts):
                 await outbox.mark_sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, held=True)
-            case HistoryUnreadable() if subject.is_urgent:
+            case HistoryUnreadable() if item.is_urgent:
                 await unconfirmed.repost(tx, row, now)
             case HistoryUnreadable(error):
                 words = "Slack did not confirm the message, and its history may not be read: given up"
                 log.warning(LogEvent(words, message=row.id, error=error))
                 await unconfirmed.give_up(tx, row, error)
-            case NotFound() if subject.parent:
-                await published.update(tx, subject.parent, is_deleted=True)
+            case NotFound() if item.parent:
+                await published.update(tx, item.parent, is_deleted=True)
                 await merge_pending.carry_out(tx, row, without_parent(row), now)
             case RetryLater(seconds, _):
-                self._rest_until = self._means.stopwatch() + seconds
+                self._rest_until = self._dependencies.stopwatch() + seconds
                 await unconfirmed.retry_lookup(tx, row, now + timedelta(seconds=seconds))
             case Blocked():
                 await unconfirmed.retry_lookup(tx, row, now + HOLD)
@@ -162,7 +162,7 @@ class Reconciler:
 
 
 async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:
-    """Record how Slack answered: a token that may not read may not post either."""
+    """Record whether Slack answered: a token that may not read may not post either."""
     match answer:
         case Blocked(error):
             await slack_state.record_refusal(tx, error, now)

@@ -13,7 +13,7 @@ from bot.ports import Clock
 from bot.settings.values import PROXIES, Settings
 from bot.wiring import build_services
 
-PART_SECONDS = 10.0  # for each of the parts, which are examined at once
+PART_SECONDS = 10.0  # for each of the services, which are examined at once
 ALL_SECONDS = 12.0
 GONE_SECONDS = 1.0  # after the last line: a hanging name lookup must not keep the process alive
 SECRETS = ("WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")
@@ -25,19 +25,19 @@ async def run(
     ignored: Sequence[str],
     as_json: bool,
     out: TextIO,
-    leave: Callable[[int], object],
+    exit_now: Callable[[int], object],
     clock: Clock,
 ) -> int:
     """Examine, print, and return the exit status: 1 when something is wrong.
 
     `ignored` names variables of the environment that are not used because of their values.
-    `leave` ends the process with a status, if an unanswered request keeps it from ending.
+    `exit_now` ends the process with a status, if an unanswered request keeps it from ending.
     """
     findings = await examine(environ, ignored, clock)
     text = output.as_json(findings) if as_json else "\n".join(output.lines(findings, out.encoding or "ascii"))
     print(text, file=out, flush=True)
     status = 0 if output.is_well(findings) else 1
-    asyncio.get_running_loop().call_later(GONE_SECONDS, leave, status)
+    asyncio.get_running_loop().call_later(GONE_SECONDS, exit_now, status)
     return status
 
 

@@ -147,12 +147,12 @@ class HealthFacts:
 
     @property
     def interval(self) -> timedelta:
-        """The time between two polls that is in force."""
+        """Return the time between two polls that applies now, back-off included."""
         return max(self.poll, self.wait or self.poll)
 
     @property
     def poll_age(self) -> timedelta | None:
-        """The time since the last completed poll; before the first one, since the start."""
+        """Return the time since the last completed poll; before the first one, since the start."""
         since = self.polled_at or self.started_at
         return max(self.now - since, timedelta(0)) if since else None
 
@@ -181,7 +181,7 @@ class Problem:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes it the same problem as a moment ago, though its count has grown."""
+        """Return a key that stays the same while the problem lasts, though its count grows."""
         kind = ProblemKind.STORE_UNREACHABLE if self.kind in _AWAY else self.kind
         error = self.error if self.kind is ProblemKind.SLACK_BLOCKED else ""
         cause = str(self.incident.fault.errcode or "") if self.incident else ""

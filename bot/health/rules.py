@@ -25,8 +25,8 @@ SLACK_GRACE = timedelta(seconds=60)  # one lost response says nothing about Slac
 RECEIVER_GRACE = timedelta(seconds=90)  # a worker that starts, or is replaced during a deploy, needs a while
 
 
-# While one of these lasts, an alert may not arrive, or not in time: the heartbeat pauses. What WeChat does is told
-# in the channel, which works.
+# While one of these lasts, an alert may not arrive, or not in time: the heartbeat pauses. Not so for faults of
+# WeChat: they are posted to the channel.
 _SILENCING = {
     *(kind for kind in ProblemKind if kind.value.startswith("store_")),
     ProblemKind.POLL_OVERDUE,
@@ -112,7 +112,7 @@ def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
 
 
 def _overdue(facts: HealthFacts) -> Iterator[Problem]:
-    """A poll must have completed within three intervals; a process that has just started gets as long."""
+    """Yield the problem of polls that are overdue: none completed in three intervals, or since the start."""
     allowed = INTERVALS * facts.interval
     late = facts.polled_at is None or facts.now - facts.polled_at > allowed
     if not late or _is_failing_on_time(facts):

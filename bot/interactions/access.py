@@ -1,4 +1,4 @@
-"""Who may read with `/kf`: people by name, and the members of user groups."""
+"""Access control: who may read with `/kf`, and who belongs to the workspace and may act on alerts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REMEMBERED = 300.0  # seconds that a group's members are taken as known
 
 
 class AccessPolicy:
-    """The people named in KF_VIEWERS. With nobody named it is everybody."""
+    """The users and user groups named in KF_VIEWERS. Without any, every user may read."""
 
     def __init__(self, named: Sequence[str], members: Callable[[str], Awaitable[Members]]) -> None:
         """`named` are IDs. `members` looks up a group, and raises UnknownMembersError."""
@@ -23,7 +23,7 @@ class AccessPolicy:
         self._groups = {group: SingleFlight[Members](partial(members, group), REMEMBERED) for group in groups}
 
     async def allows(self, user_id: str) -> bool | None:
-        """Whether somebody may read. None: that cannot be known now, since Slack does not say who is in a group."""
+        """Return whether a user may read; None while Slack does not answer who is in a group."""
         if not self.named or user_id in self.named:
             return True
         known = await asyncio.gather(*map(self._has(user_id), self._groups.values()))
@@ -34,7 +34,7 @@ class AccessPolicy:
             try:
                 members, _ = await group.get()
             except UnknownMembersError:
-                # Who was in it when it was last known may go on: Slack's trouble must not lock everybody out.
+                # Members of the last known list may go on: a fault of Slack must not lock all users out.
                 return user_id in (group.last() or ()) or None
             return user_id in members
 
@@ -70,7 +70,7 @@ class Membership:
         installation: Callable[[], Awaitable[Installation]],
         is_shared_outside: Callable[[str], Awaitable[bool]],
     ) -> None:
-        """Both ask Slack, and raise UnknownWorkspaceError. The installation of a token never changes."""
+        """Take two lookups in Slack that raise UnknownWorkspaceError. The installation of a token never changes."""
         self._installation = SingleFlight(installation, math.inf)
         self._is_shared_outside = is_shared_outside
         self._channels: dict[str, SingleFlight[bool]] = {}

@@ -1,4 +1,4 @@
-"""A person acts on an alert: the click is checked, carried out, written down. What people may do is in `hands`."""
+"""Perform what a user asks for by a click on an alert. The rules are in `alerting.acknowledgements`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_NAME = 200  # characters of a person's name that are kept
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What came of a click: nothing changed when `changed` is empty, and `found` says how things stand."""
+    """The result of a click. If `changed` is empty, `found` has the episodes as they were already."""
 
     changed: tuple[Episode, ...] = ()
     found: tuple[Episode, ...] = ()
@@ -35,16 +35,16 @@ class ActionResult:
 
 
 class AlertActions:
-    """Carries out what people ask for. A click that comes twice, or too late, changes nothing."""
+    """Performs actions. A click that comes twice, or too late, changes nothing."""
 
-    def __init__(self, store: Store, *, ledger: Recorder, zone: ZoneInfo) -> None:
-        """`zone`: where "tomorrow 9:00" is."""
+    def __init__(self, store: Store, *, recorder: Recorder, zone: ZoneInfo) -> None:
+        """Keep what actions need. `zone` is the time zone of "tomorrow 9:00"."""
         self._store = store
-        self._ledger = ledger
+        self._recorder = recorder
         self._zone = zone
 
     async def perform(self, action: AlertAction, click: BlockAction) -> ActionResult:
-        """Carry out a click.
+        """Perform an action.
 
         Raises:
             bot.store.StoreError: the store cannot be reached; nothing was done.
@@ -83,7 +83,7 @@ class AlertActions:
             case ActionKind.ACKNOWLEDGED:
                 return acknowledge(episode, hand)
             case ActionKind.SNOOZED:
-                return snooze(episode, hand, self._ledger.policy)
+                return snooze(episode, hand, self._recorder.policy)
             case ActionKind.UNACKNOWLEDGED:
                 return unacknowledge(episode, batch=hand.batch)
             case ActionKind.UNSNOOZED:
@@ -95,7 +95,7 @@ class AlertActions:
         """Save the changes that the database accepts, and return the changed episodes.
 
         Raises:
-            Exception: it takes none.
+            Exception: the database accepts none of them.
         """
 
         async def write(ids: Sequence[str]) -> Sequence[Change]:
@@ -114,17 +114,17 @@ class AlertActions:
         return tuple(change.after for these in written for change in these)
 
     async def _save(self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction) -> None:
-        """Write down what a person did, and say so in the thread. What the clock has to say now, a tick says."""
+        """Save the action and post it to the thread. Timers that are due now are handled by the next tick."""
         after = [change.after for change in changes]
         if root_id := await self._thread(tx, action):
             until = after[0].snoozed.until if after[0].snoozed else None
             line = user_action_reply(after, action.kind, replace(hand, until=until), root_id)
-            await self._ledger.enqueue(tx, [line], [], hand.at)
-        await episodes.save(tx, changes, {}, self._ledger.policy, hand.at)
+            await self._recorder.enqueue(tx, [line], [], hand.at)
+        await episodes.save(tx, changes, {}, self._recorder.policy, hand.at)
         await published.edit_now(tx, episodes.parents_of([episode.id for episode in after]), hand.at)
 
     async def _thread(self, tx: Tx, action: AlertAction) -> str | None:
-        """The message in whose thread it is said: the one that was clicked."""
+        """Return the ID of the clicked message, whose thread gets the reply; None if there is no such thread."""
         if action.batch:
             return action.id
         root = (await episodes.parents(tx, [action.id])).get(action.id)

@@ -33,7 +33,7 @@ from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 log = logging.getLogger(__name__)
 
 ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
-GOOD_FOR = 5.0  # seconds: whoever hammers /kf does not hammer WeChat
+GOOD_FOR = 5.0  # seconds: repeated commands must not become as many calls to WeChat
 
 Read = Overview | List | Find | Show | Unknown
 
@@ -216,7 +216,7 @@ class CommandHandler:
         return snapshot
 
     async def _history(self, account: KfAccount) -> str:
-        """Return the timeline of an invitation; "" when there is none or it cannot be shown."""
+        """Return the timeline of an invitation; "" without one, or if it cannot be shown."""
         try:
             episode = await self._newest_episode(account)
             return timeline(episode, self._channel, self._context) if episode else ""
@@ -233,7 +233,7 @@ class CommandHandler:
 
 
 def _runs(request: Request) -> Suggestion:
-    """What runs a request again: the words of its command, the button that does the same."""
+    """Return the command that runs a request again, and the button that does the same."""
     match request:
         case List(_, states):
             words = "attention" if states == NEEDS_ATTENTION else " ".join(states) or "list"

@@ -1,4 +1,4 @@
-"""The front desk: what came from Slack as words or values becomes a request, and its answer goes back."""
+"""Handle slash commands and button clicks: check access, parse, reply."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WAKE_GAP = timedelta(seconds=5)  # a busy channel must not become a busy store
 
 
 class InteractionHandler:
-    """Answers commands and clicks. Without a store it answers all the same."""
+    """Answers commands and clicks; without a store, those that need none."""
 
     restarting = RESTARTING
     failed = FAILED
@@ -49,12 +49,12 @@ class InteractionHandler:
         self,
         accounts: Accounts,
         store: Store | None,
-        acts: AlertActions | None,
+        alert_actions: AlertActions | None,
         *,
-        standing: StatusReporter,
+        status_reporter: StatusReporter,
         wake: Callable[[], None],
         tasks: BackgroundTasks,
-        viewers: AccessPolicy,
+        access: AccessPolicy,
         membership: Membership,
         clock: Clock,
         notice_after: float,
@@ -63,16 +63,16 @@ class InteractionHandler:
 
         A read of WeChat is announced after `notice_after` seconds.
         """
-        self._viewers = viewers
+        self._access = access
         self._membership = membership
         self._store = store
-        self._acts = acts
+        self._alert_actions = alert_actions
         self._wake = wake
         self._tasks = tasks
         self._clock = clock
         self._checked_at: datetime | None = None
-        self._hastened_at: datetime | None = None
-        settings = standing.settings
+        self._woken_at: datetime | None = None
+        settings = status_reporter.settings
         context = RenderContext.from_settings(settings)
         self._context = replace(context, text_zone=None)  # of confirmations, which write UTC
         self._answers = CommandHandler(
@@ -80,9 +80,9 @@ class InteractionHandler:
             now=clock,
             context=context,
             channel=settings.slack_alert_channel,
-            status=standing.status,
-            newest_episode=standing.newest_episode,
-            owned=standing.owned,
+            status=status_reporter.status,
+            newest_episode=status_reporter.newest_episode,
+            owned=status_reporter.owned,
             on_good_read=self._wake_soon,
             notice_after=notice_after,
         )
@@ -91,9 +91,9 @@ class InteractionHandler:
         return await self._refusal(user_id) or await self._answers.answer(requests.parse_command(text), announce)
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
-        """Answer a click; None when the message that was clicked says it all.
+        """Return the answer to a click; None if the clicked message itself shows the result.
 
-        Whatever is odd about it, forged or older than a release, is told as out of date.
+        A click that cannot be decoded, forged or of an older release, is answered as out of date.
         """
         if refusal := await self._click_refusal(click, acts=actions.is_alert_action(click.action_id)):
             return refusal
@@ -114,11 +114,11 @@ class InteractionHandler:
             return DATABASE_AWAY
 
     async def _refusal(self, user_id: str) -> Message | None:
-        match await self._viewers.allows(user_id):
+        match await self._access.allows(user_id):
             case True:
                 return None
             case False:
-                return not_admitted(self._viewers.named)
+                return not_admitted(self._access.named)
         return NOT_CHECKED
 
     async def _click_refusal(self, click: BlockAction, *, acts: bool) -> Message | None:
@@ -127,19 +127,19 @@ class InteractionHandler:
         Members of the workspace may act on an alert that they see; the rest is for viewers. An ephemeral message
         went to a person who was admitted then: only KF_VIEWERS, which may have changed, is checked again.
         """
-        if not acts and self._viewers.named:
+        if not acts and self._access.named:
             return await self._refusal(click.user_id)
         if click.origin.is_ephemeral:
             return None
         member = await self._membership.includes(click.origin)
-        named = self._viewers.named and await self._viewers.allows(click.user_id)
+        named = self._access.named and await self._access.allows(click.user_id)
         if member or named:
             return None
         log.info(LogEvent("click refused", asked=click.action_id[:80], user=click.user_id[:40], member=member))
         return MEMBERSHIP_NOT_CHECKED if None in (member, named) else NOT_A_MEMBER
 
     async def _act(self, action: AlertAction, click: BlockAction) -> Message | None:
-        done = await self._acts.perform(action, click) if self._acts else None
+        done = await self._alert_actions.perform(action, click) if self._alert_actions else None
         if done is None or not done.found:
             return OUT_OF_DATE
         self._wake()
@@ -168,9 +168,9 @@ class InteractionHandler:
     def _wake_soon(self) -> None:
         """WeChat has just answered: a watcher that waits after failures may look again."""
         now = self._clock()
-        if self._store is None or (self._hastened_at and now - self._hastened_at < WAKE_GAP):
+        if self._store is None or (self._woken_at and now - self._woken_at < WAKE_GAP):
             return
-        self._hastened_at = now
+        self._woken_at = now
         self._tasks.start(self._wake_watcher(self._store))
 
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:

@@ -1,23 +1,23 @@
-"""How things stand: looked up in the store and the settings, for health, status, `/kf show` and the metrics."""
+"""Report the state of the bot from the store and the settings: for health, status, `/kf show` and the metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot import __version__
 from bot.alerting.episode import Episode, EpisodeState
 from bot.health.facts import HealthFacts, Problem, ProblemKind, Receivers, RejectedRequests, StoreTrouble
 from bot.health.rules import diagnose
+from bot.interactions.health_reading import StoreReading, read_store, with_processes, with_reading
 from bot.ports import Clock
 from bot.runtime.metrics import Figures
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
 from bot.status import Snoozed, Status
-from bot.store import episodes, poll_state, processes, stats
+from bot.store import episodes, processes, stats
 from bot.store.database import Store
-from bot.store.poll_state import PollState
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
 from wechat_kf import KfAccount
@@ -29,18 +29,8 @@ REPEATED = timedelta(seconds=1)  # and a read no more often than this
 RECENT = timedelta(seconds=5)  # requests for `/readyz` cause a write no more often
 
 
-@dataclass(frozen=True, slots=True)
-class _Gathered:
-    """What one transaction found."""
-
-    facts: HealthFacts
-    recalled: PollState
-    snoozed: Sequence[Episode]
-    processes: int
-
-
 class StatusReporter:
-    """Gathers what is known of the bot, in one place. Without a store it says what is known without."""
+    """Reads the state of the bot for every reader of it. Without a store it reports what is known without one."""
 
     def __init__(
         self,
@@ -51,9 +41,11 @@ class StatusReporter:
         process: ProcessInfo | None = None,
         rejected: Callable[[], RejectedRequests | None] = lambda: None,
     ) -> None:
-        """`process` is the one that this runs in; None: it is none that the others should know of.
+        """Keep what the state is read from.
 
-        `rejected` returns the requests that this process has rejected lately.
+        Args:
+            process: the process that this runs in; None for a one-off command, which other processes need not see.
+            rejected: returns the requests that this process has rejected lately.
         """
         self.store = store
         self.settings = settings
@@ -73,13 +65,12 @@ class StatusReporter:
         self._polled_at: datetime | None = None  # as last known: its age grows while the store is away
 
     async def problems(self) -> tuple[Problem, ...]:
-        """Return what is wrong now, worst first."""
+        """Return the present problems, most severe first."""
         return diagnose(await self.facts(PASS_SECONDS))
 
     async def facts(self, within: float = STORE_SECONDS) -> HealthFacts:
         """Gather what health is computed from. Nothing raises."""
-        found = await self._read_queue(within)
-        return found.facts if isinstance(found, _Gathered) else found
+        return (await self._read(within))[0]
 
     async def register(self) -> None:
         """Write the row of this process, which also shows that the store can be written. Nothing raises."""
@@ -93,17 +84,17 @@ class StatusReporter:
             self._written_at, self._unwritable, self._unreadable = written_at, None, None
 
     def note_poll(self, error: Exception | None) -> None:
-        """Take in how a poll of this process ended: with an error of the store, or with its result written down."""
+        """Record whether the result of this process's last poll could be stored."""
         fault = classify(error) if error else None
         self._unrecorded = self._trouble(fault) if fault else None
 
     def note_receiving(self, *, receives: bool) -> None:
-        """Take in whether commands reach this process: a worker's connection to Slack may not be granted."""
+        """Record whether commands reach this process: Slack may refuse the connection of a worker."""
         if self._process:
             self._process = replace(self._process, receives_commands=receives)
 
     async def check(self) -> tuple[Problem, ...]:
-        """Return what is wrong now, for a router that asks: after a write, unless there was one just now."""
+        """Return the problems for a router that requests `/readyz`, after a test write if the last one is old."""
         now = self.clock()
         if self._checked and timedelta(0) <= now - self._checked[0] < REPEATED:
             return self._checked[1]
@@ -115,35 +106,35 @@ class StatusReporter:
         return self._checked[1]
 
     async def status(self) -> Status:
-        """For people."""
+        """Return what `/kf status` shows."""
         settings, store = self.settings, self.store
-        found = await self._read_queue(STORE_SECONDS)
+        facts, reading = await self._read(STORE_SECONDS)
         known = Status(
             version=__version__,
-            facts=found.facts if isinstance(found, _Gathered) else found,
+            facts=facts,
             store=store.kind if store else "",
             token_expires_at=self._token_expires_at(),
             channel=settings.slack_alert_channel,
             leads=settings.alert_leads,
             quiet=str(settings.quiet) if settings.quiet else "",
         )
-        if not isinstance(found, _Gathered):
+        if reading is None:
             return known
         window = settings.quiet.window_of(self.clock()) if settings.quiet else None
         return replace(
             known,
-            processes=found.processes,
-            watching_since=found.recalled.watching_since,
+            processes=len(reading.processes),
+            watching_since=reading.state.watching_since,
             quiet_until=window.ends if window else None,
             snoozed=tuple(
                 Snoozed(one.kf_nick, one.snoozed.until)
-                for one in found.snoozed
+                for one in reading.snoozed
                 if one.snoozed and one.snoozed.until
             ),
         )
 
     async def figures(self) -> Figures:
-        """For the metrics."""
+        """Return what `/metrics` exposes; without counts of messages if the store does not answer."""
         messages = None
         if self.store:
             try:
@@ -187,22 +178,28 @@ class StatusReporter:
         async with store.begin() as tx:
             return dict(await stats.by_state(tx))
 
-    async def _read_queue(self, within: float) -> _Gathered | HealthFacts:
-        """Return what the store knows; only what is known without, when it does not answer."""
+    async def _read(self, within: float) -> tuple[HealthFacts, StoreReading | None]:
+        """Return the facts and what was read in the store; None for the latter if the store does not answer."""
         known = self._known()
         if self.store is None:
-            return known
+            return known, None
         try:
-            found = await with_timeout(self._gather(self.store, known), within)
+            reading = await with_timeout(read_store(self.store, self.settings.quiet), within)
         except (*StoreError, TimeoutError) as exc:
             fault = _fault_of(exc)
             if fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):
-                return known
+                return known, None
             self._unreadable = self._trouble(fault)
-            return replace(known, store=self._trouble_known)
-        self._unreadable, self._polled_at = None, found.facts.polled_at
+            return replace(known, store=self._trouble_known), None
+        facts = with_processes(with_reading(known, reading), reading.processes, self._process, self.settings)
+        if facts.receivers:
+            # Counted from the first reading without a receiver, whichever process has it now.
+            self._none_since = None if facts.receivers.count else self._none_since or facts.now
+            none_since = self._none_since if self._process else None
+            facts = replace(facts, receivers=replace(facts.receivers, none_since=none_since))
+        self._unreadable, self._polled_at = None, facts.polled_at
         self._faulty = self._trouble(self.store.fault) if self.store.fault else None
-        return replace(found, facts=replace(found.facts, store=self._trouble_known))
+        return replace(facts, store=self._trouble_known), reading
 
     @property
     def _trouble_known(self) -> StoreTrouble | None:
@@ -214,7 +211,7 @@ class StatusReporter:
         return not self._opened and started is not None and timedelta(0) <= self.clock() - started < OPENING
 
     def _known(self) -> HealthFacts:
-        """Return what is known without the store."""
+        """Return the facts that are known without the store."""
         settings, process = self.settings, self._process
         receivers = None
         if process and process.receives_commands:
@@ -230,72 +227,6 @@ class StatusReporter:
             rejected=self._rejected(),
         )
 
-    async def _gather(self, store: Store, known: HealthFacts) -> _Gathered:
-        async with store.begin() as tx:
-            recalled = await poll_state.load(tx)
-            now = tx.now
-            waiting = await stats.queue_stats(tx, now)
-            overdue = await stats.overdue(tx, now, audible_since=self._audible_since(now))
-            active = await processes.running(tx, now)
-            skew = await processes.skew(tx)
-            snoozed = await episodes.snoozed(tx)
-        failing = recalled.failing.values()
-        facts = replace(
-            self._with_processes(replace(known, now=now), active),
-            process_skew=skew,
-            polled_at=recalled.polled_at,
-            next_poll_at=recalled.next_poll_at,
-            wait=recalled.poll_wait,
-            failed_polls=recalled.health.failed_polls,
-            failing_since=recalled.health.failing_since,
-            incident=recalled.health.incident,
-            clock_incident=recalled.clock.incident,
-            slack=recalled.slack,
-            pending=waiting.pending,
-            oldest_pending=waiting.oldest,
-            overdue=overdue.count,
-            overdue_since=overdue.since,
-            refused=waiting.refused,
-            unconfirmed=waiting.unconfirmed,
-            lost_since=waiting.lost_since,
-            held_unconfirmed=waiting.held_unconfirmed,
-            failed=waiting.failed,
-            stale=waiting.stale,
-            failed_rows=tuple(recalled.failing),
-            failed_rows_since=min((one.since for one in failing), default=None),
-        )
-        return _Gathered(facts, recalled, snoozed, len(active))
-
-    def _with_processes(self, known: HealthFacts, processes: Sequence[ProcessInfo]) -> HealthFacts:
-        """Return the facts with what follows from the processes that are there."""
-        shown = {one.id: one for one in processes if one.role}
-        if own := self._process:  # what it is now, since when by the store's clock
-            started = shown[own.id].started_at if own.id in shown else own.started_at
-            shown[own.id] = replace(own, started_at=started)
-        running = list(shown.values())
-        count = sum(one.receives_commands for one in running)
-        self._none_since = None if count else self._none_since or known.now
-        receivers = Receivers(
-            count=count,
-            processes=len(running),
-            by_socket=bool(self.settings.slack_app_token),
-            none_since=self._none_since if self._process else None,
-        )
-        return replace(
-            known,
-            started_at=min((one.started_at for one in running if one.started_at), default=None),
-            receivers=receivers,
-            rejected=_most(known.rejected, *(one.rejected for one in running)),
-            differing_settings=_differing([*(one.settings for one in running), self.settings.shared_digests]),
-        )
-
-    def _audible_since(self, now: datetime) -> datetime | None:
-        """Return when the last quiet hours ended; now while they last. What they hold is not late."""
-        quiet = self.settings.quiet
-        if quiet is None:
-            return None
-        return now if quiet.covers(now) else quiet.last_end(now)
-
     def _trouble(self, fault: StoreFault) -> StoreTrouble:
         before = self._trouble_known
         kind = FaultKind.UNKNOWN if fault.kind is FaultKind.ROW else fault.kind
@@ -305,18 +236,6 @@ class StatusReporter:
 def _fault_of(exc: Exception) -> StoreFault:
     """Return the fault of an error of the store, of which some are a time limit of our own."""
     return classify(exc) or StoreFault(FaultKind.UNKNOWN, type(exc).__name__)
-
-
-def _most(*rejected: RejectedRequests | None) -> RejectedRequests | None:
-    """Return what the process with the most rejected requests reports."""
-    return max(filter(None, rejected), key=lambda one: one.count, default=None)
-
-
-def _differing(settings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
-    """Return the names of the settings in which processes differ. Those of an older release are not known."""
-    known = [one for one in settings if one]
-    names = sorted({name for one in known for name in one})
-    return tuple(name for name in names if len({one[name] for one in known if name in one}) > 1)
 
 
 async def _owned(store: Store) -> Sequence[Episode]:

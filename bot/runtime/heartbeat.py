@@ -1,4 +1,4 @@
-"""Tells somebody else's alarm that the bot is well: when the calls stop, it rings. When to call is not here."""
+"""Dead man's switch: call HEARTBEAT_URL while the bot is healthy. Its caller decides when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Calls one URL. Whoever knows that URL can call it too, so it stands in no log line."""
+    """Calls one URL. The URL is a secret, since anyone who knows it can call it: it is never logged."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, *, within: float = 5) -> None:
         """`http` is not WeChat's: this traffic is not for its proxy. The caller opens and closes it.
@@ -46,14 +46,14 @@ class Heartbeat:
         self._failing = bool(error)
 
     async def _call(self) -> str:
-        """What went wrong, without the URL; "" when nothing did."""
+        """Call the URL. Return what failed, without the URL; "" if nothing did."""
         try:
             with suppress_http_logs():
                 async with (
                     asyncio.timeout(self._within),
                     self._http.stream("GET", self._url, timeout=self._within, follow_redirects=False) as answer,
                 ):
-                    # The body is nobody's concern, and may be endless.
+                    # The body is not read: it has no meaning, and may be endless.
                     return "" if answer.is_success else f"HTTP {answer.status_code}"
         except Exception as exc:
             # By its class, not by its text, which may quote the URL. And any: the bot is well without a heartbeat.

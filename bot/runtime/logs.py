@@ -51,9 +51,9 @@ _request_id: ContextVar[str] = ContextVar("request", default="")
 
 
 class LogEvent:
-    """What a log call is given: `log.info(Line("post", message=7, outcome="sent"))`.
+    """An event to log: `log.info(LogEvent("post", message=7, outcome="sent"))`.
 
-    A name in words, then fields with what differs from time to time. Fields that are None are left out.
+    A constant name in words, then fields with values. Fields that are None are left out.
     """
 
     def __init__(self, name: str, /, **fields: Any) -> None:
@@ -79,7 +79,7 @@ def request_id(trigger: str = "") -> Iterator[None]:
 
 
 def error_fields(error: KfError) -> dict[str, Any]:
-    """The fields that say why WeChat could not be read. With the `rid` its support finds the call."""
+    """Return fields that explain why a call to WeChat failed. Its support finds the call by the `rid`."""
     if isinstance(error, APIError):
         return {"error": type(error).__name__, "errcode": error.errcode, "rid": error.rid, "errmsg": error.errmsg}
     return {"error": str(error)}
@@ -156,7 +156,7 @@ def configure(level: str, secrets: Sequence[str], form: Format = "text", stream:
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(LineFormatter(secrets, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.captureWarnings(True)  # of libraries: they would print several lines that nobody masks
+    logging.captureWarnings(True)  # of libraries: they would print several lines that are not masked
     for name in NOISY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
 

@@ -20,7 +20,7 @@ from bot.health.rules import diagnose
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATES = ("pending", "sending", "sent", "dead")
 WORD = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,4}")
-OTHER = "other"  # a result that is no plain word: labels must stay few, and tell nobody's name
+OTHER = "other"  # replaces a result that is not a plain word: labels must be few, and contain no name
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Metrics:
     def count(self, what: str, result: str) -> None:
         """Count a "poll", "post", "edit" or "lookup" with its result.
 
-        Anything else is ignored: what is counted here are steps of telling, which no metric may stop.
+        Anything else is ignored: a metric must not stop the delivery that it counts.
         """
         if what in self._counts:
             self._counts[what][result if WORD.fullmatch(result) else OTHER] += 1
@@ -65,7 +65,7 @@ class Metrics:
         return self._counts[what][result]
 
     def render(self, figures: Figures) -> bytes:
-        """The exposition, for `CONTENT_TYPE`."""
+        """Return the metrics in the text format of `CONTENT_TYPE`."""
         # A registry of its own each time: the library's global one would bring what others put there.
         registry = CollectorRegistry()
         registry.register(_Families([*self._counters(), *_gauges(figures)]))

@@ -11,12 +11,12 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """A question that is put once for everybody who waits for its answer, never None. A failure is theirs alone."""
+    """A call that concurrent callers share. Its result, never None, is cached; a failure is not."""
 
     def __init__(
         self, ask: Callable[[], Awaitable[T]], good_for: float, elapsed: Callable[[], float] = time.monotonic
     ) -> None:
-        """A good answer is given again for `good_for` seconds of `elapsed`, which no change of the clock moves."""
+        """Cache a result for `good_for` seconds of `elapsed`, which a clock that is set does not change."""
         self._ask = ask
         self._good_for = good_for
         self._elapsed = elapsed
@@ -25,21 +25,21 @@ class SingleFlight(Generic[T]):
         self._last: T | None = None
 
     def last(self) -> T | None:
-        """The last good answer, however old; None before the first."""
+        """Return the last result, however old; None before the first."""
         return self._last
 
     async def get(self) -> tuple[T, bool]:
-        """The answer, and whether it is one that was given before.
+        """Return the result, and whether it comes from the cache.
 
         Raises:
-            what `ask` raises, to everybody who waited for it.
+            what the call raises, to every caller that waited for it.
         """
         if self._last is not None and self._elapsed() - self._answered_at < self._good_for:
             return self._last, True
         if self._asking is None:
             self._asking = asyncio.create_task(self._put())
             self._asking.add_done_callback(self._done)
-        # Whoever asked first may give up, and must not take the answer away from the others.
+        # The first caller may be cancelled, and the others still need the result.
         return await asyncio.shield(self._asking), False
 
     async def _put(self) -> T:
@@ -50,4 +50,4 @@ class SingleFlight(Generic[T]):
     def _done(self, asked: asyncio.Task[T]) -> None:
         self._asking = None
         if not asked.cancelled():
-            asked.exception()  # seen: nobody may be left to whom it could be raised
+            asked.exception()  # retrieved: perhaps no caller is left that it could be raised to

@@ -104,7 +104,7 @@ class PeriodicTask:
         self._woken.set()
 
     def stop(self) -> None:
-        """No new step; the one under way finishes."""
+        """Start no further step; let the present one finish."""
         self.stopping = True
         self._woken.set()
 

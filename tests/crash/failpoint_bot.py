@@ -122,7 +122,7 @@ def run() -> int:
     settings = Settings.from_environ(variables)
     configure(settings.log_level, settings.secrets, settings.log_format)
     ignored = environment.ignored(variables)
-    serving = app.serve(settings, role="web", leave=os._exit, ignored=ignored, clock=lambda: utc_now() + skew)
+    serving = app.serve(settings, role="web", exit_now=os._exit, ignored=ignored, clock=lambda: utc_now() + skew)
     return asyncio.run(serving)
 
 

@@ -26,7 +26,7 @@ def main() -> int:
     settings = Settings.from_environ(variables)
     configure(settings.log_level, settings.secrets, settings.log_format)
     ignored = environment.ignored(variables)
-    return asyncio.run(app.serve(settings, role="web", leave=os._exit, ignored=ignored, clock=clock))
+    return asyncio.run(app.serve(settings, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
 
 
 def _stop_after(parent: int) -> None:

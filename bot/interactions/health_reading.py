@@ -1,0 +1,119 @@
+"""The facts of health that are in the store: one transaction reads them, pure functions combine them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.alerting.episode import Episode
+from bot.alerting.quiet_hours import QuietHours
+from bot.health.facts import HealthFacts, Receivers, RejectedRequests
+from bot.settings.values import Settings
+from bot.store import episodes, poll_state, processes, stats
+from bot.store.database import Store
+from bot.store.poll_state import PollState
+from bot.store.processes import ProcessInfo
+from bot.store.stats import OverdueStats, QueueStats
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReading:
+    """What one transaction has read."""
+
+    now: datetime  # by the clock of the store
+    state: PollState
+    queue: QueueStats
+    overdue: OverdueStats
+    processes: Sequence[ProcessInfo]
+    process_skew: timedelta
+    snoozed: Sequence[Episode]
+
+
+async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
+    """Read everything that health and status are computed from."""
+    async with store.begin() as tx:
+        return StoreReading(
+            now=tx.now,
+            state=await poll_state.load(tx),
+            queue=await stats.queue_stats(tx, tx.now),
+            overdue=await stats.overdue(tx, tx.now, audible_since=_audible_since(quiet, tx.now)),
+            processes=await processes.running(tx, tx.now),
+            process_skew=await processes.skew(tx),
+            snoozed=await episodes.snoozed(tx),
+        )
+
+
+def _audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
+    """Return when the last quiet hours ended; `now` during them. Messages that they hold are not late."""
+    if quiet is None:
+        return None
+    return now if quiet.covers(now) else quiet.last_end(now)
+
+
+def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
+    """Return the facts with those of the store."""
+    state, queue = reading.state, reading.queue
+    return replace(
+        known,
+        now=reading.now,
+        process_skew=reading.process_skew,
+        polled_at=state.polled_at,
+        next_poll_at=state.next_poll_at,
+        wait=state.poll_wait,
+        failed_polls=state.health.failed_polls,
+        failing_since=state.health.failing_since,
+        incident=state.health.incident,
+        clock_incident=state.clock.incident,
+        slack=state.slack,
+        pending=queue.pending,
+        oldest_pending=queue.oldest,
+        overdue=reading.overdue.count,
+        overdue_since=reading.overdue.since,
+        refused=queue.refused,
+        unconfirmed=queue.unconfirmed,
+        lost_since=queue.lost_since,
+        held_unconfirmed=queue.held_unconfirmed,
+        failed=queue.failed,
+        stale=queue.stale,
+        failed_rows=tuple(state.failing),
+        failed_rows_since=min((one.since for one in state.failing.values()), default=None),
+    )
+
+
+def with_processes(
+    known: HealthFacts, found: Sequence[ProcessInfo], own: ProcessInfo | None, settings: Settings
+) -> HealthFacts:
+    """Return the facts with those of all running processes.
+
+    Args:
+        own: the process that this runs in, as it is now; its row in the store may be older.
+    """
+    by_id = {one.id: one for one in found if one.role}
+    if own:
+        started_at = by_id[own.id].started_at if own.id in by_id else own.started_at  # by the clock of the store
+        by_id[own.id] = replace(own, started_at=started_at)
+    running = list(by_id.values())
+    return replace(
+        known,
+        started_at=min((one.started_at for one in running if one.started_at), default=None),
+        receivers=Receivers(
+            count=sum(one.receives_commands for one in running),
+            processes=len(running),
+            by_socket=bool(settings.slack_app_token),
+        ),
+        rejected=_most(known.rejected, *(one.rejected for one in running)),
+        differing_settings=_differing([*(one.settings for one in running), settings.shared_digests]),
+    )
+
+
+def _most(*rejected: RejectedRequests | None) -> RejectedRequests | None:
+    """Return the report of the process that has rejected the most requests."""
+    return max(filter(None, rejected), key=lambda one: one.count, default=None)
+
+
+def _differing(settings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the names of the settings in which processes differ. Those of an older release are not known."""
+    known = [one for one in settings if one]
+    names = sorted({name for one in known for name in one})
+    return tuple(name for name in names if len({one[name] for one in known if name in one}) > 1)
