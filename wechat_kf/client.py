@@ -100,7 +100,8 @@ class KfClient:
                         fault = error
                     pause = PAUSES[min(attempt, len(PAUSES)) - 1]
                     # A pause beyond the limit would only replace the fault by a time-out.
-                    if attempt >= attempts or _seconds_left(bound) <= pause or not _passes_soon(fault):
+                    passes_soon = isinstance(fault, TransportError) or fault.errcode in AGAIN_SOON
+                    if attempt >= attempts or _seconds_left(bound) <= pause or not passes_soon:
                         break
                     await self._sleep(pause)
         except TimeoutError:
@@ -194,10 +195,6 @@ def _fault(request: protocol.Request, error: Exception, *, proxied: bool) -> Tra
     if not status.isdecimal():
         return TransportError(reason, proxy=True)
     return TransportError(f"{reason}, HTTP {status}", status=int(status), proxy=True)
-
-
-def _passes_soon(fault: TransportError | BusyError) -> bool:
-    return isinstance(fault, TransportError) or fault.errcode in AGAIN_SOON
 
 
 def _seconds_left(bound: asyncio.Timeout) -> float:

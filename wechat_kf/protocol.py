@@ -179,17 +179,12 @@ def _excerpt(text: str, secrets: Iterable[str]) -> str:
 
 
 def _refusal(errcode: int, errmsg: str) -> APIError:
-    errmsg, rid = _split_tail(errmsg)
-    return api_error(errcode, errmsg, rid=rid, address=_address(errmsg))
-
-
-def _split_tail(errmsg: str) -> tuple[str, str | None]:
-    """Split "… rid: x", "…, rid: x", "… hint: [x]", or both tails, into the message and the rid."""
     rid = None
+    # The tails are "… rid: x", "…, rid: x", "… hint: [x]", or two of them.
     while tail := _TAIL.search(errmsg):
         rid = rid or tail["rid"] or None
         errmsg = errmsg[: tail.start()].rstrip(" ,\t\r\n")
-    return errmsg, rid
+    return api_error(errcode, errmsg, rid=rid, address=_address(errmsg))
 
 
 def _address(errmsg: str) -> str | None:

@@ -16,6 +16,17 @@ from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import connections_open
 
 SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
+OVER_HTTP = unknown(
+    "commands",
+    "not checked: only a command shows whether Slack reaches this bot, and signs with this secret",
+    "Type /kf in Slack. dispatch_failed: the bot is down, or the Request URL of the app is wrong (it ends in "
+    "/slack/events). http_client_error: the signing secret is another app's, or the clock is wrong.",
+)
+OVER_A_CONNECTION = unknown(
+    "commands",
+    "not checked: only a command shows whether a worker holds the connection, and of the same app",
+    "Type /kf in Slack. dispatch_failed: start the process `python -m bot worker`, and switch Socket Mode on.",
+)
 
 
 async def examine(settings: Settings, unset: Unset, session: ClientSession) -> Report:
@@ -23,11 +34,11 @@ async def examine(settings: Settings, unset: Unset, session: ClientSession) -> R
     if why := unset.why_not("app token", "SLACK_APP_TOKEN"):
         return Report((why,))
     if not settings.slack_app_token:
-        return Report((unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), _over_http()))
+        return Report((unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), OVER_HTTP))
     if why := unset.why_not("app token", "SLACK_API_URL"):
         return Report((why,))
     client = no_retry_client(settings.slack_app_token, settings.slack_api_url, session)
-    return Report((_granted(await connections_open(client, SECONDS)), _over_a_connection()))
+    return Report((_granted(await connections_open(client, SECONDS)), OVER_A_CONNECTION))
 
 
 def _form(settings: Settings) -> Finding:
@@ -46,20 +57,3 @@ def _granted(response: ApiError | RetryLater | OutcomeUnknown | None) -> Finding
         case ApiError():
             return slack_errors.of_token("app token", response, "SLACK_APP_TOKEN")
     return slack_errors.unanswered("app token", response)
-
-
-def _over_http() -> Finding:
-    return unknown(
-        "commands",
-        "not checked: only a command shows whether Slack reaches this bot, and signs with this secret",
-        "Type /kf in Slack. dispatch_failed: the bot is down, or the Request URL of the app is wrong (it ends in "
-        "/slack/events). http_client_error: the signing secret is another app's, or the clock is wrong.",
-    )
-
-
-def _over_a_connection() -> Finding:
-    return unknown(
-        "commands",
-        "not checked: only a command shows whether a worker holds the connection, and of the same app",
-        "Type /kf in Slack. dispatch_failed: start the process `python -m bot worker`, and switch Socket Mode on.",
-    )

@@ -16,7 +16,11 @@ WIDTH = 100
 
 def lines(findings: Sequence[Finding], encoding: str) -> list[str]:
     """Write a table: mark, check and finding, with the remedy below. The last line is a summary."""
-    marks, arrow = (MARKS, "→") if _knows("".join(MARKS.values()), encoding) else (PLAIN, ">")
+    marks, arrow = MARKS, "→"
+    try:
+        "".join(MARKS.values()).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        marks, arrow = PLAIN, ">"
     mark_width = max(map(len, marks.values()))
     check_width = max(len(finding.check) for finding in findings)
     found = []
@@ -53,11 +57,3 @@ def _summary(findings: Sequence[Finding]) -> str:
     first = {0: "Nothing is wrong.", 1: "1 thing is wrong."}.get(wrong, f"{wrong} things are wrong.")
     rest = {0: "", 1: " 1 could not be checked."}.get(unknown, f" {unknown} could not be checked.")
     return first + rest
-
-
-def _knows(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

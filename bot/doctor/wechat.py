@@ -88,7 +88,9 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
     try:
         listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
-        return Report((*findings[:-1], *_without_list(exc, findings[-1])))
+        if isinstance(exc, TokenError):
+            return Report((*findings[:-1], _refused("WeChat token", exc), *_left_out("customer service")))
+        return Report((*findings, _refused("customer service", exc)))
     times = (Time("WeChat", began, listed.served_at, services.clock()),) if listed.served_at else ()
     return Report((*findings, _read(listed)), times)
 
@@ -110,13 +112,6 @@ def _without_token(error: KfError, route: Route) -> list[Finding]:
         return [*route.open(), refused, *_left_out("WeChat token", "customer service")]
     open_ = unknown("allow-list", "not known: WeChat refuses for another reason")
     return [*route.open(), open_, _refused("WeChat token", error), *_left_out("customer service")]
-
-
-def _without_list(error: KfError, token: Finding) -> list[Finding]:
-    """Report a failed read of the accounts. `token` is its finding, unless it is at fault."""
-    if isinstance(error, TokenError):
-        return [_refused("WeChat token", error), *_left_out("customer service")]
-    return [token, _refused("customer service", error)]
 
 
 def _refused(check: str, error: KfError) -> Finding:

@@ -63,15 +63,10 @@ def secrets(text: str) -> Iterator[str]:
     parts = URL.fullmatch(text)
     if parts is None:
         return
-    for written in (parts["password"], *(value for name, value in _options(parts) if name in SECRET_OPTIONS)):
+    options = (option.partition("=") for option in (parts["query"] or "").split("&"))
+    for written in (parts["password"], *(value for name, _, value in options if unquote(name) in SECRET_OPTIONS)):
         if written:
             yield from (written, unquote(written))
-
-
-def _options(parts: re.Match[str]) -> Iterator[tuple[str, str]]:
-    for option in (parts["query"] or "").split("&"):
-        name, _, value = option.partition("=")
-        yield unquote(name), value
 
 
 def _has_valid_hosts(hosts: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 QUOTES = "\"'`"
+IN_QUOTES = "Remove the quotes: Docker's --env-file takes them for part of the value."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,13 @@ class Reader:
     def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
         """Return the parsed value, or None if it is unset, blank or malformed."""
         if self.is_set(name):
+            text = self._environ[name].strip()
+            # Quotes would be part of the value: a secret in quotes would never match.
+            if text[0] == text[-1] and text[0] in QUOTES:
+                self.refuse(name, "is in quotes", IN_QUOTES)
+                return None
             try:
-                return parse(_unquoted(self._environ[name].strip()))
+                return parse(text)
             except ValueError as exc:
                 self.refuse(name, *map(str, exc.args[:2]))
         return None
@@ -75,14 +81,3 @@ class Reader:
     def problems(self) -> tuple[InvalidSetting, ...]:
         """Return the problems so far, missing variables first."""
         return (*self._missing, *self._malformed)
-
-
-def _unquoted(text: str) -> str:
-    """Return the value unchanged.
-
-    Raises:
-        ValueError: it is in quotes. They would be part of the value, so a secret in quotes would never match.
-    """
-    if text[0] == text[-1] and text[0] in QUOTES:
-        raise ValueError("is in quotes", "Remove the quotes: Docker's --env-file takes them for part of the value.")
-    return text

@@ -77,7 +77,12 @@ def page_of(answer: Mapping[str, Any], channel_id: str) -> HistoryPage | Outcome
     if not isinstance(messages, list):
         return OutcomeUnknown("an answer without messages")
     found = (_past(message, channel_id) for message in messages)
-    return HistoryPage(tuple(past for past in found if past), _next_cursor(answer))
+    match answer.get("response_metadata"):
+        case {"next_cursor": str(next_cursor)}:
+            cursor = next_cursor
+        case _:
+            cursor = ""
+    return HistoryPage(tuple(past for past in found if past), cursor)
 
 
 def _past(message: object, channel_id: str) -> HistoryMessage | None:
@@ -102,13 +107,6 @@ def _events(joined: object) -> tuple[str, ...]:
 
 def _kind(value: object) -> str:
     return value if isinstance(value, str) and KIND.fullmatch(value) else ""
-
-
-def _next_cursor(response: Mapping[str, Any]) -> str:
-    match response.get("response_metadata"):
-        case {"next_cursor": str(cursor)}:
-            return cursor
-    return ""
 
 
 def _ts(moment: datetime) -> str:

@@ -116,7 +116,9 @@ class ResponseUrl:
         Retry after temporary refusals. At shutdown, instead try once to send `restarting`.
         """
         body = _body(message, replace=self._replaces or self._replaces_notice)
-        while self._may_try():
+        now = asyncio.get_running_loop().time
+        # While a use is left, and the pause before it ends in time.
+        while self._uses < USES and now() + self._pause <= self._give_up_at:
             if await self._stopped_during_pause():
                 await self.send_once(restarting)
                 return False
@@ -143,10 +145,6 @@ class ResponseUrl:
     @property
     def _replaces_notice(self) -> bool:
         return self._noticed and (self._replaces or not self._clicked)
-
-    def _may_try(self) -> bool:
-        """Return whether the URL has a use left, and the pause before it ends in time."""
-        return self._uses < USES and asyncio.get_running_loop().time() + self._pause <= self._give_up_at
 
     async def _stopped_during_pause(self) -> bool:
         """Wait before the next attempt. Return whether the process began to shut down meanwhile."""

@@ -90,7 +90,7 @@ async def channel_info(
                 is_private=rest.get("is_private") is True,
                 is_archived=rest.get("is_archived") is True,
                 is_member=is_member,
-                is_ext_shared=_flag(rest.get("is_ext_shared")),
+                is_ext_shared=shared if isinstance(shared := rest.get("is_ext_shared"), bool) else None,
             )
     return ODD
 
@@ -121,10 +121,6 @@ async def connections_open(client: AsyncWebClient, within: float) -> ApiError | 
     if not isinstance(response, dict):
         return response
     return None if isinstance(response.get("url"), str) else ODD
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _group(one: Mapping[str, Any]) -> UserGroupInfo:

@@ -123,7 +123,11 @@ def make_web_app(
         app.router.add_post(f"{SLACK_PATH}/", events)
     _add_health(app, ready, FRONT_PAGE if bolt else SOCKET_PAGE)
     if metrics:
-        _add_metrics(app, metrics)
+
+        async def exposition(_request: web.Request) -> web.Response:
+            return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+        app.router.add_get("/metrics", exposition)
     return app
 
 
@@ -158,10 +162,3 @@ def _add_health(app: web.Application, ready: Ready, page: str) -> None:
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/", front)
-
-
-def _add_metrics(app: web.Application, metrics: Exposition) -> None:
-    async def exposition(_request: web.Request) -> web.Response:
-        return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
-
-    app.router.add_get("/metrics", exposition)

@@ -122,7 +122,9 @@ class Simulator(Seats):
             answer = self._answer(method, path, query, body, now, client_ip)
         except ErrcodeRefusal as refused:
             errcode = refused.errcode
-            answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=self._rid(now))}
+            # Three groups of eight hex digits, of which the first is the time, as in WeChat's.
+            rid = f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
+            answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=rid)}
         status, raw = fault.corrupt(200, _encode(answer))
         self._note(now, method, path, query, status, errcode)
         return status, raw
@@ -170,10 +172,6 @@ class Simulator(Seats):
             raise ErrcodeRefusal(40164)
         issued = self.tokens.forced(now) if data.get("force_refresh") is True else self.tokens.normal(now)
         return {"access_token": issued.token, "expires_in": int((issued.expires_at - now).total_seconds())}
-
-    def _rid(self, now: datetime) -> str:
-        """Return three groups of eight hex digits, of which the first is the time, as in real ones."""
-        return f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
 
     def _note(
         self,

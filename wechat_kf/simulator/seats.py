@@ -131,21 +131,18 @@ class Seats:
             "kf_id": seat.kf_id,
             "kf_nick": seat.kf_nick,
         }
+        lapsed = seat.invite_status == "waiting" and not self.is_waiting(seat, now - self.status_lag)
         rest = (
             {"kf_wx": seat.kf_wx, "kf_openid": seat.kf_openid}
             if seat.kf_wx
             else {
                 "invite_wx": seat.invite_wx,
                 "invite_expire_time": seat.invite_expire_time,
-                "invite_status": self._label(seat, now),
+                "invite_status": "expired" if lapsed else seat.invite_status,
                 "kf_openid": seat.kf_openid,
             }
         )
         return row | {name: value for name, value in rest.items() if value}
-
-    def _label(self, seat: Seat, now: datetime) -> str:
-        lapsed = not self.is_waiting(seat, now - self.status_lag)
-        return "expired" if seat.invite_status == "waiting" and lapsed else seat.invite_status
 
     def _invited(self, key: str) -> Seat:
         seat = self.seat(key)

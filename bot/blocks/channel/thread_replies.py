@@ -77,10 +77,16 @@ def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], c
 
 def name_list(episodes: Sequence[Episode]) -> Message:
     """List the episodes of a digest by name and account, a line each, and count those that do not fit."""
+
+    def shortened() -> list[str]:
+        lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT) for episode in episodes]
+        kept = _count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
+        return lines[:kept] + ([f"and {len(lines) - kept} more"] if lines[kept:] else [])
+
     text = _plain_text_of_names(episodes)
     return builders.first_that_fits(
         lambda: Message(text, _sections([_name(episode, NAME, ACCOUNT) for episode in episodes])),
-        lambda: Message(text, _sections(_shortened(episodes))),
+        lambda: Message(text, _sections(shortened())),
     )
 
 
@@ -143,12 +149,6 @@ def _name(episode: Episode, name: Limit, account: Limit) -> str:
     """Write `⛔ Chen · chen@harbour_tea`."""
     shown = cut(name_of(episode.kf_nick), name), cut(account_of(episode.account_key, episode.kf_id), account)
     return f"{episode_text.icon(episode)} {' · '.join(map(escape, shown))}"
-
-
-def _shortened(episodes: Sequence[Episode]) -> list[str]:
-    lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT) for episode in episodes]
-    kept = _count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
-    return lines[:kept] + ([f"and {len(lines) - kept} more"] if lines[kept:] else [])
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:
