@@ -33,13 +33,13 @@ def clock(times: Iterable[Time]) -> Finding:
     off = {of: error for of, error in errors.items() if error > CLOCK_BOUND}
     if not off:
         return well("clock", "agrees with " + " and ".join(f"{of}'s" for of in errors) + " within a minute")
-    said = " and ".join(f"{span(error)} from {of}'s" for of, error in off.items())
+    text = " and ".join(f"{span(error)} from {of}'s" for of, error in off.items())
     remedy = (
         "Set this machine's clock (NTP): reminders come early or late, and from 5 min on Slack's requests fail."
     )
     if len(off) < len(errors):
         remedy = "The two do not agree with each other: see whether a proxy answers with old pages."
-    return wrong("clock", f"differs by {said}", remedy)
+    return wrong("clock", f"differs by {text}", remedy)
 
 
 def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
@@ -53,11 +53,11 @@ def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
         return unusable or [well(PROXIES, "none")]
     if not settings.slack_proxy_url:
         return [*unusable, well(PROXIES, f"{proxy.variable}: not used for Slack, which NO_PROXY exempts")]
-    said = f"{proxy.variable}: Slack's traffic goes through, WeChat's does not"
+    text = f"{proxy.variable}: Slack's traffic goes through, WeChat's does not"
     if slack_reached is not False:
-        return [*unusable, well(PROXIES, said, "Unset it, unless Slack cannot be reached otherwise.")]
+        return [*unusable, well(PROXIES, text, "Unset it, unless Slack cannot be reached otherwise.")]
     remedy = "Unset it, or repair that proxy. WeChat's own is set with WECHAT_PROXY_URL."
-    return [*unusable, wrong(PROXIES, f"{said}; Slack was not reached", remedy)]
+    return [*unusable, wrong(PROXIES, f"{text}; Slack was not reached", remedy)]
 
 
 def ignored(names: Iterable[str]) -> list[Finding]:
@@ -65,9 +65,9 @@ def ignored(names: Iterable[str]) -> list[Finding]:
     findings = []
     for name in names:
         if name in CERTIFICATES:
-            said = f"{name} leads to no certificate that can be read; it is not used"
+            text = f"{name} leads to no certificate that can be read; it is not used"
             findings.append(
-                wrong("certificates", said, f"Correct {name}, or unset it: the system's are used then.")
+                wrong("certificates", text, f"Correct {name}, or unset it: the system's are used then.")
             )
         elif name in NOT_USED:
             findings.append(well("environment", f"{name} is set and not used", NOT_USED[name]))

@@ -63,9 +63,9 @@ class Route:
         """Report that WeChat refuses the address that the call came from."""
         address = error.address or "of this server"
         number = f"errcode {error.errcode}, rid {error.rid}" if error.rid else f"errcode {error.errcode}"
-        said = f"WeChat refuses the address {address} ({number})"
+        text = f"WeChat refuses the address {address} ({number})"
         remedy = " ".join(filter(None, [self.first, error.advice, BOTH if self.proxy else ""]))
-        return wrong("allow-list", said, remedy)
+        return wrong("allow-list", text, remedy)
 
 
 async def examine(services: Services, unset: Unset, variable: str) -> Report:
@@ -125,10 +125,10 @@ def _refused(check: str, error: KfError) -> Finding:
 
 def _read(listed: KfList) -> Finding:
     count = len(listed.accounts)
-    said = f"{count} account{'' if count == 1 else 's'} read"
+    text = f"{count} account{'' if count == 1 else 's'} read"
     if listed.complete:
-        return well("customer service", said)
-    unreadable = f"{said}, and {listed.unreadable} more that cannot be read"
+        return well("customer service", text)
+    unreadable = f"{text}, and {listed.unreadable} more that cannot be read"
     return unknown(
         "customer service", unreadable, "Report this as a bug. The accounts that can be read are watched."
     )

@@ -50,7 +50,7 @@ async def read(
         **({"cursor": cursor} if cursor else {}),
         **({"ts": thread_ts} if thread_ts else {}),
     }
-    # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp repeats a GET by itself when its
+    # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp repeats a GET automatically when its
     # connection breaks.
     method = "conversations.replies" if thread_ts else "conversations.history"
     response = await call(client.api_call(method, data=arguments), within, clock)
