@@ -168,7 +168,7 @@ def looks_like_slack(request: web.Request) -> bool:
 
 def _signed_in_form(request: web.Request) -> tuple[int, str] | None:
     """Return the timestamp and the signature if both have Slack's form, else None."""
-    # If a header came twice, the guard would read one and Bolt the other.
+    # Slack sends each header once. If one came twice, a proxy might have read the other one.
     stamps = request.headers.getall("X-Slack-Request-Timestamp", [])
     signatures = request.headers.getall("X-Slack-Signature", [])
     if len(stamps) != 1 or len(signatures) != 1:

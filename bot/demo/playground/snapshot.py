@@ -12,7 +12,7 @@ from bot.demo.slack_simulator import wire
 
 
 def whole(world: Sandbox) -> dict[str, Any]:
-    """All that a page needs that has just come."""
+    """Return everything that a newly opened page needs."""
     slack, (hint, suggestions) = world.slack, serializers.usage()
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
