@@ -78,7 +78,7 @@ def stable_token(appid: str, secret: str) -> Request:
 def parse_response(body: bytes, *, date: str = "", secrets: Iterable[str] = ()) -> WeChatResponse:
     """Parse a body as `parse_body` does, with the same errors, and the `Date` header.
 
-    `served_at` is None if the header is absent or unreadable.
+    Without a readable header, `served_at` is None.
     """
     return WeChatResponse(parse_body(body, secrets=secrets), http_date(date))
 
@@ -280,6 +280,6 @@ def _moment(text: str) -> datetime | None:
 
 
 def _unreadable_deadline(row: Answer) -> str:
-    """Return the text, truncated, of a deadline that cannot be parsed; "" if there is none."""
+    """Return the text, truncated, of a deadline that cannot be parsed, else ""."""
     text = _text(row.get("invite_expire_time"))
     return "" if _moment(text) or _number(text or "0") == 0 else text[:MAX_QUOTED]

@@ -142,7 +142,7 @@ def channel(
 
 
 def mentioned(variable: str, ids: Sequence[str], known: Groups | None) -> list[Finding]:
-    """Report the groups and the people that a setting names. `known` is None if no setting names a group."""
+    """Report the groups and the people that a setting names. `known` is None without groups."""
     people = [one for one in ids if not one.startswith("S")]
     group_ids = [one for one in ids if one.startswith("S")]
     findings = []

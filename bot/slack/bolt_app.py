@@ -27,7 +27,7 @@ def make_app(token: str, api_url: str) -> AsyncApp:
     """Return a Bolt app that makes no request on its own: `/kf` must answer while Slack's API is down.
 
     Given a token, Bolt would call `auth.test` inside the first acknowledgement. It verifies no signature:
-    over HTTP `bot.web.guard` has done that, and over Socket Mode there is none.
+    over HTTP `bot.web.guard` has done that, and Socket Mode has no signatures.
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
