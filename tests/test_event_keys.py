@@ -1,4 +1,4 @@
-"""Marks in Slack's metadata: recognisable by the bot, telling nothing to others."""
+"""Event keys in Slack's metadata: recognizable by the bot, meaningless to others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.test_planner import POLICY, change
 MARK = re.compile(r"[0-9a-f]{32}")
 
 
-def test_equal_keys_have_equal_marks_and_others_have_others():
+def test_event_keys_are_equal_exactly_for_equal_events():
     marks = EventKeys("secret", "wx1")
     assert marks.key("message", "a") == EventKeys("secret", "wx1").key("message", "a")
     others = {
@@ -26,7 +26,7 @@ def test_equal_keys_have_equal_marks_and_others_have_others():
     assert len(others) == 3
 
 
-def test_the_parts_of_a_key_do_not_run_together():
+def test_parts_of_a_key_are_separated():
     assert EventKeys("secret", "wx").key("a", "bc") != EventKeys("secret", "wx").key("ab", "c")
 
 
@@ -41,7 +41,7 @@ def test_repetition_of_an_invitation_is_part_of_a_key_only_when_there_is_one():
     )
 
 
-def test_metadata_holds_marks_alone():
+def test_metadata_has_only_event_keys():
     marks = EventKeys("secret", "wx1")
     changes = [change("bo", AlertEvent(AlertKind.REJECTED)), change("dee", AlertEvent(AlertKind.EXPIRED))]
     drafts = plan(changes, {}, POLICY, NOW)

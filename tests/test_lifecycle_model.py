@@ -1,6 +1,6 @@
 """Random histories against an oracle that shares nothing with the code but the names of the states.
 
-The oracle is the table of transitions, written down as a table. It follows one seat; the machine plays several.
+The oracle is the table of transitions, written down as a table. It follows one account; the machine plays several.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Told:
     snoozed_until: datetime | None = None
 
     def may_remind(self, lead: timedelta, now: datetime) -> bool:
-        """Whether people have left the clock free to say that a lead has passed."""
+        """Return whether no acknowledgement or snooze suppresses the reminder of a passed lead."""
         if self.acked:
             return False
         return lead <= POLICY.smallest_lead or self.snoozed_until is None or self.snoozed_until <= now
@@ -129,7 +129,7 @@ class Invitations(RuleBasedStateMachine):
         hours=st.one_of(st.none(), st.integers(-2, 60), st.integers(7, 30)),
     )
     def invite(self, seat: str, status: str, hours: int | None) -> None:
-        """Somebody new is invited; from here on the rows of this seat speak of this invitation."""
+        """Invite a new person; from here on the rows of this account show this invitation."""
         person = f"person_{len(self.oracle[seat])}"
         left = timedelta(hours=hours) if hours is not None else None
         self.rows[seat] = invited(seat, wx=person, status=status, expires_in=left, at=self.now)
@@ -156,7 +156,7 @@ class Invitations(RuleBasedStateMachine):
         then=st.sampled_from(["waiting", "rejected", "expired", "pondering", ""]),
     )
     def the_person_rejects_and_is_invited_again(self, seat: str, moved: int, polls: int, then: str) -> None:
-        """The deadline of the new invitation is nearly that of the one before."""
+        """Reject and invite again, with nearly the deadline of the previous invitation."""
         if self.oracle[seat]:
             self._list(seat, "rejected")
             self._read()
@@ -206,7 +206,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=beside)
 
     @rule(seat=st.sampled_from(SEATS), left=NEAR)
-    def somebody_acknowledges_shortly_before_a_lead(self, seat: str, left: timedelta) -> None:
+    def acknowledge_shortly_before_a_lead(self, seat: str, left: timedelta) -> None:
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
             episode, told = found
@@ -218,7 +218,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=0)
 
     @rule(seat=st.sampled_from(SEATS), choice=st.sampled_from(Snooze), left=NEAR)
-    def somebody_snoozes_shortly_before_a_lead(self, seat: str, choice: Snooze, left: timedelta) -> None:
+    def snooze_shortly_before_a_lead(self, seat: str, choice: Snooze, left: timedelta) -> None:
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
             episode, told = found
@@ -231,7 +231,7 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=0)
 
     @rule(seat=st.sampled_from(SEATS))
-    def somebody_undoes_it(self, seat: str) -> None:
+    def undo_user_action(self, seat: str) -> None:
         if found := self._latest(seat):
             episode, told = found
             if undone := unacknowledge(episode) or unsnooze(episode):
@@ -304,7 +304,7 @@ class Invitations(RuleBasedStateMachine):
                 self.emitted[change.after.id, event.kind, event.lead] += 1
 
     @invariant()
-    def states_are_what_the_table_says(self) -> None:
+    def states_equal_the_table(self) -> None:
         for seat in SEATS:
             mine = {
                 (e.invite_wx, e.repetition): e.state.value
@@ -314,7 +314,7 @@ class Invitations(RuleBasedStateMachine):
             assert mine == {(told.person, told.repetition): told.state for told in self.oracle[seat]}
 
     @invariant()
-    def problems_are_told_exactly_when_the_table_says(self) -> None:
+    def problems_are_emitted_as_in_the_table(self) -> None:
         for seat in SEATS:
             mine = [e for e in self.episodes.values() if e.account_key == f"{seat}@harbour_tea"]
             for told in self.oracle[seat]:
@@ -337,7 +337,7 @@ class Invitations(RuleBasedStateMachine):
                 assert spoken == ([Disposition.NOTIFIED] if close else [])
 
     @invariant()
-    def what_people_did_is_known(self) -> None:
+    def user_actions_are_recorded(self) -> None:
         for episode in self.episodes.values():
             told = self._oracle_of(episode)
             assert bool(episode.acked) == told.acked
@@ -357,7 +357,7 @@ class Invitations(RuleBasedStateMachine):
                         assert shown.startswith(WORDS.get(newest.state, newest.state.capitalize()))
 
     def _shown(self, told: Told) -> str:
-        """Return what the message about a replaced invitation says."""
+        """Return the expected text of the message about a replaced invitation."""
         replaced = next(e for e in self.episodes.values() if self._oracle_of(e) is told)
         newest = replaced
         while newest.state is EpisodeState.REPLACED:
@@ -367,7 +367,7 @@ class Invitations(RuleBasedStateMachine):
         return message.text
 
     @invariant()
-    def a_seat_has_at_most_one_open_episode(self) -> None:
+    def account_has_at_most_one_open_episode(self) -> None:
         open_ones = Counter(e.account_key for e in self.episodes.values() if not e.state.closed)
         assert all(number == 1 for number in open_ones.values())
         latest = Counter(e.account_key for e in self.episodes.values() if e.is_latest)
@@ -375,6 +375,6 @@ class Invitations(RuleBasedStateMachine):
 
 
 TestInvitations = Invitations.TestCase
-# What people do matters only before the right lead of the right seat: with 150 a broken rule often went unseen.
+# User actions matter only before the right lead of the right account: 150 examples often miss a broken rule.
 TestInvitations.settings = settings(max_examples=share(100, 1000))
 TestInvitations.pytestmark = [pytest.mark.model]

@@ -1,4 +1,4 @@
-"""Values that live in Slack or in rows: another release reads them, and a change of one means a repeated alert.
+"""Values stored in Slack or in rows: another release reads them, so a changed one repeats alerts.
 
 Names in the code may change, these may not.
 """

@@ -69,7 +69,7 @@ class WeChatConsole:
                 {"kf_account": key, "invite_wx": invite_wx},
                 now,
                 expires_at=now + left,
-                crowded=(),
+                over_limit=(),
             )
         )
 
