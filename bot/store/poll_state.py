@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.alerting.incidents import Cause, ClockSkew, ErrorDetails, Incident, PollHealth
+from bot.alerting.incidents import ClockSkew, PollHealth
 from bot.health.facts import SlackTrouble
-from bot.store import outbox, published, slack_state
-from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import episode, poll_state
+from bot.store import incident_rows, slack_state
+from bot.store.database import Tx
+from bot.store.tables import poll_state
 
-HEALTH = "health"
 LONGEST_WAIT = timedelta(days=1)  # until midnight in Shanghai, when the quota is spent
 
 
@@ -94,9 +93,12 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
         accounts=row["accounts"],
         empty_polls=row["empty_polls"],
         health=PollHealth(
-            row["failed_polls"], row["good_polls"], await incident(tx, row["incident"]), row["failing_since"]
+            row["failed_polls"],
+            row["good_polls"],
+            await incident_rows.load(tx, row["incident"]),
+            row["failing_since"],
         ),
-        clock=ClockSkew(row["skewed_polls"], incident=await incident(tx, row["clock_incident"])),
+        clock=ClockSkew(row["skewed_polls"], incident=await incident_rows.load(tx, row["clock_incident"])),
         blocked_by=row["blocked_by"],
         polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
@@ -148,7 +150,7 @@ async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
         "failing_since": after.failing_since,
     }
     await _record(tx, **values, incident=current.id if current else None)
-    await _record_incident(tx, before.incident, current)
+    await incident_rows.record(tx, before.incident, current)
 
 
 async def record_clock(tx: Tx, before: ClockSkew, after: ClockSkew) -> None:
@@ -157,53 +159,8 @@ async def record_clock(tx: Tx, before: ClockSkew, after: ClockSkew) -> None:
         return
     current = after.incident
     await _record(tx, skewed_polls=after.skewed_polls, clock_incident=current.id if current else None)
-    await _record_incident(tx, before.incident, current)
+    await incident_rows.record(tx, before.incident, current)
 
 
 async def _record(tx: Tx, **values: Any) -> None:
     await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(**values))
-
-
-async def _record_incident(tx: Tx, before: Incident | None, after: Incident | None) -> None:
-    if after is None or after == before:
-        return
-    values = {
-        "state": after.cause,
-        "state_since": after.resolved_at or after.since,
-        "began_at": after.began,
-        "detail": {**asdict(after.fault), "over": after.resolved_at is not None},
-    }
-    if before is None or before.id != after.id:
-        new = {**values, "id": after.id, "appid": tx.appid, "kind": HEALTH, "first_seen": after.since}
-        await tx.run(sa.insert(episode).values(**new))
-        return
-    await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
-    await published.reopen(tx, [after.id])
-    if after.resolved_at is None:
-        await outbox.requeue_dropped(tx, [after.id])
-
-
-async def incident(tx: Tx, incident_id: str | None) -> Incident | None:
-    """Read an incident; None if it is missing or unreadable."""
-    if incident_id is None:
-        return None
-    found = await tx.run(sa.select(episode).where(episode.c.id == incident_id))
-    row = found.mappings().one_or_none()
-    try:
-        return _incident(row) if row else None
-    except (TypeError, ValueError, KeyError) as exc:  # from a newer release, or damaged: polls continue without it
-        tx.unreadable[incident_id] = UnreadableRow("", exc)
-        return None
-
-
-def _incident(row: sa.RowMapping) -> Incident:
-    detail = dict(row["detail"])
-    over = detail.pop("over")
-    return Incident(
-        id=row["id"],
-        cause=Cause(row["state"]),
-        since=row["first_seen"],
-        fault=ErrorDetails(**detail),
-        resolved_at=row["state_since"] if over else None,
-        began=row["began_at"],
-    )
