@@ -216,9 +216,9 @@ def test_end_of_a_snooze_without_a_known_start_names_the_day():
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_odd_user_names_leave_the_reply_intact(hostile):
-    for deed in ActionKind:
-        assert_fit(user_action_reply(deed, hostile, until=UNTIL))
-        assert_fit(user_action_reply(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
+    for action in ActionKind:
+        assert_fit(user_action_reply(action, hostile, until=UNTIL))
+        assert_fit(user_action_reply(action, hostile, episode(kf_nick=hostile), until=UNTIL))
 
 
 def test_mention_without_a_nickname_names_the_account():

@@ -124,9 +124,9 @@ async def summary_after_click(store: Store, clock: VirtualClock, action_id: str,
 @pytest.mark.parametrize(("action_id", "choice"), [("alert.ack", ""), ("alert.snooze", ":4h")])
 async def test_quiet_summary_omits_acknowledged_invitations(store, clock, action_id, choice):
     night = await summary_after_click(store, clock, action_id, choice)
-    roots = [text for place, text in posted_lines(night) if place != "line"]
-    assert len(roots) == 1
-    assert roots[0].startswith("Expiring: Bo (bo@harbour_tea), less than 24 h left")
+    parents = [text for place, text in posted_lines(night) if place != "line"]
+    assert len(parents) == 1
+    assert parents[0].startswith("Expiring: Bo (bo@harbour_tea), less than 24 h left")
     assert not any("18 h" in text for _, text in posted_lines(night))
 
 

@@ -119,8 +119,8 @@ async def test_storm_with_one_refused_row_is_still_one_digest(bot, store):
     await bot.reads(*map(invited, names), invited("bad"))
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     await bot.reads(*map(rejected, names), rejected("bad"))
-    (root, *_) = bot.slack.texts
-    assert root.startswith("7 invitations changed at once")
+    (parent, *_) = bot.slack.texts
+    assert parent.startswith("7 invitations changed at once")
 
 
 async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(bot, store):
@@ -268,9 +268,9 @@ async def test_unreadable_member_of_a_digest_has_a_placeholder(bot, monkeypatch,
     await bot.reads(*map(invited, names))
     inject(monkeypatch, "bot.blocks.channel.episode_text.icon")
     await bot.reads(*map(rejected, names))
-    root = bot.slack.posted[0].message
-    assert root.text.startswith("7 invitations changed at once")
-    assert "bad@harbour_tea" in str(root.blocks)
+    parent = bot.slack.posted[0].message
+    assert parent.text.startswith("7 invitations changed at once")
+    assert "bad@harbour_tea" in str(parent.blocks)
     await bot.reads(*map(bound, names))
     assert "all settled" in bot.slack.text_now(bot.slack.posted[0].ts)
     assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})

@@ -333,28 +333,28 @@ def test_argument_that_the_documentation_does_not_have_is_noted(slack):
 
 
 def test_reply_is_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
-    root = post(slack, "root")["ts"]
-    post(slack, "quiet", thread_ts=root)
-    loud = post(slack, "loud", thread_ts=root, reply_broadcast="true")["ts"]
+    parent = post(slack, "root")["ts"]
+    post(slack, "quiet", thread_ts=parent)
+    loud = post(slack, "loud", thread_ts=parent, reply_broadcast="true")["ts"]
     assert texts(history(slack)) == ["loud", "root"]
-    assert texts(replies(slack, root)) == ["root", "quiet", "loud"]
+    assert texts(replies(slack, parent)) == ["root", "quiet", "loud"]
     shown, first = history(slack)["messages"]
-    assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", root)
-    assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, root)
+    assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", parent)
+    assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, parent)
 
 
 def test_broadcast_is_in_the_channel_with_its_metadata(slack):
-    root = post(slack, "root", metadata=METADATA)["ts"]
-    post(slack, "loud", thread_ts=root, reply_broadcast=True, metadata=METADATA)
+    parent = post(slack, "root", metadata=METADATA)["ts"]
+    post(slack, "loud", thread_ts=parent, reply_broadcast=True, metadata=METADATA)
     shown = history(slack, include_all_metadata=True)["messages"]
     assert [message.get("metadata") for message in shown] == [METADATA, METADATA]
-    thread = replies(slack, root, include_all_metadata=True)["messages"]
+    thread = replies(slack, parent, include_all_metadata=True)["messages"]
     assert [message.get("metadata") for message in thread] == [METADATA, METADATA]
 
 
 def test_reply_to_a_reply_is_refused(slack):
-    root = post(slack)["ts"]
-    reply = post(slack, thread_ts=root)["ts"]
+    parent = post(slack)["ts"]
+    reply = post(slack, thread_ts=parent)["ts"]
     assert post(slack, thread_ts=reply)["error"] == "cannot_reply_to_message"
     assert slack.take_unexpected() == [f"chat.postMessage: {reply} is a reply: use the ts of its root"]
 
@@ -366,10 +366,10 @@ def test_broadcast_without_a_thread_is_an_ordinary_post_and_unexpected(slack):
 
 
 def test_thread_of_a_deleted_parent_message_is_gone(slack):
-    root = post(slack)["ts"]
+    parent = post(slack)["ts"]
     slack.delete(slack.messages(ALERTS)[0])
-    assert post(slack, thread_ts=root)["error"] == "thread_not_found"
-    assert replies(slack, root)["error"] == "thread_not_found"
+    assert post(slack, thread_ts=parent)["error"] == "thread_not_found"
+    assert replies(slack, parent)["error"] == "thread_not_found"
 
 
 def test_thread_of_an_unknown_message_is_unexpected(slack):
@@ -509,13 +509,13 @@ def test_history_pages_with_a_cursor(slack):
 
 
 def test_pages_of_replies_start_with_their_parent_message(slack):
-    root = post(slack, "root")["ts"]
+    parent = post(slack, "root")["ts"]
     for name in "abc":
-        post(slack, name, thread_ts=root)
-    first = replies(slack, root, limit=2)
-    second = replies(slack, root, limit=2, cursor=first["response_metadata"]["next_cursor"])
+        post(slack, name, thread_ts=parent)
+    first = replies(slack, parent, limit=2)
+    second = replies(slack, parent, limit=2, cursor=first["response_metadata"]["next_cursor"])
     assert (texts(first), texts(second)) == (["root", "a", "b"], ["root", "c"])
-    assert texts(replies(slack, root, oldest=slack.messages(ALERTS)[2].ts)) == ["root", "c"]
+    assert texts(replies(slack, parent, oldest=slack.messages(ALERTS)[2].ts)) == ["root", "c"]
 
 
 @pytest.mark.parametrize(
