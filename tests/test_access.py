@@ -1,4 +1,4 @@
-"""Who may use /kf: by rule, and as people meet it."""
+"""Access to /kf: by rule, and through the running bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A digest and the summary of the first run: as drawn, as their members move, and when all is settled."""
+"""A digest and the summary of the first run: as designed, after changes of their members, and when all are closed."""
 
 from __future__ import annotations
 

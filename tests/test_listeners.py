@@ -63,7 +63,7 @@ async def tasks() -> AsyncIterator[BackgroundTasks]:
 
 @pytest.fixture
 async def slack(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
-    """Slack with the bot's listeners at the other end."""
+    """Serve Slack with the bot's listeners at the other end."""
     async with serve_slack(SlackSimulator(people={"U0LI": "李雷"})) as slack, aiohttp.ClientSession() as session:
         app = make_app(slack.bot_token, slack.api_url)
         register(app, answers, tasks, session)

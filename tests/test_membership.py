@@ -1,4 +1,4 @@
-"""Membership of the installing workspace: by rule, and as people in shared channels meet it."""
+"""Membership of the installing workspace: by rule, and in shared channels of the running bot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `/kf` alone answers. The drawn samples are the yardstick."""
+"""The answer to `/kf` alone, compared with the designed samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The playground behind its page: its time, its wire, and what people may do there."""
+"""The playground behind its page: its clock, its traffic, and its user actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What, why, what next: for every way in which a read of WeChat fails."""
+"""The problem, its reason and the next step for every failure of a poll."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SOON = invited("bo", expires_in=25 * HOUR)
 
 
 async def wipe(bot: Bot) -> Bot:
-    """Another process, on a store that has forgotten everything; the channel has not."""
+    """Return another process with an empty store and the same channel."""
     async with bot.store.begin() as tx:
         for table in (episode, message, emitted_event):
             await tx.run(sa.delete(table))

@@ -44,7 +44,7 @@ class Stubborn(FakeChannel):
 
 
 async def three_alerts(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
-    """Three rejections, each in a message of its own, and their ts."""
+    """Post three rejections, each in a separate message, and return their ts."""
     bot = Bot(store, clock, Stubborn(clock=clock))
     names = ["kf0", "kf1", "kf2"]
     await bot.reads(*map(invited, names), after=timedelta(0))

@@ -1,4 +1,4 @@
-"""How Slack answers, as the store remembers it: since its beginning, until the answer that ends it."""
+"""The state of Slack in the store: each refusal from its start until the response that ends it."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def tomorrow(name: str, status: str = "waiting") -> KfAccount:
 
 
 def declined(count: int, names: Sequence[str] = SEVEN) -> list[KfAccount]:
-    """So many of them were declined, the others still wait."""
+    """Return accounts of which this many were rejected and the others still wait."""
     return [day(name, "rejected" if place < count else "waiting") for place, name in enumerate(names)]
 
 
