@@ -1,4 +1,4 @@
-"""A digest and the summary of the first run: as designed, after changes of their members, and when all are closed."""
+"""A digest and the summary of the first run: as designed, after changes of their members, and when all are over."""
 
 from __future__ import annotations
 
