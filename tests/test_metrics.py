@@ -85,7 +85,7 @@ def test_every_count_is_exported(happened):
     assert sum(counted) == len(happened)
 
 
-def test_two_bots_in_one_process_count_separately():
+def test_metrics_of_two_bots_count_separately():
     one, other = Metrics(), Metrics()
     one.count("poll", "ok")
     assert value("wechat_kf_polls_total", other, result="ok") is None

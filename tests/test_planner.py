@@ -69,7 +69,7 @@ def test_smallest_lead_of_an_account_in_a_summary_gets_a_parent_message(shape):
     assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.REPLY, "r", True)]
 
 
-def test_deleted_parent_message_is_replaced_only_by_a_new_problem():
+def test_deleted_parent_message_is_replaced_only_for_an_urgent_event():
     gone = {"bo": Parent("r", MessageKind.ALERT, is_deleted=True)}
     assert shapes(change("bo", LOOSER), roots=gone) == []
     assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.ALERT, None, False)]

@@ -83,7 +83,7 @@ def test_secrets_are_masked_at_any_depth():
     }
 
 
-def test_equal_polls_share_one_entry():
+def test_repeated_response_replaces_its_traffic_entry():
     told: list[object] = []
     wire = Traffic(utc_now, told.append)
     for response in ({"kf_list": []}, {"kf_list": []}, {"kf_list": [1]}):

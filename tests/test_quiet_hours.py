@@ -158,7 +158,7 @@ async def test_smallest_lead_before_quiet_hours_replaces_the_extra_reminder(nigh
     assert night.posted_lines == ["⏰ Bo · less than 1 h left"]
 
 
-async def test_bot_started_hours_into_quiet_hours_posts_no_extra_reminder(night):
+async def test_bot_back_hours_into_quiet_hours_posts_no_extra_reminder(night):
     soon = until("bo", "07:00")
     await night.sees("21:01", soon)
     await night.sees("00:30", soon)

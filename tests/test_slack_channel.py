@@ -122,7 +122,7 @@ async def test_message_that_a_person_deleted_is_gone(slack, channel):
     assert await post(channel, thread_ts=parent.ts) == NotFound("thread_not_found")
 
 
-async def test_sent_request_never_counts_as_not_sent():
+async def test_refused_connection_is_retried_later():
     async with aiohttp.ClientSession() as session:
         channel = SlackChannel(no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", session), "C0ALERTS")
         outcome = await post(channel)
