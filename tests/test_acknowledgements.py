@@ -167,7 +167,7 @@ def test_undo_of_a_batch_keeps_acknowledgements_of_single_episodes():
     assert unacknowledge(together).acked is None
 
 
-# What is offered
+# Offered actions
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_expired_parent_message_has_the_deadline_and_the_next_step():
 
 
 @pytest.mark.parametrize(
-    ("told", "smallest_first", "urgent"),
+    ("emitted", "smallest_first", "urgent"),
     [
         ((24,), "less than 24 h left", False),
         ((24, 6), "less than 6 h left", False),
@@ -97,8 +97,8 @@ def test_expired_parent_message_has_the_deadline_and_the_next_step():
         ((0.5,), "less than 30 min left", True),  # a lead that was smaller before the settings changed
     ],
 )
-def test_parent_message_turns_urgent_within_the_smallest_lead(told, smallest_first, urgent):
-    message = parent(events=leads(*told))
+def test_parent_message_turns_urgent_within_the_smallest_lead(emitted, smallest_first, urgent):
+    message = parent(events=leads(*emitted))
     assert smallest_first in shown(message)[0]
     assert loud(message) is urgent
 
@@ -200,7 +200,7 @@ def test_unanswered_invitation_keeps_its_id_among_its_facts(state, opening, text
 
 
 @pytest.mark.parametrize(
-    ("told", "reminded"),
+    ("emitted", "reminded"),
     [
         (leads(24), "reminded once"),
         (leads(24, 6), "reminded twice"),
@@ -208,13 +208,13 @@ def test_unanswered_invitation_keeps_its_id_among_its_facts(state, opening, text
         ((*leads(24, 6, how=Disposition.SUPERSEDED), *leads(1)), "reminded once"),
     ],
 )
-def test_closed_parent_message_counts_the_sent_reminders(told, reminded):
-    assert shown(parent(state=EpisodeState.BOUND, events=told))[1].endswith(f" · {reminded}")
+def test_closed_parent_message_counts_the_sent_reminders(emitted, reminded):
+    assert shown(parent(state=EpisodeState.BOUND, events=emitted))[1].endswith(f" · {reminded}")
 
 
 def test_closed_parent_message_lists_every_problem():
-    told = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG))
-    facts = shown(parent(state=EpisodeState.REPLACED, events=told))[1]
+    emitted = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG))
+    facts = shown(parent(state=EpisodeState.REPLACED, events=emitted))[1]
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
 
 
@@ -416,7 +416,7 @@ def test_unconfirmed_parent_message_has_the_time_of_the_last_poll(state):
 @pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_parent_message_escapes_foreign_text(state, hostile):
-    for told in ((), leads(24), leads(1)):
+    for emitted in ((), leads(24), leads(1)):
         message = parent(
             state=state,
             account_key=hostile,
@@ -426,7 +426,7 @@ def test_parent_message_escapes_foreign_text(state, hostile):
             invite_wx=hostile,
             successor_wx=hostile + "x",
             confirmed_at=NOW,
-            events=told,
+            events=emitted,
         )
         assert_fit(message)
 
@@ -434,8 +434,8 @@ def test_parent_message_escapes_foreign_text(state, hostile):
 @pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
 def test_missing_fields_leave_no_gap(state, missing):
-    for told in ((), leads(24), leads(1)):
-        message = parent(state=state, events=told, **{missing: None if missing == "expires_at" else ""})
+    for emitted in ((), leads(24), leads(1)):
+        message = parent(state=state, events=emitted, **{missing: None if missing == "expires_at" else ""})
         assert_fit(message)
         for text in (message.text, *shown(message)):
             assert "None" not in text

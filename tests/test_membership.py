@@ -93,7 +93,7 @@ async def test_people_of_the_organisation_are_members_unless_the_channel_is_shar
     assert asked.calls == ["installation", "C1"]
 
 
-# As people meet it
+# Through the running bot
 
 
 @asynccontextmanager

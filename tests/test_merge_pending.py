@@ -85,9 +85,9 @@ async def test_alert_allowed_in_quiet_hours_does_not_wait_for_their_summary(stor
     bo = until("bo", "07:30")
     await night.sees("21:01", bo)
     await night.sees("01:31", bo)  # six hours left: for the morning
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("06:31", bo)
-    assert next(text for _, text in posted_lines(night)[told:]).startswith(
+    assert next(text for _, text in posted_lines(night)[posted_before:]).startswith(
         "Expiring: Bo (bo@harbour_tea), less than 1 h left"
     )
 
@@ -136,9 +136,9 @@ async def test_snooze_that_ends_in_quiet_hours_reminds_in_the_quiet_summary(stor
     await night.sees("21:01", bo)
     await night.sees("21:31", bo)
     await night.clicks("alert.snooze", f"v1:{await night.episode_id()}:1h")
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("22:32", bo)
     await night.sees("23:32", rejected("kf0"), bo)
     await night.sees("08:00", rejected("kf0"), bo)
     await lets_all_out(night)
-    assert posted_lines(night)[told:] == [("root", "While it was quiet: 2 need attention")]
+    assert posted_lines(night)[posted_before:] == [("root", "While it was quiet: 2 need attention")]

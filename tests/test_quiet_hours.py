@@ -119,16 +119,16 @@ async def test_event_of_a_reported_invitation_waits_for_the_quiet_summary_and_ad
     await night.sees("21:30", soon)
     await night.sees("21:55", soon)
     await night.sees("22:00", soon)  # the reminder before the night
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("23:00", until("bo", "07:30", "rejected"))
-    assert len(night.slack.posted) == told
+    assert len(night.slack.posted) == posted_before
     await night.sees("08:00", until("bo", "07:30", "rejected"))
-    _, line = night.slack.posted[told:]
-    assert night.posted_lines[told].startswith("While it was quiet: 1 needs attention")
+    _, line = night.slack.posted[posted_before:]
+    assert night.posted_lines[posted_before].startswith("While it was quiet: 1 needs attention")
     assert (line.thread_ts, line.broadcast) == (night.slack.posted[0].ts, False)
 
 
-# The reminder before the night
+# The reminder before quiet hours
 
 
 async def test_start_of_quiet_hours_is_an_extra_lead_for_deadlines_within_them(night):
@@ -184,7 +184,7 @@ async def test_user_actions_in_quiet_hours_are_posted_at_once(night):
     assert "Acknowledged by Mei" in str(night.slack.posted[1].message.blocks)
 
 
-# The last hour at night
+# The last reminder in quiet hours
 
 
 async def test_last_reminder_waits_without_breakthrough(night):
@@ -223,7 +223,7 @@ async def test_reminder_before_quiet_hours_sends_its_pending_parent_message(nigh
     assert night.posted_lines == ["⏰ *Bo* · less than 5 h 55 min left"]
 
 
-# Whatever else waits
+# Other pending messages
 
 
 async def test_message_not_posted_before_quiet_hours_waits_for_their_end(night):

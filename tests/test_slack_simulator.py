@@ -773,14 +773,14 @@ async def test_faults_come_in_the_order_they_were_armed(client, slack):
 @pytest.fixture
 def watched(slack):
     """Return the observed posts: stage, text, and the number of messages in the channel at that time."""
-    told = []
+    published = []
     for stage in ("arrived", "acted", "answered"):
         slack.watch(
             "chat.postMessage",
             stage,
-            lambda arguments, stage=stage: told.append((stage, arguments["text"], len(slack.messages(ALERTS)))),
+            lambda call, stage=stage: published.append((stage, call["text"], len(slack.messages(ALERTS)))),
         )
-    return told
+    return published
 
 
 async def test_observer_is_called_before_a_call_and_before_and_after_its_answer(client, watched):
@@ -790,13 +790,13 @@ async def test_observer_is_called_before_a_call_and_before_and_after_its_answer(
 
 
 async def test_observer_sees_an_answer_before_the_client(client, slack):
-    told = []
+    published = []
     posting = None
-    slack.watch("chat.postMessage", "acted", lambda _: told.append(posting.done()))
-    slack.watch("chat.postMessage", "answered", lambda _: told.append(posting.done()))
+    slack.watch("chat.postMessage", "acted", lambda _: published.append(posting.done()))
+    slack.watch("chat.postMessage", "answered", lambda _: published.append(posting.done()))
     posting = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
     assert (await posting)["ok"]
-    assert told == [False, False]
+    assert published == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -830,11 +830,11 @@ async def test_answer_without_a_waiting_client_is_not_reported_as_sent(client, s
 
 
 async def test_observer_sees_answers_by_response_url(app, served):
-    told = []
+    published = []
     for stage in ("arrived", "acted", "answered"):
-        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: told.append((stage, said["text"])))
+        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: published.append((stage, said["text"])))
     await respond(await served.command(), text="x", response_type="ephemeral")
-    assert told == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
+    assert published == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
 
 
 async def test_command_arrives_as_documented_and_signed(app, served):
@@ -1196,13 +1196,13 @@ async def test_answer_may_go_to_the_thread(app, served):
 
 
 def test_changes_are_published_as_they_happen(slack):
-    told = []
-    slack.on_change(lambda change, message: told.append((change, message.text)))
+    published = []
+    slack.on_change(lambda change, message: published.append((change, message.text)))
     ts = post(slack, "a")["ts"]
     update(slack, ts, text="b")
     slack.call("chat.postEphemeral", {"channel": ALERTS, "user": "U0MEI", "text": "c"})
     slack.delete(slack.messages(ALERTS)[0])
-    assert told == [("posted", "a"), ("edited", "b"), ("ephemeral", "c"), ("deleted", "b")]
+    assert published == [("posted", "a"), ("edited", "b"), ("ephemeral", "c"), ("deleted", "b")]
 
 
 @asynccontextmanager
@@ -1293,8 +1293,8 @@ async def test_slack_warns_before_it_disconnects(served):
         assert (await socket.receive_json())["reason"] == "warning"
         assert len(served.sockets) == 1
         going = asyncio.create_task(served.sockets.disconnect())
-        told = await socket.receive_json()
-        assert (told["type"], told["reason"]) == ("disconnect", "refresh_requested")
+        published = await socket.receive_json()
+        assert (published["type"], published["reason"]) == ("disconnect", "refresh_requested")
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         await going
     assert len(served.sockets) == 0
@@ -1304,8 +1304,8 @@ async def test_app_has_at_most_ten_connections(served):
     held = [connected(served) for _ in range(10)]
     for one in held:
         await one.__aenter__()
-    async with connected(served) as (_, told):
-        assert told == {"type": "disconnect", "reason": "too_many_websockets"}
+    async with connected(served) as (_, published):
+        assert published == {"type": "disconnect", "reason": "too_many_websockets"}
     for one in held:
         await one.__aexit__(None, None, None)
 
