@@ -48,11 +48,11 @@ class Bot:
         self.wechat = FakeAccounts([bound("anna")])
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
         event_keys, poll = EventKeys("secret", APPID), timedelta(seconds=300)
-        self.ledger = Recorder(policy, event_keys, APPID)
+        self.recorder = Recorder(policy, event_keys, APPID)
         self.watcher = Watcher(
             self.wechat,
             store,
-            ledger=self.ledger,
+            recorder=self.recorder,
             recovery=Recovery(self.slack, clock),
             poll=poll,
         )
@@ -61,7 +61,7 @@ class Bot:
             self.slack, store, context, event_keys, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
         )
         self.delivery = Delivery(dependencies)
-        self.acts = AlertActions(store, recorder=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
+        self.acts = AlertActions(store, recorder=self.recorder, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
         """Poll WeChat with these accounts, and deliver every message."""

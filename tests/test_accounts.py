@@ -80,7 +80,7 @@ def test_result_does_not_depend_on_the_order_of_the_leads(leads):
 
 def test_invitation_of_a_bound_account_is_ignored():
     (row,) = reading(invited(kf_wx="bo_example", expires_in=HOUR)).rows
-    assert (row.seen, row.deadline, row.invite_wx) == (AccountStatus.BOUND, None, "")
+    assert (row.status, row.deadline, row.invite_wx) == (AccountStatus.BOUND, None, "")
 
 
 def _named(nick: str):

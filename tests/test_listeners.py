@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import urlencode
 
 import aiohttp
@@ -17,9 +18,10 @@ from bot.demo.slack_simulator import RESPONSE_URL, Channel, Message, SlackSimula
 from bot.ports import Announce, BlockAction, Origin
 from bot.ports import Message as Said
 from bot.runtime.tasks import BackgroundTasks
-from bot.slack.bolt_app import make_app
+from bot.slack.bolt_app import dispatch, make_app
 from bot.slack.listeners import register
 from bot.slack.socket_mode import run_socket_mode
+from bot.web.server import Readiness, make_web_app
 from tests.running import until
 
 ALERTS = "C0ALERTS"
@@ -33,12 +35,14 @@ class EchoingAnswers:
     failed = Said("failed")
 
     def __init__(self) -> None:
+        self.commands: list[str] = []
         self.clicks: list[BlockAction] = []
         self.says: Said | None = Said("answer")
         self.pause = 0.0
         self.breaks = False
 
     async def handle_command(self, text: str, user_id: str, announce: Announce) -> Said:
+        self.commands.append(text)
         return Said(f"command {text}")
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Said | None:
@@ -63,11 +67,16 @@ async def tasks() -> AsyncIterator[BackgroundTasks]:
 
 @pytest.fixture
 async def slack(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
-    """Serve Slack with the bot's listeners at the other end."""
+    """Serve Slack with the bot's guard and listeners at the other end."""
+
+    async def ready() -> Readiness:
+        return Readiness()
+
     async with serve_slack(SlackSimulator(people={"U0LI": "李雷"})) as slack, aiohttp.ClientSession() as session:
         app = make_app(slack.bot_token, slack.api_url)
         register(app, answers, tasks, session)
-        async with serve(app.web_app("/slack/events")) as url:
+        bolt = partial(dispatch, app)
+        async with serve(make_web_app(ready, bolt, signing_secret=slack.signing_secret)) as url:
             slack.app_url = f"{url}/slack/events"
             yield slack
     assert slack.take_unexpected() == []
@@ -85,6 +94,44 @@ def shown(slack: SlackSimulator, *elements: dict, only_for: str | None = None) -
 
 def answers_sent(slack: SlackSimulator) -> int:
     return len([call for call in slack.calls if call.method == RESPONSE_URL])
+
+
+COMMAND = urlencode({"command": "/kf", "text": "list", "user_id": "U0MEI", "team_id": "T0001"})
+CLICK = urlencode(
+    {"payload": json.dumps({"type": "block_actions", "actions": [button()], "user": {"id": "U0MEI"}})}
+)
+
+
+def headers_of(slack: SlackSimulator, body: str, age: int = 0) -> dict[str, str]:
+    """Return the headers that Slack would have sent with a body, some seconds ago."""
+    stamp = str(int(time.time()) - age)
+    return {
+        "X-Slack-Request-Timestamp": stamp,
+        "X-Slack-Signature": sign(body, slack.signing_secret, stamp),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+
+
+async def send(slack: SlackSimulator, body: str, headers: dict[str, str]) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.post(slack.app_url, data=body, headers=headers) as got:
+        return got.status, await got.text()
+
+
+@pytest.mark.parametrize("body", [COMMAND, CLICK, "ssl_check=1"], ids=["command", "click", "ssl_check"])
+async def test_only_requests_that_slack_signed_in_time_reach_a_listener(slack, answers, tasks, body):
+    signed = headers_of(slack, body)
+    unsigned = {"Content-Type": signed["Content-Type"]}
+    of_another_body = signed | {"X-Slack-Signature": headers_of(slack, f"{body}&more=1")["X-Slack-Signature"]}
+    for headers in (unsigned, of_another_body, headers_of(slack, body, 310), headers_of(slack, body, -310)):
+        assert await send(slack, body, headers) == (401, "not signed by Slack\n")
+    await tasks.drain(1)
+    assert (answers.commands, answers.clicks) == ([], [])
+
+
+async def test_signed_command_and_click_reach_their_listeners(slack, answers):
+    for body in (COMMAND, CLICK):
+        assert await send(slack, body, headers_of(slack, body)) == (200, "")
+    await until(lambda: answers.commands == ["list"] and len(answers.clicks) == 1)
 
 
 async def test_click_has_its_user_and_its_value(slack, answers):

@@ -239,7 +239,7 @@ async def test_socket_mode_waits_for_a_slack_that_is_away(quick, tmp_path):
     environ = {**quick.environ, "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
     log = tmp_path / "log"
     async with running(environ, "worker", wait=False, log=log) as bot:
-        await until(lambda: log.exists() and "Slack is not there" in log.read_text())
+        await until(lambda: log.exists() and "Slack unreachable" in log.read_text())
         assert bot.process.returncode is None
         assert await bot.stop() == 0
 

@@ -107,7 +107,7 @@ async def test_answer_is_given_up_after_five_uses_with_one_warning_that_names_th
         await typed(place)
         await until(lambda: "reply not accepted" in caplog.text)
         await asyncio.sleep(0.1)
-    (line,) = (line for line in caplog.text.splitlines() if "WARNING" in line and "answer" in line)
+    (line,) = (line for line in caplog.text.splitlines() if "WARNING" in line and "reply" in line)
     assert "reply not accepted uses=5 status=503 request=" in line
     assert len(uses(place)) == 5
 

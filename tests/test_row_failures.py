@@ -153,7 +153,7 @@ async def test_stored_row_that_cannot_be_read_does_not_stop_the_events_of_others
     "place",
     [
         "bot.alerting.lifecycle.account_status",
-        "bot.alerting.lifecycle._with_facts",
+        "bot.alerting.lifecycle._with_fields",
         "bot.outbox.planner._alert",
         "bot.store.episodes.next_timer",
     ],

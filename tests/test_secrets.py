@@ -247,7 +247,7 @@ async def test_failures_at_startup_reveal_no_secret(place, tmp_path, form, role)
             await place.slack.command("", channel=CARE)  # the ambient proxy is dead: no answer arrives
             await until(lambda: "answer delayed" in log.read_text())
             assert "HUSH" not in await pages(bot)
-        await until(lambda: log.exists() and "waits" in log.read_text())
+        await until(lambda: log.exists() and "loop paused" in log.read_text())
     assert "HUSH" not in log.read_text()
     assert "HUSH" not in shown(place)
 

@@ -54,7 +54,7 @@ class Caller:
 
 @pytest.fixture
 def caller() -> Caller:
-    simulator = Simulator(APPID, SECRET, crowded=["crowded_example"])
+    simulator = Simulator(APPID, SECRET, over_limit=["crowded_example"])
     simulator.add_account(ANNA, "Anna", kf_wx="anna_example", kf_headimgurl="http://mmbiz.example/1")
     simulator.add_account(BO, "小波")
     return Caller(simulator)
@@ -330,7 +330,7 @@ def test_invitation_without_a_deadline_does_not_expire(caller: Caller, simulator
     [(-SECOND, "waiting"), (timedelta(minutes=10) - SECOND, "waiting"), (timedelta(minutes=10), "expired")],
 )
 def test_lapsed_invitation_is_relabelled_late(passed, status):
-    caller = Caller(Simulator(APPID, SECRET, relabel_lag=timedelta(minutes=10)))
+    caller = Caller(Simulator(APPID, SECRET, status_lag=timedelta(minutes=10)))
     caller.simulator.add_account(BO, "小波")
     caller.simulator.invite(BO, "bo_example", NOW)
     caller.clock.now = NOW + passed
@@ -472,8 +472,8 @@ def test_fault_sets_the_content_encoding(kind, content_encoding):
 
 
 def test_drip_delays_each_byte_and_not_the_answer():
-    mishap = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
-    assert (mishap.drip, mishap.seconds) == (0.5, 3)
+    fault = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
+    assert (fault.drip, fault.seconds) == (0.5, 3)
 
 
 def test_log_has_each_call_with_masked_secrets(caller: Caller, simulator: Simulator):

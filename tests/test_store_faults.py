@@ -203,7 +203,7 @@ async def test_revoked_rights_are_named(postgres_url):
         await reader.close()
         admin.execute(f"DROP OWNED BY {role}")
         admin.execute(f"DROP ROLE {role}")
-    assert (fault.kind, fault.words) == (FaultKind.DENIED, "permission denied for table meta")
+    assert (fault.kind, fault.words) == (FaultKind.DENIED, "permission denied for table poll_state")
 
 
 async def test_full_disk_is_named_on_sqlite(tmp_path):
@@ -290,11 +290,11 @@ async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwar
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
-            await until(lambda: "waits" in caplog.text, within=3)
+            await until(lambda: "loop paused" in caplog.text, within=3)
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        await until(lambda: "works again" in caplog.text, within=3)
+        await until(lambda: "loop recovered" in caplog.text, within=3)
         loop.stop()
         await task
     assert [record.message for record in caplog.records if record.name == "bot.runtime.tasks"] == [

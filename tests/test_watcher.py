@@ -38,9 +38,9 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 
 
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
-    ledger = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
+    recorder = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
     recovery = Recovery(FakeChannel(), clock)
-    return Watcher(wechat, store, ledger=ledger, recovery=recovery, poll=poll)
+    return Watcher(wechat, store, recorder=recorder, recovery=recovery, poll=poll)
 
 
 async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:

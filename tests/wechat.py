@@ -79,18 +79,18 @@ def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.1
 
     def handle(request: httpx.Request) -> httpx.Response:
         path, query = request.url.path, dict(request.url.params)
-        mishap = simulator.next_request_fault(path)
+        fault = simulator.next_request_fault(path)
         try:
             status, body = simulator.answer(
-                request.method, path, query, request.content, clock(), client_ip, mishap=mishap
+                request.method, path, query, request.content, clock(), client_ip, fault=fault
             )
         except ConnectionError:
             raise httpx.ConnectError(f"cannot reach {request.url}", request=request) from None
-        if mishap.seconds >= request.extensions["timeout"]["read"]:
+        if fault.seconds >= request.extensions["timeout"]["read"]:
             raise httpx.ReadTimeout(f"nothing from {request.url}", request=request)
-        headers = {"content-type": mishap.content_type}
-        if mishap.content_encoding:
-            headers["content-encoding"] = mishap.content_encoding
+        headers = {"content-type": fault.content_type}
+        if fault.content_encoding:
+            headers["content-encoding"] = fault.content_encoding
         # As a stream: a Response decodes what it is given as content at once.
         return httpx.Response(status, stream=httpx.ByteStream(body), headers=headers)
 
