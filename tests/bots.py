@@ -47,8 +47,8 @@ class Bot:
         self.store = store
         self.wechat = FakeAccounts([bound("anna")])
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
-        marks, poll = EventKeys("secret", APPID), timedelta(seconds=300)
-        self.recorder = Recorder(policy, marks, APPID)
+        event_keys, poll = EventKeys("secret", APPID), timedelta(seconds=300)
+        self.recorder = Recorder(policy, event_keys, APPID)
         self.watcher = Watcher(
             self.wechat,
             store,
@@ -57,10 +57,10 @@ class Bot:
             poll=poll,
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention)
-        means = DeliveryDependencies(
-            self.slack, store, context, marks, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
+        dependencies = DeliveryDependencies(
+            self.slack, store, context, event_keys, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
         )
-        self.delivery = Delivery(means)
+        self.delivery = Delivery(dependencies)
         self.acts = AlertActions(store, recorder=self.recorder, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:

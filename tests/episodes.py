@@ -69,7 +69,7 @@ def episode(state: EpisodeState = EpisodeState.WAITING, name: str = "bo", **fiel
     return Episode(state=state, **values | fields)
 
 
-def root(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
+def parent(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
     return render(MessageKind.ALERT, {}, [episode(**fields)], None, context, posting=posting)
 
 

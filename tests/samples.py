@@ -66,7 +66,7 @@ def open_until(name: str, nick: str, until: int, wx: str = "someone_wx") -> KfAc
 
 
 def crowd(number: int) -> list[KfAccount]:
-    """Bound accounts with names that come after all others."""
+    """Return bound accounts with names that sort after all others."""
     return [account(f"star{index:02}", kf_nick=f"☆ {index:02}", kf_wx="star_wx") for index in range(number)]
 
 

@@ -1,4 +1,4 @@
-"""Who may use /kf: by rule, and as people meet it."""
+"""Access to /kf: by rule, and through the running bot."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_last_known_members_of_a_group_keep_their_access(monkeypatch):
     assert await viewers.allows("U3") is None
 
 
-# As people meet it
+# Through the running bot
 
 
 @pytest.fixture

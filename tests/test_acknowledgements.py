@@ -85,9 +85,9 @@ def test_snooze_postpones_the_looser_leads_to_its_end():
     snoozed = snooze(waiting(7 * HOUR, 24), until(4 * HOUR), POLICY)
     assert next_timer(snoozed, POLICY) == NOW + 4 * HOUR
     assert apply_timers(snoozed, NOW + 3 * HOUR, POLICY) == (snoozed, ())
-    awake, news = apply_timers(snoozed, NOW + 4 * HOUR, POLICY)
+    awake, new_events = apply_timers(snoozed, NOW + 4 * HOUR, POLICY)
     assert awake.snoozed is None
-    assert [event.lead for event in news] == [6 * HOUR]
+    assert [event.lead for event in new_events] == [6 * HOUR]
 
 
 def test_snooze_that_ends_without_a_new_event_still_reminds():
@@ -130,9 +130,9 @@ def test_second_snooze_has_no_effect(later):
 
 def test_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
     snoozed = replace(waiting(7 * HOUR, 24), snoozed=until(6 * HOUR + MINUTE))
-    awake, news = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
+    awake, new_events = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
     assert awake.snoozed is None
-    assert [event.lead for event in news if event.disposition is Disposition.NOTIFIED] == [HOUR]
+    assert [event.lead for event in new_events if event.disposition is Disposition.NOTIFIED] == [HOUR]
 
 
 def test_acknowledging_ends_a_snooze():
@@ -167,7 +167,7 @@ def test_undo_of_a_batch_keeps_acknowledgements_of_single_episodes():
     assert unacknowledge(together).acked is None
 
 
-# What is offered
+# Offered actions
 
 
 @pytest.mark.parametrize(

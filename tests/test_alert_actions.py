@@ -202,9 +202,9 @@ async def test_tighter_lead_replaces_a_pending_reminder(bot):
 
 async def test_urgent_alert_mentions_the_set_people_until_its_first_edit(bot):
     await bot.reads(rejected("chen"), SOON)
-    root = bot.slack.posted[-1]
-    assert CARE in str(root.message.blocks)
-    assert CARE not in root.message.text
+    parent = bot.slack.posted[-1]
+    assert CARE in str(parent.message.blocks)
+    assert CARE not in parent.message.text
     assert bot.slack.edited == []
     await bot.clicks("alert.ack", f"v1:{await bot.episode_id('chen')}")
     assert CARE not in str(bot.slack.edited[-1][1].blocks)

@@ -1,4 +1,4 @@
-"""A digest and the summary of the first run: as drawn, as their members move, and when all is settled."""
+"""A digest and the summary of the first run: as designed, after changes of their members, and when all are over."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ EXPIRED = in_turn(EpisodeState.EXPIRED, ("Dee", "客服 31"))
 SIXTY = [*EXPIRED, *REJECTED]
 
 
-def digest(*told: Episode) -> Message:
-    return render(MessageKind.DIGEST, {"noticed": NOTICED}, told, None, CONTEXT, message_id="5d31c8")
+def digest(*members: Episode) -> Message:
+    return render(MessageKind.DIGEST, {"noticed": NOTICED}, members, None, CONTEXT, message_id="5d31c8")
 
 
 def moved(subject: Episode, state: EpisodeState) -> Episode:
@@ -176,8 +176,8 @@ def test_acknowledged_digest_is_calm():
     ],
 )
 def test_digest_undoes_only_the_actions_of_its_own_button(batches, offered):
-    told = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
-    message = digest(*told)
+    members = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
+    message = digest(*members)
     assert ("alert.undo" in buttons(message)) is offered
     assert "alert.ack" not in buttons(message)
     assert any(text.startswith("👤 Acknowledged by ") for text in shown(message))
@@ -208,7 +208,7 @@ def test_fallback_text_of_urgent_reminders_has_the_deadline():
 
 
 @pytest.mark.parametrize(
-    ("told", "likely"),
+    ("members", "likely"),
     [
         (soon(12, 24), False),
         ([*soon(12, 24), *REJECTED[:11]], False),
@@ -220,8 +220,8 @@ def test_fallback_text_of_urgent_reminders_has_the_deadline():
         ([*(moved(one, EpisodeState.BOUND) for one in soon(11, 24)), REJECTED[0]], False),
     ],
 )
-def test_common_cause_is_suggested_only_when_many_accounts_share_a_new_problem(told, likely):
-    message = digest(*told)
+def test_common_cause_is_suggested_only_when_many_accounts_share_a_new_problem(members, likely):
+    message = digest(*members)
     assert (ONE_CAUSE in shown(message)) is likely
     assert ("Every account is named in the thread." in shown(message)) is not likely
     assert ("One cause is likely." in message.text) is likely
@@ -235,8 +235,8 @@ def test_digest_with_a_row_for_each_member_has_no_names_in_its_thread():
 
 
 def test_masked_id_that_two_people_share_is_left_out():
-    told = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", events=leads(24)) for one in (1, 2)]
-    message = digest(*told, episode(kf_nick="小波", invite_wx="bo_1990xyz", events=leads(24)))
+    members = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", events=leads(24)) for one in (1, 2)]
+    message = digest(*members, episode(kf_nick="小波", invite_wx="bo_1990xyz", events=leads(24)))
     assert "kf•••le" not in str(message.blocks)
     assert "invited bo•••yz" in str(message.blocks)
 
@@ -261,8 +261,8 @@ def test_posted_digest_shows_user_names_and_mentions_the_set_people():
 
 
 def test_up_to_ten_members_of_a_digest_are_rows():
-    told = [*EXPIRED, *REJECTED[:7], moved(REJECTED[7], EpisodeState.BOUND)]
-    message = digest(*told)
+    members = [*EXPIRED, *REJECTED[:7], moved(REJECTED[7], EpisodeState.BOUND)]
+    message = digest(*members)
     assert shown(message)[0] == "10 at once: 9 still open"
     assert shown(message)[1:3] == [
         "⛔ *Chen* · rejected",
@@ -270,7 +270,7 @@ def test_up_to_ten_members_of_a_digest_are_rows():
     ]
     assert shown(message)[19] == "✅ *午班* · bound"
     assert shown(message)[-1] == NOTICED_LINE
-    assert "*Rejected*" in "".join(shown(digest(*told, REJECTED[20])))
+    assert "*Rejected*" in "".join(shown(digest(*members, REJECTED[20])))
 
 
 def test_member_without_a_nickname_is_listed_by_its_account():
@@ -283,7 +283,7 @@ def test_member_without_a_nickname_is_listed_by_its_account():
 @pytest.mark.parametrize("number", [6, 10, 11, 60])
 def test_digest_escapes_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
-    told = [
+    members = [
         episode(
             states[index % len(states)],
             account_key=hostile,
@@ -294,17 +294,17 @@ def test_digest_escapes_foreign_text(hostile, named, number):
         )
         for index in range(number)
     ]
-    assert_fit(digest(*told))
+    assert_fit(digest(*members))
     assert_fit(
-        digest(*(replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(told)))
+        digest(*(replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(members)))
     )
-    assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(told))))
+    assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(members))))
 
 
 def test_digest_of_every_state_names_fewer_where_space_is_short():
-    told = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
-    told += [episode(kf_nick="&" * 5000, events=leads(1))] * 12
-    message = digest(*told)
+    members = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
+    members += [episode(kf_nick="&" * 5000, events=leads(1))] * 12
+    message = digest(*members)
     assert_fit(message)
     assert all(text.endswith(" and 9 more") for text in shown(message)[1:9])
 
@@ -320,11 +320,11 @@ def test_digest_of_every_state_names_fewer_where_space_is_short():
 def test_digest_always_has_room_for_the_note_on_a_possible_repeat(shape, states, step):
     facts = {"noticed": NOTICED, "total": 80, "counts": {}, "begins": 0, "ends": 0, "held": {}, "repeat": True}
     context = replace(CONTEXT, mention=MENTION)
-    told = [episode(state) for state in states for _ in range(10)] + [episode(events=leads(1))] * 10
-    for length in range(0, 24 * len(told), step):
+    members = [episode(state) for state in states for _ in range(10)] + [episode(events=leads(1))] * 10
+    for length in range(0, 24 * len(members), step):
         full, rest = divmod(length, 24)
-        nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(told)
-        named = [replace(one, kf_nick=nick) for one, nick in zip(told, nicks, strict=False)]
+        nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(members)
+        named = [replace(one, kf_nick=nick) for one, nick in zip(members, nicks, strict=False)]
         assert_fit(render(shape, facts, named, None, context, posting=True), may_mention={MENTION})
 
 

@@ -116,9 +116,9 @@ incidents = st.builds(
 )
 
 
-def linked(told):
+def linked(members):
     """Return the people an edit may mention: those who acknowledged these episodes."""
-    people = [person for one in told for person in (one.acked, one.snoozed) if person]
+    people = [person for one in members for person in (one.acked, one.snoozed) if person]
     return {f"<@{one.user_id}>" for one in people if re.fullmatch("[UW][A-Z0-9]{1,30}", one.user_id)}
 
 
@@ -126,12 +126,12 @@ def linked(told):
 @settings(max_examples=50)
 @given(data=st.data())
 def test_every_message_fits_and_has_only_permitted_mentions(shape, data):
-    told = data.draw(st.lists(episodes, min_size=1, max_size=14))
+    members = data.draw(st.lists(episodes, min_size=1, max_size=14))
     carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
-    edited = render(shape, carried, told, None, context, message_id="m-1")
-    on_edit = linked(told) if shape in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) else ()
+    edited = render(shape, carried, members, None, context, message_id="m-1")
+    on_edit = linked(members) if shape in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) else ()
     assert_fit(edited, may_mention=on_edit)
-    posted = render(shape, carried, told, None, context, message_id="m-1", posting=True)
+    posted = render(shape, carried, members, None, context, message_id="m-1", posting=True)
     assert_fit(posted, may_mention={context.mention} - {""})
     assert mentions(Message(posted.text)) == []
 
@@ -145,19 +145,19 @@ def test_every_notice_fits_and_has_no_mention(incident, context, repeat):
 @settings(max_examples=20)
 @given(data=st.data())
 def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
-    told = data.draw(st.lists(episodes, min_size=1, max_size=12))
+    members = data.draw(st.lists(episodes, min_size=1, max_size=12))
     carried = data.draw(facts[shape])
-    again = json.loads(json.dumps(carried))
-    assert render(shape, carried, told, None, CONTEXT) == render(shape, again, copy.deepcopy(told), None, CONTEXT)
+    again, stored = json.loads(json.dumps(carried)), copy.deepcopy(members)
+    assert render(shape, carried, members, None, CONTEXT) == render(shape, again, stored, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @settings(max_examples=20)
-@given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
-def test_summary_does_not_depend_on_the_order_of_its_episodes(shape, told, data):
+@given(members=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
+def test_summary_does_not_depend_on_the_order_of_its_episodes(shape, members, data):
     carried = data.draw(facts[shape])
-    shuffled = data.draw(st.permutations(told))
-    assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
+    shuffled = data.draw(st.permutations(members))
+    assert render(shape, carried, members, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.INCIDENT_REPLY])
@@ -174,7 +174,7 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 
 
 @pytest.mark.parametrize(
-    ("shape", "carried", "told", "called"),
+    ("shape", "carried", "members", "called"),
     [
         (MessageKind.ALERT, {}, URGENT, True),
         (MessageKind.ALERT, {}, episode(EpisodeState.REJECTED), True),
@@ -204,9 +204,9 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
         (MessageKind.MEMBER_LIST, {}, URGENT, False),
     ],
 )
-def test_only_new_urgent_unacknowledged_messages_mention_people(shape, carried, told, called):
-    posted = render(shape, carried, [told], None, CALLING, posting=True)
-    edited = render(shape, carried, [told], None, CALLING)
+def test_only_new_urgent_unacknowledged_messages_mention_people(shape, carried, members, called):
+    posted = render(shape, carried, [members], None, CALLING, posting=True)
+    edited = render(shape, carried, [members], None, CALLING)
     assert mentions(posted) == [MENTION] * called
     assert MENTION not in str(edited)
     assert posted.text == edited.text
@@ -222,11 +222,11 @@ def test_message_has_no_mention_without_the_setting():
 @pytest.mark.parametrize("mention", ["", MENTION])
 def test_fallback_text_has_the_mentions_of_the_blocks(shape, mention):
     context = replace(CONTEXT, mention=mention)
-    for told in (URGENT, CALM, replace(URGENT, acked=user_action())):
-        posted = render(shape, NIGHT | AT_ONCE, [told], None, context, posting=True)
-        called = f"{mention} " if mention and told is URGENT else ""
+    for members in (URGENT, CALM, replace(URGENT, acked=user_action())):
+        posted = render(shape, NIGHT | AT_ONCE, [members], None, context, posting=True)
+        called = f"{mention} " if mention and members is URGENT else ""
         assert text_only(posted, mention) == Message(called + posted.text)
-        edited = render(shape, NIGHT | AT_ONCE, [told], None, context)
+        edited = render(shape, NIGHT | AT_ONCE, [members], None, context)
         assert text_only(edited, mention) == Message(edited.text)
 
 
@@ -234,9 +234,9 @@ def test_fallback_text_has_the_mentions_of_the_blocks(shape, mention):
 @settings(max_examples=10)
 @given(data=st.data())
 def test_note_on_a_possible_repeat_comes_last(shape, data):
-    told, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
-    once = render(shape, carried, told, None, CONTEXT)
-    again = render(shape, carried | {"repeat": True}, told, None, CONTEXT)
+    members, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
+    once = render(shape, carried, members, None, CONTEXT)
+    again = render(shape, carried | {"repeat": True}, members, None, CONTEXT)
     assert again.text == f"{once.text} {REPEAT}"
     assert [*again.blocks] == [*once.blocks, {"type": "context", "elements": [{"type": "mrkdwn", "text": REPEAT}]}]
 

@@ -40,9 +40,9 @@ WINDOW = "Quiet hours, 22:00 to 08:00 Asia/Shanghai"
 TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
-def quiet_summary(*told: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
+def quiet_summary(*members: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
     facts: dict[str, Any] = {"begins": BEGINS.timestamp(), "ends": ENDS.timestamp(), "held": held}
-    return render(MessageKind.QUIET_SUMMARY, facts, told, None, context, message_id="quiet-1", posting=posting)
+    return render(MessageKind.QUIET_SUMMARY, facts, members, None, context, message_id="quiet-1", posting=posting)
 
 
 def during(state: EpisodeState, name: str, **fields: Any) -> Episode:
@@ -184,7 +184,7 @@ def test_quiet_summary_without_quiet_hours_in_force_has_dates():
 @pytest.mark.parametrize("number", [1, 10, 80])
 def test_last_known_details_escape_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
-    told = [
+    members = [
         episode(
             states[index % 7],
             id=f"{index:012x}",
@@ -197,9 +197,9 @@ def test_last_known_details_escape_foreign_text(hostile, named, number):
         )
         for index in range(number)
     ]
-    held = {one.id: ["expiring", "expired", "rejected"] for one in told}
+    held = {one.id: ["expiring", "expired", "rejected"] for one in members}
     context = replace(QUIET_CONTEXT, mention=MENTION)
-    assert_fit(quiet_summary(*told, context=context, posting=True, **held), may_mention={MENTION})
-    taken = (replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(told))
+    assert_fit(quiet_summary(*members, context=context, posting=True, **held), may_mention={MENTION})
+    taken = (replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(members))
     assert_fit(quiet_summary(*taken, context=CONTEXT, **held))
-    assert_fit(quiet_summary(*(since(one, CLOSED[index % 4]) for index, one in enumerate(told)), **held))
+    assert_fit(quiet_summary(*(since(one, CLOSED[index % 4]) for index, one in enumerate(members)), **held))

@@ -1,4 +1,4 @@
-"""What a click on an alert is answered when it changed nothing, or could not be looked at."""
+"""Replies to a click on an alert that changed nothing, or that could not be handled."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def expiring(subject: Episode, lead: timedelta) -> Message:
     return reply(subject, kind="expiring", lead=int(lead.total_seconds()))
 
 
-def names(*told: Episode) -> Message:
-    return render(MessageKind.MEMBER_LIST, {}, told, None, CONTEXT)
+def names(*members: Episode) -> Message:
+    return render(MessageKind.MEMBER_LIST, {}, members, None, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -168,8 +168,8 @@ def test_last_reminder_before_quiet_hours_announces_them():
     assert message.text.endswith(" Quiet hours follow, until 02:53 UTC.")
 
 
-def user_action_reply(deed: str, name: str, *told: Episode, **facts: object) -> Message:
-    return render(MessageKind.REPLY, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
+def user_action_reply(deed: str, name: str, *members: Episode, **facts: object) -> Message:
+    return render(MessageKind.REPLY, {"deed": deed, "name": name, **facts}, members, None, CONTEXT)
 
 
 UNTIL = int((NOW + 4 * HOUR).timestamp())
@@ -210,15 +210,15 @@ def test_fallback_text_of_a_user_action_names_the_account():
 
 def test_end_of_a_snooze_without_a_known_start_names_the_day():
     day = f"<!date^{UNTIL}^until {{date_short_pretty}} {{time}}|until Mon 23 Nov 05:12 UTC>"
-    for told in ([], [episode()], [episode(), episode(name="anna")]):
-        assert shown(user_action_reply("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
+    for members in ([], [episode()], [episode(), episode(name="anna")]):
+        assert shown(user_action_reply("snoozed", "Tom", *members, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_odd_user_names_leave_the_reply_intact(hostile):
-    for deed in ActionKind:
-        assert_fit(user_action_reply(deed, hostile, until=UNTIL))
-        assert_fit(user_action_reply(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
+    for action in ActionKind:
+        assert_fit(user_action_reply(action, hostile, until=UNTIL))
+        assert_fit(user_action_reply(action, hostile, episode(kf_nick=hostile), until=UNTIL))
 
 
 def test_mention_without_a_nickname_names_the_account():
@@ -283,8 +283,8 @@ def test_change_of_state_is_one_plain_reply(subject, expected):
 
 
 def test_reply_stays_unchanged_when_the_episode_has_changed():
-    told = reply(episode(EpisodeState.REMOVED), state="removed")
-    assert reply(episode(EpisodeState.BOUND), state="removed") == told
+    members = reply(episode(EpisodeState.REMOVED), state="removed")
+    assert reply(episode(EpisodeState.BOUND), state="removed") == members
 
 
 @pytest.mark.parametrize("state", EpisodeState)
@@ -312,8 +312,10 @@ def test_names_are_one_a_line_with_their_current_state():
 
 
 def test_hundred_ordinary_names_fit_into_one_message():
-    told = [episode(EpisodeState.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)]
-    message = names(*told)
+    members = [
+        episode(EpisodeState.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)
+    ]
+    message = names(*members)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⛔") == 100
 
@@ -322,16 +324,16 @@ def test_hundred_ordinary_names_fit_into_one_message():
 @pytest.mark.parametrize("named", [True, False])
 def test_hostile_names_of_one_message_are_all_shown(hostile, named):
     nick = hostile if named else ""
-    told = [episode(EpisodeState.EXPIRED, account_key=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
-    message = names(*told)
+    members = [episode(EpisodeState.EXPIRED, account_key=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
+    message = names(*members)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_names_beyond_the_limit_are_counted(hostile):
-    told = [episode(EpisodeState.EXPIRED, account_key=hostile[:99], kf_nick=hostile[:99])] * 800
-    message = names(*told)
+    members = [episode(EpisodeState.EXPIRED, account_key=hostile[:99], kf_nick=hostile[:99])] * 800
+    message = names(*members)
     assert_fit(message)
     *listed, last = "\n".join(shown(message)).splitlines()
     assert len(listed) > 40
@@ -345,8 +347,8 @@ def test_fallback_text_counts_the_names_that_it_leaves_out():
 
 @pytest.mark.parametrize("state", [EpisodeState.REJECTED, EpisodeState.EXPIRED])
 def test_broadcast_reply_about_a_problem_links_to_the_console(state):
-    told = episode(state)
-    broadcast = render(MessageKind.REPLY, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
+    members = episode(state)
+    broadcast = render(MessageKind.REPLY, {"kind": state.value, "lead": 0, "call": True}, [members], None, CONTEXT)
     assert "link.console" in str(broadcast.blocks)
-    reply = render(MessageKind.REPLY, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
+    reply = render(MessageKind.REPLY, {"kind": state.value, "lead": 0}, [members], None, CONTEXT)
     assert "link.console" not in str(reply.blocks)

@@ -1,4 +1,4 @@
-"""Bodies of answers: decoded piece by piece, and never longer than they may be."""
+"""Response bodies: decoded piece by piece, within the size limit."""
 
 from __future__ import annotations
 

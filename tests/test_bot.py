@@ -1,4 +1,4 @@
-"""The bot as people meet it: typed commands and clicks over signed HTTP, alerts in the channel."""
+"""The bot end to end: commands and clicks over signed HTTP, alerts in the channel."""
 
 from __future__ import annotations
 

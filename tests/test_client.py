@@ -1,4 +1,4 @@
-"""The client, whole, over a function that plays WeChat or over the simulator."""
+"""The whole client, over a function that plays WeChat or over the simulator."""
 
 from __future__ import annotations
 
@@ -559,7 +559,7 @@ def encoded(body: bytes, encoding: str) -> bytes:
 @pytest.mark.parametrize("path", [protocol.KF_LIST, protocol.TOKEN])
 @pytest.mark.parametrize("kind", [FaultMode.BOMB, FaultMode.STACKED])
 async def test_decompression_bombs_are_refused_before_they_use_memory(path, kind):
-    """Over a real connection: this is where httpx would decode."""
+    """Send the response over a real connection, where httpx would decode it."""
     body = bodies.bomb() if kind is FaultMode.BOMB else bodies.stacked_bomb()
     encoding = RequestFault((Fault(kind),)).content_encoding
     async with (

@@ -1,4 +1,4 @@
-"""Whether a claimed message may be posted now, and what results from joining pending ones."""
+"""The decision about a claimed message, and the merging of pending ones."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def row(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
 
 
 def pending(shape: MessageKind = MessageKind.DIGEST, **fields: Any) -> OutboxRow:
-    """Another message, whose turn has not come."""
+    """Return another message that is not due yet."""
     return row(shape, **{"id": "g-1", "status": MessageStatus.PENDING, "post_attempts": 0, **fields})
 
 

@@ -82,8 +82,8 @@ async def test_new_problem_of_a_reported_invitation_is_broadcast_from_its_thread
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
-    root, line = bot.slack.posted
-    assert (line.thread_ts, line.broadcast) == (root.ts, True)
+    parent, line = bot.slack.posted
+    assert (line.thread_ts, line.broadcast) == (parent.ts, True)
     assert "Bo" in line.message.text
     assert bot.slack.edited[-1][1].text.startswith("Rejected: Bo")
 
@@ -93,8 +93,8 @@ async def test_looser_lead_is_a_plain_reply_in_the_thread(bot):
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(soon, after=18 * HOUR)
-    root, line = bot.slack.posted
-    assert (line.thread_ts, line.broadcast) == (root.ts, False)
+    parent, line = bot.slack.posted
+    assert (line.thread_ts, line.broadcast) == (parent.ts, False)
 
 
 async def test_pending_problem_that_changed_still_mentions_people(bot):
@@ -404,9 +404,9 @@ async def test_digest_names_all_members_and_follows_them(bot):
     names = [f"kf{number}" for number in range(60)]
     await bot.reads(*(invited(name) for name in names))
     await bot.reads(*(rejected(name) for name in names))
-    root, *thread = bot.slack.posted
-    assert root.message.text.startswith("60 invitations changed at once: 60 rejected")
-    assert [line.thread_ts for line in thread] == [root.ts] * 3
+    parent, *thread = bot.slack.posted
+    assert parent.message.text.startswith("60 invitations changed at once: 60 rejected")
+    assert [line.thread_ts for line in thread] == [parent.ts] * 3
     await bot.reads(*(bound(name) for name in names[:19]), *(rejected(name) for name in names[19:]))
     assert "41 still open" in bot.slack.edited[-1][1].text
     assert len(bot.slack.posted) == 4
@@ -424,9 +424,9 @@ async def test_storm_of_a_hundred_rejections_is_five_posts_through_every_429(bot
     bot.slack.outcomes = []
     bot.clock.forward(seconds=30)
     await bot.deliver()
-    root, *thread = bot.slack.posted
-    assert root.message.text.startswith("100 invitations changed at once: 100 rejected")
-    assert [line.thread_ts for line in thread] == [root.ts] * 4
+    parent, *thread = bot.slack.posted
+    assert parent.message.text.startswith("100 invitations changed at once: 100 rejected")
+    assert [line.thread_ts for line in thread] == [parent.ts] * 4
     named = "".join(str(line.message.blocks) for line in thread)
     assert [name for name in names if name.capitalize() not in named] == []
     first_named = [line.message.text.split("(")[1].split("@")[0] for line in thread]

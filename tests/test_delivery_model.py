@@ -125,14 +125,14 @@ class Nights(RuleBasedStateMachine):
 
     @invariant()
     def no_message_is_posted_twice(self) -> None:
-        marks = Counter(
-            mark
+        event_keys = Counter(
+            event_key
             for posted in self.slack.posted
-            for mark in posted.metadata["event_payload"]["e"].split(",")
-            if mark
+            for event_key in posted.metadata["event_payload"]["e"].split(",")
+            if event_key
         )
         keys = Counter(posted.metadata["event_payload"]["k"] for posted in self.slack.posted)
-        assert max(marks.values(), default=1) == max(keys.values(), default=1) == 1
+        assert max(event_keys.values(), default=1) == max(keys.values(), default=1) == 1
 
     def teardown(self) -> None:
         """Repair Slack, and assert that every relevant event was posted once."""
@@ -155,9 +155,9 @@ class Nights(RuleBasedStateMachine):
             told = "".join(f"{message.text}{message.blocks}" for message in posted)  # a small digest has rows
             assert [seat for seat in self._seats_in(state) if seat.capitalize() not in told] == []
         self._check_new_invitations()
-        roots = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
+        parents = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
         bound_now = [seat.capitalize() for seat, status in self.statuses.items() if status == "bound"]
-        assert [text for text in roots for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
+        assert [text for text in parents for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
 
     def _check_new_invitations(self) -> None:
         """Assert that no message shows a closed invitation as waiting."""

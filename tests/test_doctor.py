@@ -463,7 +463,7 @@ async def test_working_ambient_proxy_is_reported(place):
     assert "http_proxy: Slack's traffic goes through, WeChat's does not" in " ".join(out.split())
 
 
-# What cannot be checked
+# Unchecked items
 
 
 async def test_unchecked_item_has_a_question_mark_and_does_not_fail_the_run(place):

@@ -134,21 +134,21 @@ async def test_page_without_our_messages_leads_to_the_next(slack, channel):
 
 
 async def test_reply_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
-    root = await post(channel, "root", EVENTS)
-    line = await post(channel, "line", thread_ts=root.ts)
-    loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
-    assert await search(channel) == HistoryPage((loud, root))
-    assert await search(channel, thread_ts=root.ts) == HistoryPage((root, line, loud))
-    assert root.thread_ts is None
+    parent = await post(channel, "root", EVENTS)
+    line = await post(channel, "line", thread_ts=parent.ts)
+    loud = await post(channel, "loud", thread_ts=parent.ts, broadcast=True)
+    assert await search(channel) == HistoryPage((loud, parent))
+    assert await search(channel, thread_ts=parent.ts) == HistoryPage((parent, line, loud))
+    assert parent.thread_ts is None
 
 
 async def test_thread_is_read_in_pages_too(slack, channel):
-    root = await post(channel, "root")
-    lines = [await post(channel, str(number), thread_ts=root.ts) for number in range(3)]
+    parent = await post(channel, "root")
+    lines = [await post(channel, str(number), thread_ts=parent.ts) for number in range(3)]
     slack.most_per_page = 2
-    first = await search(channel, thread_ts=root.ts)
-    second = await search(channel, thread_ts=root.ts, cursor=first.cursor)
-    assert {*first.messages, *second.messages} == {root, *lines}
+    first = await search(channel, thread_ts=parent.ts)
+    second = await search(channel, thread_ts=parent.ts, cursor=first.cursor)
+    assert {*first.messages, *second.messages} == {parent, *lines}
     assert second.cursor == ""
 
 
@@ -166,25 +166,25 @@ async def test_oldest_bounds_the_history_to_the_microsecond(slack, channel, cloc
 
 @pytest.mark.parametrize("in_thread", [False, True])
 async def test_latest_bounds_the_history_to_the_microsecond(slack, channel, clock, in_thread):
-    root = await post(channel, "root")
-    where = {"thread_ts": root.ts} if in_thread else {}
+    parent = await post(channel, "root")
+    where = {"thread_ts": parent.ts} if in_thread else {}
     moment = NOW + timedelta(hours=1, microseconds=123456)
     clock.now = moment
     before = await post(channel, "before", **where)
     clock.now = latest = moment + timedelta(microseconds=1)
     await post(channel, "late", **where)
     page = await search(channel, latest=latest, **where)
-    assert set(page.messages) == {root, before}
+    assert set(page.messages) == {parent, before}
     (made,) = calls(slack, REPLIES if in_thread else HISTORY)
     assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
 async def test_lookup_request_is_as_slack_documents(slack, channel):
-    root = await post(channel, "root")
+    parent = await post(channel, "root")
     await post(channel, "other")
     slack.most_per_page = 1
     cursor = (await search(channel)).cursor
-    await search(channel, thread_ts=root.ts, cursor=cursor)
+    await search(channel, thread_ts=parent.ts, cursor=cursor)
     asked = {
         "channel": ALERTS,
         "oldest": f"{int(LONG_AGO.timestamp())}.000000",
@@ -193,7 +193,7 @@ async def test_lookup_request_is_as_slack_documents(slack, channel):
     }
     (of_channel,), (of_thread,) = calls(slack), calls(slack, REPLIES)
     assert of_channel.arguments == asked
-    assert of_thread.arguments == asked | {"ts": root.ts, "cursor": cursor}
+    assert of_thread.arguments == asked | {"ts": parent.ts, "cursor": cursor}
     slack.take_unexpected()  # the cursor is of the channel
 
 
@@ -256,9 +256,9 @@ async def test_refused_token_blocks(slack):
 
 
 async def test_thread_of_a_deleted_parent_message_is_gone(slack, channel):
-    root = await post(channel, "root")
+    parent = await post(channel, "root")
     slack.delete(slack.messages(ALERTS)[0])
-    assert await search(channel, thread_ts=root.ts) == NotFound("thread_not_found")
+    assert await search(channel, thread_ts=parent.ts) == NotFound("thread_not_found")
 
 
 async def test_unreachable_slack_is_retried_later():
@@ -367,7 +367,7 @@ def test_any_history_yields_only_valid_event_keys(answer):
     assert isinstance(page.cursor, str)
     for past in page.messages:
         assert past.channel_id == ALERTS
-        assert all(MARK.fullmatch(mark) for mark in (past.message_key, *past.event_keys))
+        assert all(MARK.fullmatch(event_key) for event_key in (past.message_key, *past.event_keys))
         assert re.fullmatch("[a-z_]{0,20}", past.kind)
         assert TS.fullmatch(past.ts)
         assert past.thread_ts is None or TS.fullmatch(past.thread_ts)

@@ -174,10 +174,10 @@ def standing(slack: FakeChannel) -> Counter[str]:
 
 
 def posted_twice(slack: FakeChannel) -> list[str]:
-    marks = Counter(
-        mark for posted in slack.posted for mark in posted.metadata["event_payload"]["e"].split(",") if mark
+    event_keys = Counter(
+        key for posted in slack.posted for key in posted.metadata["event_payload"]["e"].split(",") if key
     )
-    return [mark for mark, number in marks.items() if number > 1]
+    return [event_key for event_key, number in event_keys.items() if number > 1]
 
 
 REPLIES = {

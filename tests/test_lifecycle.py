@@ -1,4 +1,4 @@
-"""The rules of an invitation, one transition at a time, and against an oracle that was written apart."""
+"""The rules of an invitation, one transition at a time."""
 
 from __future__ import annotations
 

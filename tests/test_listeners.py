@@ -67,7 +67,7 @@ async def tasks() -> AsyncIterator[BackgroundTasks]:
 
 @pytest.fixture
 async def slack(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
-    """Slack with the bot's guard and listeners at the other end."""
+    """Serve Slack with the bot's guard and listeners at the other end."""
 
     async def ready() -> Readiness:
         return Readiness()

@@ -1,4 +1,4 @@
-"""Membership of the installing workspace: by rule, and as people in shared channels meet it."""
+"""Membership of the installing workspace: by rule, and in shared channels of the running bot."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_people_of_the_organisation_are_members_unless_the_channel_is_shar
     assert asked.calls == ["installation", "C1"]
 
 
-# As people meet it
+# Through the running bot
 
 
 @asynccontextmanager

@@ -85,9 +85,9 @@ async def test_alert_allowed_in_quiet_hours_does_not_wait_for_their_summary(stor
     bo = until("bo", "07:30")
     await night.sees("21:01", bo)
     await night.sees("01:31", bo)  # six hours left: for the morning
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("06:31", bo)
-    assert next(text for _, text in posted_lines(night)[told:]).startswith(
+    assert next(text for _, text in posted_lines(night)[posted_before:]).startswith(
         "Expiring: Bo (bo@harbour_tea), less than 1 h left"
     )
 
@@ -124,9 +124,9 @@ async def summary_after_click(store: Store, clock: VirtualClock, action_id: str,
 @pytest.mark.parametrize(("action_id", "choice"), [("alert.ack", ""), ("alert.snooze", ":4h")])
 async def test_quiet_summary_omits_acknowledged_invitations(store, clock, action_id, choice):
     night = await summary_after_click(store, clock, action_id, choice)
-    roots = [text for place, text in posted_lines(night) if place != "line"]
-    assert len(roots) == 1
-    assert roots[0].startswith("Expiring: Bo (bo@harbour_tea), less than 24 h left")
+    parents = [text for place, text in posted_lines(night) if place != "line"]
+    assert len(parents) == 1
+    assert parents[0].startswith("Expiring: Bo (bo@harbour_tea), less than 24 h left")
     assert not any("18 h" in text for _, text in posted_lines(night))
 
 
@@ -136,9 +136,9 @@ async def test_snooze_that_ends_in_quiet_hours_reminds_in_the_quiet_summary(stor
     await night.sees("21:01", bo)
     await night.sees("21:31", bo)
     await night.clicks("alert.snooze", f"v1:{await night.episode_id()}:1h")
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("22:32", bo)
     await night.sees("23:32", rejected("kf0"), bo)
     await night.sees("08:00", rejected("kf0"), bo)
     await lets_all_out(night)
-    assert posted_lines(night)[told:] == [("root", "While it was quiet: 2 need attention")]
+    assert posted_lines(night)[posted_before:] == [("root", "While it was quiet: 2 need attention")]

@@ -85,7 +85,7 @@ def test_every_count_is_exported(happened):
     assert sum(counted) == len(happened)
 
 
-def test_two_bots_in_one_process_count_separately():
+def test_metrics_of_two_bots_count_separately():
     one, other = Metrics(), Metrics()
     one.count("poll", "ok")
     assert value("wechat_kf_polls_total", other, result="ok") is None
@@ -96,8 +96,8 @@ def test_two_bots_in_one_process_count_separately():
 def test_unavailable_store_keeps_the_counters_and_is_reported():
     metrics = Metrics()
     metrics.count("poll", "failed")
-    told = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
-    assert told == {
+    exported = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
+    assert exported == {
         ("wechat_kf_polls_total", frozenset({("result", "failed")})): 1,
         ("wechat_kf_store_up", frozenset()): 0,
     }
@@ -110,9 +110,9 @@ def test_read_only_store_is_not_up():
 
 def test_every_kind_of_problem_is_a_gauge_of_one_while_it_lasts():
     figures = figures_with(polled_at=NOW, overdue=2)
-    told = {kind: value("wechat_kf_problem", Metrics(), figures, kind=kind) for kind in ProblemKind}
-    assert {kind for kind, number in told.items() if number} == {ProblemKind.ALERTS_OVERDUE}
-    assert set(told.values()) == {0, 1}
+    exported = {kind: value("wechat_kf_problem", Metrics(), figures, kind=kind) for kind in ProblemKind}
+    assert {kind for kind, number in exported.items() if number} == {ProblemKind.ALERTS_OVERDUE}
+    assert set(exported.values()) == {0, 1}
 
 
 def test_age_before_the_first_poll_counts_from_the_start():
@@ -141,12 +141,12 @@ def test_ages_are_not_negative_when_the_clock_of_another_process_is_ahead():
 
 def test_messages_are_counted_in_every_state():
     figures = replace(EMPTY, messages={"pending": 3, "dead": 1, "anna@harbour_tea": 7})
-    told = {
+    exported = {
         dict(labels)["state"]: number
         for (name, labels), number in samples(Metrics(), figures).items()
         if name == "wechat_kf_messages"
     }
-    assert told == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
+    assert exported == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
 
 
 @pytest.mark.parametrize("held", [True, False])

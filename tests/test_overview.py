@@ -1,4 +1,4 @@
-"""What `/kf` alone answers. The drawn samples are the yardstick."""
+"""The answer to `/kf` alone, compared with the designed samples."""
 
 from __future__ import annotations
 
@@ -182,9 +182,9 @@ def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
 
 def owner(account, user="Mei", **of_hand):
     """Return the account's episode, acknowledged or snoozed by a person."""
-    hand = UserAction(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
+    user_action = UserAction(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
     invitation = account.invitation
-    action = {"snoozed": hand} if hand.until else {"acked": hand}
+    action = {"snoozed": user_action} if user_action.until else {"acked": user_action}
     return episode(
         account_key=account.key,
         invite_wx=invitation.invite_wx,

@@ -47,7 +47,7 @@ def shapes(
     *changes: Change, roots: dict[str, Parent] | None = None, first: InitialSnapshot | None = None
 ) -> list[tuple]:
     drafts = plan(changes, roots or {}, POLICY, NOW, first=first)
-    return [(draft.kind, draft.parent_id, draft.broadcast) for draft in drafts]
+    return [(message.kind, message.parent_id, message.broadcast) for message in drafts]
 
 
 def test_event_without_a_parent_message_gets_one():
@@ -69,7 +69,7 @@ def test_smallest_lead_of_an_account_in_a_summary_gets_a_parent_message(shape):
     assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.REPLY, "r", True)]
 
 
-def test_deleted_parent_message_is_replaced_only_by_a_new_problem():
+def test_deleted_parent_message_is_replaced_only_for_an_urgent_event():
     gone = {"bo": Parent("r", MessageKind.ALERT, is_deleted=True)}
     assert shapes(change("bo", LOOSER), roots=gone) == []
     assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.ALERT, None, False)]
@@ -105,15 +105,15 @@ def test_more_than_five_events_become_a_digest_and_history_goes_on():
 def test_digest_has_at_most_five_thread_messages_and_every_name(events, threads):
     digest, *names = plan([change(f"kf{number}", REJECTED) for number in range(events)], {}, POLICY, NOW)
     assert len(names) == threads
-    assert [member for draft in names for member in draft.episode_ids] == list(digest.episode_ids)
+    assert [member for message in names for member in message.episode_ids] == list(digest.episode_ids)
     assert len(set(digest.episode_ids)) == len(digest.events) == events
 
 
 def test_every_event_is_in_exactly_one_message():
     changes = [change("bo", REJECTED), change("dee", SMALLEST), change("lin", LOOSER)]
     drafts = plan(changes, {"lin": Parent("r", MessageKind.ALERT)}, POLICY, NOW)
-    assert sorted(told[0] for draft in drafts for told in draft.events) == ["bo", "dee", "lin"]
-    assert len({draft.id for draft in drafts}) == 3
+    assert sorted(told[0] for message in drafts for told in message.events) == ["bo", "dee", "lin"]
+    assert len({message.id for message in drafts}) == 3
 
 
 def test_expiring_invitations_go_first_and_history_last():
@@ -125,8 +125,8 @@ def test_expiring_invitations_go_first_and_history_last():
         change("e", state=EpisodeState.BOUND),
     ]
     drafts = plan(changes, {"e": Parent("r", MessageKind.ALERT)}, POLICY, NOW)
-    assert [draft.episode_ids for draft in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
-    assert [draft.priority for draft in drafts] == [1, 2, 3, 4, LAST]
+    assert [message.episode_ids for message in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
+    assert [message.priority for message in drafts] == [1, 2, 3, 4, LAST]
 
 
 def test_first_run_sums_up_its_backlog():

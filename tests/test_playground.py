@@ -1,4 +1,4 @@
-"""The playground behind its page: its time, its wire, and what people may do there."""
+"""The playground behind its page: its clock, its traffic, and its user actions."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def test_secrets_are_masked_at_any_depth():
     }
 
 
-def test_equal_polls_share_one_entry():
-    told: list[object] = []
-    wire = Traffic(utc_now, told.append)
+def test_repeated_response_replaces_its_traffic_entry():
+    published: list[object] = []
+    wire = Traffic(utc_now, published.append)
     for response in ({"kf_list": []}, {"kf_list": []}, {"kf_list": [1]}):
         wire.add("bot", "wechat", "GET /list", {}, ms=1, status=200, response=response)
     assert [entry.response for entry in wire.entries] == [{"kf_list": []}, {"kf_list": [1]}]
-    assert len(told) == 3
+    assert len(published) == 3
 
 
 def test_suggestions_are_those_of_the_manifest():
@@ -98,7 +98,7 @@ def test_suggestions_are_those_of_the_manifest():
     assert {"/kf", "/kf list", "/kf rejected", "/kf find ", "/kf status"} <= {one["text"] for one in suggestions}
 
 
-# What people do
+# User actions
 
 
 class Page:

@@ -1,4 +1,4 @@
-"""What, why, what next: for every way in which a read of WeChat fails."""
+"""The problem, its reason and the next step for every failure of a poll."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
     assert explain_error(api_error(40125, "no"), platform) == explain_error(api_error(40125, "no"))
 
 
-def test_missing_address_is_not_announced():
+def test_answer_without_an_address_has_no_code_block():
     message = answer(api_error(40164, "invalid ip"))
     assert "add this server’s address in the WeChat console" in shown(message)[1]
     assert "```" not in shown(message)[1]

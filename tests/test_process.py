@@ -191,7 +191,7 @@ async def test_stop_while_starting_is_clean(quick, tmp_path):
 # Once, whatever happens
 
 
-async def test_killed_bot_posts_pending_alerts_once_after_its_restart(quick):
+async def test_killed_bot_posts_each_alert_once_after_its_restart(quick):
     async with running(quick.environ) as bot:
         await until(lambda: len(quick.wechat.log) > 2)
         quick.wechat.reject("bo@harbour_tea")

@@ -1,4 +1,4 @@
-"""Which processes are there, as `/kf status` counts them."""
+"""The active processes, as `/kf status` counts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire: what is sent, and what is made of whatever comes back."""
+"""The protocol: requests, and the parsing of any response."""
 
 from __future__ import annotations
 

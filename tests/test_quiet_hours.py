@@ -71,7 +71,7 @@ async def test_events_of_quiet_hours_become_one_summary(night):
     await night.sees("07:59", rejected("kf0"), rejected("kf1"))
     assert night.slack.posted == []
     await night.sees("08:00", rejected("kf0"), rejected("kf1"))
-    assert night.said == ["While it was quiet: 2 need attention"]
+    assert night.posted_lines == ["While it was quiet: 2 need attention"]
     assert CARE in str(night.slack.posted[0].message.blocks)
 
 
@@ -79,7 +79,7 @@ async def test_resolved_problem_is_named_without_a_mention(night):
     await night.sees("23:00", rejected("kf0"))
     await night.sees("02:00", bound("kf0"))
     await night.sees("08:00", bound("kf0"))
-    assert night.said == ["✅ *While it was quiet, all was settled.*"]
+    assert night.posted_lines == ["✅ *While it was quiet, all was settled.*"]
     assert "Kf0, rejected then bound" in str(night.slack.posted[0].message.blocks)
     assert CARE not in str(night.slack.posted[0].message.blocks)
 
@@ -92,7 +92,7 @@ async def test_quiet_hours_without_events_have_no_summary(night):
 async def test_storm_in_quiet_hours_is_one_message_too(night):
     await night.sees("23:00", *(rejected(f"kf{n}") for n in range(9)))
     await night.sees("08:00", *(rejected(f"kf{n}") for n in range(9)))
-    assert night.said == ["While it was quiet: 9 need attention"]
+    assert night.posted_lines == ["While it was quiet: 9 need attention"]
 
 
 async def test_quiet_summary_follows_its_episodes(night):
@@ -105,13 +105,13 @@ async def test_quiet_summary_follows_its_episodes(night):
 
 async def test_edits_continue_in_quiet_hours_and_replies_follow_afterwards(night):
     await night.sees("21:30", rejected("kf0"))
-    root = night.slack.posted[0]
+    parent = night.slack.posted[0]
     await night.sees("23:00", bound("kf0"))
-    assert night.slack.text_now(root.ts).startswith("Bound: Kf0")
+    assert night.slack.text_now(parent.ts).startswith("Bound: Kf0")
     assert len(night.slack.posted) == 1
     await night.sees("08:00", bound("kf0"))
     (line,) = night.slack.posted[1:]
-    assert (line.thread_ts, line.broadcast) == (root.ts, False)
+    assert (line.thread_ts, line.broadcast) == (parent.ts, False)
 
 
 async def test_event_of_a_reported_invitation_waits_for_the_quiet_summary_and_adds_a_reply(night):
@@ -119,16 +119,16 @@ async def test_event_of_a_reported_invitation_waits_for_the_quiet_summary_and_ad
     await night.sees("21:30", soon)
     await night.sees("21:55", soon)
     await night.sees("22:00", soon)  # the reminder before the night
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("23:00", until("bo", "07:30", "rejected"))
-    assert len(night.slack.posted) == told
+    assert len(night.slack.posted) == posted_before
     await night.sees("08:00", until("bo", "07:30", "rejected"))
-    _, line = night.slack.posted[told:]
-    assert night.said[told].startswith("While it was quiet: 1 needs attention")
+    _, line = night.slack.posted[posted_before:]
+    assert night.posted_lines[posted_before].startswith("While it was quiet: 1 needs attention")
     assert (line.thread_ts, line.broadcast) == (night.slack.posted[0].ts, False)
 
 
-# The reminder before the night
+# The reminder before quiet hours
 
 
 async def test_start_of_quiet_hours_is_an_extra_lead_for_deadlines_within_them(night):
@@ -137,7 +137,7 @@ async def test_start_of_quiet_hours_is_an_extra_lead_for_deadlines_within_them(n
     await night.sees("21:59", soon, late)
     assert night.slack.posted == []  # both were first seen within the 24 h
     await night.sees("22:00", soon, late)
-    assert night.said == ["⏰ *Bo* · less than 5 h left"]
+    assert night.posted_lines == ["⏰ *Bo* · less than 5 h left"]
     await night.sees("22:05", soon, late)
     assert len(night.slack.posted) == 1
 
@@ -155,17 +155,17 @@ async def test_smallest_lead_before_quiet_hours_replaces_the_extra_reminder(nigh
     await night.sees("21:30", soon)
     await night.sees("21:40", soon)
     await night.sees("22:00", soon)
-    assert night.said == ["⏰ Bo · less than 1 h left"]
+    assert night.posted_lines == ["⏰ Bo · less than 1 h left"]
 
 
-async def test_bot_started_hours_into_quiet_hours_posts_no_extra_reminder(night):
+async def test_bot_back_hours_into_quiet_hours_posts_no_extra_reminder(night):
     soon = until("bo", "07:00")
     await night.sees("21:01", soon)
     await night.sees("00:30", soon)
     await night.sees("07:01", soon)
     assert night.slack.posted == []
     await night.sees("08:00", soon)
-    assert night.said == ["While it was quiet: 1 needs attention"]
+    assert night.posted_lines == ["While it was quiet: 1 needs attention"]
 
 
 async def test_last_reminder_before_quiet_hours_may_be_a_little_late(night):
@@ -174,7 +174,7 @@ async def test_last_reminder_before_quiet_hours_may_be_a_little_late(night):
     night.slack.outcomes = [RetryLater(10, "ClientConnectorError")]
     await night.sees("21:59", soon)
     await night.sees("22:00", soon)
-    assert night.said == ["⏰ Bo · less than 1 h left"]
+    assert night.posted_lines == ["⏰ Bo · less than 1 h left"]
 
 
 async def test_user_actions_in_quiet_hours_are_posted_at_once(night):
@@ -184,7 +184,7 @@ async def test_user_actions_in_quiet_hours_are_posted_at_once(night):
     assert "Acknowledged by Mei" in str(night.slack.posted[1].message.blocks)
 
 
-# The last hour at night
+# The last reminder in quiet hours
 
 
 async def test_last_reminder_waits_without_breakthrough(night):
@@ -195,7 +195,7 @@ async def test_last_reminder_waits_without_breakthrough(night):
     await night.sees("03:00", soon)
     assert len(night.slack.posted) == 1
     await night.sees("08:00", soon)
-    assert night.said[1:2] == ["While it was quiet: 1 needs attention"]
+    assert night.posted_lines[1:2] == ["While it was quiet: 1 needs attention"]
 
 
 async def test_last_reminder_is_posted_in_quiet_hours_with_breakthrough(store, clock):
@@ -209,7 +209,7 @@ async def test_last_reminder_is_posted_in_quiet_hours_with_breakthrough(store, c
     await night.sees("03:00", soon, rejected("kf1"))
     assert len(night.slack.posted) == 2
     await night.sees("08:00", soon, rejected("kf1"))
-    assert "While it was quiet: 2 need attention" in night.said
+    assert "While it was quiet: 2 need attention" in night.posted_lines
 
 
 async def test_reminder_before_quiet_hours_sends_its_pending_parent_message(night):
@@ -220,10 +220,10 @@ async def test_reminder_before_quiet_hours_sends_its_pending_parent_message(nigh
     await night.sees("22:00", soon)
     assert night.slack.posted == []
     await night.sees("22:12", soon)
-    assert night.said == ["⏰ *Bo* · less than 5 h 55 min left"]
+    assert night.posted_lines == ["⏰ *Bo* · less than 5 h 55 min left"]
 
 
-# Whatever else waits
+# Other pending messages
 
 
 async def test_message_not_posted_before_quiet_hours_waits_for_their_end(night):
@@ -232,7 +232,7 @@ async def test_message_not_posted_before_quiet_hours_waits_for_their_end(night):
     await night.sees("22:30", rejected("kf0"))
     assert night.slack.posted == []
     await night.sees("08:00", rejected("kf0"))
-    assert night.said == ["⛔ Kf0 · rejected"]
+    assert night.posted_lines == ["⛔ Kf0 · rejected"]
 
 
 async def test_incident_in_quiet_hours_is_posted_afterwards_if_it_lasts(night):

@@ -23,7 +23,7 @@ def quiet(hours: str, zone: ZoneInfo = SHANGHAI) -> QuietHours:
 
 
 def utc(text: str) -> datetime:
-    """`2026-03-29 01:30`, in the year's own UTC."""
+    """Parse `2026-03-29 01:30` as UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 

@@ -101,8 +101,8 @@ async def test_reply_in_a_thread_is_looked_up_in_its_thread(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(soon, after=18 * HOUR)
     await bot.waits_out_a_lease()
-    root, line = bot.slack.posted
-    assert line.thread_ts == root.ts
+    parent, line = bot.slack.posted
+    assert line.thread_ts == parent.ts
     assert {row["status"] for row in await bot.rows()} == {"sent"}
 
 

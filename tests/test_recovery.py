@@ -22,7 +22,7 @@ SOON = invited("bo", expires_in=25 * HOUR)
 
 
 async def wipe(bot: Bot) -> Bot:
-    """Another process, on a store that has forgotten everything; the channel has not."""
+    """Return another process with an empty store and the same channel."""
     async with bot.store.begin() as tx:
         for table in (episode, message, emitted_event):
             await tx.run(sa.delete(table))
@@ -66,8 +66,8 @@ async def test_posted_lead_is_not_repeated_and_the_next_one_goes_to_the_thread(b
     await other.reads(SOON)
     assert len(bot.slack.posted) == 1
     await other.reads(SOON, after=18 * HOUR)
-    root, line = bot.slack.posted
-    assert line.thread_ts == root.ts
+    parent, line = bot.slack.posted
+    assert line.thread_ts == parent.ts
 
 
 async def test_last_reminder_posted_in_a_thread_is_not_posted_again(bot):
@@ -99,7 +99,9 @@ async def test_each_repetition_in_the_history_counts_as_emitted(bot):
     for row in (*again[1:], rejected("chen")):
         await other.reads(row)
     assert len([text for text in bot.slack.texts if text.startswith("Rejected: Chen")]) == 4
-    events = [mark for posted in bot.slack.posted for mark in posted.metadata["event_payload"]["e"].split(",")]
+    events = [
+        event_key for posted in bot.slack.posted for event_key in posted.metadata["event_payload"]["e"].split(",")
+    ]
     assert len(set(filter(None, events))) == len(list(filter(None, events)))
 
 

@@ -1,4 +1,4 @@
-"""Whether the bot is well, with whatever is known of it."""
+"""The status of the bot, with all its facts."""
 
 from __future__ import annotations
 

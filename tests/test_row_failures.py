@@ -119,8 +119,8 @@ async def test_storm_with_one_refused_row_is_still_one_digest(bot, store):
     await bot.reads(*map(invited, names), invited("bad"))
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     await bot.reads(*map(rejected, names), rejected("bad"))
-    (root, *_) = bot.slack.texts
-    assert root.startswith("7 invitations changed at once")
+    (parent, *_) = bot.slack.texts
+    assert parent.startswith("7 invitations changed at once")
 
 
 async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(bot, store):
@@ -268,9 +268,9 @@ async def test_unreadable_member_of_a_digest_has_a_placeholder(bot, monkeypatch,
     await bot.reads(*map(invited, names))
     inject(monkeypatch, "bot.blocks.channel.episode_text.icon")
     await bot.reads(*map(rejected, names))
-    root = bot.slack.posted[0].message
-    assert root.text.startswith("7 invitations changed at once")
-    assert "bad@harbour_tea" in str(root.blocks)
+    parent = bot.slack.posted[0].message
+    assert parent.text.startswith("7 invitations changed at once")
+    assert "bad@harbour_tea" in str(parent.blocks)
     await bot.reads(*map(bound, names))
     assert "all settled" in bot.slack.text_now(bot.slack.posted[0].ts)
     assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})
@@ -381,7 +381,7 @@ async def test_refused_row_of_a_digest_does_not_stop_the_acknowledgement_of_the_
 # Answers
 
 
-class Told:
+class CommandAnswers:
     """Answers of `/kf` about three accounts, one of them "Bad"."""
 
     def __init__(self, *accounts: KfAccount) -> None:
@@ -429,9 +429,9 @@ RENDERED = [
 @pytest.mark.parametrize("text", ["", "list", "attention", "find bo"])
 async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch, caplog, place, text):
     inject(monkeypatch, place)
-    told = Told()
+    answers = CommandAnswers()
     for _ in range(3):
-        message = await told.to(text)
+        message = await answers.to(text)
         assert "Bo" in message.text
     if text != "find bo":
         assert "*(no name)* · cannot be shown" in str(message.blocks)
@@ -446,35 +446,35 @@ async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch
 @pytest.mark.parametrize("text", ["show bad", "find bad", "show bad@harbour_tea"])
 async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, place, text):
     inject(monkeypatch, place)
-    message = await Told().to(text)
+    message = await CommandAnswers().to(text)
     assert message.text.startswith("bad@harbour_tea cannot be shown.")
 
 
 async def test_account_is_shown_again_when_it_can_be(monkeypatch):
-    told = Told()
+    answers = CommandAnswers()
     with monkeypatch.context() as patch:
         inject(patch, "bot.blocks.answers.account_rows._facts")
-        assert "cannot be shown" in str((await told.to("list")).blocks)
-    assert "cannot be shown" not in str((await told.to("list")).blocks)
+        assert "cannot be shown" in str((await answers.to("list")).blocks)
+    assert "cannot be shown" not in str((await answers.to("list")).blocks)
 
 
 async def test_history_that_cannot_be_shown_is_left_out(caplog):
-    told = Told()
+    answers = CommandAnswers()
 
     async def faulty(account: KfAccount) -> str:
         raise ZeroDivisionError("bad_example")
 
-    told.answers._newest_episode = faulty
-    assert (await told.to("show bo")).text.startswith("Rejected: Bo")
+    answers.answers._newest_episode = faulty
+    assert (await answers.to("show bo")).text.startswith("Rejected: Bo")
     assert len(logged(caplog, "account cannot be shown")) == 1
 
 
 async def test_deadline_in_the_last_hours_of_the_calendar_is_listed(monkeypatch):
     last = datetime.max.replace(tzinfo=UTC) - NOW
-    told = Told(invited("bad", expires_in=last), rejected("bo"))
-    told.answers._base_context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
+    answers = CommandAnswers(invited("bad", expires_in=last), rejected("bo"))
+    answers.answers._base_context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
     for text in ("", "list", "show bad"):
-        assert "cannot be shown" not in str((await told.to(text)).blocks)
+        assert "cannot be shown" not in str((await answers.to(text)).blocks)
 
 
 def inject(monkeypatch: pytest.MonkeyPatch, place: str, about: str = "'Bad'") -> None:

@@ -195,7 +195,7 @@ LEVELS = {"warning": "WARNING", "error": "ERROR", "exception": "ERROR", "critica
 
 
 def logged() -> set[tuple[str, str]]:
-    """Level and event of every line of WARNING and above that the bot itself can log."""
+    """Return level and event of every line of WARNING and above that the bot itself can log."""
     found = set()
     for path in (ROOT / "bot").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))

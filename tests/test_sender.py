@@ -44,7 +44,7 @@ class Stubborn(FakeChannel):
 
 
 async def three_alerts(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
-    """Three rejections, each in a message of its own, and their ts."""
+    """Post three rejections, each in a separate message, and return their ts."""
     bot = Bot(store, clock, Stubborn(clock=clock))
     names = ["kf0", "kf1", "kf2"]
     await bot.reads(*map(invited, names), after=timedelta(0))
@@ -81,10 +81,10 @@ async def test_messages_in_a_former_channel_are_not_updated(store, clock):
 
 
 async def test_replies_stay_in_their_channel(store, clock):
-    bot, roots = await three_alerts(store, clock)
+    bot, parents = await three_alerts(store, clock)
     bot.slack.id = "C0NEW"
     await bot.reads(bound("kf0"), rejected("kf1"), rejected("kf2"))
-    assert len(bot.slack.posted) == len(roots)
+    assert len(bot.slack.posted) == len(parents)
 
 
 async def test_most_urgent_message_is_sent_first_after_a_refusal(store, clock):

@@ -453,7 +453,7 @@ def test_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator: S
         (FaultMode.BOM, "application/json; encoding=utf-8"),
     ],
 )
-def test_adapter_learns_what_to_write_into_the_header(kind, content_type):
+def test_fault_sets_the_content_type(kind, content_type):
     assert RequestFault((Fault(kind),)).content_type == content_type
 
 
@@ -467,7 +467,7 @@ def test_adapter_learns_what_to_write_into_the_header(kind, content_type):
         (FaultMode.SLOW, ""),
     ],
 )
-def test_adapter_gets_the_encoding_for_the_header(kind, content_encoding):
+def test_fault_sets_the_content_encoding(kind, content_encoding):
     assert RequestFault((Fault(kind),)).content_encoding == content_encoding
 
 

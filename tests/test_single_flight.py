@@ -1,4 +1,4 @@
-"""One answer for all who ask at the same time."""
+"""One result for all concurrent callers."""
 
 from __future__ import annotations
 

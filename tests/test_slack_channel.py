@@ -52,24 +52,24 @@ async def test_post_is_in_the_channel_with_its_event_keys(slack, channel):
 
 
 async def test_reply_goes_to_its_thread_and_to_the_channel_when_broadcast(slack, channel):
-    root = await post(channel)
-    await post(channel, Message("Expired: Chen."), thread_ts=root.ts, broadcast=True)
+    parent = await post(channel)
+    await post(channel, Message("Expired: Chen."), thread_ts=parent.ts, broadcast=True)
     _, line = slack.messages("C0ALERTS")
-    assert (line.thread_ts, line.broadcast) == (root.ts, True)
+    assert (line.thread_ts, line.broadcast) == (parent.ts, True)
 
 
 async def test_edit_changes_the_message_in_place(slack, channel):
-    root = await post(channel)
-    assert await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=root.ts, within=0.5) == root
+    parent = await post(channel)
+    assert await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=parent.ts, within=0.5) == parent
     (message,) = slack.messages("C0ALERTS")
     assert (message.text, list(message.blocks)) == ("Bound: Chen.", [])
     assert slack.unexpected == []
 
 
 async def test_edit_always_sends_blocks_and_a_post_only_existing_ones(slack, channel):
-    root = await post(channel, Message("Rejected: Chen."))
-    await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5)
-    await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=root.ts, within=0.5)
+    parent = await post(channel, Message("Rejected: Chen."))
+    await channel.update(MESSAGE, channel_id="C0ALERTS", ts=parent.ts, within=0.5)
+    await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=parent.ts, within=0.5)
     posted, *edits = [call.arguments for call in slack.calls]
     assert "blocks" not in posted
     assert [edit["blocks"] for edit in edits] == [[SECTION], []]
@@ -114,15 +114,15 @@ async def test_channel_without_the_bot_blocks(slack, channel):
 
 
 async def test_message_that_a_person_deleted_is_gone(slack, channel):
-    root = await post(channel)
+    parent = await post(channel)
     slack.delete(slack.messages("C0ALERTS")[0])
-    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5) == NotFound(
+    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=parent.ts, within=0.5) == NotFound(
         "message_not_found"
     )
-    assert await post(channel, thread_ts=root.ts) == NotFound("thread_not_found")
+    assert await post(channel, thread_ts=parent.ts) == NotFound("thread_not_found")
 
 
-async def test_sent_request_never_counts_as_not_sent():
+async def test_refused_connection_is_retried_later():
     async with aiohttp.ClientSession() as session:
         channel = SlackChannel(no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", session), "C0ALERTS")
         outcome = await post(channel)

@@ -333,28 +333,28 @@ def test_argument_that_the_documentation_does_not_have_is_noted(slack):
 
 
 def test_reply_is_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
-    root = post(slack, "root")["ts"]
-    post(slack, "quiet", thread_ts=root)
-    loud = post(slack, "loud", thread_ts=root, reply_broadcast="true")["ts"]
+    parent = post(slack, "root")["ts"]
+    post(slack, "quiet", thread_ts=parent)
+    loud = post(slack, "loud", thread_ts=parent, reply_broadcast="true")["ts"]
     assert texts(history(slack)) == ["loud", "root"]
-    assert texts(replies(slack, root)) == ["root", "quiet", "loud"]
+    assert texts(replies(slack, parent)) == ["root", "quiet", "loud"]
     shown, first = history(slack)["messages"]
-    assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", root)
-    assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, root)
+    assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", parent)
+    assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, parent)
 
 
 def test_broadcast_is_in_the_channel_with_its_metadata(slack):
-    root = post(slack, "root", metadata=METADATA)["ts"]
-    post(slack, "loud", thread_ts=root, reply_broadcast=True, metadata=METADATA)
+    parent = post(slack, "root", metadata=METADATA)["ts"]
+    post(slack, "loud", thread_ts=parent, reply_broadcast=True, metadata=METADATA)
     shown = history(slack, include_all_metadata=True)["messages"]
     assert [message.get("metadata") for message in shown] == [METADATA, METADATA]
-    thread = replies(slack, root, include_all_metadata=True)["messages"]
+    thread = replies(slack, parent, include_all_metadata=True)["messages"]
     assert [message.get("metadata") for message in thread] == [METADATA, METADATA]
 
 
 def test_reply_to_a_reply_is_refused(slack):
-    root = post(slack)["ts"]
-    reply = post(slack, thread_ts=root)["ts"]
+    parent = post(slack)["ts"]
+    reply = post(slack, thread_ts=parent)["ts"]
     assert post(slack, thread_ts=reply)["error"] == "cannot_reply_to_message"
     assert slack.take_unexpected() == [f"chat.postMessage: {reply} is a reply: use the ts of its root"]
 
@@ -366,10 +366,10 @@ def test_broadcast_without_a_thread_is_an_ordinary_post_and_unexpected(slack):
 
 
 def test_thread_of_a_deleted_parent_message_is_gone(slack):
-    root = post(slack)["ts"]
+    parent = post(slack)["ts"]
     slack.delete(slack.messages(ALERTS)[0])
-    assert post(slack, thread_ts=root)["error"] == "thread_not_found"
-    assert replies(slack, root)["error"] == "thread_not_found"
+    assert post(slack, thread_ts=parent)["error"] == "thread_not_found"
+    assert replies(slack, parent)["error"] == "thread_not_found"
 
 
 def test_thread_of_an_unknown_message_is_unexpected(slack):
@@ -509,13 +509,13 @@ def test_history_pages_with_a_cursor(slack):
 
 
 def test_pages_of_replies_start_with_their_parent_message(slack):
-    root = post(slack, "root")["ts"]
+    parent = post(slack, "root")["ts"]
     for name in "abc":
-        post(slack, name, thread_ts=root)
-    first = replies(slack, root, limit=2)
-    second = replies(slack, root, limit=2, cursor=first["response_metadata"]["next_cursor"])
+        post(slack, name, thread_ts=parent)
+    first = replies(slack, parent, limit=2)
+    second = replies(slack, parent, limit=2, cursor=first["response_metadata"]["next_cursor"])
     assert (texts(first), texts(second)) == (["root", "a", "b"], ["root", "c"])
-    assert texts(replies(slack, root, oldest=slack.messages(ALERTS)[2].ts)) == ["root", "c"]
+    assert texts(replies(slack, parent, oldest=slack.messages(ALERTS)[2].ts)) == ["root", "c"]
 
 
 @pytest.mark.parametrize(
@@ -773,14 +773,14 @@ async def test_faults_come_in_the_order_they_were_armed(client, slack):
 @pytest.fixture
 def watched(slack):
     """Return the observed posts: stage, text, and the number of messages in the channel at that time."""
-    told = []
+    published = []
     for stage in ("arrived", "acted", "answered"):
         slack.watch(
             "chat.postMessage",
             stage,
-            lambda arguments, stage=stage: told.append((stage, arguments["text"], len(slack.messages(ALERTS)))),
+            lambda call, stage=stage: published.append((stage, call["text"], len(slack.messages(ALERTS)))),
         )
-    return told
+    return published
 
 
 async def test_observer_is_called_before_a_call_and_before_and_after_its_answer(client, watched):
@@ -790,13 +790,13 @@ async def test_observer_is_called_before_a_call_and_before_and_after_its_answer(
 
 
 async def test_observer_sees_an_answer_before_the_client(client, slack):
-    told = []
+    published = []
     posting = None
-    slack.watch("chat.postMessage", "acted", lambda _: told.append(posting.done()))
-    slack.watch("chat.postMessage", "answered", lambda _: told.append(posting.done()))
+    slack.watch("chat.postMessage", "acted", lambda _: published.append(posting.done()))
+    slack.watch("chat.postMessage", "answered", lambda _: published.append(posting.done()))
     posting = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
     assert (await posting)["ok"]
-    assert told == [False, False]
+    assert published == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -830,11 +830,11 @@ async def test_answer_without_a_waiting_client_is_not_reported_as_sent(client, s
 
 
 async def test_observer_sees_answers_by_response_url(app, served):
-    told = []
+    published = []
     for stage in ("arrived", "acted", "answered"):
-        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: told.append((stage, said["text"])))
+        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: published.append((stage, said["text"])))
     await respond(await served.command(), text="x", response_type="ephemeral")
-    assert told == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
+    assert published == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
 
 
 async def test_command_arrives_as_documented_and_signed(app, served):
@@ -1196,13 +1196,13 @@ async def test_answer_may_go_to_the_thread(app, served):
 
 
 def test_changes_are_published_as_they_happen(slack):
-    told = []
-    slack.on_change(lambda change, message: told.append((change, message.text)))
+    published = []
+    slack.on_change(lambda change, message: published.append((change, message.text)))
     ts = post(slack, "a")["ts"]
     update(slack, ts, text="b")
     slack.call("chat.postEphemeral", {"channel": ALERTS, "user": "U0MEI", "text": "c"})
     slack.delete(slack.messages(ALERTS)[0])
-    assert told == [("posted", "a"), ("edited", "b"), ("ephemeral", "c"), ("deleted", "b")]
+    assert published == [("posted", "a"), ("edited", "b"), ("ephemeral", "c"), ("deleted", "b")]
 
 
 @asynccontextmanager
@@ -1293,8 +1293,8 @@ async def test_slack_warns_before_it_disconnects(served):
         assert (await socket.receive_json())["reason"] == "warning"
         assert len(served.sockets) == 1
         going = asyncio.create_task(served.sockets.disconnect())
-        told = await socket.receive_json()
-        assert (told["type"], told["reason"]) == ("disconnect", "refresh_requested")
+        published = await socket.receive_json()
+        assert (published["type"], published["reason"]) == ("disconnect", "refresh_requested")
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         await going
     assert len(served.sockets) == 0
@@ -1304,8 +1304,8 @@ async def test_app_has_at_most_ten_connections(served):
     held = [connected(served) for _ in range(10)]
     for one in held:
         await one.__aenter__()
-    async with connected(served) as (_, told):
-        assert told == {"type": "disconnect", "reason": "too_many_websockets"}
+    async with connected(served) as (_, published):
+        assert published == {"type": "disconnect", "reason": "too_many_websockets"}
     for one in held:
         await one.__aexit__(None, None, None)
 

@@ -44,7 +44,7 @@ def test_members_of_a_group_are_ids(slack):
     assert members(slack, "S0NONE")["error"] == "no_such_subteam"
 
 
-def test_unknown_group_has_no_members(slack):
+def test_request_for_members_without_a_group_is_refused(slack):
     assert slack.call("usergroups.users.list", {})["error"] == "invalid_arguments"
     assert slack.take_unexpected() == ["usergroups.users.list: without a usergroup"]
 

@@ -1,4 +1,4 @@
-"""How Slack answers, as the store remembers it: since its beginning, until the answer that ends it."""
+"""The state of Slack in the store: each refusal from its start until the response that ends it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def test_page_of_history_ends_a_silence_and_no_refusal_of_messages(store):
     assert await known(store) is None
 
 
-async def test_refusal_recorded_by_an_older_process_counts_until_that_process_ends_it(store):
+async def test_refusal_recorded_or_cleared_by_an_older_process_counts(store):
     async with store.begin() as tx:
         await slack_state.record_refusal(tx, "invalid_auth", NOW)
         await tx.run(slack_state.poll_state.update().values(blocked_by=None))

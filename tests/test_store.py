@@ -1,4 +1,4 @@
-"""Opening a store: URLs as hosts give them, races, roll-backs, and a store that is away."""
+"""Opening a store: URLs as hosts give them, races, rollbacks, and an unreachable store."""
 
 from __future__ import annotations
 

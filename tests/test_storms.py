@@ -49,7 +49,7 @@ class Storm(Bot):
         await self.deliver()
 
     @property
-    def parent_titles(self) -> list[str]:
+    def parents(self) -> list[str]:
         """Return the first line of each parent message, as it was posted."""
         return [post.message.text.split(".")[0] for post in self.slack.posted if post.thread_ts is None]
 
@@ -70,7 +70,7 @@ def tomorrow(name: str, status: str = "waiting") -> KfAccount:
 
 
 def declined(count: int, names: Sequence[str] = SEVEN) -> list[KfAccount]:
-    """So many of them were declined, the others still wait."""
+    """Return accounts of which this many were rejected and the others still wait."""
     return [day(name, "rejected" if place < count else "waiting") for place, name in enumerate(names)]
 
 
@@ -87,7 +87,7 @@ async def test_two_pending_storms_are_posted_as_one_digest(storm, outcome, count
     await storm.breaks(outcome)
     await storm.sees(*declined(count), after=15 * SECOND)
     await storm.lets_all_out()
-    assert storm.roots == [f"7 invitations changed at once: {says}"]
+    assert storm.parents == [f"7 invitations changed at once: {says}"]
     assert storm.named == []  # the digest has a row for each
 
 
@@ -99,7 +99,7 @@ async def test_thread_of_a_merged_digest_names_each_member_once(storm, outcome, 
     await storm.breaks(outcome, TWELVE)
     await storm.sees(*declined(count, TWELVE), after=15 * SECOND)
     await storm.lets_all_out()
-    assert storm.roots == [f"12 invitations changed at once: {says}"]
+    assert storm.parents == [f"12 invitations changed at once: {says}"]
     assert storm.named == sorted(name.capitalize() for name in TWELVE)
 
 
@@ -108,18 +108,18 @@ async def test_merged_digest_is_the_only_one_updated(storm):
     await storm.sees(*declined(6), after=15 * SECOND)
     await storm.lets_all_out()
     await storm.reads(*declined(6)[:-1], day(SEVEN[-1], "rejected"))
-    (root,) = [post for post in storm.slack.posted if post.thread_ts is None]
-    assert storm.slack.posted[-1].thread_ts == root.ts
-    assert "7 rejected" in storm.slack.text_now(root.ts)
+    (parent,) = [post for post in storm.slack.posted if post.thread_ts is None]
+    assert storm.slack.posted[-1].thread_ts == parent.ts
+    assert "7 rejected" in storm.slack.text_now(parent.ts)
 
 
 async def test_digest_that_arrived_is_followed_by_the_next_one(storm):
     await storm.breaks(LOST)
     await storm.sees(*declined(7), after=15 * SECOND)
-    assert storm.roots == ["7 invitations changed at once: 7 expiring"]
+    assert storm.parents == ["7 invitations changed at once: 7 expiring"]
     await storm.waits_out_a_lease()
     await storm.lets_all_out()
-    assert storm.roots[1:] == ["7 invitations changed at once: 7 rejected"]
+    assert storm.parents[1:] == ["7 invitations changed at once: 7 rejected"]
 
 
 class LateHour(Storm):
@@ -148,27 +148,27 @@ def hour(store: Store, clock: VirtualClock) -> LateHour:
 
 async def test_last_reminder_waits_until_it_is_known_whether_the_digest_arrived(hour):
     await hour.breaks(NEVER_ARRIVED)
-    assert hour.roots == []
+    assert hour.parents == []
     await hour.waits_out_a_lease()
-    assert hour.roots == ["7 invitations changed at once: 7 expiring"]
+    assert hour.parents == ["7 invitations changed at once: 7 expiring"]
     assert [row["reason"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == ["told by another"]
 
 
 async def test_last_reminder_follows_a_digest_that_had_arrived(hour):
     await hour.breaks(LOST)
-    assert len(hour.roots) == 1
+    assert len(hour.parents) == 1
     await hour.waits_out_a_lease()
-    assert hour.roots[1:] == ["Expiring: Kf6 (kf6@harbour_tea), less than 1 h left, until Mon 23 Nov 03:11 UTC"]
+    assert hour.parents[1:] == ["Expiring: Kf6 (kf6@harbour_tea), less than 1 h left, until Mon 23 Nov 03:11 UTC"]
 
 
 async def test_last_reminder_waits_a_limited_time_for_an_unreadable_history(hour):
     await hour.breaks(NEVER_ARRIVED)
     hour.slack.unreadable = [BLINDFOLD] * 1000
     began = hour.clock()
-    while not hour.roots and hour.clock() < began + HOUR:
+    while not hour.parents and hour.clock() < began + HOUR:
         hour.clock.forward(seconds=1)
         await hour.deliver()
-    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert [parent.split(",")[0] for parent in hour.parents] == ["Expiring: Kf6 (kf6@harbour_tea)"]
     assert 2 * MINUTE < hour.clock() - began < 4 * MINUTE
 
 
@@ -176,7 +176,7 @@ async def test_last_reminder_yields_to_a_digest_that_merges_another(hour):
     await hour.breaks(WAITS)
     await hour.sees(*late("rejected"), after=10 * SECOND)
     await hour.lets_all_out()
-    assert hour.roots == ["7 invitations changed at once: 1 expiring, 6 rejected"]
+    assert hour.parents == ["7 invitations changed at once: 1 expiring, 6 rejected"]
 
 
 async def test_covered_messages_of_a_digest_pass_to_the_digest_that_merges_it(store, clock):
@@ -188,7 +188,7 @@ async def test_covered_messages_of_a_digest_pass_to_the_digest_that_merges_it(st
     await bot.sees(*late(), after=1.6 * MINUTE)  # of all seven
     await bot.sees(*late("rejected"), after=5 * SECOND)  # of the six, before everything else
     await bot.lets_all_out()
-    assert bot.roots == ["7 invitations changed at once: 6 rejected, 1 expiring"]
+    assert bot.parents == ["7 invitations changed at once: 6 rejected, 1 expiring"]
 
 
 @pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
@@ -202,7 +202,7 @@ async def test_storm_in_parts_is_posted_by_the_digest_that_overlaps_each_part(st
     await bot.sees(*half, after=10 * SECOND)
     await bot.sees(*(day(name, "rejected") for name in twelve), after=10 * SECOND)
     await bot.lets_all_out()
-    assert bot.roots == ["12 invitations changed at once: 12 rejected"]
+    assert bot.parents == ["12 invitations changed at once: 12 rejected"]
     assert bot.named == sorted(name.capitalize() for name in twelve)
 
 
@@ -210,7 +210,7 @@ async def test_refused_digest_restores_its_covered_messages(hour):
     await hour.breaks(WAITS)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await hour.lets_all_out()
-    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert [parent.split(",")[0] for parent in hour.parents] == ["Expiring: Kf6 (kf6@harbour_tea)"]
     assert ("dead", "refused") in await hour.statuses()
 
 
@@ -221,7 +221,7 @@ async def test_digest_is_as_urgent_as_its_covered_last_reminder(hour):
     await hour.lets_all_out()
     hour.clock.now += 20 * MINUTE
     await hour.deliver()
-    assert hour.roots == ["7 invitations changed at once: 7 expiring"]
+    assert hour.parents == ["7 invitations changed at once: 7 expiring"]
     assert "Possible repeat" in str(hour.slack.posted[0].message.blocks)
 
 
@@ -243,14 +243,14 @@ async def test_refused_digest_does_not_drop_another(storm, count, says):
     await storm.breaks(Unlisted("a_word_of_tomorrow"))
     await storm.sees(*declined(count), after=10 * SECOND)
     await storm.lets_all_out()
-    assert storm.roots == says
+    assert storm.parents == says
 
 
 async def test_refused_digest_covers_no_messages(hour):
     hour.slack.refuses = "7 invitations"
     await hour.breaks(Unlisted("a_word_of_tomorrow"))
     await hour.lets_all_out()
-    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert [parent.split(",")[0] for parent in hour.parents] == ["Expiring: Kf6 (kf6@harbour_tea)"]
 
 
 async def test_refused_digest_restores_its_merged_messages(hour):
@@ -258,7 +258,7 @@ async def test_refused_digest_restores_its_merged_messages(hour):
     await hour.sees(*late("rejected"), after=10 * SECOND)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await hour.lets_all_out()
-    assert [root.split(",")[0] for root in hour.roots] == [
+    assert [parent.split(",")[0] for parent in hour.parents] == [
         "Expiring: Kf6 (kf6@harbour_tea)",
         "6 invitations changed at once: 6 rejected",
     ]
@@ -278,8 +278,8 @@ async def assert_summary(night: Night, accounts: list[KfAccount]) -> None:
     await night.sees("08:00", *accounts)
     night.clock.forward(minutes=2)
     await night.deliver()
-    (root,) = night.slack.posted
-    assert root.message.text.startswith("While it was quiet: 7 need attention")
+    (parent,) = night.slack.posted
+    assert parent.message.text.startswith("While it was quiet: 7 need attention")
 
 
 @pytest.mark.parametrize("extra", [0, 1], ids=["the same", "one more"])
@@ -316,8 +316,8 @@ async def test_breakthrough_message_merges_messages_pending_before_quiet_hours(s
     night.slack.outcomes = [RetryLater(4 * 3600, "ratelimited")]
     for hour in ("21:51", "22:10", "02:00", "02:51"):
         await night.sees(hour, *seven)
-    (root,) = [post for post in night.slack.posted if post.thread_ts is None]
-    assert "7 expiring" in root.message.text
+    (parent,) = [post for post in night.slack.posted if post.thread_ts is None]
+    assert "7 expiring" in parent.message.text
     await night.sees("03:00", *map(bound, SEVEN))
     await night.sees("08:00", *map(bound, SEVEN))
-    assert [post for post in night.slack.posted if post.thread_ts is None] == [root]
+    assert [post for post in night.slack.posted if post.thread_ts is None] == [parent]

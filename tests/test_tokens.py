@@ -1,4 +1,4 @@
-"""Where tokens come from: one request however many wait, renewed in time, replaced once, never forced."""
+"""Token sources: one request for all callers, refreshed in time, replaced once, never forced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ticks on a real store of both kinds: what is read, believed and written down. Nothing is sent here."""
+"""Ticks on a real store of both kinds: polls, confirmations and recorded events. Nothing is sent here."""
 
 from __future__ import annotations
 

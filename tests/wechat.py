@@ -66,7 +66,7 @@ def http_client(handler: Handler) -> httpx.AsyncClient:
 
 
 def kf_client(handler: Handler, tokens: TokenSource | None = None, *, pauses: Pauses | None = None) -> KfClient:
-    """Our own client, whole, over a function that plays WeChat."""
+    """Return our own client over a function that plays WeChat."""
     return KfClient(http_client(handler), tokens or FixedToken(ACCESS_TOKEN), sleep=pauses or Pauses())
 
 
