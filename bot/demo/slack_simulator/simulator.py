@@ -119,12 +119,12 @@ class SlackSimulator(Workspace):
         return self._faults[method].popleft() if self._faults[method] else None
 
     def watch(self, method: str, stage: Stage, callback: Watcher) -> None:
-        """Call `callback(arguments)` from now on when a request of the method gets there; `RESPONSE_URL` is one.
+        """Call `callback(arguments)` at a stage of every request of the method; `RESPONSE_URL` counts as one.
 
-        "arrived": it is read and nothing is done yet; a fault that is armed now is for it, if none waits.
+        "arrived": it is read and nothing is done yet; a fault that is armed now applies to it, if none is pending.
         "acted": Slack did what it asks, or refused it, and has not answered. "answered": the answer has left.
-        What a fault prevents is not told, and of a request that cannot be read the answer alone. Everybody
-        waits for the callback.
+        A stage that a fault prevents causes no call; a request that cannot be read has the last stage only. The
+        request waits for the callback.
         """
         self._watchers[method, stage].append(callback)
 
