@@ -50,7 +50,7 @@ class OutboxItem:
     def render(
         self, context: RenderContext, faults: FailingMessages | None = None, *, posting: bool = False
     ) -> Message:
-        """Render the row from the present state of its members. Only if `posting`, it may mention users."""
+        """Render the row from the present state of its episodes. Only if `posting`, it may mention users."""
         row = self.row
 
         def rendered(members: Sequence[Episode]) -> Message:

@@ -19,7 +19,7 @@ from bot.store.stats import OverdueStats, QueueStats
 
 @dataclass(frozen=True, slots=True)
 class StoreReading:
-    """What one transaction has read."""
+    """The values that one transaction has read."""
 
     now: datetime  # by the clock of the store
     state: PollState

@@ -1,4 +1,4 @@
-"""Text of others, made safe for a terminal: control characters are escaped, and long text is cut. Pure."""
+"""Make foreign text safe for a terminal: escape control characters, and cut long text. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def escape(text: str, keep: str = "") -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Cut text to a number of characters, in the middle: the beginning and the end say most."""
+    """Cut text to a number of characters, in the middle: the beginning and the end are the most useful."""
     if len(text) <= limit:
         return text
     head = limit // 2

@@ -1,4 +1,4 @@
-"""One answer for all who ask at the same time, and for those who ask soon after. Knows nothing of what is asked."""
+"""Single-flight cache: concurrent callers share one call, and its result is reused for some time."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class SingleFlight(Generic[T]):
         return await asyncio.shield(self._asking), False
 
     async def _put(self) -> T:
-        answer = await self._ask()
-        self._last, self._answered_at = answer, self._elapsed()
-        return answer
+        result = await self._ask()
+        self._last, self._answered_at = result, self._elapsed()
+        return result
 
     def _done(self, asked: asyncio.Task[T]) -> None:
         self._asking = None
