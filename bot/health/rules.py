@@ -57,7 +57,7 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
 
 
 def may_be_silent(problems: tuple[Problem, ...]) -> bool:
-    """Return True when an alert might not arrive in time."""
+    """Return whether an alert might not arrive in time."""
     return any(problem.kind in _SILENCING for problem in problems)
 
 
@@ -126,7 +126,7 @@ def _overdue(facts: HealthFacts) -> Iterator[Problem]:
 
 
 def _is_failing_on_time(facts: HealthFacts) -> bool:
-    """Return True when polls go on and fail: then that is the problem."""
+    """Return whether polls go on and fail, which is a problem of its own."""
     planned = facts.next_poll_at
     return facts.failed_polls > 0 and planned is not None and facts.now - planned <= INTERVALS * facts.interval
 

@@ -178,9 +178,9 @@ class InteractionHandler:
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
         try:
             async with store.begin() as tx:
-                hastened = await poll_state.poll_now(tx, tx.now, always=always)
+                is_hastened = await poll_state.poll_now(tx, tx.now, always=always)
         except StoreError as exc:
             log.info(LogEvent("could not wake the watcher", error=waiting_for(exc) or type(exc).__name__))
         else:
-            if hastened:
+            if is_hastened:
                 self._wake()

@@ -13,7 +13,7 @@ def escape(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(one if one in keep or _is_visible(one) else _escaped(one) for one in text)
+    return "".join(c if c in keep or _is_visible(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def cut(text: str, limit: int) -> str:
@@ -26,7 +26,3 @@ def cut(text: str, limit: int) -> str:
 
 def _is_visible(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"  # such as the wide space of Chinese
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()
