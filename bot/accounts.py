@@ -34,7 +34,7 @@ class AccountRow:
     """An account and its state at the moment of the read."""
 
     account: KfAccount
-    seen: AccountStatus
+    status: AccountStatus
     owner: UserAction | None = None  # the user who acknowledged the invitation, or snoozed it `until` a moment
     fault: Exception | None = None  # of a placeholder: the reason why the account cannot be shown
 
@@ -57,13 +57,13 @@ class AccountRow:
     def deadline(self) -> datetime | None:
         """Return the deadline of the invitation; None for a bound account, whose invitation is over."""
         invitation = self.account.invitation
-        return invitation.expires_at if invitation and self.seen is not AccountStatus.BOUND else None
+        return invitation.expires_at if invitation and self.status is not AccountStatus.BOUND else None
 
     @property
     def invite_wx(self) -> str:
         """Return the WeChat ID of the invited person; "" without one, and for a bound account."""
         invitation = self.account.invitation
-        return invitation.invite_wx if invitation and self.seen is not AccountStatus.BOUND else ""
+        return invitation.invite_wx if invitation and self.status is not AccountStatus.BOUND else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,31 +95,31 @@ class Snapshot:
 
     @property
     def counts(self) -> Counter[str]:
-        return Counter[str](row.seen for row in self.rows)
+        return Counter[str](row.status for row in self.rows)
 
     @property
     def due(self) -> tuple[AccountRow, ...]:
         """Return the rows that need attention; they come first in `rows`."""
-        return tuple(row for row in self.rows if row.seen in NEEDS_ATTENTION)
+        return tuple(row for row in self.rows if row.status in NEEDS_ATTENTION)
 
     def only(self, states: Sequence[AccountStatus]) -> tuple[AccountRow, ...]:
         """Return the rows in any of these states; all rows if none is given."""
-        return tuple(row for row in self.rows if not states or row.seen in states)
+        return tuple(row for row in self.rows if not states or row.status in states)
 
 
 def _owner(row: AccountRow, episode: Episode | None, policy: AlertPolicy) -> UserAction | None:
     invitation = row.account.invitation
-    if episode is None or invitation is None or row.seen is AccountStatus.BOUND:
+    if episode is None or invitation is None or row.status is AccountStatus.BOUND:
         return None
     return (episode.acked or episode.snoozed) if is_same(episode, invitation, policy) else None
 
 
 def _rank(row: AccountRow, now: datetime, smallest_lead: timedelta) -> int:
-    return priority(row.seen, urgent=(row.deadline or FAR) - now <= smallest_lead)
+    return priority(row.status, urgent=(row.deadline or FAR) - now <= smallest_lead)
 
 
 def _place(row: AccountRow, now: datetime, smallest_lead: timedelta) -> tuple[object, ...]:
-    lost = row.seen in (AccountStatus.REJECTED, AccountStatus.EXPIRED)
+    lost = row.status in (AccountStatus.REJECTED, AccountStatus.EXPIRED)
     # The newest rejected or expired one first; one without a deadline last.
     when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
     return _rank(row, now, smallest_lead), when, by_name(label_of(row.account)), row.account.key

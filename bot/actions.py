@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bot.alerting.acknowledgements import ActionKind, Snooze
 from bot.alerting.episode import AccountStatus
 from bot.requests import FILTERS, MAX_PAGE, MAX_TEXT, Find, Help, Known, List, Overview, Show, ShowStatus, in_order
+from bot.text import units
 
 # Buttons of answers. The answer to the first six replaces the message, if only the person who clicked sees it.
 LIST = "kf.list"
@@ -121,7 +122,7 @@ def replaces_message(action_id: str) -> bool:
 
 def handle(key: str) -> str:
     """Return a name for `KfAccount.key` that fits every menu: the key itself, or a digest of an odd one."""
-    if key and key.isprintable() and len(encode(Show(key)).encode("utf-16-le")) // 2 <= MAX_OPTION_VALUE:
+    if key and key.isprintable() and units(encode(Show(key))) <= MAX_OPTION_VALUE:
         return key
     return "~" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 

@@ -102,7 +102,7 @@ def _print_table(snapshot: Snapshot) -> None:
             account.key,
             account.kf_nick,
             account.kf_id,
-            row.seen,
+            row.status,
             account.kf_wx or row.invite_wx,
             f"{deadline:%Y-%m-%d %H:%M} UTC" if deadline else "",
         )
@@ -120,7 +120,7 @@ def _as_json(snapshot: Snapshot) -> str:
             "kf_account": row.account.key,
             "kf_nick": row.account.kf_nick,
             "kf_id": row.account.kf_id,
-            "state": row.seen,
+            "state": row.status,
             "kf_wx": row.account.kf_wx,
             "invite_wx": row.invite_wx or None,
             "expires_at": row.deadline and row.deadline.isoformat(),

@@ -1,4 +1,4 @@
-"""Writes down, in one transaction, what changed and what there is to tell of it. No rules, and nothing is sent."""
+"""Save state changes, and the outbox messages that they produce, in one transaction. No rules, no sending."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.store.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """What every writer of one Official Account shares."""
+    """The writer of changes and messages of one Official Account."""
 
     policy: AlertPolicy
     event_keys: EventKeys
@@ -25,26 +25,26 @@ class Recorder:
     async def record(
         self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: InitialSnapshot | None = None
     ) -> None:
-        """Write down changes and the messages that follow from their news, all of it or nothing.
+        """Save changes and the messages for their events, all of them or none.
 
-        The account's row is locked by the caller, so that no other process decides the same at once.
+        The caller has locked the account's row, so that no other process makes the same decision at the same time.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
+            sqlalchemy.exc.IntegrityError: one of the events was emitted before; no event is reported twice.
         """
         if not changes and first is None:
-            return  # as after nearly every look
+            return  # as after nearly every poll
         async with tx.savepoint():
-            roots = await episodes.parents(tx, [change.after.id for change in changes])
-            drafts = plan(changes, roots, self.policy, now, first=first)
-            written = await self.enqueue(tx, drafts, changes, now)
-            tellers = {told: written[draft.id] for draft in drafts for told in draft.events}
-            await episodes.save(tx, changes, tellers, self.policy, now)
+            parents = await episodes.parents(tx, [change.after.id for change in changes])
+            messages = plan(changes, parents, self.policy, now, first=first)
+            row_ids = await self.enqueue(tx, messages, changes, now)
+            carriers = {reported: row_ids[message.id] for message in messages for reported in message.events}
+            await episodes.save(tx, changes, carriers, self.policy, now)
 
     async def enqueue(
-        self, tx: Tx, drafts: Sequence[NewMessage], changes: Sequence[Change], now: datetime
+        self, tx: Tx, messages: Sequence[NewMessage], changes: Sequence[Change], now: datetime
     ) -> Mapping[str, str]:
-        """Write down messages alone. By draft id, the id of the row that tells it."""
-        tellers = await outbox.enqueue(tx, drafts, self.event_keys.keys_of(drafts, changes), now)
-        await merge_pending.link(tx, drafts, tellers)
-        return tellers
+        """Save messages without changes. Return, by message id, the id of the row that carries it."""
+        carriers = await outbox.enqueue(tx, messages, self.event_keys.keys_of(messages, changes), now)
+        await merge_pending.link(tx, messages, carriers)
+        return carriers

@@ -152,7 +152,7 @@ def _add_alerts(services: Services, store: Store, channel: SlackChannel) -> None
     services.watcher = Watcher(
         services.accounts,
         store,
-        ledger=recorder,
+        recorder=recorder,
         recovery=Recovery(channel, clock),
         poll=context.poll,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing

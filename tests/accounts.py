@@ -26,7 +26,7 @@ def invited(
     at: datetime = NOW,
     **fields: object,
 ) -> KfAccount:
-    """An account with an invitation whose deadline is `expires_in` after `at`."""
+    """Return an account with an invitation whose deadline is `expires_in` after `at`."""
     deadline = at + expires_in if expires_in is not None else None
     return account(name, invitation=Invitation(invite_wx=wx, status=status, expires_at=deadline), **fields)
 

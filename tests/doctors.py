@@ -1,4 +1,4 @@
-"""A bot that is set up well, for the doctor to look at, and what it finds there."""
+"""A correct setup for the doctor, and its findings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASKED_OF_WECHAT = {protocol.TOKEN, protocol.KF_LIST}
 
 @asynccontextmanager
 async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
-    """A bot that is set up as it should be. Whatever the doctor may not do to Slack fails the test."""
+    """Serve a correct setup. Fail the test on any unexpected call to Slack."""
     async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
         made.invite("bo")
         made.slack.signing_secret = made.environ["SLACK_SIGNING_SECRET"] = SIGNING_SECRET
@@ -33,7 +33,7 @@ async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def examined(place: World, changed: dict[str, str] | None = None) -> list[Finding]:
-    """What it finds, in this process; and that it quotes no secret."""
+    """Return the findings of an in-process run, and assert that they quote no secret."""
     environ = place.environ | (changed or {})
     findings = await runner.examine(environ, [], utc_now)
     secrets = {environ.get(name, "") for name in runner.SECRETS} | {"hush"}

@@ -24,7 +24,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What stands between a heading and the next one of any level."""
+    """The text between a heading and the next one of any level."""
 
     level: int
     title: str
@@ -36,13 +36,13 @@ class Section:
 
     @property
     def quotes(self) -> list[str]:
-        """Each block quote as one line."""
+        """Return each block quote as one line."""
         found = re.findall(r"(?:^> .*\n?)+", self.text, re.M)
         return [" ".join(line.removeprefix("> ") for line in quote.splitlines()) for quote in found]
 
     @property
     def tables(self) -> list[list[list[str]]]:
-        """Cells by rows by tables; the first row is the head."""
+        """Return cells by rows by tables; the first row is the head."""
         found = re.findall(r"(?:^\|.*\|\n)+", FENCE.sub("", self.text) + "\n", re.M)
         return [
             [row for row in map(_cells, table.splitlines()) if set("".join(row)) - set("- ")] for table in found
@@ -64,8 +64,8 @@ class Document:
 
     @property
     def sections(self) -> list[Section]:
-        """In order; what stands before the first heading is left out."""
-        bare = FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), self.text)  # a comment is no heading
+        """Return the sections in order, without the text before the first heading."""
+        bare = FENCE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), self.text)  # a comment is not a heading
         found = list(HEADING.finditer(bare))
         ends = [match.start() for match in found[1:]] + [len(self.text)]
         return [
@@ -78,7 +78,7 @@ class Document:
 
     @property
     def anchors(self) -> set[str]:
-        """As GitHub makes them of headings."""
+        """Return the anchors that GitHub derives from headings."""
         seen: dict[str, int] = {}
         found = set()
         for section in self.sections:
@@ -101,7 +101,7 @@ class Document:
 
     @property
     def commands(self) -> Iterator[str]:
-        """Every line that a shell would read: of blocks for it, and what stands in marks of code."""
+        """Return every line that a shell would read: of its blocks, and inline code."""
         for block in self.code:
             if block.language in ("", "bash"):
                 yield from block.text.replace("\\\n", " ").splitlines()
@@ -116,7 +116,7 @@ def documents() -> tuple[Document, ...]:
 
 
 def document(path: Path | str) -> Document:
-    """The document at a path, or at one below the root."""
+    """Return the document at a path, or at one below the repository's top."""
     whole = ROOT / path
     return Document(whole, whole.read_text(encoding="utf-8"))
 

@@ -43,12 +43,12 @@ def leads(*hours: float, how: Disposition = Disposition.NOTIFIED) -> tuple[Alert
 
 
 def problem(state: EpisodeState) -> tuple[AlertEvent, ...]:
-    """What was told of an episode in this state."""
+    """Return the events emitted for an episode in this state."""
     return (AlertEvent(AlertKind(state)),) if state in (EpisodeState.EXPIRED, EpisodeState.REJECTED) else ()
 
 
-def hand(name: str = "Mei", **fields: Any) -> UserAction:
-    """A person who acted 25 minutes ago."""
+def user_action(name: str = "Mei", **fields: Any) -> UserAction:
+    """Return the action of a person, 25 minutes ago."""
     values: dict[str, Any] = {"user_id": f"U0{name.upper()}", "name": name, "at": NOW - 25 * MINUTE}
     return UserAction(**values | fields)
 
@@ -69,12 +69,12 @@ def episode(state: EpisodeState = EpisodeState.WAITING, name: str = "bo", **fiel
     return Episode(state=state, **values | fields)
 
 
-def root(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
+def parent(context: RenderContext = CONTEXT, *, posting: bool = False, **fields: Any) -> Message:
     return render(MessageKind.ALERT, {}, [episode(**fields)], None, context, posting=posting)
 
 
 def drawn(name: str) -> dict[str, Any]:
-    """A message as it was drawn."""
+    """Return a message as it was designed."""
     message = sample(name)
     return {"text": message["text"], "blocks": message["blocks"]}
 
@@ -84,7 +84,7 @@ def fields_of(message: Message) -> dict[str, Any]:
 
 
 def shown(message: Message) -> list[str]:
-    """The texts of the blocks from top to bottom, without the labels of buttons and menus."""
+    """Return the texts of the blocks from top to bottom, without the labels of buttons and menus."""
     return [
         block["text"]["text"] if "text" in block else element["text"]
         for block in message.blocks
@@ -94,7 +94,7 @@ def shown(message: Message) -> list[str]:
 
 
 def buttons(message: Message) -> dict[str, Any]:
-    """Values, or addresses, by `action_id`; of a menu the values of its options."""
+    """Return values, or addresses, by `action_id`; of a menu the values of its options."""
     return {
         element["action_id"]: element.get("value")
         or element.get("url")
@@ -110,12 +110,12 @@ def loud(message: Message) -> bool:
 
 
 def mentions(message: Message) -> list[str]:
-    """Whom it mentions. Of an edit Slack pings nobody."""
+    """Return its mentions. Slack sends no notification for an edit."""
     return blockkit.mentions(fields_of(message))
 
 
 def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
-    """Slack takes it, nobody is pinged, and `text` stands without icons and markup."""
+    """Assert that Slack accepts it without a notification, and that `text` has no icons or markup."""
     assert blockkit.problems(fields_of(message)) == []
     assert set(mentions(message)) <= set(may_mention)
     assert builders.size(message.blocks) <= builders.MAX_MESSAGE
@@ -125,7 +125,7 @@ def assert_fit(message: Message, *, may_mention: Collection[str] = ()) -> None:
 YEAR = (1_767_225_600, 1_798_761_600)  # 2026
 CALENDAR = (1, 253_402_300_799)  # the first and the last second that WeChat may name
 moments = (st.integers(*YEAR) | st.sampled_from(CALENDAR)).map(lambda second: datetime.fromtimestamp(second, UTC))
-# Our own icons are left out: `text` has none of ours, and a test looks for them.
+# Our own icons are left out, since `text` has none; a test checks that.
 names = st.text(st.characters(exclude_characters=OUR_ICONS), max_size=40) | st.sampled_from(
     [text[:200] for text in HOSTILE]
 )

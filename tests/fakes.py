@@ -1,4 +1,4 @@
-"""The two ports of the watcher, faked: what WeChat says, and a channel that does as it is told."""
+"""Fakes of the watcher's two ports: WeChat's accounts, and a channel with faults that a test sets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
 
 class FakeAccounts:
-    """WeChat: `listed` is what it says, `error` is how it fails."""
+    """WeChat's accounts: `listed` is the response, `error` the exception."""
 
     def __init__(self, listed: Iterable[KfAccount] = ()) -> None:
         self.listed = tuple(listed)
@@ -51,7 +51,7 @@ class FakeAccounts:
         self.error = None
 
 
-LOST = OutcomeUnknown("the reply was lost")  # Slack took the message all the same
+LOST = OutcomeUnknown("the reply was lost")  # Slack accepted the message anyway
 
 
 @dataclass
@@ -71,10 +71,10 @@ class FakeChannel:
     posted: list[Posted] = field(default_factory=list)
     edited: list[tuple[str, Message]] = field(default_factory=list)
     attempts: int = 0
-    refuses: str = ""  # a text that is refused by a word nobody knows
+    refuses: str = ""  # a text that is refused with an unknown error code
     slowness: Callable[[], None] = lambda: None
     clock: Clock = lambda: datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
-    mention: str = ""  # what alone may call somebody
+    mention: str = ""  # the only permitted mentions
     looks: int = 0
     unreadable: list[HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown] = field(
         default_factory=list
@@ -121,7 +121,7 @@ class FakeChannel:
         cursor: str = "",
         within: float,
     ) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown:
-        """What stands here: newest first in the channel, oldest first in a thread."""
+        """Return the messages: newest first in the channel, oldest first in a thread."""
         self.looks += 1
         if self.unreadable:
             return self.unreadable.pop(0)
@@ -140,7 +140,7 @@ class FakeChannel:
         return [posted.message.text for posted in self.posted]
 
     def text_now(self, ts: str) -> str:
-        """What a message says at present."""
+        """Return the current text of a message."""
         return self.message_now(ts).text
 
     def message_now(self, ts: str) -> Message:
@@ -148,7 +148,7 @@ class FakeChannel:
         return (edits or [one.message for one in self.posted if one.ts == ts])[-1]
 
     def _check(self, message: Message, *, edit: bool = False) -> None:
-        """Whatever is posted must be such that Slack takes it, and pings nobody; an edit pings nobody anyway."""
+        """Assert that Slack would accept the message, and that it has no mention; an edit never notifies."""
         content = {"text": message.text, "blocks": list(message.blocks)}
         assert blockkit.problems(content) == []
         assert edit or set(blockkit.mentions(content)) <= {self.mention}

@@ -1,4 +1,4 @@
-"""The whole bot between its stand-ins: inside the test's loop, or as a process of its own."""
+"""The whole bot between its simulators: inside the test's loop, or as a separate process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class World:
 
 @asynccontextmanager
 async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack: Any) -> AsyncIterator[World]:
-    """The stand-ins, served; whatever the bot should not have done to Slack fails the test."""
+    """Serve the simulators; fail the test on any unexpected call to Slack."""
     wechat = Simulator("wx0123456789abcdef", wechat_secret)
     slack = SlackSimulator(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
@@ -89,7 +89,7 @@ async def bot_in_loop(
 
 
 def _never(_status: int) -> None:
-    """The process is the test's: it does not leave."""
+    """Fail: the bot shares the test's process and must not exit."""
 
 
 async def answers(url: str, status: int = 200) -> bool:
@@ -108,7 +108,7 @@ async def final_answer(said: Invocation, within: float = 20) -> Message:
 
 
 async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 60) -> None:
-    """Wait for something to become true; it is no policy time, only the machine's."""
+    """Wait until a condition is true, in real time."""
     async with asyncio.timeout(within):
         # What is waited for lives in other processes, too: there is nothing to be notified by.
         while not (await found if isinstance(found := true(), Awaitable) else found):  # noqa: ASYNC110

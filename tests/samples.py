@@ -21,7 +21,7 @@ CONTEXT = RenderContext(policy=AlertPolicy(leads=LEADS), poll=5 * MINUTE)
 
 
 def sample(name: str) -> dict[str, Any]:
-    """A message as it was drawn, without the Share button, which is not built."""
+    """Return a message as it was designed, without the Share button, which is not built."""
     path = Path(__file__).parent / "fixtures" / "messages" / f"{name}.json"
     message: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for block in message["blocks"]:
@@ -36,14 +36,14 @@ def dated(words: str, token: str) -> str:
 
 
 def shown(message: Message) -> list[str]:
-    """The texts of the blocks, in order; buttons by their captions, menus by what they ask."""
+    """Return the texts of the blocks, in order; buttons by their captions, menus by their placeholders."""
     parts = [part for block in message.blocks for part in (block, *block.get("elements", ()))]
     texts = [part.get("text") or part.get("placeholder") for part in parts]
     return [text if isinstance(text, str) else text["text"] for text in texts if text]
 
 
 def actions(message: Message) -> dict[str, Any]:
-    """The buttons and menus, by action_id."""
+    """Return the buttons and menus, by action_id."""
     rows = [block["elements"] for block in message.blocks if block["type"] == "actions"]
     return {part["action_id"]: part for row in rows for part in row}
 
@@ -66,12 +66,12 @@ def open_until(name: str, nick: str, until: int, wx: str = "someone_wx") -> KfAc
 
 
 def crowd(number: int) -> list[KfAccount]:
-    """Bound accounts with names that come after all others."""
+    """Return bound accounts with names that sort after all others."""
     return [account(f"star{index:02}", kf_nick=f"☆ {index:02}", kf_wx="star_wx") for index in range(number)]
 
 
 def patient(number: int) -> list[KfAccount]:
-    """Invitations with days to go."""
+    """Return invitations with days to go."""
     return [invited(f"wen{index}", expires_in=50 * HOUR + index * MINUTE) for index in range(number)]
 
 

@@ -1,4 +1,4 @@
-"""A server that takes connections and never says anything, or always the same."""
+"""A server that accepts connections and sends nothing, or always the same bytes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ async def silence(word: bytes = b"") -> AsyncIterator[str]:
     """Yield its host and port. With a `word` that is the answer to the first bytes that come."""
     writers: list[asyncio.StreamWriter] = []
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         await reader.read(1)
         if word:
             writer.write(word)
             writer.close()
 
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         host, port = server.sockets[0].getsockname()
         yield f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Who may use /kf: by rule, and as people meet it."""
+"""Access to /kf: by rule, and through the running bot."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ class Groups:
         return self.members[group]
 
 
-async def test_with_nobody_named_it_is_everybody_and_slack_is_not_asked():
+async def test_access_is_open_without_a_setting_and_slack_is_not_called():
     groups = Groups()
     assert await AccessPolicy([], groups).allows("U1") is True
     assert groups.asked == []
 
 
-async def test_who_is_named_is_admitted_without_asking_slack():
+async def test_named_user_is_admitted_without_calling_slack():
     groups = Groups()
     assert await AccessPolicy(["U1", "S1"], groups).allows("U1") is True
     assert groups.asked == []
 
 
-async def test_a_member_of_any_group_is_admitted_and_nobody_else():
+async def test_only_members_of_a_group_are_admitted():
     viewers = AccessPolicy(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
     assert [await viewers.allows(user) for user in ("U1", "U2", "U3", "U4", "")] == [True, True, True, False, False]
 
 
-async def test_a_group_is_asked_for_once_in_a_while():
+async def test_group_members_are_cached_for_a_while():
     groups = Groups(S1=frozenset({"U2"}))
     viewers = AccessPolicy(["S1"], groups)
     for user in ("U2", "U3", "U2"):
@@ -59,13 +59,13 @@ async def test_a_group_is_asked_for_once_in_a_while():
     assert groups.asked == ["S1"]
 
 
-async def test_a_group_that_slack_does_not_tell_leaves_it_open_unless_another_has_them():
+async def test_unreadable_group_leaves_access_open_unless_another_group_has_the_user():
     viewers = AccessPolicy(["S1", "S2"], Groups(S2=frozenset({"U2"})))
     assert await viewers.allows("U2") is True
     assert await viewers.allows("U3") is None
 
 
-async def test_who_was_in_a_group_when_it_was_last_known_goes_on(monkeypatch):
+async def test_last_known_members_of_a_group_keep_their_access(monkeypatch):
     monkeypatch.setattr("bot.interactions.access.REMEMBERED", 0.0)
     groups = Groups(S1=frozenset({"U2"}))
     viewers = AccessPolicy(["S1"], groups)
@@ -75,7 +75,7 @@ async def test_who_was_in_a_group_when_it_was_last_known_goes_on(monkeypatch):
     assert await viewers.allows("U3") is None
 
 
-# As people meet it
+# Through the running bot
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def ask(place: World, user: str, text: str = "") -> str:
     return (await said.answer()).text
 
 
-async def test_a_member_is_answered_and_a_stranger_is_told_whom_to_ask(place):
+async def test_member_gets_an_answer_and_a_stranger_learns_whom_to_ask(place):
     async with bot_in_loop(place, ALERTS="off", KF_VIEWERS="S0CARE, W0BOSS1"):
         assert (await ask(place, "U0MEI")).startswith("Nothing needs attention")
         for text in ("", "list", "help", "status", "frobnicate"):
@@ -100,9 +100,9 @@ async def test_a_member_is_answered_and_a_stranger_is_told_whom_to_ask(place):
             assert "Anna" not in said
 
 
-async def test_a_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
+async def test_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
     async with bot_in_loop(place, KF_VIEWERS="S0CARE"):
-        await until(lambda: place.slack.calls)  # the first look is over: what comes now is an alert
+        await until(lambda: place.slack.calls)  # the first poll is over: later problems are alerts
         place.invite("bo", timedelta(minutes=30))
         await until(lambda: place.texts)
         (alert,) = place.slack.messages(ALERTS)
@@ -114,7 +114,7 @@ async def test_a_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
         await until(lambda: "U0TOM" in str(place.slack.messages(ALERTS)[0].blocks))
 
 
-async def test_while_slack_does_not_tell_a_group_the_answer_says_so(place):
+async def test_answer_warns_that_slack_does_not_return_a_group(place):
     async with bot_in_loop(place, ALERTS="off", KF_VIEWERS="S0CARE"):
         place.slack.arm("usergroups.users.list", error("internal_error"))
         assert (await ask(place, "U0MEI")).startswith("Slack does not say who may use /kf.")
@@ -122,7 +122,7 @@ async def test_while_slack_does_not_tell_a_group_the_answer_says_so(place):
 
 
 @pytest.mark.parametrize(("group", "word"), [("S0GONE", "no_such_subteam"), ("S0CARE", "missing_scope")])
-async def test_what_slack_refuses_is_its_word_in_the_log(place, caplog, group, word):
+async def test_log_quotes_the_error_code_of_a_refused_group_lookup(place, caplog, group, word):
     if word == "missing_scope":
         place.slack.scopes = place.slack.scopes - {"usergroups:read"}
     async with bot_in_loop(place, ALERTS="off", KF_VIEWERS=group):
@@ -131,7 +131,7 @@ async def test_what_slack_refuses_is_its_word_in_the_log(place, caplog, group, w
 
 
 @pytest.mark.parametrize("answer", [{"ok": True}, {"ok": True, "users": "U0MEI"}])
-async def test_an_answer_without_users_is_no_group(place, answer):
+async def test_response_without_users_is_no_group(place, answer):
     async def odd(_: web.Request) -> web.Response:
         return web.json_response(answer)
 
@@ -143,7 +143,7 @@ async def test_an_answer_without_users_is_no_group(place, answer):
             await group_members(client, "S0CARE")
 
 
-async def test_a_slack_that_is_away_is_no_group(place):
+async def test_unreachable_slack_returns_no_group_members(place):
     client = no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", place.slack.session)
     with pytest.raises(UnknownMembersError, match="ClientConnectorError"):
         await group_members(client, "S1")

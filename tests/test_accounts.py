@@ -16,7 +16,7 @@ def names(read: Snapshot) -> list[str]:
     return [row.account.kf_nick for row in read.rows]
 
 
-def test_what_can_be_saved_in_the_hour_comes_first_then_what_is_lost_then_what_has_time():
+def test_accounts_that_expire_within_the_hour_sort_first_then_lost_ones_then_the_rest():
     odd = invited("odd", status="pondering", kf_nick="Odd")
     waits = invited("wei", expires_in=3 * DAY, kf_nick="Wei")
     assert names(reading(ANNA, EVE, waits, odd, LIN, DEE, CHEN, BO)) == [
@@ -31,13 +31,13 @@ def test_what_can_be_saved_in_the_hour_comes_first_then_what_is_lost_then_what_h
     ]
 
 
-def test_inside_a_rank_the_nearest_deadline_comes_first_and_none_last():
+def test_accounts_of_equal_priority_sort_by_deadline_with_missing_ones_last():
     later = invited("a", expires_in=4 * DAY, kf_nick="A")
     sooner = invited("b", expires_in=3 * DAY, kf_nick="B")
     assert names(reading(NO_DEADLINE, later, sooner)) == ["B", "A", "客服 08"]
 
 
-def test_names_stand_where_their_readers_look_for_them():
+def test_names_sort_as_their_readers_expect():
     mixed = ["☆", "周", "Jia", "陈师傅", "anna", "客服 10", "客服 08", "Fan", "Chen", "Ａnna 2", "(x)", "龘"]
     ordered = names(reading(*map(_named, mixed)))
     assert ordered == [
@@ -56,7 +56,7 @@ def test_names_stand_where_their_readers_look_for_them():
     ]
 
 
-def test_accounts_without_a_name_stand_by_their_account():
+def test_accounts_without_a_name_sort_by_their_account():
     assert [row.account.key for row in reading(_named("Cai"), account("bo", kf_nick="")).rows] == [
         "bo@harbour_tea",
         "Cai@harbour_tea",
@@ -73,14 +73,14 @@ def test_counts_add_up():
 
 
 @pytest.mark.parametrize("leads", [LEADS, tuple(reversed(LEADS))])
-def test_the_order_of_the_leads_does_not_matter(leads):
+def test_result_does_not_depend_on_the_order_of_the_leads(leads):
     read = Snapshot.of(KfList((LIN, CHEN, BO)), NOW, leads)
     assert names(read) == ["小波", "Chen", "林晓"]
 
 
-def test_the_invitation_of_a_bound_account_means_nothing():
+def test_invitation_of_a_bound_account_is_ignored():
     (row,) = reading(invited(kf_wx="bo_example", expires_in=HOUR)).rows
-    assert (row.seen, row.deadline, row.invite_wx) == (AccountStatus.BOUND, None, "")
+    assert (row.status, row.deadline, row.invite_wx) == (AccountStatus.BOUND, None, "")
 
 
 def _named(nick: str):

@@ -1,4 +1,4 @@
-"""What people may do about an invitation, and what the clock says while it is in their hands."""
+"""User actions on an invitation, and its timers while it is acknowledged or snoozed."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def test_snooze_never_ends_after_the_calendar(choice):
 
 
 @pytest.mark.parametrize("state", [EpisodeState.WAITING, EpisodeState.REJECTED, EpisodeState.EXPIRED])
-def test_what_still_matters_can_be_acknowledged_once(state):
+def test_open_episode_can_be_acknowledged_once(state):
     acked = acknowledge(episode(state), MEI)
     assert acked.acked == MEI
     assert acknowledge(acked, UserAction("U0TOM", "Tom", NOW)) is None
 
 
 @pytest.mark.parametrize("state", [state for state in EpisodeState if state.closed])
-def test_what_is_settled_needs_no_hand(state):
+def test_closed_episode_cannot_be_acknowledged(state):
     assert acknowledge(episode(state), MEI) is None
     assert snooze(episode(state), until(HOUR), POLICY) is None
     assert unacknowledge(episode(state, acked=MEI)) is None
     assert unsnooze(episode(state, snoozed=until(HOUR))) is None
 
 
-def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expires():
+def test_acknowledged_invitation_passes_its_leads_silently_and_still_expires():
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     assert advance([acked], NOW + 6.5 * HOUR, POLICY) == []
     (change,) = advance([acked], NOW + 7 * HOUR, POLICY)
@@ -67,13 +67,13 @@ def test_an_acknowledged_invitation_passes_its_leads_in_silence_and_still_expire
     assert change.after.acked == MEI
 
 
-def test_undoing_lets_the_tightest_lead_speak_that_passed_meanwhile():
+def test_undo_emits_the_tightest_lead_that_passed_meanwhile():
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     freed = unacknowledge(acked)
     assert spoken(freed, NOW + 6.5 * HOUR) == [HOUR]
 
 
-def test_the_timer_of_an_acknowledged_invitation_is_its_deadline():
+def test_timer_of_an_acknowledged_invitation_is_its_deadline():
     acked = acknowledge(waiting(7 * HOUR, 24), MEI)
     assert next_timer(acked, POLICY) == NOW + 7 * HOUR
 
@@ -81,16 +81,16 @@ def test_the_timer_of_an_acknowledged_invitation_is_its_deadline():
 # Snoozing
 
 
-def test_a_snooze_postpones_the_looser_leads_to_its_end():
+def test_snooze_postpones_the_looser_leads_to_its_end():
     snoozed = snooze(waiting(7 * HOUR, 24), until(4 * HOUR), POLICY)
     assert next_timer(snoozed, POLICY) == NOW + 4 * HOUR
     assert apply_timers(snoozed, NOW + 3 * HOUR, POLICY) == (snoozed, ())
-    awake, news = apply_timers(snoozed, NOW + 4 * HOUR, POLICY)
+    awake, new_events = apply_timers(snoozed, NOW + 4 * HOUR, POLICY)
     assert awake.snoozed is None
-    assert [event.lead for event in news] == [6 * HOUR]
+    assert [event.lead for event in new_events] == [6 * HOUR]
 
 
-def test_a_snooze_that_ends_with_nothing_new_wakes_all_the_same():
+def test_snooze_that_ends_without_a_new_event_still_reminds():
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
     (change,) = advance([snoozed], NOW + HOUR, POLICY)
     assert (change.new_events, change.after.snoozed) == ((), None)
@@ -105,34 +105,34 @@ def test_a_snooze_that_ends_with_nothing_new_wakes_all_the_same():
         (5 * HOUR - MINUTE, 4 * HOUR, 4 * HOUR - MINUTE),
     ],
 )
-def test_a_snooze_ends_no_later_than_the_smallest_lead(left, asked, ends):
+def test_snooze_ends_no_later_than_the_smallest_lead(left, asked, ends):
     snoozed = snooze(waiting(left, 24, 6), until(asked), POLICY)
     assert snoozed.snoozed.until == NOW + ends
 
 
 @pytest.mark.parametrize("left", [HOUR, HOUR - MINUTE, ZERO])
-def test_within_the_smallest_lead_there_is_nothing_to_postpone(left):
+def test_snooze_is_not_possible_within_the_smallest_lead(left):
     assert snooze(waiting(left, 24, 6, 1), until(HOUR), POLICY) is None
 
 
-def test_an_acknowledged_or_endless_invitation_is_not_snoozed():
+def test_acknowledged_or_endless_invitation_is_not_snoozed():
     assert snooze(acknowledge(waiting(20 * HOUR, 24), MEI), until(HOUR), POLICY) is None
     assert snooze(episode(EpisodeState.WAITING, expires_at=None), until(HOUR), POLICY) is None
     assert snooze(waiting(20 * HOUR, 24), MEI, POLICY) is None
 
 
 @pytest.mark.parametrize("later", [ZERO, timedelta(seconds=1), 10 * MINUTE])
-def test_a_second_click_on_snooze_is_none(later):
+def test_second_snooze_has_no_effect(later):
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
     again = UserAction("U0TOM", "Tom", NOW + later, NOW + later + 4 * HOUR)
     assert snooze(snoozed, again, POLICY) is None
 
 
-def test_the_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
+def test_smallest_lead_ends_a_snooze_that_a_moved_deadline_made_too_long():
     snoozed = replace(waiting(7 * HOUR, 24), snoozed=until(6 * HOUR + MINUTE))
-    awake, news = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
+    awake, new_events = apply_timers(snoozed, NOW + 6 * HOUR, POLICY)
     assert awake.snoozed is None
-    assert [event.lead for event in news if event.disposition is Disposition.NOTIFIED] == [HOUR]
+    assert [event.lead for event in new_events if event.disposition is Disposition.NOTIFIED] == [HOUR]
 
 
 def test_acknowledging_ends_a_snooze():
@@ -158,7 +158,7 @@ def test_each_undo_takes_back_its_own_thing():
     assert unacknowledge(acked).acked is None
 
 
-def test_undoing_a_batch_leaves_what_somebody_acknowledged_alone():
+def test_undo_of_a_batch_keeps_acknowledgements_of_single_episodes():
     alone = acknowledge(waiting(20 * HOUR, 24), MEI)
     together = acknowledge(waiting(20 * HOUR, 24), replace(MEI, batch="digest-1"))
     assert unacknowledge(alone, batch="digest-1") is None
@@ -167,7 +167,7 @@ def test_undoing_a_batch_leaves_what_somebody_acknowledged_alone():
     assert unacknowledge(together).acked is None
 
 
-# What is offered
+# Offered actions
 
 
 @pytest.mark.parametrize(
@@ -184,12 +184,12 @@ def test_undoing_a_batch_leaves_what_somebody_acknowledged_alone():
         (datetime.fromisoformat("2026-11-24T03:00:00+08:00"), 1, []),
     ],
 )
-def test_only_what_ends_before_the_last_call_is_offered(expires_at, told, offered):
+def test_snooze_choices_end_before_the_smallest_lead(expires_at, told, offered):
     one = episode(EpisodeState.WAITING, expires_at=expires_at, events=leads(told))
     assert [choice.value for choice in snooze_choices(one, POLICY, SHANGHAI)] == offered
 
 
-def test_nothing_is_offered_to_what_is_in_hand_over_or_not_told():
+def test_snooze_is_not_offered_for_acknowledged_closed_or_unreported_episodes():
     assert snooze_choices(acknowledge(waiting(20 * HOUR, 24), MEI), POLICY, SHANGHAI) == []
     assert (
         snooze_choices(episode(EpisodeState.EXPIRED, events=(AlertEvent(AlertKind.EXPIRED),)), POLICY, SHANGHAI)

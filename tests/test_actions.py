@@ -116,11 +116,11 @@ def test_any_value_can_be_decoded(action_id, value):
         *("v1:9f2c41d07be3", "v1:config_problem"),  # of other buttons
     ],
 )
-def test_odd_value_asks_for_nothing(value):
+def test_malformed_value_decodes_to_no_action(value):
     assert decode(actions.LIST, value) is None
 
 
-def test_unknown_button_asks_for_nothing():
+def test_unknown_button_decodes_to_no_action():
     assert decode("kfx.list", "v1:overview") is None
     assert decode("alert.frobnicate", f"v1:{EPISODE}") is None
 

@@ -22,7 +22,7 @@ SOON = invited("bo", expires_in=25 * HOUR)
 
 @pytest.fixture
 async def bot(store: Store, clock: VirtualClock) -> Bot:
-    """Bo's 24 h reminder stands in the channel."""
+    """Return a bot whose channel has Bo's 24 h reminder."""
     made = Bot(store, clock, mention=CARE)
     await made.reads(SOON, after=timedelta(0))
     await made.reads(SOON, after=2 * HOUR)
@@ -40,7 +40,7 @@ def last_view(bot: Bot) -> str:
 # Acknowledge
 
 
-async def test_an_acknowledgement_shows_in_the_message_at_once_and_in_its_thread(bot):
+async def test_acknowledgement_shows_in_the_message_at_once_and_in_its_thread(bot):
     await ack(bot)
     assert "Acknowledged by Mei" in last_view(bot)
     line = bot.slack.posted[-1]
@@ -48,7 +48,7 @@ async def test_an_acknowledgement_shows_in_the_message_at_once_and_in_its_thread
     assert line.message.blocks[0]["text"]["text"].startswith("👤 Acknowledged by Mei. No more reminders")
 
 
-async def test_an_acknowledged_invitation_reminds_nobody(bot):
+async def test_acknowledged_invitation_sends_no_reminders(bot):
     await ack(bot)
     posted = len(bot.slack.posted)
     await bot.reads(SOON, after=18 * HOUR)
@@ -56,7 +56,7 @@ async def test_an_acknowledged_invitation_reminds_nobody(bot):
     assert len(bot.slack.posted) == posted
 
 
-async def test_what_becomes_of_it_is_told_without_calling_anybody(bot):
+async def test_outcome_of_an_acknowledged_invitation_is_posted_without_a_mention(bot):
     await ack(bot)
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     broadcast = bot.slack.posted[-1]
@@ -66,7 +66,7 @@ async def test_what_becomes_of_it_is_told_without_calling_anybody(bot):
     assert "Acknowledged by Mei" in last_view(bot)
 
 
-async def test_the_second_click_changes_nothing_and_learns_who_was_first(bot):
+async def test_second_click_changes_nothing_and_names_the_first_user(bot):
     await ack(bot)
     posted = len(bot.slack.posted)
     done = await bot.clicks("alert.ack", f"v1:{await bot.episode_id()}", "Tom")
@@ -74,13 +74,13 @@ async def test_the_second_click_changes_nothing_and_learns_who_was_first(bot):
     assert len(bot.slack.posted) == posted
 
 
-async def test_two_clicks_at_once_are_one(bot):
+async def test_concurrent_clicks_have_one_effect(bot):
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     done = await asyncio.gather(*(bot.acts.perform(decode(click.action_id, click.value), click) for _ in range(5)))
     assert sorted(len(one.changed) for one in done) == [0, 0, 0, 0, 1]
 
 
-async def test_an_undone_acknowledgement_reminds_again(bot):
+async def test_undone_acknowledgement_reminds_again(bot):
     await ack(bot)
     await bot.reads(SOON, after=18 * HOUR)
     await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:ack", "Tom")
@@ -93,19 +93,19 @@ async def test_an_undone_acknowledgement_reminds_again(bot):
     ]
 
 
-async def test_a_reminder_that_waited_when_it_was_acknowledged_is_not_sent(bot):
+async def test_reminder_that_waited_when_it_was_acknowledged_is_not_sent(bot):
     bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(SOON, after=18 * HOUR)
     await ack(bot)
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     assert ["Less than 6 h" in str(posted.message.blocks) for posted in bot.slack.posted] == [False, False]
 
 
 # Snooze
 
 
-async def test_a_snoozed_invitation_is_quiet_until_its_time_and_then_asks_again(bot):
+async def test_snoozed_invitation_is_quiet_until_its_time_and_then_asks_again(bot):
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:1h", "Tom")
     assert "Snoozed by Tom" in last_view(bot)
     posted = len(bot.slack.posted)
@@ -118,7 +118,7 @@ async def test_a_snoozed_invitation_is_quiet_until_its_time_and_then_asks_again(
     assert "Snoozed" not in last_view(bot)
 
 
-async def test_a_lead_that_passed_during_a_snooze_is_what_wakes_it(bot):
+async def test_lead_that_passed_during_a_snooze_ends_it(bot):
     await bot.reads(SOON, after=15 * HOUR)  # 8 h left
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:4h")
     await bot.reads(SOON, after=3 * HOUR)
@@ -129,7 +129,7 @@ async def test_a_lead_that_passed_during_a_snooze_is_what_wakes_it(bot):
     assert "less than 6 h left" in str(reminder.message.blocks)
 
 
-async def test_an_undone_snooze_is_over_without_a_reminder(bot):
+async def test_undone_snooze_is_over_without_a_reminder(bot):
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:4h")
     await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:snooze", "Tom")
     assert bot.slack.posted[-1].message.blocks[0]["text"]["text"] == "👤 Tom undid the snooze."
@@ -137,7 +137,7 @@ async def test_an_undone_snooze_is_over_without_a_reminder(bot):
     assert len(bot.slack.posted) == 3
 
 
-async def test_a_second_snooze_changes_nothing_and_learns_who_was_first(bot):
+async def test_second_snooze_changes_nothing_and_names_the_first_user(bot):
     value = f"v1:{await bot.episode_id()}"
     await bot.clicks("alert.snooze", f"{value}:1h", "Tom")
     posted = len(bot.slack.posted)
@@ -146,7 +146,7 @@ async def test_a_second_snooze_changes_nothing_and_learns_who_was_first(bot):
     assert len(bot.slack.posted) == posted
 
 
-async def test_an_undo_that_is_out_of_date_takes_nothing_else_back(bot):
+async def test_undo_that_is_out_of_date_takes_nothing_else_back(bot):
     value = f"v1:{await bot.episode_id()}"
     await bot.clicks("alert.snooze", f"{value}:4h", "Tom")
     await ack(bot)
@@ -154,7 +154,7 @@ async def test_an_undo_that_is_out_of_date_takes_nothing_else_back(bot):
     assert "Acknowledged by Mei" in last_view(bot)
 
 
-async def test_the_status_knows_what_is_snoozed_and_until_when(bot):
+async def test_status_lists_snoozed_invitations_with_their_ends(bot):
     clicked_at = bot.clock()
     await bot.clicks("alert.snooze", f"v1:{await bot.episode_id()}:1h")
     async with bot.store.begin() as tx:
@@ -163,36 +163,36 @@ async def test_the_status_knows_what_is_snoozed_and_until_when(bot):
         ]
 
 
-async def test_a_last_hour_that_was_stopped_while_it_waited_is_told_after_an_undo(bot):
+async def test_pending_last_reminder_that_was_acknowledged_is_sent_after_an_undo(bot):
     bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(SOON, after=22.5 * HOUR)
     await ack(bot)
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     assert not any("less than 1 h" in str(posted.message.blocks) for posted in bot.slack.posted)
     await bot.clicks("alert.undo", f"v1:{await bot.episode_id()}:ack")
     assert any("less than 1 h" in str(posted.message.blocks) and posted.broadcast for posted in bot.slack.posted)
 
 
-async def test_a_click_tells_nothing_that_wechat_was_not_asked_about(bot):
+async def test_click_emits_nothing_that_no_poll_confirmed(bot):
     bot.wechat.listed = (bound("bo"),)
-    bot.clock.now += 30 * HOUR  # the deadline has passed while nobody looked
+    bot.clock.now += 30 * HOUR  # the deadline has passed without a poll
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     await bot.acts.perform(decode(click.action_id, click.value), click)
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     assert last_view(bot).startswith("Bound: Bo")
     assert not any("did not answer in time" in text for text in bot.slack.texts)
 
 
-async def test_a_tighter_lead_takes_the_place_of_one_that_waits(bot):
+async def test_tighter_lead_replaces_a_pending_reminder(bot):
     bot.slack.outcomes = [Blocked("not_in_channel")]
     await bot.reads(SOON, after=18 * HOUR)
     bot.slack.outcomes = [Blocked("not_in_channel")] * 2
     await bot.reads(SOON, after=4.5 * HOUR)
     bot.slack.outcomes = []
     bot.clock.forward(minutes=10)
-    await bot.tells()
+    await bot.deliver()
     said = [str(posted.message.blocks) for posted in bot.slack.posted[1:]]
     assert ["less than 1 h" in line for line in said] == [True]
 
@@ -200,21 +200,21 @@ async def test_a_tighter_lead_takes_the_place_of_one_that_waits(bot):
 # Mentions
 
 
-async def test_urgent_news_call_whoever_is_to_be_called_and_the_first_edit_takes_it_away(bot):
+async def test_urgent_alert_mentions_the_set_people_until_its_first_edit(bot):
     await bot.reads(rejected("chen"), SOON)
-    root = bot.slack.posted[-1]
-    assert CARE in str(root.message.blocks)
-    assert CARE not in root.message.text
+    parent = bot.slack.posted[-1]
+    assert CARE in str(parent.message.blocks)
+    assert CARE not in parent.message.text
     assert bot.slack.edited == []
     await bot.clicks("alert.ack", f"v1:{await bot.episode_id('chen')}")
     assert CARE not in str(bot.slack.edited[-1][1].blocks)
 
 
-async def test_a_looser_lead_calls_nobody(bot):
+async def test_looser_lead_mentions_no_one(bot):
     assert CARE not in str(bot.slack.posted[0].message.blocks)
 
 
-async def test_the_last_hour_calls_from_the_thread(bot):
+async def test_last_reminder_mentions_people_in_the_thread(bot):
     await bot.reads(SOON, after=22.5 * HOUR)
     line = bot.slack.posted[-1]
     assert line.broadcast
@@ -238,7 +238,7 @@ def batch_of(bot: Bot) -> str:
     return next(button["value"] for button in buttons if button["action_id"] == "alert.ack")
 
 
-async def test_a_digest_is_acknowledged_as_a_whole(storm):
+async def test_digest_is_acknowledged_as_a_whole(storm):
     done = await storm.clicks("alert.ack", batch_of(storm))
     assert len(done.changed) == 6
     assert "Acknowledged by" in str(storm.slack.edited[-1][1].blocks)
@@ -247,7 +247,7 @@ async def test_a_digest_is_acknowledged_as_a_whole(storm):
     assert (await storm.clicks("alert.undo", batch_of(storm))).changed
 
 
-async def test_undoing_a_digest_leaves_what_somebody_took_in_hand_alone(storm):
+async def test_undo_of_a_digest_keeps_acknowledgements_of_its_members(storm):
     await storm.clicks("alert.ack", f"v1:{await storm.episode_id('kf0')}", "Mei")
     await storm.clicks("alert.ack", batch_of(storm), "Tom")
     assert len((await storm.clicks("alert.undo", batch_of(storm), "Tom")).changed) == 5
@@ -257,7 +257,7 @@ async def test_undoing_a_digest_leaves_what_somebody_took_in_hand_alone(storm):
     assert kf0.acked.name == "Mei"
 
 
-async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(storm):
+async def test_digest_with_a_closed_member_is_acknowledged_for_the_others(storm):
     await storm.reads(bound("kf0"), *(rejected(f"kf{number}") for number in range(1, 6)))
     assert len((await storm.clicks("alert.ack", batch_of(storm))).changed) == 5
 
@@ -275,7 +275,7 @@ async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(sto
         ("alert.snooze", "v1:{id}"),
         ("alert.snooze", "v1:{id}:9h"),
         ("alert.snooze", "v1:batch:{id}:1h"),
-        ("alert.undo", "v1:{id}"),  # of before it said what it undoes
+        ("alert.undo", "v1:{id}"),  # of a release whose value did not name the action it undoes
         ("alert.undo", "v1:{id}:1h"),
         ("alert.undo", "v1:batch:{id}:snooze"),
         ("alert.frobnicate", "v1:{id}"),
@@ -283,12 +283,12 @@ async def test_a_digest_of_which_one_is_settled_is_acknowledged_for_the_rest(sto
         ("alert.ack", "v1:\x00"),
     ],
 )
-async def test_a_forged_or_outdated_value_is_no_order(bot, action_id, value):
+async def test_forged_or_outdated_value_has_no_effect(bot, action_id, value):
     assert decode(action_id, value.format(id=await bot.episode_id())) is None
 
 
 @pytest.mark.parametrize("value", ["v1:0123456789abcdef", "v1:batch:nothing", "v1:batch:{id}"])
-async def test_an_order_about_nothing_finds_nothing(bot, value):
+async def test_action_on_an_unknown_episode_has_no_effect(bot, value):
     done = await bot.clicks("alert.ack", value.format(id=await bot.episode_id()))
     assert (done.changed, done.found) == ((), ())
 
@@ -302,13 +302,13 @@ async def test_another_accounts_alert_is_out_of_reach(bot):
 
 
 @pytest.mark.parametrize("name", ["<!channel>", "\x00\ud800", "", "x" * 5000])
-async def test_a_hostile_name_is_harmless(bot, name):
+async def test_hostile_name_is_harmless(bot, name):
     await ack(bot, name)
     assert (await bot.rows())[0]["status"] == "sent"
     assert "<!channel>" not in str(bot.slack.posted[-1].message)
 
 
-async def test_a_click_after_the_end_changes_nothing(bot):
+async def test_click_after_the_end_changes_nothing(bot):
     await bot.reads(bound("bo"))
     value = f"v1:{await bot.episode_id()}"
     for action_id, suffix in (("alert.ack", ""), ("alert.snooze", ":1h"), ("alert.undo", ":ack")):

@@ -66,7 +66,7 @@ def problems(text: Any = "x", *blocks: dict[str, Any], **more: Any) -> list[str]
     return blockkit.problems({"text": text, "blocks": list(blocks), **more})
 
 
-# Where a text stands, the block with it there, and the most characters it may have.
+# The path of a text, the block with it there, and its limit of characters.
 LENGTHS = {
     "header/text": (lambda text: {"type": "header", "text": plain(text)}, 150),
     "section/text": (lambda text: section(text=mrkdwn(text)), 3000),
@@ -105,7 +105,7 @@ LENGTHS = {
 
 
 @pytest.mark.parametrize(("build", "most"), LENGTHS.values(), ids=LENGTHS)
-def test_a_text_may_be_as_long_as_the_limit_and_no_longer_and_never_empty(build, most):
+def test_text_may_have_up_to_the_limit_and_at_least_one_character(build, most):
     assert refusals(build("x" * most)) == []
     assert refusals(build("😀" * (most // 2))) == []
     [too_long] = refusals(build("x" * (most + 1)))
@@ -137,7 +137,7 @@ COUNTS = {
 
 
 @pytest.mark.parametrize(("build", "most"), COUNTS.values(), ids=COUNTS)
-def test_a_list_may_have_as_many_as_the_limit_and_never_none(build, most):
+def test_list_may_have_up_to_the_limit_and_at_least_one_entry(build, most):
     assert refusals(build(1)) == []
     assert refusals(build(most)) == []
     [too_many] = refusals(build(most + 1))
@@ -146,7 +146,7 @@ def test_a_list_may_have_as_many_as_the_limit_and_never_none(build, most):
     assert none.endswith(": no fewer than 1 items allowed")
 
 
-def test_a_message_has_at_most_fifty_blocks():
+def test_message_has_at_most_fifty_blocks():
     assert refusals(*[{"type": "divider"}] * 50) == []
     assert refusals(*[{"type": "divider"}] * 51) == ["/blocks: no more than 50 items allowed"]
 
@@ -185,7 +185,7 @@ SOUND = {
 
 
 @pytest.mark.parametrize("blocks", SOUND.values(), ids=SOUND)
-def test_what_the_documentation_allows_is_no_problem(blocks):
+def test_documented_blocks_are_accepted(blocks):
     assert problems("x", *blocks) == []
 
 
@@ -240,13 +240,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("block", "problem"), WRONG, ids=[problem for _, problem in WRONG])
-def test_what_the_documentation_forbids_is_named_with_its_place(block, problem):
+def test_forbidden_block_is_reported_with_its_path(block, problem):
     found = refusals(block)
     assert found
     assert found[0].startswith(problem)
 
 
-def test_a_block_id_is_unique_in_its_message():
+def test_block_id_is_unique_in_its_message():
     blocks = [section(block_id="one"), section(block_id="two"), section(block_id="one"), section()]
     assert refusals(*blocks) == ["/blocks/2/block_id: 'one' is not unique"]
 
@@ -292,16 +292,16 @@ BAD_TEXTS = [
 
 
 @pytest.mark.parametrize("text", GOOD_TEXTS)
-def test_a_text_that_slack_shows_as_meant_is_no_problem(text):
+def test_text_that_slack_shows_as_written_is_accepted(text):
     assert problems(text) == []
 
 
 @pytest.mark.parametrize(("text", "problem"), BAD_TEXTS)
-def test_a_text_that_slack_spoils_is_named(text, problem):
+def test_text_that_slack_changes_is_reported(text, problem):
     assert problems(text)[0].startswith(problem)
 
 
-def test_advice_is_a_problem_that_slack_neither_refuses_nor_spoils():
+def test_advice_is_a_problem_that_slack_neither_refuses_nor_changes():
     message = {"text": "x" * 4001}
     assert blockkit.refusals(message) == blockkit.flaws(message) == []
     assert blockkit.problems(message) == blockkit.advice(message) != []
@@ -319,16 +319,16 @@ def test_advice_is_a_problem_that_slack_neither_refuses_nor_spoils():
         (image(alt_text="<!date^1^{time}|x>"), "/blocks/0/alt_text"),
     ],
 )
-def test_a_date_has_no_place_outside_mrkdwn(block, place):
+def test_date_has_no_place_outside_mrkdwn(block, place):
     assert problems("x", block) == [f"{place}: a date stays literal outside mrkdwn"]
 
 
-def test_markup_is_judged_wherever_mrkdwn_stands():
+def test_markup_is_checked_in_every_mrkdwn_text():
     block = section(fields=[plain("a & b"), mrkdwn("a & b")])
     assert problems("x", block) == ["/blocks/0/fields/1/text: a bare '&', which should be escaped"]
 
 
-def test_a_key_that_no_message_has_is_named():
+def test_unknown_key_of_a_message_is_reported():
     assert problems("x", mrkdown=True) == [": unknown field: mrkdown"]
     assert problems("x", response_type="ephemeral", replace_original=True) == []
 
@@ -341,7 +341,7 @@ def test_all_content_of_a_message_stays_within_our_limit():
     ]
 
 
-def test_content_is_what_people_read_in_the_blocks():
+def test_content_is_the_visible_text_of_the_blocks():
     blocks = [section(text=mrkdwn("ab")), actions(button(text=plain("c"), value="hidden")), image()]
     assert blockkit.content_length({"text": "not counted", "blocks": blocks}) == 4
 
@@ -357,7 +357,7 @@ def test_mentions_are_listed_as_written_and_only_where_they_notify():
     assert blockkit.mentions(message) == ["<!channel>", "<@U1|mei>", "<!subteam^S123>", "<!here|here>"]
 
 
-def test_a_message_without_markup_mentions_nobody():
+def test_message_without_markup_mentions_no_one():
     assert blockkit.mentions({"blocks": [section()]}) == []
 
 
@@ -367,14 +367,14 @@ SDK = {name: LENGTHS[name] for name in ("header/text", "section/text", "block_id
 
 
 @pytest.mark.parametrize(("build", "most"), SDK.values(), ids=SDK)
-def test_the_limits_are_those_of_slacks_own_library(build, most):
+def test_limits_are_those_of_slacks_own_library(build, most):
     assert Block.parse(build("x" * most)).to_dict()
     with pytest.raises(SlackObjectFormationError):
         Block.parse(build("x" * (most + 1))).to_dict()
 
 
 @pytest.mark.parametrize("blocks", SOUND.values(), ids=SOUND)
-def test_what_is_sound_here_is_sound_in_slacks_own_library(blocks):
+def test_accepted_blocks_are_accepted_by_slacks_own_library(blocks):
     for block in blocks:
         assert Block.parse(block).to_dict()["type"] == block["type"]
 
@@ -398,7 +398,7 @@ JSON = st.recursive(
 
 
 @given(text=JSON, blocks=JSON)
-def test_no_json_breaks_the_checker(text, blocks):
+def test_checker_survives_any_json(text, blocks):
     message = {"text": text, "blocks": blocks}
     assert all(isinstance(problem, str) for problem in blockkit.problems(message))
     assert isinstance(blockkit.mentions(message), list)

@@ -1,4 +1,4 @@
-"""The root of one problem, in every state of its episode."""
+"""The parent message of one problem, in every state of its episode."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from tests.episodes import (
     drawn,
     episode,
     fields_of,
-    hand,
     leads,
     loud,
     mentions,
+    parent,
     problem,
-    root,
     shown,
+    user_action,
 )
 from tests.samples import dated
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEADLINE_TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 NOW_TOKEN = "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
-MEI = hand("Mei")
-TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
+MEI = user_action("Mei")
+TOM = user_action("Tom", at=NOW, until=NOW + 4 * HOUR)
 FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20 Nov>"
 
 
@@ -70,12 +70,12 @@ FIRST_SEEN = "<!date^1795137120^first seen {date_short_pretty}|first seen Fri 20
         ),
     ],
 )
-def test_a_root_reads_as_drawn(name, fields):
-    assert fields_of(root(**fields)) == drawn(name)
+def test_parent_message_matches_its_design(name, fields):
+    assert fields_of(parent(**fields)) == drawn(name)
 
 
-def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
-    message = root(state=EpisodeState.EXPIRED, name="dee")
+def test_expired_parent_message_has_the_deadline_and_the_next_step():
+    message = parent(state=EpisodeState.EXPIRED, name="dee")
     assert message.text == (
         "Expired: Dee (dee@harbour_tea), deadline Mon 23 Nov 01:53 UTC. de•••le did not answer in time. "
         "Ask whether they still want to, then invite again in the WeChat console. "
@@ -89,7 +89,7 @@ def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
 
 
 @pytest.mark.parametrize(
-    ("told", "smallest_first", "urgent"),
+    ("emitted", "smallest_first", "urgent"),
     [
         ((24,), "less than 24 h left", False),
         ((24, 6), "less than 6 h left", False),
@@ -97,18 +97,18 @@ def test_an_expired_root_says_when_the_deadline_was_and_what_to_do():
         ((0.5,), "less than 30 min left", True),  # a lead that was smaller before the settings changed
     ],
 )
-def test_the_smallest_lead_turns_a_root_loud(told, smallest_first, urgent):
-    message = root(events=leads(*told))
+def test_parent_message_turns_urgent_within_the_smallest_lead(emitted, smallest_first, urgent):
+    message = parent(events=leads(*emitted))
     assert smallest_first in shown(message)[0]
     assert loud(message) is urgent
 
 
-def test_a_lead_that_was_passed_over_counts_as_passed():
-    assert "less than 6 h left" in root(events=leads(24, 6, how=Disposition.SUPERSEDED)).text
+def test_skipped_lead_counts_as_passed():
+    assert "less than 6 h left" in parent(events=leads(24, 6, how=Disposition.SUPERSEDED)).text
 
 
-def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
-    message = root(events=problem(EpisodeState.EXPIRED))
+def test_invitation_that_came_back_with_time_to_spare_is_calm():
+    message = parent(events=problem(EpisodeState.EXPIRED))
     assert not loud(message)
     assert shown(message) == [
         "✉️ *Bo* · waiting\nbo•••le has not answered yet. Ask them to accept the invitation in WeChat.",
@@ -131,10 +131,10 @@ def test_an_invitation_that_came_back_with_time_to_spare_is_calm():
         (DEADLINE, None, "bo•••le accepted."),
     ],
 )
-def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, sentence):
-    message = root(state=EpisodeState.BOUND, state_since=bound_at, expires_at=expires_at)
+def test_bound_parent_message_has_the_time_left_until_the_deadline(bound_at, expires_at, sentence):
+    message = parent(state=EpisodeState.BOUND, state_since=bound_at, expires_at=expires_at)
     assert shown(message)[0] == f"✅ *Bo* · bound\n{sentence}"
-    # What the sentence does not date, the facts do.
+    # The facts have the dates that the sentence lacks.
     assert ("noticed" in shown(message)[1]) is ("before" not in sentence)
 
 
@@ -149,8 +149,8 @@ def test_a_bound_root_says_how_long_before_the_deadline(bound_at, expires_at, se
         ("", "", ""),
     ],
 )
-def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
-    message = root(
+def test_replaced_parent_message_names_the_person_invited_now(before, now, to_whom):
+    message = parent(
         state=EpisodeState.REPLACED,
         name="chen",
         invite_wx=before,
@@ -167,8 +167,8 @@ def test_a_replaced_root_says_who_is_invited_now(before, now, to_whom):
     )
 
 
-def test_a_new_invitation_without_a_deadline_names_none():
-    message = root(state=EpisodeState.REPLACED, successor_wx="bo_example")
+def test_new_invitation_without_a_deadline_shows_none():
+    message = parent(state=EpisodeState.REPLACED, successor_wx="bo_example")
     assert shown(message)[0].endswith("A new invitation is out to bo•••le.")
 
 
@@ -187,8 +187,8 @@ def test_a_new_invitation_without_a_deadline_names_none():
         ),
     ],
 )
-def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening, text):
-    message = root(state=state, events=(*leads(24), *problem(EpisodeState.EXPIRED)))
+def test_unanswered_invitation_keeps_its_id_among_its_facts(state, opening, text):
+    message = parent(state=state, events=(*leads(24), *problem(EpisodeState.EXPIRED)))
     assert shown(message) == [
         opening,
         (
@@ -200,7 +200,7 @@ def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening
 
 
 @pytest.mark.parametrize(
-    ("told", "reminded"),
+    ("emitted", "reminded"),
     [
         (leads(24), "reminded once"),
         (leads(24, 6), "reminded twice"),
@@ -208,13 +208,13 @@ def test_what_ends_without_an_answer_keeps_the_id_among_its_facts(state, opening
         ((*leads(24, 6, how=Disposition.SUPERSEDED), *leads(1)), "reminded once"),
     ],
 )
-def test_a_closed_root_counts_the_reminders_that_were_told(told, reminded):
-    assert shown(root(state=EpisodeState.BOUND, events=told))[1].endswith(f" · {reminded}")
+def test_closed_parent_message_counts_the_sent_reminders(emitted, reminded):
+    assert shown(parent(state=EpisodeState.BOUND, events=emitted))[1].endswith(f" · {reminded}")
 
 
-def test_a_closed_root_remembers_every_problem():
-    told = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG))
-    facts = shown(root(state=EpisodeState.REPLACED, events=told))[1]
+def test_closed_parent_message_lists_every_problem():
+    emitted = (*problem(EpisodeState.EXPIRED), AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG))
+    facts = shown(parent(state=EpisodeState.REPLACED, events=emitted))[1]
     assert facts.endswith(f"{FIRST_SEEN} · was expired · was rejected")
 
 
@@ -236,8 +236,8 @@ def test_a_closed_root_remembers_every_problem():
         *(({"state": state, "acked": MEI, "snoozed": TOM}, []) for state in CLOSED),
     ],
 )
-def test_a_root_offers_what_can_be_done_about_it(fields, offered):
-    parts = [part for block in root(**fields).blocks if block["type"] == "actions" for part in block["elements"]]
+def test_parent_message_offers_the_possible_actions(fields, offered):
+    parts = [part for block in parent(**fields).blocks if block["type"] == "actions" for part in block["elements"]]
     captions = [(part.get("text") or part["placeholder"])["text"] + "!" * ("style" in part) for part in parts]
     assert captions == offered
 
@@ -252,27 +252,27 @@ def test_a_root_offers_what_can_be_done_about_it(fields, offered):
         (2, DEADLINE, None),
     ],
 )
-def test_only_what_ends_before_the_last_call_can_be_chosen(hours, expires_at, choices):
-    offered = buttons(root(events=leads(hours), expires_at=expires_at)).get("alert.snooze")
+def test_snooze_menu_ends_before_the_smallest_lead(hours, expires_at, choices):
+    offered = buttons(parent(events=leads(hours), expires_at=expires_at)).get("alert.snooze")
     assert offered == (choices and [f"v1:9f2c41d07be3:{choice}" for choice in choices])
 
 
-def test_a_click_says_whose_root_it_was():
+def test_button_value_identifies_its_episode():
     of = "v1:9f2c41d07be3"
-    # As drawn, but for Undo: it says what it undoes, since a stale button must not take back something else.
-    assert buttons(root(events=leads(24), snoozed=TOM)) == {
+    # As designed, but for Undo: its value names the action, since a stale button must not undo another one.
+    assert buttons(parent(events=leads(24), snoozed=TOM)) == {
         "alert.ack": of,
         "alert.undo": f"{of}:snooze",
         "alert.details": of,
     }
-    assert buttons(root(events=leads(24), acked=MEI, snoozed=TOM)) == {
+    assert buttons(parent(events=leads(24), acked=MEI, snoozed=TOM)) == {
         "alert.undo": f"{of}:ack",
         "alert.details": of,
     }
 
 
-def test_an_acknowledged_root_reads_as_drawn():
-    message = root(
+def test_acknowledged_parent_message_matches_its_design():
+    message = parent(
         state=EpisodeState.REJECTED,
         name="chen",
         state_since=NOW - 32 * MINUTE,
@@ -296,8 +296,8 @@ def test_an_acknowledged_root_reads_as_drawn():
     assert undo["accessibility_label"] == "Undo the acknowledgement"
 
 
-def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nobody():
-    message = root(events=leads(24, 6, 1), acked=MEI)
+def test_acknowledged_invitation_keeps_the_next_step_and_its_fallback_text_does_not():
+    message = parent(events=leads(24, 6, 1), acked=MEI)
     assert shown(message)[0] == (
         "⏰ *Bo* · less than 1 h left\n"
         "Ask bo•••le to accept the invitation in WeChat. After the deadline a new one is needed."
@@ -308,15 +308,15 @@ def test_an_acknowledged_invitation_still_says_what_to_ask_and_its_text_asks_nob
     )
 
 
-def test_a_snoozed_root_says_by_whom_and_until_when():
-    message = root(events=leads(24), snoozed=TOM)
+def test_snoozed_parent_message_names_the_user_and_the_end():
+    message = parent(events=leads(24), snoozed=TOM)
     assert shown(message)[1] == "👤 Snoozed by <@U0TOM> <!date^1795410720^until {time}|until 05:12 UTC>"
     assert message.text == (
         "Expiring: Bo (bo@harbour_tea), less than 24 h left, until Mon 23 Nov 01:53 UTC. "
         "Ask bo•••le to accept the invitation in WeChat. Snoozed by Tom until 05:12 UTC."
     )
     until_tomorrow = replace(TOM, until=NOW + DAY)
-    assert shown(root(events=leads(24), snoozed=until_tomorrow))[1].endswith(
+    assert shown(parent(events=leads(24), snoozed=until_tomorrow))[1].endswith(
         " <!date^1795482720^until {date_short_pretty} {time}|until Tue 24 Nov 01:12 UTC>"
     )
 
@@ -324,13 +324,13 @@ def test_a_snoozed_root_says_by_whom_and_until_when():
 @pytest.mark.parametrize(
     "fields", [{"events": leads(24, 1)}, {"state": EpisodeState.REJECTED}, {"events": leads(24), "acked": MEI}]
 )
-def test_what_is_more_urgent_than_a_snooze_does_not_mention_it(fields):
-    assert "Snoozed" not in str(root(snoozed=TOM, **fields))
+def test_urgent_parent_message_does_not_mention_a_snooze(fields):
+    assert "Snoozed" not in str(parent(snoozed=TOM, **fields))
 
 
 @pytest.mark.parametrize("state", CLOSED)
-def test_a_closed_root_keeps_who_acknowledged_it(state):
-    message = root(state=state, acked=MEI, snoozed=TOM, events=leads(24))
+def test_closed_parent_message_names_who_acknowledged_it(state):
+    message = parent(state=state, acked=MEI, snoozed=TOM, events=leads(24))
     assert shown(message)[1].endswith(" · reminded once · acknowledged by <@U0MEI>")
     assert "Snoozed" not in str(message)
     assert len(shown(message)) == 2
@@ -351,24 +351,24 @@ def test_a_closed_root_keeps_who_acknowledged_it(state):
         ("", "x" * 99, "x" * 23 + "…", "x" * 23 + "…"),
     ],
 )
-def test_an_edit_shows_a_person_as_slack_does_and_a_post_names_them(user_id, name, edited, posted):
-    person = hand(name, user_id=user_id)
+def test_edit_links_a_person_and_a_post_shows_the_name(user_id, name, edited, posted):
+    person = user_action(name, user_id=user_id)
     for state, place in ((EpisodeState.REJECTED, 1), (EpisodeState.REMOVED, 1)):
-        message = root(state=state, acked=person)
+        message = parent(state=state, acked=person)
         assert f"cknowledged by {edited}" in shown(message)[place]
         assert_fit(message, may_mention={edited})
-        message = root(state=state, acked=person, posting=True)
+        message = parent(state=state, acked=person, posting=True)
         assert f"cknowledged by {posted}" in shown(message)[place]
         assert mentions(message) == []
 
 
 def in_the_evening(**fields):
-    """The last reminder before quiet hours, where nothing was told before."""
+    """Render the last reminder before quiet hours, without earlier events."""
     facts = {"before_quiet": int((DEADLINE + HOUR).timestamp())}
     return render(MessageKind.ALERT, facts, [episode(**{"events": leads(24)} | fields)], None, CONTEXT)
 
 
-def test_a_root_says_that_quiet_hours_follow():
+def test_parent_message_announces_quiet_hours():
     ends = int((DEADLINE + HOUR).timestamp())
     message = in_the_evening()
     assert shown(message)[0] == (
@@ -384,29 +384,29 @@ def test_a_root_says_that_quiet_hours_follow():
 @pytest.mark.parametrize(
     "fields", [{"acked": MEI}, *({"state": state} for state in EpisodeState if state != "waiting")]
 )
-def test_quiet_hours_do_not_matter_once_it_is_taken_in_hand_or_over(fields):
+def test_quiet_hours_are_not_announced_for_acknowledged_or_closed_episodes(fields):
     assert "Quiet hours" not in str(in_the_evening(**fields))
 
 
-def test_a_mention_stands_before_what_is_asked():
+def test_mention_precedes_the_next_step():
     called = replace(CONTEXT, mention=MENTION)
-    assert shown(root(called, posting=True, events=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
-    rejected = root(called, posting=True, state=EpisodeState.REJECTED)
+    assert shown(parent(called, posting=True, events=leads(1)))[1].startswith(f"{MENTION} Ask bo•••le to accept")
+    rejected = parent(called, posting=True, state=EpisodeState.REJECTED)
     assert shown(rejected)[1].startswith(f"{MENTION} bo•••le declined the invitation.")
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_odd_name_of_a_person_harms_a_root(hostile):
-    person = hand(hostile, user_id=hostile, until=DEADLINE)
+def test_odd_user_names_leave_the_parent_message_intact(hostile):
+    person = user_action(hostile, user_id=hostile, until=DEADLINE)
     for state in EpisodeState:
         for posting in (True, False):
-            assert_fit(root(posting=posting, state=state, events=leads(24), acked=person))
-            assert_fit(root(posting=posting, state=state, events=leads(24), snoozed=person))
+            assert_fit(parent(posting=posting, state=state, events=leads(24), acked=person))
+            assert_fit(parent(posting=posting, state=state, events=leads(24), snoozed=person))
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_an_unconfirmed_root_says_when_wechat_last_answered(state):
-    message = root(state=state, confirmed_at=NOW - 50 * MINUTE)
+def test_unconfirmed_parent_message_has_the_time_of_the_last_poll(state):
+    message = parent(state=state, confirmed_at=NOW - 50 * MINUTE)
     said = "WeChat does not answer; "
     when = "<!date^1795393320^last confirmed {date_short_pretty} {time}|last confirmed Mon 23 Nov 00:22 UTC>"
     assert (shown(message)[-1] == f"{said}{when}.") is (state not in CLOSED)
@@ -415,9 +415,9 @@ def test_an_unconfirmed_root_says_when_wechat_last_answered(state):
 
 @pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_foreign_text_harms_a_root(state, hostile):
-    for told in ((), leads(24), leads(1)):
-        message = root(
+def test_parent_message_escapes_foreign_text(state, hostile):
+    for emitted in ((), leads(24), leads(1)):
+        message = parent(
             state=state,
             account_key=hostile,
             kf_account=hostile,
@@ -426,16 +426,16 @@ def test_no_foreign_text_harms_a_root(state, hostile):
             invite_wx=hostile,
             successor_wx=hostile + "x",
             confirmed_at=NOW,
-            events=told,
+            events=emitted,
         )
         assert_fit(message)
 
 
 @pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("missing", ["kf_nick", "kf_account", "kf_id", "invite_wx", "expires_at"])
-def test_what_is_missing_leaves_no_gap(state, missing):
-    for told in ((), leads(24), leads(1)):
-        message = root(state=state, events=told, **{missing: None if missing == "expires_at" else ""})
+def test_missing_fields_leave_no_gap(state, missing):
+    for emitted in ((), leads(24), leads(1)):
+        message = parent(state=state, events=emitted, **{missing: None if missing == "expires_at" else ""})
         assert_fit(message)
         for text in (message.text, *shown(message)):
             assert "None" not in text
@@ -444,31 +444,31 @@ def test_what_is_missing_leaves_no_gap(state, missing):
             assert not text.endswith("· ")
 
 
-def test_who_is_not_known_is_the_person():
-    assert shown(root(state=EpisodeState.REJECTED, invite_wx=""))[1].startswith(
+def test_unknown_user_is_called_the_person():
+    assert shown(parent(state=EpisodeState.REJECTED, invite_wx=""))[1].startswith(
         "The person declined the invitation."
     )
-    assert "Ask the person to accept" in shown(root(events=leads(24), invite_wx=""))[0]
+    assert "Ask the person to accept" in shown(parent(events=leads(24), invite_wx=""))[0]
 
 
-def test_an_id_keeps_its_first_letter_where_a_sentence_begins():
-    message = root(state=EpisodeState.REJECTED, invite_wx="theodora_x")
+def test_id_keeps_its_first_letter_where_a_sentence_begins():
+    message = parent(state=EpisodeState.REJECTED, invite_wx="theodora_x")
     assert shown(message)[1].startswith("th•••_x declined the invitation.")
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_a_root_never_shows_a_whole_wechat_id(state):
-    message = root(state=state, events=leads(1), successor_wx="dora_wx_23")
+def test_parent_message_masks_wechat_ids(state):
+    message = parent(state=state, events=leads(1), successor_wx="dora_wx_23")
     assert "bo_example" not in str(message)
     assert "dora_wx_23" not in str(message)
 
 
-def test_equal_episodes_give_equal_roots():
-    assert root(events=leads(6)) == root(events=leads(6))
+def test_equal_episodes_render_equal_parent_messages():
+    assert parent(events=leads(6)) == parent(events=leads(6))
     assert episode(events=leads(6)) == episode(events=leads(6))
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_a_deadline_is_shown_while_it_means_something(state):
-    shows = "deadline" in str(root(state=state, events=leads(24)).blocks).replace("before the deadline", "")
+def test_deadline_is_shown_only_in_states_that_have_one(state):
+    shows = "deadline" in str(parent(state=state, events=leads(24)).blocks).replace("before the deadline", "")
     assert shows is (state in (EpisodeState.WAITING, EpisodeState.EXPIRED))

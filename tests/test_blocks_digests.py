@@ -1,4 +1,4 @@
-"""A digest and the summary of the first run: as drawn, as their members move, and when all is settled."""
+"""A digest and the summary of the first run: as designed, after changes of their members, and when all are over."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.episodes import (
     drawn,
     episode,
     fields_of,
-    hand,
     leads,
     loud,
     mentions,
     shown,
+    user_action,
 )
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -49,7 +49,7 @@ REST = tuple(f"kf{number:02}" for number in range(48))
 
 
 def in_turn(state: EpisodeState, nicks: Sequence[str]) -> list[Episode]:
-    """Episodes whose deadlines follow each other."""
+    """Return episodes whose deadlines follow each other."""
     return [
         episode(state, f"{state}{number}", kf_nick=nick, expires_at=DEADLINE + number * MINUTE)
         for number, nick in enumerate(nicks)
@@ -61,19 +61,19 @@ EXPIRED = in_turn(EpisodeState.EXPIRED, ("Dee", "客服 31"))
 SIXTY = [*EXPIRED, *REJECTED]
 
 
-def digest(*told: Episode) -> Message:
-    return render(MessageKind.DIGEST, {"noticed": NOTICED}, told, None, CONTEXT, message_id="5d31c8")
+def digest(*members: Episode) -> Message:
+    return render(MessageKind.DIGEST, {"noticed": NOTICED}, members, None, CONTEXT, message_id="5d31c8")
 
 
 def moved(subject: Episode, state: EpisodeState) -> Episode:
     return replace(subject, state=state, state_since=NOW + MINUTE)
 
 
-def test_a_digest_reads_as_drawn():
+def test_digest_matches_its_design():
     assert fields_of(digest(*SIXTY)) == drawn("digest")
 
 
-def test_a_digest_says_how_many_are_still_open():
+def test_digest_counts_its_open_members():
     settled = [moved(one, EpisodeState.REPLACED) for one in REJECTED[:15]]
     settled += [moved(one, EpisodeState.BOUND) for one in REJECTED[15:19]]
     message = digest(*settled, *REJECTED[19:], *EXPIRED)
@@ -93,7 +93,7 @@ def test_a_digest_says_how_many_are_still_open():
     )
 
 
-def test_a_digest_goes_calm_when_all_is_settled():
+def test_digest_goes_calm_when_all_is_settled():
     message = digest(
         *(moved(one, EpisodeState.REMOVED) for one in REJECTED),
         *(moved(one, EpisodeState.BOUND) for one in EXPIRED),
@@ -111,7 +111,7 @@ def test_a_digest_goes_calm_when_all_is_settled():
     )
 
 
-def test_a_digest_counts_by_rank_and_by_the_present_state():
+def test_digest_counts_by_priority_and_current_state():
     soon = [episode(kf_nick=f"Soon {number}", events=leads(1)) for number in range(3)]
     later = [episode(kf_nick=f"Later {number}", events=leads(6)) for number in range(4)]
     back = [episode(kf_nick=f"Back {number}") for number in range(2)]
@@ -120,12 +120,12 @@ def test_a_digest_counts_by_rank_and_by_the_present_state():
     assert shown(message)[1].startswith("⏰ *Expiring*\nSoon 0, Soon 1, Soon 2, Later 0")
 
 
-def test_a_digest_opens_the_list_of_everything_that_needs_attention():
+def test_digest_opens_the_list_of_everything_that_needs_attention():
     assert buttons(digest(*EXPIRED, *REJECTED[:1]))["kf.list"] == "v1:list:1:due"
 
 
 def taken(subject: Episode, name: str = "Mei", minutes: int = 25, batch: str = "") -> Episode:
-    return replace(subject, acked=hand(name, at=NOW - minutes * MINUTE, batch=batch))
+    return replace(subject, acked=user_action(name, at=NOW - minutes * MINUTE, batch=batch))
 
 
 def question(message: Message) -> tuple[str, str]:
@@ -134,7 +134,7 @@ def question(message: Message) -> tuple[str, str]:
     return confirm["title"]["text"], confirm["text"]["text"]
 
 
-def test_acknowledging_all_asks_how_many_it_would_be():
+def test_acknowledge_all_asks_for_confirmation_with_a_count():
     open_ones = [moved(REJECTED[0], EpisodeState.BOUND), taken(REJECTED[1]), taken(REJECTED[2]), *REJECTED[3:6]]
     message = digest(*open_ones)
     assert loud(message)
@@ -146,14 +146,14 @@ def test_acknowledging_all_asks_how_many_it_would_be():
     assert "👤" not in str(message)
 
 
-def test_acknowledging_all_of_one_is_in_the_singular():
+def test_acknowledge_all_of_one_member_is_in_the_singular():
     assert question(digest(taken(REJECTED[0]), REJECTED[1])) == (
         "Acknowledge 1?",
         "Reminders for this invitation stop. Later changes still show here.",
     )
 
 
-def test_a_digest_that_is_in_someones_hands_is_calm():
+def test_acknowledged_digest_is_calm():
     message = digest(*(taken(one, batch="5d31c8") for one in SIXTY[:-1]), moved(SIXTY[-1], EpisodeState.BOUND))
     assert not loud(message)
     assert shown(message)[0] == "*60 at once: 59 still open*"
@@ -175,20 +175,20 @@ def test_a_digest_that_is_in_someones_hands_is_calm():
         (["other", "other", ""], False),
     ],
 )
-def test_a_digest_undoes_only_what_its_own_button_did(batches, offered):
-    told = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
-    message = digest(*told)
+def test_digest_undoes_only_the_actions_of_its_own_button(batches, offered):
+    members = [taken(one, batch=batch) for one, batch in zip(REJECTED, batches, strict=False)]
+    message = digest(*members)
     assert ("alert.undo" in buttons(message)) is offered
     assert "alert.ack" not in buttons(message)
     assert any(text.startswith("👤 Acknowledged by ") for text in shown(message))
 
 
-def test_what_was_acknowledged_here_and_is_settled_leaves_nothing_to_undo():
+def test_closed_members_leave_nothing_to_undo():
     message = digest(moved(taken(REJECTED[0], batch="5d31c8"), EpisodeState.BOUND), taken(REJECTED[1]))
     assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
-def test_without_an_id_a_digest_undoes_nothing():
+def test_digest_without_an_id_offers_no_undo():
     message = render(MessageKind.DIGEST, {"noticed": NOTICED}, [taken(one) for one in REJECTED[:3]], None, CONTEXT)
     assert "alert.undo" not in buttons(message)
 
@@ -197,7 +197,7 @@ def soon(number: int, *hours: float) -> list[Episode]:
     return [episode(kf_nick=f"Soon {each}", events=leads(*hours)) for each in range(number)]
 
 
-def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
+def test_fallback_text_of_urgent_reminders_has_the_deadline():
     until = "less than 1 h left, until Mon 23 Nov 01:53 UTC"
     assert digest(*soon(6, 24, 1)).text == (
         f"6 invitations changed at once: 6 expiring. Expiring: Soon 0 ({until}), Soon 1 ({until}), "
@@ -208,7 +208,7 @@ def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
 
 
 @pytest.mark.parametrize(
-    ("told", "likely"),
+    ("members", "likely"),
     [
         (soon(12, 24), False),
         ([*soon(12, 24), *REJECTED[:11]], False),
@@ -220,28 +220,28 @@ def test_the_text_of_urgent_reminders_says_how_soon_and_until_when():
         ([*(moved(one, EpisodeState.BOUND) for one in soon(11, 24)), REJECTED[0]], False),
     ],
 )
-def test_one_cause_is_guessed_only_when_many_changed_to_the_same_problem_at_once(told, likely):
-    message = digest(*told)
+def test_common_cause_is_suggested_only_when_many_accounts_share_a_new_problem(members, likely):
+    message = digest(*members)
     assert (ONE_CAUSE in shown(message)) is likely
     assert ("Every account is named in the thread." in shown(message)) is not likely
     assert ("One cause is likely." in message.text) is likely
     assert "Every account is named in the thread." in message.text
 
 
-def test_a_digest_with_a_row_for_each_member_has_no_names_in_its_thread():
+def test_digest_with_a_row_for_each_member_has_no_names_in_its_thread():
     message = digest(*REJECTED[:10])
     assert "thread" not in str(message)
     assert "cause" not in str(message)
 
 
-def test_a_masked_id_that_two_people_share_is_left_out():
-    told = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", events=leads(24)) for one in (1, 2)]
-    message = digest(*told, episode(kf_nick="小波", invite_wx="bo_1990xyz", events=leads(24)))
+def test_masked_id_that_two_people_share_is_left_out():
+    members = [episode(kf_nick=f"Kf {one}", invite_wx=f"kf{one}_example", events=leads(24)) for one in (1, 2)]
+    message = digest(*members, episode(kf_nick="小波", invite_wx="bo_1990xyz", events=leads(24)))
     assert "kf•••le" not in str(message.blocks)
     assert "invited bo•••yz" in str(message.blocks)
 
 
-def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
+def test_digest_names_the_newest_three_users_who_acknowledged_once_each():
     people = [("Mei", 30), ("Tom", 20), ("Mei", 10), ("Ada", 40), ("Zoe", 50)]
     message = digest(*(taken(one, *person) for one, person in zip(REJECTED, people, strict=False)))
     hands = [text.split("<!date")[0] for text in shown(message) if text.startswith("👤")]
@@ -249,7 +249,7 @@ def test_of_those_who_acknowledged_each_is_named_once_and_the_newest_three():
     assert "Mon 23 Nov 01:02 UTC" in str(message.blocks)
 
 
-def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
+def test_posted_digest_shows_user_names_and_mentions_the_set_people():
     context = replace(CONTEXT, mention=MENTION)
     urgent = render(MessageKind.DIGEST, {"noticed": NOTICED}, SIXTY, None, context, posting=True)
     assert shown(urgent)[1] == f"{MENTION} please take a look."
@@ -261,8 +261,8 @@ def test_a_digest_that_is_posted_names_people_and_calls_whom_it_is_to_call():
 
 
 def test_up_to_ten_members_of_a_digest_are_rows():
-    told = [*EXPIRED, *REJECTED[:7], moved(REJECTED[7], EpisodeState.BOUND)]
-    message = digest(*told)
+    members = [*EXPIRED, *REJECTED[:7], moved(REJECTED[7], EpisodeState.BOUND)]
+    message = digest(*members)
     assert shown(message)[0] == "10 at once: 9 still open"
     assert shown(message)[1:3] == [
         "⛔ *Chen* · rejected",
@@ -270,10 +270,10 @@ def test_up_to_ten_members_of_a_digest_are_rows():
     ]
     assert shown(message)[19] == "✅ *午班* · bound"
     assert shown(message)[-1] == NOTICED_LINE
-    assert "*Rejected*" in "".join(shown(digest(*told, REJECTED[20])))
+    assert "*Rejected*" in "".join(shown(digest(*members, REJECTED[20])))
 
 
-def test_a_member_without_a_nickname_is_listed_by_its_account():
+def test_member_without_a_nickname_is_listed_by_its_account():
     nameless = [replace(one, kf_nick="") for one in REJECTED[:11]]
     assert "\nrejected0@harbour_tea, rejected1@harbour_tea" in shown(digest(*nameless))[1]
 
@@ -281,9 +281,9 @@ def test_a_member_without_a_nickname_is_listed_by_its_account():
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [6, 10, 11, 60])
-def test_no_foreign_text_harms_a_digest(hostile, named, number):
+def test_digest_escapes_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
-    told = [
+    members = [
         episode(
             states[index % len(states)],
             account_key=hostile,
@@ -294,15 +294,17 @@ def test_no_foreign_text_harms_a_digest(hostile, named, number):
         )
         for index in range(number)
     ]
-    assert_fit(digest(*told))
-    assert_fit(digest(*(replace(one, acked=hand(hostile, user_id=str(index))) for index, one in enumerate(told))))
-    assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(told))))
+    assert_fit(digest(*members))
+    assert_fit(
+        digest(*(replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(members)))
+    )
+    assert_fit(digest(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(members))))
 
 
-def test_a_digest_of_every_state_names_fewer_where_space_is_short():
-    told = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
-    told += [episode(kf_nick="&" * 5000, events=leads(1))] * 12
-    message = digest(*told)
+def test_digest_of_every_state_names_fewer_where_space_is_short():
+    members = [episode(state, kf_nick="&" * 5000) for state in EpisodeState for _ in range(12)]
+    members += [episode(kf_nick="&" * 5000, events=leads(1))] * 12
+    message = digest(*members)
     assert_fit(message)
     assert all(text.endswith(" and 9 more") for text in shown(message)[1:9])
 
@@ -315,14 +317,14 @@ def test_a_digest_of_every_state_names_fewer_where_space_is_short():
         (MessageKind.QUIET_SUMMARY, [*EpisodeState][:4], 10),
     ],
 )
-def test_there_is_always_room_for_the_words_on_a_possible_repeat(shape, states, step):
+def test_digest_always_has_room_for_the_note_on_a_possible_repeat(shape, states, step):
     facts = {"noticed": NOTICED, "total": 80, "counts": {}, "begins": 0, "ends": 0, "held": {}, "repeat": True}
     context = replace(CONTEXT, mention=MENTION)
-    told = [episode(state) for state in states for _ in range(10)] + [episode(events=leads(1))] * 10
-    for length in range(0, 24 * len(told), step):
+    members = [episode(state) for state in states for _ in range(10)] + [episode(events=leads(1))] * 10
+    for length in range(0, 24 * len(members), step):
         full, rest = divmod(length, 24)
-        nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(told)
-        named = [replace(one, kf_nick=nick) for one, nick in zip(told, nicks, strict=False)]
+        nicks = ["&" * 24] * full + ["&" * rest + "a"] + ["a"] * len(members)
+        named = [replace(one, kf_nick=nick) for one, nick in zip(members, nicks, strict=False)]
         assert_fit(render(shape, facts, named, None, context, posting=True), may_mention={MENTION})
 
 
@@ -347,30 +349,30 @@ def first_run(*found: Episode, total: int = 40, **counts: int) -> Message:
     return render(MessageKind.FIRST_RUN, facts, found, None, CONTEXT)
 
 
-def test_the_first_run_reads_as_drawn():
+def test_first_run_summary_matches_its_design():
     assert fields_of(first_run(*FOUND)) == drawn("first-run")
 
 
-def test_the_first_run_of_one_account_counts_in_the_singular():
+def test_first_run_of_one_account_counts_in_the_singular():
     message = first_run(CHEN, total=1, rejected=1)
     assert shown(message)[0] == "Now watching 1 account, 1 needs attention"
     assert not any(text.startswith("Also") for text in shown(message))
     assert message.text.startswith("Now watching 1 customer-service account; 1 needs attention. Rejected: Chen.")
 
 
-def test_an_unknown_state_is_counted_where_no_row_stands_for_it():
+def test_unknown_state_without_a_row_is_counted():
     message = first_run(CHEN, total=4, rejected=1, unknown=1, bound=2)
     assert shown(message)[0] == "Now watching 4 accounts, 2 need attention"
     assert "Also\u2002❔\u00a01\u00a0unknown\u2002✅\u00a02\u00a0bound" in shown(message)
 
 
-def test_a_lead_that_passes_changes_a_row_and_nothing_else():
+def test_lead_that_passes_changes_a_row_and_nothing_else():
     message = first_run(*FOUND[1:], replace(LIN, events=leads(24, 6)))
     assert shown(message)[0] == "Now watching 40 accounts, 5 need attention"
     assert "⏰ *林晓* · less than 6 h left" in shown(message)
 
 
-def test_the_first_run_says_how_many_of_these_are_still_open():
+def test_first_run_summary_counts_its_open_members():
     found = [
         moved(LIN, EpisodeState.BOUND),
         moved(DEE, EpisodeState.REPLACED),
@@ -397,12 +399,12 @@ def test_the_first_run_says_how_many_of_these_are_still_open():
     )
 
 
-def test_a_change_between_open_states_is_an_edit_as_well():
+def test_change_between_open_states_is_an_edit_as_well():
     message = first_run(*FOUND[1:], moved(LIN, EpisodeState.EXPIRED))
     assert shown(message)[0] == "Now watching 40 accounts: 5 of these still open"
 
 
-def test_the_first_run_goes_calm_when_nothing_is_left_open():
+def test_first_run_summary_turns_calm_when_all_members_are_closed():
     message = first_run(*(moved(one, EpisodeState.BOUND) for one in FOUND))
     assert not loud(message)
     assert buttons(message) == {}
@@ -417,7 +419,7 @@ def test_the_first_run_goes_calm_when_nothing_is_left_open():
     )
 
 
-def test_the_first_run_counts_what_comes_after_the_tenth_row():
+def test_first_run_summary_counts_accounts_after_the_tenth_row():
     message = first_run(*REJECTED[:22], *in_turn(EpisodeState.EXPIRED, [f"Dee {n}" for n in range(9)]), rejected=31)
     assert "21 more: 12 rejected, 9 expired" in shown(message)
     assert len([text for text in shown(message) if "*" in text]) == 10
@@ -426,7 +428,7 @@ def test_the_first_run_counts_what_comes_after_the_tenth_row():
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [1, 10, 60])
-def test_no_foreign_text_harms_a_first_run(hostile, named, number):
+def test_first_run_summary_escapes_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
     found = [
         episode(
@@ -443,7 +445,7 @@ def test_no_foreign_text_harms_a_first_run(hostile, named, number):
     assert_fit(first_run(*(moved(one, CLOSED[index % 4]) for index, one in enumerate(found))))
 
 
-def test_the_newest_loss_comes_first():
+def test_newest_loss_comes_first():
     old, new = (
         episode(
             EpisodeState.EXPIRED, name=name, kf_nick=name, expires_at=NOW - timedelta(hours=hours), state_since=NOW

@@ -1,4 +1,4 @@
-"""Notices about the bot itself: what each cause says, and when it is over."""
+"""Notices about the bot itself: the text for each cause, and the resolved notice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SINCE_TOKEN = "<!date^1795395720^{date_short_pretty} {time}|Mon 23 Nov 01:02 UTC
 RID = "6740a1b2-11223344-55667788"
 MINUTE = timedelta(minutes=1)
 WATCHED = "rejections and bindings go unseen; deadlines are still watched by the clock."
-# Of reminders it says nothing: acknowledged, in quiet hours, or while Slack refuses, none comes.
+# It does not mention reminders: acknowledged, in quiet hours, or while Slack refuses, none is sent.
 MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
 
 SILENCE = ErrorDetails.of(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
@@ -47,16 +47,16 @@ def notice(
     return render(MessageKind.INCIDENT, {}, [], incident, context)
 
 
-def test_a_refused_address_reads_as_drawn():
+def test_notice_of_a_refused_address_matches_its_design():
     expected = drawn("health-config")
-    # The words of the next step are those of the answers, which say one thing more.
+    # The next step has the text of the answers, which have one more sentence.
     step = expected["blocks"][1]["text"]
     step["text"] = step["text"].replace("account.\n", "account. It takes some minutes to work.\n")
     expected["text"] = expected["text"].replace("console. ", "console; it takes some minutes. ")
     assert fields_of(notice(ADDRESS, Cause.CONFIG_PROBLEM)) == expected
 
 
-def test_a_refused_secret_says_which_setting_to_change():
+def test_notice_of_a_refused_secret_names_the_setting_to_change():
     message = notice(ErrorDetails.of(api_error(40125, "invalid appsecret")), Cause.CONFIG_PROBLEM)
     assert shown(message) == [
         "⚠️ WeChat refused the AppSecret",
@@ -65,7 +65,7 @@ def test_a_refused_secret_says_which_setting_to_change():
     ]
 
 
-def test_silence_asks_for_patience():
+def test_notice_of_a_silent_wechat_asks_to_wait():
     message = notice(SILENCE)
     assert shown(message) == [
         "⚠️ WeChat does not answer",
@@ -83,7 +83,7 @@ def test_silence_asks_for_patience():
     )
 
 
-def test_a_broken_answer_is_not_called_silence():
+def test_unreadable_answer_is_not_called_silence():
     message = notice(BROKEN)
     assert shown(message)[0] == "⚠️ WeChat’s answer could not be read"
     assert shown(message)[1] == (
@@ -92,14 +92,14 @@ def test_a_broken_answer_is_not_called_silence():
     assert shown(message)[2].endswith(" · no errcode · no account list")
 
 
-def test_an_unknown_errcode_is_quoted():
+def test_unknown_errcode_is_quoted():
     message = notice(ErrorDetails.of(api_error(99999, "api <something>", rid=RID)))
     assert shown(message)[0] == "⚠️ WeChat answered with an unknown error"
     assert shown(message)[1].startswith(f"WeChat says: “api ＜something＞”. {MAY_BE_OLD}\n*Next:* ")
     assert shown(message)[2].endswith(f"errcode 99999 · rid {RID}")
 
 
-def test_a_spent_quota_waits_for_midnight_in_shanghai():
+def test_spent_quota_waits_for_midnight_in_shanghai():
     message = notice(QUOTA, Cause.QUOTA)
     assert shown(message) == [
         "⚠️ Today’s WeChat quota is spent",
@@ -122,14 +122,14 @@ def test_a_spent_quota_waits_for_midnight_in_shanghai():
         (60 * MINUTE, Cause.SOURCE_DOWN, "1 h"),
     ],
 )
-def test_a_notice_says_how_often_wechat_is_asked(poll, cause, every):
+def test_notice_has_the_poll_interval(poll, cause, every):
     message = notice(ADDRESS, cause, context=replace(CONTEXT, poll=poll))
     assert f" · looks again every {every} · " in shown(message)[2]
 
 
-# Whether what changed meanwhile has been told already, no notice knows: it may still wait for Slack.
+# A notice cannot know whether the changes since then were posted: they may still be pending.
 @pytest.mark.parametrize("cause", ABOUT_WECHAT)
-def test_what_is_over_is_calm_and_says_how_long_it_took(cause):
+def test_resolved_notice_is_calm_and_has_the_duration(cause):
     message = notice(ADDRESS, cause, over_at=SINCE + 39 * MINUTE)
     assert not loud(message)
     assert buttons(message) == {}
@@ -140,7 +140,7 @@ def test_what_is_over_is_calm_and_says_how_long_it_took(cause):
     assert message.text == "WeChat answers again. Out for 39 min."
 
 
-def test_a_wrong_clock_is_told_with_what_it_does():
+def test_notice_of_a_wrong_clock_explains_the_effect():
     message = notice(SKEW, Cause.CLOCK_PROBLEM)
     assert shown(message) == [
         "⚠️ This server’s clock is wrong",
@@ -156,7 +156,7 @@ def test_a_wrong_clock_is_told_with_what_it_does():
     )
 
 
-def test_a_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
+def test_notice_of_a_corrected_clock_has_no_duration():
     message = notice(SKEW, Cause.CLOCK_PROBLEM, over_at=SINCE - 39 * MINUTE)
     assert not loud(message)
     assert buttons(message) == {}
@@ -167,7 +167,7 @@ def test_a_clock_that_is_right_again_does_not_know_for_how_long_it_was_wrong():
     assert message.text == "This server's clock is right again. It agrees with WeChat's."
 
 
-def test_a_wrong_clock_of_which_no_more_is_known():
+def test_notice_of_a_wrong_clock_without_details_is_complete():
     message = notice(ErrorDetails("ClockSkew"), Cause.CLOCK_PROBLEM)
     assert shown(message)[1].startswith("It differs from WeChat’s, so reminders come")
     assert message.text.endswith(" Set the clock (NTP).")
@@ -209,13 +209,13 @@ def test_a_wrong_clock_of_which_no_more_is_known():
         ),
     ],
 )
-def test_the_thread_of_a_notice_tells_what_changed(fault, cause, over, line, text):
+def test_thread_of_a_notice_records_each_change(fault, cause, over, line, text):
     facts = json.loads(json.dumps({"fault": asdict(fault), "cause": cause, "over": over, "seconds": 39 * 60}))
     message = render(MessageKind.INCIDENT_REPLY, facts, [], None, CONTEXT, posting=True)
     assert (shown(message), message.text) == ([line], text)
 
 
-def test_a_problem_has_the_title_of_its_notice():
+def test_problem_has_the_title_of_its_notice():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, BROKEN)
     assert incident_title(incident) == "WeChat’s answer could not be read"
     assert incident_title(replace(incident, cause=Cause.CLOCK_PROBLEM)) == "This server’s clock is wrong"
@@ -234,13 +234,13 @@ def test_a_problem_has_the_title_of_its_notice():
         ),
     ],
 )
-def test_what_is_over_is_told_in_the_past(fault, past):
+def test_resolved_notice_is_in_the_past_tense(fault, past):
     assert past_incident_title(Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, fault)) == past
     assert shown(notice(fault, over_at=SINCE + MINUTE))[1].startswith(f"{past} · <!date^1795395720^since ")
 
 
 @pytest.mark.parametrize("errcode", [None, *ADVICE])
-def test_no_past_title_tells_of_the_present(errcode):
+def test_titles_of_resolved_notices_are_in_the_past_tense(errcode):
     fault = ErrorDetails("APIError", errcode, errmsg="x")
     assert not {"is", "does", "may", "asks"} & {
         *past_incident_title(Incident("1", Cause.SOURCE_DOWN, SINCE, fault)).split()
@@ -249,7 +249,7 @@ def test_no_past_title_tells_of_the_present(errcode):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("cause", Cause)
-def test_no_foreign_text_harms_a_notice(hostile, cause):
+def test_notice_escapes_foreign_text(hostile, cause):
     for errcode in (None, -1, 40001, 40125, 40164, 45009, 48001, 65400, 99999):
         for kind in ("TransportError", "ResponseError", "SetupError"):
             fault = ErrorDetails(kind, errcode, errmsg=hostile, rid=hostile, address=hostile, detail=hostile)

@@ -1,4 +1,4 @@
-"""Details of an alert's account while WeChat does not tell."""
+"""Details of an alert's account while WeChat does not respond."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wechat_kf import TransportError
 SILENCE = explain_error(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
 
 
-def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
+def test_last_known_details_with_full_ids_follow_the_problem():
     message = last_known_details(episode(EpisodeState.REJECTED), "C0ALERTS", SILENCE, CONTEXT)
     header, known, story, *_, source = shown(message)
     assert header == "⛔ Bo · rejected"
@@ -30,7 +30,7 @@ def test_what_was_known_last_stands_under_what_is_wrong_with_whole_ids():
 
 
 @pytest.mark.parametrize("state", EpisodeState)
-def test_an_account_that_is_gone_is_said_to_be_gone(state):
+def test_missing_account_is_reported_as_missing(state):
     message = last_known_details(episode(state), "", None, CONTEXT)
     assert "⚠️ The account is no longer in WeChat’s list, so this is what was known last." in shown(message)[1]
     assert "Next:" not in str(message.blocks)
@@ -39,7 +39,7 @@ def test_an_account_that_is_gone_is_said_to_be_gone(state):
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("why", [SILENCE, None])
-def test_no_foreign_text_harms_it(hostile, why):
+def test_last_known_details_escape_foreign_text(hostile, why):
     assert_fit(
         last_known_details(
             episode(kf_nick=hostile, account_key=hostile, invite_wx=hostile, kf_id=hostile),

@@ -1,4 +1,4 @@
-"""Whatever stands in the channel: fit for Slack, silent, and a pure view of its members."""
+"""Every channel message: accepted by Slack, without mentions, and a pure function of its episodes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tests.episodes import (
     episode,
     episodes,
     fields_of,
-    hand,
     leads,
     mentions,
     moments,
     names,
     shown,
+    user_action,
 )
 from tests.samples import LEADS
 
@@ -116,28 +116,28 @@ incidents = st.builds(
 )
 
 
-def linked(told):
-    """Whom an edit may mention: those who took these in hand."""
-    people = [person for one in told for person in (one.acked, one.snoozed) if person]
+def linked(members):
+    """Return the people an edit may mention: those who acknowledged these episodes."""
+    people = [person for one in members for person in (one.acked, one.snoozed) if person]
     return {f"<@{one.user_id}>" for one in people if re.fullmatch("[UW][A-Z0-9]{1,30}", one.user_id)}
 
 
 @pytest.mark.parametrize("shape", facts)
 @settings(max_examples=50)
 @given(data=st.data())
-def test_every_message_fits_and_mentions_nobody_it_may_not(shape, data):
-    told = data.draw(st.lists(episodes, min_size=1, max_size=14))
+def test_every_message_fits_and_has_only_permitted_mentions(shape, data):
+    members = data.draw(st.lists(episodes, min_size=1, max_size=14))
     carried, context = data.draw(facts[shape]) | data.draw(repeats), data.draw(contexts)
-    edited = render(shape, carried, told, None, context, message_id="m-1")
-    on_edit = linked(told) if shape in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) else ()
+    edited = render(shape, carried, members, None, context, message_id="m-1")
+    on_edit = linked(members) if shape in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) else ()
     assert_fit(edited, may_mention=on_edit)
-    posted = render(shape, carried, told, None, context, message_id="m-1", posting=True)
+    posted = render(shape, carried, members, None, context, message_id="m-1", posting=True)
     assert_fit(posted, may_mention={context.mention} - {""})
     assert mentions(Message(posted.text)) == []
 
 
 @given(incident=incidents, context=contexts, repeat=repeats)
-def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
+def test_every_notice_fits_and_has_no_mention(incident, context, repeat):
     assert_fit(render(MessageKind.INCIDENT, repeat, [], incident, context, posting=True))
 
 
@@ -145,23 +145,23 @@ def test_every_notice_fits_and_pings_nobody(incident, context, repeat):
 @settings(max_examples=20)
 @given(data=st.data())
 def test_equal_members_give_an_equal_message_also_after_a_store(shape, data):
-    told = data.draw(st.lists(episodes, min_size=1, max_size=12))
+    members = data.draw(st.lists(episodes, min_size=1, max_size=12))
     carried = data.draw(facts[shape])
-    again = json.loads(json.dumps(carried))
-    assert render(shape, carried, told, None, CONTEXT) == render(shape, again, copy.deepcopy(told), None, CONTEXT)
+    again, stored = json.loads(json.dumps(carried)), copy.deepcopy(members)
+    assert render(shape, carried, members, None, CONTEXT) == render(shape, again, stored, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @settings(max_examples=20)
-@given(told=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
-def test_a_summary_does_not_depend_on_the_order_of_its_members(shape, told, data):
+@given(members=st.lists(episodes, min_size=1, max_size=12, unique_by=lambda one: one.id), data=st.data())
+def test_summary_does_not_depend_on_the_order_of_its_episodes(shape, members, data):
     carried = data.draw(facts[shape])
-    shuffled = data.draw(st.permutations(told))
-    assert render(shape, carried, told, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
+    shuffled = data.draw(st.permutations(members))
+    assert render(shape, carried, members, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.INCIDENT_REPLY])
-def test_a_message_whose_subject_is_forgotten_says_so(shape):
+def test_message_without_stored_episodes_says_so(shape):
     message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)
     assert message.text == "This message is out of date. /kf shows the present state."
@@ -174,20 +174,20 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
 
 
 @pytest.mark.parametrize(
-    ("shape", "carried", "told", "called"),
+    ("shape", "carried", "members", "called"),
     [
         (MessageKind.ALERT, {}, URGENT, True),
         (MessageKind.ALERT, {}, episode(EpisodeState.REJECTED), True),
         (MessageKind.ALERT, {}, episode(EpisodeState.EXPIRED), True),
         (MessageKind.ALERT, {}, CALM, False),
-        (MessageKind.ALERT, {}, replace(URGENT, acked=hand()), False),
+        (MessageKind.ALERT, {}, replace(URGENT, acked=user_action()), False),
         (MessageKind.ALERT, {}, episode(EpisodeState.BOUND, events=leads(1)), False),
         (MessageKind.REPLY, {"kind": "expiring", "lead": 3600, "call": True}, URGENT, True),
         (MessageKind.REPLY, {"kind": "rejected", "lead": 0, "call": True}, episode(EpisodeState.REJECTED), True),
         (
             MessageKind.REPLY,
             {"kind": "rejected", "lead": 0, "call": True},
-            episode(EpisodeState.REJECTED, acked=hand()),
+            episode(EpisodeState.REJECTED, acked=user_action()),
             False,
         ),
         (MessageKind.REPLY, {"kind": "rejected", "lead": 0}, episode(EpisodeState.REJECTED), False),
@@ -196,54 +196,52 @@ NIGHT = {"begins": 0, "ends": NOW.timestamp(), "held": {}}
         (MessageKind.REPLY, {"deed": "acknowledged", "name": "Mei"}, URGENT, False),
         (MessageKind.DIGEST, AT_ONCE, URGENT, True),
         (MessageKind.DIGEST, AT_ONCE, CALM, False),
-        (MessageKind.DIGEST, AT_ONCE, replace(URGENT, acked=hand()), False),
+        (MessageKind.DIGEST, AT_ONCE, replace(URGENT, acked=user_action()), False),
         (MessageKind.QUIET_SUMMARY, NIGHT, URGENT, True),
-        (MessageKind.QUIET_SUMMARY, NIGHT, replace(URGENT, acked=hand()), False),
+        (MessageKind.QUIET_SUMMARY, NIGHT, replace(URGENT, acked=user_action()), False),
         (MessageKind.QUIET_SUMMARY, NIGHT, episode(EpisodeState.BOUND), False),
         (MessageKind.FIRST_RUN, {"total": 1, "counts": {}, **AT_ONCE}, URGENT, False),
         (MessageKind.MEMBER_LIST, {}, URGENT, False),
     ],
 )
-def test_only_what_is_urgent_and_in_nobodys_hands_calls_somebody_and_only_when_it_is_posted(
-    shape, carried, told, called
-):
-    posted = render(shape, carried, [told], None, CALLING, posting=True)
-    edited = render(shape, carried, [told], None, CALLING)
+def test_only_new_urgent_unacknowledged_messages_mention_people(shape, carried, members, called):
+    posted = render(shape, carried, [members], None, CALLING, posting=True)
+    edited = render(shape, carried, [members], None, CALLING)
     assert mentions(posted) == [MENTION] * called
     assert MENTION not in str(edited)
     assert posted.text == edited.text
     assert_fit(posted, may_mention={MENTION})
 
 
-def test_nobody_is_called_where_nobody_is_set():
+def test_message_has_no_mention_without_the_setting():
     posted = render(MessageKind.ALERT, {}, [URGENT], None, CONTEXT, posting=True)
     assert posted == render(MessageKind.ALERT, {}, [URGENT], None, CONTEXT)
 
 
 @pytest.mark.parametrize("shape", [MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY])
 @pytest.mark.parametrize("mention", ["", MENTION])
-def test_text_alone_calls_whom_the_blocks_call(shape, mention):
+def test_fallback_text_has_the_mentions_of_the_blocks(shape, mention):
     context = replace(CONTEXT, mention=mention)
-    for told in (URGENT, CALM, replace(URGENT, acked=hand())):
-        posted = render(shape, NIGHT | AT_ONCE, [told], None, context, posting=True)
-        called = f"{mention} " if mention and told is URGENT else ""
+    for members in (URGENT, CALM, replace(URGENT, acked=user_action())):
+        posted = render(shape, NIGHT | AT_ONCE, [members], None, context, posting=True)
+        called = f"{mention} " if mention and members is URGENT else ""
         assert text_only(posted, mention) == Message(called + posted.text)
-        edited = render(shape, NIGHT | AT_ONCE, [told], None, context)
+        edited = render(shape, NIGHT | AT_ONCE, [members], None, context)
         assert text_only(edited, mention) == Message(edited.text)
 
 
 @pytest.mark.parametrize("shape", facts)
 @settings(max_examples=10)
 @given(data=st.data())
-def test_a_possible_repeat_says_so_last(shape, data):
-    told, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
-    once = render(shape, carried, told, None, CONTEXT)
-    again = render(shape, carried | {"repeat": True}, told, None, CONTEXT)
+def test_note_on_a_possible_repeat_comes_last(shape, data):
+    members, carried = data.draw(st.lists(episodes, min_size=1, max_size=3)), data.draw(facts[shape])
+    once = render(shape, carried, members, None, CONTEXT)
+    again = render(shape, carried | {"repeat": True}, members, None, CONTEXT)
     assert again.text == f"{once.text} {REPEAT}"
     assert [*again.blocks] == [*once.blocks, {"type": "context", "elements": [{"type": "mrkdwn", "text": REPEAT}]}]
 
 
-def test_a_notice_may_be_a_repeat_as_well():
+def test_notice_may_be_a_repeat_as_well():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
     assert shown(render(MessageKind.INCIDENT, {"repeat": True}, [], incident, CONTEXT))[-1] == REPEAT
 

@@ -1,4 +1,4 @@
-"""What stands in the channel when quiet hours are over, and how it grows calm."""
+"""The summary at the end of quiet hours, and its edits."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tests.episodes import (
     assert_fit,
     buttons,
     episode,
-    hand,
     leads,
     loud,
     mentions,
     shown,
+    user_action,
 )
 from tests.samples import HOUR, LEADS, MINUTE, dated
 
@@ -40,9 +40,9 @@ WINDOW = "Quiet hours, 22:00 to 08:00 Asia/Shanghai"
 TOKEN = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
-def morning(*told: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
+def quiet_summary(*members: Episode, context=QUIET_CONTEXT, posting: bool = False, **held: list[str]) -> Message:
     facts: dict[str, Any] = {"begins": BEGINS.timestamp(), "ends": ENDS.timestamp(), "held": held}
-    return render(MessageKind.QUIET_SUMMARY, facts, told, None, context, message_id="quiet-1", posting=posting)
+    return render(MessageKind.QUIET_SUMMARY, facts, members, None, context, message_id="quiet-1", posting=posting)
 
 
 def during(state: EpisodeState, name: str, **fields: Any) -> Episode:
@@ -60,8 +60,8 @@ ANNA = during(EpisodeState.BOUND, "anna")
 MOMO = during(EpisodeState.REPLACED, "momo")
 
 
-def test_what_is_still_true_stands_first_then_what_came_and_went():
-    message = morning(
+def test_open_problems_come_before_resolved_ones():
+    message = quiet_summary(
         LIN, ANNA, DEE, MOMO, CHEN, anna=["expiring", "expiring"], momo=["rejected"], chen=["rejected"]
     )
     assert loud(message)
@@ -88,38 +88,38 @@ def test_what_is_still_true_stands_first_then_what_came_and_went():
     )
 
 
-def test_one_alone_is_told_in_the_singular():
-    message = morning(CHEN, chen=["rejected"])
+def test_single_problem_is_in_the_singular():
+    message = quiet_summary(CHEN, chen=["rejected"])
     assert shown(message)[0] == "While it was quiet: 1 needs attention"
     assert "divider" not in str(message.blocks)
 
 
-def test_every_news_of_the_night_is_named_in_its_order():
+def test_quiet_summary_lists_events_in_their_order():
     gone = during(EpisodeState.REMOVED, "anna")
-    message = morning(CHEN, gone, anna=["expiring", "expired", "rejected"])
+    message = quiet_summary(CHEN, gone, anna=["expiring", "expired", "rejected"])
     assert "Came and went: Anna, expiring then expired then rejected then removed" in shown(message)
 
 
-def test_an_invitation_that_has_time_again_needs_nobody():
+def test_invitation_with_time_again_needs_no_attention():
     back = during(EpisodeState.WAITING, "bo")
-    assert shown(morning(back, bo=["expired"]))[0] == "While it was quiet: 1 still open"
-    assert shown(morning(back, CHEN))[0] == "While it was quiet: 1 needs attention"
+    assert shown(quiet_summary(back, bo=["expired"]))[0] == "While it was quiet: 1 still open"
+    assert shown(quiet_summary(back, CHEN))[0] == "While it was quiet: 1 needs attention"
 
 
-def test_what_was_settled_later_is_counted_out_and_told():
-    message = morning(CHEN, since(DEE, EpisodeState.REPLACED), LIN, ANNA, anna=["expiring"])
+def test_episode_closed_after_the_summary_is_counted_separately():
+    message = quiet_summary(CHEN, since(DEE, EpisodeState.REPLACED), LIN, ANNA, anna=["expiring"])
     assert loud(message)
     assert shown(message)[0] == "While it was quiet: 2 still open"
     assert shown(message)[-3:] == ["Came and went: Anna, expiring then bound", "✉️ Invited again: Dee", WINDOW]
     assert "Invited again: Dee." in message.text
 
 
-def test_what_was_settled_the_moment_the_quiet_ended_was_not_settled_during_it():
-    assert "✅ Bound: Anna" in shown(morning(CHEN, replace(ANNA, state_since=ENDS)))
+def test_episode_closed_at_the_end_of_quiet_hours_does_not_count_as_during_them():
+    assert "✅ Bound: Anna" in shown(quiet_summary(CHEN, replace(ANNA, state_since=ENDS)))
 
 
-def test_a_night_of_which_nothing_is_left_is_one_calm_line():
-    message = morning(ANNA, anna=["expiring"])
+def test_quiet_summary_without_open_problems_is_one_calm_line():
+    message = quiet_summary(ANNA, anna=["expiring"])
     assert not loud(message)
     assert buttons(message) == {}
     assert shown(message) == [
@@ -133,23 +133,23 @@ def test_a_night_of_which_nothing_is_left_is_one_calm_line():
     )
 
 
-def test_it_goes_calm_when_the_rest_is_settled():
-    message = morning(since(CHEN, EpisodeState.BOUND), since(DEE, EpisodeState.BOUND))
+def test_quiet_summary_turns_calm_when_all_episodes_are_closed():
+    message = quiet_summary(since(CHEN, EpisodeState.BOUND), since(DEE, EpisodeState.BOUND))
     assert shown(message) == ["✅ *While it was quiet, all was settled.*", "✅ Bound: Dee, Chen", WINDOW]
 
 
-def test_more_than_ten_are_counted():
+def test_quiet_summary_counts_problems_beyond_ten():
     rejected = [replace(CHEN, id=f"c{n}", kf_nick=f"C {n}", expires_at=DEADLINE + n * MINUTE) for n in range(12)]
     gone = [replace(ANNA, id=f"a{n}", kf_nick=f"A {n}", expires_at=DEADLINE + n * MINUTE) for n in range(13)]
-    message = morning(*rejected, DEE, *gone)
+    message = quiet_summary(*rejected, DEE, *gone)
     assert len([text for text in shown(message) if text.startswith("⛔ *")]) == 10
     assert "3 more: 2 rejected, 1 expired" in shown(message)
     came = next(text for text in shown(message) if text.startswith("Came and went: A 0, bound; A 1, bound; "))
     assert came.endswith("; A 9, bound and 3 more")
 
 
-def test_it_is_calm_in_someones_hands():
-    message = morning(*(replace(one, acked=hand(batch="quiet-1")) for one in (CHEN, DEE)), ANNA)
+def test_acknowledged_quiet_summary_is_calm():
+    message = quiet_summary(*(replace(one, acked=user_action(batch="quiet-1")) for one in (CHEN, DEE)), ANNA)
     assert not loud(message)
     assert shown(message)[0] == "*While it was quiet: 2 need attention*"
     assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
@@ -157,21 +157,21 @@ def test_it_is_calm_in_someones_hands():
     assert "Acknowledged by Mei, Mon 23 Nov 00:47 UTC." in message.text
 
 
-def test_what_was_acknowledged_elsewhere_is_not_undone_here():
-    message = morning(*(replace(one, acked=hand()) for one in (CHEN, DEE)), ANNA)
+def test_quiet_summary_does_not_undo_acknowledgements_made_elsewhere():
+    message = quiet_summary(*(replace(one, acked=user_action()) for one in (CHEN, DEE)), ANNA)
     assert shown(message)[-2].startswith("👤 Acknowledged by <@U0MEI><!date^")
     assert buttons(message) == {"kf.list": "v1:list:1:due"}
 
 
-def test_what_needs_somebody_now_calls_when_it_is_posted():
+def test_quiet_summary_with_urgent_problems_mentions_people_when_posted():
     context = replace(QUIET_CONTEXT, mention=MENTION)
-    assert shown(morning(CHEN, context=context, posting=True))[1] == f"{MENTION} please take a look."
-    assert mentions(morning(LIN, context=context, posting=True)) == []
-    assert mentions(morning(ANNA, context=context, posting=True)) == []
+    assert shown(quiet_summary(CHEN, context=context, posting=True))[1] == f"{MENTION} please take a look."
+    assert mentions(quiet_summary(LIN, context=context, posting=True)) == []
+    assert mentions(quiet_summary(ANNA, context=context, posting=True)) == []
 
 
-def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
-    message = morning(CHEN, context=CONTEXT)
+def test_quiet_summary_without_quiet_hours_in_force_has_dates():
+    message = quiet_summary(CHEN, context=CONTEXT)
     assert shown(message)[-1] == (
         "<!date^1795360320^Quiet hours, {date_short_pretty} {time}|Quiet hours, Sun 22 Nov 15:12 UTC> "
         "<!date^1795396320^to {date_short_pretty} {time}|to Mon 23 Nov 01:12 UTC>"
@@ -182,9 +182,9 @@ def test_when_quiet_hours_are_set_no_more_the_window_is_dated():
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("number", [1, 10, 80])
-def test_no_foreign_text_harms_it(hostile, named, number):
+def test_last_known_details_escape_foreign_text(hostile, named, number):
     states = [EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING, *CLOSED]
-    told = [
+    members = [
         episode(
             states[index % 7],
             id=f"{index:012x}",
@@ -197,9 +197,9 @@ def test_no_foreign_text_harms_it(hostile, named, number):
         )
         for index in range(number)
     ]
-    held = {one.id: ["expiring", "expired", "rejected"] for one in told}
+    held = {one.id: ["expiring", "expired", "rejected"] for one in members}
     context = replace(QUIET_CONTEXT, mention=MENTION)
-    assert_fit(morning(*told, context=context, posting=True, **held), may_mention={MENTION})
-    taken = (replace(one, acked=hand(hostile, user_id=str(index))) for index, one in enumerate(told))
-    assert_fit(morning(*taken, context=CONTEXT, **held))
-    assert_fit(morning(*(since(one, CLOSED[index % 4]) for index, one in enumerate(told)), **held))
+    assert_fit(quiet_summary(*members, context=context, posting=True, **held), may_mention={MENTION})
+    taken = (replace(one, acked=user_action(hostile, user_id=str(index))) for index, one in enumerate(members))
+    assert_fit(quiet_summary(*taken, context=CONTEXT, **held))
+    assert_fit(quiet_summary(*(since(one, CLOSED[index % 4]) for index, one in enumerate(members)), **held))

@@ -1,4 +1,4 @@
-"""What a click on an alert is answered when it changed nothing, or could not be looked at."""
+"""Replies to a click on an alert that changed nothing, or that could not be handled."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.replies import DATABASE_AWAY, carried_out, unchanged
 from tests.conftest import NOW
-from tests.episodes import HOSTILE, assert_fit, episode, fields_of, hand, leads, shown
+from tests.episodes import HOSTILE, assert_fit, episode, fields_of, leads, shown, user_action
 from tests.samples import CONTEXT, DAY, HOUR, dated
 
-MEI = hand("Mei")
-TOM = hand("Tom", at=NOW, until=NOW + 4 * HOUR)
+MEI = user_action("Mei")
+TOM = user_action("Tom", at=NOW, until=NOW + 4 * HOUR)
 UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
 
 
@@ -22,7 +22,7 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"acked": MEI}, "U0TOM", "Mei has acknowledged this already."),
         ("alert.ack", {"acked": MEI}, "", "Mei has acknowledged this already."),
         ("alert.ack", {"acked": MEI}, "U0MEI", "You have acknowledged this already."),
-        ("alert.ack", {"acked": hand("Mei", user_id="")}, "", "Mei has acknowledged this already."),
+        ("alert.ack", {"acked": user_action("Mei", user_id="")}, "", "Mei has acknowledged this already."),
         ("alert.snooze", {"acked": MEI, "snoozed": TOM}, "U0MEI", "You have acknowledged this already."),
         ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"Tom has snoozed this {dated('until ', UNTIL)}."),
         ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"You have snoozed this {dated('until ', UNTIL)}."),
@@ -36,29 +36,29 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"state": EpisodeState.BOUND}, "U0MEI", "This is settled, and needs nobody any more."),
     ],
 )
-def test_a_click_that_had_nothing_to_do_says_why(action_id, fields, user_id, expected):
+def test_click_without_effect_is_answered_with_the_reason(action_id, fields, user_id, expected):
     message = unchanged(action_id, [episode(**fields)], user_id, CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
 
 
-def test_a_snooze_until_another_day_says_the_day():
-    snoozed = hand("Tom", at=NOW, until=NOW + DAY)
+def test_snooze_until_another_day_names_the_day():
+    snoozed = user_action("Tom", at=NOW, until=NOW + DAY)
     assert unchanged("alert.snooze", [episode(snoozed=snoozed)], "", CONTEXT).text == (
         "Tom has snoozed this until Tue 24 Nov 01:12 UTC."
     )
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_odd_name_of_a_person_harms_it(hostile):
-    person = hand(hostile, user_id=hostile, until=NOW + HOUR)
+def test_odd_user_names_leave_the_reply_intact(hostile):
+    person = user_action(hostile, user_id=hostile, until=NOW + HOUR)
     for fields in ({"acked": person}, {"snoozed": person, "events": leads(24)}):
         for action_id in ("alert.ack", "alert.snooze", "alert.undo"):
             assert_fit(unchanged(action_id, [episode(**fields)], "U0MEI", CONTEXT))
 
 
-def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
-    # It also answers a look at the details, and a change whose confirmation was lost.
+def test_reply_about_an_unavailable_database_does_not_claim_that_nothing_changed():
+    # It also answers a request for details, and a change whose confirmation was lost.
     assert "changed" not in str(fields_of(DATABASE_AWAY))
     assert DATABASE_AWAY.text == "The database does not answer. Please try again in a minute."
 
@@ -72,7 +72,7 @@ def test_a_database_that_is_away_is_not_said_to_have_changed_nothing():
         (ActionKind.UNSNOOZED, {}, "The snooze is undone."),
     ],
 )
-def test_what_the_channel_cannot_show_is_said_to_whoever_clicked(deed, fields, expected):
+def test_user_who_clicked_gets_what_the_channel_cannot_show(deed, fields, expected):
     message = carried_out(deed, [episode(**fields)], CONTEXT)
     assert shown(message) == [expected]
     assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")

@@ -1,4 +1,4 @@
-"""What stands in threads: history, calls, and the names of a digest."""
+"""Thread replies: history, mentions, and the names of a digest."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from tests.episodes import (
     assert_fit,
     buttons,
     episode,
-    hand,
     leads,
     loud,
     problem,
     shown,
+    user_action,
 )
 from tests.samples import dated
 
 HOUR = timedelta(hours=1)
 A_MESSAGE = 25  # of a digest's names
-MEI = hand("Mei")
+MEI = user_action("Mei")
 CLOCK = "<!date^1795398780^{time}|01:53 UTC>"
 MOMENT = "<!date^1795398780^{date_short_pretty} {time}|Mon 23 Nov 01:53 UTC>"
 
 
-def line(subject: Episode, **facts: object) -> Message:
+def reply(subject: Episode, **facts: object) -> Message:
     return render(MessageKind.REPLY, facts, [subject], None, CONTEXT)
 
 
 def expiring(subject: Episode, lead: timedelta) -> Message:
-    return line(subject, kind="expiring", lead=int(lead.total_seconds()))
+    return reply(subject, kind="expiring", lead=int(lead.total_seconds()))
 
 
-def names(*told: Episode) -> Message:
-    return render(MessageKind.MEMBER_LIST, {}, told, None, CONTEXT)
+def names(*members: Episode) -> Message:
+    return render(MessageKind.MEMBER_LIST, {}, members, None, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -57,22 +57,22 @@ def names(*told: Episode) -> Message:
         (timedelta(minutes=90), f"⏰ Less than 90 min left, {dated('until ', CLOCK)}."),
     ],
 )
-def test_a_looser_lead_is_one_line_of_history(lead, expected):
+def test_looser_lead_is_one_plain_reply(lead, expected):
     assert shown(expiring(episode(events=leads(24)), lead)) == [expected]
 
 
-def test_a_line_tells_its_own_lead_though_a_tighter_one_has_passed():
+def test_reply_shows_its_own_lead_after_a_tighter_one_has_passed():
     assert shown(expiring(episode(events=leads(24, 6, 1)), 6 * HOUR))[0].startswith("⏰ Less than 6 h left")
 
 
-def test_the_text_of_a_line_names_the_account():
+def test_fallback_text_of_a_reply_names_the_account():
     assert expiring(episode(), 6 * HOUR).text == (
         "Expiring: Bo (bo@harbour_tea), less than 6 h left, until Mon 23 Nov 01:53 UTC. "
         "Ask bo•••le to accept the invitation in WeChat."
     )
 
 
-def test_the_smallest_lead_calls_somebody_by_name():
+def test_reply_about_the_smallest_lead_mentions_people():
     message = expiring(episode(kf_nick="小波"), HOUR)
     assert shown(message) == [
         f"⏰ *小波* · less than 1 h left, {dated('until ', CLOCK)}. Please ask bo•••le to accept in WeChat."
@@ -102,8 +102,8 @@ def test_the_smallest_lead_calls_somebody_by_name():
         ),
     ],
 )
-def test_a_problem_calls_somebody_by_name(kind, expected):
-    message = line(episode(EpisodeState(kind)), kind=kind, lead=0)
+def test_reply_about_a_problem_mentions_people(kind, expected):
+    message = reply(episode(EpisodeState(kind)), kind=kind, lead=0)
     assert shown(message) == [expected]
     assert message.text.startswith(f"{kind.capitalize()}: Bo (bo@harbour_tea)")
 
@@ -137,14 +137,14 @@ def test_a_problem_calls_somebody_by_name(kind, expected):
         ),
     ],
 )
-def test_what_the_channel_shows_as_well_calls_whom_it_is_to_call(subject, facts, expected):
+def test_broadcast_reply_mentions_the_set_people(subject, facts, expected):
     context = replace(CONTEXT, mention=MENTION)
     message = render(MessageKind.REPLY, facts | {"call": True}, [subject], None, context, posting=True)
     assert shown(message) == [expected]
     assert MENTION not in message.text
 
 
-def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
+def test_reminder_after_a_snooze_names_its_account_without_a_mention():
     context = replace(CONTEXT, mention=MENTION)
     facts = {"kind": "expiring", "lead": 6 * 3600, "call": True}
     message = render(
@@ -155,9 +155,9 @@ def test_a_reminder_after_a_snooze_names_its_account_and_calls_nobody():
     ]
 
 
-def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
+def test_last_reminder_before_quiet_hours_announces_them():
     ends = int((DEADLINE + HOUR).timestamp())
-    message = line(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
+    message = reply(episode(kf_nick="小波"), kind="expiring", lead=19045, call=True, before_quiet=ends)
     assert shown(message) == [
         (
             f"⏰ *小波* · less than 5 h 18 min left, {dated('until ', CLOCK)}. "
@@ -168,8 +168,8 @@ def test_the_last_reminder_before_quiet_hours_says_that_they_follow():
     assert message.text.endswith(" Quiet hours follow, until 02:53 UTC.")
 
 
-def by_hand(deed: str, name: str, *told: Episode, **facts: object) -> Message:
-    return render(MessageKind.REPLY, {"deed": deed, "name": name, **facts}, told, None, CONTEXT)
+def user_action_reply(deed: str, name: str, *members: Episode, **facts: object) -> Message:
+    return render(MessageKind.REPLY, {"deed": deed, "name": name, **facts}, members, None, CONTEXT)
 
 
 UNTIL = int((NOW + 4 * HOUR).timestamp())
@@ -194,38 +194,38 @@ UNTIL = int((NOW + 4 * HOUR).timestamp())
         ("unacknowledged", "", {}, "👤 somebody undid the acknowledgement."),
     ],
 )
-def test_what_people_do_is_history(deed, name, facts, expected):
-    subject = episode(snoozed=hand("Tom", at=NOW, until=NOW + 4 * HOUR))
-    assert shown(by_hand(deed, name, subject, **facts)) == [expected]
+def test_user_actions_are_plain_replies(deed, name, facts, expected):
+    subject = episode(snoozed=user_action("Tom", at=NOW, until=NOW + 4 * HOUR))
+    assert shown(user_action_reply(deed, name, subject, **facts)) == [expected]
 
 
-def test_the_text_of_what_people_did_names_the_account():
-    assert by_hand("acknowledged", "Mei", episode()).text == (
+def test_fallback_text_of_a_user_action_names_the_account():
+    assert user_action_reply("acknowledged", "Mei", episode()).text == (
         "Acknowledged by Mei: Bo (bo@harbour_tea). No more reminders for this invitation."
     )
-    assert by_hand("unsnoozed", "Tom", episode()).text == "Tom undid the snooze: Bo (bo@harbour_tea)."
-    many = by_hand("acknowledged", "Mei", episode(), episode(name="anna"), count=2)
+    assert user_action_reply("unsnoozed", "Tom", episode()).text == "Tom undid the snooze: Bo (bo@harbour_tea)."
+    many = user_action_reply("acknowledged", "Mei", episode(), episode(name="anna"), count=2)
     assert many.text == "Acknowledged by Mei. No more reminders for these 2 invitations."
 
 
-def test_when_a_snooze_began_is_forgotten_its_end_has_a_day():
+def test_end_of_a_snooze_without_a_known_start_names_the_day():
     day = f"<!date^{UNTIL}^until {{date_short_pretty}} {{time}}|until Mon 23 Nov 05:12 UTC>"
-    for told in ([], [episode()], [episode(), episode(name="anna")]):
-        assert shown(by_hand("snoozed", "Tom", *told, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
+    for members in ([], [episode()], [episode(), episode(name="anna")]):
+        assert shown(user_action_reply("snoozed", "Tom", *members, until=UNTIL)) == [f"👤 Snoozed by Tom {day}."]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_odd_name_of_a_person_harms_a_line(hostile):
-    for deed in ActionKind:
-        assert_fit(by_hand(deed, hostile, until=UNTIL))
-        assert_fit(by_hand(deed, hostile, episode(kf_nick=hostile), until=UNTIL))
+def test_odd_user_names_leave_the_reply_intact(hostile):
+    for action in ActionKind:
+        assert_fit(user_action_reply(action, hostile, until=UNTIL))
+        assert_fit(user_action_reply(action, hostile, episode(kf_nick=hostile), until=UNTIL))
 
 
-def test_a_call_without_a_nickname_names_the_account():
+def test_mention_without_a_nickname_names_the_account():
     assert "*bo@harbour_tea*" in shown(expiring(episode(kf_nick=""), HOUR))[0]
 
 
-def test_a_call_without_a_deadline_leaves_it_out():
+def test_mention_without_a_deadline_leaves_it_out():
     message = expiring(episode(expires_at=None), HOUR)
     assert shown(message) == ["⏰ *Bo* · less than 1 h left. Please ask bo•••le to accept in WeChat."]
 
@@ -275,31 +275,31 @@ def test_a_call_without_a_deadline_leaves_it_out():
         ),
     ],
 )
-def test_a_change_of_state_is_one_line_of_history(subject, expected):
-    message = line(subject, state=str(subject.state))
+def test_change_of_state_is_one_plain_reply(subject, expected):
+    message = reply(subject, state=str(subject.state))
     assert shown(message) == [expected]
     assert not loud(message)
     assert buttons(message) == {}
 
 
-def test_a_line_stays_history_when_the_episode_has_moved_on():
-    told = line(episode(EpisodeState.REMOVED), state="removed")
-    assert line(episode(EpisodeState.BOUND), state="removed") == told
+def test_reply_stays_unchanged_when_the_episode_has_changed():
+    members = reply(episode(EpisodeState.REMOVED), state="removed")
+    assert reply(episode(EpisodeState.BOUND), state="removed") == members
 
 
 @pytest.mark.parametrize("state", EpisodeState)
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_foreign_text_harms_a_line(state, hostile):
+def test_reply_escapes_foreign_text(state, hostile):
     subject = episode(
         state, account_key=hostile, kf_nick=hostile, kf_id=hostile, invite_wx=hostile, successor_wx=hostile + "x"
     )
-    assert_fit(line(subject, state=str(state)))
-    assert_fit(line(subject, kind="rejected", lead=0))
+    assert_fit(reply(subject, state=str(state)))
+    assert_fit(reply(subject, kind="rejected", lead=0))
     assert_fit(expiring(subject, HOUR))
     assert_fit(expiring(subject, 6 * HOUR))
 
 
-def test_names_stand_one_a_line_with_their_present_state():
+def test_names_are_one_a_line_with_their_current_state():
     message = names(
         episode(EpisodeState.REJECTED, "chen"),
         episode(EpisodeState.BOUND, kf_nick="小波"),
@@ -311,42 +311,44 @@ def test_names_stand_one_a_line_with_their_present_state():
     )
 
 
-def test_a_hundred_ordinary_names_all_stand_in_one_message():
-    told = [episode(EpisodeState.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)]
-    message = names(*told)
+def test_hundred_ordinary_names_fit_into_one_message():
+    members = [
+        episode(EpisodeState.REJECTED, f"kf{number:03}", kf_nick=f"客服 {number:03}") for number in range(100)
+    ]
+    message = names(*members)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⛔") == 100
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("named", [True, False])
-def test_every_hostile_name_of_one_message_is_still_there(hostile, named):
+def test_hostile_names_of_one_message_are_all_shown(hostile, named):
     nick = hostile if named else ""
-    told = [episode(EpisodeState.EXPIRED, account_key=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
-    message = names(*told)
+    members = [episode(EpisodeState.EXPIRED, account_key=hostile, kf_nick=nick, kf_id="2001")] * A_MESSAGE
+    message = names(*members)
     assert_fit(message)
     assert "\n".join(shown(message)).count("⌛") == A_MESSAGE
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_where_there_is_no_room_for_all_names_the_rest_is_counted(hostile):
-    told = [episode(EpisodeState.EXPIRED, account_key=hostile[:99], kf_nick=hostile[:99])] * 800
-    message = names(*told)
+def test_names_beyond_the_limit_are_counted(hostile):
+    members = [episode(EpisodeState.EXPIRED, account_key=hostile[:99], kf_nick=hostile[:99])] * 800
+    message = names(*members)
     assert_fit(message)
     *listed, last = "\n".join(shown(message)).splitlines()
     assert len(listed) > 40
     assert last == f"and {800 - len(listed)} more"
 
 
-def test_the_text_counts_the_names_that_it_leaves_out():
+def test_fallback_text_counts_the_names_that_it_leaves_out():
     message = names(*[episode(EpisodeState.EXPIRED)] * 200)
     assert message.text.endswith(f"Bo (bo@harbour_tea). And {200 - message.text.count('Bo')} more.")
 
 
 @pytest.mark.parametrize("state", [EpisodeState.REJECTED, EpisodeState.EXPIRED])
-def test_a_broadcast_reply_about_a_problem_leads_to_the_console(state):
-    told = episode(state)
-    broadcast = render(MessageKind.REPLY, {"kind": state.value, "lead": 0, "call": True}, [told], None, CONTEXT)
+def test_broadcast_reply_about_a_problem_links_to_the_console(state):
+    members = episode(state)
+    broadcast = render(MessageKind.REPLY, {"kind": state.value, "lead": 0, "call": True}, [members], None, CONTEXT)
     assert "link.console" in str(broadcast.blocks)
-    reply = render(MessageKind.REPLY, {"kind": state.value, "lead": 0}, [told], None, CONTEXT)
+    reply = render(MessageKind.REPLY, {"kind": state.value, "lead": 0}, [members], None, CONTEXT)
     assert "link.console" not in str(reply.blocks)

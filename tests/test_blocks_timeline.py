@@ -1,4 +1,4 @@
-"""What became of one invitation, as its details may tell it."""
+"""The history of one invitation, as its details show it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.alerting.episode import AlertEvent, AlertKind, Disposition, EpisodeStat
 from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
 from tests.conftest import NOW
-from tests.episodes import DEADLINE, HOSTILE, episode, episodes, hand, leads, problem
+from tests.episodes import DEADLINE, HOSTILE, episode, episodes, leads, problem, user_action
 from tests.samples import CONTEXT, HOUR, MINUTE, sample
 
 FIRST_SEEN = datetime(2026, 11, 20, 1, 12, tzinfo=UTC)
@@ -26,20 +26,20 @@ def lines(**fields):
     ]
 
 
-def test_a_timeline_reads_as_drawn():
+def test_timeline_matches_its_design():
     drawn = next(block for block in sample("show")["blocks"] if "expand" in block)
     told = episode(
         EpisodeState.REJECTED,
         "chen",
         expires_at=DEADLINE + 487 * MINUTE,
         state_since=NOW - 32 * MINUTE,
-        acked=hand("Mei"),
+        acked=user_action("Mei"),
         events=(*leads(24), *problem(EpisodeState.REJECTED)),
     )
     assert timeline(told, "C0CARE", CONTEXT) == drawn["text"]["text"]
 
 
-def test_what_was_told_nowhere_names_no_channel():
+def test_unposted_event_names_no_channel():
     assert timeline(episode(), "C0CARE", CONTEXT).splitlines()[0] == "*This invitation*"
     assert (
         timeline(episode(events=leads(24, how=Disposition.SUPERSEDED)), "C0CARE", CONTEXT).splitlines()[0]
@@ -68,18 +68,18 @@ def test_what_was_told_nowhere_names_no_channel():
             ],
         ),
         (
-            {"events": leads(24), "snoozed": hand("Tom", until=NOW + HOUR)},
+            {"events": leads(24), "snoozed": user_action("Tom", until=NOW + HOUR)},
             ["✉️ waiting, first seen", "⏰ less than 24 h left", "👤 snoozed by <@U0TOM> until"],
         ),
         ({"events": leads(24, 6, how=Disposition.SUPERSEDED)}, ["✉️ waiting, first seen"]),
         ({"events": leads(24), "expires_at": None}, ["✉️ waiting, first seen"]),
     ],
 )
-def test_a_timeline_tells_what_is_known_in_its_order(fields, expected):
+def test_timeline_lists_events_in_their_order(fields, expected):
     assert lines(**fields) == expected
 
 
-def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
+def test_lead_passed_before_the_first_poll_is_dated_at_that_poll():
     told = timeline(episode(events=leads(99)), "", CONTEXT).splitlines()[-1]
     assert told == (
         "⏰ <!date^1795137120^less than 99 h left, {date_short_pretty} {time}"
@@ -87,14 +87,14 @@ def test_a_lead_that_had_passed_at_the_first_look_was_noticed_then():
     )
 
 
-def test_of_a_long_timeline_the_first_and_the_newest_lines_are_kept():
+def test_long_timeline_keeps_its_first_and_newest_lines():
     told = lines(events=leads(*range(1, 21)), first_seen=DEADLINE - timedelta(days=5))
     assert told[0] == "✉️ waiting, first seen"
     assert told[1:] == [f"⏰ less than {hours} h left" for hours in (7, 6, 5, 4, 3, 2, 1)]
 
 
 @given(told=episodes)
-def test_a_timeline_always_fits(told):
+def test_timeline_always_fits(told):
     content = {
         "text": "-",
         "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": timeline(told, "C0CARE", CONTEXT)}}],
@@ -104,7 +104,7 @@ def test_a_timeline_always_fits(told):
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_odd_name_harms_a_timeline(hostile):
-    person = hand(hostile, user_id=hostile, until=NOW)
+def test_odd_names_leave_the_timeline_intact(hostile):
+    person = user_action(hostile, user_id=hostile, until=NOW)
     text = timeline(episode(acked=person, snoozed=person), "C0CARE", CONTEXT)
     assert blockkit.mentions({"text": text}) == []

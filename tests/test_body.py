@@ -1,4 +1,4 @@
-"""Bodies of answers: decoded piece by piece, and never longer than they may be."""
+"""Response bodies: decoded piece by piece, within the size limit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_body_may_be_as_long_as_the_limit_and_not_a_byte_longer(encoding):
         read(encoding, pack(bytes(MAX_BODY + 1)))
 
 
-def test_a_bomb_ends_at_the_limit():
+def test_decompression_bomb_ends_at_the_limit():
     body = Body("gzip")
     with pytest.raises(ResponseError, match="longer than"):
         body.add(bodies.bomb())

@@ -1,4 +1,4 @@
-"""The bot as people meet it: typed commands and clicks over signed HTTP, alerts in the channel."""
+"""The bot end to end: commands and clicks over signed HTTP, alerts in the channel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def ask(place: World, text: str = "") -> str:
 # Commands
 
 
-async def test_kf_is_acknowledged_at_once_and_answered(place, url):
+async def test_kf_command_is_acknowledged_at_once_and_answered(place, url):
     said = await place.slack.command("", channel=CARE)
     assert (said.ack.status, said.ack.body, said.ack.failure) == (200, "", None)
     answer = await said.answer()
@@ -57,7 +57,7 @@ async def test_kf_is_acknowledged_at_once_and_answered(place, url):
     assert answer.text.startswith("Nothing needs attention. 2 customer-service accounts")
 
 
-async def test_the_acknowledgement_does_not_wait_for_wechat(place, url):
+async def test_acknowledgement_does_not_wait_for_wechat(place, url):
     place.wechat.inject(Fault(FaultMode.SLOW, seconds=0.5))
     started = time.perf_counter()
     said = await place.slack.command("list", channel=CARE)
@@ -78,11 +78,11 @@ async def test_the_acknowledgement_does_not_wait_for_wechat(place, url):
         ("frobnicate", "No account matches “frobnicate”."),
     ],
 )
-async def test_every_word_of_the_grammar_is_answered(place, url, typed, expected):
+async def test_every_command_is_answered(place, url, typed, expected):
     assert expected in await ask(place, typed)
 
 
-async def test_a_failing_wechat_is_told_with_its_remedy_and_rid(place, url):
+async def test_wechat_error_is_answered_with_its_remedy_and_rid(place, url):
     place.wechat.allow_list = ()
     text = await ask(place)
     assert "WeChat refused this server's address, 203.0.113.7" in text
@@ -98,34 +98,34 @@ async def test_refused_address_on_a_host_without_a_fixed_one_is_called_temporary
     assert "on Heroku a proxy add-on such as Fixie" in text
 
 
-async def test_the_vendors_own_example_is_told_as_a_broken_answer(place, url):
+async def test_vendors_own_example_is_reported_as_unreadable(place, url):
     place.wechat.inject(Fault(FaultMode.TRUNCATED, times=3, path="/cgi-bin/customservice/getkflist"))
     assert "could not be read" in await ask(place)
 
 
 @pytest.mark.parametrize("kind", [FaultMode.BOMB, FaultMode.STACKED, FaultMode.TOO_LONG, FaultMode.DEEP])
-async def test_answers_that_would_take_memory_are_reported_as_broken(place, url, kind):
+async def test_oversized_responses_are_reported_as_unreadable(place, url, kind):
     place.wechat.inject(Fault(kind, times=None))
     assert "could not be read" in await ask(place)
 
 
-async def test_an_answer_whose_blocks_slack_refuses_comes_as_text(place, url):
+async def test_answer_whose_blocks_slack_refuses_comes_as_text(place, url):
     place.slack.arm(RESPONSE_URL, http_error(400))
     assert (await ask(place)).startswith("Nothing needs attention")
 
 
-async def test_an_answer_is_tried_once_more_when_slack_fails(place, url):
+async def test_answer_is_tried_once_more_when_slack_fails(place, url):
     place.slack.arm(RESPONSE_URL, http_error(502))
     assert (await ask(place)).startswith("Nothing needs attention")
 
 
-async def test_a_redirected_answer_is_no_answer(place, url, caplog):
+async def test_redirected_reply_counts_as_failed(place, url, caplog):
     place.slack.arm(RESPONSE_URL, http_error(302))
     await place.slack.command("", channel=CARE)
     await until(lambda: "status=302" in caplog.text)
 
 
-async def test_an_answer_that_slack_does_not_take_is_logged_without_its_url(place, url, caplog):
+async def test_answer_that_slack_does_not_take_is_logged_without_its_url(place, url, caplog):
     place.slack.arm(RESPONSE_URL, http_error(404))
     await place.slack.command("", channel=CARE)
     await until(lambda: "reply not accepted" in caplog.text)
@@ -139,7 +139,7 @@ async def test_many_commands_at_once_are_all_acknowledged_and_answered(place, ur
     assert len([await said.answer() for said in invocations]) == 30
 
 
-async def test_a_hundred_hostile_accounts_page_within_every_limit(place, url):
+async def test_hundred_hostile_accounts_page_within_every_limit(place, url):
     for number in range(98):
         key = place.invite(f"kf{number}", (number + 1) * MINUTE * 30, "<!channel> *" + "漢😀&<>" * 1000)
         if number % 3 == 0:
@@ -182,18 +182,18 @@ def _first_option(blocks, action_id: str) -> str:
 @pytest.mark.parametrize(
     "value", ["", "v0:list", "v1:list:-1:all", "v9:show:x", "v1:list:1:nonsense", "x" * 2000, "v1:\u202e"]
 )
-async def test_an_old_or_forged_value_gets_a_friendly_answer(place, url, value):
+async def test_old_or_forged_value_gets_a_friendly_answer(place, url, value):
     answer = await _click(place, url, {"action_id": "kf.list", "type": "button", "value": value})
     assert "This button is out of date" in answer
 
 
 @pytest.mark.parametrize("action_id", ["alert.ack", "alert.details", "something.else", ""])
-async def test_a_button_that_this_version_does_not_know_gets_a_friendly_answer(place, url, action_id):
+async def test_button_that_this_version_does_not_know_gets_a_friendly_answer(place, url, action_id):
     answer = await _click(place, url, {"action_id": action_id, "type": "button", "value": "v1:0123456789abcdef"})
     assert "This button is out of date" in answer
 
 
-async def test_a_link_button_is_acknowledged_and_nothing_else(place, url):
+async def test_link_button_is_acknowledged_and_nothing_else(place, url):
     place.wechat.allow_list = ()
     said = await place.slack.command("", channel=CARE)
     clicked = await place.slack.click(await said.answer(), "link.console")
@@ -202,7 +202,7 @@ async def test_a_link_button_is_acknowledged_and_nothing_else(place, url):
 
 
 async def _click(place: World, url: str, action: dict) -> str:
-    """Click something that no message shows, as somebody might who forges a payload."""
+    """Click a button that no message has, as a forged payload would."""
     said = await place.slack.command("help", channel=CARE)
     await said.answer()
     payload = {
@@ -257,7 +257,7 @@ async def post(
         (None, "v0=" + "0" * 64),
     ],
 )
-async def test_what_slack_did_not_sign_is_refused(place, url, stamp, signature):
+async def test_unsigned_request_is_refused(place, url, stamp, signature):
     assert await post(place, url, "command=/kf", stamp=stamp, signature=signature or "v0=" + "0" * 64) == 401
 
 
@@ -278,7 +278,7 @@ async def test_what_slack_did_not_sign_is_refused(place, url, stamp, signature):
         (b"&".join(b"a=1" for _ in range(2000)), FORM, 400),
     ],
 )
-async def test_a_body_that_makes_no_sense_is_refused(place, url, body, kind, expected):
+async def test_malformed_body_is_refused(place, url, body, kind, expected):
     assert await post(place, url, body, kind=kind) == expected
 
 
@@ -299,7 +299,7 @@ async def test_a_body_that_makes_no_sense_is_refused(place, url, body, kind, exp
         "payload=" + json.dumps({"type": 5, "user": [], "team": [], "response_url": {}}),
     ],
 )
-async def test_a_signed_body_beyond_sense_makes_no_5xx(place, url, body):
+async def test_malformed_signed_body_causes_no_5xx(place, url, body):
     assert await post(place, url, body) < 500
 
 
@@ -311,17 +311,17 @@ async def test_a_signed_body_beyond_sense_makes_no_5xx(place, url, body):
         '{"event":{"type":5}}',
     ],
 )
-async def test_signed_json_beyond_sense_makes_no_5xx(place, url, body):
+async def test_malformed_signed_json_causes_no_5xx(place, url, body):
     assert await post(place, url, body, kind="application/json") < 500
 
 
-async def test_the_body_of_a_wrongly_signed_request_is_not_logged(place, url, caplog):
+async def test_body_of_a_wrongly_signed_request_is_not_logged(place, url, caplog):
     caplog.set_level("DEBUG")
     assert await post(place, url, "command=/kf&response_url=hush-hush", signature="v0=" + "0" * 64) == 401
     assert "hush-hush" not in caplog.text
 
 
-async def test_health_answers_at_once_and_the_front_page_says_what_to_do(place, url):
+async def test_health_answers_at_once_and_the_front_page_has_the_next_step(place, url):
     assert await answers(f"{url}/healthz")
     assert await answers(f"{url}/readyz")
     async with aiohttp.ClientSession() as session, session.get(f"{url}/") as page:
@@ -329,7 +329,7 @@ async def test_health_answers_at_once_and_the_front_page_says_what_to_do(place, 
     assert "/slack/events" in text
 
 
-async def test_a_compressed_body_is_refused(place, url):
+async def test_compressed_body_is_refused(place, url):
     headers = {
         "X-Slack-Request-Timestamp": str(int(time.time())),
         "X-Slack-Signature": "v0=" + "0" * 64,
@@ -342,7 +342,7 @@ async def test_a_compressed_body_is_refused(place, url):
 
 
 @pytest.mark.parametrize("name", ["X-Slack-Request-Timestamp", "X-Slack-Signature"])
-async def test_a_header_that_comes_twice_is_refused(place, url, name):
+async def test_header_that_comes_twice_is_refused(place, url, name):
     body, stamp = "command=/kf", str(int(time.time()))
     headers = [
         ("X-Slack-Request-Timestamp", stamp),
@@ -357,7 +357,7 @@ async def test_a_header_that_comes_twice_is_refused(place, url, name):
         assert got.status == 401
 
 
-async def test_a_body_that_breaks_off_is_no_fault_of_ours(place, url, caplog):
+async def test_truncated_body_is_not_logged_as_an_error(place, url, caplog):
     host, port = url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     head = f"Host: x\r\nContent-Length: 99\r\nX-Slack-Request-Timestamp: {int(time.time())}"
@@ -373,7 +373,7 @@ async def test_a_body_that_breaks_off_is_no_fault_of_ours(place, url, caplog):
 # While something is away
 
 
-async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):
+async def test_kf_command_works_without_the_store_and_status_reports_it(place):
     async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
         assert (await ask(place)).startswith("Nothing needs attention")
         assert await answers(f"{url}/readyz", 503)
@@ -381,17 +381,17 @@ async def test_kf_answers_while_the_store_is_away_and_status_says_so(place):
         assert (await ask(place, "status")).startswith("The database does not answer.")
 
 
-async def test_a_fault_of_the_bot_itself_is_said_and_not_silent(place, url, caplog):
+async def test_exception_in_the_bot_is_answered(place, url, caplog):
     place.wechat.rows = None  # the simulated WeChat breaks in a way that no client expects
     assert "could not be" in await ask(place)
 
 
-async def test_details_and_check_now_are_answered_while_the_store_is_away(place):
+async def test_details_and_check_now_work_without_the_store(place):
     async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
         for action_id in ("alert.details", "health.check"):
             assert await _click(place, url, {"action_id": action_id, "type": "button", "value": "v1:0123"})
 
 
-async def test_kf_answers_while_slacks_api_is_away(place):
+async def test_kf_command_works_while_slacks_api_is_unreachable(place):
     async with bot_in_loop(place, SLACK_API_URL="http://127.0.0.1:9/api/"):
         assert (await ask(place)).startswith("Nothing needs attention")

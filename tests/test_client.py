@@ -1,4 +1,4 @@
-"""The client, whole, over a function that plays WeChat or over the simulator."""
+"""The whole client, over a function that plays WeChat or over the simulator."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
         yield caplog
 
 
-def assert_tells_no_secret(error: BaseException, *secrets: str) -> None:
-    """Neither the exception nor anything that a traceback prints with it."""
+def assert_reveals_no_secret(error: BaseException, *secrets: str) -> None:
+    """Assert that neither the exception nor its traceback contains a secret."""
     for link in chain(error):
         assert type(link).__module__.partition(".")[0] not in ("httpx", "httpcore")
     told = "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))
@@ -98,7 +98,7 @@ def assert_tells_no_secret(error: BaseException, *secrets: str) -> None:
         assert secret not in told
 
 
-async def test_the_list_is_asked_for_as_documented():
+async def test_list_request_is_as_documented():
     wechat = WeChat(httpx.Response(200, content=fixture("kf_list")))
     observed = await kf_client(wechat).kf_list()
     assert [account.kf_nick for account in observed.accounts] == ["Anna", "小波", "Chen", "Dee", "Eve", "Fan"]
@@ -109,7 +109,7 @@ async def test_the_list_is_asked_for_as_documented():
     )
 
 
-async def test_the_online_list_is_asked_for_as_documented():
+async def test_online_list_request_is_as_documented():
     wechat = WeChat(httpx.Response(200, content=fixture("online_kf_list")))
     (online,) = await kf_client(wechat).online_kf_list()
     assert (online.key, online.status, online.accepted_case) == ("anna@harbour_tea", 1, 3)
@@ -122,20 +122,20 @@ DATE, SAID = "Mon, 23 Nov 2026 01:12:00 GMT", datetime(2026, 11, 23, 1, 12, tzin
 @pytest.mark.parametrize(
     ("headers", "served_at"), [({"date": DATE}, SAID), ({}, None), ({"date": "yesterday"}, None)]
 )
-async def test_the_list_comes_with_the_time_that_wechat_says_it_is(headers, served_at):
+async def test_list_has_the_time_of_wechats_date_header(headers, served_at):
     wechat = WeChat(httpx.Response(200, headers=headers, content=fixture("kf_list")))
     observed = await kf_client(wechat).kf_list()
     assert observed.served_at == served_at
     assert len(observed.accounts) == 6
 
 
-async def test_the_time_is_that_of_the_answer_that_was_read_in_the_end():
+async def test_time_is_that_of_the_final_response():
     late = httpx.Response(200, headers={"date": DATE}, json={"kf_list": []})
     wechat = WeChat(httpx.Response(502, headers={"date": "Mon, 23 Nov 2026 01:11:00 GMT"}), late)
     assert (await kf_client(wechat).kf_list()).served_at == SAID
 
 
-async def test_an_authorizer_access_token_travels_like_any_other():
+async def test_authorizer_access_token_travels_like_any_other():
     async def platform() -> str:
         return str(protocol.parse_body(fixture("authorizer_token"))["authorizer_access_token"])
 
@@ -144,14 +144,14 @@ async def test_an_authorizer_access_token_travels_like_any_other():
     assert wechat.tokens == ["88_EXAMPLE"]
 
 
-async def test_the_base_url_may_have_a_path():
+async def test_base_url_may_have_a_path():
     wechat = WeChat(answer(kf_list=[]))
     http = httpx.AsyncClient(transport=httpx.MockTransport(wechat), base_url="https://gate.example/wechat/")
     await KfClient(http, FixedToken(ACCESS_TOKEN)).kf_list()
     assert wechat.requests[0].url.path == "/wechat/cgi-bin/customservice/getkflist"
 
 
-async def test_a_redirect_is_not_followed_even_if_the_callers_client_would():
+async def test_redirect_is_not_followed_even_if_the_callers_client_would():
     wechat = WeChat(httpx.Response(302, headers={"location": "https://elsewhere.example"}))
     transport = httpx.MockTransport(wechat)
     http = httpx.AsyncClient(transport=transport, base_url="https://h.example", follow_redirects=True)
@@ -161,7 +161,7 @@ async def test_a_redirect_is_not_followed_even_if_the_callers_client_would():
     assert len(wechat.requests) == 1
 
 
-async def test_the_content_type_does_not_matter():
+async def test_content_type_does_not_matter():
     def wechat(_: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=fixture("kf_list"), headers={"content-type": "text/plain; charset=gbk"})
 
@@ -169,14 +169,14 @@ async def test_the_content_type_does_not_matter():
 
 
 @pytest.mark.parametrize("errcode", [40001, 40014, 42001])
-async def test_a_lapsed_token_is_replaced_and_the_call_repeated(errcode):
+async def test_lapsed_token_is_replaced_and_the_call_repeated(errcode):
     wechat, tokens = WeChat(refusal(errcode), answer(kf_list=[FAN])), Tokens()
     assert (await kf_client(wechat, tokens).kf_list()).accounts[0].kf_nick == "Fan"
     assert wechat.tokens == ["stale", "fresh"]
     assert tokens.replaced == ["stale"]
 
 
-async def test_a_token_is_replaced_once_and_no_more():
+async def test_token_is_replaced_once_and_no_more():
     wechat, tokens, pauses = WeChat(refusal(40001)), Tokens(), Pauses()
     with pytest.raises(TokenError) as caught:
         await kf_client(wechat, tokens, pauses=pauses).kf_list()
@@ -185,7 +185,7 @@ async def test_a_token_is_replaced_once_and_no_more():
     assert "AppSecret" in caught.value.advice
 
 
-async def test_a_token_without_another_ends_with_what_wechat_said_of_it():
+async def test_fixed_token_that_is_refused_raises_wechats_error():
     wechat = WeChat(httpx.Response(200, content=fixture("refused_40001")))
     with pytest.raises(TokenError) as caught:
         await kf_client(wechat, FixedToken(ACCESS_TOKEN)).kf_list()
@@ -193,7 +193,7 @@ async def test_a_token_without_another_ends_with_what_wechat_said_of_it():
     assert len(wechat.requests) == 1
 
 
-async def test_a_secret_that_is_refused_while_replacing_is_what_is_told():
+async def test_refused_secret_during_a_token_refresh_is_raised():
     class Changed(Tokens):
         async def refresh(self, failed: str) -> str:
             raise TokenError(40001, "invalid appsecret", rid="of-the-token-call")
@@ -202,7 +202,7 @@ async def test_a_secret_that_is_refused_while_replacing_is_what_is_told():
         await kf_client(WeChat(refusal(42001)), Changed()).kf_list()
 
 
-async def test_a_burst_of_refusals_fetches_one_token(simulator: Simulator, clock: VirtualClock):
+async def test_burst_of_refusals_fetches_one_token(simulator: Simulator, clock: VirtualClock):
     kf = simulated(simulator, clock)
     await kf.kf_list()
     simulator.tokens.kill()
@@ -222,7 +222,7 @@ async def test_a_burst_of_refusals_fetches_one_token(simulator: Simulator, clock
         httpx.ReadTimeout("slow"),
     ],
 )
-async def test_what_passes_by_itself_is_asked_again_after_a_while(passing):
+async def test_temporary_errors_are_retried_after_a_pause(passing):
     wechat, pauses = WeChat(passing, passing, answer(kf_list=[FAN])), Pauses()
     assert len((await kf_client(wechat, pauses=pauses).kf_list()).accounts) == 1
     assert pauses.seconds == [1, 2]
@@ -237,7 +237,7 @@ async def test_pauses_double_up_to_four_seconds():
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
-async def test_a_transport_error_tells_how_often_it_was_tried(attempts):
+async def test_transport_error_has_the_number_of_attempts(attempts):
     wechat = WeChat(httpx.ConnectError("refused"))
     with pytest.raises(TransportError) as caught:
         await kf_client(wechat).kf_list(attempts=attempts)
@@ -256,7 +256,7 @@ async def test_a_transport_error_tells_how_often_it_was_tried(attempts):
         (httpx.Response(200, text="<html>"), ResponseError),
     ],
 )
-async def test_what_does_not_pass_within_seconds_is_told_at_once(lasting, expected):
+async def test_permanent_errors_are_raised_at_once(lasting, expected):
     wechat, pauses = WeChat(lasting), Pauses()
     with pytest.raises(expected):
         await kf_client(wechat, pauses=pauses).kf_list()
@@ -264,14 +264,14 @@ async def test_what_does_not_pass_within_seconds_is_told_at_once(lasting, expect
     assert pauses.seconds == []
 
 
-async def test_a_fault_of_the_token_call_is_retried_in_the_same_way(simulator: Simulator, clock: VirtualClock):
+async def test_fault_of_the_token_call_is_retried_in_the_same_way(simulator: Simulator, clock: VirtualClock):
     pauses = Pauses()
     simulator.inject(Fault(FaultMode.DOWN, path=protocol.TOKEN), Fault(FaultMode.ERRCODE, path=protocol.TOKEN))
     assert len((await simulated(simulator, clock, pauses=pauses).kf_list()).accounts) == 1
     assert pauses.seconds == [1, 2]
 
 
-async def test_the_bound_holds_for_the_whole_read():
+async def test_time_limit_covers_the_whole_request():
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -282,7 +282,7 @@ async def test_the_bound_holds_for_the_whole_read():
     assert list(chain(caught.value)) == [caught.value]
 
 
-async def test_the_bound_holds_for_the_token_too():
+async def test_time_limit_covers_the_token_request():
     async def silent() -> str:
         await asyncio.Event().wait()
         raise AssertionError
@@ -292,14 +292,14 @@ async def test_the_bound_holds_for_the_token_too():
     assert caught.value.timed_out
 
 
-async def test_a_pause_beyond_the_bound_is_not_begun_and_the_fault_is_told():
+async def test_pause_beyond_the_time_limit_is_skipped_and_the_error_raised():
     pauses = Pauses()
     with pytest.raises(BusyError):
         await kf_client(WeChat(refusal(-1)), pauses=pauses).kf_list(within=1.5)
     assert pauses.seconds == [1]  # a second one, of two seconds, would have run into the bound
 
 
-async def test_a_cancelled_read_stays_cancelled():
+async def test_cancelled_read_stays_cancelled():
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -312,7 +312,7 @@ async def test_a_cancelled_read_stays_cancelled():
 
 
 @pytest.mark.parametrize("size", [MAX_BODY, MAX_BODY + 1])
-async def test_an_endless_answer_is_not_swallowed(size):
+async def test_endless_answer_is_not_swallowed(size):
     body = b'{"kf_list":[]}'.ljust(size)
     kf = kf_client(lambda _: httpx.Response(200, content=body))
     if size <= MAX_BODY:
@@ -338,7 +338,7 @@ async def test_an_endless_answer_is_not_swallowed(size):
         (httpx.Response(407), 407, False, True),
     ],
 )
-async def test_a_fault_tells_what_it_was(fault, status, timed_out, proxy):
+async def test_transport_error_names_its_cause(fault, status, timed_out, proxy):
     with pytest.raises(TransportError) as caught:
         await kf_client(WeChat(fault)).kf_list()
     error = caught.value
@@ -347,7 +347,7 @@ async def test_a_fault_tells_what_it_was(fault, status, timed_out, proxy):
 
 @pytest.mark.parametrize("wraps", [httpx.ConnectError, httpx.ReadTimeout, httpx.InvalidURL, httpx.StreamError])
 @pytest.mark.parametrize("path", [protocol.TOKEN, protocol.KF_LIST])
-async def test_no_exception_tells_a_secret_or_brings_one_of_httpx_along(wraps, path, everything_logged):
+async def test_exceptions_have_no_secret_and_no_httpx_context(wraps, path, everything_logged):
     def wechat(request: httpx.Request) -> httpx.Response:
         if request.url.path == path:
             raise wraps(f"failed: {request.url} {request.content!r}")
@@ -356,7 +356,7 @@ async def test_no_exception_tells_a_secret_or_brings_one_of_httpx_along(wraps, p
     kf = KfClient(http_client(wechat), StableToken(http_client(wechat), APPID, SECRET), sleep=Pauses())
     with pytest.raises(KfError) as caught:
         await kf.kf_list()
-    assert_tells_no_secret(caught.value)
+    assert_reveals_no_secret(caught.value)
     assert ACCESS_TOKEN not in everything_logged.text
     assert SECRET not in everything_logged.text
 
@@ -372,7 +372,7 @@ async def test_no_exception_tells_a_secret_or_brings_one_of_httpx_along(wraps, p
         lambda url: answer(errcode=str(url)),
     ],
 )
-async def test_an_answer_that_quotes_our_url_tells_no_secret(echo: Callable[[httpx.URL], httpx.Response]):
+async def test_response_that_quotes_our_url_reveals_no_secret(echo: Callable[[httpx.URL], httpx.Response]):
     with pytest.raises(KfError) as caught:
         await kf_client(lambda request: echo(request.url)).kf_list()
     assert ACCESS_TOKEN not in str(caught.value) + str(vars(caught.value))
@@ -381,7 +381,7 @@ async def test_an_answer_that_quotes_our_url_tells_no_secret(echo: Callable[[htt
 OVER_THE_WIRE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\nX-Seen: %s\r\n\r\n%s"
 
 
-async def test_no_log_line_of_a_real_request_holds_the_token_at_any_level(everything_logged):
+async def test_log_of_a_real_request_has_no_token_at_any_level(everything_logged):
     body = fixture("kf_list")
     reply = OVER_THE_WIRE % (len(body), ACCESS_TOKEN.encode(), body)
     async with raw_server(reply) as address, httpx.AsyncClient(base_url=f"http://{address}") as http:
@@ -397,7 +397,7 @@ async def test_no_log_line_of_a_real_request_holds_the_token_at_any_level(everyt
 
 
 @pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx.ConnectTimeout("late")])
-async def test_through_a_proxy_what_cannot_be_connected_to_is_the_proxy(fault):
+async def test_failed_connection_through_a_proxy_names_the_proxy(fault):
     def fail(request: httpx.Request) -> httpx.Response:
         raise fault
 
@@ -409,7 +409,7 @@ async def test_through_a_proxy_what_cannot_be_connected_to_is_the_proxy(fault):
 
 
 @pytest.mark.parametrize("fault", [OSError("low"), RuntimeError("closed"), ValueError("odd")])
-async def test_what_comes_through_from_below_httpx_is_a_transport_error(fault):
+async def test_errors_from_below_httpx_become_transport_errors(fault):
     def fail(request: httpx.Request) -> httpx.Response:
         raise fault
 
@@ -417,7 +417,7 @@ async def test_what_comes_through_from_below_httpx_is_a_transport_error(fault):
         await kf_client(fail).kf_list(attempts=1)
 
 
-async def test_no_log_line_and_no_error_holds_the_password_of_a_proxy(everything_logged):
+async def test_log_and_errors_have_no_proxy_password(everything_logged):
     reply = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
     async with raw_server(reply) as address:
         proxy = f"http://bot:{SECRET}@{address}"
@@ -425,11 +425,11 @@ async def test_no_log_line_and_no_error_holds_the_password_of_a_proxy(everything
             with pytest.raises(TransportError) as caught:
                 await KfClient(http, FixedToken(ACCESS_TOKEN)).kf_list(attempts=1)
     assert (caught.value.status, caught.value.proxy) == (407, True)
-    assert_tells_no_secret(caught.value, "bot:")
+    assert_reveals_no_secret(caught.value, "bot:")
     assert SECRET not in everything_logged.text
 
 
-def test_no_logger_of_the_libraries_below_is_forgotten():
+def test_every_logger_of_the_http_libraries_is_suppressed():
     package = Path(str(find_spec("httpcore").origin)).parent
     calls = [
         line for file in package.rglob("*.py") for line in file.read_text().splitlines() if "getLogger(" in line
@@ -439,7 +439,7 @@ def test_no_logger_of_the_libraries_below_is_forgotten():
         assert call.split('"')[1] in client.LOGGERS
 
 
-async def test_a_deployment_reads_its_list_with_one_token(simulator: Simulator, clock: VirtualClock):
+async def test_deployment_uses_one_token_for_its_polls(simulator: Simulator, clock: VirtualClock):
     kf = simulated(simulator, clock)
     for _ in range(3):
         assert [account.kf_nick for account in (await kf.kf_list()).accounts] == ["Anna"]
@@ -447,7 +447,7 @@ async def test_a_deployment_reads_its_list_with_one_token(simulator: Simulator, 
     assert [call.path for call in simulator.log] == [protocol.TOKEN, *[protocol.KF_LIST] * 3]
 
 
-async def test_a_deployment_lives_through_the_end_of_its_tokens(simulator: Simulator, clock: VirtualClock):
+async def test_deployment_survives_the_expiry_of_its_tokens(simulator: Simulator, clock: VirtualClock):
     kf = simulated(simulator, clock)
     for _ in range(100):
         await kf.kf_list()
@@ -455,7 +455,7 @@ async def test_a_deployment_lives_through_the_end_of_its_tokens(simulator: Simul
     assert not [call for call in simulator.log if call.errcode]
 
 
-async def test_a_wrong_secret_is_told_after_one_try(simulator: Simulator, clock: VirtualClock):
+async def test_wrong_secret_is_reported_after_one_attempt(simulator: Simulator, clock: VirtualClock):
     other = Simulator(APPID, "another secret")
     with pytest.raises(SetupError) as caught:
         await simulated(other, clock).kf_list()
@@ -463,14 +463,14 @@ async def test_a_wrong_secret_is_told_after_one_try(simulator: Simulator, clock:
     assert len(other.log) == 1
 
 
-async def test_an_address_that_is_not_listed_is_named(clock: VirtualClock):
+async def test_address_that_is_not_listed_is_named(clock: VirtualClock):
     with pytest.raises(SetupError) as caught:
         await simulated(Simulator(APPID, SECRET, allow_list=[]), clock, client_ip="198.51.100.9").kf_list()
     assert caught.value.address == "198.51.100.9"
     assert caught.value.rid
 
 
-async def test_a_refusal_that_lasts_is_reported_and_no_token_forced(simulator: Simulator, clock: VirtualClock):
+async def test_refusal_that_lasts_is_reported_and_no_token_forced(simulator: Simulator, clock: VirtualClock):
     simulator.inject(Fault(FaultMode.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
     with pytest.raises(TokenError) as caught:
         await simulated(simulator, clock).kf_list()
@@ -518,7 +518,7 @@ async def test_pause_for_a_stale_node_is_skipped_at_the_bound(simulator: Simulat
         FaultMode.GZIP,
     ],
 )
-async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: VirtualClock, kind: FaultMode):
+async def test_odd_responses_are_parsed_like_others(simulator: Simulator, clock: VirtualClock, kind: FaultMode):
     expires_at = clock() + timedelta(hours=1)
     simulator.add_account("bo@harbour_tea", "小波")
     simulator.invite("bo@harbour_tea", "bo_example", expires_at)
@@ -544,7 +544,7 @@ async def test_odd_answers_are_read_like_any_other(simulator: Simulator, clock: 
         (Fault(FaultMode.ERRCODE, errcode=48001, times=None), SetupError),
     ],
 )
-async def test_faults_come_out_as_the_family(simulator: Simulator, clock: VirtualClock, fault, expected):
+async def test_faults_are_raised_as_kf_errors(simulator: Simulator, clock: VirtualClock, fault, expected):
     simulator.inject(fault)
     with pytest.raises(expected):
         await simulated(simulator, clock).kf_list()
@@ -558,8 +558,8 @@ def encoded(body: bytes, encoding: str) -> bytes:
 
 @pytest.mark.parametrize("path", [protocol.KF_LIST, protocol.TOKEN])
 @pytest.mark.parametrize("kind", [FaultMode.BOMB, FaultMode.STACKED])
-async def test_compressed_bombs_are_refused_before_they_take_memory(path, kind):
-    """Over a real connection: this is where httpx would decode."""
+async def test_decompression_bombs_are_refused_before_they_use_memory(path, kind):
+    """Send the response over a real connection, where httpx would decode it."""
     body = bodies.bomb() if kind is FaultMode.BOMB else bodies.stacked_bomb()
     encoding = RequestFault((Fault(kind),)).content_encoding
     async with (
@@ -576,7 +576,7 @@ async def test_compressed_bombs_are_refused_before_they_take_memory(path, kind):
             tracemalloc.stop()
 
 
-async def test_answers_that_drip_end_at_the_bound_of_the_read():
+async def test_dripping_responses_end_at_the_time_limit():
     simulator = Simulator(APPID, SECRET)
     simulator.inject(Fault(FaultMode.DRIP, times=None, seconds=0.02, path=protocol.TOKEN))
     async with serve_wechat(simulator) as url, httpx.AsyncClient(base_url=url) as http:
@@ -589,7 +589,7 @@ async def test_answers_that_drip_end_at_the_bound_of_the_read():
             await StableToken(http, APPID, SECRET, within=0.1).get()
 
 
-async def test_only_gzip_is_asked_for():
+async def test_requests_accept_only_gzip():
     wechat = WeChat(answer(kf_list=[]))
     await kf_client(wechat).kf_list()
     assert wechat.requests[0].headers["accept-encoding"] == "gzip"

@@ -110,14 +110,14 @@ async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_aft
     await bot.reads(rejected("bo"))
     for _ in range(10):
         clock.now += 5 * MINUTE
-        await bot.tells()
+        await bot.deliver()
     assert [text for text in bot.slack.texts if text.startswith("Rejected")] == []
     async with store.begin() as tx:
         assert (await stats.queue_stats(tx, tx.now)).held_unconfirmed == 1
         assert (await stats.overdue(tx, tx.now)).count == 1
     for _ in range(3):
         clock.now += 5 * MINUTE
-        await bot.tells()
+        await bot.deliver()
     (text,) = [text for text in bot.slack.texts if text.startswith("Rejected")]
     assert text.endswith("Possible repeat: Slack did not confirm the first posting.")
 

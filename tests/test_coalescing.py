@@ -1,4 +1,4 @@
-"""Whether a claimed message may be posted now, and what results from joining pending ones."""
+"""The decision about a claimed message, and the merging of pending ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from bot.outbox.coalescing import (
 )
 from bot.outbox.messages import DEMOTED, LAST, LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow
 from tests.conftest import NOW
-from tests.episodes import episode, hand
+from tests.episodes import episode, user_action
 
 HERE = "C0ALERTS"
 LEASE = timedelta(seconds=45)
@@ -75,7 +75,7 @@ def row(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
 
 
 def pending(shape: MessageKind = MessageKind.DIGEST, **fields: Any) -> OutboxRow:
-    """Another message, whose turn has not come."""
+    """Return another message that is not due yet."""
     return row(shape, **{"id": "g-1", "status": MessageStatus.PENDING, "post_attempts": 0, **fields})
 
 
@@ -306,13 +306,13 @@ rows = st.builds(
     text_only=st.booleans(),
     is_deleted=st.booleans(),
 )
-by_hand = st.none() | st.just(hand())
+by_hand = st.none() | st.just(user_action())
 members = st.lists(
     st.builds(
         episode,
         st.sampled_from(EpisodeState),
-        acked=st.none() | st.just(hand()),
-        snoozed=st.none() | st.just(hand()),
+        acked=st.none() | st.just(user_action()),
+        snoozed=st.none() | st.just(user_action()),
     ),
     min_size=1,
     max_size=3,
@@ -366,7 +366,7 @@ def test_merged_digest_keeps_its_own_facts_and_takes_the_rest():
     assert merged(one, other, [("bo", "expired")]).payload == {"noticed": 1, "repeat": True}
 
 
-def test_summary_of_quiet_hours_shows_the_news_of_a_merged_digest_before_its_own():
+def test_summary_of_quiet_hours_shows_the_events_of_a_merged_digest_before_its_own():
     summary = row(MessageKind.QUIET_SUMMARY, payload={"held": {"bo": ["expired"]}})
     one = merged(summary, pending(), [("bo", "expiring"), ("dee", "rejected")])
     assert one.payload["held"] == {"bo": ["expiring", "expired"], "dee": ["rejected"]}

@@ -126,7 +126,7 @@ async def test_check_prints_a_summary(place, capsys):
     assert (await check())[:2] == (1, "WeChat: failed, 1 message posted\n")
 
 
-async def test_check_fails_and_says_why_while_slack_refuses_alerts(place, capsys):
+async def test_check_fails_with_the_reason_while_slack_refuses_alerts(place, capsys):
     settings = Settings.from_environ(place.environ)
     assert await console.check(settings) == 0
     place.wechat.reject("bo@harbour_tea")
@@ -251,7 +251,7 @@ def test_required_packages_are_those_of_the_project():
 
 @pytest.mark.process
 @pytest.mark.parametrize(("arguments", "status"), [([], 2), (["doctor"], 2), (["manifest"], 0), (["--version"], 0)])
-async def test_bare_interpreter_says_how_to_install_or_needs_nothing(arguments, status):
+async def test_bare_interpreter_prints_how_to_install_or_runs(arguments, status):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-S", "-m", "bot", *arguments),
         cwd=ROOT,

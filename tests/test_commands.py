@@ -1,4 +1,4 @@
-"""`/kf` from a request to a message, on a WeChat that says what a test wants."""
+"""`/kf` from a request to a message, on a WeChat with the responses that a test sets."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class WeChat:
         self.reads += 1
         if self.slow:
             await self.slow.wait()
-        return self._say(self.listing)
+        return self._result(self.listing)
 
     async def online_kf_list(self, *, within=10, attempts=3):
         self.asked.append((within, attempts))
-        return self._say(self.online)
+        return self._result(self.online)
 
-    def _say(self, answer):
+    def _result(self, answer):
         if isinstance(answer, KfError):
             raise answer
         return answer
@@ -105,7 +105,7 @@ async def test_every_command_has_its_answer(typed, title):
     assert shown(message)[0].split("\n")[0] == title
 
 
-async def test_a_name_goes_before_a_command_with_a_typing_error():
+async def test_name_goes_before_a_command_with_a_typing_error():
     kf = answers(WeChat(account("lisa", kf_nick="Lisa", kf_wx="x"), ANNA))
     assert (await kf.answer(parse_command("lisa"))).text.startswith("Bound: Lisa (lisa@harbour_tea).")
     without = await answers(WeChat(ANNA)).answer(parse_command("lisa"))
@@ -128,7 +128,7 @@ async def test_a_name_goes_before_a_command_with_a_typing_error():
         ("shwoo annna1", "/kf show annna1", {"kf.show": "v1:show:annna1", "kf.list": "v1:list:1:all"}),
     ],
 )
-async def test_without_a_match_the_nearest_command_and_account_are_offered(typed, suggested, buttons):
+async def test_command_without_a_match_offers_the_nearest_command_and_account(typed, suggested, buttons):
     message = await answers(WeChat(ANNA)).answer(parse_command(typed))
     assert message.text.startswith(f"No account matches “{typed}”. Did you mean {suggested}?")
     assert f"Did you mean *{suggested}*?" in shown(message)[0]
@@ -145,7 +145,7 @@ async def test_help_and_status_with_a_typing_error_are_shown_while_wechat_is_dow
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == Find("anna")
 
 
-async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_time_to_the_second():
+async def test_repeated_command_within_five_seconds_shares_the_poll_and_its_time():
     wechat, clock = WeChat(*FORTY), VirtualClock()
     kf = answers(wechat, clock)
     assert "Read from WeChat <!date^1795396320^{time}|01:12 UTC>" in str((await kf.answer(Overview())).blocks)
@@ -158,7 +158,7 @@ async def test_who_asks_again_within_five_seconds_gets_the_same_read_and_its_tim
     assert (await kf.answer(Overview())).text.startswith("No customer-service accounts yet.")
 
 
-async def test_commands_that_come_during_a_read_share_it():
+async def test_commands_during_a_poll_share_it():
     wechat = WeChat(*FORTY)
     kf = answers(wechat)
     wechat.slow = asyncio.Event()
@@ -172,7 +172,7 @@ async def test_commands_that_come_during_a_read_share_it():
     assert not any("{time_secs}" in str(message.blocks) for message in said)
 
 
-async def test_a_failure_is_for_those_who_waited_for_it_alone():
+async def test_failed_poll_is_not_reused_by_later_commands():
     wechat = WeChat(*FORTY)
     good, wechat.listing = wechat.listing, ResponseError("no kf_list")
     kf = answers(wechat)
@@ -184,7 +184,7 @@ async def test_a_failure_is_for_those_who_waited_for_it_alone():
 @pytest.mark.parametrize(
     "request_", [Overview(), List(2, (AccountStatus.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")]
 )
-async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
+async def test_failed_poll_is_reported_with_a_retry_button(request_):
     wechat = WeChat()
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
     message = await answers(wechat).answer(request_)
@@ -192,7 +192,7 @@ async def test_a_failed_read_says_so_and_can_be_tried_again(request_):
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == request_
 
 
-async def test_the_last_good_read_is_remembered_for_the_next_failure():
+async def test_last_successful_poll_is_shown_with_the_next_failure():
     wechat, clock, good = WeChat(*FORTY), VirtualClock(), []
     kf = answers(wechat, clock, on_good_read=lambda: good.append(clock()))
     await kf.answer(Overview())
@@ -206,20 +206,20 @@ async def test_the_last_good_read_is_remembered_for_the_next_failure():
     assert good == [NOW]
 
 
-async def test_show_says_who_is_online_and_asks_for_it_briefly():
+async def test_show_command_has_the_online_state_within_a_short_time_limit():
     wechat = WeChat(ANNA, online=[OnlineKf("anna@harbour_tea", "2001", 1, 3)])
     message = await answers(wechat).answer(Show("anna"))
     assert "Online now: yes, 3 conversations." in message.text
     assert wechat.asked == [(2, 1)]
 
 
-async def test_show_does_without_who_is_online():
+async def test_show_command_works_without_the_online_state():
     message = await answers(WeChat(ANNA, online=TransportError("ReadTimeout"))).answer(Show("anna"))
     assert message.text.startswith("Bound: Anna")
     assert "Online now" not in message.text
 
 
-async def test_show_reads_both_lists_at_once_and_leaves_nothing_behind():
+async def test_show_command_reads_both_lists_concurrently_and_leaves_no_task():
     class Slow(WeChat):
         both = asyncio.Barrier(2)
 
@@ -237,7 +237,7 @@ async def test_show_reads_both_lists_at_once_and_leaves_nothing_behind():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_an_odd_account_is_found_again_by_its_button():
+async def test_button_of_an_odd_account_finds_it():
     odd = account("odd", kf_account="odd\n" * 100, kf_nick="Odd")
     kf = answers(WeChat(odd, ANNA))
     listed = await kf.answer(List())
@@ -254,7 +254,7 @@ NAMES = st.lists(st.sampled_from([*MARKUP, *ODD]), min_size=1, max_size=3).map(
 
 @settings(max_examples=4)
 @given(nick=NAMES, key=NAMES, wx=NAMES, state=st.sampled_from(["waiting", "rejected", "&" * 5000]))
-def test_a_hundred_hostile_accounts_stay_within_every_limit(nick, key, wx, state):
+def test_hundred_hostile_accounts_stay_within_every_limit(nick, key, wx, state):
     fields = {"kf_nick": nick, "kf_headimgurl": nick, "wx": wx, "status": state}
     accounts = [invited(kf_account=f"{number}{key}", expires_in=HOUR * number, **fields) for number in range(100)]
     lists = [Overview(), *(List(page) for page in range(1, 11)), List(1, (AccountStatus.BOUND,))]

@@ -27,7 +27,7 @@ GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @asynccontextmanager
 async def listening(limits: ConnectionLimits) -> AsyncIterator[int]:
-    """A server of the bot's with these limits; yields its port."""
+    """Run the bot's server with these limits, and yield its port."""
 
     async def ready() -> Readiness:
         return Readiness()
@@ -93,7 +93,7 @@ async def test_second_request_head_has_as_little_time_as_the_first():
         writer.close()
 
 
-async def test_at_the_limit_the_connection_that_was_idle_longest_makes_room(caplog):
+async def test_longest_idle_connection_is_closed_at_the_limit(caplog):
     async with listening(ConnectionLimits(count=3)) as port:
         kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         kept[0][1].write(GET)  # now the second has been idle longest
@@ -148,7 +148,7 @@ def test_soft_limit_of_files_is_raised_to_the_hard_one_within_reason():
 
 @asynccontextmanager
 async def with_few_files(place: World, files: int, log: Path) -> AsyncIterator[int]:
-    """A bot that may open so many files; yields its port."""
+    """Run a bot that may open this many files, and yield its port."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder, log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(

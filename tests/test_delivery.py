@@ -1,4 +1,4 @@
-"""Message rows on their way to Slack, on a real store of both kinds, with a channel that does as it is told."""
+"""Delivery of message rows to Slack, on a real store of both kinds, with a channel whose faults a test sets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def bot(store: Store, clock: VirtualClock) -> Bot:
     return made
 
 
-async def test_a_rejection_is_posted_once_with_marks_that_name_nobody(bot):
+async def test_rejection_is_posted_once_with_keys_that_reveal_no_names(bot):
     await bot.reads(rejected())
     await bot.reads(rejected())
     (posted,) = bot.slack.posted
@@ -41,7 +41,7 @@ async def test_a_rejection_is_posted_once_with_marks_that_name_nobody(bot):
     assert "bo" not in str(posted.metadata["event_payload"]["e"] + payload["k"]).replace("b0", "")
 
 
-async def test_a_told_message_follows_what_becomes_of_its_invitation(bot):
+async def test_sent_message_follows_the_outcome_of_its_invitation(bot):
     await bot.reads(rejected())
     await bot.reads(bound("bo"))
     (ts, edited), *_ = bot.slack.edited
@@ -51,14 +51,14 @@ async def test_a_told_message_follows_what_becomes_of_its_invitation(bot):
     assert (line.thread_ts, line.broadcast) == (bot.slack.posted[0].ts, False)
 
 
-async def test_nothing_is_edited_when_nothing_changed(bot):
+async def test_unchanged_message_is_not_edited(bot):
     await bot.reads(rejected())
     for _ in range(4):
         await bot.reads(rejected())
     assert bot.slack.edited == []
 
 
-async def test_a_root_that_is_final_is_not_rendered_any_more(bot):
+async def test_final_parent_message_is_not_rendered_again(bot):
     await bot.reads(rejected())
     await bot.reads(bound("bo"))
     await bot.reads(bound("bo"))
@@ -66,7 +66,7 @@ async def test_a_root_that_is_final_is_not_rendered_any_more(bot):
         assert await published.editable(tx, bot.clock()) == []
 
 
-async def test_a_root_that_was_final_follows_again_when_its_invitation_comes_back(bot):
+async def test_final_parent_message_is_updated_again_when_its_invitation_returns(bot):
     await bot.reads(rejected())
     await bot.reads()
     await bot.reads(bound("anna"))
@@ -77,27 +77,27 @@ async def test_a_root_that_was_final_follows_again_when_its_invitation_comes_bac
     assert len([posted for posted in bot.slack.posted if posted.thread_ts is None]) == 1
 
 
-async def test_a_new_problem_of_a_told_invitation_is_broadcast_from_its_thread(bot):
+async def test_new_problem_of_a_reported_invitation_is_broadcast_from_its_thread(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
-    root, line = bot.slack.posted
-    assert (line.thread_ts, line.broadcast) == (root.ts, True)
+    parent, line = bot.slack.posted
+    assert (line.thread_ts, line.broadcast) == (parent.ts, True)
     assert "Bo" in line.message.text
     assert bot.slack.edited[-1][1].text.startswith("Rejected: Bo")
 
 
-async def test_a_looser_lead_is_a_quiet_line_in_the_thread(bot):
+async def test_looser_lead_is_a_plain_reply_in_the_thread(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(soon, after=18 * HOUR)
-    root, line = bot.slack.posted
-    assert (line.thread_ts, line.broadcast) == (root.ts, False)
+    parent, line = bot.slack.posted
+    assert (line.thread_ts, line.broadcast) == (parent.ts, False)
 
 
-async def test_a_problem_that_became_another_while_it_waited_is_still_called_out(bot):
+async def test_pending_problem_that_changed_still_mentions_people(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -105,12 +105,12 @@ async def test_a_problem_that_became_another_while_it_waited_is_still_called_out
     await bot.reads(soon, after=24 * HOUR)  # expired, by the clock
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     bot.clock.forward(minutes=10)
-    await bot.tells()
+    await bot.deliver()
     (call,) = [posted for posted in bot.slack.posted if posted.broadcast]
     assert "rejected" in call.message.blocks[0]["text"]["text"]
 
 
-async def test_an_early_expiry_that_was_taken_back_is_called_out_when_it_comes(bot):
+async def test_expiry_that_was_withdrawn_mentions_people_when_it_happens(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -124,7 +124,7 @@ async def test_an_early_expiry_that_was_taken_back_is_called_out_when_it_comes(b
     assert [posted.message.text.split(":")[0] for posted in bot.slack.posted if posted.broadcast] == ["Expired"]
 
 
-async def test_a_clock_that_was_hours_ahead_does_not_silence_the_channel(bot):
+async def test_clock_that_was_hours_ahead_does_not_stop_posts(bot):
     bot.clock.forward(hours=6)
     await bot.reads(rejected("bo"))
     bot.slack.outcomes = [OutcomeUnknown("TimeoutError")]
@@ -135,7 +135,7 @@ async def test_a_clock_that_was_hours_ahead_does_not_silence_the_channel(bot):
     assert {text.split(" (")[0] for text in bot.slack.texts} == {"Rejected: Bo", "Rejected: Chen", "Rejected: Dee"}
 
 
-async def test_marks_that_are_too_many_are_left_out_and_the_message_stays(bot):
+async def test_event_keys_beyond_the_limit_are_left_out_and_the_message_is_sent(bot):
     bot.slack.outcomes = [Refused("metadata_too_large")]
     await bot.reads(rejected())
     (posted,) = bot.slack.posted
@@ -143,25 +143,25 @@ async def test_marks_that_are_too_many_are_left_out_and_the_message_stays(bot):
     assert posted.metadata["event_payload"]["e"] == ""
 
 
-async def test_a_line_that_its_root_has_shown_meanwhile_is_not_sent(bot):
+async def test_reply_that_its_parent_message_already_shows_is_not_sent(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(soon, after=2 * HOUR)
     await bot.reads(invited("bo", expires_in=25 * HOUR, status="rejected"))
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     (only,) = bot.slack.posted
     assert only.message.text.startswith("Rejected: Bo")
     assert await bot.statuses() == [("sent", None), ("dead", "no longer true")]
 
 
-async def test_what_is_no_longer_true_when_it_could_go_is_dropped(bot):
+async def test_message_that_became_obsolete_while_pending_is_dropped(bot):
     bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(rejected())
     await bot.reads(bound("bo"))
     bot.clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.posted == []
     assert set(await bot.statuses()) == {("dead", "no longer true")}
 
@@ -179,27 +179,27 @@ async def test_posts_go_out_one_a_second_problems_first(bot):
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Rejected", "Expiring"]
 
 
-async def test_a_429_rests_the_queue_as_long_as_slack_says_and_keeps_the_order(bot):
+async def test_rate_limit_pauses_the_queue_as_long_as_slack_requires_and_keeps_the_order(bot):
     bot.wechat.listed = (rejected("bo"), rejected("chen"))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     await bot.fails(RetryLater(30, "ratelimited"))
     bot.clock.forward(seconds=28)
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.posted == []
     bot.clock.forward(seconds=1)
-    await bot.tells()
+    await bot.deliver()
     assert len(bot.slack.posted) == 2
     assert bot.slack.attempts == 3
 
 
-async def test_a_channel_that_refuses_holds_the_queue_at_one_attempt_in_five_minutes(bot):
+async def test_refusing_channel_blocks_the_queue_at_one_attempt_in_five_minutes(bot):
     bot.slack.outcomes = [Blocked("not_in_channel")] * 4
     bot.wechat.listed = (rejected("bo"), rejected("chen"))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
     for _ in range(15):
-        await bot.tells()
+        await bot.deliver()
         bot.clock.forward(minutes=1)
     assert bot.slack.attempts == 3
     async with bot.store.begin() as tx:
@@ -225,7 +225,7 @@ async def test_unknown_code_blocks_the_queue_when_nothing_gets_through(bot):
     async with bot.store.begin() as tx:
         assert (await poll_state.load(tx)).blocked_by == "a_word_of_tomorrow"
     bot.clock.forward(minutes=5)
-    await bot.tells()
+    await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Chen"]
 
 
@@ -253,7 +253,7 @@ async def test_edit_refused_with_an_unknown_code_lets_the_other_edits_go_on(bot)
     assert len(bot.slack.edited) == 2
 
 
-async def test_after_a_hold_what_is_still_true_follows(bot):
+async def test_relevant_messages_are_sent_after_a_block(bot):
     bot.slack.outcomes = [Blocked("not_in_channel")]
     await bot.reads(rejected("bo"), rejected("chen"))
     await bot.reads(bound("bo"), rejected("chen"))
@@ -262,7 +262,7 @@ async def test_after_a_hold_what_is_still_true_follows(bot):
         assert (await poll_state.load(tx)).blocked_by is None
 
 
-async def test_a_refused_message_goes_once_more_as_text_alone(bot):
+async def test_refused_message_goes_once_more_as_text_alone(bot):
     bot.slack.outcomes = [Refused("invalid_blocks")]
     await bot.reads(rejected())
     (posted,) = bot.slack.posted
@@ -270,7 +270,7 @@ async def test_a_refused_message_goes_once_more_as_text_alone(bot):
     assert posted.message.text.startswith("Rejected: Bo")
 
 
-async def test_a_message_that_is_refused_as_text_too_is_given_up(bot):
+async def test_message_that_is_refused_as_text_too_is_given_up(bot):
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.reads(rejected())
     assert await bot.statuses() == [("dead", "refused")]
@@ -279,7 +279,7 @@ async def test_a_message_that_is_refused_as_text_too_is_given_up(bot):
         assert (await stats.queue_stats(tx, bot.clock() + DAY)).refused == 0
 
 
-async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itself(bot):
+async def test_urgent_reply_to_a_refused_parent_message_goes_to_the_channel(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     bot.slack.outcomes = [OutcomeUnknown("reset")]
@@ -288,7 +288,7 @@ async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itse
     bot.clock.forward(seconds=331)
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     await bot.waits_out_a_lease()
     (posted,) = bot.slack.posted
     assert posted.thread_ts is None
@@ -297,7 +297,7 @@ async def test_an_urgent_line_whose_root_was_refused_goes_to_the_channel_by_itse
     assert bot.slack.edited[-1][1].text.startswith("Bound: Bo")
 
 
-async def test_a_quiet_line_whose_root_was_refused_is_dropped(bot):
+async def test_plain_reply_to_a_refused_parent_message_is_dropped(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     bot.slack.outcomes = [OutcomeUnknown("reset")]
@@ -305,13 +305,13 @@ async def test_a_quiet_line_whose_root_was_refused_is_dropped(bot):
     bot.clock.forward(hours=17)
     bot.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     await bot.waits_out_a_lease()
     assert bot.slack.posted == []
     assert sorted(await bot.statuses(), key=str) == [("dead", "no longer true"), ("dead", "refused")]
 
 
-async def test_a_message_that_a_person_deleted_is_forgotten(bot):
+async def test_message_that_a_person_deleted_is_forgotten(bot):
     await bot.reads(rejected())
     bot.slack.outcomes = [NotFound("message_not_found")] * 3
     await bot.reads(bound("bo"))
@@ -321,7 +321,7 @@ async def test_a_message_that_a_person_deleted_is_forgotten(bot):
     assert len(bot.slack.posted) == 1
 
 
-async def test_a_new_problem_after_a_deleted_message_gets_a_new_one(bot):
+async def test_new_problem_after_a_deleted_message_gets_a_new_one(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -331,7 +331,7 @@ async def test_a_new_problem_after_a_deleted_message_gets_a_new_one(bot):
     assert bot.slack.texts[1].startswith("Rejected: Bo")
 
 
-async def test_a_looser_lead_after_a_deleted_message_stays_silent(bot):
+async def test_looser_lead_after_a_deleted_message_stays_silent(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -346,7 +346,7 @@ async def test_a_looser_lead_after_a_deleted_message_stays_silent(bot):
 # Edits
 
 
-async def test_an_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds(bot):
+async def test_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds(bot):
     await bot.reads(rejected())
     bot.slack.outcomes = [OutcomeUnknown("TimeoutError")]
     bot.wechat.listed = (bound("bo"),)
@@ -360,7 +360,7 @@ async def test_an_edit_of_unknown_outcome_is_repeated_and_not_before_ten_seconds
     assert len(bot.slack.edited) == 1
 
 
-async def test_a_refused_edit_is_tried_as_text_alone_and_then_left(bot):
+async def test_refused_edit_is_tried_as_text_alone_and_then_left(bot):
     await bot.reads(rejected())
     bot.wechat.listed = (bound("bo"),)
     bot.clock.forward(seconds=331)
@@ -373,7 +373,7 @@ async def test_a_refused_edit_is_tried_as_text_alone_and_then_left(bot):
     assert bot.slack.outcomes == []
 
 
-async def test_an_edit_that_somebody_else_made_meanwhile_is_not_overwritten(bot):
+async def test_concurrent_edit_by_another_process_is_not_overwritten(bot):
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.wechat.listed = (bound("bo"), bound("chen"))
     bot.clock.forward(seconds=331)
@@ -384,7 +384,7 @@ async def test_an_edit_that_somebody_else_made_meanwhile_is_not_overwritten(bot)
 
 
 @pytest.mark.parametrize(("outcome", "wait"), [(RetryLater(30, "ratelimited"), 30), (Blocked("is_archived"), 300)])
-async def test_edits_rest_when_slack_takes_none(bot, outcome, wait):
+async def test_edits_pause_when_slack_accepts_none(bot, outcome, wait):
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.wechat.listed = (bound("bo"), bound("chen"))
     bot.clock.forward(seconds=331)
@@ -397,22 +397,22 @@ async def test_edits_rest_when_slack_takes_none(bot, outcome, wait):
     assert len(bot.slack.edited) == 2
 
 
-# Summaries and trouble
+# Summaries and incidents
 
 
-async def test_a_digest_names_everybody_and_follows_its_members(bot):
+async def test_digest_names_all_members_and_follows_them(bot):
     names = [f"kf{number}" for number in range(60)]
     await bot.reads(*(invited(name) for name in names))
     await bot.reads(*(rejected(name) for name in names))
-    root, *thread = bot.slack.posted
-    assert root.message.text.startswith("60 invitations changed at once: 60 rejected")
-    assert [line.thread_ts for line in thread] == [root.ts] * 3
+    parent, *thread = bot.slack.posted
+    assert parent.message.text.startswith("60 invitations changed at once: 60 rejected")
+    assert [line.thread_ts for line in thread] == [parent.ts] * 3
     await bot.reads(*(bound(name) for name in names[:19]), *(rejected(name) for name in names[19:]))
     assert "41 still open" in bot.slack.edited[-1][1].text
     assert len(bot.slack.posted) == 4
 
 
-async def test_a_storm_of_a_hundred_rejections_is_five_posts_through_every_429(bot):
+async def test_storm_of_a_hundred_rejections_is_five_posts_through_every_429(bot):
     names = [f"kf{number:03}" for number in range(100)]
     await bot.reads(*(invited(name) for name in names))
     bot.slack.outcomes = [RetryLater(30, "ratelimited")] * 3
@@ -420,20 +420,20 @@ async def test_a_storm_of_a_hundred_rejections_is_five_posts_through_every_429(b
     for _ in range(10):
         bot.slack.outcomes = [RetryLater(30, "ratelimited")] * 2
         bot.clock.forward(seconds=30)
-        await bot.tells()
+        await bot.deliver()
     bot.slack.outcomes = []
     bot.clock.forward(seconds=30)
-    await bot.tells()
-    root, *thread = bot.slack.posted
-    assert root.message.text.startswith("100 invitations changed at once: 100 rejected")
-    assert [line.thread_ts for line in thread] == [root.ts] * 4
+    await bot.deliver()
+    parent, *thread = bot.slack.posted
+    assert parent.message.text.startswith("100 invitations changed at once: 100 rejected")
+    assert [line.thread_ts for line in thread] == [parent.ts] * 4
     named = "".join(str(line.message.blocks) for line in thread)
     assert [name for name in names if name.capitalize() not in named] == []
     first_named = [line.message.text.split("(")[1].split("@")[0] for line in thread]
     assert first_named == sorted(first_named)
 
 
-async def test_a_private_channel_that_the_bot_is_invited_to_late_gets_what_is_still_true(bot):
+async def test_private_channel_with_a_late_invitation_gets_the_relevant_messages(bot):
     refused = [Blocked("channel_not_found")] * 3
     bot.slack.outcomes = [*refused]
     await bot.reads(rejected("bo"), rejected("chen"), rejected("dee"))
@@ -442,11 +442,11 @@ async def test_a_private_channel_that_the_bot_is_invited_to_late_gets_what_is_st
     assert bot.slack.posted == []
     bot.slack.outcomes = []  # /invite
     bot.clock.forward(minutes=5)
-    await bot.tells()
+    await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Dee"]
 
 
-async def test_the_last_hour_of_a_seat_in_a_digest_gets_a_root_of_its_own(bot):
+async def test_last_reminder_of_an_account_in_a_digest_gets_its_own_parent_message(bot):
     names = [f"kf{number}" for number in range(6)]
     soon = [invited(name, expires_in=25 * HOUR) for name in names]
     await bot.reads(*soon)
@@ -460,20 +460,20 @@ async def test_the_last_hour_of_a_seat_in_a_digest_gets_a_root_of_its_own(bot):
     assert [p.message.text for p in bot.slack.posted if p.thread_ts is None and "less than 1 h" in p.message.text]
 
 
-async def test_the_notice_of_a_trouble_says_when_it_is_over(bot):
+async def test_notice_of_an_incident_is_edited_when_it_is_resolved(bot):
     bot.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     await bot.reads()
     assert "203.0.113.7" in bot.slack.texts[0]
     bot.wechat.come_back()
     await bot.reads(invited("bo"), after=timedelta(minutes=10))
     bot.clock.forward(seconds=10)
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.edited[-1][1].text.startswith("WeChat answers again")
     async with bot.store.begin() as tx:
         assert await published.editable(tx, bot.clock() + DAY) == []
 
 
-async def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(bot):
+async def test_incident_resolved_before_its_notice_was_sent_is_not_posted(bot):
     bot.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     bot.slack.outcomes = [RetryLater(900, "ratelimited")]
     await bot.reads()
@@ -482,7 +482,7 @@ async def test_a_trouble_that_was_over_before_it_could_be_told_is_not_told(bot):
     assert bot.slack.posted == []
 
 
-async def test_a_trouble_that_comes_back_is_shown_by_its_notice_again(bot):
+async def test_recurring_incident_is_shown_by_its_notice_again(bot):
     trouble = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     bot.wechat.error = trouble
     await bot.reads()
@@ -490,7 +490,7 @@ async def test_a_trouble_that_comes_back_is_shown_by_its_notice_again(bot):
     await bot.reads(invited("bo"), after=timedelta(minutes=10))
     for _ in range(2):
         bot.clock.forward(seconds=10)
-        await bot.tells()
+        await bot.deliver()
     bot.wechat.error = trouble
     await bot.reads(after=timedelta(minutes=10))
     notice, *thread = bot.slack.posted
@@ -498,7 +498,7 @@ async def test_a_trouble_that_comes_back_is_shown_by_its_notice_again(bot):
     assert bot.slack.edited[-1][1].text.startswith("WeChat refused this server's address")
 
 
-async def test_a_trouble_that_was_dropped_and_comes_back_is_told_after_all(bot):
+async def test_recurring_incident_with_a_dropped_notice_is_posted(bot):
     trouble = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     bot.wechat.error = trouble
     bot.slack.outcomes = [RetryLater(900, "ratelimited")]
@@ -510,7 +510,7 @@ async def test_a_trouble_that_was_dropped_and_comes_back_is_told_after_all(bot):
     assert len(bot.slack.posted) == 1
 
 
-async def test_a_problem_that_was_dropped_and_comes_back_is_told_after_all(bot):
+async def test_recurring_problem_with_a_dropped_alert_is_posted(bot):
     bot.slack.outcomes = [RetryLater(600, "ratelimited")]
     await bot.reads(rejected(), bound("anna"))
     await bot.reads(bound("anna"))
@@ -520,7 +520,7 @@ async def test_a_problem_that_was_dropped_and_comes_back_is_told_after_all(bot):
     assert [text.split(" (")[0] for text in bot.slack.texts] == ["Rejected: Bo"]
 
 
-async def test_a_closed_thread_sends_what_is_urgent_to_the_channel_and_blocks_nobody(bot):
+async def test_urgent_reply_to_a_closed_thread_goes_to_the_channel_and_blocks_no_other(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon, invited("chen"))
     await bot.reads(soon, invited("chen"), after=2 * HOUR)
@@ -530,14 +530,14 @@ async def test_a_closed_thread_sends_what_is_urgent_to_the_channel_and_blocks_no
     assert [posted.thread_ts for posted in bot.slack.posted] == [None] * 3
 
 
-async def test_a_message_that_is_always_refused_by_an_unknown_word_blocks_nobody(bot):
+async def test_message_always_refused_with_an_unknown_code_blocks_no_other(bot):
     bot.slack.refuses = "Bo ("
     names = ("bo", "chen", "dee", "fan")
     await bot.reads(*(invited(name) for name in names))
     await bot.reads(*(rejected(name) for name in names))
     for _ in range(10):
         bot.clock.forward(minutes=1)
-        await bot.tells()
+        await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == [
         "Rejected: Chen",
         "Rejected: Dee",
@@ -545,7 +545,7 @@ async def test_a_message_that_is_always_refused_by_an_unknown_word_blocks_nobody
     ]
 
 
-async def test_a_store_that_stumbles_after_a_post_does_not_lose_its_ts(bot, monkeypatch):
+async def test_store_error_after_a_post_does_not_lose_its_ts(bot, monkeypatch):
     bot.wechat.listed = (rejected(),)
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
@@ -559,11 +559,11 @@ async def test_a_store_that_stumbles_after_a_post_does_not_lose_its_ts(bot, monk
     monkeypatch.setattr(bot.store, "begin", stumble)
     await bot.delivery.sender.send_next()
     bot.clock.now += LEASE
-    await bot.tells()
+    await bot.deliver()
     assert len(bot.slack.posted) == 1
 
 
-async def test_slow_edits_give_posts_their_turn(bot):
+async def test_slow_edits_do_not_delay_posts(bot):
     names = [f"kf{number}" for number in range(5)]
     await bot.reads(*(invited(name) for name in names))
     await bot.reads(*(rejected(name) for name in names))
@@ -591,7 +591,7 @@ async def test_two_deliveries_on_one_store_post_each_message_once(bot):
     assert len(bot.slack.posted) == 5
 
 
-async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
+async def test_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     await bot.reads(invited("bo"))
     bot.wechat.listed = (rejected(),)
     bot.clock.forward(seconds=331)
@@ -604,7 +604,7 @@ async def test_a_worker_that_wakes_after_half_its_lease_does_not_begin(bot):
     assert len(bot.slack.posted) == 1
 
 
-async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
+async def test_worker_that_lost_its_lease_changes_nothing(bot):
     bot.slack.outcomes = [OutcomeUnknown("reset")]
     await bot.reads(rejected())
     (sending,) = await bot.rows()
@@ -616,7 +616,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(bot):
     assert [row["ts"] for row in await bot.rows()] == [bot.slack.posted[0].ts]
 
 
-async def test_nothing_is_told_before_the_store_is_there(empty_url, clock):
+async def test_posts_wait_for_the_store(empty_url, clock):
     fresh = Bot(Store.from_url(empty_url, APPID, clock=clock), clock)
     assert await fresh.delivery.run() is None
     await fresh.store.close()
@@ -628,7 +628,7 @@ async def test_rows_of_another_account_are_left_alone(bot, store_url):
     other = Bot(Store.from_url(store_url, "wx-other", clock=bot.clock), bot.clock)
     await other.store.open()
     bot.clock.forward(minutes=5)
-    await other.tells()
+    await other.deliver()
     assert other.slack.posted == []
     async with other.store.begin() as tx:
         assert (await tx.run(sa.select(sa.func.count()).select_from(poll_state_table))).scalar_one() == 2

@@ -1,6 +1,6 @@
 """Random nights through the whole bot: faults of Slack, restarts, people, in any order. What people read is judged.
 
-The oracle knows only what happened at WeChat, and counts what stands in the channel.
+The oracle knows only what happened at WeChat, and counts the messages in the channel.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Nights(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = tempfile.mkdtemp()
         self.bots = [self._bot(), self._bot()]
-        self._look(self.bots[0])
+        self._poll(self.bots[0])
 
     @rule(
         seats=st.sets(st.sampled_from(SEATS), min_size=1),
@@ -76,20 +76,20 @@ class Nights(RuleBasedStateMachine):
         for seat in seats:
             if self.statuses[seat] == "waiting":
                 self.statuses[seat] = "rejected"
-        self._look(self.bots[worker])
+        self._poll(self.bots[worker])
 
     @rule(seat=st.sampled_from(SEATS), worker=st.integers(0, 1))
     def one_accepts(self, seat: str, worker: int) -> None:
         if self.statuses[seat] == "waiting":
             self.statuses[seat] = "bound"
-        self._look(self.bots[worker])
+        self._poll(self.bots[worker])
 
     @rule(seat=st.sampled_from(SEATS), worker=st.integers(0, 1))
     def another_is_invited(self, seat: str, worker: int) -> None:
         if self.statuses[seat] == "rejected":
             self.statuses[seat] = "waiting"
             self.invitations[seat] += 1
-        self._look(self.bots[worker])
+        self._poll(self.bots[worker])
 
     @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3))
     def slack_fails(self, faults: list) -> None:
@@ -109,33 +109,33 @@ class Nights(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 12, 50, 60, 331, 3600, 6 * 3600]), worker=st.integers(0, 1))
     def time_passes(self, seconds: int, worker: int) -> None:
         self.clock.forward(seconds=seconds)
-        self._run(self.bots[worker].tells())
+        self._run(self.bots[worker].deliver())
 
     @rule(seat=st.sampled_from(SEATS), deed=st.sampled_from(DEEDS), worker=st.integers(0, 1))
-    def somebody_clicks(self, seat: str, deed: tuple[str, str], worker: int) -> None:
+    def click_alert(self, seat: str, deed: tuple[str, str], worker: int) -> None:
         bot, (action_id, choice) = self.bots[worker], deed
         self._run(bot.clicks(action_id, f"v1:{self._run(bot.episode_id(seat))}{choice}"))
 
     @rule(deed=st.sampled_from(["alert.ack", "alert.undo"]), worker=st.integers(0, 1))
-    def somebody_clicks_under_a_digest(self, deed: str, worker: int) -> None:
+    def click_digest(self, deed: str, worker: int) -> None:
         bot = self.bots[worker]
         digests = [row["id"] for row in self._run(bot.rows()) if row["kind"] == "digest" and row["ts"]]
         if digests:
             self._run(bot.clicks(deed, f"v1:batch:{digests[-1]}"))
 
     @invariant()
-    def nothing_stands_there_twice(self) -> None:
-        marks = Counter(
-            mark
+    def no_message_is_posted_twice(self) -> None:
+        event_keys = Counter(
+            event_key
             for posted in self.slack.posted
-            for mark in posted.metadata["event_payload"]["e"].split(",")
-            if mark
+            for event_key in posted.metadata["event_payload"]["e"].split(",")
+            if event_key
         )
         keys = Counter(posted.metadata["event_payload"]["k"] for posted in self.slack.posted)
-        assert max(marks.values(), default=1) == max(keys.values(), default=1) == 1
+        assert max(event_keys.values(), default=1) == max(keys.values(), default=1) == 1
 
     def teardown(self) -> None:
-        """In the end Slack is well, and everything that is still true has been said once."""
+        """Repair Slack, and assert that every relevant event was posted once."""
         if hasattr(self, "runner"):
             try:
                 self._end()
@@ -148,19 +148,19 @@ class Nights(RuleBasedStateMachine):
     def _end(self) -> None:
         self.slack.outcomes.clear()
         for _ in range(8):  # a lost response takes two: the second lookup waits for the first
-            self._look(self.bots[0])
-        self.nothing_stands_there_twice()
+            self._poll(self.bots[0])
+        self.no_message_is_posted_twice()
         for state, word in (("rejected", "ejected"), ("expired", "xpired")):
             posted = [one.message for one in self.slack.posted if word in one.message.text]
             told = "".join(f"{message.text}{message.blocks}" for message in posted)  # a small digest has rows
             assert [seat for seat in self._seats_in(state) if seat.capitalize() not in told] == []
         self._check_new_invitations()
-        roots = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
+        parents = [self.slack.text_now(posted.ts) for posted in self.slack.posted if posted.thread_ts is None]
         bound_now = [seat.capitalize() for seat, status in self.statuses.items() if status == "bound"]
-        assert [text for text in roots for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
+        assert [text for text in parents for name in bound_now if text.startswith(f"Rejected: {name} ")] == []
 
     def _check_new_invitations(self) -> None:
-        """No message shows a new invitation as out that is over."""
+        """Assert that no message shows a closed invitation as waiting."""
         over = set(SEATS) - {seat for seat in SEATS if self._waits(seat)}
         for posted in self.slack.posted:
             text = self.slack.text_now(posted.ts)
@@ -171,7 +171,7 @@ class Nights(RuleBasedStateMachine):
         return self.statuses[seat] == "waiting" and NOW + LASTS[seat] > self.clock.now
 
     def _seats_in(self, state: str) -> list[str]:
-        """Those of which the last look must have told that state."""
+        """Return the accounts whose state the last poll must have posted."""
         over = [seat for seat in SEATS if NOW + LASTS[seat] < self.clock.now - timedelta(minutes=10)]
         if state == "expired":
             return [seat for seat in over if self.statuses[seat] == "waiting"]
@@ -181,7 +181,7 @@ class Nights(RuleBasedStateMachine):
         store = Store.from_url(f"sqlite:///{Path(self.folder) / 'kf.db'}", APPID, clock=self.clock)
         return Bot(store, self.clock, self.slack)
 
-    def _look(self, bot: Bot) -> None:
+    def _poll(self, bot: Bot) -> None:
         rows = []
         for seat, status in self.statuses.items():
             rows.append(bound(seat) if status == "bound" else self._invited(seat, status))

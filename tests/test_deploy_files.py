@@ -43,7 +43,7 @@ HOUSE = {
     *(".env.example", ".gitignore", ".git-blame-ignore-revs", "LICENSE", "CHANGELOG.md"),
     *("README.md", "README.zh-CN.md", "SECURITY.md", "CONTRIBUTING.md"),
 }
-# Each of these tells a host which package manager to use; Heroku stops at two of them.
+# Each of these names a package manager to the host; Heroku refuses two of them.
 PACKAGE_MANAGERS = {
     *("requirements.txt", "Pipfile", "Pipfile.lock", "poetry.lock", "uv.lock", "pylock.toml", "pdm.lock"),
     *("setup.py", "environment.yml", "package.json"),
@@ -51,7 +51,7 @@ PACKAGE_MANAGERS = {
 
 
 def top_level() -> set[str]:
-    """What the repository holds at the top: tracked or about to be, never what is ignored."""
+    """Return the top level of the repository: tracked or new files, without ignored ones."""
     return {name for name in _listed_by_git() or _not_ignored() if (ROOT / name).exists()}
 
 
@@ -71,17 +71,17 @@ def _not_ignored() -> set[str]:
 
 
 @pytest.mark.process  # git
-def test_the_top_level_holds_only_what_the_house_names() -> None:
+def test_top_level_has_only_the_listed_files() -> None:
     assert top_level() <= HOUSE
 
 
 @pytest.mark.process  # git
-def test_without_git_nothing_is_overlooked_that_git_would_list() -> None:
+def test_top_level_check_without_git_finds_every_file() -> None:
     assert {name for name in _listed_by_git() if (ROOT / name).exists()} <= _not_ignored()
 
 
 @pytest.mark.process  # git
-def test_the_root_holds_exactly_one_package_manager_file() -> None:
+def test_root_holds_exactly_one_package_manager_file() -> None:
     assert top_level() & PACKAGE_MANAGERS == {"requirements.txt"}
 
 
@@ -96,7 +96,7 @@ LOCKS = ("requirements.txt", "tests/requirements.txt")
 
 
 def pins(lock: str) -> list[tuple[Requirement, list[str]]]:
-    """Each requirement with its hashes, continuation lines joined."""
+    """Return each requirement with its hashes, continuation lines joined."""
     lines = [line for line in text_of(lock).splitlines() if not line.lstrip().startswith("#")]
     joined = "\n".join(lines).replace("\\\n", " ").splitlines()
     parts = [re.split(r"\s+--hash=", line) for line in joined]
@@ -107,7 +107,7 @@ def versions(lock: str) -> dict[str, str]:
     return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin, _ in pins(lock)}
 
 
-def test_the_python_version_is_a_minor_one_inside_requires_python() -> None:
+def test_python_version_is_a_minor_one_inside_requires_python() -> None:
     version = text_of(".python-version")
     assert re.fullmatch(r"[0-9]+\.[0-9]+\n", version)
     assert version.strip() in SpecifierSet(PROJECT["requires-python"])
@@ -123,7 +123,7 @@ def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_holds_no_option_and_no_address(lock: str) -> None:
+def test_lock_holds_no_option_and_no_address(lock: str) -> None:
     text = text_of(lock)
     options = [line for line in text.splitlines() if line.lstrip().startswith("-")]
     assert [line for line in options if not line.startswith("    --hash=sha256:")] == []
@@ -144,7 +144,7 @@ def test_every_declared_dependency_is_locked_in_a_version_that_it_allows(lock: s
         assert requirement.specifier.contains(locked[canonicalize_name(requirement.name)]), requirement.name
 
 
-def test_the_tests_run_with_the_versions_that_are_deployed() -> None:
+def test_tests_run_with_the_versions_that_are_deployed() -> None:
     deployed = versions("requirements.txt")
     assert deployed.items() <= versions("tests/requirements.txt").items()
 
@@ -154,17 +154,17 @@ def procfile() -> dict[str, str]:
     return {name: command for name, _, command in lines}
 
 
-def test_the_procfile_means_the_same_line_by_line_and_as_yaml() -> None:
+def test_procfile_means_the_same_line_by_line_and_as_yaml() -> None:
     assert procfile() == yaml.safe_load(text_of("Procfile"))
     assert len(procfile()) == len(text_of("Procfile").splitlines())
 
 
-def test_the_procfile_starts_with_web() -> None:
+def test_procfile_starts_with_web() -> None:
     assert list(procfile()) == ["web", "worker"]
 
 
 @pytest.mark.parametrize("name", procfile())
-def test_a_process_is_plain_words_that_start_a_module(name: str) -> None:
+def test_process_is_plain_words_that_start_a_module(name: str) -> None:
     command = procfile()[name]
     assert re.fullmatch(r"[A-Za-z0-9]+", name)
     assert re.fullmatch(r"[a-z_.-]+( [a-z_.-]+)*", command)
@@ -179,7 +179,7 @@ GIVEN_BY_THE_HOST = {
     "DYNO",
     "FLY_APP_NAME",
     "RENDER",
-}  # says where the process runs; the host sets it
+}  # where the process runs; the host sets it
 
 
 class Recording(Mapping[str, str]):
@@ -208,7 +208,7 @@ def names_read() -> set[str]:
 
 
 def missing(environ: Mapping[str, str]) -> set[str]:
-    """The names that the settings miss; fails when one is malformed."""
+    """Return the names of missing settings; fail when one is malformed."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_environ(environ)
     lines = str(refused.value).splitlines()[1:]
@@ -231,7 +231,7 @@ def example() -> dict[str, re.Match[str]]:
     return {match["name"]: match for match in matches}
 
 
-def test_the_example_names_every_setting_that_the_code_reads() -> None:
+def test_example_names_every_setting_that_the_code_reads() -> None:
     assert set(example()) == names_read()
 
 
@@ -245,12 +245,12 @@ def test_each_setting_of_the_example_has_one_line_of_comment_above() -> None:
             assert EXAMPLE_LINE.fullmatch(setting), setting
 
 
-def test_the_example_as_it_is_names_what_must_be_filled_in() -> None:
+def test_unedited_example_reports_the_settings_to_fill_in() -> None:
     environ = {name: value or "" for name, value in dotenv_values(ROOT / ".env.example").items()}
     assert missing(environ) == {name for name, line in example().items() if not line["off"]} == set(FILLED_IN)
 
 
-def test_the_values_of_the_example_are_the_defaults() -> None:
+def test_values_of_the_example_are_the_defaults() -> None:
     values = {name: line["value"] for name, line in example().items()}
     assert Settings.from_environ(values | FILLED_IN) == Settings.from_environ(FILLED_IN)
     needed = {name for name, value in values.items() if not value}
@@ -312,12 +312,12 @@ def test_app_json_requires_exactly_what_the_settings_require(env: dict[str, Any]
     assert Settings.from_environ(FILLED_IN | values | optional)
 
 
-def test_the_values_of_the_form_are_the_defaults() -> None:
+def test_values_of_the_form_are_the_defaults() -> None:
     values = {name: entry["value"] for name, entry in APP["env"].items() if "value" in entry}
     assert Settings.from_environ(FILLED_IN | values) == Settings.from_environ(FILLED_IN)
 
 
-def test_a_review_app_tells_nobody_and_needs_no_database() -> None:
+def test_review_app_sends_no_alerts_and_needs_no_database() -> None:
     assert ENVS["a review app"]["ALERTS"]["value"] == "off"
     assert APP["environments"]["review"]["addons"] == []
 
@@ -350,7 +350,7 @@ OF_HTTP_ALONE = {"features.slash_commands.0.url", "settings.interactivity.reques
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
-    """The leaves of a document by their dotted paths."""
+    """Return the leaves of a document by their dotted paths."""
     if not isinstance(value, dict | list):
         return {path.removeprefix("."): value}
     items = value.items() if isinstance(value, dict) else enumerate(value)
@@ -366,7 +366,7 @@ def file_of(mode: Mode) -> str:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_manifest_has_the_known_keys_within_their_limits(mode: Mode) -> None:
+def test_manifest_has_the_known_keys_within_their_limits(mode: Mode) -> None:
     found = leaves(mode)
     assert found.keys() == LIMITS.keys() - (OF_HTTP_ALONE if mode == "socket" else set())
     for key, value in found.items():
@@ -377,7 +377,7 @@ def test_a_manifest_has_the_known_keys_within_their_limits(mode: Mode) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_manifest_asks_for_the_scopes_that_the_bot_needs_and_says_why(mode: Mode) -> None:
+def test_manifest_requests_the_needed_scopes_with_reasons(mode: Mode) -> None:
     bot = yaml.safe_load(file_of(mode))["oauth_config"]["scopes"]["bot"]
     assert set(bot) == SCOPES
     lines = [line.strip() for line in file_of(mode).splitlines()]
@@ -385,7 +385,7 @@ def test_a_manifest_asks_for_the_scopes_that_the_bot_needs_and_says_why(mode: Mo
         assert re.match(r"# \S", lines[lines.index(f"- {scope}") - 1]), scope
 
 
-def test_the_manifests_differ_only_where_they_must() -> None:
+def test_manifests_differ_only_where_they_must() -> None:
     http, socket = leaves("http"), leaves("socket")
     differing = {key for key in http.keys() | socket.keys() if http.get(key) != socket.get(key)}
     assert differing == OF_HTTP_ALONE | {"settings.socket_mode_enabled"}
@@ -402,18 +402,18 @@ def test_the_manifests_differ_only_where_they_must() -> None:
         "  https://kf.example.com\n",
     ],
 )
-def test_the_address_goes_where_slack_calls(url: str) -> None:
+def test_address_goes_where_slack_calls(url: str) -> None:
     found = leaves("http", url)
     assert {found[key] for key in OF_HTTP_ALONE} == {f"https://kf.example.com{SLACK_PATH}"}
     assert PLACEHOLDER not in manifest("http", url)
 
 
-def test_an_address_may_have_a_port_and_a_path() -> None:
+def test_address_may_have_a_port_and_a_path() -> None:
     found = leaves("http", "https://example.com:8443/bots/kf")
     assert {found[key] for key in OF_HTTP_ALONE} == {f"https://example.com:8443/bots/kf{SLACK_PATH}"}
 
 
-def test_without_an_address_the_manifest_is_the_file() -> None:
+def test_manifest_without_an_address_is_the_file() -> None:
     assert manifest("http", None) == file_of("http")
     assert PLACEHOLDER + SLACK_PATH in file_of("http")
 
@@ -440,25 +440,25 @@ def test_socket_mode_has_no_address_to_fill_in() -> None:
         "https://kf.example.com:port",
     ],
 )
-def test_an_address_that_slack_could_not_call_is_refused(url: str) -> None:
+def test_address_that_slack_could_not_call_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="address must be like https://") as refused:
         manifest("http", url)
     assert "geheim" not in str(refused.value)
 
 
-def test_the_manifest_is_found_from_another_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_manifest_is_found_from_another_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     assert manifest("http", None) == file_of("http")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_create_link_decodes_to_the_manifest(mode: Mode) -> None:
+def test_create_link_decodes_to_the_manifest(mode: Mode) -> None:
     link = urlsplit(create_link(manifest(mode, None)))
     assert (link.scheme, link.netloc, link.path) == ("https", "api.slack.com", "/apps")
     assert parse_qs(link.query) == {"new_app": ["1"], "manifest_yaml": [file_of(mode)]}
 
 
-def test_a_create_link_has_no_character_that_markdown_or_a_form_would_change() -> None:
+def test_create_link_has_no_character_that_markdown_or_a_form_would_change() -> None:
     link = create_link("a b+c: <d> (e)\n[f] 客服 & g/h\n")
     assert re.fullmatch(r"https://api\.slack\.com/apps\?new_app=1&manifest_yaml=[A-Za-z0-9%._~-]+", link)
     assert "a%20b%2Bc" in link
@@ -485,7 +485,7 @@ def test_slack_page_explains_every_scope_in_a_row() -> None:
 
 
 def imported(package: str) -> set[str]:
-    """The first names of everything that a package imports, wherever in its files."""
+    """Return the top-level names of all imports in a package's files."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / package).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
@@ -495,8 +495,8 @@ def imported(package: str) -> set[str]:
 
 
 @pytest.mark.parametrize("package", ["bot", "wechat_kf"])
-def test_what_is_imported_is_installed_by_the_lock_that_is_deployed(package: str) -> None:
-    """The tests run with more packages than a host installs; none of those may be leaned on."""
+def test_imported_packages_are_in_the_deployed_lock(package: str) -> None:
+    """Compare imports with the lock: the tests run with more packages than a host installs."""
     libraries = imported(package) - sys.stdlib_module_names - {"bot", "wechat_kf"}
     providers = packages_distributions()
     deployed = set(versions("requirements.txt"))

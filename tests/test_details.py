@@ -25,7 +25,7 @@ def fields(message):
     return dict(text.split("\n") for text in texts)
 
 
-def test_a_rejected_account():
+def test_rejected_account():
     drawn, message = sample("show"), show(replace(CHEN, kf_headimgurl=AVATAR), online=[])
     without_timeline = [block for block in drawn["blocks"] if "expand" not in block]
     assert message.blocks == without_timeline
@@ -59,13 +59,13 @@ def test_a_rejected_account():
         ),
     ],
 )
-def test_the_state_is_a_sentence_and_a_next_step(about, sentence, advice):
+def test_details_have_the_state_and_the_next_step(about, sentence, advice):
     message = show(about)
     assert shown(message)[1] == f"{sentence}\n*Next:* {advice}"
     assert f"{sentence} {advice[0].upper()}{advice[1:]}" in message.text
 
 
-def test_a_bound_account_needs_nothing():
+def test_bound_account_has_no_next_step():
     message = show(ANNA)
     assert shown(message)[1] == "anna_example answers customers here."
     assert fields(message) == {
@@ -79,7 +79,7 @@ def test_a_bound_account_needs_nothing():
     )
 
 
-def test_what_is_not_known_is_left_out():
+def test_unknown_details_are_left_out():
     bare = account(kf_account="", kf_openid="oEXAMPLE_6", kf_id="", kf_nick="")
     assert fields(show(bare)) == {
         "*Account*": "oEXAMPLE_6",
@@ -91,7 +91,7 @@ def test_what_is_not_known_is_left_out():
     assert fields(show(account(kf_openid="oEXAMPLE_1")))["*OpenID*"] == "oEXAMPLE_1"
 
 
-def test_the_deadline_of_an_open_invitation_is_still_to_come():
+def test_deadline_of_an_open_invitation_is_in_the_future_tense():
     assert "The deadline is Mon 23 Nov 01:53 UTC." in show(BO).text
 
 
@@ -108,7 +108,7 @@ def test_the_deadline_of_an_open_invitation_is_still_to_come():
         ([OnlineKf("anna@harbour_tea", "2001", 7)], "yes, status 7"),
     ],
 )
-def test_who_is_online(online, expected):
+def test_details_have_the_online_state(online, expected):
     message = show(ANNA, online)
     assert fields(message)["*Online now*"] == expected
     assert f"Online now: {expected}." in message.text
@@ -127,14 +127,14 @@ def test_who_is_online(online, expected):
         ("http://a.example/" + "&" * 800, None),
     ],
 )
-def test_the_avatar_is_a_link_when_it_is_a_safe_one(url, link):
+def test_avatar_is_a_link_when_it_is_a_safe_one(url, link):
     message = show(replace(ANNA, kf_headimgurl=url))
     avatar = f" · <{link}|avatar>" if link else ""
     assert fields(message)["*Account*"] == f"anna@harbour_tea{avatar}"
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
 
-def test_an_odd_key_still_fits_a_button():
+def test_odd_key_still_fits_a_button():
     odd = invited(kf_account="odd\n" * 100, expires_in=HOUR)
     refresh = show(odd).blocks[-2]["elements"][0]
     assert refresh["value"].startswith("v1:show:~")

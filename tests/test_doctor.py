@@ -36,7 +36,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 @pytest.mark.process
-async def test_a_bot_that_is_set_up_well_passes_and_what_was_not_checked_is_said(place):
+async def test_correct_setup_passes_and_unchecked_items_are_listed(place):
     status, out, err = await run(place.environ, "doctor")
     assert (status, err) == (0, "")
     assert [line[0] for line in out.splitlines() if line[:1] in "✓✗?" and line] == [*"✓✓✓✓✓✓✓?✓✓✓✓✓✓✓✓"]
@@ -53,7 +53,7 @@ async def test_a_bot_that_is_set_up_well_passes_and_what_was_not_checked_is_said
     assert out.endswith("\nNothing is wrong. 1 could not be checked.\n")
 
 
-async def test_programs_get_the_same_as_json(place):
+async def test_doctor_prints_the_same_findings_as_json(place):
     status, out = await printed(place.environ, as_json=True)
     said = json.loads(out)
     assert (status, said["ok"]) == (0, True)
@@ -73,7 +73,7 @@ async def test_doctor_reports_a_channel_shared_with_another_company(place):
     assert "KF_VIEWERS" in found.remedy
 
 
-async def test_without_any_setting_each_is_named_with_where_it_is_found():
+async def test_every_missing_setting_is_named_with_its_source():
     status, out = await printed({})
     assert status == 1
     for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_ALERT_CHANNEL"):
@@ -84,7 +84,7 @@ async def test_without_any_setting_each_is_named_with_where_it_is_found():
     assert "5 things are wrong." in out
 
 
-async def test_one_wrong_setting_keeps_nothing_else_from_being_checked(place):
+async def test_wrong_setting_does_not_prevent_other_checks(place):
     findings = await examined(place, {"POLL_SECONDS": "soon", "SLACK_ALERT_CHANNEL": "#kf"})
     assert [finding.said.split()[0] for finding in wrong(findings)] == ["SLACK_ALERT_CHANNEL", "POLL_SECONDS"]
     assert about(findings, "alert channel").said == "not checked: SLACK_ALERT_CHANNEL is malformed"
@@ -104,13 +104,13 @@ async def test_one_wrong_setting_keeps_nothing_else_from_being_checked(place):
         ("ALERTS", "store"),
     ],
 )
-async def test_what_needs_a_malformed_setting_is_not_checked(place, name, check):
+async def test_checks_that_need_a_malformed_setting_are_skipped(place, name, check):
     findings = await examined(place, {name: "two words"})
     assert [(finding.check, finding.said.split()[0]) for finding in wrong(findings)] == [("settings", name)]
     assert about(findings, check).said == f"not checked: {name} is malformed"
 
 
-async def test_the_app_token_is_not_tried_at_a_malformed_address(place):
+async def test_app_token_is_not_tried_at_a_malformed_address(place):
     changed = {"SLACK_APP_TOKEN": place.slack.app_token, "SLACK_API_URL": "slack.com"}
     assert about(await examined(place, changed), "app token").verdict == "unknown"
 
@@ -134,7 +134,7 @@ def without_scopes(*scopes: str) -> Callable[[World], object]:
 
 
 def outside(**how: bool) -> Callable[[World], object]:
-    """The bot is not in the alert channel."""
+    """Take the bot out of the alert channel."""
 
     def plant(place: World) -> None:
         place.slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_member=False, **how)
@@ -384,7 +384,7 @@ PLANTED = [
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
-async def test_what_is_misconfigured_is_named_with_its_remedy_and_nothing_else_is(place, planted):
+async def test_misconfiguration_is_the_only_finding_and_has_its_remedy(place, planted):
     planted.plant(place)
     [found] = wrong(await examined(place, planted.environ))
     assert found.check == planted.check
@@ -393,7 +393,7 @@ async def test_what_is_misconfigured_is_named_with_its_remedy_and_nothing_else_i
     assert len(place.slack.take_unexpected()) == planted.noted
 
 
-async def test_a_channel_without_the_bot_needs_the_scope_to_post_there(place):
+async def test_channel_without_the_bot_needs_the_scope_to_post_there(place):
     outside()(place)
     without_scopes("chat:write.public")(place)
     scopes, channel = wrong(await examined(place))
@@ -402,14 +402,14 @@ async def test_a_channel_without_the_bot_needs_the_scope_to_post_there(place):
     assert channel.remedy == "Type /invite @wechat-kf in the channel."
 
 
-async def test_a_public_channel_without_the_bot_is_fine_for_posting_and_the_rest_is_said(place):
+async def test_public_channel_without_the_bot_passes_with_its_limits_named(place):
     outside()(place)
     found = about(await examined(place), "alert channel")
     assert (found.verdict, "cannot read there" in found.said) == ("ok", True)
     assert "may come twice" in found.remedy
 
 
-async def test_a_clock_that_is_off_is_told_by_as_much_as_it_is(place):
+async def test_wrong_clock_is_reported_with_the_difference(place):
     def fast():
         return utc_now() + timedelta(minutes=10, seconds=30)
 
@@ -418,8 +418,8 @@ async def test_a_clock_that_is_off_is_told_by_as_much_as_it_is(place):
     assert "NTP" in found.remedy
 
 
-async def test_both_addresses_of_a_proxy_are_asked_for(place):
-    # The stand-in takes what a proxy takes, so it is its own.
+async def test_proxy_check_asks_for_both_addresses(place):
+    # The simulator accepts what a proxy accepts, so it is its own.
     proxied = {"QUOTAGUARDSTATIC_URL": place.environ["WECHAT_API_URL"].replace("//", "//u:hush@")}
     findings = await examined(place, proxied)
     assert wrong(findings) == []
@@ -438,7 +438,7 @@ async def test_both_addresses_of_a_proxy_are_asked_for(place):
         (b"403 Forbidden", "does not connect to api.example.com (HTTP 403)", "Ask its provider why"),
     ],
 )
-async def test_a_proxy_that_refuses_is_told_apart_from_wechat(place, status, said, remedy):
+async def test_refusing_proxy_is_distinguished_from_wechat(place, status, said, remedy):
     async with silence(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n") as address:
         through = {"WECHAT_API_URL": "https://api.example.com", "FIXIE_URL": f"http://fixie:hush@{address}"}
         [found] = wrong(await examined(place, through))
@@ -447,7 +447,7 @@ async def test_a_proxy_that_refuses_is_told_apart_from_wechat(place, status, sai
     assert remedy in found.remedy
 
 
-async def test_an_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it(place):
+async def test_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it(place):
     status, out = await printed({**place.environ, "HTTPS_PROXY": "http://u:hush@127.0.0.1:9"}, as_json=True)
     checks = {one["check"]: one for one in json.loads(out)["findings"] if one["verdict"] == "wrong"}
     assert (status, set(checks)) == (1, {"Slack", "ambient proxies"})
@@ -456,17 +456,17 @@ async def test_an_ambient_proxy_is_wrong_when_slack_cannot_be_reached_through_it
     assert "hush" not in out
 
 
-async def test_an_ambient_proxy_that_works_is_said(place):
+async def test_working_ambient_proxy_is_reported(place):
     proxy = urlsplit(place.slack.api_url)
     status, out = await printed({**place.environ, "http_proxy": f"http://{proxy.netloc}"})
     assert status == 0
     assert "http_proxy: Slack's traffic goes through, WeChat's does not" in " ".join(out.split())
 
 
-# What cannot be checked
+# Unchecked items
 
 
-async def test_what_cannot_be_checked_is_a_question_mark_and_fails_nothing(place):
+async def test_unchecked_item_has_a_question_mark_and_does_not_fail_the_run(place):
     people = {
         "ALERT_MENTION": "U0MEI",
         "KF_VIEWERS": "U0TOM,S0CARE",
@@ -483,7 +483,7 @@ async def test_what_cannot_be_checked_is_a_question_mark_and_fails_nothing(place
     assert about(findings, "commands").verdict == "unknown"
 
 
-async def test_without_the_scope_for_it_a_channel_is_not_known(place):
+async def test_channel_is_unknown_without_the_scope(place):
     without_scopes("channels:read", "groups:read", "usergroups:read")(place)
     findings = await examined(place, {"ALERT_MENTION": "S0CARE"})
     assert [finding.check for finding in wrong(findings)] == ["Slack scopes"]
@@ -499,7 +499,7 @@ async def test_socket_mode_needs_no_signing_secret(place):
     assert len(place.slack.sockets) == 0
 
 
-async def test_with_alerts_off_there_is_no_channel_and_no_store(place):
+async def test_channel_and_store_are_not_checked_with_alerts_off(place):
     findings = await examined(place, {"ALERTS": "off", "SLACK_ALERT_CHANNEL": "", "ALERT_MENTION": "S0NIGHT"})
     assert wrong(findings) == []
     assert {"alert channel", "ALERT_MENTION"}.isdisjoint(finding.check for finding in findings)
@@ -507,7 +507,7 @@ async def test_with_alerts_off_there_is_no_channel_and_no_store(place):
 
 
 @pytest.mark.parametrize("name", ["QUOTAGUARD_URL", "FIXIE_SOCKS_HOST"])
-async def test_a_proxy_that_cannot_serve_is_pointed_out(place, name):
+async def test_proxy_that_cannot_serve_is_pointed_out(place, name):
     found = [one for one in await examined(place, {name: "u:hush@127.0.0.1:1"}) if one.check == "proxy"]
     assert [one.verdict for one in found] == ["ok", "ok"]
     assert found[1].said == f"{name} is set and not used"

@@ -1,4 +1,4 @@
-"""The doctor and answers that nobody expects: they become findings, and nothing is waited for too long."""
+"""The doctor with unexpected responses: they become findings, and every wait is bounded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def answering(**answers: web.Response | object) -> web.Application:
-    """A server that has one answer for each last part of a path."""
+    """Serve one response for each last part of a path."""
 
     async def answer(request: web.Request) -> web.Response:
         said = answers[request.path.rsplit("/", 1)[1].replace(".", "_")]
@@ -71,7 +71,7 @@ async def test_odd_answers_of_slack_become_findings(place, method, fault):
     assert about(findings, "customer service").verdict == "ok"
 
 
-async def test_while_slack_does_not_answer_all_that_hangs_on_it_is_named_as_not_checked(place):
+async def test_checks_that_need_slack_are_listed_as_skipped_while_it_does_not_respond(place):
     place.slack.arm("auth.test", http_error(503))
     findings = await examined(place)
     assert about(findings, "Slack").verdict == "wrong"
@@ -95,7 +95,7 @@ async def test_odd_answers_of_wechat_become_findings(place, path, kind):
 
 
 @pytest.mark.process
-async def test_when_nobody_ever_answers_it_ends_in_time():
+async def test_doctor_ends_in_time_when_no_server_responds():
     async with silence() as address:
         environ = {
             "SLACK_BOT_TOKEN": "xoxb-1",
@@ -115,7 +115,7 @@ async def test_when_nobody_ever_answers_it_ends_in_time():
         assert words in out
 
 
-async def test_a_slack_that_tells_neither_scopes_nor_time_is_known_by_the_rest(place):
+async def test_slack_response_without_scopes_and_time_is_checked_by_the_rest(place):
     slack = answering(
         auth_test={"ok": True, "user": "kf", "team": "Harbour Tea"},
         conversations_info={"ok": True, "channel": {"id": "D0MEI", "is_im": True}},
@@ -132,14 +132,14 @@ async def test_a_slack_that_tells_neither_scopes_nor_time_is_known_by_the_rest(p
     ("path", "errcode", "check"),
     [(protocol.TOKEN, -1, "WeChat token"), (protocol.KF_LIST, 61450, "customer service")],
 )
-async def test_a_busy_wechat_is_nobodys_mistake(place, path, errcode, check):
+async def test_busy_wechat_is_not_reported_as_a_misconfiguration(place, path, errcode, check):
     place.wechat.inject(simulator.Fault(FaultMode.ERRCODE, times=None, path=path, errcode=errcode))
     findings = await examined(place)
     assert wrong(findings) == []
     assert about(findings, check).said.startswith("not known: system error")
 
 
-async def test_a_secret_that_somebody_else_says_is_blotted_out(place):
+async def test_secret_quoted_by_a_server_is_masked(place):
     token = place.environ["SLACK_BOT_TOKEN"]
     slack = answering(auth_test={"ok": True, "user": token, "team": token}, conversations_info={"ok": False})
     async with serve(slack) as url:
@@ -148,7 +148,7 @@ async def test_a_secret_that_somebody_else_says_is_blotted_out(place):
 
 
 @pytest.mark.process
-async def test_ctrl_c_ends_it_without_a_traceback(place, tmp_path):
+async def test_ctrl_c_ends_doctor_without_a_traceback(place, tmp_path):
     asked, log = [], tmp_path / "log"
     place.slack.watch("auth.test", "arrived", asked.append)
     place.slack.arm("auth.test", slow(20))
@@ -168,14 +168,14 @@ async def test_rows_that_cannot_be_read_are_counted(place):
     assert (found.verdict, found.said) == ("unknown", "1 account read, and 2 more that cannot be read")
 
 
-async def test_a_redirect_of_wechat_is_somebody_else(place):
+async def test_redirect_by_wechat_is_reported_as_another_server(place):
     async with silence(b"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n") as address:
         [found] = wrong(await examined(place, {"WECHAT_API_URL": f"http://{address}"}))
     assert "something else than WeChat answers" in found.said
     assert "sign-in page" in found.remedy
 
 
-async def test_a_silence_behind_a_proxy_is_not_blamed_on_either(place):
+async def test_timeout_behind_a_proxy_blames_neither_it_nor_wechat(place):
     place.wechat.inject(simulator.Fault(FaultMode.DOWN, times=None))
     [found] = wrong(await examined(place, {"FIXIE_URL": place.environ["WECHAT_API_URL"]}))
     assert "does not answer through 127.0.0.1 (FIXIE_URL)" in found.said

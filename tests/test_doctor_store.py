@@ -1,4 +1,4 @@
-"""What the doctor says of a database, and that it leaves it as it was."""
+"""The doctor's findings about a database, which it does not change."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-async def test_an_empty_or_absent_store_is_fine_and_stays_so(empty_url, tmp_path):
+async def test_empty_or_absent_store_is_fine_and_stays_so(empty_url, tmp_path):
     found = await finding(empty_url)
     assert (found.verdict, found.remedy) == ("ok", "")
     assert found.said.endswith("nothing is in it yet, the first start makes the tables")
@@ -61,14 +61,14 @@ async def test_an_empty_or_absent_store_is_fine_and_stays_so(empty_url, tmp_path
         assert await tables(empty_url) == []
 
 
-async def test_a_store_of_this_release_is_up_to_date_and_stays_as_it_is(store_url, tmp_path):
+async def test_store_of_this_release_is_up_to_date_and_stays_as_it_is(store_url, tmp_path):
     before = contents(tmp_path)
     found = await finding(store_url)
     assert (found.verdict, found.said.endswith("its tables are up to date")) == ("ok", True)
     assert contents(tmp_path) == before
 
 
-async def test_a_store_in_use_is_read_beside_whoever_uses_it(store, store_url):
+async def test_store_in_use_is_read_beside_the_running_bot(store, store_url):
     async with store.begin() as tx:
         await tx.run(sa.text("INSERT INTO emitted_event VALUES ('e', 'k', 0, 'posted', '2026-11-23', NULL)"))
         assert (await inspect(store_url)).schema is Schema.PRESENT
@@ -88,7 +88,7 @@ async def test_a_store_in_use_is_read_beside_whoever_uses_it(store, store_url):
         (["DROP TABLE alembic_version"], "wrong", "belongs to another program"),
     ],
 )
-async def test_how_far_a_store_is_migrated(store_url, statements, verdict, said):
+async def test_migration_state_of_a_store_is_reported(store_url, statements, verdict, said):
     await change(store_url, *statements)
     found = await finding(store_url)
     assert (found.verdict, said in found.said) == (verdict, True)
@@ -103,7 +103,7 @@ async def test_how_far_a_store_is_migrated(store_url, statements, verdict, said)
         ("file/kf.db", "Not a directory"),
     ],
 )
-async def test_a_path_that_cannot_be_written_says_why(tmp_path, path, said):
+async def test_unwritable_path_is_reported_with_the_reason(tmp_path, path, said):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     found = await finding(f"sqlite:///{tmp_path / path}")
@@ -112,7 +112,7 @@ async def test_a_path_that_cannot_be_written_says_why(tmp_path, path, said):
     assert "DATABASE_URL=sqlite:///PATH" in found.remedy
 
 
-async def test_a_file_of_another_kind_is_no_store(tmp_path):
+async def test_file_of_another_kind_is_not_accepted_as_a_store(tmp_path):
     (tmp_path / "kf.db").write_text("# my notes\n" * 100)
     found = await finding(f"sqlite:///{tmp_path / 'kf.db'}")
     assert (found.verdict, "file is not a database" in found.said) == ("wrong", True)
@@ -124,7 +124,7 @@ async def test_sqlite_is_lost_on_a_dyno_and_postgresql_is_not(store_url):
     assert found.verdict == ("wrong" if store_url.startswith("sqlite") else "ok")
 
 
-async def test_a_log_that_a_killed_process_left_is_read_too(migrated_sqlite, tmp_path):
+async def test_write_ahead_log_of_a_killed_process_is_read(migrated_sqlite, tmp_path):
     shutil.copy(migrated_sqlite, tmp_path / "used.db")
     with closing(sqlite3.connect(tmp_path / "used.db", isolation_level=None)) as used:
         used.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -140,7 +140,7 @@ async def test_a_log_that_a_killed_process_left_is_read_too(migrated_sqlite, tmp
         ("ALTER DATABASE {name} SET search_path TO nowhere", "the search_path names no schema that is there"),
     ],
 )
-async def test_a_postgresql_that_takes_no_rows_says_why(postgres_url, statement, said):
+async def test_postgresql_that_rejects_rows_is_reported_with_the_reason(postgres_url, statement, said):
     name = postgres_url.partition("?")[0].rsplit("/", 1)[1]
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute(statement.format(name=name))
@@ -150,7 +150,7 @@ async def test_a_postgresql_that_takes_no_rows_says_why(postgres_url, statement,
 
 
 @pytest.mark.parametrize("migrated", [False, True])
-async def test_a_user_of_postgresql_without_rights_is_told(postgres_url, migrated):
+async def test_postgresql_user_without_rights_is_reported(postgres_url, migrated):
     if migrated:
         store = Store.from_url(postgres_url, APPID, clock=at_now)
         await store.open()
@@ -190,14 +190,14 @@ async def test_doctor_names_a_full_disk_and_leaves_no_row(postgres_url):
     assert found.remedy.startswith("Free space")
 
 
-async def test_a_database_that_is_not_there_is_to_be_created(postgres_url):
+async def test_missing_database_has_the_remedy_to_create_it(postgres_url):
     base, _, query = postgres_url.partition("?")
     found = await finding(f"{base}_gone?{query}")
     assert "does not exist" in found.said
     assert found.remedy.startswith("Create it")
 
 
-async def test_a_server_that_accepts_connections_and_is_silent_is_named_in_time():
+async def test_silent_server_is_reported_in_time():
     with socket.create_server(("127.0.0.1", 0)) as server:
         async with asyncio.timeout(3):
             found = await finding(f"postgresql://kf@127.0.0.1:{server.getsockname()[1]}/kf", within=0.2)
@@ -205,7 +205,7 @@ async def test_a_server_that_accepts_connections_and_is_silent_is_named_in_time(
     assert found.remedy.startswith("The server accepts connections and does not answer")
 
 
-async def test_a_damaged_page_that_no_query_reads_is_found(migrated_sqlite, tmp_path):
+async def test_damaged_page_that_no_query_reads_is_found(migrated_sqlite, tmp_path):
     pages = await asyncio.to_thread(Path(migrated_sqlite).read_bytes)
     await asyncio.to_thread((tmp_path / "kf.db").write_bytes, pages[:-4096] + b"x" * 4096)
     path = tmp_path / "kf.db"

@@ -1,4 +1,4 @@
-"""How findings are printed, and what becomes of a check that fails itself."""
+"""The output of findings, and of a check that fails itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINDINGS = [
 BOT = BotIdentity("wechat-kf", "harbour", "T0001", "", frozenset(), None)
 
 
-def test_each_finding_has_its_mark_and_below_it_what_to_do():
+def test_each_finding_has_its_symbol_and_its_remedy_below():
     assert output.lines(FINDINGS, "utf-8") == [
         "✓  Slack       slack.com answers",
         "✗  allow-list  WeChat refuses the address 203.0.113.7",
@@ -35,7 +35,7 @@ def test_each_finding_has_its_mark_and_below_it_what_to_do():
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "gbk", "no-such-encoding"])
-def test_a_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
+def test_terminal_without_these_symbols_gets_ascii_ones(encoding):
     printed = output.lines(FINDINGS, encoding)
     assert [line.split()[0] for line in printed if "  " in line and line[0] != " "] == ["ok", "NO", "?"]
     assert "\n".join(printed).isascii()
@@ -49,7 +49,7 @@ def test_a_terminal_without_these_marks_tells_them_apart_all_the_same(encoding):
         (FINDINGS * 2, "2 things are wrong. 2 could not be checked."),
     ],
 )
-def test_the_last_line_sums_up(findings, summary):
+def test_last_line_summarizes_the_findings(findings, summary):
     assert output.lines(findings, "utf-8")[-1] == summary
     assert output.is_well(findings) == summary.startswith("Nothing")
 
@@ -72,7 +72,7 @@ async def hangs():
     ("work", "said"),
     [(fails, "not known: the check failed (ValueError)"), (hangs, "not known: no result within 0.01 s")],
 )
-async def test_a_check_that_fails_says_nothing_of_what_it_looks_at(work, said):
+async def test_failed_check_makes_no_claim_about_its_target(work, said):
     [found] = (await guarded("store", work(), 0.01)).findings
     assert (found.check, found.verdict, found.said) == ("store", "unknown", said)
 
@@ -94,7 +94,7 @@ async def test_a_check_that_fails_says_nothing_of_what_it_looks_at(work, said):
         (OutcomeUnknown("HTTP 503"), "wrong", "slack.com is in trouble, or a proxy on the way there"),
     ],
 )
-def test_why_slack_is_not_there(said, verdict, words):
+def test_unreachable_slack_is_reported_with_the_reason(said, verdict, words):
     found = slack_errors.unreached("slack.com", said)
     assert (found.check, found.verdict) == ("Slack", verdict)
     assert words in found.said
@@ -111,12 +111,12 @@ def test_why_slack_is_not_there(said, verdict, words):
         (OutcomeUnknown("HTTP 502"), "no answer of use (HTTP 502)"),
     ],
 )
-def test_why_one_question_stays_open(said, words):
+def test_unchecked_item_is_reported_with_the_reason(said, words):
     found = slack_errors.unanswered("alert channel", said)
     assert (found.verdict, found.said) == ("unknown", f"not known: {words}")
 
 
-def test_a_word_that_nobody_knows_is_quoted():
+def test_unknown_error_code_is_quoted():
     found = slack_errors.of_token("Slack token", ApiError("a_word_of_tomorrow"), "SLACK_BOT_TOKEN")
     assert found.said == "SLACK_BOT_TOKEN: Slack refuses it (a_word_of_tomorrow)"
 
@@ -125,7 +125,7 @@ def test_alerts_may_go_to_a_direct_message():
     assert slack.channel(ChannelInfo("", True, False, True), "D0MEI", BOT).verdict == "ok"
 
 
-def test_without_knowing_the_scopes_a_public_channel_is_taken_as_open():
+def test_public_channel_counts_as_open_when_the_scopes_are_unknown():
     unsure = BotIdentity("wechat-kf", "harbour", "T0001", "", None, None)
     outside = ChannelInfo("kf", is_private=False, is_archived=False, is_member=False)
     assert slack.channel(outside, "C0KF", unsure).verdict == "ok"
@@ -142,7 +142,7 @@ def test_without_knowing_the_scopes_a_public_channel_is_taken_as_open():
         ([0, -7200], "wrong", "differs by 2 h from WeChat's"),
     ],
 )
-def test_the_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words):
+def test_clock_check_uses_the_limit_of_the_watcher(seconds, verdict, words):
     names = ["Slack", "WeChat"]
     times = [Time(of, NOW, NOW + timedelta(seconds=off), NOW) for of, off in zip(names, seconds, strict=False)]
     found = host.clock(times)
@@ -151,6 +151,6 @@ def test_the_clock_is_judged_by_the_bound_of_the_watcher(seconds, verdict, words
         assert "do not agree with each other" in found.remedy
 
 
-def test_the_time_that_an_answer_takes_is_no_error_of_the_clock():
+def test_response_time_does_not_count_as_clock_skew():
     slow = Time("WeChat", NOW, NOW + timedelta(minutes=4), NOW + timedelta(minutes=9))
     assert host.clock([slow]).verdict == "ok"

@@ -29,7 +29,7 @@ OF_OTHERS = {
     "SSL_CERT_FILE",
     "WEB_CONCURRENCY",
     "TEST_DATABASE_URL",
-}  # variables that are no settings of the bot
+}  # variables that are not settings of the bot
 EXPECTED = {
     *("README.md", "README.zh-CN.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md"),
     *("docs/deploy.md", "docs/runbook.md", "docs/architecture.md", "docs/slack-app.md"),
@@ -42,7 +42,7 @@ def test_every_document_is_there() -> None:
 
 
 @ALL
-def test_every_link_inside_the_repository_leads_somewhere(page: Document) -> None:
+def test_every_link_inside_the_repository_has_a_target(page: Document) -> None:
     for link in page.links:
         if re.match(r"https?://", link):
             continue
@@ -55,19 +55,19 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Document) -> Non
 
 
 @ALL
-def test_no_document_leads_out_without_tls(page: Document) -> None:
+def test_external_links_of_documents_use_https(page: Document) -> None:
     assert [link for link in page.links if link.startswith("http://")] == []
 
 
 @ALL
-def test_every_target_of_make_exists(page: Document) -> None:
+def test_every_quoted_make_target_exists(page: Document) -> None:
     targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.M))
     named = {name for line in page.commands for name in re.findall(r"^make ([a-z-]+)", line)}
     assert named <= targets
 
 
 @ALL
-def test_every_test_that_is_named_exists(page: Document) -> None:
+def test_every_quoted_test_exists(page: Document) -> None:
     for line in page.commands:
         for path, name in re.findall(r"\bpytest .*?(tests/\S+?\.py)(?:::(\w+))?", line):
             assert (ROOT / path).exists(), line
@@ -75,7 +75,7 @@ def test_every_test_that_is_named_exists(page: Document) -> None:
 
 
 @ALL
-def test_every_command_of_the_bot_is_one_that_it_knows(page: Document, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_quoted_command_of_the_bot_exists(page: Document, capsys: pytest.CaptureFixture[str]) -> None:
     for line in page.commands:
         for found in re.findall(r"python -m bot(?![\w.])(.*)", line):
             try:
@@ -86,13 +86,13 @@ def test_every_command_of_the_bot_is_one_that_it_knows(page: Document, capsys: p
 
 
 @ALL
-def test_every_setting_that_is_named_exists(page: Document) -> None:
+def test_every_quoted_setting_exists(page: Document) -> None:
     words = {word for line in page.commands for word in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", line)}
     assert words - OF_OTHERS <= set(example())
 
 
 @ALL
-def test_what_is_set_on_a_host_is_a_setting(page: Document) -> None:
+def test_variables_set_on_a_host_are_settings(page: Document) -> None:
     for line in page.commands:
         if re.match(r"(heroku|dokku) config:(un)?set\b", line):
             names = [word.split("=")[0] for word in shlex.split(line, comments=True) if word[:1].isupper()]
@@ -114,7 +114,7 @@ def test_every_block_for_a_shell_parses(name: str, block: Code) -> None:
     assert (parsed.returncode, parsed.stderr) == (0, "")
 
 
-def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
+def test_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
     block = next(block.text for block in document("docs/deploy.md").code if "[Service]" in block.text)
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd minds upper and lower case
@@ -127,7 +127,7 @@ def test_the_unit_starts_the_web_process_and_gives_it_time_to_stop() -> None:
     assert unit["Install"]["WantedBy"] == "multi-user.target"
 
 
-def test_the_proxy_in_front_lets_through_what_slack_calls_and_the_page_that_the_readme_opens() -> None:
+def test_reverse_proxy_passes_the_paths_of_slack_and_of_the_readme() -> None:
     block = next(block.text for block in document("docs/deploy.md").code if "reverse_proxy" in block.text)
     assert re.findall(r"@open path (.+)", block) == [f"/ {SLACK_PATH}"]
 
@@ -138,7 +138,7 @@ def dockerfile() -> list[tuple[str, str]]:
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in block.text.splitlines())]
 
 
-def test_container_recipe_has_ten_lines_and_copies_what_exists() -> None:
+def test_container_recipe_has_ten_lines_and_copies_existing_files() -> None:
     recipe = dockerfile()
     assert len(recipe) <= 10
     copied = [rest.split() for name, rest in recipe if name == "COPY"]
@@ -180,7 +180,7 @@ def test_translations_point_at_each_other(english: Document, chinese: Document) 
 @BOTH
 def test_translations_have_the_same_structure(english: Document, chinese: Document) -> None:
     def structure(page: Document) -> list[tuple[int, int, int, int, int]]:
-        """By section: its level, and how many steps, points, tables and pictures it has."""
+        """Return by section: its level, and its numbers of steps, points, tables and pictures."""
         return [
             (
                 section.level,
@@ -201,9 +201,9 @@ def test_translations_hold_the_same_code(english: Document, chinese: Document) -
 
 
 @BOTH
-def test_translations_lead_to_the_same_places(english: Document, chinese: Document) -> None:
+def test_translations_have_the_same_links(english: Document, chinese: Document) -> None:
     def places(page: Document) -> set[str]:
-        """Links to other pages, each by its English name."""
+        """Return the links to other pages, each by its English name."""
         links = {link.replace(".zh-CN.md", ".md") for link in page.links if not link.startswith("#")}
         return links - {english.path.name}
 
@@ -219,7 +219,7 @@ def test_each_section_of_translations_names_the_same_things(english: Document, c
 @BOTH
 def test_tables_of_translations_have_the_same_rows(english: Document, chinese: Document) -> None:
     def rows(page: Document) -> list[list[str]]:
-        """The first cell of each row, where it is code."""
+        """Return the first cell of each row, where it is code."""
         return [
             [re.sub(r"[^`]*(`[^`]*`)?", r"\1 ", row[0]).strip() for row in table[1:]]
             for section in page.sections
@@ -230,7 +230,7 @@ def test_tables_of_translations_have_the_same_rows(english: Document, chinese: D
 
 
 def positions(page: Document, *words: str) -> list[int]:
-    """Where each of these texts first occurs; -1 if it does not."""
+    """Return where each of these texts first occurs; -1 if it does not."""
     return [page.text.find(word) for word in words]
 
 
@@ -259,7 +259,7 @@ def test_readme_has_no_long_line_of_prose(page: Document) -> None:
 
 
 @READMES
-def test_readme_leads_to_both_manifests_before_the_steps(page: Document) -> None:
+def test_readme_links_both_manifests_before_the_steps(page: Document) -> None:
     socket, http = "](docs/slack-app.md#socket-mode)", "](docs/slack-app.md#http)"
     assert in_order(positions(page, "- **Socket Mode**", socket, "- **HTTP**", http, "\n1. **"))
 
@@ -284,7 +284,7 @@ def test_readmes_name_the_proxy_before_the_allow_list() -> None:
 
 
 def settings_of(page: Document) -> dict[str, str]:
-    """By the first cell of a row, its default: what is code or a number in it."""
+    """Return the default, code or a number, by the first cell of a row."""
     (table,) = (
         table
         for section in page.sections

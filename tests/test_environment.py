@@ -89,7 +89,7 @@ AMBIENT = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy"
 
 
 async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypatch, tmp_path):
-    """Without `environment.take`: the variables are there, and each client was created without a look at them."""
+    """Skip `environment.take`: the variables are set, and no client may read them."""
     for name in AMBIENT:
         monkeypatch.setenv(name, "socks5://127.0.0.1:1080")
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
@@ -101,7 +101,7 @@ async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypat
 
 
 @pytest.mark.process
-async def test_every_hostile_variable_at_once_stops_neither_the_bot_nor_doctor(tmp_path):
+async def test_bot_and_doctor_start_with_every_hostile_variable_at_once(tmp_path):
     hostile = {
         **dict.fromkeys(AMBIENT, "socks5://127.0.0.1:1080"),
         "NO_PROXY": "[::1,*.x:9,http://",

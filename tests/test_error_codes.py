@@ -54,7 +54,7 @@ def test_code_about_one_message_never_blocks_the_queue():
 
 
 @pytest.mark.parametrize("code", BLOCKING)
-def test_blocking_code_says_why_and_what_to_do(code):
+def test_blocking_code_has_a_reason_and_a_remedy(code):
     meaning = BLOCKING[code]
     assert meaning.affects in (Affects.TOKEN, Affects.CHANNEL, Affects.RATE, Affects.REQUEST)
     assert meaning.because[0].islower() or meaning.because.startswith("Slack")

@@ -1,4 +1,4 @@
-"""Each errcode leads to the class that says what a caller does, and to advice that a person can follow."""
+"""Each errcode maps to an error class, which fixes the caller's next step, and to advice for people."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ FAMILY: dict[type[APIError], tuple[int, ...]] = {
 
 
 @pytest.mark.parametrize(("expected", "errcodes"), FAMILY.items())
-def test_an_errcode_becomes_what_the_caller_does_next(expected, errcodes):
+def test_errcode_maps_to_the_error_class_for_the_callers_next_step(expected, errcodes):
     assert {errcode: type(api_error(errcode, "refused")) for errcode in errcodes} == dict.fromkeys(
         errcodes, expected
     )
 
 
-def test_every_documented_errcode_has_advice_and_no_other():
+def test_advice_exists_for_exactly_the_documented_errcodes():
     assert sorted(ADVICE) == sorted(errcode for errcodes in FAMILY.values() for errcode in errcodes)
 
 
@@ -56,32 +56,32 @@ def test_advice_is_a_sentence_of_its_own():
 
 @pytest.mark.parametrize("errcode", [48001, 61007])
 @pytest.mark.parametrize("words", ["verification", "1, 6, 19 or 100-101"])
-def test_a_missing_permission_names_verification_and_the_permission_sets(errcode, words):
+def test_missing_permission_names_verification_and_the_permission_sets(errcode, words):
     assert words in api_error(errcode, "api unauthorized").advice
 
 
-def test_an_errcode_that_no_document_names_still_comes_with_advice():
+def test_undocumented_errcode_has_advice():
     error = api_error(99999, "news")
     assert type(error) is APIError
     assert "rid" in error.advice
 
 
-def test_the_text_of_a_refusal_holds_what_support_asks_for():
+def test_text_of_an_api_error_has_the_details_that_support_needs():
     error = api_error(40164, "invalid ip", rid="6740a1b2-11223344-55667788", address="203.0.113.7")
     assert str(error) == "invalid ip (errcode 40164, rid 6740a1b2-11223344-55667788)"
     assert (error.errmsg, error.rid, error.address) == ("invalid ip", "6740a1b2-11223344-55667788", "203.0.113.7")
 
 
-def test_a_refusal_without_a_rid_says_nothing_of_one():
+def test_api_error_without_a_rid_mentions_none():
     assert str(api_error(-1, "system error")) == "system error (errcode -1)"
 
 
-def test_a_transport_error_counts_its_attempts():
+def test_transport_error_counts_its_attempts():
     fault = TransportError("GET /x: HTTP 407", status=407, proxy=True).after(3)
     assert str(fault) == "GET /x: HTTP 407 (after 3 attempts)"
     assert (fault.attempts, fault.status, fault.proxy, fault.timed_out) == (3, 407, True, False)
 
 
 @pytest.mark.parametrize("cls", [TransportError, ResponseError, *FAMILY])
-def test_all_are_one_family(cls):
+def test_every_error_is_a_kf_error(cls):
     assert issubclass(cls, KfError)

@@ -58,7 +58,7 @@ def test_long_text_keeps_its_beginning_and_its_end():
     "event",
     [HOSTILE, LogEvent("look", errmsg=HOSTILE), LogEvent("look", errmsg=f"two words {HOSTILE}"), LogEvent(HOSTILE)],
 )
-def test_no_control_character_reaches_a_log_line(event, form: Format):
+def test_log_lines_have_no_control_characters(event, form: Format):
     written = line(event, form=form)
     assert not CONTROLS & set(written)
     assert "x1b" in written or "u001b" in written
@@ -66,7 +66,7 @@ def test_no_control_character_reaches_a_log_line(event, form: Format):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_no_control_character_of_an_exception_reaches_a_log_line(form: Format):
+def test_log_lines_of_exceptions_have_no_control_characters(form: Format):
     written = line("failed", error=ValueError(f"WeChat said {HOSTILE}\n{HOSTILE}"), form=form)
     assert not CONTROLS & set(written)
     assert "\n" not in written

@@ -71,7 +71,7 @@ odd = st.recursive(
 
 
 def mostly(likely: st.SearchStrategy) -> st.SearchStrategy:
-    """What belongs there, and now and then anything."""
+    """Return a strategy that mostly draws the valid value, and sometimes any other."""
     return st.one_of(likely, likely, likely, odd)
 
 
@@ -135,7 +135,7 @@ class Served:
 
     @property
     def faults(self) -> list[str]:
-        """The lines of its own faults. The guard says what Bolt stumbled over, which is the sender's."""
+        """Return the log lines of the bot's own errors, without those about a sender's request."""
         lines = [json.loads(line) for line in self.log.read_text().split("\n") if line]
         senders = ("bot.web.guard", *BOLT)
         return [line for line in lines if line["level"] == "ERROR" and line["logger"] not in senders]
@@ -156,7 +156,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 async def _serve(folder: Path, found: queue.Queue[Served], stop: threading.Event) -> None:
-    """Run the stand-ins and the bot until told to stop, from another thread."""
+    """Run the simulators and the bot until another thread stops them."""
     log = folder / "log"
     async with world(sqlite(folder)) as place:
         place.wechat.add_account("anna@harbour_tea", "Anna", kf_wx="anna_example")
@@ -169,7 +169,7 @@ async def _serve(folder: Path, found: queue.Queue[Served], stop: threading.Event
 @pytest.mark.timeout(max(120, EXAMPLES // 10))
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(arrives=bodies, off=stamps)
-def test_whatever_is_signed_is_acknowledged_or_refused_in_time(served, arrives, off):
+def test_every_signed_request_is_acknowledged_or_refused_in_time(served, arrives, off):
     body, kind = arrives
     stamp = str(int(time.time()) + off)
     headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": sign(body, served.secret, stamp)}

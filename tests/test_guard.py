@@ -24,7 +24,7 @@ A, B = "v0=" + "a" * 64, "v0=" + "b" * 64
 
 
 class Bolt:
-    """What stands behind the guard: counts what reaches it, and answers with a status that a test sets."""
+    """The application behind the guard: counts its requests, and responds with a status that a test sets."""
 
     def __init__(self) -> None:
         self.reached = 0
@@ -72,7 +72,7 @@ def test_guard_without_a_signing_secret_is_refused():
         Guard(Bolt().dispatch, "")
 
 
-async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_again():
+async def test_repeated_request_is_acknowledged_and_not_handled_again():
     bolt = Bolt()
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         headers = signed(CLICK)
@@ -80,14 +80,14 @@ async def test_a_request_that_comes_again_is_acknowledged_and_not_carried_out_ag
     assert bolt.reached == 1
 
 
-async def test_the_same_words_at_another_time_are_another_request():
+async def test_same_body_at_another_time_is_a_new_request():
     bolt, now = Bolt(), int(time.time())
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         assert [await send(url, CLICK, signed(CLICK, now - ago)) for ago in range(3)] == [200, 200, 200]
     assert bolt.reached == 3
 
 
-async def test_a_replay_during_the_first_is_not_carried_out_either():
+async def test_replay_during_the_first_request_is_not_handled():
     bolt = Bolt()
     bolt.pause = 0.1
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
@@ -97,7 +97,7 @@ async def test_a_replay_during_the_first_is_not_carried_out_either():
 
 
 @pytest.mark.parametrize("body", [CLICK, "ssl_check=1&token=anything", "payload=%FF", '{"a":' * 60])
-async def test_what_slack_did_not_sign_is_neither_parsed_nor_handed_on(body):
+async def test_unsigned_request_is_neither_parsed_nor_passed_on(body):
     bolt = Bolt()
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
         assert await send(url, body, signed(body) | {"X-Slack-Signature": A}) == 401
@@ -105,7 +105,7 @@ async def test_what_slack_did_not_sign_is_neither_parsed_nor_handed_on(body):
 
 
 @pytest.mark.parametrize(("first", "seen"), [(401, 401), (500, 400), (0, 400)])
-async def test_what_was_not_carried_out_may_come_again(first, seen):
+async def test_failed_request_may_be_repeated(first, seen):
     bolt = Bolt()
     bolt.status = first
     async with guarded(Guard(bolt.dispatch, SECRET)) as url:
@@ -116,7 +116,7 @@ async def test_what_was_not_carried_out_may_come_again(first, seen):
     assert bolt.reached == 2
 
 
-def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
+def test_signature_is_remembered_for_the_accepted_age():
     replays = ReplayCache()
     assert replays.take(A, stamp=1000, now=1000)
     assert not replays.take(A, stamp=1000, now=1000 + MAX_AGE)
@@ -124,7 +124,7 @@ def test_a_signature_is_remembered_for_as_long_as_its_age_would_let_it_in():
     assert not replays.take(B, stamp=1000 + MAX_AGE, now=1000 + 2 * MAX_AGE)
 
 
-def test_what_is_too_old_to_be_let_in_is_forgotten():
+def test_signatures_beyond_the_accepted_age_are_forgotten():
     replays = ReplayCache()
     for number in range(1000):
         replays.take(f"v0={number:064x}", stamp=number, now=number)
@@ -132,7 +132,7 @@ def test_what_is_too_old_to_be_let_in_is_forgotten():
     assert len(replays) == 1
 
 
-async def test_a_body_that_takes_too_long_is_refused_and_holds_up_nobody():
+async def test_slow_body_is_refused_and_delays_no_other_request():
     bolt = Bolt()
     async with guarded(Guard(bolt.dispatch, SECRET, body_seconds=0.5)) as url, AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(half_a_request(url)) for _ in range(50)]
@@ -167,7 +167,7 @@ NO_HTTP = {
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[int]:
-    """A server of the bot's; yields its port."""
+    """Run the bot's server, and yield its port."""
 
     async def ready() -> Readiness:
         return Readiness()
@@ -180,7 +180,7 @@ async def listening() -> AsyncIterator[int]:
         await server.close()
 
 
-async def test_three_hundred_at_once_find_room_while_the_loop_is_busy():
+async def test_three_hundred_concurrent_requests_are_accepted_while_the_loop_is_busy():
     async with listening() as port:
         with ExitStack() as stack:
             for _ in range(300):  # without a word to the loop, which accepts none of them meanwhile
@@ -188,7 +188,7 @@ async def test_three_hundred_at_once_find_room_while_the_loop_is_busy():
 
 
 @pytest.mark.parametrize("rest", NO_HTTP.values(), ids=NO_HTTP)
-async def test_what_is_no_http_is_refused_and_not_logged(caplog, rest):
+async def test_malformed_http_is_refused_and_not_logged(caplog, rest):
     async with listening() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         head = "".join(f"{name}: {value}\r\n" for name, value in signed("").items())

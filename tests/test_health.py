@@ -1,4 +1,4 @@
-"""Health of the whole bot between its stand-ins: a fault outside is seen in every rendering, and so is its end."""
+"""Health of the whole bot between its simulators: every rendering shows an outside fault and its end."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def logged(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[str, str]
         ),
     ],
 )
-async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
+async def test_first_run_delayed_by_slack_is_reported_everywhere(
     place: World, caplog, fault: SlackFault, kind, level, title, remedy
 ):
     caplog.set_level(logging.INFO)
@@ -97,7 +97,7 @@ async def test_a_first_start_that_slack_holds_up_is_seen_everywhere(
 
 
 @pytest.mark.process
-async def test_a_real_process_with_a_refused_token_is_loud_from_its_first_minute(place, tmp_path):
+async def test_process_with_a_refused_token_reports_it_in_its_first_minute(place, tmp_path):
     place.slack.arm("conversations.history", *[error("invalid_auth")] * 1000)
     log = tmp_path / "log"
     async with process(place.environ, log=log) as bot:
@@ -131,7 +131,7 @@ async def doctor(place: World, **changed: str) -> list[running.Finding]:
     return list((await running.examine(settings, Unset.of([]), utc_now)).findings)
 
 
-async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_so(place, caplog, monkeypatch):
+async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, monkeypatch):
     monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     variables = {"SLACK_APP_TOKEN": place.slack.app_token}
@@ -148,7 +148,7 @@ async def test_without_a_worker_socket_mode_has_no_receiver_and_everything_says_
     assert 'commands="not received"' in logged(caplog, "started")[0][1]
 
 
-async def test_a_worker_to_which_slack_grants_no_connection_receives_nothing(place, caplog, monkeypatch):
+async def test_worker_without_a_slack_connection_is_reported(place, caplog, monkeypatch):
     monkeypatch.setattr("bot.health.rules.RECEIVER_GRACE", timedelta(0))
     caplog.set_level(logging.INFO)
     place.slack.arm("apps.connections.open", *[error("invalid_auth")] * 1000)
@@ -170,7 +170,7 @@ async def test_processes_with_different_settings_warn_until_one_leaves(place, ca
     assert {level for level, _ in logged(caplog, "problem began kind=settings_differ")} == {"WARNING"}
 
 
-async def test_a_doctor_with_other_settings_than_the_running_bot_says_so(place, caplog):
+async def test_doctor_reports_settings_that_differ_from_the_running_bot(place, caplog):
     caplog.set_level(logging.INFO)
     async with bot_in_loop(place):
         await until(lambda: logged(caplog, "poll outcome=ok"))
@@ -183,7 +183,7 @@ async def test_a_doctor_with_other_settings_than_the_running_bot_says_so(place, 
         assert [("ALERT_LEADS" in one.said, one.verdict) for one in found] == [(True, "wrong")]
 
 
-async def test_with_alerts_off_the_status_says_so_and_works(place):
+async def test_status_works_and_reports_that_alerts_are_off(place):
     async with bot_in_loop(place, ALERTS="off") as url:
         assert (await status(place)).startswith("Working normally, alerts are off.")
         assert await page(f"{url}/readyz") == (200, "ready\n")
@@ -197,7 +197,7 @@ def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = No
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
 
 
-async def test_one_failed_read_is_shown_at_once_and_since_its_own_beginning(store, clock):
+async def test_failed_poll_is_shown_at_once_with_its_start(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
     assert diagnose(await stands.facts()) == ()
@@ -218,7 +218,7 @@ async def test_one_failed_read_is_shown_at_once_and_since_its_own_beginning(stor
     assert diagnose(await stands.facts()) == ()
 
 
-async def test_trouble_that_returns_within_the_hour_is_shown_since_its_return(store, clock):
+async def test_recurring_problem_within_the_hour_is_shown_since_its_return(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     began = []
     for _ in range(2):
@@ -251,7 +251,7 @@ async def test_polls_that_stop_are_overdue_after_three_intervals(store, clock):
     assert (problem.kind, problem.length) == (ProblemKind.POLL_OVERDUE, 15 * MINUTE + timedelta(seconds=1))
 
 
-async def test_a_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_renewal(store, clock):
+async def test_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_renewal(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
     bot.wechat.error = QuotaError(45009, "reach max api daily quota limit")
@@ -268,7 +268,7 @@ async def test_a_spent_quota_is_shown_for_as_long_as_the_watcher_waits_for_its_r
     assert diagnose(await stands.facts()) == ()
 
 
-async def test_a_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock):
+async def test_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, clock):
     stands = standing(store, clock, ProcessInfo("web", "web", NOW - timedelta(days=1)))
     worker = ProcessInfo("worker", "worker", NOW - timedelta(days=1), receives_commands=True)
     bot = Bot(store, clock)
@@ -293,7 +293,7 @@ async def test_a_receiver_that_is_replaced_in_a_deploy_is_not_missed(store, cloc
     assert await kinds() == [ProblemKind.NO_COMMAND_RECEIVER]
 
 
-async def test_a_poll_that_cannot_be_written_down_is_a_problem_until_one_is(store, clock):
+async def test_unrecorded_poll_is_a_problem_until_a_poll_is_recorded(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads()
     refused = OperationalError("INSERT", {}, Exception("permission denied for table message"))
@@ -307,7 +307,7 @@ async def test_a_poll_that_cannot_be_written_down_is_a_problem_until_one_is(stor
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-1), -3 * MINUTE, 3 * MINUTE, timedelta(days=1)])
-async def test_a_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, clock, off):
+async def test_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, clock, off):
     own = VirtualClock(NOW + off)
     bot, stands = (
         Bot(store, clock),
@@ -325,7 +325,7 @@ async def test_a_process_whose_own_clock_is_wrong_is_shown_as_that_alone(store, 
     assert ProblemKind.POLL_OVERDUE in {problem.kind for problem in diagnose(await stands.facts())}
 
 
-async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store, clock):
+async def test_unconfirmed_empty_list_is_a_completed_poll(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     await bot.reads(*bot.wechat.listed)
     await bot.reads()
@@ -333,7 +333,7 @@ async def test_an_empty_list_that_is_not_believed_yet_is_a_completed_poll(store,
     assert facts.polled_at == clock.now
 
 
-async def test_a_process_that_has_just_started_is_starting_until_its_first_poll(store, clock):
+async def test_process_that_has_just_started_is_starting_until_its_first_poll(store, clock):
     bot = Bot(store, clock)
     stands = standing(store, clock, ProcessInfo("one", "web", NOW, receives_commands=True))
     await stands.register()
@@ -343,7 +343,7 @@ async def test_a_process_that_has_just_started_is_starting_until_its_first_poll(
     assert diagnose(await stands.facts()) == ()
 
 
-async def test_a_process_of_an_older_release_differs_in_nothing(store, clock):
+async def test_process_of_an_older_release_does_not_count_as_different(store, clock):
     stands = standing(store, clock)
     async with store.begin() as tx:
         await processes.touch(tx, ProcessInfo("old"), NOW)

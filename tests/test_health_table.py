@@ -309,12 +309,12 @@ def test_every_kind_of_problem_is_in_the_table():
     assert {fault.kind for fault in FAULTS} == set(ProblemKind)
 
 
-def test_every_kind_of_store_fault_is_a_kind_of_problem():
+def test_every_kind_of_store_fault_has_a_kind_of_problem():
     kinds = {f"store_{kind}" for kind in FaultKind if kind is not FaultKind.ROW}
     assert kinds == {kind for kind in ProblemKind if kind.startswith("store_")}
 
 
-def test_without_a_fault_every_rendering_says_so(caplog):
+def test_every_rendering_reports_that_there_is_no_fault(caplog):
     caplog.set_level(logging.INFO)
     facts = HealthFacts(NOW, **WELL)
     HealthLog().note(diagnose(facts))
@@ -328,13 +328,13 @@ def test_without_a_fault_every_rendering_says_so(caplog):
 
 
 @names
-def test_a_fault_is_the_worst_problem_found(fault):
+def test_fault_is_the_worst_problem_found(fault):
     assert [problem.kind for problem in fault.problems] == [fault.kind, *fault.also]
     assert may_be_silent(fault.problems) == fault.silent
 
 
 @names
-def test_a_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(fault, caplog):
+def test_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(fault, caplog):
     caplog.set_level(logging.INFO)
     log = HealthLog()
     log.note(fault.problems)
@@ -354,7 +354,7 @@ def test_a_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(faul
     assert {record.levelname for record in caplog.records} == {"INFO"}
 
 
-def test_an_outage_of_the_store_is_logged_once_however_it_shows(caplog):
+def test_store_outage_is_logged_once_whatever_its_errors(caplog):
     caplog.set_level("INFO")
     log = HealthLog()
     for kind in (K.STORE_HANGING, K.STORE_UNREACHABLE, K.STORE_HANGING):
@@ -366,13 +366,13 @@ def test_an_outage_of_the_store_is_logged_once_however_it_shows(caplog):
     ]
 
 
-def test_the_difference_of_clocks_is_not_rounded_up():
+def test_difference_of_clocks_is_not_rounded_up():
     words, _ = plain_words(Problem(K.CLOCKS_DIFFER, length=timedelta(seconds=180)))
     assert "differ by 3 min," in words
 
 
 @names
-def test_a_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fault):
+def test_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fault):
     found = readiness(fault.problems)
     assert bool(found.reason) == fault.unready
     lines = [found.reason, *found.problems] if fault.unready else list(found.problems)
@@ -383,7 +383,7 @@ def test_a_fault_is_a_line_of_readyz_whose_status_is_that_of_the_store_alone(fau
 
 
 @names
-def test_a_fault_is_a_metric(fault):
+def test_fault_is_a_metric(fault):
     told = metric_lines(fault.known, "wechat_kf_problem{").splitlines()
     ones = {line.split('"')[1] for line in told if line.endswith(" 1.0")}
     assert ones == {fault.kind, *fault.also}
@@ -393,7 +393,7 @@ def test_a_fault_is_a_metric(fault):
 
 
 @names
-def test_a_fault_is_the_title_of_the_status_with_its_remedy(fault):
+def test_fault_is_the_title_of_the_status_with_its_remedy(fault):
     message = status_answer(Status("1", fault.known, channel="C0ALERTS"), NOW, CONTEXT)
     assert shown(message)[0] == f"⚠️ {fault.title}"
     assert "*Next:* " in shown(message)[1]
@@ -404,9 +404,9 @@ def test_a_fault_is_the_title_of_the_status_with_its_remedy(fault):
 
 
 @names
-def test_a_fault_is_a_finding_of_the_doctor(fault):
+def test_fault_is_a_finding_of_the_doctor(fault):
     found = running.findings(fault.known)
-    if fault.known.store:  # the doctor's own check of the store says it
+    if fault.known.store:  # the doctor's own check of the store reports it
         assert found == []
         kind = FaultKind(fault.kind.removeprefix("store_"))
         assert kind in {*REMEDIES, FaultKind.UNREACHABLE, FaultKind.SCHEMA, FaultKind.UNKNOWN}
@@ -417,7 +417,7 @@ def test_a_fault_is_a_finding_of_the_doctor(fault):
     assert len(found) == len(fault.problems)
 
 
-def test_of_a_bot_that_does_not_run_the_doctor_reports_the_last_run():
+def test_doctor_reports_the_last_run_of_a_stopped_bot():
     facts = {**WELL, "receivers": Receivers(0, 0, by_socket=False), "polled_at": NOW - HOUR, "stale": 1}
     idle, stale = running.findings(HealthFacts(NOW, **facts))
     assert (idle.verdict, stale.verdict) == ("unknown", "wrong")
@@ -425,14 +425,14 @@ def test_of_a_bot_that_does_not_run_the_doctor_reports_the_last_run():
     assert "cannot be updated" in stale.said
 
 
-def test_of_two_refusals_the_second_is_a_line_of_its_own(caplog):
+def test_second_refusal_is_logged_separately(caplog):
     log = HealthLog()
     log.note(diagnose(HealthFacts(NOW, **WELL, **slack("not_in_channel", refused=True, pending=1))))
     log.note(diagnose(HealthFacts(NOW, **WELL, **slack("is_archived", refused=True, pending=2))))
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
 
 
-def test_the_back_off_in_force_is_the_interval_that_counts():
+def test_back_off_in_force_is_the_interval_that_counts():
     facts = {**WELL, "polled_at": NOW - 40 * MINUTE, "wait": 15 * MINUTE}
     assert diagnose(HealthFacts(NOW, **facts)) == ()
     assert diagnose(HealthFacts(NOW, **{**facts, "wait": 13 * MINUTE})) != ()
@@ -447,7 +447,7 @@ def test_polls_that_fail_on_time_are_not_overdue_as_well():
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.kind.startswith("slack_")])
-def test_without_a_watcher_only_store_slack_and_processes_count(fault):
+def test_only_store_slack_and_processes_are_checked_without_a_watcher(fault):
     known = HealthFacts(NOW, alerts=False, **{**WELL, **fault.facts})
     counts = fault.kind.startswith("store_") or fault.kind in (
         K.NO_COMMAND_RECEIVER,
@@ -460,7 +460,7 @@ def test_without_a_watcher_only_store_slack_and_processes_count(fault):
 
 
 @names
-def test_the_words_of_a_problem_for_a_terminal_have_no_markup(fault):
+def test_terminal_text_of_a_problem_has_no_markup(fault):
     for problem in fault.problems:
         what, step = plain_words(problem)
         assert not set(what + step) & set("*`’<>")

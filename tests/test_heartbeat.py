@@ -28,13 +28,13 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCa
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """What the heartbeat logged: level and text."""
+    """Return the level and the text of what the heartbeat logged."""
     return [
         (record.levelname, record.getMessage()) for record in caplog.records if record.name == heartbeat.__name__
     ]
 
 
-async def test_a_beat_is_one_get_of_the_url_with_its_query():
+async def test_beat_is_one_get_of_the_url_with_its_query():
     alarm = Answering(FINE)
     await heart(alarm).beat()
     (request,) = alarm.requests
@@ -42,7 +42,7 @@ async def test_a_beat_is_one_get_of_the_url_with_its_query():
     assert set(request.extensions["timeout"].values()) == {5}
 
 
-async def test_a_beat_that_works_says_nothing(everything_logged):
+async def test_successful_beat_is_not_logged(everything_logged):
     await heart(Answering(FINE)).beat()
     assert lines(everything_logged) == []
 
@@ -65,13 +65,13 @@ async def test_every_2xx_is_a_beat(status, everything_logged):
         (httpx.Response(503), '"HTTP 503"'),
     ],
 )
-async def test_a_failure_is_a_line_by_its_kind_and_is_never_raised(fault, error, everything_logged):
+async def test_failed_beat_is_logged_by_kind_and_never_raised(fault, error, everything_logged):
     await heart(Answering(fault)).beat()
     assert lines(everything_logged) == [("WARNING", f"heartbeat failed, calls go on error={error}")]
     assert "geheim" not in everything_logged.text
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(everything_logged):
+async def test_redirect_is_a_failure_and_is_not_followed(everything_logged):
     alarm = Answering(httpx.Response(302, headers={"location": URL}))
     http = httpx.AsyncClient(transport=httpx.MockTransport(alarm), follow_redirects=True)
     await Heartbeat(http, URL).beat()
@@ -79,7 +79,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(everything_logged):
     assert lines(everything_logged) == [("WARNING", 'heartbeat failed, calls go on error="HTTP 302"')]
 
 
-async def test_a_stretch_of_failures_is_two_lines(everything_logged):
+async def test_series_of_failed_beats_is_logged_twice(everything_logged):
     alarm = Answering(FINE, DOWN, httpx.ConnectError("gone"), DOWN, FINE, FINE, DOWN)
     beating = heart(alarm)
     for _ in range(7):
@@ -91,7 +91,7 @@ async def test_a_stretch_of_failures_is_two_lines(everything_logged):
     ]
 
 
-async def test_a_call_that_takes_too_long_ends(everything_logged):
+async def test_slow_call_is_cancelled(everything_logged):
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -101,7 +101,7 @@ async def test_a_call_that_takes_too_long_ends(everything_logged):
     assert lines(everything_logged) == [("WARNING", "heartbeat failed, calls go on error=TimeoutError")]
 
 
-async def test_a_beat_does_not_wait_for_one_that_is_under_way():
+async def test_beat_does_not_wait_for_one_that_is_under_way():
     asked: list[httpx.Request] = []
     answered = asyncio.Event()
 
@@ -122,7 +122,7 @@ async def test_a_beat_does_not_wait_for_one_that_is_under_way():
     assert len(asked) == 2
 
 
-async def test_after_a_cancelled_beat_the_next_one_calls():
+async def test_beat_after_a_cancelled_one_calls():
     asked: list[httpx.Request] = []
 
     async def silent_once(request: httpx.Request) -> httpx.Response:
@@ -141,14 +141,14 @@ async def test_after_a_cancelled_beat_the_next_one_calls():
     assert len(asked) == 2
 
 
-async def test_an_endless_body_is_not_read(everything_logged):
+async def test_endless_body_is_not_read(everything_logged):
     reply = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nand so on"
     async with raw_server(reply) as address, httpx.AsyncClient() as http:
         await Heartbeat(http, f"http://{address}/").beat()
     assert lines(everything_logged) == []
 
 
-async def test_a_cancelled_beat_stays_cancelled():
+async def test_cancelled_beat_stays_cancelled():
     async def silent(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -161,7 +161,7 @@ async def test_a_cancelled_beat_stays_cancelled():
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"500 Internal Server Error"])
-async def test_no_log_line_of_a_real_call_holds_the_url_at_any_level(status, everything_logged):
+async def test_log_of_a_real_call_has_no_url_at_any_level(status, everything_logged):
     reply = b"HTTP/1.1 %s\r\nContent-Length: 0\r\nLocation: /ping/geheim-uuid\r\n\r\n" % status
     async with raw_server(reply) as address, httpx.AsyncClient() as http:
         await Heartbeat(http, f"http://me:geheim-word@{address}/ping/geheim-uuid?key=geheim-key").beat()
@@ -173,7 +173,7 @@ async def test_no_log_line_of_a_real_call_holds_the_url_at_any_level(status, eve
         assert "somebody else" in everything_logged.text
 
 
-async def test_no_log_line_of_a_call_that_cannot_connect_holds_the_url(everything_logged):
+async def test_log_of_a_failed_connection_has_no_url(everything_logged):
     async with raw_server(b"") as address:
         pass
     async with httpx.AsyncClient() as http:

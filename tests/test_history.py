@@ -1,4 +1,4 @@
-"""What stands in the channel is read by its marks, a page at a time: against the strict stand-in, over HTTP."""
+"""History is read page by page and matched by event keys: against the strict simulator, over HTTP."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ async def channel_at(api_url: str, token: str = "xoxb-1") -> AsyncIterator[Slack
 
 
 async def post(channel: SlackChannel, name: str, events: tuple[str, ...] = (), **where: object) -> HistoryMessage:
-    """Post as the bot does; what the history should tell of it."""
+    """Post as the bot does. Return the expected history entry."""
     metadata = MARKS.metadata(name, MessageKind.DIGEST, events)
     sent = await channel.post(Message(name), metadata=metadata, within=5, **where)
     return HistoryMessage(ALERTS, sent.ts, where.get("thread_ts"), MARKS.key("message", name), events, "digest")
 
 
-async def look(channel: SlackChannel, **where: object):
+async def search(channel: SlackChannel, **where: object):
     return await channel.history(**{"oldest": LONG_AGO, "within": 5, **where})
 
 
@@ -86,14 +86,14 @@ def calls(slack: SlackSimulator, method: str = HISTORY) -> list:
     return [made for made in slack.calls if made.method == method]
 
 
-async def test_the_bots_own_messages_are_found_by_their_marks(slack, channel):
+async def test_own_messages_are_found_by_their_event_keys(slack, channel):
     first = await post(channel, "first")
     second = await post(channel, "second", EVENTS)
-    assert await look(channel) == HistoryPage((second, first))
+    assert await search(channel) == HistoryPage((second, first))
     assert (first.event_keys, second.event_keys) == ((), EVENTS)
 
 
-async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, channel):
+async def test_messages_without_our_event_keys_are_left_out(slack, channel):
     slack.say(ALERTS, "hello")
     for metadata in (
         None,
@@ -104,87 +104,87 @@ async def test_what_nobody_marked_and_what_others_marked_is_left_out(slack, chan
     ):
         slack.call("chat.postMessage", {"channel": ALERTS, "text": "x", "metadata": metadata})
     own = await post(channel, "own")
-    assert await look(channel) == HistoryPage((own,))
+    assert await search(channel) == HistoryPage((own,))
 
 
-async def test_a_mark_stays_when_its_message_is_edited(slack, channel):
+async def test_event_key_stays_when_its_message_is_edited(slack, channel):
     own = await post(channel, "own", EVENTS)
     await channel.update(Message("Bound: Chen."), channel_id=ALERTS, ts=own.ts, within=5)
-    assert await look(channel) == HistoryPage((own,))
+    assert await search(channel) == HistoryPage((own,))
 
 
-async def test_three_pages_hang_together_by_their_cursors(slack, channel):
+async def test_cursors_connect_three_pages(slack, channel):
     posted = [await post(channel, str(number)) for number in range(5)]
     slack.most_per_page = 2
-    pages = [await look(channel)]
+    pages = [await search(channel)]
     while pages[-1].cursor:
-        pages.append(await look(channel, cursor=pages[-1].cursor))
+        pages.append(await search(channel, cursor=pages[-1].cursor))
     assert [len(page.messages) for page in pages] == [2, 2, 1]
     assert [past for page in pages for past in page.messages] == posted[::-1]
     assert len(calls(slack)) == 3
 
 
-async def test_a_page_with_nothing_of_ours_still_leads_to_the_next(slack, channel):
+async def test_page_without_our_messages_leads_to_the_next(slack, channel):
     own = await post(channel, "own")
     slack.say(ALERTS, "hello")
     slack.most_per_page = 1
-    first = await look(channel)
+    first = await search(channel)
     assert first.messages == ()
-    assert await look(channel, cursor=first.cursor) == HistoryPage((own,))
+    assert await search(channel, cursor=first.cursor) == HistoryPage((own,))
 
 
-async def test_a_line_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
-    root = await post(channel, "root", EVENTS)
-    line = await post(channel, "line", thread_ts=root.ts)
-    loud = await post(channel, "loud", thread_ts=root.ts, broadcast=True)
-    assert await look(channel) == HistoryPage((loud, root))
-    assert await look(channel, thread_ts=root.ts) == HistoryPage((root, line, loud))
-    assert root.thread_ts is None
+async def test_reply_is_found_in_its_thread_and_a_broadcast_in_the_channel_too(slack, channel):
+    parent = await post(channel, "root", EVENTS)
+    line = await post(channel, "line", thread_ts=parent.ts)
+    loud = await post(channel, "loud", thread_ts=parent.ts, broadcast=True)
+    assert await search(channel) == HistoryPage((loud, parent))
+    assert await search(channel, thread_ts=parent.ts) == HistoryPage((parent, line, loud))
+    assert parent.thread_ts is None
 
 
-async def test_a_thread_is_read_in_pages_too(slack, channel):
-    root = await post(channel, "root")
-    lines = [await post(channel, str(number), thread_ts=root.ts) for number in range(3)]
+async def test_thread_is_read_in_pages_too(slack, channel):
+    parent = await post(channel, "root")
+    lines = [await post(channel, str(number), thread_ts=parent.ts) for number in range(3)]
     slack.most_per_page = 2
-    first = await look(channel, thread_ts=root.ts)
-    second = await look(channel, thread_ts=root.ts, cursor=first.cursor)
-    assert {*first.messages, *second.messages} == {root, *lines}
+    first = await search(channel, thread_ts=parent.ts)
+    second = await search(channel, thread_ts=parent.ts, cursor=first.cursor)
+    assert {*first.messages, *second.messages} == {parent, *lines}
     assert second.cursor == ""
 
 
-async def test_only_what_came_after_oldest_is_told_to_the_microsecond(slack, channel, clock):
+async def test_oldest_bounds_the_history_to_the_microsecond(slack, channel, clock):
     moment = NOW + timedelta(microseconds=123456)
     early, late = moment, moment + timedelta(microseconds=1)
     clock.now = early
     await post(channel, "early")
     clock.now = late
     after = await post(channel, "late")
-    assert await look(channel, oldest=early) == HistoryPage((after,))
+    assert await search(channel, oldest=early) == HistoryPage((after,))
     (made,) = calls(slack)
     assert made.arguments["oldest"] == f"{int(NOW.timestamp())}.123456"
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
-async def test_only_what_came_before_latest_is_told_to_the_microsecond(slack, channel, clock, in_thread):
-    root = await post(channel, "root")
-    where = {"thread_ts": root.ts} if in_thread else {}
+async def test_latest_bounds_the_history_to_the_microsecond(slack, channel, clock, in_thread):
+    parent = await post(channel, "root")
+    where = {"thread_ts": parent.ts} if in_thread else {}
     moment = NOW + timedelta(hours=1, microseconds=123456)
     clock.now = moment
     before = await post(channel, "before", **where)
     clock.now = latest = moment + timedelta(microseconds=1)
     await post(channel, "late", **where)
-    page = await look(channel, latest=latest, **where)
-    assert set(page.messages) == {root, before}
+    page = await search(channel, latest=latest, **where)
+    assert set(page.messages) == {parent, before}
     (made,) = calls(slack, REPLIES if in_thread else HISTORY)
     assert made.arguments["latest"] == f"{int(moment.timestamp())}.123457"
 
 
-async def test_a_look_asks_as_slack_takes_it(slack, channel):
-    root = await post(channel, "root")
+async def test_lookup_request_is_as_slack_documents(slack, channel):
+    parent = await post(channel, "root")
     await post(channel, "other")
     slack.most_per_page = 1
-    cursor = (await look(channel)).cursor
-    await look(channel, thread_ts=root.ts, cursor=cursor)
+    cursor = (await search(channel)).cursor
+    await search(channel, thread_ts=parent.ts, cursor=cursor)
     asked = {
         "channel": ALERTS,
         "oldest": f"{int(LONG_AGO.timestamp())}.000000",
@@ -193,13 +193,13 @@ async def test_a_look_asks_as_slack_takes_it(slack, channel):
     }
     (of_channel,), (of_thread,) = calls(slack), calls(slack, REPLIES)
     assert of_channel.arguments == asked
-    assert of_thread.arguments == asked | {"ts": root.ts, "cursor": cursor}
+    assert of_thread.arguments == asked | {"ts": parent.ts, "cursor": cursor}
     slack.take_unexpected()  # the cursor is of the channel
 
 
-async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
+async def test_moment_before_slack_began_is_the_beginning(slack, channel):
     own = await post(channel, "own")
-    assert await look(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == HistoryPage((own,))
+    assert await search(channel, oldest=datetime(1, 1, 1, tzinfo=UTC)) == HistoryPage((own,))
 
 
 @pytest.mark.parametrize(
@@ -229,48 +229,46 @@ async def test_a_moment_before_slack_began_is_the_beginning(slack, channel):
     ],
 )
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
-async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(
-    slack, channel, thread_ts, fault, expected
-):
+async def test_every_failure_maps_to_the_next_step_and_one_request(slack, channel, thread_ts, fault, expected):
     method = REPLIES if thread_ts else HISTORY
     slack.arm(method, fault)
-    assert await look(channel, thread_ts=thread_ts, within=0.5) == expected
+    assert await search(channel, thread_ts=thread_ts, within=0.5) == expected
     assert [made.method for made in slack.calls] == [method]
     slack.take_unexpected()  # no such thread, where the fault lets Slack act
 
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("thread_ts", [None, "1795396320.000000"])
-async def test_a_channel_whose_history_the_bot_may_not_read_leaves_it_blind(slack, channel, private, thread_ts):
+async def test_unreadable_history_raises_history_unreadable(slack, channel, private, thread_ts):
     slack.channels[ALERTS] = Channel(ALERTS, "kf-alerts", is_private=private)
     slack.scopes -= {"channels:history", "groups:history"}
-    assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
+    assert await search(channel, thread_ts=thread_ts) == HistoryUnreadable("missing_scope")
     slack.scopes |= {"channels:history", "groups:history"}
     slack.channels[ALERTS].is_member = False
     expected = "channel_not_found" if private else "not_in_channel"
-    assert await look(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
+    assert await search(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
 
 
-async def test_a_token_that_slack_refuses_holds(slack):
+async def test_refused_token_blocks(slack):
     async with channel_at(slack.api_url, "xoxb-other") as channel:
-        assert await look(channel) == Blocked("invalid_auth", of="token")
+        assert await search(channel) == Blocked("invalid_auth", of="token")
     assert slack.take_unexpected() == [f"{HISTORY}: with an unknown token"]
 
 
-async def test_a_thread_whose_root_a_person_deleted_is_gone(slack, channel):
-    root = await post(channel, "root")
+async def test_thread_of_a_deleted_parent_message_is_gone(slack, channel):
+    parent = await post(channel, "root")
     slack.delete(slack.messages(ALERTS)[0])
-    assert await look(channel, thread_ts=root.ts) == NotFound("thread_not_found")
+    assert await search(channel, thread_ts=parent.ts) == NotFound("thread_not_found")
 
 
-async def test_a_slack_that_is_not_there_is_asked_later():
+async def test_unreachable_slack_is_retried_later():
     async with channel_at("http://127.0.0.1:9/api/") as channel:
-        assert isinstance(await look(channel), RetryLater)
+        assert isinstance(await search(channel), RetryLater)
 
 
 @asynccontextmanager
-async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[tuple[SlackChannel, list[str]]]:
-    """A server that answers everything alike, and the methods that it was asked for."""
+async def slack_with_response(answer: Callable[[], web.Response]) -> AsyncIterator[tuple[SlackChannel, list[str]]]:
+    """Serve one response to every request; yield a channel on it and the requested methods."""
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
@@ -303,23 +301,23 @@ async def slack_that_says(answer: Callable[[], web.Response]) -> AsyncIterator[t
     ],
 )
 @pytest.mark.parametrize("kind", ["application/json", "text/html", "text/plain", "application/gzip"])
-async def test_an_answer_beyond_sense_is_unknown_for_looks_and_posts_alike(status, body, kind):
-    async with slack_that_says(lambda: web.Response(status=status, text=body, content_type=kind)) as (
+async def test_malformed_response_is_an_unknown_outcome_for_lookups_and_posts(status, body, kind):
+    async with slack_with_response(lambda: web.Response(status=status, text=body, content_type=kind)) as (
         channel,
         asked,
     ):
-        assert isinstance(await look(channel), OutcomeUnknown)
+        assert isinstance(await search(channel), OutcomeUnknown)
         posted = await channel.post(Message("x"), metadata={}, within=5)
         assert isinstance(posted, OutcomeUnknown)
         assert asked == [HISTORY, "chat.postMessage"]
 
 
-async def test_a_429_that_is_no_json_is_waited_out():
+async def test_rate_limit_without_json_is_waited_out():
     def busy() -> web.Response:
         return web.Response(status=429, text="{", content_type="application/json", headers={"Retry-After": "9"})
 
-    async with slack_that_says(busy) as (channel, _):
-        assert await look(channel) == RetryLater(9.0, "ratelimited")
+    async with slack_with_response(busy) as (channel, _):
+        assert await search(channel) == RetryLater(9.0, "ratelimited")
 
 
 ODD = st.recursive(
@@ -335,7 +333,7 @@ ODD = st.recursive(
 
 
 def perhaps(sound: object) -> st.SearchStrategy[object]:
-    """What it should be, or anything else."""
+    """Return a strategy that draws the valid value or any other."""
     return st.just(sound) | ODD
 
 
@@ -361,7 +359,7 @@ def odd_messages(draw: st.DrawFn) -> object:
         },
     )
 )
-def test_whatever_slack_says_only_sound_marks_come_out(answer):
+def test_any_history_yields_only_valid_event_keys(answer):
     page = page_of(answer, ALERTS)
     if isinstance(page, OutcomeUnknown):
         assert not isinstance(answer.get("messages"), list)
@@ -369,14 +367,14 @@ def test_whatever_slack_says_only_sound_marks_come_out(answer):
     assert isinstance(page.cursor, str)
     for past in page.messages:
         assert past.channel_id == ALERTS
-        assert all(MARK.fullmatch(mark) for mark in (past.message_key, *past.event_keys))
+        assert all(MARK.fullmatch(event_key) for event_key in (past.message_key, *past.event_keys))
         assert re.fullmatch("[a-z_]{0,20}", past.kind)
         assert TS.fullmatch(past.ts)
         assert past.thread_ts is None or TS.fullmatch(past.thread_ts)
 
 
 @given(st.lists(odd_messages(), max_size=4))
-def test_one_odd_message_never_hides_a_sound_one(odd):
+def test_malformed_message_does_not_hide_a_valid_one(odd):
     page = page_of({"messages": [*odd, {"ts": "1.000001", "metadata": SOUND}]}, ALERTS)
     assert page.messages[-1] == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, ())
 
@@ -398,14 +396,14 @@ def test_one_odd_message_never_hides_a_sound_one(odd):
         {"metadata": {"event_type": [EVENT_TYPE], "event_payload": {"k": "d" * 32}}},
     ],
 )
-def test_a_message_that_cannot_be_ours_is_left_out(odd):
+def test_foreign_message_is_left_out(odd):
     message = {"ts": "1795396320.000100", "thread_ts": "1795396320.000000", "metadata": SOUND}
     assert page_of({"messages": [message | odd, None, [], "x"]}, ALERTS) == HistoryPage(())
     assert len(page_of({"messages": [message]}, ALERTS).messages) == 1
 
 
 @pytest.mark.parametrize("thread_ts", [None, "", "1795396320.000100"])
-def test_a_message_in_no_thread_and_a_root_have_none(thread_ts):
+def test_message_without_a_thread_and_a_parent_have_no_thread_ts(thread_ts):
     message = {"ts": "1795396320.000100", "thread_ts": thread_ts, "metadata": SOUND}
     (past,) = page_of({"messages": [message]}, ALERTS).messages
     assert past.thread_ts is None
@@ -422,7 +420,7 @@ def test_a_message_in_no_thread_and_a_root_have_none(thread_ts):
         (["a" * 32], ()),
     ],
 )
-def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, events):
+def test_event_keys_are_split_and_malformed_ones_left_out(marks, events):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": marks}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
     assert past.event_keys == events
@@ -439,7 +437,7 @@ def test_the_marks_of_events_are_parted_and_what_is_none_is_left_out(marks, even
         ),
     ],
 )
-def test_the_shape_is_a_short_word_or_none(word, shape):
+def test_kind_is_a_short_word_or_none(word, shape):
     metadata = {"event_type": EVENT_TYPE, "event_payload": {"k": "d" * 32, "e": "", "s": word}}
     (past,) = page_of({"messages": [{"ts": "1.000001", "metadata": metadata}]}, ALERTS).messages
     assert past == HistoryMessage(ALERTS, "1.000001", None, "d" * 32, (), shape)
@@ -448,11 +446,11 @@ def test_the_shape_is_a_short_word_or_none(word, shape):
 @pytest.mark.parametrize(
     "said", [None, {}, {"next_cursor": None}, {"next_cursor": ""}, {"next_cursor": 7}, [], "x"]
 )
-def test_without_a_readable_cursor_the_page_is_the_last(said):
+def test_page_without_a_readable_cursor_is_the_last(said):
     assert page_of({"messages": [], "response_metadata": said}, ALERTS) == HistoryPage(())
 
 
-async def test_who_stops_waiting_is_obeyed():
+async def test_cancelled_lookup_stops():
     async def never():
         await asyncio.Event().wait()
 
@@ -463,8 +461,8 @@ async def test_who_stops_waiting_is_obeyed():
         await asking
 
 
-def test_what_slack_takes_as_metadata_holds_the_marks_of_a_storm():
-    """A storm of two hundred events is one message; the limit is not documented."""
+def test_metadata_limit_holds_the_event_keys_of_a_large_digest():
+    """Post two hundred event keys in one message; the limit is not documented."""
     metadata = MARKS.metadata(
         "storm", MessageKind.DIGEST, [MARKS.key("event", str(number)) for number in range(200)]
     )

@@ -1,4 +1,4 @@
-"""Trouble with WeChat: what is told, when it is over, and how long the watcher waits."""
+"""Incidents at WeChat: when they are reported and resolved, and how long the watcher backs off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOKEN = TokenError(40001, "invalid credential")
 
 
 def after(*errors: Exception | None) -> PollHealth:
-    """The health after these reads, a minute apart; None is a good one."""
+    """Return the health after these polls, a minute apart; None is a successful one."""
     health = PollHealth()
     for number, error in enumerate(errors):
         now = NOW + number * MINUTE
@@ -37,31 +37,31 @@ def after(*errors: Exception | None) -> PollHealth:
     return health
 
 
-def test_two_silent_reads_are_no_incident():
+def test_two_silent_polls_are_not_an_incident():
     assert after(SILENCE, SILENCE).incident is None
 
 
-def test_three_silent_reads_in_a_row_are_one():
+def test_three_silent_polls_in_a_row_are_an_incident():
     incident = after(SILENCE, SILENCE, SILENCE, SILENCE).incident
     assert (incident.cause, incident.since, incident.resolved_at) == (Cause.SOURCE_DOWN, NOW, None)
 
 
-def test_a_good_read_between_begins_the_count_anew():
+def test_successful_poll_resets_the_count():
     assert after(SILENCE, SILENCE, None, SILENCE, SILENCE).incident is None
 
 
-def test_a_silence_is_over_after_two_good_reads():
+def test_silence_is_resolved_after_two_successful_polls():
     assert after(SILENCE, SILENCE, SILENCE, None).incident.resolved_at is None
     assert after(SILENCE, SILENCE, SILENCE, None, None).incident.resolved_at == NOW + 4 * MINUTE
 
 
 @pytest.mark.parametrize("error", [ADDRESS, SECRET])
-def test_what_a_person_must_mend_is_an_incident_at_once_and_over_at_once(error):
+def test_misconfiguration_is_an_incident_at_once_and_resolved_at_once(error):
     assert after(error).incident.cause is Cause.CONFIG_PROBLEM
     assert after(error, None).incident.resolved_at == NOW + MINUTE
 
 
-def test_refused_token_is_an_incident_after_three_failed_reads_and_over_at_once():
+def test_refused_token_is_an_incident_after_three_failed_polls_and_resolved_at_once():
     assert after(TOKEN, TOKEN).incident is None
     incident = after(TOKEN, TOKEN, TOKEN).incident
     assert (incident.cause, incident.fault.errcode) == (Cause.CONFIG_PROBLEM, 40001)
@@ -78,37 +78,37 @@ def test_refused_token_is_polled_again_at_the_usual_interval():
     assert backoff(TOKEN, 3, timedelta(minutes=5), NOW) == timedelta(minutes=5)
 
 
-def test_a_spent_quota_is_an_incident_of_its_own_kind():
+def test_spent_quota_is_an_incident_of_its_own_kind():
     assert after(QuotaError(45009, "api freq out of limit")).incident.cause is Cause.QUOTA
 
 
-def test_a_silence_that_turns_out_to_be_a_refusal_keeps_its_notice():
+def test_silence_that_turns_out_to_be_a_refusal_keeps_its_notice():
     incident = after(SILENCE, SILENCE, SILENCE, ADDRESS).incident
     assert (incident.cause, incident.began_at) == (Cause.CONFIG_PROBLEM, NOW + 3 * MINUTE)
     assert incident.fault.address == "203.0.113.7"
 
 
-def test_a_silence_does_not_end_or_change_what_a_person_must_mend():
+def test_silence_does_not_end_or_change_a_misconfiguration():
     assert after(ADDRESS, SILENCE, SILENCE, SILENCE, SILENCE).incident == after(ADDRESS).incident
 
 
-def test_a_notice_says_the_newest_refusal():
+def test_notice_has_the_newest_refusal():
     assert after(ADDRESS, SECRET).incident.fault.errcode == 40125
 
 
-def test_the_same_trouble_within_the_hour_is_the_old_incident():
+def test_recurrence_within_the_hour_continues_the_incident():
     first = after(ADDRESS).incident
     again = after(ADDRESS, None, ADDRESS).incident
     assert (again.id, again.resolved_at) == (first.id, None)
 
 
-def test_the_same_trouble_a_day_later_is_a_new_one():
+def test_recurrence_a_day_later_is_a_new_incident():
     over = after(ADDRESS, None)
     later = on_poll_failure(over, ADDRESS, NOW + timedelta(days=1)).incident
     assert later.id != over.incident.id
 
 
-def test_a_trouble_that_comes_and_goes_for_a_day_is_told_anew():
+def test_intermittent_problem_is_posted_again_after_a_day():
     health = after(ADDRESS)
     for minutes in range(30, 26 * 60, 30):
         health = on_poll_success(health, NOW + minutes * MINUTE)
@@ -116,12 +116,12 @@ def test_a_trouble_that_comes_and_goes_for_a_day_is_told_anew():
     assert health.incident.id != after(ADDRESS).incident.id
 
 
-def test_two_accounts_of_one_store_have_incidents_of_their_own():
+def test_two_accounts_of_one_store_have_separate_incidents():
     ids = {on_poll_failure(PollHealth(), ADDRESS, NOW, appid=appid).incident.id for appid in ("wx1", "wx2")}
     assert len(ids) == 2
 
 
-def test_a_good_read_leaves_an_old_incident_as_it_is():
+def test_successful_poll_keeps_a_resolved_incident():
     assert after(ADDRESS, None, None).incident.resolved_at == NOW + MINUTE
 
 
@@ -141,7 +141,7 @@ def test_a_good_read_leaves_an_old_incident_as_it_is():
         (ResponseError("no kf_list"), ErrorDetails("ResponseError", detail="no account list")),
     ],
 )
-def test_a_fault_keeps_what_a_notice_needs(error, expected):
+def test_error_details_keep_the_fields_of_a_notice(error, expected):
     assert ErrorDetails.of(error) == expected
 
 
@@ -151,12 +151,12 @@ def test_silence_doubles_the_wait_up_to_a_quarter_of_an_hour(failed, minutes):
 
 
 @pytest.mark.parametrize(("poll", "expected"), [(1, 10), (60, 600), (3600, 3600)])
-def test_the_wait_is_at_most_ten_polls_and_never_shorter_than_one(poll, expected):
+def test_wait_is_at_most_ten_polls_and_never_shorter_than_one(poll, expected):
     wait = backoff(SILENCE, 99, timedelta(seconds=poll), NOW)
     assert wait == timedelta(seconds=expected)
 
 
-def test_what_a_person_must_mend_is_asked_for_once_a_minute_at_most():
+def test_misconfigured_account_is_polled_at_most_once_a_minute():
     assert backoff(ADDRESS, 1, timedelta(seconds=1), NOW) == MINUTE
     assert backoff(ADDRESS, 9, POLL, NOW) == POLL
 
@@ -169,12 +169,12 @@ def test_what_a_person_must_mend_is_asked_for_once_a_minute_at_most():
         (datetime(2026, 11, 23, 16, 0, tzinfo=UTC), 24),
     ],
 )
-def test_a_spent_quota_is_left_alone_until_midnight_in_shanghai(now, hours):
+def test_spent_quota_stops_polls_until_midnight_in_shanghai(now, hours):
     assert backoff(QuotaError(45009, ""), 1, POLL, now) == timedelta(hours=hours)
 
 
 def compared(*offs: timedelta | None, health: ClockSkew | None = None) -> ClockSkew:
-    """The clock after these reads, a minute apart: by how much WeChat's differs; None when it did not say."""
+    """Return the clock state after polls a minute apart with these skews; None is a response without a time."""
     health = health or ClockSkew()
     for number, off in enumerate(offs):
         now = NOW + number * MINUTE
@@ -184,23 +184,23 @@ def compared(*offs: timedelta | None, health: ClockSkew | None = None) -> ClockS
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(("off", "told"), [(60 * SECOND, False), (61 * SECOND, True)])
-def test_a_clock_that_is_off_by_more_than_a_minute_either_way_is_told(off, sign, told):
+def test_clock_skew_of_more_than_a_minute_is_reported(off, sign, told):
     assert bool(compared(*[sign * off] * 3).incident) is told
 
 
 @pytest.mark.parametrize("served", [0 * HOUR, HOUR / 2, HOUR])
-def test_an_answer_that_took_long_makes_no_clock_wrong(served):
+def test_slow_response_is_not_clock_skew(served):
     health = ClockSkew()
     for _ in range(4):
         health = on_clock_sample(health, NOW + served, NOW, NOW + HOUR)
     assert health == ClockSkew()
 
 
-def test_the_bound_is_counted_to_the_microsecond():
+def test_skew_limit_is_exact_to_the_microsecond():
     assert compared(*[MINUTE + timedelta(microseconds=1)] * 3).incident
 
 
-def test_a_wrong_clock_is_told_at_the_third_read_in_a_row():
+def test_wrong_clock_is_reported_at_the_third_poll_in_a_row():
     assert compared(4 * MINUTE, 4 * MINUTE).incident is None
     incident = compared(4 * MINUTE, 4 * MINUTE, 4 * MINUTE).incident
     assert (incident.cause, incident.since, incident.resolved_at) == (Cause.CLOCK_PROBLEM, NOW + 2 * MINUTE, None)
@@ -208,16 +208,16 @@ def test_a_wrong_clock_is_told_at_the_third_read_in_a_row():
     assert incident.id == f"clock_problem-wx1-{int((NOW + 2 * MINUTE).timestamp())}"
 
 
-def test_a_right_read_between_begins_the_count_of_skewed_ones_anew():
+def test_poll_without_skew_resets_the_count():
     assert compared(HOUR, HOUR, SECOND, HOUR, HOUR).incident is None
 
 
-def test_an_answer_without_a_time_neither_counts_nor_breaks_the_row():
+def test_response_without_a_time_neither_counts_nor_resets_the_count():
     assert compared(HOUR, None, HOUR) == compared(HOUR, HOUR)
     assert compared(HOUR, None, HOUR, HOUR).incident
 
 
-def test_an_answer_without_a_time_does_not_end_the_trouble():
+def test_response_without_a_time_does_not_resolve_the_incident():
     lasting = compared(HOUR, HOUR, HOUR)
     assert on_clock_sample(lasting, None, NOW, NOW) is lasting
 
@@ -235,7 +235,7 @@ def test_an_answer_without_a_time_does_not_end_the_trouble():
         (-3650 * 24 * HOUR, "3650 days"),
     ],
 )
-def test_a_wrong_clock_is_told_in_one_unit(off, detail):
+def test_wrong_clock_is_reported_in_one_unit(off, detail):
     assert compared(off, off, off).incident.fault.detail == detail
 
 
@@ -248,7 +248,7 @@ def test_a_wrong_clock_is_told_in_one_unit(off, detail):
         (-3 * HOUR, "3 h"),
     ],
 )
-def test_while_it_lasts_the_notice_changes_only_when_the_clock_is_off_by_twice_as_much(later, detail):
+def test_notice_of_a_wrong_clock_changes_only_when_the_skew_doubles(later, detail):
     begun = compared(4 * MINUTE, 4 * MINUTE, 4 * MINUTE + 59 * SECOND)
     after = compared(later, health=begun)
     assert after.incident.fault.detail == detail
@@ -256,20 +256,20 @@ def test_while_it_lasts_the_notice_changes_only_when_the_clock_is_off_by_twice_a
 
 
 @pytest.mark.parametrize("words", ["", "about an hour", "9 weeks"])
-def test_the_words_of_another_release_are_replaced(words):
+def test_notice_text_of_another_release_is_replaced(words):
     begun = compared(HOUR, HOUR, HOUR)
     foreign = replace(begun.incident, fault=ErrorDetails("ClockSkew", detail=words))
     assert compared(HOUR, health=replace(begun, incident=foreign)).incident.fault.detail == "1 h"
 
 
-def test_one_read_within_the_bound_ends_it():
+def test_poll_without_skew_resolves_the_incident():
     after = compared(HOUR, HOUR, HOUR, MINUTE)
     assert after.incident.resolved_at == NOW + 3 * MINUTE
     assert after.skewed_polls == 0
     assert compared(SECOND, health=after).incident == after.incident
 
 
-def test_a_clock_that_goes_wrong_again_within_the_hour_is_the_old_incident_and_needs_three_reads_again():
+def test_clock_skew_again_within_the_hour_continues_the_incident_after_three_polls():
     begun = compared(HOUR, HOUR, HOUR)
     over = compared(HOUR, HOUR, HOUR, SECOND)
     assert compared(2 * HOUR, 2 * HOUR, health=over).incident == over.incident
@@ -278,7 +278,7 @@ def test_a_clock_that_goes_wrong_again_within_the_hour_is_the_old_incident_and_n
     assert again.fault.detail == "2 h"
 
 
-def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
+def test_clock_skew_again_later_is_a_new_incident():
     over = replace(compared(HOUR, HOUR, HOUR, SECOND), skewed_polls=2)
     for gap, same in ((HOUR, True), (HOUR + SECOND, False)):
         now = NOW + 3 * MINUTE + gap
@@ -286,5 +286,5 @@ def test_a_clock_that_goes_wrong_again_later_is_a_new_incident():
         assert (incident.id == over.incident.id) is same
 
 
-def test_a_wrong_clock_is_no_business_of_the_reads():
+def test_clock_skew_does_not_affect_poll_health():
     assert after(None, None, None, None) == after(None, None) == PollHealth(good_polls=2)

@@ -31,14 +31,14 @@ pytestmark = pytest.mark.model
 
 HOUR = timedelta(hours=1)
 SOON = invited("bo", expires_in=25 * HOUR)
-# What WeChat says, and how much later.
+# WeChat's response, and how much later.
 STORY = (
     (timedelta(0), (bound("anna"), SOON, invited("chen"))),
     (2 * HOUR, (bound("anna"), SOON, rejected("chen"))),
     (22.5 * HOUR, (bound("anna"), SOON, rejected("chen"))),
     (HOUR, (bound("anna"), SOON, bound("chen"))),
 )
-# By what it says first: where each message stands that the story must leave behind, each exactly once.
+# By its first words, the place of each message that the story must leave behind, each exactly once.
 EXPECTED = Counter(
     {"Expiring root": 1, "Expiring broadcast": 1, "Rejected root": 1, "Expired broadcast": 1, "Bound line": 1}
 )
@@ -62,7 +62,7 @@ class Fate:
 
 
 class Watched(Tx):
-    """Knows whether it has changed anything: a kill round a mere look at the store changes nothing."""
+    """Transaction that records whether it changed anything: a kill around a mere read changes nothing."""
 
     async def run(
         self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
@@ -88,7 +88,7 @@ class MortalStore(Store):
 
 
 class MortalChannel(FakeChannel):
-    """Takes every message; `drops` says whether the reply gets lost as well."""
+    """Channel that accepts every message; with `drops` the response is lost."""
 
     fate = Fate()
     drops: Callable[[int], bool] = staticmethod(lambda attempt: False)
@@ -162,7 +162,7 @@ async def play(
 async def lives(bot: Bot) -> None:
     await bot.watcher.make_due()
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     await bot.waits_out_a_lease()
 
 
@@ -173,11 +173,11 @@ def standing(slack: FakeChannel) -> Counter[str]:
     return Counter(f"{posted.message.text.split(':')[0]} {place(posted)}" for posted in slack.posted)
 
 
-def told_twice(slack: FakeChannel) -> list[str]:
-    marks = Counter(
-        mark for posted in slack.posted for mark in posted.metadata["event_payload"]["e"].split(",") if mark
+def posted_twice(slack: FakeChannel) -> list[str]:
+    event_keys = Counter(
+        key for posted in slack.posted for key in posted.metadata["event_payload"]["e"].split(",") if key
     )
-    return [mark for mark, number in marks.items() if number > 1]
+    return [event_key for event_key, number in event_keys.items() if number > 1]
 
 
 REPLIES = {
@@ -217,17 +217,17 @@ async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary
             leftover.unlink()
         shutil.copy(start.file, path)
         slack = await play(f"sqlite:///{path}", Fate(deadly - start.passed), drops, start)
-        assert (standing(slack), told_twice(slack)) == (EXPECTED, []), (
+        assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), (
             f"killed at boundary {deadly}: {untouched.passed[deadly]}"
         )
     assert {name.split()[-1] for name in untouched.passed} == {"commit", "post", "edit", "look"}
 
 
-async def test_on_postgresql_too(postgres, migrated_postgres):
+async def test_each_message_is_posted_once_on_postgresql_too(postgres, migrated_postgres):
     untouched = Fate()
     with postgres_database(postgres, migrated_postgres) as url:
         await play(url, untouched, REPLIES["every second reply is lost"])
     for deadly in some_of(untouched.passed, every=share(18, 3)):
         with postgres_database(postgres, migrated_postgres) as url:
             slack = await play(url, Fate(deadly), REPLIES["every second reply is lost"])
-        assert (standing(slack), told_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"
+        assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"

@@ -1,4 +1,4 @@
-"""The rules of an invitation, one transition at a time, and against an oracle that was written apart."""
+"""The rules of an invitation, one transition at a time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ZERO = timedelta(0)
 
 
 class Seats:
-    """Remembers episodes as the store does, and feeds them what a test says is listed."""
+    """Episodes in memory, as in the store, to which a test feeds lists."""
 
     def __init__(self) -> None:
         self.episodes: dict[str, Episode] = {}
@@ -65,11 +65,11 @@ def seats() -> Seats:
     return Seats()
 
 
-def news(changes: Sequence[Change]) -> list[tuple[AlertKind, timedelta, Disposition]]:
+def new_events(changes: Sequence[Change]) -> list[tuple[AlertKind, timedelta, Disposition]]:
     return [(event.kind, event.lead, event.disposition) for change in changes for event in change.new_events]
 
 
-def told(changes: Sequence[Change]) -> list[AlertKind]:
+def notified(changes: Sequence[Change]) -> list[AlertKind]:
     return [
         event.kind for change in changes for event in change.new_events if event.disposition is Disposition.NOTIFIED
     ]
@@ -97,11 +97,11 @@ def told(changes: Sequence[Change]) -> list[AlertKind]:
         (invited(status=""), AccountStatus.IDLE),
     ],
 )
-def test_a_row_reads_as_the_first_rule_that_fits(row, expected):
+def test_status_of_a_row_follows_the_first_matching_rule(row, expected):
     assert account_status(row, NOW, POLICY.leads) is expected
 
 
-def test_what_can_be_saved_within_the_hour_ranks_before_what_is_lost():
+def test_expiring_within_the_hour_has_priority_over_lost():
     assert (
         priority(AccountStatus.EXPIRING, urgent=True)
         < priority(AccountStatus.REJECTED)
@@ -113,33 +113,33 @@ def test_what_can_be_saved_within_the_hour_ranks_before_what_is_lost():
 # From nothing
 
 
-def test_a_waiting_invitation_is_watched_and_is_no_news(seats):
-    assert news(seats.read(invited())) == []
+def test_waiting_invitation_is_watched_without_an_event(seats):
+    assert new_events(seats.read(invited())) == []
     assert seats.states == [EpisodeState.WAITING]
 
 
 @pytest.mark.parametrize("row", [bound(), account(), invited(status="pondering")])
-def test_what_is_no_invitation_makes_no_episode(seats, row):
+def test_row_without_an_invitation_makes_no_episode(seats, row):
     assert seats.read(row) == []
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
-def test_a_problem_at_first_sight_is_told(seats, status):
-    assert told(seats.read(invited(status=status))) == [AlertKind(status)]
+def test_problem_in_the_first_row_of_an_account_is_emitted(seats, status):
+    assert notified(seats.read(invited(status=status))) == [AlertKind(status)]
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
-def test_a_problem_in_the_first_read_is_backlog(seats, status):
-    assert news(seats.read(invited(status=status), first_run=True)) == [
+def test_problem_in_the_first_poll_is_backlog(seats, status):
+    assert new_events(seats.read(invited(status=status), first_run=True)) == [
         (AlertKind(status), ZERO, Disposition.BACKLOG)
     ]
 
 
-def test_a_seat_without_any_key_cannot_be_watched(seats):
+def test_account_without_any_key_cannot_be_watched(seats):
     assert seats.read(invited(kf_account="", kf_id="", status="rejected")) == []
 
 
-def test_of_two_rows_with_one_key_the_first_counts(seats):
+def test_first_of_two_rows_with_one_key_counts(seats):
     seats.read(invited(status="rejected"), invited())
     assert seats.states == [EpisodeState.REJECTED]
 
@@ -172,41 +172,41 @@ def test_of_two_rows_with_one_key_the_first_counts(seats):
         (-DAY, [(AlertKind.EXPIRED, ZERO, Disposition.NOTIFIED)]),
     ],
 )
-def test_only_the_tightest_passed_lead_speaks(seats, left, expected):
+def test_only_the_tightest_passed_lead_is_emitted(seats, left, expected):
     seats.read(invited(expires_in=3 * DAY, at=seats.now))
     seats.now = NOW + 3 * DAY
-    assert news(seats.wait(-left)) == expected
+    assert new_events(seats.wait(-left)) == expected
 
 
-def test_every_lead_speaks_once_as_the_deadline_comes_near(seats):
+def test_every_lead_is_emitted_once_before_the_deadline(seats):
     row = invited(expires_in=3 * DAY)
-    events = told(seats.read(row))
+    events = notified(seats.read(row))
     while seats.now < NOW + 4 * DAY:
-        events += told(seats.wait(13 * MINUTE)) + told(seats.read(row))
+        events += notified(seats.wait(13 * MINUTE)) + notified(seats.read(row))
     assert events == [AlertKind.EXPIRING, AlertKind.EXPIRING, AlertKind.EXPIRING, AlertKind.EXPIRED]
 
 
 @pytest.mark.parametrize(
     ("left", "expected"), [(5 * HOUR, []), (HOUR, [AlertKind.EXPIRING]), (SECOND, [AlertKind.EXPIRING])]
 )
-def test_a_short_lived_invitation_is_no_news_when_it_is_made_but_within_the_smallest_lead(seats, left, expected):
-    assert told(seats.read(invited(expires_in=left + MINUTE))) == expected
+def test_short_lived_invitation_is_emitted_only_within_the_smallest_lead(seats, left, expected):
+    assert notified(seats.read(invited(expires_in=left + MINUTE))) == expected
 
 
-def test_a_lead_that_is_added_later_does_not_repeat_a_tighter_one(seats):
+def test_lead_that_is_added_later_does_not_repeat_a_tighter_one(seats):
     seats.read(invited(expires_in=5 * HOUR))
     wider = AlertPolicy(leads=(24 * HOUR, 12 * HOUR, 6 * HOUR, HOUR))
     changes = advance(seats.episodes.values(), seats.now, wider)
-    assert news(changes) == [(AlertKind.EXPIRING, 12 * HOUR, Disposition.SUPERSEDED)]
+    assert new_events(changes) == [(AlertKind.EXPIRING, 12 * HOUR, Disposition.SUPERSEDED)]
 
 
-def test_a_lead_that_is_set_anew_is_silent_when_a_tighter_one_was_passed(seats):
+def test_lead_set_again_is_not_emitted_after_a_tighter_one(seats):
     seats.read(invited(expires_in=HOUR))
     changes = advance(seats.episodes.values(), seats.now, AlertPolicy(leads=(24 * HOUR, 2 * HOUR)))
-    assert news(changes) == [(AlertKind.EXPIRING, 2 * HOUR, Disposition.SUPERSEDED)]
+    assert new_events(changes) == [(AlertKind.EXPIRING, 2 * HOUR, Disposition.SUPERSEDED)]
 
 
-def test_a_row_without_a_deadline_brings_no_expired_invitation_back(seats):
+def test_row_without_a_deadline_does_not_reopen_an_expired_invitation(seats):
     seats.read(invited(expires_in=HOUR))
     seats.read(invited(expires_in=HOUR), after=2 * HOUR)
     assert seats.states == [EpisodeState.EXPIRED]
@@ -214,7 +214,7 @@ def test_a_row_without_a_deadline_brings_no_expired_invitation_back(seats):
     assert seats.states == [EpisodeState.EXPIRED]
 
 
-def test_an_invitation_without_deadline_has_no_leads(seats):
+def test_invitation_without_deadline_has_no_leads(seats):
     seats.read(invited(expires_in=None))
     assert seats.wait(900 * DAY) == []
 
@@ -223,7 +223,7 @@ def test_an_invitation_without_deadline_has_no_leads(seats):
     ("told_leads", "expected"),
     [((), 24 * HOUR), ((24 * HOUR,), 6 * HOUR), ((24 * HOUR, 6 * HOUR, HOUR), ZERO), ((HOUR,), ZERO)],
 )
-def test_the_next_timer_is_the_widest_lead_that_can_still_speak(seats, told_leads, expected):
+def test_next_timer_is_the_widest_remaining_lead(seats, told_leads, expected):
     (change,) = seats.read(invited())
     episode = change.after
     events = tuple(AlertEvent(AlertKind.EXPIRING, lead) for lead in told_leads)
@@ -231,7 +231,7 @@ def test_the_next_timer_is_the_widest_lead_that_can_still_speak(seats, told_lead
     assert next_timer(timed, POLICY) == episode.expires_at - expected
 
 
-def test_nothing_but_a_waiting_invitation_with_a_deadline_has_a_timer(seats):
+def test_only_waiting_invitations_with_a_deadline_have_a_timer(seats):
     (without,) = seats.read(invited(expires_in=None))
     (rejected,) = seats.read(invited(status="rejected", expires_in=None))
     assert next_timer(without.after, POLICY) is None
@@ -241,14 +241,14 @@ def test_nothing_but_a_waiting_invitation_with_a_deadline_has_a_timer(seats):
 # Problems
 
 
-def test_an_invitation_expires_by_the_clock_while_wechat_still_says_waiting(seats):
+def test_invitation_expires_by_the_clock_while_its_row_is_still_waiting(seats):
     seats.read(invited(expires_in=2 * MINUTE))
-    assert told(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [AlertKind.EXPIRED]
+    assert notified(seats.read(invited(expires_in=2 * MINUTE), after=MINUTE)) == [AlertKind.EXPIRED]
     assert seats.read(invited(expires_in=2 * MINUTE)) == []
-    assert news(seats.read(invited(status="expired", expires_in=2 * MINUTE))) == []
+    assert new_events(seats.read(invited(status="expired", expires_in=2 * MINUTE))) == []
 
 
-def test_what_only_the_clock_says_is_marked_until_wechat_confirms_it(seats):
+def test_expiry_by_the_clock_is_unconfirmed_until_wechat_reports_it(seats):
     seats.read(invited(expires_in=3 * DAY))
     (change,) = seats.wait(4 * DAY, confirmed_at=NOW)
     assert change.after.confirmed_at == NOW
@@ -256,81 +256,81 @@ def test_what_only_the_clock_says_is_marked_until_wechat_confirms_it(seats):
     assert change.after.confirmed_at is None
 
 
-def test_an_early_expired_is_believed(seats):
+def test_early_expired_row_is_accepted(seats):
     seats.read(invited())
-    assert told(seats.read(invited(status="expired"))) == [AlertKind.EXPIRED]
+    assert notified(seats.read(invited(status="expired"))) == [AlertKind.EXPIRED]
 
 
-def test_a_row_without_status_after_the_deadline_means_expired(seats):
+def test_row_without_status_after_the_deadline_means_expired(seats):
     seats.read(invited(expires_in=2 * MINUTE))
-    assert told(seats.read(account(), after=HOUR)) == [AlertKind.EXPIRED]
+    assert notified(seats.read(account(), after=HOUR)) == [AlertKind.EXPIRED]
 
 
-def test_a_rejection_is_told_once(seats):
+def test_rejection_is_emitted_once(seats):
     seats.read(invited())
-    assert told(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
     assert seats.read(invited(status="rejected")) == []
 
 
-def test_a_rejection_after_the_expiry_corrects_and_is_no_news(seats):
+def test_rejection_after_the_expiry_changes_the_state_without_an_event(seats):
     seats.read(invited(status="expired"))
-    assert news(seats.read(invited(status="rejected"))) == []
+    assert new_events(seats.read(invited(status="rejected"))) == []
     assert seats.states == [EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("status", ["expired", "pondering", ""])
-def test_a_rejection_stays_whatever_the_row_says_next(seats, status):
+def test_rejection_stays_whatever_the_next_row_shows(seats, status):
     seats.read(invited(status="rejected"))
     assert seats.read(invited(status=status)) == []
 
 
-def test_a_rejection_stays_when_the_row_waits_past_its_deadline(seats):
+def test_rejection_stays_when_the_row_waits_past_its_deadline(seats):
     seats.read(invited(status="rejected"))
     assert [seats.read(invited(), after=4 * DAY) for _ in range(3)] == [[]] * 3
     assert seats.states == [EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("status", ["rejected", "expired"])
-def test_a_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, status):
+def test_problem_with_blank_invite_fields_belongs_to_the_open_episode(seats, status):
     seats.read(invited())
-    assert told(seats.read(invited(wx="", status=status, expires_in=None))) == [AlertKind(status)]
+    assert notified(seats.read(invited(wx="", status=status, expires_in=None))) == [AlertKind(status)]
     (episode,) = seats.episodes.values()
     assert episode.invite_wx == "bo_example"
     assert episode.expires_at == NOW + 3 * DAY
 
 
-def test_a_problem_with_blank_invite_fields_does_not_revive_a_closed_episode(seats):
+def test_problem_with_blank_invite_fields_does_not_revive_a_closed_episode(seats):
     seats.read(invited())
     seats.read(bound())
-    assert told(seats.read(invited(wx="", status="rejected", expires_in=None))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(wx="", status="rejected", expires_in=None))) == [AlertKind.REJECTED]
     assert seats.states == [EpisodeState.BOUND, EpisodeState.REJECTED]
 
 
-def test_a_nameless_episode_is_found_again(seats):
+def test_nameless_episode_is_matched_again(seats):
     blank = invited(wx="", status="rejected", expires_in=None)
     seats.read(blank)
     seats.read(bound())
-    assert told(seats.read(blank)) == []
+    assert notified(seats.read(blank)) == []
     seats.read(invited())
-    assert told(seats.read(blank)) == [AlertKind.REJECTED]  # now it is the newer invitation that was declined
+    assert notified(seats.read(blank)) == [AlertKind.REJECTED]  # now it is the newer invitation that was declined
 
 
-def test_an_unknown_status_keeps_the_state_and_the_clock_goes_on(seats):
+def test_unknown_status_keeps_the_state_and_the_clock_goes_on(seats):
     seats.read(invited())
     assert seats.read(invited(status="pondering")) == []
-    assert told(seats.wait(4 * DAY)) == [AlertKind.EXPIRED]
+    assert notified(seats.wait(4 * DAY)) == [AlertKind.EXPIRED]
 
 
-def test_expired_turns_to_waiting_again_after_two_agreeing_reads(seats):
+def test_expired_turns_to_waiting_again_after_two_agreeing_polls(seats):
     seats.read(invited(status="expired"))
     seats.read(invited())
     assert seats.states == [EpisodeState.EXPIRED]
-    assert news(seats.read(invited())) == []
+    assert new_events(seats.read(invited())) == []
     assert seats.states == [EpisodeState.WAITING]
-    assert told(seats.read(invited(status="expired"))) == []  # what was told stays told
+    assert notified(seats.read(invited(status="expired"))) == []  # emitted events stay emitted
 
 
-def test_one_doubtful_read_between_two_others_is_forgotten(seats):
+def test_single_contradicting_poll_is_ignored(seats):
     seats.read(invited(status="expired"))
     seats.read(invited())
     seats.read(invited(status="expired"))
@@ -338,7 +338,7 @@ def test_one_doubtful_read_between_two_others_is_forgotten(seats):
     assert seats.states == [EpisodeState.EXPIRED]
 
 
-def test_an_expiry_that_was_told_before_is_silent_when_it_comes_again(seats):
+def test_expiry_emitted_before_is_not_emitted_again(seats):
     seats.read(invited(status="expired", expires_in=2 * HOUR))
     seats.read(invited(expires_in=2 * HOUR))
     seats.read(invited(expires_in=2 * HOUR))
@@ -351,28 +351,28 @@ def test_an_expiry_that_was_told_before_is_silent_when_it_comes_again(seats):
 
 
 @pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
-def test_a_bound_row_closes_whatever_was_open_and_is_no_news(seats, status):
+def test_bound_row_closes_an_open_episode_without_an_event(seats, status):
     seats.read(invited(status=status))
-    assert news(seats.read(bound())) == []
+    assert new_events(seats.read(bound())) == []
     assert seats.states == [EpisodeState.BOUND]
 
 
-def test_a_bound_seat_stays_closed(seats):
+def test_bound_account_stays_closed(seats):
     seats.read(invited())
     seats.read(bound())
     assert seats.read(bound()) == seats.read(account()) == seats.read() == []
 
 
-def test_a_withdrawal_is_believed_after_two_agreeing_reads(seats):
+def test_withdrawal_is_accepted_after_two_agreeing_polls(seats):
     seats.read(invited())
     seats.read(account())
     assert seats.states == [EpisodeState.WAITING]
-    assert news(seats.read(account())) == []
+    assert new_events(seats.read(account())) == []
     assert seats.states == [EpisodeState.CANCELLED]
 
 
 @pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
-def test_an_absent_seat_is_removed_after_two_agreeing_reads(seats, status):
+def test_absent_account_is_removed_after_two_agreeing_polls(seats, status):
     seats.read(invited(status=status))
     seats.read()
     assert EpisodeState.REMOVED not in seats.states
@@ -380,19 +380,19 @@ def test_an_absent_seat_is_removed_after_two_agreeing_reads(seats, status):
     assert seats.states == [EpisodeState.REMOVED]
 
 
-def test_an_incomplete_read_is_no_evidence_of_absence(seats):
+def test_incomplete_poll_does_not_count_as_absence(seats):
     seats.read(invited())
     for _ in range(5):
         assert seats.read(complete=False) == []
 
 
-def test_one_read_that_stands_for_several_is_believed_at_once(seats):
+def test_poll_that_counts_for_several_is_accepted_at_once(seats):
     seats.read(invited())
     seats.read(reads=3)
     assert seats.states == [EpisodeState.REMOVED]
 
 
-def test_different_doubts_do_not_add_up(seats):
+def test_different_pending_states_do_not_add_up(seats):
     seats.read(invited())
     seats.read()
     seats.read(account())
@@ -400,22 +400,22 @@ def test_different_doubts_do_not_add_up(seats):
 
 
 @pytest.mark.parametrize("end", [[account(), account()], [None, None]])
-def test_what_was_closed_goes_on_when_it_is_seen_again_and_nothing_is_repeated(seats, end):
+def test_closed_episode_continues_when_it_is_listed_again_without_repeats(seats, end):
     seats.read(invited(expires_in=30 * HOUR))
-    assert told(seats.wait(10 * HOUR)) == [AlertKind.EXPIRING]
+    assert notified(seats.wait(10 * HOUR)) == [AlertKind.EXPIRING]
     for row in end:
         seats.read(*[row] if row else [])
     assert seats.states[0].closed
-    assert told(seats.read(invited(expires_in=30 * HOUR))) == []
+    assert notified(seats.read(invited(expires_in=30 * HOUR))) == []
     assert seats.states == [EpisodeState.WAITING]
-    assert told(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(expires_in=30 * HOUR, status="rejected"))) == [AlertKind.REJECTED]
 
 
 # A new invitation
 
 
 @pytest.mark.parametrize("status", ["waiting", "rejected", "expired"])
-def test_a_new_invitation_replaces_the_one_before(seats, status):
+def test_new_invitation_replaces_the_one_before(seats, status):
     seats.read(invited(status=status))
     seats.read(invited(wx="dana_example", expires_in=9 * DAY))
     old, new = seats.episodes.values()
@@ -428,18 +428,18 @@ def test_a_new_invitation_replaces_the_one_before(seats, status):
     assert (new.state, new.is_latest) == (EpisodeState.WAITING, True)
 
 
-def test_the_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
+def test_same_person_invited_with_a_new_deadline_is_a_new_invitation(seats):
     seats.read(invited(status="rejected"))
-    assert told(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(status="rejected", expires_in=5 * DAY))) == [AlertKind.REJECTED]
     assert seats.states == [EpisodeState.REPLACED, EpisodeState.REJECTED]
 
 
 @pytest.mark.parametrize("moved", [ZERO, 90 * SECOND, -120 * SECOND])
 def test_rejected_person_who_waits_in_two_agreeing_polls_is_invited_again(seats, moved):
     seats.read(invited(status="rejected"))
-    assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
+    assert notified(seats.read(invited(expires_in=3 * DAY + moved))) == []
     assert seats.states == [EpisodeState.REJECTED]
-    assert told(seats.read(invited(expires_in=3 * DAY + moved))) == []
+    assert notified(seats.read(invited(expires_in=3 * DAY + moved))) == []
     first, second = seats.episodes.values()
     assert (first.state, first.is_latest, first.expires_at) == (EpisodeState.REPLACED, False, NOW + 3 * DAY)
     assert (second.state, second.is_latest, second.expires_at) == (
@@ -455,15 +455,15 @@ def test_new_invitation_of_a_rejected_person_has_events_of_its_own(seats, status
     seats.read(invited(status="rejected"))
     for _ in range(2):
         seats.read(invited())
-    assert told(seats.read(invited(status=status))) == [AlertKind(status)]
+    assert notified(seats.read(invited(status=status))) == [AlertKind(status)]
     assert seats.read(invited(status=status)) == []
 
 
-def test_every_rejection_of_a_person_who_is_invited_again_and_again_is_news(seats):
+def test_every_rejection_of_a_repeatedly_invited_person_is_emitted(seats):
     events = []
     for _ in range(4):
         for status in ("waiting", "waiting", "rejected", "rejected"):
-            events += told(seats.read(invited(status=status)))
+            events += notified(seats.read(invited(status=status)))
     assert events == [AlertKind.REJECTED] * 4
     assert [episode.repetition for episode in seats.episodes.values()] == [0, 1, 2, 3]
 
@@ -472,11 +472,11 @@ def test_every_rejection_of_a_person_who_is_invited_again_and_again_is_news(seat
 def test_one_waiting_poll_after_a_rejection_is_not_a_new_invitation(seats, between):
     seats.read(invited(status="rejected"))
     for status in ("waiting", between, "waiting", "rejected"):
-        assert told(seats.read(invited(status=status))) == []
+        assert notified(seats.read(invited(status=status))) == []
     assert seats.states == [EpisodeState.REJECTED]
 
 
-def test_new_invitation_without_a_person_is_that_of_the_person_who_rejected(seats):
+def test_new_invitation_without_a_person_belongs_to_the_person_who_rejected(seats):
     seats.read(invited(status="rejected"))
     for _ in range(2):
         seats.read(invited(wx="", expires_in=None))
@@ -490,12 +490,12 @@ def test_rejected_person_who_is_invited_again_after_another_has_events_of_their_
     seats.read(invited(status="rejected"))
     seats.read(invited(wx="dana_example"))
     seats.read(invited())
-    assert told(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
+    assert notified(seats.read(invited(status="rejected"))) == [AlertKind.REJECTED]
     assert seats.states == [EpisodeState.REPLACED, EpisodeState.REPLACED, EpisodeState.REJECTED]
     assert [episode.repetition for episode in seats.episodes.values()] == [0, 0, 1]
 
 
-def test_the_newest_of_equal_invitations_goes_on_when_it_is_listed_again(seats):
+def test_newest_of_equal_invitations_continues_when_it_is_listed_again(seats):
     for status in ("rejected", "waiting", "waiting", "rejected"):
         seats.read(invited(status=status))
     seats.read(invited(wx="dana_example"))
@@ -504,23 +504,23 @@ def test_the_newest_of_equal_invitations_goes_on_when_it_is_listed_again(seats):
 
 
 @pytest.mark.parametrize(("moved", "episodes"), [(120 * SECOND, 1), (-120 * SECOND, 1), (121 * SECOND, 2)])
-def test_a_deadline_that_moves_a_little_is_the_same_invitation(seats, moved, episodes):
+def test_deadline_that_moves_a_little_is_the_same_invitation(seats, moved, episodes):
     seats.read(invited())
     seats.read(invited(expires_in=3 * DAY + moved))
     assert len(seats.episodes) == episodes
     assert list(seats.episodes.values())[-1].expires_at == NOW + 3 * DAY + moved
 
 
-def test_an_earlier_invitation_that_is_listed_again_is_recognised(seats):
+def test_earlier_invitation_that_is_listed_again_is_recognised(seats):
     seats.read(invited(status="rejected"))
     seats.read(invited(wx="dana_example"))
-    assert told(seats.read(invited(status="rejected"))) == []
+    assert notified(seats.read(invited(status="rejected"))) == []
     first, second = seats.episodes.values()
     assert (first.state, first.is_latest) == (EpisodeState.REJECTED, True)
     assert (second.state, second.is_latest) == (EpisodeState.REPLACED, False)
 
 
-def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_state(seats):
+def test_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_state(seats):
     seats.read(invited())
     seats.read(bound())
     seats.read(invited(wx="dana_example"))
@@ -528,7 +528,7 @@ def test_a_closed_episode_steps_back_for_a_new_invitation_without_a_change_of_st
     assert (first.state, first.is_latest, second.is_latest) == (EpisodeState.BOUND, False, True)
 
 
-def test_strangers_are_the_rows_that_an_earlier_episode_may_own(seats):
+def test_unmatched_invitations_are_the_rows_that_an_earlier_episode_may_own(seats):
     seats.read(invited(), invited("dee", wx="dee_example"))
     rows = [
         invited(),
@@ -552,14 +552,14 @@ def test_two_episodes_of_one_deadline_have_different_ids(seats):
     assert len(seats.episodes) == 2
 
 
-def test_a_renamed_account_is_a_change_so_that_messages_follow(seats):
+def test_renamed_account_is_a_change_so_that_messages_follow(seats):
     seats.read(invited())
     (change,) = seats.read(invited(kf_nick="小波"))
     assert change.after.kf_nick == "小波"
     assert seats.read(invited(kf_nick="小波")) == []
 
 
-def test_a_half_filled_invitation_fits_by_what_it_says(seats):
+def test_half_filled_invitation_matches_by_its_filled_fields(seats):
     seats.read(invited())
     seats.read(account(invitation=Invitation("bo_example", "rejected", None)))
     assert seats.states == [EpisodeState.REJECTED]

@@ -1,6 +1,6 @@
 """Random histories against an oracle that shares nothing with the code but the names of the states.
 
-The oracle is the table of transitions, written down as a table. It follows one seat; the machine plays several.
+The oracle is the table of transitions, written down as a table. It follows one account; the machine plays several.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ REVIVABLE = ("cancelled", "removed", "bound", "replaced")
 
 
 @dataclass
-class Told:
+class ExpectedEpisode:
     """One invitation, as the oracle knows it."""
 
     person: str
@@ -73,7 +73,7 @@ class Told:
     snoozed_until: datetime | None = None
 
     def may_remind(self, lead: timedelta, now: datetime) -> bool:
-        """Whether people have left the clock free to say that a lead has passed."""
+        """Return whether no acknowledgement or snooze suppresses the reminder of a passed lead."""
         if self.acked:
             return False
         return lead <= POLICY.smallest_lead or self.snoozed_until is None or self.snoozed_until <= now
@@ -115,7 +115,7 @@ class Invitations(RuleBasedStateMachine):
         super().__init__()
         self.now = NOW
         self.rows: dict[str, KfAccount | None] = {}
-        self.oracle: dict[str, list[Told]] = {seat: [] for seat in SEATS}
+        self.oracle: dict[str, list[ExpectedEpisode]] = {seat: [] for seat in SEATS}
         self.episodes: dict[str, Episode] = {}
         self.emitted: Counter[tuple[str, AlertKind, timedelta]] = Counter()
 
@@ -129,18 +129,18 @@ class Invitations(RuleBasedStateMachine):
         hours=st.one_of(st.none(), st.integers(-2, 60), st.integers(7, 30)),
     )
     def invite(self, seat: str, status: str, hours: int | None) -> None:
-        """Somebody new is invited; from here on the rows of this seat speak of this invitation."""
+        """Invite a new person; from here on the rows of this account show this invitation."""
         person = f"person_{len(self.oracle[seat])}"
         left = timedelta(hours=hours) if hours is not None else None
         self.rows[seat] = invited(seat, wx=person, status=status, expires_in=left, at=self.now)
         if self.oracle[seat] and self.oracle[seat][-1].state in ("waiting", "rejected", "expired"):
             self.oracle[seat][-1].state = "replaced"
-        told = Told(person, self.now + left if left is not None else None)
-        self.oracle[seat].append(told)
+        expected = ExpectedEpisode(person, self.now + left if left is not None else None)
+        self.oracle[seat].append(expected)
         if status == "rejected":
-            told.enter("rejected", "rejected")
-        elif status == "expired" or told.passed(self.now):
-            told.enter("expired", "expired")
+            expected.enter("rejected", "rejected")
+        elif status == "expired" or expected.passed(self.now):
+            expected.enter("expired", "expired")
         self._read(others_only=seat)
 
     @rule(seat=st.sampled_from(SEATS), what=st.sampled_from(["waiting", "rejected", "expired", "pondering", ""]))
@@ -156,7 +156,7 @@ class Invitations(RuleBasedStateMachine):
         then=st.sampled_from(["waiting", "rejected", "expired", "pondering", ""]),
     )
     def the_person_rejects_and_is_invited_again(self, seat: str, moved: int, polls: int, then: str) -> None:
-        """The deadline of the new invitation is nearly that of the one before."""
+        """Reject and invite again, with nearly the deadline of the previous invitation."""
         if self.oracle[seat]:
             self._list(seat, "rejected")
             self._read()
@@ -168,9 +168,9 @@ class Invitations(RuleBasedStateMachine):
 
     def _list(self, seat: str, status: str, *, moved: timedelta = ZERO) -> None:
         """Let the row speak of the newest invitation, or of another of the same person."""
-        told = self.oracle[seat][-1]
-        left = told.deadline + moved - self.now if told.deadline else None
-        self.rows[seat] = invited(seat, wx=told.person, status=status, expires_in=left, at=self.now)
+        expected = self.oracle[seat][-1]
+        left = expected.deadline + moved - self.now if expected.deadline else None
+        self.rows[seat] = invited(seat, wx=expected.person, status=status, expires_in=left, at=self.now)
 
     @rule(seat=st.sampled_from(SEATS))
     def bind(self, seat: str) -> None:
@@ -206,36 +206,36 @@ class Invitations(RuleBasedStateMachine):
         self._come_near(seat, left, beside=beside)
 
     @rule(seat=st.sampled_from(SEATS), left=NEAR)
-    def somebody_acknowledges_shortly_before_a_lead(self, seat: str, left: timedelta) -> None:
+    def acknowledge_shortly_before_a_lead(self, seat: str, left: timedelta) -> None:
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
-            episode, told = found
+            episode, expected = found
             after = acknowledge(episode, UserAction("U0MEI", "Mei", self.now))
-            assert (after is None) == (told.acked or told.state not in ("waiting", "rejected", "expired"))
+            assert (after is None) == (expected.acked or expected.state not in ("waiting", "rejected", "expired"))
             if after:
-                told.acked, told.snoozed_until = True, None
+                expected.acked, expected.snoozed_until = True, None
                 self.episodes[after.id] = after
         self._come_near(seat, left, beside=0)
 
     @rule(seat=st.sampled_from(SEATS), choice=st.sampled_from(Snooze), left=NEAR)
-    def somebody_snoozes_shortly_before_a_lead(self, seat: str, choice: Snooze, left: timedelta) -> None:
+    def snooze_shortly_before_a_lead(self, seat: str, choice: Snooze, left: timedelta) -> None:
         self._come_near(seat, left, beside=-1800)
         if found := self._latest(seat):
-            episode, told = found
+            episode, expected = found
             until = choice.until(self.now, ZoneInfo("Asia/Shanghai"))
             after = snooze(episode, UserAction("U0TOM", "Tom", self.now, until), POLICY)
             if after:
-                assert told.deadline
-                told.snoozed_until = min(until, told.deadline - POLICY.smallest_lead)
+                assert expected.deadline
+                expected.snoozed_until = min(until, expected.deadline - POLICY.smallest_lead)
                 self.episodes[after.id] = after
         self._come_near(seat, left, beside=0)
 
     @rule(seat=st.sampled_from(SEATS))
-    def somebody_undoes_it(self, seat: str) -> None:
+    def undo_user_action(self, seat: str) -> None:
         if found := self._latest(seat):
-            episode, told = found
+            episode, expected = found
             if undone := unacknowledge(episode) or unsnooze(episode):
-                told.acked, told.snoozed_until = False, None
+                expected.acked, expected.snoozed_until = False, None
                 self.episodes[episode.id] = undone
                 self._keep(advance([undone], self.now, POLICY))
 
@@ -246,11 +246,11 @@ class Invitations(RuleBasedStateMachine):
         self._keep(advance(list(self.episodes.values()), self.now, POLICY))
         self._tick_oracle()
 
-    def _latest(self, seat: str) -> tuple[Episode, Told] | None:
+    def _latest(self, seat: str) -> tuple[Episode, ExpectedEpisode] | None:
         if not self.oracle[seat]:
             return None
-        told = self.oracle[seat][-1]
-        return next(e for e in self.episodes.values() if self._oracle_of(e) is told), told
+        expected = self.oracle[seat][-1]
+        return next(e for e in self.episodes.values() if self._oracle_of(e) is expected), expected
 
     def _read(self, others_only: str | None = None) -> None:
         listed = [row for row in self.rows.values() if row]
@@ -262,19 +262,19 @@ class Invitations(RuleBasedStateMachine):
         self._tick_oracle()
 
     def _feed(self, seat: str, row: KfAccount | None) -> None:
-        told = self.oracle[seat][-1]
+        expected = self.oracle[seat][-1]
         deadline = row.invitation.expires_at if row and row.invitation else None
-        if told.state == "waiting" and deadline:
-            told.deadline = deadline
-        told.read(self._reads_as(row), self.now)
-        if told.state == "replaced":
-            again = Told(told.person, deadline, told.repetition + 1)
+        if expected.state == "waiting" and deadline:
+            expected.deadline = deadline
+        expected.read(self._reads_as(row), self.now)
+        if expected.state == "replaced":
+            again = ExpectedEpisode(expected.person, deadline, expected.repetition + 1)
             self.oracle[seat].append(again)
 
     def _tick_oracle(self) -> None:
-        for tolds in self.oracle.values():
-            for told in tolds:
-                told.tick(self.now)
+        for candidates in self.oracle.values():
+            for expected in candidates:
+                expected.tick(self.now)
 
     def _reads_as(self, row: KfAccount | None) -> str:
         if row is None:
@@ -288,7 +288,7 @@ class Invitations(RuleBasedStateMachine):
             return "expired"
         return status if status in ("waiting", "rejected", "expired") else "unknown"
 
-    def _oracle_of(self, episode: Episode) -> Told:
+    def _oracle_of(self, episode: Episode) -> ExpectedEpisode:
         key = episode.invite_wx, episode.repetition
         return next(
             t for t in self.oracle[episode.account_key.partition("@")[0]] if (t.person, t.repetition) == key
@@ -298,29 +298,31 @@ class Invitations(RuleBasedStateMachine):
         for change in changes:
             self.episodes[change.after.id] = change.after
             for event in change.new_events:
-                told = self._oracle_of(change.after)
+                expected = self._oracle_of(change.after)
                 if event.kind is AlertKind.EXPIRING and event.disposition is Disposition.NOTIFIED and change.before:
-                    assert told.may_remind(event.lead, self.now)
+                    assert expected.may_remind(event.lead, self.now)
                 self.emitted[change.after.id, event.kind, event.lead] += 1
 
     @invariant()
-    def states_are_what_the_table_says(self) -> None:
+    def states_equal_the_table(self) -> None:
         for seat in SEATS:
             mine = {
                 (e.invite_wx, e.repetition): e.state.value
                 for e in self.episodes.values()
                 if e.account_key == f"{seat}@harbour_tea"
             }
-            assert mine == {(told.person, told.repetition): told.state for told in self.oracle[seat]}
+            assert mine == {
+                (expected.person, expected.repetition): expected.state for expected in self.oracle[seat]
+            }
 
     @invariant()
-    def problems_are_told_exactly_when_the_table_says(self) -> None:
+    def problems_are_emitted_as_in_the_table(self) -> None:
         for seat in SEATS:
             mine = [e for e in self.episodes.values() if e.account_key == f"{seat}@harbour_tea"]
-            for told in self.oracle[seat]:
-                (episode,) = (e for e in mine if self._oracle_of(e) is told)
+            for expected in self.oracle[seat]:
+                (episode,) = (e for e in mine if self._oracle_of(e) is expected)
                 problems = {e.kind.value for e in episode.events if e.kind is not AlertKind.EXPIRING}
-                assert problems == set(told.events)
+                assert problems == set(expected.events)
 
     @invariant()
     def nothing_is_emitted_twice(self) -> None:
@@ -337,28 +339,28 @@ class Invitations(RuleBasedStateMachine):
                 assert spoken == ([Disposition.NOTIFIED] if close else [])
 
     @invariant()
-    def what_people_did_is_known(self) -> None:
+    def user_actions_are_recorded(self) -> None:
         for episode in self.episodes.values():
-            told = self._oracle_of(episode)
-            assert bool(episode.acked) == told.acked
+            expected = self._oracle_of(episode)
+            assert bool(episode.acked) == expected.acked
             if episode.snoozed:
                 assert episode.state is EpisodeState.WAITING
-                assert episode.snoozed.until == told.snoozed_until
+                assert episode.snoozed.until == expected.snoozed_until
 
     @invariant()
     def no_message_shows_a_new_invitation_as_out_when_it_is_over(self) -> None:
         for seat in SEATS:
-            for number, told in enumerate(self.oracle[seat]):
-                if told.state == "replaced":
+            for number, expected in enumerate(self.oracle[seat]):
+                if expected.state == "replaced":
                     newest = next(one for one in self.oracle[seat][number:] if one.state != "replaced")
-                    shown = self._shown(told)
+                    shown = self._shown(expected)
                     assert ("A new invitation is out" in shown) == (newest.state == "waiting")
                     if newest.state != "waiting":
                         assert shown.startswith(WORDS.get(newest.state, newest.state.capitalize()))
 
-    def _shown(self, told: Told) -> str:
-        """Return what the message about a replaced invitation says."""
-        replaced = next(e for e in self.episodes.values() if self._oracle_of(e) is told)
+    def _shown(self, expected: ExpectedEpisode) -> str:
+        """Return the expected text of the message about a replaced invitation."""
+        replaced = next(e for e in self.episodes.values() if self._oracle_of(e) is expected)
         newest = replaced
         while newest.state is EpisodeState.REPLACED:
             newest = self.episodes[newest.successor_id]
@@ -367,7 +369,7 @@ class Invitations(RuleBasedStateMachine):
         return message.text
 
     @invariant()
-    def a_seat_has_at_most_one_open_episode(self) -> None:
+    def account_has_at_most_one_open_episode(self) -> None:
         open_ones = Counter(e.account_key for e in self.episodes.values() if not e.state.closed)
         assert all(number == 1 for number in open_ones.values())
         latest = Counter(e.account_key for e in self.episodes.values() if e.is_latest)
@@ -375,6 +377,6 @@ class Invitations(RuleBasedStateMachine):
 
 
 TestInvitations = Invitations.TestCase
-# What people do matters only before the right lead of the right seat: with 150 a broken rule often went unseen.
+# User actions matter only before the right lead of the right account: 150 examples often miss a broken rule.
 TestInvitations.settings = settings(max_examples=share(100, 1000))
 TestInvitations.pytestmark = [pytest.mark.model]

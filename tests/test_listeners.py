@@ -1,4 +1,4 @@
-"""What Slack sends is acknowledged at once and handed on whole: against the stand-in, over HTTP and Socket Mode."""
+"""Slack's requests are acknowledged at once and passed on: against the simulator, over HTTP and Socket Mode."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEMBER = Origin(team_id="T0001", channel_id=ALERTS)
 
 
 class EchoingAnswers:
-    """Says what it was asked, or what a test puts into `says`."""
+    """Answers with the request, or with what a test puts into `says`."""
 
     restarting = Said("restarting")
     failed = Said("failed")
@@ -67,7 +67,7 @@ async def tasks() -> AsyncIterator[BackgroundTasks]:
 
 @pytest.fixture
 async def slack(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
-    """Slack with the bot's guard and listeners at the other end."""
+    """Serve Slack with the bot's guard and listeners at the other end."""
 
     async def ready() -> Readiness:
         return Readiness()
@@ -134,13 +134,13 @@ async def test_signed_command_and_click_reach_their_listeners(slack, answers):
     await until(lambda: answers.commands == ["list"] and len(answers.clicks) == 1)
 
 
-async def test_a_click_brings_who_clicked_what(slack, answers):
+async def test_click_has_its_user_and_its_value(slack, answers):
     said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
     assert (await said.answer()).text == "answer"
     assert answers.clicks == [BlockAction("alert.ack", "v1:x", "U0TOM", "tom", MEMBER)]
 
 
-async def test_each_person_clicks_under_the_own_name(slack, answers):
+async def test_each_click_has_its_own_user(slack, answers):
     message = shown(slack)
     for user in ("U0MEI", "U0LI", "U0NEW"):
         await (await slack.click(message, "alert.ack", user=user)).answer()
@@ -151,14 +151,14 @@ async def test_each_person_clicks_under_the_own_name(slack, answers):
     ]
 
 
-async def test_a_choice_brings_the_value_of_its_option(slack, answers):
+async def test_choice_has_the_value_of_its_option(slack, answers):
     option = {"text": {"type": "plain_text", "text": "1 hour"}, "value": "v1:x:3600"}
     message = shown(slack, {"type": "static_select", "action_id": "alert.snooze", "options": [option]})
     await (await slack.click(message, "alert.snooze", option="v1:x:3600")).answer()
     assert answers.clicks == [BlockAction("alert.snooze", "v1:x:3600", "U0MEI", "mei", MEMBER)]
 
 
-async def test_a_click_that_leaves_nothing_to_say_sends_nothing(slack, answers, tasks, caplog):
+async def test_click_without_an_answer_sends_nothing(slack, answers, tasks, caplog):
     answers.says = None
     said = await slack.click(shown(slack), "alert.ack")
     assert (said.ack.status, said.ack.body) == (200, "")
@@ -168,19 +168,19 @@ async def test_a_click_that_leaves_nothing_to_say_sends_nothing(slack, answers, 
     assert caplog.text == ""
 
 
-async def test_a_click_whose_answer_fails_is_told_so(slack, answers):
+async def test_failed_click_is_answered_with_an_error(slack, answers):
     answers.breaks = True
     assert (await (await slack.click(shown(slack), "alert.ack")).answer()).text == "failed"
 
 
-async def test_a_click_is_acknowledged_before_it_is_answered(slack, answers):
+async def test_click_is_acknowledged_before_it_is_answered(slack, answers):
     answers.pause = 0.3
     said = await slack.click(shown(slack), "alert.ack")
     assert (said.ack.status, answers_sent(slack)) == (200, 0)
     assert (await said.answer()).text == "answer"
 
 
-async def test_a_click_cut_short_by_the_end_is_told_to_repeat(slack, answers, tasks):
+async def test_click_interrupted_by_shutdown_is_answered_with_the_restart_text(slack, answers, tasks):
     answers.pause = 60
     said = await slack.click(shown(slack), "alert.ack")
     await until(lambda: answers.clicks)
@@ -192,14 +192,14 @@ async def test_a_click_cut_short_by_the_end_is_told_to_repeat(slack, answers, ta
     ("action_id", "only_for", "replaces"),
     [("kf.list", "U0MEI", True), ("kf.list", None, False), ("kf.show", "U0MEI", False)],
 )
-async def test_an_answer_replaces_only_what_is_the_askers_own_list(slack, action_id, only_for, replaces):
+async def test_answer_replaces_only_the_callers_own_list(slack, action_id, only_for, replaces):
     message = shown(slack, button(action_id), only_for=only_for)
     answer = await (await slack.click(message, action_id)).answer()
     assert (answer.ts == message.ts) == replaces
     assert answer.only_for == "U0MEI"
 
 
-async def test_a_link_needs_no_answer(slack, answers, tasks):
+async def test_link_needs_no_answer(slack, answers, tasks):
     said = await slack.click(shown(slack, button("link.avatar")), "link.avatar")
     assert said.ack.status == 200
     await tasks.drain(1)
@@ -234,7 +234,7 @@ async def forged(slack: SlackSimulator, body: dict) -> int:
         (None, ("", "")),
     ],
 )
-async def test_whoever_clicked_is_text_or_nothing(slack, answers, tasks, user, expected):
+async def test_user_of_a_click_is_text_or_empty(slack, answers, tasks, user, expected):
     answers.says = None
     action = {"type": "button", "block_id": "b", "action_id": "alert.ack", "value": "v1:x", "action_ts": "1.1"}
     team = {"id": "T0001"}
@@ -283,7 +283,7 @@ async def test_origin_of_a_click_is_read_from_the_person_and_missing_fields_are_
         {"selected_option": None},
     ],
 )
-async def test_a_value_that_is_no_text_is_none(slack, answers, tasks, odd):
+async def test_value_that_is_not_text_is_ignored(slack, answers, tasks, odd):
     answers.says = None
     action = {"type": "button", "block_id": "b", "action_id": "alert.ack", "action_ts": "1.1", **odd}
     assert await forged(slack, {"type": "block_actions", "user": {"id": "U1"}, "actions": [action]}) == 200
@@ -307,7 +307,7 @@ async def by_socket(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIte
     assert slack.take_unexpected() == []
 
 
-async def test_by_socket_mode_a_click_brings_the_same(answers, tasks):
+async def test_click_over_socket_mode_is_equal(answers, tasks):
     async with by_socket(answers, tasks) as slack:
         said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
         assert (said.ack.failure, (await said.answer()).text) == (None, "answer")

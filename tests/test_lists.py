@@ -38,7 +38,7 @@ def title(message):
     return message.blocks[0]["text"]["text"]
 
 
-def test_the_second_page_of_all():
+def test_second_page_of_all():
     drawn, message = sample("list"), account_list(reading(*FORTY_THREE), (), 2, CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
@@ -53,13 +53,13 @@ def test_the_second_page_of_all():
         (9999, "Accounts 41–43 of 43", ["kf.page.prev"]),
     ],
 )
-def test_a_page_that_no_longer_exists_shows_the_last_one(page, expected, turns):
+def test_page_that_no_longer_exists_shows_the_last_one(page, expected, turns):
     message = account_list(reading(*FORTY_THREE), (), page, CONTEXT)
     assert title(message) == expected
     assert [each for each in actions(message) if each.startswith("kf.page")] == turns
 
 
-def test_the_last_page_may_hold_one_row():
+def test_last_page_may_hold_one_row():
     message = account_list(reading(*crowd(11)), (), 2, CONTEXT)
     assert title(message) == "Accounts 11 of 11"
     assert actions(account_list(reading(*crowd(11)), (), 1, CONTEXT))["kf.page.next"]["accessibility_label"] == (
@@ -67,7 +67,7 @@ def test_the_last_page_may_hold_one_row():
     )
 
 
-def test_one_state():
+def test_list_of_one_state():
     message = account_list(reading(*FORTY_THREE), (AccountStatus.REJECTED,), 1, CONTEXT)
     assert title(message) == "3 accounts are rejected"
     assert message.text == "3 accounts are rejected: Chen, Iris, 夜班一号. Read from WeChat 01:12 UTC."
@@ -75,7 +75,7 @@ def test_one_state():
     assert actions(message)["kf.filter"]["initial_option"]["value"] == "v1:list:1:rejected"
 
 
-def test_those_who_ask_for_waiting_hear_of_expiring_ones():
+def test_list_of_waiting_accounts_includes_expiring_ones():
     both = account_list(reading(*FORTY_THREE), (AccountStatus.WAITING,), 1, CONTEXT)
     assert "2 more are expiring: /kf expiring" in shown(both)
     assert "2 more are expiring: /kf expiring." in both.text
@@ -85,7 +85,7 @@ def test_those_who_ask_for_waiting_hear_of_expiring_ones():
     assert "expiring" not in account_list(reading(*patient(2)), (AccountStatus.WAITING,), 1, CONTEXT).text
 
 
-def test_a_state_without_accounts():
+def test_state_without_accounts():
     message = account_list(reading(ANNA, LIN), (AccountStatus.REJECTED,), 1, CONTEXT)
     assert shown(message)[0] == "*No account is rejected.*"
     assert list(actions(message)) == ["kf.list", "kf.filter"]
@@ -94,7 +94,7 @@ def test_a_state_without_accounts():
     assert message.text == "No account is rejected. 2 accounts in all. Read from WeChat 01:12 UTC."
 
 
-def test_no_accounts_at_all_is_said_by_every_list():
+def test_every_list_reports_that_there_are_no_accounts():
     for message in (
         account_list(reading(), (), 1, CONTEXT),
         account_list(reading(), (AccountStatus.IDLE,), 1, CONTEXT),
@@ -103,13 +103,13 @@ def test_no_accounts_at_all_is_said_by_every_list():
         assert title(message) == "No customer-service accounts yet"
 
 
-def test_nothing_found_names_the_nearest():
+def test_search_without_a_match_names_the_nearest():
     drawn, message = sample("no-match"), no_match(reading(*FORTY_THREE), "chenn", CONTEXT)
     assert message.text == f"{drawn['text']} Read from WeChat 01:12 UTC."  # complete on its own
     assert message.blocks == drawn["blocks"]
 
 
-def test_nothing_found_and_nothing_near():
+def test_search_without_a_match_or_a_near_one():
     message = no_match(reading(*FORTY_THREE), "<!here>&", CONTEXT)
     assert shown(message)[0].startswith("*No account matches “＜!here＞&amp;”.*")
     assert list(actions(message)) == ["kf.list"]
@@ -131,7 +131,7 @@ def test_many_found_accounts_are_paged():
     assert actions(message)["kf.page.next"]["value"] == "v1:find:3:star_wx"
 
 
-def test_when_even_single_lines_are_too_long_the_menu_of_details_goes():
+def test_menu_of_details_is_dropped_when_single_lines_are_too_long():
     long = [
         invited(kf_account=f"{number:02}{'&' * 139}", kf_nick="&\u0301\u0301" * 24, status="&\u0301\u0301" * 24)
         for number in range(20)
@@ -173,26 +173,26 @@ HAYSTACK = (
         ("\u200b", []),
     ],
 )
-def test_a_search_looks_at_names_accounts_seat_numbers_and_wechat_ids(typed, expected):
+def test_search_covers_names_accounts_numbers_and_wechat_ids(typed, expected):
     hits = find_accounts(reading(*HAYSTACK).rows, typed)
     assert [row.account.kf_account.partition("@")[0] or "fan" for row in hits] == expected
 
 
-def test_a_search_puts_exact_matches_first_and_then_beginnings():
+def test_search_puts_exact_matches_first_and_then_beginnings():
     rows = reading(
         named("eva1", "Eva Li"), named("maeva", "Maeva"), named("z", "Eva"), named("eva2", "Boss", "x")
     ).rows
     assert [row.account.kf_nick for row in find_accounts(rows, "eva")] == ["Eva", "Boss", "Eva Li", "Maeva"]
 
 
-def test_the_menu_of_details_tells_accounts_with_one_name_apart():
+def test_menu_of_details_distinguishes_accounts_with_one_name():
     message = account_list(reading(declined("chen", "Chen"), named("chen2", "Chen")), (), 1, CONTEXT)
     assert [
         (option["text"]["text"], option["description"]["text"]) for option in actions(message)["kf.open"]["options"]
     ] == [("Chen", "chen@harbour_tea · rejected"), ("Chen", "chen2@harbour_tea · bound")]
 
 
-def test_a_list_of_what_needs_attention():
+def test_list_of_accounts_that_need_attention():
     message = account_list(reading(*FORTY_THREE), NEEDS_ATTENTION, 1, CONTEXT)
     assert title(message) == "6 accounts need attention"
     assert message.text.startswith("6 accounts need attention. Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC)")
@@ -203,7 +203,7 @@ def test_a_list_of_what_needs_attention():
     assert actions(calm)["kf.filter"]["initial_option"]["value"] == "v1:list:1:due"
 
 
-def test_a_list_of_two_states():
+def test_list_of_two_states():
     message = account_list(reading(*FORTY_THREE), (AccountStatus.REJECTED, AccountStatus.EXPIRED), 1, CONTEXT)
     assert title(message) == "4 accounts are rejected or expired"
     assert message.text.startswith("4 accounts are rejected or expired. Rejected: Chen,")
@@ -212,7 +212,7 @@ def test_a_list_of_two_states():
     assert shown(none)[0] == "*No account is rejected or expired.*"
 
 
-def test_a_long_list_of_one_state_says_which_rows_it_shows():
+def test_long_list_of_one_state_has_the_range_of_its_rows():
     message = account_list(reading(*crowd(23)), (AccountStatus.BOUND,), 2, CONTEXT)
     assert title(message) == "23 accounts are bound · 11–20"
     assert message.text.startswith("23 accounts are bound, here 11 to 20: ☆ 10,")
@@ -231,7 +231,7 @@ def test_a_long_list_of_one_state_says_which_rows_it_shows():
         ("nobody", None),
     ],
 )
-def test_one_account_is_picked_or_none_when_in_doubt(typed, expected):
+def test_account_is_picked_only_when_unambiguous(typed, expected):
     rows = reading(
         account("chen", kf_nick="Chen", kf_id="2011"),
         named("chenshifu", "陈师傅", "shifu_chen"),
@@ -243,7 +243,7 @@ def test_one_account_is_picked_or_none_when_in_doubt(typed, expected):
     assert (row and row.account.kf_nick) == expected
 
 
-def test_the_nearest_is_spelled_alike_and_bounded():
+def test_nearest_match_has_similar_spelling_within_a_limit():
     rows = reading(CHEN, NIGHT, named("huge", "x" * 5000)).rows
     assert nearest_account(rows, "chne").account is CHEN
     assert nearest_account(rows, "x" * 200).account.kf_account == "huge@harbour_tea"
@@ -251,7 +251,7 @@ def test_the_nearest_is_spelled_alike_and_bounded():
     assert nearest_account(reading(bound("anna")).rows, "2002") is None
 
 
-def test_the_newest_loss_comes_first():
+def test_newest_loss_comes_first():
     lost = [invited(name, status="expired", expires_in=-hours * HOUR) for name, hours in (("a", 50), ("b", 2))]
     never = declined("c", "C"), declined("d", "D", until=int(NOW.timestamp()) + 60)
     shown_first = account_list(reading(*lost, *never), NEEDS_ATTENTION, 1, CONTEXT)

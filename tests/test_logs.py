@@ -41,20 +41,20 @@ def line(message: object, *secrets: str, error: Exception | None = None, form: F
         "http://fixie:SECRET@proxy:80",
     ],
 )
-def test_what_looks_like_a_secret_is_masked(secret):
+def test_text_like_a_secret_is_masked(secret):
     assert "SECRET" not in line(f"calling {secret} now")
     assert line(f"calling {secret} now").endswith("now") or "&n=1" in line(secret)
 
 
-def test_the_secrets_of_the_settings_are_masked_wherever_they_stand():
+def test_secrets_of_the_settings_are_masked_everywhere():
     assert "hush-hush" not in line("it was hush-hush!", "hush-hush")
 
 
-def test_a_traceback_is_one_line():
+def test_traceback_is_one_line():
     assert "\n" not in line("failed", error=ValueError("two\nlines"))
 
 
-def test_a_traceback_names_the_causes_of_an_exception():
+def test_traceback_names_the_causes_of_an_exception():
     try:
         try:
             raise KeyError("first")
@@ -65,7 +65,7 @@ def test_a_traceback_names_the_causes_of_an_exception():
     assert said.index("KeyError: 'first'") < said.index("From it followed") < said.index("ValueError: second")
 
 
-def test_the_log_goes_to_stdout_and_talkative_libraries_are_quiet_at_every_level(capsys):
+def test_log_goes_to_stdout_and_talkative_libraries_are_quiet_at_every_level(capsys):
     before = logging.getLogger().handlers[:], logging.getLogger().level
     try:
         configure("DEBUG", ["hush-hush"])
@@ -84,7 +84,7 @@ def restore(before: tuple[list[logging.Handler], int]) -> None:
     logging.getLogger().setLevel(before[1])
 
 
-def test_a_warning_of_a_library_is_a_line_like_any_other(capsys):
+def test_warning_of_a_library_is_a_line_like_any_other(capsys):
     before = logging.getLogger().handlers[:], logging.getLogger().level
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -103,20 +103,20 @@ def test_a_warning_of_a_library_is_a_line_like_any_other(capsys):
 # Fields
 
 
-def test_an_event_is_a_name_and_its_fields():
+def test_event_is_a_name_and_its_fields():
     said = line(LogEvent("post", message=7, outcome="later", error=None, wait=1.5))
     assert said == "2026-11-23T01:12:00Z INFO bot.watch post message=7 outcome=later wait=1.5"
 
 
 @pytest.mark.parametrize("odd", ["two words", "a=b", 'say "hi"', "", "two\nlines", "tab\there"])
-def test_a_value_that_is_no_word_is_quoted_and_stays_in_its_line(odd):
+def test_value_with_spaces_is_quoted_in_one_line(odd):
     said = line(LogEvent("post", error=odd, next=1))
     assert len(said.splitlines()) == 1
     quoted = said.removeprefix("2026-11-23T01:12:00Z INFO bot.watch post error=").removesuffix(" next=1")
     assert json.loads(quoted) == odd
 
 
-def test_as_json_a_line_is_one_object_with_the_same_fields():
+def test_json_line_is_one_object_with_the_same_fields():
     said = line(LogEvent("post", message=7, error="two\nlines", ok=True), form="json")
     assert len(said.splitlines()) == 1
     assert json.loads(said) == {
@@ -132,7 +132,7 @@ def test_as_json_a_line_is_one_object_with_the_same_fields():
 
 @pytest.mark.parametrize("form", ["text", "json"])
 @pytest.mark.parametrize("secret", ["xoxb-1-SECRET", "wss://a/link?ticket=SECRET", 'odd"\\SECRET'])
-def test_a_secret_in_a_field_is_masked_and_the_line_stays_whole(form, secret):
+def test_secret_in_a_field_is_masked_and_the_line_stays_whole(form, secret):
     said = line(LogEvent("post", error=f"no {secret}", next=1), 'odd"\\SECRET', form=form)
     assert "SECRET" not in said
     if form == "json":
@@ -142,7 +142,7 @@ def test_a_secret_in_a_field_is_masked_and_the_line_stays_whole(form, secret):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_traceback_is_a_field_of_its_line(form):
+def test_traceback_is_a_field_of_its_line(form):
     said = line(
         LogEvent("failed", loop="watcher"), "hush-hush", error=ValueError("two\nlines hush-hush"), form=form
     )
@@ -167,7 +167,7 @@ async def test_lines_of_one_request_have_its_id_also_in_tasks_and_others_have_no
     assert "request=" not in line("then")
 
 
-def test_an_id_is_made_of_the_trigger_and_does_not_show_it():
+def test_request_id_is_derived_from_the_trigger_without_revealing_it():
     with request_id("133.7.secret"):
         first = line("x")
     with request_id("133.7.secret"):
@@ -178,14 +178,14 @@ def test_an_id_is_made_of_the_trigger_and_does_not_show_it():
     assert "133" not in first.split("request=")[1]
 
 
-def test_without_a_trigger_each_has_its_own():
+def test_request_id_without_a_trigger_is_unique():
     with request_id():
         first = line("x")
     with request_id():
         assert line("x") != first
 
 
-def test_a_refusal_of_wechats_is_told_with_its_number_and_rid():
+def test_wechat_api_error_is_logged_with_errcode_and_rid():
     refused = APIError(40164, "invalid ip 1.2.3.4, not in whitelist", rid="65f0-1-2")
     assert str(LogEvent("look", **error_fields(refused))) == (
         'look error=APIError errcode=40164 rid=65f0-1-2 errmsg="invalid ip 1.2.3.4, not in whitelist"'

@@ -1,4 +1,4 @@
-"""Membership of the installing workspace: by rule, and as people in shared channels meet it."""
+"""Membership of the installing workspace: by rule, and in shared channels of the running bot."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Asked:
         return self.shared
 
 
-async def test_the_installation_is_asked_for_once_and_again_while_unknown():
+async def test_workspace_is_looked_up_once_and_again_while_unknown():
     asked = Asked(None)
     membership = Membership(asked.installation, asked.is_shared_outside)
     assert await membership.includes(Origin(team_id="T0001")) is None
@@ -78,14 +78,14 @@ async def test_the_installation_is_asked_for_once_and_again_while_unknown():
     assert asked.calls == ["installation", "installation"]
 
 
-async def test_a_click_without_a_workspace_is_refused_without_asking_slack():
+async def test_click_without_a_workspace_is_refused_without_asking_slack():
     asked = Asked(None)
     assert await Membership(asked.installation, asked.is_shared_outside).includes(Origin()) is False
     assert asked.calls == []
 
 
 @pytest.mark.parametrize("shared", [True, False])
-async def test_another_workspace_of_the_organisation_counts_unless_the_channel_is_shared_outside(shared):
+async def test_people_of_the_organisation_are_members_unless_the_channel_is_shared_outside(shared):
     asked = Asked(GRID, shared=shared)
     membership = Membership(asked.installation, asked.is_shared_outside)
     origin = Origin(team_id="T0002", enterprise_id="E0ORG", channel_id="C1")
@@ -93,14 +93,14 @@ async def test_another_workspace_of_the_organisation_counts_unless_the_channel_i
     assert asked.calls == ["installation", "C1"]
 
 
-# As people meet it
+# Through the running bot
 
 
 @asynccontextmanager
 async def alerted(
     tmp_path: Path, *, ext_shared: bool = True, left: timedelta = timedelta(minutes=30), **of_slack: Any
 ) -> AsyncIterator[World]:
-    """Run the stand-ins with an invitation that the first poll alerts about."""
+    """Run the simulators with an invitation that the first poll alerts about."""
     teams = {TRADER: "T0009", COLLEAGUE: "T0002"}
     async with world(sqlite(tmp_path), teams=teams, **of_slack) as place:
         place.slack.channels[ALERTS].is_ext_shared = ext_shared
@@ -130,7 +130,7 @@ def details_of(alert: Message, action_id: str) -> dict[str, Any]:
     return {}
 
 
-async def test_a_person_of_another_company_neither_reads_nor_acts(tmp_path, caplog):
+async def test_person_of_another_company_neither_reads_nor_acts(tmp_path, caplog):
     caplog.set_level("INFO")
     left = timedelta(days=1, seconds=2)  # so that the alert has a later reminder to snooze until
     async with alerted(tmp_path, left=left) as place, bot_in_loop(place):
@@ -175,7 +175,7 @@ async def test_people_of_the_organisation_act_where_no_other_company_reads_along
         assert "bo_example" in str((await reply(place.slack, alert, "alert.details", COLLEAGUE)).blocks)
 
 
-async def test_the_organisation_of_the_app_does_not_admit_people_of_another_company(tmp_path):
+async def test_organisation_of_the_app_does_not_admit_people_of_another_company(tmp_path):
     async with alerted(tmp_path, organisation=ORGANISATION) as place, bot_in_loop(place):
         alert = await alert_of(place)
         for user in (TRADER, COLLEAGUE):
@@ -183,7 +183,7 @@ async def test_the_organisation_of_the_app_does_not_admit_people_of_another_comp
             assert said.text.startswith("This button is for members")
 
 
-async def test_while_slack_does_not_name_the_workspace_the_answer_says_so(tmp_path, caplog):
+async def test_answer_warns_while_slack_does_not_name_the_workspace(tmp_path, caplog):
     async with alerted(tmp_path) as place, bot_in_loop(place):
         alert = await alert_of(place)
         place.slack.arm("auth.test", error("invalid_auth"))
@@ -193,7 +193,7 @@ async def test_while_slack_does_not_name_the_workspace_the_answer_says_so(tmp_pa
         assert "bo_example" in str((await reply(place.slack, alert, "alert.details", "U0TOM")).blocks)
 
 
-async def test_a_slow_lookup_of_the_workspace_delays_no_acknowledgement(tmp_path):
+async def test_slow_lookup_of_the_workspace_delays_no_acknowledgement(tmp_path):
     async with alerted(tmp_path) as place, bot_in_loop(place):
         alert = await alert_of(place)
         place.slack.arm("auth.test", slow(0.5))
@@ -230,7 +230,7 @@ async def test_channel_counts_as_shared_unless_slack_denies_it(channel, expected
 
 
 @pytest.mark.parametrize("data", [{}, {"user": "a", "team": "b"}, {"user": "a", "team": "b", "team_id": None}])
-async def test_an_answer_without_a_workspace_is_unknown(data):
+async def test_answer_without_a_workspace_is_unknown(data):
     async def odd(_: web.Request) -> web.Response:
         return web.json_response({"ok": True, **data})
 
@@ -241,7 +241,7 @@ async def test_an_answer_without_a_workspace_is_unknown(data):
             await installation(no_retry_client("xoxb-1", f"{url}/api/", session))
 
 
-# The stand-in, as Slack documents it
+# The simulator, as Slack documents it
 
 
 async def test_simulated_click_names_the_workspaces_of_person_and_app(tmp_path):

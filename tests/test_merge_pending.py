@@ -1,4 +1,4 @@
-"""What two waiting messages would both tell is told by one: nights, storms and what waited before them."""
+"""Merging of pending messages: quiet hours, storms and messages pending before them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ WAITS = RetryLater(900, "ratelimited")
 
 
 def tomorrow(hours: float, status: str = "waiting") -> KfAccount:
-    """Bo's invitation, so many hours after nine in the evening."""
+    """Return Bo's invitation, with a deadline this many hours after nine in the evening."""
     return invited("bo", status=status, expires_in=hours * HOUR, at=at("21:00"))
 
 
-def said(bot: Bot) -> list[tuple[str, str]]:
-    """Where each post stands, and what it says first."""
+def posted_lines(bot: Bot) -> list[tuple[str, str]]:
+    """Return the place and the first line of each post."""
     places = ("root" if p.thread_ts is None else "broadcast" if p.broadcast else "line" for p in bot.slack.posted)
     return [(place, post.message.text.split(".")[0]) for place, post in zip(places, bot.slack.posted, strict=True)]
 
@@ -36,10 +36,10 @@ def calls(bot: Bot) -> int:
 
 async def lets_all_out(bot: Bot) -> None:
     bot.clock.forward(minutes=20)
-    await bot.tells()
+    await bot.deliver()
 
 
-async def test_a_reminder_that_waited_for_slack_is_left_to_the_morning_that_tells_more(store, clock):
+async def test_pending_reminder_is_merged_into_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     await night.sees("21:01", tomorrow(24 + 50 / 60))
     night.slack.outcomes = [WAITS]
@@ -47,11 +47,11 @@ async def test_a_reminder_that_waited_for_slack_is_left_to_the_morning_that_tell
     await night.sees("23:00", tomorrow(24 + 50 / 60, "rejected"))
     await night.sees("08:00", tomorrow(24 + 50 / 60, "rejected"))
     await lets_all_out(night)
-    assert said(night) == [("root", "While it was quiet: 1 needs attention")]
+    assert posted_lines(night) == [("root", "While it was quiet: 1 needs attention")]
     assert calls(night) == 1
 
 
-async def test_a_reminder_that_waited_for_slack_is_left_to_the_digest_that_names_it(store, clock):
+async def test_pending_reminder_is_merged_into_the_digest_that_names_it(store, clock):
     names = [f"kf{number}" for number in range(6)]
     bot = Bot(store, clock, mention=CARE)
     await bot.reads(*map(invited, names), invited("bo", expires_in=25 * HOUR), after=timedelta(0))
@@ -59,14 +59,14 @@ async def test_a_reminder_that_waited_for_slack_is_left_to_the_digest_that_names
     await bot.reads(*map(invited, names), invited("bo", expires_in=25 * HOUR), after=HOUR + MINUTE)
     await bot.reads(*map(rejected, names), invited("bo", status="rejected", expires_in=25 * HOUR))
     await lets_all_out(bot)
-    assert [place for place, _ in said(bot)] == ["root"]
+    assert [place for place, _ in posted_lines(bot)] == ["root"]
     assert calls(bot) == 1
     assert "7 rejected" in bot.slack.posted[0].message.text
     await bot.reads(*map(rejected, names), bound("bo"))
     assert "6 still open" in bot.slack.message_now(bot.slack.posted[0].ts).text
 
 
-async def test_what_expires_while_the_night_is_held_is_told_by_the_morning_alone(store, clock):
+async def test_expiry_during_a_blocked_queue_is_only_in_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
@@ -75,24 +75,24 @@ async def test_what_expires_while_the_night_is_held_is_told_by_the_morning_alone
     await night.sees("06:31", bo)
     await night.sees("08:00", bo)
     await lets_all_out(night)
-    assert said(night) == [("root", "While it was quiet: 1 needs attention")]
+    assert posted_lines(night) == [("root", "While it was quiet: 1 needs attention")]
     assert "Expired: Bo" in night.slack.posted[0].message.text
     assert calls(night) == 1
 
 
-async def test_what_may_be_told_at_night_does_not_wait_for_the_morning(store, clock):
+async def test_alert_allowed_in_quiet_hours_does_not_wait_for_their_summary(store, clock):
     night = await night_of(store, clock, LOUD_NIGHT)
     bo = until("bo", "07:30")
     await night.sees("21:01", bo)
     await night.sees("01:31", bo)  # six hours left: for the morning
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("06:31", bo)
-    assert next(text for _, text in said(night)[told:]).startswith(
+    assert next(text for _, text in posted_lines(night)[posted_before:]).startswith(
         "Expiring: Bo (bo@harbour_tea), less than 1 h left"
     )
 
 
-async def test_the_reminder_before_the_night_does_not_ring_at_three(store, clock):
+async def test_reminder_before_quiet_hours_is_not_posted_during_them(store, clock):
     night = await night_of(store, clock)
     bo = until("bo", "07:30")
     await night.sees("21:30", bo)
@@ -106,8 +106,8 @@ async def test_the_reminder_before_the_night_does_not_ring_at_three(store, clock
     assert calls(night) == 0
 
 
-async def in_the_morning(store: Store, clock: VirtualClock, action_id: str, choice: str) -> Night:
-    """A reminder falls into the night, and somebody acts on the message of the evening before it ends."""
+async def summary_after_click(store: Store, clock: VirtualClock, action_id: str, choice: str) -> Night:
+    """Let a reminder fall into quiet hours, act on the evening's message, and return the bot."""
     clock.now = at("21:00")
     policy = AlertPolicy(quiet=NIGHT, leads=(24 * HOUR, 18 * HOUR, HOUR))
     night = Night(store, clock, policy=policy, mention=CARE)
@@ -122,23 +122,23 @@ async def in_the_morning(store: Store, clock: VirtualClock, action_id: str, choi
 
 
 @pytest.mark.parametrize(("action_id", "choice"), [("alert.ack", ""), ("alert.snooze", ":4h")])
-async def test_the_morning_reminds_of_nothing_that_somebody_has_in_hand(store, clock, action_id, choice):
-    night = await in_the_morning(store, clock, action_id, choice)
-    roots = [text for place, text in said(night) if place != "line"]
-    assert len(roots) == 1
-    assert roots[0].startswith("Expiring: Bo (bo@harbour_tea), less than 24 h left")
-    assert not any("18 h" in text for _, text in said(night))
+async def test_quiet_summary_omits_acknowledged_invitations(store, clock, action_id, choice):
+    night = await summary_after_click(store, clock, action_id, choice)
+    parents = [text for place, text in posted_lines(night) if place != "line"]
+    assert len(parents) == 1
+    assert parents[0].startswith("Expiring: Bo (bo@harbour_tea), less than 24 h left")
+    assert not any("18 h" in text for _, text in posted_lines(night))
 
 
-async def test_a_snooze_that_ends_at_night_asks_again_in_the_morning_root(store, clock):
+async def test_snooze_that_ends_in_quiet_hours_reminds_in_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     bo = tomorrow(24.5)
     await night.sees("21:01", bo)
     await night.sees("21:31", bo)
     await night.clicks("alert.snooze", f"v1:{await night.episode_id()}:1h")
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("22:32", bo)
     await night.sees("23:32", rejected("kf0"), bo)
     await night.sees("08:00", rejected("kf0"), bo)
     await lets_all_out(night)
-    assert said(night)[told:] == [("root", "While it was quiet: 2 need attention")]
+    assert posted_lines(night)[posted_before:] == [("root", "While it was quiet: 2 need attention")]

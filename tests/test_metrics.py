@@ -32,7 +32,7 @@ def figures_with(**facts: object) -> Figures:
 
 
 def samples(metrics: Metrics, figures: Figures = EMPTY) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """The exposition as another program reads it."""
+    """Return the samples as another program parses them."""
     text = metrics.render(figures).decode()
     found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in found}
@@ -51,7 +51,7 @@ def value(name: str, metrics: Metrics, figures: Figures = EMPTY, **labels: str) 
         ("lookup", "wechat_kf_delivery_lookups_total", "outcome"),
     ],
 )
-def test_what_happened_is_counted_by_its_result(what, name, label):
+def test_events_are_counted_by_their_result(what, name, label):
     metrics = Metrics()
     count: Counter = metrics.count
     for result in ("sent", "sent", "not_found"):
@@ -61,7 +61,7 @@ def test_what_happened_is_counted_by_its_result(what, name, label):
     assert sum(key[0].endswith("_total") for key in samples(metrics)) == 2
 
 
-def test_what_nobody_defined_is_ignored():
+def test_undefined_metric_is_ignored():
     metrics = Metrics()
     metrics.count("guess", "sent")
     assert samples(metrics) == samples(Metrics())
@@ -70,14 +70,14 @@ def test_what_nobody_defined_is_ignored():
 @pytest.mark.parametrize(
     "result", ["", "Sent", "小波", "anna@harbour_tea", "sent 5", "sent\n", "x" * 31, "a_" * 9 + "a"]
 )
-def test_a_result_that_is_no_plain_word_is_not_told(result):
+def test_result_that_is_not_a_plain_word_is_not_exported(result):
     metrics = Metrics()
     metrics.count("post", result)
     assert value("wechat_kf_posts_total", metrics, result="other") == 1
 
 
 @given(st.lists(st.tuples(st.sampled_from(["poll", "post", "edit", "lookup"]), st.text())))
-def test_whatever_is_counted_can_be_read_and_nothing_is_lost(happened):
+def test_every_count_is_exported(happened):
     metrics = Metrics()
     for what, result in happened:
         metrics.count(what, result)
@@ -85,7 +85,7 @@ def test_whatever_is_counted_can_be_read_and_nothing_is_lost(happened):
     assert sum(counted) == len(happened)
 
 
-def test_two_processes_in_one_test_count_for_themselves_and_not_for_the_library():
+def test_metrics_of_two_bots_count_separately():
     one, other = Metrics(), Metrics()
     one.count("poll", "ok")
     assert value("wechat_kf_polls_total", other, result="ok") is None
@@ -93,64 +93,64 @@ def test_two_processes_in_one_test_count_for_themselves_and_not_for_the_library(
     assert {name.partition("wechat_kf_")[0] for name, _ in samples(one)} == {""}
 
 
-def test_a_store_that_is_away_leaves_the_counts_and_says_so():
+def test_unavailable_store_keeps_the_counters_and_is_reported():
     metrics = Metrics()
     metrics.count("poll", "failed")
-    told = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
-    assert told == {
+    exported = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
+    assert exported == {
         ("wechat_kf_polls_total", frozenset({("result", "failed")})): 1,
         ("wechat_kf_store_up", frozenset()): 0,
     }
 
 
-def test_a_store_that_can_be_read_only_is_not_up():
+def test_read_only_store_is_not_up():
     trouble = StoreTrouble(ProblemKind.STORE_READ_ONLY, "permission denied", NOW)
     assert value("wechat_kf_store_up", Metrics(), figures_with(store=trouble)) == 0
 
 
-def test_every_kind_of_problem_is_one_while_it_is_there():
+def test_every_kind_of_problem_is_a_gauge_of_one_while_it_lasts():
     figures = figures_with(polled_at=NOW, overdue=2)
-    told = {kind: value("wechat_kf_problem", Metrics(), figures, kind=kind) for kind in ProblemKind}
-    assert {kind for kind, number in told.items() if number} == {ProblemKind.ALERTS_OVERDUE}
-    assert set(told.values()) == {0, 1}
+    exported = {kind: value("wechat_kf_problem", Metrics(), figures, kind=kind) for kind in ProblemKind}
+    assert {kind for kind, number in exported.items() if number} == {ProblemKind.ALERTS_OVERDUE}
+    assert set(exported.values()) == {0, 1}
 
 
-def test_before_the_first_poll_its_age_is_counted_from_the_start():
+def test_age_before_the_first_poll_counts_from_the_start():
     figures = figures_with(started_at=NOW - timedelta(hours=2))
     assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), figures) == 7200
     assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), replace(figures, messages=None)) == 7200
 
 
-def test_an_empty_store_has_zero_of_all_that_waits():
+def test_empty_store_has_zero_pending_messages():
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics()) == 0
     assert value("wechat_kf_store_up", Metrics()) == 1
 
 
-def test_ages_are_seconds_up_to_now():
+def test_ages_are_in_seconds():
     figures = figures_with(polled_at=NOW - timedelta(minutes=5), oldest_pending=NOW - timedelta(seconds=1.5))
     assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), figures) == 300
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 1.5
 
 
-def test_no_age_is_negative_when_the_clock_of_another_process_is_ahead():
+def test_ages_are_not_negative_when_the_clock_of_another_process_is_ahead():
     ahead = NOW + timedelta(seconds=9)
     figures = figures_with(polled_at=ahead, oldest_pending=ahead)
     assert value("wechat_kf_last_successful_poll_age_seconds", Metrics(), figures) == 0
     assert value("wechat_kf_oldest_unsent_age_seconds", Metrics(), figures) == 0
 
 
-def test_messages_are_told_in_every_state():
+def test_messages_are_counted_in_every_state():
     figures = replace(EMPTY, messages={"pending": 3, "dead": 1, "anna@harbour_tea": 7})
-    told = {
+    exported = {
         dict(labels)["state"]: number
         for (name, labels), number in samples(Metrics(), figures).items()
         if name == "wechat_kf_messages"
     }
-    assert told == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
+    assert exported == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_a_held_queue_is_one_and_a_free_one_zero(held):
+def test_blocked_queue_is_one_and_a_free_one_zero(held):
     slack = SlackTrouble("is_archived", NOW, refused=True) if held else None
     assert value("wechat_kf_queue_blocked", Metrics(), figures_with(slack=slack, pending=1)) == int(held)
 
@@ -222,7 +222,7 @@ async def test_metrics_need_no_signature_beside_bolt():
             assert answer.status == 401
 
 
-async def test_without_metrics_there_is_nothing_to_see():
+async def test_metrics_page_is_missing_without_the_setting():
     async with served(make_web_app(ready)) as url:
         assert (await get(f"{url}/metrics"))[0] == 404
         assert (await get(f"{url}/healthz"))[0] == 200

@@ -1,4 +1,4 @@
-"""What `/kf` alone answers. The drawn samples are the yardstick."""
+"""The answer to `/kf` alone, compared with the designed samples."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from tests.samples import (
 )
 
 
-def test_the_worst_comes_first_then_the_rest_in_numbers():
+def test_overview_lists_the_worst_first_and_counts_the_rest():
     drawn, message = sample("overview"), overview(reading(*FORTY), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
-def test_nothing_needs_attention():
+def test_overview_without_problems():
     drawn, message = sample("overview-calm"), overview(reading(*HUNDRED), CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
-def test_the_sample_without_deadlines_has_no_next_one():
+def test_overview_without_deadlines_has_no_next_one():
     message = overview(reading(*crowd(11)), CONTEXT)
     assert shown(message) == [
         "Nothing needs attention",
@@ -55,7 +55,7 @@ def test_the_sample_without_deadlines_has_no_next_one():
     ]
 
 
-def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
+def test_up_to_ten_accounts_without_problems_are_all_named():
     message = overview(reading(*crowd(10)), CONTEXT)
     assert message.blocks[0]["text"]["text"] == "Nothing needs attention"
     assert sum(block["type"] == "section" for block in message.blocks) == 10
@@ -63,7 +63,7 @@ def test_ten_accounts_or_fewer_are_all_named_while_none_needs_attention():
     assert message.text.startswith("Nothing needs attention. 10 customer-service accounts. Bound: ☆ 00, ☆ 01,")
 
 
-def test_a_problem_is_the_only_row_of_few_accounts_too():
+def test_problem_is_the_only_row_of_few_accounts_too():
     message = overview(reading(*crowd(9), CHEN), CONTEXT)
     assert shown(message) == [
         "1 of 10 accounts needs attention",
@@ -80,7 +80,7 @@ def test_a_problem_is_the_only_row_of_few_accounts_too():
     )
 
 
-def test_a_few_calm_accounts_are_named_too():
+def test_few_calm_accounts_are_named_too():
     message = overview(reading(ANNA, EVE), CONTEXT)
     assert shown(message)[:5] == [
         "Nothing needs attention",
@@ -107,7 +107,7 @@ def test_more_than_ten_that_need_attention_are_counted_below_the_tenth():
     )
 
 
-def test_no_accounts_yet():
+def test_overview_without_accounts():
     message = overview(reading(), CONTEXT)
     assert shown(message) == [
         "No customer-service accounts yet",
@@ -159,7 +159,7 @@ def test_every_state_has_its_words():
     ]
 
 
-def test_a_waiting_invitation_shows_the_time_left_and_the_moment():
+def test_waiting_invitation_shows_the_time_left_and_the_moment():
     soon, later = invited(expires_in=2 * DAY - HOUR), invited(expires_in=2 * DAY)
     assert (
         "waiting, <!date^1795565520^47 h left, {date_short_pretty} {time}|"
@@ -181,10 +181,10 @@ def test_names_that_fill_their_limits_shorten_the_rows_to_one_line():
 
 
 def owner(account, user="Mei", **of_hand):
-    """The account's episode, acknowledged or snoozed by a person."""
-    hand = UserAction(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
+    """Return the account's episode, acknowledged or snoozed by a person."""
+    user_action = UserAction(f"U0{user.upper()}", user, NOW - HOUR, **of_hand)
     invitation = account.invitation
-    action = {"snoozed": hand} if hand.until else {"acked": hand}
+    action = {"snoozed": user_action} if user_action.until else {"acked": user_action}
     return episode(
         account_key=account.key,
         invite_wx=invitation.invite_wx,
@@ -194,7 +194,7 @@ def owner(account, user="Mei", **of_hand):
     )
 
 
-def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_their_rank():
+def test_acknowledged_rows_name_the_user_and_sort_last_within_their_priority():
     owned = [owner(CHEN), owner(LIN, "Tom", until=NOW + 4 * HOUR)]
     message = overview(reading(*FORTY).with_owners(owned, AlertPolicy()), CONTEXT)
     texts = shown(message)
@@ -210,7 +210,7 @@ def test_rows_name_who_acknowledged_or_snoozed_and_come_after_the_others_of_thei
     )
 
 
-def test_an_acknowledgement_of_an_earlier_invitation_does_not_count():
+def test_acknowledgement_of_an_earlier_invitation_does_not_count():
     earlier = replace(owner(LIN), expires_at=NOW - 5 * DAY)
     other = replace(owner(LIN), invite_wx="someone_else")
     for given in (earlier, other):

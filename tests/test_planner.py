@@ -1,4 +1,4 @@
-"""Which messages a tick's news becomes."""
+"""The messages planned for the events of one tick."""
 
 from __future__ import annotations
 
@@ -47,47 +47,47 @@ def shapes(
     *changes: Change, roots: dict[str, Parent] | None = None, first: InitialSnapshot | None = None
 ) -> list[tuple]:
     drafts = plan(changes, roots or {}, POLICY, NOW, first=first)
-    return [(draft.kind, draft.parent_id, draft.broadcast) for draft in drafts]
+    return [(message.kind, message.parent_id, message.broadcast) for message in drafts]
 
 
-def test_news_without_a_root_becomes_one():
+def test_event_without_a_parent_message_gets_one():
     assert shapes(change("bo", REJECTED)) == [(MessageKind.ALERT, None, False)]
 
 
 @pytest.mark.parametrize(
     ("event", "broadcast"), [(REJECTED, True), (EXPIRED, True), (SMALLEST, True), (LOOSER, False)]
 )
-def test_news_of_a_told_episode_goes_to_its_thread_and_pings_only_when_it_must(event, broadcast):
+def test_event_of_a_reported_episode_goes_to_its_thread_and_mentions_only_if_urgent(event, broadcast):
     assert shapes(change("bo", event), roots={"bo": Parent("r", MessageKind.ALERT)}) == [
         (MessageKind.REPLY, "r", broadcast)
     ]
 
 
 @pytest.mark.parametrize("shape", [MessageKind.DIGEST, MessageKind.FIRST_RUN])
-def test_the_smallest_lead_of_a_seat_that_only_a_summary_names_gets_a_root(shape):
+def test_smallest_lead_of_an_account_in_a_summary_gets_a_parent_message(shape):
     assert shapes(change("bo", SMALLEST), roots={"bo": Parent("r", shape)}) == [(MessageKind.ALERT, None, False)]
     assert shapes(change("bo", REJECTED), roots={"bo": Parent("r", shape)}) == [(MessageKind.REPLY, "r", True)]
 
 
-def test_a_deleted_root_is_respected_until_something_needs_eyes_again():
+def test_deleted_parent_message_is_replaced_only_for_an_urgent_event():
     gone = {"bo": Parent("r", MessageKind.ALERT, is_deleted=True)}
     assert shapes(change("bo", LOOSER), roots=gone) == []
     assert shapes(change("bo", SMALLEST), roots=gone) == [(MessageKind.ALERT, None, False)]
     assert shapes(change("bo", state=EpisodeState.BOUND), roots=gone) == []
 
 
-def test_a_change_that_is_no_news_is_a_quiet_line_below_an_own_root():
+def test_change_without_an_event_is_a_plain_reply_to_its_own_parent_message():
     bound = change("bo", state=EpisodeState.BOUND)
     assert shapes(bound, roots={"bo": Parent("r", MessageKind.ALERT)}) == [(MessageKind.REPLY, "r", False)]
     assert shapes(bound, roots={"bo": Parent("r", MessageKind.DIGEST)}) == []
     assert shapes(bound) == []
 
 
-def test_a_change_of_facts_alone_is_no_line():
+def test_change_of_facts_alone_is_no_reply():
     assert shapes(change("bo", before=EpisodeState.REJECTED), roots={"bo": Parent("r", MessageKind.ALERT)}) == []
 
 
-def test_superseded_events_are_not_told():
+def test_superseded_events_are_not_posted():
     assert shapes(change("bo", AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED))) == []
 
 
@@ -102,21 +102,21 @@ def test_more_than_five_events_become_a_digest_and_history_goes_on():
 
 
 @pytest.mark.parametrize(("events", "threads"), [(6, 1), (25, 1), (26, 2), (100, 4), (125, 5), (126, 5), (900, 5)])
-def test_a_digest_has_at_most_five_thread_messages_and_every_name(events, threads):
+def test_digest_has_at_most_five_thread_messages_and_every_name(events, threads):
     digest, *names = plan([change(f"kf{number}", REJECTED) for number in range(events)], {}, POLICY, NOW)
     assert len(names) == threads
-    assert [member for draft in names for member in draft.episode_ids] == list(digest.episode_ids)
+    assert [member for message in names for member in message.episode_ids] == list(digest.episode_ids)
     assert len(set(digest.episode_ids)) == len(digest.events) == events
 
 
-def test_every_event_has_exactly_one_teller():
+def test_every_event_is_in_exactly_one_message():
     changes = [change("bo", REJECTED), change("dee", SMALLEST), change("lin", LOOSER)]
     drafts = plan(changes, {"lin": Parent("r", MessageKind.ALERT)}, POLICY, NOW)
-    assert sorted(told[0] for draft in drafts for told in draft.events) == ["bo", "dee", "lin"]
-    assert len({draft.id for draft in drafts}) == 3
+    assert sorted(told[0] for message in drafts for told in message.events) == ["bo", "dee", "lin"]
+    assert len({message.id for message in drafts}) == 3
 
 
-def test_what_can_be_saved_goes_first_and_history_last():
+def test_expiring_invitations_go_first_and_history_last():
     changes = [
         change("a", LOOSER),
         change("b", EXPIRED),
@@ -125,11 +125,11 @@ def test_what_can_be_saved_goes_first_and_history_last():
         change("e", state=EpisodeState.BOUND),
     ]
     drafts = plan(changes, {"e": Parent("r", MessageKind.ALERT)}, POLICY, NOW)
-    assert [draft.episode_ids for draft in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
-    assert [draft.priority for draft in drafts] == [1, 2, 3, 4, LAST]
+    assert [message.episode_ids for message in drafts] == [("d",), ("c",), ("b",), ("a",), ("e",)]
+    assert [message.priority for message in drafts] == [1, 2, 3, 4, LAST]
 
 
-def test_the_first_run_sums_up_its_backlog():
+def test_first_run_sums_up_its_backlog():
     backlog = change("chen", AlertEvent(AlertKind.REJECTED, disposition=Disposition.BACKLOG), before=None)
     expiring = change(
         "lin",
@@ -143,7 +143,7 @@ def test_the_first_run_sums_up_its_backlog():
     assert summary.payload == {"total": 40, "counts": {"bound": 29}, "noticed": NOW.timestamp()}
 
 
-def test_the_first_run_without_a_problem_says_nothing():
+def test_first_run_without_a_problem_posts_nothing():
     expiring = change(
         "lin",
         AlertEvent(AlertKind.EXPIRING, 24 * HOUR, Disposition.SUPERSEDED),
@@ -170,5 +170,5 @@ def test_the_first_run_without_a_problem_says_nothing():
         (MessageKind.MEMBER_LIST, {}, [EpisodeState.BOUND], True),
     ],
 )
-def test_what_waited_is_sent_only_while_something_of_it_holds(shape, facts, states, expected):
+def test_pending_message_is_sent_only_while_part_of_it_is_relevant(shape, facts, states, expected):
     assert is_relevant(shape, facts, [episode("bo", state) for state in states]) is expected

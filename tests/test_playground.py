@@ -1,4 +1,4 @@
-"""The playground behind its page: its time, its wire, and what people may do there."""
+"""The playground behind its page: its clock, its traffic, and its user actions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from wechat_kf.simulator import Simulator
 # Its time
 
 
-def test_a_pace_goes_on_from_where_it_was_set():
+def test_time_continues_from_the_moment_the_pace_was_set():
     assert Pace(real=100, world=1000, rate=60).at(101.5) == 1090
 
 
-def test_whoever_reads_the_file_lives_in_the_same_time(tmp_path):
+def test_readers_of_the_clock_file_share_one_time(tmp_path):
     clock, other = (SharedClock(tmp_path / "clock.json") for _ in range(2))
     clock.run(1)
     assert abs((other() - utc_now()).total_seconds()) < 1
@@ -44,7 +44,7 @@ def test_whoever_reads_the_file_lives_in_the_same_time(tmp_path):
     assert other().timestamp() - before >= 2000
 
 
-def test_the_clock_never_jumps_when_its_rate_changes(tmp_path):
+def test_clock_never_jumps_when_its_rate_changes(tmp_path):
     clock = SharedClock(tmp_path / "clock.json")
     clock.run(1)
     before = clock()
@@ -57,7 +57,7 @@ def test_the_clock_never_jumps_when_its_rate_changes(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "number"), [("tea", 5), ("monday", 40), ("hundred", 100), ("hostile", 14)])
-def test_a_preset_takes_the_place_of_all_accounts(name, number):
+def test_preset_takes_the_place_of_all_accounts(name, number):
     wechat = Simulator("wx", "secret")
     wechat.add_account("old@harbour_tea", "Old")
     presets.apply(name, wechat, utc_now())
@@ -68,7 +68,7 @@ def test_a_preset_takes_the_place_of_all_accounts(name, number):
 # Its wire
 
 
-def test_what_opens_anything_is_masked_at_any_depth():
+def test_secrets_are_masked_at_any_depth():
     said = {
         "token": "xoxb-1",
         "a": [{"secret": "s", "access_token": "t"}],
@@ -83,13 +83,13 @@ def test_what_opens_anything_is_masked_at_any_depth():
     }
 
 
-def test_one_entry_stands_for_looks_that_say_the_same():
-    told: list[object] = []
-    wire = Traffic(utc_now, told.append)
+def test_repeated_response_replaces_its_traffic_entry():
+    published: list[object] = []
+    wire = Traffic(utc_now, published.append)
     for response in ({"kf_list": []}, {"kf_list": []}, {"kf_list": [1]}):
         wire.add("bot", "wechat", "GET /list", {}, ms=1, status=200, response=response)
     assert [entry.response for entry in wire.entries] == [{"kf_list": []}, {"kf_list": [1]}]
-    assert len(told) == 3
+    assert len(published) == 3
 
 
 def test_suggestions_are_those_of_the_manifest():
@@ -98,7 +98,7 @@ def test_suggestions_are_those_of_the_manifest():
     assert {"/kf", "/kf list", "/kf rejected", "/kf find ", "/kf status"} <= {one["text"] for one in suggestions}
 
 
-# What people do
+# User actions
 
 
 class Page:
@@ -121,7 +121,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
 
 
 @pytest.mark.process
-async def test_commands_are_answered_by_the_real_bot_which_is_replaced_when_it_is_killed(page):
+async def test_real_bot_answers_commands_and_is_restarted_after_a_kill(page):
     world = page.world
     assert world.keeper.state is BotState.STARTING
     status, said = await page.do(
@@ -170,7 +170,7 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
 
 
 @pytest.mark.process
-async def test_bot_lives_in_the_time_of_the_page_and_a_restart_for_it_is_no_crash(page):
+async def test_bot_uses_the_clock_of_the_page_and_a_restart_for_it_is_not_a_crash(page):
     world = page.world
 
     def zone_of_bot() -> str:
@@ -233,7 +233,7 @@ def test_time_zone_of_the_machine_is_found_or_utc(tmp_path, environ, target, zon
 
 
 @pytest.mark.process
-async def test_trouble_lasts_until_it_is_mended_or_comes_once_and_the_feed_shows_what_happens(page):
+async def test_fault_lasts_until_cleared_or_occurs_once_and_is_shown_in_the_traffic(page):
     tokens = page.world.wechat.tokens
     await until(lambda: tokens.issued)
     for side, faults in (("wechat", WECHAT_FAULTS), ("slack", SLACK_FAULTS)):

@@ -39,14 +39,14 @@ def pooler(postgres: str) -> Iterator[PgBouncer]:
 
 @pytest.fixture
 def pooled_url(pooler: PgBouncer, postgres: str, migrated_postgres: str) -> Iterator[str]:
-    """A migrated database, by way of PgBouncer."""
+    """Return the URL of a migrated database behind PgBouncer."""
     with postgres_database(postgres, migrated_postgres) as url:
         yield pooler.url(conninfo_to_dict(url)["dbname"])
 
 
 @asynccontextmanager
 async def stores(url: str, number: int) -> AsyncIterator[list[Store]]:
-    """As many stores at one URL as if each were of another process."""
+    """Open several stores at one URL, as if each were of another process."""
     found = [Store.from_url(url, APPID, clock=at_now) for _ in range(number)]
     yield found
     for store in found:
@@ -102,7 +102,7 @@ async def test_statements_run_on_every_server_connection_however_often_they_come
                 assert (await poll_state.load(tx)).next_poll_at == NOW + number * HOUR
 
 
-async def test_one_of_several_processes_claims_a_poll(pooled_url):
+async def test_poll_is_claimed_by_one_of_several_processes(pooled_url):
     async def claim(store: Store, number: int) -> poll_state.Claim:
         async with store.begin() as tx:
             return await poll_state.claim_poll(tx, NOW + number * HOUR, NOW + (number + 1) * HOUR)

@@ -1,4 +1,4 @@
-"""What, why, what next: for every way in which a read of WeChat fails."""
+"""The problem, its reason and the next step for every failure of a poll."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_before(ago, *accounts):
     return Snapshot.of(KfList(accounts), NOW - ago, LEADS)
 
 
-def test_a_refused_address_is_there_to_be_copied():
+def test_refused_address_can_be_copied():
     drawn = sample("error-address")
     message = answer(
         api_error(40164, "invalid ip", rid=RID, address="203.0.113.7"),
@@ -48,7 +48,7 @@ def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
     assert explain_error(api_error(40125, "no"), platform) == explain_error(api_error(40125, "no"))
 
 
-def test_an_address_that_wechat_did_not_name_is_not_below():
+def test_answer_without_an_address_has_no_code_block():
     message = answer(api_error(40164, "invalid ip"))
     assert "add this server’s address in the WeChat console" in shown(message)[1]
     assert "```" not in shown(message)[1]
@@ -82,7 +82,7 @@ def test_every_family_of_errcodes_has_its_words(errcode, title, step):
 
 
 @pytest.mark.parametrize("errcode", [*ADVICE, 12345])
-def test_no_errcode_breaks_a_message(errcode):
+def test_every_errcode_has_a_valid_message(errcode):
     message = answer(api_error(errcode, "<!here> & *so* " * 40, rid="<!here>", address="<!here>"))
     content = {"text": message.text, "blocks": message.blocks}
     assert blockkit.problems(content) == []
@@ -91,7 +91,7 @@ def test_no_errcode_breaks_a_message(errcode):
     assert "*" not in message.text
 
 
-def test_an_unknown_error_quotes_wechat():
+def test_unknown_error_quotes_wechat():
     assert "WeChat says: “api something”." in shown(answer(api_error(99999, "api something")))[0]
     assert "WeChat does not say more." in shown(answer(api_error(99999, "")))[0]
     assert shown(answer(api_error(99999, "")))[-1] == "errcode 99999"
@@ -119,7 +119,7 @@ def test_an_unknown_error_quotes_wechat():
         (ResponseError("no kf_list"), "WeChat’s answer could not be read", "no errcode"),
     ],
 )
-def test_silence_and_broken_answers(error, title, fact):
+def test_silent_and_unreadable_responses_have_their_messages(error, title, fact):
     message = answer(error)
     assert shown(message)[0].startswith(f"⚠️ *{title}*\n")
     assert shown(message)[-1] == fact
@@ -127,7 +127,7 @@ def test_silence_and_broken_answers(error, title, fact):
     assert "no accounts" not in message.text.lower()
 
 
-def test_a_failure_can_be_tried_again_and_has_no_header():
+def test_failure_can_be_tried_again_and_has_no_header():
     message = answer(TransportError("ReadTimeout"))
     assert [block["type"] for block in message.blocks] == ["section", "section", "actions", "context"]
     assert [button["text"]["text"] for button in message.blocks[2]["elements"]] == ["Try again"]
@@ -151,6 +151,6 @@ def test_a_failure_can_be_tried_again_and_has_no_header():
         ),
     ],
 )
-def test_the_last_good_read_is_remembered(ago, account, moment, finding):
+def test_last_successful_poll_is_shown(ago, account, moment, finding):
     message = answer(ResponseError("no kf_list"), read_before(ago, account))
     assert shown(message)[2] == f"{moment}: {finding} needed attention."

@@ -1,4 +1,4 @@
-"""Real processes: how they start, what they say when they cannot, how they stop, and what a kill loses."""
+"""Real processes: start, failed start, stop, and what a kill loses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().
 
 @pytest.fixture
 async def place(postgres_url: str) -> AsyncIterator[World]:
-    """A world on PostgreSQL, for what several processes share; the crash test runs on both stores."""
+    """Run the simulators with PostgreSQL, for tests with several processes; the crash test runs on both stores."""
     async with world(postgres_url) as made:
         made.invite("bo")
         yield made
@@ -39,7 +39,7 @@ async def place(postgres_url: str) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def quick(tmp_path: Path) -> AsyncIterator[World]:
-    """A world on SQLite, for what does not depend on the store."""
+    """Run the simulators with SQLite, for tests that do not depend on the store."""
     async with world(f"sqlite:///{tmp_path / 'kf.db'}") as made:
         made.invite("bo")
         yield made
@@ -62,12 +62,12 @@ async def run(environ: Mapping[str, str], *arguments: str) -> tuple[int, str, st
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def told(place: World, number: int = 1) -> None:
+async def alerts_posted(place: World, number: int = 1) -> None:
     await until(lambda: len(place.texts) >= number)
 
 
 async def polls(place: World, number: int) -> None:
-    """Wait until WeChat has been read so many times more: whatever would be told by then has been told."""
+    """Wait for this many more polls, after which every due message has been posted."""
     before = len(place.wechat.log)
     await until(lambda: len(place.wechat.log) >= before + number)
 
@@ -86,7 +86,7 @@ async def test_every_missing_or_malformed_setting_is_named_at_once_without_a_tra
     assert "hush" not in err
 
 
-async def test_a_port_that_is_taken_is_said_in_one_line(quick):
+async def test_port_in_use_is_reported_in_one_line(quick):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         status, out, err = await run({**quick.environ, "PORT": port})
@@ -115,7 +115,7 @@ async def test_every_line_of_the_procfile_starts_and_stops(quick, line, tmp_path
     assert "does not survive a restart" in log.read_text()
 
 
-async def test_a_bot_starts_while_slack_wechat_and_the_store_are_away(tmp_path):
+async def test_bot_starts_while_slack_wechat_and_the_store_are_unreachable(tmp_path):
     environ = {
         "SLACK_BOT_TOKEN": "xoxb-1",
         "SLACK_SIGNING_SECRET": "s",
@@ -142,7 +142,7 @@ async def test_alerts_off_has_no_store_and_is_ready(quick, tmp_path):
 # Stopping
 
 
-async def test_a_command_in_flight_is_answered_before_the_end(quick):
+async def test_command_in_flight_is_answered_before_the_end(quick):
     async with running(quick.environ) as bot:
         quick.slack.app_url = bot.slack_url
         quick.wechat.inject(Fault(FaultMode.SLOW, times=1, seconds=1))
@@ -154,7 +154,7 @@ async def test_a_command_in_flight_is_answered_before_the_end(quick):
         assert await bot.stop() == 0
 
 
-async def test_a_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated(quick):
+async def test_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated(quick):
     async with running(quick.environ) as bot:
         quick.slack.app_url = bot.slack_url
         quick.wechat.inject(Fault(FaultMode.SLOW, seconds=30))
@@ -165,7 +165,7 @@ async def test_a_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated
         assert "restarting" in (await said.answer()).text
 
 
-async def test_a_store_that_hangs_does_not_hold_the_process(quick, tmp_path):
+async def test_store_that_hangs_does_not_hold_the_process(quick, tmp_path):
     async with running(quick.environ) as bot:
         await until(lambda: len(quick.wechat.log) > 2)
         with closing(sqlite3.connect(tmp_path / "kf.db", isolation_level=None)) as other:
@@ -180,7 +180,7 @@ async def test_a_store_that_hangs_does_not_hold_the_process(quick, tmp_path):
             assert time.monotonic() - started < 10.5
 
 
-async def test_a_stop_while_starting_is_clean(quick, tmp_path):
+async def test_stop_while_starting_is_clean(quick, tmp_path):
     for delay in (0.05, 0.3, 0.6):
         async with running(quick.environ, log=tmp_path / "log", wait=False) as bot:
             await asyncio.sleep(delay)
@@ -191,28 +191,28 @@ async def test_a_stop_while_starting_is_clean(quick, tmp_path):
 # Once, whatever happens
 
 
-async def test_a_killed_bot_tells_what_it_had_not_told_and_nothing_twice(quick):
+async def test_killed_bot_posts_each_alert_once_after_its_restart(quick):
     async with running(quick.environ) as bot:
         await until(lambda: len(quick.wechat.log) > 2)
         quick.wechat.reject("bo@harbour_tea")
-        await told(quick)
+        await alerts_posted(quick)
         await bot.stop(signal.SIGKILL)
     key = quick.invite("dee")
     async with running(quick.environ):
         await polls(quick, 2)
         quick.wechat.reject(key)
-        await told(quick, 2)
+        await alerts_posted(quick, 2)
         await polls(quick, 2)
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo", "Rejected: Dee"]
 
 
-async def test_two_processes_on_one_store_tell_everything_once(place):
+async def test_two_processes_on_one_store_post_each_alert_once(place):
     keys = [place.invite(f"kf{number}") for number in range(4)]
     async with running(place.environ), running(place.environ, "worker", wait=False):
         await until(lambda: len(place.wechat.log) > 4)
         for key in keys:
             place.wechat.reject(key)
-        await told(place, 4)
+        await alerts_posted(place, 4)
         await polls(place, 4)
     assert len(place.texts) == len(set(place.texts)) == 4
 
@@ -220,7 +220,7 @@ async def test_two_processes_on_one_store_tell_everything_once(place):
 # Socket Mode
 
 
-async def test_the_worker_answers_over_socket_mode_and_web_keeps_to_health(quick):
+async def test_worker_answers_over_socket_mode_and_web_serves_only_health(quick):
     environ = {**quick.environ, "SLACK_APP_TOKEN": quick.slack.app_token}
     environ.pop("SLACK_SIGNING_SECRET")
     quick.slack.app_url = None
@@ -239,7 +239,7 @@ async def test_socket_mode_waits_for_a_slack_that_is_away(quick, tmp_path):
     environ = {**quick.environ, "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:9/api/"}
     log = tmp_path / "log"
     async with running(environ, "worker", wait=False, log=log) as bot:
-        await until(lambda: log.exists() and "Slack is not there" in log.read_text())
+        await until(lambda: log.exists() and "Slack unreachable" in log.read_text())
         assert bot.process.returncode is None
         assert await bot.stop() == 0
 
@@ -255,7 +255,7 @@ async def test_list_prints_the_accounts_as_a_table(quick):
     assert "2 accounts" in out
 
 
-async def test_list_says_why_wechat_could_not_be_read(quick, capsys):
+async def test_list_command_reports_why_wechat_could_not_be_read(quick, capsys):
     async def failing_list(**changed: str) -> str:
         settings = Settings.from_environ(quick.environ | changed)
         assert await console.show_list(settings, as_json=False) == 1
@@ -277,7 +277,7 @@ async def test_check_polls_each_time_posts_and_exits(quick):
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
 
 
-async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_there(quick, capsys):
+async def test_check_fails_without_wechat_the_store_or_alerts(quick, capsys):
     async def check(**changed: str) -> int:
         return await console.check(Settings.from_environ(quick.environ | changed))
 
@@ -289,14 +289,14 @@ async def test_check_fails_each_time_that_wechat_the_store_or_alerts_are_not_the
     assert await check(ALERTS="off") == 1
 
 
-async def test_a_terminal_that_knows_no_emoji_shows_the_rest(quick):
+async def test_terminal_without_emoji_shows_the_rest(quick):
     quick.wechat.add_account("anna@harbour_tea", "Anna 😀", kf_wx="anna_example")
     status, out, _ = await run({**quick.environ, "PYTHONIOENCODING": "ascii"}, "list")
     assert status == 0
     assert "anna@harbour_tea" in out
 
 
-async def test_a_command_can_be_followed_in_the_log_from_slacks_trigger_to_wechats_rid(quick, tmp_path):
+async def test_command_can_be_followed_in_the_log_from_slacks_trigger_to_wechats_rid(quick, tmp_path):
     log = tmp_path / "log"
     quick.wechat.allow_list = ()
     async with running({**quick.environ, "LOG_FORMAT": "json"}, log=log) as bot:

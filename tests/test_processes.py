@@ -1,4 +1,4 @@
-"""Which processes are there, as `/kf status` counts them."""
+"""The active processes, as `/kf status` counts them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.running import CARE, bot_in_loop, sqlite, until, world
 SECOND = timedelta(seconds=1)
 
 
-async def test_a_process_is_counted_while_it_shows_itself(store, clock):
+async def test_process_is_counted_while_it_is_active(store, clock):
     async with store.begin() as tx:
         await processes.touch(tx, ProcessInfo("one"), NOW)
         await processes.touch(tx, ProcessInfo("two"), NOW)
@@ -22,7 +22,7 @@ async def test_a_process_is_counted_while_it_shows_itself(store, clock):
         assert len(await processes.running(tx, NOW + 60 * SECOND)) == 1
 
 
-async def test_the_largest_difference_between_clocks_is_known(store, clock):
+async def test_largest_clock_difference_is_recorded(store, clock):
     async with store.begin() as tx:
         assert await processes.skew(tx) == timedelta(0)
         await processes.touch(tx, ProcessInfo("one"), NOW)
@@ -35,7 +35,7 @@ async def test_the_largest_difference_between_clocks_is_known(store, clock):
         assert await processes.skew(tx) == timedelta(0)  # of processes that are gone
 
 
-async def test_one_that_leaves_is_counted_no_more(store):
+async def test_unregistered_process_is_not_counted(store):
     async with store.begin() as tx:
         await processes.touch(tx, ProcessInfo("one"), NOW)
         await processes.remove(tx, "one")
@@ -43,7 +43,7 @@ async def test_one_that_leaves_is_counted_no_more(store):
         assert len(await processes.running(tx, NOW)) == 0
 
 
-async def test_what_was_killed_is_forgotten_in_the_end(store, clock):
+async def test_killed_process_is_removed_eventually(store, clock):
     async with store.begin() as tx:
         for number in range(50):
             await processes.touch(tx, ProcessInfo(str(number)), clock())
@@ -52,7 +52,7 @@ async def test_what_was_killed_is_forgotten_in_the_end(store, clock):
         assert len(rows.all()) == 2
 
 
-async def test_a_clock_that_was_ahead_leaves_no_process_behind(store, clock):
+async def test_process_with_a_clock_ahead_is_removed_too(store, clock):
     async with store.begin() as tx:
         clock.forward(days=1)
         await processes.touch(tx, ProcessInfo("ahead"), NOW)
@@ -62,14 +62,14 @@ async def test_a_clock_that_was_ahead_leaves_no_process_behind(store, clock):
 async def test_status_counts_the_processes_and_no_longer_one_that_stopped(tmp_path):
     async with world(sqlite(tmp_path)) as place:
 
-        async def said(words: str) -> bool:
+        async def status_contains(words: str) -> bool:
             asked = await place.slack.command("status", channel=CARE)
             return words in str((await asked.answer()).blocks)
 
         async with bot_in_loop(place):
-            await until(lambda: said("1 process"))
+            await until(lambda: status_contains("1 process"))
             async with bot_in_loop(place):
-                await until(lambda: said("2 processes"))
+                await until(lambda: status_contains("2 processes"))
         async with bot_in_loop(place):
-            await until(lambda: said("1 process"))
-            assert not await said("processes")
+            await until(lambda: status_contains("1 process"))
+            assert not await status_contains("processes")

@@ -1,4 +1,4 @@
-"""The wire: what is sent, and what is made of whatever comes back."""
+"""The protocol: requests, and the parsing of any response."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def kf_list_of(*rows: object) -> KfList:
 
 
 def row_of(account: KfAccount, *, as_text: bool) -> dict[str, object]:
-    """The row that WeChat would send: numbers as either type, no key for what there is not."""
+    """Return the row that WeChat would send: numbers as either type, no key for missing values."""
     row: dict[str, object] = {
         "kf_account": account.kf_account,
         "kf_nick": account.kf_nick,
@@ -81,14 +81,14 @@ def row_of(account: KfAccount, *, as_text: bool) -> dict[str, object]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def test_a_read_carries_the_token_in_its_query_and_never_in_its_repr():
+def test_request_has_the_token_in_its_query_and_not_in_its_repr():
     request = protocol.get(protocol.KF_LIST, ACCESS_TOKEN)
     assert (request.method, request.query) == ("GET", {"access_token": ACCESS_TOKEN})
     assert str(request) == "GET /cgi-bin/customservice/getkflist"
     assert ACCESS_TOKEN not in repr(request)
 
 
-def test_the_secret_travels_in_the_body_in_normal_mode_as_raw_utf8():
+def test_secret_travels_in_the_body_in_normal_mode_as_raw_utf8():
     request = protocol.stable_token("wx€", SECRET)
     assert json.loads(request.body) == {
         "grant_type": "client_credential",
@@ -101,7 +101,7 @@ def test_the_secret_travels_in_the_body_in_normal_mode_as_raw_utf8():
     assert SECRET not in repr(request)
 
 
-def test_the_list_of_all_states_is_read_whole():
+def test_list_of_all_states_is_read_whole():
     assert protocol.parse_kf_list(protocol.parse_body(fixture("kf_list"))) == KfList(
         (
             KfAccount(
@@ -141,7 +141,7 @@ def test_the_list_of_all_states_is_read_whole():
     )
 
 
-def test_the_example_on_the_vendors_page_is_another_interfaces_answer():
+def test_vendors_example_is_the_answer_of_another_interface():
     answer = protocol.parse_body(fixture("kf_list_vendor_example"))
     with pytest.raises(ResponseError, match=r"no kf_list, but 'kf_online_list'"):
         protocol.parse_kf_list(answer)
@@ -151,12 +151,12 @@ def test_the_example_on_the_vendors_page_is_another_interfaces_answer():
     )
 
 
-def test_the_online_list_is_read():
+def test_online_list_is_read():
     answer = protocol.parse_body(fixture("online_kf_list"))
     assert protocol.parse_online_kf_list(answer) == (OnlineKf("anna@harbour_tea", "2001", 1, 3),)
 
 
-def test_an_online_row_may_lack_what_newer_answers_lack():
+def test_online_row_may_lack_what_newer_answers_lack():
     rows = [{"kf_account": "", "kf_id": 7, "status": "odd", "kf_openid": "oX"}, "no object"]
     (online,) = protocol.parse_online_kf_list({"kf_online_list": rows})
     assert online == OnlineKf("", "7", status=None, accepted_case=None, kf_openid="oX")
@@ -164,16 +164,16 @@ def test_an_online_row_may_lack_what_newer_answers_lack():
 
 
 @pytest.mark.parametrize("broken", [{}, {"kf_list": None}, {"kf_list": {}}, {"kf_list": "none"}])
-def test_an_answer_without_a_list_is_broken_and_not_empty(broken):
+def test_answer_without_a_list_is_broken_and_not_empty(broken):
     with pytest.raises(ResponseError, match="kf_list"):
         protocol.parse_kf_list(broken)
 
 
-def test_an_empty_list_is_an_answer():
+def test_empty_list_is_an_answer():
     assert kf_list_of() == KfList(())
 
 
-def test_rows_that_are_no_objects_are_counted():
+def test_rows_that_are_not_objects_are_counted():
     observed = kf_list_of({"kf_account": "a@b"}, None, 7, ["x"])
     assert [account.kf_account for account in observed.accounts] == ["a@b"]
     assert observed.unreadable == 3
@@ -190,7 +190,7 @@ def test_rows_that_are_no_objects_are_counted():
         ({}, ""),
     ],
 )
-def test_a_seat_is_keyed_by_the_first_name_it_has(row, key):
+def test_account_key_is_the_first_available_name(row, key):
     assert kf_list_of(row).accounts[0].key == key
 
 
@@ -225,7 +225,7 @@ def test_a_seat_is_keyed_by_the_first_name_it_has(row, key):
         ({"x": 1}, None),
     ],
 )
-def test_a_deadline_is_unix_seconds_or_not_known(wire, expected):
+def test_deadline_is_unix_seconds_or_not_known(wire, expected):
     (account,) = kf_list_of({"invite_wx": "bo_example", "invite_expire_time": wire}).accounts
     assert account.invitation == Invitation("bo_example", "", expected)
 
@@ -270,7 +270,7 @@ def test_errcode_beyond_any_code_is_not_quoted_whole(errcode):
 
 
 @pytest.mark.parametrize("row", [{}, {"invite_wx": "", "invite_expire_time": 0, "invite_status": ""}])
-def test_a_row_without_an_invitation_has_none(row):
+def test_account_without_invite_fields_has_no_invitation(row):
     assert kf_list_of(row).accounts[0].invitation is None
 
 
@@ -285,24 +285,24 @@ def test_a_row_without_an_invitation_has_none(row):
         (["a"], '["a"]'),
     ],
 )
-def test_a_status_that_is_new_is_kept_verbatim(wire, expected):
+def test_unknown_status_is_kept_verbatim(wire, expected):
     (account,) = kf_list_of({"invite_status": wire}).accounts
     assert account.invitation == Invitation("", expected, None)
 
 
-def test_no_number_is_too_long_to_read():
+def test_long_numbers_are_parsed():
     body = b'{"kf_list":[{"kf_id":%s,"kf_nick":1e999}]}' % (b"9" * 5000)
     (account,) = protocol.parse_kf_list(protocol.parse_body(body)).accounts
     assert (account.kf_id, account.kf_nick) == ("9" * 5000, "1e999")
 
 
-def test_half_a_character_becomes_the_sign_for_a_lost_one():
+def test_lone_surrogate_becomes_the_replacement_character():
     body = rb'{"kf_list":[{"kf_nick":"a\ud83d","kf_account":"\ude00"}]}'
     (account,) = protocol.parse_kf_list(protocol.parse_body(body)).accounts
     assert (account.kf_nick, account.kf_account) == ("a\ufffd", "\ufffd")
 
 
-def test_a_value_nested_beyond_reading_is_as_good_as_absent():
+def test_too_deeply_nested_value_counts_as_absent():
     deep: object = "x"
     for _ in range(100_000):
         deep = [deep]
@@ -311,7 +311,7 @@ def test_a_value_nested_beyond_reading_is_as_good_as_absent():
 
 
 @given(st.lists(any_row))
-def test_no_value_in_any_row_spoils_the_list(rows):
+def test_malformed_values_do_not_invalidate_the_list(rows):
     observed = kf_list_of(*rows)
     assert len(observed.accounts) + observed.unreadable == len(rows)
     for account in observed.accounts:
@@ -321,21 +321,21 @@ def test_no_value_in_any_row_spoils_the_list(rows):
 
 
 @given(st.lists(any_row))
-def test_no_value_in_any_row_spoils_the_online_list(rows):
+def test_malformed_values_do_not_invalidate_the_online_list(rows):
     body = json.dumps({"kf_online_list": rows}).encode()
     online = protocol.parse_online_kf_list(protocol.parse_body(body))
     assert len(online) == sum(isinstance(row, dict) for row in rows)
 
 
 @given(st.lists(accounts), st.booleans(), st.booleans())
-def test_what_wechat_means_is_what_is_read(expected, as_text, as_ascii):
+def test_parsed_list_equals_the_source(expected, as_text, as_ascii):
     rows = [row_of(account, as_text=as_text) for account in expected]
     body = json.dumps({"kf_list": rows}, ensure_ascii=as_ascii).encode()
     assert protocol.parse_kf_list(protocol.parse_body(body)) == KfList(tuple(expected))
 
 
 @given(st.binary())
-def test_any_bytes_are_an_answer_or_one_of_our_errors(body):
+def test_any_bytes_give_a_result_or_a_kf_error(body):
     try:
         answer = protocol.parse_body(body)
     except KfError:
@@ -344,7 +344,7 @@ def test_any_bytes_are_an_answer_or_one_of_our_errors(body):
 
 
 @given(st.text(), st.text())
-def test_an_unreadable_body_never_gives_a_secret_away(before, after):
+def test_unreadable_body_reveals_no_secret(before, after):
     with pytest.raises(ResponseError) as caught:
         protocol.parse_body(f"<{before}{ACCESS_TOKEN}{after}".encode(), secrets=[ACCESS_TOKEN])
     assert ACCESS_TOKEN not in str(caught.value)
@@ -360,7 +360,7 @@ def test_an_unreadable_body_never_gives_a_secret_away(before, after):
         b'{"errcode":"0","kf_list":[{"kf_nick":"Fan"}]}',
     ],
 )
-def test_an_answer_is_read_whatever_is_wrapped_round_it(body):
+def test_response_is_parsed_inside_any_wrapping(body):
     assert protocol.parse_kf_list(protocol.parse_body(body)) == KfList((KfAccount("", "Fan", ""),))
 
 
@@ -372,25 +372,25 @@ def test_raw_control_characters_and_broken_utf8_stay_inside_their_string():
 @pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b'"ok"', b"<html>502</html>", b'{"kf_list":[{"kf_', b"[" * 200_000]
 )
-def test_a_body_that_is_no_object_is_told_as_broken(body):
+def test_body_that_is_not_an_object_is_reported_as_broken(body):
     with pytest.raises(ResponseError, match=rf"no JSON object, {len(body)} bytes"):
         protocol.parse_body(body)
 
 
 @pytest.mark.parametrize("errcode", ['"system error"', "true", "[1]", "bareword"])
-def test_an_errcode_that_is_no_number_is_told_as_broken(errcode):
+def test_errcode_that_is_not_a_number_is_reported_as_broken(errcode):
     with pytest.raises(ResponseError):
         protocol.parse_body(b'{"errcode":%s}' % errcode.encode())
 
 
 @pytest.mark.parametrize("errcode", ["-1", '"-1"'])
-def test_an_errcode_may_be_a_number_or_its_digits(errcode):
+def test_errcode_may_be_a_number_or_its_digits(errcode):
     with pytest.raises(BusyError) as caught:
         protocol.parse_body(b'{"errcode":%s}' % errcode.encode())
     assert (caught.value.errcode, caught.value.errmsg) == (-1, "")
 
 
-def test_a_refused_address_comes_as_it_goes_into_the_allow_list():
+def test_refused_address_has_the_format_of_the_allow_list():
     with pytest.raises(SetupError) as caught:
         protocol.parse_body(fixture("refused_40164"))
     assert caught.value.address == "203.0.113.7"
@@ -409,13 +409,13 @@ def test_a_refused_address_comes_as_it_goes_into_the_allow_list():
         ("not in whitelist", None),
     ],
 )
-def test_the_address_is_found_in_every_shape_of_the_message(errmsg, address):
+def test_address_is_found_in_every_form_of_the_message(errmsg, address):
     with pytest.raises(SetupError) as caught:
         protocol.parse_body(json.dumps({"errcode": 61004, "errmsg": errmsg}).encode())
     assert caught.value.address == address
 
 
-def test_a_refused_token_keeps_its_words_without_the_tail():
+def test_token_error_keeps_its_message_without_the_tail():
     with pytest.raises(TokenError) as caught:
         protocol.parse_body(fixture("refused_40001"))
     assert caught.value.errmsg.endswith("more details at https://mmbizurl.cn/s/EXAMPLE")
@@ -434,17 +434,17 @@ def test_a_refused_token_keeps_its_words_without_the_tail():
         (" rid: 6740a1b2-11223344-5566778a, hint: [EXAMPLE!]", "6740a1b2-11223344-5566778a"),
     ],
 )
-def test_the_tail_of_a_message_is_cut_and_its_rid_kept(tail, rid):
+def test_tail_of_a_message_is_cut_and_its_rid_kept(tail, rid):
     with pytest.raises(APIError) as caught:
         protocol.parse_body(json.dumps({"errcode": 65401, "errmsg": f"no such account{tail}"}).encode())
     assert (caught.value.errmsg, caught.value.rid) == ("no such account", rid)
 
 
-def test_errcode_0_is_no_refusal():
+def test_errcode_0_is_not_an_error():
     assert protocol.parse_body(fixture("quota"))["errmsg"] == "ok"
 
 
-def test_an_open_invitation_is_a_reason_to_wait():
+def test_open_invitation_error_advises_to_wait():
     with pytest.raises(BusyError) as caught:
         protocol.parse_body(fixture("refused_65411"))
     assert caught.value.errmsg == "a effective invitation to bind the custom service account exists"
@@ -453,29 +453,29 @@ def test_an_open_invitation_is_a_reason_to_wait():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (f"secret {SECRET} is wrong", "secret … is wrong"),  # by its shape alone
+        (f"secret {SECRET} is wrong", "secret … is wrong"),  # by its form alone
         (f"GET /x?access_token={ACCESS_TOKEN}&a=1", "GET /x?access_token=…&a=1"),
         ("could get access_token by getStableAccessToken", "could get access_token by getStableAccessToken"),
     ],
 )
-def test_what_looks_like_a_credential_is_blotted_out(text, expected):
+def test_text_like_a_credential_is_masked(text, expected):
     assert protocol.redact(text) == expected
 
 
-def test_a_refusal_that_quotes_our_token_is_blotted_out():
+def test_error_that_quotes_our_token_is_masked():
     body = json.dumps({"errcode": 40001, "errmsg": f"bad {ACCESS_TOKEN} rid: 6740a1b2"}).encode()
     with pytest.raises(TokenError) as caught:
         protocol.parse_body(body, secrets=[ACCESS_TOKEN, "bad"])  # "bad" is too short to be a credential
     assert str(caught.value) == "bad … (errcode 40001, rid 6740a1b2)"
 
 
-def test_a_cut_answer_is_quoted_without_its_values():
+def test_cut_answer_is_quoted_without_its_values():
     with pytest.raises(ResponseError) as caught:
         protocol.parse_body(b'{"access_token":"87_EX')
     assert str(caught.value) == """no JSON object, 22 bytes: '{"access_token":"…'"""
 
 
-def test_a_page_that_quotes_our_url_is_quoted_without_its_query():
+def test_page_that_quotes_our_url_is_quoted_without_its_query():
     with pytest.raises(ResponseError) as caught:
         protocol.parse_body(b"<p>https://h/getkflist?access_token=abc not found</p>")
     assert str(caught.value).endswith("'<p>https://h/getkflist?… not found</p>'")
@@ -483,7 +483,7 @@ def test_a_page_that_quotes_our_url_is_quoted_without_its_query():
 
 @pytest.fixture
 def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine is in New York."""
+    """Set the machine's time zone to New York."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield
@@ -508,25 +508,25 @@ def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("1795396320", None),
     ],
 )
-def test_a_date_header_is_a_moment_or_nothing(date, expected):
+def test_date_header_is_a_datetime_or_none(date, expected):
     reply = protocol.parse_response(b'{"kf_list":[]}', date=date)
     assert reply.served_at == expected
     assert expected is None or reply.served_at.tzinfo is UTC
 
 
 @given(st.text() | st.text(alphabet="0123456789 :,+-JanGMT"))
-def test_no_date_header_breaks_an_answer(date):
+def test_malformed_date_header_does_not_invalidate_a_response(date):
     reply = protocol.parse_response(b'{"errcode":0}', date=date)
     assert reply.served_at is None or reply.served_at.utcoffset() == timedelta(0)
 
 
-def test_an_answer_without_a_date_has_none_and_a_refusal_stays_one():
+def test_response_without_a_date_has_no_time_and_an_error_is_still_raised():
     assert protocol.parse_response(b"{}") == protocol.WeChatResponse({}, None)
     with pytest.raises(TokenError):
         protocol.parse_response(b'{"errcode":40001}', date="Sun, 06 Nov 1994 08:49:37 GMT")
 
 
-def test_a_token_is_read_with_its_life():
+def test_token_is_read_with_its_life():
     issued = protocol.parse_token(protocol.parse_body(fixture("token")))
     assert issued == protocol.IssuedToken(ACCESS_TOKEN, 4312)
     assert ACCESS_TOKEN not in repr(issued)
@@ -535,6 +535,6 @@ def test_a_token_is_read_with_its_life():
 @pytest.mark.parametrize(
     "broken", [{}, {"access_token": "t"}, {"expires_in": "7200"}, {"access_token": "t", "expires_in": "soon"}]
 )
-def test_a_token_without_a_life_is_broken(broken):
+def test_token_without_a_life_is_broken(broken):
     with pytest.raises(ResponseError, match="access_token"):
         protocol.parse_token(broken)

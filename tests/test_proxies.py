@@ -1,4 +1,4 @@
-"""Proxies: WeChat's traffic takes the one that is set for it, Slack's and the heartbeat the machine's."""
+"""Proxies: WeChat's traffic takes the configured one, Slack's and the heartbeat's the machine's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Asked:
 class RecordingProxy:
     """Hands plain requests on, opens no tunnel, and remembers all it was asked, byte by byte.
 
-    `hosts` says where it finds names that no name service knows.
+    `hosts` maps names that no name service knows.
     """
 
     hosts: dict[str, str] = field(default_factory=dict)
@@ -121,7 +121,7 @@ async def answer_to(place: World, text: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["WECHAT_PROXY_URL", "FIXIE_URL"])
-async def test_the_proxy_that_is_set_carries_all_of_wechats_calls_and_none_of_slacks(place, caplog, name):
+async def test_configured_proxy_gets_all_wechat_calls_and_no_slack_calls(place, caplog, name):
     async with recording() as proxy:
         async with bot_in_loop(place, **{name: f"http://fixie:{PASSWORD}@{proxy.address}"}):
             assert (await answer_to(place, "list")).startswith("Accounts 1 of 1")
@@ -136,7 +136,7 @@ async def test_the_proxy_that_is_set_carries_all_of_wechats_calls_and_none_of_sl
     assert PASSWORD not in caplog.text
 
 
-async def test_a_proxy_sees_of_a_call_over_tls_where_it_goes_and_no_more(place):
+async def test_proxy_sees_only_the_host_of_a_tls_call(place):
     async with recording() as proxy:
         tunnelled = {"WECHAT_API_URL": "https://wechat.example.com", "WECHAT_PROXY_URL": f"http://{proxy.address}"}
         async with bot_in_loop(place, **tunnelled):
@@ -146,7 +146,7 @@ async def test_a_proxy_sees_of_a_call_over_tls_where_it_goes_and_no_more(place):
 
 
 @pytest.mark.process
-async def test_the_proxies_of_the_machine_carry_nothing_of_wechats(place, tmp_path):
+async def test_proxies_of_the_machine_get_no_wechat_calls(place, tmp_path):
     log = tmp_path / "log"
     wechat = urlsplit(place.environ["WECHAT_API_URL"]).netloc
     async with recording() as proxy:
@@ -207,7 +207,7 @@ async def test_hosts_that_no_proxy_exempts_are_called_directly(place):
         assert proxy.asked == []
 
 
-async def test_doctor_checks_the_way_of_calls_and_the_way_of_responses(place):
+async def test_doctor_checks_the_routes_of_calls_and_of_responses(place):
     async with recording() as proxy:
         environ = behind_proxy(place, proxy)
         findings = await runner.examine(environ, [], utc_now)

@@ -1,4 +1,4 @@
-"""Nights on a real store of both kinds: what waits, what breaks through, what the morning says."""
+"""Quiet hours on a real store of both kinds: held messages, breakthrough, and the summary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CARE = "<!subteam^S0CARE>"
 
 
 def at(text: str) -> datetime:
-    """A time of that night in Shanghai: `21:30` on the 23rd, `03:00` on the 24th."""
+    """Return a time of that night in Shanghai: `21:30` on the 23rd, `03:00` on the 24th."""
     hour = time.fromisoformat(text)
     return datetime.combine(date(2026, 11, 23 if hour.hour >= 12 else 24), hour, SHANGHAI).astimezone(UTC)
 
@@ -38,16 +38,16 @@ class Night(Bot):
     """A bot that watches from nine in the evening."""
 
     async def sees(self, text: str, *accounts: KfAccount) -> None:
-        """It is that late, WeChat says this, and what may be told is told."""
+        """Poll WeChat with these accounts at this time, and deliver what may be sent."""
         self.wechat.listed = accounts
         self.clock.now = at(text)
         await self.watcher.make_due()
         await self.watcher.tick()
-        await self.tells()
+        await self.deliver()
 
     @property
-    def said(self) -> list[str]:
-        """The first line of each post, without its markup."""
+    def posted_lines(self) -> list[str]:
+        """Return the first line of each post, without its markup."""
         return [
             str(block["text"]["text"]).splitlines()[0] for block in (p.message.blocks[0] for p in self.slack.posted)
         ]
@@ -65,37 +65,37 @@ async def night(store: Store, clock: VirtualClock) -> Night:
     return await night_of(store, clock)
 
 
-async def test_the_night_becomes_one_message_in_the_morning(night):
+async def test_events_of_quiet_hours_become_one_summary(night):
     await night.sees("23:00", rejected("kf0"))
     await night.sees("02:00", rejected("kf0"), rejected("kf1"))
     await night.sees("07:59", rejected("kf0"), rejected("kf1"))
     assert night.slack.posted == []
     await night.sees("08:00", rejected("kf0"), rejected("kf1"))
-    assert night.said == ["While it was quiet: 2 need attention"]
+    assert night.posted_lines == ["While it was quiet: 2 need attention"]
     assert CARE in str(night.slack.posted[0].message.blocks)
 
 
-async def test_what_came_and_went_is_named_and_calls_nobody(night):
+async def test_resolved_problem_is_named_without_a_mention(night):
     await night.sees("23:00", rejected("kf0"))
     await night.sees("02:00", bound("kf0"))
     await night.sees("08:00", bound("kf0"))
-    assert night.said == ["✅ *While it was quiet, all was settled.*"]
+    assert night.posted_lines == ["✅ *While it was quiet, all was settled.*"]
     assert "Kf0, rejected then bound" in str(night.slack.posted[0].message.blocks)
     assert CARE not in str(night.slack.posted[0].message.blocks)
 
 
-async def test_a_night_without_news_has_no_morning(night):
+async def test_quiet_hours_without_events_have_no_summary(night):
     await night.sees("08:00", bound("anna"))
     assert night.slack.posted == []
 
 
-async def test_a_storm_at_night_is_one_message_too(night):
+async def test_storm_in_quiet_hours_is_one_message_too(night):
     await night.sees("23:00", *(rejected(f"kf{n}") for n in range(9)))
     await night.sees("08:00", *(rejected(f"kf{n}") for n in range(9)))
-    assert night.said == ["While it was quiet: 9 need attention"]
+    assert night.posted_lines == ["While it was quiet: 9 need attention"]
 
 
-async def test_the_mornings_message_follows_its_members(night):
+async def test_quiet_summary_follows_its_episodes(night):
     await night.sees("23:00", rejected("kf0"), rejected("kf1"))
     await night.sees("08:00", rejected("kf0"), rejected("kf1"))
     await night.sees("09:00", bound("kf0"), rejected("kf1"))
@@ -103,46 +103,46 @@ async def test_the_mornings_message_follows_its_members(night):
     assert len(night.slack.posted) == 1
 
 
-async def test_edits_go_on_at_night_and_the_thread_gets_its_history_in_the_morning(night):
+async def test_edits_continue_in_quiet_hours_and_replies_follow_afterwards(night):
     await night.sees("21:30", rejected("kf0"))
-    root = night.slack.posted[0]
+    parent = night.slack.posted[0]
     await night.sees("23:00", bound("kf0"))
-    assert night.slack.text_now(root.ts).startswith("Bound: Kf0")
+    assert night.slack.text_now(parent.ts).startswith("Bound: Kf0")
     assert len(night.slack.posted) == 1
     await night.sees("08:00", bound("kf0"))
     (line,) = night.slack.posted[1:]
-    assert (line.thread_ts, line.broadcast) == (root.ts, False)
+    assert (line.thread_ts, line.broadcast) == (parent.ts, False)
 
 
-async def test_news_about_a_told_invitation_waits_for_the_morning_and_leaves_a_line(night):
+async def test_event_of_a_reported_invitation_waits_for_the_quiet_summary_and_adds_a_reply(night):
     soon = until("bo", "07:30")
     await night.sees("21:30", soon)
     await night.sees("21:55", soon)
     await night.sees("22:00", soon)  # the reminder before the night
-    told = len(night.slack.posted)
+    posted_before = len(night.slack.posted)
     await night.sees("23:00", until("bo", "07:30", "rejected"))
-    assert len(night.slack.posted) == told
+    assert len(night.slack.posted) == posted_before
     await night.sees("08:00", until("bo", "07:30", "rejected"))
-    _, line = night.slack.posted[told:]
-    assert night.said[told].startswith("While it was quiet: 1 needs attention")
+    _, line = night.slack.posted[posted_before:]
+    assert night.posted_lines[posted_before].startswith("While it was quiet: 1 needs attention")
     assert (line.thread_ts, line.broadcast) == (night.slack.posted[0].ts, False)
 
 
-# The reminder before the night
+# The reminder before quiet hours
 
 
-async def test_the_start_of_the_night_is_one_more_lead_for_what_ends_in_it(night):
+async def test_start_of_quiet_hours_is_an_extra_lead_for_deadlines_within_them(night):
     soon, late = until("bo", "03:00"), until("dee", "09:30")
     await night.sees("21:01", soon, late)
     await night.sees("21:59", soon, late)
     assert night.slack.posted == []  # both were first seen within the 24 h
     await night.sees("22:00", soon, late)
-    assert night.said == ["⏰ *Bo* · less than 5 h left"]
+    assert night.posted_lines == ["⏰ *Bo* · less than 5 h left"]
     await night.sees("22:05", soon, late)
     assert len(night.slack.posted) == 1
 
 
-async def test_a_deadline_that_is_moved_a_little_is_not_reminded_of_twice(night):
+async def test_slightly_moved_deadline_has_no_second_reminder(night):
     await night.sees("21:01", until("bo", "03:00"))
     await night.sees("22:00", until("bo", "03:00"))
     await night.sees("22:01", until("bo", "02:59"))
@@ -150,44 +150,44 @@ async def test_a_deadline_that_is_moved_a_little_is_not_reminded_of_twice(night)
     assert len(night.slack.posted) == 1
 
 
-async def test_the_smallest_lead_before_the_night_needs_no_other(night):
+async def test_smallest_lead_before_quiet_hours_replaces_the_extra_reminder(night):
     soon = until("bo", "22:40")
     await night.sees("21:30", soon)
     await night.sees("21:40", soon)
     await night.sees("22:00", soon)
-    assert night.said == ["⏰ Bo · less than 1 h left"]
+    assert night.posted_lines == ["⏰ Bo · less than 1 h left"]
 
 
-async def test_a_bot_that_missed_the_start_of_the_night_by_hours_keeps_quiet(night):
+async def test_bot_back_hours_into_quiet_hours_posts_no_extra_reminder(night):
     soon = until("bo", "07:00")
     await night.sees("21:01", soon)
     await night.sees("00:30", soon)
     await night.sees("07:01", soon)
     assert night.slack.posted == []
     await night.sees("08:00", soon)
-    assert night.said == ["While it was quiet: 1 needs attention"]
+    assert night.posted_lines == ["While it was quiet: 1 needs attention"]
 
 
-async def test_the_last_reminder_before_the_night_may_come_a_little_late(night):
+async def test_last_reminder_before_quiet_hours_may_be_a_little_late(night):
     soon = until("bo", "22:59")
     await night.sees("21:01", soon)
     night.slack.outcomes = [RetryLater(10, "ClientConnectorError")]
     await night.sees("21:59", soon)
     await night.sees("22:00", soon)
-    assert night.said == ["⏰ Bo · less than 1 h left"]
+    assert night.posted_lines == ["⏰ Bo · less than 1 h left"]
 
 
-async def test_what_people_do_at_night_is_said_at_night(night):
+async def test_user_actions_in_quiet_hours_are_posted_at_once(night):
     await night.sees("21:30", rejected("kf0"))
     night.clock.now = at("23:00")
     await night.clicks("alert.ack", f"v1:{await night.episode_id('kf0')}")
     assert "Acknowledged by Mei" in str(night.slack.posted[1].message.blocks)
 
 
-# The last hour at night
+# The last reminder in quiet hours
 
 
-async def test_the_last_hour_waits_unless_it_may_break_through(night):
+async def test_last_reminder_waits_without_breakthrough(night):
     soon = until("bo", "03:00")
     await night.sees("21:01", soon)
     await night.sees("22:00", soon)
@@ -195,10 +195,10 @@ async def test_the_last_hour_waits_unless_it_may_break_through(night):
     await night.sees("03:00", soon)
     assert len(night.slack.posted) == 1
     await night.sees("08:00", soon)
-    assert night.said[1:2] == ["While it was quiet: 1 needs attention"]
+    assert night.posted_lines[1:2] == ["While it was quiet: 1 needs attention"]
 
 
-async def test_the_last_hour_breaks_through_when_it_is_set_to(store, clock):
+async def test_last_reminder_is_posted_in_quiet_hours_with_breakthrough(store, clock):
     night = await night_of(store, clock, LOUD_NIGHT)
     soon = until("bo", "03:00")
     await night.sees("21:01", soon)
@@ -209,10 +209,10 @@ async def test_the_last_hour_breaks_through_when_it_is_set_to(store, clock):
     await night.sees("03:00", soon, rejected("kf1"))
     assert len(night.slack.posted) == 2
     await night.sees("08:00", soon, rejected("kf1"))
-    assert "While it was quiet: 2 need attention" in night.said
+    assert "While it was quiet: 2 need attention" in night.posted_lines
 
 
-async def test_the_reminder_before_the_night_brings_a_root_that_waited_along(night):
+async def test_reminder_before_quiet_hours_sends_its_pending_parent_message(night):
     soon = until("bo", "03:55")
     await night.sees("21:01", soon)
     night.slack.outcomes = [RetryLater(1000, "ratelimited")]
@@ -220,22 +220,22 @@ async def test_the_reminder_before_the_night_brings_a_root_that_waited_along(nig
     await night.sees("22:00", soon)
     assert night.slack.posted == []
     await night.sees("22:12", soon)
-    assert night.said == ["⏰ *Bo* · less than 5 h 55 min left"]
+    assert night.posted_lines == ["⏰ *Bo* · less than 5 h 55 min left"]
 
 
-# Whatever else waits
+# Other pending messages
 
 
-async def test_what_could_not_be_posted_before_the_night_waits_for_the_morning(night):
+async def test_message_not_posted_before_quiet_hours_waits_for_their_end(night):
     night.slack.outcomes = [RetryLater(600, "ratelimited")]
     await night.sees("21:55", rejected("kf0"))
     await night.sees("22:30", rejected("kf0"))
     assert night.slack.posted == []
     await night.sees("08:00", rejected("kf0"))
-    assert night.said == ["⛔ Kf0 · rejected"]
+    assert night.posted_lines == ["⛔ Kf0 · rejected"]
 
 
-async def test_a_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
+async def test_incident_in_quiet_hours_is_posted_afterwards_if_it_lasts(night):
     night.wechat.error = SetupError(40164, "invalid ip 203.0.113.7, not in whitelist", address="203.0.113.7")
     await night.sees("23:00")
     assert night.slack.posted == []
@@ -243,7 +243,7 @@ async def test_a_trouble_of_the_night_is_told_in_the_morning_if_it_lasts(night):
     assert night.slack.texts[0].startswith("WeChat refused this server's address")
 
 
-async def test_what_a_night_holds_is_not_overdue_before_the_morning(night):
+async def test_message_held_by_quiet_hours_is_not_overdue_before_their_end(night):
     async def overdue(text: str, audible_since: str) -> bool:
         async with night.store.begin() as tx:
             return bool((await stats.overdue(tx, at(text), audible_since=at(audible_since))).count)

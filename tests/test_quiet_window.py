@@ -23,12 +23,12 @@ def quiet(hours: str, zone: ZoneInfo = SHANGHAI) -> QuietHours:
 
 
 def utc(text: str) -> datetime:
-    """`2026-03-29 01:30`, in the year's own UTC."""
+    """Parse `2026-03-29 01:30` as UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def at(text: str, zone: ZoneInfo = SHANGHAI) -> datetime:
-    """A time on the clocks of a zone."""
+    """Return a local time in a zone."""
     return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
 
 
@@ -59,20 +59,20 @@ NIGHT, NOON = quiet("22:00-08:00"), quiet("12:30-14:00")
         (quiet("08:01-08:00"), "2026-11-24 08:01", True),
     ],
 )
-def test_the_window_holds_its_beginning_and_not_its_end(hours, clock, covered):
+def test_window_includes_its_beginning_and_excludes_its_end(hours, clock, covered):
     assert hours.covers(at(clock)) is covered
 
 
 @pytest.mark.parametrize("clock", ["2026-11-23 22:00", "2026-11-23 23:30", "2026-11-24 03:00", "2026-11-24 07:59"])
-def test_a_night_is_one_window_on_both_sides_of_midnight(clock):
+def test_hours_over_midnight_are_one_window(clock):
     assert NIGHT.window_of(at(clock)) == Window(at("2026-11-23 22:00"), at("2026-11-24 08:00"))
 
 
-def test_outside_there_is_no_window():
+def test_moment_outside_quiet_hours_has_no_window():
     assert NIGHT.window_of(at("2026-11-23 12:00")) is None
 
 
-def test_the_moment_may_be_told_in_any_zone():
+def test_moment_may_be_in_any_zone():
     moment = at("2026-11-23 23:00")
     assert NIGHT.window_of(moment.astimezone(NEW_YORK)) == NIGHT.window_of(moment)
 
@@ -89,11 +89,11 @@ def test_the_moment_may_be_told_in_any_zone():
         (quiet("20:00-00:00"), "2026-11-24 00:00", "2026-11-24 00:00"),
     ],
 )
-def test_the_last_end_is_that_of_the_newest_window_that_is_over(hours, clock, ended):
+def test_last_end_is_that_of_the_newest_window_that_is_over(hours, clock, ended):
     assert hours.last_end(at(clock)) == at(ended)
 
 
-def test_people_read_the_hours_with_their_zone():
+def test_text_of_the_hours_has_their_zone():
     assert str(NIGHT) == "22:00 to 08:00 Asia/Shanghai"
 
 
@@ -145,7 +145,7 @@ def test_clocks_put_back(hours, begins, ends):
 
 
 def assert_only_window_near(hours: QuietHours, begins: datetime, ends: datetime) -> None:
-    """From some hours before to some hours after, exactly this is quiet."""
+    """Assert that exactly this window is quiet, from some hours before to some hours after."""
     window = Window(begins, ends)
     assert hours.window_of(begins) == hours.window_of(ends - INSTANT) == window
     assert not hours.covers(begins - INSTANT)
@@ -157,7 +157,7 @@ def assert_only_window_near(hours: QuietHours, begins: datetime, ends: datetime)
         assert hours.window_of(moment) == (window if moment in window else None)
 
 
-def test_a_window_of_which_the_change_leaves_nothing_does_not_come_that_day():
+def test_window_removed_by_a_clock_change_is_skipped_that_day():
     hours = quiet("02:30-03:00", BERLIN)  # begins as 3:30 shows, when 3:00 has passed
     day = [utc("2026-03-29 00:00") + minutes * MINUTE for minutes in range(12 * 60)]
     assert not any(map(hours.covers, day))
@@ -165,15 +165,15 @@ def test_a_window_of_which_the_change_leaves_nothing_does_not_come_that_day():
     assert hours.covers(at("2026-03-30 02:30", BERLIN))
 
 
-def test_a_night_after_one_that_the_change_left_out_has_an_end_before_it():
+def test_window_after_a_skipped_one_has_an_earlier_end():
     # In Nuuk clocks go from 23:00 to midnight on Saturday the 28th.
     nuuk = ZoneInfo("America/Nuuk")
     hours = quiet("23:30-00:10", nuuk)
     assert hours.last_end(at("2026-03-30 00:05", nuuk)) == at("2026-03-28 00:10", nuuk)
 
 
-def test_the_last_year_of_the_calendar_is_never_quiet():
-    """WeChat may name such a deadline, and there is no day after it."""
+def test_last_year_of_the_calendar_has_no_quiet_hours():
+    """Cover a deadline that WeChat may send and that has no next day."""
     for zone in (SHANGHAI, NEW_YORK):
         assert quiet("22:00-08:00", zone).window_of(datetime.max.replace(tzinfo=UTC)) is None
         assert quiet("00:00-23:59", zone).window_of(datetime(MAXYEAR, 1, 1, tzinfo=UTC)) is None
@@ -209,19 +209,19 @@ hours_of_quiet = st.builds(QuietHours, clocks, clocks, zones).filter(lambda hour
 
 
 def steady(zone: ZoneInfo, moment: datetime) -> bool:
-    """Whether no clock of the zone is changed for days before and after."""
+    """Return whether the zone has no clock change for days before and after."""
     offsets = {(moment + days * DAY).astimezone(zone).utcoffset() for days in range(-4, 5)}
     return len(offsets) == 1
 
 
 def unmoved(zone: ZoneInfo, day: date, clock: time) -> bool:
-    """Whether this time is shown once on this day."""
+    """Return whether this local time exists once on this day."""
     wall = datetime.combine(day, clock, zone)
     return wall.utcoffset() == wall.replace(fold=1).utcoffset()
 
 
 @given(hours_of_quiet, moments | changes)
-def test_a_window_holds_the_moment_it_was_asked_for_and_follows_the_clock(hours, moment):
+def test_window_includes_the_given_moment_and_follows_the_local_clock(hours, moment):
     window = hours.window_of(moment)
     assume(window)
     assert window.begins <= moment < window.ends
@@ -235,7 +235,7 @@ def test_a_window_holds_the_moment_it_was_asked_for_and_follows_the_clock(hours,
 
 
 @given(hours_of_quiet, moments)
-def test_far_from_changes_a_moment_is_quiet_exactly_when_the_clock_says_so(hours, moment):
+def test_quiet_hours_follow_the_local_clock_away_from_changes(hours, moment):
     assume(steady(hours.zone, moment))
     shown = moment.astimezone(hours.zone).time()
     since_begin, length = minutes_after(hours.begins, shown), minutes_after(hours.begins, hours.ends)
@@ -243,7 +243,7 @@ def test_far_from_changes_a_moment_is_quiet_exactly_when_the_clock_says_so(hours
 
 
 def minutes_after(start: time, end: time) -> float:
-    """How far round the dial it is from one time to another."""
+    """Return the minutes from one time of day to another."""
     begun, ended = (
         clock.hour * 60 + clock.minute + clock.second / 60 + clock.microsecond / 6e7 for clock in (start, end)
     )
@@ -251,13 +251,13 @@ def minutes_after(start: time, end: time) -> float:
 
 
 @given(hours_of_quiet, moments | changes)
-def test_the_last_end_has_passed_and_is_less_than_three_days_ago(hours, moment):
+def test_last_end_has_passed_and_is_less_than_three_days_ago(hours, moment):
     ended = hours.last_end(moment)
     assert ended <= moment < ended + 3 * DAY
 
 
 @given(hours_of_quiet, moments)
-def test_far_from_changes_there_is_one_end_a_day(hours, moment):
+def test_window_ends_once_a_day_away_from_changes(hours, moment):
     assume(steady(hours.zone, moment))
     ends = [hours.last_end(moment + days * DAY) for days in range(-1, 2)]
     assert [later - earlier for earlier, later in pairwise(ends)] == [DAY, DAY]

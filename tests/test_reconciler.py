@@ -1,4 +1,4 @@
-"""Replies that were lost: the message is looked up in the channel by its mark, on a real store of both kinds."""
+"""Lost responses: the message is looked up in the channel by its event key, on a real store of both kinds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def bot(store: Store, clock: VirtualClock) -> Bot:
     return made
 
 
-async def test_a_message_whose_reply_was_lost_is_found_and_adopted(bot):
+async def test_message_with_a_lost_response_is_found_and_adopted(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     assert await bot.statuses() == [("sending", None)]
@@ -38,7 +38,7 @@ async def test_a_message_whose_reply_was_lost_is_found_and_adopted(bot):
     assert (bot.slack.attempts, bot.slack.looks) == (1, 1)
 
 
-async def test_an_adopted_message_follows_its_invitation_like_any_other(bot):
+async def test_adopted_message_follows_its_invitation_like_any_other(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     await bot.waits_out_a_lease()
@@ -47,7 +47,7 @@ async def test_an_adopted_message_follows_its_invitation_like_any_other(bot):
     assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
 
 
-async def test_a_message_that_is_twice_not_found_is_sent_again(bot):
+async def test_message_not_found_twice_is_sent_again(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     await bot.waits_out_a_lease()
@@ -56,7 +56,7 @@ async def test_a_message_that_is_twice_not_found_is_sent_again(bot):
     assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 2)]
 
 
-async def test_looks_come_a_fourth_and_a_half_of_the_lease_after_it_ran_out(bot):
+async def test_lookups_follow_a_quarter_and_a_half_of_the_lease_after_its_end(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     bot.clock.forward(seconds=-1)  # the pass after the post
@@ -66,52 +66,52 @@ async def test_looks_come_a_fourth_and_a_half_of_the_lease_after_it_ran_out(bot)
         assert bot.slack.looks == looks, seconds
 
 
-async def test_a_second_look_that_finds_the_message_adopts_it(bot):
+async def test_second_lookup_that_finds_the_message_adopts_it(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
-    await bot.tells()
+    await bot.deliver()
     (row,) = await bot.rows()
     metadata = EventKeys("secret", APPID).metadata(row["id"], MessageKind.ALERT, row["event_keys"])
     await bot.slack.post(Message("Rejected: Bo"), metadata=metadata, within=1)  # Slack shows it late
     bot.clock.now += LEASE / 4
-    await bot.tells()
+    await bot.deliver()
     assert [row["status"] for row in await bot.rows()] == ["sent"]
     assert len(bot.slack.posted) == 1
 
 
-async def test_what_became_untrue_while_nobody_knew_is_not_sent_again(bot):
+async def test_obsolete_message_with_an_unknown_outcome_is_not_sent_again(bot):
     bot.slack.outcomes = [NEVER_ARRIVED]
     await bot.reads(rejected())
     bot.wechat.listed = (bound("bo"),)
     bot.clock.now += 1.25 * LEASE
     await bot.watcher.make_due()
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     bot.clock.now += LEASE / 4
-    await bot.tells()
+    await bot.deliver()
     assert bot.slack.posted == []
     assert ("dead", "no longer true") in await bot.statuses()
 
 
-async def test_a_reply_in_a_thread_is_looked_up_in_its_thread(bot):
+async def test_reply_in_a_thread_is_looked_up_in_its_thread(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
     bot.slack.outcomes = [LOST]
     await bot.reads(soon, after=18 * HOUR)
     await bot.waits_out_a_lease()
-    root, line = bot.slack.posted
-    assert line.thread_ts == root.ts
+    parent, line = bot.slack.posted
+    assert line.thread_ts == parent.ts
     assert {row["status"] for row in await bot.rows()} == {"sent"}
 
 
-async def test_a_message_deep_in_a_busy_channel_is_found(bot):
+async def test_message_deep_in_a_busy_channel_is_found(bot):
     bot.slack.outcomes = [LOST]
     bot.wechat.listed = tuple(rejected(f"kf{number}") for number in range(4))
     bot.clock.forward(seconds=331)
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     bot.slack.page = 1
     await bot.waits_out_a_lease()
     assert len(bot.slack.posted) == 4
@@ -119,7 +119,7 @@ async def test_a_message_deep_in_a_busy_channel_is_found(bot):
     assert bot.slack.looks == 4
 
 
-async def test_what_was_written_after_the_attempt_is_not_read(bot):
+async def test_messages_after_the_attempt_are_not_searched(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
@@ -132,24 +132,24 @@ async def test_what_was_written_after_the_attempt_is_not_read(bot):
 
     bot.slack.history = listening
     (row,) = await bot.rows()
-    await bot.tells()
+    await bot.deliver()
     (look,) = asked
     assert (row["started_at"] - look["oldest"], look["latest"] - row["lease_until"]) == (2 * MINUTE, 2 * MINUTE)
 
 
-async def test_a_look_that_slack_does_not_answer_is_repeated_and_does_not_count(bot):
+async def test_lookup_without_a_response_is_repeated_and_not_counted(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.slack.unreadable = [OutcomeUnknown("TimeoutError"), RetryLater(30, "ratelimited"), Blocked("invalid_auth")]
     for seconds in (57, 23, 30, 300):
         assert [row["status"] for row in await bot.rows()] == ["sending"]
         bot.clock.forward(seconds=seconds)
-        await bot.tells()
+        await bot.deliver()
     assert [row["status"] for row in await bot.rows()] == ["sent"]
     assert (bot.slack.looks, bot.slack.attempts) == (4, 1)
 
 
-async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
+async def test_lookup_of_a_killed_process_is_repeated_by_the_next(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
@@ -165,10 +165,10 @@ async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
         await bot.delivery.run()
     bot.slack.history = history
     other = Bot(bot.store, bot.clock, bot.slack)
-    await other.tells()
+    await other.deliver()
     assert [row["status"] for row in await bot.rows()] == ["sending"]
     bot.clock.now += LEASE
-    await other.tells()
+    await other.deliver()
     assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 1)]
 
 
@@ -176,7 +176,7 @@ async def test_a_look_that_was_killed_is_taken_up_by_the_next(bot):
 
 
 @pytest.mark.parametrize("word", ["missing_scope", "not_in_channel"])
-async def test_without_the_history_what_is_urgent_is_repeated_and_says_so(bot, word):
+async def test_urgent_message_is_repeated_with_a_note_without_the_history(bot, word):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.slack.unreadable = [HistoryUnreadable(word)]
@@ -186,7 +186,7 @@ async def test_without_the_history_what_is_urgent_is_repeated_and_says_so(bot, w
     assert [(row["status"], row["post_attempts"]) for row in await bot.rows()] == [("sent", 2)]
 
 
-async def test_without_the_history_what_is_minor_is_closed_and_counted(bot):
+async def test_minor_message_is_closed_and_counted_without_the_history(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     bot.slack.outcomes = [LOST]
@@ -198,7 +198,7 @@ async def test_without_the_history_what_is_minor_is_closed_and_counted(bot):
         assert (await stats.queue_stats(tx, bot.clock())).unconfirmed == 1
 
 
-async def test_a_look_without_the_right_to_read_does_not_hold_the_queue(bot):
+async def test_lookup_without_the_scope_does_not_block_the_queue(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.slack.unreadable = [HistoryUnreadable("not_in_channel")]
@@ -209,7 +209,7 @@ async def test_a_look_without_the_right_to_read_does_not_hold_the_queue(bot):
 # Threads that are gone
 
 
-async def test_an_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_channel(bot):
+async def test_urgent_reply_to_a_deleted_thread_goes_to_the_channel(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
     await bot.reads(soon, after=2 * HOUR)
@@ -224,7 +224,7 @@ async def test_an_urgent_line_whose_thread_was_deleted_meanwhile_goes_to_the_cha
     assert bot.slack.texts[-1].startswith("Rejected: Bo")
 
 
-async def test_two_workers_look_up_one_message_once(bot):
+async def test_message_is_looked_up_by_one_of_two_workers(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     bot.clock.now += 1.25 * LEASE
@@ -234,7 +234,7 @@ async def test_two_workers_look_up_one_message_once(bot):
     assert bot.slack.looks == 1
 
 
-async def test_a_late_reply_after_a_look_has_begun_changes_nothing(bot):
+async def test_late_response_after_the_start_of_a_lookup_is_ignored(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
     (sending,) = await bot.rows()

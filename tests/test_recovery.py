@@ -1,4 +1,4 @@
-"""The store wiped between two looks: what the channel has been told is told to nobody again."""
+"""A store lost between two polls: posted alerts are not posted again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOON = invited("bo", expires_in=25 * HOUR)
 
 
 async def wipe(bot: Bot) -> Bot:
-    """Another process, on a store that has forgotten everything; the channel has not."""
+    """Return another process with an empty store and the same channel."""
     async with bot.store.begin() as tx:
         for table in (episode, message, emitted_event):
             await tx.run(sa.delete(table))
@@ -41,7 +41,7 @@ async def bot(store: Store, clock: VirtualClock) -> Bot:
     return made
 
 
-async def test_a_problem_that_was_told_is_not_told_again_and_its_message_lives_on(bot):
+async def test_posted_problem_is_not_posted_again_and_its_message_is_still_updated(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     await other.reads(rejected("chen"))
@@ -52,7 +52,7 @@ async def test_a_problem_that_was_told_is_not_told_again_and_its_message_lives_o
     assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
 
 
-async def test_an_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
+async def test_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
     await bot.reads(rejected("chen"))
     before = bot.slack.texts[0]
     other = await wipe(bot)
@@ -60,17 +60,17 @@ async def test_an_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
     assert bot.slack.text_now(bot.slack.posted[0].ts) == before
 
 
-async def test_a_lead_that_was_told_stays_told_and_the_next_one_goes_to_the_thread(bot):
+async def test_posted_lead_is_not_repeated_and_the_next_one_goes_to_the_thread(bot):
     await bot.reads(SOON, after=2 * HOUR)
     other = await wipe(bot)
     await other.reads(SOON)
     assert len(bot.slack.posted) == 1
     await other.reads(SOON, after=18 * HOUR)
-    root, line = bot.slack.posted
-    assert line.thread_ts == root.ts
+    parent, line = bot.slack.posted
+    assert line.thread_ts == parent.ts
 
 
-async def test_a_last_hour_that_was_told_in_a_thread_is_not_told_again(bot):
+async def test_last_reminder_posted_in_a_thread_is_not_posted_again(bot):
     await bot.reads(SOON, after=2 * HOUR)
     await bot.reads(SOON, after=22.5 * HOUR)
     assert len(bot.slack.posted) == 2
@@ -81,7 +81,7 @@ async def test_a_last_hour_that_was_told_in_a_thread_is_not_told_again(bot):
     assert bot.slack.text_now(bot.slack.posted[0].ts).startswith("Bound: Bo")
 
 
-async def test_a_deadline_that_moved_a_little_meanwhile_is_recognised(bot):
+async def test_deadline_that_moved_a_little_meanwhile_is_recognised(bot):
     await bot.reads(SOON, after=2 * HOUR)
     other = await wipe(bot)
     await other.reads(invited("bo", expires_in=25 * HOUR + timedelta(seconds=90)))
@@ -99,7 +99,9 @@ async def test_each_repetition_in_the_history_counts_as_emitted(bot):
     for row in (*again[1:], rejected("chen")):
         await other.reads(row)
     assert len([text for text in bot.slack.texts if text.startswith("Rejected: Chen")]) == 4
-    events = [mark for posted in bot.slack.posted for mark in posted.metadata["event_payload"]["e"].split(",")]
+    events = [
+        event_key for posted in bot.slack.posted for event_key in posted.metadata["event_payload"]["e"].split(",")
+    ]
     assert len(set(filter(None, events))) == len(list(filter(None, events)))
 
 
@@ -113,7 +115,7 @@ async def test_invitation_that_waits_after_a_rejection_in_the_history_is_the_nex
     ] * 2
 
 
-async def test_what_is_there_and_was_never_told_is_summed_up_as_at_a_first_run(bot):
+async def test_unposted_problems_are_summarized_as_at_a_first_run(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     await other.reads(rejected("chen"), rejected("dee"))
@@ -122,7 +124,7 @@ async def test_what_is_there_and_was_never_told_is_summed_up_as_at_a_first_run(b
     assert "Chen" not in bot.slack.texts[1]
 
 
-async def test_what_a_digest_told_stays_told(bot):
+async def test_events_of_a_digest_are_not_posted_again(bot):
     names = [f"kf{number}" for number in range(6)]
     await bot.reads(*(invited(name) for name in names))
     await bot.reads(*(rejected(name) for name in names))
@@ -133,7 +135,7 @@ async def test_what_a_digest_told_stays_told(bot):
     assert len(bot.slack.posted) == told_before
 
 
-async def test_a_looser_lead_of_what_a_digest_told_gets_a_message_of_its_own(bot):
+async def test_looser_lead_of_a_digest_member_gets_its_own_message(bot):
     soon = [invited(f"kf{number}", expires_in=(25 if number == 0 else 25.9) * HOUR) for number in range(6)]
     await bot.reads(*soon)
     await bot.reads(*soon, after=2 * HOUR)
@@ -144,7 +146,7 @@ async def test_a_looser_lead_of_what_a_digest_told_gets_a_message_of_its_own(bot
     assert [text.split(",")[0] for text in bot.slack.texts[told_before:]][:1] == ["Expiring: Kf0 (kf0@harbour_tea)"]
 
 
-async def test_a_summary_of_one_is_not_taken_for_a_problem(store, clock):
+async def test_summary_of_one_is_not_taken_for_a_problem(store, clock):
     first = Bot(store, clock)
     await first.reads(rejected("chen"), after=timedelta(0))
     summary = first.slack.texts[0]
@@ -154,17 +156,17 @@ async def test_a_summary_of_one_is_not_taken_for_a_problem(store, clock):
     assert len(first.slack.posted) == 1
 
 
-async def test_what_a_root_showed_for_its_line_is_not_told_again(bot):
+async def test_event_shown_by_a_parent_message_is_not_posted_again(bot):
     bot.slack.outcomes = [RetryLater(7200, "ratelimited")]
     await bot.reads(SOON, after=24 * HOUR)  # the last hour
-    await bot.reads(SOON, after=2 * HOUR)  # expired, and the root says so
+    await bot.reads(SOON, after=2 * HOUR)  # expired, and the parent message shows it
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Expired"]
     other = await wipe(bot)
     await other.reads(SOON)
     assert len(bot.slack.posted) == 1
 
 
-async def test_messages_older_than_a_fortnight_are_not_looked_for(bot):
+async def test_messages_older_than_a_fortnight_are_not_searched(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     await other.reads(rejected("chen"), after=REACH + DAY)
@@ -172,7 +174,7 @@ async def test_messages_older_than_a_fortnight_are_not_looked_for(bot):
 
 
 @pytest.mark.parametrize("word", ["missing_scope", "not_in_channel"])
-async def test_without_the_right_to_read_it_goes_on_without(bot, word):
+async def test_recovery_is_skipped_without_the_scope(bot, word):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     bot.slack.unreadable = [HistoryUnreadable(word)]
@@ -180,7 +182,7 @@ async def test_without_the_right_to_read_it_goes_on_without(bot, word):
     assert bot.slack.texts[1].startswith("Now watching 1 customer-service account")
 
 
-async def test_while_slack_does_not_answer_the_first_look_waits(bot):
+async def test_first_poll_waits_while_slack_does_not_respond(bot):
     await bot.reads(rejected("chen"))
     other = await wipe(bot)
     other.wechat.listed = (rejected("chen"),)
@@ -192,11 +194,11 @@ async def test_while_slack_does_not_answer_the_first_look_waits(bot):
     assert await other.watcher.tick() is Tick.NOTHING_DUE
     bot.clock.forward(seconds=15)
     assert await other.watcher.tick() is Tick.GOOD
-    await other.tells()
+    await other.deliver()
     assert len(bot.slack.posted) == 1
 
 
-async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
+async def test_interrupted_recovery_continues_at_its_cursor(bot, clock):
     await bot.reads(rejected("chen"))
     await bot.reads(rejected("chen"), rejected("bo"))
     bot.slack.page = 1
@@ -215,7 +217,7 @@ async def test_a_reading_that_was_interrupted_goes_on_where_it_was(bot, clock):
     assert pages == ["", "1", "1"]
 
 
-async def test_a_new_installation_finds_nothing_and_begins(store, clock):
+async def test_new_installation_finds_nothing_and_starts(store, clock):
     fresh = Bot(store, clock, FakeChannel(clock=clock))
     await fresh.reads(bound("anna"), after=timedelta(0))
     assert (fresh.slack.looks, fresh.slack.posted) == (1, [])

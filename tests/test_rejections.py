@@ -87,7 +87,7 @@ async def _doctor_names(settings: Settings, remedy: str) -> bool:
     return any(remedy in one.remedy for one in report.findings)
 
 
-async def test_without_alerts_readyz_names_rejected_requests_too(place):
+async def test_readyz_names_rejected_requests_with_alerts_off_too(place):
     async with bot_in_loop(place, SLACK_SIGNING_SECRET="0" * 32, ALERTS="off") as url:
         await place.slack.command("", channel=CARE)
         assert "1 request of Slack rejected" in await page(f"{url}/readyz")
@@ -126,7 +126,7 @@ async def test_accepted_request_shows_that_the_signing_secret_is_right(place):
         assert "rejected" not in await page(f"{url}/readyz")
 
 
-async def test_requests_of_strangers_are_logged_and_are_no_problem_of_the_bot(place, caplog):
+async def test_requests_of_strangers_are_logged_and_do_not_count_as_a_problem(place, caplog):
     async with bot_in_loop(place) as url, aiohttp.ClientSession() as session:
         for path in ("/wp-login.php", "/slack/events", "/xmlrpc.php"):
             await session.post(url + path, data="x")
@@ -158,7 +158,7 @@ def test_each_reason_has_one_line_a_minute_with_the_count_since(rejections, cloc
     ]
 
 
-def test_most_frequent_reason_of_the_last_minutes_is_the_one_that_health_shows(rejections, clock):
+def test_health_shows_the_most_frequent_reason_of_the_last_minutes(rejections, clock):
     assert rejections.recent is None
     rejections.path("/slack/commands", by_slack=True)
     rejections.path("/slack/commands", by_slack=True)

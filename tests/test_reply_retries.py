@@ -170,7 +170,7 @@ async def test_slow_read_is_announced_and_the_answer_replaces_the_notice(place):
     assert uses(place) == [READING.text, answer.text]
 
 
-async def test_answer_is_a_message_of_its_own_where_slack_does_not_replace_the_notice(place):
+async def test_answer_is_a_separate_message_where_slack_does_not_replace_the_notice(place):
     place.slack.replaces_answers = False
     place.wechat.inject(SLOW)
     async with running(place, NOTICING):

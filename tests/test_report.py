@@ -1,4 +1,4 @@
-"""Whether the bot is well, with whatever is known of it."""
+"""The status of the bot, with all its facts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def refused(error: str = "not_in_channel", pending: int = 1) -> dict[str, object
 
 
 def but(**facts: object) -> Status:
-    """All is well, but for these facts."""
+    """Return the status of a healthy bot, changed by these facts."""
     return replace(WELL, facts=replace(FINE, **facts))
 
 
@@ -80,7 +80,7 @@ def test_working_normally():
     assert message.blocks == drawn["blocks"]
 
 
-def test_only_some_of_those_that_are_snoozed_are_named():
+def test_names_of_snoozed_accounts_are_limited():
     until = "<!date^1795410720^until {time}|until 05:12 UTC>"
     people = [LIN, Snoozed("<!channel> *x*", LIN.until), Snoozed("", LIN.until + timedelta(days=1)), LIN, LIN]
     message = status_answer(replace(WELL, snoozed=people), NOW, CONTEXT)
@@ -92,7 +92,7 @@ def test_only_some_of_those_that_are_snoozed_are_named():
     assert blockkit.mentions({"text": message.text, "blocks": message.blocks}) == []
 
 
-def test_all_that_may_be_wrong_at_once_fits_into_one_section():
+def test_all_possible_problems_fit_into_one_section():
     everything = replace(
         but(failed_polls=1, clock_incident=WRONG_CLOCK, pending=3, refused=1),
         snoozed=[LIN] * 9,
@@ -104,7 +104,7 @@ def test_all_that_may_be_wrong_at_once_fits_into_one_section():
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
 
-def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
+def test_wrong_clock_is_the_verdict_when_nothing_is_worse():
     message = status_answer(but(clock_incident=WRONG_CLOCK), NOW, CONTEXT)
     assert shown(message)[:2] == [
         "⚠️ This server’s clock is wrong",
@@ -122,7 +122,7 @@ def test_a_wrong_clock_is_the_verdict_when_nothing_is_worse():
     assert shown(worse)[0] == "⚠️ 1 alert could not be posted"
 
 
-def test_nothing_known_yet():
+def test_status_before_the_first_poll():
     message = status_answer(Status("1.0.0", HealthFacts(NOW, started_at=NOW)), NOW, CONTEXT)
     assert shown(message) == [
         "⚠️ Starting: WeChat has not been read yet",
@@ -162,7 +162,7 @@ def test_alerts_that_are_off():
         ({"store": AWAY}, "⚠️ The database does not answer", "*Waiting to be posted*"),
     ],
 )
-def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first):
+def test_problem_is_the_title_and_its_fact_comes_first(trouble, title, first):
     message = status_answer(but(**trouble), NOW, CONTEXT)
     assert shown(message)[0] == title
     assert "\n*Next:* " in shown(message)[1]
@@ -191,7 +191,7 @@ def test_the_trouble_is_the_title_and_its_fact_comes_first(trouble, title, first
         ("odd<!here>", "odd＜!here＞", "see the log"),
     ],
 )
-def test_what_holds_the_queue_is_told_with_what_mends_it(held, because, step):
+def test_blocked_queue_is_shown_with_its_remedy(held, because, step):
     advice = shown(status_answer(but(**refused(held)), NOW, CONTEXT))[1]
     assert advice.startswith(f"Slack refuses them in <#C0CARE>: {because}.\n*Next:* ")
     assert step in advice
@@ -223,7 +223,7 @@ REFUSED = "Slack refuses: the app is not a member"
         ({**refused(), "incident": DOWN}, f"; {REFUSED}", f"; {REFUSED}"),
     ],
 )
-def test_what_waits_says_why(why, shown_as, said):
+def test_pending_alerts_are_shown_with_the_reason(why, shown_as, said):
     why = {**why}
     until = why.pop("quiet_until", None)
     status = but(**{**why, "pending": 3, "oldest_pending": NOW - MINUTE})
@@ -233,26 +233,26 @@ def test_what_waits_says_why(why, shown_as, said):
     assert f"3 wait to be posted, the oldest since 01:11 UTC{said}." in message.text
 
 
-def test_when_nothing_waits_quiet_hours_hold_nothing():
+def test_quiet_hours_without_pending_alerts_hold_nothing():
     assert (
         fields(status_answer(replace(WELL, quiet_until=UNTIL), NOW, CONTEXT))["*Waiting to be posted*"] == "nothing"
     )
 
 
-def test_what_only_the_database_knows_is_not_known_without_it():
+def test_figures_of_the_database_are_unknown_without_it():
     message = status_answer(Status("1.0.0", HealthFacts(NOW, store=AWAY)), NOW, CONTEXT)
     assert fields(message)["*WeChat*"] == "not known"
     assert "WeChat not known." in message.text
 
 
-def test_without_a_watcher_wechat_is_read_for_each_answer():
+def test_wechat_is_read_for_each_answer_without_a_watcher():
     assert (
         fields(status_answer(Status("1.0.0", HealthFacts(NOW, alerts=False)), NOW, CONTEXT))["*WeChat*"]
         == "read when somebody asks"
     )
 
 
-def test_an_old_answer_and_an_old_token_are_called_so():
+def test_old_answer_and_an_old_token_are_called_so():
     message = status_answer(
         replace(
             but(incident=DOWN, polled_at=NOW - timedelta(days=1), next_poll_at=None),
@@ -265,7 +265,7 @@ def test_an_old_answer_and_an_old_token_are_called_so():
     assert fields(message)["*Access token*"] == "expired, the next read renews it"
 
 
-def test_a_past_problem_is_told_in_the_past():
+def test_past_problem_is_in_the_past_tense():
     over_at = NOW + timedelta(hours=5)
     for fault, title in (
         (ErrorDetails("ResponseError"), "WeChat's answer could not be read"),
@@ -275,7 +275,7 @@ def test_a_past_problem_is_told_in_the_past():
         assert f"Last problem: {title} for 5 h, Mon 23 Nov 01:12 UTC." in message.text
 
 
-def test_since_when_it_watches():
+def test_status_has_the_start_of_watching():
     message = status_answer(replace(WELL, processes=1, watching_since=NOW), NOW, CONTEXT)
     assert shown(message)[-1] == (
         "KF 1.0.0 · database PostgreSQL · 1 process · "
@@ -283,7 +283,7 @@ def test_since_when_it_watches():
     )
 
 
-# How the bot stands, as the store and the settings have it.
+# The state of the bot, by the store and the settings.
 
 
 def standing(store: Store, clock: VirtualClock) -> StatusReporter:
@@ -296,7 +296,7 @@ def standing(store: Store, clock: VirtualClock) -> StatusReporter:
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock)
 
 
-async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
+async def test_refusal_is_shown_while_messages_are_pending(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     bot.slack.outcomes = [Blocked("not_in_channel")] * 9
     await bot.reads()
@@ -306,7 +306,7 @@ async def test_a_refusal_is_told_while_something_waits_for_it(store, clock):
     assert (facts.pending, facts.slack and facts.slack.reading) == (1, False)
     await bot.reads(bound("bo"))
     clock.forward(minutes=15)
-    await bot.tells()
+    await bot.deliver()
     async with store.begin() as tx:
         assert (await poll_state.load(tx)).blocked_by == "not_in_channel"
     facts = await stands.facts()
@@ -331,7 +331,7 @@ async def test_quiet_hours_have_an_end_while_they_last(store, clock, now, until)
     assert (await standing(store, clock).status()).quiet_until == until
 
 
-async def test_past_trouble_with_wechat_is_told_in_the_past(store, clock):
+async def test_past_wechat_problem_is_in_the_past_tense(store, clock):
     bot = Bot(store, clock)
     bot.wechat.error = TransportError("GET /getkflist", attempts=3, timed_out=True)
     for _ in range(4):

@@ -76,7 +76,7 @@ from bot.requests import (
         ("help me", Help()),
     ],
 )
-def test_a_command_is_understood_however_it_is_typed(typed, expected):
+def test_command_is_understood_however_it_is_typed(typed, expected):
     assert parse_command(typed) == expected
 
 
@@ -96,7 +96,7 @@ def test_a_command_is_understood_however_it_is_typed(typed, expected):
         ("小波", None, None),
     ],
 )
-def test_other_words_bring_the_command_with_a_typing_error_and_the_nearest_one(typed, typo_of, nearest):
+def test_unknown_words_yield_the_nearest_command(typed, typo_of, nearest):
     assert parse_command(typed) == Unknown(typed, typo_of, nearest)
 
 
@@ -117,7 +117,7 @@ def test_other_words_bring_the_command_with_a_typing_error_and_the_nearest_one(t
         ("", "ab", False),
     ],
 )
-def test_one_edit_is_a_letter_more_less_or_other_or_a_swap_of_two(a, b, expected):
+def test_edit_is_an_added_removed_or_changed_letter_or_a_swap(a, b, expected):
     assert (one_edit_apart(a, b), one_edit_apart(b, a)) == (expected, expected)
 
 

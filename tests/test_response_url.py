@@ -18,13 +18,13 @@ def test_help():
     assert message.blocks == drawn["blocks"]
 
 
-def test_help_knows_the_largest_lead_that_is_set():
+def test_help_names_the_largest_lead():
     message = replies.guide((timedelta(minutes=30), timedelta(days=3)))
     assert "waiting, less than 3 days left" in shown(message)[2]
     assert "waiting with less than 3 days left" in message.text
 
 
-def test_a_command_that_needs_a_text_explains_itself_alone():
+def test_command_that_needs_a_text_explains_itself_alone():
     message = replies.guide(LEADS, "find")
     assert shown(message) == [
         (
@@ -36,7 +36,7 @@ def test_a_command_that_needs_a_text_explains_itself_alone():
     assert "/kf show chen@harbour_tea" in replies.guide(LEADS, "show").text
 
 
-def test_a_corrected_command_stands_above_its_answer():
+def test_corrected_command_is_shown_above_its_answer():
     message = replies.corrected("find <!here>" + "x" * 99, replies.OUT_OF_DATE)
     assert shown(message)[0] == f"Showing */kf find ＜!here＞{'x' * 27}…*"
     assert message.text.startswith("Showing /kf find ＜!here＞")
@@ -62,7 +62,7 @@ def test_short_answers_are_fit_for_slack(message):
     assert blockkit.mentions(content) == []
 
 
-def test_the_kit_makes_what_alerts_need_too():
+def test_builders_make_the_blocks_of_alerts_too():
     button = builders.button(
         "Acknowledge",
         "alert.ack",
@@ -79,7 +79,7 @@ def test_the_kit_makes_what_alerts_need_too():
     assert blockkit.problems(message) == []
 
 
-def test_who_may_not_use_kf_is_told_whom_to_ask_and_of_many_only_some():
+def test_refused_user_gets_the_names_of_some_people_to_ask():
     message = replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(200))])
     content = {"text": message.text, "blocks": message.blocks}
     assert blockkit.problems(content) == []

@@ -76,41 +76,41 @@ def logged(caplog: pytest.LogCaptureFixture, name: str) -> list[str]:
     return [str(record.msg) for record in caplog.records if str(record.msg).startswith(name)]
 
 
-def news(bot: Bot) -> list[str]:
+def posted_titles(bot: Bot) -> list[str]:
     return [text.split(" (")[0] for text in bot.slack.texts]
 
 
 @pytest.mark.parametrize("event", ["UPDATE", "INSERT"])
-async def test_row_that_the_database_refuses_does_not_stop_the_news_of_others(bot, store, caplog, event):
+async def test_row_that_the_database_refuses_does_not_stop_the_events_of_others(bot, store, caplog, event):
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'", event=event)
     if event == "INSERT":
         await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     for _ in range(3):
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     assert await failing(store) == ["bad@harbour_tea"]
     assert len(logged(caplog, "row failed account=ba•••ea error=")) == 1
     await bot.reads(rejected("bad"), rejected("bo"), rejected("dee"))
-    assert news(bot) == ["Rejected: Bo", "Rejected: Dee"]
+    assert posted_titles(bot) == ["Rejected: Bo", "Rejected: Dee"]
 
 
-async def test_row_that_is_refused_for_a_while_is_news_afterwards(bot, store, caplog):
+async def test_row_that_is_refused_for_a_while_is_reported_afterwards(bot, store, caplog):
     caplog.set_level(logging.INFO)
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     await bot.reads(rejected("bad"), invited("bo"))
     await accept(store, "episode")
     await bot.reads(rejected("bad"), invited("bo"))
-    assert news(bot) == ["Rejected: Bad"]
+    assert posted_titles(bot) == ["Rejected: Bad"]
     assert await failing(store) == []
     assert len(logged(caplog, "row recovered account=ba•••ea")) == 1
 
 
-async def test_message_that_the_database_refuses_to_write_down_does_not_stop_the_news_of_others(bot, store):
+async def test_message_that_the_database_refuses_does_not_stop_the_events_of_others(bot, store):
     bad = await bot.episode_id("bad")
     like = f"CAST(NEW.episode_ids AS TEXT) LIKE '%{bad}%'"
     await refuse(store, "message", like, event="INSERT")
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     assert await failing(store) == ["bad@harbour_tea"]
 
 
@@ -119,8 +119,8 @@ async def test_storm_with_one_refused_row_is_still_one_digest(bot, store):
     await bot.reads(*map(invited, names), invited("bad"))
     await refuse(store, "episode", "NEW.kf_nick = 'Bad'")
     await bot.reads(*map(rejected, names), rejected("bad"))
-    (root, *_) = bot.slack.texts
-    assert root.startswith("7 invitations changed at once")
+    (parent, *_) = bot.slack.texts
+    assert parent.startswith("7 invitations changed at once")
 
 
 async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(bot, store):
@@ -131,29 +131,29 @@ async def test_deadline_of_a_refused_row_does_not_stop_the_deadlines_of_others(b
     bot.clock.now += 2 * HOUR
     for _ in range(3):
         await bot.watcher.tick()
-        await bot.tells()
+        await bot.deliver()
         bot.clock.forward(seconds=15)
-    assert news(bot)[before:] == ["Expired: Bo"]
+    assert posted_titles(bot)[before:] == ["Expired: Bo"]
     assert await failing(store) == ["bad@harbour_tea"]
 
 
 @pytest.mark.parametrize("values", [{"state": "pondered"}, {"acked": {"user": "U0MEI"}}])
-async def test_stored_row_that_cannot_be_read_does_not_stop_the_news_of_others(bot, store, values):
+async def test_stored_row_that_cannot_be_read_does_not_stop_the_events_of_others(bot, store, values):
     async with store.begin() as tx:
         await tx.run(sa.update(episode).where(episode.c.kf_nick == "Bad").values(**values))
     for _ in range(2):
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     assert await failing(store) == ["bad@harbour_tea"]
     await bot.reads(rejected("bo"), rejected("dee"))
-    assert news(bot) == ["Rejected: Bo", "Rejected: Dee"]
+    assert posted_titles(bot) == ["Rejected: Bo", "Rejected: Dee"]
 
 
 @pytest.mark.parametrize(
     "place",
     [
         "bot.alerting.lifecycle.account_status",
-        "bot.alerting.lifecycle._with_facts",
+        "bot.alerting.lifecycle._with_fields",
         "bot.outbox.planner._alert",
         "bot.store.episodes.next_timer",
     ],
@@ -162,7 +162,7 @@ async def test_exception_in_the_rules_for_one_account_does_not_stop_the_others(b
     inject(monkeypatch, place)
     for _ in range(2):
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     assert await failing(store) == ["bad@harbour_tea"]
 
 
@@ -205,7 +205,7 @@ async def test_message_that_cannot_be_rendered_is_given_up_and_others_are_posted
     inject(monkeypatch, "bot.blocks.channel.alerts._facts")
     for _ in range(3):
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     assert await dead(store) == ["failed"]
     assert await counted(store, bot) == (1, 0)
     assert len(logged(caplog, "message failed, given up")) == 1
@@ -218,9 +218,9 @@ async def test_message_that_failed_is_posted_when_its_episode_moves_and_it_can_b
         await bot.reads(rejected("bad"), invited("bo"))
         assert await dead(store) == ["failed"]
     await bot.reads(rejected("bad"), invited("bo"))
-    assert news(bot) == []
+    assert posted_titles(bot) == []
     await bot.reads(invited("bad", status="rejected", kf_nick="Good"), invited("bo"))
-    assert news(bot) == ["Rejected: Good"]
+    assert posted_titles(bot) == ["Rejected: Good"]
 
 
 async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_others(
@@ -236,7 +236,7 @@ async def test_message_that_cannot_be_rendered_again_does_not_stop_the_edits_of_
         assert await counted(store, bot) == (0, 1)
         assert len(logged(caplog, "message cannot be updated")) == 1
     bot.clock.forward(seconds=15)
-    await bot.tells()
+    await bot.deliver()
     texts = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted[:2]]
     assert sorted(texts) == ["Bound: Bad", "Bound: Bo"]
     assert await counted(store, bot) == (0, 0)
@@ -263,14 +263,14 @@ async def test_store_that_fails_during_an_edit_is_no_fault_of_the_message(bot, s
     assert await counted(store, bot) == (0, 0)
 
 
-async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monkeypatch, caplog):
+async def test_unreadable_member_of_a_digest_has_a_placeholder(bot, monkeypatch, caplog):
     names = ["bad", *(f"kf{number}" for number in range(6))]
     await bot.reads(*map(invited, names))
     inject(monkeypatch, "bot.blocks.channel.episode_text.icon")
     await bot.reads(*map(rejected, names))
-    root = bot.slack.posted[0].message
-    assert root.text.startswith("7 invitations changed at once")
-    assert "bad@harbour_tea" in str(root.blocks)
+    parent = bot.slack.posted[0].message
+    assert parent.text.startswith("7 invitations changed at once")
+    assert "bad@harbour_tea" in str(parent.blocks)
     await bot.reads(*map(bound, names))
     assert "all settled" in bot.slack.text_now(bot.slack.posted[0].ts)
     assert len(logged(caplog, "account cannot be shown")) == len({posted.ts for posted in bot.slack.posted[:2]})
@@ -280,7 +280,7 @@ async def test_member_of_a_digest_that_cannot_be_shown_has_a_stand_in(bot, monke
 async def test_message_whose_turn_raises_is_given_up_and_others_are_posted(bot, store, monkeypatch, place):
     inject(monkeypatch, place, about=await bot.episode_id("bad"))
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     assert await dead(store) == ["failed"]
 
 
@@ -294,11 +294,11 @@ async def test_message_whose_post_raises_is_tried_again_and_given_up(bot, store)
 
     bot.slack.post = faulty
     await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
-    assert news(bot) == ["Rejected: Bo"]
+    assert posted_titles(bot) == ["Rejected: Bo"]
     for _ in range(3):
         await bot.waits_out_a_lease()
         bot.clock.forward(seconds=60)
-        await bot.tells()
+        await bot.deliver()
     assert await dead(store) == ["failed"]
 
 
@@ -312,8 +312,8 @@ async def test_message_that_the_database_does_not_let_change_does_not_stop_the_o
         await bot.reads(rejected("bad"), rejected("bo"), invited("dee"))
         await bot.waits_out_a_lease()
     await bot.reads(rejected("bad"), rejected("bo"), rejected("dee"))
-    assert [text for text in news(bot) if text != "Rejected: Bad"] == ["Rejected: Bo", "Rejected: Dee"]
-    assert news(bot).count("Rejected: Bad") <= 1
+    assert [text for text in posted_titles(bot) if text != "Rejected: Bad"] == ["Rejected: Bo", "Rejected: Dee"]
+    assert posted_titles(bot).count("Rejected: Bad") <= 1
     await bot.reads(rejected("bad"), bound("bo"), bound("dee"))
     shown = [bot.slack.text_now(posted.ts).split(" (")[0] for posted in bot.slack.posted]
     assert {"Bound: Bo", "Bound: Dee"} <= set(shown)
@@ -325,7 +325,7 @@ async def test_failing_rows_and_messages_are_problems_of_the_health(bot, store, 
     await bot.reads(rejected("bad"), rejected("bo"), bound("dee"))
     inject(monkeypatch, "bot.blocks.channel.alerts._facts", about="'Bo'")
     bot.clock.forward(seconds=15)
-    await bot.tells()
+    await bot.deliver()
     settings = Settings(wechat_appid=APPID, wechat_secret="secret", slack_bot_token="xoxb-token")
     standing = StatusReporter(store, settings, token_expires_at=lambda: None, clock=bot.clock)
     problems = {problem.kind: problem for problem in await standing.problems()}
@@ -381,7 +381,7 @@ async def test_refused_row_of_a_digest_does_not_stop_the_acknowledgement_of_the_
 # Answers
 
 
-class Told:
+class CommandAnswers:
     """Answers of `/kf` about three accounts, one of them "Bad"."""
 
     def __init__(self, *accounts: KfAccount) -> None:
@@ -393,7 +393,7 @@ class Told:
             channel="C0ALERTS",
             status=nothing,
             newest_episode=no_episode,
-            owned=nobody,
+            owned=no_accounts,
             elapsed=lambda: 0.0,
         )
 
@@ -411,7 +411,7 @@ async def no_episode(account: KfAccount) -> None:
     return None
 
 
-async def nobody() -> tuple[()]:
+async def no_accounts() -> tuple[()]:
     return ()
 
 
@@ -429,9 +429,9 @@ RENDERED = [
 @pytest.mark.parametrize("text", ["", "list", "attention", "find bo"])
 async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch, caplog, place, text):
     inject(monkeypatch, place)
-    told = Told()
+    answers = CommandAnswers()
     for _ in range(3):
-        message = await told.to(text)
+        message = await answers.to(text)
         assert "Bo" in message.text
     if text != "find bo":
         assert "*(no name)* · cannot be shown" in str(message.blocks)
@@ -446,35 +446,35 @@ async def test_account_that_cannot_be_shown_does_not_stop_the_answer(monkeypatch
 @pytest.mark.parametrize("text", ["show bad", "find bad", "show bad@harbour_tea"])
 async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, place, text):
     inject(monkeypatch, place)
-    message = await Told().to(text)
+    message = await CommandAnswers().to(text)
     assert message.text.startswith("bad@harbour_tea cannot be shown.")
 
 
 async def test_account_is_shown_again_when_it_can_be(monkeypatch):
-    told = Told()
+    answers = CommandAnswers()
     with monkeypatch.context() as patch:
         inject(patch, "bot.blocks.answers.account_rows._facts")
-        assert "cannot be shown" in str((await told.to("list")).blocks)
-    assert "cannot be shown" not in str((await told.to("list")).blocks)
+        assert "cannot be shown" in str((await answers.to("list")).blocks)
+    assert "cannot be shown" not in str((await answers.to("list")).blocks)
 
 
 async def test_history_that_cannot_be_shown_is_left_out(caplog):
-    told = Told()
+    answers = CommandAnswers()
 
     async def faulty(account: KfAccount) -> str:
         raise ZeroDivisionError("bad_example")
 
-    told.answers._newest_episode = faulty
-    assert (await told.to("show bo")).text.startswith("Rejected: Bo")
+    answers.answers._newest_episode = faulty
+    assert (await answers.to("show bo")).text.startswith("Rejected: Bo")
     assert len(logged(caplog, "account cannot be shown")) == 1
 
 
 async def test_deadline_in_the_last_hours_of_the_calendar_is_listed(monkeypatch):
     last = datetime.max.replace(tzinfo=UTC) - NOW
-    told = Told(invited("bad", expires_in=last), rejected("bo"))
-    told.answers._base_context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
+    answers = CommandAnswers(invited("bad", expires_in=last), rejected("bo"))
+    answers.answers._base_context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
     for text in ("", "list", "show bad"):
-        assert "cannot be shown" not in str((await told.to(text)).blocks)
+        assert "cannot be shown" not in str((await answers.to(text)).blocks)
 
 
 def inject(monkeypatch: pytest.MonkeyPatch, place: str, about: str = "'Bad'") -> None:

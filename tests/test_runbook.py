@@ -34,7 +34,7 @@ UNKNOWN = 99999  # an errcode that no document names
 
 
 def plain(text: str) -> str:
-    """Without the marks of mrkdwn, which a document writes in its own way."""
+    """Remove mrkdwn markup, for which a document has its own."""
     return re.sub(r"[*`]", "", text)
 
 
@@ -58,7 +58,7 @@ def failures() -> Iterator[KfError]:
 
 @cache
 def notices() -> dict[str, list[str]]:
-    """By title, the words of every notice that a failed read or a wrong clock can lead to."""
+    """Return by title the text of every notice about a failed poll or a wrong clock."""
     before = PollHealth(failed_polls=incidents.FAILED_POLLS - 1)
     found: list[Incident | None] = [incidents.on_poll_failure(before, error, NOW).incident for error in failures()]
     found.append(Incident("1", Cause.CLOCK_PROBLEM, NOW, ErrorDetails("ClockSkew", detail="4 min")))
@@ -71,7 +71,7 @@ def notices() -> dict[str, list[str]]:
 
 
 def explained(under: str) -> dict[str, list[str]]:
-    """By title, what the runbook quotes in each section below a heading of the second level."""
+    """Return by title the runbook's quotations in each section of the second level."""
     titles = [section.title for section in RUNBOOK.sections]
     own = RUNBOOK.sections[titles.index(under) + 1 :]
     end = next((index for index, section in enumerate(own) if section.level < 3), len(own))
@@ -83,14 +83,14 @@ def test_every_health_notice_has_its_section_and_no_other_has():
 
 
 @pytest.mark.parametrize("title", notices())
-def test_what_the_runbook_quotes_of_a_notice_is_what_it_says(title):
+def test_quotations_of_notices_in_the_runbook_are_exact(title):
     quotes = explained("Health notices in the channel")[title]
     assert quotes
     for quote in quotes:
         assert any(plain(quote) in words for words in notices()[title]), quote
 
 
-def test_what_ends_a_notice_is_told_in_its_words():
+def test_runbook_explains_how_each_notice_is_resolved():
     told = [row[0] for row in RUNBOOK.section("When it is over").tables[0][1:]]
     over = [
         incident_notices.incident_notice(
@@ -101,7 +101,7 @@ def test_what_ends_a_notice_is_told_in_its_words():
     assert [plain(title).replace("’", "'") for title in told] == over
 
 
-def test_every_errcode_that_a_person_must_mend_is_named():
+def test_runbook_names_every_errcode_that_needs_a_person():
     codes = {errcode for errcode in ADVICE if isinstance(api_error(errcode, ""), SetupError)}
     named = {int(code) for code in re.findall(r"\b\d{5}\b", RUNBOOK.prose)}
     assert codes - named == set()
@@ -121,7 +121,7 @@ def without_numbers(title: str) -> str:
     return re.sub(r"\d+", "N", title).replace("accounts", "account").replace("alerts", "alert")
 
 
-def test_what_the_runbook_quotes_of_a_problem_is_what_it_says():
+def test_quotations_of_problems_in_the_runbook_are_exact():
     words = [explain(problem) for fault in FAULTS for problem in fault.problems]
     said = " ".join(plain(f"{one.why} {one.next}") for one in words)
     for quotes in explained("What `/kf status` says").values():
@@ -140,7 +140,7 @@ def sentence_of(error: str) -> str:
     return explain(Problem(ProblemKind.SLACK_BLOCKED, error=error, count=1)).why
 
 
-def test_the_lines_under_an_alert_are_those_of_the_code():
+def test_quoted_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
     assert lines[0] == notifications.REPEAT
     assert lines[1] == "WeChat does not answer; last confirmed"
@@ -161,7 +161,7 @@ def exported() -> set[str]:
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
 
 
-def test_the_metrics_of_the_runbook_are_those_that_are_exported():
+def test_metrics_of_the_runbook_are_those_that_are_exported():
     (table, *_) = RUNBOOK.section("Metrics").tables
     named = {row[0].strip("`"): row[1] for row in table[1:]}
     assert set(named) == exported()
@@ -180,7 +180,7 @@ def test_the_metrics_of_the_runbook_are_those_that_are_exported():
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_delivery_lookups_total"])) == {"outcome", *looks}
 
 
-def test_the_alarms_ask_for_metrics_that_are_exported():
+def test_alarms_use_exported_metrics():
     (block,) = (block for block in RUNBOOK.code if block.language == "yaml")
     (group,) = yaml.safe_load(block.text)["groups"]
     for rule in group["rules"]:
@@ -195,7 +195,7 @@ LEVELS = {"warning": "WARNING", "error": "ERROR", "exception": "ERROR", "critica
 
 
 def logged() -> set[tuple[str, str]]:
-    """Level and event of every line of WARNING and above that the bot itself can log."""
+    """Return level and event of every line of WARNING and above that the bot itself can log."""
     found = set()
     for path in (ROOT / "bot").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -229,6 +229,6 @@ def _names(node: ast.Assign) -> list[str]:
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
-def test_the_runbook_explains_every_warning_and_error_of_the_log():
+def test_runbook_explains_every_warning_and_error_of_the_log():
     (table,) = RUNBOOK.section("The log").tables
     assert {(row[0], row[1].strip("`")) for row in table[1:]} == logged()

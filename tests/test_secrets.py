@@ -84,7 +84,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 
 
 class Overheard:
-    """What must not be seen: planted words, and what the stand-ins handed out while a test ran."""
+    """The secrets: planted words, and those that the simulators issued while a test ran."""
 
     def __init__(self, place: World) -> None:
         self._place = place
@@ -111,9 +111,9 @@ async def ask(place: World, heard: Overheard, text: str = "") -> Invocation:
 
 
 async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str]:
-    """One after the other, without a good answer between them, which would serve for the next five seconds.
+    """Cause the faults in turn, without a success between them, which would be reused for five seconds.
 
-    Returns what the log must have heard of them.
+    Return what the log must contain about them.
     """
     failing = [Fault(kind, times=None) for kind in FAILURES]
     failing += [Fault(FaultMode.ERRCODE, times=None, errcode=code) for code in ERRCODES]
@@ -129,11 +129,11 @@ async def faults_of_wechat(place: World, heard: Overheard, step: int) -> set[str
         said = await asyncio.gather(*(ask(place, heard, text) for text in ("", "show a@harbour_tea", "status")))
         return (await asyncio.gather(*(final_answer(each) for each in said)))[0].text
 
-    async def is_heard_of() -> bool:
+    async def is_logged() -> bool:
         await asyncio.sleep(0.2)
         return "not switched on" in await ask_under(Fault(FaultMode.ERRCODE, times=None, errcode=65400))
 
-    await until(is_heard_of)  # the last good answer has served its time
+    await until(is_logged)  # the last good answer has served its time
     for fault in failing[::step]:
         await ask_under(fault)
     place.wechat.allow_list = ()
@@ -159,12 +159,12 @@ async def faults_of_slack(place: World, heard: Overheard) -> None:
     for name in "abcd":
         place.wechat.reject(f"{name}@harbour_tea")
 
-    async def told() -> bool:
-        await ask(place, heard)  # a good answer: a watcher that waits after failures looks again, too
+    async def alerts_are_posted() -> bool:
+        await ask(place, heard)  # a successful response also ends the watcher's back-off
         await asyncio.sleep(0.5)
         return sum(call.method == "chat.postMessage" for call in place.slack.calls[before:]) > 4
 
-    await until(told, within=40)
+    await until(alerts_are_posted, within=40)
 
 
 async def odd_requests(place: World, heard: Overheard, bot: BotProcess) -> None:
@@ -188,7 +188,7 @@ async def pages(bot: BotProcess) -> str:
 
 
 def shown(place: World) -> str:
-    """All that stands in Slack, in channels and for one person alone."""
+    """Return all text in Slack, in channels and in ephemeral messages."""
     posted = [message for channel in place.slack.channels for message in place.slack.messages(channel)]
     messages = [*posted, *place.slack.ephemerals.values()]
     return json.dumps([[message.text, message.blocks] for message in messages], ensure_ascii=False)
@@ -201,18 +201,18 @@ def break_store(path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, tmp_path, form):
+async def test_failures_of_wechat_and_slack_reveal_no_secret(place, tmp_path, form):
     log, heard = tmp_path / "log", Overheard(place)
     environ = {**place.environ, "LOG_LEVEL": "DEBUG", "LOG_FORMAT": form, "ALERT_LEASE_SECONDS": "2"}
     async with running(environ, log=log) as bot:
         place.slack.app_url = bot.slack_url
-        await until(lambda: log.exists() and "accounts" in log.read_text())  # later news is alerts
+        await until(lambda: log.exists() and "accounts" in log.read_text())  # later events are alerts
         codes = await faults_of_wechat(place, heard, FORMATS[form])
         await faults_of_slack(place, heard)
         await odd_requests(place, heard, bot)
         place.wechat.inject(
             Fault(FaultMode.ERRCODE, times=None, errcode=45009)
-        )  # last: after it nobody asks any more
+        )  # last: there are no requests after it
         await final_answer(await ask(place, heard))
         break_store(tmp_path / "kf.db")
         place.wechat.reject("e@harbour_tea")
@@ -228,7 +228,7 @@ async def test_whatever_goes_wrong_at_wechat_and_slack_no_secret_is_said(place, 
 
 
 @pytest.mark.parametrize(("role", "form"), [("web", "json"), ("worker", "text")])
-async def test_whatever_is_away_or_wrong_from_the_start_no_secret_is_said(place, tmp_path, form, role):
+async def test_failures_at_startup_reveal_no_secret(place, tmp_path, form, role):
     log = tmp_path / "log"
     environ = place.environ | {
         "LOG_LEVEL": "DEBUG",
@@ -247,7 +247,7 @@ async def test_whatever_is_away_or_wrong_from_the_start_no_secret_is_said(place,
             await place.slack.command("", channel=CARE)  # the ambient proxy is dead: no answer arrives
             await until(lambda: "answer delayed" in log.read_text())
             assert "HUSH" not in await pages(bot)
-        await until(lambda: log.exists() and "waits" in log.read_text())
+        await until(lambda: log.exists() and "loop paused" in log.read_text())
     assert "HUSH" not in log.read_text()
     assert "HUSH" not in shown(place)
 
@@ -273,7 +273,7 @@ def test_settings_that_are_wrong_are_not_quoted(request, monkeypatch, capsys, co
 
 
 @pytest.mark.parametrize("command", ["check", "doctor"])
-async def test_one_off_commands_say_no_secret_when_all_is_away(place, command):
+async def test_one_off_commands_reveal_no_secret_when_all_servers_are_unreachable(place, command):
     environ = place.environ | {
         "LOG_LEVEL": "DEBUG",
         "DATABASE_URL": f"postgresql://kf:HUSH-database@{DEAD}/kf",

@@ -1,4 +1,4 @@
-"""Whose turn it is: one message that Slack does not take keeps no other from being told, or from being true."""
+"""The order of sending: a message that Slack refuses does not block posts or edits of others."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Stubborn(FakeChannel):
         return await super().update(message, channel_id=channel_id, ts=ts, within=within)
 
 
-async def three_told(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
-    """Three rejections, each in a message of its own, and their ts."""
+async def three_alerts(store: Store, clock: VirtualClock) -> tuple[Bot, list[str]]:
+    """Post three rejections, each in a separate message, and return their ts."""
     bot = Bot(store, clock, Stubborn(clock=clock))
     names = ["kf0", "kf1", "kf2"]
     await bot.reads(*map(invited, names), after=timedelta(0))
@@ -63,16 +63,16 @@ async def pass_by(bot: Bot, span: timedelta, step: timedelta = timedelta(seconds
 @pytest.mark.parametrize(
     "outcome", [OutcomeUnknown("internal_error"), Unlisted("a_word_of_tomorrow"), RetryLater(1, "ratelimited")]
 )
-async def test_messages_that_cannot_be_edited_do_not_keep_others_untrue(store, clock, outcome):
-    bot, (first, second, third) = await three_told(store, clock)
+async def test_uneditable_messages_do_not_delay_edits_of_others(store, clock, outcome):
+    bot, (first, second, third) = await three_alerts(store, clock)
     bot.slack.bad = {first: outcome, second: outcome}
     await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
     await pass_by(bot, 20 * MINUTE)
     assert bot.slack.text_now(third).startswith("Bound")
 
 
-async def test_what_stands_in_a_channel_that_alerts_have_left_is_let_go(store, clock):
-    bot, (first, *_) = await three_told(store, clock)
+async def test_messages_in_a_former_channel_are_not_updated(store, clock):
+    bot, (first, *_) = await three_alerts(store, clock)
     bot.slack.id = "C0NEW"
     bot.slack.bad = {first: Blocked("is_archived", of="channel")}
     await bot.reads(bound("kf0"), bound("kf1"), bound("kf2"))
@@ -80,14 +80,14 @@ async def test_what_stands_in_a_channel_that_alerts_have_left_is_let_go(store, c
     assert bot.slack.tried.count(first) == 1
 
 
-async def test_no_line_goes_into_a_thread_of_another_channel(store, clock):
-    bot, roots = await three_told(store, clock)
+async def test_replies_stay_in_their_channel(store, clock):
+    bot, parents = await three_alerts(store, clock)
     bot.slack.id = "C0NEW"
     await bot.reads(bound("kf0"), rejected("kf1"), rejected("kf2"))
-    assert len(bot.slack.posted) == len(roots)
+    assert len(bot.slack.posted) == len(parents)
 
 
-async def test_after_a_refusal_the_most_urgent_comes_first(store, clock):
+async def test_most_urgent_message_is_sent_first_after_a_refusal(store, clock):
     bot = Bot(store, clock)
     bo = invited("bo", expires_in=65 * MINUTE)
     await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)), after=timedelta(0))
@@ -95,11 +95,11 @@ async def test_after_a_refusal_the_most_urgent_comes_first(store, clock):
     await bot.reads(bo, *(invited(f"kf{number}") for number in range(3)))
     await bot.reads(bo, *(rejected(f"kf{number}") for number in range(3)))
     clock.forward(minutes=6)
-    await bot.tells()
+    await bot.deliver()
     assert [text.split(":")[0] for text in bot.slack.texts] == ["Expiring", "Rejected", "Rejected", "Rejected"]
 
 
-async def test_an_alert_that_slack_never_confirms_is_repeated_ever_more_slowly(store, clock):
+async def test_unconfirmed_alert_is_repeated_at_growing_intervals(store, clock):
     @dataclass
     class Mute(FakeChannel):
         async def post(self, *args: object, **named: object) -> Outcome:
@@ -126,7 +126,7 @@ async def test_rebuilding_a_lost_store_waits_as_long_as_slack_asks(store, clock)
     assert bot.slack.looks == 2
 
 
-async def test_rebuilding_a_lost_store_ends_however_slowly_slack_lets_it_read(clock):
+async def test_rebuilding_a_lost_store_ends_under_any_rate_limit(clock):
     class Slow:
         asked = 0
 
@@ -148,8 +148,8 @@ async def test_rebuilding_a_lost_store_ends_however_slowly_slack_lets_it_read(cl
 # A click is answered, where the channel cannot show it
 
 
-async def test_what_a_click_did_is_answered_when_its_message_can_be_edited_no_more(store, clock):
-    bot, (first, *_) = await three_told(store, clock)
+async def test_click_on_an_uneditable_message_is_answered(store, clock):
+    bot, (first, *_) = await three_alerts(store, clock)
     bot.slack.bad = {first: NotFound("edit_window_closed")}
     value = f"v1:{await bot.episode_id('kf0')}"
     assert (await bot.clicks("alert.ack", value)).is_shown

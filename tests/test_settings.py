@@ -29,7 +29,7 @@ def read(**environ: str) -> Settings:
 
 
 def complaint(environ: dict[str, str]) -> list[str]:
-    """What the message says, one line per variable."""
+    """Return the lines of the message, one per variable."""
     with pytest.raises(SettingsError) as refused:
         Settings.from_environ(environ)
     return [line.strip() for line in str(refused.value).splitlines()[1:]]
@@ -39,7 +39,7 @@ def without(name: str) -> dict[str, str]:
     return {key: value for key, value in REQUIRED.items() if key != name}
 
 
-def test_the_required_settings_alone_are_enough() -> None:
+def test_required_settings_alone_are_enough() -> None:
     assert read() == Settings(
         wechat_appid="wx1234567890abcdef",
         wechat_secret="wechat-secret-value",
@@ -68,12 +68,12 @@ def test_the_required_settings_alone_are_enough() -> None:
 
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("blank", [None, "", "  \t"])
-def test_a_required_variable_that_is_missing_or_blank_is_named(name: str, blank: str | None) -> None:
+def test_required_variable_that_is_missing_or_blank_is_named(name: str, blank: str | None) -> None:
     environ = without(name) if blank is None else REQUIRED | {name: blank}
     assert complaint(environ) == [f"not set: {name}"]
 
 
-def test_everything_missing_is_named_at_once() -> None:
+def test_missing_variables_are_all_named_at_once() -> None:
     lines = complaint({})
     assert sorted(lines) == sorted(f"not set: {name}" for name in REQUIRED)
 
@@ -183,7 +183,7 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("KF_VIEWERS", "<!channel>", "Names are not taken"),
     ],
 )
-def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: str, advice: str) -> None:
+def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str, advice: str) -> None:
     (line,) = complaint(REQUIRED | {name: value})
     assert line.startswith(f"{name} must ")
     assert advice in line
@@ -218,7 +218,7 @@ def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: st
         ("ALERT_MENTION", "SAZ94GDB8", "alert_mention", "<!subteam^SAZ94GDB8>"),
         ("ALERT_MENTION", "U012AB3CD", "alert_mention", "<@U012AB3CD>"),
         ("ALERT_MENTION", "W0MEI", "alert_mention", "<@W0MEI>"),
-        # Of the old IDs some have no digit; bare they look like names.
+        # Some old IDs have no digit; without markup they resemble names.
         ("ALERT_MENTION", "<@UFXKLMNOP>", "alert_mention", "<@UFXKLMNOP>"),
         ("TIMEZONE", "UTC", "timezone", ZoneInfo("UTC")),
         ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
@@ -242,7 +242,7 @@ def test_a_malformed_variable_is_named_with_what_it_must_be(name: str, value: st
         ("SLACK_ALERT_CHANNEL", "G0123456789", "slack_alert_channel", "G0123456789"),
     ],
 )
-def test_a_good_value_is_taken(name: str, value: str, field: str, expected: object) -> None:
+def test_good_value_is_taken(name: str, value: str, field: str, expected: object) -> None:
     assert getattr(read(**{name: value}), field) == expected
 
 
@@ -277,12 +277,12 @@ def test_quiet_hours_are_read_as_people_type_them(text: str, begins: time, ends:
     assert read(QUIET_HOURS=text).quiet == QuietHours(begins, ends, ZoneInfo("Asia/Shanghai"))
 
 
-def test_quiet_hours_have_the_zone_and_may_be_broken_through() -> None:
+def test_quiet_hours_have_the_zone_and_the_breakthrough_setting() -> None:
     settings = read(QUIET_HOURS="22:00-08:00", TIMEZONE="Europe/Berlin", QUIET_BREAKTHROUGH="on")
     assert settings.quiet == QuietHours(time(22), time(8), ZoneInfo("Europe/Berlin"), breakthrough=True)
 
 
-def test_a_breakthrough_without_quiet_hours_is_a_mistake() -> None:
+def test_breakthrough_without_quiet_hours_is_a_mistake() -> None:
     (line,) = complaint(REQUIRED | {"QUIET_BREAKTHROUGH": "on", "QUIET_HOURS": " "})
     assert line == "QUIET_BREAKTHROUGH is on, but QUIET_HOURS is not set"
     assert read(QUIET_BREAKTHROUGH="off") == read()
@@ -293,12 +293,12 @@ def test_malformed_quiet_hours_are_one_mistake() -> None:
     assert line.startswith("QUIET_HOURS must ")
 
 
-def test_a_wrong_zone_does_not_make_the_quiet_hours_wrong() -> None:
+def test_wrong_zone_does_not_make_the_quiet_hours_wrong() -> None:
     (line,) = complaint(REQUIRED | {"TIMEZONE": "Berlin", "QUIET_HOURS": "22:00-08:00"})
     assert line.startswith("TIMEZONE")
 
 
-def test_what_is_wrong_with_the_newer_settings_is_named_together_with_the_rest() -> None:
+def test_problems_of_all_settings_are_named_together() -> None:
     wrong = {"TIMEZONE": "x", "QUIET_HOURS": "x", "QUIET_BREAKTHROUGH": "x", "ALERT_MENTION": "x", "PORT": "x"}
     lines = complaint(without("WECHAT_APPID") | wrong | {"HEARTBEAT_URL": "x"})
     assert {line.removeprefix("not set: ").split()[0] for line in lines} == {
@@ -308,7 +308,7 @@ def test_what_is_wrong_with_the_newer_settings_is_named_together_with_the_rest()
     }
 
 
-def test_without_alerts_no_channel_is_needed() -> None:
+def test_channel_is_optional_with_alerts_off() -> None:
     settings = Settings.from_environ(without("SLACK_ALERT_CHANNEL") | {"ALERTS": "off"})
     assert (settings.alerts, settings.slack_alert_channel) == (False, "")
 
@@ -318,13 +318,13 @@ def test_socket_mode_needs_no_signing_secret() -> None:
     assert (settings.slack_app_token, settings.slack_signing_secret) == ("xapp-1", "")
 
 
-def test_a_malformed_app_token_does_not_make_the_signing_secret_missing() -> None:
+def test_malformed_app_token_does_not_make_the_signing_secret_missing() -> None:
     (line,) = complaint(without("SLACK_SIGNING_SECRET") | {"SLACK_APP_TOKEN": "xoxb-1"})
     assert line.startswith("SLACK_APP_TOKEN")
 
 
 @pytest.mark.parametrize("first", range(len(PROXIES)))
-def test_the_first_proxy_that_is_set_wins(first: int) -> None:
+def test_first_proxy_that_is_set_wins(first: int) -> None:
     environ = dict.fromkeys(PROXIES[:first], " ")
     environ |= {name: f"http://{number}.example.com:80" for number, name in enumerate(PROXIES) if number >= first}
     assert read(**environ).wechat_proxy_url == f"http://{first}.example.com:80"
@@ -332,12 +332,12 @@ def test_the_first_proxy_that_is_set_wins(first: int) -> None:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("host", ["DYNO", "FLY_APP_NAME", "RAILWAY_PROJECT_ID", "RENDER"])
-def test_a_proxy_stands_for_the_fixed_address_that_the_host_lacks(host: str, proxy: str) -> None:
+def test_proxy_stands_for_the_fixed_address_that_the_host_lacks(host: str, proxy: str) -> None:
     assert read(**{host: "x"}).platform_without_proxy
     assert read(**{host: "x", proxy: "http://u:p@proxy.example:80"}).platform_without_proxy == ""
 
 
-def test_a_malformed_proxy_is_named_as_the_host_set_it() -> None:
+def test_malformed_proxy_is_named_as_the_host_set_it() -> None:
     (line,) = complaint(REQUIRED | {"FIXIE_URL": "nonsense", "QUOTAGUARDSHIELD_URL": "http://fine.example.com"})
     assert line.startswith("FIXIE_URL must ")
 
@@ -380,13 +380,13 @@ def test_every_secret_is_listed_for_the_log_to_hide() -> None:
     }
 
 
-def test_a_heartbeat_at_the_root_of_its_host_does_not_make_every_slash_a_secret() -> None:
+def test_heartbeat_at_the_root_of_its_host_does_not_make_every_slash_a_secret() -> None:
     assert set(read(HEARTBEAT_URL="https://uuid.example.com/").secrets) - set(read().secrets) == {
         "https://uuid.example.com/"
     }
 
 
-def test_a_database_password_among_the_options_is_a_secret_too() -> None:
+def test_database_password_among_the_options_is_a_secret_too() -> None:
     assert "geheim" in read(DATABASE_URL="postgresql:///kf?host=/run&password=geheim").secrets
 
 
@@ -394,14 +394,14 @@ def test_settings_that_are_not_set_add_no_empty_secret() -> None:
     assert set(read().secrets) == {"wechat-secret-value", "xoxb-bot-token-value", "signing-secret-value"}
 
 
-def test_the_repr_shows_no_secret() -> None:
+def test_repr_shows_no_secret() -> None:
     shown = repr(read(**SECRETS))
     assert "geheim" not in shown
     assert "wx1234567890abcdef" in shown
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_the_message_about_a_malformed_secret_does_not_quote_it(name: str) -> None:
+def test_message_about_a_malformed_secret_does_not_quote_it(name: str) -> None:
     (line,) = complaint(REQUIRED | {name: "geheim \N{SNOWMAN} ://geheim:geheim@geheim:geheim"})
     assert line.startswith(f"{name} must ")
     assert "geheim" not in line
@@ -411,7 +411,7 @@ def test_the_message_about_a_malformed_secret_does_not_quote_it(name: str) -> No
     "url",
     ["http://u:p%23@proxy.example.com:80", "HTTPS://proxy.example.com", "http://[::1]:9", "http://under_score:1/"],
 )
-async def test_an_accepted_proxy_is_one_that_the_client_takes(url: str) -> None:
+async def test_accepted_proxy_is_one_that_the_client_takes(url: str) -> None:
     async with httpx.AsyncClient(proxy=read(WECHAT_PROXY_URL=url).wechat_proxy_url, trust_env=False):
         pass
 
@@ -419,21 +419,21 @@ async def test_an_accepted_proxy_is_one_that_the_client_takes(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://u:p%23@beat.example.com/x?a=b%20c&d", "HTTP://[::1]:9/x", "http://kuma:3001", "http://a_b/?"]
 )
-def test_an_accepted_heartbeat_is_one_that_the_client_takes(url: str) -> None:
+def test_accepted_heartbeat_is_one_that_the_client_takes(url: str) -> None:
     assert httpx.URL(read(HEARTBEAT_URL=url).heartbeat_url).host
 
 
-def test_an_accepted_sqlite_url_is_one_that_the_store_can_read() -> None:
+def test_accepted_sqlite_url_is_one_that_the_store_can_read() -> None:
     assert make_url(read(DATABASE_URL="sqlite:///./数据.db").database_url)
 
 
 @pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:"])
-def test_a_database_that_would_not_last_is_refused(url: str) -> None:
+def test_database_that_would_not_last_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         read(DATABASE_URL=url)
 
 
-def test_what_is_right_is_read_beside_what_is_wrong() -> None:
+def test_valid_settings_are_read_beside_malformed_ones() -> None:
     settings, problems = Settings.read(without("WECHAT_APPID") | {"PORT": "http", "POLL_SECONDS": "60"})
     assert [(problem.name, problem.why) for problem in problems] == [
         ("WECHAT_APPID", ""),

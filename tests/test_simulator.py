@@ -1,4 +1,4 @@
-"""The simulated API answers as the documentation says, not as our client would like it."""
+"""The simulated API responds as documented, not as our client would prefer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Caller:
 
 @pytest.fixture
 def caller() -> Caller:
-    simulator = Simulator(APPID, SECRET, crowded=["crowded_example"])
+    simulator = Simulator(APPID, SECRET, over_limit=["crowded_example"])
     simulator.add_account(ANNA, "Anna", kf_wx="anna_example", kf_headimgurl="http://mmbiz.example/1")
     simulator.add_account(BO, "小波")
     return Caller(simulator)
@@ -65,14 +65,14 @@ def simulator(caller: Caller) -> Simulator:
     return caller.simulator
 
 
-def test_the_token_stays_the_same_and_tells_what_is_left_of_it(caller: Caller):
+def test_token_stays_the_same_and_has_its_remaining_life(caller: Caller):
     first = caller.token()
     caller.clock.forward(minutes=50)
     assert caller.token() == {"access_token": first["access_token"], "expires_in": first["expires_in"] - 3000}
     assert first["expires_in"] == 7200
 
 
-def test_the_next_token_comes_five_minutes_before_the_end_and_both_work_until_then(caller: Caller):
+def test_next_token_comes_five_minutes_before_the_end_and_both_work_until_then(caller: Caller):
     first = str(caller.token()["access_token"])
     caller.clock.forward(minutes=114, seconds=59)
     assert caller.token() == {"access_token": first, "expires_in": 301}
@@ -95,7 +95,7 @@ def test_token_that_expires_early_is_refused_as_expired_and_followed_by_another(
     assert "kf_list" in caller.call("GET", protocol.KF_LIST, access_token=second)
 
 
-def test_a_forced_token_kills_the_one_before(caller: Caller):
+def test_forced_token_kills_the_one_before(caller: Caller):
     first = str(caller.token()["access_token"])
     forced = str(caller.token(FORCED)["access_token"])
     assert caller.call("GET", protocol.KF_LIST, access_token=first)["errcode"] == 40001
@@ -133,12 +133,12 @@ def test_wrong_credentials_are_refused(caller: Caller, payload, errcode):
 @pytest.mark.parametrize(
     ("body", "errcode"), [(b"", 44002), (b"{", 47001), (b"[" * 100_000, 47001), (b"\\u00e9", 40033)]
 )
-def test_a_body_that_is_no_raw_json_is_refused(caller: Caller, body, errcode):
+def test_body_that_is_not_raw_json_is_refused(caller: Caller, body, errcode):
     _, answer = caller.raw("POST", protocol.TOKEN, body)
     assert json.loads(answer)["errcode"] == errcode
 
 
-def test_an_address_that_is_not_listed_is_refused_in_the_recorded_shape():
+def test_unlisted_address_is_refused_in_the_recorded_format():
     caller = Caller(Simulator(APPID, SECRET, allow_list=["198.51.100.1"]))
     refusal = caller.token()
     assert refusal["errcode"] == 40164
@@ -151,7 +151,7 @@ def test_an_address_that_is_not_listed_is_refused_in_the_recorded_shape():
     assert "access_token" in caller.token()
 
 
-def test_no_two_answers_share_a_rid(caller: Caller):
+def test_answers_have_unique_rids(caller: Caller):
     rids = {str(caller.token({**CREDENTIALS, "secret": "x"})["errmsg"]).rpartition(" ")[2] for _ in range(10)}
     assert len(rids) == 10
 
@@ -167,12 +167,12 @@ def test_no_two_answers_share_a_rid(caller: Caller):
         ("GET", INVITE, 43002),
     ],
 )
-def test_the_wrong_method_is_refused(caller: Caller, method, path, errcode):
+def test_wrong_method_is_refused(caller: Caller, method, path, errcode):
     assert caller.call(method, path)["errcode"] == errcode
 
 
 @pytest.mark.parametrize("path", ["/", "/customservice/getkflist", "/cgi-bin/customservice/kfaccount/add"])
-def test_an_unknown_path_is_no_page(caller: Caller, path):
+def test_unknown_path_is_no_page(caller: Caller, path):
     assert caller.raw("GET", path)[0] == 404
 
 
@@ -180,17 +180,17 @@ def test_an_unknown_path_is_no_page(caller: Caller, path):
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", protocol.KF_LIST), ("GET", protocol.ONLINE_KF_LIST), ("POST", ADD)]
 )
-def test_a_call_without_a_good_token_is_refused(caller: Caller, method, path, query, errcode):
+def test_call_without_a_good_token_is_refused(caller: Caller, method, path, query, errcode):
     assert caller.call(method, path, **query)["errcode"] == errcode
 
 
-def test_without_the_feature_every_kf_call_is_refused(caller: Caller, simulator: Simulator):
+def test_kf_calls_are_refused_without_the_feature(caller: Caller, simulator: Simulator):
     simulator.enabled = False
     assert caller.get()["errcode"] == 65400
     assert caller.post(DELETE, kf_account=ANNA) == 65400
 
 
-def test_rows_look_as_they_do_on_the_wire(caller: Caller, simulator: Simulator):
+def test_rows_have_their_wire_format(caller: Caller, simulator: Simulator):
     simulator.invite(BO, "bo_example", NOW + timedelta(hours=1))
     simulator.add_account("", "Fan", kf_wx="fan_example", kf_openid="oEXAMPLE6")
     _, body = caller.raw("GET", protocol.KF_LIST, access_token=str(caller.token()["access_token"]))
@@ -205,7 +205,7 @@ def test_rows_look_as_they_do_on_the_wire(caller: Caller, simulator: Simulator):
     )
 
 
-def test_only_who_is_logged_in_is_online(caller: Caller, simulator: Simulator):
+def test_only_logged_in_accounts_are_online(caller: Caller, simulator: Simulator):
     assert caller.get(protocol.ONLINE_KF_LIST) == {"kf_online_list": []}
     simulator.set_online(ANNA, accepted_case=3)
     fan = simulator.add_account("", "Fan", kf_openid="oEXAMPLE6")
@@ -218,7 +218,7 @@ def test_only_who_is_logged_in_is_online(caller: Caller, simulator: Simulator):
     assert len(caller.get(protocol.ONLINE_KF_LIST)["kf_online_list"]) == 1
 
 
-def test_a_seat_is_added_invited_and_deleted(caller: Caller, simulator: Simulator):
+def test_account_is_added_invited_and_deleted(caller: Caller, simulator: Simulator):
     assert caller.post(ADD, kf_account="eve@harbour_tea", nickname="Eve") == 0
     assert caller.post(INVITE, kf_account="eve@harbour_tea", invite_wx="eve_example") == 0
     row = caller.row(2)
@@ -244,18 +244,18 @@ def test_a_seat_is_added_invited_and_deleted(caller: Caller, simulator: Simulato
         ({"kf_account": 1, "nickname": "Eve"}, 40097),
     ],
 )
-def test_a_seat_that_cannot_be_added_is_refused(caller: Caller, payload, errcode):
+def test_invalid_new_account_is_refused(caller: Caller, payload, errcode):
     assert caller.post(ADD, **payload) == errcode
 
 
-def test_a_hundred_seats_are_the_most(caller: Caller):
+def test_accounts_are_limited_to_a_hundred(caller: Caller):
     errcodes = [caller.post(ADD, kf_account=f"k{n}@harbour_tea", nickname="K" * 16) for n in range(99)]
     assert errcodes == [0] * 98 + [65405]
 
 
 @pytest.mark.parametrize("kf_account", ["eve@harbour_tea", ""])
 @pytest.mark.parametrize("path", [DELETE, INVITE])
-def test_a_seat_that_is_not_there_is_refused(caller: Caller, simulator: Simulator, path, kf_account):
+def test_unknown_account_is_refused(caller: Caller, simulator: Simulator, path, kf_account):
     simulator.add_account("", "Fan", kf_openid="oEXAMPLE6")
     assert caller.post(path, kf_account=kf_account, invite_wx="eve_example") == 65401
 
@@ -264,8 +264,8 @@ def test_a_seat_that_is_not_there_is_refused(caller: Caller, simulator: Simulato
     ("kf_account", "invite_wx", "errcode"),
     [
         (ANNA, "dee_example", 65412),  # bound
-        (BO, "anna_example", 65407),  # she has a seat
-        (BO, "eve_example", 65408),  # invited to another seat
+        (BO, "anna_example", 65407),  # she has an account
+        (BO, "eve_example", 65408),  # invited to another account
         (BO, "+49 170", 65409),
         (BO, "short", 65409),
         (BO, "crowded_example", 65410),
@@ -274,9 +274,7 @@ def test_a_seat_that_is_not_there_is_refused(caller: Caller, simulator: Simulato
         ("lapsed@harbour_tea", "dee_example", 0),
     ],
 )
-def test_an_invitation_that_cannot_be_is_refused(
-    caller: Caller, simulator: Simulator, kf_account, invite_wx, errcode
-):
+def test_invalid_invitation_is_refused(caller: Caller, simulator: Simulator, kf_account, invite_wx, errcode):
     simulator.add_account("eve@harbour_tea", "Eve")
     simulator.invite("eve@harbour_tea", "eve_example", NOW + SECOND)
     simulator.add_account("lapsed@harbour_tea", "Lapsed")
@@ -284,7 +282,7 @@ def test_an_invitation_that_cannot_be_is_refused(
     assert caller.post(INVITE, kf_account=kf_account, invite_wx=invite_wx) == errcode
 
 
-def test_an_accepted_invitation_binds_and_leaves_the_row(caller: Caller, simulator: Simulator):
+def test_accepted_invitation_binds_and_leaves_the_row(caller: Caller, simulator: Simulator):
     simulator.invite(BO, "bo_example", NOW + timedelta(hours=1))
     simulator.accept(BO)
     assert caller.row(1) == {
@@ -305,7 +303,7 @@ def test_an_accepted_invitation_binds_and_leaves_the_row(caller: Caller, simulat
         (lambda simulator: simulator.withdraw(BO), None),
     ],
 )
-def test_what_becomes_of_an_invitation_shows_in_its_row(caller: Caller, simulator: Simulator, action, status):
+def test_outcome_of_an_invitation_shows_in_its_row(caller: Caller, simulator: Simulator, action, status):
     simulator.invite(BO, "bo_example", NOW + timedelta(hours=1))
     action(simulator)
     assert caller.row(1).get("invite_status") == status
@@ -320,7 +318,7 @@ def test_person_who_rejected_may_be_invited_again_at_once(caller: Caller, simula
     assert caller.row(1) == first | {"invite_expire_time": first["invite_expire_time"] + 60}
 
 
-def test_an_invitation_without_a_deadline_waits_for_ever(caller: Caller, simulator: Simulator):
+def test_invitation_without_a_deadline_does_not_expire(caller: Caller, simulator: Simulator):
     simulator.invite(BO, "bo_example", None)
     caller.clock.forward(days=1000)
     assert caller.row(1)["invite_status"] == "waiting"
@@ -331,22 +329,22 @@ def test_an_invitation_without_a_deadline_waits_for_ever(caller: Caller, simulat
     ("passed", "status"),
     [(-SECOND, "waiting"), (timedelta(minutes=10) - SECOND, "waiting"), (timedelta(minutes=10), "expired")],
 )
-def test_a_lapsed_invitation_is_relabelled_late(passed, status):
-    caller = Caller(Simulator(APPID, SECRET, relabel_lag=timedelta(minutes=10)))
+def test_lapsed_invitation_is_relabelled_late(passed, status):
+    caller = Caller(Simulator(APPID, SECRET, status_lag=timedelta(minutes=10)))
     caller.simulator.add_account(BO, "小波")
     caller.simulator.invite(BO, "bo_example", NOW)
     caller.clock.now = NOW + passed
     assert caller.row()["invite_status"] == status
 
 
-def test_a_person_leaves_and_a_seat_goes(caller: Caller, simulator: Simulator):
+def test_person_can_unbind_and_an_account_can_be_deleted(caller: Caller, simulator: Simulator):
     simulator.unbind(ANNA)
     assert "kf_wx" not in caller.row()
     simulator.remove(ANNA)
     assert [row["kf_account"] for row in caller.get()["kf_list"]] == [BO]
 
 
-def test_an_action_on_nothing_is_a_mistake_of_the_test(simulator: Simulator):
+def test_action_on_an_unknown_account_raises(simulator: Simulator):
     with pytest.raises(KeyError, match="nobody"):
         simulator.unbind("nobody@harbour_tea")
     with pytest.raises(ValueError, match="nobody is invited"):
@@ -356,12 +354,12 @@ def test_an_action_on_nothing_is_a_mistake_of_the_test(simulator: Simulator):
 @pytest.mark.parametrize(
     ("seat", "key"), [(Seat(BO, "", 1, "", "oX"), BO), (Seat("", "", 1, "", "oX"), "oX"), (Seat("", "", 1), "1")]
 )
-def test_a_seat_is_found_by_the_first_name_it_has(seat, key):
+def test_account_is_found_by_its_first_available_name(seat, key):
     assert seat.key == key
 
 
 @given(st.lists(st.builds(KfAccount, kf_account=st.text(), kf_nick=st.text(), kf_id=st.just("")), max_size=5))
-async def test_what_is_put_in_is_what_our_client_reads(accounts):
+async def test_client_reads_the_simulated_accounts(accounts):
     simulator = Simulator(APPID, SECRET)
     for account in accounts:
         simulator.add_account(account.kf_account, account.kf_nick)
@@ -402,18 +400,18 @@ def spoiled(caller: Caller, *kinds: FaultMode) -> tuple[int, bytes]:
         (FaultMode.STACKED, 200, rb"\x1f\x8b.{100,1000}$"),
     ],
 )
-def test_a_fault_spoils_the_answer(caller: Caller, kind, status, expected):
+def test_fault_changes_the_response(caller: Caller, kind, status, expected):
     observed, body = spoiled(caller, kind)
     assert observed == status
     assert re.match(expected, body, re.DOTALL)
 
 
-def test_all_faults_together_are_one_error_page(caller: Caller):
+def test_combined_faults_are_one_error_page(caller: Caller):
     kinds = [kind for kind in FaultMode if kind not in (FaultMode.DOWN, FaultMode.ERRCODE)]
     assert spoiled(caller, *reversed(kinds))[0] == 502
 
 
-def test_a_down_api_answers_nothing(caller: Caller):
+def test_down_api_answers_nothing(caller: Caller):
     caller.simulator.inject(Fault(FaultMode.DOWN))
     with pytest.raises(ConnectionError):
         caller.token()
@@ -422,7 +420,7 @@ def test_a_down_api_answers_nothing(caller: Caller):
 
 
 @pytest.mark.parametrize("errcode", [-1, 65400, 99999])
-def test_an_errcode_is_given_as_often_as_it_is_queued(caller: Caller, errcode):
+def test_errcode_is_given_as_often_as_it_is_queued(caller: Caller, errcode):
     caller.simulator.inject(Fault(FaultMode.ERRCODE, errcode=errcode, times=2))
     assert [caller.token().get("errcode") for _ in range(3)] == [errcode, errcode, None]
 
@@ -439,7 +437,7 @@ def test_queued_faults_wait_for_their_path_and_their_turn(caller: Caller, simula
     assert simulator.next_request_fault(protocol.KF_LIST) == RequestFault()
 
 
-def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator: Simulator):
+def test_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator: Simulator):
     simulator.inject(Fault(FaultMode.ERRCODE, errcode=45009, times=None), Fault(FaultMode.SLOW, seconds=3))
     assert simulator.next_request_fault(protocol.TOKEN).seconds == 3
     assert [caller.token()["errcode"] for _ in range(3)] == [45009] * 3
@@ -455,7 +453,7 @@ def test_a_fault_that_is_on_stays_until_it_is_cleared(caller: Caller, simulator:
         (FaultMode.BOM, "application/json; encoding=utf-8"),
     ],
 )
-def test_an_adapter_learns_what_to_write_into_the_header(kind, content_type):
+def test_fault_sets_the_content_type(kind, content_type):
     assert RequestFault((Fault(kind),)).content_type == content_type
 
 
@@ -469,16 +467,16 @@ def test_an_adapter_learns_what_to_write_into_the_header(kind, content_type):
         (FaultMode.SLOW, ""),
     ],
 )
-def test_adapter_gets_the_encoding_for_the_header(kind, content_encoding):
+def test_fault_sets_the_content_encoding(kind, content_encoding):
     assert RequestFault((Fault(kind),)).content_encoding == content_encoding
 
 
 def test_drip_delays_each_byte_and_not_the_answer():
-    mishap = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
-    assert (mishap.drip, mishap.seconds) == (0.5, 3)
+    fault = RequestFault((Fault(FaultMode.DRIP, seconds=0.5), Fault(FaultMode.SLOW, seconds=3)))
+    assert (fault.drip, fault.seconds) == (0.5, 3)
 
 
-def test_the_log_tells_each_call_and_masks_what_is_secret(caller: Caller, simulator: Simulator):
+def test_log_has_each_call_with_masked_secrets(caller: Caller, simulator: Simulator):
     token = str(caller.token()["access_token"])
     caller.call("GET", protocol.KF_LIST, access_token=token, business_id="7")
     caller.call("GET", protocol.KF_LIST, access_token="bad")

@@ -1,4 +1,4 @@
-"""One answer for all who ask at the same time."""
+"""One result for all concurrent callers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Source:
         return SingleFlight(self, good_for, lambda: self.time)
 
 
-async def test_those_who_ask_at_the_same_time_get_one_answer():
+async def test_concurrent_callers_share_one_result():
     source = Source()
     source.may_answer.clear()
     shared = source.shared()
@@ -42,7 +42,7 @@ async def test_those_who_ask_at_the_same_time_get_one_answer():
     assert source.asked == 1
 
 
-async def test_a_good_answer_is_given_again_for_a_while_and_marked_so():
+async def test_result_is_reused_for_a_while_and_marked():
     source = Source()
     shared = source.shared()
     assert await shared.get() == (1, False)
@@ -52,7 +52,7 @@ async def test_a_good_answer_is_given_again_for_a_while_and_marked_so():
     assert await shared.get() == (2, False)
 
 
-async def test_a_failure_reaches_those_who_waited_for_it_and_nobody_after():
+async def test_failure_reaches_only_the_callers_that_waited():
     source = Source()
     source.may_answer.clear()
     source.fails = OSError("away")
@@ -65,7 +65,7 @@ async def test_a_failure_reaches_those_who_waited_for_it_and_nobody_after():
     assert await shared.get() == (2, False)
 
 
-async def test_a_failure_does_not_lengthen_the_life_of_the_answer_before():
+async def test_failure_does_not_extend_the_life_of_the_previous_result():
     source = Source()
     shared = source.shared()
     await shared.get()
@@ -76,7 +76,7 @@ async def test_a_failure_does_not_lengthen_the_life_of_the_answer_before():
     assert shared.last() == 1
 
 
-async def test_whoever_asked_first_may_give_up_and_the_others_are_answered():
+async def test_cancelled_first_caller_does_not_cancel_the_others():
     source = Source()
     source.may_answer.clear()
     shared = source.shared()
@@ -88,7 +88,7 @@ async def test_whoever_asked_first_may_give_up_and_the_others_are_answered():
     assert await second == (1, False)
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_makes_no_noise(caplog):
+async def test_failure_without_a_waiting_caller_is_not_logged(caplog):
     source = Source()
     source.may_answer.clear()
     source.fails = OSError("away")
@@ -102,5 +102,5 @@ async def test_a_failure_that_nobody_waits_for_any_more_makes_no_noise(caplog):
     assert not caplog.records
 
 
-def test_before_the_first_answer_there_is_none():
+def test_last_result_is_none_before_the_first():
     assert Source().shared().last() is None

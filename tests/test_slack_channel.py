@@ -1,4 +1,4 @@
-"""One call is one request, and its outcome says what to do next: against the strict stand-in, over HTTP."""
+"""One call is one request, and its outcome fixes the next step: against the strict simulator, over HTTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def posts(slack: SlackSimulator) -> int:
     return len([call for call in slack.calls if call.method == POST])
 
 
-async def test_a_post_stands_in_the_channel_with_its_marks(slack, channel):
+async def test_post_is_in_the_channel_with_its_event_keys(slack, channel):
     outcome = await post(channel)
     (message,) = slack.messages("C0ALERTS")
     assert outcome == Sent("C0ALERTS", message.ts)
@@ -51,25 +51,25 @@ async def test_a_post_stands_in_the_channel_with_its_marks(slack, channel):
     assert slack.unexpected == []
 
 
-async def test_a_line_goes_to_its_thread_and_into_the_channel_when_it_is_broadcast(slack, channel):
-    root = await post(channel)
-    await post(channel, Message("Expired: Chen."), thread_ts=root.ts, broadcast=True)
+async def test_reply_goes_to_its_thread_and_to_the_channel_when_broadcast(slack, channel):
+    parent = await post(channel)
+    await post(channel, Message("Expired: Chen."), thread_ts=parent.ts, broadcast=True)
     _, line = slack.messages("C0ALERTS")
-    assert (line.thread_ts, line.broadcast) == (root.ts, True)
+    assert (line.thread_ts, line.broadcast) == (parent.ts, True)
 
 
-async def test_an_edit_changes_the_message_in_place(slack, channel):
-    root = await post(channel)
-    assert await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=root.ts, within=0.5) == root
+async def test_edit_changes_the_message_in_place(slack, channel):
+    parent = await post(channel)
+    assert await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=parent.ts, within=0.5) == parent
     (message,) = slack.messages("C0ALERTS")
     assert (message.text, list(message.blocks)) == ("Bound: Chen.", [])
     assert slack.unexpected == []
 
 
-async def test_an_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_what_there_are(slack, channel):
-    root = await post(channel, Message("Rejected: Chen."))
-    await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5)
-    await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=root.ts, within=0.5)
+async def test_edit_always_sends_blocks_and_a_post_only_existing_ones(slack, channel):
+    parent = await post(channel, Message("Rejected: Chen."))
+    await channel.update(MESSAGE, channel_id="C0ALERTS", ts=parent.ts, within=0.5)
+    await channel.update(Message("Bound: Chen."), channel_id="C0ALERTS", ts=parent.ts, within=0.5)
     posted, *edits = [call.arguments for call in slack.calls]
     assert "blocks" not in posted
     assert [edit["blocks"] for edit in edits] == [[SECTION], []]
@@ -101,35 +101,35 @@ async def test_an_edit_always_says_what_becomes_of_the_blocks_and_a_post_only_wh
         (error("some_newer_word"), Unlisted("some_newer_word")),
     ],
 )
-async def test_every_way_to_fail_says_what_to_do_next_and_sends_one_request(slack, channel, fault, expected):
+async def test_every_failure_maps_to_the_next_step_and_one_request(slack, channel, fault, expected):
     slack.arm(POST, fault)
     assert await post(channel) == expected
     assert posts(slack) == 1
 
 
-async def test_a_channel_that_the_bot_is_not_in_holds(slack, channel):
+async def test_channel_without_the_bot_blocks(slack, channel):
     slack.scopes = slack.scopes - {"chat:write.public"}
     slack.channels["C0ALERTS"].is_member = False
     assert await post(channel) == Blocked("not_in_channel", of="channel")
 
 
-async def test_a_message_that_a_person_deleted_is_gone(slack, channel):
-    root = await post(channel)
+async def test_message_that_a_person_deleted_is_gone(slack, channel):
+    parent = await post(channel)
     slack.delete(slack.messages("C0ALERTS")[0])
-    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=root.ts, within=0.5) == NotFound(
+    assert await channel.update(MESSAGE, channel_id="C0ALERTS", ts=parent.ts, within=0.5) == NotFound(
         "message_not_found"
     )
-    assert await post(channel, thread_ts=root.ts) == NotFound("thread_not_found")
+    assert await post(channel, thread_ts=parent.ts) == NotFound("thread_not_found")
 
 
-async def test_nothing_that_left_this_machine_is_surely_not_sent():
+async def test_refused_connection_is_retried_later():
     async with aiohttp.ClientSession() as session:
         channel = SlackChannel(no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", session), "C0ALERTS")
         outcome = await post(channel)
     assert isinstance(outcome, RetryLater)
 
 
-async def test_an_answer_that_does_not_say_where_the_message_stands_is_unknown():
+async def test_response_without_a_ts_is_an_unknown_outcome():
     async def fine(_request: web.Request) -> web.Response:
         return web.json_response({"ok": True})
 
@@ -140,7 +140,7 @@ async def test_an_answer_that_does_not_say_where_the_message_stands_is_unknown()
         assert await post(channel) == OutcomeUnknown("an answer without channel and ts")
 
 
-async def test_a_client_that_retries_is_not_taken():
+async def test_client_with_retries_is_refused():
     with pytest.raises(ValueError, match="retry_handlers"):
         SlackChannel(AsyncWebClient(), "C0ALERTS")
 
@@ -149,7 +149,7 @@ async def test_a_client_that_retries_is_not_taken():
     ("header", "seconds"),
     [("7", 7.0), ("0", 1.0), ("-5", 1.0), ("nan", 1.0), ("soon", 60.0), (None, 60.0), ("1e400", 86_400.0)],
 )
-def test_a_429_is_waited_out_as_it_says_within_reason_and_for_a_minute_if_it_says_nothing(header, seconds):
+def test_rate_limit_is_waited_out_within_reason_and_for_a_minute_without_retry_after(header, seconds):
     class Response:
         status_code = 429
         data = ""

@@ -1,4 +1,4 @@
-"""The Slack stand-in: as strict as the documentation, and honest about what went wrong.
+"""The Slack simulator: as strict as the documentation, with a report of every unexpected call.
 
 The fixture `slack` fails a test that leaves something unexpected behind; what a test means to be
 wrong it takes with `take_unexpected`.
@@ -64,7 +64,7 @@ async def client(served):
 
 @pytest.fixture
 async def app(served):
-    """An app at the other end that keeps what it is sent, and acknowledges with `app.says`."""
+    """Serve an app that keeps its requests, and acknowledges with `app.says`."""
     double = AppDouble()
     async with servers.serve(double.application()) as url:
         served.app_url = f"{url}/slack/events"
@@ -80,10 +80,10 @@ class AppDouble:
 
     def application(self) -> web.Application:
         app = web.Application()
-        app.router.add_post("/slack/events", self.hear)
+        app.router.add_post("/slack/events", self.receive)
         return app
 
-    async def hear(self, request: web.Request) -> web.Response:
+    async def receive(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.text())
         self.headers.append(dict(request.headers))
         await asyncio.sleep(self.pause)
@@ -148,13 +148,13 @@ def menu(*values, **more):
 METADATA = {"event_type": "kf_alert", "event_payload": {"v": 1, "k": "abc", "e": {"a": True}}}
 
 
-def test_a_stand_in_starts_with_the_channel_for_alerts_and_the_real_time():
+def test_simulator_starts_with_the_alert_channel_and_the_real_time():
     slack = SlackSimulator()
     assert post(slack)["channel"] == ALERTS
     assert abs(float(slack.messages(ALERTS)[0].ts) - time.time()) < 60
 
 
-def test_a_post_is_there_with_all_it_holds(slack):
+def test_post_keeps_all_its_fields(slack):
     answer = post(slack, blocks=[section()], metadata=METADATA, unfurl_links=False)
     assert answer["ok"]
     assert answer["channel"] == ALERTS
@@ -164,7 +164,7 @@ def test_a_post_is_there_with_all_it_holds(slack):
     assert (message.edits, message.thread_ts) == (0, None)
 
 
-def test_ts_tells_the_virtual_time_and_never_repeats(slack, clock):
+def test_ts_follows_the_virtual_time_and_is_unique(slack, clock):
     first, second = post(slack)["ts"], post(slack)["ts"]
     assert first == f"{int(NOW.timestamp())}.000000"
     assert second == f"{int(NOW.timestamp())}.000001"
@@ -173,11 +173,11 @@ def test_ts_tells_the_virtual_time_and_never_repeats(slack, clock):
 
 
 @pytest.mark.parametrize("name", ["kf-alerts", "#kf-alerts", ALERTS])
-def test_a_post_by_name_answers_with_the_id(slack, name):
+def test_post_by_name_answers_with_the_id(slack, name):
     assert post(slack, channel=name)["channel"] == ALERTS
 
 
-def test_an_edit_by_name_finds_nothing(slack):
+def test_edit_by_channel_name_is_refused(slack):
     ts = post(slack)["ts"]
     answer = slack.call("chat.update", {"channel": "#kf-alerts", "ts": ts, "text": "y"})
     assert answer["error"] == "channel_not_found"
@@ -194,23 +194,23 @@ def test_an_edit_by_name_finds_nothing(slack):
         ("C0OLD", "is_archived"),
     ],
 )
-def test_where_the_bot_may_post(slack, channel, error):
+def test_posting_depends_on_the_channel_and_the_membership(slack, channel, error):
     assert post(slack, channel=channel).get("error") == error
 
 
-def test_a_public_channel_takes_strangers_only_with_the_scope(slack):
+def test_public_channel_accepts_a_bot_outside_it_only_with_the_scope(slack):
     slack.scopes.discard("chat:write.public")
     assert post(slack, channel="C0PUBLIC")["error"] == "not_in_channel"
     slack.channels["C0PUBLIC"].is_member = True
     assert post(slack, channel="C0PUBLIC")["ok"]
 
 
-def test_a_post_to_a_channel_that_nobody_declared_is_unexpected(slack):
+def test_post_to_an_undeclared_channel_is_unexpected(slack):
     assert post(slack, channel="C0NOWHERE")["error"] == "channel_not_found"
     assert slack.take_unexpected() == ["chat.postMessage: no channel 'C0NOWHERE'"]
 
 
-def test_a_missing_scope_is_named_beside_those_there_are(slack):
+def test_missing_scope_is_named_with_the_granted_ones(slack):
     slack.scopes = {"commands", "channels:read"}
     assert post(slack) == {
         "ok": False,
@@ -234,7 +234,7 @@ def test_a_missing_scope_is_named_beside_those_there_are(slack):
         ({"thread_ts": 1.5}, "thread_not_found", "no message 1.5 to reply to"),
     ],
 )
-def test_a_broken_post_is_refused_and_unexpected(slack, said, error, note):
+def test_malformed_post_is_refused_and_unexpected(slack, said, error, note):
     assert post(slack, **said)["error"] == error
     assert slack.take_unexpected() == [f"chat.postMessage: {note}"]
     assert slack.messages(ALERTS) == []
@@ -261,14 +261,14 @@ def test_blocks_may_come_as_json_text(slack):
     assert message.metadata == METADATA
 
 
-def test_too_much_content_is_refused_and_what_is_over_our_own_limit_only_noted(slack):
+def test_content_over_slacks_limit_is_refused_and_over_ours_noted(slack):
     assert post(slack, blocks=[section("x" * 2600)] * 5)["ok"]
     assert slack.take_unexpected() == ["/blocks: 13000 characters of content, more than 10000"]
     assert post(slack, blocks=[*[section("x" * 2600)] * 5, section()])["error"] == "msg_blocks_too_long"
     assert slack.take_unexpected() == ["chat.postMessage: more content than one message holds"]
 
 
-def test_a_message_that_slack_takes_and_spoils_is_unexpected(slack):
+def test_message_that_slack_changes_is_unexpected(slack):
     assert post(slack, text="<!chanel> is up")["ok"]
     assert slack.take_unexpected() == ["/text: an unknown sequence '<!chanel>'"]
 
@@ -276,7 +276,7 @@ def test_a_message_that_slack_takes_and_spoils_is_unexpected(slack):
 CALL = "<!here> <@U0TOM>"
 
 
-def test_a_post_that_calls_somebody_is_unexpected_unless_it_may(slack):
+def test_post_with_an_undeclared_mention_is_unexpected(slack):
     assert post(slack, blocks=[section(CALL)])["ok"]
     assert slack.take_unexpected() == ["a message mentions <!here>", "a message mentions <@U0TOM>"]
     slack.may_mention = {"<!here>"}
@@ -284,19 +284,19 @@ def test_a_post_that_calls_somebody_is_unexpected_unless_it_may(slack):
     assert slack.take_unexpected() == ["a message mentions <@U0TOM>"]
 
 
-def test_what_may_be_mentioned_is_said_at_the_start():
+def test_permitted_mentions_are_declared_at_the_start():
     slack = SlackSimulator(may_mention={"<!subteam^S0LEADS>"})
     assert post(slack, text="<!subteam^S0LEADS> please look")["ok"]
     assert slack.unexpected == []
 
 
-def test_a_mention_in_an_edit_calls_nobody(slack):
+def test_mention_in_an_edit_notifies_no_one(slack):
     ts = post(slack)["ts"]
     assert update(slack, ts, text=CALL)["ok"]
     assert slack.unexpected == []
 
 
-def test_a_text_over_4000_is_a_warning_and_over_40000_is_cut(slack):
+def test_text_over_4000_is_a_warning_and_over_40000_is_cut(slack):
     assert "warning" not in post(slack, text="x" * 4001)
     assert slack.warnings == ["/text: is best kept under 4001 characters"]
     answer = post(slack, text="x" * 40_001)
@@ -325,60 +325,60 @@ def test_metadata_is_flat_and_small(slack, metadata, error):
     assert len(slack.take_unexpected()) == (error is not None)
 
 
-def test_an_argument_that_the_documentation_does_not_have_is_noted(slack):
+def test_argument_that_the_documentation_does_not_have_is_noted(slack):
     assert post(slack, client_msg_id="1", username="x")["ok"]
     assert slack.take_unexpected() == [
         "chat.postMessage: with client_msg_id, username, which the stand-in does not know"
     ]
 
 
-def test_a_reply_stands_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
-    root = post(slack, "root")["ts"]
-    post(slack, "quiet", thread_ts=root)
-    loud = post(slack, "loud", thread_ts=root, reply_broadcast="true")["ts"]
+def test_reply_is_in_its_thread_and_a_broadcast_in_the_channel_too(slack):
+    parent = post(slack, "root")["ts"]
+    post(slack, "quiet", thread_ts=parent)
+    loud = post(slack, "loud", thread_ts=parent, reply_broadcast="true")["ts"]
     assert texts(history(slack)) == ["loud", "root"]
-    assert texts(replies(slack, root)) == ["root", "quiet", "loud"]
+    assert texts(replies(slack, parent)) == ["root", "quiet", "loud"]
     shown, first = history(slack)["messages"]
-    assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", root)
-    assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, root)
+    assert (shown["subtype"], shown["thread_ts"]) == ("thread_broadcast", parent)
+    assert (first["reply_count"], first["latest_reply"], first["thread_ts"]) == (2, loud, parent)
 
 
-def test_a_broadcast_stands_in_the_channel_with_its_metadata(slack):
-    root = post(slack, "root", metadata=METADATA)["ts"]
-    post(slack, "loud", thread_ts=root, reply_broadcast=True, metadata=METADATA)
+def test_broadcast_is_in_the_channel_with_its_metadata(slack):
+    parent = post(slack, "root", metadata=METADATA)["ts"]
+    post(slack, "loud", thread_ts=parent, reply_broadcast=True, metadata=METADATA)
     shown = history(slack, include_all_metadata=True)["messages"]
     assert [message.get("metadata") for message in shown] == [METADATA, METADATA]
-    thread = replies(slack, root, include_all_metadata=True)["messages"]
+    thread = replies(slack, parent, include_all_metadata=True)["messages"]
     assert [message.get("metadata") for message in thread] == [METADATA, METADATA]
 
 
-def test_a_reply_to_a_reply_is_refused(slack):
-    root = post(slack)["ts"]
-    reply = post(slack, thread_ts=root)["ts"]
+def test_reply_to_a_reply_is_refused(slack):
+    parent = post(slack)["ts"]
+    reply = post(slack, thread_ts=parent)["ts"]
     assert post(slack, thread_ts=reply)["error"] == "cannot_reply_to_message"
     assert slack.take_unexpected() == [f"chat.postMessage: {reply} is a reply: use the ts of its root"]
 
 
-def test_a_broadcast_without_a_thread_is_an_ordinary_post_and_unexpected(slack):
+def test_broadcast_without_a_thread_is_an_ordinary_post_and_unexpected(slack):
     assert post(slack, reply_broadcast=True)["ok"]
     assert not slack.messages(ALERTS)[0].broadcast
     assert slack.take_unexpected() == ["chat.postMessage: reply_broadcast without thread_ts"]
 
 
-def test_a_thread_whose_root_a_person_deleted_is_gone(slack):
-    root = post(slack)["ts"]
+def test_thread_of_a_deleted_parent_message_is_gone(slack):
+    parent = post(slack)["ts"]
     slack.delete(slack.messages(ALERTS)[0])
-    assert post(slack, thread_ts=root)["error"] == "thread_not_found"
-    assert replies(slack, root)["error"] == "thread_not_found"
+    assert post(slack, thread_ts=parent)["error"] == "thread_not_found"
+    assert replies(slack, parent)["error"] == "thread_not_found"
 
 
-def test_the_thread_of_a_message_that_never_was_is_unexpected(slack):
+def test_thread_of_an_unknown_message_is_unexpected(slack):
     assert replies(slack, "1.000001")["error"] == "thread_not_found"
     assert slack.take_unexpected() == ["conversations.replies: no message '1.000001' to read the thread of"]
 
 
 @pytest.mark.parametrize("none", [[], "[]"])
-def test_an_edit_keeps_the_blocks_unless_it_brings_others_or_none(slack, none):
+def test_edit_keeps_the_blocks_unless_it_has_others_or_none(slack, none):
     ts = post(slack, blocks=[section()], metadata=METADATA)["ts"]
     assert update(slack, ts, text="y", blocks=[section("z")])["ok"]
     [message] = slack.messages(ALERTS)
@@ -393,7 +393,7 @@ def test_an_edit_keeps_the_blocks_unless_it_brings_others_or_none(slack, none):
     assert "edited" in history(slack)["messages"][0]
 
 
-def test_an_edit_changes_or_removes_metadata_only_when_it_brings_some(slack):
+def test_edit_changes_or_removes_metadata_only_when_it_brings_some(slack):
     ts = post(slack, metadata=METADATA)["ts"]
     changed = {**METADATA, "event_type": "other"}
     update(slack, ts, text="y", metadata=changed)
@@ -402,36 +402,36 @@ def test_an_edit_changes_or_removes_metadata_only_when_it_brings_some(slack):
     assert slack.messages(ALERTS)[0].metadata is None
 
 
-def test_an_edit_of_what_a_person_deleted_finds_nothing(slack):
+def test_edit_of_a_deleted_message_is_refused(slack):
     ts = post(slack)["ts"]
     slack.delete(slack.messages(ALERTS)[0])
     assert update(slack, ts, text="y")["error"] == "message_not_found"
 
 
-def test_an_edit_of_what_never_was_is_unexpected(slack):
+def test_edit_of_an_unknown_message_is_unexpected(slack):
     assert update(slack, "1795396320.000000", text="y")["error"] == "message_not_found"
     assert slack.take_unexpected() == ["chat.update: no message '1795396320.000000' to edit"]
 
 
-def test_an_edit_of_another_persons_message_is_refused(slack):
+def test_edit_of_another_persons_message_is_refused(slack):
     theirs = slack.say(ALERTS, "hello")
     assert update(slack, theirs.ts, text="y")["error"] == "cant_update_message"
     assert slack.take_unexpected() == [f"chat.update: {theirs.ts} is somebody else's message"]
 
 
-def test_an_ephemeral_message_cannot_be_edited(slack):
+def test_ephemeral_message_cannot_be_edited(slack):
     ts = slack.call("chat.postEphemeral", {"channel": ALERTS, "user": "U0MEI", "text": "x"})["message_ts"]
     assert update(slack, ts, text="y")["error"] == "message_not_found"
     assert len(slack.take_unexpected()) == 1
 
 
-def test_an_archived_channel_takes_no_edit(slack):
+def test_archived_channel_takes_no_edit(slack):
     ts = post(slack)["ts"]
     slack.channels[ALERTS].is_archived = True
     assert update(slack, ts, text="y")["error"] == "is_archived"
 
 
-def test_an_ephemeral_message_is_for_one_person_of_the_channel(slack):
+def test_ephemeral_message_is_for_one_person_of_the_channel(slack):
     shown = {"channel": "C0SMALL", "user": "U0MEI", "text": "x"}
     assert slack.call("chat.postEphemeral", shown)["ok"]
     [message] = slack.ephemerals.values()
@@ -471,12 +471,12 @@ def test_history_needs_the_scope_and_membership(slack, channel, scope, error):
         ("C0PUBLIC", None, "not_in_channel"),
     ],
 )
-def test_a_thread_needs_the_scope_and_membership_too(slack, channel, scope, error):
+def test_thread_needs_the_scope_and_membership_too(slack, channel, scope, error):
     slack.scopes.discard(scope)
     assert slack.call("conversations.replies", {"channel": channel, "ts": "1.000001"})["error"] == error
 
 
-def test_slack_may_give_fewer_than_asked_for_before_the_end(slack):
+def test_history_page_may_be_short_before_the_end(slack):
     for name in "abc":
         post(slack, name)
     slack.most_per_page = 2
@@ -508,14 +508,14 @@ def test_history_pages_with_a_cursor(slack):
     assert (third["has_more"], third["response_metadata"]) == (False, {"next_cursor": ""})
 
 
-def test_replies_page_with_their_root_first(slack):
-    root = post(slack, "root")["ts"]
+def test_pages_of_replies_start_with_their_parent_message(slack):
+    parent = post(slack, "root")["ts"]
     for name in "abc":
-        post(slack, name, thread_ts=root)
-    first = replies(slack, root, limit=2)
-    second = replies(slack, root, limit=2, cursor=first["response_metadata"]["next_cursor"])
+        post(slack, name, thread_ts=parent)
+    first = replies(slack, parent, limit=2)
+    second = replies(slack, parent, limit=2, cursor=first["response_metadata"]["next_cursor"])
     assert (texts(first), texts(second)) == (["root", "a", "b"], ["root", "c"])
-    assert texts(replies(slack, root, oldest=slack.messages(ALERTS)[2].ts)) == ["root", "c"]
+    assert texts(replies(slack, parent, oldest=slack.messages(ALERTS)[2].ts)) == ["root", "c"]
 
 
 @pytest.mark.parametrize(
@@ -530,12 +530,12 @@ def test_replies_page_with_their_root_first(slack):
         ({"latest": "nan"}, "invalid_ts_latest"),
     ],
 )
-def test_an_odd_page_is_refused_and_unexpected(slack, asked, error):
+def test_odd_page_is_refused_and_unexpected(slack, asked, error):
     assert history(slack, **asked)["error"] == error
     assert len(slack.take_unexpected()) == 1
 
 
-def test_history_tells_who_wrote_what(slack):
+def test_history_has_the_author_of_each_message(slack):
     slack.say(ALERTS, "hello", user="U0TOM")
     post(slack)
     own, theirs = history(slack)["messages"]
@@ -544,7 +544,7 @@ def test_history_tells_who_wrote_what(slack):
     assert "bot_id" not in theirs
 
 
-def test_info_tells_what_the_bot_can_see(slack):
+def test_channel_info_has_only_what_the_bot_can_see(slack):
     seen = slack.call("conversations.info", {"channel": "C0PUBLIC"})["channel"]
     assert (seen["name"], seen["is_member"], seen["is_private"], seen["is_archived"]) == (
         "general",
@@ -567,13 +567,13 @@ def test_info_tells_what_the_bot_can_see(slack):
         ("chat.delete", "xoxb-stand-in", "unknown_method"),
     ],
 )
-def test_a_call_with_the_wrong_token_or_name_is_refused_and_unexpected(slack, method, token, error):
+def test_call_with_the_wrong_token_or_name_is_refused_and_unexpected(slack, method, token, error):
     assert slack.call(method, {}, token=token)["error"] == error
     [note] = slack.take_unexpected()
     assert note.startswith(f"{method}: ")
 
 
-async def test_the_real_client_posts_edits_and_reads(client, slack):
+async def test_real_client_posts_edits_and_reads(client, slack):
     assert (await client.auth_test())["user_id"] == "U0BOT"
     posted = await client.chat_postMessage(channel=ALERTS, text="x", blocks=[section()], metadata=METADATA)
     await client.chat_update(channel=posted["channel"], ts=posted["ts"], text="y")
@@ -615,7 +615,7 @@ async def test_forms_and_queries_are_read_as_json_is(served):
 
 
 @pytest.mark.parametrize("method", ["conversations.history", "conversations.replies", "conversations.info"])
-async def test_what_reads_overlooks_a_body_of_json(served, method):
+async def test_read_methods_ignore_a_json_body(served, method):
     asked = {"channel": ALERTS, "ts": post(served)["ts"]}
     headers = {"Authorization": f"Bearer {served.bot_token}"}
     async with (
@@ -638,7 +638,7 @@ async def test_what_reads_overlooks_a_body_of_json(served, method):
         ("x", "text/html", "invalid_post_type"),
     ],
 )
-async def test_an_unreadable_request_is_refused_and_unexpected(served, body, kind, error):
+async def test_unreadable_request_is_refused_and_unexpected(served, body, kind, error):
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{served.api_url}auth.test", data=body, headers={"Content-Type": kind}) as answer,
@@ -648,7 +648,7 @@ async def test_an_unreadable_request_is_refused_and_unexpected(served, body, kin
     assert [note.startswith("auth.test: ") for note in served.take_unexpected()] == [True]
 
 
-async def test_a_token_of_another_scheme_is_none(served):
+async def test_token_of_another_scheme_is_ignored(served):
     headers = {"Authorization": f"Basic {served.bot_token}"}
     async with (
         aiohttp.ClientSession() as session,
@@ -658,12 +658,12 @@ async def test_a_token_of_another_scheme_is_none(served):
     assert served.take_unexpected() == ["auth.test: without a token"]
 
 
-async def test_no_token_gets_into_the_log(client, slack):
+async def test_log_has_no_token(client, slack):
     await client.chat_postMessage(channel=ALERTS, text="x")
     assert slack.calls == [standin.ApiCall("chat.postMessage", {"channel": ALERTS, "text": "x"}, 200)]
 
 
-async def test_a_token_in_json_is_overlooked_and_stays_out_of_the_log(served):
+async def test_token_in_json_is_ignored_and_not_logged(served):
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{served.api_url}auth.test", json={"token": served.bot_token}) as answer,
@@ -673,14 +673,14 @@ async def test_a_token_in_json_is_overlooked_and_stays_out_of_the_log(served):
     assert served.take_unexpected() == ["auth.test: without a token"]
 
 
-async def test_a_method_that_a_test_did_not_expect_is_noted(client, slack):
+async def test_undeclared_method_is_noted(client, slack):
     slack.expect_only("chat.postMessage")
     await client.chat_postMessage(channel=ALERTS, text="x")
     await client.auth_test()
     assert slack.take_unexpected() == ["auth.test: is not expected here"]
 
 
-async def test_a_way_that_slack_does_not_have_is_noted(served):
+async def test_unknown_path_is_noted(served):
     async with aiohttp.ClientSession() as session, session.get(f"{served.base_url}/other") as answer:
         assert answer.status == 404
     assert served.take_unexpected() == ["GET /other: there is nothing at Slack"]
@@ -692,7 +692,7 @@ async def failing(client, **more):
     return caught.value
 
 
-async def test_a_rate_limit_says_when_to_come_again(client, slack):
+async def test_rate_limit_has_retry_after(client, slack):
     slack.arm("chat.postMessage", standin.ratelimited(7))
     error = await failing(client)
     assert (error.response.status_code, error.response["error"]) == (429, "ratelimited")
@@ -709,14 +709,14 @@ async def test_a_rate_limit_says_when_to_come_again(client, slack):
         (standin.slow(0.01, taken=False), False),
     ],
 )
-async def test_a_dropped_connection_leaves_the_client_in_doubt(client, slack, fault, taken):
+async def test_dropped_connection_is_an_unknown_outcome_for_the_client(client, slack, fault, taken):
     slack.arm("chat.postMessage", fault)
     assert isinstance(await failing(client), aiohttp.ServerDisconnectedError)
     assert len(slack.messages(ALERTS)) == taken
     assert slack.calls == [standin.ApiCall("chat.postMessage", {"channel": ALERTS, "text": "x"}, None)]
 
 
-async def test_the_default_client_posts_twice_when_the_reply_is_lost(served):
+async def test_default_client_posts_twice_when_the_reply_is_lost(served):
     served.arm("chat.postMessage", standin.reply_lost())
     hasty = AsyncWebClient(token=served.bot_token, base_url=served.api_url)
     await hasty.chat_postMessage(channel=ALERTS, text="x")
@@ -732,7 +732,7 @@ async def test_the_default_client_posts_twice_when_the_reply_is_lost(served):
         (standin.error("fatal_error", taken=True), 200, True),
     ],
 )
-async def test_an_armed_answer_takes_the_place_of_the_true_one(client, slack, fault, status, taken):
+async def test_armed_answer_replaces_the_real_one(client, slack, fault, status, taken):
     slack.arm("chat.postMessage", fault)
     error = await failing(client)
     assert error.response.status_code == status
@@ -740,7 +740,7 @@ async def test_an_armed_answer_takes_the_place_of_the_true_one(client, slack, fa
     assert slack.calls[0].status == status
 
 
-async def test_an_armed_error_is_not_unexpected(client, slack):
+async def test_armed_error_is_not_unexpected(client, slack):
     slack.arm("chat.update", standin.error("edit_window_closed"))
     with pytest.raises(SlackApiError) as caught:
         await client.chat_update(channel=ALERTS, ts="1.000001", text="x")
@@ -748,7 +748,7 @@ async def test_an_armed_error_is_not_unexpected(client, slack):
     assert slack.calls[0].error == "edit_window_closed"
 
 
-async def test_a_slow_answer_comes_after_the_message_is_taken(client, slack):
+async def test_slow_answer_follows_the_stored_message(client, slack):
     slack.arm("chat.postMessage", standin.slow(5))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
@@ -756,7 +756,7 @@ async def test_a_slow_answer_comes_after_the_message_is_taken(client, slack):
     assert len(slack.messages(ALERTS)) == 1
 
 
-async def test_a_client_may_hang_up_before_slack_does(client, slack):
+async def test_client_may_hang_up_before_slack_does(client, slack):
     slack.arm("chat.postMessage", standin.slow(0.2, taken=False))
     given_up = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
     await until(lambda: slack.calls)
@@ -772,31 +772,31 @@ async def test_faults_come_in_the_order_they_were_armed(client, slack):
 
 @pytest.fixture
 def watched(slack):
-    """What was told of posts: the stage, the text, and how many messages stood in the channel then."""
-    told = []
+    """Return the observed posts: stage, text, and the number of messages in the channel at that time."""
+    published = []
     for stage in ("arrived", "acted", "answered"):
         slack.watch(
             "chat.postMessage",
             stage,
-            lambda arguments, stage=stage: told.append((stage, arguments["text"], len(slack.messages(ALERTS)))),
+            lambda call, stage=stage: published.append((stage, call["text"], len(slack.messages(ALERTS)))),
         )
-    return told
+    return published
 
 
-async def test_who_watches_is_told_before_a_call_is_acted_on_before_and_after_its_answer(client, watched):
+async def test_observer_is_called_before_a_call_and_before_and_after_its_answer(client, watched):
     await client.chat_postMessage(channel=ALERTS, text="x")
     await client.auth_test()
     assert watched == [("arrived", "x", 0), ("acted", "x", 1), ("answered", "x", 1)]
 
 
-async def test_the_client_has_no_answer_before_it_was_watched_leaving(client, slack):
-    told = []
+async def test_observer_sees_an_answer_before_the_client(client, slack):
+    published = []
     posting = None
-    slack.watch("chat.postMessage", "acted", lambda _: told.append(posting.done()))
-    slack.watch("chat.postMessage", "answered", lambda _: told.append(posting.done()))
+    slack.watch("chat.postMessage", "acted", lambda _: published.append(posting.done()))
+    slack.watch("chat.postMessage", "answered", lambda _: published.append(posting.done()))
     posting = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
     assert (await posting)["ok"]
-    assert told == [False, False]
+    assert published == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -808,19 +808,19 @@ async def test_the_client_has_no_answer_before_it_was_watched_leaving(client, sl
         (standin.ratelimited(), ["arrived", "answered"]),
     ],
 )
-async def test_what_a_fault_prevents_is_not_told(client, slack, watched, fault, stages):
+async def test_observer_is_not_called_for_prevented_calls(client, slack, watched, fault, stages):
     slack.arm("chat.postMessage", fault)
     await failing(client)
     assert [stage for stage, *_ in watched] == stages
 
 
-async def test_who_watches_may_arm_a_fault_for_the_very_call(client, slack):
+async def test_observer_may_arm_a_fault_for_the_current_call(client, slack):
     slack.watch("chat.postMessage", "arrived", lambda _: slack.arm("chat.postMessage", standin.reply_lost()))
     assert isinstance(await failing(client), aiohttp.ServerDisconnectedError)
     assert len(slack.messages(ALERTS)) == 1
 
 
-async def test_an_answer_that_nobody_waited_for_has_not_left(client, slack, watched):
+async def test_answer_without_a_waiting_client_is_not_reported_as_sent(client, slack, watched):
     slack.arm("chat.postMessage", standin.slow(0.2))
     given_up = asyncio.create_task(client.chat_postMessage(channel=ALERTS, text="x"))
     await until(lambda: slack.calls)
@@ -829,15 +829,15 @@ async def test_an_answer_that_nobody_waited_for_has_not_left(client, slack, watc
     assert [stage for stage, *_ in watched] == ["arrived", "acted"]
 
 
-async def test_an_answer_by_response_url_is_watched_too(app, served):
-    told = []
+async def test_observer_sees_answers_by_response_url(app, served):
+    published = []
     for stage in ("arrived", "acted", "answered"):
-        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: told.append((stage, said["text"])))
+        served.watch(standin.RESPONSE_URL, stage, lambda said, stage=stage: published.append((stage, said["text"])))
     await respond(await served.command(), text="x", response_type="ephemeral")
-    assert told == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
+    assert published == [("arrived", "x"), ("acted", "x"), ("answered", "x")]
 
 
-async def test_a_command_arrives_as_documented_and_signed(app, served):
+async def test_command_arrives_as_documented_and_signed(app, served):
     invocation = await served.command("find 小波 & co", user="U0TOM")
     assert (invocation.ack.status, invocation.ack.body, invocation.ack.failure) == (200, "", None)
     assert 0 < invocation.ack.ms < 500
@@ -852,7 +852,7 @@ async def test_a_command_arrives_as_documented_and_signed(app, served):
     assert SignatureVerifier(served.signing_secret).is_valid_request(app.bodies[0], app.headers[0])
 
 
-async def test_a_private_channels_name_is_not_told(app, served):
+async def test_private_channels_name_is_not_sent(app, served):
     await served.command(channel="G0IN")
     assert app.command["channel_name"] == "privategroup"
 
@@ -869,13 +869,13 @@ async def test_timestamp_and_signature_may_be_forged(app, served):
 @pytest.mark.parametrize(
     ("status", "failure"), [(404, "http_client_error"), (401, "http_client_error"), (500, "dispatch_failed")]
 )
-async def test_the_person_reads_a_failure_unless_the_app_says_200(app, served, status, failure):
+async def test_person_sees_a_failure_unless_the_app_returns_200(app, served, status, failure):
     app.says = lambda: web.Response(status=status)
     ack = (await served.command()).ack
     assert (ack.status, ack.failure) == (status, failure)
 
 
-async def test_an_app_that_is_too_slow_or_away_fails_the_command(app, served):
+async def test_slow_or_unreachable_app_fails_the_command(app, served):
     app.pause, served.ack_within = 0.2, 0.01
     ack = (await served.command()).ack
     assert (ack.status, ack.failure) == (None, "operation_timeout")
@@ -884,7 +884,7 @@ async def test_an_app_that_is_too_slow_or_away_fails_the_command(app, served):
     assert (ack.status, ack.failure) == (None, "dispatch_failed")
 
 
-async def test_a_stand_in_that_is_not_served_cannot_reach_the_app(slack):
+async def test_simulator_without_a_server_cannot_reach_the_app(slack):
     slack.app_url = "http://127.0.0.1:9/"
     with pytest.raises(RuntimeError):
         await slack.command()
@@ -898,14 +898,14 @@ async def test_a_stand_in_that_is_not_served_cannot_reach_the_app(slack):
         (lambda: web.json_response({"response_type": "in_channel", "text": "all"}), "all", None),
     ],
 )
-async def test_the_body_of_an_ack_is_an_answer(app, served, says, text, only_for):
+async def test_body_of_an_ack_is_shown_as_an_answer(app, served, says, text, only_for):
     app.says = says
     message = await (await served.command()).answer()
     assert (message.text, message.only_for) == (text, only_for)
     assert served.calls == []
 
 
-async def test_a_wrong_message_in_an_ack_is_unexpected(app, served):
+async def test_wrong_message_in_an_ack_is_unexpected(app, served):
     app.says = lambda: web.json_response({"response_type": "ephemeral", "text": ""})
     assert (await served.command()).answers() == []
     assert served.take_unexpected() == ["ack: a message without text and blocks"]
@@ -916,7 +916,7 @@ async def respond(invocation, **said):
     return answer.status_code, answer.body
 
 
-async def test_an_answer_is_waited_for(app, served):
+async def test_simulator_waits_for_an_answer(app, served):
     invocation = await served.command()
     waiting = asyncio.create_task(invocation.answer())
     assert await respond(invocation, text="x", blocks=[section()], response_type="ephemeral") == (200, "ok")
@@ -926,13 +926,13 @@ async def test_an_answer_is_waited_for(app, served):
         await invocation.answer(within=0.01)
 
 
-async def test_an_answer_in_the_channel_is_a_message_there(app, served):
+async def test_in_channel_answer_is_a_channel_message(app, served):
     invocation = await served.command(channel="G0OUT")
     await respond(invocation, text="x", response_type="in_channel")
     assert served.messages("G0OUT") == invocation.answers()
 
 
-async def test_a_response_url_works_five_times(app, served):
+async def test_response_url_works_five_times(app, served):
     invocation = await served.command()
     for _ in range(5):
         assert (await respond(invocation, text="x", response_type="ephemeral"))[0] == 200
@@ -941,7 +941,7 @@ async def test_a_response_url_works_five_times(app, served):
     assert served.take_unexpected() == ["response_url: a response_url used a 6th time"]
 
 
-async def test_a_response_url_works_for_half_an_hour(app, served, clock):
+async def test_response_url_works_for_half_an_hour(app, served, clock):
     invocation = await served.command()
     clock.forward(minutes=30)
     assert (await respond(invocation, text="x", response_type="ephemeral"))[0] == 200
@@ -963,7 +963,7 @@ async def test_answer_to_a_command_replaces_the_ephemeral_answer_before_or_is_a_
     assert [message.text for message in served.ephemerals.values()] == (["y"] if replaces else ["x", "y"])
 
 
-async def test_an_unknown_response_url_is_unexpected(served):
+async def test_unknown_response_url_is_unexpected(served):
     answer = await AsyncWebhookClient(f"{served.base_url}/commands/T0001/x").send(text="x")
     assert (answer.status_code, answer.body) == (404, "no_service")
     assert served.take_unexpected() == ["response_url: an unknown response_url"]
@@ -984,7 +984,7 @@ async def test_an_unknown_response_url_is_unexpected(served):
         ({"text": "x", "delete_original": True}, (200, "ok"), ["a command's answer has nothing to "]),
     ],
 )
-async def test_an_odd_answer_is_unexpected(app, served, said, status, notes):
+async def test_odd_answer_is_unexpected(app, served, said, status, notes):
     invocation = await served.command()
     assert await respond(invocation, **{"response_type": "ephemeral", **said}) == status
     found = served.take_unexpected()
@@ -992,7 +992,7 @@ async def test_an_odd_answer_is_unexpected(app, served, said, status, notes):
     assert all(one.startswith(note) for one, note in zip(found, notes, strict=True))
 
 
-async def test_an_answer_should_say_its_response_type(app, served):
+async def test_answer_without_a_response_type_is_noted(app, served):
     await respond(await served.command(), text="x")
     assert served.warnings == ["an answer without response_type, which is ephemeral"]
 
@@ -1005,7 +1005,7 @@ async def test_an_answer_should_say_its_response_type(app, served):
         ("text=x", "text/plain", 400),
     ],
 )
-async def test_an_answer_is_json_or_a_form_with_json(app, served, body, kind, status):
+async def test_answer_may_be_json_or_a_form_with_json(app, served, body, kind, status):
     url = (await served.command()).payload["response_url"]
     async with (
         aiohttp.ClientSession() as session,
@@ -1015,7 +1015,7 @@ async def test_an_answer_is_json_or_a_form_with_json(app, served, body, kind, st
     assert len(served.take_unexpected()) == (status != 200)
 
 
-async def test_a_response_url_fails_as_armed(app, served):
+async def test_response_url_fails_as_armed(app, served):
     served.arm(standin.RESPONSE_URL, standin.http_error(500), standin.dropped(), standin.reply_lost())
     invocation = await served.command()
     assert (await respond(invocation, text="x", response_type="ephemeral"))[0] == 500
@@ -1035,7 +1035,7 @@ def shown(slack, *blocks, only_for=None, **more):
     return slack.add(message)
 
 
-async def test_a_click_arrives_as_documented(app, served):
+async def test_click_arrives_as_documented(app, served):
     message = shown(served, section(), actions(button(), block_id="deeds"))
     invocation = await served.click(message, "go", user="U0TOM")
     assert invocation.ack.failure is None
@@ -1065,7 +1065,7 @@ async def test_a_click_arrives_as_documented(app, served):
     assert SignatureVerifier(served.signing_secret).is_valid_request(app.bodies[0], app.headers[0])
 
 
-async def test_a_click_on_an_ephemeral_message_brings_no_copy_of_it(app, served):
+async def test_click_on_an_ephemeral_message_has_no_copy_of_it(app, served):
     await served.click(shown(served, actions(button()), only_for="U0MEI"), "go")
     assert "message" not in app.click
     assert app.click["container"]["is_ephemeral"] is True
@@ -1080,7 +1080,7 @@ async def test_people_have_names(app, served):
     assert SlackSimulator(people={"U0LI": "li"}).name_of("U0LI") == "li"
 
 
-async def test_an_ephemeral_message_is_clicked_by_whom_it_is_for(app, served):
+async def test_ephemeral_message_is_clicked_by_its_recipient_only(app, served):
     message = shown(served, actions(button()), only_for="U0TOM")
     await served.click(message, "go")
     assert app.click["user"]["id"] == "U0TOM"
@@ -1088,12 +1088,12 @@ async def test_an_ephemeral_message_is_clicked_by_whom_it_is_for(app, served):
         await served.click(message, "go", user="U0MEI")
 
 
-async def test_a_click_in_a_thread_says_so(app, served):
+async def test_click_in_a_thread_has_the_thread_ts(app, served):
     await served.click(shown(served, actions(button()), thread_ts="1.000001"), "go")
     assert app.click["container"]["thread_ts"] == "1.000001"
 
 
-async def test_a_choice_brings_its_option_and_the_state_of_all_menus(app, served):
+async def test_choice_has_its_option_and_the_state_of_all_menus(app, served):
     picked = menu("a", "b", placeholder={"type": "plain_text", "text": "Pick"})
     other = menu("c", initial_option=option("c")) | {"action_id": "other"}
     message = shown(served, actions(picked, other, button()))
@@ -1110,7 +1110,7 @@ async def test_a_choice_brings_its_option_and_the_state_of_all_menus(app, served
     }
 
 
-async def test_a_choice_may_come_from_a_group_an_accessory_or_an_older_message(app, served):
+async def test_choice_may_come_from_a_group_an_accessory_or_an_older_message(app, served):
     group = {"label": {"type": "plain_text", "text": "x"}, "options": [option("g")]}
     grouped = {"type": "static_select", "action_id": "grouped", "option_groups": [group]}
     overflow = {"type": "overflow", "options": [option("o")]}
@@ -1123,7 +1123,7 @@ async def test_a_choice_may_come_from_a_group_an_accessory_or_an_older_message(a
     assert app.click["actions"][0]["selected_option"] == option("long gone")
 
 
-async def test_a_button_is_told_from_its_like_by_value_or_block(app, served):
+async def test_button_is_identified_by_value_or_block(app, served):
     message = shown(served, actions(button(value="1")), actions(button(value="2")))
     for how, value, block_id in [
         ({}, "1", "b0"),
@@ -1136,14 +1136,14 @@ async def test_a_button_is_told_from_its_like_by_value_or_block(app, served):
         assert (action["value"], action["block_id"]) == (value, block_id)
 
 
-async def test_a_button_without_a_value_sends_none(app, served):
+async def test_button_without_a_value_sends_none(app, served):
     link = {key: part for key, part in button(url="https://example.com").items() if key != "value"}
     image = {"type": "image", "image_url": "https://example.com", "alt_text": "x"}
     await served.click(shown(served, section(accessory=image), actions(link)), "go")
     assert "value" not in app.click["actions"][0]
 
 
-async def test_nobody_clicks_what_is_not_there(served):
+async def test_click_on_a_missing_button_raises(served):
     message = shown(served, actions(button(), menu("a")))
     with pytest.raises(LookupError, match="no 'stop' to click in 'shown'"):
         await served.click(message, "stop")
@@ -1152,7 +1152,7 @@ async def test_nobody_clicks_what_is_not_there(served):
 
 
 @pytest.mark.parametrize("only_for", [None, "U0MEI"])
-async def test_an_answer_to_a_click_replaces_the_message_adds_one_or_deletes_it(app, served, only_for):
+async def test_answer_to_a_click_replaces_the_message_adds_one_or_deletes_it(app, served, only_for):
     message = shown(served, actions(button()), only_for=only_for)
     invocation = await served.click(message, "go")
     await respond(invocation, text="new", response_type="ephemeral")
@@ -1166,21 +1166,21 @@ async def test_an_answer_to_a_click_replaces_the_message_adds_one_or_deletes_it(
     assert await respond(invocation, text="x", replace_original=True) == (404, "message_not_found")
 
 
-async def test_an_answer_that_deletes_shows_nothing(app, served):
+async def test_deleting_answer_shows_nothing(app, served):
     invocation = await served.click(message := shown(served, actions(button())), "go")
     await respond(invocation, text="x", replace_original=True, delete_original=True)
     assert served.present(message) is None
     assert invocation.answers() == []
 
 
-async def test_an_ephemeral_message_never_becomes_public(app, served):
+async def test_ephemeral_message_never_becomes_public(app, served):
     invocation = await served.click(shown(served, actions(button()), only_for="U0MEI"), "go")
     await respond(invocation, text="x", replace_original=True, response_type="in_channel")
     assert (await invocation.answer()).only_for == "U0MEI"
     assert served.take_unexpected() == ["an ephemeral message never becomes public"]
 
 
-async def test_an_answer_in_the_channel_that_calls_somebody_is_unexpected(app, served):
+async def test_in_channel_answer_with_an_undeclared_mention_is_unexpected(app, served):
     invocation = await served.command()
     await respond(invocation, text="<!here>", response_type="ephemeral")
     assert served.unexpected == []
@@ -1188,21 +1188,21 @@ async def test_an_answer_in_the_channel_that_calls_somebody_is_unexpected(app, s
     assert served.take_unexpected() == ["a message mentions <!here>"]
 
 
-async def test_an_answer_may_go_to_the_thread(app, served):
+async def test_answer_may_go_to_the_thread(app, served):
     invocation = await served.click(message := shown(served, actions(button())), "go")
     webhook = AsyncWebhookClient(invocation.payload["response_url"])
     await webhook.send_dict({"text": "x", "response_type": "in_channel", "thread_ts": message.ts})
     assert (await invocation.answer()).thread_ts == message.ts
 
 
-def test_changes_are_told_as_they_come(slack):
-    told = []
-    slack.on_change(lambda change, message: told.append((change, message.text)))
+def test_changes_are_published_as_they_happen(slack):
+    published = []
+    slack.on_change(lambda change, message: published.append((change, message.text)))
     ts = post(slack, "a")["ts"]
     update(slack, ts, text="b")
     slack.call("chat.postEphemeral", {"channel": ALERTS, "user": "U0MEI", "text": "c"})
     slack.delete(slack.messages(ALERTS)[0])
-    assert told == [("posted", "a"), ("edited", "b"), ("ephemeral", "c"), ("deleted", "b")]
+    assert published == [("posted", "a"), ("edited", "b"), ("ephemeral", "c"), ("deleted", "b")]
 
 
 @asynccontextmanager
@@ -1215,7 +1215,7 @@ async def connected(slack):
             yield socket, await socket.receive_json()
 
 
-async def test_a_command_goes_round_by_socket_mode(served):
+async def test_command_is_sent_and_answered_over_socket_mode(served):
     async with connected(served) as (socket, hello):
         assert (hello["type"], hello["num_connections"]) == ("hello", 1)
         sent = asyncio.create_task(served.command("list"))
@@ -1229,7 +1229,7 @@ async def test_a_command_goes_round_by_socket_mode(served):
         assert (await invocation.answer()).text == "x"
 
 
-async def test_a_click_goes_round_by_socket_mode(served):
+async def test_click_is_sent_and_answered_over_socket_mode(served):
     message = shown(served, actions(button()))
     async with connected(served) as (socket, _):
         sent = asyncio.create_task(served.click(message, "go"))
@@ -1242,7 +1242,7 @@ async def test_a_click_goes_round_by_socket_mode(served):
         assert await respond(invocation, text="y", replace_original=True) == (200, "ok")
 
 
-async def test_without_a_websocket_or_an_ack_a_command_fails(served):
+async def test_command_without_a_websocket_or_an_ack_fails(served):
     assert (await served.command()).ack.failure == "dispatch_failed"
     served.ack_within = 0.02
     async with connected(served) as (socket, _):
@@ -1253,7 +1253,7 @@ async def test_without_a_websocket_or_an_ack_a_command_fails(served):
         assert (await acknowledge(served, socket)).ack.failure is None
 
 
-async def test_each_connection_gets_its_turn(served):
+async def test_connections_get_envelopes_in_turn(served):
     served.ack_within = 0.01
     async with connected(served) as (one, _), connected(served) as (other, hello):
         assert hello["num_connections"] == 2
@@ -1264,7 +1264,7 @@ async def test_each_connection_gets_its_turn(served):
 
 
 async def acknowledge(slack, socket, times=1):
-    """Let a command go round, which also shows that all said before it was heard."""
+    """Send a command and wait for its answer, so that everything sent before it has arrived."""
     sent = asyncio.create_task(slack.command())
     envelope = await socket.receive_json()
     for _ in range(times):
@@ -1273,14 +1273,14 @@ async def acknowledge(slack, socket, times=1):
 
 
 @pytest.mark.parametrize("said", ["{", "[]", '{"envelope_id": "x"}'])
-async def test_what_is_no_ack_is_unexpected(served, said):
+async def test_message_that_is_not_an_ack_is_unexpected(served, said):
     async with connected(served) as (socket, _):
         await socket.send_str(said)
         await acknowledge(served, socket)
     assert served.take_unexpected() == [f"the app says over its websocket {said!r}"]
 
 
-async def test_an_envelope_is_acknowledged_once(served):
+async def test_envelope_is_acknowledged_once(served):
     async with connected(served) as (socket, _):
         await acknowledge(served, socket, times=2)
         await acknowledge(served, socket)
@@ -1293,24 +1293,24 @@ async def test_slack_warns_before_it_disconnects(served):
         assert (await socket.receive_json())["reason"] == "warning"
         assert len(served.sockets) == 1
         going = asyncio.create_task(served.sockets.disconnect())
-        told = await socket.receive_json()
-        assert (told["type"], told["reason"]) == ("disconnect", "refresh_requested")
+        published = await socket.receive_json()
+        assert (published["type"], published["reason"]) == ("disconnect", "refresh_requested")
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
         await going
     assert len(served.sockets) == 0
 
 
-async def test_an_app_has_at_most_ten_connections(served):
+async def test_app_has_at_most_ten_connections(served):
     held = [connected(served) for _ in range(10)]
     for one in held:
         await one.__aenter__()
-    async with connected(served) as (_, told):
-        assert told == {"type": "disconnect", "reason": "too_many_websockets"}
+    async with connected(served) as (_, published):
+        assert published == {"type": "disconnect", "reason": "too_many_websockets"}
     for one in held:
         await one.__aexit__(None, None, None)
 
 
-async def test_a_ticket_opens_one_websocket(served):
+async def test_ticket_opens_one_websocket(served):
     url = (await AsyncWebClient(base_url=served.api_url).apps_connections_open(app_token="xapp-stand-in"))["url"]
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(url):
@@ -1321,7 +1321,7 @@ async def test_a_ticket_opens_one_websocket(served):
     assert served.take_unexpected() == ["a websocket without a fresh ticket"]
 
 
-async def test_the_server_closes_its_websockets_when_it_ends(slack):
+async def test_server_closes_its_websockets_when_it_ends(slack):
     async with servers.serve_slack(slack):
         opened = connected(slack)
         socket, _ = await opened.__aenter__()
@@ -1331,7 +1331,7 @@ async def test_the_server_closes_its_websockets_when_it_ends(slack):
 
 @pytest.fixture
 async def wechat(clock):
-    """A simulated WeChat on the network: the simulator, and a client for it."""
+    """Serve a simulated WeChat; yield the simulator and a client for it."""
     simulator = Simulator("wx0123456789abcdef", "secret")
     async with servers.serve_wechat(simulator, clock) as url, aiohttp.ClientSession(url) as session:
         yield simulator, session
@@ -1350,7 +1350,7 @@ async def test_wechat_answers_over_the_network_in_the_virtual_time(wechat):
         assert answer.status == 404
 
 
-async def test_wechat_fails_over_the_network_as_the_simulator_says(wechat):
+async def test_wechat_fails_over_the_network_as_the_simulator_is_set(wechat):
     simulator, session = wechat
     simulator.inject(Fault(FaultMode.DOWN), Fault(FaultMode.HTML), Fault(FaultMode.SLOW, seconds=5))
     with pytest.raises(aiohttp.ServerDisconnectedError):

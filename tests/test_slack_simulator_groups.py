@@ -1,4 +1,4 @@
-"""User groups and the rights to ask, as the Slack stand-in has them."""
+"""User groups and scopes in the Slack simulator."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def test_groups_in_use_are_listed_and_disabled_ones_on_request(slack):
     assert {"users", "user_count"}.isdisjoint(found["S0CARE"])
 
 
-def test_people_and_their_number_are_told_on_request(slack):
+def test_users_and_their_number_are_returned_on_request(slack):
     found = groups(slack, include_users=True, include_count=True)["S0CARE"]
     assert (found["handle"], found["users"], found["user_count"]) == ("s0care", ["U0MEI", "U0TOM"], "2")
 
 
-def test_the_members_of_a_group_are_ids(slack):
+def test_members_of_a_group_are_ids(slack):
     assert members(slack, "S0CARE") == {"ok": True, "users": ["U0MEI", "U0TOM"]}
     assert members(slack, "S0OLD")["error"] == "no_such_subteam"
     assert members(slack, "S0OLD", include_disabled="1")["users"] == []
     assert members(slack, "S0NONE")["error"] == "no_such_subteam"
 
 
-def test_members_of_no_group_are_not_asked_for(slack):
+def test_request_for_members_without_a_group_is_refused(slack):
     assert slack.call("usergroups.users.list", {})["error"] == "invalid_arguments"
     assert slack.take_unexpected() == ["usergroups.users.list: without a usergroup"]
 
@@ -60,13 +60,13 @@ def test_groups_need_their_scope(slack, method):
     }
 
 
-def test_channels_need_a_scope_to_be_asked_about_at_all(slack):
+def test_channel_info_needs_a_scope(slack):
     slack.scopes = {"commands"}
     said = slack.call("conversations.info", {"channel": "C0NOWHERE"})
     assert (said["error"], said["needed"]) == ("missing_scope", "channels:read,groups:read,mpim:read,im:read")
 
 
-def test_a_connection_needs_the_scope_of_the_app_token(slack):
+def test_connection_needs_the_scope_of_the_app_token(slack):
     slack.app_scopes = {"authorizations:read"}
     said = slack.call("apps.connections.open", {}, token=slack.app_token)
     assert (said["error"], said["needed"], said["provided"]) == (
@@ -77,7 +77,7 @@ def test_a_connection_needs_the_scope_of_the_app_token(slack):
     assert slack.tickets == set()
 
 
-async def test_an_app_token_counts_in_the_header_alone(slack):
+async def test_app_token_counts_in_the_header_alone(slack):
     async with serve_slack(slack), aiohttp.ClientSession() as session:
         form = {"token": slack.app_token}
         async with session.post(f"{slack.api_url}apps.connections.open", data=form) as answer:

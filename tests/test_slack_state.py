@@ -1,4 +1,4 @@
-"""How Slack answers, as the store remembers it: since its beginning, until the answer that ends it."""
+"""The state of Slack in the store: each refusal from its start until the response that ends it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def known(store: Store) -> SlackTrouble | None:
         return (await poll_state.load(tx)).slack
 
 
-async def test_a_refusal_is_known_since_its_own_beginning(store):
+async def test_refusal_has_its_own_start(store):
     for after, error in ((0, "not_in_channel"), (5, "not_in_channel"), (10, "is_archived"), (15, "is_archived")):
         async with store.begin() as tx:
             await slack_state.record_refusal(tx, error, NOW + after * MINUTE)
@@ -30,7 +30,7 @@ async def test_a_refusal_is_known_since_its_own_beginning(store):
         assert await known(store) == SlackTrouble(error, NOW + began * MINUTE, refused=True)
 
 
-async def test_a_silence_is_known_since_its_first_failure_and_does_not_hide_a_refusal(store):
+async def test_silence_starts_at_its_first_failure_and_does_not_hide_a_refusal(store):
     async with store.begin() as tx:
         await slack_state.record_silence(tx, "HTTP 503", NOW)
         await slack_state.record_silence(tx, "TimeoutError", NOW + MINUTE)
@@ -41,7 +41,7 @@ async def test_a_silence_is_known_since_its_first_failure_and_does_not_hide_a_re
     assert await known(store) == SlackTrouble("invalid_auth", NOW + 2 * MINUTE, refused=True)
 
 
-async def test_a_page_of_history_ends_a_silence_and_no_refusal_of_messages(store):
+async def test_page_of_history_ends_a_silence_and_no_refusal_of_messages(store):
     async with store.begin() as tx:
         await slack_state.record_silence(tx, "HTTP 503", NOW)
         await slack_state.record_success(tx, reading=True)
@@ -55,7 +55,7 @@ async def test_a_page_of_history_ends_a_silence_and_no_refusal_of_messages(store
     assert await known(store) is None
 
 
-async def test_a_refusal_that_an_older_process_wrote_down_counts_and_one_that_it_ended_does_not(store):
+async def test_refusal_recorded_or_cleared_by_an_older_process_counts(store):
     async with store.begin() as tx:
         await slack_state.record_refusal(tx, "invalid_auth", NOW)
         await tx.run(slack_state.poll_state.update().values(blocked_by=None))
@@ -74,7 +74,7 @@ async def test_a_refusal_that_an_older_process_wrote_down_counts_and_one_that_it
         (RetryLater(10, "ClientProxyConnectionError"), False),
     ],
 )
-async def test_what_keeps_the_first_poll_from_the_history_is_known_to_every_process(store, clock, answer, refused):
+async def test_reason_for_unreadable_history_is_known_to_every_process(store, clock, answer, refused):
     bot = Bot(store, clock)
     bot.slack.unreadable = [answer] * 3
     for _ in range(3):
@@ -86,7 +86,7 @@ async def test_what_keeps_the_first_poll_from_the_history_is_known_to_every_proc
     assert await known(store) is None
 
 
-async def test_while_slack_refuses_the_token_a_first_poll_comes_once_a_minute(store, clock):
+async def test_first_poll_is_tried_once_a_minute_while_slack_refuses_the_token(store, clock):
     bot = Bot(store, clock)
     bot.slack.unreadable = [Blocked("invalid_auth", of="token")] * 99
     for _ in range(40):
@@ -96,7 +96,7 @@ async def test_while_slack_refuses_the_token_a_first_poll_comes_once_a_minute(st
 
 
 @pytest.mark.parametrize("answer", [OutcomeUnknown("TimeoutError"), RetryLater(10, "ClientConnectorError")])
-async def test_a_post_without_a_usable_response_is_known_until_one_succeeds(store, clock, answer):
+async def test_post_without_a_usable_response_is_known_until_one_succeeds(store, clock, answer):
     bot = Bot(store, clock)
     await bot.reads()
     bot.slack.outcomes = [answer]

@@ -119,7 +119,7 @@ def test_wrong_alerts_and_unexpected_behaviour_are_complaints(alerts, unexpected
 
 
 def life(seconds: int, rss: float = 0.0, handles: float = 0.0) -> list[Sample]:
-    """A life whose memory and handles grow by so much a minute."""
+    """Return a lifetime whose memory and handles grow by this much a minute."""
     return [
         Sample(second, 90 + rss * second / 60, int(20 + handles * second / 60)) for second in range(seconds + 1)
     ]

@@ -1,4 +1,4 @@
-"""Socket Mode against the stand-in: a connection that says nothing is not waited for."""
+"""Socket Mode against the simulator: a silent connection is given up."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def holding(slack: SlackSimulator) -> AsyncIterator[asyncio.Task[None]]:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_connections_that_never_say_anything_are_given_up_for_the_host_to_restart():
+async def test_process_exits_when_connections_never_receive_anything():
     async with serve_slack(SlackSimulator()) as slack:
         slack.sockets.silent = True
         async with holding(slack) as held:
@@ -62,7 +62,7 @@ async def test_connections_that_never_say_anything_are_given_up_for_the_host_to_
                 await asyncio.wait_for(held, 10)
 
 
-async def test_a_connection_that_falls_silent_is_opened_anew_and_works():
+async def test_silent_connection_is_reopened_and_works():
     async with serve_slack(SlackSimulator()) as slack:
         slack.sockets.silent = True
         async with holding(slack) as held:
@@ -74,7 +74,7 @@ async def test_a_connection_that_falls_silent_is_opened_anew_and_works():
             assert (await said.answer()).text == "U0TOM asked list"
 
 
-async def test_a_connection_on_which_nobody_asks_anything_is_kept():
+async def test_idle_connection_with_pings_is_kept():
     async with serve_slack(SlackSimulator()) as slack, holding(slack):
         await until(lambda: len(slack.sockets))
         before = granted(slack)
@@ -82,7 +82,7 @@ async def test_a_connection_on_which_nobody_asks_anything_is_kept():
         assert granted(slack) == before
 
 
-async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left():
+async def test_connection_without_a_close_frame_leaves_nothing_behind():
     hung = asyncio.Event()
 
     async def grant(request: web.Request) -> web.Response:
@@ -107,7 +107,7 @@ async def test_of_a_connection_that_does_not_even_say_farewell_nothing_is_left()
     assert left == []
 
 
-async def test_a_process_whose_socket_is_given_up_ends_with_status_1(tmp_path, monkeypatch):
+async def test_process_with_an_abandoned_socket_exits_with_status_1(tmp_path, monkeypatch):
     monkeypatch.setattr("bot.slack.socket_mode.TRIES", 0)  # as after the last of them
     async with world(sqlite(tmp_path)) as place:
         settings = Settings.from_environ(

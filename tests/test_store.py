@@ -1,4 +1,4 @@
-"""Opening a store: URLs as hosts give them, races, roll-backs, and a store that is away."""
+"""Opening a store: URLs as hosts give them, races, rollbacks, and an unreachable store."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ROOT = Path(__file__).parents[1]
         ("postgresql://u@h/kf?connect_timeout=2", {"connect_timeout": "2"}),
     ],
 )
-def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
+def test_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
     parameters = connection_parameters(url)
     assert {name: parameters.get(name) for name in expected} == expected
     assert parameters["prepare_threshold"] is None
@@ -68,7 +68,7 @@ def test_a_url_is_read_as_libpq_does_and_a_remote_host_gets_tls(url, expected):
     assert "options" in expected or "options" not in parameters
 
 
-async def test_the_migrations_make_exactly_the_tables_of_the_code(empty_url):
+async def test_migrations_make_exactly_the_tables_of_the_code(empty_url):
     store = Store.from_url(empty_url, APPID, clock=at_now)
     await store.open()
     async with store.begin() as tx:
@@ -82,7 +82,7 @@ def _differences(connection: sa.Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_a_store_may_be_opened_again_and_again(empty_url):
+async def test_store_may_be_opened_again_and_again(empty_url):
     store = Store.from_url(empty_url, APPID, clock=at_now)
     for _ in range(3):
         await store.open()
@@ -114,14 +114,14 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
     assert [await start.wait() for start in starts] == [0] * 6
 
 
-async def test_a_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
+async def test_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
     async with store.begin() as tx:
         await tx.run(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     await store.open()
     assert await store.check() is None
 
 
-async def test_a_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(store):
+async def test_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(store):
     async with store.begin() as tx:
         for table in (*metadata.tables, "alembic_version"):
             await tx.run(sa.text(f"DROP TABLE {table}"))
@@ -139,7 +139,7 @@ async def test_store_that_works_again_after_a_fault_does_not_lack_tables(store):
     assert await store.check() is None
 
 
-async def test_a_store_that_is_away_is_said_to_be(tmp_path):
+async def test_unreachable_store_raises_store_unavailable(tmp_path):
     for url in (f"sqlite:///{tmp_path}/nowhere/kf.db", "postgresql://kf@127.0.0.1:9/kf"):
         store = Store.from_url(url, APPID, clock=at_now)
         with pytest.raises(StoreError):
@@ -148,7 +148,7 @@ async def test_a_store_that_is_away_is_said_to_be(tmp_path):
         await store.close()
 
 
-async def test_what_fails_midway_leaves_nothing(store):
+async def test_failed_transaction_leaves_nothing(store):
     async def fail() -> None:
         async with store.begin() as tx:
             await poll_state.schedule_poll(tx, NOW.replace(year=2030))
@@ -188,20 +188,20 @@ async def test_sqlite_is_opened_for_several_processes(tmp_path):
     connection.close()
 
 
-def test_an_account_that_no_database_takes_is_made_storable_and_others_stay_as_they_are():
+def test_unstorable_account_is_sanitized_and_others_stay_unchanged():
     odd = sanitize_account(invited("b\0o", wx="bo\ud800", status="wai\0ting", kf_openid="\0"))
     assert (odd.kf_account, odd.invitation.invite_wx, odd.invitation.status) == ("bo@harbour_tea", "bo?", "waiting")
     assert odd.kf_openid is None
     assert sanitize_account(account()) == account()
 
 
-async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_path, migrated_sqlite):
+async def test_removed_database_file_is_noticed_and_created_again(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()
     for part in tmp_path.glob("kf.db*"):
         part.unlink()
-    with pytest.raises(StoreError):  # the connection still has the old file open, and would take this for nobody
+    with pytest.raises(StoreError):  # the connection still has the old file open, so its writes would be lost
         await _poll_at(store, NOW + HOUR)
     assert not store.migrated
     await store.open()
@@ -213,7 +213,7 @@ async def test_a_database_file_that_was_taken_away_is_missed_and_made_anew(tmp_p
     await store.close()
 
 
-async def test_who_gives_up_waiting_for_a_locked_database_keeps_nobody_else_from_it(tmp_path, migrated_sqlite):
+async def test_cancelled_wait_for_a_locked_database_blocks_no_other_caller(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     await store.open()
@@ -242,7 +242,7 @@ async def _poll_at(store: Store, when: datetime) -> None:
         await poll_state.schedule_poll(tx, when)
 
 
-async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
+async def test_closed_episodes_do_not_lengthen_queries(tmp_path, migrated_sqlite):
     path = shutil.copy(migrated_sqlite, tmp_path / "kf.db")
     store = Store.from_url(f"sqlite:///{path}", APPID, clock=at_now)
     before = await _steps(store, path)
@@ -253,7 +253,7 @@ async def test_what_is_over_makes_no_question_longer(tmp_path, migrated_sqlite):
 
 
 async def _steps(store: Store, path: Path) -> dict[str, int]:
-    """By question, the steps of SQLite's machine that the answer takes."""
+    """Return by query the number of SQLite machine steps."""
     asked: list[tuple[str, Any]] = []
     engine = store._engine.sync_engine
     note = partial(sa.event.listen, engine, "before_cursor_execute")

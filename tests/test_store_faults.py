@@ -54,7 +54,7 @@ async def opened(url: str, **limits: float) -> AsyncIterator[Store]:
 
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[str]:
-    """A server of these tests' own, which may be stopped."""
+    """Start a server for these tests, which may be stopped."""
     with postgres_server() as url:
         yield url
 
@@ -98,14 +98,14 @@ def test_other_errors_are_not_of_the_store():
     assert waiting_for(PoolTimeoutError("QueuePool limit")) == "hanging: all connections are in use"
 
 
-def test_the_words_are_one_line_without_the_values_of_a_row():
+def test_text_of_an_error_is_one_line_without_row_values():
     refused = psycopg.OperationalError("connection failed:\x1b[2J FATAL:  sorry\nIs the server running?")
     assert classify(OperationalError("x", {}, refused)).words == "connection failed: [2J FATAL: sorry"
     values = pg.CheckViolation('new row "小波 bo_example" violates check')
     assert classify(DBAPIError.instance("x", {}, values, psycopg.Error)).words == "CheckViolation 23514"
 
 
-async def test_a_store_without_the_row_of_the_account_is_not_up_to_date_yet(store_url):
+async def test_store_without_the_row_of_the_account_is_not_up_to_date_yet(store_url):
     other = Store.from_url(store_url, "wxother")  # as after a kill between the migration and the row
     with pytest.raises(StoreError) as failure:
         async with other.begin() as tx:
@@ -145,7 +145,7 @@ async def test_traceback_of_a_refused_row_has_no_value_of_it(store, caplog, form
 # Writes
 
 
-async def test_a_store_that_can_only_be_read_is_not_fit(postgres_url):
+async def test_read_only_store_is_not_ready(postgres_url):
     async with opened(postgres_url) as store:
         assert await store.check() is None
         with psycopg.connect(postgres_url, autocommit=True) as admin:
@@ -203,10 +203,10 @@ async def test_revoked_rights_are_named(postgres_url):
         await reader.close()
         admin.execute(f"DROP OWNED BY {role}")
         admin.execute(f"DROP ROLE {role}")
-    assert (fault.kind, fault.words) == (FaultKind.DENIED, "permission denied for table meta")
+    assert (fault.kind, fault.words) == (FaultKind.DENIED, "permission denied for table poll_state")
 
 
-async def test_a_full_disk_is_named_on_sqlite(tmp_path):
+async def test_full_disk_is_named_on_sqlite(tmp_path):
     async with opened(f"sqlite:///{tmp_path}/kf.db") as store:
 
         async def fill() -> None:
@@ -223,7 +223,7 @@ async def test_a_full_disk_is_named_on_sqlite(tmp_path):
         assert waiting_for(failure.value) == "full: database or disk is full"
 
 
-async def test_a_full_disk_is_named_on_postgresql(postgres_url):
+async def test_full_disk_is_named_on_postgresql(postgres_url):
     async with opened(postgres_url) as store:
         with psycopg.connect(postgres_url, autocommit=True) as admin:
             admin.execute(
@@ -243,7 +243,7 @@ def backends(url: str) -> list[int]:
         return [row[0] for row in admin.execute("SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")]
 
 
-async def test_a_stopped_server_fails_a_transaction_in_time_and_serves_again_when_it_goes_on(own_server):
+async def test_stopped_server_fails_a_transaction_in_time_and_serves_again_when_it_goes_on(own_server):
     async with opened(own_server, seconds=0.5) as store:
         await write(store)
         stopped = backends(own_server)
@@ -259,7 +259,7 @@ async def test_a_stopped_server_fails_a_transaction_in_time_and_serves_again_whe
         await write(store)  # over a new connection
 
 
-async def test_a_statement_of_a_stopped_server_is_given_up_in_the_middle_of_a_transaction(own_server):
+async def test_statement_of_a_stopped_server_is_given_up_in_the_middle_of_a_transaction(own_server):
     async with opened(own_server, seconds=0.5) as store:
         stopped: list[int] = []
 
@@ -290,11 +290,11 @@ async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwar
         for pid in stopped:
             os.kill(pid, signal.SIGSTOP)
         try:
-            await until(lambda: "waits" in caplog.text, within=3)
+            await until(lambda: "loop paused" in caplog.text, within=3)
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
-        await until(lambda: "works again" in caplog.text, within=3)
+        await until(lambda: "loop recovered" in caplog.text, within=3)
         loop.stop()
         await task
     assert [record.message for record in caplog.records if record.name == "bot.runtime.tasks"] == [
@@ -306,7 +306,7 @@ async def test_loop_names_a_stopped_server_within_its_limit_and_goes_on_afterwar
 # Files
 
 
-async def test_a_log_that_was_removed_loses_nothing(tmp_path, migrated_sqlite):
+async def test_log_that_was_removed_loses_nothing(tmp_path, migrated_sqlite):
     path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
     async with opened(f"sqlite:///{path}") as store:
         await write(store, NOW + HOUR)
@@ -430,7 +430,7 @@ def copy_files(folder: Path, other: Path) -> None:
 
 
 async def polled(around: World) -> None:
-    """Wait until WeChat has been read once more, and the news of that time written down."""
+    """Wait until one more poll has been made and its events recorded."""
     before = len(around.wechat.log)
     await until(lambda: len(around.wechat.log) > before)
     await asyncio.sleep(0.2)
@@ -447,7 +447,7 @@ async def settled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a database" * 600], ids=["truncated", "malformed"])
-async def test_a_damaged_file_is_named_and_used_again_when_it_is_restored(tmp_path, migrated_sqlite, damage):
+async def test_damaged_file_is_named_and_used_again_when_it_is_restored(tmp_path, migrated_sqlite, damage):
     path = Path(shutil.copy(migrated_sqlite, tmp_path / "kf.db"))
     async with opened(f"sqlite:///{path}") as store:
         await write(store)
@@ -476,7 +476,7 @@ async def test_a_damaged_file_is_named_and_used_again_when_it_is_restored(tmp_pa
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
-async def test_a_database_keeps_every_name_or_is_refused(postgres, encoding):
+async def test_database_keeps_every_name_or_is_refused(postgres, encoding):
     options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
     with postgres_database(postgres, "template0", options) as url:
         store = Store.from_url(url, APPID)

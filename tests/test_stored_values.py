@@ -1,4 +1,4 @@
-"""Values that live in Slack or in rows: another release reads them, and a change of one means a repeated alert.
+"""Values stored in Slack or in rows: another release reads them, so a changed one repeats alerts.
 
 Names in the code may change, these may not.
 """
@@ -98,7 +98,7 @@ PARENT = Parent("problem-id-bo-rejected-0", MessageKind.ALERT)
 
 def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tuple[str, str, str]]:
     found = plan(changes, roots or {}, policy, NOW, first=first)
-    return [(draft.id, draft.kind, json.dumps(dict(draft.payload))) for draft in found]
+    return [(message.id, message.kind, json.dumps(dict(message.payload))) for message in found]
 
 
 def test_words_in_rows_and_metadata_stay():

@@ -1,4 +1,4 @@
-"""Storms that meet: digests, and messages about their members, while nobody knows whether a digest arrived."""
+"""Overlapping storms: digests, and messages about their members, while the outcome of a digest is unknown."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Storm(Bot):
     """Seven invitations that all expire in a day."""
 
     async def sees(self, *accounts: KfAccount, after: timedelta) -> None:
-        """WeChat says this so much later, and what may be told is told."""
+        """Poll WeChat with these accounts after a while, and deliver what may be sent."""
         await self.watcher.make_due()
         await self.reads(*accounts, after=after)
 
@@ -44,18 +44,18 @@ class Storm(Bot):
 
     async def lets_all_out(self) -> None:
         self.clock.now += 20 * MINUTE
-        await self.tells()
+        await self.deliver()
         await self.waits_out_a_lease()
-        await self.tells()
+        await self.deliver()
 
     @property
-    def roots(self) -> list[str]:
-        """What each root says first, as it was posted."""
+    def parents(self) -> list[str]:
+        """Return the first line of each parent message, as it was posted."""
         return [post.message.text.split(".")[0] for post in self.slack.posted if post.thread_ts is None]
 
     @property
     def named(self) -> list[str]:
-        """Everybody whom the threads name, a word each."""
+        """Return every person whom the threads name, one word each."""
         lines = [post.message.text for post in self.slack.posted if post.thread_ts]
         return sorted(word for line in lines for word in line.split() if word.startswith("Kf"))
 
@@ -65,12 +65,12 @@ def day(name: str, status: str = "waiting") -> KfAccount:
 
 
 def tomorrow(name: str, status: str = "waiting") -> KfAccount:
-    """An invitation that expires a day after a quarter to ten in the evening."""
+    """Return an invitation that expires a day after a quarter to ten in the evening."""
     return invited(name, status=status, expires_in=24.75 * HOUR, at=at("21:00"))
 
 
 def declined(count: int, names: Sequence[str] = SEVEN) -> list[KfAccount]:
-    """So many of them were declined, the others still wait."""
+    """Return accounts of which this many were rejected and the others still wait."""
     return [day(name, "rejected" if place < count else "waiting") for place, name in enumerate(names)]
 
 
@@ -83,11 +83,11 @@ def storm(store: Store, clock: VirtualClock) -> Storm:
 @pytest.mark.parametrize(
     ("count", "says"), [(7, "7 rejected"), (6, "6 rejected, 1 expiring")], ids=["all", "all but one"]
 )
-async def test_two_storms_that_wait_for_slack_are_told_by_one_digest(storm, outcome, count, says):
+async def test_two_pending_storms_are_posted_as_one_digest(storm, outcome, count, says):
     await storm.breaks(outcome)
     await storm.sees(*declined(count), after=15 * SECOND)
     await storm.lets_all_out()
-    assert storm.roots == [f"7 invitations changed at once: {says}"]
+    assert storm.parents == [f"7 invitations changed at once: {says}"]
     assert storm.named == []  # the digest has a row for each
 
 
@@ -95,31 +95,31 @@ async def test_two_storms_that_wait_for_slack_are_told_by_one_digest(storm, outc
 @pytest.mark.parametrize(
     ("count", "says"), [(12, "12 rejected"), (11, "11 rejected, 1 expiring")], ids=["all", "all but one"]
 )
-async def test_the_thread_of_a_merged_digest_names_each_member_once(storm, outcome, count, says):
+async def test_thread_of_a_merged_digest_names_each_member_once(storm, outcome, count, says):
     await storm.breaks(outcome, TWELVE)
     await storm.sees(*declined(count, TWELVE), after=15 * SECOND)
     await storm.lets_all_out()
-    assert storm.roots == [f"12 invitations changed at once: {says}"]
+    assert storm.parents == [f"12 invitations changed at once: {says}"]
     assert storm.named == sorted(name.capitalize() for name in TWELVE)
 
 
-async def test_what_one_digest_tells_for_two_is_kept_true_by_it_alone(storm):
+async def test_merged_digest_is_the_only_one_updated(storm):
     await storm.breaks(WAITS)
     await storm.sees(*declined(6), after=15 * SECOND)
     await storm.lets_all_out()
     await storm.reads(*declined(6)[:-1], day(SEVEN[-1], "rejected"))
-    (root,) = [post for post in storm.slack.posted if post.thread_ts is None]
-    assert storm.slack.posted[-1].thread_ts == root.ts
-    assert "7 rejected" in storm.slack.text_now(root.ts)
+    (parent,) = [post for post in storm.slack.posted if post.thread_ts is None]
+    assert storm.slack.posted[-1].thread_ts == parent.ts
+    assert "7 rejected" in storm.slack.text_now(parent.ts)
 
 
-async def test_a_digest_that_had_arrived_is_followed_by_the_next_one(storm):
+async def test_digest_that_arrived_is_followed_by_the_next_one(storm):
     await storm.breaks(LOST)
     await storm.sees(*declined(7), after=15 * SECOND)
-    assert storm.roots == ["7 invitations changed at once: 7 expiring"]
+    assert storm.parents == ["7 invitations changed at once: 7 expiring"]
     await storm.waits_out_a_lease()
     await storm.lets_all_out()
-    assert storm.roots[1:] == ["7 invitations changed at once: 7 rejected"]
+    assert storm.parents[1:] == ["7 invitations changed at once: 7 rejected"]
 
 
 class LateHour(Storm):
@@ -136,7 +136,7 @@ class LateHour(Storm):
 
 
 def late(others: str = "waiting") -> list[KfAccount]:
-    """The seven of the late hour: how the six stand, and the one that expires first."""
+    """Return the seven late accounts: six with this status, and the one that expires first."""
     last = invited(SEVEN[-1], expires_in=2 * HOUR - 45 * SECOND)
     return [*(invited(name, status=others, expires_in=2 * HOUR) for name in SEVEN[:-1]), last]
 
@@ -146,40 +146,40 @@ def hour(store: Store, clock: VirtualClock) -> LateHour:
     return LateHour(store, clock)
 
 
-async def test_a_last_reminder_waits_until_it_is_known_whether_the_digest_arrived(hour):
+async def test_last_reminder_waits_until_it_is_known_whether_the_digest_arrived(hour):
     await hour.breaks(NEVER_ARRIVED)
-    assert hour.roots == []
+    assert hour.parents == []
     await hour.waits_out_a_lease()
-    assert hour.roots == ["7 invitations changed at once: 7 expiring"]
+    assert hour.parents == ["7 invitations changed at once: 7 expiring"]
     assert [row["reason"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == ["told by another"]
 
 
-async def test_a_last_reminder_follows_a_digest_that_had_arrived(hour):
+async def test_last_reminder_follows_a_digest_that_had_arrived(hour):
     await hour.breaks(LOST)
-    assert len(hour.roots) == 1
+    assert len(hour.parents) == 1
     await hour.waits_out_a_lease()
-    assert hour.roots[1:] == ["Expiring: Kf6 (kf6@harbour_tea), less than 1 h left, until Mon 23 Nov 03:11 UTC"]
+    assert hour.parents[1:] == ["Expiring: Kf6 (kf6@harbour_tea), less than 1 h left, until Mon 23 Nov 03:11 UTC"]
 
 
-async def test_a_last_reminder_does_not_wait_for_ever_for_a_history_that_cannot_be_read(hour):
+async def test_last_reminder_waits_a_limited_time_for_an_unreadable_history(hour):
     await hour.breaks(NEVER_ARRIVED)
     hour.slack.unreadable = [BLINDFOLD] * 1000
     began = hour.clock()
-    while not hour.roots and hour.clock() < began + HOUR:
+    while not hour.parents and hour.clock() < began + HOUR:
         hour.clock.forward(seconds=1)
-        await hour.tells()
-    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+        await hour.deliver()
+    assert [parent.split(",")[0] for parent in hour.parents] == ["Expiring: Kf6 (kf6@harbour_tea)"]
     assert 2 * MINUTE < hour.clock() - began < 4 * MINUTE
 
 
-async def test_a_last_reminder_is_left_to_a_digest_that_takes_up_another(hour):
+async def test_last_reminder_yields_to_a_digest_that_merges_another(hour):
     await hour.breaks(WAITS)
     await hour.sees(*late("rejected"), after=10 * SECOND)
     await hour.lets_all_out()
-    assert hour.roots == ["7 invitations changed at once: 1 expiring, 6 rejected"]
+    assert hour.parents == ["7 invitations changed at once: 1 expiring, 6 rejected"]
 
 
-async def test_what_was_left_to_a_digest_is_left_to_the_one_that_takes_that_up(store, clock):
+async def test_covered_messages_of_a_digest_pass_to_the_digest_that_merges_it(store, clock):
     leads = (HOUR + 2 * MINUTE, HOUR + MINUTE, HOUR)
     bot = Storm(store, clock, policy=AlertPolicy(leads=leads), mention=CARE)
     await bot.reads(*late(), after=timedelta(0))
@@ -188,13 +188,11 @@ async def test_what_was_left_to_a_digest_is_left_to_the_one_that_takes_that_up(s
     await bot.sees(*late(), after=1.6 * MINUTE)  # of all seven
     await bot.sees(*late("rejected"), after=5 * SECOND)  # of the six, before everything else
     await bot.lets_all_out()
-    assert bot.roots == ["7 invitations changed at once: 6 rejected, 1 expiring"]
+    assert bot.parents == ["7 invitations changed at once: 6 rejected, 1 expiring"]
 
 
 @pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
-async def test_a_storm_that_comes_in_parts_is_told_by_the_digest_that_shares_a_part_with_each(
-    store, clock, outcome
-):
+async def test_storm_in_parts_is_posted_by_the_digest_that_overlaps_each_part(store, clock, outcome):
     twelve = [f"kf{number}" for number in range(12)]
     bot = Storm(store, clock, mention=CARE)
     await bot.reads(*map(day, twelve), after=timedelta(0))
@@ -204,26 +202,26 @@ async def test_a_storm_that_comes_in_parts_is_told_by_the_digest_that_shares_a_p
     await bot.sees(*half, after=10 * SECOND)
     await bot.sees(*(day(name, "rejected") for name in twelve), after=10 * SECOND)
     await bot.lets_all_out()
-    assert bot.roots == ["12 invitations changed at once: 12 rejected"]
+    assert bot.parents == ["12 invitations changed at once: 12 rejected"]
     assert bot.named == sorted(name.capitalize() for name in twelve)
 
 
-async def test_a_digest_that_slack_refuses_gives_back_what_was_left_to_it(hour):
+async def test_refused_digest_restores_its_covered_messages(hour):
     await hour.breaks(WAITS)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await hour.lets_all_out()
-    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert [parent.split(",")[0] for parent in hour.parents] == ["Expiring: Kf6 (kf6@harbour_tea)"]
     assert ("dead", "refused") in await hour.statuses()
 
 
-async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(hour):
+async def test_digest_is_as_urgent_as_its_covered_last_reminder(hour):
     await hour.breaks(WAITS)
     hour.slack.unreadable = [HistoryUnreadable("missing_scope")]
     hour.slack.outcomes = [NEVER_ARRIVED]
     await hour.lets_all_out()
     hour.clock.now += 20 * MINUTE
-    await hour.tells()
-    assert hour.roots == ["7 invitations changed at once: 7 expiring"]
+    await hour.deliver()
+    assert hour.parents == ["7 invitations changed at once: 7 expiring"]
     assert "Possible repeat" in str(hour.slack.posted[0].message.blocks)
 
 
@@ -241,51 +239,51 @@ async def test_a_digest_is_as_urgent_as_the_last_reminder_that_was_left_to_it(ho
     ],
     ids=["all", "all but one"],
 )
-async def test_a_digest_that_slack_refused_takes_no_other_with_it(storm, count, says):
+async def test_refused_digest_does_not_drop_another(storm, count, says):
     await storm.breaks(Unlisted("a_word_of_tomorrow"))
     await storm.sees(*declined(count), after=10 * SECOND)
     await storm.lets_all_out()
-    assert storm.roots == says
+    assert storm.parents == says
 
 
-async def test_nothing_is_left_to_a_digest_that_slack_refused(hour):
+async def test_refused_digest_covers_no_messages(hour):
     hour.slack.refuses = "7 invitations"
     await hour.breaks(Unlisted("a_word_of_tomorrow"))
     await hour.lets_all_out()
-    assert [root.split(",")[0] for root in hour.roots] == ["Expiring: Kf6 (kf6@harbour_tea)"]
+    assert [parent.split(",")[0] for parent in hour.parents] == ["Expiring: Kf6 (kf6@harbour_tea)"]
 
 
-async def test_a_digest_that_slack_refuses_gives_back_what_it_took_up(hour):
+async def test_refused_digest_restores_its_merged_messages(hour):
     await hour.breaks(WAITS)
     await hour.sees(*late("rejected"), after=10 * SECOND)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
     await hour.lets_all_out()
-    assert [root.split(",")[0] for root in hour.roots] == [
+    assert [parent.split(",")[0] for parent in hour.parents] == [
         "Expiring: Kf6 (kf6@harbour_tea)",
         "6 invitations changed at once: 6 rejected",
     ]
 
 
-async def test_what_waited_was_not_tried(hour):
+async def test_pending_message_was_not_attempted(hour):
     await hour.breaks(NEVER_ARRIVED)
     hour.slack.unreadable = [BLINDFOLD] * 2
     for _ in range(20):
         hour.clock.forward(seconds=1)
-        await hour.tells()
+        await hour.deliver()
     assert [row["post_attempts"] for row in await hour.rows() if row["kind"] == MessageKind.ALERT] == [0]
 
 
-async def hears_in_the_morning(night: Night, accounts: list[KfAccount]) -> None:
-    """One message, and it tells of all seven."""
+async def assert_summary(night: Night, accounts: list[KfAccount]) -> None:
+    """Assert that one message shows all seven."""
     await night.sees("08:00", *accounts)
     night.clock.forward(minutes=2)
-    await night.tells()
-    (root,) = night.slack.posted
-    assert root.message.text.startswith("While it was quiet: 7 need attention")
+    await night.deliver()
+    (parent,) = night.slack.posted
+    assert parent.message.text.startswith("While it was quiet: 7 need attention")
 
 
 @pytest.mark.parametrize("extra", [0, 1], ids=["the same", "one more"])
-async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morning(
+async def test_pending_evening_digest_is_merged_into_the_quiet_summary(
     store: Store, clock: VirtualClock, extra: int
 ):
     night: Night = await night_of(store, clock)
@@ -295,11 +293,11 @@ async def test_a_digest_of_the_evening_that_waited_for_slack_is_told_by_the_morn
     await night.sees("21:50", *(tomorrow(name) for name in SEVEN))
     late = [tomorrow(name, "rejected" if name in names else "waiting") for name in SEVEN]
     await night.sees("23:00", *late)
-    await hears_in_the_morning(night, late)
+    await assert_summary(night, late)
 
 
 @pytest.mark.parametrize("wait", [1200, 36000], ids=["for minutes", "all night"])
-async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_it_up(
+async def test_urgent_evening_digest_waits_for_the_quiet_summary_that_merges_it(
     store: Store, clock: VirtualClock, wait: int
 ):
     night: Night = await night_of(store, clock)
@@ -308,20 +306,18 @@ async def test_an_urgent_digest_of_the_evening_waits_for_the_morning_that_takes_
     night.slack.outcomes = [RetryLater(wait, "ratelimited")]
     await night.sees("21:45", *seven)
     await night.sees("23:00", *seven)
-    await hears_in_the_morning(night, seven)
+    await assert_summary(night, seven)
 
 
-async def test_what_breaks_into_a_night_takes_along_what_waited_for_slack_before_it(
-    store: Store, clock: VirtualClock
-):
+async def test_breakthrough_message_merges_messages_pending_before_quiet_hours(store: Store, clock: VirtualClock):
     night: Night = await night_of(store, clock, LOUD_NIGHT)
     seven = [until(name, "03:50") for name in SEVEN]
     await night.sees("21:30", *seven)
     night.slack.outcomes = [RetryLater(4 * 3600, "ratelimited")]
     for hour in ("21:51", "22:10", "02:00", "02:51"):
         await night.sees(hour, *seven)
-    (root,) = [post for post in night.slack.posted if post.thread_ts is None]
-    assert "7 expiring" in root.message.text
+    (parent,) = [post for post in night.slack.posted if post.thread_ts is None]
+    assert "7 expiring" in parent.message.text
     await night.sees("03:00", *map(bound, SEVEN))
     await night.sees("08:00", *map(bound, SEVEN))
-    assert [post for post in night.slack.posted if post.thread_ts is None] == [root]
+    assert [post for post in night.slack.posted if post.thread_ts is None] == [parent]

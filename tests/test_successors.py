@@ -23,7 +23,7 @@ THIRD = invited("dee", wx="dave_example", expires_in=12 * DAY)
 
 @pytest.fixture
 async def bot(store: Store, clock: VirtualClock) -> Bot:
-    """Dee's rejection was posted, and another person is invited."""
+    """Return a bot that posted Dee's rejection before another person was invited."""
     made = Bot(store, clock)
     await made.reads(ANNA, invited("dee"), after=timedelta(0))
     await made.reads(ANNA, rejected("dee"))
@@ -44,7 +44,7 @@ async def is_settled(store: Store) -> bool:
         return bool((await tx.run(sa.select(message.c.is_final).order_by(message.c.created_at))).scalars().first())
 
 
-async def test_message_says_invited_again_while_the_new_invitation_waits(bot, store):
+async def test_message_shows_invited_again_while_the_new_invitation_waits(bot, store):
     for _ in range(3):
         assert first(bot).startswith("Invited again: Dee (dee@harbour_tea). A new invitation is out to do•••le")
         await bot.reads(ANNA, AGAIN)
@@ -119,7 +119,7 @@ async def test_message_follows_the_clock_while_wechat_is_down(bot):
     bot.wechat.go_down()
     bot.clock.now += 10 * DAY
     await bot.watcher.tick()
-    await bot.tells()
+    await bot.deliver()
     assert first(bot).startswith("Expired: Dee")
 
 
@@ -133,7 +133,7 @@ async def test_person_who_rejected_and_is_invited_again_at_once_is_followed(stor
     assert first(bot).startswith("Bound: Dee")
 
 
-async def test_digest_counts_a_replaced_member_by_what_became_of_the_new_invitation(store, clock):
+async def test_digest_counts_a_replaced_member_by_the_outcome_of_the_new_invitation(store, clock):
     bot, names = Bot(store, clock), [f"kf{number}" for number in range(6)]
     await bot.reads(*map(invited, names), after=timedelta(0))
     await bot.reads(*map(rejected, names))
@@ -144,6 +144,6 @@ async def test_digest_counts_a_replaced_member_by_what_became_of_the_new_invitat
     assert "all settled: 1 rejected, 5 bound" in first(bot)
 
 
-async def test_thread_keeps_a_line_that_stays_true(bot):
+async def test_thread_keeps_a_relevant_reply(bot):
     line = next(posted.message for posted in bot.slack.posted if posted.thread_ts)
     assert line.text.startswith("Invited again: Dee (dee@harbour_tea). A new invitation went out to do•••le")

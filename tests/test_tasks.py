@@ -11,7 +11,7 @@ import pytest
 from bot.runtime.tasks import BackgroundTasks, PeriodicTask, with_timeout
 
 
-async def test_a_task_that_fails_is_logged_and_harms_nobody(caplog):
+async def test_failed_task_is_logged_and_affects_no_other(caplog):
     async def fail() -> None:
         raise RuntimeError("no")
 
@@ -21,7 +21,7 @@ async def test_a_task_that_fails_is_logged_and_harms_nobody(caplog):
     assert "a task failed" in caplog.text
 
 
-async def test_a_drain_waits_for_what_runs():
+async def test_drain_waits_for_running_tasks():
     done = []
 
     async def work() -> None:
@@ -34,7 +34,7 @@ async def test_a_drain_waits_for_what_runs():
     assert done == [True]
 
 
-async def test_a_task_that_is_late_may_say_a_last_word():
+async def test_late_task_may_send_a_last_message():
     words = []
 
     async def work() -> None:
@@ -51,7 +51,7 @@ async def test_a_task_that_is_late_may_say_a_last_word():
     await tasks.drain(0.01)
 
 
-async def test_what_hangs_even_when_it_is_cancelled_is_not_waited_for():
+async def test_task_that_hangs_in_its_cancellation_is_not_awaited():
     async def hang() -> None:
         while not released.is_set():
             with contextlib.suppress(asyncio.CancelledError):
@@ -81,7 +81,7 @@ async def test_work_with_a_time_limit_is_cancelled_with_its_caller(caplog):
     assert caplog.text == ""
 
 
-async def test_a_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(caplog):
+async def test_loop_goes_on_after_any_failure_and_logs_the_first_of_a_row(caplog):
     caplog.set_level("INFO")
     steps = 0
 
@@ -150,7 +150,7 @@ async def test_loop_gives_up_a_step_that_hangs_even_in_its_cancellation(caplog):
     assert caplog.messages == ['loop paused loop=watcher error="no result within 0.02 s"']
 
 
-async def test_loop_that_is_cancelled_lets_its_step_say_a_last_word():
+async def test_cancelled_loop_lets_its_step_send_a_last_message():
     words = []
 
     async def step() -> None:
@@ -166,7 +166,7 @@ async def test_loop_that_is_cancelled_lets_its_step_say_a_last_word():
     assert words == ["last"]
 
 
-async def test_a_loop_that_is_woken_does_not_wait():
+async def test_loop_that_is_woken_does_not_wait():
     steps = 0
 
     async def step() -> float | None:

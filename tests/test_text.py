@@ -1,4 +1,4 @@
-"""Foreign text: whatever it is, it pings nobody, marks nothing up and stays within its limits."""
+"""Foreign text: it causes no mention and no markup, and stays within its limits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cleaned(foreign: str) -> str:
         ("Z" + "\u0301" * 50, "Z" + "\u0301" * 4),
     ],
 )
-def test_foreign_text_is_made_harmless_and_stays_readable(foreign, expected):
+def test_foreign_text_is_escaped_and_stays_readable(foreign, expected):
     assert cleaned(foreign) == expected
 
 
@@ -69,7 +69,7 @@ def test_long_text_is_cut_between_graphemes(foreign, limit, expected):
 
 
 @given(ANYTHING, LIMITS)
-def test_clean_text_never_pings_and_never_marks_up(foreign, limit):
+def test_clean_text_has_no_mentions_and_no_markup(foreign, limit):
     harmless = clean(foreign, limit)
     assert not set(harmless) & set("<>*~`")
     assert not regex.search(r":[\w+'-]+:", harmless)
@@ -96,7 +96,7 @@ def test_cleaning_twice_changes_nothing(foreign, limit):
 
 
 @given(ANYTHING, ANYTHING, ANYTHING)
-def test_no_word_for_an_account_is_ever_empty(nick, kf_account, kf_id):
+def test_name_of_an_account_is_never_empty(nick, kf_account, kf_id):
     odd = account(kf_nick=nick, kf_account=kf_account, kf_id=kf_id)
     assert text.name_of(nick)
     assert text.account_of(odd.key, kf_id)
@@ -104,12 +104,12 @@ def test_no_word_for_an_account_is_ever_empty(nick, kf_account, kf_id):
     assert "•••" in text.masked(nick)
 
 
-def test_an_ampersand_is_escaped_in_mrkdwn_only():
+def test_ampersand_is_escaped_in_mrkdwn_only():
     assert cleaned("A&B <x>") == "A&B ＜x＞"
     assert text.mrkdwn("A&B <x>", NAME) == "A&amp;B ＜x＞"
 
 
-def test_an_account_is_called_by_the_best_that_is_known():
+def test_account_is_named_by_its_best_known_field():
     assert text.name_of("") == "(no name)"
     assert text.account_of("bo@harbour_tea", "2002") == "bo@harbour_tea"
     assert text.account_of("oEXAMPLE_openid", "2006") == "oEXAMPLE_openid"
@@ -126,11 +126,11 @@ def test_masked_ids_keep_two_letters_at_each_end(wechat_id, expected):
     assert text.masked(wechat_id) == expected
 
 
-def test_a_search_sees_neither_case_nor_width_nor_kinds_of_quotes():
+def test_search_ignores_case_width_and_kinds_of_quotes():
     assert fold("Ｃhen “客服”\u200b　０８") == fold('CHEN "客服" 08')
 
 
-def test_words_in_a_row():
+def test_words_are_joined_as_a_list():
     assert [text.listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
         "",
         "a",

@@ -29,16 +29,16 @@ SECOND = timedelta(seconds=1)
         (3 * DAY - SECOND, "2 days"),
     ],
 )
-def test_a_span_is_rounded_down_to_one_unit(length, expected):
+def test_span_is_rounded_down_to_one_unit(length, expected):
     assert times.span(length) == expected
 
 
-def test_an_exact_span_has_hours_and_minutes():
+def test_exact_span_has_hours_and_minutes():
     spans = (72 * MINUTE, 120 * MINUTE, 41 * MINUTE, 30 * SECOND)
     assert [times.exact_span(span) for span in spans] == ["1 h 12 min", "2 h", "41 min", "less than 1 min"]
 
 
-def test_a_lead_is_named_as_it_was_set():
+def test_lead_has_the_unit_of_the_setting():
     leads = (DAY, 2 * DAY, 36 * HOUR, HOUR, 90 * MINUTE, 30 * SECOND)
     assert [times.lead_name(lead) for lead in leads] == ["24 h", "2 days", "36 h", "1 h", "90 min", "30 s"]
 
@@ -59,11 +59,11 @@ def test_a_lead_is_named_as_it_was_set():
         (59.5 * SECOND, "60 s"),
     ],
 )
-def test_an_odd_lead_is_rounded_up_so_that_less_than_it_is_true(lead, expected):
+def test_odd_lead_is_rounded_up_so_that_less_than_is_correct(lead, expected):
     assert times.lead_name(lead) == expected
 
 
-def test_a_zone_that_is_set_stands_behind_dates_and_is_named():
+def test_configured_zone_follows_dates_and_is_named():
     context = replace(CONTEXT, text_zone=ZoneInfo("Asia/Shanghai"))
     assert times.date(NOW, context.as_text) == "Mon 23 Nov 09:12 Asia/Shanghai"
     assert times.date(NOW, context.as_text, times.CLOCK) == "09:12 Asia/Shanghai"
@@ -79,13 +79,13 @@ def test_a_zone_that_is_set_stands_behind_dates_and_is_named():
         (datetime.min.replace(tzinfo=UTC), "America/New_York", "Mon 1 Jan 00:00 UTC"),
     ],
 )
-def test_a_date_at_the_end_of_the_calendar_falls_back_to_utc(moment, zone, expected):
+def test_date_at_the_end_of_the_calendar_falls_back_to_utc(moment, zone, expected):
     context = replace(CONTEXT, text_zone=ZoneInfo(zone))
     assert times.date(moment, context.as_text) == expected
     assert times.date(moment, context) == f"<!date^{int(moment.timestamp())}^{times.MOMENT}|{expected}>"
 
 
-def test_a_date_shows_readers_their_zone_and_has_utc_behind_it():
+def test_date_shows_readers_their_zone_and_has_utc_behind_it():
     shanghai = NOW.astimezone(timezone(8 * HOUR))
     assert times.date(shanghai, CONTEXT) == "<!date^1795396320^{date_short_pretty} {time}|Mon 23 Nov 01:12 UTC>"
     assert times.date(NOW, CONTEXT, times.CLOCK) == "<!date^1795396320^{time}|01:12 UTC>"
@@ -93,12 +93,12 @@ def test_a_date_shows_readers_their_zone_and_has_utc_behind_it():
 
 
 @pytest.mark.parametrize("direction", [-1, 1])
-def test_a_clock_needs_a_day_from_twelve_hours_on(direction):
+def test_clock_needs_a_day_from_twelve_hours_on(direction):
     near, far = NOW + direction * (12 * HOUR - SECOND), NOW + direction * 12 * HOUR
     assert (times.tokens_for(near, NOW), times.tokens_for(far, NOW)) == (times.CLOCK, times.MOMENT)
 
 
-def test_words_before_a_moment_are_part_of_its_token_so_that_today_is_written_small():
+def test_text_before_a_date_is_part_of_its_token_so_that_today_is_lower_case():
     assert times.date(NOW, CONTEXT, words="until ") == (
         "<!date^1795396320^until {date_short_pretty} {time}|until Mon 23 Nov 01:12 UTC>"
     )

@@ -1,4 +1,4 @@
-"""Where tokens come from: one request however many wait, renewed in time, replaced once, never forced."""
+"""Token sources: one request for all callers, refreshed in time, replaced once, never forced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from wechat_kf import (
 
 
 class Issuing:
-    """A stable_token that hands out `tokens` in turn, the last one for ever, and counts the requests."""
+    """A stable_token that returns `tokens` in turn, then always the last one, and counts the requests."""
 
     def __init__(self, *tokens: str, expires_in: object = 7200) -> None:
         self.tokens = list(tokens)
@@ -41,7 +41,7 @@ class Issuing:
         return answer(access_token=token, expires_in=self.expires_in)
 
 
-async def test_a_token_is_asked_for_in_normal_mode_with_the_secret_in_the_body():
+async def test_token_request_uses_normal_mode_with_the_secret_in_the_body():
     wechat = Issuing("first")
     assert await stable_token(wechat).get() == "first"
     (request,) = wechat.requests
@@ -54,7 +54,7 @@ async def test_a_token_is_asked_for_in_normal_mode_with_the_secret_in_the_body()
     }
 
 
-async def test_the_documented_answer_is_understood(clock: VirtualClock):
+async def test_documented_answer_is_understood(clock: VirtualClock):
     tokens = stable_token(lambda _: httpx.Response(200, content=fixture("token")), clock)
     assert tokens.expires_at is None
     assert await tokens.get() == ACCESS_TOKEN
@@ -70,7 +70,7 @@ async def test_the_documented_answer_is_understood(clock: VirtualClock):
         (timedelta(0), "second"),
     ],
 )
-async def test_a_token_is_kept_until_two_minutes_before_its_end(clock: VirtualClock, left, expected):
+async def test_token_is_kept_until_two_minutes_before_its_end(clock: VirtualClock, left, expected):
     tokens = stable_token(Issuing("first", "second"), clock)
     await tokens.get()
     clock.now = tokens.expires_at - left
@@ -78,13 +78,13 @@ async def test_a_token_is_kept_until_two_minutes_before_its_end(clock: VirtualCl
 
 
 @pytest.mark.parametrize("expires_in", [10**30, "99999999999"])
-async def test_a_life_beyond_a_day_is_taken_for_a_day(clock: VirtualClock, expires_in):
+async def test_life_beyond_a_day_is_taken_for_a_day(clock: VirtualClock, expires_in):
     tokens = stable_token(Issuing("first", expires_in=expires_in), clock)
     await tokens.get()
     assert tokens.expires_at == NOW + timedelta(days=1)
 
 
-async def test_many_who_wait_share_one_request():
+async def test_concurrent_callers_share_one_request():
     wechat = Issuing("first")
     wechat.open.clear()
     tokens = stable_token(wechat)
@@ -95,7 +95,7 @@ async def test_many_who_wait_share_one_request():
     assert len(wechat.requests) == 1
 
 
-async def test_one_who_gives_up_does_not_spoil_it_for_the_others():
+async def test_cancelled_caller_does_not_cancel_the_others():
     wechat = Issuing("first")
     wechat.open.clear()
     tokens = stable_token(wechat)
@@ -109,7 +109,7 @@ async def test_one_who_gives_up_does_not_spoil_it_for_the_others():
     assert len(wechat.requests) == 1
 
 
-async def test_a_request_that_nobody_waits_for_any_more_fails_without_a_sound(caplog):
+async def test_failed_request_without_a_waiting_caller_is_not_logged(caplog):
     gate = asyncio.Event()
 
     async def wechat(_: httpx.Request) -> httpx.Response:
@@ -125,11 +125,11 @@ async def test_a_request_that_nobody_waits_for_any_more_fails_without_a_sound(ca
     gate.set()
     for _ in range(5):
         await asyncio.sleep(0)
-    gc.collect()  # an exception that nobody looked at would be logged here
+    gc.collect()  # an exception that was never retrieved would be logged here
     assert not caplog.records
 
 
-async def test_a_request_is_cancelled_with_everything_else(caplog):
+async def test_request_is_cancelled_at_shutdown(caplog):
     wechat = Issuing("first")
     wechat.open.clear()
     waiting = asyncio.create_task(stable_token(wechat).get())
@@ -141,7 +141,7 @@ async def test_a_request_is_cancelled_with_everything_else(caplog):
     assert not caplog.records
 
 
-async def test_after_a_failure_the_next_one_asks_again():
+async def test_next_caller_after_a_failure_requests_again():
     answers = iter([refusal(40125), answer(access_token="first", expires_in=7200)])
     tokens = stable_token(lambda _: next(answers))
     with pytest.raises(SetupError, match="40125"):
@@ -149,7 +149,7 @@ async def test_after_a_failure_the_next_one_asks_again():
     assert await tokens.get() == "first"
 
 
-async def test_a_refused_token_is_replaced_only_while_it_is_the_one_in_hand():
+async def test_refused_token_is_replaced_only_while_it_is_current():
     wechat = Issuing("first", "second")
     tokens = stable_token(wechat)
     await tokens.get()
@@ -158,7 +158,7 @@ async def test_a_refused_token_is_replaced_only_while_it_is_the_one_in_hand():
     assert len(wechat.requests) == 2
 
 
-async def test_the_very_token_that_was_refused_is_returned_and_nothing_is_forced():
+async def test_refused_token_is_returned_again_without_a_forced_refresh():
     wechat = Issuing("first")
     tokens = stable_token(wechat)
     await tokens.get()
@@ -167,7 +167,7 @@ async def test_the_very_token_that_was_refused_is_returned_and_nothing_is_forced
     assert not any(json_of(request)["force_refresh"] for request in wechat.requests)
 
 
-async def test_a_token_request_without_an_answer_ends_within_its_bound():
+async def test_token_request_without_an_answer_ends_within_its_bound():
     wechat = Issuing("first")
     wechat.open.clear()
     with pytest.raises(TransportError, match=r"POST /cgi-bin/stable_token: no answer within 0.01 s") as caught:
@@ -175,7 +175,7 @@ async def test_a_token_request_without_an_answer_ends_within_its_bound():
     assert caught.value.timed_out
 
 
-async def test_a_transport_fault_comes_alone_and_names_no_url():
+async def test_transport_fault_comes_alone_and_names_no_url():
     def wechat(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError(f"cannot reach {request.url} with {request.content!r}")
 
@@ -185,12 +185,12 @@ async def test_a_transport_fault_comes_alone_and_names_no_url():
     assert list(chain(caught.value)) == [caught.value]
 
 
-async def test_an_answer_without_a_token_is_broken():
+async def test_answer_without_a_token_is_broken():
     with pytest.raises(ResponseError):
         await stable_token(lambda _: answer(expires_in=7200)).get()
 
 
-async def test_a_fixed_token_has_no_other():
+async def test_fixed_token_is_not_replaced():
     tokens = FixedToken(ACCESS_TOKEN)
     assert await tokens.get() == ACCESS_TOKEN
     with pytest.raises(TokenError) as caught:
@@ -199,7 +199,7 @@ async def test_a_fixed_token_has_no_other():
     assert ACCESS_TOKEN not in repr(tokens)
 
 
-async def test_a_token_service_is_asked_each_time():
+async def test_token_service_is_called_each_time():
     given = iter(["first", "first", "second", "second"])
     expected = ["first", "first", "second", "second"]
 
@@ -211,7 +211,7 @@ async def test_a_token_service_is_asked_each_time():
     assert [await ask() for ask in asked] == expected
 
 
-async def test_what_a_token_service_raises_comes_out_as_one_of_ours_without_its_words():
+async def test_error_of_a_token_service_becomes_a_kf_error_without_its_text():
     async def service() -> str:
         raise httpx.ReadTimeout(f"https://tokens.example/?key={SECRET}")
 
@@ -221,7 +221,7 @@ async def test_what_a_token_service_raises_comes_out_as_one_of_ours_without_its_
     assert caught.value.__context__ is None
 
 
-async def test_an_error_of_ours_passes_through_a_token_service():
+async def test_kf_error_of_a_token_service_is_passed_on():
     told = SetupError(61003, "not authorised")
 
     async def service() -> str:
@@ -232,7 +232,7 @@ async def test_an_error_of_ours_passes_through_a_token_service():
     assert caught.value is told
 
 
-async def test_a_token_service_without_a_token_is_broken():
+async def test_token_service_without_a_token_is_broken():
     async def service() -> str:
         return ""
 

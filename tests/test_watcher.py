@@ -1,4 +1,4 @@
-"""Ticks on a real store of both kinds: what is read, believed and written down. Nothing is sent here."""
+"""Ticks on a real store of both kinds: polls, confirmations and recorded events. Nothing is sent here."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 
 
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
-    ledger = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
+    recorder = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
     recovery = Recovery(FakeChannel(), clock)
-    return Watcher(wechat, store, ledger=ledger, recovery=recovery, poll=poll)
+    return Watcher(wechat, store, recorder=recorder, recovery=recovery, poll=poll)
 
 
 async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:
@@ -50,7 +50,7 @@ async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:
 
 
 async def written(store: Store) -> list[tuple[str, str]]:
-    """What there is to tell: (shape, the kind of its first event), in order."""
+    """Return the pending messages in order: (kind, the kind of the first event)."""
     async with store.begin() as tx:
         first = (
             sa.select(sa.func.min(emitted_event.c.kind))
@@ -68,7 +68,7 @@ async def states(store: Store) -> list[str]:
         return [row.state for row in await tx.run(query)]
 
 
-async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
+async def test_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
     store = Store.from_url(empty_url, APPID, clock=clock)
     assert await store.check()
     assert await make_watcher(wechat, store, clock).tick() is Tick.GOOD
@@ -76,7 +76,7 @@ async def test_a_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
     await store.close()
 
 
-async def test_a_poll_comes_once_an_interval(watcher, wechat, clock):
+async def test_poll_comes_once_an_interval(watcher, wechat, clock):
     assert [await watcher.tick() for _ in range(3)] == [Tick.GOOD, Tick.NOTHING_DUE, Tick.NOTHING_DUE]
     clock.forward(seconds=300)
     assert await watcher.tick() is Tick.GOOD
@@ -91,14 +91,14 @@ async def test_two_watchers_on_one_store_share_the_polls(watcher, wechat, store,
     assert len(wechat.reads) == 5
 
 
-async def test_the_first_run_without_problems_writes_nothing(watcher, wechat, store):
+async def test_first_run_without_problems_writes_nothing(watcher, wechat, store):
     wechat.listed = (bound("anna"), invited("bo"), account("eve"))
     await watcher.tick()
     assert await written(store) == []
     assert await states(store) == ["waiting"]
 
 
-async def test_the_first_run_tells_its_backlog_in_one_summary(watcher, wechat, store):
+async def test_first_run_posts_its_backlog_in_one_summary(watcher, wechat, store):
     wechat.listed = (
         bound("anna"),
         invited("chen", status="rejected"),
@@ -114,13 +114,13 @@ async def test_the_first_run_tells_its_backlog_in_one_summary(watcher, wechat, s
     assert summary["payload"]["counts"]["bound"] == 1
 
 
-async def test_the_first_run_gives_the_last_hour_a_message_of_its_own(watcher, wechat, store):
+async def test_first_run_gives_the_last_hour_a_message_of_its_own(watcher, wechat, store):
     wechat.listed = (invited("bo", expires_in=41 * timedelta(minutes=1)), invited("chen", status="rejected"))
     await watcher.tick()
     assert await written(store) == [(MessageKind.ALERT, "expiring"), (MessageKind.FIRST_RUN, "expiring")]
 
 
-async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, wechat, store, clock):
+async def test_change_after_the_first_run_is_posted_separately_and_once(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
@@ -128,7 +128,7 @@ async def test_a_change_after_the_first_run_is_told_by_itself_and_once(watcher, 
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store_url, clock):
+async def test_alerts_are_not_repeated_after_a_restart(watcher, wechat, store, store_url, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
@@ -139,7 +139,7 @@ async def test_nothing_is_repeated_after_a_restart(watcher, wechat, store, store
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, clock):
+async def test_lead_and_rejection_share_one_parent_message(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=25 * HOUR),)
     await watcher.tick()
     clock.forward(hours=2)
@@ -149,7 +149,7 @@ async def test_a_lead_then_a_rejection_share_one_root(watcher, wechat, store, cl
     assert await written(store) == [(MessageKind.ALERT, "expiring"), (MessageKind.REPLY, "rejected")]
 
 
-async def test_more_than_five_events_at_once_become_a_digest(watcher, wechat, store, clock):
+async def test_six_events_at_once_become_a_digest(watcher, wechat, store, clock):
     names = [f"kf{number}" for number in range(60)]
     wechat.listed = tuple(invited(name) for name in names)
     await watcher.tick()
@@ -170,7 +170,7 @@ async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clo
 # Deadlines do not depend on polling
 
 
-async def test_an_expiry_is_told_while_wechat_is_down(watcher, wechat, store, clock):
+async def test_expiry_is_posted_while_wechat_is_down(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()
     wechat.go_down()
@@ -184,7 +184,7 @@ async def test_an_expiry_is_told_while_wechat_is_down(watcher, wechat, store, cl
     assert row.confirmed_at == NOW
 
 
-async def test_a_deadline_is_verified_by_one_short_read_when_the_last_is_old(wechat, store, clock):
+async def test_deadline_is_verified_by_one_short_poll_when_the_last_is_old(wechat, store, clock):
     watcher = make_watcher(wechat, store, clock, poll=timedelta(hours=5))
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()
@@ -198,7 +198,7 @@ async def test_a_deadline_is_verified_by_one_short_read_when_the_last_is_old(wec
     assert await written(store) == []
 
 
-async def test_a_deadline_is_told_all_the_same_when_it_cannot_be_verified(wechat, store, clock):
+async def test_unverified_deadline_is_posted_anyway(wechat, store, clock):
     watcher = make_watcher(wechat, store, clock, poll=timedelta(hours=5))
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()
@@ -213,7 +213,7 @@ async def test_a_deadline_is_told_all_the_same_when_it_cannot_be_verified(wechat
     assert row.confirmed_at == NOW - 6 * HOUR
 
 
-async def test_a_deadline_is_told_without_another_read_when_the_last_is_fresh(watcher, wechat, store, clock):
+async def test_deadline_is_posted_without_a_poll_when_the_last_is_fresh(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()
     clock.forward(seconds=3590)
@@ -225,10 +225,10 @@ async def test_a_deadline_is_told_without_another_read_when_the_last_is_fresh(wa
     assert [kind for _, kind in await written(store)] == ["expiring"]
 
 
-# What is no evidence
+# Polls that prove nothing
 
 
-async def test_a_failed_read_changes_nothing(watcher, wechat, store, clock):
+async def test_failed_poll_changes_nothing(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"), invited("chen", status="rejected"))
     await watcher.tick()
     wechat.error = ResponseError("no kf_list")
@@ -236,7 +236,7 @@ async def test_a_failed_read_changes_nothing(watcher, wechat, store, clock):
     assert await states(store) == ["waiting", "rejected"]
 
 
-async def test_a_partial_read_removes_nobody(watcher, wechat, store, clock):
+async def test_partial_poll_removes_no_account(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
     wechat.listed, wechat.unreadable = (), 1
@@ -244,7 +244,7 @@ async def test_a_partial_read_removes_nobody(watcher, wechat, store, clock):
     assert await states(store) == ["waiting"]
 
 
-async def test_an_empty_list_after_a_full_one_is_believed_at_the_third_read(watcher, wechat, store, clock):
+async def test_empty_list_after_a_full_one_is_accepted_at_the_third_poll(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
     full, wechat.listed = wechat.listed, ()
@@ -258,7 +258,7 @@ async def test_an_empty_list_after_a_full_one_is_believed_at_the_third_read(watc
     assert await states(store) == ["removed"]
 
 
-async def test_the_clock_goes_on_while_an_empty_list_is_doubted(watcher, wechat, store, clock):
+async def test_timers_run_while_an_empty_list_is_unconfirmed(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=HOUR + timedelta(seconds=301)),)
     await watcher.tick()
     wechat.listed = ()
@@ -266,7 +266,7 @@ async def test_the_clock_goes_on_while_an_empty_list_is_doubted(watcher, wechat,
     assert [kind for _, kind in await written(store)] == ["expiring"]
 
 
-async def test_an_older_read_that_comes_in_late_is_dropped(watcher, wechat, store, clock):
+async def test_older_poll_that_ends_late_is_dropped(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
     times = iter([NOW - HOUR, NOW + HOUR])  # it was begun first, and is taken in last
@@ -278,7 +278,7 @@ async def test_an_older_read_that_comes_in_late_is_dropped(watcher, wechat, stor
     assert await states(store) == ["waiting"]
 
 
-async def test_a_clock_that_was_ahead_does_not_stop_the_watcher(watcher, wechat, store, clock):
+async def test_clock_that_was_ahead_does_not_stop_the_watcher(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=90 * DAY),)
     clock.forward(days=30)
     await watcher.tick()
@@ -288,7 +288,7 @@ async def test_a_clock_that_was_ahead_does_not_stop_the_watcher(watcher, wechat,
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-async def test_a_list_of_which_no_row_can_be_read_is_no_first_look(watcher, wechat, store, clock):
+async def test_list_without_readable_rows_is_not_a_first_poll(watcher, wechat, store, clock):
     wechat.listed, wechat.unreadable = (), 3
     await watcher.tick()
     wechat.listed, wechat.unreadable = tuple(invited(f"kf{number}", status="rejected") for number in range(8)), 0
@@ -296,7 +296,7 @@ async def test_a_list_of_which_no_row_can_be_read_is_no_first_look(watcher, wech
     assert [shape for shape, _ in await written(store)] == [MessageKind.FIRST_RUN]
 
 
-async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
+async def test_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
     long = "".join(chr(97 + (number * number + number // 7) % 26) for number in range(5000))
     wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen"))
     await watcher.tick()
@@ -305,7 +305,7 @@ async def test_one_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, c
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-async def test_the_last_moment_there_is_can_be_a_deadline(watcher, wechat, store, clock):
+async def test_last_representable_moment_can_be_a_deadline(watcher, wechat, store, clock):
     if store.kind == "PostgreSQL":
         async with store.begin() as tx:
             name = (await tx.run(sa.text("SELECT current_database()"))).scalar_one()
@@ -318,7 +318,7 @@ async def test_the_last_moment_there_is_can_be_a_deadline(watcher, wechat, store
     assert await states(store) == ["waiting"]
 
 
-async def test_names_that_no_database_takes_are_watched_all_the_same(watcher, wechat, store, clock):
+async def test_accounts_with_unstorable_names_are_watched(watcher, wechat, store, clock):
     wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff"),)
     await watcher.tick()
     wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff", status="rejected"),)
@@ -326,7 +326,7 @@ async def test_names_that_no_database_takes_are_watched_all_the_same(watcher, we
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-# Trouble with WeChat
+# Incidents at WeChat
 
 
 async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
@@ -347,7 +347,7 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
         SetupError(65400, "please enable new custom service"),
     ],
 )
-async def test_a_problem_that_a_person_must_mend_is_told_at_once(watcher, wechat, store, clock, error):
+async def test_misconfiguration_is_posted_at_once(watcher, wechat, store, clock, error):
     wechat.error = error
     await poll(watcher, clock, times=5)
     assert await written(store) == [(MessageKind.INCIDENT, "")]
@@ -361,7 +361,7 @@ async def test_refused_token_is_notified_after_three_failed_polls(watcher, wecha
     assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
-async def test_the_watcher_waits_longer_the_longer_wechat_is_down(watcher, wechat, clock):
+async def test_watcher_backs_off_while_wechat_is_down(watcher, wechat, clock):
     wechat.go_down()
     for _ in range(60 * 2):
         await watcher.tick()
@@ -369,7 +369,7 @@ async def test_the_watcher_waits_longer_the_longer_wechat_is_down(watcher, wecha
     assert 6 <= len(wechat.reads) <= 11
 
 
-async def test_a_spent_quota_is_left_alone_until_tomorrow_in_shanghai(watcher, wechat, store, clock):
+async def test_spent_quota_stops_polls_until_tomorrow_in_shanghai(watcher, wechat, store, clock):
     wechat.error = QuotaError(45009, "reach max api daily quota limit")
     await watcher.tick()
     clock.forward(hours=14)
@@ -381,7 +381,7 @@ async def test_a_spent_quota_is_left_alone_until_tomorrow_in_shanghai(watcher, w
     assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
-async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, store, clock):
+async def test_successful_request_of_another_caller_ends_the_back_off(watcher, wechat, store, clock):
     wechat.error = QuotaError(45009, "reach max api daily quota limit")
     await watcher.tick()
     wechat.come_back()
@@ -390,7 +390,7 @@ async def test_a_good_answer_to_somebody_else_ends_the_waiting(watcher, wechat, 
     assert await watcher.tick() is Tick.GOOD
 
 
-async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, clock):
+async def test_store_that_fails_midway_loses_nothing(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
     wechat.listed = (invited("bo", status="rejected"),)
@@ -406,7 +406,7 @@ async def test_a_store_that_fails_midway_loses_nothing(watcher, wechat, store, c
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
-async def test_a_read_without_answer_is_no_reason_to_stop(watcher, wechat, clock):
+async def test_poll_without_a_response_does_not_stop_the_watcher(watcher, wechat, clock):
     wechat.error = TransportError("GET: ReadTimeout")
     assert await watcher.tick() is Tick.FAILED
     wechat.come_back()

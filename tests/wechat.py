@@ -1,4 +1,4 @@
-"""What the tests of `wechat_kf` stand on: a client over a function or over the simulator, raw servers, faults."""
+"""Helpers of the tests of `wechat_kf`: a client over a function or over the simulator, raw servers, faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Handler = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], 
 
 
 def fixture(name: str) -> bytes:
-    """An answer of the documentation, byte for byte."""
+    """Return an example response of the documentation, byte for byte."""
     return (FIXTURES / f"{name}.json").read_bytes()
 
 
@@ -37,7 +37,7 @@ def refusal(errcode: int, errmsg: str = "refused") -> httpx.Response:
 
 
 class Answering:
-    """Plays a server: gives each answer in turn, the last one for ever, and keeps the requests."""
+    """A server that gives each response in turn, then always the last one, and keeps the requests."""
 
     def __init__(self, *answers: httpx.Response | Exception) -> None:
         self.answers = list(answers)
@@ -66,7 +66,7 @@ def http_client(handler: Handler) -> httpx.AsyncClient:
 
 
 def kf_client(handler: Handler, tokens: TokenSource | None = None, *, pauses: Pauses | None = None) -> KfClient:
-    """Our own client, whole, over a function that plays WeChat."""
+    """Return our own client over a function that plays WeChat."""
     return KfClient(http_client(handler), tokens or FixedToken(ACCESS_TOKEN), sleep=pauses or Pauses())
 
 
@@ -75,22 +75,22 @@ def stable_token(handler: Handler, clock: VirtualClock | None = None, *, within:
 
 
 def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.113.7") -> Handler:
-    """The simulator as a function for `httpx.MockTransport`; what takes too long times out at once."""
+    """Wrap the simulator for `httpx.MockTransport`; slow responses time out at once."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         path, query = request.url.path, dict(request.url.params)
-        mishap = simulator.next_request_fault(path)
+        fault = simulator.next_request_fault(path)
         try:
             status, body = simulator.answer(
-                request.method, path, query, request.content, clock(), client_ip, mishap=mishap
+                request.method, path, query, request.content, clock(), client_ip, fault=fault
             )
         except ConnectionError:
             raise httpx.ConnectError(f"cannot reach {request.url}", request=request) from None
-        if mishap.seconds >= request.extensions["timeout"]["read"]:
+        if fault.seconds >= request.extensions["timeout"]["read"]:
             raise httpx.ReadTimeout(f"nothing from {request.url}", request=request)
-        headers = {"content-type": mishap.content_type}
-        if mishap.content_encoding:
-            headers["content-encoding"] = mishap.content_encoding
+        headers = {"content-type": fault.content_type}
+        if fault.content_encoding:
+            headers["content-encoding"] = fault.content_encoding
         # As a stream: a Response decodes what it is given as content at once.
         return httpx.Response(status, stream=httpx.ByteStream(body), headers=headers)
 
@@ -100,7 +100,7 @@ def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.1
 def simulated(
     simulator: Simulator, clock: VirtualClock, *, pauses: Pauses | None = None, client_ip: str = "203.0.113.7"
 ) -> KfClient:
-    """The client of a deployment, AppSecret and all, against the simulator."""
+    """Return the client of a deployment, with its AppSecret, against the simulator."""
     handler = mounted(simulator, clock, client_ip)
     return kf_client(handler, stable_token(handler, clock), pauses=pauses)
 
@@ -110,7 +110,7 @@ def json_of(request: httpx.Request) -> dict[str, object]:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception, and everything that a traceback would print with it."""
+    """Return the exception, and everything that a traceback would print with it."""
     seen: list[BaseException | None] = [None]
     queue = [error]
     while queue:
@@ -123,7 +123,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 @contextmanager
 def all_at_debug() -> Iterator[None]:
-    """Every logger of the process at DEBUG, as the most curious operator would have it."""
+    """Set every logger of the process to DEBUG."""
     loggers = [logging.getLogger(name) for name in [None, *client.LOGGERS, *logging.root.manager.loggerDict]]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -135,7 +135,7 @@ def all_at_debug() -> Iterator[None]:
 
 @asynccontextmanager
 async def raw_server(reply: bytes) -> AsyncIterator[str]:
-    """A server on loopback that answers whatever comes with these bytes; yields its host and port."""
+    """Serve these bytes on loopback for any request; yield host and port."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

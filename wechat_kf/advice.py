@@ -1,4 +1,4 @@
-"""Every documented errcode, and what comes next. Data only: the classes are in `errors`."""
+"""Every documented errcode, with the next step. Data only: the classes are in `errors`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 
 class Next(Enum):
-    """What a caller does after a refusal."""
+    """The caller's next step after a refusal."""
 
     GIVE_UP = "the same call fails again"
     RENEW = "ask again, once, with another token"
     WAIT = "ask again later"
     TOMORROW = "stop until the quota is renewed"
-    TELL = "a person must act first"
+    SETUP = "a person must act first"
 
 
 class Advice(NamedTuple):
-    """What a caller does next, and in `text` what an operator does."""
+    """The caller's next step, and in `text` the operator's."""
 
     next: Next
     text: str
@@ -45,7 +45,7 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
         "it returns, ask less often, find the other caller (quota/get), or have a person reset the quota: "
         "10 times a month at most.",
     },
-    Next.TELL: {
+    Next.SETUP: {
         (40013,): "Check the AppID: stray spaces, upper and lower case, another account's.",
         (40125,): "Enter the AppSecret anew. It was reset, or belongs to another account.",
         (40164,): "Add the refused address to the IP allow-list of this very account in the WeChat console "
@@ -122,5 +122,5 @@ UNKNOWN = Advice(Next.GIVE_UP, "Try again. If it stays, give errcode and rid to 
 
 
 def advice(errcode: int) -> Advice:
-    """Return the row of `errcode`, or the general one for a code that no document names."""
+    """Return the advice for `errcode`, or general advice for an undocumented code."""
     return ADVICE.get(errcode, UNKNOWN)

@@ -1,4 +1,4 @@
-"""The body of an answer: decoded while it arrives, and bounded in size. No network."""
+"""The body of an answer, decoded while it arrives and limited in size. No network."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import zlib
 
 from wechat_kf.errors import ResponseError
 
-ACCEPT_ENCODING = "gzip"  # in a request; a server may send the body as it is, too
-MAX_BODY = 1 << 20  # bytes; a hundred seats, the most there are, take some 50,000
+ACCEPT_ENCODING = "gzip"  # in a request; a server may also send the body uncompressed
+MAX_BODY = 1 << 20  # bytes; 100 seats, the maximum, take about 50,000
 _PLAIN = frozenset({"", "identity"})
 _GZIP = frozenset({"gzip", "x-gzip"})
 _WITH_HEADER = zlib.MAX_WBITS | 16
 
 
 class Body:
-    """Collects one body. Neither the bytes that arrive nor what they decode to may exceed `MAX_BODY`.
+    """Collector of one body. Neither the received nor the decoded bytes may exceed `MAX_BODY`.
 
-    Other encodings are refused, and so are several on top of each other: 2 kB can hold gigabytes then.
+    Other and nested encodings are refused: with nested ones 2 kB can contain gigabytes.
     """
 
     def __init__(self, encoding: str) -> None:
-        """`encoding` is the `Content-Encoding` of the answer; "" if it has none.
+        """Prepare for a `Content-Encoding`; "" if the answer has none.
 
         Raises:
-            ResponseError: it is none that was asked for.
+            ResponseError: the encoding was not requested.
         """
         name = encoding.strip().lower()
         if name not in _PLAIN | _GZIP:
@@ -33,10 +33,10 @@ class Body:
         self._bytes = bytearray()
 
     def add(self, chunk: bytes) -> None:
-        """Take in what has arrived.
+        """Add received bytes.
 
         Raises:
-            ResponseError: it is too long, or damaged.
+            ResponseError: the body is too long, or damaged.
         """
         self._received += len(chunk)
         if self._received > MAX_BODY:
@@ -45,7 +45,7 @@ class Body:
             self._bytes += chunk
             return
         try:
-            # One byte over the limit shows that it is too long, whatever else the chunk holds.
+            # One byte over the limit proves that the body is too long; the rest need not be decoded.
             self._bytes += self._inflater.decompress(chunk, MAX_BODY + 1 - len(self._bytes))
         except zlib.error:
             raise ResponseError("the answer is damaged gzip") from None
@@ -56,7 +56,7 @@ class Body:
         """Return the whole body.
 
         Raises:
-            ResponseError: it ended too early.
+            ResponseError: the body ended too early.
         """
         if self._inflater and self._received and not self._inflater.eof:
             raise ResponseError("the answer is gzip that ends too early")

@@ -1,4 +1,4 @@
-"""The family of errors, split by what a caller does next. What an operator does next is in `advice`."""
+"""The errors, split by the caller's next step. The operator's next step is in `advice`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from wechat_kf.advice import Next, advice
 
 
 class KfError(Exception):
-    """Base of everything this package raises."""
+    """Base of all errors of this package."""
 
 
 class TransportError(KfError):
-    """No answer we can read arrived: network, time-out, HTTP status. Ask again in a while.
+    """No readable answer arrived: network, time-out, HTTP status. A later call may succeed.
 
-    Its text names the call and the kind of fault, never the URL, which holds the token.
+    Its text names the call and the kind of fault, never the URL, which contains the token.
     """
 
     def __init__(
@@ -27,12 +27,12 @@ class TransportError(KfError):
         super().__init__(f"{reason} (after {attempts} attempts)" if attempts > 1 else reason)
         self.reason = reason
         self.attempts = attempts
-        self.status = status  # the HTTP status, where it was not 2xx
+        self.status = status  # the HTTP status, if it was not 2xx
         self.proxy = proxy  # the proxy failed or refused, not WeChat
         self.timed_out = timed_out
 
     def after(self, attempts: int) -> TransportError:
-        """Return the same fault as the end of so many attempts."""
+        """Return the same error, with the number of attempts."""
         return TransportError(
             self.reason,
             attempts=attempts,
@@ -52,14 +52,14 @@ class APIError(KfError):
     def __init__(self, errcode: int, errmsg: str, *, rid: str | None = None, address: str | None = None) -> None:
         super().__init__(f"{errmsg} (errcode {errcode}{f', rid {rid}' if rid else ''})")
         self.errcode = errcode
-        self.errmsg = errmsg  # without the tail that holds the rid
-        self.rid = rid  # names the call to WeChat's support; harmless to show
-        self.address = address  # ours, as WeChat saw and refused it (40164, 61004)
+        self.errmsg = errmsg  # without the tail that contains the rid
+        self.rid = rid  # identifies the call for WeChat's support; not secret
+        self.address = address  # the caller's, as WeChat saw and refused it (40164, 61004)
         self.advice = advice(errcode).text
 
 
 class TokenError(APIError):
-    """The access token is refused. Out of a read: also its replacement, so the AppSecret may be wrong."""
+    """The access token is refused. After a read its replacement is too, so the AppSecret may be wrong."""
 
 
 class BusyError(APIError):
@@ -67,22 +67,22 @@ class BusyError(APIError):
 
 
 class QuotaError(APIError):
-    """The calls of today are spent. Ask no more before tomorrow."""
+    """Today's quota is spent: no call succeeds before tomorrow."""
 
 
 class SetupError(APIError):
     """A person must change something before this can succeed."""
 
 
-_FAMILY: dict[Next, type[APIError]] = {
+_CLASSES: dict[Next, type[APIError]] = {
     Next.GIVE_UP: APIError,
     Next.RENEW: TokenError,
     Next.WAIT: BusyError,
     Next.TOMORROW: QuotaError,
-    Next.TELL: SetupError,
+    Next.SETUP: SetupError,
 }
 
 
 def api_error(errcode: int, errmsg: str, *, rid: str | None = None, address: str | None = None) -> APIError:
-    """Return the member of the family that `errcode` calls for."""
-    return _FAMILY[advice(errcode).next](errcode, errmsg, rid=rid, address=address)
+    """Return the error for an `errcode`, of the class that fits the caller's next step."""
+    return _CLASSES[advice(errcode).next](errcode, errmsg, rid=rid, address=address)

@@ -1,4 +1,4 @@
-"""The wire, sans-I/O: a request to build, an answer to read. No network, no clock, no retries."""
+"""The wire protocol, sans-I/O: build requests, parse responses. No network, no clock, no retries."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ MAX_ERRCODE = 1 << 31
 MAX_QUOTED = 40  # characters of a value that cannot be read
 LAST_SECOND = 253_402_300_799  # of the year 9999, where `datetime` ends
 MAX_ERRMSG = 1000  # characters; WeChat's own stay below 300
-MIN_SECRET = 8  # characters; anything shorter is no credential, and blotting it out would garble a text
+MIN_SECRET = 8  # characters; anything shorter is not a credential, and masking it would garble a text
 
 Answer = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. Its repr is safe to log, its fields are not: WeChat wants the token in the query."""
+    """One call. Its repr is safe to log, its fields are not: WeChat takes the token in the query."""
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)  # what no text about this call may hold
+    secrets: tuple[str, ...] = field(default=(), repr=False)  # strings that no text about this call may contain
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class WeChatResponse:
-    """An answer that was read, and when WeChat's clock says that it was given."""
+    """A parsed answer, with its time by WeChat's clock."""
 
     answer: Answer
     served_at: datetime | None = None  # aware, UTC
@@ -53,21 +53,21 @@ class WeChatResponse:
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A fresh access token, and how long it lives."""
+    """A new access token and its lifetime."""
 
     access_token: str = field(repr=False)
     expires_in: int  # seconds
 
 
 def get(path: str, access_token: str) -> Request:
-    """Build a GET of a business interface. An `authorizer_access_token` travels the same way."""
+    """Build a GET of a business interface. An `authorizer_access_token` is sent the same way."""
     return Request("GET", path, {"access_token": access_token}, secrets=(access_token,))
 
 
 def stable_token(appid: str, secret: str) -> Request:
-    """Ask for the token in normal mode: the same one for every process until shortly before its end.
+    """Build a request for the token in normal mode: the same one for every process until shortly before its end.
 
-    There is no forced mode here: it would kill the token of every other user.
+    A forced mode is not offered: it would invalidate the token of every other process.
     """
     payload = {"grant_type": "client_credential", "appid": appid, "secret": secret, "force_refresh": False}
     # Raw UTF-8: parts of the API refuse \u escapes (40033).
@@ -76,32 +76,32 @@ def stable_token(appid: str, secret: str) -> Request:
 
 
 def parse_response(body: bytes, *, date: str = "", secrets: Iterable[str] = ()) -> WeChatResponse:
-    """Read a body as `parse_body` does, with the same errors, and the `Date` header beside it.
+    """Parse a body as `parse_body` does, with the same errors, and the `Date` header.
 
-    A header that is absent or unreadable is no fault of the answer: `served_at` is None then.
+    Without a readable header, `served_at` is None.
     """
     return WeChatResponse(parse_body(body, secrets=secrets), http_date(date))
 
 
 def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
-    """Read an answer, whatever its Content-Type says. Numbers come out as text, exactly as they stood.
+    """Parse an answer of any Content-Type. Numbers become text, exactly as written.
 
-    Takes a BOM, raw control characters inside strings, and broken UTF-8. `secrets` are blotted out of what
-    an error quotes.
+    Accept a BOM, raw control characters inside strings, and broken UTF-8. Errors quote the body with `secrets`
+    masked.
 
     Raises:
-        APIError: or the member of its family that fits a non-zero `errcode`.
-        ResponseError: no JSON object, or an `errcode` that is no number.
+        APIError: the `errcode` is not zero; the subclass depends on it.
+        ResponseError: the body is not a JSON object, or `errcode` is not a number.
     """
     text = body.decode("utf-8-sig", errors="replace")
     try:
-        # As text, 2001 and "2001" are one, and no number is too long to read.
+        # As text, 2001 and "2001" are equal, and no number is too long to parse.
         answer = json.loads(text, strict=False, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         raise ResponseError(f"no JSON object, {len(body)} bytes: {_excerpt(text, secrets)}")
-    # Refusals come with HTTP 200, and a list that was read has no errcode: only this tells them apart.
+    # Refusals come with HTTP 200 too; only a non-zero errcode distinguishes them from lists.
     errcode = _text(answer.get("errcode")) or "0"
     number = _number(errcode)
     if number is None or abs(number) >= MAX_ERRCODE:
@@ -112,15 +112,14 @@ def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
 
 
 def parse_kf_list(answer: Answer, *, served_at: datetime | None = None) -> KfList:
-    """Read the accounts out of a `getkflist` answer, in its order. `served_at` is kept as it is.
+    """Parse the accounts of a `getkflist` answer, in its order. `served_at` is passed on unchanged.
 
-    One odd row never spoils the list: what it lacks is empty, what is new is kept verbatim, and a row that
-    is no object is counted.
+    A malformed row does not invalidate the list: missing fields are empty, new values are kept verbatim, and rows
+    that are not objects are counted.
 
     Raises:
-        ResponseError: the answer has no `kf_list`, or one of more than `MAX_ROWS`. The vendor's page shows an
-            answer without it as its example (`kf_online_list`, which belongs to getonlinekflist); it says nothing
-            about the accounts.
+        ResponseError: the answer has no `kf_list`, or one of more than `MAX_ROWS`. The example on the vendor's page
+            has none: it shows `kf_online_list`, which belongs to getonlinekflist.
 
     https://developers.weixin.qq.com/doc/service/en/api/customer/servicermanage/api_getkflist
     """
@@ -137,7 +136,7 @@ def parse_kf_list(answer: Answer, *, served_at: datetime | None = None) -> KfLis
 
 
 def parse_online_kf_list(answer: Answer) -> tuple[OnlineKf, ...]:
-    """Read who is online out of a `getonlinekflist` answer, in its order, without the rows that are no objects.
+    """Parse the accounts of a `getonlinekflist` answer, in its order. Skip rows that are not objects.
 
     Raises:
         ResponseError: the answer has no `kf_online_list`.
@@ -146,10 +145,10 @@ def parse_online_kf_list(answer: Answer) -> tuple[OnlineKf, ...]:
 
 
 def parse_token(answer: Answer) -> IssuedToken:
-    """Read a fresh token.
+    """Parse a new token.
 
     Raises:
-        ResponseError: `access_token` or `expires_in` is missing or odd. Nothing of the answer is quoted.
+        ResponseError: `access_token` or `expires_in` is missing or malformed. The error does not quote the answer.
     """
     access_token = _text(answer.get("access_token"))
     expires_in = _number(_text(answer.get("expires_in")))
@@ -159,7 +158,7 @@ def parse_token(answer: Answer) -> IssuedToken:
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Blot out of foreign text what is a credential, or looks like one."""
+    """Mask `secrets`, and everything that looks like a credential, in foreign text."""
     for secret in secrets:
         if len(secret) >= MIN_SECRET:
             text = text.replace(secret, "…")
@@ -167,7 +166,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 _CREDENTIAL = re.compile(r"((?:token|secret)=)[^\s&\"'<>]+|[A-Za-z0-9_-]{32,}", re.IGNORECASE)
-_QUOTED = re.compile(r'(:\s*")[^"]*')  # the value of a JSON key, also one that was cut off
+_QUOTED = re.compile(r'(:\s*")[^"]*')  # the value of a JSON key, even if cut off
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _TAIL = re.compile(r"\b(?:hint: *\[[^\]]*\]|rid: *(?P<rid>[\w-]*))[\s,]*\Z", re.IGNORECASE)
 _ADDRESS = re.compile(r"invalid ip ([^\s,]+)|requestIP: ?([^\s,]+)", re.IGNORECASE)
@@ -175,33 +174,28 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _excerpt(text: str, secrets: Iterable[str]) -> str:
-    """Quote the beginning of an unreadable body: enough to tell an HTML page from a cut list, and no more."""
+    """Quote the beginning of an unreadable body: enough to distinguish an HTML page from a truncated list."""
     return repr(_QUERY.sub("?…", _QUOTED.sub(r"\1…", redact(text, secrets)))[:60])
 
 
 def _refusal(errcode: int, errmsg: str) -> APIError:
-    errmsg, rid = _split_tail(errmsg)
-    return api_error(errcode, errmsg, rid=rid, address=_address(errmsg))
-
-
-def _split_tail(errmsg: str) -> tuple[str, str | None]:
-    """Part "… rid: x", "…, rid: x", "… hint: [x]" and both together into the message and the rid."""
     rid = None
+    # The tails are "… rid: x", "…, rid: x", "… hint: [x]", or two of them.
     while tail := _TAIL.search(errmsg):
         rid = rid or tail["rid"] or None
         errmsg = errmsg[: tail.start()].rstrip(" ,\t\r\n")
-    return errmsg, rid
+    return api_error(errcode, errmsg, rid=rid, address=_address(errmsg))
 
 
 def _address(errmsg: str) -> str | None:
-    """The address that WeChat refuses, as one can copy it into an allow-list."""
+    """Return the address that WeChat refuses, in the form of an allow-list entry."""
     if (match := _ADDRESS.search(errmsg)) is None:
         return None
     try:
         address = ipaddress.ip_address(match[1] or match[2])
     except ValueError:
         return None
-    # ::ffff:203.0.113.7 is 203.0.113.7 in the clothes of IPv6, and the list wants that one.
+    # ::ffff:203.0.113.7 is 203.0.113.7 mapped to IPv6, and the allow-list takes IPv4.
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
@@ -243,19 +237,19 @@ def _online(row: Answer) -> OnlineKf:
 
 
 def _text(value: object) -> str:
-    """Text as it stands; "" for what is absent, null, false or empty; anything nested as its JSON."""
+    """Return a text unchanged; "" for null, false, empty or missing values; JSON for nested ones."""
     if not value:
         return ""
     try:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
         return ""
-    # JSON can spell half a character (\ud83d), which no database and no encoder would take, nor could one print it.
+    # JSON can contain half a character (\ud83d), which cannot be stored, encoded or printed.
     return text if text.isprintable() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
 def _number(text: str) -> int | None:
-    """Read a whole number, also one written as a float (`1700000000.0`); None for anything else."""
+    """Parse a whole number, also one written as a float (`1700000000.0`); return None for anything else."""
     try:
         number = Decimal(text if len(text) <= MAX_DIGITS else "")
     except InvalidOperation:
@@ -266,19 +260,19 @@ def _number(text: str) -> int | None:
 
 
 def http_date(text: str) -> datetime | None:
-    """`Mon, 23 Nov 2026 01:12:00 GMT` and the older forms as an aware UTC datetime; None for anything else."""
+    """Parse `Mon, 23 Nov 2026 01:12:00 GMT`, or an older form, as an aware UTC datetime; else return None."""
     try:
         moment = parsedate_to_datetime(text)
-        # The older forms name no zone, and "-0000" is none: HTTP means UTC all the same.
+        # The older forms have no zone, and "-0000" counts as none: in HTTP both mean UTC.
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
 
 def _moment(text: str) -> datetime | None:
-    """Read Unix seconds, or milliseconds, as an aware UTC datetime; None for 0 and for anything else.
+    """Convert Unix seconds or milliseconds to an aware UTC datetime; return None for 0 and for anything else.
 
-    A number of seconds beyond the year 9999 is one of milliseconds.
+    A number too large for seconds before the year 10000 is taken as milliseconds.
     """
     number = _number(text) or 0
     seconds = number // 1000 if number > LAST_SECOND else number
@@ -286,6 +280,6 @@ def _moment(text: str) -> datetime | None:
 
 
 def _unreadable_deadline(row: Answer) -> str:
-    """Return the text of a deadline that is there and cannot be read, cut; "" if there is none."""
+    """Return the text, truncated, of a deadline that cannot be parsed, else ""."""
     text = _text(row.get("invite_expire_time"))
     return "" if _moment(text) or _number(text or "0") == 0 else text[:MAX_QUOTED]

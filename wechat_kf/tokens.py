@@ -1,6 +1,6 @@
-"""Where access tokens come from: an AppSecret, a fixed token, somebody else's service.
+"""Sources of access tokens: an AppSecret, a fixed token, or an external service.
 
-An `access_token` and an `authorizer_access_token` travel the same way, so each source may give either.
+An `access_token` and an `authorizer_access_token` are sent the same way, so each source may return either.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from wechat_kf import protocol
 from wechat_kf.client import send
 from wechat_kf.errors import KfError, ResponseError, TokenError, TransportError
 
-# Under the 300 s before its end in which WeChat hands out the next token: earlier it gives the same again.
+# WeChat issues the next token in the last 300 s of one; before that it returns the same one again.
 MARGIN = timedelta(seconds=120)
-MAX_LIFE = 86_400  # seconds; documented are 7200, and anything beyond a day is a mistake
+MAX_LIFE = 86_400  # seconds; 7200 is documented, and more than a day is a mistake
 REFUSED = 40001
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _CachedToken:
     token: str = field(repr=False)
     expires_at: datetime
 
@@ -34,10 +34,10 @@ def _utc_now() -> datetime:
 
 
 class StableToken:
-    """Tokens made from an AppSecret by stable_token, which hands every process the same one.
+    """Tokens issued for an AppSecret by stable_token, which returns the same one to every process.
 
-    Kept until shortly before their end. One request however many wait; it is never a forced one, which
-    would take the token away from every other process.
+    A token is cached until shortly before its end. Concurrent callers share one request, which is never a forced
+    one: that would invalidate the token of every other process.
     """
 
     def __init__(
@@ -50,61 +50,61 @@ class StableToken:
         within: float = 10,
         proxied: bool = False,
     ) -> None:
-        """`now` gives aware datetimes; `within` bounds one request in seconds; `proxied` as of `KfClient`."""
+        """Create a source; `within` limits one request in seconds, and `proxied` is as in `KfClient`."""
         self._proxied = proxied
         self._http = http
         self._request = protocol.stable_token(appid, secret)
         self._now = now
         self._within = within
-        self._held: _Held | None = None
+        self._cached: _CachedToken | None = None
         self._flight: asyncio.Task[str] | None = None
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the token in hand ends, for a status display; None before the first."""
-        return self._held.expires_at if self._held else None
+        """Return the end of the cached token, for a status display; None before the first."""
+        return self._cached.expires_at if self._cached else None
 
     async def get(self) -> str:
-        """Return the token in hand, or a new one shortly before its end."""
-        if self._held and self._now() < self._held.expires_at - MARGIN:
-            return self._held.token
+        """Return the cached token, or a new one shortly before its end."""
+        if self._cached and self._now() < self._cached.expires_at - MARGIN:
+            return self._cached.token
         if self._flight is None:
             self._flight = asyncio.create_task(self._fetch())
             self._flight.add_done_callback(self._finished)
-        # One who waits may give up; the request goes on for the others.
+        # A caller may be cancelled; the request goes on for the others.
         return await asyncio.shield(self._flight)
 
     async def refresh(self, failed: str) -> str:
-        """Return a token instead of the refused one: that of a faster caller, or what WeChat issues now.
+        """Return a token instead of the refused one: one that another caller got, or a new one.
 
-        WeChat may issue the very same token again.
+        WeChat may issue the same token again.
         """
-        if self._held and self._held.token == failed:
-            self._held = None
+        if self._cached and self._cached.token == failed:
+            self._cached = None
         return await self.get()
 
     async def _fetch(self) -> str:
-        asked = self._now()
+        requested_at = self._now()
         issued = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._within):
-                reply = await send(self._http, self._request, proxied=self._proxied)
-                issued = protocol.parse_token(reply.answer)
+                response = await send(self._http, self._request, proxied=self._proxied)
+                issued = protocol.parse_token(response.answer)
         if issued is None:
             reason = f"{self._request}: no answer within {self._within:g} s"
             raise TransportError(reason, timed_out=True)
         life = timedelta(seconds=min(issued.expires_in, MAX_LIFE))
-        self._held = _Held(issued.access_token, asked + life)
+        self._cached = _CachedToken(issued.access_token, requested_at + life)
         return issued.access_token
 
     def _finished(self, flight: asyncio.Task[str]) -> None:
         self._flight = None
         if not flight.cancelled():
-            flight.exception()  # seen, also when everyone who waited has given up
+            flight.exception()  # mark as retrieved, even if every caller was cancelled
 
 
 class FixedToken:
-    """One token, from a setting or a shell. When it is refused there is no other."""
+    """One token, from a setting or a shell. If it is refused, there is no other."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -118,17 +118,17 @@ class FixedToken:
 
 
 class CallableToken:
-    """Tokens of a service of one's own, which is asked each time and does its own caching."""
+    """Tokens of an external service, which is called each time and caches them itself."""
 
     def __init__(self, fn: Callable[[], Awaitable[str]]) -> None:
         self._fn = fn
 
     async def get(self) -> str:
-        """Ask the service.
+        """Call the service.
 
         Raises:
-            TransportError: it raised something; its text stays behind, for it may quote a URL or a token.
-            ResponseError: it gave no token.
+            TransportError: the service raised; its text is dropped, since it may quote a URL or a token.
+            ResponseError: the service returned no token.
         """
         fault: KfError
         try:
@@ -144,5 +144,5 @@ class CallableToken:
         raise fault
 
     async def refresh(self, failed: str) -> str:
-        """Ask the service again. It may give the very same token."""
+        """Call the service again. It may return the same token."""
         return await self.get()

@@ -1,6 +1,6 @@
-"""What people do about an invitation: acknowledge it, snooze it, undo either. Pure; who they are comes along.
+"""User actions on an invitation: acknowledge, snooze, and undo of either. Pure.
 
-None of it changes a state or tells anything: it ends, or postpones, what the clock would say.
+They change no state and emit no event: they end or postpone the reminders that the timers would emit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MORNING = time(9)
 
 
 class ActionKind(StrEnum):
-    """What a person did."""
+    """A kind of user action."""
 
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
@@ -26,14 +26,14 @@ class ActionKind(StrEnum):
 
 
 class Snooze(StrEnum):
-    """For how long a person may postpone the looser leads."""
+    """A duration for which a user may postpone the larger leads."""
 
     HOUR = "1h"
     FOUR_HOURS = "4h"
     MORNING = "morning"
 
     def until(self, at: datetime, zone: ZoneInfo) -> datetime:
-        """Return when a snooze ends that begins `at`; "tomorrow" is the zone's. Never later than the calendar."""
+        """Return the end of a snooze that begins `at`. "Tomorrow" is a date in `zone`; the latest is year 9999."""
         try:
             if self is Snooze.MORNING:
                 tomorrow = in_zone(at, zone).date() + timedelta(days=1)
@@ -44,7 +44,7 @@ class Snooze(StrEnum):
 
 
 def snooze_choices(episode: Episode, policy: AlertPolicy, zone: ZoneInfo) -> list[Snooze]:
-    """What may be offered: only what ends before the last call, as seen from the newest lead that has passed."""
+    """Return the durations to offer: those that, counted from the newest elapsed lead, end before the last call."""
     lead = episode.tightest_lead
     if episode.state is not EpisodeState.WAITING or episode.expires_at is None or lead is None or episode.acked:
         return []
@@ -52,31 +52,32 @@ def snooze_choices(episode: Episode, policy: AlertPolicy, zone: ZoneInfo) -> lis
     return [choice for choice in Snooze if choice.until(passed_at, zone) < last_call]
 
 
-def acknowledge(episode: Episode, hand: UserAction) -> Episode | None:
-    """The episode in somebody's hands. None when it needs none any more, or is in somebody's already."""
+def acknowledge(episode: Episode, action: UserAction) -> Episode | None:
+    """Return the acknowledged episode; None if it is closed or already acknowledged."""
     if episode.state.closed or episode.acked:
         return None
-    return replace(episode, acked=replace(hand, until=None), snoozed=None)
+    return replace(episode, acked=replace(action, until=None), snoozed=None)
 
 
-def snooze(episode: Episode, hand: UserAction, policy: AlertPolicy) -> Episode | None:
-    """The episode with its looser leads postponed to `hand.until`, at the latest to its last call.
+def snooze(episode: Episode, action: UserAction, policy: AlertPolicy) -> Episode | None:
+    """Postpone the larger leads to `action.until`, at the latest to the last call.
 
-    None when there is nothing to postpone: it is settled, acknowledged or snoozed, or the last call has passed.
+    Return None if there is nothing to postpone: the episode does not wait, is acknowledged or snoozed, or its last
+    call has passed.
     """
-    if episode.state is not EpisodeState.WAITING or episode.expires_at is None or hand.until is None:
+    if episode.state is not EpisodeState.WAITING or episode.expires_at is None or action.until is None:
         return None
-    until = min(hand.until, policy.last_call(episode.expires_at))
-    if episode.acked or episode.snoozed or until <= hand.at:
+    until = min(action.until, policy.last_call(episode.expires_at))
+    if episode.acked or episode.snoozed or until <= action.at:
         return None
-    return replace(episode, snoozed=replace(hand, until=until))
+    return replace(episode, snoozed=replace(action, until=until))
 
 
 def unacknowledge(episode: Episode, *, batch: str = "") -> Episode | None:
-    """The episode out of somebody's hands again. None when it is in nobody's.
+    """Clear the acknowledgement. Return None if it is not acknowledged, or closed.
 
     Args:
-        batch: only what was acknowledged together with others, by the button of this message.
+        batch: clear only acknowledgements of the button on this message, which acknowledges several at once.
     """
     if episode.state.closed or episode.acked is None or (batch and episode.acked.batch != batch):
         return None
@@ -84,5 +85,5 @@ def unacknowledge(episode: Episode, *, batch: str = "") -> Episode | None:
 
 
 def unsnooze(episode: Episode) -> Episode | None:
-    """The episode awake again. None when it is."""
+    """Clear the snooze. Return None if the episode is not snoozed, or closed."""
     return replace(episode, snoozed=None) if episode.snoozed and not episode.state.closed else None

@@ -1,4 +1,4 @@
-"""What the clock alone says of an invitation: leads and deadlines that have passed. Pure."""
+"""The timers of an invitation: its leads and its deadline. Pure."""
 
 from __future__ import annotations
 
@@ -21,97 +21,99 @@ from bot.alerting.episode import (
 def advance(
     known: Iterable[Episode], now: datetime, policy: AlertPolicy, *, confirmed_at: datetime | None = None
 ) -> list[Change]:
-    """Let the clock alone speak: leads and deadlines that have passed.
+    """Return the changes due to leads and deadlines that have passed, without a new poll.
 
     Args:
-        confirmed_at: when WeChat last confirmed these invitations, if it does not answer now.
+        confirmed_at: the last poll that confirmed these invitations, if WeChat does not answer now.
     """
     changes = []
     for episode in known:
-        after, news = apply_timers(episode, now, policy)
+        after, events = apply_timers(episode, now, policy)
         if after != episode:
-            changes.append(Change(episode, replace(after, confirmed_at=confirmed_at), news))
+            changes.append(Change(episode, replace(after, confirmed_at=confirmed_at), events))
     return changes
 
 
 def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
-    """The next moment at which the clock alone has something to say about an episode."""
+    """Return when the next lead, deadline or end of a snooze is due, or None."""
     deadline = episode.expires_at
     if episode.state is not EpisodeState.WAITING or deadline is None:
         return None
     if episode.acked:
         return deadline
     tightest = episode.tightest_lead or timedelta.max
-    untold = [lead for lead in leads_of(episode, policy) if lead < tightest and not _told(episode, lead, policy)]
+    pending = [
+        lead for lead in leads_of(episode, policy) if lead < tightest and not _has_emitted(episode, lead, policy)
+    ]
     if episode.snoozed and episode.snoozed.until:
-        return min(episode.snoozed.until, deadline - min(untold, default=timedelta(0)))
-    return deadline - max(untold, default=timedelta(0))
+        return min(episode.snoozed.until, deadline - min(pending, default=timedelta(0)))
+    return deadline - max(pending, default=timedelta(0))
 
 
 def apply_timers(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[Episode, tuple[AlertEvent, ...]]:
-    """The episode after the leads and the deadline that have passed, and what of it is news.
+    """Apply the leads and the deadline that have passed. Return the episode and its new events.
 
-    While somebody has acknowledged it no lead passes; while it is snoozed, only the smallest. What passed meanwhile
-    speaks when that is over: the tightest of it.
+    An acknowledged episode has no leads, and a snoozed one only the smallest. Of the leads that passed meanwhile,
+    the smallest is notified when the acknowledgement or the snooze ends.
     """
     if episode.state is not EpisodeState.WAITING:
         return episode, ()
     if has_passed(episode, now):
-        news: tuple[AlertEvent, ...] = (
+        events: tuple[AlertEvent, ...] = (
             () if episode.has_emitted(AlertKind.EXPIRED) else (AlertEvent(AlertKind.EXPIRED),)
         )
         expired = replace(episode.clear_pending(), state=EpisodeState.EXPIRED, state_since=now, snoozed=None)
-        return Change.with_events(episode, expired, news).after, news
+        return Change.with_events(episode, expired, events).after, events
     if episode.acked:
         return episode, ()
     leads = elapsed_leads(episode, now, policy)
-    if episode.snoozed and not _is_over(episode, leads, now, policy):
+    if episode.snoozed and not _has_snooze_ended(episode, leads, now, policy):
         return episode, ()
     episode = replace_if_changed(episode, snoozed=None)
-    news = _lead_events(episode, leads, policy)
-    return Change.with_events(episode, episode, news).after, news
+    events = _lead_events(episode, leads, policy)
+    return Change.with_events(episode, episode, events).after, events
 
 
 def _lead_events(episode: Episode, leads: list[timedelta], policy: AlertPolicy) -> tuple[AlertEvent, ...]:
-    untold = [lead for lead in leads if not _told(episode, lead, policy)]
-    # A lead that was set anew says nothing when a tighter one has been passed already.
-    speaks = min(leads, default=timedelta.max)
-    if episode.tightest_lead and episode.tightest_lead <= speaks:
-        speaks = timedelta.max
+    pending = [lead for lead in leads if not _has_emitted(episode, lead, policy)]
+    # A lead that was added to the settings is not notified if a smaller one has passed already.
+    notified = min(leads, default=timedelta.max)
+    if episode.tightest_lead and episode.tightest_lead <= notified:
+        notified = timedelta.max
     return tuple(
-        AlertEvent(AlertKind.EXPIRING, lead, Disposition.NOTIFIED if lead == speaks else Disposition.SUPERSEDED)
-        for lead in untold
+        AlertEvent(AlertKind.EXPIRING, lead, Disposition.NOTIFIED if lead == notified else Disposition.SUPERSEDED)
+        for lead in pending
     )
 
 
-def _is_over(episode: Episode, leads: list[timedelta], now: datetime, policy: AlertPolicy) -> bool:
-    """Whether a snooze has run out. The smallest lead ends it: later there is nothing to postpone."""
+def _has_snooze_ended(episode: Episode, leads: list[timedelta], now: datetime, policy: AlertPolicy) -> bool:
+    """Check whether a snooze has ended. The smallest lead ends it, too: no later lead could be postponed."""
     until = episode.snoozed.until if episode.snoozed else None
     return until is None or until <= now or policy.smallest_lead in leads
 
 
 def has_passed(episode: Episode, now: datetime) -> bool:
-    """Whether the deadline is over. Zero seconds left is over; no deadline never is."""
+    """Check whether the deadline has passed: with zero seconds left it has, without a deadline never."""
     return episode.expires_at is not None and episode.expires_at <= now
 
 
 def elapsed_leads(episode: Episode, now: datetime, policy: AlertPolicy) -> list[timedelta]:
-    """The leads that the deadline is nearer than, largest first."""
+    """Return the leads that have passed: no more than each is left until the deadline. Largest first."""
     if episode.expires_at is None:
         return []
     return [lead for lead in leads_of(episode, policy) if episode.expires_at - now <= lead]
 
 
 def leads_of(episode: Episode, policy: AlertPolicy) -> list[timedelta]:
-    """The leads of an episode, largest first: those that are set, and the one before quiet hours."""
+    """Return the leads of an episode, largest first: the configured ones, and the one before quiet hours."""
     extra = policy.quiet_lead(episode.expires_at)
     return sorted({*policy.leads, *([extra] if extra else [])}, reverse=True)
 
 
-def _told(episode: Episode, lead: timedelta, policy: AlertPolicy) -> bool:
+def _has_emitted(episode: Episode, lead: timedelta, policy: AlertPolicy) -> bool:
     if episode.has_emitted(AlertKind.EXPIRING, lead):
         return True
-    # The lead before quiet hours moves with a deadline that is moved a little, and stays the same news.
+    # The lead before quiet hours moves with a deadline that WeChat shifts a little, and stays the same event.
     return lead not in policy.leads and any(
         event.kind is AlertKind.EXPIRING
         and event.lead not in policy.leads

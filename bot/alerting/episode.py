@@ -1,6 +1,6 @@
-"""What there is to know of an invitation: how a row reads, an episode, its states, its events. Values only.
+"""Value types of alerting: the policy, account statuses, episodes with their states and events, changes.
 
-An *episode* is one invitation of one seat. How it moves is the business of `invitations`.
+An *episode* is one invitation of one account. Its transitions are in `lifecycle`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ NO_INVITATION = Invitation(invite_wx="", status="", expires_at=None)
 
 @dataclass(frozen=True, slots=True)
 class AlertPolicy:
-    """Every number of the rules, in one place."""
+    """The numbers of the alerting rules."""
 
     leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
     same_deadline: timedelta = timedelta(seconds=120)  # WeChat may shift a deadline this much
-    agreeing_polls: int = 2  # before an absence, or a return from expired, is believed
-    agreeing_empty_polls: int = 3  # before an empty list after a full one is believed
+    agreeing_polls: int = 2  # before an absence, or a return from expired, is accepted
+    agreeing_empty_polls: int = 3  # before an empty list after a full one is accepted
     digest_above: int = 5  # events in one tick
     quiet: QuietHours | None = None
 
@@ -36,9 +36,9 @@ class AlertPolicy:
         return min(self.leads)
 
     def quiet_lead(self, expires_at: datetime | None) -> timedelta | None:
-        """The extra lead of a deadline inside quiet hours: from their beginning, while people still read.
+        """Return the extra lead of a deadline inside quiet hours: its reminder is due when they begin.
 
-        None when the smallest lead comes before them anyway.
+        Return None if the smallest lead ends before they begin.
         """
         window = self.quiet.window_of(expires_at) if self.quiet and expires_at else None
         if window is None or expires_at is None or expires_at - window.begins <= self.smallest_lead:
@@ -46,26 +46,26 @@ class AlertPolicy:
         return expires_at - window.begins
 
     def last_call(self, expires_at: datetime) -> datetime:
-        """When the last reminder that people hear is due. Nothing is postponed beyond it."""
+        """Return when the last reminder that is not held by quiet hours is due. No snooze ends after it."""
         return expires_at - (self.quiet_lead(expires_at) or self.smallest_lead)
 
 
 class AccountStatus(StrEnum):
-    """What one row of the list says of its account, at a moment. Disjoint, so counts add up."""
+    """The status of a row of the account list at a moment. A row has exactly one, so counts add up."""
 
     EXPIRING = "expiring"  # waiting, within the largest lead
     REJECTED = "rejected"
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # a status word that is newer than this code
+    UNKNOWN = "unknown"  # a status newer than this code
     WAITING = "waiting"
-    IDLE = "idle"  # nobody bound, nobody invited
+    IDLE = "idle"  # no user bound or invited
     BOUND = "bound"
 
 
 PRIORITY = {
     AccountStatus.REJECTED: 2,
     AccountStatus.EXPIRED: 3,
-    AccountStatus.EXPIRING: 4,  # 1 within the smallest lead: first what can still be saved in the hour
+    AccountStatus.EXPIRING: 4,  # 1 within the smallest lead: it can still be saved, and expires first
     AccountStatus.UNKNOWN: 5,
     AccountStatus.WAITING: 6,
     AccountStatus.IDLE: 7,
@@ -76,18 +76,18 @@ NEEDS_ATTENTION = (
     AccountStatus.REJECTED,
     AccountStatus.EXPIRED,
     AccountStatus.UNKNOWN,
-)  # in the order of `Seen`
+)  # in the order of `AccountStatus`
 
 
-def priority(what: AccountStatus, *, urgent: bool = False) -> int:
-    """The place in any order, of rows and of sending alike: smaller is sooner."""
-    return 1 if what is AccountStatus.EXPIRING and urgent else PRIORITY[what]
+def priority(status: AccountStatus, *, urgent: bool = False) -> int:
+    """Return the place in the order of rows, and of messages to send: the smallest comes first."""
+    return 1 if status is AccountStatus.EXPIRING and urgent else PRIORITY[status]
 
 
 def account_status(account: KfAccount, now: datetime, leads: Sequence[timedelta]) -> AccountStatus:
-    """Read one row; the first rule that fits wins.
+    """Return the status of a row by the first rule that matches.
 
-    A `waiting` row whose deadline has passed is expired: WeChat relabels it late.
+    A `waiting` row whose deadline has passed is expired: WeChat updates its status late.
     """
     invitation = account.invitation or NO_INVITATION
     if account.kf_wx:
@@ -107,7 +107,7 @@ def account_status(account: KfAccount, now: datetime, leads: Sequence[timedelta]
 
 
 class EpisodeState(StrEnum):
-    """Where an episode stands: open, a problem, or closed."""
+    """The state of an episode: open, a problem, or closed."""
 
     WAITING = "waiting"
     REJECTED = "rejected"
@@ -123,7 +123,7 @@ class EpisodeState(StrEnum):
 
 
 class AlertKind(StrEnum):
-    """What an event tells."""
+    """The kind of an event."""
 
     EXPIRING = "expiring"
     EXPIRED = "expired"
@@ -131,7 +131,7 @@ class AlertKind(StrEnum):
 
 
 class Disposition(StrEnum):
-    """What became of an event: told by itself, passed over for a tighter lead, or part of the first summary."""
+    """How an event was handled: notified, superseded by a smaller lead, or part of the first summary."""
 
     NOTIFIED = "told"
     SUPERSEDED = "superseded"
@@ -140,7 +140,7 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertEvent:
-    """A piece of news about one episode, emitted once for ever. `lead` is zero unless `kind` is expiring."""
+    """An event of one episode, emitted at most once. `lead` is zero unless `kind` is expiring."""
 
     kind: AlertKind
     lead: timedelta = timedelta(0)
@@ -153,18 +153,18 @@ class AlertEvent:
 
 @dataclass(frozen=True, slots=True)
 class UserAction:
-    """A person who took an invitation in hand: acknowledged it, or snoozed it `until` a moment."""
+    """An acknowledgement or, with `until`, a snooze of an invitation by a Slack user."""
 
     user_id: str
     name: str  # as Slack sent it: foreign text
     at: datetime
     until: datetime | None = None
-    batch: str = ""  # the message whose button took many in hand at once
+    batch: str = ""  # the message whose button acknowledged several at once
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One invitation of one seat, with all that a message about it may show."""
+    """One invitation of one account, with everything that a message about it may show."""
 
     id: str
     account_key: str
@@ -172,31 +172,31 @@ class Episode:
     expires_at: datetime | None
     state: EpisodeState
     first_seen: datetime
-    state_since: datetime  # when the present state was noticed
+    state_since: datetime  # when the current state was noticed
     kf_account: str = ""
     kf_nick: str = ""
     kf_id: str = ""
-    repetition: int = 0  # how many invitations of the same person with nearly the same deadline came before
-    is_latest: bool = True  # the seat's newest; the others are only remembered
-    pending_state: str = ""  # a state that reads suggest and that is not yet believed
+    repetition: int = 0  # the number of earlier invitations of the same user with nearly the same deadline
+    is_latest: bool = True  # the newest of its account
+    pending_state: str = ""  # a state that polls suggest and that is not accepted yet
     confirmations: int = 0
-    confirmed_at: datetime | None = None  # set while the clock alone spoke: the last good read before it
-    successor_wx: str = ""  # of REPLACED: who is invited now,
+    confirmed_at: datetime | None = None  # the last good poll, if timers changed it without a poll
+    successor_wx: str = ""  # of REPLACED: the user invited now,
     successor_expires_at: datetime | None = None  # and until when
     successor_id: str = ""  # and the episode of that invitation
     acked: UserAction | None = None  # ends leads and mentions
-    snoozed: UserAction | None = None  # postpones the looser leads
+    snoozed: UserAction | None = None  # postpones the larger leads
     events: tuple[AlertEvent, ...] = ()
     replaced_at: datetime | None = None  # not stored: set while it shows the outcome of its successor
 
     @property
     def closed(self) -> bool:
-        """Whether it is over, whatever the outcome of the invitation that replaced it."""
+        """Check whether the episode is closed or was replaced, whatever the outcome of its successor."""
         return self.state.closed or self.replaced_at is not None
 
     @property
     def final(self) -> bool:
-        """Whether nothing that a message shows of it will change again."""
+        """Check whether nothing that a message shows of the episode can change any more."""
         return self.state.closed and not (self.state is EpisodeState.REPLACED and self.replaced_at)
 
     def has_emitted(self, kind: AlertKind, lead: timedelta = timedelta(0)) -> bool:
@@ -207,28 +207,29 @@ class Episode:
 
     @property
     def tightest_lead(self) -> timedelta | None:
-        """The smallest lead that has passed, told or not."""
+        """Return the smallest lead that has passed, notified or not."""
         return min((event.lead for event in self.events if event.kind is AlertKind.EXPIRING), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An episode as it was (None: just made) and as it is, with the events that are new."""
+    """An episode before (None: it is new) and after, with the new events."""
 
     before: Episode | None
     after: Episode
     new_events: tuple[AlertEvent, ...] = ()
 
     @classmethod
-    def with_events(cls, before: Episode | None, after: Episode, news: tuple[AlertEvent, ...]) -> Change:
-        """A change whose news are noted in the episode, so that they are never news again."""
-        return cls(before, replace_if_changed(after, events=after.events + news), news)
+    def with_events(cls, before: Episode | None, after: Episode, events: tuple[AlertEvent, ...]) -> Change:
+        """Make a change, and add its events to the episode, so that they are not emitted again."""
+        return cls(before, replace_if_changed(after, events=after.events + events), events)
 
 
 def with_successor(episode: Episode, successor: Episode) -> Episode:
     """Return a replaced episode as a message shows it: with the outcome of its newest successor.
 
-    While that one waits it is "invited again". Then it has the successor's outcome, and keeps its own history.
+    While the successor waits, the episode is "invited again". After that it has the successor's outcome, and keeps
+    its own history.
     """
     if successor.state is EpisodeState.WAITING:
         return replace(
@@ -249,17 +250,19 @@ def with_successor(episode: Episode, successor: Episode) -> Episode:
     )
 
 
-def replace_if_changed(value: V, **parts: Any) -> V:
-    """The value with these parts: itself when it has them already, as most have in most looks."""
-    for name, part in parts.items():
-        if getattr(value, name) != part:
-            return replace(value, **parts)  # type: ignore[type-var]  # all of ours are dataclasses
+def replace_if_changed(value: V, **fields: Any) -> V:
+    """Return `dataclasses.replace`, or the same object if nothing changes, which is the common case in a poll."""
+    for name, new in fields.items():
+        if getattr(value, name) != new:
+            return replace(value, **fields)  # type: ignore[type-var]  # every caller passes a dataclass
     return value
 
 
-def episode_id(appid: str, seat: str, invitation: Invitation, first_seen: datetime, repetition: int = 0) -> str:
-    """The short name of an episode in button values. It stays when the deadline moves a little."""
+def episode_id(
+    appid: str, account_key: str, invitation: Invitation, first_seen: datetime, repetition: int = 0
+) -> str:
+    """Return the id of an episode, short enough for button values. It is computed once, from the first deadline."""
     deadline = str(int(invitation.expires_at.timestamp())) if invitation.expires_at else ""
     again = [str(repetition)] if repetition else []
-    parts = (appid, seat, invitation.invite_wx, deadline, first_seen.isoformat(), *again)
+    parts = (appid, account_key, invitation.invite_wx, deadline, first_seen.isoformat(), *again)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

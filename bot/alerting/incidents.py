@@ -1,4 +1,4 @@
-"""When the bot itself is in trouble with WeChat: one incident at a time, and how long to wait. Pure."""
+"""Incidents of the bot itself: failing polls and a wrong clock, one of each at a time, and the back-off. Pure."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from enum import StrEnum
 from wechat_kf import APIError, KfError, QuotaError, ResponseError, SetupError, TokenError, TransportError
 
 SHANGHAI = timezone(timedelta(hours=8))  # WeChat counts its days there; that zone has no summer time
-FAILED_POLLS = 3  # in a row, before a silence is told
-GOOD_POLLS = 2  # in a row, before it is over
+FAILED_POLLS = 3  # in a row, before an outage is reported
+GOOD_POLLS = 2  # in a row, before an outage is resolved
 LONGEST_WAIT = timedelta(minutes=15)
-SETUP_WAIT = timedelta(seconds=60)  # the least, while only a person can mend it
-SAME_DAY = timedelta(days=1)  # and after a day it is told anew
-SAME_TROUBLE = timedelta(hours=1)  # back so soon, it is the old incident: its notice changes, nobody is pinged
-CLOCK_BOUND = timedelta(seconds=60)  # a clock may be off by this much; an answer takes seconds to arrive
-SKEWED_POLLS = 3  # in a row, before a wrong clock is told
+SETUP_WAIT = timedelta(seconds=60)  # at least, while only a person can fix it
+SAME_DAY = timedelta(days=1)  # after a day a recurrence is a new incident
+SAME_TROUBLE = timedelta(hours=1)  # a recurrence this soon reopens the incident: its message is edited, silently
+CLOCK_BOUND = timedelta(seconds=60)  # a clock may be off by this much: a response takes seconds to arrive
+SKEWED_POLLS = 3  # in a row, before a wrong clock is reported
 SPANS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "days": timedelta(days=1)}
 
 
 class Cause(StrEnum):
-    """What is told about the bot itself."""
+    """The cause of an incident."""
 
-    SOURCE_DOWN = "source_down"  # WeChat does not answer, or not readably
-    CONFIG_PROBLEM = "config_problem"  # only a person can mend it
+    SOURCE_DOWN = "source_down"  # WeChat does not answer, or not in the documented form
+    CONFIG_PROBLEM = "config_problem"  # only a person can fix it
     QUOTA = "quota"  # until tomorrow, in Shanghai
     CLOCK_PROBLEM = "clock_problem"  # this machine's clock and WeChat's differ
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetails:
-    """What a failed read was, in plain values: it is stored, and shown by the words of `blocks`."""
+    """The error of a failed poll, or the skew of a clock, in plain values. They are stored; `blocks` words them."""
 
     kind: str  # the name of the error's class, or "ClockSkew"
     errcode: int | None = None
     errmsg: str = ""
     rid: str = ""
     address: str = ""
-    detail: str = ""  # "HTTP 502", "time-out after 3 attempts", by how much a clock is off: "4 min"
+    detail: str = ""  # "HTTP 502", "time-out after 3 attempts", or the skew of a clock: "4 min"
 
     @classmethod
     def of(cls, error: KfError) -> ErrorDetails:
@@ -55,34 +55,34 @@ class ErrorDetails:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One stretch of trouble. `over_at` is None while it lasts."""
+    """One period of trouble; without `resolved_at` it is open."""
 
     id: str
     cause: Cause
     since: datetime
     fault: ErrorDetails
     resolved_at: datetime | None = None
-    began: datetime | None = None  # the present trouble, when the incident has become another one, or returned
+    began: datetime | None = None  # the current trouble, if the cause has changed or the incident was reopened
 
     @property
     def began_at(self) -> datetime:
-        """Return when the present trouble began, which may be later than the incident."""
+        """Return when the current trouble began, which may be later than the incident."""
         return self.began or self.since
 
 
 @dataclass(frozen=True, slots=True)
 class PollHealth:
-    """How the reads have gone: failed and good ones in a row, and the incident that is told."""
+    """The results of the last polls: failed and good ones in a row, and the reported incident."""
 
     failed_polls: int = 0
     good_polls: int = 0
     incident: Incident | None = None
-    failing_since: datetime | None = None  # the first of the failed reads in a row
+    failing_since: datetime | None = None  # the first of the failed polls in a row
 
 
 def on_poll_success(health: PollHealth, now: datetime) -> PollHealth:
-    """A read succeeded. What a person mended is over at once, a silence after two reads."""
-    good = min(health.good_polls + 1, GOOD_POLLS)  # more says nothing more, and need not be written down
+    """Record a good poll. Two in a row resolve an outage, one resolves any other problem."""
+    good = min(health.good_polls + 1, GOOD_POLLS)  # a higher count has no effect, and would be written at each poll
     incident = health.incident
     if incident and not incident.resolved_at:
         needed = GOOD_POLLS if incident.cause is Cause.SOURCE_DOWN else 1
@@ -92,7 +92,7 @@ def on_poll_success(health: PollHealth, now: datetime) -> PollHealth:
 
 
 def on_poll_failure(health: PollHealth, error: KfError, now: datetime, *, appid: str = "") -> PollHealth:
-    """A read failed. One cause, one notice: a silence does not end a problem that a person must mend."""
+    """Record a failed poll. An outage does not replace an open problem that a person must fix."""
     failed = health.failed_polls + 1
     since = health.failing_since or now
     incident = _incident(health.incident, error, failed, since, now, appid)
@@ -105,13 +105,13 @@ def _incident(
     cause = _cause(error)
     if cause is Cause.SOURCE_DOWN and (failed < FAILED_POLLS or (last and not last.resolved_at)):
         return last
-    # One of WeChat's nodes may refuse a good token for some minutes.
+    # A WeChat node may refuse a valid token for some minutes.
     if isinstance(error, TokenError) and failed < FAILED_POLLS:
         return last
-    # A silence began with the first read that failed; what a person must mend, with the answer that said so.
+    # An outage began with the first failed poll, a problem that a person must fix with the response that named it.
     began = since if cause is Cause.SOURCE_DOWN else now
     if last and last.resolved_at is None:
-        # What is told stands already; it says the newest.
+        # The incident is already posted: update it in place.
         began = last.began_at if last.cause is cause else began
         return replace(last, cause=cause, fault=ErrorDetails.of(error), began=began)
     if last and _is_recurrence(last, cause, now):
@@ -120,15 +120,15 @@ def _incident(
 
 
 def _is_recurrence(last: Incident, cause: Cause, now: datetime) -> bool:
-    over_at = last.resolved_at or now
-    return last.cause is cause and now - over_at <= SAME_TROUBLE and now - last.since <= SAME_DAY
+    resolved_at = last.resolved_at or now
+    return last.cause is cause and now - resolved_at <= SAME_TROUBLE and now - last.since <= SAME_DAY
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSkew:
-    """How this machine's clock compares with WeChat's, beside `Health`: reads go on, times are not corrected.
+    """The difference between this machine's clock and WeChat's. Polls continue, and times are not corrected.
 
-    `since` and `over_at` of the incident are told by the clock that is wrong.
+    `since` and `resolved_at` of the incident are times of the wrong clock.
     """
 
     skewed_polls: int = 0  # in a row
@@ -138,60 +138,60 @@ class ClockSkew:
 def on_clock_sample(
     health: ClockSkew, served_at: datetime | None, began: datetime, now: datetime, *, appid: str = ""
 ) -> ClockSkew:
-    """WeChat answered, and said its time. One read within the bound ends the trouble: a clock, once set, stays set.
+    """Compare the time in WeChat's response. One poll within the bound resolves the incident.
 
-    Without a time (None) nothing is learnt, and a row of reads is not broken.
+    A response without a time (None) changes nothing, so it does not interrupt a series of skewed polls.
 
     Args:
-        began: when WeChat was asked. It answered between that and `now`, and however long that took is no error.
+        began: the start of the request. WeChat read its clock between that and `now`; only more is skew.
     """
     if served_at is None:
         return health
     last, off = health.incident, clock_error(served_at, began, now)
     if off <= CLOCK_BOUND:
-        lasting = last is not None and last.resolved_at is None
-        return ClockSkew(incident=replace(last, resolved_at=now) if last and lasting else last)
+        is_open = last is not None and last.resolved_at is None
+        return ClockSkew(incident=replace(last, resolved_at=now) if last and is_open else last)
     skewed = health.skewed_polls + 1
     if last and last.resolved_at is None:
-        return ClockSkew(skewed, _grown(last, off))
+        return ClockSkew(skewed, _with_skew(last, off))
     if skewed < SKEWED_POLLS:
         return ClockSkew(skewed, last)
     return ClockSkew(skewed, _clock_problem(last, off, now, appid))
 
 
 def clock_error(served_at: datetime, began: datetime, now: datetime) -> timedelta:
-    """By how much two clocks differ at the least, when one was read at some time between `began` and `now`."""
+    """Return the smallest possible difference of two clocks, if one was read between `began` and `now`."""
     return max(began - served_at, served_at - now, timedelta(0))
 
 
 def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: str) -> Incident:
-    cause, fault = Cause.CLOCK_PROBLEM, ErrorDetails(kind="ClockSkew", detail=_span(off))
+    cause, fault = Cause.CLOCK_PROBLEM, ErrorDetails(kind="ClockSkew", detail=_format_span(off))
     if last and _is_recurrence(last, cause, now):
         return replace(last, fault=fault, resolved_at=None, began=now)
     return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, fault)
 
 
-def _grown(incident: Incident, off: timedelta) -> Incident:
-    """Say the newest only when it is twice what was said: each change edits a message in the channel."""
-    if off < 2 * _length(incident.fault.detail):
+def _with_skew(incident: Incident, off: timedelta) -> Incident:
+    """Update the skew only when it has doubled: each change edits a message in the channel."""
+    if off < 2 * _parse_span(incident.fault.detail):
         return incident
-    return replace(incident, fault=replace(incident.fault, detail=_span(off)))
+    return replace(incident, fault=replace(incident.fault, detail=_format_span(off)))
 
 
-def _span(off: timedelta) -> str:
-    """A minute or more in one unit, rounded down: `4 min`, `2 h`, `3 days`."""
+def _format_span(off: timedelta) -> str:
+    """Format a minute or more in one unit, rounded down: `4 min`, `2 h`, `3 days`."""
     unit = "min" if off < SPANS["h"] else "h" if off < 2 * SPANS["days"] else "days"
     return f"{off // SPANS[unit]} {unit}"
 
 
-def _length(span: str) -> timedelta:
-    """What `_span` wrote; nothing for the words of another release, which are then written anew."""
+def _parse_span(span: str) -> timedelta:
+    """Parse the text of `_format_span`. The text of another release counts as zero, so that it is replaced."""
     number, _, unit = span.partition(" ")
     return int(number) * SPANS[unit] if number.isdecimal() and unit in SPANS else timedelta(0)
 
 
-def backoff(error: KfError, failed_reads: int, poll: timedelta, now: datetime) -> timedelta:
-    """How long the watcher leaves WeChat alone after a failed read. Never shorter than a poll."""
+def backoff(error: KfError, failed_polls: int, poll: timedelta, now: datetime) -> timedelta:
+    """Return the wait after a failed poll, at least the interval. A spent quota: until midnight in Shanghai."""
     cause = _cause(error)
     if cause is Cause.QUOTA:
         local = now.astimezone(SHANGHAI)
@@ -199,7 +199,7 @@ def backoff(error: KfError, failed_reads: int, poll: timedelta, now: datetime) -
         return max(poll, midnight - local)
     if cause is Cause.CONFIG_PROBLEM:
         return max(poll, SETUP_WAIT)
-    doubled: timedelta = poll * 2 ** min(failed_reads, 10)
+    doubled: timedelta = poll * 2 ** min(failed_polls, 10)
     return max(poll, min(doubled, poll * 10, LONGEST_WAIT))
 
 
@@ -218,5 +218,5 @@ def _detail(error: KfError) -> str:
         return ""
     if error.status:
         return f"HTTP {error.status}"
-    what = "proxy" if error.proxy else "time-out" if error.timed_out else "no connection"
-    return f"{what} after {error.attempts} attempt{'s' if error.attempts != 1 else ''}"
+    cause = "proxy" if error.proxy else "time-out" if error.timed_out else "no connection"
+    return f"{cause} after {error.attempts} attempt{'s' if error.attempts != 1 else ''}"

@@ -1,7 +1,7 @@
-"""The rules of a binding invitation: which state follows, and what of it is news. Pure.
+"""The state machine of a binding invitation: which state follows, and which events are new. Pure.
 
-`observe` feeds episodes a read of the list and gives back what changed, with the events that are new. What the
-clock alone says is in `deadlines`. Nothing here knows of messages, rows or Slack.
+`observe` applies one poll to the episodes and returns the changes with their new events. Leads and deadlines are
+in `deadlines`. Nothing here depends on messages, the store or Slack.
 """
 
 from __future__ import annotations
@@ -39,33 +39,33 @@ def observe(
     reads: int = 1,
     first_run: bool = False,
 ) -> list[Change]:
-    """Feed one good read of the list, and the clock, to the episodes of its seats.
+    """Apply one good poll, and the timers, to the episodes of the accounts.
 
     Args:
-        known: the latest episode of each seat, and those earlier ones whose invitation is listed again.
-        complete: False when a row could not be read; then no absence is believed.
-        reads: how many agreeing reads this one stands for.
-        first_run: nothing was watched before; what is there is backlog.
+        known: the latest episode of each account, and the earlier ones whose invitation is listed again.
+        complete: False if a row could not be read; then no absence is accepted.
+        reads: the number of agreeing polls that this one counts for.
+        first_run: no poll was recorded before, so problems are backlog.
 
-    Returns the changed episodes in the list's order, then those of absent seats.
+    Returns the changed episodes in the list's order, then those of absent accounts.
     """
-    remembered: dict[str, list[Episode]] = {}
+    by_account: dict[str, list[Episode]] = {}
     for episode in known:
-        remembered.setdefault(episode.account_key, []).append(episode)
-    look = _PollBatch(now, policy, appid, first_run, reads)
+        by_account.setdefault(episode.account_key, []).append(episode)
+    batch = _PollBatch(now, policy, appid, first_run, reads)
     changes: list[Change] = []
     rows = {account.key: account for account in reversed(list(accounts)) if account.key}
-    for seat, account in reversed(rows.items()):
-        changes += look.at_row(remembered.pop(seat, []), account)
-    for episodes in remembered.values() if complete else ():
-        changes += look.at_absence(episodes)
+    for key, account in reversed(rows.items()):
+        changes += batch.apply_row(by_account.pop(key, []), account)
+    for episodes in by_account.values() if complete else ():
+        changes += batch.apply_absence(episodes)
     return changes
 
 
 def unmatched_invitations(
     known: Iterable[Episode], accounts: Iterable[KfAccount], policy: AlertPolicy
 ) -> list[tuple[str, str]]:
-    """The (seat, `invite_wx`) of rows that are not their seat's latest: an earlier episode may be theirs."""
+    """Return (account key, `invite_wx`) of rows that do not continue the latest episode; an earlier one may fit."""
     latest = {episode.account_key: episode for episode in known if episode.is_latest}
     return [
         (account.key, invitation.invite_wx)
@@ -78,7 +78,7 @@ def unmatched_invitations(
 
 @dataclass(frozen=True, slots=True)
 class _PollBatch:
-    """One read of the list, and what all its rows share."""
+    """The values that all rows of one poll share, and the rules for each row."""
 
     now: datetime
     policy: AlertPolicy
@@ -86,21 +86,25 @@ class _PollBatch:
     first_run: bool
     reads: int
 
-    def at_row(self, episodes: list[Episode], account: KfAccount) -> list[Change]:
+    def apply_row(self, episodes: list[Episode], account: KfAccount) -> list[Change]:
         latest = next((episode for episode in episodes if episode.is_latest), None)
-        what = account_status(account, self.now, self.policy.leads)
-        if what in (AccountStatus.WAITING, AccountStatus.EXPIRING, AccountStatus.EXPIRED, AccountStatus.REJECTED):
-            return self._invited(episodes, latest, account, what)
+        status = account_status(account, self.now, self.policy.leads)
+        if status in (AccountStatus.WAITING, AccountStatus.EXPIRING, AccountStatus.EXPIRED, AccountStatus.REJECTED):
+            return self._apply_invitation(episodes, latest, account, status)
         if latest is None or latest.state.closed:
             return []
-        met = _with_facts(latest, account, latest.expires_at)
-        if what is AccountStatus.BOUND:
-            return self._change(latest, self._enter(met, EpisodeState.BOUND))
-        if what is AccountStatus.IDLE and latest.state is EpisodeState.WAITING and not has_passed(latest, self.now):
-            return self._change(latest, self._debounce(met, EpisodeState.CANCELLED))
-        return self._change(latest, met.clear_pending())
+        listed = _with_fields(latest, account, latest.expires_at)
+        if status is AccountStatus.BOUND:
+            return self._change(latest, self._enter(listed, EpisodeState.BOUND))
+        if (
+            status is AccountStatus.IDLE
+            and latest.state is EpisodeState.WAITING
+            and not has_passed(latest, self.now)
+        ):
+            return self._change(latest, self._debounce(listed, EpisodeState.CANCELLED))
+        return self._change(latest, listed.clear_pending())
 
-    def at_absence(self, episodes: list[Episode]) -> list[Change]:
+    def apply_absence(self, episodes: list[Episode]) -> list[Change]:
         return [
             change
             for episode in episodes
@@ -108,39 +112,47 @@ class _PollBatch:
             for change in self._change(episode, self._debounce(episode, EpisodeState.REMOVED))
         ]
 
-    def _invited(
-        self, episodes: list[Episode], latest: Episode | None, account: KfAccount, what: AccountStatus
+    def _apply_invitation(
+        self, episodes: list[Episode], latest: Episode | None, account: KfAccount, status: AccountStatus
     ) -> list[Change]:
         invitation = account.invitation or NO_INVITATION
-        mine = self._match_episode(episodes, latest, invitation)
+        matched = self._match_episode(episodes, latest, invitation)
         repetition = 0
-        if mine and self._is_invited_again(mine, invitation, what):
-            suspected = self._debounce(mine, EpisodeState.REPLACED)
-            if mine is latest and suspected.state is not EpisodeState.REPLACED:
-                return self._change(mine, _with_facts(suspected, account, mine.expires_at))
+        if matched and self._is_invited_again(matched, invitation, status):
+            suspected = self._debounce(matched, EpisodeState.REPLACED)
+            if matched is latest and suspected.state is not EpisodeState.REPLACED:
+                return self._change(matched, _with_fields(suspected, account, matched.expires_at))
             repetition = 1 + max(one.repetition for one in episodes if is_same(one, invitation, self.policy))
-            invitation = _completed(invitation, mine)
-            mine = None
-        begun = self._begin(account, invitation, what, repetition) if mine is None else None
+            invitation = replace(
+                invitation,
+                invite_wx=invitation.invite_wx or matched.invite_wx,
+                expires_at=invitation.expires_at or matched.expires_at,
+            )
+            matched = None
+        new = self._new_episode(account, invitation, status, repetition) if matched is None else None
         changes = []
-        if latest is not None and latest is not mine:
-            successor_id = mine.id if mine else begun.after.id if begun else ""
+        if latest is not None and latest is not matched:
+            successor_id = matched.id if matched else new.after.id if new else ""
             changes = self._change(latest, self._mark_replaced(latest, invitation, successor_id))
-        if mine is None:
-            return [*changes, *([begun] if begun else [])]
-        after = _with_facts(mine, account, invitation.expires_at or mine.expires_at)
-        return changes + self._change(mine, self._apply(replace_if_changed(after, is_latest=True), what))
+        if matched is None:
+            return [*changes, *([new] if new else [])]
+        after = _with_fields(matched, account, invitation.expires_at or matched.expires_at)
+        return changes + self._change(
+            matched, self._apply_status(replace_if_changed(after, is_latest=True), status)
+        )
 
-    def _is_invited_again(self, episode: Episode, invitation: Invitation, what: AccountStatus) -> bool:
-        """Check whether a row shows a new invitation although person and deadline are those of this episode.
+    def _is_invited_again(self, episode: Episode, invitation: Invitation, status: AccountStatus) -> bool:
+        """Check whether a row is a new invitation although user and deadline are those of this episode.
 
-        WeChat lets a person who rejected be invited again at once. A rejected invitation never waits again.
+        WeChat allows a new invitation right after a rejection, and a rejected one never waits again.
         """
-        if what not in (AccountStatus.WAITING, AccountStatus.EXPIRING):
+        if status not in (AccountStatus.WAITING, AccountStatus.EXPIRING):
             return False
-        rejected = episode.state is EpisodeState.REPLACED and episode.has_emitted(AlertKind.REJECTED)
+        was_rejected = episode.state is EpisodeState.REPLACED and episode.has_emitted(AlertKind.REJECTED)
         deadline = invitation.expires_at or episode.expires_at
-        return (episode.state is EpisodeState.REJECTED or rejected) and (deadline is None or deadline > self.now)
+        return (episode.state is EpisodeState.REJECTED or was_rejected) and (
+            deadline is None or deadline > self.now
+        )
 
     def _match_episode(
         self, episodes: list[Episode], latest: Episode | None, invitation: Invitation
@@ -154,8 +166,10 @@ class _PollBatch:
         ]
         return max(earlier, key=lambda one: one.repetition, default=None)
 
-    def _begin(self, account: KfAccount, invitation: Invitation, what: AccountStatus, repetition: int) -> Change:
-        made = Episode(
+    def _new_episode(
+        self, account: KfAccount, invitation: Invitation, status: AccountStatus, repetition: int
+    ) -> Change:
+        episode = Episode(
             id=episode_id(self.appid, account.key, invitation, self.now, repetition),
             account_key=account.key,
             invite_wx=invitation.invite_wx,
@@ -165,31 +179,33 @@ class _PollBatch:
             state_since=self.now,
             repetition=repetition,
         )
-        after = _with_facts(made, account, invitation.expires_at)
-        if what in (AccountStatus.EXPIRED, AccountStatus.REJECTED):
-            how = Disposition.BACKLOG if self.first_run else Disposition.NOTIFIED
+        after = _with_fields(episode, account, invitation.expires_at)
+        if status in (AccountStatus.EXPIRED, AccountStatus.REJECTED):
+            disposition = Disposition.BACKLOG if self.first_run else Disposition.NOTIFIED
             return Change.with_events(
-                None, replace(after, state=EpisodeState(what)), (AlertEvent(AlertKind(what), disposition=how),)
+                None,
+                replace(after, state=EpisodeState(status)),
+                (AlertEvent(AlertKind(status), disposition=disposition),),
             )
         smallest = self.policy.smallest_lead
-        passed = elapsed_leads(after, self.now, self.policy)
-        # A fresh short-lived invitation is no news when it is made; only the smallest lead cannot wait.
-        news = tuple(
+        elapsed = elapsed_leads(after, self.now, self.policy)
+        # A new short-lived invitation is not notified, unless the smallest lead has passed already.
+        events = tuple(
             AlertEvent(
                 AlertKind.EXPIRING, lead, Disposition.NOTIFIED if lead == smallest else Disposition.SUPERSEDED
             )
-            for lead in passed
+            for lead in elapsed
         )
-        return Change.with_events(None, after, news)
+        return Change.with_events(None, after, events)
 
-    def _apply(self, episode: Episode, what: AccountStatus) -> Episode:
-        if episode.state.closed:  # seen again: it goes on where the row says, and what was told stays told
+    def _apply_status(self, episode: Episode, status: AccountStatus) -> Episode:
+        if episode.state.closed:  # listed again: it continues in the state of the row, and keeps its events
             episode = self._enter(episode, EpisodeState.WAITING)
         if episode.state is EpisodeState.REJECTED:
             return episode.clear_pending()
-        if what is AccountStatus.REJECTED:
+        if status is AccountStatus.REJECTED:
             return self._enter(episode, EpisodeState.REJECTED)
-        if what is AccountStatus.EXPIRED:
+        if status is AccountStatus.EXPIRED:
             return (
                 episode.clear_pending()
                 if episode.state is EpisodeState.EXPIRED
@@ -211,35 +227,38 @@ class _PollBatch:
         )
 
     def _debounce(self, episode: Episode, state: EpisodeState) -> Episode:
-        """Count a read that suggests `state`; believe it when enough of them agree."""
+        """Count a poll that suggests `state`; enter the state when enough polls agree."""
         reads = (episode.confirmations if episode.pending_state == state else 0) + self.reads
         if reads >= self.policy.agreeing_polls:
             return self._enter(episode, state)
         return replace(episode, pending_state=state, confirmations=reads)
 
     def _enter(self, episode: Episode, state: EpisodeState) -> Episode:
-        # Whatever ends the waiting ends a snooze; what somebody acknowledged stays in their hands.
+        # Any state but WAITING ends a snooze; an acknowledgement stays.
         snoozed = episode.snoozed if state is EpisodeState.WAITING else None
         return replace(episode.clear_pending(), state=state, state_since=self.now, snoozed=snoozed)
 
     def _change(self, before: Episode, after: Episode) -> list[Change]:
-        """What a row did to an episode, and the clock after it; nothing if nothing changed."""
-        fresh = before.state is EpisodeState.WAITING or before.state.closed
+        """Return the change of an episode by a row, and then by the timers; an empty list if nothing changed."""
+        was_not_reported = before.state is EpisodeState.WAITING or before.state.closed
         events = [
             AlertEvent(AlertKind(after.state))
             for kind in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
-            # From EXPIRED to REJECTED is a correction of what was told, not news.
-            if after.state is kind and fresh and before.state is not kind and not after.has_emitted(AlertKind(kind))
+            # From EXPIRED to REJECTED is a correction of the posted event, not a new one.
+            if after.state is kind
+            and was_not_reported
+            and before.state is not kind
+            and not after.has_emitted(AlertKind(kind))
         ]
         if not events:
-            after, clock = apply_timers(after, self.now, self.policy)
-            events = list(clock)
-            return [Change(before, after, clock)] if after != before else []
+            after, timer_events = apply_timers(after, self.now, self.policy)
+            events = list(timer_events)
+            return [Change(before, after, timer_events)] if after != before else []
         return [Change.with_events(before, after, tuple(events))]
 
 
 def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
-    """Whether a listed invitation is this episode's. A field that either leaves blank counts as equal."""
+    """Check whether a listed invitation is this episode's. A field missing on either side counts as equal."""
     if invitation.invite_wx and invitation.invite_wx != episode.invite_wx:
         return False
     if invitation.expires_at is None or episode.expires_at is None:
@@ -247,24 +266,18 @@ def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bo
     return abs(invitation.expires_at - episode.expires_at) <= policy.same_deadline
 
 
-def _completed(invitation: Invitation, episode: Episode) -> Invitation:
-    """Fill in what a row leaves blank with what is known of this person's invitation before."""
-    return replace(
-        invitation,
-        invite_wx=invitation.invite_wx or episode.invite_wx,
-        expires_at=invitation.expires_at or episode.expires_at,
-    )
-
-
 def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
-    """Whether a row goes on with its seat's latest episode. A row that names nobody revives no closed one."""
-    nameless = not invitation.invite_wx and invitation.expires_at is None
-    if nameless and latest.state.closed:
+    """Check whether a row continues the latest episode of its account.
+
+    A row without invited user and deadline never reopens a closed episode.
+    """
+    is_blank = not invitation.invite_wx and invitation.expires_at is None
+    if is_blank and latest.state.closed:
         return not latest.invite_wx
     return is_same(latest, invitation, policy)
 
 
-def _with_facts(episode: Episode, account: KfAccount, expires_at: datetime | None) -> Episode:
+def _with_fields(episode: Episode, account: KfAccount, expires_at: datetime | None) -> Episode:
     return replace_if_changed(
         episode,
         expires_at=expires_at,

@@ -1,4 +1,4 @@
-"""The context of a rendering: all that its output depends on besides its data."""
+"""The context of a rendering: every input besides its data."""
 
 from __future__ import annotations
 

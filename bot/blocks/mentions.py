@@ -12,9 +12,9 @@ from bot.text import NAME, mrkdwn
 _USER_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
-def user(hand: UserAction, context: RenderContext) -> str:
+def user(action: UserAction, context: RenderContext) -> str:
     """Write the user of an action: as a link where it notifies no user, else by name."""
-    return user_link(hand) if context.mode is RenderMode.EDIT else plain_name(hand.name)
+    return user_link(action) if context.mode is RenderMode.EDIT else plain_name(action.name)
 
 
 def plain_name(given: str) -> str:
@@ -23,12 +23,12 @@ def plain_name(given: str) -> str:
     return shown.capitalize() if shown.islower() and shown.isalpha() else shown or "somebody"
 
 
-def user_link(hand: UserAction) -> str:
+def user_link(action: UserAction) -> str:
     """Write a link, which Slack shows as the user's present name; in a new message it notifies the user.
 
     A click may be forged, so text that does not look like a user ID never becomes markup.
     """
-    return f"<@{hand.user_id}>" if _USER_ID.fullmatch(hand.user_id) else plain_name(hand.name)
+    return f"<@{action.user_id}>" if _USER_ID.fullmatch(action.user_id) else plain_name(action.name)
 
 
 def mention(id_: str) -> str:
@@ -38,6 +38,6 @@ def mention(id_: str) -> str:
 
 def newest_acknowledgements(episodes: Iterable[Episode], most: int) -> list[UserAction]:
     """Return the newest acknowledgement of each user, newest first, at most `most`."""
-    hands = sorted((episode.acked for episode in episodes if episode.acked), key=lambda hand: hand.at)
-    by_person = {hand.user_id or hand.name: hand for hand in hands}
-    return sorted(by_person.values(), key=lambda hand: (hand.at, hand.user_id, hand.name), reverse=True)[:most]
+    acked = sorted((episode.acked for episode in episodes if episode.acked), key=lambda action: action.at)
+    newest = {action.user_id or action.name: action for action in acked}.values()
+    return sorted(newest, key=lambda action: (action.at, action.user_id, action.name), reverse=True)[:most]

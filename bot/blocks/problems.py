@@ -180,12 +180,9 @@ def _explain_other(errcode: int, errmsg: str) -> Explanation:
         return Explanation("WeChat answered with an unknown error", why, step)
     known = advice(errcode)
     title, past = _FAMILIES.get(known.next, ("WeChat refused the request", ""))
-    return Explanation(title, why, _after_next(known.text), console=known.next is Next.TELL, past=past)
-
-
-def _after_next(sentence: str) -> str:
-    proper = sentence.startswith(("WeChat", "AppID"))
-    return sentence if proper else sentence[0].lower() + sentence[1:]
+    is_name = known.text.startswith(("WeChat", "AppID"))  # which keeps its capital after "Next: "
+    step = known.text if is_name else known.text[0].lower() + known.text[1:]
+    return Explanation(title, why, step, console=known.next is Next.SETUP, past=past)
 
 
 def read_failure(
@@ -197,18 +194,16 @@ def read_failure(
     """
     copy = f"\n```{explanation.copy}```" if explanation.copy else ""
     again = builders.button("Try again", actions.RETRY, retry)
+    last_read = []
+    if last_good:
+        due, total = len(last_good.due), many(len(last_good.rows), "account")
+        read = date(last_good.at, context, tokens_for(last_good.at, now), "Last good read ")
+        last_read = [builders.context(f"{read}: {f'{due} of {total}' if due else 'nothing'} needed attention.")]
     blocks = [
         builders.section(f"{builders.TROUBLE} *{explanation.title}*\n{explanation.why}"),
         builders.section(f"*Next:* {explanation.next}{copy}"),
-        *([builders.context(_last_read(last_good, now, context))] if last_good else []),
+        *last_read,
         builders.actions(again, *([builders.console()] if explanation.console else [])),
         builders.context(" · ".join(explanation.facts)),
     ]
     return Message(explanation.plain_text, blocks)
-
-
-def _last_read(snapshot: Snapshot, now: datetime, context: RenderContext) -> str:
-    due = len(snapshot.due)
-    found = f"{due} of {many(len(snapshot.rows), 'account')}" if due else "nothing"
-    read = date(snapshot.at, context, tokens_for(snapshot.at, now), "Last good read ")
-    return f"{read}: {found} needed attention."

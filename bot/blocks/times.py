@@ -71,7 +71,7 @@ def exact_span(length: timedelta) -> str:
 def lead_name(lead: timedelta) -> str:
     """Write a lead as it was set: `24 h`, `90 min`, `3 days`, `30 s`.
 
-    Round up an odd one, as quiet hours cause: "less than 5 h 18 min left" must be true.
+    Round up a lead that quiet hours made uneven: "less than 5 h 18 min left" must be true.
     """
     if lead < 2 * MINUTE and lead % MINUTE:
         return f"{-(-lead // SECOND)} s"

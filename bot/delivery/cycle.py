@@ -33,7 +33,7 @@ class Delivery:
         if not self._store.migrated:
             return None  # the watcher opens it
         async with self._store.begin() as tx:
-            # Usually there is none, and two claims cost two transactions.
+            # Usually nothing is unsent, and two claims cost two transactions.
             busy = await stats.is_any_unsent(tx)
         looked = busy and not stopping() and await self.reconciler.check_next()
         posted = busy and not stopping() and await self.sender.send_next()

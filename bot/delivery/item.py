@@ -18,7 +18,7 @@ from bot.delivery.placeholders import with_placeholders
 from bot.outbox.messages import URGENT, MessageKind, OutboxRow
 from bot.ports import Message
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, outbox, poll_state
+from bot.store import episodes, incident_rows, outbox
 from bot.store.database import Tx
 from bot.store.isolation import is_row_fault
 from bot.store.published import CHANNEL_KINDS
@@ -97,7 +97,7 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
         OutboxItem(
             row,
             episodes=_readable(tx, row, by_id | (followed if row.kind in CHANNEL_KINDS else {})),
-            incident=await poll_state.incident(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
+            incident=await incident_rows.load(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
         )
         for row in found

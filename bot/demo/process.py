@@ -47,7 +47,7 @@ class BotProcess:
 def environ_of(
     slack: SlackSimulator, wechat_url: str, appid: str, secret: str, channel: str, **more: str
 ) -> dict[str, str]:
-    """The variables that lead a bot to the stand-ins; `more` are settings by name."""
+    """Return the variables that connect a bot to the simulators; `more` are settings by name."""
     return {
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
@@ -72,7 +72,7 @@ async def running(
 ) -> AsyncIterator[BotProcess]:
     """Start `python -m MODULE ARGUMENTS` with nothing but these variables, and stop it afterwards.
 
-    It runs in an empty folder: the `.env` of whoever tries the bot out is not for this one.
+    It runs in an empty folder: the `.env` of the person who tries the bot must not apply.
     `wait` until it answers `/healthz`; its log goes to a file, or nowhere.
 
     Raises:

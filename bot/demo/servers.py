@@ -53,22 +53,22 @@ def wechat_application(simulator: Simulator, clock: Clock) -> web.Application:
     """Build the server of a simulated WeChat API."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        mishap = simulator.next_request_fault(request.path)
-        await asyncio.sleep(mishap.seconds)
+        fault = simulator.next_request_fault(request.path)
+        await asyncio.sleep(fault.seconds)
         now = clock()
         body = await request.read()
         try:
             status, said = simulator.answer(
-                request.method, request.path, dict(request.query), body, now, mishap=mishap
+                request.method, request.path, dict(request.query), body, now, fault=fault
             )
         except ConnectionError:
             return hang_up(request)
         # The bot compares WeChat's clock with its own.
-        headers = {"Content-Type": mishap.content_type, "Date": format_datetime(now, usegmt=True)}
-        if mishap.content_encoding:
-            headers["Content-Encoding"] = mishap.content_encoding
-        if mishap.drip:
-            return await _drip(request, status, said, headers, mishap.drip)
+        headers = {"Content-Type": fault.content_type, "Date": format_datetime(now, usegmt=True)}
+        if fault.content_encoding:
+            headers["Content-Encoding"] = fault.content_encoding
+        if fault.drip:
+            return await _drip(request, status, said, headers, fault.drip)
         return web.Response(status=status, body=said, headers=headers)
 
     app = web.Application()

@@ -1,4 +1,4 @@
-"""What a check found, as values. No check, no output."""
+"""Results of checks, as values. It contains no check and no output."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.settings.reader import InvalidSetting
 
 Verdict = Literal["ok", "wrong", "unknown"]
 
-LONGEST = 1000  # characters of a finding, in the words of others
-SHORTEST_SECRET = 4  # characters: to blot out anything shorter would only garble the text
+LONGEST = 1000  # characters of a finding, which may quote other programs
+SHORTEST_SECRET = 4  # characters: masking anything shorter would only garble the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Finding:
     check: str
     verdict: Verdict
     said: str
-    remedy: str = ""  # what is well may have one, too: a hint
+    remedy: str = ""  # a hint, if the verdict is ok
 
 
 def well(check: str, said: str, hint: str = "") -> Finding:
@@ -41,7 +41,7 @@ def unknown(check: str, said: str, remedy: str = "") -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The clock of another machine, and when it was asked by the clock of this one. All aware."""
+    """A reading of another machine's clock, with the request's begin and end by this machine's clock. All aware."""
 
     of: str
     began: datetime
@@ -51,15 +51,15 @@ class Time:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one part of the examination found, and what others may conclude from it."""
+    """The findings of one part of the examination, with data for other parts."""
 
     findings: tuple[Finding, ...]
     times: tuple[Time, ...] = ()
-    slack_reached: bool | None = None  # None: nobody tried
+    slack_reached: bool | None = None  # None: not tried
 
     @classmethod
     def of(cls, reports: Iterable[Report]) -> Report:
-        """The report of several parts, in their order."""
+        """Join the reports of several parts, in their order."""
         parts = tuple(reports)
         return cls(
             findings=tuple(finding for part in parts for finding in part.findings),
@@ -70,7 +70,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Unset:
-    """The variables that are missing or malformed: what needs them is not checked."""
+    """The missing and malformed variables: checks that need them are skipped."""
 
     problems: Mapping[str, InvalidSetting]
 
@@ -79,7 +79,7 @@ class Unset:
         return cls({problem.name: problem for problem in problems})
 
     def why_not(self, check: str, *names: str) -> Finding | None:
-        """The finding that stands for a check which needs these variables; None when they are all there."""
+        """Return a finding in place of a check that needs these variables; None if all are set and well-formed."""
         missing = [name for name in names if name in self.problems]
         if not missing:
             return None
@@ -89,19 +89,19 @@ class Unset:
 
 
 async def guarded(check: str, work: Coroutine[Any, Any, Report], within: float) -> Report:
-    """The report, or one finding instead: a check that fails itself says nothing about what it looks at."""
+    """Await a report; if the check fails or times out, return one `unknown` finding instead."""
     try:
         return await with_timeout(work, within)
     except TimeoutError:
         found = unknown(check, f"not known: no result within {within:g} s", "Run this again in a while.")
     except Exception as exc:
-        # By its class alone: the text of whatever it is may quote a secret.
+        # Only the class: the text of an exception may quote a secret.
         found = unknown(check, f"not known: the check failed ({type(exc).__name__})", "Report this as a bug.")
     return Report((found,))
 
 
 def masked(finding: Finding, secrets: Iterable[str]) -> Finding:
-    """Without secrets. The last line of defence: what others said is quoted, and nobody knows what they say."""
+    """Mask secrets in a finding, as the last line of defence: it may quote any text of other programs."""
 
     def mask(text: str) -> str:
         for secret in sorted(secrets, key=len, reverse=True):

@@ -1,4 +1,4 @@
-"""Where the bot runs: its clock, the proxies of its host, and whoever waits for its heartbeat. Pure."""
+"""Checks of the host: its clock, its proxies, unused variables and the heartbeat. No I/O."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ NOT_USED = {
 
 
 def clock(times: Iterable[Time]) -> Finding:
-    """This machine's clock against those that answered, within the bound that the watcher has, too."""
+    """Compare this machine's clock with those of the servers that answered, within the watcher's bound."""
     errors = {time.of: clock_error(time.served_at, time.began, time.now) for time in times}
     if not errors:
         return unknown("clock", "not known: nobody said what time it is")
     off = {of: error for of, error in errors.items() if error > CLOCK_BOUND}
     if not off:
         return well("clock", "agrees with " + " and ".join(f"{of}'s" for of in errors) + " within a minute")
-    said = " and ".join(f"{span(error)} from {of}'s" for of, error in off.items())
+    text = " and ".join(f"{span(error)} from {of}'s" for of, error in off.items())
     remedy = (
         "Set this machine's clock (NTP): reminders come early or late, and from 5 min on Slack's requests fail."
     )
     if len(off) < len(errors):
         remedy = "The two do not agree with each other: see whether a proxy answers with old pages."
-    return wrong("clock", f"differs by {said}", remedy)
+    return wrong("clock", f"differs by {text}", remedy)
 
 
 def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
-    """Report the proxy of the whole environment. Slack's traffic uses it, WeChat's does not."""
+    """Report the proxy of the whole environment, which Slack's traffic uses and WeChat's does not."""
     proxy = settings.ambient_proxy
     unusable = [
         wrong(PROXIES, f"{problem.name} {problem.why}; it is not used", problem.remedy or USABLE)
@@ -53,21 +53,21 @@ def ambient(settings: Settings, *, slack_reached: bool | None) -> list[Finding]:
         return unusable or [well(PROXIES, "none")]
     if not settings.slack_proxy_url:
         return [*unusable, well(PROXIES, f"{proxy.variable}: not used for Slack, which NO_PROXY exempts")]
-    said = f"{proxy.variable}: Slack's traffic goes through, WeChat's does not"
+    text = f"{proxy.variable}: Slack's traffic goes through, WeChat's does not"
     if slack_reached is not False:
-        return [*unusable, well(PROXIES, said, "Unset it, unless Slack cannot be reached otherwise.")]
+        return [*unusable, well(PROXIES, text, "Unset it, unless Slack cannot be reached otherwise.")]
     remedy = "Unset it, or repair that proxy. WeChat's own is set with WECHAT_PROXY_URL."
-    return [*unusable, wrong(PROXIES, f"{said}; Slack was not reached", remedy)]
+    return [*unusable, wrong(PROXIES, f"{text}; Slack was not reached", remedy)]
 
 
 def ignored(names: Iterable[str]) -> list[Finding]:
-    """Report variables that other programs use, and that the bot does not."""
+    """Report variables that other programs use and the bot does not."""
     findings = []
     for name in names:
         if name in CERTIFICATES:
-            said = f"{name} leads to no certificate that can be read; it is not used"
+            text = f"{name} leads to no certificate that can be read; it is not used"
             findings.append(
-                wrong("certificates", said, f"Correct {name}, or unset it: the system's are used then.")
+                wrong("certificates", text, f"Correct {name}, or unset it: the system's are used then.")
             )
         elif name in NOT_USED:
             findings.append(well("environment", f"{name} is set and not used", NOT_USED[name]))
@@ -75,7 +75,7 @@ def ignored(names: Iterable[str]) -> list[Finding]:
 
 
 def unused_proxies(environ: Mapping[str, str], settings: Settings) -> list[Finding]:
-    """Proxies of add-ons that are there and cannot serve."""
+    """Report proxies of add-ons that are set but cannot be used."""
     if settings.wechat_proxy_url:
         return []
     return [
@@ -86,7 +86,7 @@ def unused_proxies(environ: Mapping[str, str], settings: Settings) -> list[Findi
 
 
 def heartbeat(settings: Settings, unset: Unset) -> list[Finding]:
-    """Whoever waits for the heartbeat is not called: that would say that all is well."""
+    """Report the heartbeat as unchecked: a call would signal that the bot is well."""
     if "HEARTBEAT_URL" in unset.problems or not settings.heartbeat_url:
         return []
     host = urlsplit(settings.heartbeat_url).hostname

@@ -1,4 +1,4 @@
-"""How commands and clicks come in: signed requests, or a connection that the bot opens. No request is made up."""
+"""Check how commands and clicks arrive: as signed requests, or over a connection that the bot opens."""
 
 from __future__ import annotations
 
@@ -16,18 +16,29 @@ from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import connections_open
 
 SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
+OVER_HTTP = unknown(
+    "commands",
+    "not checked: only a command shows whether Slack reaches this bot, and signs with this secret",
+    "Type /kf in Slack. dispatch_failed: the bot is down, or the Request URL of the app is wrong (it ends in "
+    "/slack/events). http_client_error: the signing secret is another app's, or the clock is wrong.",
+)
+OVER_A_CONNECTION = unknown(
+    "commands",
+    "not checked: only a command shows whether a worker holds the connection, and of the same app",
+    "Type /kf in Slack. dispatch_failed: start the process `python -m bot worker`, and switch Socket Mode on.",
+)
 
 
 async def examine(settings: Settings, unset: Unset, session: ClientSession) -> Report:
-    """What can be known of the way in before somebody types a command."""
+    """Report the findings that need no command from a user."""
     if why := unset.why_not("app token", "SLACK_APP_TOKEN"):
         return Report((why,))
     if not settings.slack_app_token:
-        return Report((unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), _over_http()))
+        return Report((unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), OVER_HTTP))
     if why := unset.why_not("app token", "SLACK_API_URL"):
         return Report((why,))
     client = no_retry_client(settings.slack_app_token, settings.slack_api_url, session)
-    return Report((_granted(await connections_open(client, SECONDS)), _over_a_connection()))
+    return Report((_granted(await connections_open(client, SECONDS)), OVER_A_CONNECTION))
 
 
 def _form(settings: Settings) -> Finding:
@@ -36,30 +47,13 @@ def _form(settings: Settings) -> Finding:
     return wrong("signing secret", "is none: it must be 32 digits of 0-9 and a-f", WHERE["SLACK_SIGNING_SECRET"])
 
 
-def _granted(said: ApiError | RetryLater | OutcomeUnknown | None) -> Finding:
-    match said:
+def _granted(response: ApiError | RetryLater | OutcomeUnknown | None) -> Finding:
+    match response:
         case None:
             return well("app token", "is granted a connection for Socket Mode")
         case ApiError(code="missing_scope"):
             remedy = "Slack app settings, Basic Information, App-Level Tokens: make one with connections:write."
             return wrong("app token", "lacks the scope connections:write (missing_scope)", remedy)
         case ApiError():
-            return slack_errors.of_token("app token", said, "SLACK_APP_TOKEN")
-    return slack_errors.unanswered("app token", said)
-
-
-def _over_http() -> Finding:
-    return unknown(
-        "commands",
-        "not checked: only a command shows whether Slack reaches this bot, and signs with this secret",
-        "Type /kf in Slack. dispatch_failed: the bot is down, or the Request URL of the app is wrong (it ends in "
-        "/slack/events). http_client_error: the signing secret is another app's, or the clock is wrong.",
-    )
-
-
-def _over_a_connection() -> Finding:
-    return unknown(
-        "commands",
-        "not checked: only a command shows whether a worker holds the connection, and of the same app",
-        "Type /kf in Slack. dispatch_failed: start the process `python -m bot worker`, and switch Socket Mode on.",
-    )
+            return slack_errors.of_token("app token", response, "SLACK_APP_TOKEN")
+    return slack_errors.unanswered("app token", response)

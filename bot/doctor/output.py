@@ -1,4 +1,4 @@
-"""The findings as people read them, and as programs do."""
+"""Output of the findings, as a table for people or as JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ WIDTH = 100
 
 
 def lines(findings: Sequence[Finding], encoding: str) -> list[str]:
-    """A table: mark, check, what was found; below it what to do. The last line sums up."""
-    marks, arrow = (MARKS, "→") if _knows("".join(MARKS.values()), encoding) else (PLAIN, ">")
+    """Write a table: mark, check and finding, with the remedy below. The last line is a summary."""
+    marks, arrow = MARKS, "→"
+    try:
+        "".join(MARKS.values()).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        marks, arrow = PLAIN, ">"
     mark_width = max(map(len, marks.values()))
     check_width = max(len(finding.check) for finding in findings)
     found = []
@@ -33,7 +37,7 @@ def _wrapped(text: str, head: str) -> list[str]:
         WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),
-        break_long_words=False,  # a path or an address is to be copied
+        break_long_words=False,  # so that a path or an address can be copied
         break_on_hyphens=False,
     )
 
@@ -43,7 +47,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def is_well(findings: Sequence[Finding]) -> bool:
-    """Whether nothing is wrong. What could not be checked is not."""
+    """Return whether nothing is wrong. An unknown verdict does not count as wrong."""
     return not any(finding.verdict == "wrong" for finding in findings)
 
 
@@ -53,11 +57,3 @@ def _summary(findings: Sequence[Finding]) -> str:
     first = {0: "Nothing is wrong.", 1: "1 thing is wrong."}.get(wrong, f"{wrong} things are wrong.")
     rest = {0: "", 1: " 1 could not be checked."}.get(unknown, f" {unknown} could not be checked.")
     return first + rest
-
-
-def _knows(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

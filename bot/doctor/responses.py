@@ -1,4 +1,4 @@
-"""The way of responses: the answers to commands and clicks go to another host than the calls of the Web API."""
+"""Check the host of responses to commands and clicks, which differs from that of the Web API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECK = "Slack responses"
 
 
 async def examine(settings: Settings, session: ClientSession) -> Finding:
-    """Check that the host of `response_url`s can be reached. Nothing is posted to it."""
+    """Check that the host of `response_url`s can be reached, without posting to it."""
     url = responses_url(settings.slack_api_url)
     host, error = urlsplit(url).hostname or "", await unreachable(session, url, SECONDS)
     way = f" through {settings.ambient_proxy.variable}" if settings.slack_proxy_url else ""

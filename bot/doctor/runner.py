@@ -1,4 +1,4 @@
-"""What is misconfigured, and what to do about it. It looks, and changes nothing: no message, no row, no token."""
+"""Run all checks, and print the findings. Change nothing: no message, no row, no token."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.wiring import build_services
 
 PART_SECONDS = 10.0  # for each of the services, which are examined at once
 ALL_SECONDS = 12.0
-GONE_SECONDS = 1.0  # after the last line: a name service that hangs must not hold the process
+GONE_SECONDS = 1.0  # after the last line: a hanging name lookup must not keep the process alive
 SECRETS = ("WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")
 
 
@@ -31,7 +31,7 @@ async def run(
     """Examine, print, and return the exit status: 1 when something is wrong.
 
     `ignored` names variables of the environment that are not used because of their values.
-    `exit_now` ends the process with a status, should what was asked in vain keep it from ending by itself.
+    `exit_now` ends the process with a status, if an unanswered request keeps it from ending.
     """
     findings = await examine(environ, ignored, clock)
     text = output.as_json(findings) if as_json else "\n".join(output.lines(findings, out.encoding or "ascii"))
@@ -42,17 +42,17 @@ async def run(
 
 
 async def examine(environ: Mapping[str, str], ignored: Sequence[str], clock: Clock) -> list[Finding]:
-    """Check all that can be checked with these variables. Nothing raises."""
+    """Run every check that these variables allow. Never raise."""
     settings, problems = Settings.read(environ)
     unset = Unset.of(problems)
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
-    around = await guarded("services", _ask(settings, unset, proxy, clock), ALL_SECONDS)
+    report = await guarded("services", _examine_services(settings, unset, proxy, clock), ALL_SECONDS)
     findings = [
         *variables.findings(problems),
-        *around.findings,
+        *report.findings,
         *host.unused_proxies(environ, settings),
-        host.clock(around.times),
-        *host.ambient(settings, slack_reached=around.slack_reached),
+        host.clock(report.times),
+        *host.ambient(settings, slack_reached=report.slack_reached),
         *host.ignored(ignored),
         *host.heartbeat(settings, unset),
     ]
@@ -60,9 +60,9 @@ async def examine(environ: Mapping[str, str], ignored: Sequence[str], clock: Clo
     return [masked(finding, secrets) for finding in findings]
 
 
-async def _ask(settings: Settings, unset: Unset, proxy: str, clock: Clock) -> Report:
-    """Ask all others at once."""
-    # Neither store nor heartbeat: here these are looked at, and not used.
+async def _examine_services(settings: Settings, unset: Unset, proxy: str, clock: Clock) -> Report:
+    """Run the checks that need I/O, concurrently."""
+    # Without store and heartbeat: these are checked here, but not used.
     async with build_services(replace(settings, alerts=False, heartbeat_url=""), clock) as services:
         work = {
             "Slack": slack.examine(settings, unset, services.session, clock),

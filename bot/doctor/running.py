@@ -1,4 +1,4 @@
-"""What the running processes have written down of themselves: health, as `/kf status` shows it. Reads only."""
+"""Check the health that the running processes have recorded, as `/kf status` shows it. Read only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.store.inspection import reader
 
 CHECK = "running bot"
 SECONDS = 8.0
-# Of a bot that does not run these say nothing new.
+# For a bot that does not run, these only repeat that.
 IDLE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.NO_COMMAND_RECEIVER}
 
 
 async def examine(settings: Settings, unset: Unset, clock: Clock) -> Report:
-    """Report the health of the processes on this store. What is wrong with the store itself is another check's."""
+    """Report the health of the processes on this store. `store` reports problems of the store itself."""
     if unset.why_not(CHECK, "DATABASE_URL", "ALERTS", "WECHAT_APPID") or not settings.alerts:
         return Report(())
     store = reader(settings.database_url, settings.wechat_appid)

@@ -1,4 +1,4 @@
-"""Slack's half: the bot token, its scopes, and what it reaches. Asks, and posts nothing."""
+"""Checks of Slack: the bot token, its scopes, the alert channel and the user groups. Post nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import ClientSession
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor import responses, slack, slack_errors
+from bot.doctor import responses, slack_errors
 from bot.doctor.findings import Finding, Report, Time, Unset, unknown, well, wrong
 from bot.doctor.slack_errors import unanswered
 from bot.manifest import scopes
@@ -19,12 +19,15 @@ from bot.settings.values import Settings
 from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import BotIdentity, ChannelInfo, UserGroupInfo, auth_test, channel_info, groups
 
-SECONDS = 4.5  # for one request: the longest way has two, one after the other
+SECONDS = 4.5  # for one request; a run makes at most two in a row
 ID = re.compile(r"[SUW][A-Z0-9]+")
+CHANNEL = "alert channel"
+
+Groups = Mapping[str, UserGroupInfo] | ApiError | RetryLater | OutcomeUnknown
 
 
 async def examine(settings: Settings, unset: Unset, session: ClientSession, clock: Clock) -> Report:
-    """The bot token, and whatever it is good for."""
+    """Check the bot token, then everything that it gives access to."""
     if why := unset.why_not("Slack", "SLACK_BOT_TOKEN", "SLACK_API_URL"):
         return Report((why,))
     host = urlsplit(settings.slack_api_url).hostname or ""
@@ -45,24 +48,26 @@ async def examine(settings: Settings, unset: Unset, session: ClientSession, cloc
         return Report((reached, answers, refused, *left_out), slack_reached=True)
     works = well("Slack token", f"is that of @{bot.name} in the workspace {bot.team}")
     times = (Time("Slack", began, bot.served_at, now),) if bot.served_at else ()
-    answers, around = await asyncio.gather(
-        responses.examine(settings, session), _around(bot, settings, unset, client)
+    answers, reachable = await asyncio.gather(
+        responses.examine(settings, session), _channel_and_groups(bot, settings, unset, client)
     )
-    return Report((reached, answers, works, _scopes(bot), *around), times, slack_reached=True)
+    return Report((reached, answers, works, _scopes(bot), *reachable), times, slack_reached=True)
 
 
-async def _around(bot: BotIdentity, settings: Settings, unset: Unset, client: AsyncWebClient) -> list[Finding]:
-    """The channel and the groups that settings name."""
+async def _channel_and_groups(
+    bot: BotIdentity, settings: Settings, unset: Unset, client: AsyncWebClient
+) -> list[Finding]:
+    """Check the channel and the groups that settings name."""
     named, channel_id = _named(settings), settings.slack_alert_channel
-    nowhere = unset.why_not(slack.CHANNEL, "SLACK_ALERT_CHANNEL")
+    nowhere = unset.why_not(CHANNEL, "SLACK_ALERT_CHANNEL")
     has_groups = any(one.startswith("S") for ids in named.values() for one in ids)
-    seen, known = await asyncio.gather(
+    info, known = await asyncio.gather(
         channel_info(client, channel_id, SECONDS) if settings.alerts and not nowhere else _nothing(),
         groups(client, SECONDS) if has_groups else _nothing(),
     )
-    findings = [nowhere] if nowhere else [slack.channel(seen, channel_id, bot)] if seen else []
+    findings = [nowhere] if nowhere else [channel(info, channel_id, bot)] if info else []
     for variable, ids in named.items():
-        findings += slack.called(variable, ids, known)
+        findings += mentioned(variable, ids, known)
     return findings
 
 
@@ -82,55 +87,50 @@ def _scopes(bot: BotIdentity) -> Finding:
 
 
 def _named(settings: Settings) -> Mapping[str, tuple[str, ...]]:
-    """The IDs that settings name, by variable."""
+    """Return the IDs that settings name, by variable."""
     mentioned = tuple(ID.findall(settings.alert_mention)) if settings.alerts else ()
     named = {"ALERT_MENTION": mentioned, "KF_VIEWERS": settings.kf_viewers}
     return {variable: ids for variable, ids in named.items() if ids}
 
 
 def _left_out(settings: Settings, why: str) -> list[Finding]:
-    """What hangs on the token."""
-    checks = ["Slack scopes", *([slack.CHANNEL] if settings.alerts else []), *_named(settings)]
+    """Report the checks that need a valid token as skipped."""
+    checks = ["Slack scopes", *([CHANNEL] if settings.alerts else []), *_named(settings)]
     return [unknown(check, f"not checked: {why}") for check in checks]
 
 
 async def _nothing() -> None:
-    """Stands for a question that need not be asked."""
-
-
-CHANNEL = "alert channel"
-
-Groups = Mapping[str, UserGroupInfo] | ApiError | RetryLater | OutcomeUnknown
+    """Replace a request that is not needed."""
 
 
 def channel(
-    seen: ChannelInfo | ApiError | RetryLater | OutcomeUnknown, channel_id: str, bot: BotIdentity
+    info: ChannelInfo | ApiError | RetryLater | OutcomeUnknown, channel_id: str, bot: BotIdentity
 ) -> Finding:
-    """Whether alerts can be posted there, and read again."""
-    if isinstance(seen, ApiError) and seen.code == "channel_not_found":
+    """Report whether alerts can be posted to the channel, and read there."""
+    if isinstance(info, ApiError) and info.code == "channel_not_found":
         return wrong(
             CHANNEL,
             f"the bot sees no channel {channel_id} (channel_not_found)",
             f"If it is private, type /invite @{bot.name} in it. Otherwise set SLACK_ALERT_CHANNEL to an ID of the "
             f"workspace {bot.team}: the last line of the channel's details.",
         )
-    if not isinstance(seen, ChannelInfo):
-        return unanswered(CHANNEL, seen)
-    if not seen.name:
+    if not isinstance(info, ChannelInfo):
+        return unanswered(CHANNEL, info)
+    if not info.name:
         return well(CHANNEL, f"{channel_id} is a direct message")
-    place = f"#{seen.name} ({'private' if seen.is_private else 'public'})"
-    if seen.is_archived:
+    place = f"#{info.name} ({'private' if info.is_private else 'public'})"
+    if info.is_archived:
         remedy = "Unarchive it, or set SLACK_ALERT_CHANNEL to another one."
         return wrong(CHANNEL, f"{place} is archived", remedy)
-    if seen.is_member and seen.is_ext_shared:
+    if info.is_member and info.is_ext_shared:
         return well(
             CHANNEL,
             f"{place}: the bot is a member, and people of another company read along (Slack Connect)",
             "They see names and masked WeChat IDs. Buttons refuse them unless KF_VIEWERS names them.",
         )
-    if seen.is_member:
+    if info.is_member:
         return well(CHANNEL, f"{place}: the bot is a member")
-    if seen.is_private or (bot.scopes is not None and "chat:write.public" not in bot.scopes):
+    if info.is_private or (bot.scopes is not None and "chat:write.public" not in bot.scopes):
         remedy = f"Type /invite @{bot.name} in the channel."
         return wrong(CHANNEL, f"{place}: the bot is not a member, so it may not post there", remedy)
     return well(
@@ -141,17 +141,17 @@ def channel(
     )
 
 
-def called(variable: str, ids: Sequence[str], known: Groups | None) -> list[Finding]:
-    """What is known of the groups and the people that a setting names. `known` is None where no group is named."""
+def mentioned(variable: str, ids: Sequence[str], known: Groups | None) -> list[Finding]:
+    """Report the groups and the people that a setting names. `known` is None without groups."""
     people = [one for one in ids if not one.startswith("S")]
-    groups = [one for one in ids if one.startswith("S")]
+    group_ids = [one for one in ids if one.startswith("S")]
     findings = []
-    if groups and isinstance(known, Mapping):
-        findings += [_group(variable, one, known.get(one)) for one in groups]
-    elif groups and isinstance(known, ApiError) and known.code == "plan_upgrade_required":
+    if group_ids and isinstance(known, Mapping):
+        findings += [_group(variable, one, known.get(one)) for one in group_ids]
+    elif group_ids and isinstance(known, ApiError) and known.code == "plan_upgrade_required":
         remedy = f"Name people in {variable} instead: their IDs begin with U or W."
         findings.append(wrong(variable, "user groups are not in this workspace's plan", remedy))
-    elif groups and isinstance(known, ApiError | RetryLater | OutcomeUnknown):
+    elif group_ids and isinstance(known, ApiError | RetryLater | OutcomeUnknown):
         findings.append(unanswered(variable, known))
     if people:
         findings.append(unknown(variable, f"not checked: {', '.join(people)} (people need the scope users:read)"))

@@ -1,4 +1,4 @@
-"""The database: can it be reached and written, does it last, is it migrated. Migrates nothing."""
+"""Check that the database can be reached and written, is permanent and is migrated. Migrate nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STATES = {
     Schema.NEWER: "a newer release was here, its tables still fit",
 }
 OWN = "Give the bot a database of its own in DATABASE_URL."
-# What PostgreSQL and its client say, in the order in which one of them may hold another's words.
+# By messages of PostgreSQL and its client, in this order because one may contain another's words.
 ADVICE = {
     r"password authentication failed|no password supplied": "The user or the password is wrong: copy DATABASE_URL "
     "anew from the page of the database.",
@@ -32,7 +32,7 @@ ADVICE = {
     r"refused|timed? ?out|timeout|unreachable": "Start the server, or let this machine through its firewall; and "
     "look at DATABASE_URL.",
 }
-# What helps against each kind of fault, whatever its words.
+# By kind of fault, for any message.
 REMEDIES = {
     FaultKind.HANGING: "The server accepts connections and does not answer: is it stopped, or overloaded?",
     FaultKind.READ_ONLY: "Let DATABASE_URL name the primary: a replica accepts no writes.",
@@ -48,7 +48,7 @@ OTHERWISE = "Look at DATABASE_URL; the words in brackets are the database's own.
 
 
 async def examine(settings: Settings, unset: Unset, *, within: float = INSPECT_SECONDS) -> Report:
-    """Examine the store of the watcher, within so many seconds. Without alerts there is no store."""
+    """Examine the watcher's store, for at most `within` seconds. Without alerts there is no store."""
     if why := unset.why_not("store", "DATABASE_URL", "ALERTS"):
         return Report((why,))
     if not settings.alerts:
@@ -82,9 +82,9 @@ def _judged(kind: str, found: Inspected, settings: Settings, *, passing: bool) -
 
 
 def _unreachable(kind: str, error: Exception) -> Finding:
-    """The driver's own words, in one line: they hold user and host, no password."""
+    """Report the driver's message, in one line: it may contain user and host, but no password."""
     fault = classify(error)
-    said = fault.words if fault else type(error).__name__
-    by_words = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, said)), None)
+    message = fault.words if fault else type(error).__name__
+    by_words = next((advice for pattern, advice in ADVICE.items() if re.search(pattern, message)), None)
     remedy = by_words or (REMEDIES.get(fault.kind) if fault else None) or OTHERWISE
-    return wrong("store", f"{kind} cannot be used ({said})", remedy)
+    return wrong("store", f"{kind} cannot be used ({message})", remedy)

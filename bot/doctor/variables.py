@@ -1,4 +1,4 @@
-"""What is wrong with the settings themselves, and where each value is found."""
+"""Findings about the settings themselves, with the place where each value can be copied."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHERE = {
 
 
 def findings(problems: Sequence[InvalidSetting]) -> list[Finding]:
-    """One for each variable that is wrong."""
+    """Return a finding for each missing or malformed variable, or one that all are set."""
     found = [
         wrong(
             "settings",

@@ -1,4 +1,4 @@
-"""WeChat's half: the way there, the proxy, the allow-list, the token, the accounts. Reads, and forces nothing."""
+"""Checks of WeChat: the route, the proxy, the allow-list, the token and the accounts. Force no new token."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wechat_kf import APIError, BusyError, KfError, KfList, QuotaError, Response
 
 SECONDS = 9.5  # for the token and the list together
 TOKEN_SECONDS = 6.5
-LIST_SECONDS = 2.5  # the least that is left for the list
-ADDRESSES = {40164, 61004, *range(89501, 89508)}  # all that is about the address of whoever asks
+LIST_SECONDS = 2.5  # the minimum left for the list
+ADDRESSES = {40164, 61004, *range(89501, 89508)}  # errcodes about the caller's address
 REDIRECTS = range(300, 400)
 BOTH = "A proxy add-on uses either of two addresses: add both, which its page shows."
 
 
 class Route:
-    """The way to WeChat, in words: straight, or through the proxy of a variable."""
+    """The route to WeChat, direct or through the proxy of a variable, and its findings."""
 
     def __init__(self, services: Services, variable: str) -> None:
         proxy = urlsplit(services.settings.wechat_proxy_url)
@@ -31,7 +31,7 @@ class Route:
         self.first = hosting.advice(platform) if platform else ""  # before an address is allowed
 
     def open(self) -> list[Finding]:
-        """What is well once WeChat itself has answered."""
+        """Return the findings that hold once WeChat itself has answered."""
         if self.proxy:
             return [well("proxy", f"{self.proxy} lets WeChat's traffic through"), self.reached()]
         return [well("proxy", "none: WeChat is called from this machine's own address", self.first), self.reached()]
@@ -40,7 +40,7 @@ class Route:
         return well("WeChat", f"{self.host} answers")
 
     def closed(self, error: TransportError | ResponseError) -> Finding:
-        """Why WeChat did not answer."""
+        """Explain why WeChat did not answer."""
         if isinstance(error, ResponseError) or (error.status or 0) in REDIRECTS:
             remedy = "Look at WECHAT_API_URL, and for a proxy or a sign-in page that answers in WeChat's place."
             return wrong("WeChat", f"something else than WeChat answers at {self.host} ({error})", remedy)
@@ -60,12 +60,12 @@ class Route:
         return wrong("WeChat", f"{self.host} does not answer{way} ({error})", remedy)
 
     def refused_address(self, error: APIError) -> Finding:
-        """WeChat does not take the address that the call came from."""
+        """Report that WeChat refuses the address that the call came from."""
         address = error.address or "of this server"
         number = f"errcode {error.errcode}, rid {error.rid}" if error.rid else f"errcode {error.errcode}"
-        said = f"WeChat refuses the address {address} ({number})"
+        text = f"WeChat refuses the address {address} ({number})"
         remedy = " ".join(filter(None, [self.first, error.advice, BOTH if self.proxy else ""]))
-        return wrong("allow-list", said, remedy)
+        return wrong("allow-list", text, remedy)
 
 
 async def examine(services: Services, unset: Unset, variable: str) -> Report:
@@ -88,13 +88,15 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
     try:
         listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
-        return Report((*findings[:-1], *_without_list(exc, findings[-1])))
+        if isinstance(exc, TokenError):
+            return Report((*findings[:-1], _refused("WeChat token", exc), *_left_out("customer service")))
+        return Report((*findings, _refused("customer service", exc)))
     times = (Time("WeChat", began, listed.served_at, services.clock()),) if listed.served_at else ()
     return Report((*findings, _read(listed)), times)
 
 
 async def _token(services: Services) -> None:
-    """Get one, the same that every process of the bot gets."""
+    """Get a token, the one that every process of the bot gets."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(TOKEN_SECONDS):
             await services.tokens.get()
@@ -112,13 +114,6 @@ def _without_token(error: KfError, route: Route) -> list[Finding]:
     return [*route.open(), open_, _refused("WeChat token", error), *_left_out("customer service")]
 
 
-def _without_list(error: KfError, token: Finding) -> list[Finding]:
-    """WeChat gave a token, but no accounts. `token` is what is said of it when it is not what is wrong."""
-    if isinstance(error, TokenError):
-        return [_refused("WeChat token", error), *_left_out("customer service")]
-    return [token, _refused("customer service", error)]
-
-
 def _refused(check: str, error: KfError) -> Finding:
     advice = error.advice if isinstance(error, APIError) else "Run this again in a while."
     if isinstance(error, BusyError | TransportError):
@@ -130,10 +125,10 @@ def _refused(check: str, error: KfError) -> Finding:
 
 def _read(listed: KfList) -> Finding:
     count = len(listed.accounts)
-    said = f"{count} account{'' if count == 1 else 's'} read"
+    text = f"{count} account{'' if count == 1 else 's'} read"
     if listed.complete:
-        return well("customer service", said)
-    unreadable = f"{said}, and {listed.unreadable} more that cannot be read"
+        return well("customer service", text)
+    unreadable = f"{text}, and {listed.unreadable} more that cannot be read"
     return unknown(
         "customer service", unreadable, "Report this as a bug. The accounts that can be read are watched."
     )

@@ -1,1 +1,1 @@
-"""Which messages exist, in which order, and what each carries. Pure."""
+"""The messages to send: kinds, priorities, grouping and planning. Pure."""

@@ -1,9 +1,9 @@
-"""Decide whether a claimed message may be posted now, and join pending messages that show the same news. Pure.
+"""Decide whether a claimed message may be posted now, and merge pending messages that report the same events. Pure.
 
-A group message (a digest, the summary of the first run or of quiet hours) shows its members as they are when it is
-posted, so it may cover other pending messages about them. The message stored second is linked to the other, and
-which of them is posted is decided when one is claimed. Attempts are counted, not times compared: the clocks of two
-machines may differ.
+A group message (a digest, the summary of the first run or of quiet hours) shows the current state of its episodes
+when it is posted, so it may cover other pending messages about them. The message stored second is linked to the
+other, and which of them is posted is decided when one is claimed. Attempts are counted, not times compared: the
+clocks of two machines may differ.
 
 The rows are read and written by `store.merge_pending`. Two conditions of posting are not here, because they choose
 among the rows of the queue: its order, and that only messages with `breakthrough` are claimed in quiet hours.
@@ -23,14 +23,14 @@ from bot.alerting.quiet_hours import QuietHours
 from bot.outbox.messages import LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow, is_relevant
 
 GROUPED = (MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.QUIET_SUMMARY)
-LINK = "gathered"  # in the facts: the group message that covers this one, and its attempts when that was noted
-WAITS = "waits"  # in the facts: how often it was postponed because such a message was being posted
-PAUSE = timedelta(seconds=5)  # between these
-PATIENCE, LEASES = timedelta(minutes=1), 3  # the longer of a minute and three leases is waited at most
+LINK = "gathered"  # in the payload: the group message that may cover this one, and its attempts at that time
+WAITS = "waits"  # in the payload: how often it was postponed because such a message was being posted
+PAUSE = timedelta(seconds=5)  # the length of such a postponement
+PATIENCE, LEASES = timedelta(minutes=1), 3  # the longest total wait is the longer of a minute and three leases
 
 
 class Reason(StrEnum):
-    """Why a message is dropped or postponed. Those of a postponement are stored."""
+    """Why a message is dropped or postponed. The reason of a postponement is stored."""
 
     OBSOLETE = "no longer true"
     SHOWN_BY_PARENT = "shown by its parent"
@@ -41,26 +41,26 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Post it."""
+    """Decision: post the message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Give it up. It is queued again if its episodes change."""
+    """Decision: drop the message. It is queued again if its episodes change."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class YieldTo:
-    """Leave its news to a group message. A thread reply is still posted, without mentioning anyone."""
+    """Decision: leave the events to a group message. A thread reply is still posted, without mentions."""
 
     group: OutboxRow
 
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """Put it back into the queue with some columns changed."""
+    """Decision: return the message to the queue, with some columns changed."""
 
     until: datetime
     reason: Reason
@@ -69,7 +69,7 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class PromoteToChannel:
-    """Queue a thread reply as a message of its own, because it mentions people and its parent is gone."""
+    """Decision: queue a thread reply as a channel message, because it mentions people and its parent is gone."""
 
 
 Withhold = Drop | YieldTo | Postpone | PromoteToChannel
@@ -77,15 +77,15 @@ Withhold = Drop | YieldTo | Postpone | PromoteToChannel
 
 @dataclass(frozen=True, slots=True)
 class Rivals:
-    """Other messages that may show the news of a claimed one."""
+    """Other messages that may report the events of a claimed one."""
 
-    linked: OutboxRow | None = None  # the group message that it is linked to
-    groups: Sequence[OutboxRow] = ()  # unsent group messages with a member in common
+    linked: OutboxRow | None = None  # the group message that the claimed one is linked to
+    groups: Sequence[OutboxRow] = ()  # unsent group messages with an episode in common
 
 
 def decide(
     row: OutboxRow,
-    members: Sequence[Episode],
+    episodes: Sequence[Episode],
     incident: Incident | None,
     parent: OutboxRow | None,
     rivals: Rivals,
@@ -96,7 +96,7 @@ def decide(
 ) -> Send | Withhold:
     """Decide whether a claimed message is posted now. The first reason against it counts."""
     at_night = quiet is not None and quiet.covers(now)
-    if reason := drop_reason(row, members, incident, parent):
+    if reason := drop_reason(row, episodes, incident, parent):
         return Drop(reason)
     if rivals.linked and is_covered(row, rivals.linked, at_night=at_night):
         return YieldTo(rivals.linked)
@@ -111,52 +111,54 @@ def decide(
 
 
 def drop_reason(
-    row: OutboxRow, members: Sequence[Episode], incident: Incident | None, parent: OutboxRow | None
+    row: OutboxRow, episodes: Sequence[Episode], incident: Incident | None, parent: OutboxRow | None
 ) -> Reason | None:
-    """Return why a message is dropped, whatever else is pending; None if it is not."""
+    """Return the reason to drop a message, regardless of other pending messages, or None."""
     match row.kind:
         case MessageKind.INCIDENT:
             obsolete = incident is None or incident.resolved_at is not None
         case MessageKind.MEMBER_LIST:
             obsolete = parent is not None and len(parent.episode_ids) <= ROWS  # the digest itself shows them all
         case _:
-            obsolete = not is_relevant(row.kind, row.payload, members)
+            obsolete = not is_relevant(row.kind, row.payload, episodes)
     if obsolete:
         return Reason.OBSOLETE
-    # A parent that was posted after this reply was stored has shown the news itself.
+    # A parent that was posted after this reply was stored has shown the event itself.
     if (
         row.kind in (MessageKind.REPLY, MessageKind.INCIDENT_REPLY)
         and parent
         and parent.status is MessageStatus.SENT
     ):
-        noted = int(row.payload.get("root_posts", parent.post_attempts))
-        return Reason.SHOWN_BY_PARENT if parent.post_attempts > noted else None
+        known_attempts = int(row.payload.get("root_posts", parent.post_attempts))
+        return Reason.SHOWN_BY_PARENT if parent.post_attempts > known_attempts else None
     return None
 
 
 def is_covered(row: OutboxRow, group: OutboxRow, *, at_night: bool) -> bool:
-    """Check whether the linked group message is pending, or was posted after the link: then it shows the news."""
+    """Check whether the linked group message is pending, or was posted after the link with these events."""
     if group.status is MessageStatus.PENDING:
         return not group.was_rejected and _posts_as_soon(row, group, at_night)
     return group.status is not MessageStatus.DEAD and group.post_attempts > row.payload[LINK]["posts"]
 
 
 def may_be_postponed(row: OutboxRow) -> bool:
-    """Check whether a message mentions people, so that a group message with the same news would repeat it."""
+    """Check whether a message mentions people, so that a group message with the same events would repeat that."""
     return row.kind in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) or row.broadcast
 
 
 def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bool) -> bool:
-    """Check whether a group message with the same news is being posted, so that its outcome should be known first.
+    """Check whether a group message with the same events is being posted: its outcome should be known first.
 
-    If it was not posted, it is sent again and shows its members as they are by then, including this news. A digest
-    also waits for a pending summary of quiet hours, which merges it when it is claimed.
+    If it was not posted, it is sent again with the state of its episodes at that time, including these events. A
+    digest also waits for a pending summary of quiet hours, which merges it when it is claimed.
     """
     if not may_be_postponed(row):
         return False
-    waited = row.payload.get(WAITS, 0) * PAUSE  # not by the clock: nothing is looked up while no process runs
+    waited = row.payload.get(WAITS, 0) * PAUSE  # not by the clock: no outcome is looked up while no process runs
     return any(
-        group.id not in (row.id, row.parent_id) and _is_ahead(row, group, at_night) and waited < _patience(group)
+        group.id not in (row.id, row.parent_id)
+        and _is_ahead(row, group, at_night)
+        and waited < _longest_wait(group)
         for group in groups
     )
 
@@ -174,8 +176,8 @@ def _posts_as_soon(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
     return not at_night or group.breakthrough or not row.breakthrough
 
 
-def _patience(group: OutboxRow) -> timedelta:
-    """Return how long to wait: both lookups are over by then, unless Slack does not allow them."""
+def _longest_wait(group: OutboxRow) -> timedelta:
+    """Return the longest total wait. Both lookups are over by then, unless Slack rejects them."""
     if group.started_at is None or group.posting_lease_until is None:
         return PATIENCE
     return max(PATIENCE, LEASES * (group.posting_lease_until - group.started_at))
@@ -190,22 +192,22 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
         or row.kind not in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.REPLY)
     ):
         return None
-    awake = "deed" in row.payload or (quiet.breakthrough and row.base_priority == 1)
-    return None if awake or now - window.begins <= LATE else window.ends
+    breaks_through = "deed" in row.payload or (quiet.breakthrough and row.base_priority == 1)
+    return None if breaks_through or now - window.begins <= LATE else window.ends
 
 
 def without_parent(row: OutboxRow) -> Drop | PromoteToChannel:
-    """Decide what a thread reply becomes when its parent was given up or deleted, or is in another channel."""
+    """Decide what to do with a thread reply whose parent was dropped or deleted, or is in another channel."""
     return PromoteToChannel() if row.broadcast else Drop(Reason.PARENT_LOST)
 
 
 def link_to(row: OutboxRow, group_id: str, posts: int) -> dict[str, Any]:
-    """Return the facts of a message that a group message covers if it is posted at a later attempt than `posts`."""
+    """Return the payload that marks a message as covered if the group is posted at a later attempt than `posts`."""
     return {**row.payload, LINK: {"root": group_id, "posts": posts}}
 
 
 def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any]:
-    """Return the columns of a group message that change when a message yields to it: it becomes as urgent."""
+    """Return the changed columns of a group message when a message yields to it: it becomes as urgent."""
     columns: dict[str, Any] = {}
     if group.status in (MessageStatus.PENDING, MessageStatus.SENDING):
         columns["priority"] = group.priority - group.base_priority + min(group.base_priority, row.base_priority)
@@ -215,55 +217,55 @@ def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any
 
 
 def merged(row: OutboxRow, other: OutboxRow, reported: Iterable[tuple[str, str]]) -> OutboxRow:
-    """Return a digest, or the summary of quiet hours, with the members, events and facts of another digest.
+    """Return a digest, or the summary of quiet hours, with the episodes, events and payload of another digest.
 
     Args:
         reported: episode id and kind of each event of the other; a summary shows them with those of quiet hours.
     """
-    facts = {name: value for name, value in other.payload.items() if name not in (LINK, WAITS)} | row.payload
+    payload = {name: value for name, value in other.payload.items() if name not in (LINK, WAITS)} | row.payload
     if row.kind is MessageKind.QUIET_SUMMARY:
-        held = {member: list(kinds) for member, kinds in row.payload["held"].items()}
+        held = {episode_id: list(kinds) for episode_id, kinds in row.payload["held"].items()}
         for episode_id, kind in reported:
-            held[episode_id] = [kind, *held.get(episode_id, ())]  # it had come before
-        facts["held"] = held
+            held[episode_id] = [kind, *held.get(episode_id, ())]  # it was noticed earlier
+        payload["held"] = held
     return replace(
         row,
         priority=min(row.priority, other.priority),
         episode_ids=tuple(_union(row.episode_ids, other.episode_ids)),
         event_keys=tuple(_union(row.event_keys, other.event_keys)),
-        payload=facts,
+        payload=payload,
         breakthrough=row.breakthrough or other.breakthrough,
     )
 
 
-def names_left(names: OutboxRow, row: OutboxRow) -> list[str]:
-    """Return the members that a reply of a merged digest still has to name in the thread of `row`.
+def names_left(reply: OutboxRow, row: OutboxRow) -> list[str]:
+    """Return the episodes that a reply of a merged digest still has to list in the thread of `row`.
 
-    A digest names its own members there already. The summary of quiet hours has no replies with names.
+    A digest lists its own episodes there already. The summary of quiet hours has no replies with a list.
     """
-    named = names.episode_ids if row.kind is MessageKind.QUIET_SUMMARY else row.episode_ids
-    return [member for member in names.episode_ids if member not in named]
+    listed = reply.episode_ids if row.kind is MessageKind.QUIET_SUMMARY else row.episode_ids
+    return [episode_id for episode_id in reply.episode_ids if episode_id not in listed]
 
 
-def extended(summary: OutboxRow, draft: NewMessage, events: Iterable[str]) -> dict[str, Any]:
-    """Return the columns of a pending summary of quiet hours that change when there is more news for it."""
+def extended(summary: OutboxRow, new: NewMessage, events: Iterable[str]) -> dict[str, Any]:
+    """Return the changed columns of a pending summary of quiet hours that gets more events."""
     held = {**summary.payload["held"]}
-    for member, kinds in draft.payload["held"].items():
-        held[member] = [*held.get(member, ()), *kinds]
+    for episode_id, kinds in new.payload["held"].items():
+        held[episode_id] = [*held.get(episode_id, ()), *kinds]
     return {
-        "episode_ids": _union(summary.episode_ids, draft.episode_ids),
+        "episode_ids": _union(summary.episode_ids, new.episode_ids),
         "event_keys": [*summary.event_keys, *events],
         "payload": {**summary.payload, "held": held},
-        "priority": min(summary.priority, draft.priority),
+        "priority": min(summary.priority, new.priority),
         "is_final": False,
     }
 
 
 def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str]) -> dict[str, Any]:
-    """Return the columns of an unsent parent that change when it gets a reply.
+    """Return the changed columns of an unsent parent that gets a reply.
 
-    The reply can only be posted after its parent, so the parent becomes as urgent and as loud. The parent shows the
-    news of the reply, too, so it carries its event keys.
+    The reply can only be posted after its parent, so the parent gets its priority, and breaks through quiet hours
+    if the reply does. The parent shows the events of the reply, too, so it carries their keys.
     """
     columns: dict[str, Any] = {
         "priority": min(parent.priority, reply.priority),
@@ -272,5 +274,5 @@ def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str])
     return columns | ({"breakthrough": True} if reply.breakthrough else {})
 
 
-def _union(one: Iterable[str], other: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*one, *other]))
+def _union(first: Iterable[str], other: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([*first, *other]))

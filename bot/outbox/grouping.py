@@ -1,4 +1,4 @@
-"""Many pieces of news in one root: a storm, the first run, what came in quiet hours. Pure."""
+"""Group messages: digests, the first run, the summary of quiet hours. Pure."""
 
 from __future__ import annotations
 
@@ -14,49 +14,50 @@ NAMES_A_MESSAGE = 25
 NAME_MESSAGES = 5
 
 
-def digest(told: Sequence[Notification], policy: AlertPolicy, now: datetime) -> list[NewMessage]:
-    """One root for all, worst first, and a thread that names everybody."""
-    members = tuple(dict.fromkeys(change.after.id for change, _ in told))
-    breakthrough = any(breaks_through_quiet(one, policy) for one in told)
-    root = NewMessage(
+def digest(notifications: Sequence[Notification], policy: AlertPolicy, now: datetime) -> list[NewMessage]:
+    """Return one channel message for all events, worst first, and thread replies that list the accounts."""
+    episode_ids = tuple(dict.fromkeys(change.after.id for change, _ in notifications))
+    breakthrough = any(breaks_through_quiet(notification, policy) for notification in notifications)
+    parent = NewMessage(
         id=id_of_many(
-            MessageKind.DIGEST, [id_of(MessageKind.DIGEST, change.after.id, event) for change, event in told]
+            MessageKind.DIGEST,
+            [id_of(MessageKind.DIGEST, change.after.id, event) for change, event in notifications],
         ),
         kind=MessageKind.DIGEST,
-        priority=priority_of(told[0][1], policy),
-        episode_ids=members,
-        events=tuple((change.after.id, event) for change, event in told),
+        priority=priority_of(notifications[0][1], policy),
+        episode_ids=episode_ids,
+        events=tuple((change.after.id, event) for change, event in notifications),
         payload={"noticed": now.timestamp()},
         breakthrough=breakthrough,
     )
-    size = max(NAMES_A_MESSAGE, -(-len(members) // NAME_MESSAGES))
+    size = max(NAMES_A_MESSAGE, -(-len(episode_ids) // NAME_MESSAGES))
     return [
-        root,
+        parent,
         *(
             NewMessage(
-                id=f"{root.id}-{start // size + 1}",
+                id=f"{parent.id}-{start // size + 1}",
                 kind=MessageKind.MEMBER_LIST,
                 priority=LAST,
-                episode_ids=members[start : start + size],
-                parent_id=root.id,
+                episode_ids=episode_ids[start : start + size],
+                parent_id=parent.id,
                 breakthrough=breakthrough,
             )
-            for start in range(0, len(members), size)
+            for start in range(0, len(episode_ids), size)
         ),
     ]
 
 
 def first_run(changes: Sequence[Change], first: InitialSnapshot, now: datetime) -> NewMessage:
-    """One summary of what was there before the first look."""
-    due = [change for change in changes if change.new_events]
+    """Return the summary of the problems that the first poll finds."""
+    backlog = [change for change in changes if change.new_events]
     return NewMessage(
-        id=id_of_many(MessageKind.FIRST_RUN, [change.after.id for change in due]),
+        id=id_of_many(MessageKind.FIRST_RUN, [change.after.id for change in backlog]),
         kind=MessageKind.FIRST_RUN,
         priority=priority(AccountStatus.REJECTED),
-        episode_ids=tuple(change.after.id for change in due),
+        episode_ids=tuple(change.after.id for change in backlog),
         events=tuple(
             (change.after.id, event)
-            for change in due
+            for change in backlog
             for event in change.new_events
             if event.disposition is not Disposition.NOTIFIED
         ),
@@ -65,52 +66,53 @@ def first_run(changes: Sequence[Change], first: InitialSnapshot, now: datetime) 
 
 
 def quiet_summary(
-    silent: Sequence[Notification],
+    held: Sequence[Notification],
     woken: Sequence[Change],
-    roots: Mapping[str, Parent],
+    parents: Mapping[str, Parent],
     policy: AlertPolicy,
     window: Window,
 ) -> list[NewMessage]:
-    """What comes in quiet hours: one root for all of the window, and lines in the threads that are there.
+    """Return a summary of the events held by quiet hours, and replies in the threads of existing alerts.
 
-    The queue adds what is new to the root that waits for the end of the window, if there is one.
+    If a summary of the same window is pending, the outbox adds the new events to it instead.
 
     Args:
-        woken: whose snooze has run out, without other news.
+        woken: the changes whose snooze has ended, without other events.
     """
-    silent = [one for one in silent if is_urgent(one[1], policy) or not _dismissed(roots.get(one[0].after.id))]
-    woken = [change for change in woken if not _dismissed(roots.get(change.after.id))]
-    if not silent and not woken:
+    held = [
+        notification
+        for notification in held
+        if is_urgent(notification[1], policy) or not _dismissed(parents.get(notification[0].after.id))
+    ]
+    woken = [change for change in woken if not _dismissed(parents.get(change.after.id))]
+    if not held and not woken:
         return []
     kinds: dict[str, list[str]] = {change.after.id: [AlertKind.EXPIRING] for change in woken}
-    for change, event in silent:
+    for change, event in held:
         kinds.setdefault(change.after.id, []).append(event.kind)
     begins, ends = int(window.begins.timestamp()), int(window.ends.timestamp())
-    root = NewMessage(
-        id=id_of_many(
-            MessageKind.QUIET_SUMMARY, [*_ids(silent), *(f"{change.after.id}-{begins}" for change in woken)]
-        ),
+    ids = [id_of(MessageKind.QUIET_SUMMARY, change.after.id, event) for change, event in held]
+    ids += [f"{change.after.id}-{begins}" for change in woken]
+    parent = NewMessage(
+        id=id_of_many(MessageKind.QUIET_SUMMARY, ids),
         kind=MessageKind.QUIET_SUMMARY,
-        priority=min([*(priority_of(event, policy) for _, event in silent), priority(AccountStatus.EXPIRING)]),
+        priority=min([*(priority_of(event, policy) for _, event in held), priority(AccountStatus.EXPIRING)]),
         episode_ids=tuple(kinds),
-        events=tuple((change.after.id, event) for change, event in silent),
+        events=tuple((change.after.id, event) for change, event in held),
         payload={"begins": begins, "ends": ends, "held": kinds},
     )
-    return [root, *(line for one in silent if (line := _reply(one, roots.get(one[0].after.id))))]
+    replies = (_reply(notification, parents.get(notification[0].after.id)) for notification in held)
+    return [parent, *filter(None, replies)]
 
 
-def _ids(silent: Sequence[Notification]) -> list[str]:
-    return [id_of(MessageKind.QUIET_SUMMARY, change.after.id, event) for change, event in silent]
+def _dismissed(parent: Parent | None) -> bool:
+    return parent is not None and parent.is_deleted
 
 
-def _dismissed(root: Parent | None) -> bool:
-    return root is not None and root.is_deleted
-
-
-def _reply(news: Notification, root: Parent | None) -> NewMessage | None:
-    """The thread of a problem that is told already keeps its history complete; the morning's root pings."""
-    change, event = news
-    if root is None or root.is_deleted or root.kind is not MessageKind.ALERT:
+def _reply(notification: Notification, parent: Parent | None) -> NewMessage | None:
+    """Return the reply to an existing alert, which keeps its thread complete; the summary mentions people."""
+    change, event = notification
+    if parent is None or parent.is_deleted or parent.kind is not MessageKind.ALERT:
         return None
     return NewMessage(
         id=id_of(MessageKind.REPLY, change.after.id, event),
@@ -118,5 +120,5 @@ def _reply(news: Notification, root: Parent | None) -> NewMessage | None:
         priority=LAST,
         episode_ids=(change.after.id,),
         payload={"kind": event.kind, "lead": int(event.lead.total_seconds())},
-        parent_id=root.id,
+        parent_id=parent.id,
     )

@@ -1,7 +1,7 @@
-"""The shapes of what is written down to be told. Values only.
+"""Value types of the outbox: kinds and states of messages, new messages, stored rows. Values only.
 
-A *root* stands in the channel and is a view of its members: it is rendered anew when they change. A thread
-message is a line of history, or one more ping when it is broadcast. Words are the business of `blocks`.
+A *parent* message is in the channel and shows the current state of its episodes: it is edited when they change. A
+thread reply records one event, or mentions people again if it is broadcast. `blocks` renders the text.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Any
 
 from bot.alerting.episode import AccountStatus, AlertEvent, AlertKind, Episode, EpisodeState
 
-LAST = 9  # history that pings nobody goes out when nothing else waits
-LATE = timedelta(minutes=15)  # the reminder before quiet hours may come into them by this much
-URGENT = 3  # up to this rank a message is repeated rather than lost
-DEMOTED = 10  # added to the rank of a message that Slack refused: beyond every other
-ROWS = 10  # members that a group message shows as rows; a digest of more names them in its thread
+LAST = 9  # history without mentions is sent after everything else
+LATE = timedelta(minutes=15)  # how long after the start of quiet hours the reminder before them may still be posted
+URGENT = 3  # a message of this priority or a smaller one is repeated rather than lost
+DEMOTED = 10  # added to the priority of a message that Slack refused: it comes after all others
+ROWS = 10  # episodes that a group message shows as rows; a digest of more lists them in its thread
 
 
 class MessageKind(StrEnum):
-    """What a message is: five kinds of root, then three of thread message."""
+    """The kind of a message: five in the channel, then three of thread replies."""
 
     ALERT = "problem"
     DIGEST = "digest"
     FIRST_RUN = "first_run"
-    QUIET_SUMMARY = "quiet"  # what came while the channel was left alone
+    QUIET_SUMMARY = "quiet"  # the events that quiet hours held
     INCIDENT = "health"
-    REPLY = "line"  # of a problem's thread, or of a digest's when a person acts on it
+    REPLY = "line"  # in the thread of an alert, or of a digest after a user action
     MEMBER_LIST = "names"
-    INCIDENT_REPLY = "note"  # of a health notice's thread
+    INCIDENT_REPLY = "note"  # in the thread of an incident
 
 
 class MessageStatus(StrEnum):
-    """Where a message row is. A `sending` row whose lease ran out is the unknown outcome."""
+    """The status of a message row. A `sending` row with an expired lease has an unknown outcome."""
 
     PENDING = "pending"
     SENDING = "sending"
@@ -44,28 +44,28 @@ class MessageStatus(StrEnum):
 
 
 class DropReason(StrEnum):
-    """Why a message was given up."""
+    """Why a message is not sent."""
 
     REFUSED = "refused"
     UNCONFIRMED = "unconfirmed"
     OBSOLETE = "no longer true"
     MERGED = "told by another"
-    FAILED = "failed"  # it could not be rendered, or the database refuses what it needs
+    FAILED = "failed"  # it could not be rendered, or the database refuses its values
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to write down. `facts` is JSON: what a rendering needs beside the members' present state."""
+    """A message to store. `payload` is JSON: the values to render beside the current state of the episodes."""
 
     id: str
     kind: MessageKind
     priority: int
-    episode_ids: tuple[str, ...] = ()  # episode ids
-    events: tuple[tuple[str, AlertEvent], ...] = ()  # (episode id, event): told by this message, for ever
+    episode_ids: tuple[str, ...] = ()
+    events: tuple[tuple[str, AlertEvent], ...] = ()  # (episode id, event): this message reports it
     payload: Mapping[str, Any] = field(default_factory=dict)
     parent_id: str | None = None
     broadcast: bool = False
-    breakthrough: bool = False  # goes out in quiet hours, too
+    breakthrough: bool = False  # may be posted in quiet hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +96,18 @@ class OutboxRow:
 
     @property
     def base_priority(self) -> int:
-        """Its rank before Slack refused it."""
+        """Return the priority before Slack refused the message."""
         return self.priority % DEMOTED
 
     @property
     def was_rejected(self) -> bool:
-        """Slack has refused it: no other message should depend on it."""
+        """Check whether Slack has refused the message, so that no other message should depend on it."""
         return self.priority >= DEMOTED or self.text_only
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The message that tells an episode at present. `gone`: a person deleted it."""
+    """The parent message that shows an episode. `is_deleted`: a user deleted it."""
 
     id: str
     kind: MessageKind
@@ -116,47 +116,43 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class InitialSnapshot:
-    """The first read ever: how many accounts there are, and how many in each state."""
+    """The result of the first poll: the number of accounts, and of those with each status."""
 
     total: int
     counts: Mapping[AccountStatus, int]
 
 
-def is_relevant(shape: MessageKind, facts: Mapping[str, Any], members: Sequence[Episode]) -> bool:
-    """Whether a message that waited still says something that holds of its members."""
-    match shape:
-        case MessageKind.REPLY if facts.get("kind") == AlertKind.EXPIRING:
-            return any(_may_remind(member, timedelta(seconds=facts["lead"])) for member in members)
-        case MessageKind.REPLY if "kind" in facts:
-            # A problem that has become the other one still has to be told; the line shows what it is now.
+def is_relevant(kind: MessageKind, payload: Mapping[str, Any], episodes: Sequence[Episode]) -> bool:
+    """Check whether a pending message is still true of at least one of its episodes."""
+    match kind:
+        case MessageKind.REPLY if payload.get("kind") == AlertKind.EXPIRING:
+            return any(_is_reminder_due(episode, timedelta(seconds=payload["lead"])) for episode in episodes)
+        case MessageKind.REPLY if "kind" in payload:
+            # A rejected invitation that expires is still a problem; the reply shows the current state.
             return any(
-                member.state in (EpisodeState.EXPIRED, EpisodeState.REJECTED) and not member.closed
-                for member in members
+                episode.state in (EpisodeState.EXPIRED, EpisodeState.REJECTED) and not episode.closed
+                for episode in episodes
             )
         case MessageKind.ALERT:
-            return any(not member.closed and not _in_hand(member) for member in members)
+            return any(
+                not episode.closed and (episode.acked is None or episode.state is not EpisodeState.WAITING)
+                for episode in episodes
+            )
         case MessageKind.DIGEST | MessageKind.FIRST_RUN:
-            return any(not member.closed for member in members)
+            return any(not episode.closed for episode in episodes)
         case MessageKind.QUIET_SUMMARY:
-            return any(not _is_left_alone(member) for member in members)
+            return any(not _has_owner(episode) for episode in episodes)
     return True
 
 
-def _may_remind(member: Episode, lead: timedelta) -> bool:
-    """Whether a reminder that waited is still one: nobody has stopped it, and no tighter one has come."""
-    tightest = member.tightest_lead
+def _is_reminder_due(episode: Episode, lead: timedelta) -> bool:
+    """Check whether a pending reminder still applies: no user stopped it, and no smaller lead has passed."""
+    tightest = episode.tightest_lead
     return (
-        member.state is EpisodeState.WAITING
-        and not _is_left_alone(member)
-        and (tightest is None or lead <= tightest)
+        episode.state is EpisodeState.WAITING and not _has_owner(episode) and (tightest is None or lead <= tightest)
     )
 
 
-def _is_left_alone(member: Episode) -> bool:
-    """Whether a person wants no reminder of an invitation, for ever or for now."""
-    return member.state is EpisodeState.WAITING and (member.acked is not None or member.snoozed is not None)
-
-
-def _in_hand(member: Episode) -> bool:
-    """Whether somebody has stopped the reminders of an invitation."""
-    return member.state is EpisodeState.WAITING and member.acked is not None
+def _has_owner(episode: Episode) -> bool:
+    """Check whether a user acknowledged or snoozed a waiting invitation."""
+    return episode.state is EpisodeState.WAITING and (episode.acked is not None or episode.snoozed is not None)

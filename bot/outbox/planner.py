@@ -1,8 +1,8 @@
-"""What a tick's news becomes: which messages are written down, where they go, in which order. Pure."""
+"""Plan the messages for the changes of a tick: which ones, in the channel or a thread, in which order. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,123 +34,135 @@ from bot.outbox.priority import (
 
 def plan(
     changes: Sequence[Change],
-    roots: Mapping[str, Parent],
+    parents: Mapping[str, Parent],
     policy: AlertPolicy,
     now: datetime,
     *,
     first: InitialSnapshot | None = None,
 ) -> list[NewMessage]:
-    """Decide what is written down for a tick.
+    """Return the messages for the changes of a tick.
 
     Args:
-        roots: by episode id, the root that tells it, if there is one.
+        parents: by episode id, the parent message that shows it, if there is one.
         first: set on the first run, whose backlog goes into one summary.
     """
-    drafts = [first_run(changes, first, now)] if first and _has_backlog(changes) else []
+    messages = []
+    if first and any(event.disposition is Disposition.BACKLOG for one in changes for event in one.new_events):
+        messages.append(first_run(changes, first, now))
     window = policy.quiet.window_of(now) if policy.quiet else None
-    news = notifiable_events(changes, policy)
-    loud = [one for one in news if window is None or _posts_now(one, policy, window, now)]
-    silent = [one for one in news if one not in loud]
+    notifications = notifiable_events(changes, policy)
+    immediate = [
+        notification
+        for notification in notifications
+        if window is None or _posts_now(notification, policy, window, now)
+    ]
+    held = [notification for notification in notifications if notification not in immediate]
     if window:
         woken = [change for change in changes if snooze_ended(change) and not _has_notification(change)]
-        drafts += quiet_summary(silent, woken, roots, policy, window)
-    if len(loud) > policy.digest_above:
-        drafts += digest(loud, policy, now)
+        messages += quiet_summary(held, woken, parents, policy, window)
+    if len(immediate) > policy.digest_above:
+        messages += digest(immediate, policy, now)
     else:
-        for one in loud:
-            drafts += _alert_or_reply(one, roots.get(one[0].after.id), policy)
+        for notification in immediate:
+            messages += _alert_or_reply(notification, parents.get(notification[0].after.id), policy)
     for change in changes:
-        drafts += _history(change, roots.get(change.after.id), quiet=window is not None)
-    return drafts
+        messages += _history(change, parents.get(change.after.id), quiet=window is not None)
+    return messages
 
 
-def user_action_reply(members: Sequence[Episode], deed: ActionKind, hand: UserAction, root_id: str) -> NewMessage:
-    """The line that says in a thread what a person did about these."""
-    facts = {"deed": deed, "name": hand.name}
-    until = {"until": int(hand.until.timestamp())} if hand.until else {}
-    count = {"count": len(members)} if len(members) > 1 else {}
+def user_action_reply(
+    episodes: Sequence[Episode], kind: ActionKind, action: UserAction, parent_id: str
+) -> NewMessage:
+    """Return the thread reply that reports a user action on some episodes."""
+    payload = {"deed": kind, "name": action.name}
+    until = {"until": int(action.until.timestamp())} if action.until else {}
+    count = {"count": len(episodes)} if len(episodes) > 1 else {}
     return NewMessage(
-        id=f"{MessageKind.REPLY}-{root_id}-{deed}-{hand.at.timestamp()}",
+        id=f"{MessageKind.REPLY}-{parent_id}-{kind}-{action.at.timestamp()}",
         kind=MessageKind.REPLY,
         priority=LAST,
-        episode_ids=tuple(member.id for member in members),
-        payload=facts | until | count,
-        parent_id=root_id,
-        breakthrough=True,  # whoever did it is awake, and it pings nobody else
+        episode_ids=tuple(episode.id for episode in episodes),
+        payload=payload | until | count,
+        parent_id=parent_id,
+        breakthrough=True,  # the user is awake, and the reply mentions no other
     )
 
 
-def _posts_now(news: Notification, policy: AlertPolicy, window: Window, now: datetime) -> bool:
-    """Whether news of quiet hours is told in them. The last reminder before them is late after a while."""
-    if not breaks_through_quiet(news, policy):
+def _posts_now(notification: Notification, policy: AlertPolicy, window: Window, now: datetime) -> bool:
+    """Check whether a notification is posted in quiet hours. The last reminder before them may be too late."""
+    if not breaks_through_quiet(notification, policy):
         return False
-    return (policy.quiet is not None and policy.quiet.breakthrough and is_urgent(news[1], policy)) or (
+    return (policy.quiet is not None and policy.quiet.breakthrough and is_urgent(notification[1], policy)) or (
         now - window.begins <= LATE
     )
 
 
-def _alert_or_reply(news: Notification, root: Parent | None, policy: AlertPolicy) -> list[NewMessage]:
-    """A root of its own, or a line in the thread of the one that stands."""
-    event = news[1]
-    now_or_never = is_urgent(event, policy)
-    own = root is not None and root.kind is MessageKind.ALERT
-    # A deleted root was dismissed by a person: only what needs eyes anew gets another.
-    if root is not None and root.is_deleted and not now_or_never:
+def _alert_or_reply(notification: Notification, parent: Parent | None, policy: AlertPolicy) -> list[NewMessage]:
+    """Return an alert in the channel, or a reply to the existing one; nothing if a user deleted it."""
+    event = notification[1]
+    urgent = is_urgent(event, policy)
+    has_own_alert = parent is not None and parent.kind is MessageKind.ALERT
+    # A user who deleted the parent dismissed it: only urgent events get a new alert.
+    if parent is not None and parent.is_deleted and not urgent:
         return []
-    if root is None or root.is_deleted or (event.kind is AlertKind.EXPIRING and now_or_never and not own):
-        return [_alert(news, policy)]
-    return [_reply(news, root, policy)]
+    if parent is None or parent.is_deleted or (event.kind is AlertKind.EXPIRING and urgent and not has_own_alert):
+        return [_alert(notification, policy)]
+    return [_reply(notification, parent, policy)]
 
 
-def _alert(news: Notification, policy: AlertPolicy) -> NewMessage:
-    change, event = news
+def _alert(notification: Notification, policy: AlertPolicy) -> NewMessage:
+    change, event = notification
     return NewMessage(
         id=id_of(MessageKind.ALERT, change.after.id, event),
         kind=MessageKind.ALERT,
         priority=priority_of(event, policy),
         episode_ids=(change.after.id,),
         events=((change.after.id, event),),
-        payload=_quiet_until(news, policy),
-        breakthrough=breaks_through_quiet(news, policy),
+        payload=_quiet_until(notification, policy),
+        breakthrough=breaks_through_quiet(notification, policy),
     )
 
 
-def _reply(news: Notification, root: Parent, policy: AlertPolicy) -> NewMessage:
-    change, event = news
-    # What comes after a snooze, or before quiet hours, needs eyes like a new message.
-    call = is_urgent(event, policy) or is_last_before_quiet(news, policy) or snooze_ended(change)
+def _reply(notification: Notification, parent: Parent, policy: AlertPolicy) -> NewMessage:
+    change, event = notification
+    # The reminder after a snooze, or before quiet hours, mentions people like a new alert.
+    mentions = is_urgent(event, policy) or is_last_before_quiet(notification, policy) or snooze_ended(change)
     return NewMessage(
         id=id_of(MessageKind.REPLY, change.after.id, event),
         kind=MessageKind.REPLY,
-        priority=priority_of(event, policy) if call else LAST,
+        priority=priority_of(event, policy) if mentions else LAST,
         episode_ids=(change.after.id,),
         events=((change.after.id, event),),
         payload={"kind": event.kind, "lead": int(event.lead.total_seconds())}
-        | ({"call": True} if call else {})
-        | _quiet_until(news, policy),
-        parent_id=root.id,
-        broadcast=call,
-        breakthrough=breaks_through_quiet(news, policy),
+        | ({"call": True} if mentions else {})
+        | _quiet_until(notification, policy),
+        parent_id=parent.id,
+        broadcast=mentions,
+        breakthrough=breaks_through_quiet(notification, policy),
     )
 
 
-def _quiet_until(news: Notification, policy: AlertPolicy) -> dict[str, Any]:
-    """Until when no other reminder comes."""
-    expires_at = news[0].after.expires_at
+def _quiet_until(notification: Notification, policy: AlertPolicy) -> dict[str, Any]:
+    """Return the payload of the last reminder before quiet hours: when they end."""
+    expires_at = notification[0].after.expires_at
     window = policy.quiet.window_of(expires_at) if policy.quiet and expires_at else None
-    return {"before_quiet": int(window.ends.timestamp())} if window and is_last_before_quiet(news, policy) else {}
+    return (
+        {"before_quiet": int(window.ends.timestamp())}
+        if window and is_last_before_quiet(notification, policy)
+        else {}
+    )
 
 
-def _history(change: Change, root: Parent | None, *, quiet: bool) -> list[NewMessage]:
-    """A line in the thread of an own root for what is no news: a change of state, a snooze that ran out."""
+def _history(change: Change, parent: Parent | None, *, quiet: bool) -> list[NewMessage]:
+    """Return the reply to an alert for a change without notification: a new state, or an ended snooze."""
     before, after = change.before, change.after
-    if before is None or root is None or root.is_deleted or root.kind is not MessageKind.ALERT:
+    if before is None or parent is None or parent.is_deleted or parent.kind is not MessageKind.ALERT:
         return []
     if _has_notification(change):
         return []
     if snooze_ended(change) and after.tightest_lead:
-        # The morning's root asks again.
-        return [] if quiet else [_reminder(after, after.tightest_lead, root, before.snoozed)]
+        # The summary of quiet hours reminds of it.
+        return [] if quiet else [_reminder(after, after.tightest_lead, parent, before.snoozed)]
     if before.state is after.state:
         return []
     return [
@@ -160,13 +172,13 @@ def _history(change: Change, root: Parent | None, *, quiet: bool) -> list[NewMes
             priority=LAST,
             episode_ids=(after.id,),
             payload={"state": after.state},
-            parent_id=root.id,
+            parent_id=parent.id,
         )
     ]
 
 
-def _reminder(episode: Episode, lead: timedelta, root: Parent, snoozed: UserAction | None) -> NewMessage:
-    """What a person asked for who snoozed: said again, though nothing new has happened."""
+def _reminder(episode: Episode, lead: timedelta, parent: Parent, snoozed: UserAction | None) -> NewMessage:
+    """Return the reminder due when a snooze ends, even without new events."""
     at = int(snoozed.at.timestamp()) if snoozed else 0
     return NewMessage(
         id=f"{MessageKind.REPLY}-{episode.id}-reminder-{at}",
@@ -174,14 +186,10 @@ def _reminder(episode: Episode, lead: timedelta, root: Parent, snoozed: UserActi
         priority=priority(AccountStatus.EXPIRING),
         episode_ids=(episode.id,),
         payload={"kind": AlertKind.EXPIRING, "lead": int(lead.total_seconds()), "call": True},
-        parent_id=root.id,
+        parent_id=parent.id,
         broadcast=True,
     )
 
 
 def _has_notification(change: Change) -> bool:
     return any(event.disposition is Disposition.NOTIFIED for event in change.new_events)
-
-
-def _has_backlog(changes: Iterable[Change]) -> bool:
-    return any(event.disposition is Disposition.BACKLOG for change in changes for event in change.new_events)

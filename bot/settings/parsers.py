@@ -1,4 +1,4 @@
-"""From the text of one setting to its value. A ValueError says what the text must be, after the variable's name."""
+"""Parse the text of one setting. A ValueError describes a valid text, in words that follow the variable's name."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ROTATION_REMEDY = (
     "again), and set the new app's token."
 )
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that people type
-COPIED = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
+HOURS = re.compile(r"([0-9]{1,2}:[0-9]{2})[-‐‒–—−~〜]([0-9]{1,2}:[0-9]{2})")  # with any dash that may be typed
+MENTION = re.compile(r"<(?:!subteam\^|@)([A-Z0-9]+)(?:\|[^<>]*)?>")  # a mention as Slack writes it
 IDS = 'user group (S0123456789) or of a person (U0123456789, W0123456789): Slack\'s menus have it as "Copy ID"'
-CALLED = re.compile(r"[SUW][A-Z0-9]{2,}")
-# Among the names of zones: the machine's own, none at all, and second copies, of which right/ counts leap seconds.
+MEMBER_ID = re.compile(r"[SUW][A-Z0-9]{2,}")
+# Zone names to refuse: the machine's own, placeholders, and second copies, of which right/ counts leap seconds.
 NO_ZONES = {"localtime", "posixrules", "Factory", "posix", "right"}
 
 
@@ -105,7 +105,7 @@ def leads(text: str) -> tuple[timedelta, ...]:
 def zone(text: str) -> ZoneInfo:
     try:
         found = ZoneInfo(text)
-    except (KeyError, ValueError, OSError):  # unknown, no name at all, a folder of names
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or a folder
         found = None
     if found is None or text.split("/")[0] in NO_ZONES:
         raise ValueError("must be an IANA time zone such as Asia/Shanghai or Europe/Berlin")
@@ -133,27 +133,27 @@ def _clock(text: str) -> time:
 
 
 def mention(text: str) -> str:
-    """An ID, bare or as Slack writes a mention, becomes the mrkdwn that calls whom it names."""
-    called = _called(text)
-    if not called:
+    """Convert an ID, bare or in a mention as Slack writes it, to the mrkdwn of a mention."""
+    member_id = _member_id(text)
+    if not member_id:
         raise ValueError(f"must be the ID of one {IDS}. Names, @channel and @here are not taken")
-    return f"<!subteam^{called}>" if called.startswith("S") else f"<@{called}>"
+    return f"<!subteam^{member_id}>" if member_id.startswith("S") else f"<@{member_id}>"
 
 
 def viewers(text: str) -> tuple[str, ...]:
-    """IDs, each once, in the order in which they are given."""
-    called = [_called(part.strip()) for part in text.split(",")]
-    if not all(called):
+    """Return the IDs in their order, without duplicates."""
+    ids = [_member_id(part.strip()) for part in text.split(",")]
+    if not all(ids):
         raise ValueError(f"must be IDs with commas between them, each of a {IDS}. Names are not taken")
-    return tuple(dict.fromkeys(called))
+    return tuple(dict.fromkeys(ids))
 
 
-def _called(text: str) -> str:
-    """The ID of a user or a user group, bare or out of a mention as Slack writes it; "" when it is none."""
-    copied = COPIED.fullmatch(text)
-    called = copied[1] if copied else text
-    # A digit tells an ID from a name in capitals. Slack's own mention may name one of the old IDs that have none.
-    return called if CALLED.fullmatch(called) and (copied or any(map(str.isdigit, called))) else ""
+def _member_id(text: str) -> str:
+    """Return the ID of a user or a user group, bare or from a mention as Slack writes it; "" for any other text."""
+    mentioned = MENTION.fullmatch(text)
+    found = mentioned[1] if mentioned else text
+    # A digit distinguishes an ID from a name in capitals. A mention may contain an old ID without digits.
+    return found if MEMBER_ID.fullmatch(found) and (mentioned or any(map(str.isdigit, found))) else ""
 
 
 def url(text: str) -> str:
@@ -165,7 +165,7 @@ def url_with_query(text: str) -> str:
 
 
 def proxy_url(text: str) -> str:
-    """The URL of an HTTP proxy. `host:port` is one too, as in curl."""
+    """Return the URL of an HTTP proxy. Accept `host:port` too, as curl does."""
     return url(text if "://" in text else f"http://{text}")
 
 
@@ -181,7 +181,7 @@ def _http(text: str, *, with_query: bool) -> str:
 
 
 def database_url(text: str) -> str:
-    """Check the URL of a database. Return it as it is."""
+    """Check the URL of a database. Return it unchanged."""
     if not text.startswith("sqlite:///"):
         postgres_url.check(text)
     elif urlsplit(text).path.lstrip("/") in ("", ":memory:"):
@@ -190,10 +190,10 @@ def database_url(text: str) -> str:
 
 
 def _parts(text: str) -> SplitResult:
-    """The parts of a URL; empty ones when it makes no sense."""
+    """Return the parts of a URL; empty ones if it is malformed."""
     try:
         parts = urlsplit(text)
-        _ = parts.port  # raises on a port that is no number
+        _ = parts.port  # raises ValueError on a port that is not a number
         if "[" in parts.netloc and parts.hostname:
             IPv6Address(parts.hostname)  # httpx would raise on another kind of address
     except ValueError:
@@ -202,7 +202,7 @@ def _parts(text: str) -> SplitResult:
 
 
 def passwords(address: str) -> list[str]:
-    """The passwords in a URL, as written and decoded: a log line may hold either."""
+    """Return the passwords in a URL, as written and decoded: a log line may contain either."""
     if address.startswith("postgres"):
         return [*postgres_url.secrets(address)]
     password = urlsplit(address).password or ""
@@ -210,7 +210,7 @@ def passwords(address: str) -> list[str]:
 
 
 def capabilities(address: str) -> list[str]:
-    """What to hide of a URL that is a secret itself: whoever knows it may call it."""
+    """Return the secret parts of a URL that grants access to anyone who knows it, as written and decoded."""
     parts = urlsplit(address)
     found = [address, parts.path.rstrip("/"), parts.query]
     return [*found, *map(unquote, found)]

@@ -1,4 +1,4 @@
-"""Check the `DATABASE_URL` of a PostgreSQL as libpq, its client library, will read it. Connects to nothing.
+"""Check a PostgreSQL `DATABASE_URL` as libpq, its client library, will read it. Make no connection.
 
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
 """
@@ -19,7 +19,7 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 ESCAPES = "in a password # ? / @ are written %23 %3F %2F %40"
 SSL_MODES = ("allow", "disable", "prefer", "require", "verify-ca", "verify-full")
 
-# All that libpq 18 accepts; a test compares them with the installed one.
+# All options of libpq 18; a test compares them with the installed version.
 _KNOWN_TO_LIBPQ = """
     application_name channel_binding client_encoding connect_timeout dbname fallback_application_name gssdelegation
     gssencmode gsslib host hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
@@ -31,7 +31,7 @@ _KNOWN_TO_LIBPQ = """
 """
 KNOWN_OPTIONS = frozenset(_KNOWN_TO_LIBPQ.split())
 SECRET_OPTIONS = ("password", "sslpassword", "scram_client_key", "scram_server_key", "oauth_client_secret")
-# Options of other clients, and how libpq has them. The others are left out.
+# Options of other clients, with libpq's equivalents. Any other unknown option is to be removed.
 EQUIVALENTS = {
     "ssl": "write sslmode=require instead",
     "sslaccept": "write sslmode=verify-full, or sslmode=require without a check of the certificate",
@@ -63,15 +63,10 @@ def secrets(text: str) -> Iterator[str]:
     parts = URL.fullmatch(text)
     if parts is None:
         return
-    for written in (parts["password"], *(value for name, value in _options(parts) if name in SECRET_OPTIONS)):
+    options = (option.partition("=") for option in (parts["query"] or "").split("&"))
+    for written in (parts["password"], *(value for name, _, value in options if unquote(name) in SECRET_OPTIONS)):
         if written:
             yield from (written, unquote(written))
-
-
-def _options(parts: re.Match[str]) -> Iterator[tuple[str, str]]:
-    for option in (parts["query"] or "").split("&"):
-        name, _, value = option.partition("=")
-        yield unquote(name), value
 
 
 def _has_valid_hosts(hosts: str) -> bool:
@@ -80,7 +75,7 @@ def _has_valid_hosts(hosts: str) -> bool:
 
 
 def _is_cut_short(parts: re.Match[str]) -> bool:
-    """Return True if a bare ? in a password has made the rest of it an option."""
+    """Return whether a bare ? in a password turned the rest of it into options."""
     return bool(parts["hosts"] and parts["user"] is None and "@" in (parts["query"] or ""))
 
 

@@ -1,4 +1,4 @@
-"""The proxy of the host's environment, for Slack and the heartbeat. WeChat's proxy has settings of its own."""
+"""The proxy of the host's environment, for Slack and the heartbeat. WeChat's proxy has its own settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EXEMPT = ("no_proxy", "NO_PROXY")  # the order of Python's library
 class AmbientProxy:
     """One HTTP proxy, and the hosts that are called without it."""
 
-    variable: str = ""  # that names it; "" without a proxy
+    variable: str = ""  # whose value it is; "" without a proxy
     url: str = field(default="", repr=False)
     exempt: str = ""  # host names and their endings, with commas between; * for all
     unusable: tuple[InvalidSetting, ...] = ()  # variables that do not hold the URL of an HTTP proxy
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
-        """Choose the first usable one. A variable of the host is no setting: an unusable one stops no process."""
+        """Choose the first usable proxy. An unusable variable of the host is noted, but stops no process."""
         reader = Reader(environ)
         urls = {name: reader.read(name, "", parsers.proxy_url) for name in READ}
         variable = next((name for name, url in urls.items() if url), "")
@@ -37,6 +37,6 @@ class AmbientProxy:
         """Return the proxy through which a URL is called; "" for a direct connection."""
         host = urlsplit(url).hostname or ""
         names = {name.lstrip("*.").lower() for name in re.split(r"[,\s]+", self.exempt) if name}
-        # "*" alone has become "": an ending of every host.
+        # "*" alone is "" now, which every host ends with.
         exempt = any(host == name or host.endswith(name and f".{name}") for name in names)
         return "" if exempt else self.url

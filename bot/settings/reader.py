@@ -1,4 +1,4 @@
-"""Reads the settings one by one, and remembers what was wrong with them, to tell it all in one go."""
+"""Read variables one by one, and collect their errors, so that all are reported at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 QUOTES = "\"'`"
+IN_QUOTES = "Remove the quotes: Docker's --env-file takes them for part of the value."
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidSetting:
-    """What is wrong with one variable, in words for whoever deploys. Quotes no secret."""
+    """The error in one variable, worded for an operator. It quotes no secret."""
 
     name: str
     why: str = ""  # follows the name; "" when it is not set
@@ -25,14 +26,14 @@ class InvalidSetting:
 
 
 class SettingsError(Exception):
-    """What is missing or malformed, all of it."""
+    """All missing and malformed variables."""
 
     def __init__(self, problems: Sequence[InvalidSetting]) -> None:
         super().__init__("\n  ".join(["The settings are not complete.", *map(str, problems)]))
 
 
 class Reader:
-    """The variables of one environment. What `problems` name was read as its default, which then means nothing."""
+    """The variables of one environment. One named in `problems` is read as its default, a placeholder."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -40,31 +41,36 @@ class Reader:
         self._malformed: list[InvalidSetting] = []
 
     def read(self, name: str, default: T, parse: Callable[[str], T], *, required: bool = False) -> T:
-        """The parsed value; `default` when unset or blank, and when it is wrong."""
+        """Return the parsed value, or `default` if it is unset, blank or malformed."""
         if required and not self.is_set(name):
             self._missing.append(InvalidSetting(name))
         value = self.optional(name, parse)
         return default if value is None else value
 
     def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """The parsed value, or None when unset or blank."""
+        """Return the parsed value, or None if it is unset, blank or malformed."""
         if self.is_set(name):
+            text = self._environ[name].strip()
+            # Quotes would be part of the value: a secret in quotes would never match.
+            if text[0] == text[-1] and text[0] in QUOTES:
+                self.refuse(name, "is in quotes", IN_QUOTES)
+                return None
             try:
-                return parse(_unquoted(self._environ[name].strip()))
+                return parse(text)
             except ValueError as exc:
                 self.refuse(name, *map(str, exc.args[:2]))
         return None
 
     def refuse(self, name: str, why: str, remedy: str = "") -> None:
-        """Note what is wrong with a variable, in words that follow its name."""
+        """Add a problem with a variable, in words that follow its name."""
         self._malformed.append(InvalidSetting(name, why, remedy))
 
     def is_set(self, name: str) -> bool:
-        """Whether it is there and not blank. It may be malformed."""
+        """Return whether a variable is set and not blank. It may be malformed."""
         return bool(self._environ.get(name, "").strip())
 
     def first_set(self, names: Iterable[str]) -> str | None:
-        """Return the first name that is there and not blank. `X_*` stands for all that begin with `X_`."""
+        """Return the first name that is set and not blank. `X_*` matches every name that begins with `X_`."""
         for name in names:
             found = [one for one in self._environ if one.startswith(name[:-1])] if name.endswith("*") else [name]
             if any(map(self.is_set, found)):
@@ -73,16 +79,5 @@ class Reader:
 
     @property
     def problems(self) -> tuple[InvalidSetting, ...]:
-        """What is wrong so far: first what is missing."""
+        """Return the problems so far, missing variables first."""
         return (*self._missing, *self._malformed)
-
-
-def _unquoted(text: str) -> str:
-    """Return a value as it is.
-
-    Raises:
-        ValueError: it is in quotes. They would be part of the value: a secret in quotes matches nothing.
-    """
-    if text[0] == text[-1] and text[0] in QUOTES:
-        raise ValueError("is in quotes", "Remove the quotes: Docker's --env-file takes them for part of the value.")
-    return text

@@ -20,13 +20,13 @@ __all__ = ["LIST", "PROXIES", "AmbientProxy", "InvalidSetting", "Settings", "Set
 
 PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
 
-# All that `python -m bot list` needs.
+# The variables that `python -m bot list` needs.
 LIST = ("WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", *PROXIES, "ALERT_LEADS", "LOG_LEVEL", "LOG_FORMAT")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a deployment decides. Secrets, and URLs that may hold one, stay out of the repr."""
+    """The settings of a deployment. Secrets, and URLs that may contain one, stay out of the repr."""
 
     wechat_appid: str
     wechat_secret: str = field(repr=False)
@@ -43,8 +43,8 @@ class Settings:
     alerts: bool = True
     alert_leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
     alert_lease_seconds: int = 45
-    alert_mention: str = ""  # whom to call, as mrkdwn
-    kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; nobody named: everybody
+    alert_mention: str = ""  # the on-call user or group, as mrkdwn
+    kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; empty: every user
     timezone: ZoneInfo = SHANGHAI
     quiet: QuietHours | None = None
     heartbeat_url: str = field(default="", repr=False)
@@ -59,7 +59,7 @@ class Settings:
         """Read the settings, largest lead first.
 
         Args:
-            needed: the variables that matter; None for all. The others may be missing, and mean nothing then.
+            needed: the variables that matter; None for all. The others may be missing, and are placeholders then.
 
         Raises:
             SettingsError: names every missing or malformed variable at once.
@@ -72,11 +72,11 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, tuple[InvalidSetting, ...]]:
-        """Read what can be read. What belongs to a variable among the problems is a stand-in, and means nothing."""
+        """Return the settings with all problems. A variable with a problem has a placeholder as its value."""
         reader = Reader(environ)
         alerts = reader.read("ALERTS", True, parsers.switch)
         app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
-        socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed: one mistake, one line
+        socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed, so that one mistake is reported once
         proxy = next(filter(reader.is_set, PROXIES), PROXIES[0])
         zone = reader.read("TIMEZONE", cls.timezone, parsers.zone)
         hours = reader.optional("QUIET_HOURS", parsers.hours)
@@ -113,12 +113,12 @@ class Settings:
         return settings, reader.problems
 
     def receives_commands(self, role: str) -> bool:
-        """Return True when Slack's commands and clicks come to a process of this role."""
+        """Return whether Slack's commands and clicks arrive at a process of this role."""
         return role == ("worker" if self.slack_app_token else "web")
 
     @property
     def shared_digests(self) -> Mapping[str, str]:
-        """Return, by variable, a digest of what the processes on one store must agree about."""
+        """Return, by variable, a digest of the values that all processes on one store must share."""
         values = {
             "SLACK_ALERT_CHANNEL": self.slack_alert_channel,
             "POLL_SECONDS": self.poll_seconds,
@@ -136,17 +136,17 @@ class Settings:
 
     @property
     def platform_without_proxy(self) -> str:
-        """The host, if WeChat is called from its own addresses, which change; else ""."""
+        """Return the host if WeChat is called from its own addresses, which change; else ""."""
         return "" if self.wechat_proxy_url else self.platform
 
     @property
     def slack_proxy_url(self) -> str:
-        """The proxy of all of Slack's traffic, responses to commands included; "" for direct connections."""
+        """Return the proxy of all Slack traffic, responses to commands included; "" for direct connections."""
         return self.ambient_proxy.of(self.slack_api_url)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every string that no log line may hold."""
+        """Return every string that no log line may contain."""
         secrets = [self.wechat_secret, self.slack_bot_token, self.slack_signing_secret, self.slack_app_token]
         for url in (
             self.wechat_proxy_url,

@@ -1,4 +1,4 @@
-"""Create the Bolt app, and hand requests to it.
+"""Create the Bolt app, and dispatch requests to it.
 
 Bolt's own aiohttp adapter builds cookies, queries and headers that requests from Slack never need.
 """
@@ -17,24 +17,24 @@ BoltApp = AsyncApp
 
 
 async def dispatch(app: AsyncApp, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
-    """Let Bolt run the listener of a request. Return the status and the body of the acknowledgement."""
-    # Bolt takes any mapping of headers; its annotation names dict alone.
-    answer = await app.async_dispatch(AsyncBoltRequest(body=text, headers=headers))  # type: ignore[arg-type]
-    return answer.status, answer.body
+    """Run the listener of a request in Bolt. Return the status and the body of the acknowledgement."""
+    # Bolt takes any mapping of headers; its annotation names only dict.
+    response = await app.async_dispatch(AsyncBoltRequest(body=text, headers=headers))  # type: ignore[arg-type]
+    return response.status, response.body
 
 
 def make_app(token: str, api_url: str) -> AsyncApp:
-    """Return a Bolt app that does not call Slack by itself: `/kf` must answer while Slack's API is down.
+    """Return a Bolt app that makes no request on its own: `/kf` must answer while Slack's API is down.
 
-    With a token of its own Bolt would call `auth.test` inside the first acknowledgement. It verifies no signature:
-    over HTTP `bot.web.guard` has done that, and over Socket Mode there is none.
+    Given a token, Bolt would call `auth.test` inside the first acknowledgement. It verifies no signature:
+    over HTTP `bot.web.guard` has done that, and Socket Mode has no signatures.
     """
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token)
 
-    # At INFO Bolt logs the whole body of each request with a wrong signature, response_url, trigger ID and all. Its
-    # many loggers take their level from this one, or else from the root, whatever was set on them before.
+    # At INFO Bolt logs the whole body of each request with a wrong signature, with response_url and trigger ID. Its
+    # many loggers copy their level from this one, or else from the root logger, whatever was set on them before.
     logger = logging.getLogger("slack_bolt")
     logger.setLevel(logging.WARNING)
     return AsyncApp(

@@ -1,4 +1,4 @@
-"""Alerts on their way to Slack: one call is one request, and its outcome says what to do next."""
+"""The alert channel: each method makes one request, and returns an outcome that decides the next step."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from bot.slack import error_codes, history
 from bot.slack.error_codes import Affects, Reaction
 from bot.slack.web_api import ApiError, SlackClock, call
 
-_OF: Mapping[Affects, Literal["channel", "token", "workspace"]] = {
+_BLOCKED_PART: Mapping[Affects, Literal["channel", "token", "workspace"]] = {
     Affects.CHANNEL: "channel",
     Affects.TOKEN: "token",
 }
 
 
 class SlackChannel:
-    """The alert channel. `client` must not retry: a post whose reply was lost would stand there twice."""
+    """The alert channel. `client` must not retry: a post whose response was lost would appear twice."""
 
     def __init__(self, client: AsyncWebClient, channel_id: str) -> None:
         if client.retry_handlers:
@@ -100,25 +100,25 @@ class SlackChannel:
         )
 
     async def _call(self, method: str, within: float, arguments: dict[str, Any]) -> Outcome:
-        said = await call(self._client.api_call(method, json=arguments), within, self._clock)
-        if isinstance(said, ApiError):
-            return refused(said.code)
-        if not isinstance(said, dict):
-            return said
-        channel_id, ts = said.get("channel"), said.get("ts")
+        response = await call(self._client.api_call(method, json=arguments), within, self._clock)
+        if isinstance(response, ApiError):
+            return refused(response.code)
+        if not isinstance(response, dict):
+            return response
+        channel_id, ts = response.get("channel"), response.get("ts")
         if not (isinstance(channel_id, str) and isinstance(ts, str)):
             return OutcomeUnknown("an answer without channel and ts")
         return Sent(channel_id, ts)
 
 
-def refused(word: str) -> Refused | NotFound | Blocked | Unlisted:
-    """Return what an error code means for a post or an edit."""
-    code = error_codes.lookup(word)
+def refused(error: str) -> Refused | NotFound | Blocked | Unlisted:
+    """Return the outcome of a post or an edit that Slack refused with this error code."""
+    code = error_codes.lookup(error)
     match code.posting:
         case Reaction.AS_TEXT:
-            return Refused(word)
+            return Refused(error)
         case Reaction.GO_ON:
-            return NotFound(word, of="thread" if code.affects is Affects.THREAD else "message")
+            return NotFound(error, of="thread" if code.affects is Affects.THREAD else "message")
         case Reaction.BLOCK:
-            return Blocked(word, of=_OF.get(code.affects, "workspace"))
-    return Unlisted(word)
+            return Blocked(error, of=_BLOCKED_PART.get(code.affects, "workspace"))
+    return Unlisted(error)

@@ -1,4 +1,4 @@
-"""The workspace of the bot token, and the channels that it shares with other companies."""
+"""Lookups for access control: the bot's workspace, channels shared with other companies, members of groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.slack.workspace import ODD, BotIdentity, ChannelInfo, auth_test, channe
 
 log = logging.getLogger(__name__)
 
-SECONDS = 5.0
+SECONDS = 5.0  # for one request
 
 
 async def installation(client: AsyncWebClient) -> Installation:
@@ -34,10 +34,10 @@ async def is_shared_outside(client: AsyncWebClient, channel_id: str) -> bool:
     Raises:
         UnknownWorkspaceError: Slack did not answer, or refused; the log has its error code.
     """
-    seen = await channel_info(client, channel_id, SECONDS)
-    if isinstance(seen, ChannelInfo):
-        return seen.is_ext_shared is not False
-    raise _unknown(f"channel {channel_id}", seen)
+    channel = await channel_info(client, channel_id, SECONDS)
+    if isinstance(channel, ChannelInfo):
+        return channel.is_ext_shared is not False
+    raise _unknown(f"channel {channel_id}", channel)
 
 
 def _unknown(subject: str, response: ApiError | RetryLater | OutcomeUnknown) -> UnknownWorkspaceError:
@@ -46,28 +46,23 @@ def _unknown(subject: str, response: ApiError | RetryLater | OutcomeUnknown) -> 
     return UnknownWorkspaceError(error)
 
 
-log = logging.getLogger(__name__)
-
-SECONDS = 5.0
-
-
 async def group_members(client: AsyncWebClient, group_id: str) -> Members:
-    """The IDs of a group's members.
+    """Return the user IDs of a group's members.
 
     Raises:
-        UnknownMembersError: Slack did not say, or refused; the log has its word.
+        UnknownMembersError: Slack did not answer, or refused; the log has its error code.
 
     https://docs.slack.dev/reference/methods/usergroups.users.list
     """
-    said = await call(client.api_call("usergroups.users.list", data={"usergroup": group_id}), SECONDS)
-    match said:
+    response = await call(client.api_call("usergroups.users.list", data={"usergroup": group_id}), SECONDS)
+    match response:
         case {"users": list(users)}:
             return frozenset(user for user in users if isinstance(user, str))
-        case ApiError(word):
-            why = word
+        case ApiError(code):
+            error = code
         case dict():
-            why = "an answer without users"
+            error = "an answer without users"
         case _:
-            why = said.error
-    log.warning(LogEvent("group members not available", group=group_id, error=why))
-    raise UnknownMembersError(why)
+            error = response.error
+    log.warning(LogEvent("group members not available", group=group_id, error=error))
+    raise UnknownMembersError(error)

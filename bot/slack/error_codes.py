@@ -1,4 +1,4 @@
-"""Slack's error codes: what each affects, how the queue reacts, what an operator does. The only table of them.
+"""The table of Slack's error codes: what each affects, how the outbox reacts, and the operator's next step.
 
 Taken from the error lists of chat.postMessage, chat.update, conversations.history, .replies and .info, auth.test
 and apps.connections.open. Codes about arguments that the bot never sends (drafts, files, users) are left out.
@@ -14,31 +14,31 @@ from enum import Enum, auto
 
 
 class Affects(Enum):
-    """The subject of a refusal."""
+    """The part of a request, or of the installation, that a refusal is about."""
 
     TOKEN = auto()
     CHANNEL = auto()
-    MESSAGE = auto()  # this one, or the one that it answers or changes
-    THREAD = auto()  # takes no replies
+    MESSAGE = auto()  # this one, or the one that it replies to or edits
+    THREAD = auto()  # accepts no replies
     RATE = auto()
     REQUEST = auto()  # every request of this kind
     UNKNOWN = auto()
 
 
 class Reaction(Enum):
-    """What the queue does next."""
+    """The outbox's next step."""
 
     BLOCK = auto()  # nothing is posted until a person has acted; one attempt every five minutes
-    AS_TEXT = auto()  # this message once more without blocks, then it is given up
-    SUSPECT = auto()  # it may concern this message or every message: the others show which
+    AS_TEXT = auto()  # this message is posted once more without blocks, then given up
+    SUSPECT = auto()  # it may concern this message or every message: the next messages show which
     WAIT = auto()
-    RECONCILE = auto()  # Slack may have done it: look into the channel
+    RECONCILE = auto()  # Slack may have carried it out: check the channel's history
     GO_ON = auto()  # without the thread, the edit or the history
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """What an error code means. `because` and `remedy` are plain text; "" where an operator has nothing to do."""
+    """The meaning of an error code. `because` and `remedy` are plain text; "" if the operator has nothing to do."""
 
     affects: Affects
     posting: Reaction  # chat.postMessage and chat.update
@@ -50,7 +50,7 @@ class ErrorCode:
 
 
 def lookup(code: str) -> ErrorCode:
-    """Return the meaning of a code; of one that is not listed, `UNLISTED`."""
+    """Return the meaning of a code; `UNLISTED` for a code without an entry."""
     family = next((one for prefix, one in _FAMILIES.items() if code.startswith(prefix)), UNLISTED)
     return CODES.get(code, family)
 
@@ -75,7 +75,7 @@ def _app(because: str, remedy: str, reading: Reaction = Reaction.BLOCK) -> Error
 
 
 def _channel(because: str, remedy: str) -> ErrorCode:
-    # Posting may be allowed where reading is not. To go on without the history costs a repeat at worst.
+    # Posting may be allowed where reading is not. Going on without the history risks one duplicate.
     return ErrorCode(Affects.CHANNEL, Reaction.BLOCK, Reaction.GO_ON, because, remedy)
 
 
@@ -169,7 +169,7 @@ CODES: Mapping[str, ErrorCode] = {
         ),
         _CLOSED,
     ),
-    # Nothing is wrong, or it is not known yet
+    # Nothing is wrong, or the outcome is unknown
     **dict.fromkeys(("ratelimited", "rate_limited", "team_added_to_org", "external_channel_migrating"), _WAIT),
     **dict.fromkeys(
         ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "update_failed"), _UNCERTAIN
@@ -187,5 +187,5 @@ _FAMILIES: Mapping[str, ErrorCode] = {
     "restricted_action": _RESTRICTED,
     "metadata_": _MESSAGE,
     "invalid_metadata": _MESSAGE,
-    "slack_connect_": _MESSAGE,  # something in it may not be shown to other companies
+    "slack_connect_": _MESSAGE,  # a part of it may not be shown to other companies
 }

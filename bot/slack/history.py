@@ -1,4 +1,4 @@
-"""What stands in the channel already, told by the marks in its messages. Whose marks they are stays out."""
+"""Read the channel's history: the messages that carry event keys. The caller decides whose keys they are."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LIMIT = 200  # messages a page; Slack takes up to 999 and advises against more t
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TS = re.compile(r"[0-9]{1,11}\.[0-9]{6}")
-MARK = re.compile(r"[0-9a-f]{32}")  # as `marks` makes them: what others write never gets near the store
-SHAPE = re.compile(r"[a-z_]{1,20}")
+EVENT_KEY = re.compile(r"[0-9a-f]{32}")  # as `event_keys` makes them: no foreign text reaches the store
+KIND = re.compile(r"[a-z_]{1,20}")
 
 
 async def read(
@@ -34,14 +34,14 @@ async def read(
     within: float,
     clock: SlackClock | None = None,
 ) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown:
-    """Ask for one page of the channel, newest first, or of a thread, oldest first. It needs scope and membership.
+    """Request one page of the channel, newest first, or of a thread, oldest first. This needs scope and membership.
 
-    A message of the very moment `oldest` or `latest` is left out, but the root comes with each page of its thread.
+    Messages at exactly `oldest` or `latest` are left out; the parent comes with each page of its thread.
 
     https://docs.slack.dev/reference/methods/conversations.history
     https://docs.slack.dev/reference/methods/conversations.replies
     """
-    asked = {
+    arguments = {
         "channel": channel_id,
         "oldest": _ts(oldest),
         "limit": str(LIMIT),
@@ -50,34 +50,39 @@ async def read(
         **({"cursor": cursor} if cursor else {}),
         **({"ts": thread_ts} if thread_ts else {}),
     }
-    # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp sends a GET again, unasked, when its
+    # A form, since reading takes no JSON. And not the SDK's own GET: aiohttp repeats a GET automatically when its
     # connection breaks.
     method = "conversations.replies" if thread_ts else "conversations.history"
-    said = await call(client.api_call(method, data=asked), within, clock)
-    if isinstance(said, ApiError):
-        return refused(said.code)
-    return page_of(said, channel_id) if isinstance(said, dict) else said
+    response = await call(client.api_call(method, data=arguments), within, clock)
+    if isinstance(response, ApiError):
+        return refused(response.code)
+    return page_of(response, channel_id) if isinstance(response, dict) else response
 
 
-def refused(word: str) -> HistoryUnreadable | Blocked | NotFound:
-    """Return what an error code means for a reader of the history.
+def refused(error: str) -> HistoryUnreadable | Blocked | NotFound:
+    """Return the outcome of a read of the history that Slack refused with this error code.
 
-    Unless the token is refused, posting may work although reading does not. To go on without the history then costs
-    a repeat at worst; waiting for a page that never comes would be silence.
+    Unless the token is refused, posting may work although reading does not. Going on without the history then
+    risks one duplicate; retrying permanently would stop delivery.
     """
-    code = error_codes.lookup(word)
+    code = error_codes.lookup(error)
     if code.reading is Reaction.BLOCK:
-        return Blocked(word, of="token")
-    return NotFound(word) if code.affects is Affects.MESSAGE else HistoryUnreadable(word)
+        return Blocked(error, of="token")
+    return NotFound(error) if code.affects is Affects.MESSAGE else HistoryUnreadable(error)
 
 
 def page_of(answer: Mapping[str, Any], channel_id: str) -> HistoryPage | OutcomeUnknown:
-    """Keep the messages with marks. What is odd is left out: anybody may write anything into a channel."""
+    """Return the messages with event keys. Skip malformed ones: any app may post any metadata to a channel."""
     messages = answer.get("messages")
     if not isinstance(messages, list):
         return OutcomeUnknown("an answer without messages")
     found = (_past(message, channel_id) for message in messages)
-    return HistoryPage(tuple(past for past in found if past), _next_cursor(answer))
+    match answer.get("response_metadata"):
+        case {"next_cursor": str(next_cursor)}:
+            cursor = next_cursor
+        case _:
+            cursor = ""
+    return HistoryPage(tuple(past for past in found if past), cursor)
 
 
 def _past(message: object, channel_id: str) -> HistoryMessage | None:
@@ -86,32 +91,25 @@ def _past(message: object, channel_id: str) -> HistoryMessage | None:
             "ts": str(ts),
             "metadata": {"event_type": event_keys.EVENT_TYPE, "event_payload": {"k": str(key), **payload}},
             **rest,
-        } if TS.fullmatch(ts) and MARK.fullmatch(key):
-            root = rest.get("thread_ts") or ts  # the root of a thread names itself
-            if isinstance(root, str) and TS.fullmatch(root):
-                thread_ts = None if root == ts else root
+        } if TS.fullmatch(ts) and EVENT_KEY.fullmatch(key):
+            parent_ts = rest.get("thread_ts") or ts  # the parent of a thread names itself
+            if isinstance(parent_ts, str) and TS.fullmatch(parent_ts):
+                thread_ts = None if parent_ts == ts else parent_ts
                 return HistoryMessage(
-                    channel_id, ts, thread_ts, key, _events(payload.get("e")), _shape(payload.get("s"))
+                    channel_id, ts, thread_ts, key, _events(payload.get("e")), _kind(payload.get("s"))
                 )
     return None
 
 
 def _events(joined: object) -> tuple[str, ...]:
-    return tuple(mark for mark in joined.split(",") if MARK.fullmatch(mark)) if isinstance(joined, str) else ()
+    return tuple(key for key in joined.split(",") if EVENT_KEY.fullmatch(key)) if isinstance(joined, str) else ()
 
 
-def _shape(word: object) -> str:
-    return word if isinstance(word, str) and SHAPE.fullmatch(word) else ""
-
-
-def _next_cursor(answer: Mapping[str, Any]) -> str:
-    match answer.get("response_metadata"):
-        case {"next_cursor": str(cursor)}:
-            return cursor
-    return ""
+def _kind(value: object) -> str:
+    return value if isinstance(value, str) and KIND.fullmatch(value) else ""
 
 
 def _ts(moment: datetime) -> str:
-    """Slack's way to write a moment. Not by way of a float, which has no room for the microseconds."""
+    """Format a moment as Slack's `ts`. A float could not hold the microseconds."""
     seconds, micros = divmod(max(0, (moment - EPOCH) // timedelta(microseconds=1)), 1_000_000)
     return f"{seconds}.{micros:06}"

@@ -1,4 +1,4 @@
-"""What Slack sends, handed on. A listener acknowledges, starts a task and returns: the 200 leaves with it."""
+"""Bolt listeners. Each acknowledges, starts a task and returns: the 200 is sent when it returns."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ log = logging.getLogger(__name__)
 
 
 class Interactions(Protocol):
-    """What the bot says. Nothing here raises for what a person typed or clicked."""
+    """Handlers of commands and actions. They never raise because of a user's input."""
 
     async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
-        """`announce` shows a notice until the answer comes."""
+        """Return the answer to a command. `announce` shows a notice until the answer is sent."""
         ...
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
-        """None: there is nothing to say, since the clicked message itself changes."""
+        """Return the answer to a click; None if the clicked message itself changes."""
         ...
 
     @property
@@ -49,18 +49,18 @@ def register(
     session: aiohttp.ClientSession,
     limits: ResponseLimits = RESPONSE_LIMITS,
 ) -> None:
-    """Attach `/kf` and every button. What they need comes as arguments, so a test brings its own."""
+    """Register `/kf` and every button. Dependencies are arguments, so that a test can pass its own."""
 
     @app.command("/kf")
     async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         text, user_id = _text(body.get("text")), _text(body.get("user_id"))
         reply = ResponseUrl(session, _text(body.get("response_url")), tasks.stopping, limits)
-        asked = _Interaction(answers, reply, "/kf", user_id)
-        made = partial(answers.handle_command, text, user_id, reply.announce)
-        tasks.start(asked.answer(_text(body.get("trigger_id")), made))
+        interaction = _Interaction(answers, reply, "/kf", user_id)
+        make = partial(answers.handle_command, text, user_id, reply.announce)
+        tasks.start(interaction.answer(_text(body.get("trigger_id")), make))
 
-    # Every action: one that is older than a release, or forged, deserves an answer, too.
+    # Every action: a button of an older release, or a forged click, gets an answer too.
     @app.action(re.compile(r""))
     async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
@@ -69,9 +69,9 @@ def register(
             what, user_id = clicked.click.action_id, clicked.click.user_id
             url, replaces = clicked.response_url, clicked.replaces
             reply = ResponseUrl(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
-            asked = _Interaction(answers, reply, what, user_id)
-            made = partial(answers.handle_action, clicked.click, reply.announce)
-            tasks.start(asked.answer(_text(body.get("trigger_id")), made))
+            interaction = _Interaction(answers, reply, what, user_id)
+            make = partial(answers.handle_action, clicked.click, reply.announce)
+            tasks.start(interaction.answer(_text(body.get("trigger_id")), make))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,14 @@ class _BlockAction:
                 origin=origin,
             ),
             response_url=_text(body.get("response_url")),
-            # What stands in a channel is everybody's: the answer to a click there is a new message.
+            # Everyone sees a channel message, so the answer to a click there is a new message.
             replaces=origin.is_ephemeral and actions.replaces_message(action_id),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Interaction:
-    """One command or click: who asked what, and where the answer goes."""
+    """One command or click: its user, its request, and the destination of the answer."""
 
     answers: Interactions
     reply: ResponseUrl
@@ -118,15 +118,15 @@ class _Interaction:
     user_id: str
 
     async def answer(self, trigger_id: str, make: Callable[[], Awaitable[Message | None]]) -> None:
-        """Make the answer and send it, if there is one. What it logs has one request ID, down to WeChat's `rid`.
+        """Make the answer and send it, if there is one. All log lines about it share a request ID.
 
-        If the process stops before, the asker is asked to repeat.
+        If the process stops before that, ask the user to repeat the request.
         """
         with request_id(trigger_id):
             began = time.perf_counter()
             restarting = self.answers.restarting
             try:
-                message = await self._made(make)
+                message = await self._make_answer(make)
                 taken = await self.reply.send(message, restarting=restarting) if message else None
             except asyncio.CancelledError:
                 await self.reply.send_once(restarting)
@@ -134,8 +134,8 @@ class _Interaction:
             ms = round((time.perf_counter() - began) * 1000)
             log.info(LogEvent("answered", asked=self.what[:80], user=self.user_id[:40], taken=taken, ms=ms))
 
-    async def _made(self, make: Callable[[], Awaitable[Message | None]]) -> Message | None:
-        """Make the answer; if that fails, the answer that reports it."""
+    async def _make_answer(self, make: Callable[[], Awaitable[Message | None]]) -> Message | None:
+        """Return the answer, or one that reports the failure to make it."""
         try:
             return await make()
         except Exception:

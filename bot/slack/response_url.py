@@ -22,13 +22,13 @@ HOOKS = {"slack.com": "https://hooks.slack.com/", "slack-gov.com": "https://hook
 
 
 def responses_url(api_url: str) -> str:
-    """Return the root of the host that Slack's `response_url`s name."""
+    """Return the base URL of the host of Slack's `response_url`s."""
     parts = urlsplit(api_url)
     return HOOKS.get(parts.hostname or "", f"{parts.scheme}://{parts.netloc}/")
 
 
 async def unreachable(session: aiohttp.ClientSession, url: str, within: float) -> str:
-    """Return why no server answers at a URL, or a proxy in its place; "" when one does, whatever it answers."""
+    """Return the error if neither a server nor a proxy responds at a URL; "" for any response."""
     try:
         timeout = aiohttp.ClientTimeout(total=within)
         async with session.get(url, timeout=timeout, allow_redirects=False) as response:
@@ -44,7 +44,7 @@ async def unreachable(session: aiohttp.ClientSession, url: str, within: float) -
 class ResponseLimits:
     """Time limits of an answer, in seconds."""
 
-    notice_after: float = 2.0  # a read of WeChat that takes longer is announced
+    notice_after: float = 2.0  # a WeChat read that takes longer is announced
     notice: float = 3.0  # posting that notice: the answer waits for it
     request: float = 10.0
     first_pause: float = 1.0
@@ -63,9 +63,9 @@ class _Refusal:
 
 
 class ResponseUrl:
-    """Where the answer to one invocation goes. The URL is a secret: its owner may write.
+    """The destination of the answer to one command or click. The URL is a secret: any holder can post to it.
 
-    The session is that of the Web API, so that answers go through the same proxy.
+    It shares the Web API's session, so that answers go through the same proxy.
     """
 
     def __init__(
@@ -78,10 +78,12 @@ class ResponseUrl:
         clicked: bool = False,
         replaces: bool = False,
     ) -> None:
-        """`clicked`: Slack's original is the clicked message, which only an answer that `replaces` it may touch.
+        """Create the sender of one answer.
 
-        Of a command, the original is the message that its response_url brought before.
-        `stopping` is set when the process shuts down: it ends a pause between two attempts.
+        Args:
+            clicked: the URL belongs to a click, whose original is the clicked message: only an answer that
+                `replaces` it may change it. The original of a command is the last message sent through its URL.
+            stopping: is set when the process shuts down; it ends a pause between two attempts.
         """
         self._session = session
         self._url = url
@@ -98,7 +100,7 @@ class ResponseUrl:
         self._give_up_at = float("inf")
 
     async def announce(self, notice: Message) -> None:
-        """Show a notice, at the first call, until the answer comes. It is not repeated if Slack refuses it."""
+        """Show a notice, at the first call, until the answer is sent. Do not retry it if Slack refuses it."""
         if self._announced or self._stopping.is_set():
             return
         self._announced = True
@@ -109,12 +111,14 @@ class ResponseUrl:
             self._note(refusal)
 
     async def send(self, message: Message, *, restarting: Message) -> bool:
-        """Answer, visible to the asker alone. Return False when Slack did not take it, which is logged.
+        """Send the answer, visible only to the user. Return False, and log it, if Slack did not accept it.
 
-        Refusals that pass are repeated. At shutdown one attempt to send `restarting` takes their place.
+        Retry after temporary refusals. At shutdown, instead try once to send `restarting`.
         """
         body = _body(message, replace=self._replaces or self._replaces_notice)
-        while self._may_try():
+        now = asyncio.get_running_loop().time
+        # While a use is left, and the pause before it ends in time.
+        while self._uses < USES and now() + self._pause <= self._give_up_at:
             if await self._stopped_during_pause():
                 await self.send_once(restarting)
                 return False
@@ -122,7 +126,7 @@ class ResponseUrl:
             if refusal is None:
                 return True
             self._note(refusal)
-            # The blocks may be what is refused, and the text is complete on its own.
+            # Slack may refuse only the blocks, and the text is complete without them.
             without_blocks = refusal.status in (400, 500) and body.pop("blocks", None)
             if not refusal.passes and not without_blocks:
                 break
@@ -130,7 +134,7 @@ class ResponseUrl:
         return False
 
     async def send_once(self, message: Message) -> None:
-        """Use the URL for a last message, without repetition."""
+        """Send a last message, without retries."""
         if self._uses >= USES:
             return
         refusal = await self._post(_body(message, replace=self._replaces_notice), self._limits.request)
@@ -142,12 +146,8 @@ class ResponseUrl:
     def _replaces_notice(self) -> bool:
         return self._noticed and (self._replaces or not self._clicked)
 
-    def _may_try(self) -> bool:
-        """Return whether a use is left, and the pause before it ends in time."""
-        return self._uses < USES and asyncio.get_running_loop().time() + self._pause <= self._give_up_at
-
     async def _stopped_during_pause(self) -> bool:
-        """Wait before the next attempt. Return whether the process shuts down meanwhile."""
+        """Wait before the next attempt. Return whether the process began to shut down meanwhile."""
         if not self._pause:
             return False
         try:
@@ -157,7 +157,7 @@ class ResponseUrl:
         return True
 
     def _note(self, refusal: _Refusal) -> None:
-        """Take a refusal into account: what it used up, and when the next attempt may be made."""
+        """Record a refusal: the use that it cost, and the time of the next attempt."""
         limits = self._limits
         if not self._refusals:
             self._give_up_at = asyncio.get_running_loop().time() + limits.give_up_after
@@ -168,7 +168,7 @@ class ResponseUrl:
         log.info(LogEvent("answer delayed", status=refusal.status, uses=self._uses, pause=self._pause))
 
     async def _post(self, body: dict[str, Any], within: float) -> _Refusal | None:
-        """Make one request. A connection that could not be opened is not a use; any other request may be one."""
+        """Make one request. Count it as a use, unless the connection could not be opened."""
         self._uses += 1
         try:
             timeout = aiohttp.ClientTimeout(total=within)

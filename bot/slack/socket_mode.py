@@ -19,23 +19,23 @@ from bot.runtime.logs import LogEvent
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT = 1.0  # seconds, doubled up to LONGEST_WAIT: Slack away at the start must not be a crash loop
+FIRST_WAIT = 1.0  # seconds, doubled up to LONGEST_WAIT: an outage of Slack at the start must not cause a crash loop
 LONGEST_WAIT = 60.0
-TRIES = 3  # connections in a row that Slack grants and that never live: a new process may do better
-CLOSE_SECONDS = 0.8  # at shutdown a second is left for it
+TRIES = 3  # connections in a row that Slack grants and that stay silent: a new process may have more success
+CLOSE_SECONDS = 0.8  # the shutdown allows about one second
 
 
 class DeadSocketError(Exception):
-    """Slack grants connections, and nothing ever comes through them."""
+    """Slack grants connections, but sends nothing through them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketTimeouts:
-    """How long to wait for a sign of life, in seconds."""
+    """Time limits for a sign of life, in seconds."""
 
     ping: float = 10.0
-    # The SDK opens a silent connection anew by itself after four pings. This is for when it is stuck: it has been
-    # seen to try for ever with a session that was closed, and to call that connected.
+    # The SDK replaces a silent connection after four pings. This limit is for a stuck SDK: it has been seen to
+    # retry endlessly with a closed session, and to report that as connected.
     silent: float = 90.0
 
 
@@ -43,64 +43,64 @@ async def run_socket_mode(
     app: AsyncApp,
     app_token: str,
     api_url: str,
-    patience: SocketTimeouts = SocketTimeouts(),
+    timeouts: SocketTimeouts = SocketTimeouts(),
     *,
     proxy_url: str = "",
     connected: Callable[[bool], None] = lambda _: None,
 ) -> None:
-    """Keep a connection open until cancelled, however long Slack takes to grant one.
+    """Keep a connection open until cancelled, however long Slack takes to grant it.
 
     Args:
-        proxy_url: carries both the request for a connection and the connection; "" for none.
-        connected: called with True once a connection is open, and with False when it is not any more.
+        proxy_url: proxy of both the request for a connection and the connection; "" for none.
+        connected: called with True when a connection opens, and with False when it ends.
 
     Raises:
-        DeadSocketError: several in a row were granted and stayed silent. The host should start the process anew.
+        DeadSocketError: several in a row were granted and stayed silent. The host should restart the process.
     """
     api = AsyncWebClient(base_url=api_url)
     api.proxy = proxy_url or None  # the SDK takes one from the environment
     dead = 0
     while dead < TRIES:
-        await _is_slack_reachable(api, app_token)
-        heard = await _until_silent(app, app_token, api, patience, connected)
-        dead = 0 if heard else dead + 1
-        log.warning(LogEvent("socket reconnecting (no traffic)", seconds=patience.silent, heard_before=bool(heard)))
+        await _wait_for_slack(api, app_token)
+        signs = await _until_silent(app, app_token, api, timeouts, connected)
+        dead = 0 if signs else dead + 1
+        log.warning(LogEvent("socket reconnecting (no traffic)", seconds=timeouts.silent, heard_before=bool(signs)))
     raise DeadSocketError(f"{TRIES} connections in a row stayed silent")
 
 
 async def _until_silent(
-    app: AsyncApp, app_token: str, api: AsyncWebClient, patience: SocketTimeouts, connected: Callable[[bool], None]
+    app: AsyncApp, app_token: str, api: AsyncWebClient, timeouts: SocketTimeouts, connected: Callable[[bool], None]
 ) -> int:
-    """Hold one connection until nothing comes through it any more. The number of signs of life."""
-    handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=_logger(), ping_interval=patience.ping)
+    """Keep one connection open until it falls silent. Return the number of signs of life."""
+    handler = AsyncSocketModeHandler(app, app_token, web_client=api, logger=_logger(), ping_interval=timeouts.ping)
     handler.client.proxy = api.proxy
-    life = _Liveness(handler.client)
+    liveness = _Liveness(handler.client)
     try:
-        # It goes on trying by itself, without an end, when Slack's websocket cannot be reached.
-        async with asyncio.timeout(patience.silent):
+        # The SDK retries without end if Slack's websocket cannot be reached.
+        async with asyncio.timeout(timeouts.silent):
             await handler.connect_async()  # type: ignore[no-untyped-call]  # Bolt leaves it bare
         log.info("Socket Mode: connected")
         connected(True)
-        while await life.heard_within(patience.silent, look_every=patience.ping / 4):
+        while await liveness.is_alive_within(timeouts.silent, check_every=timeouts.ping / 4):
             pass
     except TimeoutError:
         pass
     finally:
         connected(False)
         await _close(handler)
-    return life.signs
+    return liveness.signs
 
 
 async def _close(handler: AsyncSocketModeHandler) -> None:
-    """End a connection and all that the SDK started for it, whether or not Slack takes part."""
+    """Close a connection and everything that the SDK started for it, whether or not Slack responds."""
     client = handler.client
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await handler.close_async()  # type: ignore[no-untyped-call]
     finally:
-        # The SDK waits for the other side's farewell first. Without it all else would stay, and a connection that
-        # is still open at Slack's end is sent commands that nobody hears.
+        # The SDK first waits for Slack's close frame. If none comes, its tasks would keep running, and Slack
+        # would send commands to a connection that is no longer read.
         for task in (client.message_processor, client.current_session_monitor, client.message_receiver):
             if task:
                 task.cancel()
@@ -108,44 +108,44 @@ async def _close(handler: AsyncSocketModeHandler) -> None:
 
 
 class _Liveness:
-    """Counts what came from Slack: messages, and answers to pings."""
+    """Counter of signs of life: messages from Slack, and its answers to pings."""
 
     def __init__(self, client: SocketModeClient) -> None:
         self.signs = 0
         self._client = client
         self._answered = client.last_ping_pong_time
-        client.on_message_listeners.append(self._hear)
+        client.on_message_listeners.append(self._count_message)
 
-    async def heard_within(self, seconds: float, look_every: float) -> bool:
-        """Wait for the next sign of life. False when there is none for so long."""
+    async def is_alive_within(self, seconds: float, check_every: float) -> bool:
+        """Wait for the next sign of life. Return False if none arrives in time."""
         before = self.signs
         try:
             async with asyncio.timeout(seconds):
                 while self.signs == before:
-                    await asyncio.sleep(look_every)
-                    self._look()
+                    await asyncio.sleep(check_every)
+                    self._check_ping()
         except TimeoutError:
             return False
         return True
 
-    async def _hear(self, _: aiohttp.WSMessage) -> None:
+    async def _count_message(self, _: aiohttp.WSMessage) -> None:
         self.signs += 1
 
-    def _look(self) -> None:
-        """An answered ping moves this time on. The SDK sets it at first by itself, which is no answer."""
+    def _check_ping(self) -> None:
+        """Count an answered ping, which advances the SDK's time. Skip its first value, which no answer set."""
         answered, self._answered = self._answered, self._client.last_ping_pong_time
         if answered and self._answered and self._answered != answered:
             self.signs += 1
 
 
-async def _is_slack_reachable(api: AsyncWebClient, app_token: str) -> None:
-    """Wait for Slack to grant a connection. The SDK would ask without a pause and log a traceback each time."""
+async def _wait_for_slack(api: AsyncWebClient, app_token: str) -> None:
+    """Wait until Slack grants a connection. The SDK would retry without a pause and log a traceback each time."""
     wait = FIRST_WAIT
     while True:
         try:
             await api.apps_connections_open(app_token=app_token)
         except (SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as exc:
-            log.warning(LogEvent("socket: Slack unreachable", error=_word(exc), again_in=wait))
+            log.warning(LogEvent("socket: Slack unreachable", error=_error_code(exc), again_in=wait))
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)
         else:
@@ -153,7 +153,7 @@ async def _is_slack_reachable(api: AsyncWebClient, app_token: str) -> None:
 
 
 def _logger() -> logging.Logger:
-    """The SDK's log without whole payloads (DEBUG), and without a traceback for each lost connection."""
+    """Return the SDK's logger, without payloads (DEBUG) and without a traceback for each lost connection."""
     logger = logging.getLogger("slack_sdk.socket_mode")
     logger.setLevel(logging.WARNING)
     logger.addFilter(_without_traceback)
@@ -165,8 +165,8 @@ def _without_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def _word(exc: Exception) -> str:
-    """The error's own word: the text of the exception quotes whole answers."""
+def _error_code(exc: Exception) -> str:
+    """Return Slack's error code, or the class name. The text of the exception quotes whole responses."""
     response = getattr(exc, "response", None)
     data = getattr(response, "data", None)
     return str(data.get("error")) if isinstance(data, dict) else type(exc).__name__

@@ -1,4 +1,4 @@
-"""One request to Slack's Web API: its answer, or why there is none. What to do about a refusal stays out."""
+"""Make one request to Slack's Web API: return its response, or the reason for none. Callers handle refusals."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bot.slack.error_codes import Reaction
 from wechat_kf.protocol import http_date
 
 NOT_REACHED = 10.0  # seconds until the next try when nothing left this machine
-BUSY = 60.0  # seconds, when Slack says "wait" without saying how long
-LONGEST = 86_400.0  # seconds: a header may say anything, and the wait becomes a moment in the store
+BUSY = 60.0  # seconds, if Slack asks to wait and gives no time
+LONGEST = 86_400.0  # seconds: a header may contain any number, and the wait becomes a time in the store
 
 
 @dataclass(frozen=True, slots=True)
 class ApiError:
-    """Slack refuses, with this word. What it means depends on what was asked."""
+    """Slack's refusal. The meaning of its code depends on the request."""
 
     code: str
     needed: str = ""  # the scope that is missing
@@ -35,28 +35,28 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """What Slack answers, and what stands around it."""
+    """A response of Slack with its headers."""
 
     data: dict[str, Any]
-    headers: Mapping[str, str]  # by any spelling of their names
+    headers: Mapping[str, str]  # names are case-insensitive
 
 
 async def call(
     request: Awaitable[AsyncSlackResponse], within: float, clock: SlackClock | None = None
 ) -> dict[str, Any] | ApiError | RetryLater | OutcomeUnknown:
-    """Await a request of a client that does not retry. Nothing raises. `clock` learns the time of the response."""
-    heard = await call_with_headers(request, within)
-    if isinstance(heard, ApiResponse):
+    """Await a request of a client that does not retry. Never raise. `clock` records the time of the response."""
+    response = await call_with_headers(request, within)
+    if isinstance(response, ApiResponse):
         if clock:
-            clock.learn(heard.headers)
-        return heard.data
-    return heard
+            clock.learn(response.headers)
+        return response.data
+    return response
 
 
 class SlackClock:
     """Slack's clock, from the `Date` header of its last response, continued by this process's monotonic clock.
 
-    Slack stamps messages by it, so a search for a message must not depend on the clocks of this side.
+    Message timestamps come from it, so a search for a message must not depend on this machine's clock.
     """
 
     def __init__(self, elapsed: Callable[[], float] = monotonic) -> None:
@@ -78,15 +78,15 @@ class SlackClock:
 async def call_with_headers(
     request: Awaitable[AsyncSlackResponse], within: float
 ) -> ApiResponse | ApiError | RetryLater | OutcomeUnknown:
-    """As `ask`, for whoever wants to know more than the answer."""
+    """Make a request as `call` does, and return the headers too."""
     try:
         async with asyncio.timeout(within):
             response = await request
     except SlackApiError as exc:
         return api_error_of(exc)
-    except aiohttp.ClientConnectorError as exc:  # refused, or no such name: nothing left the machine
+    except aiohttp.ClientConnectorError as exc:  # refused, or unknown host: nothing was sent
         return RetryLater(NOT_REACHED, type(exc).__name__)
-    # The last two: the SDK stumbles over JSON that is no object, or too deep.
+    # The last two: the SDK fails on JSON that is not an object, or is nested too deeply.
     except (aiohttp.ClientError, SlackClientError, OSError, ValueError, AttributeError, RecursionError) as exc:
         return OutcomeUnknown(type(exc).__name__)  # TimeoutError is an OSError
     if not isinstance(response.data, dict):
@@ -95,20 +95,20 @@ async def call_with_headers(
 
 
 def api_error_of(error: SlackApiError) -> ApiError | RetryLater | OutcomeUnknown:
-    """What the SDK raises for any answer but `"ok": true`, sorted as far as that is the same for all methods."""
+    """Classify the SDK's exception for a response without `"ok": true`, as far as all methods share its meaning."""
     response = error.response
     # A body of broken JSON comes with aiohttp's response instead of the SDK's.
     status = getattr(response, "status_code", getattr(response, "status", 0))
     data = getattr(response, "data", None)
-    said = data.get("error") if isinstance(data, dict) else None
-    word = said if isinstance(said, str) else ""
-    reaction = error_codes.lookup(word).posting
+    error_code = data.get("error") if isinstance(data, dict) else None
+    code = error_code if isinstance(error_code, str) else ""
+    reaction = error_codes.lookup(code).posting
     if reaction is Reaction.WAIT or (status == 429 and reaction is not Reaction.BLOCK):
-        return RetryLater(_retry_after(getattr(response, "headers", {})), word or "ratelimited")
-    if not word or status >= 500 or reaction is Reaction.RECONCILE:
-        return OutcomeUnknown(word or f"HTTP {status}")
+        return RetryLater(_retry_after(getattr(response, "headers", {})), code or "ratelimited")
+    if not code or status >= 500 or reaction is Reaction.RECONCILE:
+        return OutcomeUnknown(code or f"HTTP {status}")
     needed = data.get("needed") if isinstance(data, dict) else None
-    return ApiError(word, needed if isinstance(needed, str) else "")
+    return ApiError(code, needed if isinstance(needed, str) else "")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
@@ -120,7 +120,7 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 
 
 def no_retry_client(token: str, base_url: str, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """A client for alerts: one request per call, and no log of bodies. The session has the proxy."""
+    """Return a client that makes one request per call and logs no bodies. The session has the proxy."""
     logger = logging.getLogger("slack_sdk.alerts")
     logger.setLevel(logging.WARNING)  # at DEBUG it prints whole bodies
     client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[], logger=logger)

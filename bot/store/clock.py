@@ -1,4 +1,4 @@
-"""The clock of a store. Leases, waits and deadlines follow it, so that processes need not agree on the time."""
+"""The clock of a store. Leases, waits and deadlines use it, so that processes need not agree on the time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.ports import Clock, utc_now
 
-READING = "clock"  # in a connection's info: the database's time, and this process's monotonic time with it
+READING = "clock"  # in a connection's info: the database's time, and the monotonic time of its reading
 
 
 def note_reading(connection: sa.Connection, moment: datetime) -> None:
@@ -18,7 +18,7 @@ def note_reading(connection: sa.Connection, moment: datetime) -> None:
 
 
 def database_clock(connection: sa.Connection | None) -> Clock:
-    """Return the database's clock, continued by the monotonic clock; this machine's for a database without one."""
+    """Return the database's clock, continued by the monotonic clock; this machine's if the database has none."""
     reading = connection.info.get(READING) if connection else None
     if reading is None:
         return utc_now

@@ -1,7 +1,7 @@
-"""What must survive a restart: rows, and the transactions they change in. No rules.
+"""The store: a database, and transactions on the rows of one Official Account. No rules.
 
-`Store.begin` opens a transaction; the functions of `rows`, `memory` and `queue` read and write inside it. The
-order of locks is the account's row of `meta`, then others: the other way round transactions would deadlock.
+`Store.begin` opens a transaction; the functions of `episodes`, `poll_state`, `outbox` and others read and write
+inside it. The account's row of `poll_state` is locked before any other row: a different order could deadlock.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ class UnreadableRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """An open transaction, and the Official Account whose rows it is about."""
+    """An open transaction, and the Official Account whose rows it reads and writes."""
 
     connection: AsyncConnection
     appid: str
-    unreadable: dict[str, UnreadableRow] = field(default_factory=dict)  # by ID of the row, what reads left out
+    unreadable: dict[str, UnreadableRow] = field(default_factory=dict)  # by row id: the rows that queries skipped
     clock: Clock = utc_now  # the store's
-    written: set[str] = field(default_factory=set)  # "insert", "update": what changed rows so far
+    written: set[str] = field(default_factory=set)  # "insert", "update": the statements that changed rows so far
 
     @property
     def now(self) -> datetime:
-        """The present moment by the store's clock, which is one for all processes on PostgreSQL."""
+        """Return the current time of the store's clock, which on PostgreSQL all processes share."""
         return self.clock()
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """Open a savepoint: an exception takes back what was written in the block, and the transaction goes on."""
+        """Open a savepoint: an exception rolls the block back, and the transaction can continue."""
         async with self.connection.begin_nested():
             yield
 
@@ -72,26 +72,28 @@ class Store:
     def __init__(
         self, engine: AsyncEngine, appid: str, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
     ) -> None:
-        """`clock`: None is the database's own on PostgreSQL, and this machine's on SQLite.
+        """Use an engine, without connecting.
 
-        `seconds` is the longest that one transaction may take on PostgreSQL.
+        Args:
+            clock: None is the database's own on PostgreSQL, and this machine's on SQLite.
+            seconds: the time limit of one transaction on PostgreSQL.
         """
         self._engine = engine
         self._appid = appid
         self._clock = clock
         self._seconds = seconds
         self.migrated = False
-        self._opened = False  # once: its tables were up to date
-        self.fault: StoreFault | None = None  # of the last failed transaction, until one has written since
+        self._opened = False  # whether `open` has ever succeeded
+        self.fault: StoreFault | None = None  # of the last failed transaction, until a later one writes
 
     @classmethod
     def from_url(
         cls, url: str, appid: str, *, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
     ) -> Store:
-        """Make a store at a `DATABASE_URL`. Connects to nothing yet. For `clock` see `Store`.
+        """Make a store for a `DATABASE_URL`, without connecting. For `clock` see `Store`.
 
         Raises:
-            sqlalchemy.exc.ArgumentError, psycopg.ProgrammingError: the URL makes no sense.
+            sqlalchemy.exc.ArgumentError, psycopg.ProgrammingError: the URL is malformed.
         """
         return cls(make_engine(url), appid, clock, seconds)
 
@@ -100,11 +102,11 @@ class Store:
         return "SQLite" if self._engine.dialect.name == "sqlite" else "PostgreSQL"
 
     async def open(self) -> None:
-        """Bring the schema up to date and make sure of the account's row. Safe to repeat, and to race."""
+        """Migrate the schema and insert the account's row if it is missing. Safe to repeat, and to race."""
         await migrate(self._engine)
         async with self.begin() as tx:
             if not (await tx.run(sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid))).first():
-                await tx.run(_insert_meta(self._engine, self._appid, tx.now))
+                await tx.run(_insert_poll_state(self._engine, self._appid, tx.now))
         self.migrated = self._opened = True
 
     @asynccontextmanager
@@ -116,32 +118,32 @@ class Store:
                 tx = Tx(connection, self._appid, clock=clock)
                 yield tx
         except StoreError as exc:
-            # What comes back may be another database, or an empty one: look at its tables first.
+            # The next connection may reach another or an empty database: check its tables first.
             self.migrated = False
             fault = classify(exc)
             self.fault = self.fault if fault and fault.kind is FaultKind.ROW else fault
             raise
-        # A full disk still takes updates of rows that are there.
+        # A full disk still accepts updates of existing rows.
         if tx.written and (self.fault is None or self.fault.kind is not FaultKind.FULL or "insert" in tx.written):
             self.fault = None
 
     async def check(self) -> StoreFault | None:
-        """Write to the store without changing it. Return what prevents that, or None."""
+        """Write to the store without changing it. Return the fault that prevents it, or None."""
         try:
-            await with_timeout(self._write_nothing_new(), CHECK_SECONDS)
+            await with_timeout(self._write_unchanged(), CHECK_SECONDS)
         except TimeoutError:
             return StoreFault(FaultKind.HANGING, f"no answer within {CHECK_SECONDS} s")
         except StoreError as exc:
             return classify(exc)
         if self.fault is not None:
-            return self.fault  # it takes this write, and did not take another one
-        # After a fault the next poll looks at the tables again; this write shows that they are there.
+            return self.fault  # this write succeeded, but another one failed
+        # After a fault the next tick migrates again; this write shows that the tables exist.
         if self.migrated or self._opened:
             return None
         return StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
 
-    async def _write_nothing_new(self) -> None:
-        # A row that another transaction has locked is being written, which is as good.
+    async def _write_unchanged(self) -> None:
+        # A row that another transaction has locked is being written, which proves the same.
         row = (
             sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid).with_for_update(skip_locked=True)
         )
@@ -154,7 +156,7 @@ class Store:
         await self._engine.dispose()
 
 
-def _insert_meta(engine: AsyncEngine, appid: str, now: datetime) -> sa.Executable:
+def _insert_poll_state(engine: AsyncEngine, appid: str, now: datetime) -> sa.Executable:
     from sqlalchemy.dialects import postgresql, sqlite
 
     insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert

@@ -1,4 +1,4 @@
-"""Opening a database: URLs as hosts give them, and what each kind needs so that raced starts and kills are safe."""
+"""Database engines and migrations, safe for concurrent starts and kills."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bot.store.transactions import CONNECT_SECONDS, transaction
 if TYPE_CHECKING:
     from alembic.config import Config
 
-BUSY_SECONDS = 5  # how long SQLite waits for another process's transaction
-QUEUE_SECONDS = 15  # and how long for those of its own; a burst of clicks is rather late than refused
+BUSY_SECONDS = 5  # the wait of SQLite for another process's transaction
+QUEUE_SECONDS = 15  # the wait for transactions of this process: late is better than refused in a burst of clicks
 MIGRATION_SECONDS = 60
 DEVELOPMENT_REVISIONS = frozenset(f"{number:04}" for number in range(1, 11))  # before the first release
-MIGRATION_LOCK = 0x6B66_626F_74  # any number, the same in every process
+MIGRATION_LOCK = 0x6B66_626F_74  # an arbitrary number, the same in every process
 
 
 def is_sqlite(url: str) -> bool:
@@ -33,16 +33,17 @@ def sqlite_url(url: str) -> sa.URL:
 
 
 def make_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
-    """Make an engine whose transactions are safe beside those of other processes. Connects to nothing yet.
+    """Make an engine whose transactions are safe beside those of other processes, without connecting.
 
-    `read_only`: it is for reading alone, so a server that accepts no writes will do.
+    Args:
+        read_only: accept a server that allows no writes.
     """
     if is_sqlite(url):
         engine = create_async_engine(
             sqlite_url(url),
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None},
-            # One connection, and kept: a file, a thread and two pragmas for each transaction cost twice what most
-            # of them do. SQLite lets one at a time write anyway, and to queue here is fairer than its polling.
+            # One permanent connection: to open one costs a file, a thread and two pragmas, twice as much as most
+            # transactions. SQLite allows one writer at a time anyway, and a queue here is fairer than its polling.
             poolclass=sa.AsyncAdaptedQueuePool,
             pool_size=1,
             max_overflow=0,
@@ -67,7 +68,7 @@ def make_engine(url: str, *, read_only: bool = False) -> AsyncEngine:
 
 
 async def migrate(engine: AsyncEngine) -> None:
-    """Bring the schema up to date. Any number of processes may do it at once.
+    """Migrate the schema. Any number of processes may do so at once.
 
     Raises:
         DevelopmentSchemaError: a development version made the tables; nothing was changed.
@@ -82,7 +83,7 @@ async def migrate(engine: AsyncEngine) -> None:
 
 
 def revisions(connection: sa.Connection) -> tuple[str | None, list[str]]:
-    """The revision of a database, None before the first; and those that this release knows, the newest first."""
+    """Return the revision of a database (None: not migrated), and those that this release knows, newest first."""
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
@@ -97,7 +98,7 @@ def _upgrade(connection: sa.Connection) -> None:
     if present in DEVELOPMENT_REVISIONS:
         raise DevelopmentSchemaError
     if present is not None and present not in known:
-        # A newer release was here, and this one was rolled back to. Migrations only add: its tables still fit.
+        # A newer release has migrated it and was rolled back. Migrations only add, so the tables still fit.
         return
     command.upgrade(_config(connection), "head")
 

@@ -1,4 +1,4 @@
-"""Episodes and what was told of them, as rows."""
+"""Episode rows, and the events that were emitted of them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ INVITATION = "invitation"
 LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _one = episode.alias("one")
 _OPEN = tuple(state for state in EpisodeState if not state.closed)
-_APART = ("events", "state", "acked", "snoozed", "replaced_at")
-_KEPT = tuple(name for name in Episode.__slots__ if name not in _APART)
+_CONVERTED = ("events", "state", "acked", "snoozed", "replaced_at")
+_COPIED = tuple(name for name in Episode.__slots__ if name not in _CONVERTED)
 
 
 def sanitize_account(account: KfAccount) -> KfAccount:
-    """The account without what no database takes: NUL and lone surrogates, both possible in JSON."""
+    """Remove what no database accepts, and JSON allows: NUL and lone surrogates. Shorten what is indexed."""
     invitation = account.invitation
     if invitation:
         invitation = replace_if_changed(
@@ -54,75 +54,77 @@ def sanitize_account(account: KfAccount) -> KfAccount:
 
 
 def _key(text: str) -> str:
-    """A text that is indexed: PostgreSQL refuses long ones, and one absurd ID must not stop the watcher."""
+    """Sanitize and shorten an indexed text. PostgreSQL refuses long ones, which would stop the watcher."""
     text = sanitize_text(text)
     return text if len(text) <= LONGEST_KEY else text[:LONGEST_KEY] + hashlib.sha256(text.encode()).hexdigest()
 
 
 def sanitize_text(text: str) -> str:
-    """A text without NUL and lone surrogates."""
+    """Remove NUL and replace lone surrogates."""
     if text.isprintable():
-        return text  # as nearly all are: neither of the two can be printed
+        return text  # the common case: neither of the two is printable
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-async def latest(tx: Tx, seats: Iterable[str]) -> list[Episode]:
-    """The newest episode of each of these seats, and every one that is open: its seat may be gone."""
-    return await _read(tx, _LATEST, seats=list(seats))
+async def latest(tx: Tx, keys: Iterable[str]) -> list[Episode]:
+    """Return the newest episodes of these accounts, and all open ones: their accounts may be gone."""
+    return await _read(tx, _LATEST, keys=list(keys))
 
 
-def _ids(*where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
-    ours = _one.c.appid == sa.bindparam("appid")
-    return sa.select(_one.c.id).where(ours, _one.c.kind == INVITATION, *where)
+def _select_ids(*where: sa.ColumnElement[bool]) -> sa.Select[tuple[str]]:
+    mine = _one.c.appid == sa.bindparam("appid")
+    return sa.select(_one.c.id).where(mine, _one.c.kind == INVITATION, *where)
 
 
-def _episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[Any]:
+def _select_episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[Any]:
     return sa.select(episode).where(episode.c.id.in_(ids))
 
 
-# What each look asks is put together once.
-_THESE: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
-_WITH_IDS = _episodes(_THESE)
-_EVENTS = sa.select(emitted_event).where(emitted_event.c.episode_id.in_(_THESE)).order_by(emitted_event.c.at)
-# Two questions with an index each: asked both at once, SQLite goes through every seat that ever was.
-_LATEST = _episodes(
-    _ids(_one.c.is_latest, _one.c.account_key.in_(sa.bindparam("seats", expanding=True))).union(
-        _ids(_one.c.is_latest, _one.c.state.in_(_OPEN))
+# The queries of each poll are built once.
+_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
+_WITH_IDS = _select_episodes(_IDS)
+_EVENTS = sa.select(emitted_event).where(emitted_event.c.episode_id.in_(_IDS)).order_by(emitted_event.c.at)
+# Two queries with an index each: as one condition, SQLite would scan every account that ever existed.
+_LATEST = _select_episodes(
+    _select_ids(_one.c.is_latest, _one.c.account_key.in_(sa.bindparam("keys", expanding=True))).union(
+        _select_ids(_one.c.is_latest, _one.c.state.in_(_OPEN))
     )
 )
 
 
 async def previous(tx: Tx, pairs: Sequence[tuple[str, str]]) -> list[Episode]:
-    """The remembered episodes of these (seat, `invite_wx`)."""
+    """Return the earlier episodes of these pairs of account key and `invite_wx`."""
     if not pairs:
         return []
-    # Not as pairs, for which SQLite uses no index.
-    seats, people = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
-    ids = _ids(sa.not_(_one.c.is_latest), _one.c.account_key.in_(seats), _one.c.invite_wx.in_(people))
-    return [found for found in await _read(tx, _episodes(ids)) if (found.account_key, found.invite_wx) in pairs]
+    # Not queried as pairs, for which SQLite uses no index.
+    keys, users = (list(dict.fromkeys(parts)) for parts in zip(*pairs, strict=True))
+    ids = _select_ids(sa.not_(_one.c.is_latest), _one.c.account_key.in_(keys), _one.c.invite_wx.in_(users))
+    return [
+        found for found in await _read(tx, _select_episodes(ids)) if (found.account_key, found.invite_wx) in pairs
+    ]
 
 
 async def with_due_timers(tx: Tx, now: datetime) -> list[Episode]:
-    """The episodes for which the clock alone has something to say."""
-    return await _read(tx, _episodes(_ids(_one.c.is_latest, _one.c.next_timer_at <= now)))
+    """Return the episodes whose timer is due."""
+    return await _read(tx, _select_episodes(_select_ids(_one.c.is_latest, _one.c.next_timer_at <= now)))
 
 
 async def snoozed(tx: Tx) -> list[Episode]:
-    """The invitations that somebody has snoozed, the one that wakes first in front."""
-    asleep = sa.and_(_one.c.is_latest, _one.c.state == EpisodeState.WAITING, _one.c.snoozed.is_not(None))
-    found = await _read(tx, _episodes(_ids(asleep)))
+    """Return the snoozed invitations, by the end of the snooze."""
+    is_snoozed = sa.and_(_one.c.is_latest, _one.c.state == EpisodeState.WAITING, _one.c.snoozed.is_not(None))
+    found = await _read(tx, _select_episodes(_select_ids(is_snoozed)))
     return sorted(found, key=lambda one: (one.snoozed and one.snoozed.until) or one.first_seen)
 
 
 async def owned(tx: Tx) -> list[Episode]:
     """Return the newest episodes, open or with a problem, that a user acknowledged or snoozed."""
-    taken = sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None))
-    return await _read(tx, _episodes(_ids(_one.c.is_latest, _one.c.state.in_(_OPEN), taken)))
+    has_owner = sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None))
+    return await _read(tx, _select_episodes(_select_ids(_one.c.is_latest, _one.c.state.in_(_OPEN), has_owner)))
 
 
-async def record_emitted(tx: Tx, tellers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
-    """Write down what was emitted, and by which message; None when that is no view any more."""
-    for (episode_id, event), message_id in tellers.items():
+async def record_emitted(tx: Tx, carriers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
+    """Record emitted events, and the message of each; None if that message is not edited any more."""
+    for (episode_id, event), message_id in carriers.items():
         await tx.run(_emitted(episode_id, event, message_id, now))
 
 
@@ -164,10 +166,10 @@ async def _predecessors(tx: Tx, ids: Collection[str]) -> list[str]:
     return found
 
 
-async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[Episode]:
-    """Read the episodes of this account that a question finds, with their events. `tx.unreadable` gets the rest."""
-    rows = (await tx.run(question, {"appid": tx.appid, **parameters})).mappings()
-    # Not asked for: SQLite would go by the account instead of the ids.
+async def _read(tx: Tx, query: sa.Select[Any], **parameters: object) -> list[Episode]:
+    """Read the episodes that a query finds, with their events. `tx.unreadable` gets the unreadable ones."""
+    rows = (await tx.run(query, {"appid": tx.appid, **parameters})).mappings()
+    # Not in the query: SQLite would use the index of the account instead of the ids.
     found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
     events: dict[str, list[sa.RowMapping]] = {}
     if found:
@@ -177,7 +179,7 @@ async def _read(tx: Tx, question: sa.Select[Any], **parameters: object) -> list[
     for row in found.values():
         try:
             episodes.append(_episode(row, events.get(row["id"], ())))
-        except Exception as exc:  # of a newer release, or damaged: the others are read
+        except Exception as exc:  # from a newer release, or damaged: read the others
             tx.unreadable[row["id"]] = UnreadableRow(row["account_key"], exc)
     return episodes
 
@@ -188,49 +190,49 @@ def _episode(row: sa.RowMapping, emitted: Sequence[sa.RowMapping]) -> Episode:
         for one in emitted
     )
     return Episode(
-        **{name: row[name] for name in _KEPT},
+        **{name: row[name] for name in _COPIED},
         state=EpisodeState(row["state"]),
-        acked=_hand(row["acked"]),
-        snoozed=_hand(row["snoozed"]),
+        acked=_user_action(row["acked"]),
+        snoozed=_user_action(row["snoozed"]),
         events=tuple(events),
     )
 
 
 async def parents(tx: Tx, ids: Iterable[str]) -> dict[str, Parent]:
-    """By episode, the living root that tells it: its own if there is one, else the newest that names it."""
-    root = message.alias("root")
-    telling = (
-        sa.select(emitted_event.c.episode_id, root.c.id, root.c.kind, root.c.is_deleted)
+    """Return, by episode id, the parent message that shows it: its own alert, or the newest group message."""
+    parent = message.alias("root")
+    carrying = (
+        sa.select(emitted_event.c.episode_id, parent.c.id, parent.c.kind, parent.c.is_deleted)
         .join(message, message.c.id == emitted_event.c.message_id)
-        .join(root, root.c.id == sa.func.coalesce(message.c.parent_id, message.c.id))
-        .where(emitted_event.c.episode_id.in_(list(ids)), root.c.status != MessageStatus.DEAD)
-        # Later rows overwrite earlier ones, so an own root must come last.
-        .order_by(sa.case((root.c.kind == MessageKind.ALERT, 1), else_=0), root.c.created_at)
+        .join(parent, parent.c.id == sa.func.coalesce(message.c.parent_id, message.c.id))
+        .where(emitted_event.c.episode_id.in_(list(ids)), parent.c.status != MessageStatus.DEAD)
+        # Later rows overwrite earlier ones, so the own alert must come last.
+        .order_by(sa.case((parent.c.kind == MessageKind.ALERT, 1), else_=0), parent.c.created_at)
     )
     return {
         row.episode_id: Parent(id=row.id, kind=MessageKind(row.kind), is_deleted=row.is_deleted)
-        for row in await tx.run(telling)
+        for row in await tx.run(carrying)
     }
 
 
 async def save(
     tx: Tx,
     changes: Sequence[Change],
-    tellers: Mapping[tuple[str, AlertEvent], str],
+    carriers: Mapping[tuple[str, AlertEvent], str],
     policy: AlertPolicy,
     now: datetime,
 ) -> None:
-    """Write down how episodes stand now, and what was emitted of them.
+    """Save the new states of episodes, and their emitted events.
 
     Args:
-        tellers: by (episode id, event), the id of the message that tells it.
+        carriers: by (episode id, event), the id of the message that reports it.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: one of the events was emitted before. Nothing may be told twice.
+        sqlalchemy.exc.IntegrityError: one of the events was emitted before; no event is reported twice.
     """
     for change in changes:
         after = change.after
-        values: dict[str, Any] = {name: getattr(after, name) for name in _KEPT}
+        values: dict[str, Any] = {name: getattr(after, name) for name in _COPIED}
         values |= {"state": after.state, "next_timer_at": next_timer(after, policy)}
         values |= {"acked": _detail(after.acked), "snoozed": _detail(after.snoozed)}
         if change.before is None:
@@ -238,13 +240,13 @@ async def save(
         else:
             await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
         for event in change.new_events:
-            await tx.run(_emitted(after.id, event, tellers.get((after.id, event)), now))
-    moved = [change.after.id for change in changes if change.before is not None]
+            await tx.run(_emitted(after.id, event, carriers.get((after.id, event)), now))
+    updated = [change.after.id for change in changes if change.before is not None]
     reopened = [one.after.id for one in changes if one.before and one.before.closed and not one.after.closed]
-    await published.reopen(tx, parents_of([*moved, *await _predecessors(tx, reopened)]))
-    # What was dropped as untrue may be true again; if it is not, it is dropped again when its turn comes.
+    await published.reopen(tx, parents_of([*updated, *await _predecessors(tx, reopened)]))
+    # A message dropped as obsolete may be true again. If not, it is dropped again when it is claimed.
     await outbox.requeue_dropped(
-        tx, sa.select(emitted_event.c.message_id).where(emitted_event.c.episode_id.in_(moved))
+        tx, sa.select(emitted_event.c.message_id).where(emitted_event.c.episode_id.in_(updated))
     )
 
 
@@ -259,15 +261,15 @@ def _emitted(episode_id: str, event: AlertEvent, message_id: str | None, now: da
     )
 
 
-def _detail(hand: UserAction | None) -> dict[str, Any] | None:
-    if hand is None:
+def _detail(action: UserAction | None) -> dict[str, Any] | None:
+    if action is None:
         return None
-    until = hand.until.timestamp() if hand.until else None
-    who = {"user": sanitize_text(hand.user_id), "name": sanitize_text(hand.name), "batch": hand.batch}
-    return {**who, "at": hand.at.timestamp(), "until": until}
+    until = action.until.timestamp() if action.until else None
+    user = {"user": sanitize_text(action.user_id), "name": sanitize_text(action.name), "batch": action.batch}
+    return {**user, "at": action.at.timestamp(), "until": until}
 
 
-def _hand(detail: Mapping[str, Any] | None) -> UserAction | None:
+def _user_action(detail: Mapping[str, Any] | None) -> UserAction | None:
     if detail is None:
         return None
     until = datetime.fromtimestamp(detail["until"], UTC) if detail["until"] else None
@@ -276,10 +278,10 @@ def _hand(detail: Mapping[str, Any] | None) -> UserAction | None:
 
 
 def parents_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:
-    """The roots that tell these episodes, themselves or by a line in their thread."""
-    teller = message.alias("teller")
+    """Select the parent messages that show these episodes, themselves or by a reply in their thread."""
+    carrier = message.alias("teller")
     return (
-        sa.select(sa.func.coalesce(teller.c.parent_id, teller.c.id))
-        .join(emitted_event, emitted_event.c.message_id == teller.c.id)
+        sa.select(sa.func.coalesce(carrier.c.parent_id, carrier.c.id))
+        .join(emitted_event, emitted_event.c.message_id == carrier.c.id)
         .where(emitted_event.c.episode_id.in_(ids))
     )

@@ -1,4 +1,4 @@
-"""What a database is like, without changing anything in it: can it be read, could it be written, is it migrated."""
+"""Inspect a database without changing it: is it readable, writable and migrated?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 class Schema(Enum):
-    """How far a database is."""
+    """The state of the schema of a database."""
 
     NEW = "nothing is in it yet"
     OLD = "an older release was here"
@@ -38,25 +38,25 @@ class Schema(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What was found. `hindrance` says why it could not be written."""
+    """The result of an inspection. `hindrance` is the reason why the database is not writable, or ""."""
 
     schema: Schema
-    where: str  # of SQLite the whole path
+    where: str  # on SQLite the absolute path
     hindrance: str = ""
 
 
 async def inspect(url: str) -> Inspected:
-    """Look at the database of a `DATABASE_URL`. An SQLite file that is not there yet is no error.
+    """Inspect the database of a `DATABASE_URL`. An SQLite file that does not exist yet is not an error.
 
     Raises:
-        StoreError: it cannot be reached or read, or takes no row.
+        StoreError: the database cannot be reached or read, or refuses a row.
     """
     if is_sqlite(url):
         return await asyncio.to_thread(_sqlite, sqlite_url(url).database or "")
     engine = make_engine(url, read_only=True)
     try:
         async with engine.connect() as connection:
-            # The server itself now refuses whatever would change something.
+            # From here on the server refuses all changes.
             await connection.execution_options(postgresql_readonly=True)
             found = await connection.run_sync(_postgresql)
         if found.schema is Schema.PRESENT and not found.hindrance:
@@ -67,7 +67,7 @@ async def inspect(url: str) -> Inspected:
 
 
 async def _try_to_write(engine: AsyncEngine) -> None:
-    """Insert a row and roll it back: a full disk, and a rule of the database, show in no privilege."""
+    """Insert a row and roll it back: privileges do not show a full disk or a rule of the database."""
     moment = datetime.now(UTC)
     row = {"id": f"doctor-{uuid.uuid4()}", "appid": "", "seen_at": moment}
     async with engine.connect() as connection, connection.begin() as attempt:
@@ -78,8 +78,8 @@ async def _try_to_write(engine: AsyncEngine) -> None:
 def _sqlite(database: str) -> Inspected:
     path = Path(database).absolute()
     if not path.exists():
-        return Inspected(Schema.NEW, str(path), _unwritable(path))
-    hindrance, name = _unwritable(path), _as_it_is(path)
+        return Inspected(Schema.NEW, str(path), _why_unwritable(path))
+    hindrance, name = _why_unwritable(path), _read_only_name(path)
     engine = sa.create_engine(
         "sqlite://",
         hide_parameters=True,
@@ -88,38 +88,38 @@ def _sqlite(database: str) -> Inspected:
     )
     try:
         with engine.connect() as connection:
-            words = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-            if words != "ok":
-                raise DamagedError(words)
+            result = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            if result != "ok":
+                raise DamagedError(result)
             return Inspected(_schema(connection), str(path), hindrance)
     except sa.exc.DatabaseError:
         if not hindrance:
             raise
-        return Inspected(Schema.NEW, str(path), hindrance)  # the system's word says more than SQLite's
+        return Inspected(Schema.NEW, str(path), hindrance)  # the error of the system is more precise than SQLite's
 
 
-def _as_it_is(path: Path) -> str:
-    """Return the name that opens an SQLite file for reading, and makes no file beside it."""
-    # Unless a log belongs to it, even without its locks: those would be new files.
+def _read_only_name(path: Path) -> str:
+    """Return the name that opens an SQLite file for reading, and creates no file beside it."""
+    # `immutable` would ignore an existing write-ahead log; without a log it avoids new files for locks.
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     return f"file:{quote(str(path))}?{mode}"
 
 
 def reader(url: str, appid: str) -> Store:
-    """Return a store that is only read. The caller closes it."""
+    """Return a store for reading only. The caller closes it."""
     if not is_sqlite(url):
         return Store(make_engine(url, read_only=True), appid)
     path = Path(sqlite_url(url).database or "").absolute()
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{_as_it_is(path)}&uri=true", poolclass=sa.NullPool, hide_parameters=True
+        f"sqlite+aiosqlite:///{_read_only_name(path)}&uri=true", poolclass=sa.NullPool, hide_parameters=True
     )
     return Store(engine, appid)
 
 
-def _unwritable(path: Path) -> str:
-    """Why an SQLite database could not be written here; "" when it could. Its log needs the folder, too."""
+def _why_unwritable(path: Path) -> str:
+    """Return why an SQLite database is not writable here, or "". Its log needs the folder to be writable, too."""
     try:
-        with tempfile.TemporaryFile(dir=path.parent) as attempt:  # has no name, and is gone at once
+        with tempfile.TemporaryFile(dir=path.parent) as attempt:  # has no name, and is deleted when it is closed
             attempt.write(bytes(ATTEMPT_BYTES))
         if path.exists():
             with path.open("r+b"):
@@ -130,31 +130,33 @@ def _unwritable(path: Path) -> str:
 
 
 def _postgresql(connection: sa.Connection) -> Inspected:
-    asked = "SELECT current_schema(), pg_is_in_recovery(), current_setting('default_transaction_read_only')"
-    place, copies, read_only = connection.execute(sa.text(asked)).one()
-    if place is None:
+    query = "SELECT current_schema(), pg_is_in_recovery(), current_setting('default_transaction_read_only')"
+    schema_name, is_replica, read_only = connection.execute(sa.text(query)).one()
+    if schema_name is None:
         return Inspected(Schema.NEW, "", "the search_path names no schema that is there")
     schema = _schema(connection)
-    if copies or read_only == "on":
-        return Inspected(schema, place, "the server is a read-only copy" if copies else "it is set to read only")
-    rights = [sa.func.has_schema_privilege(place, "CREATE")]
+    if is_replica or read_only == "on":
+        return Inspected(
+            schema, schema_name, "the server is a read-only copy" if is_replica else "it is set to read only"
+        )
+    rights = [sa.func.has_schema_privilege(schema_name, "CREATE")]
     if schema is Schema.PRESENT:
         rights = [sa.func.has_table_privilege(table, right) for table in metadata.tables for right in RIGHTS]
-    may = all(connection.execute(sa.select(right)).scalar_one() for right in rights)
-    return Inspected(schema, place, "" if may else "this user may not write there")
+    is_allowed = all(connection.execute(sa.select(right)).scalar_one() for right in rights)
+    return Inspected(schema, schema_name, "" if is_allowed else "this user may not write there")
 
 
 def _schema(connection: sa.Connection) -> Schema:
     present, known = revisions(connection)
-    there = set(sa.inspect(connection).get_table_names())
-    ours = set(metadata.tables)
+    existing = set(sa.inspect(connection).get_table_names())
+    expected = set(metadata.tables)
     if present is None:
-        # A migration makes all its tables or none: these are not of this bot.
-        return Schema.FOREIGN if ours & there else Schema.NEW
+        # A migration creates all its tables or none, so these are of another program.
+        return Schema.FOREIGN if expected & existing else Schema.NEW
     if present in DEVELOPMENT_REVISIONS:
         return Schema.DEVELOPMENT
     if present in known[1:]:
         return Schema.OLD
-    if not ours <= there:
+    if not expected <= existing:
         return Schema.FOREIGN
     return Schema.PRESENT if present in known else Schema.NEWER

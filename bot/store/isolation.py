@@ -1,6 +1,6 @@
 """Write the rows of many accounts in one transaction, and leave out only those that fail.
 
-One row that the database refuses, or that the code cannot handle, must not stop the news of the other accounts.
+A row that the database refuses, or that the code cannot handle, must not block the events of the other accounts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class RowFaultError(Exception):
-    """One message row cannot be used, because of the exception that is this one's cause."""
+    """A message row cannot be used. Its `__cause__` is the original exception."""
 
     def __init__(self, row_id: str) -> None:
         super().__init__(row_id)
@@ -23,7 +23,7 @@ class RowFaultError(Exception):
 
 
 class _RollBackError(Exception):
-    """Ends the trial of one key."""
+    """The signal to roll back the trial of one key."""
 
 
 async def isolated(
@@ -32,9 +32,9 @@ async def isolated(
     """Write all keys together. If that fails because of a row, leave out the keys that also fail alone.
 
     Args:
-        write: writes these keys inside a savepoint of its own. It is called again with fewer keys after a failure.
+        write: writes these keys inside its own savepoint. It is called again with fewer keys after a failure.
 
-    Returns what `write` returned for what stays written, and the exceptions by key.
+    Returns the results of `write` that stay written, and the exceptions by key.
 
     Raises:
         Exception: an error that does not concern a row, such as a lost connection.
@@ -45,17 +45,17 @@ async def isolated(
         if not is_row_fault(exc):
             raise
     failures = {key: failure for key in keys if (failure := await _try_alone(tx, key, write))}
-    rest = [key for key in keys if key not in failures]
-    if not rest:
+    remaining = [key for key in keys if key not in failures]
+    if not remaining:
         return [], failures
     try:
         async with tx.savepoint():
-            return [await write(rest)], failures
+            return [await write(remaining)], failures
     except Exception as exc:
         if not is_row_fault(exc):
             raise
     written = []
-    for key in rest:  # each is accepted alone, and not all of them together
+    for key in remaining:  # each succeeds alone, but not all together
         try:
             async with tx.savepoint():
                 written.append(await write([key]))
@@ -67,7 +67,7 @@ async def isolated(
 
 
 async def _try_alone(tx: Tx, key: str, write: Callable[[Sequence[str]], Awaitable[T]]) -> Exception | None:
-    """Write one key and take it back. Return the exception if it fails."""
+    """Write one key and roll it back. Return the exception if the write fails."""
     try:
         async with tx.savepoint():
             await write([key])
@@ -83,4 +83,6 @@ async def _try_alone(tx: Tx, key: str, write: Callable[[Sequence[str]], Awaitabl
 def is_row_fault(exc: Exception) -> bool:
     """Check whether an exception concerns the values of one row, and not the store as a whole."""
     fault = classify(exc)
-    return fault is None or fault.kind is FaultKind.ROW  # not of the store: raised by the code that handles the row
+    return (
+        fault is None or fault.kind is FaultKind.ROW
+    )  # None: not an error of the store, but of the code that handles the row

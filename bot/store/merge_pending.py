@@ -1,6 +1,6 @@
-"""Unsent messages that would show the same news: linked, merged, and left to one another.
+"""Link and merge unsent messages that report the same events, and drop those that others cover.
 
-`outbox.coalescing` decides. Here are the rows that it needs, and what its decisions change.
+`outbox.coalescing` decides. This module reads the rows that it needs, and applies its decisions.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ from bot.store.database import Tx
 from bot.store.outbox import rows_of
 from bot.store.tables import emitted_event, message
 
-CALLS = sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast)
+WITH_MENTIONS = sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast)
 
 
-async def link(tx: Tx, drafts: Sequence[NewMessage], tellers: Mapping[str, str]) -> None:
+async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str]) -> None:
     """Link new and unsent messages that mention people to the group messages that may cover them.
 
     Args:
-        tellers: by draft id, the row that it became.
+        row_ids: by message id, the id of the row that carries it.
     """
-    for draft in drafts:
-        teller = tellers[draft.id]
-        if draft.kind in GROUPED:
-            group = await outbox.get(tx, teller)
-            for row in await _unsent(tx, CALLS, draft.episode_ids):
+    for new in messages:
+        row_id = row_ids[new.id]
+        if new.kind in GROUPED:
+            group = await outbox.get(tx, row_id)
+            for row in await _unsent(tx, WITH_MENTIONS, new.episode_ids):
                 if group and row.parent_id != group.id:
                     await outbox.update(tx, row.id, payload=link_to(row, group.id, group.post_attempts))
-        elif draft.kind is MessageKind.ALERT or draft.broadcast:
-            caller = await outbox.get(tx, teller)
-            for one in await _unsent(tx, message.c.kind.in_(GROUPED), draft.episode_ids):
-                if caller and one.id != draft.parent_id:
-                    await outbox.update(tx, caller.id, payload=link_to(caller, one.id, one.post_attempts))
+        elif new.kind is MessageKind.ALERT or new.broadcast:
+            alert = await outbox.get(tx, row_id)
+            for one in await _unsent(tx, message.c.kind.in_(GROUPED), new.episode_ids):
+                if alert and one.id != new.parent_id:
+                    await outbox.update(tx, alert.id, payload=link_to(alert, one.id, one.post_attempts))
 
 
 async def rivals_of(tx: Tx, row: OutboxRow) -> Rivals:
-    """Read the messages that may show the news of a claimed one, and lock the one that it is linked to."""
+    """Read the messages that may report the events of a claimed one, and lock the one that it is linked to."""
     link = row.payload.get(LINK)
     groups = message.c.kind.in_(GROUPED)
     return Rivals(
@@ -78,41 +78,41 @@ async def carry_out(tx: Tx, row: OutboxRow, decision: Withhold, now: datetime) -
 
 
 async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> None:
-    """Leave the news of a message to a group message. A thread reply is still posted, without mentioning anyone."""
+    """Leave the events of a message to a group message. A thread reply is still posted, without mentions."""
     if columns := taken_over(group, row, now):
         await outbox.update(tx, group.id, **columns)
-    untried = {"post_attempts": row.post_attempts - 1}
+    not_attempted = {"post_attempts": row.post_attempts - 1}
     if row.parent_id is None:
-        await outbox.complete_attempt(tx, row, status=MessageStatus.DEAD, reason=DropReason.MERGED, **untried)
+        await outbox.complete_attempt(tx, row, status=MessageStatus.DEAD, reason=DropReason.MERGED, **not_attempted)
         return
     events = (
         [] if group.status is MessageStatus.PENDING else list(row.event_keys)
     )  # one event key is in one message only
-    facts = {name: value for name, value in row.payload.items() if name not in (LINK, "call")}
-    quiet = {"broadcast": False, "priority": LAST, "payload": facts, "event_keys": events}
-    await outbox.complete_attempt(tx, row, status=MessageStatus.PENDING, **quiet, **untried)
+    payload = {name: value for name, value in row.payload.items() if name not in (LINK, "call")}
+    quiet = {"broadcast": False, "priority": LAST, "payload": payload, "event_keys": events}
+    await outbox.complete_attempt(tx, row, status=MessageStatus.PENDING, **quiet, **not_attempted)
 
 
 async def restore_covered(tx: Tx, group_id: str) -> None:
-    """Queue again the messages that yielded to a group message which was given up."""
+    """Queue again the messages that yielded to a group message which was dropped."""
     covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.MERGED)
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, covered))
     for row in rows_of(tx, found.mappings()):
         if row.payload.get(LINK, {}).get("root") == group_id:
             await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
-            await restore_covered(tx, row.id)  # it may cover others itself
+            await restore_covered(tx, row.id)  # it may have covered others
 
 
 async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
-    """Merge pending digests that share members into this claimed digest or summary of quiet hours.
+    """Merge pending digests that share episodes into this claimed digest or summary of quiet hours.
 
     A digest that waits for the end of quiet hours is posted with their summary, which mentions people anyway. A
     digest that Slack refused is not merged, so that it cannot take others with it. It is linked instead if this one
-    has all its members.
+    has all its episodes.
     """
     if row.kind not in (MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) or row.was_rejected:
         return row
-    # A merged digest may share members with still others.
+    # A merged digest may share episodes with further ones.
     while others := [other for other in await _digests(tx, row) if not other.was_rejected]:
         row = await _merge(tx, row, others[0])
     for other in await _digests(tx, row):
@@ -131,28 +131,32 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
     reported = await tx.run(
         sa.select(emitted_event.c.episode_id, emitted_event.c.kind).where(emitted_event.c.message_id == other.id)
     )
-    one = merged(row, other, [(news.episode_id, news.kind) for news in reported])
-    grown = {"episode_ids": list(one.episode_ids), "event_keys": list(one.event_keys), "payload": one.payload}
-    await outbox.update(tx, row.id, **grown, priority=one.priority, breakthrough=one.breakthrough)
+    one = merged(row, other, [(event.episode_id, event.kind) for event in reported])
+    columns = {"episode_ids": list(one.episode_ids), "event_keys": list(one.event_keys), "payload": one.payload}
+    await outbox.update(tx, row.id, **columns, priority=one.priority, breakthrough=one.breakthrough)
     before = row.post_attempts - 1  # this attempt has not posted it yet, and it will show what is pending now
-    facts = link_to(other, row.id, before)
-    await outbox.update(tx, other.id, status=MessageStatus.DEAD, reason=DropReason.MERGED, payload=facts)
+    payload = link_to(other, row.id, before)
+    await outbox.update(tx, other.id, status=MessageStatus.DEAD, reason=DropReason.MERGED, payload=payload)
     await tx.run(sa.update(emitted_event).where(emitted_event.c.message_id == other.id).values(message_id=row.id))
     for reply in rows_of(tx, (await tx.run(sa.select(message).where(message.c.parent_id == other.id))).mappings()):
         await outbox.update(tx, reply.id, parent_id=row.id, payload={**reply.payload, "root_posts": before})
         if reply.kind is MessageKind.MEMBER_LIST:
-            left = names_left(reply, row)
-            values = {"episode_ids": left} if left else {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
+            remaining = names_left(reply, row)
+            values = (
+                {"episode_ids": remaining}
+                if remaining
+                else {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
+            )
             await outbox.update(tx, reply.id, **values)
-    for caller in await _unsent(tx, CALLS, one.episode_ids):
-        if caller.parent_id != row.id:
-            await outbox.update(tx, caller.id, payload=link_to(caller, row.id, before))
+    for alert in await _unsent(tx, WITH_MENTIONS, one.episode_ids):
+        if alert.parent_id != row.id:
+            await outbox.update(tx, alert.id, payload=link_to(alert, row.id, before))
     return one
 
 
-async def _unsent(tx: Tx, kind: sa.ColumnElement[bool], members: Sequence[str]) -> list[OutboxRow]:
-    """Read the messages of a kind that are pending or being posted and have one of these members."""
+async def _unsent(tx: Tx, kind: sa.ColumnElement[bool], episode_ids: Sequence[str]) -> list[OutboxRow]:
+    """Read the messages of a kind that are pending or being posted and show one of these episodes."""
     unsent = message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING))
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, unsent, kind))
     rows = rows_of(tx, found.mappings())
-    return [row for row in rows if not set(members).isdisjoint(row.episode_ids)]
+    return [row for row in rows if not set(episode_ids).isdisjoint(row.episode_ids)]

@@ -1,6 +1,6 @@
-"""Message rows: `pending -> sending(lease, attempt) -> sent | dead`. Conditional updates decide who acts.
+"""Message rows: `pending -> sending(lease, attempt) -> sent | dead`. Conditional updates decide which process acts.
 
-The views of messages that were sent are in `views`, looks at unknown outcomes in `looking`.
+Edits of sent messages are in `published`, lookups of unknown outcomes in `unconfirmed`.
 """
 
 from __future__ import annotations
@@ -19,78 +19,78 @@ from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.tables import message, poll_state
 
 LONGEST_PAUSE = timedelta(days=1)
-AHEAD = timedelta(minutes=5)  # a moment that was written this far in the future was written by a wrong clock
-LOOKUP_AFTER = 4  # the first look at an unknown outcome comes a fourth of the lease after it ran out
+AHEAD = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
+LOOKUP_AFTER = 4  # the first lookup of an unknown outcome is a fourth of the lease after its end
 Ids = Sequence[str] | sa.Select[tuple[str]]
 
 
 async def enqueue(
-    tx: Tx, drafts: Sequence[NewMessage], marks: Mapping[str, tuple[str, ...]], now: datetime
+    tx: Tx, messages: Sequence[NewMessage], event_keys: Mapping[str, tuple[str, ...]], now: datetime
 ) -> Mapping[str, str]:
-    """Write down what there is to tell.
+    """Add messages to the queue.
 
     Args:
-        marks: by draft id, the marks of its events for Slack's metadata.
+        event_keys: by message id, the keys of its events for Slack's metadata.
 
-    Returns, by draft id, the id of the row that tells it: that of a night may wait already.
+    Returns, by message id, the id of the row that carries it: a summary of quiet hours extends a pending one.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: it was written down before. Nothing may be told twice.
+        sqlalchemy.exc.IntegrityError: a message was added before; no event is reported twice.
     """
-    tellers = {draft.id: draft.id for draft in drafts}
-    for place, draft in enumerate(drafts):
-        events = marks.get(draft.id, ())
-        if draft.kind is MessageKind.QUIET_SUMMARY and (standing := await _pending_quiet_summary(tx, draft)):
-            await update(tx, standing.id, **extended(standing, draft, events))
-            tellers[draft.id] = standing.id
+    row_ids = {new.id: new.id for new in messages}
+    for position, new in enumerate(messages):
+        events = event_keys.get(new.id, ())
+        if new.kind is MessageKind.QUIET_SUMMARY and (pending := await _pending_quiet_summary(tx, new)):
+            await update(tx, pending.id, **extended(pending, new, events))
+            row_ids[new.id] = pending.id
             continue
         await tx.run(
             sa.insert(message).values(
-                id=draft.id,
+                id=new.id,
                 appid=tx.appid,
-                kind=draft.kind,
-                priority=draft.priority,
-                episode_ids=list(draft.episode_ids),
+                kind=new.kind,
+                priority=new.priority,
+                episode_ids=list(new.episode_ids),
                 event_keys=list(events),
-                payload={**draft.payload, **await _parent_attempts(tx, draft)},
-                parent_id=draft.parent_id,
-                broadcast=draft.broadcast,
-                breakthrough=draft.breakthrough,
+                payload={**new.payload, **await _parent_attempts(tx, new)},
+                parent_id=new.parent_id,
+                broadcast=new.broadcast,
+                breakthrough=new.breakthrough,
                 status=MessageStatus.PENDING,
-                created_at=now + timedelta(microseconds=place),  # keeps their order inside a rank
+                created_at=now + timedelta(microseconds=position),  # keeps their order inside a priority
                 not_before=now,
             )
         )
-        await _bring_parent_forward(tx, draft, events)
-    return tellers
+        await _bring_parent_forward(tx, new, events)
+    return row_ids
 
 
-async def _bring_parent_forward(tx: Tx, draft: NewMessage, events: Sequence[str]) -> None:
-    parent = await get(tx, draft.parent_id) if draft.parent_id else None
+async def _bring_parent_forward(tx: Tx, new: NewMessage, events: Sequence[str]) -> None:
+    parent = await get(tx, new.parent_id) if new.parent_id else None
     if parent and parent.status in (MessageStatus.PENDING, MessageStatus.SENDING):
-        await update(tx, parent.id, **brought_forward(parent, draft, events))
+        await update(tx, parent.id, **brought_forward(parent, new, events))
 
 
-async def _pending_quiet_summary(tx: Tx, draft: NewMessage) -> OutboxRow | None:
-    """The root of the same quiet hours that is still to be posted."""
-    waiting = sa.select(message).where(
+async def _pending_quiet_summary(tx: Tx, new: NewMessage) -> OutboxRow | None:
+    """Return the pending summary of the same quiet hours."""
+    query = sa.select(message).where(
         message.c.appid == tx.appid,
         message.c.kind == MessageKind.QUIET_SUMMARY,
         message.c.status == MessageStatus.PENDING,
     )
-    rows = rows_of(tx, (await tx.run(waiting)).mappings())
-    return next((row for row in rows if row.payload["ends"] == draft.payload["ends"]), None)
+    rows = rows_of(tx, (await tx.run(query)).mappings())
+    return next((row for row in rows if row.payload["ends"] == new.payload["ends"]), None)
 
 
 async def requeue_dropped(tx: Tx, ids: Ids) -> None:
-    """Queue again what was dropped as untrue or failed, names of a digest too: its episodes have moved."""
-    names = sa.and_(message.c.parent_id.in_(ids), message.c.kind == MessageKind.MEMBER_LIST)
+    """Queue again messages dropped as obsolete or failed, and lists of a digest: their episodes have changed."""
+    lists = sa.and_(message.c.parent_id.in_(ids), message.c.kind == MessageKind.MEMBER_LIST)
     dropped = sa.and_(
         message.c.status == MessageStatus.DEAD, message.c.reason.in_((DropReason.OBSOLETE, DropReason.FAILED))
     )
     await tx.run(
         sa.update(message)
-        .where(sa.or_(message.c.id.in_(ids), names), dropped)
+        .where(sa.or_(message.c.id.in_(ids), lists), dropped)
         .values(status=MessageStatus.PENDING, reason=None)
     )
 
@@ -104,14 +104,14 @@ async def claim(
     breakthrough_only: bool = False,
     without: Collection[str] = (),
 ) -> OutboxRow | None:
-    """Take the message that is to be posted next, if there is one and the channel is not resting.
+    """Claim the message to post next. Return None if no message is due, or if the queue is paused.
 
     Args:
-        breakthrough_only: these are quiet hours.
-        without: the ids of messages that are left alone.
+        breakthrough_only: claim only messages allowed in quiet hours.
+        without: the ids of messages to skip.
 
     Raises:
-        RowFaultError: the message cannot be taken, and is still to be posted.
+        RowFaultError: the message cannot be claimed; it stays pending.
     """
     root = message.alias("root")
     due = sa.or_(
@@ -131,13 +131,15 @@ async def claim(
     found = (await tx.run(candidate)).mappings().first()
     if found is None:
         return None
-    far = sa.or_(poll_state.c.next_post_at > now + LONGEST_PAUSE, poll_state.c.paused_at > now + AHEAD)
-    rested = sa.and_(poll_state.c.appid == tx.appid, sa.or_(poll_state.c.next_post_at <= now, far))
+    set_by_wrong_clock = sa.or_(
+        poll_state.c.next_post_at > now + LONGEST_PAUSE, poll_state.c.paused_at > now + AHEAD
+    )
+    may_post = sa.and_(poll_state.c.appid == tx.appid, sa.or_(poll_state.c.next_post_at <= now, set_by_wrong_clock))
     if not (
-        await tx.run(sa.update(poll_state).where(rested).values(next_post_at=now + gap, paused_at=now))
+        await tx.run(sa.update(poll_state).where(may_post).values(next_post_at=now + gap, paused_at=now))
     ).rowcount:
         return None
-    take = (
+    claiming = (
         sa.update(message)
         .where(message.c.id == found["id"], message.c.attempt == found["attempt"], ready)
         .values(
@@ -151,17 +153,17 @@ async def claim(
             next_lookup_at=now + lease + lease / LOOKUP_AFTER,
         )
     )
-    return await taken(tx, found["id"], take)
+    return await taken(tx, found["id"], claiming)
 
 
-async def taken(tx: Tx, message_id: str, take: sa.Update) -> OutboxRow | None:
-    """Claim one message by an update. None: another process was faster.
+async def taken(tx: Tx, message_id: str, claiming: sa.Update) -> OutboxRow | None:
+    """Claim one message by an update. Return None if another process was faster.
 
     Raises:
         RowFaultError: the database refuses the update, or this release cannot read the row.
     """
     try:
-        claimed = (await tx.run(take.returning(*message.c))).mappings().first()
+        claimed = (await tx.run(claiming.returning(*message.c))).mappings().first()
         return row_of(claimed) if claimed else None
     except Exception as exc:
         if is_row_fault(exc):
@@ -170,7 +172,7 @@ async def taken(tx: Tx, message_id: str, take: sa.Update) -> OutboxRow | None:
 
 
 async def mark_failed(tx: Tx, message_id: str, error: str) -> None:
-    """Give up a message that cannot be rendered or claimed. `/kf status` counts it."""
+    """Drop a message that cannot be rendered or claimed. `/kf status` counts it."""
     unsent = message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING))
     values = {"status": MessageStatus.DEAD, "reason": DropReason.FAILED, "error": error}
     await tx.run(sa.update(message).where(message.c.id == message_id, unsent).values(**values))
@@ -179,11 +181,11 @@ async def mark_failed(tx: Tx, message_id: str, error: str) -> None:
 async def mark_sent(
     tx: Tx, row: OutboxRow, *, channel_id: str, ts: str, applied_hash: str | None, now: datetime, held: bool = False
 ) -> bool:
-    """It stands in Slack. False: somebody else has claimed the row since.
+    """Mark a claimed message as sent. Return False if another process has claimed the row since.
 
     Args:
-        applied_hash: of what it shows; None when that is not known.
-        held: what holds the queue is not over by this: the message was found, not posted.
+        applied_hash: the hash of what Slack shows; None if that is not known.
+        held: keep the queue blocked: the message was found in the history, which proves nothing about posting.
     """
     values = {"status": MessageStatus.SENT, "channel_id": channel_id, "ts": ts, "sent_at": now, "error": None}
     edit = {"applied_hash": applied_hash, "next_edit_at": now}
@@ -193,29 +195,29 @@ async def mark_sent(
 
 
 async def reschedule(tx: Tx, row: OutboxRow, until: datetime, error: str, **values: Any) -> bool:
-    """Surely not sent: it goes back into the queue, not before `until`."""
+    """Return a claimed message that was certainly not sent to the queue, to be posted at `until` or later."""
     return await complete_attempt(tx, row, status=MessageStatus.PENDING, not_before=until, error=error, **values)
 
 
-async def release(tx: Tx, row: OutboxRow, until: datetime, why: str, **values: Any) -> bool:
-    """Not even tried: as if it had not been claimed."""
-    return await reschedule(tx, row, until, why, post_attempts=row.post_attempts - 1, **values)
+async def release(tx: Tx, row: OutboxRow, until: datetime, reason: str, **values: Any) -> bool:
+    """Return a claimed message that was not attempted to the queue, without counting the attempt."""
+    return await reschedule(tx, row, until, reason, post_attempts=row.post_attempts - 1, **values)
 
 
 async def mark_dead(tx: Tx, row: OutboxRow, reason: DropReason, error: str = "") -> bool:
-    """Given up. Refused and unconfirmed ones are shown by `/kf status`."""
+    """Drop a claimed message. `/kf status` shows the refused and the unconfirmed ones."""
     return await complete_attempt(tx, row, status=MessageStatus.DEAD, reason=reason, error=error)
 
 
 async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
-    """The root of this thread message was given up: it goes to the channel by itself."""
+    """Queue a thread reply as a channel message, because its parent was dropped."""
     return await complete_attempt(
         tx, row, status=MessageStatus.PENDING, parent_id=None, kind=MessageKind.ALERT, broadcast=False
     )
 
 
 async def pause_queue(tx: Tx, until: datetime) -> None:
-    """Post nothing before `until`."""
+    """Pause the queue: no message is claimed before `until`."""
     await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(next_post_at=until))
 
 
@@ -227,7 +229,7 @@ async def has_sent_since(tx: Tx, message_id: str) -> bool:
 
 
 async def complete_attempt(tx: Tx, row: OutboxRow, **values: Any) -> bool:
-    """Record what became of a claimed row. False: somebody else has claimed it since."""
+    """Record the outcome of an attempt. Return False if another process has claimed the row since."""
     mine = sa.and_(
         message.c.id == row.id, message.c.attempt == row.attempt, message.c.status == MessageStatus.SENDING
     )
@@ -235,20 +237,20 @@ async def complete_attempt(tx: Tx, row: OutboxRow, **values: Any) -> bool:
 
 
 async def update(tx: Tx, message_id: str, **values: Any) -> None:
-    """Change a row, whoever has claimed it."""
+    """Change a row, whether it is claimed or not."""
     await tx.run(sa.update(message).where(message.c.id == message_id).values(**values))
 
 
 async def get(tx: Tx, message_id: str, *, lock: bool = False) -> OutboxRow | None:
-    """One row. `lock` lets nobody else change it before this transaction ends."""
+    """Read one row. `lock` keeps other transactions from changing it before this one ends."""
     query = sa.select(message).where(message.c.id == message_id)
     found = (await tx.run(query.with_for_update() if lock else query)).mappings().first()
     return row_of(found) if found else None
 
 
-async def _parent_attempts(tx: Tx, draft: NewMessage) -> dict[str, int]:
-    """How often its root had been tried: sent at a later try, the root has shown this line's news itself."""
-    found = await tx.run(sa.select(message.c.post_attempts).where(message.c.id == draft.parent_id))
+async def _parent_attempts(tx: Tx, new: NewMessage) -> dict[str, int]:
+    """Return the number of attempts to post the parent: if a later one succeeds, it has shown the reply's event."""
+    found = await tx.run(sa.select(message.c.post_attempts).where(message.c.id == new.parent_id))
     return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
 
 

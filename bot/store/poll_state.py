@@ -1,27 +1,26 @@
-"""What the watcher remembers between two looks: when to look, how the looks went, what trouble there is."""
+"""The state of polling: the schedule, the results of the last polls, open incidents, failing rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.alerting.incidents import Cause, ClockSkew, ErrorDetails, Incident, PollHealth
+from bot.alerting.incidents import ClockSkew, PollHealth
 from bot.health.facts import SlackTrouble
-from bot.store import outbox, published, slack_state
-from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import episode, poll_state
+from bot.store import incident_rows, slack_state
+from bot.store.database import Tx
+from bot.store.tables import poll_state
 
-HEALTH = "health"
 LONGEST_WAIT = timedelta(days=1)  # until midnight in Shanghai, when the quota is spent
 
 
 class FailingRow(NamedTuple):
-    """An account whose news cannot be written down."""
+    """The error of an account whose changes cannot be stored."""
 
     error: str
     since: datetime
@@ -29,13 +28,13 @@ class FailingRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PollState:
-    """The account's row of `meta`."""
+    """The row of the Official Account, with its incidents."""
 
     next_poll_at: datetime
     watching_since: datetime | None
     last_read_at: datetime | None
     accounts: int
-    empty_reads: int
+    empty_polls: int
     health: PollHealth
     clock: ClockSkew
     blocked_by: str | None
@@ -46,7 +45,7 @@ class PollState:
 
 
 class Claim(Enum):
-    """Whose the poll is."""
+    """The outcome of claiming a poll."""
 
     NOT_MINE = "not due, or another process has it"
     WON = "mine"
@@ -54,12 +53,14 @@ class Claim(Enum):
 
 
 async def claim_poll(tx: Tx, now: datetime, until: datetime) -> Claim:
-    """Take the poll that is due, if nobody else has: the next one comes at `until`.
+    """Claim the poll if it is due and no other process has claimed it; schedule the next one at `until`.
 
-    A poll that is planned too far ahead was planned by a clock that was wrong; it is due as well.
+    A poll scheduled too far ahead was scheduled by a wrong clock, and counts as due.
     """
-    usual = sa.and_(poll_state.c.failed_polls == 0, poll_state.c.next_poll_at > now + 2 * (until - now))
-    due = sa.or_(poll_state.c.next_poll_at <= now, poll_state.c.next_poll_at > until + LONGEST_WAIT, usual)
+    planned_wrongly = sa.and_(poll_state.c.failed_polls == 0, poll_state.c.next_poll_at > now + 2 * (until - now))
+    due = sa.or_(
+        poll_state.c.next_poll_at <= now, poll_state.c.next_poll_at > until + LONGEST_WAIT, planned_wrongly
+    )
     mine = sa.and_(poll_state.c.appid == tx.appid, due)
     values = {"next_poll_at": until, "poll_wait": int((until - now).total_seconds())}
     claim = sa.update(poll_state).where(mine).values(**values).returning(poll_state.c.watching_since)
@@ -70,19 +71,19 @@ async def claim_poll(tx: Tx, now: datetime, until: datetime) -> Claim:
 
 
 async def schedule_poll(tx: Tx, when: datetime, *, wait: timedelta | None = None) -> None:
-    """Plan the next poll. `wait` is the interval that is in force until then, if it changes."""
+    """Schedule the next poll. `wait` is the interval until then, if it changes."""
     await _record(tx, next_poll_at=when, **({"poll_wait": int(wait.total_seconds())} if wait else {}))
 
 
 async def poll_now(tx: Tx, now: datetime, *, always: bool = False) -> bool:
-    """Let the next poll come now: `always`, or if reads had failed. True when it was not due anyway."""
+    """Make the next poll due: `always`, or only after failed polls. Return False if it was due already."""
     later = sa.and_(poll_state.c.appid == tx.appid, poll_state.c.next_poll_at > now)
-    troubled = later if always else sa.and_(later, poll_state.c.failed_polls > 0)
-    return (await tx.run(sa.update(poll_state).where(troubled).values(next_poll_at=now))).rowcount == 1
+    affected = later if always else sa.and_(later, poll_state.c.failed_polls > 0)
+    return (await tx.run(sa.update(poll_state).where(affected).values(next_poll_at=now))).rowcount == 1
 
 
 async def load(tx: Tx, *, lock: bool = False) -> PollState:
-    """Read the row. `lock` makes whoever else decides wait until this transaction ends."""
+    """Read the row. `lock` makes other processes wait with their decisions until this transaction ends."""
     query = sa.select(poll_state).where(poll_state.c.appid == tx.appid)
     row = (await tx.run(query.with_for_update() if lock else query)).mappings().one()
     return PollState(
@@ -90,11 +91,14 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
         watching_since=row["watching_since"],
         last_read_at=row["last_read_at"],
         accounts=row["accounts"],
-        empty_reads=row["empty_polls"],
+        empty_polls=row["empty_polls"],
         health=PollHealth(
-            row["failed_polls"], row["good_polls"], await incident(tx, row["incident"]), row["failing_since"]
+            row["failed_polls"],
+            row["good_polls"],
+            await incident_rows.load(tx, row["incident"]),
+            row["failing_since"],
         ),
-        clock=ClockSkew(row["skewed_polls"], incident=await incident(tx, row["clock_incident"])),
+        clock=ClockSkew(row["skewed_polls"], incident=await incident_rows.load(tx, row["clock_incident"])),
         blocked_by=row["blocked_by"],
         polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
@@ -107,101 +111,56 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
 
 
 async def record_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mapping[str, FailingRow]) -> None:
-    """Write down which accounts fail, if that has changed."""
+    """Record which accounts fail, if that has changed."""
     if before != after:
         failing = {key: {"error": one.error, "since": one.since.timestamp()} for key, one in after.items()}
         await _record(tx, failing_rows=failing or None)
 
 
 async def record_read(
-    tx: Tx, memory: PollState, *, began: datetime, now: datetime, accounts: int, empty_reads: int
+    tx: Tx, known: PollState, *, began: datetime, now: datetime, accounts: int, empty_polls: int
 ) -> None:
-    """A good read was taken in."""
+    """Record a good poll whose list was accepted."""
     await tx.run(
         sa.update(poll_state)
         .where(poll_state.c.appid == tx.appid)
         .values(
-            watching_since=memory.watching_since or began,
+            watching_since=known.watching_since or began,
             last_read_at=began,
             polled_at=now,
             accounts=accounts,
-            empty_polls=empty_reads,
+            empty_polls=empty_polls,
         )
     )
 
 
-async def record_empty(tx: Tx, empty_reads: int, now: datetime) -> None:
-    """An empty list after a full one was read, and is not believed yet."""
-    await _record(tx, empty_polls=empty_reads, polled_at=now)
+async def record_empty(tx: Tx, empty_polls: int, now: datetime) -> None:
+    """Record an empty list after a full one, which is not accepted yet."""
+    await _record(tx, empty_polls=empty_polls, polled_at=now)
 
 
 async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
-    """Write down how reads go, and the incident if it changed."""
+    """Record the results of polls, and the incident, if they changed."""
     if after == before:
         return
-    change = after.incident
+    current = after.incident
     values = {
         "failed_polls": after.failed_polls,
         "good_polls": after.good_polls,
         "failing_since": after.failing_since,
     }
-    await _record(tx, **values, incident=change.id if change else None)
-    await _record_incident(tx, before.incident, change)
+    await _record(tx, **values, incident=current.id if current else None)
+    await incident_rows.record(tx, before.incident, current)
 
 
 async def record_clock(tx: Tx, before: ClockSkew, after: ClockSkew) -> None:
-    """Write down how this server's clock does, and the incident if it changed."""
+    """Record the comparison of the clocks, and the incident, if they changed."""
     if after == before:
         return
-    change = after.incident
-    await _record(tx, skewed_polls=after.skewed_polls, clock_incident=change.id if change else None)
-    await _record_incident(tx, before.incident, change)
+    current = after.incident
+    await _record(tx, skewed_polls=after.skewed_polls, clock_incident=current.id if current else None)
+    await incident_rows.record(tx, before.incident, current)
 
 
 async def _record(tx: Tx, **values: Any) -> None:
     await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(**values))
-
-
-async def _record_incident(tx: Tx, before: Incident | None, after: Incident | None) -> None:
-    if after is None or after == before:
-        return
-    values = {
-        "state": after.cause,
-        "state_since": after.resolved_at or after.since,
-        "began_at": after.began,
-        "detail": {**asdict(after.fault), "over": after.resolved_at is not None},
-    }
-    if before is None or before.id != after.id:
-        new = {**values, "id": after.id, "appid": tx.appid, "kind": HEALTH, "first_seen": after.since}
-        await tx.run(sa.insert(episode).values(**new))
-        return
-    await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
-    await published.reopen(tx, [after.id])
-    if after.resolved_at is None:
-        await outbox.requeue_dropped(tx, [after.id])
-
-
-async def incident(tx: Tx, incident_id: str | None) -> Incident | None:
-    """One stretch of trouble, as it stands."""
-    if incident_id is None:
-        return None
-    found = await tx.run(sa.select(episode).where(episode.c.id == incident_id))
-    row = found.mappings().one_or_none()
-    try:
-        return _incident(row) if row else None
-    except (TypeError, ValueError, KeyError) as exc:  # of a newer release, or damaged: polls go on without it
-        tx.unreadable[incident_id] = UnreadableRow("", exc)
-        return None
-
-
-def _incident(row: sa.RowMapping) -> Incident:
-    detail = dict(row["detail"])
-    over = detail.pop("over")
-    return Incident(
-        id=row["id"],
-        cause=Cause(row["state"]),
-        since=row["first_seen"],
-        fault=ErrorDetails(**detail),
-        resolved_at=row["state_since"] if over else None,
-        began=row["began_at"],
-    )

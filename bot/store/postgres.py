@@ -1,4 +1,4 @@
-"""What PostgreSQL needs: URLs as hosts and libpq write them, poolers, sessions that can be shared."""
+"""PostgreSQL: connection parameters, and the setup of transactions, also through a pooler."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ HANG_SECONDS = 10
 LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
 ENCODINGS = (b"UTF8", b"SQL_ASCII")  # SQL_ASCII stores any bytes; what the bot writes is UTF-8
 # Poolers refuse `options` at connect, and a pooled session serves other clients between two transactions. So the
-# first statement of each transaction makes settings for that transaction. Moments are read in UTC: in a zone to the
-# east the last of them would not fit. And a server that became a replica answers every read, and no write.
+# first statement of each transaction makes settings for that transaction. Times are read in UTC: in a zone to the
+# east, those at the end of year 9999 would overflow. A server that became a replica accepts reads, but no writes.
 BEGIN = (
     "SELECT set_config('TimeZone', 'UTC', true), "
     f"set_config('statement_timeout', '{HANG_SECONDS}s', true), "
@@ -27,9 +27,9 @@ BEGIN = (
 
 
 def connection_parameters(url: str) -> dict[str, Any]:
-    """Read a `DATABASE_URL` as libpq does: with several hosts, socket directories and options of its own.
+    """Parse a `DATABASE_URL` as libpq does: with several hosts, socket directories and its own options.
 
-    Heroku-style hosts write `postgres://`. TLS is required when a host is remote and the URL says nothing about it.
+    Heroku-style hosts write `postgres://`. TLS is required if a host is remote and the URL has no `sslmode`.
 
     Raises:
         psycopg.ProgrammingError: the URL is malformed, or has an option that libpq does not know.
@@ -44,10 +44,10 @@ def connection_parameters(url: str) -> dict[str, Any]:
     if any(host not in LOOPBACK and not host.startswith(("/", "@")) for host in hosts):
         parameters.setdefault("sslmode", "require")
     if len(hosts) > 1:
-        parameters.setdefault("target_session_attrs", "read-write")  # the first that answers may be a replica
+        parameters.setdefault("target_session_attrs", "read-write")  # the first host that answers may be a replica
     return {
         "connect_timeout": int(CONNECT_SECONDS),
-        # A server that vanishes without a word is noticed in seconds, not in a quarter of an hour.
+        # A server that disappears without closing connections is noticed in seconds, not in 15 minutes.
         "tcp_user_timeout": HANG_SECONDS * 1000,
         "keepalives_idle": HANG_SECONDS,
         **parameters,

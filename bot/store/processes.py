@@ -1,4 +1,4 @@
-"""Which processes use the store, and what each of them does. For people to see: nothing is decided by it."""
+"""The processes that use the store, for `/kf status` and the checks. No rule depends on them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from bot.health.facts import RejectedRequests
 from bot.store.database import Tx
 from bot.store.tables import process
 
-ACTIVE_WITHIN = timedelta(seconds=60)  # a process shows itself at least every 15 s
-EXPIRE_AFTER = timedelta(hours=1)  # what was killed cannot take its row away itself
+ACTIVE_WITHIN = timedelta(seconds=60)  # a process updates its row at least every 15 s
+EXPIRE_AFTER = timedelta(hours=1)  # a killed process cannot delete its own row
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A running process, as the others see it."""
+    """A running process, as other processes see it."""
 
     id: str
-    role: str = ""  # "web" or "worker"; "" of an older release
+    role: str = ""  # "web" or "worker"; "" from an older release
     started_at: datetime | None = None
     receives_commands: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)  # by variable, a digest of what must agree
+    settings: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by variable: a digest of the value, which must agree
     rejected: RejectedRequests | None = None
 
 
 async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
-    """Record that a process is there, and what its own clock shows."""
+    """Record that a process is running, and the time of its own clock."""
     mine, now = process.c.id == info.id, tx.now
     seen = {
         "seen_at": now,
@@ -39,7 +41,7 @@ async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
         "rejected": _stored(info.rejected),
     }
     if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
-        # As long ago as its own clock says, in the time of the store.
+        # Its age by its own clock, subtracted from the time of the store.
         started_at = now - (clock - info.started_at) if info.started_at else None
         values = {"id": info.id, "role": info.role, "settings": dict(info.settings), "started_at": started_at}
         await tx.run(sa.insert(process).values(**values | seen, appid=tx.appid))
@@ -51,7 +53,7 @@ async def remove(tx: Tx, process_id: str) -> None:
 
 
 async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
-    """Return the processes of this account that are there."""
+    """Return the running processes of this account."""
     return [
         ProcessInfo(
             row["id"],
@@ -66,9 +68,9 @@ async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
 
 
 async def skew(tx: Tx) -> timedelta:
-    """Return the largest difference between the clocks of the store and of the processes that are there."""
-    shown = await tx.run(sa.select(process.c.clock_at, process.c.seen_at).where(_active(tx, tx.now)))
-    ahead = [timedelta(0), *(row.clock_at - row.seen_at for row in shown if row.clock_at)]
+    """Return the largest difference between the clocks of the store and of the running processes."""
+    rows = await tx.run(sa.select(process.c.clock_at, process.c.seen_at).where(_active(tx, tx.now)))
+    ahead = [timedelta(0), *(row.clock_at - row.seen_at for row in rows if row.clock_at)]
     most: timedelta = max(ahead) - min(ahead)
     return most
 

@@ -1,4 +1,4 @@
-"""Told messages as views: which may change, who edits them, what Slack shows of them."""
+"""Sent channel messages that can still be edited: which ones, claims of an edit, and its result."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CHANNEL_KINDS = (
 
 
 async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
-    """The roots in Slack whose members may still change, and that may be edited now.
+    """Return the sent channel messages whose episodes may still change, and that may be edited now.
 
-    What was tried last comes last: one that Slack does not take must not keep the others from their turn.
+    The least recently tried comes first, so that one failing message does not starve the others.
     """
     found = sa.select(message).where(
         message.c.appid == tx.appid,
@@ -34,56 +34,56 @@ async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
         message.c.kind.in_(CHANNEL_KINDS),
         sa.not_(message.c.is_final),
         sa.not_(message.c.is_deleted),
-        _free(now),
+        _unclaimed(now),
     )
     return rows_of(tx, (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings())
 
 
 async def any_editable(tx: Tx, ids: Ids) -> bool:
-    """Whether one of these stands in Slack and can be edited, or will.
+    """Check whether one of these messages is or will be in Slack, where it can be edited.
 
-    Somebody may click before it is written down that the message was sent.
+    Unsent messages count: a user may click before the store has recorded that the message was sent.
     """
-    stands = sa.and_(
+    is_editable = sa.and_(
         message.c.status != MessageStatus.DEAD, message.c.kind.in_(CHANNEL_KINDS), sa.not_(message.c.is_deleted)
     )
-    found = sa.select(message.c.id).where(message.c.id.in_(ids), stands)
+    found = sa.select(message.c.id).where(message.c.id.in_(ids), is_editable)
     return (await tx.run(found.limit(1))).first() is not None
 
 
 async def claim(tx: Tx, row: OutboxRow, now: datetime, until: datetime) -> bool:
-    """Take the edit of a root; nobody else edits it before `until`."""
-    free = sa.and_(message.c.id == row.id, _free(now))
-    # What Slack shows is not known until the edit is confirmed.
+    """Claim the edit of a message: no other process edits it before `until`. Return False if one already does."""
+    unclaimed = sa.and_(message.c.id == row.id, _unclaimed(now))
+    # Until the edit is confirmed it is unknown what Slack shows.
     values = {"next_edit_at": until, "applied_hash": None}
-    return (await tx.run(sa.update(message).where(free).values(**values))).rowcount == 1
+    return (await tx.run(sa.update(message).where(unclaimed).values(**values))).rowcount == 1
 
 
-def _free(now: datetime) -> sa.ColumnElement[bool]:
-    """Nobody is editing it, unless by a clock that was ahead."""
+def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
+    """Select messages without a claimed edit. A claim too far in the future was made by a wrong clock."""
     return sa.or_(message.c.next_edit_at <= now, message.c.next_edit_at > now + AHEAD)
 
 
 async def update(tx: Tx, row: OutboxRow, **values: Any) -> None:
-    """Write down what became of a view: `applied_hash`, `settled`, `gone`, `next_edit_at`."""
+    """Record the result of an edit: `applied_hash`, `is_final`, `is_deleted`, `next_edit_at`."""
     await outbox.update(tx, row.id, **values)
 
 
 async def reopen(tx: Tx, ids: Ids) -> None:
-    """What these roots tell may change again: they are views anew."""
+    """Let these messages be edited again, because their episodes may change again."""
     await tx.run(sa.update(message).where(message.c.id.in_(ids)).values(is_final=False))
 
 
 async def edit_now(tx: Tx, ids: Ids, now: datetime) -> None:
-    """A person waits for these roots to change: edit them at once, unless an edit is under way."""
-    still = sa.and_(message.c.id.in_(ids), message.c.applied_hash.is_not(None))
-    await tx.run(sa.update(message).where(still).values(next_edit_at=now))
+    """Make these messages due for an edit now, after a user action, unless an edit is in progress."""
+    idle = sa.and_(message.c.id.in_(ids), message.c.applied_hash.is_not(None))
+    await tx.run(sa.update(message).where(idle).values(next_edit_at=now))
 
 
-async def adopt(tx: Tx, episode_id: str, root: HistoryMessage) -> str:
-    """Take a message that stands in Slack into a store that has lost it. Returns the id of its row."""
-    moment = datetime.fromtimestamp(float(root.ts), UTC)
-    message_id = f"{MessageKind.ALERT}-adopted-{root.channel_id}-{root.ts}"
+async def adopt(tx: Tx, episode_id: str, alert: HistoryMessage) -> str:
+    """Add a message from the channel history to a store that has lost it. Return the id of its row."""
+    moment = datetime.fromtimestamp(float(alert.ts), UTC)
+    message_id = f"{MessageKind.ALERT}-adopted-{alert.channel_id}-{alert.ts}"
     await tx.run(
         sa.insert(message).values(
             id=message_id,
@@ -91,13 +91,13 @@ async def adopt(tx: Tx, episode_id: str, root: HistoryMessage) -> str:
             kind=MessageKind.ALERT,
             priority=0,
             episode_ids=[episode_id],
-            event_keys=list(root.event_keys),
+            event_keys=list(alert.event_keys),
             payload={},
             status=MessageStatus.SENT,
             created_at=moment,
             not_before=moment,
-            channel_id=root.channel_id,
-            ts=root.ts,
+            channel_id=alert.channel_id,
+            ts=alert.ts,
             sent_at=moment,
             next_edit_at=moment,
         )

@@ -1,4 +1,4 @@
-"""How Slack answers, as far as it is no success: for status, metrics and log of every process on this store."""
+"""The last failures of Slack, for the status, metrics and log of every process on this store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.store.tables import poll_state
 
 
 def trouble_of(row: sa.RowMapping) -> SlackTrouble | None:
-    """Read the trouble of a row of `meta`. `held` decides on refusals: an older process knows no other column."""
+    """Return the trouble in a row of `poll_state`. `blocked_by` decides whether Slack refuses messages."""
     refused, error, since = row["blocked_by"], row["slack_error"], row["slack_error_since"]
     if refused:
         known = error == refused and since is not None
@@ -24,17 +24,17 @@ def trouble_of(row: sa.RowMapping) -> SlackTrouble | None:
 
 
 async def record_refusal(tx: Tx, error: str, now: datetime, *, reading: bool = False) -> None:
-    """Record that Slack refuses the channel or the token, since its first refusal with this word."""
+    """Record that Slack refuses the channel or the token, since the first refusal with this error."""
     since = sa.case(
         (poll_state.c.blocked_by == error, sa.func.coalesce(poll_state.c.slack_error_since, now)), else_=now
     )
-    await _note(
+    await _record(
         tx, blocked_by=error, slack_error=error, slack_error_since=since, slack_refuses=True, slack_reading=reading
     )
 
 
 async def record_silence(tx: Tx, error: str, now: datetime, *, reading: bool = False) -> None:
-    """Record that there was no usable response, since the first one. What is refused stays so until it is taken."""
+    """Record that Slack gave no usable response, since the first of these. A refusal stays until a success."""
     silent = sa.and_(poll_state.c.slack_error.is_not(None), sa.not_(poll_state.c.slack_refuses))
     since = sa.case((silent, poll_state.c.slack_error_since), else_=now)
     values = {"slack_error": error, "slack_error_since": since, "slack_refuses": False, "slack_reading": reading}
@@ -46,7 +46,7 @@ async def record_silence(tx: Tx, error: str, now: datetime, *, reading: bool = F
 
 
 async def record_success(tx: Tx, *, reading: bool = False) -> None:
-    """Record that Slack took a message, or gave a page of its history: that ends no refusal of messages."""
+    """Record that Slack accepted a message, or (`reading`) returned history, which ends no refusal of messages."""
     troubled = sa.or_(poll_state.c.blocked_by.is_not(None), poll_state.c.slack_error.is_not(None))
     if reading:
         troubled = sa.and_(troubled, sa.or_(poll_state.c.blocked_by.is_(None), poll_state.c.slack_reading))
@@ -55,5 +55,5 @@ async def record_success(tx: Tx, *, reading: bool = False) -> None:
     await tx.run(sa.update(poll_state).where(mine).values(**cleared, slack_refuses=False, slack_reading=False))
 
 
-async def _note(tx: Tx, **values: object) -> None:
+async def _record(tx: Tx, **values: object) -> None:
     await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(**values))

@@ -1,4 +1,4 @@
-"""What SQLite needs: transactions that do not deadlock, a file that is still there, and few trips to its thread."""
+"""SQLite: transactions without deadlocks, checks of the file, and few calls to the thread of the driver."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     import aiosqlite
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-FILE = "file"  # in a connection's record: name and state of the file that it has open
-LOGS = "logs"  # likewise, identities of its write-ahead log and of that one's index, once it has them
+FILE = "file"  # key in a connection's record: name and state of its open file
+LOGS = "logs"  # likewise: identities of the write-ahead log and of its index, once they exist
 
 
 def prepare(engine: AsyncEngine) -> None:
     """Make the transactions of an engine safe beside those of other processes, and its statements cheap."""
     sa.event.listen(engine.sync_engine, "connect", _prepare)
-    sa.event.listen(engine.sync_engine, "checkout", _leave_changed_files)
+    sa.event.listen(engine.sync_engine, "checkout", _reconnect_if_changed)
     sa.event.listen(engine.sync_engine, "begin", _begin_immediate)
     sa.event.listen(engine.sync_engine, "handle_error", discard_broken)
 
 
 class Cursor:
-    """A driver's cursor as SQLAlchemy wants one, `AsyncIODBAPICursor`, that makes no trip for nothing.
+    """A driver cursor for SQLAlchemy (`AsyncIODBAPICursor`) that avoids calls to the driver's thread.
 
-    Each trip to the driver's thread wakes it, and the loop after it, which costs more than most statements do. And
-    aiosqlite's own cursor goes there to be opened, to execute, to fetch and to be closed. This one is opened by
-    executing; and when all is fetched, as SQLAlchemy always does, nothing is left to close.
+    Each call wakes that thread, and then the event loop, which costs more than most statements do. aiosqlite's own
+    cursor needs a call each to open, execute, fetch and close. This one is opened by `execute`, and needs no close
+    after all rows are fetched, as SQLAlchemy always does.
     """
 
     arraysize = 1
@@ -74,26 +74,26 @@ class Cursor:
 
 def _prepare(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
     driver = connection.driver_connection
-    # Not in a circle, so that a connection that is dropped is gone at once.
-    itself: Any = weakref.proxy(driver)
-    driver.cursor = partial(Cursor, itself)
+    # A weak proxy avoids a reference cycle, so a dropped connection is freed immediately.
+    proxy: Any = weakref.proxy(driver)
+    driver.cursor = partial(Cursor, proxy)
     try:
         name = _set_up(connection.cursor())
     except Exception:
-        connection.close()  # the pool forgets it, and its thread would stay
+        connection.close()  # the pool drops it, but its thread would stay
         raise
     record.info[FILE] = name, _state(name)
     record.info[LOGS] = (None, None)
 
 
 def _set_up(cursor: Any) -> str:
-    """Make the settings of a connection, and return the name of its file.
+    """Set the pragmas of a connection, check its file, and return the file's name.
 
     Raises:
         DamagedError: pages of the file are damaged, perhaps some that are rarely read.
     """
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # a told message must survive a power cut
+    cursor.execute("PRAGMA synchronous=FULL")  # the record of a sent message must survive a power cut
     cursor.execute("PRAGMA quick_check(1)")
     found = str(cursor.fetchone()[0])
     if found != "ok":
@@ -104,12 +104,12 @@ def _set_up(cursor: Any) -> str:
     return name
 
 
-def _leave_changed_files(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
+def _reconnect_if_changed(_connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: Any) -> None:
     """Reconnect if the file was removed, replaced or written, or if its logs were removed.
 
-    What is written into a removed file is lost. Of a removed log the connection saves what it holds when it closes.
-    A file is written at checkpoints only, which are rare; any other change may have damaged it, and a connection
-    that has its pages in memory would go on without noticing.
+    Writes to a removed file are lost. The contents of a removed log are saved when the connection is closed. The
+    file is written only at checkpoints, which are rare; any other change may have damaged it, and a connection
+    with its pages in memory would not notice.
     """
     name, state = record.info[FILE]
     if _state(name) != state:
@@ -118,11 +118,11 @@ def _leave_changed_files(_connection: Any, record: sa.pool.ConnectionPoolEntry, 
     known = record.info[LOGS]
     if any(before not in (None, now) for before, now in zip(known, logs, strict=True)):
         raise sa.exc.DisconnectionError("the write-ahead log of the database is another file now")
-    record.info[LOGS] = logs  # the first transaction has made them
+    record.info[LOGS] = logs  # the first transaction creates them
 
 
 def _state(name: str) -> tuple[int, ...] | None:
-    """Return what changes when a file is replaced or written; None if there is no file."""
+    """Return the values that change when a file is replaced or written; None if there is no file."""
     try:
         found = Path(name).stat()
     except OSError:

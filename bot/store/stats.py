@@ -1,4 +1,4 @@
-"""The state of the queue in numbers: for people, for the heartbeat, for the metrics."""
+"""Statistics of the queue, for the status, the heartbeat and the metrics."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ UNSENT = (MessageStatus.PENDING, MessageStatus.SENDING)
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
-    """The state of the queue, for people."""
+    """Statistics of the queue for `/kf status`."""
 
     pending: int = 0
     oldest: datetime | None = None
     refused: int = 0
     unconfirmed: int = 0
     failed: int = 0  # could not be rendered, or changed in the database
-    stale: int = 0  # messages in the channel that cannot be kept true
+    stale: int = 0  # messages in the channel that cannot be updated
     lost_since: datetime | None = None
-    held_unconfirmed: int = 0  # outcome unknown, and not repeated while the server's clock is wrong
+    held_unconfirmed: int = 0  # unknown outcomes that are not posted again while the server's clock is wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,11 @@ class OverdueStats:
     """The messages that have waited for too long."""
 
     count: int = 0
-    since: datetime | None = None  # the oldest was written down
+    since: datetime | None = None  # when the oldest was queued
 
 
 async def queue_stats(tx: Tx, now: datetime) -> QueueStats:
-    """What waits, and what was given up in the last day: an old loss is no news for ever."""
+    """Count the unsent messages, and those dropped in the last day."""
     mine = message.c.appid == tx.appid
     unsent = sa.and_(mine, message.c.status.in_(UNSENT))
     found = await tx.run(
@@ -87,16 +87,16 @@ async def queue_stats(tx: Tx, now: datetime) -> QueueStats:
 
 
 async def is_any_unsent(tx: Tx) -> bool:
-    """Whether a message waits, or its outcome is unknown."""
+    """Check whether any message is pending or has an unknown outcome."""
     unsent = sa.select(message.c.id).where(message.c.appid == tx.appid, message.c.status.in_(UNSENT))
     return (await tx.run(unsent.limit(1))).first() is not None
 
 
 async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = None) -> OverdueStats:
-    """Count the messages that wait for more than five minutes. What quiet hours held counts from their end.
+    """Count the messages unsent for more than five minutes. Those that quiet hours held count from their end.
 
     Args:
-        audible_since: when the last quiet hours ended; a moment to come while they last.
+        audible_since: the end of the last quiet hours, or of the current ones, in the future.
     """
     since = now - OVERDUE
     late = sa.and_(message.c.appid == tx.appid, message.c.status.in_(UNSENT), message.c.created_at < since)
@@ -108,7 +108,7 @@ async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = Non
 
 
 async def by_state(tx: Tx) -> Mapping[str, int]:
-    """How many messages are in each state."""
+    """Count the messages in each state."""
     counted = sa.select(message.c.status, sa.func.count().label("number")).where(message.c.appid == tx.appid)
     numbers = {row.status: row.number for row in await tx.run(counted.group_by(message.c.status))}
     return {status.value: numbers.get(status, 0) for status in MessageStatus}

@@ -21,11 +21,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from bot.runtime.logs import fault_words
 
 StoreError = (SQLAlchemyError, OSError)  # base classes of every error of a store, on either database
-LONGEST = 200  # characters of the database's words
+LONGEST = 200  # characters of the database's error text
 
 
 class FaultKind(StrEnum):
-    """What is wrong with the store; each kind has a remedy of its own."""
+    """The kind of a store error; each has a different remedy."""
 
     UNREACHABLE = "unreachable"  # no connection, or it was lost
     HANGING = "hanging"  # connected, but no answer in time
@@ -42,7 +42,7 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoreFault:
-    """A store error in plain values. `words` are the database's own, in one line, without the values of a row."""
+    """A store error in plain values. `words` are the database's text, in one line, without row values."""
 
     kind: FaultKind
     words: str
@@ -83,7 +83,7 @@ _OWN = {
     UnsuitableError: FaultKind.UNSUITABLE,
     DevelopmentSchemaError: FaultKind.SCHEMA,
     OSError: FaultKind.UNREACHABLE,
-    NoResultFound: FaultKind.SCHEMA,  # the account's row is not there yet
+    NoResultFound: FaultKind.SCHEMA,  # the account's row does not exist yet
 }
 # By SQLSTATE, whole or its class; the longest match wins.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -135,27 +135,24 @@ def classify(error: Exception) -> StoreFault | None:
     """Classify an error of the store. Return None for any other error."""
     if not isinstance(error, StoreError):
         return None
-    kind = _kind(error)
+    if isinstance(error, DBAPIError):
+        kind = _kind_of_driver_error(error)
+    else:
+        kind = next((kind for type_, kind in _OWN.items() if isinstance(error, type_)), FaultKind.UNKNOWN)
     return StoreFault(kind, fault_words(error) if kind is FaultKind.ROW else _words(error))
 
 
 def waiting_for(error: Exception) -> str | None:
-    """Return the database's words if the error passes once the store is usable; None for a fault of one row."""
+    """Return the error text of a fault that ends once the store is usable again; None for other errors."""
     fault = classify(error)
     return None if fault is None or fault.kind is FaultKind.ROW else f"{fault.kind}: {fault.words}"
 
 
 def discard_broken(context: ExceptionContext) -> None:
-    """Drop a connection whose server turned read-only, or whose file is damaged: the next one may be good."""
+    """Discard a connection whose server turned read-only, or whose file is damaged: the next one may work."""
     fault = classify(context.sqlalchemy_exception) if context.sqlalchemy_exception else None
     if fault and fault.kind in (FaultKind.READ_ONLY, FaultKind.DAMAGED):
         context.is_disconnect = True
-
-
-def _kind(error: BaseException) -> FaultKind:
-    if isinstance(error, DBAPIError):
-        return _kind_of_driver_error(error)
-    return next((kind for type_, kind in _OWN.items() if isinstance(error, type_)), FaultKind.UNKNOWN)
 
 
 def _kind_of_driver_error(error: DBAPIError) -> FaultKind:
@@ -174,7 +171,7 @@ def _kind_of_driver_error(error: DBAPIError) -> FaultKind:
 
 
 def _words(error: BaseException) -> str:
-    """Return the first line: those below it hold details, such as the values of a row, and advice."""
+    """Return the first line. The others contain details, such as the values of a row, and hints."""
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use"
     cause = getattr(error, "orig", None) or error

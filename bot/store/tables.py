@@ -1,4 +1,4 @@
-"""The tables. Migrations only ever add to them: an older process still runs during a deploy."""
+"""The tables. Migrations only add to them, because processes of an older release still run during a deploy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ metadata = sa.MetaData()
 
 
 class Moment(sa.TypeDecorator[datetime]):
-    """An aware moment, UTC. SQLite keeps no zone: it is taken off on the way in, put back on the way out."""
+    """An aware datetime in UTC. SQLite stores no zone: it is removed on writing and added on reading."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -31,35 +31,35 @@ def _column(name: str, kind: Any, **rest: Any) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=False, **rest)
 
 
-# One row per Official Account: the watcher's memory between two looks.
+# One row per Official Account: the state of polling and of posting.
 poll_state = sa.Table(
     "poll_state",
     metadata,
     sa.Column("appid", sa.Text, primary_key=True),
     _column("next_poll_at", Moment),
-    sa.Column("watching_since", Moment),  # the first good read
-    sa.Column("last_read_at", Moment),  # when the last good read was begun
-    _column("accounts", sa.Integer, default=0),  # how many it listed
+    sa.Column("watching_since", Moment),  # the first good poll
+    sa.Column("last_read_at", Moment),  # when the last good poll began
+    _column("accounts", sa.Integer, default=0),  # the number that it listed
     _column("empty_polls", sa.Integer, default=0),  # empty ones in a row, after a full one
-    sa.Column("polled_at", Moment),  # when the last poll completed, its list believed or not
+    sa.Column("polled_at", Moment),  # when the last poll completed, even if its list was not accepted
     sa.Column("poll_wait", sa.Integer),  # seconds from the last poll to the next: the interval, or a back-off
     _column("failed_polls", sa.Integer, default=0),
     sa.Column("failing_since", Moment),  # the first of them
     _column("good_polls", sa.Integer, default=0),
-    sa.Column("incident", sa.Text),  # the id of the newest, an episode of its own
+    sa.Column("incident", sa.Text),  # the id of the newest, a row of `episode`
     _column("skewed_polls", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
     sa.Column("clock_incident", sa.Text),
-    _column("next_post_at", Moment),  # one post a second; also a 429's wait, and a hold's
-    sa.Column("paused_at", Moment),  # when that was written: a clock that was ahead must not silence the bot
-    sa.Column("blocked_by", sa.Text),  # the error that holds the queue
-    sa.Column("slack_error", sa.Text),  # Slack's last response, while it is no success
+    _column("next_post_at", Moment),  # one post per second; also the end of a pause after a 429 or a refusal
+    sa.Column("paused_at", Moment),  # when that was written: a clock that was ahead must not stop the queue
+    sa.Column("blocked_by", sa.Text),  # the error that blocks the queue
+    sa.Column("slack_error", sa.Text),  # Slack's last error, until a success
     sa.Column("slack_error_since", Moment),
     _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),  # else: no usable response
-    _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # met by the first poll
-    sa.Column("failing_rows", sa.JSON(none_as_null=True)),  # by account key: its error, and since when
+    _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # while reading the history
+    sa.Column("failing_rows", sa.JSON(none_as_null=True)),  # by account key: error and time
 )
 
-# One invitation of one seat, or one stretch of trouble with WeChat (kind "health").
+# One invitation of one account, or one incident (kind "health").
 episode = sa.Table(
     "episode",
     metadata,
@@ -85,9 +85,9 @@ episode = sa.Table(
     _column("successor_id", sa.Text, default="", server_default=""),  # of REPLACED: the episode that replaced it
     sa.Column("next_timer_at", Moment),
     sa.Column("detail", sa.JSON),
-    sa.Column("began_at", Moment),  # an incident: its present trouble
-    sa.Column("acked", sa.JSON(none_as_null=True)),  # who and when
-    sa.Column("snoozed", sa.JSON(none_as_null=True)),  # who, when and until when
+    sa.Column("began_at", Moment),  # of an incident: when the current trouble began
+    sa.Column("acked", sa.JSON(none_as_null=True)),  # user and time
+    sa.Column("snoozed", sa.JSON(none_as_null=True)),  # user, time and end
     sa.Index("episode_latest", "appid", "kind", "is_latest"),
     sa.Index("episode_open", "appid", "kind", "is_latest", "state"),
     sa.Index("episode_newest", "appid", "kind", "is_latest", "account_key"),
@@ -96,7 +96,7 @@ episode = sa.Table(
     sa.Index("episode_timer", "appid", "next_timer_at"),
 )
 
-# What was ever emitted. The primary key is what makes an event happen once.
+# The emitted events. The primary key keeps an event from being emitted twice.
 emitted_event = sa.Table(
     "emitted_event",
     metadata,
@@ -117,7 +117,7 @@ message = sa.Table(
     _column("kind", sa.Text),
     _column("priority", sa.Integer),
     _column("episode_ids", sa.JSON),
-    _column("event_keys", sa.JSON),  # the marks of what it tells, for Slack's metadata
+    _column("event_keys", sa.JSON),  # the keys of the events that it reports, for Slack's metadata
     _column("payload", sa.JSON),
     sa.Column("parent_id", sa.Text),
     _column("broadcast", sa.Boolean, default=False),
@@ -126,30 +126,28 @@ message = sa.Table(
     _column("not_before", Moment),
     sa.Column("lease_until", Moment),
     _column("attempt", sa.Integer, default=0),
-    _column("post_attempts", sa.Integer, default=0, server_default="0"),  # attempts that were to post, not to look
+    _column("post_attempts", sa.Integer, default=0, server_default="0"),  # the other attempts were lookups
     sa.Column("started_at", Moment),  # of the newest of those
-    _column("failed_lookups", sa.Integer, default=0, server_default="0"),  # that did not find it
-    sa.Column("next_lookup_at", Moment),  # when its unknown outcome is looked up next
-    sa.Column(
-        "posting_lease_until", Moment
-    ),  # the end of the posting attempt's lease, which both looks are timed from
+    _column("failed_lookups", sa.Integer, default=0, server_default="0"),  # without a result
+    sa.Column("next_lookup_at", Moment),  # the next lookup of an unknown outcome
+    sa.Column("posting_lease_until", Moment),  # the end of the posting lease; both lookups are timed from it
     sa.Column("channel_id", sa.Text),
     sa.Column("ts", sa.Text),
     sa.Column("sent_at", Moment),
     sa.Column("reason", sa.Text),
     sa.Column("error", sa.Text),
     _column("text_only", sa.Boolean, default=False),
-    sa.Column("applied_hash", sa.Text),  # of what Slack last took
+    sa.Column("applied_hash", sa.Text),  # of the content that Slack last accepted
     sa.Column("next_edit_at", Moment),
-    _column("is_final", sa.Boolean, default=False),  # its members are closed, and it says so
+    _column("is_final", sa.Boolean, default=False),  # its episodes are closed, and it shows that
     _column("is_deleted", sa.Boolean, default=False),  # a person deleted it
-    _column("breakthrough", sa.Boolean, default=False, server_default=sa.false()),  # goes out in quiet hours, too
+    _column("breakthrough", sa.Boolean, default=False, server_default=sa.false()),  # may be posted in quiet hours
     sa.Index("message_queue", "appid", "status", "priority", "created_at"),
     sa.Index("message_editable", "appid", "status", "is_final"),
     sa.Index("message_parent", "parent_id"),
 )
 
-# The processes that are there.
+# The running processes.
 process = sa.Table(
     "process",
     metadata,
@@ -160,6 +158,6 @@ process = sa.Table(
     _column("role", sa.Text, default="", server_default=""),
     sa.Column("started_at", Moment),
     _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),
-    sa.Column("settings", sa.JSON(none_as_null=True)),  # by variable, a digest of what must agree between processes
-    sa.Column("rejected", sa.JSON(none_as_null=True)),  # requests that were not accepted as Slack's
+    sa.Column("settings", sa.JSON(none_as_null=True)),  # by variable: a digest; processes must agree
+    sa.Column("rejected", sa.JSON(none_as_null=True)),  # requests that failed the signature check
 )

@@ -1,4 +1,4 @@
-"""Open a transaction that ends in time, also when the database stops answering."""
+"""Open a transaction with a time limit, which also holds when the database stops answering."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONNECT_SECONDS = 5.0
 async def transaction(engine: AsyncEngine, seconds: float) -> AsyncIterator[AsyncConnection]:
     """Open a transaction: committed at the end of the block, rolled back by an exception.
 
-    A connection that was lost while it was idle, or whose server accepts no writes any more, is replaced once.
+    A connection that was lost while idle, or whose server does not accept writes any more, is replaced once.
 
     Raises:
         HangingError: PostgreSQL did not answer within `seconds`, or took longer than CONNECT_SECONDS to connect.
@@ -29,7 +29,7 @@ async def transaction(engine: AsyncEngine, seconds: float) -> AsyncIterator[Asyn
         async with engine.begin() as connection:
             yield connection
         return
-    connection, limit = await _begun(engine, seconds)
+    connection, limit = await _begin(engine, seconds)
     try:
         yield connection
         await connection.commit()
@@ -39,14 +39,14 @@ async def transaction(engine: AsyncEngine, seconds: float) -> AsyncIterator[Asyn
         raise
     finally:
         with suppress(*StoreError):
-            await connection.close()  # rolls back what was not committed, within the same limit
+            await connection.close()  # rolls back if it was not committed, within the same limit
         limit.stop()
 
 
-async def _begun(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, _TimeLimit]:
-    """Connect and begin. The first statement of a transaction shows whether an idle connection still works."""
+async def _begin(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, _TimeLimit]:
+    """Connect and begin. The first statement of the transaction shows whether an idle connection still works."""
     for is_last in (False, True):
-        connection = await _connected(engine)
+        connection = await _connect(engine)
         limit = _TimeLimit(connection, seconds)
         try:
             await connection.begin()
@@ -56,8 +56,9 @@ async def _begun(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, 
                 await connection.close()
             if limit.passed and isinstance(exc, StoreError):
                 raise HangingError(f"no answer within {seconds:g} s") from exc
-            if is_last or not _may_be_better(exc):
-                raise
+            lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
+            if is_last or not (lost or isinstance(exc, ReadOnlyError)):
+                raise  # a new connection would not help
             if isinstance(exc, ReadOnlyError):
                 await engine.dispose()  # the other idle connections lead to the same server
         else:
@@ -65,28 +66,22 @@ async def _begun(engine: AsyncEngine, seconds: float) -> tuple[AsyncConnection, 
     raise AssertionError  # the second attempt returns or raises
 
 
-def _may_be_better(exc: BaseException) -> bool:
-    """Check whether a new connection may do what this one did not: it may reach the new primary server."""
-    return isinstance(exc, ReadOnlyError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated)
-
-
-async def _connected(engine: AsyncEngine) -> AsyncConnection:
+async def _connect(engine: AsyncEngine) -> AsyncConnection:
     async def connect() -> AsyncConnection:
         return await engine.connect()
 
     try:
-        return await with_timeout(connect(), CONNECT_SECONDS + 1)  # the driver has a time limit of its own
+        return await with_timeout(connect(), CONNECT_SECONDS + 1)  # the driver has its own time limit
     except TimeoutError as exc:
-        # Connections that hang keep their places in the pool: later transactions get a new pool.
+        # Hanging connections occupy the pool: give later transactions a new pool.
         await engine.dispose(close=False)
         raise HangingError(f"no connection within {CONNECT_SECONDS:g} s") from exc
 
 
 class _TimeLimit:
-    """Shuts the socket of a connection down when its time is over, so that the driver fails at once.
+    """A timer that shuts the socket of a connection down, so that the driver fails at once.
 
-    To cancel a statement instead, psycopg asks the server and waits for it, which does not end if the server is
-    stopped.
+    To cancel a statement instead, psycopg would ask the server and wait, without end if the server is stopped.
     """
 
     def __init__(self, connection: AsyncConnection, seconds: float) -> None:
@@ -109,4 +104,4 @@ class _TimeLimit:
             try:
                 handle.shutdown(socket.SHUT_RDWR)
             finally:
-                handle.detach()  # it stays the driver's
+                handle.detach()  # the driver keeps the socket

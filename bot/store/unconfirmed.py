@@ -1,4 +1,4 @@
-"""Unknown outcomes: `sending` rows whose lease ran out, on their way to being found, sent again, or given up."""
+"""Messages with an unknown outcome: `sending` rows with an expired lease, to be found, posted again or dropped."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bot.store.tables import message
 
 REPEAT_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(hours=6)
-LOOKUPS = 2  # that find nothing, before a message is sent again
+LOOKUPS = 2  # without a result, before a message is posted again
 HOLD_UNCONFIRMED = timedelta(hours=1)
 CLOCK_WRONG = "unconfirmed while a clock is wrong"
 
 
 async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[str] = ()) -> OutboxRow | None:
-    """Take the unknown outcome that is to be looked up next, if there is one.
+    """Claim the message whose outcome is to be looked up next; None if no lookup is due.
 
-    The look has a lease and an attempt of its own: whoever is killed during it leaves it to the next.
+    A lookup takes its own lease and attempt number, so another process continues it after a crash.
 
     Args:
-        without: the ids of messages that are left alone.
+        without: the ids of messages to skip.
 
     Raises:
-        RowFaultError: the message cannot be taken, and its outcome is still unknown.
+        RowFaultError: the message cannot be claimed; its outcome is still unknown.
     """
     ahead = message.c.started_at > now + AHEAD
     due = sa.and_(
@@ -45,21 +45,21 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     found = (await tx.run(candidate)).first()
     if found is None:
         return None
-    take = (
+    claiming = (
         sa.update(message)
         .where(message.c.id == found.id, message.c.attempt == found.attempt, due)
         .values(lease_until=now + lease, attempt=message.c.attempt + 1)
     )
-    return await taken(tx, found.id, take)
+    return await taken(tx, found.id, claiming)
 
 
 async def record_not_found(
     tx: Tx, row: OutboxRow, now: datetime, lease: timedelta, *, clock_wrong: bool = False
 ) -> bool:
-    """Record a lookup that found nothing. The second is half a lease after the posting lease ran out.
+    """Record a lookup that found nothing. The second is half a lease after the end of the posting lease.
 
-    After it the message is sent again. While the server's clock is known to be wrong, a search may miss a message:
-    then lookups go on for an hour from the attempt, and what is sent after it is marked as a possible repeat.
+    After the second the message is posted again. While the server's clock is known to be wrong, a search may miss
+    a message: then lookups continue for an hour after the attempt, and the new post is marked as a possible repeat.
     """
     if row.failed_lookups + 1 >= LOOKUPS:
         if not clock_wrong:
@@ -74,26 +74,27 @@ async def record_not_found(
 
 
 async def retry_lookup(tx: Tx, row: OutboxRow, until: datetime) -> bool:
-    """Slack did not let us look: the look is repeated, and does not count."""
+    """Schedule the lookup again after Slack rejected it, without counting it."""
     return await complete_attempt(
         tx, row, next_lookup_at=until, lease_until=min(until, row.posting_lease_until or until)
     )
 
 
 async def repost(tx: Tx, row: OutboxRow, now: datetime) -> bool:
-    """Nobody can tell whether it stands there, and it must not be missed: sent again, and it says so.
+    """Post an urgent message with an unknown outcome again, marked as a possible repeat.
 
-    At once the first time. A Slack that never confirms must not fill the channel, so then ever more slowly.
+    The first repeat is immediate. Later ones wait longer each time, so that they do not fill the channel if Slack
+    never confirms.
     """
-    present = await get(tx, row.id, lock=True) or row
+    current = await get(tx, row.id, lock=True) or row
     wait = (
         timedelta(0)
         if row.post_attempts < 2
         else min(REPEAT_WAIT * 2 ** min(row.post_attempts - 2, 9), LONGEST_WAIT)
     )
-    return await reschedule(tx, row, now + wait, "possible repeat", payload={**present.payload, "repeat": True})
+    return await reschedule(tx, row, now + wait, "possible repeat", payload={**current.payload, "repeat": True})
 
 
 async def give_up(tx: Tx, row: OutboxRow, error: str) -> bool:
-    """Nobody can tell whether it stands there, and it matters little."""
+    """Drop a message with an unknown outcome that is not urgent."""
     return await mark_dead(tx, row, DropReason.UNCONFIRMED, error)

@@ -1,4 +1,4 @@
-"""What a look at WeChat means: taken in by the rules, and written down. All of it inside one transaction."""
+"""Apply one poll: update episodes and incidents, and queue messages, in one transaction."""
 
 from __future__ import annotations
 
@@ -28,54 +28,54 @@ log = logging.getLogger(__name__)
 
 
 class Ingest:
-    """Feeds reads, failures and the clock to the rules. The caller opens the transaction."""
+    """The application of polls, failures and timers to the stored state. The caller opens the transaction."""
 
-    def __init__(self, ledger: Recorder, poll: timedelta) -> None:
-        self._ledger = ledger
+    def __init__(self, recorder: Recorder, poll: timedelta) -> None:
+        self._recorder = recorder
         self._poll = poll
 
     async def ingest(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = ()) -> None:
-        """Take a good read in: states, events and messages.
+        """Apply a good poll: save states, events and messages.
 
         Args:
-            past: what the bot itself has told the channel, if the store does not know.
+            past: the bot's own messages in the channel, if the store has lost them.
         """
         known = await poll_state.load(tx, lock=True)
         now = tx.now
         if known.last_read_at and began <= known.last_read_at <= now:
-            return  # another process has taken in a newer one
+            return  # another process has applied a newer one
         await self._record_health(tx, known, listed, began, now)
-        empty_reads = 0 if listed.accounts else known.empty_reads + (1 if listed.complete else 0)
-        if not self._believable(known, listed, empty_reads):
-            await poll_state.record_empty(tx, empty_reads, now)
+        empty_polls = 0 if listed.accounts else known.empty_polls + (1 if listed.complete else 0)
+        if not self._is_accepted(known, listed, empty_polls):
+            await poll_state.record_empty(tx, empty_polls, now)
             await self.apply_timers(tx, known)
             return
         await poll_state.record_read(
-            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_reads=empty_reads
+            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_polls=empty_polls
         )
-        await self._observe(tx, known, listed, now, max(1, empty_reads), past)
+        await self._observe(tx, known, listed, now, max(1, empty_polls), past)
 
     async def ingest_failure(self, tx: Tx, error: KfError) -> None:
-        """Note a failed read; it says nothing about accounts."""
+        """Record a failed poll and schedule the next one. No episode changes."""
         known = await poll_state.load(tx, lock=True)
         now = tx.now
-        after = incidents.on_poll_failure(known.health, error, now, appid=self._ledger.appid)
+        after = incidents.on_poll_failure(known.health, error, now, appid=self._recorder.appid)
         await poll_state.record_health(tx, known.health, after)
         wait = incidents.backoff(error, after.failed_polls, self._poll, now)
         await poll_state.schedule_poll(tx, now + wait, wait=wait)
         await self._notify(tx, known.health.incident, after.incident, now)
 
     async def apply_timers(self, tx: Tx, known: PollState, *, confirmed_at: datetime | None = None) -> None:
-        """Write down the leads and deadlines that have passed."""
+        """Record the leads and deadlines that have passed, and queue their messages."""
         now = tx.now
         due = await episodes.with_due_timers(tx, now)
 
-        async def write(seats: Collection[str]) -> Sequence[Change]:
-            changes = advance(_of(due, seats), now, self._ledger.policy, confirmed_at=confirmed_at)
-            await self._ledger.record(tx, changes, now)
+        async def write(keys: Collection[str]) -> Sequence[Change]:
+            changes = advance(_of_accounts(due, keys), now, self._recorder.policy, confirmed_at=confirmed_at)
+            await self._recorder.record(tx, changes, now)
             return changes
 
-        await self._contain(tx, known, [episode.account_key for episode in due], write, now)
+        await self._write_isolated(tx, known, [episode.account_key for episode in due], write, now)
 
     async def _record_health(
         self, tx: Tx, known: PollState, listed: KfList, began: datetime, now: datetime
@@ -83,104 +83,117 @@ class Ingest:
         after = incidents.on_poll_success(known.health, now)
         await poll_state.record_health(tx, known.health, after)
         await self._notify(tx, known.health.incident, after.incident, now)
-        clock = incidents.on_clock_sample(known.clock, listed.served_at, began, now, appid=self._ledger.appid)
+        clock = incidents.on_clock_sample(known.clock, listed.served_at, began, now, appid=self._recorder.appid)
         await poll_state.record_clock(tx, known.clock, clock)
         await self._notify(tx, known.clock.incident, clock.incident, now)
 
     async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
-        await self._ledger.enqueue(tx, _incident_message(before, after, now), [], now)
+        await self._recorder.enqueue(tx, _incident_message(before, after, now), [], now)
 
-    def _believable(self, known: PollState, listed: KfList, empty_reads: int) -> bool:
-        """Whether a list without accounts is evidence: never when it has unreadable rows, late after a full one."""
+    def _is_accepted(self, known: PollState, listed: KfList, empty_polls: int) -> bool:
+        """Check whether a list is accepted. An empty one after a full one needs several agreeing polls.
+
+        An empty list with unreadable rows is never accepted.
+        """
         if listed.accounts:
             return True
-        enough = empty_reads >= self._ledger.policy.agreeing_empty_polls
+        enough = empty_polls >= self._recorder.policy.agreeing_empty_polls
         return listed.complete and (known.accounts == 0 or enough)
 
     async def _observe(
         self, tx: Tx, known: PollState, listed: KfList, now: datetime, reads: int, past: Sequence[HistoryMessage]
     ) -> None:
-        policy, first = self._ledger.policy, known.watching_since is None
-        accounts, failures = _storable(listed.accounts)
+        policy, first = self._recorder.policy, known.watching_since is None
+        accounts, failures = _sanitize(listed.accounts)
         latest = await episodes.latest(tx, [account.key for account in accounts])
         complete = listed.complete and not failures
-        gone = known.failing if complete else ()
-        seats = [*(account.key for account in accounts), *(episode.account_key for episode in latest), *gone]
+        no_longer_listed = known.failing if complete else ()
+        keys = [
+            *(account.key for account in accounts),
+            *(episode.account_key for episode in latest),
+            *no_longer_listed,
+        ]
 
-        async def write(seats: Collection[str]) -> Sequence[Change]:
-            these = [account for account in accounts if account.key in seats]
-            known = _of(latest, seats)
-            known += await episodes.previous(tx, unmatched_invitations(known, these, policy))
-            _check_readable(tx, seats)
+        async def write(keys: Collection[str]) -> Sequence[Change]:
+            rows = [account for account in accounts if account.key in keys]
+            known = _of_accounts(latest, keys)
+            known += await episodes.previous(tx, unmatched_invitations(known, rows, policy))
+            for one in tx.unreadable.values():
+                if one.account_key in keys:
+                    raise one.error  # without its stored events, they would be reported again
             changes = observe(
                 known,
-                these,
+                rows,
                 now,
                 policy,
-                appid=self._ledger.appid,
+                appid=self._recorder.appid,
                 complete=complete,
                 reads=reads,
                 first_run=first,
             )
             if first and past:
                 changes = await self._recover(tx, changes, past, now)
-            await self._ledger.record(tx, changes, now, first=self._initial_snapshot(these, now) if first else None)
+            snapshot = self._initial_snapshot(rows, now) if first else None
+            await self._recorder.record(tx, changes, now, first=snapshot)
             return changes
 
-        await self._contain(tx, known, seats, write, now, failures)
+        await self._write_isolated(tx, known, keys, write, now, failures)
 
     async def _recover(
         self, tx: Tx, changes: Sequence[Change], past: Sequence[HistoryMessage], now: datetime
     ) -> list[Change]:
-        """Take out what the channel shows already."""
-        remembered = recover_history(changes, past, self._ledger.event_keys, self._ledger.policy)
+        """Remove the events that the channel already shows, and store the messages that show them."""
+        recovered = recover_history(changes, past, self._recorder.event_keys, self._recorder.policy)
         async with tx.savepoint():
-            adopted = {one: await published.adopt(tx, one, root) for one, root in remembered.roots.items()}
-            await episodes.record_emitted(tx, {told: adopted.get(told[0]) for told in remembered.told}, now)
-        return remembered.changes
+            adopted = {
+                episode_id: await published.adopt(tx, episode_id, alert)
+                for episode_id, alert in recovered.alerts.items()
+            }
+            await episodes.record_emitted(tx, {key: adopted.get(key[0]) for key in recovered.posted}, now)
+        return recovered.changes
 
-    async def _contain(
+    async def _write_isolated(
         self,
         tx: Tx,
         known: PollState,
-        seats: Sequence[str],
+        keys: Sequence[str],
         write: Callable[[Collection[str]], Awaitable[Sequence[Change]]],
         now: datetime,
         failures: Mapping[str, Exception] | None = None,
     ) -> None:
-        """Write for all seats but those that fail. These are logged once, and kept for `/kf status`.
+        """Write for all accounts but those that fail. These are logged once, and stored for `/kf status`.
 
         Args:
-            failures: by seat, what has failed before.
+            failures: by account key, the errors of accounts that failed before this.
         """
         unreadable = {one.account_key: one.error for one in tx.unreadable.values() if one.account_key}
-        sound = [seat for seat in dict.fromkeys(seats) if seat not in unreadable]
-        written, refused = await isolated(tx, sound, write)
+        readable = [key for key in dict.fromkeys(keys) if key not in unreadable]
+        written, rejected = await isolated(tx, readable, write)
         for change in (change for changes in written for change in changes):
             log.info(
                 LogEvent(
                     "change", episode=change.after.id, state=change.after.state.value, news=len(change.new_events)
                 )
             )
-        failing = {seat: one for seat, one in known.failing.items() if seat not in seats}
-        for seat, exc in {**(failures or {}), **unreadable, **refused}.items():
-            before = known.failing.get(seat)
-            failing[seat] = FailingRow(fault_words(exc), before.since if before else now)
-            if before is None or before.error != failing[seat].error:
-                log.error(LogEvent("row failed", account=masked(seat), error=failing[seat].error))
-        for seat in known.failing.keys() - failing:
-            log.info(LogEvent("row recovered", account=masked(seat)))
+        failing = {key: one for key, one in known.failing.items() if key not in keys}
+        for key, exc in {**(failures or {}), **unreadable, **rejected}.items():
+            before = known.failing.get(key)
+            failing[key] = FailingRow(fault_words(exc), before.since if before else now)
+            if before is None or before.error != failing[key].error:
+                log.error(LogEvent("row failed", account=masked(key), error=failing[key].error))
+        for key in known.failing.keys() - failing:
+            log.info(LogEvent("row recovered", account=masked(key)))
         await poll_state.record_failing(tx, known.failing, failing)
 
     def _initial_snapshot(self, accounts: Sequence[KfAccount], now: datetime) -> InitialSnapshot:
         counts = dict.fromkeys(AccountStatus, 0)
         for account in accounts:
-            counts[account_status(account, now, self._ledger.policy.leads)] += 1
+            counts[account_status(account, now, self._recorder.policy.leads)] += 1
         return InitialSnapshot(total=len(accounts), counts=counts)
 
 
-def _storable(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, Exception]]:
-    """Prepare the accounts for the store. Those that cannot be prepared are returned by key."""
+def _sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, Exception]]:
+    """Sanitize the accounts for the store. Return the accounts, and by key the errors of the others."""
     storable, failures = [], dict[str, Exception]()
     for account in accounts:
         try:
@@ -190,24 +203,17 @@ def _storable(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str,
     return storable, failures
 
 
-def _of(episodes: Iterable[Episode], seats: Collection[str]) -> list[Episode]:
-    return [episode for episode in episodes if episode.account_key in seats]
-
-
-def _check_readable(tx: Tx, seats: Collection[str]) -> None:
-    """Raise the error of a stored row of these seats that could not be read: what it knows must not be repeated."""
-    for one in tx.unreadable.values():
-        if one.account_key in seats:
-            raise one.error
+def _of_accounts(episodes: Iterable[Episode], keys: Collection[str]) -> list[Episode]:
+    return [episode for episode in episodes if episode.account_key in keys]
 
 
 def _incident_message(before: Incident | None, after: Incident | None, now: datetime) -> list[NewMessage]:
-    """The notice of an incident that has just begun, or a line in its thread when it has changed."""
+    """Return the message of a new incident, or the thread reply of a changed one."""
     if after is None or after == before:
         return []
     if before is None or before.id != after.id:
         return [NewMessage(id=after.id, kind=MessageKind.INCIDENT, priority=0)]
-    if _essence(before) == _essence(after):
+    if _reported_fields(before) == _reported_fields(after):
         return []
     return [
         NewMessage(
@@ -225,6 +231,6 @@ def _incident_message(before: Incident | None, after: Incident | None, now: date
     ]
 
 
-def _essence(incident: Incident) -> tuple[object, ...]:
-    """What of an incident is worth a line: each failed read has another `rid`."""
+def _reported_fields(incident: Incident) -> tuple[object, ...]:
+    """Return the fields of an incident whose change is worth a reply: the `rid` differs at each failed poll."""
     return incident.cause, incident.fault.kind, incident.fault.errcode, incident.resolved_at is None

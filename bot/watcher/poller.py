@@ -1,4 +1,4 @@
-"""When to look at WeChat, and what to do if it does not answer. What a look means is in `evaluation`."""
+"""Poll WeChat on schedule, and handle failed polls. `ingest` applies the results."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from wechat_kf import KfError, KfList
 
 log = logging.getLogger(__name__)
 
-TIMER_PASS = timedelta(seconds=15)  # a deadline is noticed this soon, or at each poll if that is sooner
-FRESH = timedelta(seconds=60)  # an older read is verified before the clock alone speaks
+TIMER_PASS = timedelta(seconds=15)  # how soon a deadline is noticed, or at each poll if that is sooner
+FRESH = timedelta(seconds=60)  # an older poll is verified before a timer is reported
 VERIFY_SECONDS = 5
-REFUSED_WAIT = timedelta(seconds=60)  # until a first poll is tried again while Slack refuses the token
+REFUSED_WAIT = timedelta(seconds=60)  # before the first poll is retried while Slack refuses the token
 
 
 class Tick(Enum):
-    """What a tick did."""
+    """The outcome of a tick."""
 
     NOTHING_DUE = "nothing due"
     GOOD = "good"
     FAILED = "failed"
-    WAITS = "waiting for Slack"  # a first look has to know what the channel has been told
+    WAITS = "waiting for Slack"  # the first poll needs the history of the channel
 
 
 class Watcher:
-    """Feeds the list and the clock to the rules, and writes down what follows.
+    """The poller of WeChat. Each tick polls if it is due, checks the timers, and records the changes.
 
-    Any number of processes may run one on the same store: conditional updates decide who polls, and the
-    account's locked row decides who decides.
+    Any number of processes may run a watcher on the same store: a conditional update lets one of them poll, and
+    the lock on the account's row lets one at a time apply a poll.
     """
 
     def __init__(
@@ -47,14 +47,14 @@ class Watcher:
         accounts: Accounts,
         store: Store,
         *,
-        ledger: Recorder,
+        recorder: Recorder,
         recovery: Recovery,
         poll: timedelta,
         jitter: Callable[[], float] = lambda: 1.0,
         count: Counter = no_op,
     ) -> None:
-        """`jitter` is drawn once a poll and multiplies the interval."""
-        self.listed: KfList | None = None  # the last good read of this process
+        """Take the dependencies. `jitter` is called once per poll and multiplies the interval."""
+        self.listed: KfList | None = None  # the last good poll of this process
         self._accounts = accounts
         self._store = store
         self._recovery = recovery
@@ -62,31 +62,31 @@ class Watcher:
         self._jitter = jitter
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
-        self._evaluation = Ingest(ledger, poll)
+        self._ingest = Ingest(recorder, poll)
 
     async def make_due(self) -> None:
-        """Let the next tick poll, whenever the last poll was: somebody asks for a look now."""
+        """Make the next tick poll, whenever the last poll was: a user asked for it."""
         await self._store.open()
         async with self._store.begin() as tx:
             await poll_state.poll_now(tx, tx.now, always=True)
 
     async def tick(self) -> Tick:
-        """Poll if it is time and nobody else does; let the clock speak in any case.
+        """Poll if it is due and no other process does; check the timers in any case.
 
         Raises:
-            bot.store.StoreError: the store cannot be reached; nothing was lost, the next tick looks again.
+            bot.store.store_errors.StoreError: the store cannot be reached; nothing was lost, the next tick retries.
         """
         if not self._store.migrated:
             await self._store.open()
         async with self._store.begin() as tx:
             began = tx.now
             poll = await poll_state.claim_poll(tx, began, began + self._poll * self._jitter())
-        look = (
+        outcome = (
             await self._read(began, first=poll is Claim.FIRST) if poll is not Claim.NOT_MINE else Tick.NOTHING_DUE
         )
-        if look in (Tick.NOTHING_DUE, Tick.FAILED):
-            await self._timers(ask=look is Tick.NOTHING_DUE)
-        return look
+        if outcome in (Tick.NOTHING_DUE, Tick.FAILED):
+            await self._report_timers(may_poll=outcome is Tick.NOTHING_DUE)
+        return outcome
 
     async def _read(self, began: datetime, *, first: bool) -> Tick:
         try:
@@ -95,7 +95,7 @@ class Watcher:
             log.warning(LogEvent("poll", outcome="failed", **error_fields(error)))
             self._count("poll", "failed")
             async with self._store.begin() as tx:
-                await self._evaluation.ingest_failure(tx, error)
+                await self._ingest.ingest_failure(tx, error)
             return Tick.FAILED
         self._count("poll", "ok")
         self.listed = listed
@@ -105,18 +105,18 @@ class Watcher:
             return Tick.WAITS
         log.info(LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
         self._report_deadlines(listed)
-        await self._take(listed, began, past, first=first)
+        await self._apply(listed, began, past, first=first)
         return Tick.GOOD
 
     def _report_deadlines(self, listed: KfList) -> None:
-        """Log each deadline that cannot be read, once for as long as WeChat repeats it."""
+        """Log each unreadable deadline once, for as long as WeChat repeats it."""
         deadlines = frozenset(listed.unreadable_deadlines)
         for key, text in sorted(deadlines - self._unreadable_deadlines):
             log.warning(LogEvent("deadline not readable", account=masked(key), value=text))
         self._unreadable_deadlines = deadlines
 
     async def _wait_for_slack(self) -> None:
-        """Record why the history cannot be read, and plan the next attempt: nothing is told before it is known."""
+        """Record why the history cannot be read, and schedule the next attempt: nothing is posted before that."""
         obstacle = self._recovery.obstacle
         error = obstacle.error if obstacle else None
         log.info(LogEvent("first poll waits for channel history", error=error))
@@ -127,10 +127,10 @@ class Watcher:
             elif obstacle:
                 await slack_state.record_silence(tx, obstacle.error, now, reading=True)
             wait = min(self._poll, REFUSED_WAIT if isinstance(obstacle, Blocked) else TIMER_PASS)
-            await poll_state.schedule_poll(tx, now + max(wait, self._recovery.rest))
+            await poll_state.schedule_poll(tx, now + max(wait, self._recovery.wait))
 
-    async def _timers(self, *, ask: bool) -> None:
-        """Tell the leads and deadlines that have passed, after a look at WeChat if the last one is old."""
+    async def _report_timers(self, *, may_poll: bool) -> None:
+        """Report the leads and deadlines that have passed. If the last poll is old, poll again first."""
         async with self._store.begin() as tx:
             now = tx.now
             due = await episodes.with_due_timers(tx, now)
@@ -138,14 +138,14 @@ class Watcher:
         if not due:
             return
         stale = last_read_at is None or now - last_read_at > max(FRESH, self._poll)
-        if stale and ask and await self._verify(now):
+        if stale and may_poll and await self._verify(now):
             return
         async with self._store.begin() as tx:
             known = await poll_state.load(tx, lock=True)
-            await self._evaluation.apply_timers(tx, known, confirmed_at=last_read_at if stale else None)
+            await self._ingest.apply_timers(tx, known, confirmed_at=last_read_at if stale else None)
 
     async def _verify(self, began: datetime) -> bool:
-        """Look before telling what only the clock says. The read brings the clock's news along."""
+        """Poll before timers are reported. Return whether it succeeded: then it has applied the timers, too."""
         try:
             listed = await self._accounts.kf_list(within=VERIFY_SECONDS, attempts=1)
         except KfError as error:
@@ -153,13 +153,13 @@ class Watcher:
             self._count("poll", "failed")
             return False
         self._count("poll", "ok")
-        await self._take(listed, began)
+        await self._apply(listed, began)
         return True
 
-    async def _take(
+    async def _apply(
         self, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = (), *, first: bool = False
     ) -> None:
         async with self._store.begin() as tx:
             if first:
                 await slack_state.record_success(tx, reading=True)
-            await self._evaluation.ingest(tx, listed, began, past)
+            await self._ingest.ingest(tx, listed, began, past)

@@ -1,8 +1,8 @@
-"""A lost store: what the channel has been told already, rebuilt from the bot's own messages.
+"""Recover from a lost store: read which events the channel already shows from the bot's own messages.
 
-Their metadata holds marks of the message and of each event it tells; the invitations that are there now say which
-marks to look for. What a digest or a summary told stays told, but it is no view any more: whom else it named, and
-who took it in hand, is lost.
+Their metadata has a key for the message and for each event that it reports; the current invitations determine
+which keys to search for. The events of a digest or a summary are not reported again, but the message is not edited
+any more: its other episodes, and acknowledgements, are lost.
 """
 
 from __future__ import annotations
@@ -29,22 +29,20 @@ from bot.ports import (
 
 REACH = timedelta(days=14)
 REQUEST_SECONDS = 10
-MOST_PAGES = 500  # of 200 messages: a bound, not a wish
-MOST_REPETITIONS = 1000  # a bound
-MISSING = 2  # repetitions in a row that left nothing in the history, before the search for later ones ends
-STALE = timedelta(hours=1)  # after so long without a page all of it is read again
+MOST_PAGES = 500  # of 200 messages; an upper bound
+MOST_REPETITIONS = 1000  # an upper bound
+MISSING = 2  # repetitions in a row without a message in the history, after which the search ends
+STALE = timedelta(hours=1)  # after so long without a page, the whole history is read again
 
 
 class Recovery:
-    """Reads what the bot has told the channel, page by page. Keeps its place when Slack asks it to wait."""
+    """A reader of the bot's messages in the channel. It keeps its position while Slack makes it wait."""
 
     def __init__(self, channel: History, clock: Clock) -> None:
         self._channel = channel
         self._clock = clock
-        self.rest_until: datetime | None = None  # Slack asked to be left alone until then
-        self.obstacle: Blocked | RetryLater | OutcomeUnknown | None = (
-            None  # why the last read did not come to its end
-        )
+        self.rest_until: datetime | None = None  # Slack asked for no request until then
+        self.obstacle: Blocked | RetryLater | OutcomeUnknown | None = None  # why the last read did not finish
         self._begin()
 
     def _begin(self) -> None:
@@ -54,14 +52,14 @@ class Recovery:
         self._found: list[HistoryMessage] = []
 
     @property
-    def rest(self) -> timedelta:
-        """How long Slack has asked to be left alone from now on."""
+    def wait(self) -> timedelta:
+        """Return how much longer Slack has asked to wait."""
         return max((self.rest_until or self._clock()) - self._clock(), timedelta(0))
 
     async def read(self) -> tuple[HistoryMessage, ...] | None:
-        """The messages of the last 14 days, newest first. None when Slack does not answer: ask again later.
+        """Return the messages of the last 14 days, newest first; None if Slack does not answer, to retry later.
 
-        Without the right to read them there are none: the bot goes on, and tells what it finds as new.
+        Without the permission to read them, return no messages: the bot then reports all events as new.
         """
         now = self._clock()
         if self.rest_until and now < self.rest_until:
@@ -93,43 +91,43 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class RecoveredHistory:
-    """The changes of a first look without what has been told, and who told it."""
+    """The changes of the first poll without the events already posted, and the messages that report those."""
 
     changes: list[Change]
-    roots: Mapping[str, HistoryMessage]  # by episode id, the message that tells it alone: a view again
-    told: Mapping[tuple[str, AlertEvent], HistoryMessage]
+    alerts: Mapping[str, HistoryMessage]  # by episode id, its own alert, to be edited again
+    posted: Mapping[tuple[str, AlertEvent], HistoryMessage]
 
 
 def recover_history(
-    changes: Sequence[Change], past: Sequence[HistoryMessage], marks: EventKeys, policy: AlertPolicy
+    changes: Sequence[Change], past: Sequence[HistoryMessage], event_keys: EventKeys, policy: AlertPolicy
 ) -> RecoveredHistory:
-    """Take out of the news of a first look what messages of the bot have told already. Pure."""
-    by_mark: dict[str, HistoryMessage] = {}
-    for message in past:  # newest first: the oldest that tells an event is where it was told
-        by_mark |= dict.fromkeys(message.event_keys, message)
-    rest: list[Change] = []
-    roots, tellers = dict[str, HistoryMessage](), dict[tuple[str, AlertEvent], HistoryMessage]()
-    for each in changes:
-        change, told = _continued(each, by_mark, marks, policy)
-        rest.append(_without(change, told) if told else change)
-        tellers |= {(change.after.id, event): message for event, message in told.items()}
-        if root := _own_root(told, past):
-            roots[change.after.id] = root
-    return RecoveredHistory(rest, roots, tellers)
+    """Remove the events that messages of the bot already report from the changes of the first poll. Pure."""
+    by_key: dict[str, HistoryMessage] = {}
+    for message in past:  # newest first, so the oldest message that reports an event wins
+        by_key |= dict.fromkeys(message.event_keys, message)
+    remaining: list[Change] = []
+    alerts, messages = dict[str, HistoryMessage](), dict[tuple[str, AlertEvent], HistoryMessage]()
+    for found in changes:
+        change, posted = _number(found, by_key, event_keys, policy)
+        remaining.append(_without_posted(change, posted) if posted else change)
+        messages |= {(change.after.id, event): message for event, message in posted.items()}
+        if alert := _own_alert(posted, past):
+            alerts[change.after.id] = alert
+    return RecoveredHistory(remaining, alerts, messages)
 
 
-def _continued(
-    change: Change, by_mark: Mapping[str, HistoryMessage], marks: EventKeys, policy: AlertPolicy
+def _number(
+    change: Change, by_key: Mapping[str, HistoryMessage], event_keys: EventKeys, policy: AlertPolicy
 ) -> tuple[Change, dict[AlertEvent, HistoryMessage]]:
-    """Number the invitation after those that the history has, and return what was posted of it.
+    """Number the invitation after those in the history. Return the change and the events already posted.
 
-    A rejected invitation never waits again: if the newest was rejected and this one waits, it is the next.
+    A rejected invitation never waits again: if the newest was rejected and this one waits, it is the next one.
     """
     episode, newest, posted = change.after, 0, dict[AlertEvent, HistoryMessage]()
     for repetition in range(MOST_REPETITIONS):
         if repetition > newest + MISSING:
             break
-        if found := dict(_found(replace(episode, repetition=repetition), by_mark, marks, policy)):
+        if found := dict(_found(replace(episode, repetition=repetition), by_key, event_keys, policy)):
             newest, posted = repetition, found
     if episode.state is EpisodeState.WAITING and any(event.kind is AlertKind.REJECTED for event in posted):
         newest, posted = newest + 1, {}
@@ -137,36 +135,40 @@ def _continued(
 
 
 def _found(
-    episode: Episode, by_mark: Mapping[str, HistoryMessage], marks: EventKeys, policy: AlertPolicy
+    episode: Episode, by_key: Mapping[str, HistoryMessage], event_keys: EventKeys, policy: AlertPolicy
 ) -> Iterator[tuple[AlertEvent, HistoryMessage]]:
-    """The events of an episode whose marks stand somewhere, though its deadline may have moved a little since."""
+    """Yield the events of an episode whose keys are in the history, even if its deadline moved a little since."""
     leads = [AlertEvent(AlertKind.EXPIRING, lead) for lead in leads_of(episode, policy)]
     for event in (*leads, AlertEvent(AlertKind.EXPIRED), AlertEvent(AlertKind.REJECTED)):
-        candidates = (marks.event_key(episode, event, moved=moved) for moved in (0, 1, -1))
-        if message := next((by_mark[mark] for mark in candidates if mark in by_mark), None):
+        candidates = (event_keys.event_key(episode, event, moved=moved) for moved in (0, 1, -1))
+        if message := next((by_key[key] for key in candidates if key in by_key), None):
             yield event, message
 
 
-def _without(change: Change, told: Mapping[AlertEvent, HistoryMessage]) -> Change:
-    """The change without the news that are none, and with the times at which they were told."""
-    keys = {event.key for event in told}
-    news = tuple(event for event in change.new_events if event.key not in keys)
-    when = {event.key: _moment(message) for event, message in told.items()}
+def _without_posted(change: Change, posted: Mapping[AlertEvent, HistoryMessage]) -> Change:
+    """Return the change without the events already posted, with the times of those messages."""
+    keys = {event.key for event in posted}
+    events = tuple(event for event in change.new_events if event.key not in keys)
+    when = {event.key: _posted_at(message) for event, message in posted.items()}
     after = change.after
     since = next(
         (moment for (kind, _), moment in when.items() if kind.value == after.state.value), after.state_since
     )
     first_seen = min([after.first_seen, *when.values()])
-    after = replace(after, events=(*told, *news), state_since=min(since, after.state_since), first_seen=first_seen)
-    return Change(change.before, after, news)
+    after = replace(
+        after, events=(*posted, *events), state_since=min(since, after.state_since), first_seen=first_seen
+    )
+    return Change(change.before, after, events)
 
 
-def _own_root(told: Mapping[AlertEvent, HistoryMessage], past: Sequence[HistoryMessage]) -> HistoryMessage | None:
-    """The root that tells this episode alone, or in whose thread it was told on."""
-    threads = {message.thread_ts for message in told.values()}
-    roots = (message for message in past if message.thread_ts is None and message.kind == MessageKind.ALERT)
-    return next((message for message in roots if message in told.values() or message.ts in threads), None)
+def _own_alert(
+    posted: Mapping[AlertEvent, HistoryMessage], past: Sequence[HistoryMessage]
+) -> HistoryMessage | None:
+    """Return the alert of this episode alone, or the one whose thread has a reply about it."""
+    threads = {message.thread_ts for message in posted.values()}
+    alerts = (message for message in past if message.thread_ts is None and message.kind == MessageKind.ALERT)
+    return next((message for message in alerts if message in posted.values() or message.ts in threads), None)
 
 
-def _moment(message: HistoryMessage) -> datetime:
+def _posted_at(message: HistoryMessage) -> datetime:
     return datetime.fromtimestamp(float(message.ts), UTC)

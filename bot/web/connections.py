@@ -1,4 +1,4 @@
-"""Connections to the server: bounded in number and in idle time, so that strangers cannot use up all files."""
+"""Connections to the server: bounded in number and idle time, so that strangers cannot exhaust the open files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from bot.runtime.logs import LogEvent
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 1.0  # between looks for connections that are idle for too long
-LINE_EVERY = 60.0  # seconds
+SWEEP_SECONDS = 1.0  # between checks for connections that are idle for too long
+LINE_EVERY = 60.0  # seconds, between two log lines of one kind
 RELIEF_EVERY = 1.0  # seconds, between rounds of closing idle connections because none can be accepted
-ACCEPT_FAILED = "socket.accept() out of system resource"  # asyncio's words, up to a thousand times a second
+ACCEPT_FAILED = "socket.accept() out of system resource"  # asyncio's message, up to a thousand times a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,15 @@ class ConnectionLimits:
 
 
 class Connections:
-    """The open connections of a server. At the limit the one that was idle longest makes room for a new one."""
+    """The open connections of a server. At the limit the one that has been idle longest is closed for a new one."""
 
     def __init__(self, limits: ConnectionLimits, now: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._now = now
-        # By the protocol that reads requests; the one that was idle longest comes first.
+        # By the protocol that reads requests; the one that has been idle longest comes first.
         self._open: OrderedDict[asyncio.BaseProtocol, _Connection] = OrderedDict()
         self._sweeping: asyncio.TimerHandle | None = None
-        self._closed = 0  # since the last line
+        self._closed = 0  # since the last log line
         self._times: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class Connections:
             connection.began_at = self._now()
 
     def close(self) -> None:
-        """Look for idle connections no more."""
+        """Stop checking for idle connections."""
         if self._sweeping:
             self._sweeping.cancel()
 
@@ -140,7 +140,7 @@ class Connections:
         return connection.idle_since + limits.idle_seconds
 
     def _is_time(self, event: str, every: float) -> bool:
-        """Check whether something was done for the last time so many seconds ago. It counts as done now."""
+        """Return whether the last `event` is `every` seconds ago or more; if so, record one now."""
         now = self._now()
         if event in self._times and now - self._times[event] < every:
             return False
@@ -149,7 +149,7 @@ class Connections:
 
 
 class _Connection(asyncio.Protocol):
-    """Passes everything on to the protocol that reads requests, and keeps the times."""
+    """A wrapper of the protocol that reads requests, which keeps the times of its connection."""
 
     def __init__(self, reader: asyncio.Protocol, connections: Connections) -> None:
         self.reader = reader
@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def abort(self) -> None:
-        """Close the connection at once, whatever is still to be sent: an idle peer may never read it."""
+        """Close the connection at once and discard pending output: an idle peer may never read it."""
         if self._transport:
             self._transport.abort()
 

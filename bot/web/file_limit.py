@@ -1,4 +1,4 @@
-"""The number of files that the process may open, and how many of them connections may use."""
+"""The limit of open files, and the share of it that connections may use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_CONNECTIONS = 4000
 
 
 def raise_soft_limit() -> int:
-    """Raise the soft limit of open files to the hard one, within reason. Return the limit that is in force."""
+    """Raise the soft limit of open files to the hard one, up to `ENOUGH`. Return the limit in force."""
     if resource is None:
         return ENOUGH
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -29,10 +29,10 @@ Dispatch = Callable[[str, Mapping[str, str]], Awaitable[tuple[int, str]]]  # tex
 
 
 class ReplayCache:
-    """The requests that were taken, for as long as their age would let them in again.
+    """The accepted requests, kept until their age alone makes `Guard` reject them.
 
-    By the minute of their timestamp, which is signed as well, and by 64 bits of the signature: a hundred requests a
-    second are 30,000 to remember.
+    The keys are the minute of the timestamp, which is signed too, and 64 bits of the signature: at a hundred
+    requests a second the cache holds 30,000.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class ReplayCache:
         return sum(len(taken) for taken in self._taken.values())
 
     def take(self, signature: str, stamp: int, now: float) -> bool:
-        """Whether a request is new. It counts as taken from now on."""
+        """Add a request. Return whether it is new."""
         minute, short = stamp // MINUTE, _short(signature)
         if minute not in self._taken:
             over = [one for one in self._taken if (one + 1) * MINUTE + MAX_AGE < now]
@@ -55,7 +55,7 @@ class ReplayCache:
         return True
 
     def give_back(self, signature: str) -> None:
-        """It was not carried out after all, so it may come again."""
+        """Forget a request that was not carried out, so that it can be sent again."""
         for taken in self._taken.values():
             taken.discard(_short(signature))
 
@@ -65,14 +65,14 @@ def _short(signature: str) -> int:
 
 
 class Guard:
-    """Verifies each request before Bolt sees it. Bolt's own check of the signature is off.
+    """Verification of each request before Bolt receives it. Bolt's own check of the signature is off.
 
-    Bolt verifies after it has parsed the body, so that a megabyte from anyone would delay every acknowledgement; it
-    answers `ssl_check` without a signature, and 500 to much that is not from Slack.
+    Bolt verifies after it has parsed the body, so any sender's megabyte would delay every acknowledgement; it
+    answers `ssl_check` without a signature, and 500 to many requests that are not from Slack.
 
     401: timestamp or signature are not Slack's.
     413: over a megabyte. 400: the body does not decode or parse. 408: it takes too long to arrive.
-    200, and nothing is done: the request was taken before.
+    200 without any effect: the request is a replay.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Guard:
         self._rejections = rejections or Rejections()
 
     async def events(self, request: web.Request) -> web.Response:
-        """Answer a request of Slack's. Whatever runs here delays the acknowledgement."""
+        """Answer a request from Slack. Everything that runs here delays the acknowledgement."""
         now = self._now()
         signed = _signed_in_form(request)
         if signed is None:
@@ -126,11 +126,11 @@ class Guard:
         return _not_signed()
 
     async def _read(self, request: web.Request) -> bytes:
-        """The body as it was signed. aiohttp answers 413 above the application's client_max_size."""
+        """Read the body as it was signed. aiohttp answers 413 above the application's client_max_size."""
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise BadRequestError("the body is compressed, which Slack's are not")
         try:
-            if request.content.is_eof():  # all of it is here already, as it mostly is
+            if request.content.is_eof():  # the whole body has arrived, as is usual
                 return await request.read()
             async with asyncio.timeout(self._body_seconds):
                 return await request.read()
@@ -138,7 +138,7 @@ class Guard:
             raise BadRequestError("the body did not arrive") from None
 
     def _signature(self, stamp: int, body: bytes) -> str:
-        """What Slack would sign this body with.
+        """Return the signature that Slack would give this body.
 
         https://docs.slack.dev/authentication/verifying-requests-from-slack
         """
@@ -146,15 +146,15 @@ class Guard:
 
     async def _dispatched(self, text: str, headers: Mapping[str, str]) -> web.Response:
         try:
-            status, said = await self._dispatch(text, headers)
+            status, body = await self._dispatch(text, headers)
         except Exception:
             log.exception("a request could not be handled")
-            status, said = 500, ""
+            status, body = 500, ""
         if status >= 500:
-            # Bolt answers so to a payload that is well-formed and makes no sense: the sender's fault, not ours.
+            # Bolt answers 500 to a payload that is well-formed but meaningless, which is the sender's fault.
             return web.Response(status=400, text="not understood\n")
-        kind = "application/json" if said.startswith("{") else "text/plain"
-        return web.Response(status=status, text=said, content_type=kind)
+        kind = "application/json" if body.startswith("{") else "text/plain"
+        return web.Response(status=status, text=body, content_type=kind)
 
 
 def _not_signed() -> web.Response:
@@ -162,13 +162,13 @@ def _not_signed() -> web.Response:
 
 
 def looks_like_slack(request: web.Request) -> bool:
-    """Check whether a request may come from Slack, so that its rejection means a fault of the configuration."""
+    """Return whether a request may come from Slack, so that its rejection suggests a configuration error."""
     return "X-Slack-Signature" in request.headers or request.headers.get("User-Agent", "").startswith("Slackbot")
 
 
 def _signed_in_form(request: web.Request) -> tuple[int, str] | None:
-    """The timestamp and the signature, if they may be Slack's."""
-    # Slack sends each once. Of a header that comes twice a proxy might have read the other one.
+    """Return the timestamp and the signature if both have Slack's form, else None."""
+    # Slack sends each header once. If one came twice, a proxy might have read the other one.
     stamps = request.headers.getall("X-Slack-Request-Timestamp", [])
     signatures = request.headers.getall("X-Slack-Signature", [])
     if len(stamps) != 1 or len(signatures) != 1:

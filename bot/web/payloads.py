@@ -1,4 +1,4 @@
-"""Whether a body is a form or a JSON object as Slack sends them. Pure."""
+"""Check that a body is a form or a JSON object as Slack sends them, without I/O."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from urllib.parse import parse_qs
 
 MAX_DEPTH = 50  # of nested JSON; Slack's own stay under 20
 MAX_FIELDS = 1000  # of a form; Slack sends a dozen
-NEEDS_PARSING = re.compile(
-    r"payload|%[89A-Fa-f]"
-)  # JSON in a form, or letters beyond ASCII: Bolt may stumble over these
+NEEDS_PARSING = re.compile(r"payload|%[89A-Fa-f]")  # JSON in a form, or non-ASCII letters: Bolt may fail on these
 
 
 class BadRequestError(Exception):
-    """The body is not what Slack sends. The text says why."""
+    """The body is not one that Slack sends; the text gives the reason."""
 
 
 def decode_body(body: bytes, content_type: str) -> str:
-    """The text of a body that Bolt can read; it answers 500 to one that it cannot.
+    """Decode a body, and check that Bolt can read it: Bolt answers 500 to one that it cannot read.
 
     Raises:
         BadRequestError: it does not decode, does not parse, or is nested too deeply.
@@ -31,7 +29,7 @@ def decode_body(body: bytes, content_type: str) -> str:
         _check_json(text)
         return text
     if text.isascii() and text.count("&") < MAX_FIELDS and not NEEDS_PARSING.search(text):
-        return text  # a command in plain letters: Bolt parses it anyway, and to do so twice delays the 200
+        return text  # a command in plain letters: Bolt parses it anyway, and parsing twice delays the 200
     try:
         form = parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
@@ -53,7 +51,7 @@ def _check_json(text: str) -> None:
 
 
 def _depth(text: str) -> int:
-    """How deeply brackets nest, strings left out: what parses here must not overflow further in."""
+    """Return the nesting depth of brackets outside strings: Bolt must not overflow on a body that parses here."""
     depth = deepest = 0
     for bracket in re.sub(r'"(?:[^"\\]|\\.)*"', "", text):
         if bracket in "{[":

@@ -1,4 +1,4 @@
-"""Requests that were not accepted as Slack's: logged once a minute for each reason, and counted for health."""
+"""Requests that were not accepted as Slack's: logged once a minute by reason, and counted for the health report."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.runtime.logs import LogEvent
 log = logging.getLogger(__name__)
 
 LINE_EVERY = timedelta(minutes=1)
-RECENT = timedelta(minutes=10)  # health counts a reason for this long after its last request
-MOST_REASONS = 20  # remembered at once: a path is any text
+RECENT = timedelta(minutes=10)  # the health report contains a reason for this long after its last request
+MOST_REASONS = 20  # kept at once: senders can choose any path
 LONGEST_PATH = 60  # characters
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SIGNATURE, CLOCK, PATH = "signature", "clock", "path"
@@ -27,7 +27,7 @@ class _Reason:
     shown: str
     since: datetime
     last: datetime
-    by_slack: int = 0  # requests that look like Slack's: a stranger's say nothing about the bot
+    by_slack: int = 0  # requests that look like Slack's: the others show nothing about the bot
     unlogged: int = 0
     logged_at: datetime = EPOCH
 
@@ -40,7 +40,7 @@ class Rejections:
         self._reasons: dict[tuple[str, bool], _Reason] = {}
 
     def signature(self, *, by_slack: bool) -> None:
-        """Note a request without a signature that `SLACK_SIGNING_SECRET` makes."""
+        """Note a request whose signature `SLACK_SIGNING_SECRET` does not produce."""
         self._note(SIGNATURE, SIGNATURE, by_slack=by_slack)
 
     def clock(self, seconds: float, *, by_slack: bool) -> None:
@@ -48,18 +48,18 @@ class Rejections:
         self._note(CLOCK, f"clock off={seconds:.0f} s", by_slack=by_slack)
 
     def path(self, path: str, *, by_slack: bool) -> None:
-        """Note a POST to a path that takes none."""
+        """Note a POST to a path that accepts none."""
         short = path if len(path) <= LONGEST_PATH else f"{path[: LONGEST_PATH - 1]}…"
         self._note(f"path={short}" if by_slack else PATH, f"path={short}", by_slack=by_slack)
 
     def accept(self) -> None:
-        """Note that a request was accepted: secret and clock are right, so the rejected requests were forged."""
+        """Forget rejected requests: an accepted one proves secret and clock right, so the others were forged."""
         for kind in (SIGNATURE, CLOCK):
             self._reasons.pop((kind, True), None)
 
     @property
     def recent(self) -> RejectedRequests | None:
-        """The most frequent reason of the last minutes, among requests that look like Slack's."""
+        """Return the most frequent reason of the last minutes, among requests that look like Slack's."""
         now = self._clock()
         found = [one for one in self._reasons.values() if one.by_slack and abs(now - one.last) <= RECENT]
         worst = max(found, key=lambda one: one.by_slack, default=None)
@@ -67,16 +67,16 @@ class Rejections:
 
     def _note(self, kind: str, shown: str, *, by_slack: bool) -> None:
         now, key = self._clock(), (kind, by_slack)
-        found = self._reasons.pop(key, None)
-        if found is None or abs(now - found.last) > RECENT:
-            found = _Reason(shown, now, now)
-        self._reasons[key] = found  # the latest is the last
+        reason = self._reasons.pop(key, None)
+        if reason is None or abs(now - reason.last) > RECENT:
+            reason = _Reason(shown, now, now)
+        self._reasons[key] = reason  # the latest is the last
         if len(self._reasons) > MOST_REASONS:
             del self._reasons[next(iter(self._reasons))]
-        found.shown, found.last = shown, now
-        found.by_slack += by_slack
-        found.unlogged += 1
-        if abs(now - found.logged_at) >= LINE_EVERY:
-            count = found.unlogged if found.unlogged > 1 else None
+        reason.shown, reason.last = shown, now
+        reason.by_slack += by_slack
+        reason.unlogged += 1
+        if abs(now - reason.logged_at) >= LINE_EVERY:
+            count = reason.unlogged if reason.unlogged > 1 else None
             log.warning(LogEvent("request rejected", reason=shown, count=count))
-            found.unlogged, found.logged_at = 0, now
+            reason.unlogged, reason.logged_at = 0, now

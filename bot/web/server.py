@@ -1,4 +1,4 @@
-"""The HTTP face: health, metrics, and Slack's requests behind a guard."""
+"""The HTTP server: health, metrics, and Slack's requests behind a guard."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ __all__ = [
     "make_web_app",
 ]
 
-MOST_AT_ONCE = 20  # connections that are accepted before anything else happens, such as closing idle ones
-BACKLOG = 1024  # connections that wait to be accepted: one that finds no room tries again after a whole second
+MOST_AT_ONCE = 20  # connections accepted before the loop does anything else, such as closing idle ones
+BACKLOG = 1024  # connections that wait to be accepted: beyond that, a client retries after a whole second
 
 FRONT_PAGE = """The bot is running.
 
@@ -45,7 +45,7 @@ them. Type /kf in Slack to see whether one does.
 class Readiness(NamedTuple):
     """Whether the store can be used, and all other problems."""
 
-    reason: str = ""  # why not; "" when it can be read and written
+    reason: str = ""  # why the store cannot be used; "" when it can be read and written
     problems: Sequence[str] = ()  # one line each
     deaf: str = ""  # why no process receives commands, if none does
 
@@ -55,14 +55,14 @@ Exposition = Callable[[], Awaitable[bytes]]
 
 
 class CannotListenError(Exception):
-    """The address that HOST and PORT name cannot be had."""
+    """The address that HOST and PORT name cannot be used."""
 
 
 class Server:
-    """A listening application. Bolt's own, and aiohttp's, cancel answers in flight at SIGTERM."""
+    """A listening application. The servers of Bolt and aiohttp would cancel responses in flight at SIGTERM."""
 
     def __init__(self, app: web.Application, limits: ConnectionLimits | None = None) -> None:
-        logging.getLogger("aiohttp.server").addFilter(_is_a_fault_of_ours)
+        logging.getLogger("aiohttp.server").addFilter(_is_server_fault)
         self._connections = Connections(limits or ConnectionLimits())
         app.middlewares.insert(0, self._connections.middleware)
         self._runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.2)
@@ -72,14 +72,14 @@ class Server:
         """Accept requests.
 
         Raises:
-            CannotListenError: the address is taken, or not ours.
+            CannotListenError: the address is in use, or not one of this machine.
         """
         await self._runner.setup()
         read_requests = cast("web.Server", self._runner.server)  # None only before the line above
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._connections.handle_loop_error)
         try:
-            # Not by a TCPSite of aiohttp: it takes no protocol around its own.
+            # Not a TCPSite of aiohttp, which accepts no protocol around its own.
             self._listening = await loop.create_server(
                 lambda: self._connections.accept(read_requests()), host, port, backlog=MOST_AT_ONCE
             )
@@ -100,8 +100,8 @@ class Server:
         await self._runner.cleanup()
 
 
-def _is_a_fault_of_ours(record: logging.LogRecord) -> bool:
-    """Not what is no HTTP: it is answered with a 400, anybody may send it, and aiohttp's error quotes its bytes."""
+def _is_server_fault(record: logging.LogRecord) -> bool:
+    """Return False for malformed HTTP: any client may send it, and aiohttp's error quotes its bytes."""
     error = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
@@ -114,7 +114,7 @@ def make_web_app(
     signing_secret: str = "",
     rejections: Rejections | None = None,
 ) -> web.Application:
-    """The routes of a process: health, `/metrics` when there are any, and Slack's behind the guard with Bolt."""
+    """Build the routes of a process: health, `/metrics` if given, and Slack's behind the guard if Bolt is given."""
     rejections = rejections or Rejections()
     app = web.Application(middlewares=[_noting_unknown_paths(rejections)])
     if bolt:
@@ -123,7 +123,11 @@ def make_web_app(
         app.router.add_post(f"{SLACK_PATH}/", events)
     _add_health(app, ready, FRONT_PAGE if bolt else SOCKET_PAGE)
     if metrics:
-        _add_metrics(app, metrics)
+
+        async def exposition(_request: web.Request) -> web.Response:
+            return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+
+        app.router.add_get("/metrics", exposition)
     return app
 
 
@@ -141,15 +145,15 @@ def _noting_unknown_paths(rejections: Rejections) -> Middleware:
 
 
 def _add_health(app: web.Application, ready: Ready, page: str) -> None:
-    """Add `/healthz`: the loop turns. `/readyz`: the store can be used; the body lists every other problem."""
+    """Add `/healthz` (the event loop runs) and `/readyz` (the store can be used; the body lists all problems)."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def readyz(_request: web.Request) -> web.Response:
-        found = await ready()
-        lines = [found.reason or "ready", *found.problems]
-        return web.Response(status=503 if found.reason else 200, text="".join(f"{line}\n" for line in lines))
+        readiness = await ready()
+        lines = [readiness.reason or "ready", *readiness.problems]
+        return web.Response(status=503 if readiness.reason else 200, text="".join(f"{line}\n" for line in lines))
 
     async def front(_request: web.Request) -> web.Response:
         deaf = (await ready()).deaf
@@ -158,10 +162,3 @@ def _add_health(app: web.Application, ready: Ready, page: str) -> None:
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/", front)
-
-
-def _add_metrics(app: web.Application, metrics: Exposition) -> None:
-    async def exposition(_request: web.Request) -> web.Response:
-        return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
-
-    app.router.add_get("/metrics", exposition)

@@ -220,7 +220,7 @@ class CrashRun:
         """Return the messages for which more requests arrived than the bot made attempts."""
         async with store.begin() as tx:
             rows = await tx.run(sa.select(message.c.id, message.c.post_attempts))
-            allowed = {self._environment.message_key(row.id): row.posts for row in rows}
+            allowed = {self._environment.message_key(row.id): row.post_attempts for row in rows}
         return [
             f"{number} posts of {key} in {allowed.get(key, 0)} attempts"
             for key, number in self._environment.fault_proxy.posts.items()

@@ -1,4 +1,4 @@
-"""The browser that the machine has, and somebody who uses the page with it."""
+"""The browser of the machine, and a user of the page."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def launched(path: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Visitor:
-    """Somebody at the page. Whatever goes wrong in the browser is in `troubles`."""
+    """A user at the page. Errors of the browser are in `troubles`."""
 
     page: Page
     url: str
@@ -109,7 +109,7 @@ class Visitor:
 
     @property
     def private(self) -> Locator:
-        """What the bot told this person alone."""
+        """Return the ephemeral messages to this user."""
         return self.messages.filter(has_text="Only visible to you")
 
     def message(self, text: str) -> Locator:

@@ -27,7 +27,7 @@ class Place:
 
     @property
     def told(self) -> list[str]:
-        """What the alert channel has been told, without replies."""
+        """Return the parent messages of the alert channel."""
         return [one.text for one in self.world.slack.messages(ALERTS) if one.thread_ts is None]
 
 

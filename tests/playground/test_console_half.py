@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-REMINDER = 60_000  # milliseconds; the clock runs, and the bot starts anew for it
+REMINDER = 60_000  # milliseconds; the clock runs, and the bot is restarted for it
 
 
 async def test_an_alert_counts_as_unread_and_changes_in_place_until_its_account_is_bound(mei):

@@ -81,7 +81,7 @@ async def test_the_main_things_are_done_with_the_keyboard_alone(mei):
 
 
 async def violations(visitor: Visitor) -> list[str]:
-    """What axe finds, in the light and in the dark, that keeps somebody out or makes it hard."""
+    """Return the accessibility problems that axe finds in the light and in the dark theme."""
     contrast = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}  # all else is the same in the dark
     found = (await Axe().run(visitor.page)).response["violations"]
     await visitor.page.emulate_media(color_scheme="dark")

@@ -1,13 +1,13 @@
-"""The API to run against, sans-I/O, after the documentation: tests mount it, a demo serves it.
+"""A simulator of the documented API, sans-I/O: tests mount it, the demo serves it.
 
-An adapter asks for the mishap of a request, waits as it says, and passes the rest through:
+An adapter takes the fault of each request, applies its delay and headers, and passes on the rest:
 
-    mishap = simulator.next_mishap(path)
-    await sleep(mishap.seconds)
-    status, body = simulator.answer(method, path, query, body, now, client_ip, mishap=mishap)
-    reply(status, body, mishap.content_type, mishap.content_encoding)    # or hang up on ConnectionError
+    fault = simulator.next_request_fault(path)
+    await sleep(fault.seconds)
+    status, body = simulator.answer(method, path, query, body, now, client_ip, fault=fault)
+    reply(status, body, fault.content_type, fault.content_encoding)    # or hang up on ConnectionError
 
-Each byte of the body waits for `mishap.drip` seconds.
+It sends each byte of the body `fault.drip` seconds after the one before.
 """
 
 from wechat_kf.simulator.api import Call, Simulator

@@ -1,4 +1,4 @@
-"""The API itself: a request comes in, checked as documented, and an answer goes out. No I/O, no clock."""
+"""The API: check requests as documented, and answer them. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOGGED = 1000  # calls; a demo may run for days
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One line of the request log. It holds no credential: they are masked, and bodies are left out."""
+    """An entry of the request log. Credentials are masked, and bodies are left out."""
 
     at: datetime
     method: str
@@ -44,7 +44,7 @@ class Call:
 
 
 class Simulator(Seats):
-    """One Official Account behind the API: its seats, its tokens, and the faults on the way."""
+    """One Official Account behind the API: its seats, its tokens, and the faults of its requests."""
 
     def __init__(
         self,
@@ -53,21 +53,25 @@ class Simulator(Seats):
         *,
         suffix: str = "harbour_tea",
         allow_list: Collection[str] | None = None,
-        crowded: Collection[str] = (),
+        over_limit: Collection[str] = (),
         token_life: timedelta = timedelta(hours=2),
         invitation_life: timedelta = timedelta(hours=24),
-        relabel_lag: timedelta = timedelta(0),
+        status_lag: timedelta = timedelta(0),
     ) -> None:
-        """`suffix` is the account's WeChat ID; `allow_list` the addresses that get tokens, None for all;
-        `crowded` the people who hold too many seats elsewhere. How long an invitation really lives is not
-        documented: `invitation_life` is a choice.
+        """Create an account without seats.
+
+        Args:
+            suffix: the account's WeChat ID.
+            allow_list: the addresses that get tokens; None for all.
+            over_limit: WeChat IDs that are bound to too many seats elsewhere.
+            invitation_life: an assumption, since the real value is not documented.
         """
-        super().__init__(relabel_lag=relabel_lag)
+        super().__init__(status_lag=status_lag)
         self._appid = appid
         self._secret = secret
         self.suffix = suffix
         self.allow_list = allow_list
-        self.crowded = crowded
+        self.over_limit = over_limit
         self.invitation_life = invitation_life
         self.enabled = True  # the customer service feature in the console
         self.tokens = Issuer(appid, life=token_life)
@@ -76,15 +80,15 @@ class Simulator(Seats):
         self._calls = 0
 
     def inject(self, *faults: Fault) -> None:
-        """Queue faults with `times`, one for a request, in order; switch on those without."""
+        """Queue faults with `times`, one per request, in order; switch on those without."""
         self._faults.inject(*faults)
 
     def clear_faults(self) -> None:
-        """Let everything go right from now on."""
+        """Remove all faults."""
         self._faults.clear()
 
     def next_request_fault(self, path: str) -> RequestFault:
-        """Take what the next request on `path` meets; for an adapter, which can wait and write headers."""
+        """Take the faults of the next request on `path`, for an adapter that applies their delays and headers."""
         return self._faults.next_request_fault(path)
 
     def answer(
@@ -96,16 +100,16 @@ class Simulator(Seats):
         now: datetime,
         client_ip: str = "203.0.113.7",
         *,
-        mishap: RequestFault | None = None,
+        fault: RequestFault | None = None,
     ) -> tuple[int, bytes]:
-        """Answer one request with an HTTP status and a body. Without `mishap` it takes the next one itself.
+        """Answer one request with an HTTP status and a body. Without `fault`, take the next faults.
 
         Raises:
-            ConnectionError: a fault says that no answer arrives.
+            ConnectionError: a fault prevents an answer.
         """
         self._calls += 1
-        mishap = self.next_request_fault(path) if mishap is None else mishap
-        if mishap.down:
+        fault = self.next_request_fault(path) if fault is None else fault
+        if fault.down:
             self._note(now, method, path, query, None)
             raise ConnectionError("the simulated API is down")
         if path not in METHODS:
@@ -113,13 +117,15 @@ class Simulator(Seats):
             return 404, b"404 page not found"
         errcode = 0
         try:
-            if mishap.errcode is not None:
-                raise ErrcodeRefusal(mishap.errcode)
+            if fault.errcode is not None:
+                raise ErrcodeRefusal(fault.errcode)
             answer = self._answer(method, path, query, body, now, client_ip)
         except ErrcodeRefusal as refused:
             errcode = refused.errcode
-            answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=self._rid(now))}
-        status, raw = mishap.corrupt(200, _encode(answer))
+            # Three groups of eight hex digits, of which the first is the time, as in WeChat's.
+            rid = f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
+            answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=rid)}
+        status, raw = fault.corrupt(200, _encode(answer))
         self._note(now, method, path, query, status, errcode)
         return status, raw
 
@@ -149,7 +155,7 @@ class Simulator(Seats):
             writes.delete(self, data)
         else:
             expires_at = now + self.invitation_life
-            writes.invite(self, data, now, expires_at=expires_at, crowded=self.crowded)
+            writes.invite(self, data, now, expires_at=expires_at, over_limit=self.over_limit)
 
     def _stable_token(self, data: Mapping[str, object], now: datetime, client_ip: str) -> Mapping[str, object]:
         if data.get("grant_type") != "client_credential":
@@ -166,10 +172,6 @@ class Simulator(Seats):
             raise ErrcodeRefusal(40164)
         issued = self.tokens.forced(now) if data.get("force_refresh") is True else self.tokens.normal(now)
         return {"access_token": issued.token, "expires_in": int((issued.expires_at - now).total_seconds())}
-
-    def _rid(self, now: datetime) -> str:
-        """Three times eight hex digits; the first are the time, as in real ones."""
-        return f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
 
     def _note(
         self,

@@ -1,4 +1,4 @@
-"""Bodies that a client must neither trust nor wait for: too long, too deep, compressed to almost nothing."""
+"""Bodies that a client must reject: too long, too deeply nested, or highly compressed."""
 
 from __future__ import annotations
 

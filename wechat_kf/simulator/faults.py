@@ -1,4 +1,4 @@
-"""What can go wrong on the way, as data: a fault is queued or switched on, and each request meets its own."""
+"""Faults of requests, as data: each is queued for some requests, or switched on for all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTML_PAGE = (
 
 
 class FaultMode(StrEnum):
-    """The ways in which an answer fails to be what it should. Several are done to it in this order."""
+    """The kinds of fault. Several of one answer are applied in this order."""
 
     DOWN = "down"  # no answer at all
     SLOW = "slow"  # `seconds` later
@@ -34,16 +34,16 @@ class FaultMode(StrEnum):
     HUGE_NUMBERS = "huge_numbers"  # of thousands of digits
     DEEP = "deep"  # lists in lists, 200,000 of them
     TOO_LONG = "too_long"  # 2 MB of blanks after the answer
-    HTML = "html"  # an error page of something in between, HTTP 502
-    GZIP = "gzip"  # compressed, as a client may ask for
+    HTML = "html"  # an error page of a proxy, HTTP 502
+    GZIP = "gzip"  # compressed, as a client may request
     BOMB = "bomb"  # 65 kB of gzip that hold 64 MB
     STACKED = "stacked"  # the same compressed twice, `Content-Encoding: gzip, gzip`
-    DRIP = "drip"  # one byte each `seconds`
+    DRIP = "drip"  # one byte every `seconds`
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. With `times` it waits in a queue for as many requests; None: on until cleared."""
+    """One fault. It is queued for the number of requests in `times`; None: on until cleared."""
 
     kind: FaultMode
     times: int | None = 1
@@ -54,23 +54,23 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class RequestFault:
-    """What one request meets: nothing, or some faults together."""
+    """The faults of one request, if any."""
 
     faults: tuple[Fault, ...] = ()
 
     @property
     def seconds(self) -> float:
-        """How long an adapter waits before it answers."""
+        """Return the delay before the answer."""
         return sum(fault.seconds for fault in self.faults if fault.kind is not FaultMode.DRIP)
 
     @property
     def drip(self) -> float:
-        """How long an adapter waits before each byte of the body; 0 to send it at once."""
+        """Return the delay before each byte of the body, in seconds; 0 to send it at once."""
         return max((fault.seconds for fault in self.faults if fault.kind is FaultMode.DRIP), default=0)
 
     @property
     def content_encoding(self) -> str:
-        """What an adapter writes into the header; "" to leave it out."""
+        """Return the header's value; "" to omit the header."""
         if FaultMode.STACKED in self.kinds:
             return "gzip, gzip"
         return "gzip" if {FaultMode.GZIP, FaultMode.BOMB} & self.kinds else ""
@@ -81,7 +81,6 @@ class RequestFault:
 
     @property
     def content_type(self) -> str:
-        """What an adapter writes into the header."""
         if FaultMode.HTML in self.kinds:
             return "text/html"
         return "text/plain" if FaultMode.CONTENT_TYPE in self.kinds else JSON
@@ -92,48 +91,48 @@ class RequestFault:
 
     @property
     def errcode(self) -> int | None:
-        """What the call is refused with, whatever it asks."""
+        """Return the errcode of the refusal, if this request is refused."""
         return next((fault.errcode for fault in self.faults if fault.kind is FaultMode.ERRCODE), None)
 
     def corrupt(self, status: int, body: bytes) -> tuple[int, bytes]:
-        """Do to an answer what the faults say."""
+        """Apply the faults to an answer."""
         for kind in FaultMode:
             if kind in self.kinds:
-                status, body = _spoil(kind, status, body)
+                status, body = _corrupt(kind, status, body)
         return status, body
 
 
 class Faults:
-    """The faults that wait or are on."""
+    """The queued faults, and those that are on."""
 
     def __init__(self) -> None:
-        self._waiting: list[Fault] = []
+        self._queued: list[Fault] = []
         self._on: list[Fault] = []
 
     def inject(self, *faults: Fault) -> None:
-        """Queue faults with `times`, one for a request, in order; switch on those without."""
+        """Queue faults with `times`, one per request, in order; switch on those without."""
         for fault in faults:
             if fault.times is None:
                 self._on.append(fault)
             else:
-                self._waiting += [fault] * fault.times
+                self._queued += [fault] * fault.times
 
     def clear(self) -> None:
-        """Let everything go right from now on."""
-        self._waiting.clear()
+        """Remove all faults."""
+        self._queued.clear()
         self._on.clear()
 
     def next_request_fault(self, path: str) -> RequestFault:
-        """Take what the next request on `path` meets: all that is on, and the first that waits for it."""
+        """Take the faults of the next request on `path`: all that are on, and the first queued one."""
         met = [fault for fault in self._on if fault.path in (None, path)]
-        for position, fault in enumerate(self._waiting):
+        for position, fault in enumerate(self._queued):
             if fault.path in (None, path):
-                met.append(self._waiting.pop(position))
+                met.append(self._queued.pop(position))
                 break
         return RequestFault(tuple(met))
 
 
-def _spoil(kind: FaultMode, status: int, body: bytes) -> tuple[int, bytes]:
+def _corrupt(kind: FaultMode, status: int, body: bytes) -> tuple[int, bytes]:
     match kind:
         case FaultMode.HTML:
             return 502, HTML_PAGE

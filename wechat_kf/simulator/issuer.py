@@ -1,4 +1,4 @@
-"""The tokens of stable_token: who gets which, and how long each is good."""
+"""Issue and check the tokens of stable_token."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from datetime import datetime, timedelta, timezone
 
 from wechat_kf.simulator.refusals import ErrcodeRefusal
 
-RENEWED_BEFORE = timedelta(minutes=5)  # the next token comes this long before the end; both work until it
+RENEWED_BEFORE = timedelta(
+    minutes=5
+)  # the next token is issued this long before the end, until which both are valid
 FORCED_A_DAY = 20
 FORCED_APART = timedelta(seconds=30)
 SHANGHAI = timezone(timedelta(hours=8))
@@ -22,7 +24,7 @@ class Issued:
 
 
 class Issuer:
-    """Issues the tokens of one account, each good for `life`."""
+    """The issuer of one account's tokens, each valid for `life`."""
 
     def __init__(self, appid: str, *, life: timedelta) -> None:
         self._appid = appid
@@ -35,20 +37,20 @@ class Issuer:
 
     @property
     def issued(self) -> Set[str]:
-        """Every token so far, good or not."""
+        """Return every token so far, valid or not."""
         return self._issued.keys()
 
     def normal(self, now: datetime) -> Issued:
-        """The same token for everyone, until shortly before its end."""
+        """Return the current token, or a new one shortly before its end."""
         if self._latest and now < self._latest.expires_at - RENEWED_BEFORE:
             return self._latest
         return self._issue(now)
 
     def forced(self, now: datetime) -> Issued:
-        """A new token, which kills the one before.
+        """Issue a new token, and invalidate all earlier ones.
 
         Raises:
-            Refused: less than 30 s after the last time (45011), or for the 21st time of the day (45009).
+            ErrcodeRefusal: less than 30 s after the last time (45011), or for the 21st time of the day (45009).
         """
         if self._forced and now - self._forced[-1] < FORCED_APART:
             raise ErrcodeRefusal(45011)
@@ -61,20 +63,20 @@ class Issuer:
         return self._issue(now)
 
     def kill(self) -> None:
-        """Make every token so far invalid."""
+        """Invalidate every token so far."""
         self._killed.update(self._issued)
         self._latest = None
 
     def expire(self) -> None:
-        """End every token so far before its time."""
+        """Expire every token so far."""
         self._expired.update(self._issued)
         self._latest = None
 
     def check(self, token: str, now: datetime) -> None:
-        """Let a good token pass.
+        """Accept a valid token.
 
         Raises:
-            Refused: there is none (41001), it is not known or was killed (40001), it has expired (42001).
+            ErrcodeRefusal: it is empty (41001), unknown or invalidated (40001), or expired (42001).
         """
         if not token:
             raise ErrcodeRefusal(41001)

@@ -1,4 +1,4 @@
-"""How the API refuses: its errcodes with their words."""
+"""The refusals of the API: its errcodes with their messages."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ERRMSGS = {
 
 
 class ErrcodeRefusal(Exception):  # noqa: N818  it is an answer of the API, not an error of the simulator
-    """The call ends with this errcode."""
+    """The call is refused with this errcode."""
 
     def __init__(self, errcode: int) -> None:
         super().__init__(errcode)
@@ -51,5 +51,5 @@ class ErrcodeRefusal(Exception):  # noqa: N818  it is an answer of the API, not 
 
 
 def errmsg(errcode: int, *, client_ip: str, rid: str) -> str:
-    """The words of a refusal with their tail, as WeChat writes it."""
+    """Return the message of a refusal with WeChat's tail."""
     return f"{ERRMSGS.get(errcode, 'api error').replace('{ip}', client_ip)} rid: {rid}"

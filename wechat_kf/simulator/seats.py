@@ -1,4 +1,4 @@
-"""The seats of one account, and what people do to them in the console and in the app. No rules of the API."""
+"""The seats of one account, with the actions of people in the console and the app. No rules of the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 @dataclass(slots=True)
 class Seat:
-    """One seat as WeChat keeps it. Empty text and 0 mean that there is none."""
+    """One seat as WeChat stores it. Empty text and 0 stand for missing values."""
 
     kf_account: str
     kf_nick: str
@@ -31,12 +31,12 @@ class Seat:
 class Seats:
     """All seats, in the order in which they were added.
 
-    WeChat marks a lapsed invitation late: `waiting` becomes `expired` only `relabel_lag` after the deadline.
-    An unknown key raises KeyError; to answer an invitation that was never sent raises ValueError.
+    WeChat marks an expired invitation late: `waiting` becomes `expired` only `status_lag` after the deadline.
+    Methods raise KeyError for an unknown key, and ValueError if the seat has no invitation.
     """
 
-    def __init__(self, *, relabel_lag: timedelta = timedelta(0)) -> None:
-        self.relabel_lag = relabel_lag
+    def __init__(self, *, status_lag: timedelta = timedelta(0)) -> None:
+        self.status_lag = status_lag
         self._seats: list[Seat] = []
         self._last_kf_id = 2000
 
@@ -45,7 +45,7 @@ class Seats:
         return tuple(self._seats)
 
     def seat(self, key: str) -> Seat:
-        """Return the seat of a `kf_account`, or of a `kf_openid` where it has none."""
+        """Return the seat with this `Seat.key`."""
         for seat in self._seats:
             if seat.key == key:
                 return seat
@@ -54,21 +54,21 @@ class Seats:
     def add_account(
         self, kf_account: str, kf_nick: str, *, kf_wx: str = "", kf_openid: str = "", kf_headimgurl: str = ""
     ) -> Seat:
-        """Add a seat, bound at once if `kf_wx` says to whom."""
+        """Add a seat, bound at once if `kf_wx` is given."""
         self._last_kf_id += 1
         seat = Seat(kf_account, kf_nick, self._last_kf_id, kf_headimgurl, kf_openid, kf_wx)
         self._seats.append(seat)
         return seat
 
     def invite(self, key: str, invite_wx: str, expires_at: datetime | None) -> None:
-        """Send an invitation; without `expires_at` the row will tell no deadline."""
+        """Send an invitation; without `expires_at` the row has no deadline."""
         seat = self.seat(key)
         seat.invite_wx = invite_wx
         seat.invite_expire_time = int(expires_at.timestamp()) if expires_at else 0
         seat.invite_status = "waiting"
 
     def accept(self, key: str) -> None:
-        """Bind the invited person; the invitation leaves the row."""
+        """Bind the invited person, and remove the invitation from the row."""
         seat = self._invited(key)
         seat.kf_wx = seat.invite_wx
         seat.invite_wx, seat.invite_expire_time, seat.invite_status = "", 0, ""
@@ -77,15 +77,15 @@ class Seats:
         self._invited(key).invite_status = "rejected"
 
     def expire(self, key: str) -> None:
-        """Mark the invitation as expired, whatever its deadline says."""
+        """Mark the invitation as expired, regardless of its deadline."""
         self._invited(key).invite_status = "expired"
 
     def relabel(self, key: str, invite_status: str) -> None:
-        """Put any word where `waiting` stands, as a later version of the API may."""
+        """Set the status of the invitation to any word, as a later version of the API may."""
         self._invited(key).invite_status = invite_status
 
     def withdraw(self, key: str) -> None:
-        """Take the invitation off the seat, without a trace."""
+        """Remove the invitation from the seat, without a trace."""
         seat = self._invited(key)
         seat.invite_wx, seat.invite_expire_time, seat.invite_status = "", 0, ""
 
@@ -101,17 +101,17 @@ class Seats:
         seat.status, seat.accepted_case = status, accepted_case
 
     def is_waiting(self, seat: Seat, now: datetime) -> bool:
-        """Whether the seat has a live invitation."""
+        """Return whether the seat has an open invitation."""
         return seat.invite_status == "waiting" and (
             not seat.invite_expire_time or now.timestamp() < seat.invite_expire_time
         )
 
     def rows(self, now: datetime) -> list[Mapping[str, object]]:
-        """The `kf_list` at this moment."""
+        """Return the `kf_list` as of `now`."""
         return [self._row(seat, now) for seat in self._seats]
 
     def online_rows(self) -> list[Mapping[str, object]]:
-        """The `kf_online_list`: only who is logged in."""
+        """Return the `kf_online_list`: only seats that are logged in."""
         return [
             {
                 "kf_account": seat.kf_account,
@@ -131,21 +131,18 @@ class Seats:
             "kf_id": seat.kf_id,
             "kf_nick": seat.kf_nick,
         }
+        lapsed = seat.invite_status == "waiting" and not self.is_waiting(seat, now - self.status_lag)
         rest = (
             {"kf_wx": seat.kf_wx, "kf_openid": seat.kf_openid}
             if seat.kf_wx
             else {
                 "invite_wx": seat.invite_wx,
                 "invite_expire_time": seat.invite_expire_time,
-                "invite_status": self._label(seat, now),
+                "invite_status": "expired" if lapsed else seat.invite_status,
                 "kf_openid": seat.kf_openid,
             }
         )
         return row | {name: value for name, value in rest.items() if value}
-
-    def _label(self, seat: Seat, now: datetime) -> str:
-        lapsed = not self.is_waiting(seat, now - self.relabel_lag)
-        return "expired" if seat.invite_status == "waiting" and lapsed else seat.invite_status
 
     def _invited(self, key: str) -> Seat:
         seat = self.seat(key)

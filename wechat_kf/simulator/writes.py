@@ -1,4 +1,4 @@
-"""The calls that change seats, with the refusals that the documents name."""
+"""The calls that change seats, with the documented refusals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WECHAT_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{5,19}")
 
 
 def add(seats: Seats, data: Mapping[str, object], *, suffix: str) -> None:
-    """kfaccount/add: a new seat, which nobody is bound to."""
+    """Add a seat, not yet bound, as kfaccount/add does."""
     kf_account, nickname = _argument(data, "kf_account"), _argument(data, "nickname")
     prefix, _, account = kf_account.partition("@")
     if account != suffix or not PREFIX.fullmatch(prefix):
@@ -31,14 +31,14 @@ def add(seats: Seats, data: Mapping[str, object], *, suffix: str) -> None:
 
 
 def delete(seats: Seats, data: Mapping[str, object]) -> None:
-    """kfaccount/del: the seat goes, and what hung on it."""
+    """Delete a seat with its invitation, as kfaccount/del does."""
     seats.remove(_seat(seats, data).key)
 
 
 def invite(
-    seats: Seats, data: Mapping[str, object], now: datetime, *, expires_at: datetime, crowded: Collection[str]
+    seats: Seats, data: Mapping[str, object], now: datetime, *, expires_at: datetime, over_limit: Collection[str]
 ) -> None:
-    """kfaccount/inviteworker: one live invitation a seat and a person, and only for an unbound seat."""
+    """Invite as kfaccount/inviteworker does: one open invitation per person, and per unbound seat."""
     seat, invite_wx = _seat(seats, data), _argument(data, "invite_wx")
     if seat.kf_wx:
         raise ErrcodeRefusal(65412)
@@ -50,7 +50,7 @@ def invite(
         raise ErrcodeRefusal(65407)
     if any(other.invite_wx == invite_wx and seats.is_waiting(other, now) for other in seats.seats):
         raise ErrcodeRefusal(65408)
-    if invite_wx in crowded:
+    if invite_wx in over_limit:
         raise ErrcodeRefusal(65410)
     seats.invite(seat.key, invite_wx, expires_at)
 

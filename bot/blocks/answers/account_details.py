@@ -1,4 +1,4 @@
-"""One account with all that is known of it, whole WeChat IDs included: for one person. Advice precedes facts."""
+"""The details of one account, for one person: advice first, then all facts, with unmasked WeChat IDs."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _WITH_DEADLINE = (
     AccountStatus.WAITING,
     AccountStatus.EXPIRED,
     AccountStatus.UNKNOWN,
-)  # of a rejected one it means nothing
-# What Slack takes as a link.
+)  # a rejected invitation's deadline has no effect
+# The URLs that Slack accepts in a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = builders.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
 GONE = "The account is no longer in WeChat’s list"
@@ -50,10 +50,10 @@ def account_details(
     account = row.account
     if row.fault:
         return _cannot_be_shown(snapshot, row, context)
-    sentence, advice = _sentence(row), NEXT.get(row.seen, "")
+    sentence, advice = _sentence(row), NEXT.get(row.status, "")
     online_now = "" if online is None else _online(account, online)
     blocks = [
-        builders.header(f"{builders.ICONS[row.seen]} {name_of(account.kf_nick)} · {row.seen}"),
+        builders.header(f"{builders.ICONS[row.status]} {name_of(account.kf_nick)} · {row.status}"),
         builders.section(
             f"{sentence}\n*Next:* {advice}" if advice else sentence,
             fields=[builders.field(title, value) for title, value in _facts(row, online_now, context) if value],
@@ -127,7 +127,7 @@ def _sentence(row: AccountRow) -> str:
         AccountStatus.IDLE: "Nobody is bound or invited.",
         AccountStatus.BOUND: f"{bound or 'Somebody'} answers customers here.",
         AccountStatus.UNKNOWN: f"WeChat says “{mrkdwn(status, STATUS_WORD)}”, a word unknown here.",
-    }[row.seen]
+    }[row.status]
 
 
 def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tuple[str, str]]:
@@ -135,13 +135,13 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
     account = row.account
     avatar = f" · <{_link(account)}|avatar>" if _link(account) else ""
     openid = id_of(account.kf_openid) if account.kf_account else ""  # else it is the account
-    deadline = "none" if row.seen is AccountStatus.WAITING else ""
-    if row.deadline and row.seen in _WITH_DEADLINE:
+    deadline = "none" if row.status is AccountStatus.WAITING else ""
+    if row.deadline and row.status in _WITH_DEADLINE:
         deadline = date(row.deadline, context)
     return [
         ("Account", escape(account_rows.account(row)) + avatar),
         ("Seat number", escape(id_of(account.kf_id))),
-        ("Invited", "nobody" if row.seen is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
+        ("Invited", "nobody" if row.status is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
         ("Bound to", escape(id_of(account.kf_wx)) or ("somebody" if account.kf_wx else "nobody")),
         ("Deadline", deadline),
         ("Online now", online_now),
@@ -150,19 +150,19 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
 
 
 def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str:
-    account, advice = row.account, NEXT.get(row.seen, "")
-    was = "is" if row.seen in (AccountStatus.WAITING, AccountStatus.EXPIRING) else "was"
+    account, advice = row.account, NEXT.get(row.status, "")
+    was = "is" if row.status in (AccountStatus.WAITING, AccountStatus.EXPIRING) else "was"
     deadline = ""
-    if row.deadline and row.seen in _WITH_DEADLINE:
+    if row.deadline and row.status in _WITH_DEADLINE:
         deadline = f"The deadline {was} {date(row.deadline, context)}."
     seat, name = escape(id_of(account.kf_id)), escape(name_of(account.kf_nick))
     parts = [
-        f"{row.seen.capitalize()}: {name} ({escape(account_rows.account(row))}).",
+        f"{row.status.capitalize()}: {name} ({escape(account_rows.account(row))}).",
         _sentence(row),
         advice[:1].upper() + advice[1:],
         deadline,
         f"Seat {seat}." if seat else "",
-        "" if row.seen is AccountStatus.BOUND else "Not bound.",
+        "" if row.status is AccountStatus.BOUND else "Not bound.",
         f"Online now: {online_now}." if online_now else "",
     ]
     return " ".join(filter(None, parts))
@@ -176,9 +176,9 @@ def _link(account: KfAccount) -> str:
 
 
 def _online(account: KfAccount, online: Sequence[OnlineKf]) -> str:
-    seat = next((one for one in online if one.key == account.key), None)
-    if seat is None or seat.status == 0:
+    login = next((one for one in online if one.key == account.key), None)
+    if login is None or login.status == 0:
         return "no"
-    # Older documents list 2 and 3 as well: mobile, and both. A newer value is shown as it came.
-    odd = f", status {seat.status}" if seat.status not in (None, 1, 2, 3) else ""
-    return f"yes{odd}" + (f", {many(seat.accepted_case, 'conversation')}" if seat.accepted_case else "")
+    # Older documents also list 2 (mobile) and 3 (both). Other values are shown unchanged.
+    other = f", status {login.status}" if login.status not in (None, 1, 2, 3) else ""
+    return f"yes{other}" + (f", {many(login.accepted_case, 'conversation')}" if login.accepted_case else "")

@@ -37,16 +37,16 @@ def state_words(row: AccountRow, now: datetime, context: RenderContext) -> str:
     deadline = row.deadline
     if row.fault:
         return "cannot be shown"
-    if row.seen is AccountStatus.UNKNOWN and row.account.invitation:
+    if row.status is AccountStatus.UNKNOWN and row.account.invitation:
         return f"unknown “{mrkdwn(row.account.invitation.status, STATUS_WORD)}”"
-    if row.seen is AccountStatus.WAITING and deadline is None:
+    if row.status is AccountStatus.WAITING and deadline is None:
         return "waiting, no deadline"
-    if row.seen is AccountStatus.EXPIRED and deadline and deadline <= now:
+    if row.status is AccountStatus.EXPIRED and deadline and deadline <= now:
         return f"expired {span(now - deadline)} ago"
-    if row.seen not in (AccountStatus.WAITING, AccountStatus.EXPIRING) or deadline is None:
-        return str(row.seen)
+    if row.status not in (AccountStatus.WAITING, AccountStatus.EXPIRING) or deadline is None:
+        return str(row.status)
     left, tokens = span(deadline - now), tokens_for(deadline, now)
-    if row.seen is AccountStatus.EXPIRING:
+    if row.status is AccountStatus.EXPIRING:
         return f"expires {date(deadline, context, tokens, f'in {left}, ')}"
     return f"waiting, {date(deadline, context, tokens, f'{left} left, ')}"
 
@@ -58,7 +58,7 @@ def names(rows: Iterable[AccountRow], now: datetime, context: RenderContext) -> 
 
 def names_by_state(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> str:
     """List all rows for the fallback text: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
-    by_state = [(state, [row for row in rows if row.seen is state]) for state in AccountStatus]
+    by_state = [(state, [row for row in rows if row.status is state]) for state in AccountStatus]
     return " ".join(f"{state.capitalize()}: {names(group, now, context)}." for state, group in by_state if group)
 
 
@@ -85,14 +85,14 @@ def _exactness(snapshot: Snapshot) -> str:
 
 
 def _head(row: AccountRow, now: datetime, context: RenderContext) -> str:
-    icon, name = builders.ICONS[row.seen], escape(name_of(row.account.kf_nick))
+    icon, name = builders.ICONS[row.status], escape(name_of(row.account.kf_nick))
     return f"{icon} *{name}* · {state_words(row, now, context)}"
 
 
 def _facts(row: AccountRow, context: RenderContext) -> list[str]:
-    if row.seen is AccountStatus.BOUND:
+    if row.status is AccountStatus.BOUND:
         fact = id_of(row.account.kf_wx)
-    elif row.seen is AccountStatus.IDLE:
+    elif row.status is AccountStatus.IDLE:
         fact = "nobody invited yet"
     else:
         invited = id_of(row.invite_wx)
@@ -109,7 +109,7 @@ def _facts(row: AccountRow, context: RenderContext) -> list[str]:
 def _aside(row: AccountRow, now: datetime, context: RenderContext) -> str:
     """Write ` (41 min left, acknowledged by Mei)` for the fallback text."""
     parts = []
-    if row.seen is AccountStatus.EXPIRING and row.deadline:
+    if row.status is AccountStatus.EXPIRING and row.deadline:
         parts.append(f"{span(row.deadline - now)} left, {date(row.deadline, context.as_text)}")
     if row.owner:
         parts.append(f"{'snoozed' if row.owner.until else 'acknowledged'} by {plain_name(row.owner.name)}")

@@ -13,7 +13,7 @@ from bot.blocks.context import RenderContext
 
 
 def with_placeholders(snapshot: Snapshot, context: RenderContext) -> Snapshot:
-    """Replace each row that cannot be rendered alone. Too slow for every answer: only for one that has failed."""
+    """Replace each row that cannot be rendered alone. Use it only for an answer that has failed: it is slow."""
     return replace(snapshot, rows=tuple(_checked(row, snapshot, context) for row in snapshot.rows))
 
 

@@ -87,10 +87,6 @@ def _settings_differ(problem: Problem) -> Explanation:
     )
 
 
-def _clock_wrong(problem: Problem) -> Explanation:
-    return explain_clock_skew(mrkdwn(problem.error, ERRMSG))
-
-
 def _clocks_differ(problem: Problem) -> Explanation:
     by = f" by {exact_span(problem.length)}" if problem.length else ""
     return Explanation(
@@ -119,7 +115,7 @@ def _rejected(problem: Problem) -> Explanation:
 _PROCESSES: Mapping[ProblemKind, Callable[[Problem], Explanation]] = {
     ProblemKind.NO_COMMAND_RECEIVER: _no_receiver,
     ProblemKind.SETTINGS_DIFFER: _settings_differ,
-    ProblemKind.CLOCK_WRONG: _clock_wrong,
+    ProblemKind.CLOCK_WRONG: lambda problem: explain_clock_skew(mrkdwn(problem.error, ERRMSG)),
     ProblemKind.CLOCKS_DIFFER: _clocks_differ,
     ProblemKind.REQUESTS_REJECTED: _rejected,
 }

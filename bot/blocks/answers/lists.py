@@ -29,12 +29,17 @@ def account_list(
         return _empty_list(snapshot, states, context)
     page = Page.of(chosen, number)
     title, text = _title(page, states, chosen)
+    if len(states) == 1:
+        rows = f": {account_rows.names(page.rows, snapshot.at, context)}."
+    else:
+        order = "." if states else ", problems first."
+        rows = f"{order} {account_rows.names_by_state(page.rows, snapshot.at, context)}"
     return paged_list(
         snapshot,
         page,
         context,
         title=title,
-        text=f"{text}{_plain_text_rows(snapshot, page, states, context)}",
+        text=text + rows,
         request=List(number, states),
         elsewhere=_filter(snapshot, states),
         order=many(len(snapshot.rows), "account") if states else "problems first",
@@ -120,15 +125,6 @@ def _empty_list(snapshot: Snapshot, states: tuple[AccountStatus, ...], context: 
     ]
     text = f"{title}.{f' {hint}.' if hint else ''} {total} in all."
     return Message(f"{text} {account_rows.plain_text_source(snapshot, context)}", blocks)
-
-
-def _plain_text_rows(
-    snapshot: Snapshot, page: Page, states: Sequence[AccountStatus], context: RenderContext
-) -> str:
-    if len(states) == 1:
-        return f": {account_rows.names(page.rows, snapshot.at, context)}."
-    order = "." if states else ", problems first."
-    return f"{order} {account_rows.names_by_state(page.rows, snapshot.at, context)}"
 
 
 def _filter(snapshot: Snapshot, states: tuple[AccountStatus, ...]) -> Block:

@@ -126,11 +126,11 @@ def _plain_text_calm(snapshot: Snapshot, context: RenderContext) -> str:
 def _more(snapshot: Snapshot) -> str:
     """Write `21 more: 12 rejected, 9 expired` for the rows that need attention and are not shown."""
     hidden = snapshot.due[SHOWN:]
-    return f"{len(hidden)} more: {_counted(Counter[str](row.seen for row in hidden))}" if hidden else ""
+    return f"{len(hidden)} more: {_counted(Counter[str](row.status for row in hidden))}" if hidden else ""
 
 
 def _others(snapshot: Snapshot) -> Counter[str]:
-    return Counter[str](row.seen for row in snapshot.rows if row.seen not in NEEDS_ATTENTION)
+    return Counter[str](row.status for row in snapshot.rows if row.status not in NEEDS_ATTENTION)
 
 
 def _counted(counts: Mapping[str, int]) -> str:

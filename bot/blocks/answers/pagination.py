@@ -32,7 +32,7 @@ class Page:
         return cls(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen))
 
     def span(self, to: str, *, ahead: int = 0) -> str:
-        """Write the numbers of the rows, such as `11–20`; of the page that is `ahead`."""
+        """Write the numbers of the rows, such as `11–20`; of a page `ahead` of this one."""
         first = (self.number + ahead - 1) * PAGE + 1
         last = min(first + PAGE - 1, self.total)
         return f"{first}{to}{last}" if first < last else str(first)
@@ -95,7 +95,7 @@ def _turns(page: Page, request: List | Find) -> list[Block]:
 def _details(page: Page) -> Block:
     """Build one menu instead of ten buttons; its answer is a new message, so the list stays."""
     options = {
-        value: builders.option(label_of(row.account), value, f"{account_rows.account(row)} · {row.seen}")
+        value: builders.option(label_of(row.account), value, f"{account_rows.account(row)} · {row.status}")
         for row in page.rows
         if (value := actions.encode(Show(actions.handle(row.account.key))))
     }

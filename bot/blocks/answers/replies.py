@@ -166,19 +166,19 @@ def not_admitted(viewers: Sequence[str]) -> Message:
     )
 
 
-def carried_out(deed: ActionKind, changed: Sequence[Episode], context: RenderContext) -> Message:
+def carried_out(kind: ActionKind, changed: Sequence[Episode], context: RenderContext) -> Message:
     """Confirm a click that the channel does not show, because Slack no longer allows edits of the message."""
-    words, text = (_what_was_done(deed, changed, one) for one in (context, context.as_text))
+    words, text = (_what_was_done(kind, changed, one) for one in (context, context.as_text))
     return Message(text, [builders.section(words)])
 
 
-def _what_was_done(deed: ActionKind, changed: Sequence[Episode], context: RenderContext) -> str:
-    hand = changed[0].snoozed
-    match deed:
+def _what_was_done(kind: ActionKind, changed: Sequence[Episode], context: RenderContext) -> str:
+    action = changed[0].snoozed
+    match kind:
         case ActionKind.ACKNOWLEDGED:
             return "Acknowledged. No more reminders for this invitation."
-        case ActionKind.SNOOZED if hand and hand.until:
-            return f"Snoozed {until(hand.until, hand.at, context)}."
+        case ActionKind.SNOOZED if action and action.until:
+            return f"Snoozed {until(action.until, action.at, context)}."
         case ActionKind.UNSNOOZED:
             return "The snooze is undone."
     return "The acknowledgement is undone."
@@ -196,13 +196,13 @@ def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, conte
         return "This is settled, and needs nobody any more."
     if action_id == actions.UNDO:
         return "There is nothing to undo any more."
-    if hand := next((episode.acked for episode in waiting if episode.acked), None):
-        return f"{_who_has(hand, user_id)} acknowledged this already."
-    hand = next((episode.snoozed for episode in waiting if episode.snoozed), None)
-    if hand and hand.until:
-        return f"{_who_has(hand, user_id)} snoozed this {until(hand.until, hand.at, context)}."
+    if action := next((episode.acked for episode in waiting if episode.acked), None):
+        return f"{_who_has(action, user_id)} acknowledged this already."
+    action = next((episode.snoozed for episode in waiting if episode.snoozed), None)
+    if action and action.until:
+        return f"{_who_has(action, user_id)} snoozed this {until(action.until, action.at, context)}."
     return "This cannot be snoozed any more: no later reminder is left to postpone."
 
 
-def _who_has(hand: UserAction, user_id: str) -> str:
-    return "You have" if user_id and hand.user_id == user_id else f"{mentions.plain_name(hand.name)} has"
+def _who_has(action: UserAction, user_id: str) -> str:
+    return "You have" if user_id and action.user_id == user_id else f"{mentions.plain_name(action.name)} has"

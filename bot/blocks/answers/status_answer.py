@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bot import actions
-from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.answers.diagnosis import explain, lost_words, names_of, plain_words, slack_refusal
 from bot.blocks.channel.incident_notices import past_incident_title
@@ -23,7 +22,8 @@ from bot.text import ERRMSG, NAME, listed, many, mrkdwn
 
 _SILENT = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 NAMED = 3  # of those that are snoozed, and of other problems
-WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLOCK_WRONG}  # it says how long itself
+# Problems whose titles contain the duration.
+WITHOUT_SINCE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.CLOCK_WRONG}
 
 
 class _Fact(NamedTuple):
@@ -40,11 +40,13 @@ def status_answer(status: Status, now: datetime, context: RenderContext) -> Mess
     worst, *others = diagnose(status.facts) or (None,)
     fine = "Working normally" if status.facts.alerts else "Working normally, alerts are off"
     explanation = explain(worst, status.channel) if worst else None
+    explained = [explain(problem, "") for problem in others[:NAMED]]
+    also = [f"*Also:* {words.title}. *Next:* {words.next}" for words in explained]
     facts = sorted(_facts(status, now, context), key=lambda fact: not fact.is_problem)
     blocks = [
         builders.header(f"{builders.TROUBLE} {explanation.title}" if explanation else f"{builders.FINE} {fine}"),
         *([builders.section(f"{explanation.why}\n*Next:* {explanation.next}")] if explanation else []),
-        *([builders.section("\n".join(_also(problem) for problem in others[:NAMED]))] if others else []),
+        *([builders.section("\n".join(also))] if also else []),
         builders.section(fields=[builders.field(fact.title, fact.value) for fact in facts]),
         builders.actions(builders.refresh(actions.encode(ShowStatus()))),
         builders.context(" · ".join([*_since(worst, now, context), *_about(status, context)])),
@@ -58,11 +60,6 @@ def status_answer(status: Status, now: datetime, context: RenderContext) -> Mess
 def _since(problem: Problem | None, now: datetime, context: RenderContext) -> Iterator[str]:
     if problem and problem.since and problem.kind not in WITHOUT_SINCE:
         yield f"Since {date(problem.since, context, tokens_for(problem.since, now))}"
-
-
-def _also(problem: Problem) -> str:
-    words = explain(problem, "")
-    return f"*Also:* {words.title}. *Next:* {words.next}"
 
 
 def _facts(status: Status, now: datetime, context: RenderContext) -> Iterator[_Fact]:
@@ -90,7 +87,12 @@ def _facts(status: Status, now: datetime, context: RenderContext) -> Iterator[_F
     if status.leads:
         yield _Fact("Reminders", f"{listed([lead_name(lead) for lead in status.leads])} before", "")
     if health.incident and health.incident.resolved_at:
-        yield _last_incident(health.incident, health.incident.resolved_at, context)
+        lasted = span(health.incident.resolved_at - health.incident.began_at)
+        words = f"{past_incident_title(health.incident)} for {lasted}"
+        value, text = (
+            f"{words}{date(health.incident.began_at, one, words=', ')}" for one in (context, context.as_text)
+        )
+        yield _Fact("Last problem", value, f"Last problem: {text}.")
 
 
 def _blocked(facts: HealthFacts) -> Problem | None:
@@ -153,12 +155,6 @@ def _snoozed(snoozed: Sequence[Snoozed], now: datetime, context: RenderContext) 
     ]
     more = f" and {len(snoozed) - NAMED} more" if snoozed[NAMED:] else ""
     return _Fact("Snoozed", "; ".join(shown) + more, f"{many(len(snoozed), 'alert')} snoozed.")
-
-
-def _last_incident(incident: Incident, over_at: datetime, context: RenderContext) -> _Fact:
-    words = f"{past_incident_title(incident)} for {span(over_at - incident.began_at)}"
-    words, text = (f"{words}{date(incident.began_at, one, words=', ')}" for one in (context, context.as_text))
-    return _Fact("Last problem", words, f"Last problem: {text}.")
 
 
 def _about(status: Status, context: RenderContext) -> Iterator[str]:

@@ -17,8 +17,8 @@ MOST = 8  # lines
 def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
     """Write the known history, oldest first, as mrkdwn. `channel` is the ID of the alert channel; or ""."""
     first, *rest = _lines(episode, context)
-    told = channel and any(event.disposition is not Disposition.SUPERSEDED for event in episode.events)
-    title = "*This invitation*" + (f"  told in <#{channel}>" if told else "")
+    posted = channel and any(event.disposition is not Disposition.SUPERSEDED for event in episode.events)
+    title = "*This invitation*" + (f"  told in <#{channel}>" if posted else "")
     return "\n".join([title, first, *rest[-(MOST - 1) :]])
 
 
@@ -54,10 +54,10 @@ def _elapsed_leads(episode: Episode, context: RenderContext) -> list[tuple[datet
 
 def _user_actions(episode: Episode, context: RenderContext) -> list[tuple[datetime, str]]:
     lines = []
-    if hand := episode.acked:
-        words = f"acknowledged by {mentions.user_link(hand)}{date(hand.at, context, words=', ')}"
-        lines.append((hand.at, f"{builders.PERSON} {words}"))
-    if (hand := episode.snoozed) and hand.until:
-        words = f"snoozed by {mentions.user_link(hand)} {until(hand.until, hand.at, context)}"
-        lines.append((hand.at, f"{builders.PERSON} {words}"))
+    if action := episode.acked:
+        words = f"acknowledged by {mentions.user_link(action)}{date(action.at, context, words=', ')}"
+        lines.append((action.at, f"{builders.PERSON} {words}"))
+    if (action := episode.snoozed) and action.until:
+        words = f"snoozed by {mentions.user_link(action)} {until(action.until, action.at, context)}"
+        lines.append((action.at, f"{builders.PERSON} {words}"))
     return lines

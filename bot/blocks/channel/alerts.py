@@ -67,9 +67,9 @@ def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderCon
 
 def _user_action(episode: Episode, context: RenderContext) -> str:
     """Write who acknowledged and when, or who snoozed and until when."""
-    if hand := episode_text.acknowledgement(episode):
-        return acknowledged(hand, context)
-    return snoozed(hand, context) if (hand := _snooze(episode, context)) else ""
+    if action := episode_text.acknowledgement(episode):
+        return acknowledged(action, context)
+    return snoozed(action, context) if (action := _snooze(episode, context)) else ""
 
 
 def _snooze(episode: Episode, context: RenderContext) -> UserAction | None:

@@ -81,16 +81,12 @@ def _plain_text_of_digest(view: GroupView) -> str:
 
 
 def _hints(view: GroupView, one_cause: str) -> list[str]:
-    """Suggest one cause for many equal changes, and refer to the thread for names that have no row here."""
-    suggested = [one_cause] if one_cause and _has_one_cause(view) else []
-    return [*suggested, *([NAMED] if len(view.all) > SHOWN else [])]
-
-
-def _has_one_cause(view: GroupView) -> bool:
-    """Return whether most changed to one problem at once. Near deadlines only mean a common date of invitation."""
+    """Suggest one cause if most episodes changed to one problem at once, and refer to the thread for more names."""
     at_once = Counter(episode.state for episode in view.all if episode.state_since <= _noticed(view))
+    # Not deadlines that come near together: these only have a common date of invitation.
     most = max(at_once[EpisodeState.REJECTED], at_once[EpisodeState.EXPIRED])
-    return most > SHOWN and 2 * most > len(view.all)
+    suggested = [one_cause] if one_cause and most > SHOWN and 2 * most > len(view.all) else []
+    return [*suggested, *([NAMED] if len(view.all) > SHOWN else [])]
 
 
 def _name(view: GroupView, episode: Episode, *, lead: bool = False) -> str:

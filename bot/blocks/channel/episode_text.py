@@ -121,7 +121,7 @@ def deadline_of(episode: Episode) -> datetime | None:
 
 
 def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episode]:
-    """Sort open before closed; within a rank by the nearest deadline or the newest loss, then by name."""
+    """Sort open before closed; within a priority by the nearest deadline or the newest loss, then by name."""
 
     def place(episode: Episode) -> tuple[object, ...]:
         if settled := episode.closed:

@@ -21,7 +21,7 @@ from bot.requests import List
 from bot.text import some
 
 SHOWN = ROWS  # or names of a state
-FEW = 3  # where space is short
+FEW = 3  # if space is short
 GOOD_TEXT = 3900  # Slack advises 4,000; the rest is for a possible repeat
 PEOPLE = 3
 
@@ -61,7 +61,9 @@ class GroupView:
     @property
     def acknowledged_here(self) -> bool:
         """Return whether a button of this message acknowledged some of them, so that its Undo applies."""
-        return any(hand.batch == self.message_id for episode in self.open if (hand := episode.acked) and hand.batch)
+        return any(
+            action.batch == self.message_id for episode in self.open if (action := episode.acked) and action.batch
+        )
 
 
 def title(view: GroupView, words: str) -> list[Block]:
@@ -112,12 +114,13 @@ def settled(episodes: Sequence[Episode], most: int) -> list[Block]:
 def acknowledgement_lines(view: GroupView) -> list[Block]:
     """Build a grey line for each user who acknowledged."""
     return [
-        builders.context(f"{builders.PERSON} {acknowledged(hand, view.context)}") for hand in view.acknowledgements
+        builders.context(f"{builders.PERSON} {acknowledged(action, view.context)}")
+        for action in view.acknowledgements
     ]
 
 
 def plain_text_acknowledgements(view: GroupView) -> list[str]:
-    return [f"{acknowledged(hand, view.context.as_text)}." for hand in view.acknowledgements]
+    return [f"{acknowledged(action, view.context.as_text)}." for action in view.acknowledgements]
 
 
 def buttons(view: GroupView) -> Block:
@@ -132,7 +135,7 @@ def buttons(view: GroupView) -> Block:
 
 
 def open_the_list() -> Block:
-    """Build the button that lists everything that needs attention: members of this message may be in any state."""
+    """Build the button that lists everything that needs attention: episodes of this message may be in any state."""
     value = actions.encode(List(1, NEEDS_ATTENTION))
     return builders.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
 

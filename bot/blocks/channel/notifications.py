@@ -27,9 +27,9 @@ _FORGOTTEN = Message(
 
 
 def render(
-    shape: MessageKind,
+    kind: MessageKind,
     payload: Mapping[str, Any],
-    members: Sequence[Episode],
+    episodes: Sequence[Episode],
     incident: Incident | None,
     context: RenderContext,
     *,
@@ -40,34 +40,34 @@ def render(
 
     Args:
         payload: the values that the message was recorded with.
-        members: its episodes, in recorded order.
+        episodes: those of the message, in recorded order.
         message_id: its ID, which the buttons for all episodes carry.
         posting: it is about to be posted: it may contain `context.mention`, and names users without a link, since a
             link would notify them. Slack notifies no user of an edit, which has links and no mention.
     """
     # Not the present time: a rendering must not change while its episodes do not.
-    around = max((member.state_since for member in members), default=None)
+    around = max((episode.state_since for episode in episodes), default=None)
     context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
-    message = _FORGOTTEN  # the store no longer has what the message is about
-    match shape:
+    message = _FORGOTTEN  # the store no longer has its episodes or incident
+    match kind:
         case MessageKind.INCIDENT if incident:
             message = incident_notice(incident, context)
         case MessageKind.INCIDENT_REPLY:
             message = incident_reply(payload, context.platform)
         case MessageKind.REPLY if "deed" in payload:
-            message = user_action_reply(members, payload, context)
-        case MessageKind.REPLY if members:
-            message = change_reply(members[0], payload, context)
-        case MessageKind.ALERT if members:
-            message = alert(members[0], payload, context)
-        case MessageKind.MEMBER_LIST if members:
-            message = name_list(members)
-        case MessageKind.DIGEST if members:
-            message = digest(GroupView.of(members, payload, context, message_id))
-        case MessageKind.FIRST_RUN if members:
-            message = first_run(GroupView.of(members, payload, context, message_id))
-        case MessageKind.QUIET_SUMMARY if members:
-            message = quiet_summary(GroupView.of(members, payload, context, message_id))
+            message = user_action_reply(episodes, payload, context)
+        case MessageKind.REPLY if episodes:
+            message = change_reply(episodes[0], payload, context)
+        case MessageKind.ALERT if episodes:
+            message = alert(episodes[0], payload, context)
+        case MessageKind.MEMBER_LIST if episodes:
+            message = name_list(episodes)
+        case MessageKind.DIGEST if episodes:
+            message = digest(GroupView.of(episodes, payload, context, message_id))
+        case MessageKind.FIRST_RUN if episodes:
+            message = first_run(GroupView.of(episodes, payload, context, message_id))
+        case MessageKind.QUIET_SUMMARY if episodes:
+            message = quiet_summary(GroupView.of(episodes, payload, context, message_id))
     if payload.get("repeat"):
         message = Message(f"{message.text} {REPEAT}", [*message.blocks, builders.context(REPEAT)])
     return message

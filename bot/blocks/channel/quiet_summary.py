@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.alerting.episode import Episode, EpisodeState
@@ -75,13 +74,11 @@ def _came_and_went(view: GroupView, most: int) -> str:
     """Write `Came and went: Anna, expiring then bound`; "" if none did."""
     gone = [episode for episode in view.settled if episode.state_since < _moment(view, "ends")]
     more = f" and {len(gone) - most} more" if gone[most:] else ""
-    courses = "; ".join(f"{episode_text.label(episode)}, {_course(view, episode)}" for episode in gone[:most])
-    return f"Came and went: {courses}{more}" if gone else ""
-
-
-def _course(view: GroupView, episode: Episode) -> str:
-    kinds: Sequence[str] = view.payload["held"].get(episode.id, ())
-    return " then ".join(dict.fromkeys([*kinds, episode_text.state_word(episode)]))
+    courses = []
+    for episode in gone[:most]:
+        words = dict.fromkeys([*view.payload["held"].get(episode.id, ()), episode_text.state_word(episode)])
+        courses.append(f"{episode_text.label(episode)}, {' then '.join(words)}")
+    return f"Came and went: {'; '.join(courses)}{more}" if gone else ""
 
 
 def _window(view: GroupView, context: RenderContext) -> str:

@@ -37,7 +37,7 @@ ROOM_IN_TEXT = 3700  # Slack advises 4,000; the rest is for the state words
 def change_reply(episode: Episode, payload: Mapping[str, Any], context: RenderContext) -> Message:
     """Report a change of one episode, in the state that it had when the reply was recorded.
 
-    A reply that is urgent, or broadcast to the channel, names its account: there it stands without its thread.
+    A reply that is urgent, or broadcast to the channel, names its account: the channel shows it without its thread.
     """
     then, call = _at_recording(episode, payload), payload.get("call", False)
     if "state" in payload:
@@ -67,20 +67,26 @@ def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], c
         number = payload.get("count", 1)
         these = f"these {number} invitations" if number > 1 else "this invitation"
         ends = f" No more reminders for {these}."
-    one = episodes[0] if len(episodes) == 1 else None
-    name = f": {episode_text.name(one)} ({episode_text.account(one)})" if one else ""
+    episode = episodes[0] if len(episodes) == 1 else None
+    name = f": {episode_text.name(episode)} ({episode_text.account(episode)})" if episode else ""
     return Message(
-        f"{_user_action(one, payload, context.as_text)}{name}.{ends}",
-        [builders.section(f"{builders.PERSON} {_user_action(one, payload, context)}.{ends}")],
+        f"{_user_action(episode, payload, context.as_text)}{name}.{ends}",
+        [builders.section(f"{builders.PERSON} {_user_action(episode, payload, context)}.{ends}")],
     )
 
 
 def name_list(episodes: Sequence[Episode]) -> Message:
-    """List members of a digest by name and account, a line each, and count those for which there is no room."""
+    """List the episodes of a digest by name and account, a line each, and count those that do not fit."""
+
+    def shortened() -> list[str]:
+        lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT) for episode in episodes]
+        kept = _count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
+        return lines[:kept] + ([f"and {len(lines) - kept} more"] if lines[kept:] else [])
+
     text = _plain_text_of_names(episodes)
     return builders.first_that_fits(
         lambda: Message(text, _sections([_name(episode, NAME, ACCOUNT) for episode in episodes])),
-        lambda: Message(text, _sections(_shortened(episodes))),
+        lambda: Message(text, _sections(shortened())),
     )
 
 
@@ -89,7 +95,7 @@ def _at_recording(episode: Episode, payload: Mapping[str, Any]) -> Episode:
         passed = AlertEvent(AlertKind.EXPIRING, timedelta(seconds=payload["lead"]))
         return replace(episode, state=EpisodeState.WAITING, events=(passed,))
     if "kind" in payload and episode.state in (EpisodeState.EXPIRED, EpisodeState.REJECTED):
-        return episode  # one problem may have become the other while the reply waited
+        return episode  # one problem may have become the other before the reply was posted
     return replace(episode, state=EpisodeState(payload["state" if "state" in payload else "kind"]))
 
 
@@ -145,12 +151,6 @@ def _name(episode: Episode, name: Limit, account: Limit) -> str:
     return f"{episode_text.icon(episode)} {' · '.join(map(escape, shown))}"
 
 
-def _shortened(episodes: Sequence[Episode]) -> list[str]:
-    lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT) for episode in episodes]
-    kept = _count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
-    return lines[:kept] + ([f"and {len(lines) - kept} more"] if lines[kept:] else [])
-
-
 def _sections(lines: Sequence[str]) -> list[Block]:
     """Build as few sections as hold the lines."""
     texts = [""]
@@ -162,12 +162,12 @@ def _sections(lines: Sequence[str]) -> list[Block]:
 
 
 def _plain_text_of_names(episodes: Sequence[Episode]) -> str:
-    def both(episode: Episode) -> str:
+    def name_and_account(episode: Episode) -> str:
         return f"{episode_text.name(episode)} ({episode_text.account(episode)})"
 
-    kept = _count_that_fit([*map(both, episodes)], ROOM_IN_TEXT, lambda name: units(name) + len(", "))
+    kept = _count_that_fit([*map(name_and_account, episodes)], ROOM_IN_TEXT, lambda name: units(name) + len(", "))
     by_word = episode_text.by_state_word(episodes[:kept]).items()
-    parts = [f"{word.capitalize()}: {', '.join(map(both, group))}." for word, group in by_word]
+    parts = [f"{word.capitalize()}: {', '.join(map(name_and_account, group))}." for word, group in by_word]
     return " ".join([*parts, *([f"And {len(episodes) - kept} more."] if episodes[kept:] else [])])
 
 

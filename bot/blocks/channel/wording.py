@@ -103,13 +103,13 @@ def quiet_notice(payload: Mapping[str, Any], context: RenderContext) -> str:
     return f"Quiet hours follow, {date(datetime.fromtimestamp(ends, UTC), context, CLOCK, 'until ')}."
 
 
-def acknowledged(hand: UserAction, context: RenderContext) -> str:
-    return f"Acknowledged by {mentions.user(hand, context)}{date(hand.at, context, words=', ')}"
+def acknowledged(action: UserAction, context: RenderContext) -> str:
+    return f"Acknowledged by {mentions.user(action, context)}{date(action.at, context, words=', ')}"
 
 
-def snoozed(hand: UserAction, context: RenderContext) -> str:
-    by = f"Snoozed by {mentions.user(hand, context)}"
-    return f"{by} {until(hand.until, hand.at, context)}" if hand.until else by
+def snoozed(action: UserAction, context: RenderContext) -> str:
+    by = f"Snoozed by {mentions.user(action, context)}"
+    return f"{by} {until(action.until, action.at, context)}" if action.until else by
 
 
 def until(when: datetime, now: datetime, context: RenderContext) -> str:

@@ -64,7 +64,7 @@ def advice(message: Mapping[str, Any]) -> list[str]:
 
 
 def mentions(message: Mapping[str, Any]) -> list[str]:
-    """List what notifies somebody (`<!channel>`, `<@U…>`, `<!subteam^…>`), as written, repeats included.
+    """List the sequences that notify users (`<!channel>`, `<@U…>`, `<!subteam^…>`), as written, repeats included.
 
     The order is `text` first, then the blocks'. In plain_text they are only letters, and not listed.
     """

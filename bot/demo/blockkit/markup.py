@@ -41,7 +41,7 @@ def in_mrkdwn(text: str) -> Iterator[str]:
 
 
 def mentions(text: str) -> list[str]:
-    """List the sequences that notify somebody, as written, in order."""
+    """List the sequences that notify users, as written, in order."""
     return [f"<{sequence}>" for sequence in _SEQUENCE.findall(text) if _MENTION.fullmatch(sequence)]
 
 

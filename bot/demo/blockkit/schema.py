@@ -15,7 +15,7 @@ MAX_BLOCKS = 50
 
 
 def text(most: int, *types: str) -> Check:
-    """A text object of up to `most` characters, and of one of `types` (both, when none is named)."""
+    """Return a check of a text object of up to `most` characters, of one of `types` (default: both)."""
     variants = {
         "plain_text": shape({"type": one_of("plain_text"), "text": string(most)}, {"emoji": boolean}),
         "mrkdwn": shape({"type": one_of("mrkdwn"), "text": string(most)}, {"verbatim": boolean}),

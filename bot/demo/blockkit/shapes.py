@@ -15,7 +15,7 @@ def units(text: str) -> int:
 
 
 def string(most: int) -> Check:
-    """A text of 1 to `most` code units."""
+    """Return a check of a text of 1 to `most` code units."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         if not isinstance(value, str):
@@ -57,7 +57,7 @@ def array(item: Check, *, least: int = 1, most: int) -> Check:
 
 
 def shape(required: Mapping[str, Check], optional: Mapping[str, Check], *rules: Check) -> Check:
-    """An object with these keys and no others; `rules` look at the whole of it once its parts are sound."""
+    """Return a check of an object with these keys and no others; `rules` see the whole once its parts are valid."""
     known = {**required, **optional}
 
     def check(value: Any, place: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def shape(required: Mapping[str, Check], optional: Mapping[str, Check], *rules: 
 
 
 def tagged(variants: Mapping[str, Check]) -> Check:
-    """An object whose `type` says which of the `variants` it has to be."""
+    """Return a check of an object whose `type` selects one of the `variants`."""
     known = one_of(*variants)
 
     def check(value: Any, place: str) -> Iterator[str]:
@@ -94,7 +94,7 @@ def tagged(variants: Mapping[str, Check]) -> Check:
 
 
 def either(one: str, other: str) -> Check:
-    """A rule for `shape`: exactly one of two keys."""
+    """Return a rule for `shape`: exactly one of two keys."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         if (one in value) == (other in value):

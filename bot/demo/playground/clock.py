@@ -26,7 +26,7 @@ class Pace:
 
 
 class SharedClock:
-    """A clock whose pace is in a file: whoever reads the file lives in the same time."""
+    """A clock whose pace is in a file: all processes that read the file have the same time."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -53,7 +53,7 @@ class SharedClock:
     def _write(self, pace: Pace) -> None:
         fresh = self._file.with_suffix(".new")
         fresh.write_text(json.dumps(asdict(pace)))
-        fresh.replace(self._file)  # nobody reads half of it
+        fresh.replace(self._file)  # atomic: a reader never sees half of it
 
     def _present(self) -> Pace:
         written_at = self._file.stat().st_mtime_ns

@@ -60,5 +60,5 @@ async def _next(queue: asyncio.Queue[bytes]) -> bytes:
 
 
 def encoded(kind: str, data: Any) -> bytes:
-    """One event. JSON has no line ends of its own, so that one line is enough."""
+    """Encode one event. JSON contains no line ends, so one data line is enough."""
     return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()

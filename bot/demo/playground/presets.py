@@ -68,7 +68,7 @@ def _monday(wechat: Simulator, now: datetime) -> None:
 
 
 def _hundred(wechat: Simulator, now: datetime) -> None:
-    """As many as WeChat allows, most of them in use."""
+    """Add as many accounts as WeChat allows, most of them in use."""
     for number in range(100):
         prefix, nick = f"kf{number:03}", f"{_nick(number)} {number:02}"
         if number % 12 == 5:
@@ -95,10 +95,10 @@ PRESETS: Mapping[str, Preset] = {
 
 
 def apply(name: str, wechat: Simulator, now: datetime) -> None:
-    """Put a preset in the place of all accounts.
+    """Replace all accounts by those of a preset.
 
     Raises:
-        KeyError: there is none of that name.
+        KeyError: no preset has that name.
     """
     preset = PRESETS[name]
     for seat in wechat.seats:

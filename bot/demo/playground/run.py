@@ -56,7 +56,7 @@ def _tell_all(feed: EventStream, world: Sandbox) -> None:
 
 
 def _free(port: int) -> int:
-    """The port, or 0 when somebody else has it."""
+    """Return the port, or 0 if another program uses it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that was left just now is free
         try:

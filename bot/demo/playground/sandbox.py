@@ -27,7 +27,7 @@ from wechat_kf.simulator import Simulator
 APPID, SECRET = "wx-playground", "playground-secret"
 CARE, ALERTS = "C0CARE", "C0ALERTS"
 PEOPLE = {"U0MEI": "mei", "U0TOM": "tom"}
-LEASE = 2.0  # seconds of ours, whatever the clock does
+LEASE = 2.0  # real seconds, whatever the clock of the playground does
 RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
 PULSE = 0.5  # seconds between two looks at what the clock alone has changed
 TICK = 5.0  # seconds between two words about the time
@@ -39,7 +39,7 @@ Tell = Callable[[str, Any], None]
 
 
 class Sandbox:
-    """All of it. `tell(kind, data)` is called with whatever changes, as the page reads it."""
+    """Both simulators, the bot and the clock. `tell(kind, data)` gets every change, as the page reads it."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Sandbox:
             yield
 
     async def command(self, channel: str, user: str, text: str) -> sent_messages.Ack:
-        """Let somebody type `/kf …`."""
+        """Type `/kf …` for a user."""
         await self._ready.wait()  # a restart that is no crash must not fail a command
         words = text.strip().split(maxsplit=1)
         said = await self.slack.command(
@@ -103,14 +103,14 @@ class Sandbox:
         return said.ack
 
     async def click(self, message: Any, user: str, details: dict[str, Any]) -> sent_messages.Ack:
-        """Let somebody use what a message shows."""
+        """Use a button or menu of a message for a user."""
         await self._ready.wait()
         said = await self.slack.click(message, user=user, **details)
         self._note(f"click {details['action_id']}", said)
         return said.ack
 
     def run_clock(self, rate: float) -> None:
-        """Let time run faster or slower. The bot starts anew: its lease must last as long as ever for us."""
+        """Change the pace of time. The bot is restarted: its lease must keep its length in real time."""
         if rate == self._rate:
             return
         self._rate = rate
@@ -129,7 +129,7 @@ class Sandbox:
         self._restart(Restart(before_start=self._empty, signal=signal.SIGKILL))
 
     def refresh_seats(self) -> None:
-        """Tell the table of accounts, if it has changed."""
+        """Send the table of accounts to the page, if it has changed."""
         seats = serializers.seats(self.wechat, self.clock())
         if seats != self._seats:
             self._seats = seats
@@ -207,7 +207,7 @@ class Sandbox:
         )
 
     async def _watch(self) -> None:
-        """What changes by itself: deadlines pass, and time does."""
+        """Send what changes with time: states whose deadline passes, and the clock."""
         while True:
             for _ in range(round(TICK / PULSE)):
                 self.refresh_seats()

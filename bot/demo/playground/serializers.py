@@ -25,7 +25,7 @@ STATES = ("expiring", "rejected", "expired", "waiting", "idle", "bound")
 
 
 def message(one: Message) -> dict[str, Any]:
-    """A message with an ID for each block and element, as Slack gives them."""
+    """Return a message with an ID for each block and element, as Slack adds them."""
     return {
         "channel": one.channel,
         "ts": one.ts,
@@ -40,7 +40,7 @@ def message(one: Message) -> dict[str, Any]:
 
 
 def seats(wechat: Simulator, now: datetime) -> list[dict[str, Any]]:
-    """The table of the console, by WeChat's own rows."""
+    """Return the table of the console from WeChat's own rows."""
     return [_seat(seat.key, row) for seat, row in zip(wechat.seats, wechat.rows(now), strict=True)]
 
 
@@ -60,7 +60,7 @@ def _seat(key: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def entry(one: TrafficEntry) -> dict[str, Any]:
-    """A line of the wire."""
+    """Return one entry of the list of requests."""
     return {
         "id": one.id,
         "at": one.at,
@@ -76,7 +76,7 @@ def entry(one: TrafficEntry) -> dict[str, Any]:
 
 
 def usage() -> tuple[str, list[dict[str, str]]]:
-    """The usage hint of the manifest, and what can be typed after it."""
+    """Return the usage hint of the manifest, and the words that can follow the command."""
     found = re.search(r'usage_hint: "\[(.*)\]"', manifest("http", None))
     words = found[1].split("|") if found else []
     return f"[{'|'.join(words)}]", [{"text": "/kf", "hint": "what needs attention"}, *_suggestions(words)]

@@ -21,7 +21,7 @@ TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 HOSTS = {"127.0.0.1", "localhost"}
 MAX_BODY = 100_000  # bytes
 HEADERS = {
-    # Nothing from elsewhere, nothing inline: what somebody wrote into a nickname stays text.
+    # Nothing from other hosts, nothing inline: a nickname stays text, whatever it contains.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -35,7 +35,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(world: Sandbox, feed: EventStream) -> web.Application:
-    """The page, its files, the feed, and `POST /do/NAME`."""
+    """Return the application: the page, its files, the event stream, and `POST /do/NAME`."""
     files = {file.name: file.read_bytes() for file in PAGE.iterdir() if file.suffix in TYPES}
 
     async def page(request: web.Request) -> web.StreamResponse:
@@ -81,12 +81,12 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _dress(request: web.Request, answer: web.StreamResponse) -> None:
-    """Every answer gets the headers: the feed, which is sent before it is returned, and refusals as well."""
+    """Add the headers to every answer, also to the event stream, which is sent before it is returned."""
     answer.headers.update(HEADERS)
 
 
 def _host_and_port(asked: str) -> tuple[str | None, int | None]:
-    """What a Host header says; nothing when it makes no sense."""
+    """Parse a Host header; return empty values if it is malformed."""
     try:
         parts = urlsplit(f"//{asked}")
         return parts.hostname, parts.port or 80
@@ -95,14 +95,14 @@ def _host_and_port(asked: str) -> tuple[str | None, int | None]:
 
 
 async def _details(request: web.Request) -> Mapping[str, Any]:
-    """The JSON object of a request. A form of another site cannot send one without asking first (CORS)."""
+    """Read the JSON object of a request. A form of another site cannot send one without a preflight (CORS)."""
     if request.content_type != "application/json":
         raise CannotError("The request must be JSON.")
     try:
         found = json.loads(await request.text())
-        # Half of a surrogate pair is JSON, but no text: the feed could not send it on, to no page and for ever.
+        # A lone surrogate is valid in JSON, but cannot be encoded: the event stream would fail for every page.
         encoded("", found)
-    except (ValueError, LookupError, RecursionError):  # LookupError: it is in a charset that nobody knows
+    except (ValueError, LookupError, RecursionError):  # LookupError: an unknown charset
         raise CannotError("The request is no JSON.") from None
     if not isinstance(found, dict):
         raise CannotError("The request is no JSON object.")

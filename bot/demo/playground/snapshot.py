@@ -12,11 +12,11 @@ from bot.demo.slack_simulator import wire
 
 
 def whole(world: Sandbox) -> dict[str, Any]:
-    """All that a page needs that has just come."""
+    """Return everything that a newly opened page needs."""
     slack, (hint, suggestions) = world.slack, serializers.usage()
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
-        "began": world.began,  # tells one playground from the next at the same address
+        "began": world.began,  # distinguishes this playground from the next one at the same address
         "people": {person: name.capitalize() for person, name in slack.people.items()},
         "groups": {},
         "bot_user": wire.BOT_USER,

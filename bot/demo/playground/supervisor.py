@@ -78,7 +78,7 @@ class Supervisor:
             self._prepare_next()
 
     def kill(self) -> bool:
-        """SIGKILL, in the middle of whatever it does. False when there is none."""
+        """Kill the bot with SIGKILL. Return False if none runs."""
         return self._signal(signal.SIGKILL)
 
     def restart(self, planned: Restart) -> None:

@@ -40,7 +40,7 @@ class TrafficEntry:
 
 
 class Traffic:
-    """Remembers the newest entries, and tells of each."""
+    """Keeps the newest requests, and reports each to a callback."""
 
     def __init__(self, clock: Clock, tell: Callable[[TrafficEntry], None]) -> None:
         self._clock = clock
@@ -83,7 +83,7 @@ class Traffic:
         self.entries.clear()
 
     def tap(self, to: str, name_of: Callable[[web.Request], str]) -> Any:
-        """A middleware that notes what the bot asks of a server."""
+        """Return a middleware that records the requests of the bot to a server."""
 
         @web.middleware
         async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -107,7 +107,7 @@ class Traffic:
 
 
 def masked(value: Any) -> Any:
-    """The same without what opens anything."""
+    """Return a value without tokens and secrets."""
     if isinstance(value, Mapping):
         return {
             name: MASK if name in SECRET and isinstance(part, str) else masked(part) for name, part in value.items()
@@ -118,7 +118,7 @@ def masked(value: Any) -> Any:
 
 
 def error_in(said: Any) -> str:
-    """The word for what went wrong, if the answer says it: Slack's `error`, WeChat's `errcode`."""
+    """Return the error in an answer, Slack's `error` or WeChat's `errcode`; "" without one."""
     if not isinstance(said, Mapping):
         return ""
     if said.get("ok") is False:
@@ -127,7 +127,7 @@ def error_in(said: Any) -> str:
 
 
 def _alike(one: TrafficEntry, other: TrafficEntry) -> bool:
-    """Whether both say the same at another moment."""
+    """Return whether two entries differ by their time alone."""
     return replace(one, id=0, at=0, ms=0) == replace(other, id=0, at=0, ms=0)
 
 

@@ -153,7 +153,7 @@ def _user(given: Details) -> str:
 
 
 def _message(world: Sandbox, given: Details) -> Message:
-    """The message that a click is on: an ephemeral one, or one of the channel's."""
+    """Return the clicked message: an ephemeral one, or one of the channel."""
     ts = _text(given, "ts")
     found = world.slack.ephemerals.get(ts) or world.slack.channels[_channel(world, given)].messages.get(ts)
     if found is None:

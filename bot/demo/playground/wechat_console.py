@@ -36,7 +36,7 @@ class CannotError(Exception):
 
 
 class FaultySlack(SlackSimulator):
-    """A stand-in in which something may go wrong until it is mended."""
+    """A Slack simulator with a fault that lasts until it is switched off."""
 
     trouble = NONE
 
@@ -49,7 +49,7 @@ class FaultySlack(SlackSimulator):
 
 
 class WeChatConsole:
-    """The account as whoever runs it sees it. Whatever is refused raises CannotError."""
+    """What an operator does in the WeChat console. A refused action raises CannotError."""
 
     def __init__(self, wechat: Simulator, slack: FaultySlack) -> None:
         self._wechat = wechat
@@ -60,7 +60,7 @@ class WeChatConsole:
         self._documented(lambda: writes.add(self._wechat, _account(name, nickname=nickname), suffix=SUFFIX))
 
     def invite(self, key: str, invite_wx: str, left: timedelta, now: datetime) -> None:
-        """Invite somebody to a seat, for as long as `left`."""
+        """Invite a user to an account; the invitation expires after `left`."""
         if not timedelta(0) < left <= LONGEST:
             raise CannotError("An invitation lasts from a second to 30 days.")
         self._documented(
@@ -69,12 +69,12 @@ class WeChatConsole:
                 {"kf_account": key, "invite_wx": invite_wx},
                 now,
                 expires_at=now + left,
-                crowded=(),
+                over_limit=(),
             )
         )
 
     def do(self, action: str, key: str) -> None:
-        """One of: accept, reject, expire, withdraw, unbind, remove."""
+        """Perform one of: accept, reject, expire, withdraw, unbind, remove."""
         ways: Mapping[str, Callable[[str], None]] = {
             "accept": self._wechat.accept,
             "reject": self._wechat.reject,

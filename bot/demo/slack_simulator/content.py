@@ -47,7 +47,7 @@ def read(slack: Workspace, arguments: Mapping[str, Any]) -> Content:
 
 
 def note_mentions(slack: Workspace, said: Content) -> None:
-    """Note whom a new message calls without leave. In an edit a mention calls nobody."""
+    """Record whom a new message mentions without permission. A mention in an edit notifies no one."""
     for mention in blockkit.mentions({"text": said.text, "blocks": said.blocks}):
         if mention not in slack.may_mention:
             slack.unexpected.append(f"a message mentions {mention}")

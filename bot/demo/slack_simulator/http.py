@@ -96,7 +96,7 @@ def _note(
 
 
 async def _respond(request: web.Request, fault: SlackFault, answer: web.Response) -> web.Response | None:
-    """The true answer, or what the fault puts in its place: None if that is a closed connection."""
+    """Return the real answer, or the one that a fault replaces it by: None for a closed connection."""
     if fault.seconds:
         await asyncio.sleep(fault.seconds)
     if fault.drop:
@@ -112,7 +112,7 @@ async def _respond(request: web.Request, fault: SlackFault, answer: web.Response
 async def _send(
     slack: SlackSimulator, method: str, arguments: dict[str, Any], request: web.Request, answer: web.Response | None
 ) -> web.Response:
-    """Leave the sending to aiohttp, unless somebody wants to know when it is done."""
+    """Return the answer for aiohttp to send; send it here if a caller waits until it has been sent."""
     if answer is None:
         return hang_up(request)
     if slack.watches(method, "answered"):
@@ -126,7 +126,7 @@ async def _send(
 
 
 def hang_up(request: web.Request) -> web.Response:
-    """Close the connection without an answer; what is returned reaches nobody."""
+    """Close the connection without an answer. The returned response is not sent."""
     if request.transport:
         request.transport.close()
     return web.Response()

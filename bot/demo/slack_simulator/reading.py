@@ -52,7 +52,7 @@ def conversations_info(slack: Workspace, arguments: Mapping[str, Any]) -> dict[s
 
 
 def conversations_history(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What the channel shows, newest first: roots, and the replies that were broadcast."""
+    """Return what the channel shows, newest first: parent messages and broadcast replies."""
     channel = rights.channel_to_read(slack, arguments)
     shown = [one for one in channel.messages.values() if one.broadcast or not one.thread_ts]
     page, cursor = _page(slack, _within(shown[::-1], arguments), arguments, limit=100)
@@ -60,7 +60,7 @@ def conversations_history(slack: Workspace, arguments: Mapping[str, Any]) -> dic
 
 
 def conversations_replies(slack: Workspace, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A thread, oldest first. Its root comes with every page, whatever `oldest` says."""
+    """Return a thread, oldest first. Its parent comes with every page, whatever `oldest` is."""
     channel = rights.channel_to_read(slack, arguments)
     ts = arguments.get("ts")
     if ts in channel.deleted:

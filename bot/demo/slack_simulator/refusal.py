@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-class Refusal(Exception):  # noqa: N818 - Slack's refusal is an answer, and no error of ours
+class Refusal(Exception):  # noqa: N818 - Slack's refusal is an answer, not a fault of this program
     """`error` is Slack's code; `fields` go into the answer beside it.
 
     `note` says what the caller should never have done. A refusal that follows from a state which

@@ -50,7 +50,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How a request is signed; what is None is made as Slack makes it."""
+    """Parts of a signature; those that are None are made as Slack makes them."""
 
     secret: str = field(repr=False)
     timestamp: int | str | None = None

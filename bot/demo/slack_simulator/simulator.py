@@ -26,7 +26,7 @@ SCOPES = frozenset(
     | {"channels:read", "groups:read", "usergroups:read"}
 )
 
-# When whoever watches is told: before a request is acted on, between act and answer, after the answer.
+# When watchers are called: before a request is acted on, between action and answer, after the answer.
 Stage = Literal["arrived", "acted", "answered"]
 Watcher = Callable[[Mapping[str, Any]], None]
 

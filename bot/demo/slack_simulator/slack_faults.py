@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SlackFault:
-    """How one call goes wrong. `taken`: Slack acts on it all the same, whatever it answers."""
+    """How one call goes wrong. `taken`: Slack acts on it, whatever it answers."""
 
     taken: bool = False
     seconds: float = 0.0  # between acting and answering; real time

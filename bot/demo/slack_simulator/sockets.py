@@ -77,7 +77,7 @@ class Sockets:
         return await self._envelopes[envelope_id]
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Tell every connection to go; a `warning` only announces it, all other reasons close."""
+        """Send every connection a disconnect message; a `warning` only announces it, other reasons close."""
         for socket in [*self._open]:
             await socket.send_json({"type": "disconnect", "reason": reason, "debug_info": {"host": "stand-in"}})
             if reason != "warning":

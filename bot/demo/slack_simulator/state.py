@@ -45,7 +45,7 @@ class Channel:
     is_private: bool = False
     is_member: bool = True
     is_archived: bool = False
-    members: frozenset[str] | None = None  # None: everybody is in it
+    members: frozenset[str] | None = None  # None: every user is a member
     is_org_shared: bool = False  # with other workspaces of the organisation
     is_ext_shared: bool = False  # with another company, by Slack Connect
     messages: dict[str, Message] = field(default_factory=dict)  # by ts, in order of arrival
@@ -86,7 +86,7 @@ class ResponseUrlState:
 
 
 class Workspace:
-    """Channels with their messages, what the app may do, and what happened that nobody asked for."""
+    """Channels with their messages, what the app may do, and unexpected events."""
 
     def __init__(
         self, *, clock: Clock, channels: Iterable[Channel], bot_token: str, app_token: str, scopes: Set[str]
@@ -165,7 +165,7 @@ class Workspace:
         self._last_ts = 0
 
     def present(self, message: Message) -> Message | None:
-        """Find what became of a message: its present form, or None once it is deleted."""
+        """Return a message in its present form; None once it is deleted."""
         return self._shelf(message).get(message.ts)
 
     def _shelf(self, message: Message) -> dict[str, Message]:

@@ -15,7 +15,7 @@ from bot.demo.slack_simulator import wire
 from bot.demo.slack_simulator.state import Channel, Message, Organisation
 from bot.ports import Block
 
-VERIFICATION_TOKEN = "verification-token"  # noqa: S105 - the old kind, which nobody should read
+VERIFICATION_TOKEN = "verification-token"  # noqa: S105 - the deprecated kind, which no receiver should read
 
 
 def sign(body: str | bytes, secret: str, timestamp: int | str) -> str:

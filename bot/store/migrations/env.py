@@ -1,10 +1,10 @@
-"""How Alembic runs a migration here: on the connection, and inside the transaction, that it is handed."""
+"""The Alembic environment: migrate on the given connection, inside its transaction."""
 
 from alembic import context
 
 from bot.store.tables import metadata
 
-# Without transactional_ddl Alembic commits step by step on SQLite, and a kill in between bricks the store.
+# Without transactional_ddl Alembic commits each step on SQLite, and a kill in between leaves the store unusable.
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True
 )
