@@ -89,7 +89,7 @@ def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool
     from bot.doctor import runner
     from bot.ports import utc_now
 
-    logging.disable()  # what there is to say is in its findings
+    logging.disable()  # its findings contain everything
     work = runner.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, exit_now=os._exit, clock=utc_now)
     return asyncio.run(work)
 

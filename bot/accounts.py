@@ -148,7 +148,7 @@ def find_accounts(rows: Sequence[AccountRow], text: str) -> list[AccountRow]:
 
     A seat number matches from its beginning only. Inside each group the order of `rows` is kept.
     """
-    # A name that was copied from an answer may end with our own mark of a cut.
+    # A name that was copied from an answer may end with the `…` of a cut.
     wanted = fold(text).removesuffix("...")
     found = [(place, row) for row in rows if wanted and (place := _match(row, wanted)) is not None]
     return [row for _, row in sorted(found, key=lambda each: each[0])]
@@ -156,8 +156,8 @@ def find_accounts(rows: Sequence[AccountRow], text: str) -> list[AccountRow]:
 
 def _match(row: AccountRow, wanted: str) -> int | None:
     """Rank a match: 0 exact, 1 a beginning, 2 any part. Return None if nothing matches."""
-    seat = fold(row.account.kf_id)
-    words = [*_words(row, wanted), *([seat] if seat.startswith(wanted) else [])]
+    seat_number = fold(row.account.kf_id)
+    words = [*_words(row, wanted), *([seat_number] if seat_number.startswith(wanted) else [])]
     return min(
         (0 if word == wanted else 1 if word.startswith(wanted) else 2 for word in words if wanted in word),
         default=None,

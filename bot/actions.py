@@ -41,7 +41,7 @@ _ALERT = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<c
 
 @dataclass(frozen=True, slots=True)
 class AlertAction:
-    """What a click on an alert asks for."""
+    """The action that a click on an alert requests."""
 
     kind: ActionKind
     id: str  # of an episode; of a message if `batch`
@@ -58,7 +58,7 @@ class EpisodeDetails:
 
 @dataclass(frozen=True, slots=True)
 class CheckNow:
-    """An immediate poll, asked for at the notice of an incident."""
+    """An immediate poll, requested at the notice of an incident."""
 
     cause: str
 
@@ -94,7 +94,7 @@ _UNDONE = {ActionKind.UNACKNOWLEDGED: "ack", ActionKind.UNSNOOZED: "snooze"}
 
 
 def decode(action_id: str, value: str) -> Action | None:
-    """Return what a click asks for. None for anything odd: it may be forged, or older than a release."""
+    """Return the action that a click requests; None for a value that is forged, or older than a release."""
     if action_id == DETAILS:
         version, _, id_ = value.partition(":")
         return EpisodeDetails(id_) if version == "v1" else None
@@ -111,7 +111,7 @@ def is_alert_action(action_id: str) -> bool:
 
 
 def opens_link(action_id: str) -> bool:
-    """Return whether Slack itself has done what was clicked."""
+    """Return whether the click only opens an address, which Slack does itself."""
     return action_id.startswith("link.")
 
 

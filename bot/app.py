@@ -1,4 +1,4 @@
-"""One running process: what it starts, and how it stops like a good citizen."""
+"""One running process: start its server or socket and its loops, and shut them down in order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
-DELIVERY_SECONDS = 5  # how soon a message that another process wrote down is noticed
+DELIVERY_SECONDS = 5  # how soon a message that another process queued is noticed
 
 
 async def serve(
@@ -44,9 +44,9 @@ async def serve(
     ignored: Sequence[str] = (),
     clock: Clock = utc_now,
 ) -> int:
-    """Run a `web` or `worker` process until SIGTERM or SIGINT. Returns the exit status.
+    """Run a `web` or `worker` process until SIGTERM or SIGINT. Return the exit status.
 
-    `exit_now` ends the process at once, with a status: a store that hangs must not outlast the host's patience.
+    `exit_now` ends the process at once, with a status: a store that hangs must not delay the exit.
     `ignored` names variables of the environment that are not used because of their values.
     """
     stop = asyncio.Event()
@@ -66,11 +66,11 @@ async def serve(
 def readiness(problems: Sequence[Problem]) -> Readiness:
     """Return what `/readyz` answers: a router may send requests while the store can be used."""
     words = [(problem.kind, " ".join(plain_words(problem))) for problem in problems]
-    reasons = [said for kind, said in words if kind.startswith("store_")]
+    reasons = [text for kind, text in words if kind.startswith("store_")]
     return Readiness(
         reason=reasons[0] if reasons else "",
-        problems=tuple(said for kind, said in words if not kind.startswith("store_")),
-        deaf=next((said for kind, said in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
+        problems=tuple(text for kind, text in words if not kind.startswith("store_")),
+        deaf=next((text for kind, text in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
     )
 
 
@@ -199,24 +199,22 @@ class Process:
                 raise
             if tick is not Tick.NOTHING_DUE:
                 services.status_reporter.note_poll(None)
-            deliver.wake()
+            delivering.wake()
             health.wake()
             if tick is Tick.GOOD:
                 self._tasks.start(services.beat())
 
-        async def deliver_messages() -> float | None:
-            pause = await delivery.run(lambda: deliver.stopping)
+        async def deliver() -> float | None:
+            pause = await delivery.run(lambda: delivering.stopping)
             if pause:
                 health.wake()  # Slack was asked
             return pause
 
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, services.settings.alert_lease_seconds / 4)
-        deliver = PeriodicTask(
-            "delivery", deliver_messages, every, waiting_for=waiting_for, ready=lambda: store.migrated
-        )
+        delivering = PeriodicTask("delivery", deliver, every, waiting_for=waiting_for, ready=lambda: store.migrated)
         health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
-        self._loops = [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), deliver, health]
+        self._loops = [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self, server: Server | None) -> None:
@@ -258,7 +256,7 @@ class Process:
 
 
 async def _finish(task: asyncio.Task[None]) -> None:
-    """Let a poll or a post in progress finish; a post that is cut off is tick up after its lease."""
+    """Let a poll or a post in progress finish; a post that is cut off is looked up after its lease."""
     await asyncio.wait([task], timeout=DRAIN_SECONDS)
     await _end(task)
 

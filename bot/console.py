@@ -1,4 +1,4 @@
-"""What one-off commands print: the list as a table, and one look for schedulers."""
+"""One-off commands: print the accounts as a table or JSON, or poll once for a scheduler."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DELIVERY_SECONDS = 120  # time limit of delivery in `check`; the next run delive
 
 
 async def show_list(settings: Settings, *, as_json: bool) -> int:
-    """Print the accounts, as a table or as JSON. 1 when WeChat could not be read."""
+    """Print the accounts, as a table or as JSON. Return 1 if WeChat could not be read."""
     # Only WeChat's settings need to make sense here.
     async with build_services(replace(settings, alerts=False, heartbeat_url="")) as services:
         try:
@@ -42,16 +42,16 @@ async def show_list(settings: Settings, *, as_json: bool) -> int:
 
 
 async def check(settings: Settings) -> int:
-    """Poll once, post what there is, and print a summary. 1 when the poll failed or an alert might not arrive."""
+    """Poll once, post what there is, and print a summary. Return 1 if it failed or alerts may be lost."""
     async with build_services(settings) as services:
         if services.watcher is None or services.store is None:
             print("ALERTS is off: there is nothing to check.", file=sys.stderr)
             return 1
         try:
             await services.watcher.make_due()
-            look = await services.watcher.tick()
+            tick = await services.watcher.tick()
             await _deliver(services)
-            if look is Tick.GOOD:
+            if tick is Tick.GOOD:
                 await services.beat()
             problems = [
                 problem for problem in await services.status_reporter.problems() if may_be_silent((problem,))
@@ -62,12 +62,12 @@ async def check(settings: Settings) -> int:
             return 1
     listed, posted = services.watcher.listed, many(services.metrics.number("post", "sent"), "message")
     summary = [_summary(Snapshot.of(listed, utc_now(), settings.alert_leads))] if listed else []
-    if look is not Tick.GOOD:
-        summary.append(f"WeChat: {look.value}")
+    if tick is not Tick.GOOD:
+        summary.append(f"WeChat: {tick.value}")
     print(", ".join([*summary, f"{posted} posted"]))
     for problem in problems:
         print(*plain_words(problem), file=sys.stderr)
-    return 1 if problems or look is Tick.FAILED else 0
+    return 1 if problems or tick is Tick.FAILED else 0
 
 
 async def _deliver(services: Services) -> None:
@@ -81,7 +81,7 @@ async def _deliver(services: Services) -> None:
 
 
 def _summary(snapshot: Snapshot) -> str:
-    """`5 accounts, 3 need attention`."""
+    """Write `5 accounts, 3 need attention`."""
     parts = [many(len(snapshot.rows), "account")]
     if snapshot.unreadable:
         parts.append(f"{snapshot.unreadable} more cannot be read")
@@ -114,7 +114,7 @@ def _print_table(snapshot: Snapshot) -> None:
 
 
 def _as_json(snapshot: Snapshot) -> str:
-    """Render the accounts for programs, by the names that WeChat's interface has for their parts. Times are UTC."""
+    """Render the accounts for programs, with the field names of WeChat's API. Times are UTC."""
     accounts = [
         {
             "kf_account": row.account.key,

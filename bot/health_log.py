@@ -1,4 +1,4 @@
-"""Health in the log: one line when a problem begins, one when it has ended. What a problem is, is in `health`."""
+"""Log when a problem begins and when it ends. `bot.health` decides what a problem is."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ log = logging.getLogger(__name__)
 
 
 class HealthLog:
-    """Compares the problems of now with those of a moment ago."""
+    """The problems at the last check, compared with those at the next."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, ...], Problem] = {}
 
     def note(self, problems: Sequence[Problem]) -> None:
-        """Log what has begun and what has ended. A problem that lasts is not repeated."""
+        """Log the problems that have begun or ended since the last call, and no others."""
         present = {problem.key: problem for problem in problems}
         for key in self._known.keys() - present:
             log.info(LogEvent("problem ended", kind=self._known[key].kind))
@@ -31,7 +31,7 @@ class HealthLog:
 
 def _begin(problem: Problem) -> None:
     what, step = plain_words(problem)
-    line = LogEvent(
+    event = LogEvent(
         "problem began",
         kind=problem.kind,
         since=f"{problem.since:%Y-%m-%dT%H:%M:%SZ}" if problem.since else None,
@@ -41,8 +41,8 @@ def _begin(problem: Problem) -> None:
     )
     match problem.severity:
         case Severity.ERROR:
-            log.error(line)
+            log.error(event)
         case Severity.WARNING:
-            log.warning(line)
+            log.warning(event)
         case Severity.INFO:
-            log.info(line)
+            log.info(event)

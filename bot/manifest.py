@@ -10,7 +10,7 @@ from urllib.parse import quote
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PLACEHOLDER = "https://YOUR-APP.example.com"
 CREATE = "https://api.slack.com/apps?new_app=1&manifest_yaml="
-# Nothing that YAML or a URL gives a meaning to: what matches stands in the manifest as it is.
+# No character with a meaning in YAML or in a URL: a match is put into the manifest unchanged.
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 SCOPE = re.compile(r"^ {6}- ([a-z:.]+)$", re.MULTILINE)
 ADDRESS = re.compile(rf"https://{HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~-]+)*/?")

@@ -29,7 +29,7 @@ def missing() -> list[str]:
 
 
 def advice(packages: Iterable[str]) -> str:
-    """Say in one sentence what is missing, and how to install it."""
+    """Write one sentence that names the missing packages and how to install them."""
     return (
         f"Python packages are not installed ({', '.join(packages)}): run `python -m pip install -r "
         "requirements.txt` in the project's folder, or start the bot with the Python that has them, such as "

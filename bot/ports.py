@@ -1,4 +1,4 @@
-"""What the bot needs from the outside world, in the bot's own words. No I/O, no rules."""
+"""Ports: the interfaces to WeChat, Slack and the clock, in the terms of the bot. No I/O, no rules."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Block = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a person reads: Block Kit `blocks`, and the `text` for notifications and screen readers.
+    """A message to a user: Block Kit `blocks`, and the `text` for notifications and screen readers.
 
-    `text` is complete on its own: it is what is sent when Slack refuses the blocks.
+    `text` is complete on its own: it is sent alone if Slack refuses the blocks.
     """
 
     text: str
@@ -36,7 +36,7 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Slack took it. `channel_id` and `ts` are what an edit needs."""
+    """Slack accepted the message. An edit needs `channel_id` and `ts`."""
 
     channel_id: str
     ts: str
@@ -44,7 +44,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """Surely not taken, nothing is wrong with it: the connection was refused, or 429."""
+    """Certainly not posted, and the message is valid: the connection was refused, or HTTP 429."""
 
     seconds: float
     error: str
@@ -74,7 +74,7 @@ class Unlisted:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """There is nothing to edit or to answer: a person deleted the message, it is too old, its thread is closed."""
+    """The message or thread does not exist: a person deleted the message, it is too old, its thread is closed."""
 
     error: str
     of: Literal["message", "thread"] = "message"
@@ -82,7 +82,7 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """It may have been taken: the reply was lost, or Slack failed half-way."""
+    """Possibly posted: the response was lost, or Slack failed half-way."""
 
     error: str
 
@@ -92,12 +92,12 @@ Outcome = Sent | RetryLater | Blocked | Refused | Unlisted | NotFound | OutcomeU
 
 @dataclass(frozen=True, slots=True)
 class HistoryMessage:
-    """A message that stands in the channel and carries marks of the form that the bot's have."""
+    """A message in the channel whose metadata has the form of the bot's keys."""
 
     channel_id: str
     ts: str
-    thread_ts: str | None  # of its root, if it is a reply
-    message_key: str  # the mark of the message
+    thread_ts: str | None  # of its parent message, if it is a reply
+    message_key: str  # HMAC of the message ID
     event_keys: tuple[str, ...]  # the keys of the events that it posted
     kind: str = ""  # what kind of message it is
 
@@ -118,7 +118,7 @@ class HistoryUnreadable:
 
 
 class History(Protocol):
-    """What stands in the channel, or in one of its threads. One call is one request; nothing raises."""
+    """The messages in the channel, or in one of its threads. One call is one request; nothing raises."""
 
     async def history(
         self,
@@ -167,7 +167,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class BlockAction:
-    """A person pressed a button, or chose from a menu. All of it may be forged, or older than a release."""
+    """A click on a button, or a choice from a menu. All of it may be forged, or older than a release."""
 
     action_id: str
     value: str
@@ -177,7 +177,7 @@ class BlockAction:
 
 
 class Announce(Protocol):
-    """Shows the asker a notice until the answer comes. Does not raise for what Slack refuses."""
+    """Shows the user a notice until the answer comes. Does not raise for what Slack refuses."""
 
     async def __call__(self, notice: Message) -> None: ...
 
@@ -211,7 +211,7 @@ Members = frozenset[str]
 
 
 class UnknownMembersError(Exception):
-    """Slack did not say who is in a group. The text is its word for that."""
+    """Slack did not return the members of a group. The text is its error code."""
 
 
 class UnknownWorkspaceError(Exception):

@@ -21,7 +21,7 @@ class Overview:
 @dataclass(frozen=True, slots=True)
 class List:
     page: int = 1
-    states: tuple[AccountStatus, ...] = ()  # in the order of `Seen`; empty: all
+    states: tuple[AccountStatus, ...] = ()  # in the order of `AccountStatus`; empty: all
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,13 +112,13 @@ def name_of(kf_nick: str) -> str:
     return clean(kf_nick, NAME) or "(no name)"
 
 
-def account_of(seat: str, kf_id: str) -> str:
+def account_of(account_key: str, kf_id: str) -> str:
     """Return the account, else its OpenID, else its seat number, for plain_text.
 
-    `seat` is what identifies the account: `KfAccount.key`, `Episode.seat`.
+    `account_key` identifies the account: `KfAccount.key`, `Episode.account_key`.
     """
     number = clean(kf_id, ACCOUNT)
-    if seat != kf_id and (account := clean(seat, ACCOUNT)):
+    if account_key != kf_id and (account := clean(account_key, ACCOUNT)):
         return account
     return f"seat {number}" if number else "(no account)"
 

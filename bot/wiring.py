@@ -1,4 +1,4 @@
-"""Builds the services of a process out of the settings. Connects to nothing, starts nothing."""
+"""Composition root: build the services of a process from the settings. Nothing is connected or started."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from bot.watcher.recovery import Recovery
 from bot.web.rejections import Rejections
 from wechat_kf import KfClient, StableToken
 
-LEAVE_SECONDS = 0.5  # the host waits
+UNREGISTER_SECONDS = 0.5  # the host waits
 
 
 @dataclass
 class Services:
-    """What a process is made of. Without alerts there is no store, no watcher and no delivery."""
+    """The services of a process. Without alerts there is no store, no watcher and no delivery."""
 
     settings: Settings
     clock: Clock
@@ -68,7 +68,7 @@ class Services:
         """Remove this process from the process table, if the store is reachable."""
         if self.store and self.store.migrated:
             with suppress(*StoreError, TimeoutError):
-                await with_timeout(self._unregister(self.store), LEAVE_SECONDS)
+                await with_timeout(self._unregister(self.store), UNREGISTER_SECONDS)
 
     async def _unregister(self, store: Store) -> None:
         async with store.begin() as tx:
@@ -85,7 +85,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
     """Build the services, and close them afterwards. Connects to nothing yet.
 
     Args:
-        clock: the time they live in.
+        clock: the clock that they share.
         role: "web" or "worker"; "" for a one-off command, which other processes do not see.
     """
     # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
@@ -101,7 +101,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         proxied = bool(settings.wechat_proxy_url)
         tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
         slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
-        viewers = AccessPolicy(settings.kf_viewers, partial(group_members, slack))
+        access = AccessPolicy(settings.kf_viewers, partial(group_members, slack))
         membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
         store = _store(settings, clock) if settings.alerts else None
         process = ProcessInfo(
@@ -118,7 +118,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         )
         accounts = KfClient(wechat, tokens, proxied=proxied)
         services = Services(
-            settings, clock, tokens, accounts, session, viewers, membership, process, status_reporter, rejections
+            settings, clock, tokens, accounts, session, access, membership, process, status_reporter, rejections
         )
         if store:
             _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))

@@ -16,7 +16,7 @@ class FailingMessages:
         self._left_until: dict[str, float] = {}
 
     def is_new(self, exc: Exception, *item: str) -> bool:
-        """Check whether this fault of a item is to be logged: the same one is logged once."""
+        """Check whether this fault of an item is to be logged: the same one is logged once."""
         fault = (*item, fault_words(exc))
         if fault in self._logged:
             return False

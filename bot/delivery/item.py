@@ -45,18 +45,16 @@ class OutboxItem:
         """Return whether nothing that it shows will change again."""
         if self.row.kind is MessageKind.INCIDENT:
             return self.incident is None or self.incident.resolved_at is not None
-        return all(member.final for member in self.episodes)
+        return all(episode.final for episode in self.episodes)
 
     def render(
         self, context: RenderContext, faults: FailingMessages | None = None, *, posting: bool = False
     ) -> Message:
-        """Render the row from the present state of its members. Only if `posting`, it may mention users."""
+        """Render the row from the present state of its episodes. Only if `posting`, it may mention users."""
         row = self.row
 
-        def rendered(members: Sequence[Episode]) -> Message:
-            return render(
-                row.kind, row.payload, members, self.incident, context, message_id=row.id, posting=posting
-            )
+        def rendered(shown: Sequence[Episode]) -> Message:
+            return render(row.kind, row.payload, shown, self.incident, context, message_id=row.id, posting=posting)
 
         message = with_placeholders(rendered, self.episodes, row.id, faults)
         return text_only(message, context.mention) if row.text_only else message
@@ -93,12 +91,12 @@ async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages
 
 
 async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
-    members = await episodes.get_many(tx, [member for row in found for member in row.episode_ids])
-    followed = await episodes.followed_by(tx, members)
+    by_id = await episodes.get_many(tx, [episode_id for row in found for episode_id in row.episode_ids])
+    followed = await episodes.followed_by(tx, by_id)
     return [
         OutboxItem(
             row,
-            episodes=_readable(tx, row, members | (followed if row.kind in CHANNEL_KINDS else {})),
+            episodes=_readable(tx, row, by_id | (followed if row.kind in CHANNEL_KINDS else {})),
             incident=await incident_rows.load(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
         )
@@ -106,14 +104,14 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
     ]
 
 
-def _readable(tx: Tx, row: OutboxRow, members: Mapping[str, Episode]) -> tuple[Episode, ...]:
+def _readable(tx: Tx, row: OutboxRow, by_id: Mapping[str, Episode]) -> tuple[Episode, ...]:
     """Return the episodes of a row that can be read.
 
     Raises:
         UnreadableError: it has episodes, and none can be read. The message must not appear out of date.
     """
-    readable = tuple(members[member] for member in row.episode_ids if member in members)
-    if not readable and any(member in tx.unreadable for member in row.episode_ids):
+    readable = tuple(by_id[one] for one in row.episode_ids if one in by_id)
+    if not readable and any(one in tx.unreadable for one in row.episode_ids):
         raise UnreadableError
     return readable
 

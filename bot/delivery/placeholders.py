@@ -17,7 +17,7 @@ Render = Callable[[Sequence[Episode]], Message]
 
 
 def with_placeholders(
-    render: Render, members: Sequence[Episode], message_id: str, faults: FailingMessages | None
+    render: Render, episodes: Sequence[Episode], message_id: str, faults: FailingMessages | None
 ) -> Message:
     """Render a message. If it has several episodes, a placeholder replaces each that cannot be rendered.
 
@@ -25,27 +25,27 @@ def with_placeholders(
         Exception: the message cannot be rendered at all.
     """
     try:
-        return render(members)
+        return render(episodes)
     except Exception:
-        if len(members) < 2:
+        if len(episodes) < 2:
             raise
-        shown = [one for member in members if (one := _showable(render, member, message_id, faults))]
+        shown = [one for episode in episodes if (one := _showable(render, episode, message_id, faults))]
         if not shown:
             raise
         return render(shown)
 
 
-def _showable(render: Render, member: Episode, message_id: str, faults: FailingMessages | None) -> Episode | None:
+def _showable(render: Render, episode: Episode, message_id: str, faults: FailingMessages | None) -> Episode | None:
     """Return the episode if it can be rendered, else its placeholder; None if that cannot be rendered either."""
     try:
-        render([member])
+        render([episode])
     except Exception as exc:
-        if faults and faults.is_new(exc, message_id, member.id):
-            account, error = masked(member.account_key), fault_words(exc)
+        if faults and faults.is_new(exc, message_id, episode.id):
+            account, error = masked(episode.account_key), fault_words(exc)
             log.error(LogEvent("account cannot be shown", message=message_id, account=account, error=error))
     else:
-        return member
-    plain = _placeholder(member)
+        return episode
+    plain = _placeholder(episode)
     try:
         render([plain])
     except Exception:
@@ -53,16 +53,16 @@ def _showable(render: Render, member: Episode, message_id: str, faults: FailingM
     return plain
 
 
-def _placeholder(member: Episode) -> Episode:
+def _placeholder(episode: Episode) -> Episode:
     """Return an episode with only the account, the state and the events of another."""
     return Episode(
-        id=member.id,
-        account_key=member.account_key,
+        id=episode.id,
+        account_key=episode.account_key,
         invite_wx="",
         expires_at=None,
-        state=member.state,
-        first_seen=member.first_seen,
-        state_since=member.state_since,
-        events=member.events,
-        replaced_at=member.replaced_at,
+        state=episode.state,
+        first_seen=episode.first_seen,
+        state_since=episode.state_since,
+        events=episode.events,
+        replaced_at=episode.replaced_at,
     )

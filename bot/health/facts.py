@@ -1,6 +1,6 @@
-"""Whether the bot works: one pure function from facts to problems. Words and pictures of a problem are elsewhere.
+"""Facts about the health of the bot, and the problems that follow from them. No wording.
 
-Log, `/readyz`, metrics, heartbeat, `/kf status` and doctor render the value of `diagnose` and decide nothing.
+Log, `/readyz`, metrics, heartbeat, `/kf status` and doctor render the problems that `rules.diagnose` returns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bot.alerting.incidents import Incident
 
 
 class ProblemKind(StrEnum):
-    """Each kind of problem, worst first. The values are labels of a metric and fields of log lines."""
+    """Each kind of problem, worst first. The values are labels of a metric and fields of log events."""
 
     STORE_UNREACHABLE = "store_unreachable"  # these are "store_" and the kind of a fault of the store
     STORE_HANGING = "store_hanging"
@@ -35,7 +35,7 @@ class ProblemKind(StrEnum):
     ALERTS_OVERDUE = "alerts_overdue"
     ALERTS_HELD = "alerts_held"  # sent with unknown outcome, and not repeated while the clock is wrong
     ALERTS_LOST = "alerts_lost"  # refused, never confirmed or not rendered, in the last day
-    MESSAGES_STALE = "messages_stale"  # what they say in the channel may be over
+    MESSAGES_STALE = "messages_stale"  # their text in the channel may be out of date
     NO_COMMAND_RECEIVER = "no_command_receiver"
     SETTINGS_DIFFER = "settings_differ"
     POLL_FAILED = "poll_failed"  # fewer times in a row than make an incident
@@ -68,13 +68,13 @@ _WARNINGS = {
     ProblemKind.CLOCKS_DIFFER,
     ProblemKind.REQUESTS_REJECTED,
 }
-# One outage: which of them is seen depends on whether a connection was open when it was asked.
+# One outage: the kind depends on whether a connection was open when it began.
 _AWAY = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 
 
 @dataclass(frozen=True, slots=True)
 class StoreTrouble:
-    """What the store's last error was. `error` are the database's own words, or ""."""
+    """The last error of the store. `error` is the text of the database, or ""."""
 
     kind: ProblemKind
     error: str
@@ -83,9 +83,9 @@ class StoreTrouble:
 
 @dataclass(frozen=True, slots=True)
 class SlackTrouble:
-    """What Slack's last response was, if it was no success."""
+    """The last failed response of Slack."""
 
-    error: str  # Slack's word, or the class of the failure: "invalid_auth", "HTTP 503", "TimeoutError"
+    error: str  # Slack's error code, or the class of the failure: "invalid_auth", "HTTP 503", "TimeoutError"
     since: datetime
     refused: bool  # a person must act; otherwise there was no usable response
     reading: bool = False  # met while reading the channel's history for the first poll, which waits for it
@@ -93,12 +93,12 @@ class SlackTrouble:
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """How many of the running processes receive commands and clicks, and how many there are."""
+    """The number of running processes, and of those that receive commands and clicks."""
 
     count: int
     processes: int
     by_socket: bool  # SLACK_APP_TOKEN is set, so a `worker` receives them
-    none_since: datetime | None = None  # as long as the process that asks has seen
+    none_since: datetime | None = None  # as observed by this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class RejectedRequests:
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
-    """What is known at one moment, in plain values. None, empty or zero: not known, or not there."""
+    """Everything known at one moment, in plain values. None, empty or zero: unknown, or absent."""
 
     now: datetime
     alerts: bool = True  # False: no watcher and no store
@@ -120,7 +120,7 @@ class HealthFacts:
     store: StoreTrouble | None = None
     written_at: datetime | None = None  # the last successful write of this process
     poll: timedelta = timedelta(minutes=5)
-    wait: timedelta | None = None  # until the next poll, when that is longer: the back-off in force
+    wait: timedelta | None = None  # the present back-off, if longer than `poll`
     polled_at: datetime | None = None  # when the last poll completed
     next_poll_at: datetime | None = None
     failed_polls: int = 0  # in a row
@@ -138,7 +138,7 @@ class HealthFacts:
     failed: int = 0  # could not be rendered, or claimed in the database
     lost_since: datetime | None = None
     stale: int = 0  # messages in the channel that cannot be updated, for the same reasons
-    failed_rows: tuple[str, ...] = ()  # accounts whose news cannot be written down: foreign text
+    failed_rows: tuple[str, ...] = ()  # accounts whose events cannot be stored: foreign text
     failed_rows_since: datetime | None = None
     receivers: Receivers | None = None
     differing_settings: tuple[str, ...] = ()  # names of variables

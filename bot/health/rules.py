@@ -19,7 +19,7 @@ INTERVALS = 3  # a poll must have completed within so many of them
 WRITTEN_WITHIN = timedelta(seconds=90)  # a process writes its own row every 15 s
 
 
-SLACK_GRACE = timedelta(seconds=60)  # one lost response says nothing about Slack
+SLACK_GRACE = timedelta(seconds=60)  # one lost response does not prove an outage of Slack
 
 
 RECEIVER_GRACE = timedelta(seconds=90)  # a worker that starts, or is replaced during a deploy, needs a while
@@ -48,7 +48,7 @@ _INCIDENTS = {
 
 
 def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
-    """Return every problem, worst first. Nothing returned means: works normally."""
+    """Return every problem, worst first. If there is none, the bot works normally."""
     order = list(ProblemKind)
     found = [*_of_store(facts), *_of_slack(facts), *_of_processes(facts)]
     if facts.alerts:
@@ -57,7 +57,7 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
 
 
 def may_be_silent(problems: tuple[Problem, ...]) -> bool:
-    """Return True when an alert might not arrive in time."""
+    """Return whether an alert might not arrive in time."""
     return any(problem.kind in _SILENCING for problem in problems)
 
 
@@ -126,7 +126,7 @@ def _overdue(facts: HealthFacts) -> Iterator[Problem]:
 
 
 def _is_failing_on_time(facts: HealthFacts) -> bool:
-    """Return True when polls go on and fail: then that is the problem."""
+    """Return whether polls go on and fail, which is a problem of its own."""
     planned = facts.next_poll_at
     return facts.failed_polls > 0 and planned is not None and facts.now - planned <= INTERVALS * facts.interval
 

@@ -1,1 +1,1 @@
-"""What a person triggers: slash commands and clicks."""
+"""Slash commands, button clicks, access control and the status of the bot."""

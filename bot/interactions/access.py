@@ -10,14 +10,14 @@ from functools import partial
 from bot.ports import Installation, Members, Origin, UnknownMembersError, UnknownWorkspaceError
 from bot.runtime.single_flight import SingleFlight
 
-REMEMBERED = 300.0  # seconds that a group's members are taken as known
+REMEMBERED = 300.0  # seconds that the members of a group are cached
 
 
 class AccessPolicy:
     """The users and user groups named in KF_VIEWERS. Without any, every user may read."""
 
     def __init__(self, named: Sequence[str], members: Callable[[str], Awaitable[Members]]) -> None:
-        """`named` are IDs. `members` looks up a group, and raises UnknownMembersError."""
+        """Take the IDs of users and groups. `members` looks up a group, and raises UnknownMembersError."""
         self.named = tuple(named)
         groups = (who for who in named if who.startswith("S"))
         self._groups = {group: SingleFlight[Members](partial(members, group), REMEMBERED) for group in groups}
@@ -41,7 +41,7 @@ class AccessPolicy:
         return has
 
 
-CHANNEL_SECONDS = 300.0  # how long the answer about a channel is reused: it may be shared at any time
+CHANNEL_SECONDS = 300.0  # how long the result of a channel is cached: it may be shared at any time
 
 
 def belongs(origin: Origin, installation: Installation) -> bool | None:
@@ -76,7 +76,7 @@ class Membership:
         self._channels: dict[str, SingleFlight[bool]] = {}
 
     async def includes(self, origin: Origin) -> bool | None:
-        """Return whether it includes the person; None while Slack does not answer."""
+        """Return whether the person behind a click belongs to it; None while Slack does not answer."""
         if not origin.team_id:
             return False
         try:

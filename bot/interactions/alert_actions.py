@@ -51,10 +51,12 @@ class AlertActions:
         """
         async with self._store.begin() as tx:
             await poll_state.load(tx, lock=True)
-            hand = self._user_action(action, click, tx.now)
+            user_action = self._user_action(action, click, tx.now)
             found = await self._episodes(tx, action)
-            changes = [Change(before, after) for before in found if (after := self._act(action, before, hand))]
-            changed = await self._save_each(tx, action, changes, hand)
+            changes = [
+                Change(before, after) for before in found if (after := self._act(action, before, user_action))
+            ]
+            changed = await self._save_each(tx, action, changes, user_action)
             shown = await published.any_editable(
                 tx, [action.id] if action.batch else episodes.parents_of([action.id])
             )
@@ -78,19 +80,19 @@ class AlertActions:
         members = await episodes.get_many(tx, ids)
         return [members[one] for one in ids if one in members]
 
-    def _act(self, action: AlertAction, episode: Episode, hand: UserAction) -> Episode | None:
+    def _act(self, action: AlertAction, episode: Episode, user_action: UserAction) -> Episode | None:
         match action.kind:
             case ActionKind.ACKNOWLEDGED:
-                return acknowledge(episode, hand)
+                return acknowledge(episode, user_action)
             case ActionKind.SNOOZED:
-                return snooze(episode, hand, self._recorder.policy)
+                return snooze(episode, user_action, self._recorder.policy)
             case ActionKind.UNACKNOWLEDGED:
-                return unacknowledge(episode, batch=hand.batch)
+                return unacknowledge(episode, batch=user_action.batch)
             case ActionKind.UNSNOOZED:
                 return unsnooze(episode)
 
     async def _save_each(
-        self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction
+        self, tx: Tx, action: AlertAction, changes: Sequence[Change], user_action: UserAction
     ) -> tuple[Episode, ...]:
         """Save the changes that the database accepts, and return the changed episodes.
 
@@ -101,7 +103,7 @@ class AlertActions:
         async def write(ids: Sequence[str]) -> Sequence[Change]:
             these = [change for change in changes if change.after.id in ids]
             async with tx.savepoint():
-                await self._save(tx, action, these, hand)
+                await self._save(tx, action, these, user_action)
             return these
 
         if not changes:
@@ -113,19 +115,19 @@ class AlertActions:
             raise next(iter(refused.values()))
         return tuple(change.after for these in written for change in these)
 
-    async def _save(self, tx: Tx, action: AlertAction, changes: Sequence[Change], hand: UserAction) -> None:
+    async def _save(self, tx: Tx, action: AlertAction, changes: Sequence[Change], user_action: UserAction) -> None:
         """Save the action and post it to the thread. Timers that are due now are handled by the next tick."""
         after = [change.after for change in changes]
         if root_id := await self._thread(tx, action):
             until = after[0].snoozed.until if after[0].snoozed else None
-            line = user_action_reply(after, action.kind, replace(hand, until=until), root_id)
-            await self._recorder.enqueue(tx, [line], [], hand.at)
-        await episodes.save(tx, changes, {}, self._recorder.policy, hand.at)
-        await published.edit_now(tx, episodes.parents_of([episode.id for episode in after]), hand.at)
+            reply = user_action_reply(after, action.kind, replace(user_action, until=until), root_id)
+            await self._recorder.enqueue(tx, [reply], [], user_action.at)
+        await episodes.save(tx, changes, {}, self._recorder.policy, user_action.at)
+        await published.edit_now(tx, episodes.parents_of([episode.id for episode in after]), user_action.at)
 
     async def _thread(self, tx: Tx, action: AlertAction) -> str | None:
         """Return the ID of the clicked message, whose thread gets the reply; None if there is no such thread."""
         if action.batch:
             return action.id
-        root = (await episodes.parents(tx, [action.id])).get(action.id)
-        return root.id if root and root.kind is MessageKind.ALERT and not root.is_deleted else None
+        parent = (await episodes.parents(tx, [action.id])).get(action.id)
+        return parent.id if parent and parent.kind is MessageKind.ALERT and not parent.is_deleted else None

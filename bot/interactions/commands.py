@@ -1,4 +1,4 @@
-"""What `/kf` and its buttons answer: read WeChat, choose the words. Words are in `blocks`, Slack stays out."""
+"""Answer `/kf` and its buttons: read WeChat and choose the answer. `blocks` renders it; no Slack calls here."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from wechat_kf import KfAccount, KfError, KfList, OnlineKf
 
 log = logging.getLogger(__name__)
 
-ONLINE_SECONDS = 2  # who is online is welcome, not worth waiting for
+ONLINE_SECONDS = 2  # the online list is optional: an answer does not wait longer for it
 GOOD_FOR = 5.0  # seconds: repeated commands must not become as many calls to WeChat
 
 Read = Overview | List | Find | Show | Unknown
 
 
 class CommandHandler:
-    """Answers requests, out of a read that those share who ask at the same time. Keeps the last good one."""
+    """Answers requests. Concurrent requests share one read of WeChat, and the last good read is kept."""
 
     def __init__(
         self,
@@ -55,12 +55,14 @@ class CommandHandler:
         elapsed: Callable[[], float] = time.monotonic,
         notice_after: float = 2.0,
     ) -> None:
-        """`on_good_read` is called after each good read, and may not raise or wait.
+        """Keep what answers are made from.
 
-        `channel` is the ID of the alert channel; or "".
-        `newest_episode` returns the episode of the invitation that an account has now, if it is known.
-        `owned` returns the open invitations that a user acknowledged or snoozed, and does not raise.
-        A read of WeChat that takes longer than `notice_after` seconds is announced to the asker.
+        Args:
+            channel: the ID of the alert channel, or "".
+            newest_episode: returns the episode of the invitation that an account has now, if it is known.
+            owned: returns the open invitations that a user acknowledged or snoozed, and does not raise.
+            on_good_read: is called after each good read, and may not raise or wait.
+            notice_after: seconds after which a read of WeChat is announced to the user.
         """
         self._accounts = accounts
         self._now = now
@@ -76,9 +78,9 @@ class CommandHandler:
         self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
     async def answer(self, request: Request, announce: Announce = unannounced) -> Message:
-        """Answer a request; refusals of WeChat are answered as well, and never raised.
+        """Answer a request. An error of WeChat is answered as well, and not raised.
 
-        If an account cannot be rendered, the answer is made again with a stand-in for it.
+        If an account cannot be rendered, the answer is rendered again with a placeholder for it.
         """
         return await self._contained(lambda: self._answer(request, announce))
 
@@ -113,7 +115,7 @@ class CommandHandler:
             return await answer()
 
     async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce) -> Message:
-        """Return an answer that reads WeChat, and announce it when that takes long."""
+        """Return an answer that reads WeChat, and announce it if that takes long."""
         answering = asyncio.create_task(read)
         try:
             done, _ = await asyncio.wait([answering], timeout=self._notice_after)
@@ -163,7 +165,7 @@ class CommandHandler:
         return replies.corrected(_runs(meant).words, await self._answer(meant, announce))
 
     async def _find(self, text: str, page: int) -> Message:
-        """Render the accounts that match; a single one with its details."""
+        """Render the accounts that match; if it is a single one, with its details."""
         snapshot = await self._snapshot()
         hits = find_accounts(snapshot.rows, text)
         if len(hits) == 1:
@@ -202,7 +204,7 @@ class CommandHandler:
         return snapshot
 
     def _note_faults(self, snapshot: Snapshot) -> None:
-        """Log each account that cannot be shown once, while it lasts."""
+        """Log each account that cannot be shown, once until it can be shown again."""
         faults = {row.account.key: fault_words(row.fault) for row in snapshot.rows if row.fault}
         for key, words in faults.items() - self._faults.items():
             log.error(LogEvent("account cannot be shown", account=masked(key), error=words))
@@ -225,7 +227,7 @@ class CommandHandler:
             return ""
 
     async def _online(self) -> Sequence[OnlineKf] | None:
-        """Return who is online; None when that is not known in time."""
+        """Return the online users; None if WeChat does not answer in time."""
         try:
             return await self._accounts.online_kf_list(within=ONLINE_SECONDS, attempts=1)
         except KfError:

@@ -36,7 +36,7 @@ from bot.store.store_errors import StoreError, waiting_for
 log = logging.getLogger(__name__)
 
 CHECK_GAP = timedelta(minutes=1)  # "Check now" reads at most this often
-WAKE_GAP = timedelta(seconds=5)  # a busy channel must not become a busy store
+WAKE_GAP = timedelta(seconds=5)  # frequent commands must not cause as many writes to the store
 
 
 class InteractionHandler:
@@ -59,9 +59,11 @@ class InteractionHandler:
         clock: Clock,
         notice_after: float,
     ) -> None:
-        """`wake` lets the loops of this process look for what there is to do.
+        """Keep what answers and actions need.
 
-        A read of WeChat is announced after `notice_after` seconds.
+        Args:
+            wake: starts the next step of each loop of this process at once.
+            notice_after: seconds after which a read of WeChat is announced to the user.
         """
         self._access = access
         self._membership = membership
@@ -166,7 +168,7 @@ class InteractionHandler:
         return await self._answers.answer(requests.Overview(), announce)
 
     def _wake_soon(self) -> None:
-        """WeChat has just answered: a watcher that waits after failures may look again."""
+        """Let a watcher that backs off after failures poll again, since WeChat has just answered."""
         now = self._clock()
         if self._store is None or (self._woken_at and now - self._woken_at < WAKE_GAP):
             return
@@ -176,9 +178,9 @@ class InteractionHandler:
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
         try:
             async with store.begin() as tx:
-                hastened = await poll_state.poll_now(tx, tx.now, always=always)
+                is_hastened = await poll_state.poll_now(tx, tx.now, always=always)
         except StoreError as exc:
             log.info(LogEvent("could not wake the watcher", error=waiting_for(exc) or type(exc).__name__))
         else:
-            if hastened:
+            if is_hastened:
                 self._wake()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
-from bot.health.facts import HealthFacts, Receivers, RejectedRequests
+from bot.health.facts import HealthFacts, Receivers
 from bot.settings.values import Settings
 from bot.store import episodes, poll_state, processes, stats
 from bot.store.database import Store
@@ -19,7 +19,7 @@ from bot.store.stats import OverdueStats, QueueStats
 
 @dataclass(frozen=True, slots=True)
 class StoreReading:
-    """What one transaction has read."""
+    """The values that one transaction has read."""
 
     now: datetime  # by the clock of the store
     state: PollState
@@ -94,6 +94,7 @@ def with_processes(
         started_at = by_id[own.id].started_at if own.id in by_id else own.started_at  # by the clock of the store
         by_id[own.id] = replace(own, started_at=started_at)
     running = list(by_id.values())
+    reports = (known.rejected, *(one.rejected for one in running))
     return replace(
         known,
         started_at=min((one.started_at for one in running if one.started_at), default=None),
@@ -102,14 +103,9 @@ def with_processes(
             processes=len(running),
             by_socket=bool(settings.slack_app_token),
         ),
-        rejected=_most(known.rejected, *(one.rejected for one in running)),
+        rejected=max(filter(None, reports), key=lambda one: one.count, default=None),
         differing_settings=_differing([*(one.settings for one in running), settings.shared_digests]),
     )
-
-
-def _most(*rejected: RejectedRequests | None) -> RejectedRequests | None:
-    """Return the report of the process that has rejected the most requests."""
-    return max(filter(None, rejected), key=lambda one: one.count, default=None)
 
 
 def _differing(settings: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

@@ -22,11 +22,11 @@ from bot.store.processes import ProcessInfo
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
 from wechat_kf import KfAccount
 
-STORE_SECONDS = 2  # a store that is away must not make `/kf status` wait
-PASS_SECONDS = 10  # and a health pass waits longer: a store that is busy is not away
-OPENING = timedelta(seconds=5)  # a process that has just started looks at the tables first
-REPEATED = timedelta(seconds=1)  # and a read no more often than this
-RECENT = timedelta(seconds=5)  # requests for `/readyz` cause a write no more often
+STORE_SECONDS = 2  # an unreachable store must not delay `/kf status`
+PASS_SECONDS = 10  # a health check waits longer: a busy store is not unreachable
+OPENING = timedelta(seconds=5)  # a process that has just started checks the tables first
+REPEATED = timedelta(seconds=1)  # the least time between two reads for `/readyz`
+RECENT = timedelta(seconds=5)  # the least time between two test writes for `/readyz`
 
 
 class StatusReporter:
@@ -61,8 +61,8 @@ class StatusReporter:
         self._none_since: datetime | None = None  # no process receives commands
         self._checked: tuple[datetime, tuple[Problem, ...]] | None = None
         self._faulty: StoreTrouble | None = None  # a transaction failed, and none has written since
-        self._unrecorded: StoreTrouble | None = None  # a poll whose result could not be written down
-        self._polled_at: datetime | None = None  # as last known: its age grows while the store is away
+        self._unrecorded: StoreTrouble | None = None  # a poll whose result could not be stored
+        self._polled_at: datetime | None = None  # as last known: its age grows while the store is unreachable
 
     async def problems(self) -> tuple[Problem, ...]:
         """Return the present problems, most severe first."""
@@ -144,7 +144,7 @@ class StatusReporter:
         return Figures(await self.facts(), messages)
 
     async def newest_episode(self, account: KfAccount) -> Episode | None:
-        """Return the episode of the invitation that the account has now; None when it is not known."""
+        """Return the episode of the invitation that the account has now; None if it is unknown."""
         if self.store is None:
             return None
         try:
@@ -165,9 +165,11 @@ class StatusReporter:
         except (*StoreError, TimeoutError):
             return ()
 
-    async def _newest(self, store: Store, seat: str) -> Episode | None:
+    async def _newest(self, store: Store, account_key: str) -> Episode | None:
         async with store.begin() as tx:
-            return next((one for one in await episodes.latest(tx, [seat]) if one.account_key == seat), None)
+            return next(
+                (one for one in await episodes.latest(tx, [account_key]) if one.account_key == account_key), None
+            )
 
     async def _show(self, store: Store, process: ProcessInfo) -> datetime:
         async with store.begin() as tx:
@@ -234,7 +236,7 @@ class StatusReporter:
 
 
 def _fault_of(exc: Exception) -> StoreFault:
-    """Return the fault of an error of the store, of which some are a time limit of our own."""
+    """Return the fault behind an error of the store, or behind a timeout."""
     return classify(exc) or StoreFault(FaultKind.UNKNOWN, type(exc).__name__)
 
 

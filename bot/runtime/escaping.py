@@ -1,4 +1,4 @@
-"""Text of others, made safe for a terminal: control characters are escaped, and long text is cut. Pure."""
+"""Make foreign text safe for a terminal: escape control characters, and cut long text. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def escape(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(one if one in keep or _is_visible(one) else _escaped(one) for one in text)
+    return "".join(c if c in keep or _is_visible(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def cut(text: str, limit: int) -> str:
-    """Cut text to a number of characters, in the middle: the beginning and the end say most."""
+    """Cut text to a number of characters, in the middle: the beginning and the end are the most useful."""
     if len(text) <= limit:
         return text
     head = limit // 2
@@ -26,7 +26,3 @@ def cut(text: str, limit: int) -> str:
 
 def _is_visible(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"  # such as the wide space of Chinese
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode()

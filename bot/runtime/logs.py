@@ -1,4 +1,4 @@
-"""One line per event on stdout, as text or as JSON, and no secret in any of them."""
+"""Log events: one line each on stdout, as text or JSON, without secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wechat_kf import APIError, KfError
 
 Format = Literal["text", "json"]
 
-# What these say at INFO and below holds whole URLs, bodies and payloads, and with them tokens.
+# At INFO and below these log whole URLs, bodies and payloads, and with them tokens.
 NOISY_LOGGERS = (
     "httpx",
     "httpcore",

@@ -25,7 +25,7 @@ OTHER = "other"  # replaces a result that is not a plain word: labels must be fe
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is known at a moment. The store is one for all processes; what `Metrics` counts is one process's."""
+    """The values of one moment. The store is one for all processes; what `Metrics` counts is one process's."""
 
     facts: HealthFacts
     messages: Mapping[str, int] | None  # by state; one that is missing has none. None: the store does not answer
@@ -47,7 +47,7 @@ _COUNTED = {
 
 
 class Metrics:
-    """Counts from the start of the process. `count` fits `bot.ports.Count`."""
+    """Counts from the start of the process. `count` fits `bot.ports.Counter`."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {what: Counter() for what in _COUNTED}

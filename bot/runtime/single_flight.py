@@ -1,4 +1,4 @@
-"""One answer for all who ask at the same time, and for those who ask soon after. Knows nothing of what is asked."""
+"""Single-flight cache: concurrent callers share one call, and its result is reused for some time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class SingleFlight(Generic[T]):
     """A call that concurrent callers share. Its result, never None, is cached; a failure is not."""
 
     def __init__(
-        self, ask: Callable[[], Awaitable[T]], good_for: float, elapsed: Callable[[], float] = time.monotonic
+        self, call: Callable[[], Awaitable[T]], good_for: float, elapsed: Callable[[], float] = time.monotonic
     ) -> None:
         """Cache a result for `good_for` seconds of `elapsed`, which a clock that is set does not change."""
-        self._ask = ask
+        self._call = call
         self._good_for = good_for
         self._elapsed = elapsed
-        self._asking: asyncio.Task[T] | None = None
-        self._answered_at = float("-inf")
+        self._flight: asyncio.Task[T] | None = None
+        self._finished_at = float("-inf")
         self._last: T | None = None
 
     def last(self) -> T | None:
@@ -34,20 +34,20 @@ class SingleFlight(Generic[T]):
         Raises:
             what the call raises, to every caller that waited for it.
         """
-        if self._last is not None and self._elapsed() - self._answered_at < self._good_for:
+        if self._last is not None and self._elapsed() - self._finished_at < self._good_for:
             return self._last, True
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._put())
-            self._asking.add_done_callback(self._done)
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._run())
+            self._flight.add_done_callback(self._done)
         # The first caller may be cancelled, and the others still need the result.
-        return await asyncio.shield(self._asking), False
+        return await asyncio.shield(self._flight), False
 
-    async def _put(self) -> T:
-        answer = await self._ask()
-        self._last, self._answered_at = answer, self._elapsed()
-        return answer
+    async def _run(self) -> T:
+        result = await self._call()
+        self._last, self._finished_at = result, self._elapsed()
+        return result
 
     def _done(self, asked: asyncio.Task[T]) -> None:
-        self._asking = None
+        self._flight = None
         if not asked.cancelled():
             asked.exception()  # retrieved: perhaps no caller is left that it could be raised to

@@ -1,4 +1,4 @@
-"""Work that goes on after the acknowledgement: kept, guarded, drained. And loops that outlive their failures."""
+"""Background tasks that continue after an acknowledgement, periodic tasks that survive failures, and a timeout."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ STEP_SECONDS = 900  # a step may read the whole history of a channel; all that i
 
 
 class BackgroundTasks:
-    """Keeps a reference to each task, logs what escapes from it, and waits for all at shutdown."""
+    """Keeps a reference to each task, logs its unhandled exceptions, and waits for all at shutdown."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
-        self.stopping = asyncio.Event()  # tasks that only wait end at once
+        self.stopping = asyncio.Event()  # set at shutdown: tasks that only wait end at once
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guarded(work))
@@ -30,7 +30,7 @@ class BackgroundTasks:
         task.add_done_callback(self._running.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Let what runs finish; after `seconds` it is cancelled, and may say a last word."""
+        """Wait for running tasks; after `seconds` cancel them, and give them one second to clean up."""
         self.stopping.set()
         if not self._running:
             return
@@ -72,7 +72,7 @@ def _abandon(task: asyncio.Task[Any]) -> None:
 
 
 class PeriodicTask:
-    """Does one step again and again: at a pace, or at once when woken, until stopped. No failure ends it."""
+    """A loop that takes a step at intervals, or at once when woken, until stopped. No failure ends it."""
 
     def __init__(
         self,
@@ -84,11 +84,13 @@ class PeriodicTask:
         limit: float = STEP_SECONDS,
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`step` may return the seconds until the next one; else it is `every`. After `limit` it is given up.
+        """Keep the step and its pace.
 
-        While `ready` returns False, no step is taken.
-
-        `waiting_for` describes a failure that passes by itself: it gets one line in the log and no traceback.
+        Args:
+            step: may return the seconds until the next step, in place of `every`.
+            waiting_for: describes a temporary failure, which is logged without a traceback; None for others.
+            limit: seconds after which a step is cancelled.
+            ready: returns False while no step is to be taken.
         """
         self._name = name
         self._step = step
@@ -127,7 +129,7 @@ class PeriodicTask:
         return pause
 
     def _note(self, exc: Exception) -> None:
-        # Once for each reason: what lasts for hours must not fill the log.
+        # Once for each reason: a failure that lasts for hours must not fill the log.
         reason = self._waiting_for(exc) or type(exc).__name__
         if reason == self._failing:
             return
