@@ -40,7 +40,7 @@ REST = 0.3  # seconds for work that goes on after a response
 Flow = Callable[[], Awaitable[object]]
 
 
-class Recorder:
+class FileRecorder:
     """Records the files in which functions are called."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class Flows:
 
     async def count(self) -> dict[str, set[str]]:
         """Return the files by flow. Each runs twice and counts the second time, when the bot is warm."""
-        recorder, found = Recorder(), dict[str, set[str]]()
+        recorder, found = FileRecorder(), dict[str, set[str]]()
         recorder.install()
         for name in ("bo", "li"):
             await self._invite(name)

@@ -31,7 +31,7 @@ from tests.crash.failpoints import (
 )
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
-from tests.crash.workload import REJECTED, ExpectedEvent, Invitation, Outcome
+from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 
@@ -128,19 +128,19 @@ WORDS = "Rejected: S1x1 (kf1@harbour_tea). pe•••_1 declined the invitation
 EVENT_KEYS = EventKeys("app-secret", "wx")
 
 
-def invitation(outcome: Outcome = Outcome.REJECTED, number: int = 1, **changed: Any) -> Invitation:
+def invitation(outcome: Outcome = Outcome.REJECTED, number: int = 1, **changed: Any) -> SentInvitation:
     parts = {"expires_at": NOW + timedelta(days=9), "outcome": outcome, "was_rejected": True, **changed}
-    return Invitation(f"kf{number}@harbour_tea", f"S{number}x1", f"person_{number}_1", **parts)
+    return SentInvitation(f"kf{number}@harbour_tea", f"S{number}x1", f"person_{number}_1", **parts)
 
 
 def alert(
-    *news: tuple[Invitation, ExpectedEvent], text: str = WORDS, key: str = "a", ts: str = "1.000001"
+    *news: tuple[SentInvitation, ExpectedEvent], text: str = WORDS, key: str = "a", ts: str = "1.000001"
 ) -> Message:
     event_keys = ",".join(Oracle(EVENT_KEYS).event_key(one, event) for one, event in news)
     return Message("C0ALERTS", ts, "U0BOT", text, metadata={"event_payload": {"k": key, "e": event_keys}})
 
 
-def complaints(known: list[Invitation], *messages: Message, edited: str = "") -> list[str]:
+def complaints(known: list[SentInvitation], *messages: Message, edited: str = "") -> list[str]:
     channel, oracle = ChannelRecorder(), Oracle(EVENT_KEYS)
     for one in known:
         oracle.register(one)

@@ -14,7 +14,7 @@ from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
 from tests.soak import report
 from tests.soak.load import Interaction, Load
-from tests.soak.processes import Process, Sample
+from tests.soak.processes import MeasuredProcess, Sample
 from tests.soak.results import SoakResult, trend
 from tests.soak.run import SoakRun
 from tests.soak.schedule import LONG, Replacement, plan_lifetimes
@@ -50,15 +50,15 @@ def test_run_has_one_long_lifetime_and_every_kind_of_replacement(seconds, seed):
 # The results
 
 
-def process(name: str = "web 1", *samples: Sample) -> Process:
-    return Process(name, bot=None, samples=list(samples))
+def process(name: str = "web 1", *samples: Sample) -> MeasuredProcess:
+    return MeasuredProcess(name, bot=None, samples=list(samples))
 
 
 def interaction(what: str = "/kf list", **seen: Any) -> Interaction:
     return Interaction(what, **{"by": process(), "ack_ms": 2.0, "answered": 0.1, **seen})
 
 
-def result(*interactions: Interaction, processes: list[Process] | None = None, **rest: Any) -> SoakResult:
+def result(*interactions: Interaction, processes: list[MeasuredProcess] | None = None, **rest: Any) -> SoakResult:
     return SoakResult(
         **{
             "interactions": list(interactions),

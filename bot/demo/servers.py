@@ -37,14 +37,14 @@ async def serve(app: web.Application, port: int = 0) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def serve_slack(slack: SlackSimulator) -> AsyncIterator[SlackSimulator]:
-    """Serve a stand-in: `slack.api_url` is the address for the app's client."""
+    """Serve a Slack simulator: `slack.api_url` is the address for the app's client."""
     async with serve(application(slack)) as slack.base_url, aiohttp.ClientSession() as slack.session:
         yield slack
 
 
 @asynccontextmanager
 async def serve_wechat(simulator: Simulator, clock: Clock = utc_now) -> AsyncIterator[str]:
-    """Serve a simulated WeChat API, and yield its address. `clock` says the time it lives in."""
+    """Serve a simulated WeChat API, and yield its address. `clock` is its source of time."""
     async with serve(wechat_application(simulator, clock)) as url:
         yield url
 

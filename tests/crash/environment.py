@@ -15,7 +15,7 @@ from tests.crash import faults
 from tests.crash.failpoints import Precondition
 from tests.crash.fault_proxy import FaultProxy
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
-from tests.crash.workload import LEADS, Invitation, Workload, utc_now
+from tests.crash.workload import LEADS, SentInvitation, Workload, utc_now
 from wechat_kf.simulator import Simulator
 
 APPID, SECRET, ALERTS = "wx0123456789abcdef", "app-secret", "C0ALERTS"
@@ -67,7 +67,7 @@ class CrashEnvironment:
         """Remove all faults at Slack."""
         faults.disarm(self._slack, self.fault_proxy)
 
-    def editable(self) -> list[Invitation]:
+    def editable(self) -> list[SentInvitation]:
         """Return open invitations whose own message may be edited at once."""
         return self._oracle.editable(self.channel, EDIT_REST, utc_now())
 

@@ -14,7 +14,7 @@ from bot.alerting.episode import AlertKind, Episode, EpisodeState
 from bot.demo.slack_simulator import Message
 from bot.demo.slack_simulator.state import Change
 from bot.outbox.event_keys import EventKeys
-from tests.crash.workload import EVENTS, SMALLEST_LEAD, ExpectedEvent, Invitation, Outcome
+from tests.crash.workload import EVENTS, SMALLEST_LEAD, ExpectedEvent, Outcome, SentInvitation
 
 # `Rejected: S7x1 (kf7@harbour_tea)`, and for a lead `Expiring: …, less than 50 min left`
 HEADLINE = re.compile(r"([A-Z][a-z ]+): (\S+) \(([^)]+)\)(, less than [^,]+ left)?")
@@ -64,13 +64,13 @@ class Oracle:
 
     def __init__(self, event_keys: EventKeys) -> None:
         self._event_keys = event_keys
-        self._known: dict[str, tuple[Invitation, ExpectedEvent]] = {}  # by event key
+        self._known: dict[str, tuple[SentInvitation, ExpectedEvent]] = {}  # by event key
 
-    def register(self, one: Invitation) -> None:
+    def register(self, one: SentInvitation) -> None:
         """Remember the keys of all its possible events."""
         self._known |= {self.event_key(one, event): (one, event) for event in EVENTS}
 
-    def event_key(self, one: Invitation, event: ExpectedEvent) -> str:
+    def event_key(self, one: SentInvitation, event: ExpectedEvent) -> str:
         """Compute the key of an event, with the bot's own function: it does not decide what is reported when."""
         moment = one.expires_at
         one_episode = Episode(
@@ -80,13 +80,13 @@ class Oracle:
             one_episode, episode.AlertEvent(AlertKind(event.kind), timedelta(seconds=event.lead))
         )
 
-    def events_in(self, message: Message) -> list[tuple[Invitation, ExpectedEvent]]:
+    def events_in(self, message: Message) -> list[tuple[SentInvitation, ExpectedEvent]]:
         """Return the events that a message reports, by its keys."""
         return [self._known[event_key] for event_key in event_keys_in(message) if event_key in self._known]
 
     def unreported(
-        self, channel: ChannelRecorder, invitations: Iterable[Invitation], now: datetime
-    ) -> set[tuple[Invitation, ExpectedEvent]]:
+        self, channel: ChannelRecorder, invitations: Iterable[SentInvitation], now: datetime
+    ) -> set[tuple[SentInvitation, ExpectedEvent]]:
         """Return the required events that no message in the channel reported, by key or in its first text."""
         shown = [message for message in channel.posted if _is_in_channel(message)]
         reported = {event for message in shown for event in self.events_in(message)}
@@ -98,7 +98,7 @@ class Oracle:
             if (one, event) not in reported and _announcement(one, event) not in read
         }
 
-    def editable(self, channel: ChannelRecorder, seconds: float, now: datetime) -> list[Invitation]:
+    def editable(self, channel: ChannelRecorder, seconds: float, now: datetime) -> list[SentInvitation]:
         """Return open invitations whose own message has not changed for so many seconds."""
         return [
             one
@@ -108,7 +108,7 @@ class Oracle:
             if not one.is_closed and one.status(now).capitalize() in first.text and one.nick in first.text
         ]
 
-    def judge(self, channel: ChannelRecorder, invitations: Sequence[Invitation], now: datetime) -> Verdict:
+    def judge(self, channel: ChannelRecorder, invitations: Sequence[SentInvitation], now: datetime) -> Verdict:
         verdict = Verdict(reported=len({event for message in channel.posted for event in self.events_in(message)}))
         verdict.lost = [
             f"{event.kind} {event.lead or ''} of {one.nick}"
@@ -130,7 +130,7 @@ class Oracle:
                     yield f"{event.kind} {event.lead or ''} of {one.nick}, in {_described(message)}"
 
     def _find_stale(
-        self, channel: ChannelRecorder, invitations: Sequence[Invitation], now: datetime
+        self, channel: ChannelRecorder, invitations: Sequence[SentInvitation], now: datetime
     ) -> Iterator[str]:
         for first in channel.posted:
             if first.thread_ts:
@@ -144,7 +144,7 @@ class Oracle:
                 yield f"wrong counts in {_described(message)}"
 
 
-def _shown_invitation(one: Invitation, invitations: Sequence[Invitation], now: datetime) -> Invitation:
+def _shown_invitation(one: SentInvitation, invitations: Sequence[SentInvitation], now: datetime) -> SentInvitation:
     """Return what a message about `one` shows: the newest invitation that replaced it, if that one is decided."""
     newest = one
     later = [other for other in invitations if other.kf_account == one.kf_account]
@@ -207,7 +207,7 @@ def _headline(message: Message) -> Announcement | None:
     return (found[1], found[2], found[4] or "") if found else None
 
 
-def _announcement(one: Invitation, event: ExpectedEvent) -> Announcement:
+def _announcement(one: SentInvitation, event: ExpectedEvent) -> Announcement:
     return event.kind.capitalize(), one.nick, SMALLEST_LEAD_TEXT if event.lead else ""
 
 
@@ -237,7 +237,7 @@ def _shows(text: str, first: str, nick: str, status: str) -> bool:
     return DIGEST in first or text.startswith(f"{word}: {nick} ")
 
 
-def _has_right_counts(text: str, members: Mapping[Invitation, Invitation], now: datetime) -> bool:
+def _has_right_counts(text: str, members: Mapping[SentInvitation, SentInvitation], now: datetime) -> bool:
     """Check a digest's counts: of the members that are open, or of the outcomes of all of them.
 
     Args:

@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Invitation:
+class SentInvitation:
     """One invitation of one account. Each has a unique name, so that texts identify it."""
 
     kf_account: str
@@ -101,7 +101,7 @@ class Workload:
         rng: random.Random,
         *,
         note: Callable[[str], None],
-        register: Callable[[Invitation], None],
+        register: Callable[[SentInvitation], None],
     ) -> None:
         """`note` writes into the diary of the run; `register` receives each invitation."""
         self._wechat = wechat
@@ -110,7 +110,7 @@ class Workload:
         self._register = register
         self._numbers = count(1)
         self._generations: dict[str, int] = {}
-        self.invitations: list[Invitation] = []
+        self.invitations: list[SentInvitation] = []
 
     def begin(self) -> None:
         """Create the state before the first poll: problems, a due reminder, and invitations with time left."""
@@ -120,7 +120,7 @@ class Workload:
         for _ in range(3):
             self._invite(FAR_OFF)
 
-    def act(self, precondition: Precondition, editable: Iterable[Invitation], unreported_count: int) -> None:
+    def act(self, precondition: Precondition, editable: Iterable[SentInvitation], unreported_count: int) -> None:
         """Perform the actions that a failpoint needs, and sometimes more.
 
         Args:
@@ -188,19 +188,19 @@ class Workload:
         for _ in range(self._rng.randint(6, 9)):
             self._reject(self._invite(FAR_OFF))
 
-    def _open(self) -> list[Invitation]:
+    def _open(self) -> list[SentInvitation]:
         """Return open invitations that do not expire for minutes: actions on them do not race with a deadline."""
         safe = utc_now() + timedelta(minutes=5)
         return [one for one in self.invitations if one.outcome is Outcome.OPEN and one.expires_at > safe]
 
-    def _invite(self, left: timedelta) -> Invitation:
+    def _invite(self, left: timedelta) -> SentInvitation:
         return self._invite_to(self._account(), left)
 
-    def _invite_to(self, kf_account: str, left: timedelta) -> Invitation:
+    def _invite_to(self, kf_account: str, left: timedelta) -> SentInvitation:
         generation = self._generations[kf_account] = self._generations.get(kf_account, 0) + 1
         number = kf_account.partition("@")[0].removeprefix("kf")
         expires_at = datetime.fromtimestamp(int((utc_now() + left).timestamp()) + 1, UTC)
-        made = Invitation(kf_account, f"S{number}x{generation}", f"person_{number}_{generation}", expires_at)
+        made = SentInvitation(kf_account, f"S{number}x{generation}", f"person_{number}_{generation}", expires_at)
         self._wechat.seat(kf_account).kf_nick = made.nick
         self._wechat.invite(kf_account, made.invite_wx, expires_at)
         self.invitations.append(made)
@@ -220,12 +220,12 @@ class Workload:
         self._wechat.add_account(kf_account, "")
         return kf_account
 
-    def _reject(self, one: Invitation) -> None:
+    def _reject(self, one: SentInvitation) -> None:
         self._wechat.reject(one.kf_account)
         one.outcome, one.was_rejected = Outcome.REJECTED, True
         self._note(f"{one.nick} is rejected")
 
-    def _close(self, one: Invitation) -> None:
+    def _close(self, one: SentInvitation) -> None:
         """End it in a random way that users have."""
         waits = one.status(utc_now()) == "expiring"
         outcomes = [Outcome.BOUND, Outcome.REMOVED, Outcome.WITHDRAWN if waits else Outcome.REPLACED]
@@ -241,7 +241,7 @@ class Workload:
             case Outcome.REPLACED:
                 self._invite_to(one.kf_account, FAR_OFF)
 
-    def _end(self, one: Invitation, outcome: Outcome) -> None:
+    def _end(self, one: SentInvitation, outcome: Outcome) -> None:
         one.outcome, one.closed_at = outcome, utc_now()
         self._note(f"{one.nick} is {outcome}")
 

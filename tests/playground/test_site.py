@@ -18,7 +18,7 @@ from bot.demo.servers import serve
 async def site(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
     """The server, without the bot: who asks is looked at first."""
     feed = EventStream()
-    world = Sandbox(tmp_path, feed.tell)
+    world = Sandbox(tmp_path, feed.publish)
     async with serve(application(world, feed)) as url, aiohttp.ClientSession(url) as session:
         yield session
 

@@ -18,7 +18,7 @@ from tests.crash.environment import ALERTS, APPID, EDIT_REST, SECRET
 from tests.crash.failpoints import Precondition
 from tests.crash.faults import SHORT_LEASE
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
-from tests.crash.workload import LEADS, MAX_UNREPORTED, Invitation, Workload, utc_now
+from tests.crash.workload import LEADS, MAX_UNREPORTED, SentInvitation, Workload, utc_now
 from tests.soak.load import CARE
 from wechat_kf.simulator import Simulator
 
@@ -82,6 +82,6 @@ class SoakEnvironment:
     def _unreported_count(self) -> int:
         return len(self._oracle.unreported(self.channel, self._workload.invitations, utc_now()))
 
-    def _editable(self) -> list[Invitation]:
+    def _editable(self) -> list[SentInvitation]:
         """Return open invitations whose own message is up to date and may be edited at once."""
         return self._oracle.editable(self.channel, EDIT_REST, utc_now())

@@ -15,7 +15,7 @@ from bot.blocks.answers.replies import READING
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
 from bot.demo.slack_simulator.sent_messages import Invocation
 from tests.crash.oracle import ChannelRecorder
-from tests.soak.processes import Bots, Process
+from tests.soak.processes import Bots, MeasuredProcess
 
 CARE = Channel("C0CARE", "care")
 TEXTS = ("", "", "list", "list", "waiting", "expired", "find S7", "show kf7@harbour_tea", "status", "help", "hlep")
@@ -31,7 +31,7 @@ class Interaction:
     """One command or click, and its outcome."""
 
     what: str
-    by: Process | None = None  # the receiving bot; None: no bot was running
+    by: MeasuredProcess | None = None  # the receiving bot; None: no bot was running
     ack_ms: float = 0.0
     failure: str | None = None  # the error that the user saw instead of an acknowledgement
     answered: float | None = None  # seconds

@@ -29,7 +29,7 @@ class Sample:
 
 
 @dataclass(slots=True, eq=False)
-class Process:
+class MeasuredProcess:
     """One bot process and its measurements."""
 
     name: str
@@ -57,8 +57,8 @@ class Bots:
         self._variables = variables
         self._log = log
         self._stack = AsyncExitStack()
-        self.serving: Process | None = None  # None: no bot receives commands
-        self.processes: list[Process] = []
+        self.serving: MeasuredProcess | None = None  # None: no bot receives commands
+        self.processes: list[MeasuredProcess] = []
         self.replacements: list[Replacement] = []
         self.unexpected: list[str] = []
 
@@ -99,19 +99,19 @@ class Bots:
             await self._stop(old)
         self.serving = await self._start("web")
 
-    async def _start(self, role: str) -> Process:
+    async def _start(self, role: str) -> MeasuredProcess:
         name = f"{role} {sum(process.name.startswith(role) for process in self.processes) + 1}"
         work = running(self._variables, role, log=self._log, wait=role == "web")
-        process = Process(name, await self._stack.enter_async_context(work))
+        process = MeasuredProcess(name, await self._stack.enter_async_context(work))
         self.processes.append(process)
         return process
 
-    async def _stop(self, process: Process) -> None:
+    async def _stop(self, process: MeasuredProcess) -> None:
         process.is_stopping = True
         if status := await process.bot.stop():
             self.unexpected.append(f"{process.name} ended with status {status}")
 
-    def _alive(self) -> list[Process]:
+    def _alive(self) -> list[MeasuredProcess]:
         return [process for process in self.processes if process.bot.process.returncode is None]
 
     async def _watch(self) -> None:

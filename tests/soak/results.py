@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
 from tests.soak.load import Interaction
-from tests.soak.processes import Process, Sample
+from tests.soak.processes import MeasuredProcess, Sample
 
 MIN_LIFE = 60.0  # seconds: a shorter lifetime shows no trend
 MEMORY, HANDLES = 3.0, 5  # megabytes and handles by which the last third of a lifetime may exceed the middle
@@ -48,7 +48,7 @@ class SoakResult:
     """Everything observed during a run."""
 
     interactions: list[Interaction]
-    processes: list[Process]
+    processes: list[MeasuredProcess]
     replacements: Mapping[str, int]
     faults: Mapping[str, int]
     alerts: Verdict

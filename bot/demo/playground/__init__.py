@@ -3,17 +3,17 @@
 | file | holds |
 | --- | --- |
 | `run` | `python -m bot demo`: starts all of it, opens the browser, leaves nothing behind |
-| `world` | the simulated WeChat, the Slack stand-in and the bot, as one |
+| `sandbox` | the simulated WeChat, the Slack simulator and the bot, as one |
 | `desktop` | the browser and the time zone of this machine |
-| `clock` | the time they live in, which may run faster than ours |
-| `clocked` | the process that the bot runs in: the bot itself, in that time |
-| `keeper` | keeps it alive, as a host does |
-| `console` | what people do in WeChat, and what goes wrong there and at Slack |
+| `clock` | the clock of the sandbox, which may run faster than real time |
+| `clocked_bot` | the process of the bot, on that clock |
+| `supervisor` | restarts the bot, as a host does |
+| `wechat_console` | what people do in WeChat, and what goes wrong there and at Slack |
 | `presets` | whole Official Accounts to start from |
-| `wire` | each request and answer, without secrets |
-| `views`, `snapshot` | all of it as the page reads it |
-| `feed` | what happens, for every page that listens |
-| `actions` | what the page can ask for, by name |
-| `site` | HTTP for the page: loopback only, strict about who asks |
+| `traffic` | each request and answer, without secrets |
+| `serializers`, `snapshot` | the state, in the format of the page |
+| `event_stream` | server-sent events, for every open page |
+| `user_actions` | what the page can ask for, by name |
+| `site_server` | HTTP for the page: loopback only, strict about who asks |
 | `page/` | the page: one HTML file, style sheets, ES modules |
 """

@@ -21,7 +21,7 @@ class EventStream:
     def __init__(self) -> None:
         self._queues: set[asyncio.Queue[bytes]] = set()
 
-    def tell(self, kind: str, data: Any) -> None:
+    def publish(self, kind: str, data: Any) -> None:
         event = encoded(kind, data)
         for queue in [*self._queues]:
             if queue.qsize() >= BEHIND:

@@ -43,16 +43,16 @@ async def _run(port: int, *, browser: bool) -> int:
 
 @asynccontextmanager
 async def playground(folder: Path, port: int = 0, *, zone: str = "UTC") -> AsyncIterator[tuple[str, Sandbox]]:
-    """Everything, alive; its address. Port 0 is any that is free."""
+    """Start the simulators, the bot and the page, and yield the address of the page. Port 0 picks a free one."""
     feed = EventStream()
-    world = Sandbox(folder, feed.tell, zone=zone, on_start_over=lambda world: _tell_all(feed, world))
+    world = Sandbox(folder, feed.publish, zone=zone, on_start_over=lambda world: _publish_all(feed, world))
     async with world.alive(), serve(application(world, feed), port) as url:
         yield url, world
 
 
-def _tell_all(feed: EventStream, world: Sandbox) -> None:
-    feed.tell("fresh", {})
-    feed.tell("state", whole(world))
+def _publish_all(feed: EventStream, world: Sandbox) -> None:
+    feed.publish("fresh", {})
+    feed.publish("state", whole(world))
 
 
 def _free(port: int) -> int:

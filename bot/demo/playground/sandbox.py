@@ -1,4 +1,4 @@
-"""The world of the playground: a simulated WeChat, a Slack stand-in, the real bot, and the time they live in."""
+"""The sandbox of the playground: a simulated WeChat, a Slack simulator, the real bot and their clock."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ TICK = 5.0  # seconds between two words about the time
 STORE = "kf.db"
 FIRST = "tea"  # the preset to begin with
 
-Tell = Callable[[str, Any], None]
+Publish = Callable[[str, Any], None]
 
 
 class Sandbox:
-    """Both simulators, the bot and the clock. `tell(kind, data)` gets every change, as the page reads it."""
+    """Both simulators, the bot and the clock. `publish(kind, data)` receives every change."""
 
     def __init__(
         self,
         folder: Path,
-        tell: Tell,
+        publish: Publish,
         *,
         zone: str = "UTC",
         on_start_over: Callable[[Sandbox], None] = lambda world: None,
     ) -> None:
         """`folder` takes the store, the clock and the bot's log; `zone` is the bot's until a page names its own."""
         self._folder = folder
-        self._tell = tell
+        self._publish = publish
         self.clock = SharedClock(folder / "clock.json")
         self.clock.reset()
         self.began = self.clock().timestamp()
@@ -133,7 +133,7 @@ class Sandbox:
         seats = serializers.seats(self.wechat, self.clock())
         if seats != self._seats:
             self._seats = seats
-            self._tell("seats", {"seats": seats})
+            self._publish("seats", {"seats": seats})
 
     def present_clock(self) -> dict[str, Any]:
         return {"now": self.clock().timestamp(), "rate": self.clock.rate}
@@ -145,7 +145,7 @@ class Sandbox:
         return {"wechat": self.console.trouble, "slack": self.slack.trouble}
 
     def tell_faults(self) -> None:
-        self._tell("faults", self.present_faults())
+        self._publish("faults", self.present_faults())
 
     def _environ(self) -> dict[str, str]:
         more = {
@@ -179,7 +179,7 @@ class Sandbox:
 
     def _change_pace(self) -> None:
         self.clock.run(self._rate)
-        self._tell("clock", self.present_clock())
+        self._publish("clock", self.present_clock())
 
     def _meet(self, keeper: Supervisor) -> None:
         if keeper.bot:
@@ -188,13 +188,13 @@ class Sandbox:
                 self._change_pace()
         if keeper.is_ready:
             self._ready.set()
-        self._tell("bot", self.present_bot())
+        self._publish("bot", self.present_bot())
 
     def _tell_message(self, change: str, message: Any) -> None:
-        self._tell("message", {"change": change, **serializers.message(message)})
+        self._publish("message", {"change": change, **serializers.message(message)})
 
     def _tell_wire(self, entry: TrafficEntry) -> None:
-        self._tell("wire", serializers.entry(entry))
+        self._publish("wire", serializers.entry(entry))
 
     def _note(self, name: str, said: sent_messages.Invocation) -> None:
         ack = said.ack
@@ -212,7 +212,7 @@ class Sandbox:
             for _ in range(round(TICK / PULSE)):
                 self.refresh_seats()
                 await asyncio.sleep(PULSE)
-            self._tell("clock", self.present_clock())
+            self._publish("clock", self.present_clock())
 
 
 def _slack_method(request: web.Request) -> str:

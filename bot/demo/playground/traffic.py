@@ -42,9 +42,9 @@ class TrafficEntry:
 class Traffic:
     """Keeps the newest requests, and reports each to a callback."""
 
-    def __init__(self, clock: Clock, tell: Callable[[TrafficEntry], None]) -> None:
+    def __init__(self, clock: Clock, report: Callable[[TrafficEntry], None]) -> None:
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._numbers = count(1)
         self.entries: deque[TrafficEntry] = deque(maxlen=KEPT)
 
@@ -76,7 +76,7 @@ class Traffic:
         if self.entries and _alike(self.entries[-1], entry):
             self.entries.pop()  # a watcher asks again and again: its newest look stands for all
         self.entries.append(entry)
-        self._tell(entry)
+        self._report(entry)
 
     def clear(self) -> None:
         """Forget all entries. Their numbers go on."""
@@ -91,7 +91,7 @@ class Traffic:
             asked = dict(request.query) | _read(await request.text())
             answer = await handler(request)
             ms = (perf_counter() - began) * 1000
-            # A stand-in that loses an answer closes the connection.
+            # A simulator that loses an answer closes the connection.
             lost = request.transport is None or request.transport.is_closing()
             said = _read(_text(answer)) if not lost else {}
             self.add(

@@ -1,4 +1,4 @@
-"""The stand-in on the network: requests in, answers out, faults carried out. Rules of Slack stay out."""
+"""The Slack simulator over HTTP: requests, responses and faults. It contains no rules of Slack."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ async def _web_api(slack: SlackSimulator, request: web.Request) -> web.StreamRes
     except Refusal as refusal:
         said = web_api_methods.answered(slack, method, refusal)
     else:
-        slack.tell(method, "arrived", arguments)
+        slack.notify(method, "arrived", arguments)
         fault = slack.take_fault(method) or NO_FAULT
         if fault.taken:
             said = slack.call(method, arguments, token=token)
-            slack.tell(method, "acted", arguments)
+            slack.notify(method, "acted", arguments)
     headers = {"X-OAuth-Scopes": ",".join(sorted(slack.scopes))} if token == slack.bot_token else {}
     shown = said if fault.status is None else fault.body
     error = shown.get("error") if isinstance(shown, dict) else shown
@@ -63,11 +63,11 @@ async def _response_url(slack: SlackSimulator, request: web.Request) -> web.Stre
     except Refusal as refusal:
         status, said = _refused(slack, refusal)
     else:
-        slack.tell(RESPONSE_URL, "arrived", payload)
+        slack.notify(RESPONSE_URL, "arrived", payload)
         fault = slack.take_fault(RESPONSE_URL) or NO_FAULT
         if fault.taken:
             status, said = _use(slack, request.match_info["key"], payload)
-            slack.tell(RESPONSE_URL, "acted", payload)
+            slack.notify(RESPONSE_URL, "acted", payload)
     _note(slack, RESPONSE_URL, payload, fault, status, None if status == 200 else said)
     answer = web.Response(status=status, text=said)
     return await _send(slack, RESPONSE_URL, payload, request, await _respond(request, fault, answer))
@@ -121,7 +121,7 @@ async def _send(
             await answer.write_eof()
         except ConnectionError:  # the app did not wait for it
             return answer
-        slack.tell(method, "answered", arguments)
+        slack.notify(method, "answered", arguments)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""The stand-in as a test or the demo holds it: what people do, what goes wrong, what was seen."""
+"""The Slack simulator, as tests and the demo use it: user actions, faults and recorded calls."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SlackSimulator(Workspace):
         *,
         clock: Clock = lambda: datetime.now(UTC),
         channels: Iterable[Channel] | None = None,
-        bot_token: str = "xoxb-stand-in",  # noqa: S107 - a stand-in's token opens nothing
+        bot_token: str = "xoxb-stand-in",  # noqa: S107 - a simulator's token opens nothing
         app_token: str = "xapp-stand-in",  # noqa: S107 - nor this one
         signing_secret: str = "stand-in",  # noqa: S107 - it guards nothing
         scopes: Set[str] = SCOPES,
@@ -123,15 +123,15 @@ class SlackSimulator(Workspace):
 
         "arrived": it is read and nothing is done yet; a fault that is armed now applies to it, if none is pending.
         "acted": Slack did what it asks, or refused it, and has not answered. "answered": the answer has left.
-        A stage that a fault prevents causes no call; a request that cannot be read has the last stage only. The
-        request waits for the callback.
+        A stage that a fault prevents is not reported; an unreadable request reports its answer only. All
+        requests wait for the callback.
         """
         self._watchers[method, stage].append(callback)
 
     def watches(self, method: str, stage: Stage) -> bool:
         return bool(self._watchers[method, stage])
 
-    def tell(self, method: str, stage: Stage, arguments: Mapping[str, Any]) -> None:
+    def notify(self, method: str, stage: Stage, arguments: Mapping[str, Any]) -> None:
         for callback in self._watchers[method, stage]:
             callback(arguments)
 

@@ -107,7 +107,7 @@ def action(
 ) -> dict[str, Any]:
     """Build the one action of a click on what the message shows.
 
-    Several buttons may share an `action_id`: `value` then tells them apart. A `value` that no button
+    Several buttons may share an `action_id`: `value` then distinguishes them. A `value` that no button
     has, or an `option` given whole, is sent as it is, as from a message of long ago.
 
     Raises:

@@ -20,7 +20,7 @@ Run = Callable[[Workspace, Mapping[str, Any]], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`arguments` are those the stand-in heeds, or may ignore in good conscience.
+    """A method of the Web API. `arguments` are those that the simulator uses, or may safely ignore.
 
     Most methods that write take JSON, most that read take a form or a query alone:
     https://docs.slack.dev/apis/web-api
