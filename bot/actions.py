@@ -15,7 +15,7 @@ from bot.alerting.episode import AccountStatus
 from bot.requests import FILTERS, MAX_PAGE, MAX_TEXT, Find, Help, Known, List, Overview, Show, ShowStatus, in_order
 from bot.text import units
 
-# Buttons of answers. The answer to the first six replaces the message, if only the person who clicked sees it.
+# Buttons and menus of answers. The answer to some replaces the message, if only the person who clicked sees it.
 LIST = "kf.list"
 PREVIOUS_PAGE = "kf.page.prev"
 NEXT_PAGE = "kf.page.next"
@@ -25,7 +25,7 @@ RETRY = "kf.retry"
 OPEN = "kf.open"
 SHOW = "kf.show"
 HELP = "kf.help"
-# Buttons of messages in the channel.
+# Buttons and menus of messages in the channel.
 ACKNOWLEDGE = "alert.ack"
 SNOOZE = "alert.snooze"
 UNDO = "alert.undo"
@@ -35,7 +35,7 @@ OPEN_CONSOLE = "link.console"  # opens an address; its click asks for nothing
 
 MAX_OPTION_VALUE = 150  # UTF-16 units: https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 _REPLACING = frozenset({LIST, PREVIOUS_PAGE, NEXT_PAGE, FILTER, REFRESH, RETRY})
-# `v1:EPISODE` or `v1:batch:MESSAGE`, and last the choice of a menu, or what an Undo undoes.
+# `v1:EPISODE` or `v1:batch:MESSAGE`, then the choice of a menu, or the action to undo.
 _ALERT = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<choice>[0-9a-z]{1,10}))?", re.ASCII)
 
 
@@ -67,7 +67,7 @@ Action = Known | AlertAction | EpisodeDetails | CheckNow
 
 
 def encode(action: Action) -> str:
-    """Return the value of a button that asks for `action`. `decode` is the inverse."""
+    """Return the value of a button that asks for `action`. `decode` reads it, with the ID of the button."""
     match action:
         case Overview():
             return "v1:overview"
@@ -85,12 +85,12 @@ def encode(action: Action) -> str:
         case EpisodeDetails(text) | CheckNow(text):
             return f"v1:{text}"
         case AlertAction(kind, id_, batch, snooze):
-            choice = snooze or _UNDONE.get(kind, "")
+            choice = snooze or _UNDO_CHOICE.get(kind, "")
             return f"v1:batch:{id_}" if batch else f"v1:{id_}:{choice}".rstrip(":")
 
 
 # An Undo names what it undoes: a button that is out of date must not take back something else.
-_UNDONE = {ActionKind.UNACKNOWLEDGED: "ack", ActionKind.UNSNOOZED: "snooze"}
+_UNDO_CHOICE = {ActionKind.UNACKNOWLEDGED: "ack", ActionKind.UNSNOOZED: "snooze"}
 
 
 def decode(action_id: str, value: str) -> Action | None:
@@ -150,7 +150,7 @@ def _page(word: str) -> int:
 
 
 def _states(token: str) -> tuple[AccountStatus, ...] | None:
-    """Read the filter of a list: `all`, `due`, or states with commas. Return None for anything else."""
+    """Read the filter of a list: `all`, `due`, or comma-separated states. Return None for anything else."""
     if token in FILTERS:
         return FILTERS[token]
     words = token.split(",")

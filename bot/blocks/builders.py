@@ -36,7 +36,7 @@ ICONS = {
     "bound": "✅",
     "removed": "➖",
 }
-"""By state word, which a `Seen` or a `State` is."""
+"""By state word, which a `AccountStatus` or an `EpisodeState` is."""
 FINE = "✅"
 TROUBLE = "⚠️"
 PERSON = "👤"  # before the action of a user

@@ -142,7 +142,9 @@ class Reconciler:
                 wrong = clock is not None and clock.resolved_at is None
                 await unconfirmed.record_not_found(tx, row, now, lease, clock_wrong=wrong)
             case HistoryMessage(channel_id, ts):
-                await outbox.mark_sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, held=True)
+                await outbox.mark_sent(
+                    tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, keep_blocked=True
+                )
             case HistoryUnreadable() if item.is_urgent:
                 await unconfirmed.repost(tx, row, now)
             case HistoryUnreadable(error):

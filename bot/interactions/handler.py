@@ -35,12 +35,12 @@ from bot.store.store_errors import StoreError, waiting_for
 
 log = logging.getLogger(__name__)
 
-CHECK_GAP = timedelta(minutes=1)  # "Check now" reads at most this often
+CHECK_GAP = timedelta(minutes=1)  # between polls requested with "Check now"
 WAKE_GAP = timedelta(seconds=5)  # frequent commands must not cause as many writes to the store
 
 
 class InteractionHandler:
-    """Answers commands and clicks; without a store, those that need none."""
+    """Answers commands and clicks. Without a store, it answers only requests that need none."""
 
     restarting = RESTARTING
     failed = FAILED
@@ -76,7 +76,7 @@ class InteractionHandler:
         self._woken_at: datetime | None = None
         settings = status_reporter.settings
         context = RenderContext.from_settings(settings)
-        self._context = replace(context, text_zone=None)  # of confirmations, which write UTC
+        self._context = replace(context, text_zone=None)  # for confirmations, whose plain text has UTC
         self._answers = CommandHandler(
             accounts,
             now=clock,
@@ -85,7 +85,7 @@ class InteractionHandler:
             status=status_reporter.status,
             newest_episode=status_reporter.newest_episode,
             owned=status_reporter.owned,
-            on_good_read=self._wake_soon,
+            on_good_read=self._wake_after_read,
             notice_after=notice_after,
         )
 
@@ -95,7 +95,7 @@ class InteractionHandler:
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
         """Return the answer to a click; None if the clicked message itself shows the result.
 
-        A click that cannot be decoded, forged or of an older release, is answered as out of date.
+        A click that cannot be decoded (forged, or of another release) is answered as out of date.
         """
         if refusal := await self._click_refusal(click, acts=actions.is_alert_action(click.action_id)):
             return refusal
@@ -124,10 +124,10 @@ class InteractionHandler:
         return NOT_CHECKED
 
     async def _click_refusal(self, click: BlockAction, *, acts: bool) -> Message | None:
-        """Refuse readers that KF_VIEWERS does not name, and people of other workspaces that it does not name.
+        """Return a refusal for readers that KF_VIEWERS does not name, and for users of other workspaces.
 
-        Members of the workspace may act on an alert that they see; the rest is for viewers. An ephemeral message
-        went to a person who was admitted then: only KF_VIEWERS, which may have changed, is checked again.
+        Every member of the workspace may act on an alert; the other buttons are for viewers. Only an admitted user
+        has seen an ephemeral message, so membership is not checked for it; KF_VIEWERS is, since it may have changed.
         """
         if not acts and self._access.named:
             return await self._refusal(click.user_id)
@@ -167,8 +167,8 @@ class InteractionHandler:
         # The overview reads WeChat itself, so it is the answer to "does it work now?".
         return await self._answers.answer(requests.Overview(), announce)
 
-    def _wake_soon(self) -> None:
-        """Let a watcher that backs off after failures poll again, since WeChat has just answered."""
+    def _wake_after_read(self) -> None:
+        """Make a poll that is delayed by failures due now, since a read has just succeeded."""
         now = self._clock()
         if self._store is None or (self._woken_at and now - self._woken_at < WAKE_GAP):
             return
@@ -178,9 +178,9 @@ class InteractionHandler:
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
         try:
             async with store.begin() as tx:
-                is_hastened = await poll_state.poll_now(tx, tx.now, always=always)
+                is_due = await poll_state.poll_now(tx, tx.now, always=always)
         except StoreError as exc:
             log.info(LogEvent("could not wake the watcher", error=waiting_for(exc) or type(exc).__name__))
         else:
-            if is_hastened:
+            if is_due:
                 self._wake()

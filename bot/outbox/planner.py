@@ -66,7 +66,7 @@ def plan(
         for notification in immediate:
             messages += _alert_or_reply(notification, parents.get(notification[0].after.id), policy)
     for change in changes:
-        messages += _history(change, parents.get(change.after.id), quiet=window is not None)
+        messages += _state_reply(change, parents.get(change.after.id), quiet=window is not None)
     return messages
 
 
@@ -84,12 +84,12 @@ def user_action_reply(
         episode_ids=tuple(episode.id for episode in episodes),
         payload=payload | until | count,
         parent_id=parent_id,
-        breakthrough=True,  # the user is awake, and the reply mentions no other
+        breakthrough=True,  # the user is awake, and the reply mentions no one else
     )
 
 
 def _posts_now(notification: Notification, policy: AlertPolicy, window: Window, now: datetime) -> bool:
-    """Check whether a notification is posted in quiet hours. The last reminder before them may be too late."""
+    """Check whether a notification is posted in quiet hours: it is allowed to, or they have just begun."""
     if not breaks_through_quiet(notification, policy):
         return False
     return (policy.quiet is not None and policy.quiet.breakthrough and is_urgent(notification[1], policy)) or (
@@ -98,7 +98,10 @@ def _posts_now(notification: Notification, policy: AlertPolicy, window: Window, 
 
 
 def _alert_or_reply(notification: Notification, parent: Parent | None, policy: AlertPolicy) -> list[NewMessage]:
-    """Return an alert in the channel, or a reply to the existing one; nothing if a user deleted it."""
+    """Return a reply to the alert that exists, or else a new alert; nothing if a user has dismissed it.
+
+    An urgent event gets a new alert if the old one was deleted, or if the last reminder would be a reply elsewhere.
+    """
     event = notification[1]
     urgent = is_urgent(event, policy)
     has_own_alert = parent is not None and parent.kind is MessageKind.ALERT
@@ -143,7 +146,7 @@ def _reply(notification: Notification, parent: Parent, policy: AlertPolicy) -> N
 
 
 def _quiet_until(notification: Notification, policy: AlertPolicy) -> dict[str, Any]:
-    """Return the payload of the last reminder before quiet hours: when they end."""
+    """Return the end of quiet hours as payload of the last reminder before them; nothing for other messages."""
     expires_at = notification[0].after.expires_at
     window = policy.quiet.window_of(expires_at) if policy.quiet and expires_at else None
     return (
@@ -153,7 +156,7 @@ def _quiet_until(notification: Notification, policy: AlertPolicy) -> dict[str, A
     )
 
 
-def _history(change: Change, parent: Parent | None, *, quiet: bool) -> list[NewMessage]:
+def _state_reply(change: Change, parent: Parent | None, *, quiet: bool) -> list[NewMessage]:
     """Return the reply to an alert for a change without notification: a new state, or an ended snooze."""
     before, after = change.before, change.after
     if before is None or parent is None or parent.is_deleted or parent.kind is not MessageKind.ALERT:
@@ -178,7 +181,7 @@ def _history(change: Change, parent: Parent | None, *, quiet: bool) -> list[NewM
 
 
 def _reminder(episode: Episode, lead: timedelta, parent: Parent, snoozed: UserAction | None) -> NewMessage:
-    """Return the reminder due when a snooze ends, even without new events."""
+    """Return the reminder that is sent when a snooze ends without a new notification."""
     at = int(snoozed.at.timestamp()) if snoozed else 0
     return NewMessage(
         id=f"{MessageKind.REPLY}-{episode.id}-reminder-{at}",

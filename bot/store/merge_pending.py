@@ -1,6 +1,6 @@
 """Link and merge unsent messages that report the same events, and drop those that others cover.
 
-`outbox.coalescing` decides. This module reads the rows that it needs, and applies its decisions.
+This module loads the rows for `outbox.coalescing`, which decides, and applies its decisions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bot.store.database import Tx
 from bot.store.outbox import rows_of
 from bot.store.tables import emitted_event, message
 
-WITH_MENTIONS = sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast)
+ALERT_OR_BROADCAST = sa.or_(message.c.kind == MessageKind.ALERT, message.c.broadcast)
 
 
 async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str]) -> None:
@@ -44,7 +44,7 @@ async def link(tx: Tx, messages: Sequence[NewMessage], row_ids: Mapping[str, str
         row_id = row_ids[new.id]
         if new.kind in GROUPED:
             group = await outbox.get(tx, row_id)
-            for row in await _unsent(tx, WITH_MENTIONS, new.episode_ids):
+            for row in await _unsent(tx, ALERT_OR_BROADCAST, new.episode_ids):
                 if group and row.parent_id != group.id:
                     await outbox.update(tx, row.id, payload=link_to(row, group.id, group.post_attempts))
         elif new.kind is MessageKind.ALERT or new.broadcast:
@@ -67,7 +67,7 @@ async def rivals_of(tx: Tx, row: OutboxRow) -> Rivals:
 async def carry_out(tx: Tx, row: OutboxRow, decision: Withhold, now: datetime) -> None:
     """Record that a claimed message is not posted now."""
     match decision:
-        case Drop():
+        case Drop():  # its precise reason is not stored
             await outbox.mark_dead(tx, row, DropReason.OBSOLETE)
         case YieldTo(group):
             await yield_to(tx, row, group, now)
@@ -85,16 +85,15 @@ async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> N
     if row.parent_id is None:
         await outbox.complete_attempt(tx, row, status=MessageStatus.DEAD, reason=DropReason.MERGED, **not_attempted)
         return
-    events = (
-        [] if group.status is MessageStatus.PENDING else list(row.event_keys)
-    )  # one event key is in one message only
+    # A pending group message has taken over the event keys; a key must be in one message only.
+    events = [] if group.status is MessageStatus.PENDING else list(row.event_keys)
     payload = {name: value for name, value in row.payload.items() if name not in (LINK, "call")}
     quiet = {"broadcast": False, "priority": LAST, "payload": payload, "event_keys": events}
     await outbox.complete_attempt(tx, row, status=MessageStatus.PENDING, **quiet, **not_attempted)
 
 
 async def restore_covered(tx: Tx, group_id: str) -> None:
-    """Queue again the messages that yielded to a group message which was dropped."""
+    """Requeue the messages that yielded to a dropped group message, or were merged into it."""
     covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.MERGED)
     found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, covered))
     for row in rows_of(tx, found.mappings()):
@@ -107,21 +106,21 @@ async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
     """Merge pending digests that share episodes into this claimed digest or summary of quiet hours.
 
     A digest that waits for the end of quiet hours is posted with their summary, which mentions people anyway. A
-    digest that Slack refused is not merged, so that it cannot take others with it. It is linked instead if this one
-    has all its episodes.
+    digest that Slack refused is not merged, so that it cannot take others with it: it is only linked to `row`, if
+    `row` has all its episodes.
     """
     if row.kind not in (MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) or row.was_rejected:
         return row
     # A merged digest may share episodes with further ones.
-    while others := [other for other in await _digests(tx, row) if not other.was_rejected]:
+    while others := [other for other in await _pending_digests(tx, row) if not other.was_rejected]:
         row = await _merge(tx, row, others[0])
-    for other in await _digests(tx, row):
+    for other in await _pending_digests(tx, row):
         if set(other.episode_ids) <= set(row.episode_ids):
             await outbox.update(tx, other.id, payload=link_to(other, row.id, row.post_attempts - 1))
     return row
 
 
-async def _digests(tx: Tx, row: OutboxRow) -> list[OutboxRow]:
+async def _pending_digests(tx: Tx, row: OutboxRow) -> list[OutboxRow]:
     found = await _unsent(tx, message.c.kind == MessageKind.DIGEST, row.episode_ids)
     return [one for one in found if one.status is MessageStatus.PENDING]
 
@@ -134,7 +133,7 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
     one = merged(row, other, [(event.episode_id, event.kind) for event in reported])
     columns = {"episode_ids": list(one.episode_ids), "event_keys": list(one.event_keys), "payload": one.payload}
     await outbox.update(tx, row.id, **columns, priority=one.priority, breakthrough=one.breakthrough)
-    before = row.post_attempts - 1  # this attempt has not posted it yet, and it will show what is pending now
+    before = row.post_attempts - 1  # the present attempt will show what is pending now
     payload = link_to(other, row.id, before)
     await outbox.update(tx, other.id, status=MessageStatus.DEAD, reason=DropReason.MERGED, payload=payload)
     await tx.run(sa.update(emitted_event).where(emitted_event.c.message_id == other.id).values(message_id=row.id))
@@ -148,7 +147,7 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
                 else {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
             )
             await outbox.update(tx, reply.id, **values)
-    for alert in await _unsent(tx, WITH_MENTIONS, one.episode_ids):
+    for alert in await _unsent(tx, ALERT_OR_BROADCAST, one.episode_ids):
         if alert.parent_id != row.id:
             await outbox.update(tx, alert.id, payload=link_to(alert, row.id, before))
     return one

@@ -1,5 +1,7 @@
 """Message rows: `pending -> sending(lease, attempt) -> sent | dead`. Conditional updates decide which process acts.
 
+A message returns from `sending` to `pending` when it is rescheduled, and from `dead` when it is requeued.
+
 Edits of sent messages are in `published`, lookups of unknown outcomes in `unconfirmed`.
 """
 
@@ -19,8 +21,8 @@ from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.tables import message, poll_state
 
 LONGEST_PAUSE = timedelta(days=1)
-AHEAD = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
-LOOKUP_AFTER = 4  # the first lookup of an unknown outcome is a fourth of the lease after its end
+CLOCK_TOLERANCE = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
+LOOKUP_DIVISOR = 4  # the first lookup of an unknown outcome comes a fourth of the lease after the lease ends
 Ids = Sequence[str] | sa.Select[tuple[str]]
 
 
@@ -52,7 +54,7 @@ async def enqueue(
                 priority=new.priority,
                 episode_ids=list(new.episode_ids),
                 event_keys=list(events),
-                payload={**new.payload, **await _parent_attempts(tx, new)},
+                payload={**new.payload, **await _parent_attempts_payload(tx, new)},
                 parent_id=new.parent_id,
                 broadcast=new.broadcast,
                 breakthrough=new.breakthrough,
@@ -83,7 +85,7 @@ async def _pending_quiet_summary(tx: Tx, new: NewMessage) -> OutboxRow | None:
 
 
 async def requeue_dropped(tx: Tx, ids: Ids) -> None:
-    """Queue again messages dropped as obsolete or failed, and lists of a digest: their episodes have changed."""
+    """Requeue these messages, and the member lists in their threads, if they were dropped as obsolete or failed."""
     lists = sa.and_(message.c.parent_id.in_(ids), message.c.kind == MessageKind.MEMBER_LIST)
     dropped = sa.and_(
         message.c.status == MessageStatus.DEAD, message.c.reason.in_((DropReason.OBSOLETE, DropReason.FAILED))
@@ -107,24 +109,28 @@ async def claim(
     """Claim the message to post next. Return None if no message is due, or if the queue is paused.
 
     Args:
+        lease: how long the message belongs to this process; its attempt must end before.
+        gap: the pause of the queue after this claim.
         breakthrough_only: claim only messages allowed in quiet hours.
         without: the ids of messages to skip.
 
     Raises:
         RowFaultError: the message cannot be claimed; it stays pending.
     """
-    root = message.alias("root")
+    parent = message.alias("parent")
     due = sa.or_(
-        message.c.not_before <= now, message.c.created_at > now + AHEAD, message.c.started_at > now + AHEAD
+        message.c.not_before <= now,
+        message.c.created_at > now + CLOCK_TOLERANCE,
+        message.c.started_at > now + CLOCK_TOLERANCE,
     )
     ready = sa.and_(message.c.status == MessageStatus.PENDING, due)
     if breakthrough_only:
         ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
         sa.select(message)
-        .outerjoin(root, root.c.id == message.c.parent_id)
+        .outerjoin(parent, parent.c.id == message.c.parent_id)
         .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
-        .where(sa.or_(message.c.parent_id.is_(None), root.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
+        .where(sa.or_(message.c.parent_id.is_(None), parent.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
         .order_by(message.c.priority, message.c.created_at, message.c.id)
         .limit(1)
     )
@@ -132,7 +138,7 @@ async def claim(
     if found is None:
         return None
     set_by_wrong_clock = sa.or_(
-        poll_state.c.next_post_at > now + LONGEST_PAUSE, poll_state.c.paused_at > now + AHEAD
+        poll_state.c.next_post_at > now + LONGEST_PAUSE, poll_state.c.paused_at > now + CLOCK_TOLERANCE
     )
     may_post = sa.and_(poll_state.c.appid == tx.appid, sa.or_(poll_state.c.next_post_at <= now, set_by_wrong_clock))
     if not (
@@ -150,7 +156,7 @@ async def claim(
             lease_until=now + lease,
             posting_lease_until=now + lease,
             failed_lookups=0,
-            next_lookup_at=now + lease + lease / LOOKUP_AFTER,
+            next_lookup_at=now + lease + lease / LOOKUP_DIVISOR,
         )
     )
     return await taken(tx, found["id"], claiming)
@@ -179,28 +185,35 @@ async def mark_failed(tx: Tx, message_id: str, error: str) -> None:
 
 
 async def mark_sent(
-    tx: Tx, row: OutboxRow, *, channel_id: str, ts: str, applied_hash: str | None, now: datetime, held: bool = False
+    tx: Tx,
+    row: OutboxRow,
+    *,
+    channel_id: str,
+    ts: str,
+    applied_hash: str | None,
+    now: datetime,
+    keep_blocked: bool = False,
 ) -> bool:
     """Mark a claimed message as sent. Return False if another process has claimed the row since.
 
     Args:
         applied_hash: the hash of what Slack shows; None if that is not known.
-        held: keep the queue blocked: the message was found in the history, which proves nothing about posting.
+        keep_blocked: the message was found in the history, which does not prove that Slack accepts posts again.
     """
     values = {"status": MessageStatus.SENT, "channel_id": channel_id, "ts": ts, "sent_at": now, "error": None}
     edit = {"applied_hash": applied_hash, "next_edit_at": now}
-    if not held:
+    if not keep_blocked:
         await slack_state.record_success(tx)
     return await complete_attempt(tx, row, **values, **edit)
 
 
 async def reschedule(tx: Tx, row: OutboxRow, until: datetime, error: str, **values: Any) -> bool:
-    """Return a claimed message that was certainly not sent to the queue, to be posted at `until` or later."""
+    """Put a claimed message that Slack certainly did not receive back into the queue, due at `until`."""
     return await complete_attempt(tx, row, status=MessageStatus.PENDING, not_before=until, error=error, **values)
 
 
 async def release(tx: Tx, row: OutboxRow, until: datetime, reason: str, **values: Any) -> bool:
-    """Return a claimed message that was not attempted to the queue, without counting the attempt."""
+    """Put a claimed message back into the queue without an attempt to post it, and do not count one."""
     return await reschedule(tx, row, until, reason, post_attempts=row.post_attempts - 1, **values)
 
 
@@ -222,7 +235,7 @@ async def pause_queue(tx: Tx, until: datetime) -> None:
 
 
 async def has_sent_since(tx: Tx, message_id: str) -> bool:
-    """Check whether another message was sent after this one was written."""
+    """Check whether another message was sent after this one was created."""
     created_at = sa.select(message.c.created_at).where(message.c.id == message_id).scalar_subquery()
     sent_later = sa.select(message.c.id).where(message.c.appid == tx.appid, message.c.sent_at > created_at)
     return (await tx.run(sent_later.limit(1))).first() is not None
@@ -248,20 +261,20 @@ async def get(tx: Tx, message_id: str, *, lock: bool = False) -> OutboxRow | Non
     return row_of(found) if found else None
 
 
-async def _parent_attempts(tx: Tx, new: NewMessage) -> dict[str, int]:
-    """Return the number of attempts to post the parent: if a later one succeeds, it has shown the reply's event."""
+async def _parent_attempts_payload(tx: Tx, new: NewMessage) -> dict[str, int]:
+    """Return the payload that keeps how often the parent was attempted; a later attempt shows the reply's event."""
     found = await tx.run(sa.select(message.c.post_attempts).where(message.c.id == new.parent_id))
     return {"root_posts": posts} if (posts := found.scalar()) is not None else {}
 
 
 def rows_of(tx: Tx, found: Iterable[sa.RowMapping]) -> list[OutboxRow]:
-    """Read message rows. `tx.unreadable` gets those that this release cannot read."""
+    """Read message rows. Those that this release cannot parse are recorded in `tx.unreadable` and skipped."""
     rows = []
     for one in found:
         try:
             rows.append(row_of(one))
         except (TypeError, ValueError, KeyError) as exc:
-            tx.unreadable[one["id"]] = UnreadableRow("", exc)
+            tx.unreadable[one["id"]] = UnreadableRow(account_key="", error=exc)
     return rows
 
 

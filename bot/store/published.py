@@ -11,7 +11,7 @@ from bot.outbox.messages import MessageKind, MessageStatus, OutboxRow
 from bot.ports import HistoryMessage
 from bot.store import outbox
 from bot.store.database import Tx
-from bot.store.outbox import AHEAD, Ids, rows_of
+from bot.store.outbox import CLOCK_TOLERANCE, Ids, rows_of
 from bot.store.tables import message
 
 CHANNEL_KINDS = (
@@ -61,7 +61,7 @@ async def claim(tx: Tx, row: OutboxRow, now: datetime, until: datetime) -> bool:
 
 def _unclaimed(now: datetime) -> sa.ColumnElement[bool]:
     """Select messages without a claimed edit. A claim too far in the future was made by a wrong clock."""
-    return sa.or_(message.c.next_edit_at <= now, message.c.next_edit_at > now + AHEAD)
+    return sa.or_(message.c.next_edit_at <= now, message.c.next_edit_at > now + CLOCK_TOLERANCE)
 
 
 async def update(tx: Tx, row: OutboxRow, **values: Any) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from bot.outbox.messages import DropReason, MessageStatus, OutboxRow
 from bot.store.database import Tx
-from bot.store.outbox import AHEAD, complete_attempt, get, mark_dead, reschedule, taken
+from bot.store.outbox import CLOCK_TOLERANCE, complete_attempt, get, mark_dead, reschedule, taken
 from bot.store.tables import message
 
 REPEAT_WAIT = timedelta(minutes=5)
@@ -30,7 +30,7 @@ async def claim(tx: Tx, now: datetime, lease: timedelta, *, without: Collection[
     Raises:
         RowFaultError: the message cannot be claimed; its outcome is still unknown.
     """
-    ahead = message.c.started_at > now + AHEAD
+    ahead = message.c.started_at > now + CLOCK_TOLERANCE
     due = sa.and_(
         message.c.status == MessageStatus.SENDING,
         sa.or_(message.c.lease_until <= now, ahead),

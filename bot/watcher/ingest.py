@@ -93,7 +93,7 @@ class Ingest:
     def _is_accepted(self, known: PollState, listed: KfList, empty_polls: int) -> bool:
         """Check whether a list is accepted. An empty one after a full one needs several agreeing polls.
 
-        An empty list with unreadable rows is never accepted.
+        A list whose rows were all unreadable is never accepted.
         """
         if listed.accounts:
             return True
@@ -120,7 +120,7 @@ class Ingest:
             known += await episodes.previous(tx, unmatched_invitations(known, rows, policy))
             for one in tx.unreadable.values():
                 if one.account_key in keys:
-                    raise one.error  # without its stored events, they would be reported again
+                    raise one.error  # without its stored events, this poll would report them again
             changes = observe(
                 known,
                 rows,
@@ -161,7 +161,7 @@ class Ingest:
         now: datetime,
         failures: Mapping[str, Exception] | None = None,
     ) -> None:
-        """Write for all accounts but those that fail. These are logged once, and stored for `/kf status`.
+        """Write for all accounts but those that fail. A new error is logged, and stored for `/kf status`.
 
         Args:
             failures: by account key, the errors of accounts that failed before this.
@@ -203,8 +203,8 @@ def _sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str,
     return storable, failures
 
 
-def _of_accounts(episodes: Iterable[Episode], keys: Collection[str]) -> list[Episode]:
-    return [episode for episode in episodes if episode.account_key in keys]
+def _of_accounts(found: Iterable[Episode], keys: Collection[str]) -> list[Episode]:
+    return [episode for episode in found if episode.account_key in keys]
 
 
 def _incident_message(before: Incident | None, after: Incident | None, now: datetime) -> list[NewMessage]:
