@@ -94,7 +94,7 @@ _UNDO_CHOICE = {ActionKind.UNACKNOWLEDGED: "ack", ActionKind.UNSNOOZED: "snooze"
 
 
 def decode(action_id: str, value: str) -> Action | None:
-    """Return the action that a click requests; None for a value that is forged, or older than a release."""
+    """Return the action that a click requests; None for a value that is forged, or of another release."""
     if action_id == DETAILS:
         version, _, id_ = value.partition(":")
         return EpisodeDetails(id_) if version == "v1" else None

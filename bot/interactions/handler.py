@@ -126,8 +126,8 @@ class InteractionHandler:
     async def _click_refusal(self, click: BlockAction, *, acts: bool) -> Message | None:
         """Return a refusal for readers that KF_VIEWERS does not name, and for users of other workspaces.
 
-        Every member of the workspace may act on an alert; the other buttons are for viewers. Only an admitted user
-        has seen an ephemeral message, so membership is not checked for it; KF_VIEWERS is, since it may have changed.
+        Members of the workspace may act on an alert; the other buttons are for viewers. Only an admitted user has
+        seen an ephemeral message, so membership is not checked for it. KF_VIEWERS is: it may have changed.
         """
         if not acts and self._access.named:
             return await self._refusal(click.user_id)
