@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
-PYTEST := $(BIN)/python -m pytest -n auto --maxschedchunk=3 -q
+# More workers than two cores: half of the time, tests wait for processes, leases and time limits.
+WORKERS ?= 5
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
 
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"

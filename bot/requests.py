@@ -1,4 +1,9 @@
-"""Parse the text of a command into a `Request`. Pure; nothing is looked up here."""
+"""Requests, and the parser of the text of a command. Pure; nothing is looked up here.
+
+A new command needs a request class in `Known`, its word in `_WORDS` and `_command`, an answer in
+`interactions.commands` (`_answer` if it needs no WeChat, else `_from_wechat`; and `_runs`), and a line in the help,
+`blocks.answers.replies`. For a button that runs it, extend `actions.encode` and `decode`.
+"""
 
 from __future__ import annotations
 

@@ -99,13 +99,19 @@ def _patience(item: pytest.Item) -> tuple[float, bool]:
     return timeout.args[0] if timeout else 0, any(map(item.get_closest_marker, ("process", "browser", "model")))
 
 
+UNMEASURED = ("model", "process", "browser")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage where it adds nothing and triples the time: in models, and in the twin on PostgreSQL."""
+    """Measure no coverage where it adds nothing and costs most: models, PostgreSQL twins, browsers, processes.
+
+    What runs in another process is not measured in any case; here remain the simulators and the test itself.
+    """
     parameters = getattr(item, "callspec", None)
     is_twin = parameters is not None and "postgresql" in parameters.params.values()
     measuring = coverage.Coverage.current()
-    if measuring is None or not (is_twin or item.get_closest_marker("model")):
+    if measuring is None or not (is_twin or any(map(item.get_closest_marker, UNMEASURED))):
         return (yield)
     measuring.stop()
     try:

@@ -28,10 +28,10 @@ from bot.outbox.coalescing import (
     YieldTo,
     brought_forward,
     decide,
+    episodes_left_to_list,
     extended,
     link_to,
     merged,
-    names_left,
     taken_over,
 )
 from bot.outbox.messages import DEMOTED, LAST, LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow
@@ -375,8 +375,8 @@ def test_summary_of_quiet_hours_shows_the_events_of_a_merged_digest_before_its_o
 
 def test_digest_names_the_members_that_it_gets_by_merging_and_a_summary_names_none():
     names = reply(MessageKind.MEMBER_LIST, episode_ids=("bo", "dee", "lin"))
-    assert names_left(names, row(MessageKind.DIGEST, episode_ids=("dee",))) == ["bo", "lin"]
-    assert names_left(names, row(MessageKind.QUIET_SUMMARY, episode_ids=("dee",))) == []
+    assert episodes_left_to_list(names, row(MessageKind.DIGEST, episode_ids=("dee",))) == ["bo", "lin"]
+    assert episodes_left_to_list(names, row(MessageKind.QUIET_SUMMARY, episode_ids=("dee",))) == []
 
 
 def test_pending_summary_of_quiet_hours_is_extended():

@@ -16,7 +16,7 @@ from bot.alerting.incidents import Cause, ErrorDetails, Incident, PollHealth
 from bot.blocks.answers.diagnosis import explain
 from bot.blocks.channel import incident_notices, notifications
 from bot.delivery.item import outcome_label
-from bot.delivery.reconciler import _word
+from bot.delivery.reconciler import _outcome_name
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
 from bot.runtime.metrics import STATES, Figures, Metrics
@@ -169,7 +169,7 @@ def test_metrics_of_the_runbook_are_those_that_are_exported():
     outcomes = {outcome_label(kind.__new__(kind)) for kind in get_args(Outcome)}
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_posts_total"])) == {"result", *outcomes}
     looks = {
-        _word(answer)
+        _outcome_name(answer)
         for answer in (
             None,
             HistoryMessage("C0", "1.0", None, "k", ()),

@@ -1,4 +1,9 @@
-"""The timers of an invitation: its leads and its deadline. Pure."""
+"""The timers of an invitation: reminders, the deadline, the end of a snooze.
+
+A reminder is due at each *lead*, a time before the deadline. Pure: a tick of the watcher applies the timers to every
+open episode.
+
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """The state machine of a binding invitation: which state follows, and which events are new. Pure.
 
-`observe` applies one poll to the episodes and returns the changes with their new events. Leads and deadlines are
+An *episode* is one invitation of one account, from the poll that first listed it until it is closed: bound,
+replaced, cancelled or removed. `observe` applies one poll, whose *rows* are the listed accounts, to the episodes
+and returns the changes with their new events. Leads and deadlines are
 in `deadlines`. Nothing here depends on messages, the store or Slack.
 """
 
@@ -239,7 +241,10 @@ class _PollBatch:
         return replace(episode.clear_pending(), state=state, state_since=self.now, snoozed=snoozed)
 
     def _change(self, before: Episode, after: Episode) -> list[Change]:
-        """Return the change of an episode by a row, and then by the timers; an empty list if nothing changed."""
+        """Return the change of an episode by a row; an empty list if nothing changed.
+
+        Apply the timers too, unless the row itself caused an event.
+        """
         was_not_reported = before.state is EpisodeState.WAITING or before.state.closed
         events = [
             AlertEvent(AlertKind(after.state))
@@ -269,7 +274,7 @@ def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bo
 def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
     """Check whether a row continues the latest episode of its account.
 
-    A row without invited user and deadline never reopens a closed episode.
+    A row without invited user and deadline reopens a closed episode only if that one has no invited user either.
     """
     is_blank = not invitation.invite_wx and invitation.expires_at is None
     if is_blank and latest.state.closed:

@@ -1,4 +1,8 @@
-"""Reconcile posts with an unknown outcome: search the history of the channel for the key of the message."""
+"""Reconcile posts with an unknown outcome: search the history of the channel for the key of the message.
+
+The outcome is unknown if Slack's response was lost, was unreadable or came too late. `sender` leaves such a row as
+`sending`; when its lease has run out, it is looked up here, twice, before it is posted again.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from bot.store.isolation import RowFaultError, is_row_fault
 
 log = logging.getLogger(__name__)
 
-APART = timedelta(seconds=120)  # how far a reading of a clock may be off, on either side of a search
+CLOCK_MARGIN = timedelta(seconds=120)  # how far a reading of a clock may be off, on either side of a search
 CLOCK_STEP = 1.0  # seconds that a clock and a stopwatch may differ by
 TOO_MUCH = "too much to read in the time of a lease"
 
@@ -47,7 +51,7 @@ class Reconciler:
                 )
                 if row is None:
                     return False
-                if wait := self._too_soon(row, began):
+                if wait := self._wait_before_second(row, began):
                     await unconfirmed.retry_lookup(tx, row, claimed_at + wait)
                     return True
         except RowFaultError as exc:
@@ -73,13 +77,13 @@ class Reconciler:
         answer = await self._search(item, claimed_at, began)
         if answer is not None:
             self._first_at.pop(row.id, None)
-        word = _word(answer)
+        word = _outcome_name(answer)
         dependencies.count("lookup", word)
         log.info(LogEvent("delivery lookup", message=row.id, outcome=word, error=getattr(answer, "error", None)))
         async with dependencies.store.begin() as tx:
             await self._record(tx, item, answer)
 
-    def _too_soon(self, row: OutboxRow, now: float) -> timedelta | None:
+    def _wait_before_second(self, row: OutboxRow, now: float) -> timedelta | None:
         """Return how long a second lookup still has to wait from the first, by this process's stopwatch.
 
         A clock that was set meanwhile must not bring it forward: Slack would have had no time to show the message.
@@ -103,7 +107,7 @@ class Reconciler:
         while True:
             ahead = self._ahead_of_store(claimed_at, began)
             answer = await self._search_with(item, claimed_at, began, ahead)
-            if answer is not None or abs(self._ahead_of_store(claimed_at, began) - ahead) < APART / 4:
+            if answer is not None or abs(self._ahead_of_store(claimed_at, began) - ahead) < CLOCK_MARGIN / 4:
                 return answer
 
     def _ahead_of_store(self, claimed_at: datetime, began: float) -> timedelta:
@@ -118,8 +122,8 @@ class Reconciler:
         wanted, cursor = dependencies.event_keys.message_key(row.id), ""
         while dependencies.has_time_left(began):
             page = await dependencies.channel.history(
-                oldest=(row.started_at or claimed_at) + ahead - APART,
-                latest=row.posting_lease_until + ahead + APART if row.posting_lease_until else None,
+                oldest=(row.started_at or claimed_at) + ahead - CLOCK_MARGIN,
+                latest=row.posting_lease_until + ahead + CLOCK_MARGIN if row.posting_lease_until else None,
                 thread_ts=item.parent.ts if item.parent else None,
                 cursor=cursor,
                 within=dependencies.within,
@@ -151,7 +155,7 @@ class Reconciler:
                 words = "Slack did not confirm the message, and its history may not be read: given up"
                 log.warning(LogEvent(words, message=row.id, error=error))
                 await unconfirmed.give_up(tx, row, error)
-            case NotFound() if item.parent:
+            case NotFound() if item.parent:  # a user deleted the parent of the thread
                 await published.update(tx, item.parent, is_deleted=True)
                 await merge_pending.carry_out(tx, row, without_parent(row), now)
             case RetryLater(seconds, _):
@@ -174,7 +178,7 @@ async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:
             await slack_state.record_success(tx, reading=True)
 
 
-def _word(answer: Answer) -> str:
+def _outcome_name(answer: Answer) -> str:
     match answer:
         case None:
             return "not_found"

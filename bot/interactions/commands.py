@@ -250,4 +250,5 @@ def _runs(request: Request) -> Suggestion:
             return Suggestion("status", actions.REFRESH, actions.encode(request))
         case Help(topic):
             return Suggestion(topic or "help", actions.HELP, actions.encode(request))
-    return Suggestion("", actions.REFRESH, actions.encode(Overview()))
+        case Overview():
+            return Suggestion("", actions.REFRESH, actions.encode(request))

@@ -26,7 +26,7 @@ GROUPED = (MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.QUIET_SUMMARY)
 LINK = "gathered"  # in the payload: the group message that may cover this one, and its attempts at that time
 WAITS = "waits"  # in the payload: how often it was postponed because such a message was being posted
 PAUSE = timedelta(seconds=5)  # the length of such a postponement
-PATIENCE, LEASES = timedelta(minutes=1), 3  # the longest total wait is the longer of a minute and three leases
+LONGEST_WAIT, LEASES = timedelta(minutes=1), 3  # the longest total wait is the longer of a minute and three leases
 
 
 class Reason(StrEnum):
@@ -95,12 +95,12 @@ def decide(
     channel_id: str,
 ) -> Send | Withhold:
     """Decide whether a claimed message is posted now. The first reason against it counts."""
-    at_night = quiet is not None and quiet.covers(now)
+    in_quiet_hours = quiet is not None and quiet.covers(now)
     if reason := drop_reason(row, episodes, incident, parent):
         return Drop(reason)
-    if rivals.linked and is_covered(row, rivals.linked, at_night=at_night):
+    if rivals.linked and is_covered(row, rivals.linked, in_quiet_hours=in_quiet_hours):
         return YieldTo(rivals.linked)
-    if should_postpone(row, rivals.groups, at_night=at_night):
+    if should_postpone(row, rivals.groups, in_quiet_hours=in_quiet_hours):
         waits = {"payload": {**row.payload, WAITS: row.payload.get(WAITS, 0) + 1}}
         return Postpone(now + PAUSE, Reason.MAYBE_COVERED, waits)
     if ends := _end_of_quiet(row, quiet, now):
@@ -134,19 +134,19 @@ def drop_reason(
     return None
 
 
-def is_covered(row: OutboxRow, group: OutboxRow, *, at_night: bool) -> bool:
-    """Check whether the linked group message is pending, or was posted after the link with these events."""
+def is_covered(row: OutboxRow, group: OutboxRow, *, in_quiet_hours: bool) -> bool:
+    """Check whether the linked group message is pending, or has had an attempt to post it since the link."""
     if group.status is MessageStatus.PENDING:
-        return not group.was_rejected and _posts_as_soon(row, group, at_night)
+        return not group.was_rejected and _posts_as_soon(row, group, in_quiet_hours)
     return group.status is not MessageStatus.DEAD and group.post_attempts > row.payload[LINK]["posts"]
 
 
 def may_be_postponed(row: OutboxRow) -> bool:
-    """Check whether a message mentions people, so that a group message with the same events would repeat that."""
+    """Check whether a message may wait for a group message: both mention people, for the same events."""
     return row.kind in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.QUIET_SUMMARY) or row.broadcast
 
 
-def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bool) -> bool:
+def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, in_quiet_hours: bool) -> bool:
     """Check whether a group message with the same events is being posted: its outcome should be known first.
 
     If it was not posted, it is sent again with the state of its episodes at that time, including these events. A
@@ -157,30 +157,30 @@ def should_postpone(row: OutboxRow, groups: Iterable[OutboxRow], *, at_night: bo
     waited = row.payload.get(WAITS, 0) * PAUSE  # not by the clock: no outcome is looked up while no process runs
     return any(
         group.id not in (row.id, row.parent_id)
-        and _is_ahead(row, group, at_night)
+        and _is_ahead(row, group, in_quiet_hours)
         and waited < _longest_wait(group)
         for group in groups
     )
 
 
-def _is_ahead(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
+def _is_ahead(row: OutboxRow, group: OutboxRow, in_quiet_hours: bool) -> bool:
     if group.status is MessageStatus.SENDING:
         return True
     if group.kind is not MessageKind.QUIET_SUMMARY or row.kind is not MessageKind.DIGEST:
         return False
-    return not (group.was_rejected or row.was_rejected) and _posts_as_soon(row, group, at_night)
+    return not (group.was_rejected or row.was_rejected) and _posts_as_soon(row, group, in_quiet_hours)
 
 
-def _posts_as_soon(row: OutboxRow, group: OutboxRow, at_night: bool) -> bool:
+def _posts_as_soon(row: OutboxRow, group: OutboxRow, in_quiet_hours: bool) -> bool:
     """Check that a message allowed in quiet hours is not left to one that is held until they end."""
-    return not at_night or group.breakthrough or not row.breakthrough
+    return not in_quiet_hours or group.breakthrough or not row.breakthrough
 
 
 def _longest_wait(group: OutboxRow) -> timedelta:
     """Return the longest total wait. Both lookups are over by then, unless Slack rejects them."""
     if group.started_at is None or group.posting_lease_until is None:
-        return PATIENCE
-    return max(PATIENCE, LEASES * (group.posting_lease_until - group.started_at))
+        return LONGEST_WAIT
+    return max(LONGEST_WAIT, LEASES * (group.posting_lease_until - group.started_at))
 
 
 def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> datetime | None:
@@ -219,6 +219,8 @@ def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any
 def merged(row: OutboxRow, other: OutboxRow, reported: Iterable[tuple[str, str]]) -> OutboxRow:
     """Return a digest, or the summary of quiet hours, with the episodes, events and payload of another digest.
 
+    Of a payload key that both have, the value of `row` is kept.
+
     Args:
         reported: episode id and kind of each event of the other; a summary shows them with those of quiet hours.
     """
@@ -238,13 +240,14 @@ def merged(row: OutboxRow, other: OutboxRow, reported: Iterable[tuple[str, str]]
     )
 
 
-def names_left(reply: OutboxRow, row: OutboxRow) -> list[str]:
+def episodes_left_to_list(reply: OutboxRow, row: OutboxRow) -> list[str]:
     """Return the episodes that a reply of a merged digest still has to list in the thread of `row`.
 
     A digest lists its own episodes there already. The summary of quiet hours has no replies with a list.
     """
-    listed = reply.episode_ids if row.kind is MessageKind.QUIET_SUMMARY else row.episode_ids
-    return [episode_id for episode_id in reply.episode_ids if episode_id not in listed]
+    if row.kind is MessageKind.QUIET_SUMMARY:
+        return []
+    return [episode_id for episode_id in reply.episode_ids if episode_id not in row.episode_ids]
 
 
 def extended(summary: OutboxRow, new: NewMessage, events: Iterable[str]) -> dict[str, Any]:

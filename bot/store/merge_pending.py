@@ -19,10 +19,10 @@ from bot.outbox.coalescing import (
     Rivals,
     Withhold,
     YieldTo,
+    episodes_left_to_list,
     link_to,
     may_be_postponed,
     merged,
-    names_left,
     taken_over,
 )
 from bot.outbox.messages import LAST, DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
@@ -140,7 +140,7 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
     for reply in rows_of(tx, (await tx.run(sa.select(message).where(message.c.parent_id == other.id))).mappings()):
         await outbox.update(tx, reply.id, parent_id=row.id, payload={**reply.payload, "root_posts": before})
         if reply.kind is MessageKind.MEMBER_LIST:
-            remaining = names_left(reply, row)
+            remaining = episodes_left_to_list(reply, row)
             values = (
                 {"episode_ids": remaining}
                 if remaining

@@ -81,7 +81,7 @@ async def retry_lookup(tx: Tx, row: OutboxRow, until: datetime) -> bool:
 
 
 async def repost(tx: Tx, row: OutboxRow, now: datetime) -> bool:
-    """Post an urgent message with an unknown outcome again, marked as a possible repeat.
+    """Post a message with an unknown outcome again, marked as a possible repeat.
 
     The first repeat is immediate. Later ones wait longer each time, so that they do not fill the channel if Slack
     never confirms.
