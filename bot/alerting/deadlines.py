@@ -1,8 +1,7 @@
-"""The timers of an invitation: reminders, the deadline, the end of a snooze.
+"""The timers of an invitation: reminders, the deadline, the end of a snooze. Pure.
 
-A reminder is due at each *lead*, a time before the deadline. Pure: a tick of the watcher applies the timers to every
-open episode.
-
+A reminder is due at each *lead*, a time before the deadline. A tick of the watcher applies the timers to every open
+episode.
 """
 
 from __future__ import annotations
