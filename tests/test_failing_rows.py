@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from bot.alerting.episode import Episode
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.delivery.failing_messages import MOST, FailingMessages
 from bot.delivery.placeholders import with_placeholders
 from bot.ports import Message
+from bot.store import incident_rows
 from bot.store.isolation import isolated
+from bot.store.tables import episode as episode_table
 from tests.episodes import episode
 
 
@@ -69,3 +73,14 @@ def test_oldest_of_many_faults_is_forgotten_and_logged_again():
     assert [faults.is_new(ValueError("x"), str(number)) for number in range(MOST + 1)] == [True] * (MOST + 1)
     assert faults.is_new(ValueError("x"), "0")
     assert not faults.is_new(ValueError("x"), str(MOST))
+
+
+async def test_incident_that_cannot_be_read_is_skipped_and_reported(store):
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    down = Incident("source_down-wx-1", Cause.SOURCE_DOWN, now, ErrorDetails("TransportError"))
+    async with store.begin() as tx:
+        await incident_rows.record(tx, None, down)
+        assert await incident_rows.load(tx, down.id) == down
+        await tx.run(sa.update(episode_table).values(detail={"kind": "TransportError"}))
+        assert await incident_rows.load(tx, down.id) is None
+        assert isinstance(tx.unreadable[down.id].error, KeyError)
