@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 from dataclasses import replace
@@ -52,13 +51,9 @@ SHARE = [
 @pytest.mark.timeout(240)  # the run has its own timeouts, with better messages
 async def test_killed_bot_loses_and_repeats_no_alert_on_both_stores(tmp_path, postgres_url):
     urls = {"sqlite": f"sqlite:///{tmp_path / 'kf.db'}", "postgresql": postgres_url}
-    async with asyncio.TaskGroup() as tasks:
-        runs = {}
-        for store, url in urls.items():
-            (tmp_path / store).mkdir()
-            runs[store] = tasks.create_task(CrashRun(url, tmp_path / store, f"share {store}").run(SHARE))
-    for store, run in runs.items():
-        result = run.result()
+    for store, url in urls.items():  # one after the other: a busy machine misses the short leases
+        (tmp_path / store).mkdir()
+        result = await CrashRun(url, tmp_path / store, f"share {store}").run(SHARE)
         assert result.complaints == {}, store
         assert result.kills.total() >= len(SHARE)
         assert result.verdict.reported >= 5
