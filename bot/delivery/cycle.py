@@ -10,8 +10,6 @@ from bot.delivery.sender import GAP, Sender
 from bot.delivery.updater import Updater
 from bot.store import stats
 
-__all__ = ["Delivery", "DeliveryDependencies"]
-
 
 class Delivery:
     """One pass over the outbox after another. Any number of processes may run it on the same store."""
@@ -28,7 +26,7 @@ class Delivery:
         Return the seconds after which another message may be ready; None if there was none to send or look up.
 
         Raises:
-            bot.store.StoreError: the store cannot be reached; a message being sent is looked up later.
+            bot.store.store_errors.StoreError: the store cannot be reached; a message being sent is looked up later.
         """
         if not self._store.migrated:
             return None  # the watcher opens it

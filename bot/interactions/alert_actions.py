@@ -47,7 +47,7 @@ class AlertActions:
         """Perform an action.
 
         Raises:
-            bot.store.StoreError: the store cannot be reached; nothing was done.
+            bot.store.store_errors.StoreError: the store cannot be reached; nothing was done.
         """
         async with self._store.begin() as tx:
             await poll_state.load(tx, lock=True)

@@ -109,7 +109,7 @@ def _page(
     if cursor := arguments.get("cursor"):
         start = next((at for at, one in enumerate(messages) if _cursor(one) == cursor), -1)
         if start < 0:
-            raise Refusal("invalid_cursor", note=f"cursor {cursor!r} is none of ours")
+            raise Refusal("invalid_cursor", note=f"cursor {cursor!r} was not issued here")
     following = messages[start + limit :]
     return messages[start : start + limit], _cursor(following[0]) if following else ""
 
