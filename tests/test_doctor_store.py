@@ -21,6 +21,7 @@ from bot.settings.values import Settings
 from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect
+from bot.store.store_errors import DevelopmentSchemaError
 from tests.conftest import APPID, at_now
 
 UNSET = Unset.of([])
@@ -77,7 +78,6 @@ async def test_store_in_use_is_read_beside_the_running_bot(store, store_url):
 @pytest.mark.parametrize(
     ("statements", "verdict", "said"),
     [
-        (["UPDATE alembic_version SET version_num = '0001'"], "wrong", "made by a development version"),
         (["UPDATE alembic_version SET version_num = '9999'"], "ok", "a newer release was here"),
         (
             ["UPDATE alembic_version SET version_num = 'abc'", "DROP TABLE emitted_event"],
@@ -92,7 +92,19 @@ async def test_migration_state_of_a_store_is_reported(store_url, statements, ver
     await change(store_url, *statements)
     found = await finding(store_url)
     assert (found.verdict, said in found.said) == (verdict, True)
-    assert verdict == "ok" or "DATABASE_URL" in found.remedy
+    assert verdict == "ok" or "a database of its own" in found.remedy
+
+
+async def test_store_of_a_development_version_is_wrong_and_left_as_it_is(store_url):
+    await change(store_url, "UPDATE alembic_version SET version_num = '0010'")
+    found = await finding(store_url)
+    assert (found.verdict, "made by a development version before 1.0.0" in found.said) == ("wrong", True)
+    assert found.remedy.startswith("Move it away, or name another database in DATABASE_URL")
+    store = Store.from_url(store_url, APPID, clock=at_now)
+    with pytest.raises(DevelopmentSchemaError, match=r"before 1\.0\.0 and is not modified"):
+        await store.open()
+    await store.close()
+    assert "made by a development version" in (await finding(store_url)).said
 
 
 @pytest.mark.parametrize(

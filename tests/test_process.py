@@ -161,7 +161,7 @@ async def test_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated(q
         said = await quick.slack.command("list", channel=CARE)
         started = time.monotonic()
         assert await bot.stop() == 0
-        assert time.monotonic() - started < 12  # it ends by 10 s; the rest is for a busy machine
+        assert time.monotonic() - started < 10
         assert "restarting" in (await said.answer()).text
 
 
