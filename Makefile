@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics check test coverage test-all bench soak crash-test fuzz docs screenshots lock format clean
+.PHONY: help demo statics check test test-all bench soak crash-test fuzz docs screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -13,9 +13,8 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
 
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
-	@echo "make check   format, lint, types, all tests without a process, a browser or a server: within a minute"
-	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL): within five minutes on two cores"
-	@echo "make coverage  make test with the coverage of all modules, at least 95 %"
+	@echo "make check   format, lint, types, all tests without a process, a browser or a server"
+	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about eight minutes on two cores"
 	@echo "make test-all  the same tests with every kill and ten times as many random examples"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
@@ -67,18 +66,13 @@ statics: $(VENV)/.dev
 check: statics
 	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
 
-# Without coverage, which doubles the processor time: make coverage.
 test: statics
-	$(PYTEST)
-
-coverage: statics
 	$(PYTEST) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report $(WHOLLY) --fail-under=100
 
 test-all: statics
-	TEST_ALL=1 $(PYTEST) --timeout=1800 --cov --cov-report=
-	$(BIN)/coverage report --fail-under=95
+	TEST_ALL=1 $(PYTEST) --timeout=1800
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench --write bench/RESULTS.md
