@@ -131,17 +131,16 @@ class _PollBatch:
                 expires_at=invitation.expires_at or matched.expires_at,
             )
             matched = None
-        new = self._new_episode(account, invitation, status, repetition) if matched is None else None
-        changes = []
-        if latest is not None and latest is not matched:
-            successor_id = matched.id if matched else new.after.id if new else ""
-            changes = self._change(latest, self._mark_replaced(latest, invitation, successor_id))
         if matched is None:
-            return [*changes, *([new] if new else [])]
-        after = _with_fields(matched, account, invitation.expires_at or matched.expires_at)
-        return changes + self._change(
-            matched, self._apply_status(replace_if_changed(after, is_latest=True), status)
-        )
+            new = self._new_episode(account, invitation, status, repetition)
+            successor, changes = new.after, [new]
+        else:
+            after = _with_fields(matched, account, invitation.expires_at or matched.expires_at)
+            successor = matched
+            changes = self._change(matched, self._apply_status(replace_if_changed(after, is_latest=True), status))
+        if latest is None or latest is successor:
+            return changes
+        return self._change(latest, self._mark_replaced(latest, invitation, successor.id)) + changes
 
     def _is_invited_again(self, episode: Episode, invitation: Invitation, status: AccountStatus) -> bool:
         """Check whether a row is a new invitation although user and deadline are those of this episode.
