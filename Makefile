@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics check test test-all bench soak crash-test fuzz docs screenshots lock format clean
+.PHONY: help demo statics check test test-all bench soak crash-test fuzz docs words screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -20,6 +20,7 @@ help:
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make crash-test  kill the bot 200 times: no alert is lost or repeated (CRASH=\"--stores pgbouncer\")"
 	@echo "make docs    generate the diagrams of docs/architecture.md from the imports"
+	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the README's pictures of the playground; needs chromium"
 	@echo "make lock    make both requirements.txt anew from pyproject.toml"
@@ -86,6 +87,14 @@ crash-test: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture
+
+WORDS := bot/locale/zh_Hans/LC_MESSAGES/kf
+words: $(VENV)/.dev
+	$(BIN)/pybabel -q extract --no-default-keywords -k say -k count:1,2 -k term:1c,2 -k gettext_noop \
+	  -k pgettext_noop:1c,2 --add-location=file --sort-by-file --omit-header -o $(WORDS).pot bot
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --no-wrap -l zh_Hans -i $(WORDS).pot -o $(WORDS).po
+	$(BIN)/pybabel -q compile -l zh_Hans -i $(WORDS).po -o $(WORDS).mo
+	rm $(WORDS).pot
 
 fuzz: $(VENV)/.dev
 	FUZZ=50000 $(BIN)/python -m pytest -q tests/test_fuzz.py

@@ -10,6 +10,7 @@ from ipaddress import IPv6Address
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
+from bot.language import Language
 from bot.runtime.logs import Format
 from bot.settings import postgres_url
 from bot.settings.postgres_url import ESCAPES
@@ -89,6 +90,13 @@ def log_format(text: str) -> Format:
         case "json":
             return "json"
     raise ValueError("must be text or json")
+
+
+def language(text: str) -> Language:
+    try:
+        return Language(text.lower())
+    except ValueError:
+        raise ValueError("must be en (English) or zh (Chinese)") from None
 
 
 def leads(text: str) -> tuple[timedelta, ...]:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.hosting import VARIABLES
+from bot.language import Language
 from bot.runtime.logs import Format
 from bot.settings import parsers
 from bot.settings.proxies import AmbientProxy
@@ -45,6 +46,7 @@ class Settings:
     alert_lease_seconds: int = 45
     alert_mention: str = ""  # the on-call user or group, as mrkdwn
     kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; empty: every user
+    language: Language = Language.ENGLISH  # of the channel, and of readers whose language is not known
     timezone: ZoneInfo = SHANGHAI
     quiet: QuietHours | None = None
     heartbeat_url: str = field(default="", repr=False)
@@ -101,6 +103,7 @@ class Settings:
             alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parsers.at_least(2)),
             alert_mention=reader.read("ALERT_MENTION", "", parsers.mention),
             kf_viewers=reader.read("KF_VIEWERS", (), parsers.viewers),
+            language=reader.read("KF_LANGUAGE", cls.language, parsers.language),
             timezone=zone,
             quiet=QuietHours(*hours, zone, breakthrough) if hours else None,
             heartbeat_url=reader.read("HEARTBEAT_URL", "", parsers.url_with_query),
@@ -125,6 +128,7 @@ class Settings:
             "ALERT_LEADS": self.alert_leads,
             "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
             "ALERT_MENTION": self.alert_mention,
+            "KF_LANGUAGE": self.language.value,
             "TIMEZONE": self.timezone.key,
             "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),
         }
