@@ -470,6 +470,20 @@ async def test_address_that_is_not_listed_is_named(clock: VirtualClock):
     assert caught.value.rid
 
 
+async def test_address_that_is_taken_off_the_list_is_refused_with_a_cached_token(clock: VirtualClock):
+    simulator = Simulator(APPID, SECRET, allow_list=["203.0.113.7"])
+    client = simulated(simulator, clock)
+    await client.kf_list()
+    simulator.allow_list = ["198.51.100.1"]
+    with pytest.raises(SetupError) as caught:
+        await client.kf_list()
+    assert (caught.value.errcode, caught.value.address) == (40164, "203.0.113.7")
+    # The token is not at fault: it is kept, and works again once the address is listed.
+    simulator.allow_list = ["203.0.113.0/24"]
+    await client.kf_list()
+    assert [call.path for call in simulator.log] == [protocol.TOKEN, *[protocol.KF_LIST] * 3]
+
+
 async def test_refusal_that_lasts_is_reported_and_no_token_forced(simulator: Simulator, clock: VirtualClock):
     simulator.inject(Fault(FaultMode.ERRCODE, errcode=40001, path=protocol.KF_LIST, times=None))
     with pytest.raises(TokenError) as caught:

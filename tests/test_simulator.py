@@ -151,6 +151,45 @@ def test_unlisted_address_is_refused_in_the_recorded_format():
     assert "access_token" in caller.token()
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", protocol.KF_LIST),
+        ("GET", protocol.ONLINE_KF_LIST),
+        ("POST", ADD),
+        ("POST", DELETE),
+        ("POST", INVITE),
+    ],
+)
+def test_every_call_from_an_unlisted_address_is_refused_despite_a_valid_token(caller: Caller, method, path):
+    token = str(caller.token()["access_token"])
+    caller.simulator.allow_list = ["198.51.100.1"]
+    assert caller.call(method, path, access_token=token)["errcode"] == 40164
+
+
+@pytest.mark.parametrize(
+    ("entries", "allowed"),
+    [
+        (["203.0.113.7"], True),
+        (["203.0.113.0/24"], True),
+        (["198.51.100.1", "203.0.113.0/29"], True),
+        (["203.0.113.8/29"], False),
+        (["2001:db8::/32"], False),
+        ([], False),
+        (None, True),
+    ],
+)
+def test_allow_list_takes_addresses_and_ranges(caller: Caller, entries, allowed):
+    caller.simulator.allow_list = entries
+    assert ("access_token" in caller.token()) is allowed
+
+
+@pytest.mark.parametrize("entry", ["203.0.113.*", "203.0.113.7:443", "kf.example.com"])
+def test_allow_list_refuses_entries_that_the_platform_refuses(simulator: Simulator, entry):
+    with pytest.raises(ValueError, match="does not appear to be"):
+        simulator.allow_list = ["203.0.113.7", entry]
+
+
 def test_answers_have_unique_rids(caller: Caller):
     rids = {str(caller.token({**CREDENTIALS, "secret": "x"})["errmsg"]).rpartition(" ")[2] for _ in range(10)}
     assert len(rids) == 10

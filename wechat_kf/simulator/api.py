@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wechat_kf import protocol
 from wechat_kf.simulator import writes
+from wechat_kf.simulator.allow_list import AllowList
 from wechat_kf.simulator.faults import Fault, Faults, RequestFault
 from wechat_kf.simulator.issuer import Issuer
 from wechat_kf.simulator.refusals import ErrcodeRefusal, errmsg
@@ -52,7 +53,7 @@ class Simulator(Seats):
         secret: str,
         *,
         suffix: str = "harbour_tea",
-        allow_list: Collection[str] | None = None,
+        allow_list: Iterable[str] | None = None,
         over_limit: Collection[str] = (),
         token_life: timedelta = timedelta(hours=2),
         invitation_life: timedelta = timedelta(hours=24),
@@ -62,7 +63,7 @@ class Simulator(Seats):
 
         Args:
             suffix: the account's WeChat ID.
-            allow_list: the addresses that get tokens; None for all.
+            allow_list: the addresses and ranges that may call; None for all.
             over_limit: WeChat IDs that are bound to too many seats elsewhere.
             invitation_life: an assumption, since the real value is not documented.
         """
@@ -78,6 +79,15 @@ class Simulator(Seats):
         self.log: deque[Call] = deque(maxlen=LOGGED)
         self._faults = Faults()
         self._calls = 0
+
+    @property
+    def allow_list(self) -> AllowList | None:
+        """Return the addresses and ranges that may call; None for all."""
+        return self._allow_list
+
+    @allow_list.setter
+    def allow_list(self, entries: Iterable[str] | None) -> None:
+        self._allow_list = None if entries is None else AllowList(entries)
 
     def inject(self, *faults: Fault) -> None:
         """Queue faults with `times`, one per request, in order; switch on those without."""
@@ -137,6 +147,7 @@ class Simulator(Seats):
         if path == protocol.TOKEN:
             return self._stable_token(_decode(body), now, client_ip)
         self.tokens.check(query.get("access_token", ""), now)
+        self._check_address(client_ip)
         if not self.enabled:
             raise ErrcodeRefusal(65400)
         match path:
@@ -168,10 +179,14 @@ class Simulator(Seats):
             raise ErrcodeRefusal(40013)
         if data["secret"] != self._secret:
             raise ErrcodeRefusal(40125)
-        if self.allow_list is not None and client_ip not in self.allow_list:
-            raise ErrcodeRefusal(40164)
+        self._check_address(client_ip)
         issued = self.tokens.forced(now) if data.get("force_refresh") is True else self.tokens.normal(now)
         return {"access_token": issued.token, "expires_in": int((issued.expires_at - now).total_seconds())}
+
+    def _check_address(self, client_ip: str) -> None:
+        # At every call, not only when a token is requested: the list may change while a token is valid.
+        if self._allow_list is not None and client_ip not in self._allow_list:
+            raise ErrcodeRefusal(40164)
 
     def _note(
         self,
