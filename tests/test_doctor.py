@@ -167,7 +167,13 @@ def switched_off(place: World) -> None:
 
 
 PLANTED = [
-    Planted("a missing setting", "settings", "WECHAT_SECRET is not set", "reset it", {"WECHAT_SECRET": ""}),
+    Planted(
+        "a missing setting",
+        "settings",
+        "WECHAT_SECRET is not set",
+        "from WeChat's developer platform (the account, basic information, development keys)",
+        {"WECHAT_SECRET": ""},
+    ),
     Planted("a malformed setting", "settings", "ALERT_LEADS must be like", "leave it out", {"ALERT_LEADS": "soon"}),
     Planted(
         "a proxy of the wrong kind",
@@ -298,7 +304,7 @@ PLANTED = [
         "another AppSecret",
         "WeChat token",
         "errcode 40125",
-        "Enter the AppSecret anew",
+        "on WeChat's developer platform (the account, basic information, development keys)",
         {"WECHAT_SECRET": "reset-it"},
     ),
     Planted("a frozen account", "WeChat token", "errcode 50007", "frozen", plant=refuses(50007)),
@@ -306,8 +312,15 @@ PLANTED = [
         "an address that is not allowed",
         "allow-list",
         "WeChat refuses the address 203.0.113.7",
-        "Add the refused address to the IP allow-list",
+        "Add the refused address to the API IP allow-list",
         plant=unlisted,
+    ),
+    Planted(
+        "an address that is refused with a valid token",
+        "allow-list",
+        "WeChat refuses the address 203.0.113.7 (errcode 40164",
+        "on WeChat's developer platform (the account, basic information, development information)",
+        plant=refuses(40164, protocol.KF_LIST),
     ),
     Planted(
         "a dyno's address that is not allowed",
@@ -393,6 +406,12 @@ async def test_misconfiguration_is_the_only_finding_and_has_its_remedy(place, pl
     assert len(place.slack.take_unexpected()) == planted.noted
 
 
+async def test_token_is_not_blamed_when_the_list_call_refuses_the_address(place):
+    refuses(40164, protocol.KF_LIST)(place)
+    findings = await examined(place)
+    assert [about(findings, check).verdict for check in ("WeChat token", "customer service")] == ["ok", "unknown"]
+
+
 async def test_channel_without_the_bot_needs_the_scope_to_post_there(place):
     outside()(place)
     without_scopes("chat:write.public")(place)
@@ -427,7 +446,7 @@ async def test_proxy_check_asks_for_both_addresses(place):
     assert "either of two addresses" in about(findings, "allow-list").remedy
     unlisted(place)
     [found] = wrong(await examined(place, proxied))
-    assert found.remedy.startswith("Add the refused address to the IP allow-list")
+    assert found.remedy.startswith("Add the refused address to the API IP allow-list")
     assert found.remedy.endswith("A proxy add-on uses either of two addresses: add both, which its page shows.")
 
 

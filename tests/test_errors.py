@@ -14,7 +14,7 @@ from wechat_kf import (
     TokenError,
     TransportError,
 )
-from wechat_kf.advice import ADVICE
+from wechat_kf.advice import ADVICE, Next, Place
 from wechat_kf.errors import api_error
 
 FAMILY: dict[type[APIError], tuple[int, ...]] = {
@@ -52,6 +52,27 @@ def test_advice_is_a_sentence_of_its_own():
         assert advice[0].isupper(), errcode
         assert advice.endswith("."), errcode
         assert "  " not in advice, errcode
+
+
+def test_secret_and_allow_list_are_on_the_developer_platform_and_other_setup_in_the_console():
+    by_place = {place: {code for code, known in ADVICE.items() if known.place is place} for place in Place}
+    setup = {code for code, known in ADVICE.items() if known.next is Next.SETUP}
+    moved = {40001, 40014, 42001, 40125, 40164, 40243, *range(89501, 89508)}
+    assert by_place == {Place.DEVELOPER_PLATFORM: moved, Place.CONSOLE: setup - moved}
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [("WeChat's developer platform", Place.DEVELOPER_PLATFORM), ("WeChat console", Place.CONSOLE)],
+)
+def test_advice_that_names_a_page_of_wechat_leads_to_it(words, place):
+    places = {errcode: known.place for errcode, known in ADVICE.items() if words in known.text}
+    assert places == dict.fromkeys(places, place) != {}
+
+
+def test_advice_on_the_developer_platform_names_it():
+    named = [known.text for known in ADVICE.values() if known.place is Place.DEVELOPER_PLATFORM]
+    assert [text for text in named if "on WeChat's developer platform" not in text] == []
 
 
 @pytest.mark.parametrize("errcode", [48001, 61007])

@@ -16,18 +16,27 @@ class Next(Enum):
     SETUP = "a person must act first"
 
 
+class Place(Enum):
+    """A page of WeChat on which an operator acts; the value is its address."""
+
+    CONSOLE = "https://mp.weixin.qq.com"
+    DEVELOPER_PLATFORM = "https://developers.weixin.qq.com/platform/"
+
+
 class Advice(NamedTuple):
-    """The caller's next step, and in `text` the operator's."""
+    """The caller's next step, and in `text` the operator's, which may need a page of WeChat."""
 
     next: Next
     text: str
+    place: Place | None = None
 
 
 _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
     Next.RENEW: {
         (40001, 40014, 42001): "WeChat refused the access token and the one after it. Wait ten minutes. If it "
         "stays, check whether another system renews this account's token (let it use stable_token as well), "
-        "then whether AppID and AppSecret belong together.",
+        "then whether AppID and AppSecret belong together. Both are on WeChat's developer platform (the account, "
+        "basic information, development keys).",
     },
     Next.WAIT: {
         (-1,): "WeChat is busy. Wait some seconds and try again, a few times at most.",
@@ -47,10 +56,11 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
     },
     Next.SETUP: {
         (40013,): "Check the AppID: stray spaces, upper and lower case, another account's.",
-        (40125,): "Enter the AppSecret anew. It was reset, or belongs to another account.",
-        (40164,): "Add the refused address to the IP allow-list of this very account in the WeChat console "
-        "(development settings). It takes some minutes to work.",
-        (40243,): "The AppSecret is frozen. Thaw it in the WeChat console and wait 10 minutes.",
+        (40125,): "Enter the AppSecret anew. It was reset, or belongs to another account. It is on WeChat's "
+        "developer platform (the account, basic information, development keys).",
+        (40164,): "Add the refused address to the API IP allow-list of this very account on WeChat's developer "
+        "platform (the account, basic information, development information). It takes some minutes to work.",
+        (40243,): "The AppSecret is frozen. Thaw it on WeChat's developer platform and wait 10 minutes.",
         (48001,): "This account may not use the interface. Check in the WeChat console that the account has "
         "passed verification and that customer service is on. With the token of a third-party platform, the "
         "owner must have granted one of the permission sets 1, 6, 19 or 100-101.",
@@ -70,11 +80,14 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
         (65410,): "This person holds too many seats. They must leave one, or choose another person.",
         (65415,): "The seat is not online. The person must log in to the web client.",
         (89501, 89502, 89503, 89504, 89505): "WeChat has asked the account's administrator to consent to this "
-        "server's address. Have them consent, or put the address on the IP allow-list; then try again.",
+        "server's address. Have them consent, or put the address on the API IP allow-list on WeChat's developer "
+        "platform (the account, basic information, development information); then try again.",
         (89506,): "The administrator refused this server's address repeatedly: nothing helps for 24 hours, "
-        "except to put the address on the IP allow-list.",
+        "except to put the address on the API IP allow-list on WeChat's developer platform (the account, basic "
+        "information, development information).",
         (89507,): "The administrator refused this server's address: nothing helps for an hour, except to put "
-        "the address on the IP allow-list.",
+        "the address on the API IP allow-list on WeChat's developer platform (the account, basic information, "
+        "development information).",
     },
     Next.GIVE_UP: {
         (40002,): "The grant_type is wrong. Report it as a bug.",
@@ -112,8 +125,18 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
     },
 }
 
+# The AppSecret and the API IP allow-list of 公众号 and 服务号 have left the console for the developer platform.
+_ON_DEVELOPER_PLATFORM = {40001, 40014, 42001, 40125, 40164, 40243, *range(89501, 89508)}
+
+
+def _place(errcode: int, next_: Next) -> Place | None:
+    if errcode in _ON_DEVELOPER_PLATFORM:
+        return Place.DEVELOPER_PLATFORM
+    return Place.CONSOLE if next_ is Next.SETUP else None
+
+
 ADVICE: dict[int, Advice] = {
-    errcode: Advice(next_, text)
+    errcode: Advice(next_, text, _place(errcode, next_))
     for next_, texts in _ADVICE.items()
     for errcodes, text in texts.items()
     for errcode in errcodes

@@ -20,9 +20,9 @@ WHERE = {
     "SLACK_APP_TOKEN": "Slack app settings, Basic Information, App-Level Tokens: make one with the scope "
     "connections:write, and copy it.",
     "SLACK_ALERT_CHANNEL": "Copy the channel's ID from the last line of its details; or set ALERTS=off.",
-    "WECHAT_APPID": "Copy it from the developer settings of the Official Account in the WeChat console.",
-    "WECHAT_SECRET": "Copy it from the developer settings of the Official Account. WeChat shows it once: reset it "
-    "there when nobody kept it.",
+    "WECHAT_APPID": "Copy it from WeChat's developer platform (the account, basic information).",
+    "WECHAT_SECRET": "Copy the AppSecret from WeChat's developer platform (the account, basic information, "
+    "development keys). WeChat shows it once: reset it there when nobody kept it.",
     "DATABASE_URL": "Correct it, or copy it from the page of the database; or leave it out, where the disk lasts.",
     **dict.fromkeys(PROXIES, PROXY),
 }

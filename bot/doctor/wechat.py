@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from bot import hosting
@@ -79,15 +80,16 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
         await _token(services)
     except KfError as exc:
         return Report(tuple(_without_token(exc, route)))
-    findings = [
-        *route.open(),
-        well("allow-list", "WeChat takes the address of this server", BOTH if route.proxy else ""),
-        well("WeChat token", f"is given for {services.settings.wechat_appid}"),
-    ]
+    token = well("WeChat token", f"is given for {services.settings.wechat_appid}")
+    accepted = well("allow-list", "WeChat takes the address of this server", BOTH if route.proxy else "")
+    findings = [*route.open(), accepted, token]
     began = services.clock()
     try:
         listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
+        if _refuses_address(exc):
+            # WeChat checks each call, and two calls through a proxy may come from two addresses.
+            return Report((*route.open(), route.refused_address(exc), token, *_left_out("customer service")))
         if isinstance(exc, TokenError):
             return Report((*findings[:-1], _refused("WeChat token", exc), *_left_out("customer service")))
         return Report((*findings, _refused("customer service", exc)))
@@ -107,11 +109,15 @@ async def _token(services: Services) -> None:
 def _without_token(error: KfError, route: Route) -> list[Finding]:
     if isinstance(error, TransportError | ResponseError):
         return [route.closed(error), *_left_out("allow-list", "WeChat token", "customer service")]
-    if isinstance(error, APIError) and error.errcode in ADDRESSES:
+    if _refuses_address(error):
         refused = route.refused_address(error)
         return [*route.open(), refused, *_left_out("WeChat token", "customer service")]
     open_ = unknown("allow-list", "not known: WeChat refuses for another reason")
     return [*route.open(), open_, _refused("WeChat token", error), *_left_out("customer service")]
+
+
+def _refuses_address(error: KfError) -> TypeGuard[APIError]:
+    return isinstance(error, APIError) and error.errcode in ADDRESSES
 
 
 def _refused(check: str, error: KfError) -> Finding:
