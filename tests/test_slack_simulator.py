@@ -1072,7 +1072,7 @@ async def test_click_on_an_ephemeral_message_has_no_copy_of_it(app, served):
 
 
 async def test_people_have_names(app, served):
-    served.people["U0LI"] = "李雷"
+    served.add_person("U0LI", "李雷")
     message = shown(served, actions(button()))
     for user, name in [("U0MEI", "mei"), ("U0LI", "李雷"), ("U0NEW", "u0new")]:
         await served.click(message, "go", user=user)

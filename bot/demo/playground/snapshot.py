@@ -17,7 +17,7 @@ def whole(world: Sandbox) -> dict[str, Any]:
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
         "began": world.began,  # distinguishes this playground from the next one at the same address
-        "people": {person: name.capitalize() for person, name in slack.people.items()},
+        "people": {person.id: person.name.capitalize() for person in slack.people.values()},
         "groups": {},
         "bot_user": wire.BOT_USER,
         "bot_name": "KF",

@@ -11,7 +11,7 @@ from bot.demo.slack_simulator.slack_faults import (
     reply_lost,
     slow,
 )
-from bot.demo.slack_simulator.state import Channel, Message, Organisation, UserGroup
+from bot.demo.slack_simulator.state import Channel, Message, Organisation, Person, UserGroup
 from bot.demo.slack_simulator.users import sign
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Invocation",
     "Message",
     "Organisation",
+    "Person",
     "SlackFault",
     "SlackSimulator",
     "Stage",

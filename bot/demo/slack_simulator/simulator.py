@@ -23,7 +23,7 @@ from bot.ports import Clock
 RESPONSE_URL = "response_url"  # the name of that webhook among the methods
 SCOPES = frozenset(
     {"commands", "chat:write", "chat:write.public", "channels:history", "groups:history"}
-    | {"channels:read", "groups:read", "usergroups:read"}
+    | {"channels:read", "groups:read", "usergroups:read", "users:read"}
 )
 
 # When watchers are called: before a request is acted on, between action and answer, after the answer.
@@ -48,8 +48,9 @@ class SlackSimulator(Workspace):
     and noted in `unexpected`. With an `app_url` people's commands and clicks go there, signed; without
     one they take the app's websockets. `clock` says the time of messages and response_urls; signatures
     are of the real time. A new message may hold the mentions in `may_mention`, as written (`<!here>`); any
-    other is noted. `people` are names by ID, beside those of U0MEI and U0TOM. `usergroups` are the IDs of
-    people by that of their group, whose handle is made of it; a test may disable one of `self.usergroups`.
+    other is noted. `people` are names by ID, beside those of U0MEI and U0TOM; `add_person` takes a locale and a
+    time zone as well. `usergroups` are the IDs of people by that of their group, whose handle is made of it; a
+    test may disable one of `self.usergroups`.
     `teams` are the workspaces, by person, of people who are not of the app's own; they click in a channel that is
     shared with theirs. In an `organisation` there may be other workspaces of the same company.
     """
@@ -75,7 +76,8 @@ class SlackSimulator(Workspace):
             channels = [Channel("C0ALERTS", "kf-alerts")]
         super().__init__(clock=clock, channels=channels, bot_token=bot_token, app_token=app_token, scopes=scopes)
         self.may_mention = may_mention
-        self.people |= people or {}
+        for user, name in (people or {}).items():
+            self.add_person(user, name)
         self.teams |= teams or {}
         self.organisation = organisation
         for group, members in (usergroups or {}).items():

@@ -1,4 +1,4 @@
-"""What Slack remembers: channels, messages, response_urls. Which calls may change it stays out."""
+"""What Slack remembers: people, channels, messages, response_urls. Which calls may change it stays out."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ Listener = Callable[[Change, "Message"], None]
 
 TEAM_ID = "T0001"  # of the workspace that the app is installed in
 CONNECT = "connections:write"
+LOCALE, ZONE = "en-US", "Asia/Shanghai"  # of a person of whom nothing else is set
 MAX_PAGE = 999  # messages; what asks for more is refused
 
 
@@ -61,6 +62,16 @@ class Organisation:
     teams: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user of the workspace, with the language and the time zone of their Slack."""
+
+    id: str
+    name: str
+    locale: str = LOCALE
+    tz: str = ZONE  # "": Slack does not know it
+
+
 @dataclass(slots=True)
 class UserGroup:
     """People who are mentioned together."""
@@ -97,7 +108,9 @@ class Workspace:
         self.scopes = set(scopes)  # of the bot's token
         self.app_scopes = {CONNECT}  # of the app-level token
         self.usergroups: dict[str, UserGroup] = {}  # by ID
-        self.people = {"U0MEI": "mei", "U0TOM": "tom"}  # their names by ID
+        self.people: dict[str, Person] = {}  # by ID
+        for user, name in (("U0MEI", "mei"), ("U0TOM", "tom")):
+            self.add_person(user, name)
         self.organisation: Organisation | None = None  # of the app's workspace
         self.teams: dict[str, str] = {}  # by person, what Slack reports as team_id where it is not the app's
         self.may_mention: Set[str] = frozenset()  # `<!here>` and the like, as written
@@ -113,8 +126,14 @@ class Workspace:
         self._listeners: list[Listener] = []
         self._last_ts = 0
 
+    def add_person(self, user: str, name: str, *, locale: str = LOCALE, tz: str = ZONE) -> Person:
+        """Add a person, or replace the one with this ID."""
+        self.people[user] = Person(user, name, locale, tz)
+        return self.people[user]
+
     def name_of(self, user: str) -> str:
-        return self.people.get(user, user.lower())
+        """Return the name of a person who does something here. Who is not known yet is added."""
+        return (self.people.get(user) or self.add_person(user, user.lower())).name
 
     def team_of(self, user: str) -> str:
         """Return the `user.team_id` of a person: a workspace, or an organisation (`E…`)."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from bot.demo.slack_simulator import reading, user_groups, writing
+from bot.demo.slack_simulator import people, reading, user_groups, writing
 from bot.demo.slack_simulator.refusal import Refusal
 from bot.demo.slack_simulator.state import Workspace
 
@@ -55,6 +55,7 @@ METHODS: Mapping[str, Method] = {
     "usergroups.users.list": Method(
         user_groups.usergroups_users_list, frozenset({"include_disabled", "usergroup"}), takes_json=False
     ),
+    "users.info": Method(people.users_info, frozenset({"include_locale", "user"}), takes_json=False),
 }
 
 

@@ -1,11 +1,13 @@
-"""Messages and channels as Slack writes them in JSON. What they mean stays out."""
+"""Messages, channels and people as Slack writes them in JSON. What they mean stays out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from bot.demo.slack_simulator.state import TEAM_ID, Channel, Message, Organisation, UserGroup
+from bot.demo.slack_simulator.state import TEAM_ID, Channel, Message, Organisation, Person, UserGroup
 from bot.ports import Block
 
 TEAM = {"id": TEAM_ID, "domain": "harbour"}
@@ -82,6 +84,43 @@ def usergroup(one: UserGroup, *, with_users: bool, with_count: bool) -> dict[str
         written["users"] = [*one.users]
     if with_count:
         written["user_count"] = str(len(one.users))
+    return written
+
+
+def user(one: Person, team_id: str, now: datetime, *, with_locale: bool) -> dict[str, Any]:
+    """Write a person. The label of the time zone is its abbreviation; Slack writes the whole name."""
+    written: dict[str, Any] = {
+        "id": one.id,
+        "team_id": team_id,
+        "name": one.name,
+        "deleted": False,
+        "color": "9f69e7",
+        "real_name": one.name.capitalize(),
+        "profile": {
+            "real_name": one.name.capitalize(),
+            "real_name_normalized": one.name.capitalize(),
+            "display_name": one.name,
+            "display_name_normalized": one.name,
+            "status_text": "",
+            "status_emoji": "",
+            "avatar_hash": "ge3b51ca72de",
+            "team": team_id,
+        },
+        "is_admin": False,
+        "is_owner": False,
+        "is_primary_owner": False,
+        "is_restricted": False,
+        "is_ultra_restricted": False,
+        "is_bot": False,
+        "is_app_user": False,
+        "updated": 1795000000,
+    }
+    if one.tz:
+        there = now.astimezone(ZoneInfo(one.tz))
+        offset = there.utcoffset() or timedelta()
+        written |= {"tz": one.tz, "tz_label": there.tzname(), "tz_offset": int(offset.total_seconds())}
+    if with_locale:
+        written["locale"] = one.locale
     return written
 
 
