@@ -16,7 +16,7 @@ from bot.health_log import HealthLog
 from bot.interactions.handler import InteractionHandler
 from bot.ports import Clock, utc_now
 from bot.runtime.logs import LogEvent
-from bot.runtime.tasks import BackgroundTasks, PeriodicTask
+from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
 from bot.slack.bolt_app import BoltApp, dispatch, make_app
 from bot.slack.listeners import register
@@ -88,7 +88,7 @@ class Process:
         self._limits = limits
         self._exit_now = exit_now
         self._role = role
-        self._tasks = BackgroundTasks()
+        self._tasks = services.tasks
         self._loops: list[PeriodicTask] = []
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from wechat_kf import KfList, OnlineKf
 
@@ -224,3 +225,25 @@ class Installation:
 
     team_id: str
     enterprise_id: str = ""  # of its organisation; "" outside Enterprise Grid
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The language and the time zone that a person has set in Slack."""
+
+    locale: str = ""  # an IETF tag such as zh-CN; "" if Slack did not send it
+    timezone: ZoneInfo | None = None  # None if Slack sent none, or one that is not known here
+
+
+class UnknownReaderError(Exception):
+    """Slack did not return a person. The text is its error code."""
+
+    def __init__(self, code: str, *, wait: float = 0.0) -> None:
+        super().__init__(code)
+        self.code = code
+        self.wait = wait  # seconds in which requests for other people would fail too, as far as Slack said
+
+    @property
+    def lacks_scope(self) -> bool:
+        """Return whether the app was installed without `users:read`, so that requests for all people fail."""
+        return self.code == "missing_scope"

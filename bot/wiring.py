@@ -20,16 +20,17 @@ from bot.delivery.dependencies import DeliveryDependencies
 from bot.health.rules import may_be_silent
 from bot.interactions.access import AccessPolicy, Membership
 from bot.interactions.alert_actions import AlertActions
+from bot.interactions.readers import Readers
 from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.event_keys import EventKeys
 from bot.ports import Clock, utc_now
 from bot.recorder import Recorder
 from bot.runtime.heartbeat import Heartbeat
 from bot.runtime.metrics import Metrics
-from bot.runtime.tasks import with_timeout
+from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.settings.values import Settings
 from bot.slack.channel import SlackChannel
-from bot.slack.directory import group_members, installation, is_shared_outside
+from bot.slack.directory import group_members, installation, is_shared_outside, reader
 from bot.slack.web_api import no_retry_client
 from bot.store import processes
 from bot.store.database import Store
@@ -54,6 +55,8 @@ class Services:
     session: ClientSession
     access: AccessPolicy
     membership: Membership
+    readers: Readers
+    tasks: BackgroundTasks
     process: ProcessInfo
     status_reporter: StatusReporter
     rejections: Rejections
@@ -103,6 +106,8 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
         access = AccessPolicy(settings.kf_viewers, partial(group_members, slack))
         membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
+        tasks = BackgroundTasks()
+        readers = Readers(partial(reader, slack), tasks)
         store = _store(settings, clock) if settings.alerts else None
         process = ProcessInfo(
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
@@ -118,7 +123,18 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         )
         accounts = KfClient(wechat, tokens, proxied=proxied)
         services = Services(
-            settings, clock, tokens, accounts, session, access, membership, process, status_reporter, rejections
+            settings,
+            clock,
+            tokens,
+            accounts,
+            session,
+            access,
+            membership,
+            readers,
+            tasks,
+            process,
+            status_reporter,
+            rejections,
         )
         if store:
             _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))

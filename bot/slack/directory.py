@@ -1,13 +1,24 @@
-"""Lookups for access control: the bot's workspace, channels shared with other companies, members of groups."""
+"""Lookups about people: members of groups, who belongs to the workspace, and the language and time zone of one."""
 
 from __future__ import annotations
 
 import logging
+from zoneinfo import ZoneInfo
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.ports import Installation, Members, OutcomeUnknown, RetryLater, UnknownMembersError, UnknownWorkspaceError
+from bot.ports import (
+    Installation,
+    Members,
+    OutcomeUnknown,
+    Reader,
+    RetryLater,
+    UnknownMembersError,
+    UnknownReaderError,
+    UnknownWorkspaceError,
+)
 from bot.runtime.logs import LogEvent
+from bot.settings import parsers
 from bot.slack.web_api import ApiError, call
 from bot.slack.workspace import ODD, BotIdentity, ChannelInfo, auth_test, channel_info
 
@@ -66,3 +77,33 @@ async def group_members(client: AsyncWebClient, group_id: str) -> Members:
             error = response.error
     log.warning(LogEvent("group members not available", group=group_id, error=error))
     raise UnknownMembersError(error)
+
+
+async def reader(client: AsyncWebClient, user_id: str) -> Reader:
+    """Return the language and the time zone of a person. This needs the scope `users:read`.
+
+    Raises:
+        UnknownReaderError: Slack did not answer, or refused. The caller logs it.
+
+    https://docs.slack.dev/reference/methods/users.info
+    """
+    arguments = {"user": user_id, "include_locale": "true"}
+    response = await call(client.api_call("users.info", data=arguments), SECONDS)
+    match response:
+        case {"user": dict(user)}:
+            locale = user.get("locale")
+            return Reader(locale if isinstance(locale, str) else "", _zone(user.get("tz")))
+        case dict():
+            raise UnknownReaderError("an answer without a user")
+        case ApiError(code):
+            raise UnknownReaderError(code)
+        case RetryLater(seconds, error):
+            raise UnknownReaderError(error, wait=seconds)
+    raise UnknownReaderError(response.error)
+
+
+def _zone(name: object) -> ZoneInfo | None:
+    try:
+        return parsers.zone(name) if isinstance(name, str) else None
+    except ValueError:
+        return None

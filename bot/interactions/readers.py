@@ -1,0 +1,157 @@
+"""The language and the time zone of each person who gets an answer, from Slack, cached.
+
+Start the lookup as soon as a command or a click has arrived, so that it runs beside the read of WeChat, and ask for
+the context when the answer is rendered. An acknowledgement comes before both.
+
+    lookup = readers.look_up(user_id)  # does not wait
+    snapshot = await read_wechat()
+    context = await lookup.context(base)  # waits until one second after the first line at most
+
+A lookup that comes too late for an answer goes on in the background, and is known for the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from bot.blocks.context import RenderContext
+from bot.language import Language
+from bot.ports import Reader, UnknownReaderError
+from bot.runtime.logs import LogEvent
+from bot.runtime.tasks import BackgroundTasks
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 1.0  # from the start of a lookup; then the answer is in the language of the channel
+KNOWN_SECONDS = 86_400.0
+FAILURE_SECONDS = 300.0  # until a person whose lookup failed is looked up again; and between two lines in the log
+MOST_PEOPLE = 2_000
+USER_ID = re.compile(r"[UW][A-Z0-9]{1,40}")
+
+
+def language_of(reader: Reader, default: Language) -> Language:
+    """Return the language to answer a person in.
+
+    A choice of their own, once the bot stores one, comes before the locale of their Slack.
+    """
+    try:
+        return Language(re.split("[-_]", reader.locale.lower())[0])
+    except ValueError:
+        return default
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is known of a person. A reader that is out of date is used until a lookup succeeds."""
+
+    reader: Reader | None
+    good_until: float  # by `elapsed`; then the person is looked up again
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A lookup of one person for one answer: already known, or in progress."""
+
+    reader: Callable[[], Reader | None]  # returns what is known by now
+    done: asyncio.Event | None  # None: there is nothing to wait for
+    until: float  # by `elapsed`: how long the answer waits
+    elapsed: Callable[[], float]
+
+    async def context(self, base: RenderContext) -> RenderContext:
+        """Return `base` with the person's language and time zone, as far as they are known in time."""
+        if self.done:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.done.wait(), max(0.0, self.until - self.elapsed()))
+        reader = self.reader()
+        if reader is None:
+            return base
+        language, zone = language_of(reader, base.language), reader.timezone or base.text_zone
+        return replace(base, language=language, text_zone=zone)
+
+
+class Readers:
+    """Looks people up in Slack, one request at a time for each, and keeps the last ones."""
+
+    def __init__(
+        self,
+        request: Callable[[str], Awaitable[Reader]],
+        tasks: BackgroundTasks,
+        elapsed: Callable[[], float] = time.monotonic,
+        most: int = MOST_PEOPLE,
+    ) -> None:
+        """Take the request, which raises UnknownReaderError, its tasks, and how many people to keep at most.
+
+        `SingleFlight` would not do: it has one lifetime, and its calls are not waited for at shutdown.
+        """
+        self._request = request
+        self._tasks = tasks
+        self._elapsed = elapsed
+        self._most = most
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
+        self._running: dict[str, asyncio.Event] = {}
+        self._paused_until = float("-inf")  # no request for any person would succeed before
+        self._logged_at = float("-inf")
+        self._scope_logged = False
+
+    async def context(self, user_id: str, base: RenderContext, within: float = WAIT_SECONDS) -> RenderContext:
+        """Look a person up, wait at most `within` seconds, and return their context."""
+        return await self.look_up(user_id, within).context(base)
+
+    def look_up(self, user_id: str, within: float = WAIT_SECONDS) -> Lookup:
+        """Start the lookup of a person, or join the one in progress, without waiting.
+
+        `within` counts from now: an answer that is rendered later does not wait.
+        """
+        done = self._ask(user_id) if USER_ID.fullmatch(user_id) else None
+        return Lookup(lambda: self._reader(user_id), done, self._elapsed() + within, self._elapsed)
+
+    def _reader(self, user_id: str) -> Reader | None:
+        entry = self._entries.get(user_id)
+        return entry.reader if entry else None
+
+    def _ask(self, user_id: str) -> asyncio.Event | None:
+        """Start a request unless the person is known. Return the event that ends the one in progress."""
+        entry, now = self._entries.get(user_id), self._elapsed()
+        if entry:
+            self._entries.move_to_end(user_id)
+        if user_id not in self._running:
+            if now < self._paused_until or (entry and now < entry.good_until):
+                return None
+            self._running[user_id] = asyncio.Event()
+            self._tasks.start(self._run(user_id))
+        return self._running[user_id]
+
+    async def _run(self, user_id: str) -> None:
+        try:
+            self._keep(user_id, await self._request(user_id), KNOWN_SECONDS)
+        except UnknownReaderError as error:
+            self._keep(user_id, self._reader(user_id), FAILURE_SECONDS)
+            self._note(user_id, error)
+        finally:
+            self._running.pop(user_id).set()
+
+    def _keep(self, user_id: str, reader: Reader | None, seconds: float) -> None:
+        self._entries[user_id] = _Entry(reader, self._elapsed() + seconds)
+        self._entries.move_to_end(user_id)
+        if len(self._entries) > self._most:
+            self._entries.popitem(last=False)
+
+    def _note(self, user_id: str, error: UnknownReaderError) -> None:
+        """Pause requests that would fail, and log the failure: a missing scope once, others once in a while."""
+        now = self._elapsed()
+        pause = FAILURE_SECONDS if error.lacks_scope else min(error.wait, FAILURE_SECONDS)
+        self._paused_until = max(self._paused_until, now + pause)
+        if error.lacks_scope:
+            if not self._scope_logged:
+                log.warning(LogEvent("answers are in KF_LANGUAGE until the app is installed again with users:read"))
+            self._scope_logged = True
+        elif now - self._logged_at >= FAILURE_SECONDS:
+            self._logged_at = now
+            log.warning(LogEvent("language of a reader not available", user=user_id, error=error.code))
