@@ -326,7 +326,7 @@ Mode = Literal["http", "socket"]
 MODES: tuple[Mode, ...] = ("http", "socket")
 SCOPES = {
     *("commands", "chat:write", "chat:write.public", "channels:history", "groups:history"),
-    *("channels:read", "groups:read", "usergroups:read"),
+    *("channels:read", "groups:read", "usergroups:read", "users:read"),
 }
 # Every key that the manifests use, and the most characters that Slack takes. Unknown keys are refused.
 LIMITS = {

@@ -43,7 +43,7 @@ async def test_correct_setup_passes_and_unchecked_items_are_listed(place):
     for words in (
         "@wechat-kf in the workspace harbour",
         "127.0.0.1, where answers to /kf go, is reached",
-        "all 8 of the manifest",
+        "all 9 of the manifest",
         "#kf-alerts (public): the bot is a member",
         "1 account read",
         "the first start makes the",
@@ -493,13 +493,35 @@ async def test_unchecked_item_has_a_question_mark_and_does_not_fail_the_run(plac
     }
     findings = await examined(place, people)
     assert wrong(findings) == []
-    assert about(findings, "ALERT_MENTION").said == "not checked: U0MEI (people need the scope users:read)"
+    assert about(findings, "ALERT_MENTION").said == "not checked: U0MEI (people are not looked up)"
     assert [one.said for one in findings if one.check == "KF_VIEWERS"] == [
         "@care (S0CARE), 2 people",
-        "not checked: U0TOM (people need the scope users:read)",
+        "not checked: U0TOM (people are not looked up)",
     ]
     assert about(findings, "heartbeat").said == "not called: a call to hc.example.com would say that all is well"
     assert about(findings, "commands").verdict == "unknown"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_answers_in_one_language_without_the_scope_are_a_warning(place, language):
+    without_scopes("users:read")(place)
+    findings = await examined(place, {"KF_LANGUAGE": language})
+    assert wrong(findings) == []
+    found = about(findings, "language")
+    assert found.said == f"answers are in KF_LANGUAGE ({language}) for everybody: the scope users:read is missing"
+    assert found.remedy.endswith("add it under Bot Token Scopes, then install the app again.")
+    assert about(findings, "Slack scopes").said == "all 9 of the manifest but users:read"
+
+
+async def test_missing_scope_of_languages_is_not_among_those_that_fail_the_run(place):
+    without_scopes("users:read", "groups:history")(place)
+    findings = await examined(place)
+    assert [finding.said for finding in wrong(findings)] == ["missing: groups:history"]
+    assert about(findings, "language").verdict == "ok"
+
+
+async def test_language_is_not_mentioned_while_the_scope_is_there_or_unknown(place):
+    assert [finding for finding in await examined(place) if finding.check == "language"] == []
 
 
 async def test_channel_is_unknown_without_the_scope(place):

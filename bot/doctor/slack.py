@@ -22,6 +22,7 @@ from bot.slack.workspace import BotIdentity, ChannelInfo, UserGroupInfo, auth_te
 SECONDS = 4.5  # for one request; a run makes at most two in a row
 ID = re.compile(r"[SUW][A-Z0-9]+")
 CHANNEL = "alert channel"
+READER = "users:read"
 
 Groups = Mapping[str, UserGroupInfo] | ApiError | RetryLater | OutcomeUnknown
 
@@ -51,7 +52,7 @@ async def examine(settings: Settings, unset: Unset, session: ClientSession, cloc
     answers, reachable = await asyncio.gather(
         responses.examine(settings, session), _channel_and_groups(bot, settings, unset, client)
     )
-    return Report((reached, answers, works, _scopes(bot), *reachable), times, slack_reached=True)
+    return Report((reached, answers, works, *_scopes(bot, settings), *reachable), times, slack_reached=True)
 
 
 async def _channel_and_groups(
@@ -71,18 +72,28 @@ async def _channel_and_groups(
     return findings
 
 
-def _scopes(bot: BotIdentity) -> Finding:
+def _scopes(bot: BotIdentity, settings: Settings) -> list[Finding]:
     if bot.scopes is None:
-        return unknown("Slack scopes", "not known: Slack did not say which the token has")
+        return [unknown("Slack scopes", "not known: Slack did not say which the token has")]
     wanted = scopes()
     missing = [scope for scope in wanted if scope not in bot.scopes]
-    if not missing:
-        return well("Slack scopes", f"all {len(wanted)} of the manifest")
-    return wrong(
-        "Slack scopes",
-        f"missing: {', '.join(missing)}",
-        "Slack app settings, OAuth & Permissions: add them under Bot Token Scopes, then install the app again. The "
-        "README says what each is for.",
+    language = [_same_language(settings)] if READER in missing else []
+    if needed := [scope for scope in missing if scope != READER]:
+        remedy = (
+            "Slack app settings, OAuth & Permissions: add them under Bot Token Scopes, then install the app again. "
+            "The README says what each is for."
+        )
+        return [wrong("Slack scopes", f"missing: {', '.join(needed)}", remedy), *language]
+    but = f" but {READER}" if language else ""
+    return [well("Slack scopes", f"all {len(wanted)} of the manifest{but}"), *language]
+
+
+def _same_language(settings: Settings) -> Finding:
+    """Warn that no person is answered in a language of their own. The bot works without, so nothing is wrong."""
+    return well(
+        "language",
+        f"answers are in KF_LANGUAGE ({settings.language}) for everybody: the scope {READER} is missing",
+        "Slack app settings, OAuth & Permissions: add it under Bot Token Scopes, then install the app again.",
     )
 
 
@@ -154,7 +165,7 @@ def mentioned(variable: str, ids: Sequence[str], known: Groups | None) -> list[F
     elif group_ids and isinstance(known, ApiError | RetryLater | OutcomeUnknown):
         findings.append(unanswered(variable, known))
     if people:
-        findings.append(unknown(variable, f"not checked: {', '.join(people)} (people need the scope users:read)"))
+        findings.append(unknown(variable, f"not checked: {', '.join(people)} (people are not looked up)"))
     return findings
 
 
