@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bot.alerting.quiet_hours import QuietHours
+from bot.language import Language
 from bot.settings.reader import SettingsError
 from bot.settings.values import PROXIES, Settings
 from tests.test_deploy_files import example
@@ -56,6 +57,7 @@ def test_required_settings_alone_are_enough() -> None:
         alert_leads=(24 * HOUR, 6 * HOUR, HOUR),
         alert_lease_seconds=45,
         alert_mention="",
+        language=Language.ENGLISH,
         timezone=ZoneInfo("Asia/Shanghai"),
         quiet=None,
         heartbeat_url="",
@@ -143,6 +145,10 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("ALERT_MENTION", "S0123456789,U0123456789", "the ID of one user group"),
         ("ALERT_MENTION", "<@U0123456789> <!channel>", "the ID of one user group"),
         ("ALERT_MENTION", "<@U0123456789|<!channel>>", "the ID of one user group"),
+        ("KF_LANGUAGE", "zh-CN", "must be en (English) or zh (Chinese)"),
+        ("KF_LANGUAGE", "english", "must be en (English) or zh (Chinese)"),
+        ("KF_LANGUAGE", "中文", "must be en (English) or zh (Chinese)"),
+        ("KF_LANGUAGE", "de", "must be en (English) or zh (Chinese)"),
         ("TIMEZONE", "Shanghai", "an IANA time zone such as Asia/Shanghai or Europe/Berlin"),
         ("TIMEZONE", "localtime", "an IANA time zone such as Asia/Shanghai"),
         ("TIMEZONE", "posixrules", "an IANA time zone such as Asia/Shanghai"),
@@ -220,6 +226,10 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
         ("ALERT_MENTION", "W0MEI", "alert_mention", "<@W0MEI>"),
         # Some old IDs have no digit; without markup they resemble names.
         ("ALERT_MENTION", "<@UFXKLMNOP>", "alert_mention", "<@UFXKLMNOP>"),
+        ("KF_LANGUAGE", "en", "language", Language.ENGLISH),
+        ("KF_LANGUAGE", "zh", "language", Language.CHINESE),
+        ("KF_LANGUAGE", " ZH ", "language", Language.CHINESE),
+        ("KF_LANGUAGE", "", "language", Language.ENGLISH),
         ("TIMEZONE", "UTC", "timezone", ZoneInfo("UTC")),
         ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
         ("TIMEZONE", "Etc/GMT-8", "timezone", ZoneInfo("Etc/GMT-8")),
