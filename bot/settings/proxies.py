@@ -9,7 +9,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from bot.settings import parsers
-from bot.settings.reader import InvalidSetting, Reader
+from bot.settings.reader import InvalidSetting, VariableReader
 
 READ = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")  # the order of Slack's SDK
 EXEMPT = ("no_proxy", "NO_PROXY")  # the order of Python's library
@@ -27,7 +27,7 @@ class AmbientProxy:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
         """Choose the first usable proxy. An unusable variable of the host is noted, but stops no process."""
-        reader = Reader(environ)
+        reader = VariableReader(environ)
         urls = {name: reader.read(name, "", parsers.proxy_url) for name in READ}
         variable = next((name for name, url in urls.items() if url), "")
         exempt = next((environ[name] for name in EXEMPT if reader.is_set(name)), "")

@@ -32,7 +32,7 @@ class SettingsError(Exception):
         super().__init__("\n  ".join(["The settings are not complete.", *map(str, problems)]))
 
 
-class Reader:
+class VariableReader:
     """The variables of one environment. One named in `problems` is read as its default, a placeholder."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from bot.language import Language
 from bot.runtime.logs import Format
 from bot.settings import parsers
 from bot.settings.proxies import AmbientProxy
-from bot.settings.reader import InvalidSetting, Reader, SettingsError
+from bot.settings.reader import InvalidSetting, SettingsError, VariableReader
 
 __all__ = ["LIST", "PROXIES", "AmbientProxy", "InvalidSetting", "Settings", "SettingsError"]
 
@@ -75,7 +75,7 @@ class Settings:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, tuple[InvalidSetting, ...]]:
         """Return the settings with all problems. A variable with a problem has a placeholder as its value."""
-        reader = Reader(environ)
+        reader = VariableReader(environ)
         alerts = reader.read("ALERTS", True, parsers.switch)
         app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
         socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed, so that one mistake is reported once
