@@ -8,16 +8,19 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 import pytest
 
 from bot.__main__ import _parser
+from bot.doctor.variables import WHERE
 from bot.manifest import create_link, manifest
 from bot.settings.values import Settings
 from bot.web.guard import SLACK_PATH
-from tests.documents import ROOT, Code, Document, document, documents
+from tests.documents import FENCE, ROOT, Code, Document, document, documents
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
+from wechat_kf.advice import ADVICE
 
 ALL = pytest.mark.parametrize("page", documents(), ids=lambda page: page.name)
 AMBIENT = ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -281,6 +284,60 @@ def test_readme_names_the_fork_before_the_deploy_button(page: Document) -> None:
 def test_readmes_name_the_proxy_before_the_allow_list() -> None:
     assert in_order(positions(ENGLISH, "proxy add-on", "IP allow-list"))
     assert in_order(positions(CHINESE, "代理附加组件", "IP 白名单"))
+
+
+# Where WeChat keeps the AppSecret and the allow-list
+
+PATH = re.compile(r"\(the account, ([^);:]*)[);:]")
+PATHS = {
+    "basic information",
+    "basic information, development keys",
+    "basic information, development information",
+}
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Yield the sentences of documents, advice and doctor's remedies, each with its origin."""
+    texts = [(page.name, FENCE.sub("", page.text)) for page in documents()]
+    texts += [(f"advice {errcode}", known.text) for errcode, known in ADVICE.items()]
+    texts += [(f"doctor {name}", remedy) for name, remedy in WHERE.items()]
+    for name, text in texts:
+        for paragraph in re.split(r"\n\n|\n(?=[-|>#]|\d\. )", text):
+            yield from ((name, " ".join(one.split())) for one in re.split(r"(?<=[.。;；])\s|。", paragraph))
+
+
+def test_no_text_looks_for_the_appsecret_or_the_allow_list_in_the_console() -> None:
+    moved, console = re.compile(r"AppSecret|allow-list|白名单"), re.compile(r"console|公众平台")
+    assert [found for found in sentences() if moved.search(found[1]) and console.search(found[1])] == []
+
+
+def test_every_text_gives_the_same_paths_on_the_developer_platform() -> None:
+    named = [(name, path) for name, text in sentences() for path in PATH.findall(text)]
+    assert [found for found in named if found[1] not in PATHS] == []
+    assert {path for _, path in named} == PATHS
+
+
+@READMES
+def test_readme_names_the_pages_of_the_developer_platform_in_their_steps(page: Document) -> None:
+    text = " ".join(page.text.split())
+    keys = text.index("我的业务 › 公众号/服务号 › 基础信息 › 开发密钥")
+    information = text.index("开发信息")
+    third, fourth, eighth = (text.index(f" {step}. **") for step in (3, 4, 8))
+    assert third < text.index("](https://developers.weixin.qq.com/platform/)") < fourth
+    assert third < keys < fourth < eighth < information
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("README.md", "the server's address, which it checks at every call"),
+        ("README.zh-CN.md", "服务器的地址，每次调用都会检查"),
+        ("docs/deploy.md", "WeChat checks the address at every call, also when the token is still valid"),
+        ("docs/runbook.md", "WeChat checks it at every call, with a valid token too"),
+    ],
+)
+def test_page_says_that_wechat_checks_the_address_at_every_call(name: str, words: str) -> None:
+    assert words in " ".join(document(name).text.split())
 
 
 def settings_of(page: Document) -> dict[str, str]:
