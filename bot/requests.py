@@ -1,17 +1,19 @@
 """Requests, and the parser of the text of a command. Pure; nothing is looked up here.
 
-A new command needs a request class in `Known`, its word in `_WORDS` and `_command`, an answer in
-`interactions.commands` (`_answer` if it needs no WeChat, else `_from_wechat`; and `_runs`), and a line in the help,
-`blocks.answers.replies`. For a button that runs it, extend `actions.encode` and `decode`.
+A new command needs a request class in `Known`, its word in `_WORDS` and `_command`, its Chinese words in
+`command_words`, an answer in `interactions.commands` (`_answer` if it needs no WeChat, else `_from_wechat`; and
+`_runs`), and a line in the help, `blocks.answers.replies`. For a button that runs it, extend `actions.encode` and
+`decode`.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import dropwhile
 
+from bot import command_words
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 
 MAX_TEXT = 200  # of a search: no account or nickname of WeChat is as long
@@ -83,21 +85,37 @@ _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 
 
 def parse_command(text: str) -> Request:
-    """Read what follows `/kf`. Case, width, quotes and surplus white space do not matter."""
+    """Read what follows `/kf`. Language, case, width, quotes and surplus white space do not matter.
+
+    Whole words go first: `已拒绝` is a state. Only then may a text follow without a blank, as in `查找小波`.
+    """
     typed = _typed(text)
-    typed = re.sub(r"^/?kf(?: |$)", "", typed, flags=re.IGNORECASE)  # the command, typed or copied once more
-    head, _, rest = typed.partition(" ")
-    command, rest = _plain(head), rest.strip(_QUOTES + " ")
-    if not command:
-        return Overview()
+    typed = re.sub(r"^[/／]?[kｋ][fｆ](?: |$)", "", typed, flags=re.IGNORECASE)  # the command, typed once more
+    command, rest = _read(typed)
     return _command(command, rest) or Unknown(typed, _typo_of(command, rest), _nearest(command, rest))
 
 
+def _read(typed: str) -> tuple[str, str]:
+    """Split a text into the command, in English, and what follows it."""
+    head, _, after = typed.partition(" ")
+    command, rest = _plain(head), after.strip(_QUOTES + " ")
+    words = command_words.list_words(f"{command} {_plain(rest)}")
+    if command and words and _is_list(words[0]):
+        return words[0], " ".join(words[1:])
+    if (english := command_words.in_english(command)) is not None:
+        return english, rest
+    if split := command_words.split_text("".join(dropwhile(lambda char: not _plain(char), head))):
+        return split[0], f"{split[1]} {after}".strip(_QUOTES + " ")
+    return command, rest
+
+
 def _command(command: str, rest: str) -> Known | None:
+    if not command:
+        return Overview()
     if command == "status":
         return ShowStatus()
     if _is_list(command):
-        return _list([command, *_plain(rest).split()])
+        return _list([command, *_list_words(rest)])
     text = rest[:MAX_TEXT]
     if command in _HELP:
         return Help()
@@ -127,26 +145,34 @@ def in_order(states: set[AccountStatus]) -> tuple[AccountStatus, ...]:
 
 def _typo_of(command: str, rest: str) -> Known | None:
     """Return the command that one edit of the wrong word makes. The other words must fit: it runs unasked."""
-    wrong = _wrong_word(command, rest)
-    word = next((word for word in _WORDS if one_edit_apart(wrong, word)), "")
-    return _with_word(command, rest, word)
+    word = command_words.corrected(_wrong_word(command, rest), _WORDS)
+    return _with_word(command, rest, word) if word else None
 
 
 def _nearest(command: str, rest: str) -> Known | None:
-    """Return the command whose spelling is most similar, with the other words as far as they fit."""
-    close = difflib.get_close_matches(_wrong_word(command, rest), _WORDS, n=1)
-    return (_with_word(command, rest, close[0]) or _command(close[0], "")) if close else None
+    """Return the command whose spelling is most similar, with the other words as far as they fit.
+
+    `找小波` is not a search for `小波`, because it may be a name, but is near to one.
+    """
+    if close := command_words.nearest(_wrong_word(command, rest), _WORDS):
+        return _with_word(command, rest, close) or _command(close, "")
+    split = command_words.split_text(command, shortest=1)
+    return _command(split[0], f"{split[1]} {rest}".strip()) if split else None
 
 
 def _is_list(command: str) -> bool:
     return command == "list" or command in _STATES
 
 
+def _list_words(rest: str) -> list[str]:
+    return command_words.list_words(_plain(rest))
+
+
 def _wrong_word(command: str, rest: str) -> str:
     """Return the word that made the command unknown: the first one, or one among the words of a list."""
     if not _is_list(command):
         return command
-    return next(word for word in _plain(rest).split() if _list([word]) is None)
+    return next(word for word in _list_words(rest) if _list([word]) is None)
 
 
 def _with_word(command: str, rest: str, word: str) -> Known | None:
@@ -154,18 +180,7 @@ def _with_word(command: str, rest: str, word: str) -> Known | None:
     if not _is_list(command):
         return _command(word, rest)
     wrong = _wrong_word(command, rest)
-    return _list([command, *(word if each == wrong else each for each in _plain(rest).split())])
-
-
-def one_edit_apart(a: str, b: str) -> bool:
-    """Return whether one letter inserted, deleted, replaced or swapped with its neighbour turns `a` into `b`."""
-    shorter, longer = sorted((a, b), key=len)
-    same = next((place for place, (x, y) in enumerate(zip(shorter, longer, strict=False)) if x != y), len(shorter))
-    shorter, longer = shorter[same:], longer[same:]
-    if len(shorter) != len(longer):
-        return shorter == longer[1:]
-    swapped = shorter[1::-1] + shorter[2:]
-    return longer != "" and (shorter[1:] == longer[1:] or swapped == longer)
+    return _list([command, *(word if each == wrong else each for each in _list_words(rest))])
 
 
 def _typed(text: str) -> str:

@@ -73,6 +73,8 @@ async def test_acknowledgement_does_not_wait_for_wechat(place, url):
         ("find 小波", "Waiting: 小波"),
         ("小波", "Waiting: 小波"),
         ("show anna@harbour_tea", "Bound: Anna"),
+        ("待确认", "1 account is waiting"),
+        ("查找小波", "Waiting: 小波"),
         ("help", "/kf shows what needs attention"),
         ("status", "Working normally"),
         ("frobnicate", "No account matches “frobnicate”."),

@@ -97,6 +97,11 @@ def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
         ("rejcted", "Showing */kf rejected*"),
         ("hlep", "Showing */kf help*"),
         ("rejctde", "*No account matches “rejctde”.*"),
+        ("待确认", "7 accounts are waiting"),
+        ("列表2", "Accounts 11–20 of 43"),
+        ("查找夜班", "⛔ 夜班一号 · rejected"),
+        ("查看小波", "⏰ 小波 · expiring"),
+        ("已拒觉", "Showing */kf rejected*"),
     ],
 )
 async def test_every_command_has_its_answer(typed, title):
@@ -112,6 +117,27 @@ async def test_name_goes_before_a_command_with_a_typing_error():
     assert without.text.startswith("Showing /kf list. Accounts 1 of 1, problems first. Bound: Anna.")
 
 
+@pytest.mark.parametrize("typed", ["查找 {}", "查找{}", "查看 {}", "find {}"])
+@pytest.mark.parametrize("nickname", ["列表", "绑定", "查看器小王", "找小波", "已到期"])
+async def test_nickname_like_a_chinese_command_is_found(nickname, typed):
+    kf = answers(WeChat(account("lee", kf_nick=nickname, kf_wx="x"), ANNA))
+    message = await kf.answer(parse_command(typed.format(nickname)))
+    assert message.text.startswith(f"Bound: {nickname} (lee@harbour_tea).")
+
+
+@pytest.mark.parametrize("nickname", ["查看器小王", "找小波", "已到期"])
+async def test_nickname_that_is_not_a_whole_word_of_a_command_is_found_without_one(nickname):
+    message = await answers(WeChat(account("lee", kf_nick=nickname, kf_wx="x"), ANNA)).answer(
+        parse_command(nickname)
+    )
+    assert message.text.startswith(f"Bound: {nickname} (lee@harbour_tea).")
+
+
+async def test_nickname_equal_to_a_command_does_not_hide_the_command():
+    message = await answers(WeChat(account("lee", kf_nick="列表", kf_wx="x"), ANNA)).answer(parse_command("列表"))
+    assert message.text.startswith("Accounts 1 to 2 of 2")
+
+
 @pytest.mark.parametrize(
     ("typed", "suggested", "buttons"),
     [
@@ -119,6 +145,9 @@ async def test_name_goes_before_a_command_with_a_typing_error():
         ("fnidd chnx", "/kf find chnx", {"kf.list": "v1:find:1:chnx"}),
         ("shwoo chnx", "/kf show chnx", {"kf.show": "v1:show:chnx", "kf.list": "v1:list:1:all"}),
         ("satsu", "/kf status", {"kf.refresh": "v1:status", "kf.list": "v1:list:1:all"}),
+        ("找晓波", "/kf find 晓波", {"kf.list": "v1:find:1:晓波"}),
+        ("绑定王", "/kf bound", {"kf.list": "v1:list:1:bound"}),
+        ("删除", "/kf help", {"kf.help": "v1", "kf.list": "v1:list:1:all"}),
         ("plugh", "/kf help", {"kf.help": "v1", "kf.list": "v1:list:1:all"}),
         (
             "annna1",

@@ -1,0 +1,102 @@
+"""Words of commands in Chinese, and the spelling of words in both languages. Pure; `requests` reads English.
+
+A new command needs its Chinese words in `_COMMANDS`, and if a text follows it, its name in `_BEFORE_TEXT`; a new
+state needs them in `_LISTS`. Words are in Simplified characters; `_SIMPLIFIED` has their Traditional ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+# By English word. The English words themselves are in `requests`.
+_LISTS = {
+    "list": ("列表", "全部", "清单"),
+    "expiring": ("即将过期", "快过期", "将过期"),
+    "rejected": ("已拒绝", "被拒绝", "拒绝"),
+    "expired": ("已过期", "过期"),
+    "waiting": ("等待确认", "待确认", "等待"),
+    "bound": ("已绑定", "绑定"),
+    "idle": ("未绑定", "空闲"),
+    "unknown": ("未知状态", "未知"),
+    "attention": ("需要处理", "待处理"),
+}
+_COMMANDS = {
+    "": ("概览", "首页"),
+    "find": ("查找", "搜索", "寻找", "搜寻", "搜", "找"),
+    "show": ("查看", "详情", "看"),
+    "status": ("状态", "运行状态"),
+    "help": ("帮助", "说明"),
+}
+_BEFORE_TEXT = ("find", "show")
+_SIMPLIFIED = str.maketrans(
+    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説",
+    "览页单将过绝确认绑闲闲状态处寻详运帮说说",
+)
+
+_LIST_WORDS = {word: english for english, words in _LISTS.items() for word in words}
+_ALL = {**_LIST_WORDS, **{word: english for english, words in _COMMANDS.items() for word in words}}
+# Words that may be suggested: not those of the overview, which is `/kf` without a word.
+_SPELLED = {word: english for word, english in _ALL.items() if english and len(word) > 1}
+_PAGE = re.compile(r"第 ?([0-9]+) ?页")
+_BEFORE_NUMBER = re.compile(rf"(?<!\S)({'|'.join(_LIST_WORDS)})(?=[0-9]+(?!\S))")
+# The longest word first.
+_WORD_BEFORE_TEXT = re.compile(
+    rf"({'|'.join(sorted((word for word in _ALL if _ALL[word] in _BEFORE_TEXT), key=len, reverse=True))})[:：]?"
+)
+
+
+def in_english(word: str) -> str | None:
+    """Return the English word of a command for a Chinese one: "" for the overview, None for any other word."""
+    return _ALL.get(word.translate(_SIMPLIFIED))
+
+
+def list_words(text: str) -> list[str]:
+    """Split the words of a list, and put them into English; words that do not belong to a list are kept.
+
+    A page is `第2页`, with or without blanks, or a number right after a word, as in `列表2`.
+    """
+    text = _PAGE.sub(r" list \1 ", text.translate(_SIMPLIFIED).replace("、", " "))
+    return [_LIST_WORDS.get(word, word) for word in _BEFORE_NUMBER.sub(r"\1 ", text).split()]
+
+
+def split_text(typed: str, shortest: int = 2) -> tuple[str, str] | None:
+    """Split `查找小波` into `find` and `小波`. Return None if `typed` does not begin with such a word.
+
+    A word of one character is too often the beginning of a name, so `shortest` is 2. A name that begins with a
+    longer word is still found: its end, which is searched for, is a part of it.
+    """
+    match = _WORD_BEFORE_TEXT.match(typed.translate(_SIMPLIFIED))
+    if match is None or len(match[1]) < shortest:
+        return None
+    return _ALL[match[1]], typed[match.end() :]
+
+
+def corrected(wrong: str, english: Sequence[str]) -> str | None:
+    """Return the word, in English, that one edit of the wrong word makes.
+
+    One character can change the meaning of a Chinese word: 查找 to 查看, 已绑定 to 没绑定. So both words need three
+    characters or more, and the same first one, which says yes, no or not yet.
+    """
+    wrong = wrong.translate(_SIMPLIFIED)
+    chinese = (word for word in _SPELLED if min(len(word), len(wrong)) >= 3 and word[0] == wrong[0])
+    word = next((word for word in (*english, *chinese) if one_edit_apart(wrong, word)), None)
+    return word and _SPELLED.get(word, word)
+
+
+def nearest(wrong: str, english: Sequence[str]) -> str | None:
+    """Return the word, in English, whose spelling in either language is most similar, if any is near."""
+    close = difflib.get_close_matches(wrong.translate(_SIMPLIFIED), (*english, *_SPELLED), n=1)
+    return _SPELLED.get(close[0], close[0]) if close else None
+
+
+def one_edit_apart(a: str, b: str) -> bool:
+    """Return whether one letter inserted, deleted, replaced or swapped with its neighbour turns `a` into `b`."""
+    shorter, longer = sorted((a, b), key=len)
+    same = next((place for place, (x, y) in enumerate(zip(shorter, longer, strict=False)) if x != y), len(shorter))
+    shorter, longer = shorter[same:], longer[same:]
+    if len(shorter) != len(longer):
+        return shorter == longer[1:]
+    swapped = shorter[1::-1] + shorter[2:]
+    return longer != "" and (shorter[1:] == longer[1:] or swapped == longer)
