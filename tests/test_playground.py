@@ -17,8 +17,8 @@ from bot.demo.playground import desktop, presets
 from bot.demo.playground.clock import Pace, SharedClock
 from bot.demo.playground.run import playground
 from bot.demo.playground.sandbox import ALERTS, CARE, SECRET, Sandbox
-from bot.demo.playground.serializers import usage
 from bot.demo.playground.snapshot import whole
+from bot.demo.playground.suggestions import usage
 from bot.demo.playground.supervisor import BotState
 from bot.demo.playground.traffic import MASK, Traffic, masked
 from bot.demo.playground.wechat_console import SLACK_FAULTS, WECHAT_FAULTS
@@ -170,20 +170,24 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
 
 
 @pytest.mark.process
-async def test_bot_uses_the_clock_of_the_page_and_a_restart_for_it_is_not_a_crash(page):
+async def test_bot_uses_the_zone_language_and_clock_of_the_page_and_a_restart_for_them_is_not_a_crash(page):
     world = page.world
 
-    def zone_of_bot() -> str:
-        return psutil.Process(world.keeper.bot.process.pid).environ()["TIMEZONE"]
+    def environ_of_bot() -> tuple[str, str]:
+        environ = psutil.Process(world.keeper.bot.process.pid).environ()
+        return environ["TIMEZONE"], environ["KF_LANGUAGE"]
 
     await until(lambda: world.keeper.state is BotState.RUNNING)
     before = world.keeper.bot.process.pid
     await page.do("zone", name="UTC")
-    assert (world.keeper.is_ready, world.keeper.bot.process.pid, zone_of_bot()) == (True, before, "UTC")
+    await page.do("language", name="en")
+    assert (world.keeper.is_ready, world.keeper.bot.process.pid) == (True, before)
+    assert environ_of_bot() == ("UTC", "en")
     await page.do("zone", name="Asia/Kolkata")
+    await page.do("language", name="zh")
     await until(lambda: world.keeper.is_ready)
-    assert zone_of_bot() == "Asia/Kolkata"
-    assert whole(world)["zone"] == "Asia/Kolkata"
+    assert environ_of_bot() == ("Asia/Kolkata", "zh")
+    assert (whole(world)["zone"], whole(world)["language"]) == ("Asia/Kolkata", "zh")
 
     await page.do("clock", rate=1440)
     _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")

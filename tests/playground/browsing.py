@@ -78,7 +78,7 @@ class Visitor:
     async def arrives(self) -> None:
         """Open the page, and wait until the bot is there."""
         await self.page.goto(f"{self.url}/")
-        await self.sees_the_bot(re.compile("^running"))
+        await expect(self.page.locator(".chain-stop.of-bot")).to_have_attribute("data-state", "running")
 
     async def sees_the_bot(self, words: str | re.Pattern[str]) -> None:
         await expect(self.page.locator(".of-bot .chain-state")).to_have_text(words)
@@ -87,7 +87,7 @@ class Visitor:
 
     @property
     def field(self) -> Locator:
-        return self.page.get_by_role("combobox", name=re.compile("^Message #"))
+        return self.page.get_by_role("combobox", name=re.compile("^(Message|发消息到) #"))
 
     async def types(self, text: str) -> None:
         await self.field.fill(text)
@@ -110,7 +110,7 @@ class Visitor:
     @property
     def private(self) -> Locator:
         """Return the ephemeral messages to this user."""
-        return self.messages.filter(has_text="Only visible to you")
+        return self.messages.filter(has_text=re.compile("Only visible to you|仅你可见"))
 
     def message(self, text: str) -> Locator:
         """The newest one that has this text."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Error, expect
 
 from bot.demo.playground.sandbox import ALERTS
 from bot.demo.slack_simulator import Message
 from bot.demo.slack_simulator.wire import BOT_USER
+from tests.playground.accessibility import fits, violations
 from tests.playground.browsing import NARROW, Visitor
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -78,27 +78,6 @@ async def test_the_main_things_are_done_with_the_keyboard_alone(mei):
 
 
 # On a telephone
-
-
-async def violations(visitor: Visitor) -> list[str]:
-    """Return the accessibility problems that axe finds in the light and in the dark theme."""
-    contrast = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}  # all else is the same in the dark
-    found = (await Axe().run(visitor.page)).response["violations"]
-    await visitor.page.emulate_media(color_scheme="dark")
-    found += (await Axe().run(visitor.page, options=contrast)).response["violations"]
-    await visitor.page.emulate_media(color_scheme="light")
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
-async def fits(visitor: Visitor) -> bool:
-    """Whether nothing is wider than the page, and nothing cut off at the edge of a panel."""
-    boxes = "[document.scrollingElement, ...document.querySelectorAll('.panel, .slack-log')]"
-    return await visitor.page.evaluate(f"{boxes}.every((box) => box.scrollWidth <= box.clientWidth)")
 
 
 async def test_a_telephone_shows_all_of_it_and_never_scrolls_sideways(visit):

@@ -76,6 +76,7 @@ async def test_the_own_page_may(site):
         ("preset", b"[]", "The request is no JSON object."),
         ("preset", b'{"name": "sunday"}', "There is no preset 'sunday'."),
         ("zone", b'{"name": "Mars/Base"}', "There is no time zone of that name."),
+        ("language", b'{"name": "de"}', "There is no language of that name."),
         ("clock", b'{"rate": 7}', "The clock runs at one of 1, 60, 1440."),
         ("slack.say", b'{"channel": "C0CARE", "user": "U0MEI", "text": " "}', "There is nothing to say."),
         ("slack.say", b'{"channel": "C0CARE", "user": "U0MEI", "text": 7}', "The request lacks a text 'text'."),

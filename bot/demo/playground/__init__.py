@@ -9,6 +9,8 @@
 | `clocked_bot` | the process of the bot, on that clock |
 | `supervisor` | restarts the bot, as a host does |
 | `wechat_console` | what people do in WeChat, and what goes wrong there and at Slack |
+| `people` | the users of the workspace, with their languages and time zones |
+| `suggestions` | what the composer offers after a slash |
 | `presets` | whole Official Accounts to start from |
 | `traffic` | each request and answer, without secrets |
 | `serializers`, `snapshot` | the state, in the format of the page |

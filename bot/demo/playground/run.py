@@ -17,6 +17,7 @@ from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.site_server import application
 from bot.demo.playground.snapshot import whole
 from bot.demo.servers import serve
+from bot.language import Language
 
 
 def main(port: int = 3000, *, browser: bool = True) -> int:
@@ -42,10 +43,18 @@ async def _run(port: int, *, browser: bool) -> int:
 
 
 @asynccontextmanager
-async def playground(folder: Path, port: int = 0, *, zone: str = "UTC") -> AsyncIterator[tuple[str, Sandbox]]:
+async def playground(
+    folder: Path, port: int = 0, *, zone: str = "UTC", language: Language = Language.ENGLISH
+) -> AsyncIterator[tuple[str, Sandbox]]:
     """Start the simulators, the bot and the page, and yield the address of the page. Port 0 picks a free one."""
     feed = EventStream()
-    world = Sandbox(folder, feed.publish, zone=zone, on_start_over=lambda world: _publish_all(feed, world))
+    world = Sandbox(
+        folder,
+        feed.publish,
+        zone=zone,
+        language=language,
+        on_start_over=lambda world: _publish_all(feed, world),
+    )
     async with world.alive(), serve(application(world, feed), port) as url:
         yield url, world
 

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bot.demo.playground import presets, serializers
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.demo.playground.people import PEOPLE
 from bot.demo.playground.supervisor import Restart, Supervisor
 from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry
 from bot.demo.playground.wechat_console import NONE, SUFFIX, FaultySlack, WeChatConsole
@@ -22,11 +23,11 @@ from bot.demo.process import environ_of
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack_simulator import Channel, sent_messages
 from bot.demo.slack_simulator.http import application
+from bot.language import Language
 from wechat_kf.simulator import Simulator
 
 APPID, SECRET = "wx-playground", "playground-secret"
 CARE, ALERTS = "C0CARE", "C0ALERTS"
-PEOPLE = {"U0MEI": "mei", "U0TOM": "tom"}
 LEASE = 2.0  # real seconds, whatever the clock of the playground does
 RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
 PULSE = 0.5  # seconds between two looks at what the clock alone has changed
@@ -47,20 +48,27 @@ class Sandbox:
         publish: Publish,
         *,
         zone: str = "UTC",
+        language: Language = Language.ENGLISH,
         on_start_over: Callable[[Sandbox], None] = lambda world: None,
     ) -> None:
-        """`folder` takes the store, the clock and the bot's log; `zone` is the bot's until a page names its own."""
+        """`folder` takes the store, the clock and the bot's log. `zone` is the bot's until a page names its own.
+
+        `language` is the channel's until a page chooses another.
+        """
         self._folder = folder
         self._publish = publish
         self.clock = SharedClock(folder / "clock.json")
         self.clock.reset()
         self.began = self.clock().timestamp()
         self.zone = zone
+        self.language = language
         self._on_start_over = on_start_over
         self._rate: float = 1  # the one that is wanted
         self.wechat = Simulator(APPID, SECRET, suffix=SUFFIX)
         self.slack = FaultySlack(
-            clock=self.clock, channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], people=PEOPLE
+            clock=self.clock,
+            channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")],
+            people={person: one.name for person, one in PEOPLE.items()},
         )
         self.wire = Traffic(self.clock, self._tell_wire)
         self.console = WeChatConsole(self.wechat, self.slack)
@@ -124,6 +132,13 @@ class Sandbox:
             self.zone = zone
             self._restart(Restart("restarted for your time zone"))
 
+    def use_language(self, language: Language) -> None:
+        """Let the bot write to the channel in this language. The bot restarts if that is another than before."""
+        if language is not self.language:
+            self.language = language
+            self._publish("language", {"language": language})
+            self._restart(Restart("restarted for the channel's language"))
+
     def start_over(self) -> None:
         """Empty Slack, WeChat, the wire and the bot's store, once the present bot has ended."""
         self._restart(Restart(before_start=self._empty, signal=signal.SIGKILL))
@@ -151,6 +166,7 @@ class Sandbox:
         more = {
             "DATABASE_URL": f"sqlite:///{self._folder / STORE}",
             "TIMEZONE": self.zone,
+            "KF_LANGUAGE": self.language,
             "POLL_SECONDS": "1",
             "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
             CLOCK_FILE: str(self._folder / "clock.json"),

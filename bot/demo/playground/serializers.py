@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,17 +10,7 @@ from bot.alerting.episode import AccountStatus
 from bot.demo.playground.traffic import TrafficEntry
 from bot.demo.slack_simulator import wire
 from bot.demo.slack_simulator.state import Message
-from bot.manifest import manifest
 from wechat_kf.simulator import Simulator
-
-HINTS = {
-    "list": "every account",
-    "find": "search by name or WeChat ID",
-    "show": "one account in full",
-    "status": "how the bot itself is",
-    "help": "what it can do",
-}
-STATES = ("expiring", "rejected", "expired", "waiting", "idle", "bound")
 
 
 def message(one: Message) -> dict[str, Any]:
@@ -73,22 +62,3 @@ def entry(one: TrafficEntry) -> dict[str, Any]:
         "request": one.request,
         "response": one.response,
     }
-
-
-def usage() -> tuple[str, list[dict[str, str]]]:
-    """Return the usage hint of the manifest, and the words that can follow the command."""
-    found = re.search(r'usage_hint: "\[(.*)\]"', manifest("http", None))
-    words = found[1].split("|") if found else []
-    return f"[{'|'.join(words)}]", [{"text": "/kf", "hint": "what needs attention"}, *_suggestions(words)]
-
-
-def _suggestions(words: Sequence[str]) -> list[dict[str, str]]:
-    said = []
-    for word in words:
-        command, _, argument = word.partition(" ")
-        if word == "STATE":
-            said += [{"text": f"/kf {state}", "hint": f"accounts that are {state}"} for state in STATES]
-        else:
-            hint = HINTS.get(command, "")
-            said.append({"text": f"/kf {command}{' ' if argument else ''}", "hint": f"{argument} {hint}".strip()})
-    return said

@@ -54,7 +54,8 @@ def application(world: Sandbox, feed: EventStream) -> web.Application:
         try:
             said = await action(world, await _details(request))
         except CannotError as exc:
-            return web.json_response({"ok": False, "error": str(exc)}, status=400)
+            refused = {"error": str(exc), "sentence": exc.sentence, "values": exc.values}
+            return web.json_response({"ok": False, **refused}, status=400)
         world.refresh_seats()
         return web.json_response({"ok": True, **said})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.demo.playground import serializers
+from bot.demo.playground import serializers, suggestions
+from bot.demo.playground.people import PEOPLE
 from bot.demo.playground.presets import PRESETS
 from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.user_actions import COMMAND
@@ -13,17 +14,17 @@ from bot.demo.slack_simulator import wire
 
 def whole(world: Sandbox) -> dict[str, Any]:
     """Return everything that a newly opened page needs."""
-    slack, (hint, suggestions) = world.slack, serializers.usage()
+    slack, (hint, offered) = world.slack, suggestions.usage()
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
         "began": world.began,  # distinguishes this playground from the next one at the same address
-        "people": {person.id: person.name.capitalize() for person in slack.people.values()},
+        "people": {person: one.shown for person, one in PEOPLE.items()},
         "groups": {},
         "bot_user": wire.BOT_USER,
         "bot_name": "KF",
         "command": COMMAND,
         "usage_hint": hint,
-        "suggestions": suggestions,
+        "suggestions": offered,
         "channels": [{"id": channel.id, "name": channel.name} for channel in slack.channels.values()],
         "messages": [
             serializers.message(one)
@@ -33,6 +34,7 @@ def whole(world: Sandbox) -> dict[str, Any]:
         "clock": world.present_clock(),
         "bot": world.present_bot(),
         "zone": world.zone,
+        "language": world.language,
         "faults": world.present_faults(),
         "wire": [serializers.entry(one) for one in world.wire.entries],
         "presets": [{"name": name, "label": preset.label} for name, preset in PRESETS.items()],

@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from bot.demo.playground import presets
-from bot.demo.playground.sandbox import PEOPLE, RATES, Sandbox
+from bot.demo.playground.people import PEOPLE
+from bot.demo.playground.sandbox import RATES, Sandbox
 from bot.demo.playground.wechat_console import CannotError
 from bot.demo.slack_simulator.sent_messages import Ack
 from bot.demo.slack_simulator.state import Message
@@ -26,7 +27,11 @@ async def _command(world: Sandbox, given: Details) -> dict[str, Any]:
     name, *rest = text.split(maxsplit=1)
     if name.lower() != COMMAND:
         # Slack sends an app its own commands only; it says this itself.
-        raise CannotError(f"{name} is not a valid command. The app that is installed here has {COMMAND}.")
+        raise CannotError(
+            "{name} is not a valid command. The app that is installed here has {command}.",
+            name=name,
+            command=COMMAND,
+        )
     return _acked(await world.command(_channel(world, given), _user(given), " ".join([COMMAND, *rest])))
 
 
@@ -73,7 +78,7 @@ def _to_seat(name: str) -> Action:
 async def _preset(world: Sandbox, given: Details) -> dict[str, Any]:
     name = _text(given, "name")
     if name not in presets.PRESETS:
-        raise CannotError(f"There is no preset {name!r}.")
+        raise CannotError("There is no preset {name}.", name=repr(name))
     presets.apply(name, world.wechat, world.clock())
     return {}
 
@@ -92,9 +97,18 @@ async def _zone(world: Sandbox, given: Details) -> dict[str, Any]:
     return {}
 
 
+async def _language(world: Sandbox, given: Details) -> dict[str, Any]:
+    try:
+        language = parsers.language(_text(given, "name"))
+    except ValueError:
+        raise CannotError("There is no language of that name.") from None
+    world.use_language(language)
+    return {}
+
+
 async def _clock(world: Sandbox, given: Details) -> dict[str, Any]:
     if given.get("rate") not in RATES:
-        raise CannotError(f"The clock runs at one of {', '.join(map(str, RATES))}.")
+        raise CannotError("The clock runs at one of {rates}.", rates=", ".join(map(str, RATES)))
     world.run_clock(given["rate"])
     return {}
 
@@ -126,6 +140,7 @@ ACTIONS: Mapping[str, Action] = {
     "start-over": _start_over,
     "clock": _clock,
     "zone": _zone,
+    "language": _language,
     "fault": _fault,
     "bot.kill": _kill,
 }
@@ -134,7 +149,7 @@ ACTIONS: Mapping[str, Action] = {
 def _text(given: Details, name: str) -> str:
     text = given.get(name)
     if not isinstance(text, str) or len(text) > LONGEST:
-        raise CannotError(f"The request lacks a text {name!r}.")
+        raise CannotError("The request lacks a text {name}.", name=repr(name))
     return text
 
 

@@ -32,7 +32,12 @@ WRITING = ("chat.postMessage", "chat.update")
 
 
 class CannotError(Exception):
-    """It cannot be done; says why, in a sentence for people."""
+    """It cannot be done; says why, in a sentence for people. The page translates the sentence, and fills it."""
+
+    def __init__(self, sentence: str, **values: object) -> None:
+        super().__init__(sentence.format(**values))
+        self.sentence = sentence
+        self.values = {name: str(value) for name, value in values.items()}
 
 
 class FaultySlack(SlackSimulator):
@@ -92,7 +97,7 @@ class WeChatConsole:
 
     def break_wechat(self, name: str) -> None:
         if name not in (*WECHAT_FAULTS, EXPIRED_TOKEN):
-            raise CannotError(f"WeChat has no trouble called {name!r}.")
+            raise CannotError("WeChat has no trouble called {name}.", name=repr(name))
         self._wechat.clear_faults()
         self.trouble = NONE
         if name == EXPIRED_TOKEN:
@@ -103,7 +108,7 @@ class WeChatConsole:
 
     def break_slack(self, name: str) -> None:
         if name not in SLACK_FAULTS:
-            raise CannotError(f"Slack has no trouble called {name!r}.")
+            raise CannotError("Slack has no trouble called {name}.", name=repr(name))
         self._slack.trouble = name
 
     def _documented(self, change: Callable[[], None]) -> None:
@@ -112,7 +117,7 @@ class WeChatConsole:
             change()
         except ErrcodeRefusal as refused:
             why = ERRMSGS.get(refused.errcode, "api error")
-            raise CannotError(f"WeChat refuses: {why} ({refused.errcode}).") from None
+            raise CannotError("WeChat refuses: {why} ({errcode}).", why=why, errcode=refused.errcode) from None
 
 
 def _account(name: str, **rest: str) -> Mapping[str, object]:

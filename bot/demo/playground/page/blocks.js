@@ -2,6 +2,7 @@
 // https://docs.slack.dev/reference/block-kit/blocks
 import { el } from "./dom.js";
 import { drawElement, errorBox, image } from "./elements.js";
+import { say } from "./language.js";
 import { Malformed, plainString, textObject } from "./slack-text.js";
 
 const LONG = { letters: 1000, lines: 12 }; // more of a section's text is folded, unless it says `expand`
@@ -15,7 +16,7 @@ const LONG = { letters: 1000, lines: 12 }; // more of a section's text is folded
 export function drawBlocks(blocks, send) {
   return blocks.map((block, index) => {
     const kind = block?.type;
-    if (!Object.hasOwn(DRAWN, kind)) return errorBox("block", kind, "it is not known here");
+    if (!Object.hasOwn(DRAWN, kind)) return errorBox("block", kind, say("it is not known here"));
     const id = typeof block.block_id === "string" ? block.block_id : "";
     try {
       return DRAWN[kind](block, {
@@ -23,20 +24,20 @@ export function drawBlocks(blocks, send) {
         send: (click, element) => send({ block_id: id, ...click }, element),
       });
     } catch (error) {
-      return errorBox("block", kind, error instanceof Malformed ? error.message : "it is malformed");
+      return errorBox("block", kind, error instanceof Malformed ? error.message : say("it is malformed"));
     }
   });
 }
 
 const DRAWN = {
-  header: ({ text }) => el("h3", { className: "slack-header" }, textObject(text, "its text", ["plain_text"])),
+  header: ({ text }) => el("h3", { className: "slack-header" }, textObject(text, say("its text"), ["plain_text"])),
   divider: () => el("hr", { className: "slack-divider" }),
 
   section(block, context) {
-    if (!block.text && !block.fields) throw new Malformed("it has neither text nor fields");
+    if (!block.text && !block.fields) throw new Malformed(say("it has neither text nor fields"));
     const text = block.text && sectionText(block);
     const fields = block.fields && listOf(block.fields, "fields").map((field, index) =>
-      el("div", { className: "slack-field slack-text" }, textObject(field, `field ${index + 1}`)));
+      el("div", { className: "slack-field slack-text" }, textObject(field, say("field {number}", { number: index + 1 }))));
     return el("div", { className: "slack-section" },
       el("div", { className: "slack-section-main" },
         text, fields && el("div", { className: "slack-fields" }, fields)),
@@ -48,9 +49,9 @@ const DRAWN = {
     const parts = listOf(block.elements, "elements").map((part) => {
       if (part?.type === "image") return image(part, "slack-context-image");
       if (part?.type !== "mrkdwn" && part?.type !== "plain_text") {
-        return errorBox("element", part?.type, "a context holds texts and images");
+        return errorBox("element", part?.type, say("a context holds texts and images"));
       }
-      return el("span", { className: "slack-text" }, textObject(part, "an element"));
+      return el("span", { className: "slack-text" }, textObject(part, say("an element")));
     });
     return el("div", { className: "slack-context" }, parts);
   },
@@ -60,14 +61,14 @@ const DRAWN = {
       listOf(block.elements, "elements").map((element) => drawElement(element, context))),
 
   image(block) {
-    const title = block.title ? plainString(block.title, "its title") : "";
+    const title = block.title ? plainString(block.title, say("its title")) : "";
     return el("figure", { className: "slack-figure" },
       title && el("figcaption", {}, title), image(block, "slack-picture"));
   },
 };
 
 function sectionText(block) {
-  const text = el("div", { className: "slack-text" }, textObject(block.text, "its text"));
+  const text = el("div", { className: "slack-text" }, textObject(block.text, say("its text")));
   const { length } = block.text.text;
   const short = length <= LONG.letters && block.text.text.split("\n").length <= LONG.lines;
   if (block.expand === true || short) return text;
@@ -78,14 +79,14 @@ function sectionText(block) {
     aria: { expanded: "false" },
     onclick: () => {
       const folded = text.classList.toggle("folded");
-      more.textContent = folded ? "See more" : "See less";
+      more.textContent = folded ? say("See more") : say("See less");
       more.setAttribute("aria-expanded", String(!folded));
     },
-  }, "See more");
+  }, say("See more"));
   return el("div", {}, text, more);
 }
 
 function listOf(value, name) {
-  if (!Array.isArray(value) || value.length === 0) throw new Malformed(`its ${name} are no list`);
+  if (!Array.isArray(value) || value.length === 0) throw new Malformed(say("its {name} are no list", { name }));
   return value;
 }

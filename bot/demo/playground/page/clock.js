@@ -2,12 +2,14 @@
 import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
 import { attempt, troubleLine } from "./attempt.js";
+import { say } from "./language.js";
+import { segments } from "./segments.js";
 import { day, minute, second } from "./times.js";
 
 const RATES = [
-  { rate: 1, label: "real time" },
-  { rate: 60, label: "an hour a minute" },
-  { rate: 1440, label: "a day a minute" },
+  { value: 1, label: say("real time") },
+  { value: 60, label: say("an hour a minute") },
+  { value: 1440, label: say("a day a minute") },
 ];
 
 let known = { now: Date.now() / 1000, rate: 1 };
@@ -46,31 +48,26 @@ export function mountClock(root) {
   const date = el("span", { className: "clock-date" });
   const time = el("span", { className: "clock-time" });
   const line = troubleLine();
-  const choices = RATES.map(({ rate: value, label }) => {
-    const input = el("input", {
-      type: "radio",
-      name: "clock-rate",
-      value: String(value),
-      className: "sr-only",
-      onchange: async () => {
-        const answer = await attempt(line, "clock", { rate: value });
-        if (!answer) show();
-      },
-    });
-    return { value, input, label: el("label", { className: "segment" }, input, el("span", {}, label)) };
+  const choice = segments({
+    name: "clock-rate",
+    legend: say("Speed of the clock"),
+    options: RATES,
+    choose: async (value) => {
+      const answer = await attempt(line, "clock", { rate: value });
+      if (!answer) show();
+    },
   });
   fill(
     root,
-    el("time", { className: "clock-now", title: "The playground's clock" },
-      el("span", { className: "sr-only" }, "The playground's clock: "), time, date),
-    el("fieldset", { className: "segments" },
-      el("legend", { className: "sr-only" }, "Speed of the clock"), choices.map((choice) => choice.label)),
+    el("time", { className: "clock-now", title: say("The playground's clock") },
+      el("span", { className: "sr-only" }, `${say("The playground's clock:")} `), time, date),
+    choice.element,
     line,
   );
   root.classList.add("clock");
 
   function show() {
-    for (const choice of choices) choice.input.checked = choice.value === known.rate;
+    choice.show(known.rate);
   }
   everyTick((moment) => {
     // Seconds that fly by are a blur; minutes can still be read.

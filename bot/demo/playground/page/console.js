@@ -5,25 +5,27 @@ import { attempt, troubleLine } from "./attempt.js";
 import { everyTick, now } from "./clock.js";
 import { confirmed } from "./dialog.js";
 import { askForAccount, askForInvitation } from "./invite.js";
+import { count as counted, say } from "./language.js";
 import { makeRow, nameOf } from "./seat-row.js";
 
-const COLUMNS = ["State", "Account", "Person", "Actions"];
+const COLUMNS = [say("State"), say("Account"), say("Person"), say("Actions")];
 
 /** Show the console in an element. */
 export function mountConsole(root) {
   const rows = new Map(); // by key
   const line = troubleLine();
   const presets = el("div", { className: "presets", attrs: { role: "group" },
-    aria: { label: "Fill the console" } });
+    aria: { label: say("Fill the console") } });
   const filter = el("input", {
-    type: "search", className: "input console-filter", placeholder: "Filter accounts", autocomplete: "off",
-    aria: { label: "Filter accounts" }, oninput: () => sieve(),
+    type: "search", className: "input console-filter", placeholder: say("Filter accounts"), autocomplete: "off",
+    aria: { label: say("Filter accounts") }, oninput: () => sieve(),
   });
   const count = el("span", { className: "hint console-count", attrs: { role: "status" } });
-  const add = el("button", { type: "button", className: "button", onclick: () => askForAccount() }, "Add account…");
+  const add = el("button", { type: "button", className: "button", onclick: () => askForAccount() },
+    say("Add account…"));
   const body = el("tbody", { attrs: { role: "rowgroup" } });
   const none = el("p", { className: "console-none hint" });
-  const table = el("table", { className: "seats", attrs: { role: "table" }, aria: { label: "Accounts" } },
+  const table = el("table", { className: "seats", attrs: { role: "table" }, aria: { label: say("Accounts") } },
     el("thead", { attrs: { role: "rowgroup" } },
       el("tr", { attrs: { role: "row" } }, COLUMNS.map((name) =>
         el("th", { scope: "col", attrs: { role: "columnheader" } }, name)))),
@@ -42,9 +44,11 @@ export function mountConsole(root) {
     }
     if (action === "remove") {
       const sure = await confirmed({
-        title: `Remove ${nameOf(seat)}?`,
-        text: `${seat.kf_account || "The account"} is taken from the Official Account.`,
-        yes: "Remove", no: "Keep", danger: true,
+        title: say("Remove {name}?", { name: nameOf(seat) }),
+        text: seat.kf_account
+          ? say("{account} is taken from the Official Account.", { account: seat.kf_account })
+          : say("The account is taken from the Official Account."),
+        yes: say("Remove"), no: say("Keep"), danger: true,
       });
       if (!sure) return;
     }
@@ -91,10 +95,13 @@ export function mountConsole(root) {
       if (row.element.hidden !== hidden) row.element.hidden = hidden;
       if (!hidden) shown += 1;
     }
-    const all = rows.size === 1 ? "1 account" : `${rows.size} accounts`;
-    const text = wanted ? `${shown} of ${all}` : all;
+    const text = wanted
+      ? counted("{shown} of {number} account", "{shown} of {number} accounts", rows.size, { shown })
+      : counted("{number} account", "{number} accounts", rows.size);
     if (count.textContent !== text) count.textContent = text;
-    const nothing = rows.size ? "No account matches." : "No account yet. Add one, or press a button above.";
+    const nothing = rows.size
+      ? say("No account matches.")
+      : say("No account yet. Add one, or press a button above.");
     none.textContent = shown ? "" : nothing;
     table.hidden = shown === 0;
   }
@@ -102,7 +109,7 @@ export function mountConsole(root) {
   on("state", (state) => {
     fill(presets, (state.presets ?? []).map(({ name, label }) =>
       el("button", { type: "button", className: "button small", data: { preset: name },
-        onclick: () => attempt(line, "preset", { name }) }, label)));
+        onclick: () => attempt(line, "preset", { name }) }, say(label))));
     show(state.seats);
   });
   on("seats", ({ seats }) => show(seats));

@@ -1,5 +1,6 @@
 // Dialogs: native <dialog> elements, which keep the focus inside, close on Escape and give the focus back.
 import { el } from "./dom.js";
+import { say } from "./language.js";
 
 let made = 0; // for ids
 
@@ -10,7 +11,7 @@ let made = 0; // for ids
  * Enter in a field presses the last button. The focus goes to the field with `autofocus`, else to the safe button.
  * @returns {Promise<any>}
  */
-export function showDialog({ title, body = null, buttons = [{ label: "Close", value: null, safe: true }] }) {
+export function showDialog({ title, body = null, buttons }) {
   const opener = document.activeElement;
   made += 1;
   const titleId = `dialog-title-${made}`;
@@ -87,7 +88,7 @@ export function showDialog({ title, body = null, buttons = [{ label: "Close", va
  * Ask whether to go on. Escape is "no". When it is dangerous, the focus starts on "no".
  * @returns {Promise<boolean>}
  */
-export async function confirmed({ title, text = "", yes = "Yes", no = "Cancel", danger = false }) {
+export async function confirmed({ title, text = "", yes, no, danger = false }) {
   const answer = await showDialog({
     title,
     body: text ? el("p", {}, text) : null,

@@ -3,22 +3,35 @@ import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
 import { attempt, troubleLine } from "./attempt.js";
 import { botWords } from "./chain.js";
+import { BETWEEN, say, term } from "./language.js";
 
 // value, label, and what to expect then
 const FAULTS = {
   wechat: [
-    ["none", "works", ""],
-    ["slow", "slow", "WeChat takes its time. Answers to /kf come late, and none is lost."],
-    ["down", "down", "WeChat does not answer. Deadlines are still told: they go by the clock."],
-    ["40164", "40164, address not allowed", "WeChat refuses the bot's address. /kf says which one to allow."],
-    ["45009", "45009, quota used up", "WeChat refuses more calls today. /kf says why, and what to do."],
-    ["expired token", "expired token, once", "The token expires before its time. The bot gets a new one by itself."],
+    ["none", say("works"), ""],
+    ["slow", say("slow"), say("WeChat takes its time. Answers to /kf come late, and none is lost.")],
+    ["down", term("fault", "down"), say("WeChat does not answer. Deadlines are still told: they go by the clock.")],
+    [
+      "40164",
+      say("40164, address not allowed"),
+      say("WeChat refuses the bot's address. /kf says which one to allow."),
+    ],
+    ["45009", say("45009, quota used up"), say("WeChat refuses more calls today. /kf says why, and what to do.")],
+    [
+      "expired token",
+      say("expired token, once"),
+      say("The token expires before its time. The bot gets a new one by itself."),
+    ],
   ],
   slack: [
-    ["none", "works", ""],
-    ["429", "429, too many requests", "Slack asks to wait. Alerts come later, in order."],
-    ["reply lost", "reply lost", "Slack posts, and its answer is lost. The bot looks before it posts again."],
-    ["down", "down", "Slack does not answer. What there is to tell waits in the bot's store."],
+    ["none", say("works"), ""],
+    ["429", say("429, too many requests"), say("Slack asks to wait. Alerts come later, in order.")],
+    [
+      "reply lost",
+      say("reply lost"),
+      say("Slack posts, and its answer is lost. The bot looks before it posts again."),
+    ],
+    ["down", term("fault", "down"), say("Slack does not answer. What there is to tell waits in the bot's store.")],
   ],
 };
 
@@ -31,7 +44,7 @@ export function mountFaults(root) {
     if (await attempt(line, "fault", { side, name })) asked(side, name);
     else show();
   };
-  const sides = [choice("wechat", "WeChat", choose), choice("slack", "Slack", choose)];
+  const sides = [choice("wechat", say("WeChat"), choose), choice("slack", "Slack", choose)];
   const expect = el("p", { className: "hint faults-expect", attrs: { role: "status" } });
   const kill = el("button", {
     type: "button",
@@ -44,13 +57,13 @@ export function mountFaults(root) {
       // A disabled button drops the focus.
       if (document.activeElement === document.body) kill.focus();
     },
-  }, "Kill the bot");
-  const now = el("span", { aria: { label: "State of the bot" }, attrs: { role: "note" } });
+  }, say("Kill the bot"));
+  const now = el("span", { aria: { label: say("State of the bot") }, attrs: { role: "note" } });
   const hint = el("p", { className: "hint faults-kill" },
-    el("span", { id: "kill-hint" }, "It ends at once and starts again. No alert is lost or told twice."), now);
+    el("span", { id: "kill-hint" }, say("It ends at once and starts again. No alert is lost or told twice.")), now);
   fill(
     root,
-    el("h3", { className: "sr-only" }, "Break something"),
+    el("h3", { className: "sr-only" }, say("Break something")),
     el("div", { className: "faults-row" }, sides.map((side) => side.field), kill),
     expect,
     hint,
@@ -70,7 +83,7 @@ export function mountFaults(root) {
       side.field.classList.toggle("faulty", fault !== "none");
       if (fault !== "none") told.push(expectation(side.name, fault));
     }
-    const text = told.join(" ");
+    const text = told.join(BETWEEN);
     if (expect.textContent !== text) expect.textContent = text;
   }
   function asked(side, fault) {

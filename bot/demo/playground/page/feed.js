@@ -1,8 +1,10 @@
 // What the server tells, and what is asked of it.
+import { say } from "./language.js";
 
 const listeners = new Map(); // by kind of event
 
-/** Call `listener(data)` at each event of a kind: state, message, seats, clock, bot, faults, wire, fresh, link. */
+/** Call `listener(data)` at each event of a kind: state, message, seats, clock, bot, faults,
+ * language, wire, fresh, link. */
 export function on(kind, listener) {
   if (!listeners.has(kind)) listeners.set(kind, []);
   listeners.get(kind).push(listener);
@@ -16,7 +18,7 @@ function tell(kind, data) {
  * all was emptied; `link` says whether it is there. */
 export function listen() {
   const source = new EventSource("/events");
-  for (const kind of ["state", "message", "seats", "clock", "bot", "faults", "wire", "fresh"]) {
+  for (const kind of ["state", "message", "seats", "clock", "bot", "faults", "language", "wire", "fresh"]) {
     source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
   }
   source.addEventListener("open", () => tell("link", true));
@@ -39,9 +41,10 @@ export async function act(name, details = {}) {
       body: JSON.stringify(details),
     });
   } catch {
-    throw new NoAnswer("The playground does not answer. Is `make demo` still running?");
+    throw new NoAnswer(say("The playground does not answer. Is `make demo` still running?"));
   }
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(said.error ?? `The playground answered ${answer.status}.`);
+  if (!answer.ok && said.sentence) throw new Error(say(said.sentence, said.values));
+  if (!answer.ok) throw new Error(say("The playground answered {status}.", { status: answer.status }));
   return said;
 }

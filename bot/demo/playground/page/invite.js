@@ -3,6 +3,7 @@ import { el } from "./dom.js";
 import { act } from "./feed.js";
 import { now, rate } from "./clock.js";
 import { showDialog } from "./dialog.js";
+import { say } from "./language.js";
 import { nameOf } from "./seat-row.js";
 import { day, minute, second, span } from "./times.js";
 
@@ -29,32 +30,34 @@ export function askForInvitation(seat) {
   const hint = el("small");
   const show = () => {
     const seconds = STOPS[Number(slider.value)];
-    said.textContent = `in ${span(seconds)}`;
+    said.textContent = say("in {time}", { time: span(seconds) });
     slider.setAttribute("aria-valuetext", said.textContent);
     const until = now() + seconds;
     const clock = seconds < HOUR ? second(until) : minute(until);
-    const ours = rate() > 1 ? `, ${span(Math.max(1, seconds / rate()))} from now at this speed` : "";
-    hint.textContent = `${day(until)}, ${clock} by the playground's clock${ours}`;
+    const values = { day: day(until), time: clock, span: span(Math.max(1, seconds / rate())) };
+    hint.textContent = rate() > 1
+      ? say("{day}, {time} by the playground's clock, {span} from now at this speed", values)
+      : say("{day}, {time} by the playground's clock", values);
   };
   show();
   return showDialog({
-    title: `Invite a person to ${nameOf(seat)}`,
+    title: say("Invite a person to {name}", { name: nameOf(seat) }),
     body: [
-      el("div", { className: "field" }, el("label", { htmlFor: person.id }, "WeChat ID"), person),
+      el("div", { className: "field" }, el("label", { htmlFor: person.id }, say("WeChat ID")), person),
       el("div", { className: "field" },
-        el("div", { className: "deadline-head" }, el("label", { htmlFor: slider.id }, "Invitation ends"), said),
+        el("div", { className: "deadline-head" }, el("label", { htmlFor: slider.id }, say("Invitation ends")), said),
         slider,
         el("div", { className: "deadline-ends", aria: { hidden: "true" } },
-          el("span", {}, "10 s"), el("span", {}, "7 days")),
+          el("span", {}, span(STOPS[0])), el("span", {}, span(STOPS.at(-1)))),
         hint),
     ],
     buttons: [
-      { label: "Cancel", value: null },
+      { label: say("Cancel"), value: null },
       {
-        label: "Invite", value: true, kind: "primary",
+        label: say("Invite"), value: true, kind: "primary",
         work: async () => {
           const invite_wx = person.value.trim();
-          if (!invite_wx) throw new Error("Say whom to invite: their WeChat ID.");
+          if (!invite_wx) throw new Error(say("Say whom to invite: their WeChat ID."));
           await act("wechat.invite", { key: seat.key, invite_wx, seconds: STOPS[Number(slider.value)] });
         },
       },
@@ -72,20 +75,20 @@ export function askForAccount() {
     id: "add-nickname", className: "input", placeholder: "小波", autocomplete: "off", maxLength: 64,
   });
   return showDialog({
-    title: "Add an account",
+    title: say("Add an account"),
     body: [
-      el("div", { className: "field" }, el("label", { htmlFor: name.id }, "Account"), name,
-        el("small", {}, "The part before the @, such as bo.")),
-      el("div", { className: "field" }, el("label", { htmlFor: nickname.id }, "Name"), nickname,
-        el("small", {}, "What customers see. Anything goes; it stays text.")),
+      el("div", { className: "field" }, el("label", { htmlFor: name.id }, say("Account")), name,
+        el("small", {}, say("The part before the @, such as bo."))),
+      el("div", { className: "field" }, el("label", { htmlFor: nickname.id }, say("Name")), nickname,
+        el("small", {}, say("What customers see. Anything goes; it stays text."))),
     ],
     buttons: [
-      { label: "Cancel", value: null },
+      { label: say("Cancel"), value: null },
       {
-        label: "Add", value: true, kind: "primary",
+        label: say("Add"), value: true, kind: "primary",
         work: async () => {
           const wanted = name.value.trim();
-          if (!wanted) throw new Error("Say what the account is called before the @.");
+          if (!wanted) throw new Error(say("Say what the account is called before the @."));
           await act("wechat.add", { name: wanted, nickname: nickname.value.trim() || wanted });
         },
       },

@@ -1,7 +1,9 @@
 // Puts the page together, then listens to the server.
 import { attempt } from "./attempt.js";
 import { listen, on } from "./feed.js";
+import { mountLanguage, say, translatePage } from "./language.js";
 import { mountChain } from "./chain.js";
+import { mountChannelLanguage } from "./channel-language.js";
 import { mountClock } from "./clock.js";
 import { mountConsole } from "./console.js";
 import { mountFaults } from "./faults.js";
@@ -14,10 +16,13 @@ const LOST_AFTER = 1500; // a break that heals at once is not worth a word
 
 const place = (id) => document.getElementById(id);
 
+translatePage();
+mountLanguage(place("language-button"));
 mountTheme(place("theme-button"));
 mountChain(place("chain"));
 // The clock first: others ask it for the time when `state` comes.
 mountClock(place("clock"));
+mountChannelLanguage(place("channel-language"));
 mountSlack(place("slack-root"));
 mountConsole(place("console"));
 mountFaults(place("faults"));
@@ -44,7 +49,7 @@ function watchLink(banner) {
     if (there) banner.textContent = "";
     else {
       timer = setTimeout(() => {
-        banner.textContent = "The playground does not answer. Is `make demo` still running? Trying again.";
+        banner.textContent = say("The playground does not answer. Is `make demo` still running? Trying again.");
       }, LOST_AFTER);
     }
   });

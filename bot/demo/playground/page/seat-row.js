@@ -1,30 +1,31 @@
 // One account as a row of the table. A row is made once and changed in place, so that the focus stays where it is.
 import { el } from "./dom.js";
+import { say } from "./language.js";
 import { span } from "./times.js";
 
 const DAY = 86400;
 const WORDS = {
-  waiting: ["✉️", "waiting"],
-  rejected: ["⛔", "rejected"],
-  expired: ["⌛", "expired"],
-  idle: ["⚪", "idle"],
-  bound: ["✅", "bound"],
-  unknown: ["❔", "unknown"],
+  waiting: ["✉️", say("waiting")],
+  rejected: ["⛔", say("rejected")],
+  expired: ["⌛", say("expired")],
+  idle: ["⚪", say("idle")],
+  bound: ["✅", say("bound")],
+  unknown: ["❔", say("unknown")],
 };
 
 // name of the action, what the button says, in which states it makes sense
 const ACTIONS = [
-  ["accept", "Accept", ["waiting"]],
-  ["reject", "Reject", ["waiting"]],
-  ["expire", "Let expire", ["waiting"]],
-  ["withdraw", "Withdraw", ["waiting"]],
-  ["invite", "Invite…", ["rejected", "expired", "idle"]],
-  ["unbind", "Unbind", ["bound"]],
-  ["remove", "Remove", Object.keys(WORDS)],
+  ["accept", say("Accept"), ["waiting"]],
+  ["reject", say("Reject"), ["waiting"]],
+  ["expire", say("Let expire"), ["waiting"]],
+  ["withdraw", say("Withdraw"), ["waiting"]],
+  ["invite", say("Invite…"), ["rejected", "expired", "idle"]],
+  ["unbind", say("Unbind"), ["bound"]],
+  ["remove", say("Remove"), Object.keys(WORDS)],
 ];
 
 // What a button's words alone do not say.
-const TITLES = { expire: "WeChat calls it expired now, whatever its deadline says." };
+const TITLES = { expire: say("WeChat calls it expired now, whatever its deadline says.") };
 
 /** The name that people know an account by. */
 export function nameOf(seat) {
@@ -38,9 +39,9 @@ export function standing(seat, now) {
   if (seat.deadline && seat.state === "waiting") {
     const left = seat.deadline - now;
     if (left < DAY) icon = "⏰";
-    time = left > 0 ? `${span(left)} left` : "past its deadline";
+    time = left > 0 ? say("{time} left", { time: span(left) }) : say("past its deadline");
   } else if (seat.deadline && seat.state === "expired" && seat.deadline < now) {
-    time = `${span(now - seat.deadline)} ago`;
+    time = say("{time} ago", { time: span(now - seat.deadline) });
   }
   return { icon, word, time };
 }
@@ -86,10 +87,10 @@ export function makeRow(press) {
     put(name, nameOf(seat));
     put(account, seat.kf_account ?? "");
     const who = seat.state === "bound" ? seat.kf_wx : seat.invite_wx;
-    put(role, who && seat.state !== "bound" ? "invited" : "");
-    put(person, who || "nobody");
+    put(role, who && seat.state !== "bound" ? say("invited") : "");
+    put(person, who || say("nobody"));
     person.classList.toggle("nobody", !who);
-    line.setAttribute("aria-label", `Actions for ${nameOf(seat)}`);
+    line.setAttribute("aria-label", say("Actions for {name}", { name: nameOf(seat) }));
     showButtons(seat);
     tick(now);
     if (before && before !== seat.state) flash(element);

@@ -1,5 +1,6 @@
 // One channel: its messages in a log that follows the newest one, as long as its reader does.
 import { el, fill } from "./dom.js";
+import { say } from "./language.js";
 import { isReply, isSeen, rootOf } from "./slack-store.js";
 import { messageRow } from "./slack-row.js";
 import { rowsIn } from "./slack-rows.js";
@@ -14,8 +15,8 @@ export function channelView({ id, name }, { panelId, tabId }) {
     className: "slack-log",
     tabIndex: 0,
     attrs: { role: "log" },
-    aria: { label: `Messages in #${name}` },
-  }, el("p", { className: "slack-empty" }, `This is the start of #${name}.`), list);
+    aria: { label: say("Messages in #{name}", { name }) },
+  }, el("p", { className: "slack-empty" }, say("This is the start of #{name}.", { name })), list);
   const newer = el("button", {
     type: "button",
     className: "slack-newer",
@@ -24,7 +25,7 @@ export function channelView({ id, name }, { panelId, tabId }) {
       toEnd();
       log.focus({ preventScroll: true });
     },
-  }, "New messages ↓");
+  }, say("New messages ↓"));
   const element = el("div", {
     id: panelId,
     className: "slack-channel",
@@ -43,7 +44,7 @@ export function channelView({ id, name }, { panelId, tabId }) {
     const row = messageRow(message, { above });
     row.element.classList.add("broadcast");
     const root = rootOf(message);
-    const label = "replied to a thread";
+    const label = say("replied to a thread");
     fill(above, root ? el("button", {
       type: "button",
       className: "slack-plain-button",

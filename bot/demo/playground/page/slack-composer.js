@@ -1,8 +1,10 @@
 // The field to type in: commands and messages, with a history and suggestions.
 import { el } from "./dom.js";
 import { now } from "./clock.js";
-import { command, say } from "./slack-deeds.js";
+import { isChinese, say } from "./language.js";
+import { command, write as post } from "./slack-deeds.js";
 import { history } from "./slack-history.js";
+import { localeOfViewer } from "./slack-names.js";
 import { note } from "./slack-store.js";
 import { suggestions } from "./slack-suggestions.js";
 
@@ -18,7 +20,7 @@ export function composer({ tell, sent }) {
     maxLength: 4000,
     enterKeyHint: "send",
     attrs: { autocapitalize: "off" },
-    oninput: () => list.match(field.value),
+    oninput: () => list.match(field.value, isChinese(localeOfViewer())),
     onblur: () => list.close(),
     onkeydown: (event) => {
       if (event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -42,7 +44,7 @@ export function composer({ tell, sent }) {
     },
     list.element,
     el("div", { className: "slack-field-box" },
-      field, el("button", { type: "submit", className: "slack-send", aria: { label: "Send" } },
+      field, el("button", { type: "submit", className: "slack-send", aria: { label: say("Send") } },
         el("span", { aria: { hidden: "true" } }, "➤"))),
     hint,
   );
@@ -67,7 +69,7 @@ export function composer({ tell, sent }) {
     list.close();
     field.value = "";
     sent(id);
-    const failure = await (text.startsWith("/") ? command(id, text) : say(id, text));
+    const failure = await (text.startsWith("/") ? command(id, text) : post(id, text));
     if (!failure) return;
     tell(note(id, failure.replace(/[&<>]/g, (one) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[one]), now()));
     if (!field.value) write(text); // as in Slack, what failed stays in the field
@@ -83,8 +85,8 @@ export function composer({ tell, sent }) {
     /** Write to another channel from now on. */
     turnTo(next) {
       channel = next;
-      field.setAttribute("aria-label", `Message #${next.name}`);
-      field.placeholder = `Message #${next.name}, or /kf`;
+      field.setAttribute("aria-label", say("Message #{name}", { name: next.name }));
+      field.placeholder = say("Message #{name}, or /kf", { name: next.name });
     },
   };
 }

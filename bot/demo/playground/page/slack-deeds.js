@@ -1,5 +1,6 @@
 // What a person does in Slack, and how soon the bot acknowledged it.
 import { act } from "./feed.js";
+import { say } from "./language.js";
 import { theViewer } from "./slack-names.js";
 
 let told = () => {};
@@ -14,20 +15,24 @@ export async function command(channel, text) {
   const failure = await done(text, "slack.command", { channel, user: theViewer(), text });
   const name = text.split(/\s/)[0];
   if (!failure) return "";
-  return failure.code ? `${name} failed with the error "${failure.code}"` : failure.sentence;
+  return failure.code
+    ? say('{command} failed with the error "{error}"', { command: name, error: failure.code })
+    : failure.sentence;
 }
 
 /** Write a message. Returns what went wrong, or "". */
-export async function say(channel, text) {
+export async function write(channel, text) {
   const failure = await done("", "slack.say", { channel, user: theViewer(), text });
   return failure ? failure.sentence || failure.code : "";
 }
 
 /** Click on a button, or choose from a menu. Returns the warning that Slack shows, or "". */
 export async function click(details) {
-  const failure = await done("click", "slack.click", { user: theViewer(), ...details });
+  const failure = await done(say("click"), "slack.click", { user: theViewer(), ...details });
   if (!failure) return "";
-  return failure.code ? `This app responded with the error "${failure.code}".` : failure.sentence;
+  return failure.code
+    ? say('This app responded with the error "{error}".', { error: failure.code })
+    : failure.sentence;
 }
 
 async function done(what, name, details) {

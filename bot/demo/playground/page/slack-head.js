@@ -1,21 +1,23 @@
 // The head of the workspace: the channels as tabs with what is unread, who looks, and how soon the bot answered.
 import { el, fill } from "./dom.js";
+import { say } from "./language.js";
 import { setViewer, theViewer } from "./slack-names.js";
 
 /** Draw the head. `open(id)` is called for another channel, `changed()` for another person. */
 export function head({ open, changed }) {
   const tabs = new Map(); // by channel: { button, mark, unread }
-  const list = el("div", { className: "slack-tabs", attrs: { role: "tablist" }, aria: { label: "Channels" } });
+  const list = el("div", { className: "slack-tabs", attrs: { role: "tablist" }, aria: { label: say("Channels") } });
   const ack = el("span", { className: "slack-ack" });
   const people = el("select", {
     className: "slack-people",
+    title: say("Dates and answers are in the language of this person's Slack."),
     onchange: () => {
       setViewer(people.value);
       changed();
     },
   });
   const element = el("div", { className: "slack-top" },
-    list, ack, el("label", { className: "slack-viewer" }, "You are: ", people));
+    list, ack, el("label", { className: "slack-viewer" }, `${say("You are:")} `, people));
 
   list.addEventListener("keydown", (event) => {
     const all = [...tabs.values()];
@@ -47,7 +49,7 @@ export function head({ open, changed }) {
         tabs.set(id, { button, mark, unread: 0 });
       }
       fill(list, [...tabs.values()].map(({ button }) => button));
-      fill(people, Object.entries(persons).map(([id, name]) => el("option", { value: id }, name)));
+      fill(people, Object.entries(persons).map(([id, { name, locale }]) => el("option", { value: id, lang: locale }, name)));
       people.value = theViewer();
     },
     /** Forget the last answer. */
@@ -65,9 +67,10 @@ export function head({ open, changed }) {
     },
     unread: (id) => count(id, tabs.get(id).unread + 1),
     acknowledged({ what, ms }) {
-      const soon = `bot answered in ${ms < 10 ? ms.toFixed(1).replace(/\.0$/, "") : Math.round(ms)} ms`;
+      const time = ms < 10 ? ms.toFixed(1).replace(/\.0$/, "") : Math.round(ms);
+      const soon = say("bot answered in {ms} ms", { ms: time });
       ack.textContent = soon;
-      ack.title = `${what}: ${soon}`;
+      ack.title = say("{what}: {answer}", { what, answer: soon });
     },
   };
 
@@ -76,7 +79,7 @@ export function head({ open, changed }) {
     tab.unread = unread;
     tab.mark.hidden = unread === 0;
     tab.button.classList.toggle("has-unread", unread > 0);
-    fill(tab.mark, unread, el("span", { className: "sr-only" }, " unread"));
+    fill(tab.mark, unread, el("span", { className: "sr-only" }, ` ${say("unread")}`));
   }
 }
 

@@ -1,5 +1,6 @@
 // The overflow menu: three dots that open a list. It lies above everything, so that no row cuts it off.
 import { el } from "./dom.js";
+import { say } from "./language.js";
 import { agreed } from "./slack-confirm.js";
 import { safeAddress } from "./mrkdwn.js";
 import { Malformed, plainString } from "./slack-text.js";
@@ -8,13 +9,13 @@ let made = 0; // for ids
 
 /** Draw an overflow element. */
 export function overflow(element, { send }) {
-  if (!Array.isArray(element.options) || !element.options.length) throw new Malformed("it has no options");
+  if (!Array.isArray(element.options) || !element.options.length) throw new Malformed(say("it has no options"));
   made += 1;
   const id = `slack-overflow-${made}`;
   const items = element.options.map((option) => {
-    const label = plainString(option.text, "the text of an option");
+    const label = plainString(option.text, say("the text of an option"));
     const url = option.url ? safeAddress(option.url) : "";
-    if (option.url && !url) throw new Malformed("an address is neither http nor https");
+    if (option.url && !url) throw new Malformed(say("an address is neither http nor https"));
     return el("button", {
       type: "button",
       tabIndex: -1,
@@ -26,13 +27,13 @@ export function overflow(element, { send }) {
         if (url) window.open(url, "_blank", "noreferrer");
         send({ action_id: element.action_id ?? "", value: null, option: option.value ?? null }, opener);
       },
-    }, label, option.description && el("small", {}, plainString(option.description, "a description")));
+    }, label, option.description && el("small", {}, plainString(option.description, say("a description"))));
   });
   const menu = el("div", {
     id,
     className: "slack-menu",
     popover: "auto",
-    attrs: { role: "menu", "aria-label": "More actions" },
+    attrs: { role: "menu", "aria-label": say("More actions") },
     onbeforetoggle: ({ newState }) => newState === "open" && place(menu, opener),
     ontoggle: ({ newState }) => {
       opener.setAttribute("aria-expanded", String(newState === "open"));
@@ -45,7 +46,7 @@ export function overflow(element, { send }) {
   const opener = el("button", {
     type: "button",
     className: "slack-button slack-dots",
-    aria: { label: "More actions", haspopup: "menu", expanded: "false", controls: id },
+    aria: { label: say("More actions"), haspopup: "menu", expanded: "false", controls: id },
     popoverTargetElement: menu,
     onkeydown: (event) => {
       if (event.key !== "ArrowDown" || menu.matches(":popover-open")) return;

@@ -2,6 +2,7 @@
 import { el, fill } from "./dom.js";
 import { drawBlocks } from "./blocks.js";
 import { stamp } from "./dates.js";
+import { say } from "./language.js";
 import { click } from "./slack-deeds.js";
 import { nameOf, theBot } from "./slack-names.js";
 import { mrkdwn } from "./slack-text.js";
@@ -29,7 +30,7 @@ export function messageRow(message, { above = null, below = null } = {}) {
       data: { ts: message.ts },
       aria: { labelledby: message.only_for ? `${headId} ${headId}-only` : headId },
     },
-    message.only_for && el("p", { id: `${headId}-only`, className: "slack-above" }, "Only visible to you"),
+    message.only_for && el("p", { id: `${headId}-only`, className: "slack-above" }, say("Only visible to you")),
     above,
     avatar(message),
     content,
@@ -55,7 +56,7 @@ export function messageRow(message, { above = null, below = null } = {}) {
 }
 
 function drawn(message, send) {
-  const edited = message.edited && el("span", { className: "slack-edited" }, " (edited)");
+  const edited = message.edited && el("span", { className: "slack-edited" }, ` ${say("(edited)")}`);
   if (Array.isArray(message.blocks) && message.blocks.length) return [...drawBlocks(message.blocks, send), edited];
   return [el("div", { className: "slack-text" }, mrkdwn(String(message.text ?? "")), edited)];
 }
@@ -66,7 +67,7 @@ function head(message, id) {
     "div",
     { className: "slack-row-head", id },
     el("strong", { className: "slack-name" }, authorOf(message)),
-    (isBot || message.note) && el("span", { className: "slack-app" }, "APP"),
+    (isBot || message.note) && el("span", { className: "slack-app" }, say("APP")),
     stamp(message.ts),
   );
 }

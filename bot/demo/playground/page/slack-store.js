@@ -1,4 +1,5 @@
 // The messages of the workspace: by channel and ts, and in which order they stand.
+import { say } from "./language.js";
 import { theViewer } from "./slack-names.js";
 
 const messages = new Map();
@@ -37,7 +38,7 @@ export function take({ change, ...message }) {
   messages.delete(key);
   if (isReply(message) || !repliesTo(message).length) return null;
   // The replies need something to stand under, as in Slack.
-  const stone = { ...message, text: "_This message was deleted._", blocks: [], edited: false };
+  const stone = { ...message, text: `_${say("This message was deleted.")}_`, blocks: [], edited: false };
   messages.set(key, stone);
   return stone;
 }

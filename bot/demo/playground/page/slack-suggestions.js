@@ -1,7 +1,9 @@
 // The list above the composer: what can be typed after a slash. The focus stays in the field.
 import { el, fill } from "./dom.js";
+import { say } from "./language.js";
 
 const ID = "slack-suggestions";
+const HAN = /\p{Script=Han}/u;
 
 /**
  * Suggestions for a text field.
@@ -9,11 +11,11 @@ const ID = "slack-suggestions";
  * @param {(text: string) => void} chosen
  */
 export function suggestions(field, chosen) {
-  let offered = []; // { text, hint }
-  let shown = [];
+  let offered = []; // { text, chinese, argument, hint }
+  let shown = []; // { text, hint }
   let active = -1;
   const list = el("ul", { id: ID, className: "slack-suggestions", attrs: { role: "listbox" }, hidden: true,
-    aria: { label: "Commands" } });
+    aria: { label: say("Commands") } });
   field.setAttribute("role", "combobox");
   field.setAttribute("aria-autocomplete", "list");
   field.setAttribute("aria-controls", ID);
@@ -58,10 +60,13 @@ export function suggestions(field, chosen) {
     offer(all) {
       offered = all;
     },
-    /** Show what goes on from the typed text. */
-    match(text) {
+    /** Show what goes on from the typed text: in Chinese to a person who reads it or types it, else in English. */
+    match(text, inChinese) {
       const typed = text.toLowerCase();
-      const found = typed.startsWith("/") ? offered.filter((one) => one.text.toLowerCase().startsWith(typed)) : [];
+      const begun = (words) => offered.map((one) => ({ text: one[words], hint: hintOf(one) }))
+        .filter((one) => typed.startsWith("/") && one.text.toLowerCase().startsWith(typed));
+      const chinese = inChinese || HAN.test(typed) ? begun("chinese") : [];
+      const found = chinese.length ? chinese : begun("text");
       const whole = found.length === 1 && found[0].text.toLowerCase() === typed;
       open(whole ? [] : found);
     },
@@ -78,4 +83,8 @@ export function suggestions(field, chosen) {
       return true;
     },
   };
+}
+
+function hintOf({ argument, hint }) {
+  return [argument, hint].filter(Boolean).map((words) => say(words)).join(" ");
 }

@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { timeElement } from "./dates.js";
 import { withEmoji } from "./emoji.js";
+import { say } from "./language.js";
 import { parse } from "./mrkdwn.js";
 import { nameOf } from "./slack-names.js";
 
@@ -10,9 +11,9 @@ export class Malformed extends Error {}
 
 /** Draw a text object of one of these types. Throws `Malformed` for anything else. */
 export function textObject(object, place, types = ["plain_text", "mrkdwn"]) {
-  if (!object || typeof object !== "object") throw new Malformed(`${place} is missing`);
-  if (!types.includes(object.type)) throw new Malformed(`${place} is of type “${object.type}”`);
-  if (typeof object.text !== "string" || !object.text) throw new Malformed(`${place} has no text`);
+  if (!object || typeof object !== "object") throw new Malformed(say("{place} is missing", { place }));
+  if (!types.includes(object.type)) throw new Malformed(say("{place} is of type “{type}”", { place, type: object.type }));
+  if (typeof object.text !== "string" || !object.text) throw new Malformed(say("{place} has no text", { place }));
   if (object.type === "mrkdwn") return mrkdwn(object.text, { verbatim: object.verbatim === true });
   return [plainText(object)];
 }

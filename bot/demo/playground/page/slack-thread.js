@@ -1,5 +1,6 @@
 // The thread under a message: "2 replies", which unfold below it.
 import { el } from "./dom.js";
+import { count as counted } from "./language.js";
 import { rowsIn } from "./slack-rows.js";
 import { messageRow } from "./slack-row.js";
 import { keyOf } from "./slack-store.js";
@@ -29,7 +30,7 @@ export function thread() {
 
   function count() {
     element.hidden = replies.size === 0;
-    button.textContent = replies.size === 1 ? "1 reply" : `${replies.size} replies`;
+    button.textContent = counted("{number} reply", "{number} replies", replies.size);
   }
 
   return {

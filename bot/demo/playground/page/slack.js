@@ -15,11 +15,11 @@ export function mountSlack(root) {
   let channels = [];
   let active = "";
   const panels = el("div", { className: "slack-panels" });
-  const top = head({ open, changed: () => allMessages().filter((one) => one.only_for).forEach(show) });
+  const top = head({ open, changed });
   const field = composer({ tell: show, sent: (id) => views.get(id)?.toEnd() });
   root.classList.add("slack");
   fill(root, top.element, panels, field.element);
-  keepDates(root);
+  const redrawDates = keepDates(root);
   onAck(top.acknowledged);
 
   function open(id) {
@@ -27,6 +27,11 @@ export function mountSlack(root) {
     for (const view of views.values()) view.show(view.id === id);
     top.select(id);
     field.turnTo(channels.find((channel) => channel.id === id));
+  }
+
+  function changed() {
+    allMessages().filter((one) => one.only_for).forEach(show);
+    redrawDates();
   }
 
   function show(message) {

@@ -1,7 +1,10 @@
 // The five steps of the tour: what to do, where, and how the page sees that it was done.
+import { BETWEEN, pieces, say } from "./language.js";
 
 const find = (selector) => document.querySelector(selector);
-const code = (text) => ({ code: text });
+/** A sentence as a list: its texts, and its values as `{ code }`. */
+const sayWithCode = (sentence, values) =>
+  pieces(sentence, values).map((part, at) => (at % 2 ? { code: part } : part)).filter((part) => part !== "");
 
 /** The box people type into. */
 function composer() {
@@ -35,37 +38,45 @@ function alertsShown(name) {
  */
 export const STEPS = [
   {
-    title: "Ask how things are",
-    text: ["In Slack, type ", code("/kf"), " and press Enter. The bot reads WeChat and answers, to you alone."],
-    done: "That is read from WeChat each time. The wire at the bottom shows what was asked.",
+    title: say("Ask how things are"),
+    text: sayWithCode("In Slack, type {command} and press Enter. The bot reads WeChat and answers, to you alone.", {
+      command: "/kf",
+    }),
+    done: say("That is read from WeChat each time. The wire at the bottom shows what was asked."),
     side: "left",
     linger: 3500,
     targets: () => [composer()],
     achieved: (seen) => seen.commands > 0,
   },
   {
-    title: "Reject an invitation",
-    text: ["Now be the person who was invited: press ", code("Reject"), " at an account that is waiting."],
-    done: "Rejected in WeChat. Nobody has told Slack yet: the bot has to notice.",
+    title: say("Reject an invitation"),
+    text: sayWithCode("Now be the person who was invited: press {reject} at an account that is waiting.", {
+      reject: say("Reject"),
+    }),
+    done: say("Rejected in WeChat. Nobody has told Slack yet: the bot has to notice."),
     side: "right",
     linger: 2500,
     targets: () => [action("reject")],
     achieved: (seen) => seen.rejected !== null,
   },
   {
-    title: "See the alert",
-    text: ["The bot tells the channel ", code("#kf-alerts"), " by itself. Open it in Slack, on the left."],
-    done: "Told once, and not again. The same message changes when something becomes of it.",
+    title: say("See the alert"),
+    text: sayWithCode("The bot tells the channel {channel} by itself. Open it in Slack, on the left.", {
+      channel: "#kf-alerts",
+    }),
+    done: say("Told once, and not again. The same message changes when something becomes of it."),
     side: "left",
     linger: 5000,
     targets: (seen, alerts) => [alertChannel(alerts)],
     achieved: (seen, alerts) => seen.alert && alertsShown(alerts),
   },
   {
-    title: "Put it right",
-    text: ["Press ", code("Invite…"), " at that account, then ", code("Accept"),
-      ". Watch the alert turn to bound."],
-    done: "Bound. What became of it stands in the alerts themselves, and nobody had to clean up.",
+    title: say("Put it right"),
+    text: sayWithCode("Press {invite} at that account, then {accept}. Watch the alert turn to bound.", {
+      invite: say("Invite…"),
+      accept: say("Accept"),
+    }),
+    done: say("Bound. What became of it stands in the alerts themselves, and nobody had to clean up."),
     side: "right",
     linger: 5000,
     targets: (seen) => [action("accept", seen.rejected), action("invite", seen.rejected)],
@@ -73,10 +84,12 @@ export const STEPS = [
     achieved: (seen) => seen.bound || performance.now() > seen.acceptedAt + 5000,
   },
   {
-    title: "Be unkind to it",
-    text: ["Press ", code("Kill the bot"), ", or let ", code("a day a minute"), " pass. ",
-      "What is due is told, once."],
-    done: "It carries on where it was: what was told is kept in its store.",
+    title: say("Be unkind to it"),
+    text: sayWithCode("Press {kill}, or let {rate} pass. What is due is told, once.", {
+      kill: say("Kill the bot"),
+      rate: say("a day a minute"),
+    }),
+    done: say("It carries on where it was: what was told is kept in its store."),
     side: "right",
     linger: 4000,
     targets: () => [find("#faults .button.danger"), find("#clock .segments")],
@@ -86,11 +99,16 @@ export const STEPS = [
 
 /** The last word. */
 export const CLOSING = {
-  title: "What you would deploy",
+  title: say("What you would deploy"),
   text: [
-    "Only the bot: one process, ", code("python -m bot"), ", with two values from Slack, two from WeChat and the ",
-    "channel for alerts. PostgreSQL where the disk does not last. The rest of this page is simulated. ",
-    "README.md says how, in about ten minutes.",
+    ...sayWithCode(
+      "Only the bot: one process, {command}, with two values from Slack, two from WeChat and the channel for alerts.",
+      { command: "python -m bot" },
+    ),
+    BETWEEN,
+    say("PostgreSQL where the disk does not last. The rest of this page is simulated."),
+    BETWEEN,
+    say("README.md says how, in about ten minutes."),
   ],
   side: "both",
 };

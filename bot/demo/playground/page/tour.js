@@ -3,9 +3,13 @@
 import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
 import { everyTick } from "./clock.js";
+import { say } from "./language.js";
 import { CLOSING, STEPS } from "./tour-steps.js";
 
 const KEY = "kf-tour"; // in localStorage: the number of the step, or "over"
+// what alerts say, in either language of the channel
+const REJECTION = /rejected|已拒绝/;
+const BINDING = /\bbound\b|已绑定/;
 const REJECTED = 1; // the step in which an invitation is rejected; the next one looks at the alert
 
 /** Show the tour in an element at a first visit, and again when the button is pressed. */
@@ -24,13 +28,14 @@ export function mountTour(root, button) {
   const text = el("p", { id: "tour-text" });
   const dots = el("span", { className: "tour-dots", aria: { hidden: "true" } }, STEPS.map(() => el("i")));
   const at = el("span", { className: "tour-at" });
-  const skip = el("button", { type: "button", className: "button small quiet", onclick: end }, "Skip the tour");
-  const back = el("button", { type: "button", className: "button small", onclick: () => go(step - 1) }, "Back");
-  const next = el("button", { type: "button", className: "button small primary" }, "Next");
+  const skip = el("button", { type: "button", className: "button small quiet", onclick: end }, say("Skip the tour"));
+  const back = el("button", { type: "button", className: "button small", onclick: () => go(step - 1) },
+    say("Back"));
+  const next = el("button", { type: "button", className: "button small primary" }, say("Next"));
   next.addEventListener("click", () => (step < STEPS.length ? go(step + 1) : end()));
   const callout = el("div", {
     className: "tour", tabIndex: -1, attrs: { role: "dialog" },
-    aria: { label: "Tour", describedby: "tour-text" },
+    aria: { label: say("Tour"), describedby: "tour-text" },
     onkeydown: (event) => {
       if (event.key === "Escape") end();
     },
@@ -79,13 +84,13 @@ export function mountTour(root, button) {
     callout.dataset.side = side;
     callout.classList.remove("done");
     const last = step === STEPS.length;
-    fill(at, last ? "The end" : `Step ${step + 1} of ${STEPS.length}`);
+    fill(at, last ? say("The end") : say("Step {number} of {total}", { number: step + 1, total: STEPS.length }));
     for (const [index, dot] of [...dots.children].entries()) dot.classList.toggle("passed", index < step);
     if (step === 0 && document.activeElement === back) next.focus(); // what is disabled drops the focus
     back.disabled = step === 0;
     if (last && document.activeElement === skip) next.focus();
     skip.hidden = last;
-    next.textContent = last ? "Finish" : "Next";
+    next.textContent = last ? say("Finish") : say("Next");
     remember(String(step));
     // What this step waits for has to happen in it, unless it follows from the step before.
     if (step === 0) seen.commands = 0;
@@ -125,7 +130,7 @@ export function mountTour(root, button) {
   /** The rejection and its alert may be older than the page. When they are gone, it is one step back. */
   function catchUp(state) {
     seen.rejected = state.seats.find((seat) => seat.state === "rejected")?.key ?? null;
-    seen.alert = state.messages.some((one) => one.channel === alerts.id && wordsOf(one).includes("rejected"));
+    seen.alert = state.messages.some((one) => one.channel === alerts.id && REJECTION.test(wordsOf(one)));
     if (seen.rejected !== null || seen.alert) return;
     furthest = REJECTED;
     go(REJECTED, "visit");
@@ -150,8 +155,8 @@ export function mountTour(root, button) {
     if (message.change === "ephemeral") seen.commands += 1;
     if (message.channel === alerts.id) {
       const words = wordsOf(message);
-      if (seen.rejected !== null && words.includes("rejected")) seen.alert = true;
-      if (message.change === "edited" && /\bbound\b/.test(words)) seen.bound = true;
+      if (seen.rejected !== null && REJECTION.test(words)) seen.alert = true;
+      if (message.change === "edited" && BINDING.test(words)) seen.bound = true;
     }
   });
   on("clock", (clock) => {

@@ -1,10 +1,11 @@
 // The wire: each request and answer between Slack, the bot and WeChat, newest first.
 import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
+import { count as counted, say } from "./language.js";
 import { second } from "./times.js";
 
 const KEPT = 300;
-const NAMES = { slack: "Slack", bot: "bot", wechat: "WeChat" };
+const NAMES = { slack: "Slack", bot: say("bot"), wechat: say("WeChat") };
 
 /** Show the wire in an element. */
 export function mountWire(root) {
@@ -16,11 +17,11 @@ export function mountWire(root) {
   let paused = false;
 
   const text = el("input", {
-    type: "search", className: "input wire-filter", placeholder: "Filter: rejected, chat.update, 429 …",
-    autocomplete: "off", aria: { label: "Filter the wire" }, oninput: () => sieve(),
+    type: "search", className: "input wire-filter", placeholder: say("Filter: rejected, chat.update, 429 …"),
+    autocomplete: "off", aria: { label: say("Filter the wire") }, oninput: () => sieve(),
   });
-  const parties = { slack: toggle("Slack", true), wechat: toggle("WeChat", true) };
-  const onlyFailed = toggle("Only failed", false);
+  const parties = { slack: toggle("Slack", true), wechat: toggle(say("WeChat"), true) };
+  const onlyFailed = toggle(say("Only failed"), false);
   const pause = el("button", {
     type: "button", className: "button small", aria: { pressed: "false" },
     onclick: () => {
@@ -29,13 +30,13 @@ export function mountWire(root) {
       if (paused) sayPause();
       else draw();
     },
-  }, "Pause");
+  }, say("Pause"));
   const list = el("div", { className: "wire-list", tabIndex: 0, attrs: { role: "region" },
-    aria: { label: "Requests and answers, newest first" } });
-  const none = el("p", { className: "hint wire-none" }, "Nothing yet. Type /kf in Slack and look here again.");
+    aria: { label: say("Requests and answers, newest first") } });
+  const none = el("p", { className: "hint wire-none" }, say("Nothing yet. Type /kf in Slack and look here again."));
   fill(root,
     el("div", { className: "wire-tools" }, text,
-      el("div", { className: "wire-toggles", attrs: { role: "group" }, aria: { label: "What to show" } },
+      el("div", { className: "wire-toggles", attrs: { role: "group" }, aria: { label: say("What to show") } },
         Object.values(parties), onlyFailed), pause),
     none, list);
   root.classList.add("wire");
@@ -55,7 +56,7 @@ export function mountWire(root) {
   }
 
   function sayPause() {
-    pause.textContent = queue.length ? `Paused, ${queue.length} held` : "Paused";
+    pause.textContent = queue.length ? say("Paused, {number} held", { number: queue.length }) : say("Paused");
   }
 
   // Many may come in a moment: they are drawn together, once a frame.
@@ -68,7 +69,7 @@ export function mountWire(root) {
 
   function draw() {
     drawing = 0;
-    pause.textContent = "Pause";
+    pause.textContent = say("Pause");
     const fresh = document.createDocumentFragment();
     for (const entry of queue) {
       if (entry.id <= last) continue;
@@ -101,7 +102,7 @@ export function mountWire(root) {
   function sayNone() {
     const shown = rows.some((row) => !row.element.hidden);
     none.hidden = shown;
-    if (rows.length) none.textContent = "Nothing fits the filter.";
+    if (rows.length) none.textContent = say("Nothing fits the filter.");
     list.hidden = !shown;
   }
 
@@ -154,7 +155,7 @@ function wireRow(first) {
       el("span", { className: "wire-way" }, party(from), el("span", { className: "wire-to" }, " → "), party(to)),
       el("span", { className: "wire-name" }, name,
         count > 1 && el("span", { className: "wire-count" }, ` ×${count}`)),
-      el("span", { className: "wire-status" }, status === null ? "no answer" : String(status)),
+      el("span", { className: "wire-status" }, status === null ? say("no answer") : String(status)),
       el("span", { className: "wire-ms" }, ms === null ? "" : `${duration(ms)} ms`),
       el("span", { className: "wire-gist" }, gist(row.entry)));
   }
@@ -163,7 +164,10 @@ function wireRow(first) {
   element.dataset.name = first.name;
   element.addEventListener("toggle", () => {
     const { request, response } = row.entry;
-    fill(body, element.open ? [jsonPart("Request", request), jsonPart("Answer", response)] : []);
+    fill(body, element.open ? [
+      jsonPart(say("Request"), say("Request as JSON"), request),
+      jsonPart(say("Answer"), say("Answer as JSON"), response),
+    ] : []);
   });
   show();
   return row;
@@ -174,7 +178,7 @@ function gist({ status, error, request, response }) {
   if (error) return status === null && error === "no answer" ? "" : error;
   if (typeof request?.text === "string") return request.text.slice(0, 200);
   const accounts = response?.kf_list?.length;
-  return accounts === undefined ? "" : `${accounts} account${accounts === 1 ? "" : "s"}`;
+  return accounts === undefined ? "" : counted("{number} account", "{number} accounts", accounts);
 }
 
 function essence({ from, to, name, status, error, request, response }) {
@@ -190,8 +194,8 @@ function duration(ms) {
   return ms < 10 ? ms.toFixed(1) : String(Math.round(ms));
 }
 
-function jsonPart(title, value) {
-  const text = value === null || value === undefined ? "nothing" : JSON.stringify(value, null, 2);
+function jsonPart(title, label, value) {
+  const text = value === null || value === undefined ? say("nothing") : JSON.stringify(value, null, 2);
   return el("div", { className: "wire-part" }, el("h3", {}, title), el("pre", { tabIndex: 0,
-    attrs: { role: "region" }, aria: { label: `${title} as JSON` } }, text));
+    attrs: { role: "region" }, aria: { label } }, text));
 }

@@ -1,0 +1,64 @@
+"""What the composer offers after a slash, in English and in Chinese."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from bot.manifest import manifest
+
+STATES = ("expiring", "rejected", "expired", "waiting", "idle", "bound")
+NOTHING = "what needs attention"  # the hint for the command alone
+
+# The hints for the words of the usage hint and for the states; the page translates them.
+HINTS: Mapping[str, str] = {
+    "list": "every account",
+    "find": "search by name or WeChat ID",
+    "show": "one account in full",
+    "status": "how the bot itself is",
+    "help": "what it can do",
+    **{state: f"accounts that are {state}" for state in STATES},
+}
+CHINESE: Mapping[str, str] = {
+    "list": "列表",
+    "expiring": "即将过期",
+    "rejected": "已拒绝",
+    "expired": "已过期",
+    "waiting": "待确认",
+    "idle": "未绑定",
+    "bound": "已绑定",
+    "find": "查找",
+    "show": "查看",
+    "status": "状态",
+    "help": "帮助",
+}
+
+
+def usage() -> tuple[str, list[dict[str, str]]]:
+    """Return the usage hint of the manifest, and the words that can follow the command.
+
+    Each suggestion has a `text`, the same in `chinese`, the name of its `argument` or "", and a `hint`.
+    """
+    found = re.search(r'usage_hint: "\[(.*)\]"', manifest("http", None))
+    words = found[1].split("|") if found else []
+    return f"[{'|'.join(words)}]", [
+        {"text": "/kf", "chinese": "/kf", "argument": "", "hint": NOTHING},
+        *_suggestions(words),
+    ]
+
+
+def _suggestions(words: Sequence[str]) -> list[dict[str, str]]:
+    offered = []
+    for word in words:
+        command, _, argument = word.partition(" ")
+        for one in STATES if word == "STATE" else (command,):
+            blank = " " if argument else ""
+            offered.append(
+                {
+                    "text": f"/kf {one}{blank}",
+                    "chinese": f"/kf {CHINESE.get(one, one)}{blank}",
+                    "argument": argument,
+                    "hint": HINTS.get(one, ""),
+                }
+            )
+    return offered
