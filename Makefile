@@ -22,7 +22,7 @@ help:
 	@echo "make docs    generate the diagrams of docs/architecture.md from the imports"
 	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
-	@echo "make screenshots  take the README's pictures of the playground; needs chromium"
+	@echo "make screenshots  take the pictures of both READMEs in the playground; needs chromium"
 	@echo "make lock    make both requirements.txt anew from pyproject.toml"
 
 # The first interpreter that really runs and can build an environment with pip: a name on PATH may be a shim with

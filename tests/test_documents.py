@@ -206,9 +206,9 @@ def test_translations_hold_the_same_code(english: Document, chinese: Document) -
 @BOTH
 def test_translations_have_the_same_links(english: Document, chinese: Document) -> None:
     def places(page: Document) -> set[str]:
-        """Return the links to other pages, each by its English name."""
-        links = {link.replace(".zh-CN.md", ".md") for link in page.links if not link.startswith("#")}
-        return links - {english.path.name}
+        """Return the links to other pages and pictures, each by its English name."""
+        links = {link for link in page.links if not link.startswith("#")}
+        return {re.sub(r"\.zh(-CN)?(?=\.(md|png)$)", "", link) for link in links} - {english.path.name}
 
     assert places(english) == places(chinese)
 
