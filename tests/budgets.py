@@ -1,8 +1,14 @@
-"""How much is tried: a share that finds most faults in `make test`, everything in `make test-all` (TEST_ALL=1)."""
+"""How much is tried: a share that finds most faults in `make test`, everything in `make test-all` (TEST_ALL=1).
+
+Left to `make test-all` are stories on PostgreSQL, but for those marked `both_stores`.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+
+import pytest
 
 TEST_ALL = os.environ.get("TEST_ALL", "") not in ("", "0")
 
@@ -10,3 +16,51 @@ TEST_ALL = os.environ.get("TEST_ALL", "") not in ("", "0")
 def share(of_test: int, of_all: int) -> int:
     """Return the number of examples for this run."""
     return of_all if TEST_ALL else of_test
+
+
+def waits_for_test_all(item: pytest.Item, arguments: Sequence[str]) -> bool:
+    """Return whether a test is left to `make test-all`. One that the command line names by its id never is."""
+    if TEST_ALL or any("::" in argument and item.nodeid.startswith(argument) for argument in arguments):
+        return False
+    return is_story(item) and is_twin(item)
+
+
+def is_story(item: pytest.Item) -> bool:
+    """Return whether it is one of many stories, and not of the few that stand for them."""
+    return item.get_closest_marker("story") is not None and item.get_closest_marker("both_stores") is None
+
+
+def is_twin(item: pytest.Item) -> bool:
+    """Return whether it is PostgreSQL's turn of a test of both stores."""
+    parameters = getattr(item, "callspec", None)
+    return parameters is not None and "postgresql" in parameters.params.values()
+
+
+def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Order tests for workers that take them one after the other.
+
+    The longest come first. Those that mostly wait alternate with those that mostly calculate, so that neither all
+    workers wait at once nor all processes start at once. The shortest come last, and all workers end together.
+    """
+    waiting = sorted(filter(_waits, items), key=_patience, reverse=True)
+    others = [item for item in items if not _waits(item)]
+    with_store = [item for item in others if _has_store(item)]
+    placed = [
+        *((number / len(waiting), item) for number, item in enumerate(waiting)),
+        *((number / len(with_store), item) for number, item in enumerate(with_store)),
+    ]
+    mixed = [item for _, item in sorted(placed, key=lambda one: one[0])]
+    return mixed + [item for item in others if not _has_store(item)]
+
+
+def _waits(item: pytest.Item) -> bool:
+    return any(map(item.get_closest_marker, ("process", "browser", "model", "server")))
+
+
+def _has_store(item: pytest.Item) -> bool:
+    return not {"store_url", "empty_url", "postgres"}.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def _patience(item: pytest.Item) -> tuple[float, bool]:
+    timeout = item.get_closest_marker("timeout")
+    return timeout.args[0] if timeout else 0, item.get_closest_marker("server") is None

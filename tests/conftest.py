@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bot.store.database import Store
-from tests.budgets import TEST_ALL
+from tests.budgets import TEST_ALL, in_turn, is_story, is_twin, waits_for_test_all
 from tests.programs import skipped_for
 
 pytest.register_assert_rewrite("tests.running", "tests.fakes")
@@ -83,41 +83,42 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need PostgreSQL or a browser, and run first those that take longest."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need PostgreSQL or a browser, leave some for TEST_ALL, and run the longest first."""
     for item in items:
-        fixtures, parameters = getattr(item, "fixturenames", ()), getattr(item, "callspec", None)
-        if "postgres" in fixtures or (parameters and "postgresql" in parameters.params.values()):
+        if "postgres" in getattr(item, "fixturenames", ()) or is_twin(item):
             item.add_marker("postgres")
-        if "browser" in fixtures:
+        if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
-    items.sort(key=_patience, reverse=True)
-
-
-def _patience(item: pytest.Item) -> tuple[float, bool]:
-    timeout = item.get_closest_marker("timeout")
-    return timeout.args[0] if timeout else 0, any(map(item.get_closest_marker, ("process", "browser", "model")))
+    left = {item for item in items if waits_for_test_all(item, config.args)}
+    config.hook.pytest_deselected(items=[*left])
+    items[:] = in_turn([item for item in items if item not in left])
 
 
 UNMEASURED = ("model", "process", "browser")
+# Thousands of generated messages. Others reach their lines.
+UNMEASURED_MODULES = ("test_blocks_digests", "test_blocks_notifications")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage where it adds nothing and costs most: models, PostgreSQL twins, browsers, processes.
+    """Measure no coverage where it adds nothing and costs most: models, stories, PostgreSQL, browsers, processes.
 
     What runs in another process is not measured in any case; here remain the simulators and the test itself.
     """
-    parameters = getattr(item, "callspec", None)
-    is_twin = parameters is not None and "postgresql" in parameters.params.values()
     measuring = coverage.Coverage.current()
-    if measuring is None or not (is_twin or any(map(item.get_closest_marker, UNMEASURED))):
+    if measuring is None or is_measured(item):
         return (yield)
     measuring.stop()
     try:
         return (yield)
     finally:
         measuring.start()
+
+
+def is_measured(item: pytest.Item) -> bool:
+    marked = any(map(item.get_closest_marker, UNMEASURED))
+    return not (marked or is_story(item) or is_twin(item) or item.path.stem in UNMEASURED_MODULES)
 
 
 started: list[object] = []  # processes of Python

@@ -15,6 +15,8 @@ from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
 
+pytestmark = pytest.mark.story
+
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 CARE = "<!subteam^S0CARE>"
 SOON = invited("bo", expires_in=25 * HOUR)
@@ -74,6 +76,7 @@ async def test_second_click_changes_nothing_and_names_the_first_user(bot):
     assert len(bot.slack.posted) == posted
 
 
+@pytest.mark.both_stores
 async def test_concurrent_clicks_have_one_effect(bot):
     click = BlockAction("alert.ack", f"v1:{await bot.episode_id()}", "U0MEI", "Mei")
     done = await asyncio.gather(*(bot.acts.perform(decode(click.action_id, click.value), click) for _ in range(5)))
@@ -287,6 +290,7 @@ async def test_forged_or_outdated_value_has_no_effect(bot, action_id, value):
     assert decode(action_id, value.format(id=await bot.episode_id())) is None
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("value", ["v1:0123456789abcdef", "v1:batch:nothing", "v1:batch:{id}"])
 async def test_action_on_an_unknown_episode_has_no_effect(bot, value):
     done = await bot.clicks("alert.ack", value.format(id=await bot.episode_id()))

@@ -15,6 +15,7 @@ from sqlalchemy.schema import CreateTable
 from bot.demo.slack_simulator import Message
 from bot.outbox.event_keys import EventKeys
 from bot.store.tables import episode, message, poll_state
+from tests.budgets import TEST_ALL
 from tests.crash import report
 from tests.crash.__main__ import KILLS
 from tests.crash.failpoint_bot import commit_kind
@@ -45,6 +46,8 @@ SHARE = [
     Failpoint(Site.POST, RequestPhase.LOST),
     Failpoint(Site.TIME),
 ]
+# In `make test`, each of them on one of the stores; tests.test_kills kills at every kind of boundary on both.
+SHARE_OF = {"sqlite": SHARE[::2], "postgresql": SHARE[1::2]}
 
 
 @pytest.mark.process
@@ -53,10 +56,11 @@ async def test_killed_bot_loses_and_repeats_no_alert_on_both_stores(tmp_path, po
     urls = {"sqlite": f"sqlite:///{tmp_path / 'kf.db'}", "postgresql": postgres_url}
     for store, url in urls.items():  # one after the other: a busy machine misses the short leases
         (tmp_path / store).mkdir()
-        result = await CrashRun(url, tmp_path / store, f"share {store}").run(SHARE)
+        points = SHARE if TEST_ALL else SHARE_OF[store]
+        result = await CrashRun(url, tmp_path / store, f"share {store}").run(points)
         assert result.complaints == {}, store
-        assert result.kills.total() >= len(SHARE)
-        assert result.verdict.reported >= 5
+        assert result.kills.total() >= len(points)
+        assert result.verdict.reported >= len(points) // 2
 
 
 def test_share_has_a_failpoint_of_each_kind_and_only_those_of_the_full_run():

@@ -18,6 +18,8 @@ from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from wechat_kf import SetupError
 
+pytestmark = pytest.mark.story
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -135,6 +137,7 @@ async def test_clock_that_was_hours_ahead_does_not_stop_posts(bot):
     assert {text.split(" (")[0] for text in bot.slack.texts} == {"Rejected: Bo", "Rejected: Chen", "Rejected: Dee"}
 
 
+@pytest.mark.both_stores
 async def test_event_keys_beyond_the_limit_are_left_out_and_the_message_is_sent(bot):
     bot.slack.outcomes = [Refused("metadata_too_large")]
     await bot.reads(rejected())
@@ -240,6 +243,7 @@ async def test_message_that_is_always_refused_with_an_unknown_code_never_delays_
         assert bot.slack.texts[-1].startswith(f"Rejected: {name.capitalize()} (")
 
 
+@pytest.mark.both_stores
 async def test_edit_refused_with_an_unknown_code_lets_the_other_edits_go_on(bot):
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.wechat.listed = (bound("bo"), bound("chen"))
@@ -331,6 +335,7 @@ async def test_new_problem_after_a_deleted_message_gets_a_new_one(bot):
     assert bot.slack.texts[1].startswith("Rejected: Bo")
 
 
+@pytest.mark.both_stores
 async def test_looser_lead_after_a_deleted_message_stays_silent(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
@@ -373,6 +378,7 @@ async def test_refused_edit_is_tried_as_text_alone_and_then_left(bot):
     assert bot.slack.outcomes == []
 
 
+@pytest.mark.both_stores
 async def test_concurrent_edit_by_another_process_is_not_overwritten(bot):
     await bot.reads(rejected("bo"), rejected("chen"))
     bot.wechat.listed = (bound("bo"), bound("chen"))
@@ -578,6 +584,7 @@ async def test_slow_edits_do_not_delay_posts(bot):
 # Several processes
 
 
+@pytest.mark.both_stores
 async def test_two_deliveries_on_one_store_post_each_message_once(bot):
     names = [f"kf{number}" for number in range(5)]
     await bot.reads(*(invited(name) for name in names))

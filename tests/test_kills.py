@@ -186,10 +186,12 @@ REPLIES = {
 }
 
 
-def some_of(boundaries: Sequence[str], every: int) -> list[int]:
+def some_of(boundaries: Sequence[str], every: int, first: int = 0) -> list[int]:
     """Return the numbers of the boundaries to kill at: one of so many, and the first of each kind."""
     return [
-        number for number, kind in enumerate(boundaries) if number % every == 0 or kind not in boundaries[:number]
+        number
+        for number, kind in enumerate(boundaries)
+        if number % every == first % every or kind not in boundaries[:number]
     ]
 
 
@@ -210,7 +212,8 @@ async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary
 
     shutil.copy(migrated_sqlite, path)
     assert standing(await play(f"sqlite:///{path}", untouched, drops, save=save)) == EXPECTED
-    for deadly in some_of(untouched.passed, every=share(3, 1)):
+    # Other boundaries with each kind of reply: together, every third.
+    for deadly in some_of(untouched.passed, every=share(6, 1), first=3 * [*REPLIES].index(replies)):
         # The steps before the kill are the same each time, so each replay starts at the step of its kill.
         start = max((one for one in checkpoints if one.passed <= deadly), key=lambda one: one.passed)
         for leftover in tmp_path.glob("kf.db*"):

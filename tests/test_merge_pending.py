@@ -15,6 +15,8 @@ from tests.conftest import VirtualClock
 from tests.test_quiet_hours import CARE, LOUD_NIGHT, NIGHT, Night, at, night_of, until
 from wechat_kf import KfAccount
 
+pytestmark = pytest.mark.story
+
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 WAITS = RetryLater(900, "ratelimited")
 
@@ -66,6 +68,7 @@ async def test_pending_reminder_is_merged_into_the_digest_that_names_it(store, c
     assert "6 still open" in bot.slack.message_now(bot.slack.posted[0].ts).text
 
 
+@pytest.mark.both_stores
 async def test_expiry_during_a_blocked_queue_is_only_in_the_quiet_summary(store, clock):
     night = await night_of(store, clock)
     bo = until("bo", "07:30")

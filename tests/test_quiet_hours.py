@@ -17,6 +17,8 @@ from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
 from wechat_kf import KfAccount, SetupError
 
+pytestmark = pytest.mark.story
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NIGHT = QuietHours(time(22), time(8), SHANGHAI)
 LOUD_NIGHT = QuietHours(time(22), time(8), SHANGHAI, breakthrough=True)
@@ -65,6 +67,7 @@ async def night(store: Store, clock: VirtualClock) -> Night:
     return await night_of(store, clock)
 
 
+@pytest.mark.both_stores
 async def test_events_of_quiet_hours_become_one_summary(night):
     await night.sees("23:00", rejected("kf0"))
     await night.sees("02:00", rejected("kf0"), rejected("kf1"))

@@ -17,6 +17,8 @@ from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
 from tests.fakes import FakeChannel
 
+pytestmark = pytest.mark.story
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SOON = invited("bo", expires_in=25 * HOUR)
 
@@ -52,6 +54,7 @@ async def test_posted_problem_is_not_posted_again_and_its_message_is_still_updat
     assert bot.slack.posted[1].thread_ts == bot.slack.posted[0].ts
 
 
+@pytest.mark.both_stores
 async def test_adopted_message_keeps_the_time_at_which_it_was_noticed(bot):
     await bot.reads(rejected("chen"))
     before = bot.slack.texts[0]

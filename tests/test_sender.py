@@ -26,6 +26,8 @@ from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
 from tests.fakes import LOST, FakeChannel
 
+pytestmark = pytest.mark.story
+
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 

@@ -18,6 +18,8 @@ from tests.fakes import LOST
 from tests.test_quiet_hours import CARE, LOUD_NIGHT, Night, at, night_of, until
 from wechat_kf import KfAccount
 
+pytestmark = pytest.mark.story
+
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 WAITS, NEVER_ARRIVED, BLINDFOLD = (
     RetryLater(900, "ratelimited"),
@@ -79,6 +81,7 @@ def storm(store: Store, clock: VirtualClock) -> Storm:
     return Storm(store, clock, mention=CARE)
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("outcome", [WAITS, NEVER_ARRIVED], ids=["refused", "unknown"])
 @pytest.mark.parametrize(
     ("count", "says"), [(7, "7 rejected"), (6, "6 rejected, 1 expiring")], ids=["all", "all but one"]
@@ -206,6 +209,7 @@ async def test_storm_in_parts_is_posted_by_the_digest_that_overlaps_each_part(st
     assert bot.named == sorted(name.capitalize() for name in twelve)
 
 
+@pytest.mark.both_stores
 async def test_refused_digest_restores_its_covered_messages(hour):
     await hour.breaks(WAITS)
     hour.slack.outcomes = [Refused("invalid_blocks"), Refused("no_text")]
@@ -225,6 +229,7 @@ async def test_digest_is_as_urgent_as_its_covered_last_reminder(hour):
     assert "Possible repeat" in str(hour.slack.posted[0].message.blocks)
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize(
     ("count", "says"),
     [
@@ -296,6 +301,7 @@ async def test_pending_evening_digest_is_merged_into_the_quiet_summary(
     await assert_summary(night, late)
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("wait", [1200, 36000], ids=["for minutes", "all night"])
 async def test_urgent_evening_digest_waits_for_the_quiet_summary_that_merges_it(
     store: Store, clock: VirtualClock, wait: int

@@ -14,6 +14,8 @@ from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
 from wechat_kf import KfAccount
 
+pytestmark = pytest.mark.story
+
 DAY = timedelta(days=1)
 ANNA = bound("anna")
 AGAIN = invited("dee", wx="dora_example", expires_in=9 * DAY)
@@ -100,6 +102,7 @@ async def test_message_that_ended_as_rejected_turns_to_bound_after_a_late_accept
     assert first(bot).startswith("Bound: Dee")
 
 
+@pytest.mark.both_stores
 async def test_message_follows_a_new_invitation_that_goes_on_after_it_seemed_withdrawn(bot, store):
     for _ in range(3):
         await bot.reads(ANNA, account("dee"))
