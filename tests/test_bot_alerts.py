@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.delivery.updater import EDIT_GAP
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost
-from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, utc_now, world
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
@@ -219,13 +220,15 @@ async def test_configured_zone_is_named_in_texts(place):
     ids=["reply lost", "internal_error"],
 )
 async def test_post_with_a_lost_response_is_found_and_updated(place, fault):
+    ahead = timedelta(0)
     place.slack.arm("chat.postMessage", fault)
-    async with bot_in_loop(place, ALERT_LEASE_SECONDS="2"):
+    async with bot_in_loop(place, clock=lambda: utc_now() + ahead, ALERT_LEASE_SECONDS="2"):
         await rejection(place)
-        await until(lambda: any(call.method == "conversations.history" for call in place.slack.calls[2:]))
+        await until(lambda: any(call.method == "chat.update" for call in place.slack.calls))  # it was found
         place.wechat.accept("bo@harbour_tea")
-        await until(lambda: place.texts[0].startswith("Bound: 小波"))
         await until(lambda: len(place.texts) == 2)
+        ahead = EDIT_GAP
+        await until(lambda: place.texts[0].startswith("Bound: 小波"))
     assert posts(place) == 2
     assert [message.thread_ts for message in place.slack.messages(ALERTS)] == [
         None,
