@@ -11,11 +11,11 @@ WORKERS ?= 4
 WHOLLY := --include="wechat_kf/*,bot/alerting/lifecycle.py,bot/alerting/deadlines.py,bot/alerting/episode.py"
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
 
 help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
-	@echo "make check   format, lint, types, all tests without a process, a browser or a server"
+	@echo "make check   format, lint, types, all tests without a process, a browser or a server: a minute"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about five minutes on two cores"
 	@echo "make test-all  the same tests with every kill, every story on PostgreSQL, and ten times as many examples"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
@@ -66,6 +66,7 @@ statics: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
+check: WORKERS = 3
 check: statics
 	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
 

@@ -29,6 +29,7 @@ from bot.store.store_errors import StoreError
 from bot.store.tables import metadata
 from bot.store.tables import poll_state as poll_state_table
 from tests.accounts import account, invited
+from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
 
 HOUR = timedelta(hours=1)
@@ -109,9 +110,10 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
         """
     )
     starts = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT) for _ in range(6)
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT)
+        for _ in range(share(3, 6))
     ]
-    assert [await start.wait() for start in starts] == [0] * 6
+    assert {await start.wait() for start in starts} == {0}
 
 
 async def test_release_that_was_rolled_back_to_finds_a_newer_store_and_goes_on(store):
