@@ -149,6 +149,7 @@ async def test_second_snooze_changes_nothing_and_names_the_first_user(bot):
     assert len(bot.slack.posted) == posted
 
 
+@pytest.mark.both_stores
 async def test_undo_that_is_out_of_date_takes_nothing_else_back(bot):
     value = f"v1:{await bot.episode_id()}"
     await bot.clicks("alert.snooze", f"{value}:4h", "Tom")

@@ -315,6 +315,7 @@ async def test_plain_reply_to_a_refused_parent_message_is_dropped(bot):
     assert sorted(await bot.statuses(), key=str) == [("dead", "no longer true"), ("dead", "refused")]
 
 
+@pytest.mark.both_stores
 async def test_message_that_a_person_deleted_is_forgotten(bot):
     await bot.reads(rejected())
     bot.slack.outcomes = [NotFound("message_not_found")] * 3
@@ -389,6 +390,7 @@ async def test_concurrent_edit_by_another_process_is_not_overwritten(bot):
     assert len(bot.slack.edited) == 2
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize(("outcome", "wait"), [(RetryLater(30, "ratelimited"), 30), (Blocked("is_archived"), 300)])
 async def test_edits_pause_when_slack_accepts_none(bot, outcome, wait):
     await bot.reads(rejected("bo"), rejected("chen"))
@@ -551,6 +553,7 @@ async def test_message_always_refused_with_an_unknown_code_blocks_no_other(bot):
     ]
 
 
+@pytest.mark.both_stores
 async def test_store_error_after_a_post_does_not_lose_its_ts(bot, monkeypatch):
     bot.wechat.listed = (rejected(),)
     bot.clock.forward(seconds=331)

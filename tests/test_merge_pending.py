@@ -83,6 +83,7 @@ async def test_expiry_during_a_blocked_queue_is_only_in_the_quiet_summary(store,
     assert calls(night) == 1
 
 
+@pytest.mark.both_stores
 async def test_alert_allowed_in_quiet_hours_does_not_wait_for_their_summary(store, clock):
     night = await night_of(store, clock, LOUD_NIGHT)
     bo = until("bo", "07:30")

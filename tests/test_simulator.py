@@ -149,6 +149,8 @@ def test_unlisted_address_is_refused_in_the_recorded_format():
     )
     caller.simulator.allow_list = ["203.0.113.7"]
     assert "access_token" in caller.token()
+    caller.simulator.allow_list = None
+    assert caller.simulator.allow_list is None
 
 
 @pytest.mark.parametrize(
