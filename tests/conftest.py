@@ -118,14 +118,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
     What runs in another process is not measured in any case; here remain the simulators and the test itself.
     """
-    measuring = coverage.Coverage.current()
-    if measuring is None or is_measured(item):
-        return (yield)
-    measuring.stop()
+    stopped: list[coverage.Coverage] = []
+    # In a worker of xdist there are two, of which the first goes on when the second is stopped.
+    while not is_measured(item) and (measuring := coverage.Coverage.current()):
+        measuring.stop()
+        stopped.append(measuring)
     try:
         return (yield)
     finally:
-        measuring.start()
+        for measuring in reversed(stopped):
+            measuring.start()
 
 
 def is_measured(item: pytest.Item) -> bool:
