@@ -20,7 +20,7 @@ from bot.alerting.episode import (
     priority,
 )
 from bot.alerting.lifecycle import is_same
-from bot.text import fold, label_of
+from bot.text import NAME, clean, fold
 from wechat_kf import KfAccount, KfList
 
 FAR = datetime.max.replace(tzinfo=UTC)
@@ -122,7 +122,12 @@ def _place(row: AccountRow, now: datetime, smallest_lead: timedelta) -> tuple[ob
     lost = row.status in (AccountStatus.REJECTED, AccountStatus.EXPIRED)
     # The newest rejected or expired one first; one without a deadline last.
     when = FAR - (row.deadline or EPOCH) if lost else (row.deadline or FAR) - EPOCH
-    return _rank(row, now, smallest_lead), when, by_name(label_of(row.account)), row.account.key
+    return (
+        _rank(row, now, smallest_lead),
+        when,
+        by_name(clean(row.account.kf_nick, NAME) or row.account.key),
+        row.account.key,
+    )
 
 
 # GB 2312 lists its 3,755 common characters by pinyin; these are the first of each initial letter.

@@ -31,7 +31,8 @@ SNOOZE = "alert.snooze"
 UNDO = "alert.undo"
 DETAILS = "alert.details"
 CHECK_NOW = "health.check"
-OPEN_CONSOLE = "link.console"  # opens an address; its click asks for nothing
+OPEN_CONSOLE = "link.console"  # these open an address; their click asks for nothing
+OPEN_PLATFORM = "link.platform"
 
 MAX_OPTION_VALUE = 150  # UTF-16 units: https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 _REPLACING = frozenset({LIST, PREVIOUS_PAGE, NEXT_PAGE, FILTER, REFRESH, RETRY})

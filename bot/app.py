@@ -170,6 +170,7 @@ class Process:
             tasks=self._tasks,
             access=services.access,
             membership=services.membership,
+            readers=services.readers,
             clock=services.clock,
             notice_after=self._limits.notice_after,
         )

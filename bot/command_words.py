@@ -85,9 +85,14 @@ def corrected(wrong: str, english: Sequence[str]) -> str | None:
     return word and _SPELLED.get(word, word)
 
 
+_NEGATIONS = ("未", "没", "不")  # 没绑定 must not suggest 已绑定
+
+
 def nearest(wrong: str, english: Sequence[str]) -> str | None:
     """Return the word, in English, whose spelling in either language is most similar, if any is near."""
-    close = difflib.get_close_matches(wrong.translate(_SIMPLIFIED), (*english, *_SPELLED), n=1)
+    wrong = wrong.translate(_SIMPLIFIED)
+    same_sense = (word for word in _SPELLED if (word[0] in _NEGATIONS) == (wrong[:1] in _NEGATIONS))
+    close = difflib.get_close_matches(wrong, (*english, *same_sense), n=1)
     return _SPELLED.get(close[0], close[0]) if close else None
 
 

@@ -36,3 +36,8 @@ def catalogue(language: Language) -> NullTranslations:
 def gettext_noop(text: str) -> str:
     """Return the text. `make words` collects it: a sentence of a table, which is translated where it is used."""
     return text
+
+
+def pgettext_noop(context: str, text: str) -> str:
+    """Return the text, as `gettext_noop` does; `context` tells apart equal words with different translations."""
+    return text

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts
 
 
@@ -29,6 +30,6 @@ class Status:
     token_expires_at: datetime | None = None
     channel: str = ""  # its ID
     snoozed: Sequence[Snoozed] = ()
-    quiet: str = ""  # `22:00 to 08:00 Asia/Shanghai`
+    quiet: QuietHours | None = None
     quiet_until: datetime | None = None  # while it is quiet: when that ends
     leads: Sequence[timedelta] = ()

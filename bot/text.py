@@ -1,4 +1,4 @@
-"""Foreign text made harmless; names, and enumerations of words.
+"""Foreign text made harmless, and WeChat IDs.
 
 Text from WeChat or from users passes through `clean` once, and is then safe in plain_text. For mrkdwn, which the
 fallback text of a message is as well, it also passes through `escape`.
@@ -7,12 +7,9 @@ fallback text of a message is as well, it also passes through `escape`.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import regex  # type: ignore[import-untyped]  # without type stubs
-
-from wechat_kf import KfAccount
 
 
 class Limit(NamedTuple):
@@ -107,27 +104,6 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", visible(text).translate(_QUOTES)).casefold()
 
 
-def name_of(kf_nick: str) -> str:
-    """Return the name of an account, for plain_text."""
-    return clean(kf_nick, NAME) or "(no name)"
-
-
-def account_of(account_key: str, kf_id: str) -> str:
-    """Return the account, else its OpenID, else its seat number, for plain_text.
-
-    `account_key` identifies the account: `KfAccount.key`, `Episode.account_key`.
-    """
-    number = clean(kf_id, ACCOUNT)
-    if account_key != kf_id and (account := clean(account_key, ACCOUNT)):
-        return account
-    return f"seat {number}" if number else "(no account)"
-
-
-def label_of(account: KfAccount) -> str:
-    """Return the one word that identifies an account: its name, else its account."""
-    return clean(account.kf_nick, NAME) or account_of(account.key, account.kf_id)
-
-
 def id_of(wechat_id: str | None) -> str:
     """Return a whole WeChat ID, for ephemeral answers only."""
     return clean(wechat_id or "", ACCOUNT)
@@ -137,22 +113,6 @@ def masked(wechat_id: str | None) -> str:
     """Mask a WeChat ID for the channel: `bo•••le`. Bullets, because asterisks are markup."""
     whole = _GRAPHEME.findall(id_of(wechat_id))
     return "".join([*whole[:2], "•••", *whole[-2:]]) if len(whole) > 7 else "•••"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Write `a, b and c`."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def either(words: Sequence[str]) -> str:
-    """Write `a, b or c`."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
-def some(words: Sequence[str], most: int) -> str:
-    """Write `a, b and 48 more`: at most `most` of the words."""
-    more = f" and {len(words) - most} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more
 
 
 def many(number: int, noun: str, plural: str = "") -> str:

@@ -57,6 +57,7 @@ FLOWS: Mapping[str, tuple[Step, ...]] = {
         Step("bot.slack.listeners", "bot.runtime.tasks", "acknowledge, start a task"),
         Step("bot.slack.listeners", "bot.interactions.handler", "the text or the click", INTERACTIONS),
         Step("bot.interactions.handler", "bot.interactions.access", "may this user read?"),
+        Step("bot.interactions.handler", "bot.interactions.readers", "whose language?"),
         Step("bot.interactions.handler", "bot.requests", "text → Request"),
         Step("bot.interactions.handler", "bot.interactions.commands", "Request"),
         Step("bot.interactions.commands", "bot.runtime.single_flight", "share one poll"),

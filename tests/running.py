@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 
 from bot.app import Process
-from bot.blocks.answers.replies import READING
 from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
@@ -22,6 +21,7 @@ from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.wiring import build_services
+from tests.samples import READING
 from wechat_kf.simulator import Simulator
 
 CARE, ALERTS = "C0CARE", "C0ALERTS"

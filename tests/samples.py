@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.accounts import Snapshot
 from bot.alerting.episode import AlertPolicy
+from bot.blocks.answers import replies
 from bot.blocks.context import RenderContext
 from bot.ports import Message
 from tests.accounts import account, bound, invited
@@ -18,6 +20,18 @@ from wechat_kf import KfAccount, KfList
 LEADS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 CONTEXT = RenderContext(policy=AlertPolicy(leads=LEADS), poll=5 * MINUTE)
+# Answers to anybody whose language is not known.
+READING, RESTARTING, FAILED, DATABASE_AWAY, OUT_OF_DATE, NOT_CHECKED = (
+    answer(CONTEXT)
+    for answer in (
+        replies.reading,
+        replies.restarting,
+        replies.failed,
+        replies.database_away,
+        replies.out_of_date,
+        replies.admission_not_checked,
+    )
+)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -33,6 +47,11 @@ def sample(name: str) -> dict[str, Any]:
 def dated(words: str, token: str) -> str:
     """Put words into a date token, before the moment."""
     return token.replace("^{", f"^{words}{{", 1).replace("|", f"|{words}", 1)
+
+
+def undated(text: str) -> str:
+    """Replace each date token by its fallback, which is what the fallback text of a message has."""
+    return re.sub(r"<!date\^\d+\^[^|>]*\|([^>]*)>", r"\1", text)
 
 
 def shown(message: Message) -> list[str]:

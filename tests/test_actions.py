@@ -62,6 +62,7 @@ def test_ids_of_existing_buttons_stay():
         "DETAILS": "alert.details",
         "CHECK_NOW": "health.check",
         "OPEN_CONSOLE": "link.console",
+        "OPEN_PLATFORM": "link.platform",
     }
 
 

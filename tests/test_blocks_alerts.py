@@ -183,7 +183,7 @@ def test_new_invitation_without_a_deadline_shows_none():
         (
             EpisodeState.REMOVED,
             "➖ *Bo* · removed\nThe account is no longer in WeChat’s list.",
-            "Removed: Bo (bo@harbour_tea). The account is no longer in WeChat’s list.",
+            "Removed: Bo (bo@harbour_tea). The account is no longer in WeChat's list.",
         ),
     ],
 )

@@ -357,7 +357,7 @@ def test_first_run_of_one_account_counts_in_the_singular():
     message = first_run(CHEN, total=1, rejected=1)
     assert shown(message)[0] == "Now watching 1 account, 1 needs attention"
     assert not any(text.startswith("Also") for text in shown(message))
-    assert message.text.startswith("Now watching 1 customer-service account; 1 needs attention. Rejected: Chen.")
+    assert message.text.startswith("Now watching 1 customer-service account, 1 needs attention. Rejected: Chen.")
 
 
 def test_unknown_state_without_a_row_is_counted():
@@ -393,7 +393,7 @@ def test_first_run_summary_counts_its_open_members():
     assert not any(text.startswith("Also") for text in shown(message))
     assert buttons(message) == {"kf.list": "v1:list:1:due"}
     assert message.text == (
-        "Now watching 40 customer-service accounts; 2 of these still open. "
+        "Now watching 40 customer-service accounts: 2 of these still open. "
         "Expiring: 小波 (until Mon 23 Nov 01:53 UTC). Rejected: Chen. Bound: 林晓. Invited again: Dee. "
         "Invitation withdrawn: 夜班一号. From now on each change gets its own message."
     )
@@ -414,7 +414,7 @@ def test_first_run_summary_turns_calm_when_all_members_are_closed():
         BEFORE,
     ]
     assert message.text == (
-        "Now watching 40 customer-service accounts; all of these settled. "
+        "Now watching 40 customer-service accounts: all of these settled. "
         "Bound: Dee, 小波, 林晓, Chen, 夜班一号. From now on each change gets its own message."
     )
 

@@ -24,6 +24,7 @@ SINCE = datetime(2026, 11, 23, 1, 2, tzinfo=UTC)
 SINCE_TOKEN = "<!date^1795395720^{date_short_pretty} {time}|Mon 23 Nov 01:02 UTC>"
 RID = "6740a1b2-11223344-55667788"
 MINUTE = timedelta(minutes=1)
+KEYS = "restart. It is on WeChat’s developer platform (the account, basic information, development keys)."
 WATCHED = "rejections and bindings go unseen; deadlines are still watched by the clock."
 # It does not mention reminders: acknowledged, in quiet hours, or while Slack refuses, none is sent.
 MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
@@ -60,7 +61,7 @@ def test_notice_of_a_refused_secret_names_the_setting_to_change():
     message = notice(ErrorDetails.of(api_error(40125, "invalid appsecret")), Cause.CONFIG_PROBLEM)
     assert shown(message) == [
         "⚠️ WeChat refused the AppSecret",
-        f"Until this is mended, {WATCHED}\n*Next:* put the present AppSecret into WECHAT_SECRET and restart.",
+        f"Until this is mended, {WATCHED}\n*Next:* put the present AppSecret into WECHAT_SECRET and {KEYS}",
         f"{dated('Since ', SINCE_TOKEN)} · looks again every 5 min · errcode 40125",
     ]
 
@@ -196,8 +197,8 @@ def test_notice_of_a_wrong_clock_without_details_is_complete():
             False,
             f"⚠️ WeChat refused this server’s address · errcode 40164 · rid {RID}",
             (
-                "WeChat refused this server's address, 203.0.113.7. Add it to the IP allow-list of this account "
-                f"in the WeChat console; it takes some minutes. errcode 40164, rid {RID}."
+                "WeChat refused this server's address, 203.0.113.7. Add it to the API IP allow-list of this "
+                f"account on WeChat's developer platform; it takes some minutes. errcode 40164, rid {RID}."
             ),
         ),
         (
@@ -217,8 +218,8 @@ def test_thread_of_a_notice_records_each_change(fault, cause, over, line, text):
 
 def test_problem_has_the_title_of_its_notice():
     incident = Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, BROKEN)
-    assert incident_title(incident) == "WeChat’s answer could not be read"
-    assert incident_title(replace(incident, cause=Cause.CLOCK_PROBLEM)) == "This server’s clock is wrong"
+    assert incident_title(incident, CONTEXT) == "WeChat’s answer could not be read"
+    assert incident_title(replace(incident, cause=Cause.CLOCK_PROBLEM), CONTEXT) == "This server’s clock is wrong"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_problem_has_the_title_of_its_notice():
     ],
 )
 def test_resolved_notice_is_in_the_past_tense(fault, past):
-    assert past_incident_title(Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, fault)) == past
+    assert past_incident_title(Incident("source_down-1", Cause.SOURCE_DOWN, SINCE, fault), CONTEXT) == past
     assert shown(notice(fault, over_at=SINCE + MINUTE))[1].startswith(f"{past} · <!date^1795395720^since ")
 
 
@@ -243,7 +244,7 @@ def test_resolved_notice_is_in_the_past_tense(fault, past):
 def test_titles_of_resolved_notices_are_in_the_past_tense(errcode):
     fault = ErrorDetails("APIError", errcode, errmsg="x")
     assert not {"is", "does", "may", "asks"} & {
-        *past_incident_title(Incident("1", Cause.SOURCE_DOWN, SINCE, fault)).split()
+        *past_incident_title(Incident("1", Cause.SOURCE_DOWN, SINCE, fault), CONTEXT).split()
     }
 
 

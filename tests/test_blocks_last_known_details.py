@@ -11,7 +11,7 @@ from tests.episodes import HOSTILE, assert_fit, buttons, episode, shown
 from tests.samples import CONTEXT
 from wechat_kf import TransportError
 
-SILENCE = explain_error(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True))
+SILENCE = explain_error(TransportError("GET /getkflist: ReadTimeout", attempts=3, timed_out=True), CONTEXT)
 
 
 def test_last_known_details_with_full_ids_follow_the_problem():

@@ -173,7 +173,7 @@ def test_quiet_summary_with_urgent_problems_mentions_people_when_posted():
 def test_quiet_summary_without_quiet_hours_in_force_has_dates():
     message = quiet_summary(CHEN, context=CONTEXT)
     assert shown(message)[-1] == (
-        "<!date^1795360320^Quiet hours, {date_short_pretty} {time}|Quiet hours, Sun 22 Nov 15:12 UTC> "
+        "Quiet hours<!date^1795360320^, {date_short_pretty} {time}|, Sun 22 Nov 15:12 UTC> "
         "<!date^1795396320^to {date_short_pretty} {time}|to Mon 23 Nov 01:12 UTC>"
     )
     assert message.text.endswith(" Quiet hours, Sun 22 Nov 15:12 UTC to Mon 23 Nov 01:12 UTC.")

@@ -6,10 +6,10 @@ import pytest
 
 from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import EpisodeState
-from bot.blocks.answers.replies import DATABASE_AWAY, carried_out, unchanged
+from bot.blocks.answers.replies import carried_out, unchanged
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, assert_fit, episode, fields_of, leads, shown, user_action
-from tests.samples import CONTEXT, DAY, HOUR, dated
+from tests.samples import CONTEXT, DATABASE_AWAY, DAY, HOUR, dated, undated
 
 MEI = user_action("Mei")
 TOM = user_action("Tom", at=NOW, until=NOW + 4 * HOUR)
@@ -24,8 +24,8 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
         ("alert.ack", {"acked": MEI}, "U0MEI", "You have acknowledged this already."),
         ("alert.ack", {"acked": user_action("Mei", user_id="")}, "", "Mei has acknowledged this already."),
         ("alert.snooze", {"acked": MEI, "snoozed": TOM}, "U0MEI", "You have acknowledged this already."),
-        ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"Tom has snoozed this {dated('until ', UNTIL)}."),
-        ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"You have snoozed this {dated('until ', UNTIL)}."),
+        ("alert.snooze", {"snoozed": TOM}, "U0MEI", f"{dated('Tom has snoozed this until ', UNTIL)}."),
+        ("alert.snooze", {"snoozed": TOM}, "U0TOM", f"{dated('You have snoozed this until ', UNTIL)}."),
         (
             "alert.snooze",
             {},
@@ -39,7 +39,7 @@ UNTIL = "<!date^1795410720^{time}|05:12 UTC>"
 def test_click_without_effect_is_answered_with_the_reason(action_id, fields, user_id, expected):
     message = unchanged(action_id, [episode(**fields)], user_id, CONTEXT)
     assert shown(message) == [expected]
-    assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
+    assert message.text == undated(expected)
 
 
 def test_snooze_until_another_day_names_the_day():
@@ -67,7 +67,7 @@ def test_reply_about_an_unavailable_database_does_not_claim_that_nothing_changed
     ("deed", "fields", "expected"),
     [
         (ActionKind.ACKNOWLEDGED, {"acked": MEI}, "Acknowledged. No more reminders for this invitation."),
-        (ActionKind.SNOOZED, {"snoozed": TOM}, f"Snoozed {dated('until ', UNTIL)}."),
+        (ActionKind.SNOOZED, {"snoozed": TOM}, f"{dated('Snoozed until ', UNTIL)}."),
         (ActionKind.UNACKNOWLEDGED, {}, "The acknowledgement is undone."),
         (ActionKind.UNSNOOZED, {}, "The snooze is undone."),
     ],
@@ -75,4 +75,4 @@ def test_reply_about_an_unavailable_database_does_not_claim_that_nothing_changed
 def test_user_who_clicked_gets_what_the_channel_cannot_show(deed, fields, expected):
     message = carried_out(deed, [episode(**fields)], CONTEXT)
     assert shown(message) == [expected]
-    assert message.text == expected.replace(dated("until ", UNTIL), "until 05:12 UTC")
+    assert message.text == undated(expected)

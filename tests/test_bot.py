@@ -198,7 +198,7 @@ async def test_button_that_this_version_does_not_know_gets_a_friendly_answer(pla
 async def test_link_button_is_acknowledged_and_nothing_else(place, url):
     place.wechat.allow_list = ()
     said = await place.slack.command("", channel=CARE)
-    clicked = await place.slack.click(await said.answer(), "link.console")
+    clicked = await place.slack.click(await said.answer(), "link.platform")
     assert clicked.ack.status == 200
     assert clicked.answers() == []
 

@@ -51,7 +51,7 @@ words = st.sampled_from(
 )
 text = st.one_of(words, st.text(max_size=40), st.text(alphabet="<>&@!#^|*_~`:\u202e\x00\n 　「」", max_size=20))
 ACTIONS = """
-kf.list kf.page.next kf.page.prev kf.filter kf.refresh kf.retry kf.show kf.open kf.help link.console
+kf.list kf.page.next kf.page.prev kf.filter kf.refresh kf.retry kf.show kf.open kf.help link.console link.platform
 health.check alert.ack alert.snooze alert.undo alert.details
 """
 VALUES = """

@@ -31,8 +31,11 @@ MEMBER = Origin(team_id="T0001", channel_id=ALERTS)
 class EchoingAnswers:
     """Answers with the request, or with what a test puts into `says`."""
 
-    restarting = Said("restarting")
-    failed = Said("failed")
+    def restarting(self, user_id: str) -> Message:
+        return Said("restarting")
+
+    def failed(self, user_id: str) -> Message:
+        return Said("failed")
 
     def __init__(self) -> None:
         self.commands: list[str] = []

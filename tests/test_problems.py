@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ RID = "6740a1b2-11223344-55667788"
 
 
 def answer(error, last_good=None):
-    return read_failure(explain_error(error), NOW, CONTEXT, retry="v1:overview", last_good=last_good)
+    return read_failure(explain_error(error, CONTEXT), NOW, CONTEXT, retry="v1:overview", last_good=last_good)
 
 
 def read_before(ago, *accounts):
@@ -40,17 +41,21 @@ def test_refused_address_can_be_copied():
 @pytest.mark.parametrize("platform", FIXED_ADDRESS)
 @pytest.mark.parametrize("address", ["203.0.113.7", ""])
 def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
-    what = explain_error(api_error(40164, "invalid ip", rid=RID, address=address), platform)
+    what = explain_error(
+        api_error(40164, "invalid ip", rid=RID, address=address), replace(CONTEXT, platform=platform)
+    )
     assert what.next.startswith(f"first give this server a fixed outgoing address: on {platform} ")
     assert "is temporary, unless it is fixed already" in what.next
     assert what.copy == address
-    assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.plain_text
-    assert explain_error(api_error(40125, "no"), platform) == explain_error(api_error(40125, "no"))
+    assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.plain_text(CONTEXT)
+    assert explain_error(api_error(40125, "no"), replace(CONTEXT, platform=platform)) == explain_error(
+        api_error(40125, "no"), CONTEXT
+    )
 
 
 def test_answer_without_an_address_has_no_code_block():
     message = answer(api_error(40164, "invalid ip"))
-    assert "add this server’s address in the WeChat console" in shown(message)[1]
+    assert "add this server’s address to the API IP allow-list" in shown(message)[1]
     assert "```" not in shown(message)[1]
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.blocks.answers.replies import READING, RESTARTING
 from bot.demo.process import free_port
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, http_error, ratelimited, reply_lost
@@ -19,6 +18,7 @@ from bot.demo.slack_simulator.sent_messages import Invocation
 from bot.runtime.logs import LineFormatter
 from bot.slack.response_url import ResponseLimits
 from tests.running import CARE, World, bot_in_loop, sqlite, until, world
+from tests.samples import READING, RESTARTING
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server

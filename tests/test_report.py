@@ -45,6 +45,7 @@ WELL = Status(
     channel="C0CARE",
     leads=LEADS,
 )
+QUIET = QuietHours(time(22), time(8), SHANGHAI)
 BUSY = ErrorDetails("BusyError", errcode=-1)
 DOWN = Incident("1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
 ADDRESS = Incident("1", Cause.CONFIG_PROBLEM, NOW, ErrorDetails("SetupError", errcode=40164))
@@ -75,7 +76,9 @@ def test_database_is_called_unreachable_only_when_it_does_not_answer(kind, unrea
 
 def test_working_normally():
     drawn = sample("status")
-    message = status_answer(replace(WELL, snoozed=(LIN,), quiet="22:00 to 08:00 Asia/Shanghai"), NOW, CONTEXT)
+    message = status_answer(
+        replace(WELL, snoozed=(LIN,), quiet=QuietHours(time(22), time(8), SHANGHAI)), NOW, CONTEXT
+    )
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
@@ -96,7 +99,7 @@ def test_all_possible_problems_fit_into_one_section():
     everything = replace(
         but(failed_polls=1, clock_incident=WRONG_CLOCK, pending=3, refused=1),
         snoozed=[LIN] * 9,
-        quiet="22:00 to 08:00 Asia/Shanghai",
+        quiet=QUIET,
     )
     message = status_answer(everything, NOW, CONTEXT)
     assert len(fields(message)) == 10
@@ -116,7 +119,7 @@ def test_wrong_clock_is_the_verdict_when_nothing_is_worse():
     assert next(iter(fields(message).items())) == ("*Server clock*", "4 min off WeChat’s")
     assert message.text.startswith(
         "This server's clock is wrong. It differs from WeChat's by 4 min, so reminders come too early or too late. "
-        "Set the clock (NTP). Server clock 4 min off"
+        "Set the clock (NTP). Server clock: 4 min off"
     )
     worse = status_answer(but(clock_incident=WRONG_CLOCK, **refused()), NOW, CONTEXT)
     assert shown(worse)[0] == "⚠️ 1 alert could not be posted"
@@ -200,7 +203,8 @@ def test_blocked_queue_is_shown_with_its_remedy(held, because, step):
 def test_waiting_alerts_are_counted_since_the_oldest():
     message = status_answer(but(pending=1, oldest_pending=NOW - MINUTE), NOW, CONTEXT)
     assert (
-        fields(message)["*Waiting to be posted*"] == "1, the oldest <!date^1795396260^since {time}|since 01:11 UTC>"
+        fields(message)["*Waiting to be posted*"]
+        == "1, <!date^1795396260^the oldest since {time}|the oldest since 01:11 UTC>"
     )
     assert "1 waits to be posted, the oldest since 01:11 UTC." in message.text
     assert "2 wait to be posted." in status_answer(but(pending=2), NOW, CONTEXT).text
@@ -218,9 +222,9 @@ REFUSED = "Slack refuses: the app is not a member"
             ", <!date^1795421520^until {time}|until 08:12 UTC> (quiet hours)",
             ", until 08:12 UTC (quiet hours)",
         ),
-        (refused(), f"; {REFUSED}", f"; {REFUSED}"),
-        ({**refused(), "quiet_until": UNTIL}, f"; {REFUSED}", f"; {REFUSED}"),
-        ({**refused(), "incident": DOWN}, f"; {REFUSED}", f"; {REFUSED}"),
+        (refused(), f", {REFUSED}", f", {REFUSED}"),
+        ({**refused(), "quiet_until": UNTIL}, f", {REFUSED}", f", {REFUSED}"),
+        ({**refused(), "incident": DOWN}, f", {REFUSED}", f", {REFUSED}"),
     ],
 )
 def test_pending_alerts_are_shown_with_the_reason(why, shown_as, said):
@@ -228,7 +232,7 @@ def test_pending_alerts_are_shown_with_the_reason(why, shown_as, said):
     until = why.pop("quiet_until", None)
     status = but(**{**why, "pending": 3, "oldest_pending": NOW - MINUTE})
     message = status_answer(replace(status, quiet_until=until), NOW, CONTEXT)
-    since = "3, the oldest <!date^1795396260^since {time}|since 01:11 UTC>"
+    since = "3, <!date^1795396260^the oldest since {time}|the oldest since 01:11 UTC>"
     assert fields(message)["*Waiting to be posted*"] == since + shown_as
     assert f"3 wait to be posted, the oldest since 01:11 UTC{said}." in message.text
 
@@ -242,7 +246,7 @@ def test_quiet_hours_without_pending_alerts_hold_nothing():
 def test_figures_of_the_database_are_unknown_without_it():
     message = status_answer(Status("1.0.0", HealthFacts(NOW, store=AWAY)), NOW, CONTEXT)
     assert fields(message)["*WeChat*"] == "not known"
-    assert "WeChat not known." in message.text
+    assert "WeChat: not known." in message.text
 
 
 def test_wechat_is_read_for_each_answer_without_a_watcher():
@@ -261,7 +265,7 @@ def test_old_answer_and_an_old_token_are_called_so():
         NOW,
         CONTEXT,
     )
-    assert "WeChat last answered Sun 22 Nov 01:12 UTC." in message.text
+    assert "WeChat: last answered Sun 22 Nov 01:12 UTC." in message.text
     assert fields(message)["*Access token*"] == "expired, the next read renews it"
 
 
@@ -291,7 +295,7 @@ def standing(store: Store, clock: VirtualClock) -> StatusReporter:
         wechat_appid="wx0123456789abcdef",
         wechat_secret="secret",
         slack_bot_token="xoxb-token",
-        quiet=QuietHours(time(22), time(8), SHANGHAI),
+        quiet=QUIET,
     )
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock)
 

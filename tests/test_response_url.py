@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from bot.alerting.episode import AlertPolicy
 from bot.blocks import builders
 from bot.blocks.answers import replies
 from bot.demo import blockkit
-from tests.samples import LEADS, sample, shown
+from tests.samples import (
+    CONTEXT,
+    DATABASE_AWAY,
+    FAILED,
+    NOT_CHECKED,
+    OUT_OF_DATE,
+    READING,
+    RESTARTING,
+    sample,
+    shown,
+)
 
 
 def test_help():
-    drawn, message = sample("help"), replies.guide(LEADS)
+    drawn, message = sample("help"), replies.guide(CONTEXT)
     assert message.text == drawn["text"]
     assert message.blocks == drawn["blocks"]
 
 
 def test_help_names_the_largest_lead():
-    message = replies.guide((timedelta(minutes=30), timedelta(days=3)))
+    message = replies.guide(replace(CONTEXT, policy=AlertPolicy(leads=(timedelta(minutes=30), timedelta(days=3)))))
     assert "waiting, less than 3 days left" in shown(message)[2]
     assert "waiting with less than 3 days left" in message.text
 
 
 def test_command_that_needs_a_text_explains_itself_alone():
-    message = replies.guide(LEADS, "find")
+    message = replies.guide(CONTEXT, "find")
     assert shown(message) == [
         (
             "*/kf find* searches names, accounts, seat numbers and WeChat IDs, and any part of them.\n"
@@ -33,27 +45,27 @@ def test_command_that_needs_a_text_explains_itself_alone():
         ),
         "Help",
     ]
-    assert "/kf show chen@harbour_tea" in replies.guide(LEADS, "show").text
+    assert "/kf show chen@harbour_tea" in replies.guide(CONTEXT, "show").text
 
 
 def test_corrected_command_is_shown_above_its_answer():
-    message = replies.corrected("find <!here>" + "x" * 99, replies.OUT_OF_DATE)
+    message = replies.corrected("find <!here>" + "x" * 99, OUT_OF_DATE, CONTEXT)
     assert shown(message)[0] == f"Showing */kf find ＜!here＞{'x' * 27}…*"
     assert message.text.startswith("Showing /kf find ＜!here＞")
-    assert message.text.endswith(replies.OUT_OF_DATE.text)
+    assert message.text.endswith(OUT_OF_DATE.text)
 
 
 @pytest.mark.parametrize(
     "message",
     [
-        replies.OUT_OF_DATE,
-        replies.RESTARTING,
-        replies.READING,
-        replies.FAILED,
-        replies.NOT_CHECKED,
-        replies.DATABASE_AWAY,
-        replies.guide(LEADS, "show"),
-        replies.corrected("find & <!here>", replies.OUT_OF_DATE),
+        OUT_OF_DATE,
+        RESTARTING,
+        READING,
+        FAILED,
+        NOT_CHECKED,
+        DATABASE_AWAY,
+        replies.guide(CONTEXT, "show"),
+        replies.corrected("find & <!here>", OUT_OF_DATE, CONTEXT),
     ],
 )
 def test_short_answers_are_fit_for_slack(message):
@@ -68,7 +80,7 @@ def test_builders_make_the_blocks_of_alerts_too():
         "alert.ack",
         "v1:x",
         primary=True,
-        confirm=builders.confirm("Sure?", "It stops.", "Stop"),
+        confirm=builders.confirm("Sure?", "It stops.", "Stop", "Cancel"),
         label="L" * 100,
     )
     message = {
@@ -80,7 +92,7 @@ def test_builders_make_the_blocks_of_alerts_too():
 
 
 def test_refused_user_gets_the_names_of_some_people_to_ask():
-    message = replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(200))])
+    message = replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(200))], CONTEXT)
     content = {"text": message.text, "blocks": message.blocks}
     assert blockkit.problems(content) == []
     assert "It is for <!subteam^S0CARE>, <@U0000>, <@U0001>, <@U0002>, <@U0003> and 196 more." in shown(message)[0]

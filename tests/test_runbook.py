@@ -14,7 +14,7 @@ import yaml
 from bot.alerting import incidents
 from bot.alerting.incidents import Cause, ErrorDetails, Incident, PollHealth
 from bot.blocks.answers.diagnosis import explain
-from bot.blocks.channel import incident_notices, notifications
+from bot.blocks.channel import incident_notices
 from bot.delivery.item import outcome_label
 from bot.delivery.reconciler import _outcome_name
 from bot.health.facts import HealthFacts, Problem, ProblemKind
@@ -142,7 +142,7 @@ def sentence_of(error: str) -> str:
 
 def test_quoted_lines_under_an_alert_are_those_of_the_code():
     lines = [row[0].rstrip("…").strip() for row in RUNBOOK.section("Lines under an alert").tables[0][1:]]
-    assert lines[0] == notifications.REPEAT
+    assert lines[0] == "Possible repeat: Slack did not confirm the first posting."
     assert lines[1] == "WeChat does not answer; last confirmed"
     for words in lines[1].split("; "):
         assert words in (ROOT / "bot/blocks/channel/alerts.py").read_text()

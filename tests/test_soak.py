@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
+from tests.samples import DATABASE_AWAY, FAILED, RESTARTING
 from tests.soak import report
 from tests.soak.load import Interaction, Load
 from tests.soak.processes import MeasuredProcess, Sample

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import text
+from bot.blocks import names
 from bot.demo import blockkit
 from bot.text import ACCOUNT, ERRMSG, NAME, STATUS_WORD, TYPED, clean, escape, fold, units
 from tests.accounts import account
+from tests.samples import CONTEXT
 
 LIMITS = st.sampled_from([NAME, ACCOUNT, STATUS_WORD, TYPED, ERRMSG])
 MENTIONS = ["<!channel>", "<@U123>", "<https://evil|bank>", "&amp;"]
@@ -98,9 +100,9 @@ def test_cleaning_twice_changes_nothing(foreign, limit):
 @given(ANYTHING, ANYTHING, ANYTHING)
 def test_name_of_an_account_is_never_empty(nick, kf_account, kf_id):
     odd = account(kf_nick=nick, kf_account=kf_account, kf_id=kf_id)
-    assert text.name_of(nick)
-    assert text.account_of(odd.key, kf_id)
-    assert text.label_of(odd)
+    assert names.name_of(nick, CONTEXT)
+    assert names.account_of(odd.key, kf_id, CONTEXT)
+    assert names.label_of(odd, CONTEXT)
     assert "•••" in text.masked(nick)
 
 
@@ -110,12 +112,12 @@ def test_ampersand_is_escaped_in_mrkdwn_only():
 
 
 def test_account_is_named_by_its_best_known_field():
-    assert text.name_of("") == "(no name)"
-    assert text.account_of("bo@harbour_tea", "2002") == "bo@harbour_tea"
-    assert text.account_of("oEXAMPLE_openid", "2006") == "oEXAMPLE_openid"
-    assert text.account_of("2006", "2006") == "seat 2006"
-    assert text.account_of("\u200b", "2006") == "seat 2006"
-    assert text.account_of("", "") == "(no account)"
+    assert names.name_of("", CONTEXT) == "(no name)"
+    assert names.account_of("bo@harbour_tea", "2002", CONTEXT) == "bo@harbour_tea"
+    assert names.account_of("oEXAMPLE_openid", "2006", CONTEXT) == "oEXAMPLE_openid"
+    assert names.account_of("2006", "2006", CONTEXT) == "seat 2006"
+    assert names.account_of("\u200b", "2006", CONTEXT) == "seat 2006"
+    assert names.account_of("", "", CONTEXT) == "(no account)"
 
 
 @pytest.mark.parametrize(
@@ -130,15 +132,7 @@ def test_search_ignores_case_width_and_kinds_of_quotes():
     assert fold("Ｃhen “客服”\u200b　０８") == fold('CHEN "客服" 08')
 
 
-def test_words_are_joined_as_a_list():
-    assert [text.listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
-        "",
-        "a",
-        "a and b",
-        "a, b and c",
-    ]
-    assert text.some(["a", "b", "c"], 3) == "a, b, c"
-    assert text.some(["a", "b", "c"], 2) == "a, b and 1 more"
+def test_numbers_have_a_singular_and_a_plural():
     assert text.many(1, "row") == "1 row"
     assert text.many(2, "process", "processes") == "2 processes"
 

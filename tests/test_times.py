@@ -30,17 +30,17 @@ SECOND = timedelta(seconds=1)
     ],
 )
 def test_span_is_rounded_down_to_one_unit(length, expected):
-    assert times.span(length) == expected
+    assert times.span(length, CONTEXT) == expected
 
 
 def test_exact_span_has_hours_and_minutes():
     spans = (72 * MINUTE, 120 * MINUTE, 41 * MINUTE, 30 * SECOND)
-    assert [times.exact_span(span) for span in spans] == ["1 h 12 min", "2 h", "41 min", "less than 1 min"]
+    assert [times.exact_span(span, CONTEXT) for span in spans] == ["1 h 12 min", "2 h", "41 min", "less than 1 min"]
 
 
 def test_lead_has_the_unit_of_the_setting():
     leads = (DAY, 2 * DAY, 36 * HOUR, HOUR, 90 * MINUTE, 30 * SECOND)
-    assert [times.lead_name(lead) for lead in leads] == ["24 h", "2 days", "36 h", "1 h", "90 min", "30 s"]
+    assert [times.lead_name(lead, CONTEXT) for lead in leads] == ["24 h", "2 days", "36 h", "1 h", "90 min", "30 s"]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_lead_has_the_unit_of_the_setting():
     ],
 )
 def test_odd_lead_is_rounded_up_so_that_less_than_is_correct(lead, expected):
-    assert times.lead_name(lead) == expected
+    assert times.lead_name(lead, CONTEXT) == expected
 
 
 def test_configured_zone_follows_dates_and_is_named():
@@ -99,10 +99,11 @@ def test_clock_needs_a_day_from_twelve_hours_on(direction):
 
 
 def test_text_before_a_date_is_part_of_its_token_so_that_today_is_lower_case():
-    assert times.date(NOW, CONTEXT, words="until ") == (
-        "<!date^1795396320^until {date_short_pretty} {time}|until Mon 23 Nov 01:12 UTC>"
+    assert CONTEXT.say("noticed {when}", when=times.date(NOW, CONTEXT)) == (
+        "<!date^1795396320^noticed {date_short_pretty} {time}|noticed Mon 23 Nov 01:12 UTC>"
     )
-    assert times.date(NOW, CONTEXT.as_text, times.CLOCK, "since ") == "since 01:12 UTC"
+    text = CONTEXT.as_text
+    assert text.say("noticed {when}", when=times.date(NOW, text, times.CLOCK)) == "noticed 01:12 UTC"
 
 
 def test_text_has_the_weekday_and_the_year_only_beyond_ten_months():

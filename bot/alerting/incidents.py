@@ -173,7 +173,7 @@ def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: 
 
 def _with_skew(incident: Incident, off: timedelta) -> Incident:
     """Update the skew only when it has doubled: each change edits a message in the channel."""
-    if off < 2 * _parse_span(incident.fault.detail):
+    if off < 2 * parse_span(incident.fault.detail):
         return incident
     return replace(incident, fault=replace(incident.fault, detail=_format_span(off)))
 
@@ -184,7 +184,7 @@ def _format_span(off: timedelta) -> str:
     return f"{off // SPANS[unit]} {unit}"
 
 
-def _parse_span(span: str) -> timedelta:
+def parse_span(span: str) -> timedelta:
     """Parse the text of `_format_span`. The text of another release counts as zero, so that it is replaced."""
     number, _, unit = span.partition(" ")
     return int(number) * SPANS[unit] if number.isdecimal() and unit in SPANS else timedelta(0)

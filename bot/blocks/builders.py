@@ -1,4 +1,4 @@
-"""Builders of Block Kit dicts, with limits and icons. No sentence is written here.
+"""Builders of Block Kit dicts, with limits and icons, and the buttons that many messages have.
 
 Plain dicts, because building model objects takes eighty times as long on the event loop. Construction keeps the
 limits, and tests prove it.
@@ -10,10 +10,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bot.actions import OPEN_CONSOLE, REFRESH
+from bot.actions import OPEN_CONSOLE, OPEN_PLATFORM, REFRESH
 from bot.alerting.episode import AccountStatus
+from bot.blocks.context import RenderContext
 from bot.ports import Block, Message
 from bot.text import Limit, cut
+from wechat_kf.advice import Place
 
 # https://docs.slack.dev/reference/block-kit/blocks and its neighbours. Counted in UTF-16 units, to be safe.
 MAX_TEXT = 3000  # of a section or context element
@@ -41,7 +43,7 @@ FINE = "✅"
 TROUBLE = "⚠️"
 PERSON = "👤"  # before the action of a user
 
-CONSOLE = "https://mp.weixin.qq.com"
+_OPEN = {Place.CONSOLE: OPEN_CONSOLE, Place.DEVELOPER_PLATFORM: OPEN_PLATFORM}
 
 
 def plain(text: str, most: int) -> Block:
@@ -107,18 +109,27 @@ def button(
     return element
 
 
-def refresh(value: str) -> Block:
-    return button("Refresh", REFRESH, value)
+def refresh(value: str, reader: RenderContext) -> Block:
+    return button(reader.say("Refresh"), REFRESH, value)
 
 
-def console() -> Block:
-    """Build the button that opens the WeChat console; its click is only acknowledged."""
+def link(place: Place, reader: RenderContext) -> Block:
+    """Build the button that opens a page of WeChat; its click is only acknowledged."""
+    text = {
+        Place.CONSOLE: reader.say("WeChat console"),
+        Place.DEVELOPER_PLATFORM: reader.say("Developer platform"),
+    }[place]
     return {
         "type": "button",
-        "text": plain("WeChat console", MAX_BUTTON),
-        "action_id": OPEN_CONSOLE,
-        "url": CONSOLE,
+        "text": plain(text, MAX_BUTTON),
+        "action_id": _OPEN[place],
+        "url": place.value,
     }
+
+
+def console(reader: RenderContext) -> Block:
+    """Build the button that opens the WeChat console."""
+    return link(Place.CONSOLE, reader)
 
 
 def option(text: str, value: str, description: str = "") -> Block:
@@ -137,14 +148,9 @@ def select(placeholder: str, action_id: str, options: Sequence[Block], *, initia
     return element
 
 
-def confirm(title: str, text: str, yes: str) -> Block:
+def confirm(title: str, text: str, yes: str, no: str) -> Block:
     """Build the question that Slack asks before a click takes effect."""
-    return {
-        "title": plain(title, 100),
-        "text": mrkdwn(text),
-        "confirm": plain(yes, 30),
-        "deny": plain("Cancel", 30),
-    }
+    return {"title": plain(title, 100), "text": mrkdwn(text), "confirm": plain(yes, 30), "deny": plain(no, 30)}
 
 
 def size(blocks: Sequence[Block]) -> int:
@@ -152,10 +158,14 @@ def size(blocks: Sequence[Block]) -> int:
     return len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
 
 
-def icons_and_counts(lead: str, counts: Mapping[str, int]) -> str:
+def icons_and_counts(lead: str, counts: Mapping[str, int], reader: RenderContext) -> str:
     """Write `Also ✉️ 4 waiting ⚪ 2 idle`. No-break spaces join an icon and its count, wide ones separate them."""
-    parts = [f"{ICONS[state]}\u00a0{counts[state]}\u00a0{state}" for state in AccountStatus if counts.get(state)]
-    return "\u2002".join([lead, *parts])
+    parts = [
+        reader.say("{icon} {number} {state}", icon=ICONS[state], number=counts[state], state=reader.state(state))
+        for state in AccountStatus
+        if counts.get(state)
+    ]
+    return "\u2002".join([lead, *(part.replace(" ", "\u00a0") for part in parts)])
 
 
 def first_that_fits(*renderings: Callable[[], Message]) -> Message:

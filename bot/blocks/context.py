@@ -11,12 +11,26 @@ from zoneinfo import ZoneInfo
 
 from bot.alerting.episode import AlertPolicy
 from bot.alerting.quiet_hours import SHANGHAI
-from bot.language import Language, catalogue
+from bot.language import Language, catalogue, pgettext_noop
 from bot.settings.values import Settings
 
-# The words directly before a date token in a sentence: letters after the last mark, and a comma.
-_BEFORE_DATE = re.compile(r"((?:, )?(?:[A-Za-z’]+ )*)<!date\^(\d+)\^([^|]*)\|")
+# What directly precedes a date token: small letters, with a capital at the beginning of the sentence; or a comma.
+_BEFORE_DATE = re.compile(r"(^[A-Z][a-z]+ (?:[a-z]+ )*|(?<![A-Za-z])(?:[a-z]+ )+|, )<!date\^(\d+)\^(\{[^|]*)\|")
+STATES = (  # the words of `AccountStatus` and `EpisodeState`
+    pgettext_noop("state", "expiring"),
+    pgettext_noop("state", "rejected"),
+    pgettext_noop("state", "expired"),
+    pgettext_noop("state", "unknown"),
+    pgettext_noop("state", "waiting"),
+    pgettext_noop("state", "idle"),
+    pgettext_noop("state", "bound"),
+    pgettext_noop("state", "removed"),
+    pgettext_noop("state", "invited again"),
+    pgettext_noop("state", "invitation withdrawn"),
+)
 _FULL_STOPS = "。；：，？）"
+_AFTER_STOP = re.compile(r"(?<=[。；：，？）]) (?=[^<])")
+_OWN_WORDS = ("对方", "有人")  # a person whose ID or name is not known
 
 
 class RenderMode(Enum):
@@ -78,6 +92,14 @@ class RenderContext:
         """Translate the word for a state, an `AccountStatus` or an `EpisodeState`."""
         return self.term("state", str(word))
 
+    def capitalized(self, words: str) -> str:
+        """Begin words with a capital, as a sentence or a line does in English."""
+        return words[:1].upper() + words[1:] if self.language is Language.ENGLISH else words
+
+    def uncapitalized(self, sentence: str) -> str:
+        """Begin a sentence that follows a colon with a small letter, in English."""
+        return sentence[:1].lower() + sentence[1:] if self.language is Language.ENGLISH else sentence
+
     def paragraph(self, *sentences: str) -> str:
         """Put sentences one after another, and leave out empty ones. Chinese has no blank after its full stop."""
         text = ""
@@ -86,26 +108,44 @@ class RenderContext:
             text += sentence if glued or not text else f" {sentence}"
         return text
 
+    def plain(self, text: str) -> str:
+        """Remove the markup of a text. In Chinese, the blanks go that bold text had after a full stop."""
+        text = text.replace("*", "").replace("`", "").replace("’", "'")
+        return _AFTER_STOP.sub("", text) if self.language is Language.CHINESE else text
+
     def series(self, words: Sequence[str]) -> str:
         """Write `a, b, c`."""
         return ("、" if self.language is Language.CHINESE else ", ").join(words)
 
+    def clauses(self, words: Sequence[str]) -> str:
+        """Write `a, b, c`, of phrases that are more than names."""
+        return ("，" if self.language is Language.CHINESE else ", ").join(words)
+
     def listed(self, words: Sequence[str]) -> str:
         """Write `a, b and c`."""
-        *others, last = words
-        return self.say("{words} and {last}", words=self.series(others), last=last) if others else last
+        if len(words) < 2:
+            return self.series(words)
+        return self.say("{words} and {last}", words=self.series(words[:-1]), last=words[-1])
 
     def either(self, words: Sequence[str]) -> str:
         """Write `a, b or c`."""
-        *others, last = words
-        return self.say("{words} or {last}", words=self.series(others), last=last) if others else last
+        if len(words) < 2:
+            return self.series(words)
+        return self.say("{words} or {last}", words=self.series(words[:-1]), last=words[-1])
 
     def some(self, words: Sequence[str], most: int) -> str:
         """Write `a, b and 48 more`: at most `most` of the words."""
-        names = self.series(words[:most])
-        if len(words) <= most:
+        return self._and_more(self.series(words[:most]), len(words), most)
+
+    def some_clauses(self, clauses: Sequence[str], most: int) -> str:
+        """Write `a, as b; c, as d; and 48 more`: at most `most` of the clauses, which contain commas."""
+        mark = "；" if self.language is Language.CHINESE else "; "
+        return self._and_more(mark.join(clauses[:most]), len(clauses), most)
+
+    def _and_more(self, names: str, total: int, most: int) -> str:
+        if total <= most:
             return names
-        return self.say("{names} and {number} more", names=names, number=len(words) - most, total=len(words))
+        return self.say("{names} and {number} more", names=names, number=total - most, total=total)
 
     def _filled(self, template: str, values: dict[str, object]) -> str:
         """Fill the places of a template.
@@ -113,8 +153,13 @@ class RenderContext:
         Slack writes "Today" with a capital at the beginning of a date token, so in English the words that precede
         the token go into it: "until today 6:00 PM". The fallback text has plain apostrophes.
         """
-        if self.language is not Language.ENGLISH:
-            return template.format(**values)
+        if self.language is Language.CHINESE:
+            for place, value in values.items():
+                if value in _OWN_WORDS:  # a blank is beside names and IDs only
+                    template = re.sub(rf" ?\{{{place}\}} ?", f"{{{place}}}", template)
+            filled = template.format(**values)
+            return _AFTER_STOP.sub("", filled) if self.mode is RenderMode.TEXT else filled
         if self.mode is RenderMode.TEXT:
             return template.replace("’", "'").format(**values)
-        return _BEFORE_DATE.sub(r"<!date^\2^\1\3|\1", template.format(**values))
+        filled = template.format(**values)
+        return _BEFORE_DATE.sub(r"<!date^\2^\1\3|\1", filled) if "<!date^" in filled else filled

@@ -13,22 +13,19 @@ _USER_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
 def user(action: UserAction, context: RenderContext) -> str:
-    """Write the user of an action: as a link where it notifies no user, else by name."""
-    return user_link(action) if context.mode is RenderMode.EDIT else plain_name(action.name)
+    """Write the user of an action: as a link, which Slack shows as the present name, where it notifies no user.
+
+    Elsewhere by name. A click may be forged, so text that does not look like a user ID never becomes markup.
+    """
+    if context.mode is RenderMode.EDIT and _USER_ID.fullmatch(action.user_id):
+        return f"<@{action.user_id}>"
+    return plain_name(action.name, context)
 
 
-def plain_name(given: str) -> str:
+def plain_name(given: str, context: RenderContext) -> str:
     """Write a user's name, which notifies no user. Slack sends a handle, such as `mei`, with a click."""
     shown = mrkdwn(given, NAME)
-    return shown.capitalize() if shown.islower() and shown.isalpha() else shown or "somebody"
-
-
-def user_link(action: UserAction) -> str:
-    """Write a link, which Slack shows as the user's present name; in a new message it notifies the user.
-
-    A click may be forged, so text that does not look like a user ID never becomes markup.
-    """
-    return f"<@{action.user_id}>" if _USER_ID.fullmatch(action.user_id) else plain_name(action.name)
+    return shown.capitalize() if shown.islower() and shown.isalpha() else shown or context.say("somebody")
 
 
 def mention(id_: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,177 +13,267 @@ from bot.blocks.context import RenderContext
 from bot.blocks.times import date, tokens_for
 from bot.hosting import FIXED_ADDRESS
 from bot.ports import Message
-from bot.text import ACCOUNT, ERRMSG, clean, many, mrkdwn
+from bot.text import ACCOUNT, ERRMSG, clean, mrkdwn
 from wechat_kf import APIError, KfError, TransportError
-from wechat_kf.advice import ADVICE, Next, advice
+from wechat_kf.advice import ADVICE, Next, Place
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One problem with its reason and the next step, as mrkdwn."""
+    """One problem with its reason and the next step, as mrkdwn in the reader's language."""
 
     title: str  # without a full stop
     why: str
     next: str  # follows "*Next:*"
-    console: bool = False  # the next step is in the WeChat console
+    place: Place | None = None  # the page of WeChat where the next step is
     next_in_text: str = ""  # the next step in the fallback text, if it differs
     copy: str = ""  # text that the next step needs copied
     past: str = ""  # the title when it is over, if `title` is in the present tense
-    facts: tuple[str, ...] = ("no errcode",)
+    facts: tuple[str, ...] = ()
 
     @property
     def past_title(self) -> str:
         """Return the title when it is over."""
         return self.past or self.title
 
-    @property
-    def plain_text(self) -> str:
-        """Return the fallback text: title, next step and facts, without markup."""
-        about = f", {self.copy}" if self.copy else ""
-        step = self.next_in_text or self.next[0].upper() + self.next[1:]
-        plain = f"{self.title}{about}. {step}" + (f" {', '.join(self.facts)}." if self.facts else "")
-        return plain.replace("’", "'").replace("`", "").replace("*", "")
+    def shown(self, context: RenderContext) -> str:
+        """Return `*Next:* …`, with the text to copy."""
+        copy = f"\n```{self.copy}```" if self.copy else ""
+        return f"*{context.say('Next:')}* {self.next}{copy}"
+
+    def plain_text(self, context: RenderContext, first: str = "{what}.") -> str:
+        """Return the fallback text: title, next step and facts, without markup.
+
+        Args:
+            first: the first sentence, which contains the title as `{what}`.
+        """
+        what = self.title
+        if self.copy:
+            what = context.say("{title}, {address}", title=self.title, address=self.copy)
+        step = self.next_in_text or context.capitalized(self.next)
+        facts = context.say("{what}.", what=context.clauses(self.facts)) if self.facts else ""
+        plain = context.paragraph(context.say(first, what=what), step, facts)
+        return context.plain(plain)
 
 
-_ADDRESS = Explanation(
-    "WeChat refused this server’s address",
-    "It answers only addresses on the account’s IP allow-list, and this one is missing.",
-    "add the address below in the WeChat console (development settings, IP allow-list) of *this* account. "
-    "It takes some minutes to work.",
-    console=True,
-    next_in_text="Add it to the IP allow-list of this account in the WeChat console; it takes some minutes.",
-)
-_TOKEN = Explanation(
-    "WeChat refuses its own token",
-    "A new token was refused as well.",
-    "wait ten minutes; if it stays, check whether another system renews this token, then the AppSecret.",
-    console=True,
-    past="WeChat refused its own token",
-)
-_SECRET = Explanation(
-    "WeChat refused the AppSecret",
-    "It was reset, or belongs to another account.",
-    "put the present AppSecret into WECHAT_SECRET and restart.",
-    console=True,
-)
+def _address(context: RenderContext, address: str) -> Explanation:
+    say, platform = context.say, context.platform
+    refused = Explanation(
+        say("WeChat refused this server’s address"),
+        say("It answers only addresses on the account’s API IP allow-list, and this one is missing."),
+        say(
+            "on WeChat’s developer platform (the account, basic information, development information) add the "
+            "address below to the API IP allow-list of *this* account. It takes some minutes to work."
+        ),
+        place=Place.DEVELOPER_PLATFORM,
+        next_in_text=say(
+            "Add it to the API IP allow-list of this account on WeChat’s developer platform; it takes some minutes."
+        ),
+    )
+    if platform:  # the next process may not have this address
+        how = say(FIXED_ADDRESS[platform])
+        return replace(
+            refused,
+            next=say(
+                "first give this server a fixed outgoing address: on {platform} {how}. Then add that one on "
+                "WeChat’s developer platform (the account, basic information, development information) to the API "
+                "IP allow-list of *this* account. The present address is temporary, unless it is fixed already.",
+                platform=platform,
+                how=how,
+            ),
+            next_in_text=say(
+                "It is temporary, unless it is fixed already: first get a fixed outgoing address, on {platform} "
+                "{how}; then add that one to the API IP allow-list of this account on WeChat’s developer platform.",
+                platform=platform,
+                how=how,
+            ),
+        )
+    if address:
+        return refused
+    return replace(
+        refused,
+        next=say(
+            "on WeChat’s developer platform (the account, basic information, development information) add this "
+            "server’s address to the API IP allow-list of *this* account. It takes some minutes to work."
+        ),
+    )
+
+
+def _token(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("WeChat refuses its own token"),
+        context.say("A new token was refused as well."),
+        context.say(
+            "wait ten minutes; if it stays, check whether another system renews this token, then the AppSecret."
+        ),
+        place=Place.DEVELOPER_PLATFORM,
+        past=context.say("WeChat refused its own token"),
+    )
+
+
+def _secret(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("WeChat refused the AppSecret"),
+        context.say("It was reset, or belongs to another account."),
+        context.say(
+            "put the present AppSecret into WECHAT_SECRET and restart. It is on WeChat’s developer platform (the "
+            "account, basic information, development keys)."
+        ),
+        place=Place.DEVELOPER_PLATFORM,
+    )
+
+
+def _busy(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("WeChat is busy"),
+        context.say("It says so itself; your accounts are not affected."),
+        context.say("try again in a minute."),
+        past=context.say("WeChat was busy"),
+    )
+
+
+def _quota(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("Today’s WeChat quota is spent"),
+        context.say("Every system that uses this account shares a fixed number of calls a day."),
+        context.say(
+            "wait until tomorrow. If it returns, raise POLL_SECONDS or find the other system that calls WeChat."
+        ),
+        past=context.say("The WeChat quota was spent"),
+    )
+
+
+def _not_allowed(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("This account may not use customer service"),
+        context.say("WeChat has not granted the interface: the account is not verified, or the permission is off."),
+        context.say("check verification and permissions in the WeChat console."),
+        place=Place.CONSOLE,
+        past=context.say("This account was not allowed to use customer service"),
+    )
+
+
+def _not_enabled(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("Customer service is not switched on"),
+        context.say("WeChat reports the feature off, or switched on minutes ago."),
+        context.say("enable customer service in the WeChat console, wait some minutes, try again."),
+        place=Place.CONSOLE,
+        past=context.say("Customer service was not switched on"),
+    )
+
+
 # The most frequent codes are explained here, all others by the client's advice.
-_REFUSALS = {
-    -1: Explanation(
-        "WeChat is busy",
-        "It says so itself; your accounts are not affected.",
-        "try again in a minute.",
-        past="WeChat was busy",
-    ),
-    **dict.fromkeys((40001, 40014, 42001), _TOKEN),  # a read raises it only if a new token was refused as well
-    40125: _SECRET,
-    40164: _ADDRESS,
-    45009: Explanation(
-        "Today’s WeChat quota is spent",
-        "Every system that uses this account shares a fixed number of calls a day.",
-        "wait until tomorrow. If it returns, raise POLL_SECONDS or find the other system that calls WeChat.",
-        past="The WeChat quota was spent",
-    ),
-    48001: Explanation(
-        "This account may not use customer service",
-        "WeChat has not granted the interface: the account is not verified, or the permission is off.",
-        "check verification and permissions in the WeChat console.",
-        console=True,
-        past="This account was not allowed to use customer service",
-    ),
-    65400: Explanation(
-        "Customer service is not switched on",
-        "WeChat reports the feature off, or switched on minutes ago.",
-        "enable customer service in the WeChat console, wait some minutes, try again.",
-        console=True,
-        past="Customer service was not switched on",
-    ),
+_REFUSALS: Mapping[int, Callable[[RenderContext], Explanation]] = {
+    -1: _busy,
+    **dict.fromkeys((40001, 40014, 42001), _token),  # a read raises it only if a new token was refused as well
+    40125: _secret,
+    45009: _quota,
+    48001: _not_allowed,
+    65400: _not_enabled,
 }
-_FAMILIES = {Next.WAIT: ("WeChat asks to wait", "WeChat asked to wait")}
-_SILENT = Explanation(
-    "WeChat did not answer within 10 s",
-    "Its servers or the way there are slow; your accounts are not affected.",
-    "try again in a minute.",
-)
-_PROXY = Explanation(
-    "The proxy on the way to WeChat failed",
-    "WeChat itself was not reached; your accounts are not affected.",
-    "try again; if it stays, check WECHAT_PROXY_URL and the proxy’s own page.",
-)
-_UNREADABLE = Explanation(
-    "WeChat’s answer could not be read",
-    "It came without the account list (`kf_list`).",
-    "try again; if it stays, check WECHAT_API_URL and the proxy.",
-)
 
 
-def explain_error(error: KfError, platform: str = "") -> Explanation:
-    """Explain a failed read. `platform` is a host whose processes have no fixed address."""
+def explain_error(error: KfError, context: RenderContext) -> Explanation:
+    """Explain a failed read."""
     if isinstance(error, APIError):
         rid, address = error.rid or "", error.address or ""
-        return explain_refusal(error.errcode, error.errmsg, rid=rid, address=address, platform=platform)
-    return _explain_silence(error) if isinstance(error, TransportError) else _UNREADABLE
+        return explain_refusal(error.errcode, error.errmsg, context, rid=rid, address=address)
+    return _silence(error, context) if isinstance(error, TransportError) else unreadable_answer(context)
 
 
 def explain_refusal(
-    errcode: int, errmsg: str, *, rid: str = "", address: str = "", platform: str = ""
+    errcode: int, errmsg: str, context: RenderContext, *, rid: str = "", address: str = ""
 ) -> Explanation:
     """Explain an `errcode`, with the facts that WeChat's support asks for."""
-    case = _REFUSALS.get(errcode) or _explain_other(errcode, errmsg)
-    if case is _ADDRESS and platform:
-        case = _temporary_address(platform)
-    elif case is _ADDRESS and not address:
-        case = replace(case, next=case.next.replace("the address below", "this server’s address"))
+    if errcode == 40164:
+        case = _address(context, address)
+    elif explain := _REFUSALS.get(errcode):
+        case = explain(context)
+    else:
+        case = _explain_other(errcode, errmsg, context)
     facts = (f"errcode {errcode}", *([f"rid {mrkdwn(rid, ACCOUNT)}"] if rid else []))
     return replace(case, copy=mrkdwn(address, ACCOUNT), facts=facts)
 
 
-def _temporary_address(platform: str) -> Explanation:
-    """Explain a refused address that the next process may not have."""
-    fixed = f"on {platform} {FIXED_ADDRESS[platform]}"
-    return replace(
-        _ADDRESS,
-        next=f"first give this server a fixed outgoing address: {fixed}. Then add that one in the WeChat console "
-        "(development settings, IP allow-list) of *this* account. The present address is temporary, unless it is "
-        "fixed already.",
-        next_in_text=f"It is temporary, unless it is fixed already: first get a fixed outgoing address, {fixed}; "
-        "then add that one to the IP allow-list of this account in the WeChat console.",
+def unreadable_answer(context: RenderContext) -> Explanation:
+    """Explain an answer that is not WeChat's, or has another form than documented."""
+    return Explanation(
+        context.say("WeChat’s answer could not be read"),
+        context.say("It came without the account list (`kf_list`)."),
+        context.say("try again; if it stays, check WECHAT_API_URL and the proxy."),
+        facts=(context.say("no errcode"),),
     )
 
 
-def _explain_silence(error: TransportError) -> Explanation:
+def _silence(error: TransportError, context: RenderContext) -> Explanation:
     """Explain a missing response, or one that did not come from the API."""
-    tries = f"after {many(error.attempts, 'attempt')}"
     if error.status:
         fact = f"HTTP {error.status}"
     else:
-        fact = f"{'time-out' if error.timed_out else 'no connection'} {tries}"
+        fact = explain_attempts("time-out" if error.timed_out else "no connection", error.attempts, context)
     if error.proxy:
-        return replace(_PROXY, facts=("no errcode", f"{fact}, proxy"))
-    return replace(_UNREADABLE if error.status else _SILENT, facts=("no errcode", fact))
+        return Explanation(
+            context.say("The proxy on the way to WeChat failed"),
+            context.say("WeChat itself was not reached; your accounts are not affected."),
+            context.say("try again; if it stays, check WECHAT_PROXY_URL and the proxy’s own page."),
+            facts=(context.say("no errcode"), context.say("{fact}, proxy", fact=fact)),
+        )
+    if error.status:
+        case = unreadable_answer(context)
+    else:
+        case = Explanation(
+            context.say("WeChat did not answer within 10 s"),
+            context.say("Its servers or the way there are slow; your accounts are not affected."),
+            context.say("try again in a minute."),
+        )
+    return replace(case, facts=(context.say("no errcode"), fact))
 
 
-def explain_clock_skew(skew: str) -> Explanation:
+def explain_attempts(cause: str, number: int, context: RenderContext) -> str:
+    """Write `time-out after 3 attempts`; `cause` may also be "no connection" or "proxy"."""
+    match cause:
+        case "time-out":
+            return context.count("time-out after {number} attempt", "time-out after {number} attempts", number)
+        case "proxy":
+            return context.count("proxy after {number} attempt", "proxy after {number} attempts", number)
+    return context.count("no connection after {number} attempt", "no connection after {number} attempts", number)
+
+
+def explain_clock_skew(skew: str, context: RenderContext) -> Explanation:
     """Explain a clock that differs from WeChat's by `skew`, a span in words; "" when it is not known."""
-    by = f" by {skew}" if skew else ""
+    if skew:
+        why = context.say("It differs from WeChat’s by {span}, so reminders come too early or too late.", span=skew)
+    else:
+        why = context.say("It differs from WeChat’s, so reminders come too early or too late.")
     return Explanation(
-        "This server’s clock is wrong",
-        f"It differs from WeChat’s{by}, so reminders come too early or too late.",
-        "set the clock (NTP).",
-        past="The clock was wrong",
-        facts=(f"off{by}",) if skew else (),
+        context.say("This server’s clock is wrong"),
+        why,
+        context.say("set the clock (NTP)."),
+        past=context.say("The clock was wrong"),
+        facts=(context.say("off by {span}", span=skew),) if skew else (),
     )
 
 
-def _explain_other(errcode: int, errmsg: str) -> Explanation:
-    why = f"WeChat says: “{mrkdwn(errmsg, ERRMSG)}”." if clean(errmsg, ERRMSG) else "WeChat does not say more."
+def _explain_other(errcode: int, errmsg: str, context: RenderContext) -> Explanation:
+    if clean(errmsg, ERRMSG):
+        why = context.say("WeChat says: “{words}”.", words=mrkdwn(errmsg, ERRMSG))
+    else:
+        why = context.say("WeChat does not say more.")
     if errcode not in ADVICE:
-        step = "try again; if it stays, give errcode and rid to WeChat's support."
-        return Explanation("WeChat answered with an unknown error", why, step)
-    known = advice(errcode)
-    title, past = _FAMILIES.get(known.next, ("WeChat refused the request", ""))
+        return Explanation(
+            context.say("WeChat answered with an unknown error"),
+            why,
+            context.say("try again; if it stays, give errcode and rid to WeChat's support."),
+        )
+    known = ADVICE[errcode]
     is_name = known.text.startswith(("WeChat", "AppID"))  # which keeps its capital after "Next: "
-    step = known.text if is_name else known.text[0].lower() + known.text[1:]
-    return Explanation(title, why, step, console=known.next is Next.SETUP, past=past)
+    step = context.say(known.text)
+    step = step if is_name else context.uncapitalized(step)
+    title, past = context.say("WeChat refused the request"), ""
+    if known.next is Next.WAIT:
+        title, past = context.say("WeChat asks to wait"), context.say("WeChat asked to wait")
+    return Explanation(title, why, step, place=known.place, past=past)
 
 
 def read_failure(
@@ -192,18 +283,22 @@ def read_failure(
 
     It has no header, which is for alarms. `retry` is the button value of the request.
     """
-    copy = f"\n```{explanation.copy}```" if explanation.copy else ""
-    again = builders.button("Try again", actions.RETRY, retry)
-    last_read = []
-    if last_good:
-        due, total = len(last_good.due), many(len(last_good.rows), "account")
-        read = date(last_good.at, context, tokens_for(last_good.at, now), "Last good read ")
-        last_read = [builders.context(f"{read}: {f'{due} of {total}' if due else 'nothing'} needed attention.")]
+    again = builders.button(context.say("Try again"), actions.RETRY, retry)
     blocks = [
         builders.section(f"{builders.TROUBLE} *{explanation.title}*\n{explanation.why}"),
-        builders.section(f"*Next:* {explanation.next}{copy}"),
-        *last_read,
-        builders.actions(again, *([builders.console()] if explanation.console else [])),
+        builders.section(explanation.shown(context)),
+        *([builders.context(_last_read(last_good, now, context))] if last_good else []),
+        builders.actions(again, *([builders.link(explanation.place, context)] if explanation.place else [])),
         builders.context(" · ".join(explanation.facts)),
     ]
-    return Message(explanation.plain_text, blocks)
+    return Message(explanation.plain_text(context), blocks)
+
+
+def _last_read(snapshot: Snapshot, now: datetime, context: RenderContext) -> str:
+    when, due = date(snapshot.at, context, tokens_for(snapshot.at, now)), len(snapshot.due)
+    if not due:
+        return context.say("Last good read {when}: nothing needed attention.", when=when)
+    accounts = context.count("{number} account", "{number} accounts", len(snapshot.rows))
+    return context.say(
+        "Last good read {when}: {due} of {accounts} needed attention.", when=when, due=due, accounts=accounts
+    )

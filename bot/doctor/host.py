@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from bot.alerting.incidents import CLOCK_BOUND, clock_error
+from bot.blocks.answers.diagnosis import ENGLISH
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Time, Unset, unknown, well, wrong
 from bot.settings.values import Settings
@@ -33,7 +34,7 @@ def clock(times: Iterable[Time]) -> Finding:
     off = {of: error for of, error in errors.items() if error > CLOCK_BOUND}
     if not off:
         return well("clock", "agrees with " + " and ".join(f"{of}'s" for of in errors) + " within a minute")
-    text = " and ".join(f"{span(error)} from {of}'s" for of, error in off.items())
+    text = " and ".join(f"{span(error, ENGLISH)} from {of}'s" for of, error in off.items())
     remedy = (
         "Set this machine's clock (NTP): reminders come early or late, and from 5 min on Slack's requests fail."
     )

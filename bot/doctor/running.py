@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.blocks.answers.diagnosis import plain_words
+from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
 from bot.health.facts import HealthFacts, Problem, ProblemKind, Severity
@@ -41,7 +41,7 @@ def findings(facts: HealthFacts) -> list[Finding]:
         return [idle, *(_finding(problem) for problem in problems if problem.kind not in IDLE)]
     if problems:
         return [_finding(problem) for problem in problems]
-    read = f"WeChat was read {span(facts.poll_age)} ago, " if facts.poll_age is not None else ""
+    read = f"WeChat was read {span(facts.poll_age, ENGLISH)} ago, " if facts.poll_age is not None else ""
     number = facts.receivers.processes
     return [well(CHECK, f"works normally: {read}{number} process{'es' if number > 1 else ''}")]
 

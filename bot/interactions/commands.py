@@ -36,6 +36,7 @@ ONLINE_SECONDS = 2  # the online list is optional: an answer does not wait longe
 GOOD_FOR = 5.0  # seconds: repeated commands must not become as many calls to WeChat
 
 Read = Overview | List | Find | Show | Unknown
+Reader = Callable[[], Awaitable[RenderContext]]  # returns the context of the person who asks, once it is known
 
 
 class CommandHandler:
@@ -77,30 +78,40 @@ class CommandHandler:
         self._checks_rows = False  # an answer has failed: find the accounts that cannot be rendered
         self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
-    async def answer(self, request: Request, announce: Announce = unannounced) -> Message:
+    async def answer(
+        self, request: Request, announce: Announce = unannounced, reader: Reader | None = None
+    ) -> Message:
         """Answer a request. An error of WeChat is answered as well, and not raised.
 
         If an account cannot be rendered, the answer is rendered again with a placeholder for it.
+
+        Args:
+            reader: is awaited after the read of WeChat; None: the answer is in the language of the channel.
         """
-        return await self._contained(lambda: self._answer(request, announce))
+        return await self._contained(lambda: self._answer(request, announce, reader or self._in_channel))
 
-    async def about(self, episode: Episode, announce: Announce = unannounced) -> Message:
+    async def about(
+        self, episode: Episode, announce: Announce = unannounced, reader: Reader | None = None
+    ) -> Message:
         """Show the details of an alert's account: as WeChat reports it, else as the bot last knew it."""
+        reader = reader or self._in_channel
 
-        def last_known(explanation: Explanation | None) -> Message:
-            return last_known_details(episode, self._channel, explanation, self._context)
+        def last_known(explanation: Explanation | None, context: RenderContext) -> Message:
+            return last_known_details(episode, self._channel, explanation, context)
 
         try:
             handle = actions.handle(episode.account_key)
             return await self._contained(
-                lambda: self._announced(self._show(handle, lambda _: last_known(None)), announce)
+                lambda: self._announced(
+                    self._show(handle, reader, lambda _, context: last_known(None, context)), announce, reader
+                )
             )
         except KfError as error:
             log.warning(LogEvent("WeChat could not be read", **error_fields(error)))
-            return last_known(explain_error(error, self._context.platform))
+            context = await reader()
+            return last_known(explain_error(error, context), context)
 
-    @property
-    def _context(self) -> RenderContext:
+    async def _in_channel(self) -> RenderContext:
         return replace(self._base_context, around=self._now())
 
     async def _contained(self, answer: Callable[[], Awaitable[Message]]) -> Message:
@@ -114,92 +125,98 @@ class CommandHandler:
             self._checks_rows = True
             return await answer()
 
-    async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce) -> Message:
+    async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce, reader: Reader) -> Message:
         """Return an answer that reads WeChat, and announce it if that takes long."""
         answering = asyncio.create_task(read)
         try:
             done, _ = await asyncio.wait([answering], timeout=self._notice_after)
             if not done:
-                await announce(replies.READING)
+                await announce(replies.reading(await reader()))
             return await answering
         finally:
             answering.cancel()
 
-    async def _answer(self, request: Request, announce: Announce) -> Message:
+    async def _answer(self, request: Request, announce: Announce, reader: Reader) -> Message:
         match request:
             case Help(topic):
-                return replies.guide(self._context.policy.leads, topic)
+                return replies.guide(await reader(), topic)
             case requests.ShowStatus():
-                return status_answer(await self._status(), self._now(), self._context)
+                status = await self._status()
+                return status_answer(status, self._now(), await reader())
         try:
-            return await self._announced(self._from_wechat(request, announce), announce)
+            return await self._announced(self._from_wechat(request, announce, reader), announce, reader)
         except KfError as error:
             if isinstance(request, Unknown) and isinstance(request.typo_of, Help | requests.ShowStatus):
-                return await self._corrected(request.typo_of, announce)  # neither needs WeChat
+                return await self._corrected(request.typo_of, announce, reader)  # neither needs WeChat
             log.warning(LogEvent("WeChat could not be read", **error_fields(error)))
-            retry = _runs(request).value
-            explanation, last_good = explain_error(error, self._context.platform), self._snapshots.last()
-            return read_failure(explanation, self._now(), self._context, retry=retry, last_good=last_good)
+            retry, context = _runs(request).value, await reader()
+            explanation, last_good = explain_error(error, context), self._snapshots.last()
+            return read_failure(explanation, self._now(), context, retry=retry, last_good=last_good)
 
-    async def _from_wechat(self, request: Read, announce: Announce) -> Message:
+    async def _from_wechat(self, request: Read, announce: Announce, reader: Reader) -> Message:
         match request:
             case Overview():
-                return overview(await self._snapshot(), self._context)
+                snapshot = await self._snapshot()
+                return overview(snapshot, await reader())
             case List(page, states):
-                return account_list(await self._snapshot(), states, page, self._context)
+                snapshot = await self._snapshot()
+                return account_list(snapshot, states, page, await reader())
             case Show(text):
                 return await self._show(
-                    text, lambda snapshot: self._results(snapshot, find_accounts(snapshot.rows, text), text, 1)
+                    text,
+                    reader,
+                    lambda snapshot, context: _results(
+                        snapshot, find_accounts(snapshot.rows, text), text, 1, context
+                    ),
                 )
             case Find(text, page):
-                return await self._find(text, page)
+                return await self._find(text, page, reader)
             case Unknown(text, typo_of, nearest):
                 snapshot = await self._snapshot()
                 if find_accounts(snapshot.rows, text):
-                    return await self._find(text, 1)
+                    return await self._find(text, 1, reader)
                 if typo_of:
-                    return await self._corrected(typo_of, announce)
-                return no_match(snapshot, text, self._context, _runs(nearest or Help()))
+                    return await self._corrected(typo_of, announce, reader)
+                return no_match(snapshot, text, await reader(), _runs(nearest or Help()))
 
-    async def _corrected(self, meant: Known, announce: Announce) -> Message:
-        return replies.corrected(_runs(meant).words, await self._answer(meant, announce))
+    async def _corrected(self, meant: Known, announce: Announce, reader: Reader) -> Message:
+        answer = await self._answer(meant, announce, reader)
+        return replies.corrected(_runs(meant).words, answer, await reader())
 
-    async def _find(self, text: str, page: int) -> Message:
+    async def _find(self, text: str, page: int, reader: Reader) -> Message:
         """Render the accounts that match; if it is a single one, with its details."""
         snapshot = await self._snapshot()
         hits = find_accounts(snapshot.rows, text)
         if len(hits) == 1:
-            return await self._details(snapshot, hits[0], self._online())
-        return self._results(snapshot, hits, text, page)
-
-    def _results(self, snapshot: Snapshot, hits: Sequence[AccountRow], text: str, page: int) -> Message:
-        if hits:
-            return search_results(snapshot, hits, text, page, self._context)
-        return no_match(snapshot, text, self._context)
+            return await self._details(snapshot, hits[0], self._online(), reader)
+        return _results(snapshot, hits, text, page, await reader())
 
     async def _details(
-        self, snapshot: Snapshot, row: AccountRow, online: Awaitable[Sequence[OnlineKf] | None]
+        self, snapshot: Snapshot, row: AccountRow, online: Awaitable[Sequence[OnlineKf] | None], reader: Reader
     ) -> Message:
-        known, history = await online, await self._history(row.account)
-        return account_details(snapshot, row, known, self._context, history)
+        known, context = await online, await reader()
+        history = await self._history(row.account, context)
+        return account_details(snapshot, row, known, context, history)
 
-    async def _show(self, text: str, otherwise: Callable[[Snapshot], Message]) -> Message:
+    async def _show(
+        self, text: str, reader: Reader, otherwise: Callable[[Snapshot, RenderContext], Message]
+    ) -> Message:
         """Show the details of the account that is meant, or `otherwise`."""
         online = asyncio.ensure_future(self._online())
         try:
             snapshot = await self._snapshot()
             row = pick_account(snapshot.rows, text)
             if row is None:
-                return otherwise(snapshot)
-            return await self._details(snapshot, row, online)
+                return otherwise(snapshot, await reader())
+            return await self._details(snapshot, row, online, reader)
         finally:
             online.cancel()
 
     async def _snapshot(self) -> Snapshot:
         (snapshot, is_cached), owned = await asyncio.gather(self._snapshots.get(), self._owned())
-        snapshot = replace(snapshot, is_cached=is_cached).with_owners(owned, self._context.policy)
+        snapshot = replace(snapshot, is_cached=is_cached).with_owners(owned, self._base_context.policy)
         if self._checks_rows:
-            snapshot = with_placeholders(snapshot, self._context)
+            snapshot = with_placeholders(snapshot, await self._in_channel())
         self._note_faults(snapshot)
         return snapshot
 
@@ -217,11 +234,11 @@ class CommandHandler:
         self._on_good_read()
         return snapshot
 
-    async def _history(self, account: KfAccount) -> str:
+    async def _history(self, account: KfAccount, context: RenderContext) -> str:
         """Return the timeline of an invitation; "" without one, or if it cannot be shown."""
         try:
             episode = await self._newest_episode(account)
-            return timeline(episode, self._channel, self._context) if episode else ""
+            return timeline(episode, self._channel, context) if episode else ""
         except Exception as exc:
             log.error(LogEvent("account cannot be shown", account=masked(account.key), error=fault_words(exc)))
             return ""
@@ -232,6 +249,12 @@ class CommandHandler:
             return await self._accounts.online_kf_list(within=ONLINE_SECONDS, attempts=1)
         except KfError:
             return None
+
+
+def _results(
+    snapshot: Snapshot, hits: Sequence[AccountRow], text: str, page: int, context: RenderContext
+) -> Message:
+    return search_results(snapshot, hits, text, page, context) if hits else no_match(snapshot, text, context)
 
 
 def _runs(request: Request) -> Suggestion:

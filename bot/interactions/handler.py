@@ -6,25 +6,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot import actions, requests
 from bot.actions import AlertAction, CheckNow, EpisodeDetails
-from bot.blocks.answers.replies import (
-    DATABASE_AWAY,
-    FAILED,
-    MEMBERSHIP_NOT_CHECKED,
-    NOT_A_MEMBER,
-    NOT_CHECKED,
-    OUT_OF_DATE,
-    RESTARTING,
-    carried_out,
-    not_admitted,
-    unchanged,
-)
+from bot.blocks.answers import replies
 from bot.blocks.context import RenderContext
 from bot.interactions.access import AccessPolicy, Membership
 from bot.interactions.alert_actions import AlertActions
-from bot.interactions.commands import CommandHandler
+from bot.interactions.commands import CommandHandler, Reader
+from bot.interactions.readers import Readers
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Accounts, Announce, BlockAction, Clock, Message
 from bot.runtime.logs import LogEvent
@@ -42,9 +33,6 @@ WAKE_GAP = timedelta(seconds=5)  # frequent commands must not cause as many writ
 class InteractionHandler:
     """Answers commands and clicks. Without a store, it answers only requests that need none."""
 
-    restarting = RESTARTING
-    failed = FAILED
-
     def __init__(
         self,
         accounts: Accounts,
@@ -56,6 +44,7 @@ class InteractionHandler:
         tasks: BackgroundTasks,
         access: AccessPolicy,
         membership: Membership,
+        readers: Readers,
         clock: Clock,
         notice_after: float,
     ) -> None:
@@ -67,6 +56,7 @@ class InteractionHandler:
         """
         self._access = access
         self._membership = membership
+        self._readers = readers
         self._store = store
         self._alert_actions = alert_actions
         self._wake = wake
@@ -75,12 +65,11 @@ class InteractionHandler:
         self._checked_at: datetime | None = None
         self._woken_at: datetime | None = None
         settings = status_reporter.settings
-        context = RenderContext.from_settings(settings)
-        self._context = replace(context, text_zone=None)  # for confirmations, whose plain text has UTC
+        self._context = RenderContext.from_settings(settings)
         self._answers = CommandHandler(
             accounts,
             now=clock,
-            context=context,
+            context=self._context,
             channel=settings.slack_alert_channel,
             status=status_reporter.status,
             newest_episode=status_reporter.newest_episode,
@@ -90,47 +79,64 @@ class InteractionHandler:
         )
 
     async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
-        return await self._refusal(user_id) or await self._answers.answer(requests.parse_command(text), announce)
+        reader = self._reader(user_id)
+        if refusal := await self._refusal(user_id, reader):
+            return refusal
+        return await self._answers.answer(requests.parse_command(text), announce, reader)
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
         """Return the answer to a click; None if the clicked message itself shows the result.
 
         A click that cannot be decoded (forged, or of another release) is answered as out of date.
         """
-        if refusal := await self._click_refusal(click, acts=actions.is_alert_action(click.action_id)):
+        reader = self._reader(click.user_id)
+        if refusal := await self._click_refusal(click, reader, acts=actions.is_alert_action(click.action_id)):
             return refusal
         try:
             match actions.decode(click.action_id, click.value):
                 case None:
-                    return OUT_OF_DATE
+                    return replies.out_of_date(await reader())
                 case AlertAction() as action:
-                    return await self._act(action, click)
+                    return await self._act(action, click, reader)
                 case EpisodeDetails(episode_id):
-                    return await self._details(episode_id, announce)
+                    return await self._details(episode_id, announce, reader)
                 case CheckNow():
-                    return await self._check_now(announce)
+                    return await self._check_now(announce, reader)
                 case request:
-                    return await self._answers.answer(request, announce)
+                    return await self._answers.answer(request, announce, reader)
         except StoreError as exc:
             log.warning(LogEvent("action not performed", error=waiting_for(exc) or type(exc).__name__))
-            return DATABASE_AWAY
+            return replies.database_away(await reader())
 
-    async def _refusal(self, user_id: str) -> Message | None:
+    def restarting(self, user_id: str) -> Message:
+        """Return the answer when the process stops before a better one is there."""
+        return replies.restarting(self._readers.known(user_id, self._context))
+
+    def failed(self, user_id: str) -> Message:
+        """Return the answer when none could be made."""
+        return replies.failed(self._readers.known(user_id, self._context))
+
+    def _reader(self, user_id: str) -> Reader:
+        """Start to look up the language of a person, and return what waits for it."""
+        lookup = self._readers.look_up(user_id)
+        return partial(lookup.context, replace(self._context, around=self._clock()))
+
+    async def _refusal(self, user_id: str, reader: Reader) -> Message | None:
         match await self._access.allows(user_id):
             case True:
                 return None
             case False:
-                return not_admitted(self._access.named)
-        return NOT_CHECKED
+                return replies.not_admitted(self._access.named, await reader())
+        return replies.admission_not_checked(await reader())
 
-    async def _click_refusal(self, click: BlockAction, *, acts: bool) -> Message | None:
+    async def _click_refusal(self, click: BlockAction, reader: Reader, *, acts: bool) -> Message | None:
         """Return a refusal for readers that KF_VIEWERS does not name, and for users of other workspaces.
 
         Members of the workspace may act on an alert; the other buttons are for viewers. Only an admitted user has
         seen an ephemeral message, so membership is not checked for it. KF_VIEWERS is: it may have changed.
         """
         if not acts and self._access.named:
-            return await self._refusal(click.user_id)
+            return await self._refusal(click.user_id, reader)
         if click.origin.is_ephemeral:
             return None
         member = await self._membership.includes(click.origin)
@@ -138,34 +144,36 @@ class InteractionHandler:
         if member or named:
             return None
         log.info(LogEvent("click refused", asked=click.action_id[:80], user=click.user_id[:40], member=member))
-        return MEMBERSHIP_NOT_CHECKED if None in (member, named) else NOT_A_MEMBER
+        context = await reader()
+        unknown = None in (member, named)
+        return replies.membership_not_checked(context) if unknown else replies.not_a_member(context)
 
-    async def _act(self, action: AlertAction, click: BlockAction) -> Message | None:
+    async def _act(self, action: AlertAction, click: BlockAction, reader: Reader) -> Message | None:
         done = await self._alert_actions.perform(action, click) if self._alert_actions else None
         if done is None or not done.found:
-            return OUT_OF_DATE
+            return replies.out_of_date(await reader())
         self._wake()
         if not done.changed:
-            return unchanged(click.action_id, done.found, click.user_id, self._context)
-        return None if done.is_shown else carried_out(action.kind, done.changed, self._context)
+            return replies.unchanged(click.action_id, done.found, click.user_id, await reader())
+        return None if done.is_shown else replies.carried_out(action.kind, done.changed, await reader())
 
-    async def _details(self, episode_id: str, announce: Announce) -> Message:
+    async def _details(self, episode_id: str, announce: Announce, reader: Reader) -> Message:
         if self._store is None:
-            return OUT_OF_DATE
+            return replies.out_of_date(await reader())
         async with self._store.begin() as tx:
             found = await episodes.get_many(tx, [episodes.sanitize_text(episode_id)])
         if not found:
-            return OUT_OF_DATE
+            return replies.out_of_date(await reader())
         (episode,) = found.values()
-        return await self._answers.about(episode, announce)
+        return await self._answers.about(episode, announce, reader)
 
-    async def _check_now(self, announce: Announce) -> Message:
+    async def _check_now(self, announce: Announce, reader: Reader) -> Message:
         now = self._clock()
         if self._store and (self._checked_at is None or now - self._checked_at >= CHECK_GAP):
             self._checked_at = now
             self._tasks.start(self._wake_watcher(self._store, always=True))
         # The overview reads WeChat itself, so it is the answer to "does it work now?".
-        return await self._answers.answer(requests.Overview(), announce)
+        return await self._answers.answer(requests.Overview(), announce, reader)
 
     def _wake_after_read(self) -> None:
         """Make a poll that is delayed by failures due now, since a read has just succeeded."""

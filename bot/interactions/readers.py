@@ -47,6 +47,13 @@ def language_of(reader: Reader, default: Language) -> Language:
         return default
 
 
+def _in_their_language(reader: Reader | None, base: RenderContext) -> RenderContext:
+    if reader is None:
+        return base
+    language, zone = language_of(reader, base.language), reader.timezone or base.text_zone
+    return replace(base, language=language, text_zone=zone)
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     """What is known of a person. A reader that is out of date is used until a lookup succeeds."""
@@ -69,11 +76,7 @@ class Lookup:
         if self.done:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.done.wait(), max(0.0, self.until - self.elapsed()))
-        reader = self.reader()
-        if reader is None:
-            return base
-        language, zone = language_of(reader, base.language), reader.timezone or base.text_zone
-        return replace(base, language=language, text_zone=zone)
+        return _in_their_language(self.reader(), base)
 
 
 class Readers:
@@ -111,6 +114,10 @@ class Readers:
         """
         done = self._ask(user_id) if USER_ID.fullmatch(user_id) else None
         return Lookup(lambda: self._reader(user_id), done, self._elapsed() + within, self._elapsed)
+
+    def known(self, user_id: str, base: RenderContext) -> RenderContext:
+        """Return the context of a person as far as it is known now, without a lookup."""
+        return _in_their_language(self._reader(user_id), base)
 
     def _reader(self, user_id: str) -> Reader | None:
         entry = self._entries.get(user_id)

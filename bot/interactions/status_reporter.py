@@ -116,7 +116,7 @@ class StatusReporter:
             token_expires_at=self._token_expires_at(),
             channel=settings.slack_alert_channel,
             leads=settings.alert_leads,
-            quiet=str(settings.quiet) if settings.quiet else "",
+            quiet=settings.quiet,
         )
         if reading is None:
             return known

@@ -56,6 +56,7 @@ def lookup(code: str) -> ErrorCode:
 
 
 INVITE = "/invite @wechat-kf"
+NO_JSON = "an answer that is no JSON object"  # in place of a code
 _AGAIN = "Install the app to the workspace again (OAuth & Permissions), then set the token that is shown."
 _ADMIN = "ask an admin of the workspace to allow the app."
 _COPY = "Copy the token again from the settings of this app, without blanks, and set it."

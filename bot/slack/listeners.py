@@ -35,11 +35,13 @@ class Interactions(Protocol):
         """Return the answer to a click; None if the clicked message itself changes."""
         ...
 
-    @property
-    def restarting(self) -> Message: ...
+    def restarting(self, user_id: str) -> Message:
+        """Return the answer when the process stops before a better one is there."""
+        ...
 
-    @property
-    def failed(self) -> Message: ...
+    def failed(self, user_id: str) -> Message:
+        """Return the answer when none could be made."""
+        ...
 
 
 def register(
@@ -124,12 +126,12 @@ class _Interaction:
         """
         with request_id(trigger_id):
             began = time.perf_counter()
-            restarting = self.answers.restarting
             try:
-                message = await self._make_answer(make)
-                taken = await self.reply.send(message, restarting=restarting) if message else None
+                message, taken = await self._make_answer(make), None
+                if message:
+                    taken = await self.reply.send(message, restarting=self.answers.restarting(self.user_id))
             except asyncio.CancelledError:
-                await self.reply.send_once(restarting)
+                await self.reply.send_once(self.answers.restarting(self.user_id))
                 raise
             ms = round((time.perf_counter() - began) * 1000)
             log.info(LogEvent("answered", asked=self.what[:80], user=self.user_id[:40], taken=taken, ms=ms))
@@ -140,7 +142,7 @@ class _Interaction:
             return await make()
         except Exception:
             log.exception("no answer could be made")
-            return self.answers.failed
+            return self.answers.failed(self.user_id)
 
 
 def _text(value: object) -> str:

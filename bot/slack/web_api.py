@@ -90,7 +90,7 @@ async def call_with_headers(
     except (aiohttp.ClientError, SlackClientError, OSError, ValueError, AttributeError, RecursionError) as exc:
         return OutcomeUnknown(type(exc).__name__)  # TimeoutError is an OSError
     if not isinstance(response.data, dict):
-        return OutcomeUnknown("an answer that is no JSON object")
+        return OutcomeUnknown(error_codes.NO_JSON)
     return ApiResponse(response.data, response.headers)
 
 

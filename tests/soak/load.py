@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-from bot.blocks.answers.replies import READING
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
 from bot.demo.slack_simulator.sent_messages import Invocation
 from tests.crash.oracle import ChannelRecorder
+from tests.samples import READING
 from tests.soak.processes import Bots, MeasuredProcess
 
 CARE = Channel("C0CARE", "care")

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.blocks.answers.replies import DATABASE_AWAY, FAILED, RESTARTING
 from tests.crash.oracle import Verdict
+from tests.samples import DATABASE_AWAY, FAILED, RESTARTING
 from tests.soak.load import Interaction
 from tests.soak.processes import MeasuredProcess, Sample
 

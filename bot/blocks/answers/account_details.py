@@ -12,13 +12,14 @@ from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.answers.timeline import timeline
 from bot.blocks.channel import episode_text
-from bot.blocks.channel.wording import NEXT
+from bot.blocks.channel.wording import next_step
 from bot.blocks.context import RenderContext
+from bot.blocks.names import account_of, name_of
 from bot.blocks.problems import Explanation
 from bot.blocks.times import date
 from bot.ports import Message
 from bot.requests import Show
-from bot.text import STATUS_WORD, account_of, escape, id_of, many, mrkdwn, name_of
+from bot.text import STATUS_WORD, escape, id_of, mrkdwn
 from wechat_kf import KfAccount, OnlineKf
 
 _WITH_DEADLINE = (
@@ -30,8 +31,6 @@ _WITH_DEADLINE = (
 # The URLs that Slack accepts in a link.
 _URL = re.compile(r"https?://[^\s<>|\"\\^`{}\x00-\x20\x7f-\U0010ffff]{1,900}")
 MAX_LINK = builders.MAX_FIELD - 500  # shares a field with an account, which fills at most 320
-GONE = "The account is no longer in WeChat’s list"
-ONLY_YOU = "only you see this, with whole WeChat IDs"
 
 
 def account_details(
@@ -50,20 +49,21 @@ def account_details(
     account = row.account
     if row.fault:
         return _cannot_be_shown(snapshot, row, context)
-    sentence, advice = _sentence(row), NEXT.get(row.status, "")
-    online_now = "" if online is None else _online(account, online)
+    sentence, step = _sentence(row, context), next_step(row.status, context)
+    online_now = "" if online is None else _online(account, online, context)
+    icon, name = builders.ICONS[row.status], name_of(account.kf_nick, context)
     blocks = [
-        builders.header(f"{builders.ICONS[row.status]} {name_of(account.kf_nick)} · {row.status}"),
+        builders.header(f"{icon} {name} · {context.state(row.status)}"),
         builders.section(
-            f"{sentence}\n*Next:* {advice}" if advice else sentence,
+            _with_step(sentence, step, context),
             fields=[builders.field(title, value) for title, value in _facts(row, online_now, context) if value],
         ),
         *([builders.section(history, expand=True)] if history else []),
-        builders.actions(builders.refresh(_show(account.key)), builders.console()),
-        account_rows.source(snapshot, context, ONLY_YOU),
+        builders.actions(builders.refresh(_show(account.key), context), builders.console(context)),
+        account_rows.source(snapshot, context, _only_you(context)),
     ]
     text = _plain_text(row, online_now, context.as_text)
-    return Message(f"{text} {account_rows.plain_text_source(snapshot, context)}", blocks)
+    return Message(context.paragraph(text, account_rows.plain_text_source(snapshot, context)), blocks)
 
 
 def last_known_details(episode: Episode, channel: str, why: Explanation | None, context: RenderContext) -> Message:
@@ -73,31 +73,49 @@ def last_known_details(episode: Episode, channel: str, why: Explanation | None, 
         channel: the ID of the alert channel; or "".
         why: WeChat could not be read; None when it answered and no longer lists the account.
     """
-    title, words = why.title if why else GONE, episode_text.state_words(episode)
-    account, invited = account_of(episode.account_key, episode.kf_id), id_of(episode.invite_wx)
-    step = "" if episode.state.closed or why is None else NEXT[AccountStatus(episode.state)]
-    fields = [("Account", account), ("Invited", invited)]
-    shown = [builders.field(name, escape(value)) for name, value in fields if value]
-    deadline = episode_text.deadline_of(episode)
-    if deadline:
-        shown.append(builders.field("Deadline", date(deadline, context)))
-    parts = [
-        f"{title}, so this is what was known last.".replace("’", "'"),
-        f"{words.capitalize()}: {escape(name_of(episode.kf_nick))} ({escape(account)}).",
-        f"Invited: {escape(invited)}." if invited else "",
-        f"Deadline: {date(deadline, context.as_text)}." if deadline else "",
+    gone = context.say("The account is no longer in WeChat’s list")
+    known = context.say("{title}, so this is what was known last.", title=why.title if why else gone)
+    words = episode_text.state_words(episode, context)
+    account, invited = account_of(episode.account_key, episode.kf_id, context), id_of(episode.invite_wx)
+    step = "" if episode.state.closed or why is None else next_step(AccountStatus(episode.state), context)
+    name, deadline = name_of(episode.kf_nick, context), episode_text.deadline_of(episode)
+    fields = [
+        (context.term("field", "Account"), escape(account)),
+        (context.term("field", "Invited"), escape(invited)),
+        (context.term("field", "Deadline"), date(deadline, context) if deadline else ""),
     ]
-    known = f"{builders.TROUBLE} {title}, so this is what was known last."
+    text, shown = context.as_text, f"{builders.TROUBLE} {known}"
     return Message(
-        " ".join(filter(None, parts)),
+        text.paragraph(
+            known.replace("’", "'"),
+            text.say(
+                "{state}: {name} ({account}).",
+                state=context.capitalized(words),
+                name=escape(name),
+                account=escape(account),
+            ),
+            text.say("Invited: {id}.", id=escape(invited)) if invited else "",
+            text.say("Deadline: {when}.", when=date(deadline, text)) if deadline else "",
+        ),
         [
-            builders.header(f"{episode_text.icon(episode)} {name_of(episode.kf_nick)} · {words}"),
-            builders.section(f"{known}\n*Next:* {step}" if step else known, fields=shown),
+            builders.header(f"{episode_text.icon(episode)} {name} · {words}"),
+            builders.section(
+                _with_step(shown, step, context),
+                fields=[builders.field(title, value) for title, value in fields if value],
+            ),
             builders.section(timeline(episode, channel, context), expand=True),
-            builders.actions(builders.refresh(_show(episode.account_key)), builders.console()),
-            builders.context(" · ".join([*(why.facts if why else ()), ONLY_YOU])),
+            builders.actions(builders.refresh(_show(episode.account_key), context), builders.console(context)),
+            builders.context(" · ".join([*(why.facts if why else ()), _only_you(context)])),
         ],
     )
+
+
+def _with_step(sentence: str, step: str, context: RenderContext) -> str:
+    return f"{sentence}\n*{context.say('Next:')}* {step}" if step else sentence
+
+
+def _only_you(context: RenderContext) -> str:
+    return context.say("only you see this, with whole WeChat IDs")
 
 
 def _show(key: str) -> str:
@@ -106,66 +124,84 @@ def _show(key: str) -> str:
 
 
 def _cannot_be_shown(snapshot: Snapshot, row: AccountRow, context: RenderContext) -> Message:
-    name, step = escape(account_rows.account(row)), "Look in the WeChat console; the log has the reason."
+    title = context.say("{name} cannot be shown.", name=escape(account_rows.account(row, context)))
+    step = context.say("Look in the WeChat console; the log has the reason.")
     blocks = [
-        builders.section(f"*{name} cannot be shown.*\n{step}"),
-        builders.actions(builders.refresh(_show(row.account.key)), builders.console()),
+        builders.section(f"*{title}*\n{step}"),
+        builders.actions(builders.refresh(_show(row.account.key), context), builders.console(context)),
         account_rows.source(snapshot, context),
     ]
-    return Message(f"{name} cannot be shown. {step} {account_rows.plain_text_source(snapshot, context)}", blocks)
+    source = account_rows.plain_text_source(snapshot, context)
+    return Message(context.paragraph(title, step, source), blocks)
 
 
-def _sentence(row: AccountRow) -> str:
+def _sentence(row: AccountRow, context: RenderContext) -> str:
     bound, invited = (escape(id_of(wechat_id)) for wechat_id in (row.account.kf_wx, row.invite_wx))
-    who = invited or "The person"
-    status = row.account.invitation.status if row.account.invitation else ""
-    return {
-        AccountStatus.EXPIRING: f"{who} has not answered yet.",
-        AccountStatus.WAITING: f"{who} has not answered yet.",
-        AccountStatus.REJECTED: f"{who} declined the invitation.",
-        AccountStatus.EXPIRED: f"{who} did not answer in time.",
-        AccountStatus.IDLE: "Nobody is bound or invited.",
-        AccountStatus.BOUND: f"{bound or 'Somebody'} answers customers here.",
-        AccountStatus.UNKNOWN: f"WeChat says “{mrkdwn(status, STATUS_WORD)}”, a word unknown here.",
-    }[row.status]
+    who = invited or context.say("The person")
+    match row.status:
+        case AccountStatus.EXPIRING | AccountStatus.WAITING:
+            return context.say("{person} has not answered yet.", person=who)
+        case AccountStatus.REJECTED:
+            return context.say("{person} declined the invitation.", person=who)
+        case AccountStatus.EXPIRED:
+            return context.say("{person} did not answer in time.", person=who)
+        case AccountStatus.IDLE:
+            return context.say("Nobody is bound or invited.")
+        case AccountStatus.BOUND if bound:
+            return context.say("{person} answers customers here.", person=bound)
+        case AccountStatus.BOUND:
+            return context.say("Somebody answers customers here.")
+        case AccountStatus.UNKNOWN:
+            status = row.account.invitation.status if row.account.invitation else ""
+            return context.say("WeChat says “{word}”, a word unknown here.", word=mrkdwn(status, STATUS_WORD))
 
 
 def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tuple[str, str]]:
     """Return titles and values, as mrkdwn; an empty value is left out."""
-    account = row.account
-    avatar = f" · <{_link(account)}|avatar>" if _link(account) else ""
+    account, term = row.account, context.term
+    known = escape(account_rows.account(row, context))
+    if link := _link(account):
+        known += f" · <{link}|{context.say('avatar')}>"
     openid = id_of(account.kf_openid) if account.kf_account else ""  # else it is the account
-    deadline = "none" if row.status is AccountStatus.WAITING else ""
+    deadline = term("deadline", "none") if row.status is AccountStatus.WAITING else ""
     if row.deadline and row.status in _WITH_DEADLINE:
         deadline = date(row.deadline, context)
+    nobody = context.say("nobody")
+    bound = escape(id_of(account.kf_wx)) or (term("bound to", "somebody") if account.kf_wx else nobody)
     return [
-        ("Account", escape(account_rows.account(row)) + avatar),
-        ("Seat number", escape(id_of(account.kf_id))),
-        ("Invited", "nobody" if row.status is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
-        ("Bound to", escape(id_of(account.kf_wx)) or ("somebody" if account.kf_wx else "nobody")),
-        ("Deadline", deadline),
-        ("Online now", online_now),
-        ("OpenID", escape(openid)),
+        (term("field", "Account"), known),
+        (term("field", "Seat number"), escape(id_of(account.kf_id))),
+        (term("field", "Invited"), nobody if row.status is AccountStatus.IDLE else escape(id_of(row.invite_wx))),
+        (term("field", "Bound to"), bound),
+        (term("field", "Deadline"), deadline),
+        (term("field", "Online now"), online_now),
+        (term("field", "OpenID"), escape(openid)),
     ]
 
 
 def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str:
-    account, advice = row.account, NEXT.get(row.status, "")
-    was = "is" if row.status in (AccountStatus.WAITING, AccountStatus.EXPIRING) else "was"
-    deadline = ""
+    account, step, deadline = row.account, next_step(row.status, context), ""
     if row.deadline and row.status in _WITH_DEADLINE:
-        deadline = f"The deadline {was} {date(row.deadline, context)}."
-    seat, name = escape(id_of(account.kf_id)), escape(name_of(account.kf_nick))
-    parts = [
-        f"{row.status.capitalize()}: {name} ({escape(account_rows.account(row))}).",
-        _sentence(row),
-        advice[:1].upper() + advice[1:],
+        when = date(row.deadline, context)
+        if row.status in (AccountStatus.WAITING, AccountStatus.EXPIRING):
+            deadline = context.say("The deadline is {when}.", when=when)
+        else:
+            deadline = context.say("The deadline was {when}.", when=when)
+    seat = escape(id_of(account.kf_id))
+    return context.paragraph(
+        context.say(
+            "{state}: {name} ({account}).",
+            state=context.capitalized(context.state(row.status)),
+            name=escape(name_of(account.kf_nick, context)),
+            account=escape(account_rows.account(row, context)),
+        ),
+        _sentence(row, context),
+        context.capitalized(step),
         deadline,
-        f"Seat {seat}." if seat else "",
-        "" if row.status is AccountStatus.BOUND else "Not bound.",
-        f"Online now: {online_now}." if online_now else "",
-    ]
-    return " ".join(filter(None, parts))
+        context.say("Seat {number}.", number=seat) if seat else "",
+        "" if row.status is AccountStatus.BOUND else context.say("Not bound."),
+        context.say("Online now: {words}.", words=online_now) if online_now else "",
+    )
 
 
 def _link(account: KfAccount) -> str:
@@ -175,10 +211,17 @@ def _link(account: KfAccount) -> str:
     return link if _URL.fullmatch(url) and len(link) <= MAX_LINK else ""
 
 
-def _online(account: KfAccount, online: Sequence[OnlineKf]) -> str:
+def _online(account: KfAccount, online: Sequence[OnlineKf], context: RenderContext) -> str:
     login = next((one for one in online if one.key == account.key), None)
     if login is None or login.status == 0:
-        return "no"
-    # Older documents also list 2 (mobile) and 3 (both). Other values are shown unchanged.
-    other = f", status {login.status}" if login.status not in (None, 1, 2, 3) else ""
-    return f"yes{other}" + (f", {many(login.accepted_case, 'conversation')}" if login.accepted_case else "")
+        return context.term("online", "no")
+    conversations = context.count("{number} conversation", "{number} conversations", login.accepted_case or 0)
+    if login.status not in (None, 1, 2, 3):  # older documents also list 2 (mobile) and 3 (both)
+        if not login.accepted_case:
+            return context.say("yes, status {number}", number=login.status)
+        return context.say(
+            "yes, status {number}, {conversations}", number=login.status, conversations=conversations
+        )
+    if not login.accepted_case:
+        return context.term("online", "yes")
+    return context.say("yes, {conversations}", conversations=conversations)

@@ -8,12 +8,13 @@ from datetime import datetime
 from bot.accounts import AccountRow, Snapshot
 from bot.alerting.episode import AccountStatus
 from bot.blocks import builders
-from bot.blocks.channel.wording import acknowledged, snoozed
+from bot.blocks.channel.wording import near, owner
 from bot.blocks.context import RenderContext
 from bot.blocks.mentions import plain_name
-from bot.blocks.times import CLOCK, SECONDS, date, span, tokens_for
+from bot.blocks.names import account_of, label_of, name_of
+from bot.blocks.times import CLOCK, SECONDS, date, span
 from bot.ports import Block
-from bot.text import STATUS_WORD, account_of, escape, id_of, label_of, many, mrkdwn, name_of
+from bot.text import STATUS_WORD, escape, id_of, mrkdwn
 
 RenderRows = Callable[[Sequence[AccountRow], datetime, RenderContext], list[Block]]
 
@@ -29,92 +30,110 @@ def two_lines(rows: Sequence[AccountRow], now: datetime, context: RenderContext)
 
 def one_line(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> list[Block]:
     """Build each row as one line, when space is short: icon, name, state, account."""
-    return [builders.section(f"{_head(row, now, context)} · {escape(account(row))}") for row in rows]
+    return [builders.section(f"{_head(row, now, context)} · {escape(account(row, context))}") for row in rows]
 
 
 def state_words(row: AccountRow, now: datetime, context: RenderContext) -> str:
     """Write the state of an account with its time, as mrkdwn: `expires in 41 min, 9:53 AM`."""
-    deadline = row.deadline
+    deadline, state = row.deadline, context.state(row.status)
     if row.fault:
-        return "cannot be shown"
+        return context.say("cannot be shown")
     if row.status is AccountStatus.UNKNOWN and row.account.invitation:
-        return f"unknown “{mrkdwn(row.account.invitation.status, STATUS_WORD)}”"
+        word = mrkdwn(row.account.invitation.status, STATUS_WORD)
+        return context.say("unknown “{word}”", word=word)
     if row.status is AccountStatus.WAITING and deadline is None:
-        return "waiting, no deadline"
+        return context.say("waiting, no deadline")
     if row.status is AccountStatus.EXPIRED and deadline and deadline <= now:
-        return f"expired {span(now - deadline)} ago"
+        return context.say("expired {span} ago", span=span(now - deadline, context))
     if row.status not in (AccountStatus.WAITING, AccountStatus.EXPIRING) or deadline is None:
-        return str(row.status)
-    left, tokens = span(deadline - now), tokens_for(deadline, now)
+        return state
+    left, when = span(deadline - now, context), near(deadline, now, context)
     if row.status is AccountStatus.EXPIRING:
-        return f"expires {date(deadline, context, tokens, f'in {left}, ')}"
-    return f"waiting, {date(deadline, context, tokens, f'{left} left, ')}"
+        return context.say("expires in {span}, {when}", span=left, when=when)
+    return context.say("waiting, {span} left, {when}", span=left, when=when)
 
 
 def names(rows: Iterable[AccountRow], now: datetime, context: RenderContext) -> str:
     """List names for the fallback text: `小波 (41 min left, acknowledged by Mei), 林晓 (18 h left)`."""
-    return ", ".join(f"{escape(label_of(row.account))}{_aside(row, now, context)}" for row in rows)
+    context = context.as_text
+    return context.series([_name(row, now, context) for row in rows])
 
 
 def names_by_state(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> str:
     """List all rows for the fallback text: `Expiring: 小波 (41 min left). Rejected: Chen, 夜班一号.`"""
     by_state = [(state, [row for row in rows if row.status is state]) for state in AccountStatus]
-    return " ".join(f"{state.capitalize()}: {names(group, now, context)}." for state, group in by_state if group)
+    return context.paragraph(
+        *(
+            context.say(
+                "{state}: {names}.",
+                state=context.capitalized(context.state(state)),
+                names=names(group, now, context),
+            )
+            for state, group in by_state
+            if group
+        )
+    )
 
 
 def source(snapshot: Snapshot, context: RenderContext, *more: str) -> Block:
     """Build the grey last line: the time of the data, the number of unreadable rows, and further facts."""
-    parts = [f"Read from WeChat {date(snapshot.at, context, _exactness(snapshot))}", *_unreadable(snapshot), *more]
-    return builders.context(" · ".join(parts))
+    return builders.context(" · ".join([*_source(snapshot, context), *more]))
 
 
 def plain_text_source(snapshot: Snapshot, context: RenderContext) -> str:
     """Write the source for the fallback text."""
-    read = f"Read from WeChat {date(snapshot.at, context.as_text, _exactness(snapshot))}"
-    return ". ".join([read, *_unreadable(snapshot)]) + "."
+    parts = _source(snapshot, context.as_text)
+    return context.paragraph(*(context.say("{what}.", what=part) for part in parts))
 
 
-def account(row: AccountRow) -> str:
+def _source(snapshot: Snapshot, context: RenderContext) -> list[str]:
+    # With seconds for a cached read: a user who has just changed something sees that it was read before.
+    when = date(snapshot.at, context, SECONDS if snapshot.is_cached else CLOCK)
+    parts = [context.say("Read from WeChat {when}", when=when)]
+    if snapshot.unreadable:
+        parts.append(
+            context.count("{number} row could not be read", "{number} rows could not be read", snapshot.unreadable)
+        )
+    return parts
+
+
+def account(row: AccountRow, context: RenderContext) -> str:
     """Return the account ID that people know, not escaped."""
-    return account_of(row.account.key, row.account.kf_id)
-
-
-def _exactness(snapshot: Snapshot) -> str:
-    """Choose seconds for a cached read: a user who has just changed something sees that it was read before."""
-    return SECONDS if snapshot.is_cached else CLOCK
+    return account_of(row.account.key, row.account.kf_id, context)
 
 
 def _head(row: AccountRow, now: datetime, context: RenderContext) -> str:
-    icon, name = builders.ICONS[row.status], escape(name_of(row.account.kf_nick))
+    icon, name = builders.ICONS[row.status], escape(name_of(row.account.kf_nick, context))
     return f"{icon} *{name}* · {state_words(row, now, context)}"
 
 
 def _facts(row: AccountRow, context: RenderContext) -> list[str]:
-    if row.status is AccountStatus.BOUND:
-        fact = id_of(row.account.kf_wx)
-    elif row.status is AccountStatus.IDLE:
-        fact = "nobody invited yet"
-    else:
-        invited = id_of(row.invite_wx)
-        fact = invited and f"invited {invited}"
+    facts = [escape(account(row, context))]
     if row.fault:
-        fact = "the log has the reason"
-    facts = [escape(part) for part in (account(row), fact) if part]
+        facts.append(context.say("the log has the reason"))
+    elif row.status is AccountStatus.BOUND:
+        facts.append(escape(id_of(row.account.kf_wx)))
+    elif row.status is AccountStatus.IDLE:
+        facts.append(context.say("nobody invited yet"))
+    elif invited := id_of(row.invite_wx):
+        facts.append(context.say("invited {id}", id=escape(invited)))
     if row.owner:
-        words = snoozed(row.owner, context) if row.owner.until else acknowledged(row.owner, context)
-        facts.append(f"{builders.PERSON} {words[:1].lower()}{words[1:]}")
-    return facts
+        facts.append(f"{builders.PERSON} {owner(row.owner, context)}")
+    return [fact for fact in facts if fact]
 
 
-def _aside(row: AccountRow, now: datetime, context: RenderContext) -> str:
-    """Write ` (41 min left, acknowledged by Mei)` for the fallback text."""
-    parts = []
+def _name(row: AccountRow, now: datetime, context: RenderContext) -> str:
+    """Write `小波 (41 min left, acknowledged by Mei)` for the fallback text."""
+    name, asides = escape(label_of(row.account, context)), []
     if row.status is AccountStatus.EXPIRING and row.deadline:
-        parts.append(f"{span(row.deadline - now)} left, {date(row.deadline, context.as_text)}")
+        left, when = span(row.deadline - now, context), date(row.deadline, context)
+        asides.append(context.say("{span} left, {when}", span=left, when=when))
     if row.owner:
-        parts.append(f"{'snoozed' if row.owner.until else 'acknowledged'} by {plain_name(row.owner.name)}")
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _unreadable(snapshot: Snapshot) -> list[str]:
-    return [f"{many(snapshot.unreadable, 'row')} could not be read"] if snapshot.unreadable else []
+        who = plain_name(row.owner.name, context)
+        if row.owner.until:
+            asides.append(context.say("snoozed by {who}", who=who))
+        else:
+            asides.append(context.say("acknowledged by {who}", who=who))
+    if not asides:
+        return name
+    return context.say("{name} ({facts})", name=name, facts=context.clauses(asides))

@@ -2,128 +2,167 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
+from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation, explain_clock_skew
-from bot.blocks.times import exact_span
+from bot.blocks.times import exact_span, span, stored_span
 from bot.health.facts import Problem, ProblemKind
-from bot.text import ERRMSG, listed, many, mrkdwn
+from bot.text import ERRMSG, mrkdwn
 
-SEE_LOG = "see the log for the reason."
-_DATABASE: Mapping[ProblemKind, Explanation] = {
-    ProblemKind.STORE_UNREACHABLE: Explanation(
-        "The database does not answer",
-        "*/kf* still asks WeChat. Alerts wait until the database is back.",
-        "check DATABASE_URL and the database of the host.",
-    ),
-    ProblemKind.STORE_HANGING: Explanation(
-        "The database does not answer",
-        "*/kf* still asks WeChat. Alerts wait until the database is back.",
-        "check the database of the host: it is stopped, overloaded, out of reach, or a lock is held.",
-    ),
-    ProblemKind.STORE_READ_ONLY: Explanation(
-        "The database cannot be written",
-        "It can be read only. Alerts wait until it takes changes.",
-        "give its user the right to write; after a failover let DATABASE_URL name the primary server.",
-    ),
-    ProblemKind.STORE_FULL: Explanation(
-        "The database is full",
-        "Alerts wait until it takes changes.",
-        "free space on its disk, or take a larger plan.",
-    ),
-    ProblemKind.STORE_UNSUITABLE: Explanation(
-        "The database is not suitable",
-        "It cannot store every name, or it belongs to another program. Alerts wait.",
-        "give the bot a database of its own with the encoding UTF8, and set DATABASE_URL to it.",
-    ),
-    ProblemKind.STORE_DAMAGED: Explanation(
-        "The database is damaged",
-        "Alerts wait until it is replaced.",
-        "move the file away and restart: what was posted is then read in Slack.",
-    ),
-    ProblemKind.STORE_DENIED: Explanation(
-        "The database refuses the bot",
-        "*/kf* still asks WeChat. Alerts wait until it is let in.",
-        "check user, password and database name in DATABASE_URL, and give the user the right to write.",
-    ),
-    ProblemKind.STORE_SCHEMA: Explanation(
-        "The database lacks tables",
-        "Alerts wait until they are there.",
-        "restart the bot, which makes them; the log says what prevents it.",
-    ),
-    ProblemKind.STORE_BUSY: Explanation(
-        "The database is busy",
-        "Another program holds a lock, or all its connections. Alerts wait.",
-        "end programs that use the same database, or take a plan with more connections.",
-    ),
-    ProblemKind.STORE_UNKNOWN: Explanation(
-        "The database cannot be used",
-        "*/kf* still asks WeChat. Alerts wait until the database is back.",
-        SEE_LOG,
-    ),
-}
+_CLOCK = re.compile(r"clock off=-?(?P<seconds>[0-9]{1,9}) s")  # as `bot.web.rejections` writes it
 
 
-def _no_receiver(problem: Problem) -> Explanation:
+def _database(kind: ProblemKind, context: RenderContext) -> Explanation | None:
+    say = context.say
+    no_answer = say("The database does not answer")
+    still = say("{command} still asks WeChat. Alerts wait until the database is back.", command="*/kf*")
+    match kind:
+        case ProblemKind.STORE_UNREACHABLE:
+            return Explanation(no_answer, still, say("check DATABASE_URL and the database of the host."))
+        case ProblemKind.STORE_HANGING:
+            step = say(
+                "check the database of the host: it is stopped, overloaded, out of reach, or a lock is held."
+            )
+            return Explanation(no_answer, still, step)
+        case ProblemKind.STORE_READ_ONLY:
+            return Explanation(
+                say("The database cannot be written"),
+                say("It can be read only. Alerts wait until it takes changes."),
+                say("give its user the right to write; after a failover let DATABASE_URL name the primary server."),
+            )
+        case ProblemKind.STORE_FULL:
+            return Explanation(
+                say("The database is full"),
+                say("Alerts wait until it takes changes."),
+                say("free space on its disk, or take a larger plan."),
+            )
+        case ProblemKind.STORE_UNSUITABLE:
+            return Explanation(
+                say("The database is not suitable"),
+                say("It cannot store every name, or it belongs to another program. Alerts wait."),
+                say("give the bot a database of its own with the encoding UTF8, and set DATABASE_URL to it."),
+            )
+        case ProblemKind.STORE_DAMAGED:
+            return Explanation(
+                say("The database is damaged"),
+                say("Alerts wait until it is replaced."),
+                say("move the file away and restart: what was posted is then read in Slack."),
+            )
+        case ProblemKind.STORE_DENIED:
+            return Explanation(
+                say("The database refuses the bot"),
+                say("{command} still asks WeChat. Alerts wait until it is let in.", command="*/kf*"),
+                say(
+                    "check user, password and database name in DATABASE_URL, and give the user the right to write."
+                ),
+            )
+        case ProblemKind.STORE_SCHEMA:
+            return Explanation(
+                say("The database lacks tables"),
+                say("Alerts wait until they are there."),
+                say("restart the bot, which makes them; the log says what prevents it."),
+            )
+        case ProblemKind.STORE_BUSY:
+            return Explanation(
+                say("The database is busy"),
+                say("Another program holds a lock, or all its connections. Alerts wait."),
+                say("end programs that use the same database, or take a plan with more connections."),
+            )
+        case ProblemKind.STORE_UNKNOWN:
+            return Explanation(say("The database cannot be used"), still, see_log(context))
+    return None
+
+
+def see_log(context: RenderContext) -> str:
+    return context.say("see the log for the reason.")
+
+
+def _no_receiver(problem: Problem, context: RenderContext) -> Explanation:
+    title = context.say("No process receives commands")
     if problem.names:
         return Explanation(
-            "No process receives commands",
-            "SLACK_APP_TOKEN is set, so */kf* and buttons reach a `worker` process; none is connected to Slack.",
-            "start `python -m bot worker`, and see its log if it runs; or unset SLACK_APP_TOKEN and use the "
-            "Request URL.",
+            title,
+            context.say(
+                "SLACK_APP_TOKEN is set, so {command} and buttons reach a `worker` process; none is connected to "
+                "Slack.",
+                command="*/kf*",
+            ),
+            context.say(
+                "start `python -m bot worker`, and see its log if it runs; or unset SLACK_APP_TOKEN and use the "
+                "Request URL."
+            ),
         )
     return Explanation(
-        "No process receives commands",
-        "*/kf* and buttons reach a `web` process, and none is running.",
-        "start `python -m bot web`; or set SLACK_APP_TOKEN, and the `worker` receives them.",
+        title,
+        context.say("{command} and buttons reach a `web` process, and none is running.", command="*/kf*"),
+        context.say("start `python -m bot web`; or set SLACK_APP_TOKEN, and the `worker` receives them."),
     )
 
 
-def _settings_differ(problem: Problem) -> Explanation:
+def _settings_differ(problem: Problem, context: RenderContext) -> Explanation:
     return Explanation(
-        "The processes have different settings",
-        f"They use one database and differ in {listed(problem.names)}, so alerts follow now one, now the other.",
-        "give all processes the same settings, and restart them.",
+        context.say("The processes have different settings"),
+        context.say(
+            "They use one database and differ in {settings}, so alerts follow now one, now the other.",
+            settings=context.listed(problem.names),
+        ),
+        context.say("give all processes the same settings, and restart them."),
     )
 
 
-def _clocks_differ(problem: Problem) -> Explanation:
-    by = f" by {exact_span(problem.length)}" if problem.length else ""
+def _clocks_differ(problem: Problem, context: RenderContext) -> Explanation:
+    if problem.length:
+        why = context.say(
+            "They differ by {span}, so reminders come too early or too late.",
+            span=exact_span(problem.length, context),
+        )
+    else:
+        why = context.say("They differ, so reminders come too early or too late.")
     return Explanation(
-        "The clocks of two processes differ",
-        f"They differ{by}, so reminders come too early or too late.",
-        "set the clock of each server (NTP).",
+        context.say("The clocks of two processes differ"), why, context.say("set the clock of each server (NTP).")
     )
 
 
-def _rejected(problem: Problem) -> Explanation:
-    reason = problem.error
+def _rejected(problem: Problem, context: RenderContext) -> Explanation:
+    say, reason = context.say, problem.error
     if reason == "signature":
-        why = "Their signature is not that of SLACK_SIGNING_SECRET, so no command and no button works."
-        step = (
+        why = say("Their signature is not that of SLACK_SIGNING_SECRET, so no command and no button works.")
+        step = say(
             "put the present Signing Secret of this app (Basic Information) into SLACK_SIGNING_SECRET and restart."
         )
-    elif reason.startswith("clock"):
-        why = f"Their time is not this server's: {mrkdwn(reason, ERRMSG)}. No command and no button works."
-        step = "set the clock (NTP)."
+    elif off := _CLOCK.fullmatch(reason):
+        length = span(timedelta(seconds=int(off["seconds"])), context)
+        why = say("Their time is {span} off this server's. No command and no button works.", span=length)
+        step = say("set the clock (NTP).")
     else:
-        why = f"They came to another address: {mrkdwn(reason, ERRMSG)}."
-        step = "let each Request URL of the Slack app, of */kf* and of Interactivity, end in `/slack/events`."
-    return Explanation(f"{many(problem.count, 'request')} of Slack rejected", why, step)
+        path = mrkdwn(reason.removeprefix("path="), ERRMSG)
+        why = say("They came to another address: {path}.", path=path)
+        step = say(
+            "let each Request URL of the Slack app, of {command} and of Interactivity, end in `/slack/events`.",
+            command="*/kf*",
+        )
+    title = context.count(
+        "{number} request of Slack rejected", "{number} requests of Slack rejected", problem.count
+    )
+    return Explanation(title, why, step)
 
 
-_PROCESSES: Mapping[ProblemKind, Callable[[Problem], Explanation]] = {
+_PROCESSES: Mapping[ProblemKind, Callable[[Problem, RenderContext], Explanation]] = {
     ProblemKind.NO_COMMAND_RECEIVER: _no_receiver,
     ProblemKind.SETTINGS_DIFFER: _settings_differ,
-    ProblemKind.CLOCK_WRONG: lambda problem: explain_clock_skew(mrkdwn(problem.error, ERRMSG)),
+    ProblemKind.CLOCK_WRONG: lambda problem, context: explain_clock_skew(
+        stored_span(problem.error, context), context
+    ),
     ProblemKind.CLOCKS_DIFFER: _clocks_differ,
     ProblemKind.REQUESTS_REJECTED: _rejected,
 }
 
 
-def explain_host_problem(problem: Problem) -> Explanation | None:
+def explain_host_problem(problem: Problem, context: RenderContext) -> Explanation | None:
     """Explain a problem of the database, the processes or their clocks; return None for any other."""
-    if fixed := _DATABASE.get(problem.kind):
-        return fixed
-    explain = _PROCESSES.get(problem.kind)
-    return explain(problem) if explain else None
+    if explain := _PROCESSES.get(problem.kind):
+        return explain(problem, context)
+    return _database(problem.kind, context)

@@ -12,10 +12,11 @@ from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.context import RenderContext
+from bot.blocks.names import label_of
 from bot.blocks.times import date
 from bot.ports import Block, Message
 from bot.requests import List, Overview
-from bot.text import escape, label_of, many
+from bot.text import escape
 
 FEW = 10  # up to so many accounts are all named while none needs attention
 SHOWN = 10  # of those that need attention
@@ -33,111 +34,158 @@ def overview(snapshot: Snapshot, context: RenderContext) -> Message:
 
 def no_accounts(snapshot: Snapshot, context: RenderContext) -> Message:
     """Report an empty list: no account exists yet, or no row was readable."""
-    title, why = "No customer-service accounts yet", "WeChat answered, and its list is empty."
-    step = "Create the first account in the WeChat console, then look again."
     if snapshot.unreadable:
-        title, why = "No account could be read", "WeChat answered, and no row of its list made sense."
-        step = "Look in the WeChat console, then look again."
+        title = context.say("No account could be read")
+        why = context.say("WeChat answered, and no row of its list made sense.")
+        step = context.say("Look in the WeChat console, then look again.")
+    else:
+        title = context.say("No customer-service accounts yet")
+        why = context.say("WeChat answered, and its list is empty.")
+        step = context.say("Create the first account in the WeChat console, then look again.")
     blocks = [
         builders.header(title),
-        builders.section(f"{why} {step}"),
-        builders.actions(builders.refresh(actions.encode(Overview())), builders.console()),
+        builders.section(context.paragraph(why, step)),
+        builders.actions(builders.refresh(actions.encode(Overview()), context), builders.console(context)),
         account_rows.source(snapshot, context),
     ]
-    return Message(f"{title}. {why} {step} {account_rows.plain_text_source(snapshot, context)}", blocks)
+    text = context.say("{what}.", what=title)
+    return Message(context.paragraph(text, why, step, account_rows.plain_text_source(snapshot, context)), blocks)
 
 
-def owner_counts(chosen: Sequence[AccountRow]) -> list[str]:
+def owner_counts(chosen: Sequence[AccountRow], context: RenderContext) -> list[str]:
     """Count the rows that a user has acknowledged, and those that are snoozed: `4 acknowledged`, `1 snoozed`."""
     owners = [row.owner for row in chosen if row.owner]
     snoozed = sum(owner.until is not None for owner in owners)
-    counts = {"acknowledged": len(owners) - snoozed, "snoozed": snoozed}
-    return [f"{number} {word}" for word, number in counts.items() if number]
+    acknowledged = len(owners) - snoozed
+    return [
+        *([context.say("{number} acknowledged", number=acknowledged)] if acknowledged else []),
+        *([context.say("{number} snoozed", number=snoozed)] if snoozed else []),
+    ]
 
 
-def see_all(snapshot: Snapshot) -> Block:
-    return builders.button(f"See all {len(snapshot.rows)}", actions.LIST, actions.encode(List(1)))
+def see_all(snapshot: Snapshot, context: RenderContext) -> Block:
+    text = context.say("See all {number}", number=len(snapshot.rows))
+    return builders.button(text, actions.LIST, actions.encode(List(1)))
+
+
+def many_accounts(number: int, context: RenderContext) -> str:
+    return context.count("{number} account", "{number} accounts", number)
+
+
+def many_customer_service_accounts(number: int, context: RenderContext) -> str:
+    """Count accounts for the fallback text, which stands alone in a notification."""
+    return context.count("{number} customer-service account", "{number} customer-service accounts", number)
 
 
 def _overview(snapshot: Snapshot, render: account_rows.RenderRows, context: RenderContext) -> Message:
     few = len(snapshot.rows) <= FEW and not snapshot.due
+    accounts = many_accounts(len(snapshot.rows), context)
+    all_accounts = many_customer_service_accounts(len(snapshot.rows), context)
     if few:
         body = render(snapshot.rows, snapshot.at, context)
-        total = many(len(snapshot.rows), "customer-service account")
-        text = f" {total}. {account_rows.names_by_state(snapshot.rows, snapshot.at, context)}"
+        text = context.paragraph(
+            context.say("{what}.", what=all_accounts),
+            account_rows.names_by_state(snapshot.rows, snapshot.at, context),
+        )
     elif snapshot.due:
         body, text = _due(snapshot, render, context), _plain_text_due(snapshot, context)
     else:
-        body, text = _calm(snapshot, context), _plain_text_calm(snapshot, context)
-    verdict = _verdict(snapshot, "customer-service account").replace(" · ", ", ")
+        body = _calm(snapshot, accounts, context)
+        text = _plain_text_calm(snapshot, all_accounts, context.as_text)
+    counts = owner_counts(snapshot.due, context)
     blocks = [
-        builders.header(_verdict(snapshot, "account")),
+        builders.header(" · ".join([_verdict(snapshot, accounts, context), *counts])),
         *body,
-        builders.actions(*([] if few else [see_all(snapshot)]), builders.refresh(actions.encode(Overview()))),
+        builders.actions(
+            *([] if few else [see_all(snapshot, context)]),
+            builders.refresh(actions.encode(Overview()), context),
+        ),
         account_rows.source(snapshot, context, "/kf help"),
     ]
-    return Message(f"{verdict}.{text} {account_rows.plain_text_source(snapshot, context)}", blocks)
+    verdict = context.clauses([_verdict(snapshot, all_accounts, context), *counts])
+    source = account_rows.plain_text_source(snapshot, context)
+    return Message(context.paragraph(context.say("{what}.", what=verdict), text, source), blocks)
 
 
-def _verdict(snapshot: Snapshot, noun: str) -> str:
-    """Write `9 of 40 accounts need attention · 4 acknowledged`."""
+def _verdict(snapshot: Snapshot, accounts: str, context: RenderContext) -> str:
+    """Write `9 of 40 accounts need attention`; `accounts` is `40 accounts`."""
     due = len(snapshot.due)
     if not due:
-        return "Nothing needs attention"
-    need = f"{due} of {many(len(snapshot.rows), noun)} {'needs' if due == 1 else 'need'} attention"
-    return " · ".join([need, *owner_counts(snapshot.due)])
+        return context.say("Nothing needs attention")
+    return context.count(
+        "{due} of {accounts} needs attention",
+        "{due} of {accounts} need attention",
+        due,
+        due=due,
+        accounts=accounts,
+    )
 
 
 def _due(snapshot: Snapshot, render: account_rows.RenderRows, context: RenderContext) -> list[Block]:
     blocks = render(snapshot.due[:SHOWN], snapshot.at, context)
-    if more := _more(snapshot):
+    if more := _more(snapshot, context):
         blocks.append(builders.context(more))
     if others := _others(snapshot):
-        blocks += [builders.divider(), builders.section(builders.icons_and_counts("Also", others))]
+        counted = builders.icons_and_counts(context.say("Also"), others, context)
+        blocks += [builders.divider(), builders.section(counted)]
     return blocks
 
 
 def _plain_text_due(snapshot: Snapshot, context: RenderContext) -> str:
-    text = f" {account_rows.names_by_state(snapshot.due[:SHOWN], snapshot.at, context)}"
-    if more := _more(snapshot):
-        text += f" {more}."
-    if others := _others(snapshot):
-        text += f" Also {_counted(others)}."
-    return text
+    more, others = _more(snapshot, context), _others(snapshot)
+    return context.paragraph(
+        account_rows.names_by_state(snapshot.due[:SHOWN], snapshot.at, context),
+        context.say("{what}.", what=more) if more else "",
+        context.say("Also {counts}.", counts=_counted(others, context)) if others else "",
+    )
 
 
-def _calm(snapshot: Snapshot, context: RenderContext) -> list[Block]:
-    blocks = [builders.section(builders.icons_and_counts(f"{len(snapshot.rows)} accounts:", snapshot.counts))]
-    if soonest := _next_deadline(snapshot):
+def _calm(snapshot: Snapshot, accounts: str, context: RenderContext) -> list[Block]:
+    lead = context.say("{accounts}:", accounts=accounts)
+    blocks = [builders.section(builders.icons_and_counts(lead, snapshot.counts, context))]
+    if soonest := _next_deadline(snapshot, context):
         name, when = soonest
-        blocks.append(builders.context(f"Next deadline: {name}{date(when, context, words=', ')}"))
+        words = context.say("Next deadline: {name}, {when}", name=name, when=date(when, context))
+        blocks.append(builders.context(words))
     return blocks
 
 
-def _plain_text_calm(snapshot: Snapshot, context: RenderContext) -> str:
-    most_first = _counted(dict(snapshot.counts.most_common()))
-    text = f" {len(snapshot.rows)} customer-service accounts: {most_first}."
-    if soonest := _next_deadline(snapshot):
-        name, when = soonest
-        text += f" Next deadline {date(when, context.as_text)}, {name}."
-    return text
+def _plain_text_calm(snapshot: Snapshot, accounts: str, context: RenderContext) -> str:
+    most_first = _counted(dict(snapshot.counts.most_common()), context)
+    text = context.say("{accounts}: {counts}.", accounts=accounts, counts=most_first)
+    soonest = _next_deadline(snapshot, context)
+    if soonest is None:
+        return text
+    name, when = soonest
+    return context.paragraph(
+        text, context.say("Next deadline {when}, {name}.", when=date(when, context), name=name)
+    )
 
 
-def _more(snapshot: Snapshot) -> str:
+def _more(snapshot: Snapshot, context: RenderContext) -> str:
     """Write `21 more: 12 rejected, 9 expired` for the rows that need attention and are not shown."""
     hidden = snapshot.due[SHOWN:]
-    return f"{len(hidden)} more: {_counted(Counter[str](row.status for row in hidden))}" if hidden else ""
+    if not hidden:
+        return ""
+    counts = _counted(Counter[str](row.status for row in hidden), context)
+    return context.say("{number} more: {counts}", number=len(hidden), counts=counts)
 
 
 def _others(snapshot: Snapshot) -> Counter[str]:
     return Counter[str](row.status for row in snapshot.rows if row.status not in NEEDS_ATTENTION)
 
 
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {state}" for state, number in counts.items())
+def _counted(counts: Mapping[str, int], context: RenderContext) -> str:
+    """Write `12 rejected, 9 expired`."""
+    return context.series(
+        [
+            context.say("{number} {state}", number=number, state=context.state(state))
+            for state, number in counts.items()
+        ]
+    )
 
 
-def _next_deadline(snapshot: Snapshot) -> tuple[str, datetime] | None:
+def _next_deadline(snapshot: Snapshot, context: RenderContext) -> tuple[str, datetime] | None:
     """Return the account with the next deadline, as mrkdwn, and the deadline."""
     row = next((row for row in snapshot.only([AccountStatus.WAITING]) if row.deadline), None)
-    return (escape(label_of(row.account)), row.deadline) if row and row.deadline else None
+    return (escape(label_of(row.account, context)), row.deadline) if row and row.deadline else None

@@ -10,9 +10,9 @@ from bot.accounts import AccountRow, Snapshot
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.context import RenderContext
+from bot.blocks.names import label_of
 from bot.ports import Block, Message
 from bot.requests import Find, List, Show
-from bot.text import label_of
 
 PAGE = 10
 
@@ -31,11 +31,19 @@ class Page:
         number = min(number, -(-len(chosen) // PAGE))
         return cls(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen))
 
-    def span(self, to: str, *, ahead: int = 0) -> str:
-        """Write the numbers of the rows, such as `11–20`; of a page `ahead` of this one."""
+    @property
+    def rows_shown(self) -> str:
+        """Return the numbers of the rows: `11–20`, or `43`."""
+        return "–".join(dict.fromkeys(map(str, self._range())))
+
+    def rows_in_words(self, context: RenderContext, *, ahead: int = 0) -> str:
+        """Write the numbers of the rows as `11 to 20`; of a page `ahead` of this one."""
+        first, last = self._range(ahead)
+        return context.say("{first} to {last}", first=first, last=last) if first < last else str(first)
+
+    def _range(self, ahead: int = 0) -> tuple[int, int]:
         first = (self.number + ahead - 1) * PAGE + 1
-        last = min(first + PAGE - 1, self.total)
-        return f"{first}{to}{last}" if first < last else str(first)
+        return first, min(first + PAGE - 1, self.total)
 
 
 def paged_list(
@@ -60,43 +68,50 @@ def paged_list(
         order: of the rows, in the last line.
         hint: below the rows.
     """
-    text = f"{text}{f' {hint}.' if hint else ''} {account_rows.plain_text_source(snapshot, context)}"
+    hinted = context.say("{what}.", what=hint) if hint else ""
+    text = context.paragraph(text, hinted, account_rows.plain_text_source(snapshot, context))
 
     def with_rows(render: account_rows.RenderRows, *details: Block) -> Message:
         blocks = [
             builders.header(title),
             *render(page.rows, snapshot.at, context),
             *([builders.context(hint)] if hint else []),
-            builders.actions(*_turns(page, request), elsewhere, *details),
+            builders.actions(*_turns(page, request, context), elsewhere, *details),
             account_rows.source(snapshot, context, order),
         ]
         return Message(text, blocks)
 
     return builders.first_that_fits(
-        lambda: with_rows(account_rows.two_lines, _details(page)),
-        lambda: with_rows(account_rows.one_line, _details(page)),
+        lambda: with_rows(account_rows.two_lines, _details(page, context)),
+        lambda: with_rows(account_rows.one_line, _details(page, context)),
         lambda: with_rows(account_rows.one_line),
     )
 
 
-def _turns(page: Page, request: List | Find) -> list[Block]:
+def _turns(page: Page, request: List | Find, context: RenderContext) -> list[Block]:
     turns = []
     if page.number > 1:
-        label = f"Previous page, accounts {page.span(' to ', ahead=-1)}"
+        rows = page.rows_in_words(context, ahead=-1)
+        label = context.say("Previous page, accounts {rows}", rows=rows)
         value = actions.encode(replace(request, page=page.number - 1))
-        turns.append(builders.button("‹ Prev", actions.PREVIOUS_PAGE, value, label=label))
+        turns.append(builders.button(context.say("‹ Prev"), actions.PREVIOUS_PAGE, value, label=label))
     if page.number * PAGE < page.total:
-        label = f"Next page, accounts {page.span(' to ', ahead=1)}"
+        rows = page.rows_in_words(context, ahead=1)
+        label = context.say("Next page, accounts {rows}", rows=rows)
         value = actions.encode(replace(request, page=page.number + 1))
-        turns.append(builders.button("Next ›", actions.NEXT_PAGE, value, label=label))
+        turns.append(builders.button(context.say("Next ›"), actions.NEXT_PAGE, value, label=label))
     return turns
 
 
-def _details(page: Page) -> Block:
+def _details(page: Page, context: RenderContext) -> Block:
     """Build one menu instead of ten buttons; its answer is a new message, so the list stays."""
     options = {
-        value: builders.option(label_of(row.account), value, f"{account_rows.account(row)} · {row.status}")
+        value: builders.option(
+            label_of(row.account, context),
+            value,
+            f"{account_rows.account(row, context)} · {context.state(row.status)}",
+        )
         for row in page.rows
         if (value := actions.encode(Show(actions.handle(row.account.key))))
     }
-    return builders.select("Details of…", actions.OPEN, [*options.values()])
+    return builders.select(context.say("Details of…"), actions.OPEN, [*options.values()])

@@ -4,113 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from bot import actions
 from bot.alerting.acknowledgements import ActionKind
-from bot.alerting.episode import Episode, UserAction
+from bot.alerting.episode import AccountStatus, Episode, UserAction
 from bot.blocks import builders, mentions
-from bot.blocks.channel.wording import until
+from bot.blocks.channel.wording import near
 from bot.blocks.context import RenderContext
 from bot.blocks.times import lead_name
-from bot.ports import Block, Message
+from bot.ports import Message
 from bot.requests import Help
 from bot.text import TYPED, clean, escape, masked
 
-OUT_OF_DATE = Message(
-    "This button is out of date. /kf shows the present state.",
-    [builders.section("This button is out of date. */kf* shows the present state.")],
-)
-RESTARTING = Message(
-    "The bot is restarting, please repeat.",
-    [builders.section("The bot is restarting, please repeat.")],
-)
-READING = Message("Reading WeChat…", [builders.context("Reading WeChat…")])
-FAILED = Message(
-    "This could not be answered. The fault is in the bot, and its log has the reason. Please try again.",
-    [
-        builders.section(
-            f"{builders.TROUBLE} *This could not be answered*\nThe fault is in the bot, not at WeChat."
-        ),
-        builders.section(
-            "*Next:* try again; if it stays, give the time to whoever runs the bot: its log has more."
-        ),
-    ],
-)
-
-NOT_CHECKED = Message(
-    "Slack does not say who may use /kf. Please try again in a minute.",
-    [
-        builders.section(
-            f"{builders.TROUBLE} *Slack does not say who may use /kf*\nIt did not name a user group's members."
-        ),
-        builders.section(
-            "*Next:* try again in a minute. If it stays, tell whoever runs this bot: "
-            "its log has Slack's reason (setting KF_VIEWERS)."
-        ),
-    ],
-)
-NOT_A_MEMBER = Message(
-    "This button is for members of the bot's own workspace, and Slack does not report you as one of them. "
-    "Ask one of them, or the person who runs this bot, to name you (KF_VIEWERS).",
-    [
-        builders.section(
-            f"{builders.TROUBLE} *This button is for members of the bot's own workspace*\n"
-            "Slack does not report you as one of them: this channel is shared with other workspaces."
-        ),
-        builders.section(
-            "*Next:* ask one of them, or the person who runs this bot, to name you (setting KF_VIEWERS)."
-        ),
-    ],
-)
-MEMBERSHIP_NOT_CHECKED = Message(
-    "Slack does not say whether you belong to the bot's workspace. Please try again in a minute.",
-    [
-        builders.section(f"{builders.TROUBLE} *Slack does not say whether you belong to the bot's workspace*"),
-        builders.section(
-            "*Next:* try again in a minute. If it stays, tell the person who runs this bot: "
-            "its log has Slack's reason."
-        ),
-    ],
-)
-DATABASE_AWAY = Message(
-    "The database does not answer. Please try again in a minute.",
-    [
-        builders.section(f"{builders.TROUBLE} *The database does not answer*"),
-        builders.section("*Next:* try again in a minute; */kf status* says when it is back."),
-    ],
-)
-
 MOST_NAMED = 5
-
-_COMMANDS = {
-    "/kf": "what needs attention now",
-    "/kf list": "all accounts, ten a page",
-    "/kf rejected": "one state, any word below",
-    "/kf find chen": "name, account or WeChat ID",
-    "/kf show chen@harbour_tea": "one account",
-    "/kf status": "is the bot itself well",
-}
-_STATES = (
-    ("expiring", "waiting, less than {lead} left"),
-    ("rejected", "the person declined"),
-    ("expired", "nobody answered in time"),
-    ("waiting", "invited, no answer yet"),
-    ("idle", "nobody bound, nobody invited"),
-    ("bound", "in use by a person"),
-)
-_PLAIN_TEXT = (
-    "/kf shows what needs attention. /kf list: all accounts. "
-    "/kf rejected, expired, expiring, waiting, idle, bound: one state. "
-    "/kf find TEXT. /kf show ACCOUNT. /kf status: is the bot well. "
-    "States: expiring, waiting with less than {lead} left; rejected, the person declined; "
-    "expired, nobody answered in time; waiting, no answer yet; idle, nobody invited; bound, in use."
-)
-# By command that needs a text: its purpose and an example.
-_TOPICS = {
-    "find": ("searches names, accounts, seat numbers and WeChat IDs, and any part of them.", "/kf find chen"),
-    "show": ("shows one account with all that is known of it.", "/kf show chen@harbour_tea"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,48 +28,192 @@ class Suggestion:
     value: str
 
 
-def guide(leads: Sequence[timedelta], topic: str = "") -> Message:
+def out_of_date(context: RenderContext) -> Message:
+    """Answer a click that cannot be decoded, or whose message the store no longer knows."""
+    text, shown = (
+        context.say("This button is out of date. {command} shows the present state.", command=command)
+        for command in ("/kf", "*/kf*")
+    )
+    return Message(text, [builders.section(shown)])
+
+
+def restarting(context: RenderContext) -> Message:
+    text = context.say("The bot is restarting, please repeat.")
+    return Message(text, [builders.section(text)])
+
+
+def reading(context: RenderContext) -> Message:
+    """Announce an answer that waits for WeChat."""
+    text = context.say("Reading WeChat…")
+    return Message(text, [builders.context(text)])
+
+
+def failed(context: RenderContext) -> Message:
+    """Answer a request that raised an error which nothing else handles."""
+    return _trouble(
+        context,
+        context.say("This could not be answered"),
+        context.say("The fault is in the bot, not at WeChat."),
+        context.say("try again; if it stays, give the time to whoever runs the bot: its log has more."),
+        context.say(
+            "This could not be answered. The fault is in the bot, and its log has the reason. Please try again."
+        ),
+    )
+
+
+def admission_not_checked(context: RenderContext) -> Message:
+    """Refuse a user while Slack does not answer who is in a group of KF_VIEWERS."""
+    return _trouble(
+        context,
+        context.say("Slack does not say who may use /kf"),
+        context.say("It did not name a user group's members."),
+        context.say(
+            "try again in a minute. If it stays, tell whoever runs this bot: its log has Slack's reason (setting "
+            "KF_VIEWERS)."
+        ),
+        context.say("Slack does not say who may use /kf. Please try again in a minute."),
+    )
+
+
+def not_a_member(context: RenderContext) -> Message:
+    """Refuse the click of a user of another workspace."""
+    return _trouble(
+        context,
+        context.say("This button is for members of the bot's own workspace"),
+        context.say("Slack does not report you as one of them: this channel is shared with other workspaces."),
+        context.say("ask one of them, or the person who runs this bot, to name you (setting KF_VIEWERS)."),
+        context.say(
+            "This button is for members of the bot's own workspace, and Slack does not report you as one of them. "
+            "Ask one of them, or the person who runs this bot, to name you (KF_VIEWERS)."
+        ),
+    )
+
+
+def membership_not_checked(context: RenderContext) -> Message:
+    """Refuse a click while Slack does not answer whether the user belongs to the workspace."""
+    return _trouble(
+        context,
+        context.say("Slack does not say whether you belong to the bot's workspace"),
+        "",
+        context.say(
+            "try again in a minute. If it stays, tell the person who runs this bot: its log has Slack's reason."
+        ),
+        context.say("Slack does not say whether you belong to the bot's workspace. Please try again in a minute."),
+    )
+
+
+def database_away(context: RenderContext) -> Message:
+    """Refuse an action that the store cannot record."""
+    return _trouble(
+        context,
+        context.say("The database does not answer"),
+        "",
+        context.say("try again in a minute; {command} says when it is back.", command="*/kf status*"),
+        context.say("The database does not answer. Please try again in a minute."),
+    )
+
+
+def _trouble(context: RenderContext, title: str, why: str, step: str, text: str) -> Message:
+    heading = f"{builders.TROUBLE} *{title}*" + (f"\n{why}" if why else "")
+    return Message(text, [builders.section(heading), builders.section(f"*{context.say('Next:')}* {step}")])
+
+
+def guide(context: RenderContext, topic: str = "") -> Message:
     """Explain one command that needs a text, or all commands and the icons."""
     if topic:
-        does, example = _TOPICS[topic]
-        blocks: list[Block] = [
-            builders.section(f"*/kf {topic}* {does}\nFor example: `{example}`"),
-            builders.actions(builders.button("Help", actions.HELP, actions.encode(Help()))),
-        ]
-        return Message(f"/kf {topic} {does} For example: {example}", blocks)
-    lead = lead_name(max(leads))
-    commands = [f"`{command}` – {does}" for command, does in _COMMANDS.items()]
-    states = [f"{builders.ICONS[state]} *{state}* – {means.format(lead=lead)}" for state, means in _STATES]
-    hidden = masked("bo_example")
+        return _topic(topic, context)
+    lead = lead_name(max(context.policy.leads), context)
+    say = context.say
+    commands = {
+        "/kf": say("what needs attention now"),
+        "/kf list": say("all accounts, ten a page"),
+        "/kf rejected": say("one state, any word below"),
+        "/kf find chen": say("name, account or WeChat ID"),
+        "/kf show chen@harbour_tea": say("one account"),
+        "/kf status": say("is the bot itself well"),
+    }
+    states = {
+        AccountStatus.EXPIRING: say("waiting, less than {lead} left", lead=lead),
+        AccountStatus.REJECTED: say("the person declined"),
+        AccountStatus.EXPIRED: say("nobody answered in time"),
+        AccountStatus.WAITING: say("invited, no answer yet"),
+        AccountStatus.IDLE: say("nobody bound, nobody invited"),
+        AccountStatus.BOUND: say("in use by a person"),
+    }
+    masking = say(
+        "Only you see the answers. In channels, WeChat IDs are hidden: {masked}", masked=masked("bo_example")
+    )
+    chinese = say("Chinese words work too: /kf 列表, /kf 待确认, /kf 查找 小波")
     blocks = [
-        builders.header("What /kf can do"),
-        builders.section("\n".join(commands), expand=True),
-        builders.section("\n".join(states), expand=True),
-        builders.context(f"Only you see the answers. In channels, WeChat IDs are hidden: {hidden}"),
+        builders.header(say("What /kf can do")),
+        builders.section("\n".join(f"`{command}` – {does}" for command, does in commands.items()), expand=True),
+        builders.section(
+            "\n".join(
+                f"{builders.ICONS[state]} *{context.state(state)}* – {means}" for state, means in states.items()
+            ),
+            expand=True,
+        ),
+        builders.context(masking),
+        builders.context(chinese),
     ]
-    return Message(_PLAIN_TEXT.format(lead=lead), blocks)
+    text = say(
+        "/kf shows what needs attention. /kf list: all accounts. "
+        "/kf rejected, expired, expiring, waiting, idle, bound: one state. "
+        "/kf find TEXT. /kf show ACCOUNT. /kf status: is the bot well. "
+        "States: expiring, waiting with less than {lead} left; rejected, the person declined; "
+        "expired, nobody answered in time; waiting, no answer yet; idle, nobody invited; bound, in use.",
+        lead=lead,
+    )
+    return Message(context.paragraph(text, context.say("{what}.", what=chinese)), blocks)
 
 
-def corrected(words: str, message: Message) -> Message:
+def _topic(topic: str, context: RenderContext) -> Message:
+    command = f"/kf {topic}"
+    example = {"find": "/kf find chen", "show": "/kf show chen@harbour_tea"}[topic]
+
+    def does(command: str) -> str:
+        if topic == "find":
+            return context.say(
+                "{command} searches names, accounts, seat numbers and WeChat IDs, and any part of them.",
+                command=command,
+            )
+        return context.say("{command} shows one account with all that is known of it.", command=command)
+
+    text = context.paragraph(does(command), context.say("For example: {example}", example=example))
+    shown = context.say("For example: {example}", example=f"`{example}`")
+    blocks = [
+        builders.section(f"{does(f'*{command}*')}\n{shown}"),
+        builders.actions(builders.button(context.say("Help"), actions.HELP, actions.encode(Help()))),
+    ]
+    return Message(text, blocks)
+
+
+def corrected(words: str, message: Message, context: RenderContext) -> Message:
     """Put above an answer which command it belongs to, since another word was typed."""
     command = escape(f"/kf {clean(words, TYPED)}")
+    text, shown = (
+        context.say("Showing {command}", command=command),
+        context.say("Showing {command}", command=f"*{command}*"),
+    )
     return Message(
-        f"Showing {command}. {message.text}", [builders.context(f"Showing *{command}*"), *message.blocks]
+        context.paragraph(context.say("{what}.", what=text), message.text),
+        [builders.context(shown), *message.blocks],
     )
 
 
-def not_admitted(viewers: Sequence[str]) -> Message:
+def not_admitted(viewers: Sequence[str], context: RenderContext) -> Message:
     """Refuse a user who may not use /kf, and name those who may. Only this user sees it, so no mention notifies."""
-    shown = [mentions.mention(id_) for id_ in viewers[:MOST_NAMED]]
-    more = len(viewers) - len(shown)
-    whom = ", ".join(shown) + (f" and {more} more" if more else "")
+    people = context.some([mentions.mention(id_) for id_ in viewers], MOST_NAMED)
+    title = context.say("{command} is not open to everybody here", command="*/kf*")
+    step = context.say("ask one of them, or whoever runs this bot, to add you (setting KF_VIEWERS).")
     blocks = [
-        builders.section(f"*/kf* is not open to everybody here\nIt is for {whom}."),
-        builders.section("*Next:* ask one of them, or whoever runs this bot, to add you (setting KF_VIEWERS)."),
+        builders.section(f"{title}\n{context.say('It is for {people}.', people=people)}"),
+        builders.section(f"*{context.say('Next:')}* {step}"),
     ]
-    return Message(
-        f"/kf is for {whom}. Ask one of them, or whoever runs this bot, to add you (KF_VIEWERS).", blocks
+    text = context.say(
+        "/kf is for {people}. Ask one of them, or whoever runs this bot, to add you (KF_VIEWERS).", people=people
     )
+    return Message(text, blocks)
 
 
 def carried_out(kind: ActionKind, changed: Sequence[Episode], context: RenderContext) -> Message:
@@ -176,12 +226,12 @@ def _what_was_done(kind: ActionKind, changed: Sequence[Episode], context: Render
     action = changed[0].snoozed
     match kind:
         case ActionKind.ACKNOWLEDGED:
-            return "Acknowledged. No more reminders for this invitation."
+            return context.say("Acknowledged. No more reminders for this invitation.")
         case ActionKind.SNOOZED if action and action.until:
-            return f"Snoozed {until(action.until, action.at, context)}."
+            return context.say("Snoozed until {when}.", when=near(action.until, action.at, context))
         case ActionKind.UNSNOOZED:
-            return "The snooze is undone."
-    return "The acknowledgement is undone."
+            return context.say("The snooze is undone.")
+    return context.say("The acknowledgement is undone.")
 
 
 def unchanged(action_id: str, found: Sequence[Episode], user_id: str, context: RenderContext) -> Message:
@@ -193,16 +243,23 @@ def unchanged(action_id: str, found: Sequence[Episode], user_id: str, context: R
 def _why_unchanged(action_id: str, found: Sequence[Episode], user_id: str, context: RenderContext) -> str:
     waiting = [episode for episode in found if not episode.state.closed]
     if not waiting:
-        return "This is settled, and needs nobody any more."
+        return context.say("This is settled, and needs nobody any more.")
     if action_id == actions.UNDO:
-        return "There is nothing to undo any more."
+        return context.say("There is nothing to undo any more.")
     if action := next((episode.acked for episode in waiting if episode.acked), None):
-        return f"{_who_has(action, user_id)} acknowledged this already."
+        if _is_own(action, user_id):
+            return context.say("You have acknowledged this already.")
+        name = mentions.plain_name(action.name, context)
+        return context.say("{name} has acknowledged this already.", name=name)
     action = next((episode.snoozed for episode in waiting if episode.snoozed), None)
     if action and action.until:
-        return f"{_who_has(action, user_id)} snoozed this {until(action.until, action.at, context)}."
-    return "This cannot be snoozed any more: no later reminder is left to postpone."
+        when = near(action.until, action.at, context)
+        if _is_own(action, user_id):
+            return context.say("You have snoozed this until {when}.", when=when)
+        name = mentions.plain_name(action.name, context)
+        return context.say("{name} has snoozed this until {when}.", name=name, when=when)
+    return context.say("This cannot be snoozed any more: no later reminder is left to postpone.")
 
 
-def _who_has(action: UserAction, user_id: str) -> str:
-    return "You have" if user_id and action.user_id == user_id else f"{mentions.plain_name(action.name)} has"
+def _is_own(action: UserAction, user_id: str) -> bool:
+    return bool(user_id) and action.user_id == user_id

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState
-from bot.blocks import builders, mentions
+from bot.blocks import builders
 from bot.blocks.channel import episode_text
-from bot.blocks.channel.wording import until
+from bot.blocks.channel.wording import PAST, owner
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date, lead_name
 
@@ -18,23 +18,31 @@ def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
     """Write the known history, oldest first, as mrkdwn. `channel` is the ID of the alert channel; or ""."""
     first, *rest = _lines(episode, context)
     posted = channel and any(event.disposition is not Disposition.SUPERSEDED for event in episode.events)
-    title = "*This invitation*" + (f"  told in <#{channel}>" if posted else "")
+    title = f"*{context.say('This invitation')}*"
+    if posted:
+        title += f"  {context.say('told in {channel}', channel=f'<#{channel}>')}"
     return "\n".join([title, first, *rest[-(MOST - 1) :]])
 
 
 def _lines(episode: Episode, context: RenderContext) -> list[str]:
     """Write the first sighting, then undated events, then the others by their time."""
-    state = f"{episode_text.icon(episode)} {episode_text.state_word(episode)}"
+    icon, state = episode_text.icon(episode), context.state(episode_text.state_word(episode))
     at_once = episode.state is not EpisodeState.WAITING and episode.state_since <= episode.first_seen
-    first = state if at_once else f"{builders.ICONS['waiting']} {EpisodeState.WAITING}"
+    first_seen = context.say(
+        "{state}, first seen {when}",
+        state=state if at_once else context.state(EpisodeState.WAITING),
+        when=date(episode.first_seen, context),
+    )
     dated = [*_elapsed_leads(episode, context), *_user_actions(episode, context)]
     if episode.state is not EpisodeState.WAITING and not at_once:
-        dated.append((episode.state_since, f"{state}, {date(episode.state_since, context, words='noticed ')}"))
+        when = date(episode.state_since, context)
+        noticed = context.say("{state}, noticed {when}", state=state, when=when)
+        dated.append((episode.state_since, f"{icon} {noticed}"))
     # When an earlier problem was noticed is not stored.
-    over = [past for past in (EpisodeState.EXPIRED, EpisodeState.REJECTED) if past is not episode.state]
+    over = [past for past in PAST if past is not episode.state and episode.has_emitted(AlertKind(past))]
     return [
-        f"{first}, {date(episode.first_seen, context, words='first seen ')}",
-        *(f"{builders.ICONS[past]} was {past}" for past in over if episode.has_emitted(AlertKind(past))),
+        f"{icon if at_once else builders.ICONS['waiting']} {first_seen}",
+        *(f"{builders.ICONS[past]} {context.say(PAST[past])}" for past in over),
         *(line for _, line in sorted(dated, key=lambda one: one[0])),
     ]
 
@@ -47,17 +55,14 @@ def _elapsed_leads(episode: Episode, context: RenderContext) -> list[tuple[datet
         if event.kind is AlertKind.EXPIRING and event.disposition is not Disposition.SUPERSEDED:
             # It may have been within the lead already when it was first seen.
             at = max(episode.expires_at - event.lead, episode.first_seen)
-            words = f"less than {lead_name(event.lead)} left, "
-            lines.append((at, f"{builders.ICONS['expiring']} {date(at, context, words=words)}"))
+            lead, when = lead_name(event.lead, context), date(at, context)
+            words = context.say("less than {lead} left, {when}", lead=lead, when=when)
+            lines.append((at, f"{builders.ICONS['expiring']} {words}"))
     return lines
 
 
 def _user_actions(episode: Episode, context: RenderContext) -> list[tuple[datetime, str]]:
-    lines = []
-    if action := episode.acked:
-        words = f"acknowledged by {mentions.user_link(action)}{date(action.at, context, words=', ')}"
-        lines.append((action.at, f"{builders.PERSON} {words}"))
-    if (action := episode.snoozed) and action.until:
-        words = f"snoozed by {mentions.user_link(action)} {until(action.until, action.at, context)}"
-        lines.append((action.at, f"{builders.PERSON} {words}"))
-    return lines
+    """Write who acknowledged and who snoozed."""
+    done = [action for action in (episode.acked, episode.snoozed) if action]
+    shown = [action for action in done if action is episode.acked or action.until]
+    return [(action.at, f"{builders.PERSON} {owner(action, context)}") for action in shown]

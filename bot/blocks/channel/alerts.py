@@ -12,6 +12,7 @@ from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState, 
 from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import (
+    PAST,
     acknowledged,
     event_sentence,
     introduction,
@@ -22,23 +23,28 @@ from bot.blocks.channel.wording import (
     snoozed,
 )
 from bot.blocks.context import RenderContext, RenderMode
-from bot.blocks.times import DAY, date
+from bot.blocks.names import name_of
+from bot.blocks.times import DAY, date, zone_name
+from bot.language import gettext_noop
 from bot.ports import Block, Message
-from bot.text import name_of
 
-_SNOOZES = {Snooze.HOUR: "1 hour", Snooze.FOUR_HOURS: "4 hours", Snooze.MORNING: "Until tomorrow 9:00, {zone}"}
+_SNOOZES = {
+    Snooze.HOUR: gettext_noop("1 hour"),
+    Snooze.FOUR_HOURS: gettext_noop("4 hours"),
+    Snooze.MORNING: gettext_noop("Until tomorrow 9:00, {zone}"),
+}
 
 
 def alert(episode: Episode, payload: Mapping[str, Any], context: RenderContext) -> Message:
     """Render an alert: with a header and a mention while a user must act now, smaller once acknowledged."""
-    words = f"{sentence(episode, context)} {_quiet_notice(episode, payload, context)}".rstrip()
+    words = context.paragraph(sentence(episode, context), _quiet_notice(episode, payload, context))
     if episode_text.needs_user(episode, context):
-        icon, name = episode_text.icon(episode), name_of(episode.kf_nick)
-        mention = f"{context.mention} " if context.mode is RenderMode.POST and context.mention else ""
-        header = builders.header(f"{icon} {name} · {episode_text.state_words(episode)}")
-        blocks = [header, builders.section(mention + words)]
+        icon, name = episode_text.icon(episode), name_of(episode.kf_nick, context)
+        mention = context.mention if context.mode is RenderMode.POST else ""
+        header = builders.header(f"{icon} {name} · {episode_text.state_words(episode, context)}")
+        blocks = [header, builders.section(context.paragraph(mention, words))]
     else:
-        blocks = [builders.section(f"{episode_text.head(episode)}\n{words}")]
+        blocks = [builders.section(f"{episode_text.head(episode, context)}\n{words}")]
     if action := _user_action(episode, context):
         blocks.append(builders.context(f"{builders.PERSON} {action}"))
     blocks.append(builders.context(" · ".join(_facts(episode, context))))
@@ -57,12 +63,12 @@ def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderCon
         noticed = episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
         parts = [
             plain_text(episode, context),
-            f"Noticed {date(episode.state_since, context)}." if noticed else "",
+            context.say("Noticed {when}.", when=date(episode.state_since, context)) if noticed else "",
             _quiet_notice(episode, payload, context),
         ]
     if action := _user_action(episode, context):
-        parts.append(f"{action}.")
-    return " ".join(filter(None, [*parts, _unconfirmed(episode, context)]))
+        parts.append(context.say("{what}.", what=action))
+    return context.paragraph(*parts, _unconfirmed(episode, context))
 
 
 def _user_action(episode: Episode, context: RenderContext) -> str:
@@ -87,62 +93,83 @@ def _quiet_notice(episode: Episode, payload: Mapping[str, Any], context: RenderC
 def _facts(episode: Episode, context: RenderContext) -> list[str]:
     """Return the facts of the grey line. A closed alert keeps each fact that it showed while it was open."""
     state, closed = episode.state, episode.closed
-    facts = [episode_text.account(episode)]
+    facts = [episode_text.account(episode, context)]
     if state in (EpisodeState.CANCELLED, EpisodeState.REMOVED) and (
         invitee := episode_text.invitee(episode.invite_wx)
     ):
-        facts.append(f"invited {invitee}")  # in other states the sentence names the person
+        facts.append(context.say("invited {id}", id=invitee))  # in other states the sentence names the person
     if state is not EpisodeState.WAITING and not left_when_bound(episode):
-        facts.append(date(episode.state_since, context, words="noticed "))
+        facts.append(context.say("noticed {when}", when=date(episode.state_since, context)))
     if deadline := episode_text.deadline(episode, context):
         facts.append(deadline)
     if state is not EpisodeState.REPLACED and episode.replaced_at:
-        facts.append(date(episode.replaced_at, context, words="invited again "))
+        facts.append(context.say("invited again {when}", when=date(episode.replaced_at, context)))
     if closed:
-        facts.append(date(episode.first_seen, context, DAY, "first seen "))
-    before = [
-        past for past in (EpisodeState.EXPIRED, EpisodeState.REJECTED) if past is not state or episode.replaced_at
+        facts.append(context.say("first seen {when}", when=date(episode.first_seen, context, DAY)))
+    facts += [
+        context.say(words)
+        for past, words in PAST.items()
+        if (past is not state or episode.replaced_at) and episode.has_emitted(AlertKind(past))
     ]
-    facts += [f"was {past}" for past in before if episode.has_emitted(AlertKind(past))]
-    reminders = sum(
+    if closed and (reminded := _reminded(episode, context)):
+        facts.append(reminded)
+    if closed and episode.acked:
+        facts.append(context.say("acknowledged by {who}", who=mentions.user(episode.acked, context)))
+    return facts
+
+
+def _reminded(episode: Episode, context: RenderContext) -> str:
+    number = sum(
         event.kind is AlertKind.EXPIRING and event.disposition is Disposition.NOTIFIED for event in episode.events
     )
-    if closed and reminders:
-        facts.append(f"reminded {({1: 'once', 2: 'twice'}).get(reminders, f'{reminders} times')}")
-    if closed and episode.acked:
-        facts.append(f"acknowledged by {mentions.user(episode.acked, context)}")
-    return facts
+    match number:
+        case 0:
+            return ""
+        case 1:
+            return context.say("reminded once")
+        case 2:
+            return context.say("reminded twice")
+    return context.say("reminded {number} times", number=number)
 
 
 def _unconfirmed(episode: Episode, context: RenderContext) -> str:
     if episode.confirmed_at is None or episode.closed:
         return ""
-    return f"WeChat does not answer; {date(episode.confirmed_at, context, words='last confirmed ')}."
+    when = date(episode.confirmed_at, context)
+    return context.say("WeChat does not answer; last confirmed {when}.", when=when)
 
 
 def _buttons(episode: Episode, context: RenderContext) -> list[Block]:
     if episode.closed:
         return []
     episode_details = actions.encode(EpisodeDetails(episode.id))
-    details = builders.button("Details", actions.DETAILS, episode_details, label="Details, shown only to you")
+    label = context.say("Details, shown only to you")
+    details = builders.button(context.say("Details"), actions.DETAILS, episode_details, label=label)
+    undo = context.say("Undo")
     if episode.acked:
         value = _value(episode, ActionKind.UNACKNOWLEDGED)
-        return [builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement"), details]
-    urgent = episode_text.is_urgent(episode, context)
-    label = "Acknowledge: stop reminders for this invitation"
-    value = _value(episode, ActionKind.ACKNOWLEDGED)
-    acknowledge = builders.button("Acknowledge", actions.ACKNOWLEDGE, value, primary=urgent, label=label)
+        label = context.say("Undo the acknowledgement")
+        return [builders.button(undo, actions.UNDO, value, label=label), details]
+    acknowledge = builders.button(
+        context.say("Acknowledge"),
+        actions.ACKNOWLEDGE,
+        _value(episode, ActionKind.ACKNOWLEDGED),
+        primary=episode_text.is_urgent(episode, context),
+        label=context.say("Acknowledge: stop reminders for this invitation"),
+    )
     if episode.state is not EpisodeState.WAITING:
-        return [acknowledge, details, builders.console()]  # a new invitation starts there
+        return [acknowledge, details, builders.console(context)]  # a new invitation starts there
     if _snooze(episode, context):
         value = _value(episode, ActionKind.UNSNOOZED)
-        return [acknowledge, builders.button("Undo", actions.UNDO, value, label="Undo the snooze"), details]
-    offered = snooze_choices(episode, context.policy, context.zone)
+        label = context.say("Undo the snooze")
+        return [acknowledge, builders.button(undo, actions.UNDO, value, label=label), details]
+    zone = zone_name(context.zone.key, context)
     options = [
-        builders.option(_SNOOZES[choice].format(zone=context.zone.key), _value(episode, ActionKind.SNOOZED, choice))
-        for choice in offered
+        builders.option(context.say(_SNOOZES[choice], zone=zone), _value(episode, ActionKind.SNOOZED, choice))
+        for choice in snooze_choices(episode, context.policy, context.zone)
     ]
-    return [acknowledge, *([builders.select("Snooze", actions.SNOOZE, options)] if options else []), details]
+    snooze = [builders.select(context.say("Snooze"), actions.SNOOZE, options)] if options else []
+    return [acknowledge, *snooze, details]
 
 
 def _value(episode: Episode, kind: ActionKind, choice: Snooze | None = None) -> str:

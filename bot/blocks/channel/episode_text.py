@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.accounts import FAR
 from bot.alerting.episode import AccountStatus, Episode, EpisodeState, UserAction, priority
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
+from bot.blocks.names import account_of, name_of
 from bot.blocks.times import date, lead_name
 from bot.ports import Block
-from bot.text import NAME, account_of, clean, cut, escape, fold, id_of, masked, name_of
+from bot.text import NAME, clean, cut, escape, fold, id_of, masked
 
 _WORDS = {
     EpisodeState.REPLACED: "invited again",
@@ -35,10 +36,12 @@ def passed_lead(episode: Episode) -> timedelta | None:
     return episode.tightest_lead if episode.state is EpisodeState.WAITING else None
 
 
-def state_words(episode: Episode) -> str:
+def state_words(episode: Episode, context: RenderContext) -> str:
     """Write the state after a name. It contains no remaining time, so it stays true until the next edit."""
     lead = passed_lead(episode)
-    return state_word(episode) if lead is None else f"less than {lead_name(lead)} left"
+    if lead is None:
+        return context.state(state_word(episode))
+    return context.say("less than {lead} left", lead=lead_name(lead, context))
 
 
 def is_urgent(episode: Episode, context: RenderContext) -> bool:
@@ -64,17 +67,28 @@ def icon(episode: Episode) -> str:
     return _ICONS.get(episode.state) or builders.ICONS[state_word(episode)]
 
 
-def name(episode: Episode) -> str:
-    return escape(name_of(episode.kf_nick))
+def name(episode: Episode, context: RenderContext) -> str:
+    return escape(name_of(episode.kf_nick, context))
 
 
-def account(episode: Episode) -> str:
-    return escape(account_of(episode.account_key, episode.kf_id))
+def account(episode: Episode, context: RenderContext) -> str:
+    return escape(account_of(episode.account_key, episode.kf_id, context))
 
 
-def label(episode: Episode) -> str:
+def name_and_account(episode: Episode, context: RenderContext) -> str:
+    """Write `小波 (bo@harbour_tea)`."""
+    return context.say("{name} ({account})", name=name(episode, context), account=account(episode, context))
+
+
+def label(episode: Episode, context: RenderContext) -> str:
     """Write the name, else the account, cut like a name, where nothing else identifies the episode."""
-    return escape(clean(episode.kf_nick, NAME) or cut(account_of(episode.account_key, episode.kf_id), NAME))
+    known = clean(episode.kf_nick, NAME)
+    return escape(known or cut(account_of(episode.account_key, episode.kf_id, context), NAME))
+
+
+def labels(episodes: Sequence[Episode], most: int, context: RenderContext) -> str:
+    """Write `Chen, 夜班一号 and 8 more`."""
+    return context.some([label(episode, context) for episode in episodes], most)
 
 
 def invitee(invite_wx: str) -> str:
@@ -82,13 +96,14 @@ def invitee(invite_wx: str) -> str:
     return escape(masked(invite_wx)) if id_of(invite_wx) else ""
 
 
-def person(episode: Episode) -> str:
-    return invitee(episode.invite_wx) or "the person"
+def person(episode: Episode, context: RenderContext) -> str:
+    """Write the invited person inside a sentence."""
+    return invitee(episode.invite_wx) or context.say("the person")
 
 
-def head(episode: Episode) -> str:
+def head(episode: Episode, context: RenderContext) -> str:
     """Write `⏰ *小波* · less than 1 h left`."""
-    return f"{icon(episode)} *{name(episode)}* · {state_words(episode)}"
+    return f"{icon(episode)} *{name(episode, context)}* · {state_words(episode, context)}"
 
 
 def row(episode: Episode, context: RenderContext, *, noticed: bool = False, masked: bool = True) -> list[Block]:
@@ -101,18 +116,18 @@ def row(episode: Episode, context: RenderContext, *, noticed: bool = False, mask
     invited = invitee(episode.invite_wx) if masked else ""
     answered = noticed and episode.state is EpisodeState.REJECTED
     facts = [
-        account(episode),
-        invited and f"invited {invited}",
-        answered and date(episode.state_since, context, words="noticed "),
+        account(episode, context),
+        invited and context.say("invited {id}", id=invited),
+        answered and context.say("noticed {when}", when=date(episode.state_since, context)),
         deadline(episode, context),
     ]
-    return [builders.section(head(episode)), builders.context(" · ".join(fact for fact in facts if fact))]
+    return [builders.section(head(episode, context)), builders.context(" · ".join(fact for fact in facts if fact))]
 
 
 def deadline(episode: Episode, context: RenderContext) -> str:
     """Write `deadline Nov 26 6:00 PM`; "" without one, or once the person has answered."""
     moment = deadline_of(episode)
-    return date(moment, context, words="deadline ") if moment else ""
+    return context.say("deadline {when}", when=date(moment, context)) if moment else ""
 
 
 def deadline_of(episode: Episode) -> datetime | None:
@@ -141,7 +156,7 @@ def in_order(episodes: Iterable[Episode], context: RenderContext) -> list[Episod
             order,
             newest,
             episode.expires_at or FAR,
-            fold(label(episode)),
+            fold(label(episode, context)),
             episode.account_key,
             episode.id,
         )
@@ -157,6 +172,11 @@ def by_state_word(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
     return groups
 
 
-def counted(episodes: Iterable[Episode]) -> str:
+def counted(episodes: Iterable[Episode], context: RenderContext) -> str:
     """Write `58 rejected, 2 expired`, in the order in which the words first occur."""
-    return ", ".join(f"{len(group)} {word}" for word, group in by_state_word(episodes).items())
+    return context.series(
+        [
+            context.say("{number} {state}", number=len(group), state=context.state(word))
+            for word, group in by_state_word(episodes).items()
+        ]
+    )

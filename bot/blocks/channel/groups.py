@@ -18,7 +18,6 @@ from bot.blocks.context import RenderContext, RenderMode
 from bot.outbox.messages import ROWS
 from bot.ports import Block
 from bot.requests import List
-from bot.text import some
 
 SHOWN = ROWS  # or names of a state
 FEW = 3  # if space is short
@@ -71,7 +70,8 @@ def title(view: GroupView, words: str) -> list[Block]:
     blocks = [builders.section(f"*{words}*") if view.acknowledgements else builders.header(words)]
     due = any(episode_text.needs_user(episode, view.context) for episode in view.all)
     if view.context.mode is RenderMode.POST and view.context.mention and due:
-        blocks.append(builders.section(f"{view.context.mention} please take a look."))
+        words = view.context.say("{mention} please take a look.", mention=view.context.mention)
+        blocks.append(builders.section(words))
     return blocks
 
 
@@ -86,26 +86,33 @@ def rows(episodes: Sequence[Episode], context: RenderContext, most: int, *, noti
         unique = masks[episode_text.invitee(episode.invite_wx)] == 1
         blocks += episode_text.row(episode, context, noticed=noticed, masked=unique)
     if hidden := episodes[most:]:
-        blocks.append(builders.context(f"{len(hidden)} more: {episode_text.counted(hidden)}"))
+        counts = episode_text.counted(hidden, context)
+        blocks.append(builders.context(context.say("{number} more: {counts}", number=len(hidden), counts=counts)))
     return blocks
 
 
-def names(episodes: Sequence[Episode], most: int) -> list[Block]:
+def names(episodes: Sequence[Episode], most: int, context: RenderContext) -> list[Block]:
     """Build a section for each state, with the names of its episodes."""
     return [
         builders.section(
-            f"{episode_text.icon(group[0])} *{word.capitalize()}*\n{some([*map(episode_text.label, group)], most)}",
+            f"{episode_text.icon(group[0])} *{context.capitalized(context.state(word))}*\n"
+            f"{episode_text.labels(group, most, context)}",
             expand=True,
         )
         for word, group in episode_text.by_state_word(episodes).items()
     ]
 
 
-def settled(episodes: Sequence[Episode], most: int) -> list[Block]:
+def settled(episodes: Sequence[Episode], most: int, context: RenderContext) -> list[Block]:
     """Build a grey line for each state of closed episodes, with their names."""
     return [
         builders.context(
-            f"{episode_text.icon(group[0])} {word.capitalize()}: {some([*map(episode_text.label, group)], most)}"
+            context.say(
+                "{icon} {state}: {names}",
+                icon=episode_text.icon(group[0]),
+                state=context.capitalized(context.state(word)),
+                names=episode_text.labels(group, most, context),
+            )
         )
         for word, group in episode_text.by_state_word(episodes).items()
     ]
@@ -120,34 +127,38 @@ def acknowledgement_lines(view: GroupView) -> list[Block]:
 
 
 def plain_text_acknowledgements(view: GroupView) -> list[str]:
-    return [f"{acknowledged(action, view.context.as_text)}." for action in view.acknowledgements]
+    context = view.context.as_text
+    return [context.say("{what}.", what=acknowledged(action, context)) for action in view.acknowledgements]
 
 
 def buttons(view: GroupView) -> Block:
     """Build the row of buttons: open the list; acknowledge all that is open, or undo what was acknowledged here."""
+    open_list = open_the_list(view.context)
     if not view.acknowledgements:
-        return builders.actions(open_the_list(), _acknowledge_all(view))
+        return builders.actions(open_list, _acknowledge_all(view))
     if not view.acknowledged_here:
-        return builders.actions(open_the_list())
-    value = _value(view, ActionKind.UNACKNOWLEDGED)
-    undo = builders.button("Undo", actions.UNDO, value, label="Undo the acknowledgement")
-    return builders.actions(open_the_list(), undo)
+        return builders.actions(open_list)
+    value, say = _value(view, ActionKind.UNACKNOWLEDGED), view.context.say
+    undo = builders.button(say("Undo"), actions.UNDO, value, label=say("Undo the acknowledgement"))
+    return builders.actions(open_list, undo)
 
 
-def open_the_list() -> Block:
+def open_the_list(context: RenderContext) -> Block:
     """Build the button that lists everything that needs attention: episodes of this message may be in any state."""
-    value = actions.encode(List(1, NEEDS_ATTENTION))
-    return builders.button("Open the list", actions.LIST, value, label="Open the list, shown only to you")
+    value, label = actions.encode(List(1, NEEDS_ATTENTION)), context.say("Open the list, shown only to you")
+    return builders.button(context.say("Open the list"), actions.LIST, value, label=label)
 
 
 def _acknowledge_all(view: GroupView) -> Block:
-    number = len(view.unacknowledged)
-    these = "this invitation" if number == 1 else f"these {number} invitations"
-    question = builders.confirm(
-        f"Acknowledge {number}?", f"Reminders for {these} stop. Later changes still show here.", "Acknowledge"
-    )
+    number, say = len(view.unacknowledged), view.context.say
+    if number == 1:
+        text = say("Reminders for this invitation stop. Later changes still show here.")
+    else:
+        text = say("Reminders for these {number} invitations stop. Later changes still show here.", number=number)
+    title = say("Acknowledge {number}?", number=number)
+    question = builders.confirm(title, text, say("Acknowledge"), say("Cancel"))
     value = _value(view, ActionKind.ACKNOWLEDGED)
-    return builders.button("Acknowledge all", actions.ACKNOWLEDGE, value, confirm=question)
+    return builders.button(say("Acknowledge all"), actions.ACKNOWLEDGE, value, confirm=question)
 
 
 def _value(view: GroupView, kind: ActionKind) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -12,64 +13,74 @@ from bot.actions import CheckNow
 from bot.alerting.incidents import LONGEST_WAIT, SETUP_WAIT, Cause, ErrorDetails, Incident
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
-from bot.blocks.problems import Explanation, explain_clock_skew, explain_error, explain_refusal
-from bot.blocks.times import date, lead_name, span
+from bot.blocks.problems import (
+    Explanation,
+    explain_attempts,
+    explain_clock_skew,
+    explain_refusal,
+    unreadable_answer,
+)
+from bot.blocks.times import date, lead_name, span, stored_span
+from bot.language import gettext_noop
 from bot.ports import Message
 from bot.text import ERRMSG, mrkdwn
 from wechat_kf import ResponseError
 
-_DOWN = Explanation(
-    "WeChat does not answer",
-    "",
-    "nothing yet. If it lasts more than an hour, look at this server’s network or proxy.",
-    next_in_text="If it lasts more than an hour, look at this server’s network or proxy.",
-    past="WeChat did not answer",
-)
-MAY_BE_OLD = "States may be old. Deadlines are still watched by the clock."
+_ATTEMPTS = re.compile(r"(?P<cause>proxy|time-out|no connection) after (?P<number>[0-9]{1,9}) attempts?")
+# By cause, what it means for alerts: a sentence of the blocks, and the first sentence of the fallback text.
 _CONSEQUENCE: Mapping[str, str] = {
-    Cause.SOURCE_DOWN: MAY_BE_OLD,
-    Cause.CONFIG_PROBLEM: "Until this is mended, rejections and bindings go unseen; "
-    "deadlines are still watched by the clock.",
-    Cause.QUOTA: "Until it is renewed, at midnight in Shanghai, rejections and bindings go unseen; "
-    "deadlines are still watched by the clock.",
+    Cause.SOURCE_DOWN: gettext_noop("States may be old. Deadlines are still watched by the clock."),
+    Cause.CONFIG_PROBLEM: gettext_noop(
+        "Until this is mended, rejections and bindings go unseen; deadlines are still watched by the clock."
+    ),
+    Cause.QUOTA: gettext_noop(
+        "Until it is renewed, at midnight in Shanghai, rejections and bindings go unseen; "
+        "deadlines are still watched by the clock."
+    ),
 }
 _IN_SHORT: Mapping[str, str] = {
-    Cause.SOURCE_DOWN: "so states may be old",
-    Cause.CONFIG_PROBLEM: "so new rejections go unseen",
-    Cause.QUOTA: "so new rejections go unseen",
-    Cause.CLOCK_PROBLEM: "so reminders come too early or too late",
+    Cause.SOURCE_DOWN: gettext_noop("{what}, so states may be old."),
+    Cause.CONFIG_PROBLEM: gettext_noop("{what}, so new rejections go unseen."),
+    Cause.QUOTA: gettext_noop("{what}, so new rejections go unseen."),
+    Cause.CLOCK_PROBLEM: gettext_noop("{what}, so reminders come too early or too late."),
 }
 
 
 def incident_notice(incident: Incident, context: RenderContext) -> Message:
     """Render the notice of an incident, while it lasts and when it is over."""
-    explanation = _explain(incident.fault, incident.cause, context.platform)
+    explanation = _explain(incident.fault, incident.cause, context)
     return (
         _over(incident, explanation, context) if incident.resolved_at else _lasting(incident, explanation, context)
     )
 
 
-def incident_reply(payload: Mapping[str, Any], platform: str) -> Message:
+def incident_reply(payload: Mapping[str, Any], context: RenderContext) -> Message:
     """Report in the thread of a notice that the incident is over, has another cause now, or has returned."""
     cause = payload["cause"]
     if payload["over"]:
-        text = f"WeChat answers again, after {span(timedelta(seconds=payload['seconds']))}."
-        if cause == Cause.CLOCK_PROBLEM:
-            text = "The clock is right again."  # a clock that was wrong did not measure how long
+        if cause == Cause.CLOCK_PROBLEM:  # a clock that was wrong did not measure how long
+            text = context.say("The clock is right again.")
+        else:
+            length = span(timedelta(seconds=payload["seconds"]), context)
+            text = context.say("WeChat answers again, after {span}.", span=length)
         return Message(text, [builders.section(f"{builders.FINE} {text}")])
-    explanation = _explain(ErrorDetails(**payload["fault"]), cause, platform)
+    explanation = _explain(ErrorDetails(**payload["fault"]), cause, context)
     words = " · ".join([explanation.title, *explanation.facts])
-    return Message(explanation.plain_text, [builders.section(f"{builders.TROUBLE} {words}")])
+    return Message(explanation.plain_text(context), [builders.section(f"{builders.TROUBLE} {words}")])
 
 
-def incident_title(incident: Incident) -> str:
+def may_be_old(context: RenderContext) -> str:
+    return context.say(_CONSEQUENCE[Cause.SOURCE_DOWN])
+
+
+def incident_title(incident: Incident, context: RenderContext) -> str:
     """Return the title of an incident, as in its notice."""
-    return _explain(incident.fault, incident.cause).title
+    return _explain(incident.fault, incident.cause, context).title
 
 
-def past_incident_title(incident: Incident) -> str:
+def past_incident_title(incident: Incident, context: RenderContext) -> str:
     """Return the title of an incident that is over."""
-    return _explain(incident.fault, incident.cause).past_title
+    return _explain(incident.fault, incident.cause, context).past_title
 
 
 def _lasting(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
@@ -77,51 +88,77 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
     # An errcode that is not a known problem is explained by WeChat's own words only.
     own_words = cause == Cause.SOURCE_DOWN and incident.fault.errcode is not None
     why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
-    copy = f"\n```{explanation.copy}```" if explanation.copy else ""
-    check = builders.button("Check now", actions.CHECK_NOW, actions.encode(CheckNow(cause)))
-    in_short = replace(explanation, copy=", ".join(filter(None, [explanation.copy, _IN_SHORT[cause]])))
-    sentences = " ".join(filter(None, [why, _CONSEQUENCE.get(cause, "")]))
-    facts = [date(incident.began_at, context, words="Since ")]
+    consequence = context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else ""
+    check = builders.button(context.say("Check now"), actions.CHECK_NOW, actions.encode(CheckNow(cause)))
+    facts = [context.say("Since {when}", when=date(incident.began_at, context))]
     if cause != Cause.CLOCK_PROBLEM:
-        facts += [_next_poll(cause, context.poll), *explanation.facts]
+        facts += [_next_poll(cause, context), *explanation.facts]
+    place = explanation.place
     return Message(
-        in_short.plain_text,
+        explanation.plain_text(context, _IN_SHORT[cause]),
         [
             builders.header(f"{builders.TROUBLE} {explanation.title}"),
-            builders.section(f"{sentences}\n*Next:* {explanation.next}{copy}"),
+            builders.section(f"{context.paragraph(why, consequence)}\n{explanation.shown(context)}"),
             builders.context(" · ".join(facts)),
-            builders.actions(check, *([builders.console()] if explanation.console else [])),
+            builders.actions(check, *([builders.link(place, context)] if place else [])),
         ],
     )
 
 
 def _over(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
-    length = span((incident.resolved_at or incident.began_at) - incident.began_at)
-    title, words = "WeChat answers again", f"Out for {length}."
-    facts = [explanation.past_title, date(incident.began_at, context, words="since "), *explanation.facts]
+    facts = [explanation.past_title]
     if incident.cause == Cause.CLOCK_PROBLEM:
         # Without the duration: the wrong clock measured it.
-        title, words = "This server’s clock is right again", "It agrees with WeChat’s."
-        facts = [explanation.past_title, *explanation.facts]
+        title = context.say("This server’s clock is right again")
+        words = context.say("It agrees with WeChat’s.")
+    else:
+        title = context.say("WeChat answers again")
+        length = span((incident.resolved_at or incident.began_at) - incident.began_at, context)
+        words = context.say("Out for {span}.", span=length)
+        facts.append(context.say("since {when}", when=date(incident.began_at, context)))
+    text = context.paragraph(context.say("{what}.", what=title), words).replace("’", "'")
     return Message(
-        f"{title}. {words}".replace("’", "'"),
-        [builders.section(f"{builders.FINE} *{title}*\n{words}"), builders.context(" · ".join(facts))],
+        text,
+        [
+            builders.section(f"{builders.FINE} *{title}*\n{words}"),
+            builders.context(" · ".join([*facts, *explanation.facts])),
+        ],
     )
 
 
-def _explain(fault: ErrorDetails, cause: str, platform: str = "") -> Explanation:
-    detail = mrkdwn(fault.detail, ERRMSG)
+def _explain(fault: ErrorDetails, cause: str, context: RenderContext) -> Explanation:
     if cause == Cause.CLOCK_PROBLEM:
-        return explain_clock_skew(detail)
+        return explain_clock_skew(stored_span(fault.detail, context), context)
     if fault.errcode is not None:
-        return explain_refusal(fault.errcode, fault.errmsg, rid=fault.rid, address=fault.address, platform=platform)
-    explanation = explain_error(ResponseError()) if fault.kind == ResponseError.__name__ else _DOWN
+        return explain_refusal(fault.errcode, fault.errmsg, context, rid=fault.rid, address=fault.address)
+    explanation = unreadable_answer(context) if fault.kind == ResponseError.__name__ else _down(context)
+    detail = _detail(fault.detail, context)
     return replace(explanation, facts=(*explanation.facts, detail)) if detail else explanation
 
 
-def _next_poll(cause: Cause, poll: timedelta) -> str:
+def _detail(stored: str, context: RenderContext) -> str:
+    """Translate the detail of an error as `ErrorDetails` stores it; `HTTP 502` stays as it is."""
+    if found := _ATTEMPTS.fullmatch(stored):
+        return explain_attempts(found["cause"], int(found["number"]), context)
+    if stored == "no account list":
+        return context.say("no account list")
+    return mrkdwn(stored, ERRMSG)
+
+
+def _down(context: RenderContext) -> Explanation:
+    return Explanation(
+        context.say("WeChat does not answer"),
+        "",
+        context.say("nothing yet. If it lasts more than an hour, look at this server’s network or proxy."),
+        next_in_text=context.say("If it lasts more than an hour, look at this server’s network or proxy."),
+        past=context.say("WeChat did not answer"),
+        facts=(context.say("no errcode"),),
+    )
+
+
+def _next_poll(cause: Cause, context: RenderContext) -> str:
     """Write the longest interval between polls, which grows while WeChat does not answer."""
     if cause is Cause.QUOTA:
-        return "looks again after midnight in Shanghai"
-    longest = SETUP_WAIT if cause is Cause.CONFIG_PROBLEM else min(poll * 10, LONGEST_WAIT)
-    return f"looks again every {lead_name(max(poll, longest))}"
+        return context.say("looks again after midnight in Shanghai")
+    longest = SETUP_WAIT if cause is Cause.CONFIG_PROBLEM else min(context.poll * 10, LONGEST_WAIT)
+    return context.say("looks again every {span}", span=lead_name(max(context.poll, longest), context))

@@ -19,12 +19,6 @@ from bot.blocks.context import RenderContext, RenderMode
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
 
-REPEAT = "Possible repeat: Slack did not confirm the first posting."
-_FORGOTTEN = Message(
-    "This message is out of date. /kf shows the present state.",
-    [builders.section("This message is out of date. */kf* shows the present state.")],
-)
-
 
 def render(
     kind: MessageKind,
@@ -48,12 +42,12 @@ def render(
     # Not the present time: a rendering must not change while its episodes do not.
     around = max((episode.state_since for episode in episodes), default=None)
     context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
-    message = _FORGOTTEN  # the store no longer has its episodes or incident
+    message = None
     match kind:
         case MessageKind.INCIDENT if incident:
             message = incident_notice(incident, context)
         case MessageKind.INCIDENT_REPLY:
-            message = incident_reply(payload, context.platform)
+            message = incident_reply(payload, context)
         case MessageKind.REPLY if "deed" in payload:
             message = user_action_reply(episodes, payload, context)
         case MessageKind.REPLY if episodes:
@@ -61,16 +55,27 @@ def render(
         case MessageKind.ALERT if episodes:
             message = alert(episodes[0], payload, context)
         case MessageKind.MEMBER_LIST if episodes:
-            message = name_list(episodes)
+            message = name_list(episodes, context)
         case MessageKind.DIGEST if episodes:
             message = digest(GroupView.of(episodes, payload, context, message_id))
         case MessageKind.FIRST_RUN if episodes:
             message = first_run(GroupView.of(episodes, payload, context, message_id))
         case MessageKind.QUIET_SUMMARY if episodes:
             message = quiet_summary(GroupView.of(episodes, payload, context, message_id))
+    message = message or _forgotten(context)
     if payload.get("repeat"):
-        message = Message(f"{message.text} {REPEAT}", [*message.blocks, builders.context(REPEAT)])
+        repeat = context.say("Possible repeat: Slack did not confirm the first posting.")
+        message = Message(context.paragraph(message.text, repeat), [*message.blocks, builders.context(repeat)])
     return message
+
+
+def _forgotten(context: RenderContext) -> Message:
+    """Render a message whose episodes or incident the store no longer has."""
+    text, shown = (
+        context.say("This message is out of date. {command} shows the present state.", command=command)
+        for command in ("/kf", "*/kf*")
+    )
+    return Message(text, [builders.section(shown)])
 
 
 def text_only(message: Message, mention: str) -> Message:

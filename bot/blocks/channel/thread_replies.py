@@ -15,18 +15,19 @@ from bot.blocks import builders, mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import (
     advice,
+    change_sentence,
     introduction,
-    outcome,
+    near,
     plain_text,
     quiet_notice,
     replacement,
     sentence,
-    until,
 )
 from bot.blocks.context import RenderContext, RenderMode
-from bot.blocks.times import date
+from bot.blocks.names import account_of, name_of
+from bot.blocks.times import date, lead_name
 from bot.ports import Block, Message
-from bot.text import ACCOUNT, NAME, Limit, account_of, cut, escape, name_of, units
+from bot.text import ACCOUNT, NAME, Limit, cut, escape, units
 
 SHORT_NAME = Limit(8, 16)
 SHORT_ACCOUNT = Limit(24, 24)
@@ -46,15 +47,14 @@ def change_reply(episode: Episode, payload: Mapping[str, Any], context: RenderCo
         mentioned = context.mode is RenderMode.POST and call and episode_text.needs_user(then, context)
         shown = _call(then, context, context.mention if mentioned else "")
     else:
-        words = episode_text.state_words(then).capitalize()
-        shown = f"{episode_text.icon(then)} {words}{_until_deadline(then, context)}."
-    blocks = [builders.section(f"{shown} {quiet_notice(payload, context)}".rstrip())]
+        shown = _passed_lead(then, context)
+    blocks = [builders.section(context.paragraph(shown, quiet_notice(payload, context)))]
     if call and then.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED):
-        blocks.append(builders.actions(builders.console()))  # the channel shows it without the thread's buttons
+        blocks.append(builders.actions(builders.console(context)))  # the channel shows it without the thread's
     text = plain_text(then, context)
     if then.state is EpisodeState.REPLACED:
-        text = f"{introduction(then, context)} A{replacement(then, context.as_text)[1:]}"
-    return Message(f"{text} {quiet_notice(payload, context.as_text)}".rstrip(), blocks)
+        text = context.paragraph(introduction(then, context), replacement(then, context.as_text))
+    return Message(context.paragraph(text, quiet_notice(payload, context.as_text)), blocks)
 
 
 def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], context: RenderContext) -> Message:
@@ -65,27 +65,28 @@ def user_action_reply(episodes: Sequence[Episode], payload: Mapping[str, Any], c
     ends = ""
     if payload["deed"] == ActionKind.ACKNOWLEDGED:
         number = payload.get("count", 1)
-        these = f"these {number} invitations" if number > 1 else "this invitation"
-        ends = f" No more reminders for {these}."
+        if number > 1:
+            ends = context.say("No more reminders for these {number} invitations.", number=number)
+        else:
+            ends = context.say("No more reminders for this invitation.")
     episode = episodes[0] if len(episodes) == 1 else None
-    name = f": {episode_text.name(episode)} ({episode_text.account(episode)})" if episode else ""
-    return Message(
-        f"{_user_action(episode, payload, context.as_text)}{name}.{ends}",
-        [builders.section(f"{builders.PERSON} {_user_action(episode, payload, context)}.{ends}")],
-    )
+    text = context.paragraph(_user_action(episode, payload, context.as_text, named=True), ends)
+    words = context.paragraph(_user_action(episode, payload, context), ends)
+    return Message(text, [builders.section(f"{builders.PERSON} {words}")])
 
 
-def name_list(episodes: Sequence[Episode]) -> Message:
+def name_list(episodes: Sequence[Episode], context: RenderContext) -> Message:
     """List the episodes of a digest by name and account, a line each, and count those that do not fit."""
 
     def shortened() -> list[str]:
-        lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT) for episode in episodes]
+        lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT, context) for episode in episodes]
         kept = _count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
-        return lines[:kept] + ([f"and {len(lines) - kept} more"] if lines[kept:] else [])
+        more = [context.say("and {number} more", number=len(lines) - kept)] if lines[kept:] else []
+        return lines[:kept] + more
 
-    text = _plain_text_of_names(episodes)
+    text = _plain_text_of_names(episodes, context.as_text)
     return builders.first_that_fits(
-        lambda: Message(text, _sections([_name(episode, NAME, ACCOUNT) for episode in episodes])),
+        lambda: Message(text, _sections([_name(episode, NAME, ACCOUNT, context) for episode in episodes])),
         lambda: Message(text, _sections(shortened())),
     )
 
@@ -101,54 +102,104 @@ def _at_recording(episode: Episode, payload: Mapping[str, Any]) -> Episode:
 
 def _change(episode: Episode, context: RenderContext) -> str:
     """Write `✅ Bound: bo•••le accepted, 12 min before the deadline.`"""
-    icon, word = episode_text.icon(episode), episode_text.state_word(episode).capitalize()
+    state = context.capitalized(context.state(episode_text.state_word(episode)))
     if episode.state is EpisodeState.WAITING:
-        word = "Waiting again"
+        state = context.say("Waiting again")
         if episode.expires_at:
-            word += f", {date(episode.expires_at, context, words='until ')}"
-    if episode.state is EpisodeState.REPLACED:
-        return f"{icon} {word}: {replacement(episode, context)}"
-    return f"{icon} {word}: {outcome(episode, context)}. {advice(episode)}".rstrip()
+            state = context.say("Waiting again, until {when}", when=date(episode.expires_at, context))
+    happening = change_sentence(episode, context)
+    shown = context.say(
+        "{icon} {state}: {happening}", icon=episode_text.icon(episode), state=state, happening=happening
+    )
+    return context.paragraph(shown, advice(episode, context))
+
+
+def _passed_lead(episode: Episode, context: RenderContext) -> str:
+    """Write `⏰ Less than 6 h left, until 3:53 PM.`"""
+    icon, lead, when = episode_text.icon(episode), episode_text.passed_lead(episode), _deadline(episode, context)
+    if lead is None:
+        state = context.capitalized(context.state(episode_text.state_word(episode)))
+        return context.say("{what}.", what=f"{icon} {state}")
+    left = lead_name(lead, context)
+    if when:
+        return context.say("{icon} Less than {lead} left, until {when}.", icon=icon, lead=left, when=when)
+    return context.say("{icon} Less than {lead} left.", icon=icon, lead=left)
 
 
 def _call(episode: Episode, context: RenderContext, mention: str) -> str:
     """Write `⏰ *小波* · less than 1 h left, until 9:53 AM. @care-leads please ask bo•••le to accept in WeChat.`"""
-    icon, label = episode_text.icon(episode), episode_text.label(episode)
-    head = f"{icon} *{label}* · {episode_text.state_words(episode)}"
-    if episode.state is EpisodeState.WAITING:
-        please = f"{mention} please" if mention else "Please"
-        ask = f"{please} ask {episode_text.person(episode)} to accept in WeChat."
-        return f"{head}{_until_deadline(episode, context)}. {ask}"
-    return " ".join(filter(None, [f"{head}.", mention, sentence(episode, context)]))
+    icon, label = episode_text.icon(episode), episode_text.label(episode, context)
+    what = f"{icon} *{label}* · {episode_text.state_words(episode, context)}"
+    if episode.state is not EpisodeState.WAITING:
+        return context.paragraph(context.say("{what}.", what=what), mention, sentence(episode, context))
+    when, person = _deadline(episode, context), episode_text.person(episode, context)
+    if when and mention:
+        return context.say(
+            "{what}, until {when}. {mention} please ask {person} to accept in WeChat.",
+            what=what,
+            when=when,
+            mention=mention,
+            person=person,
+        )
+    if when:
+        return context.say(
+            "{what}, until {when}. Please ask {person} to accept in WeChat.", what=what, when=when, person=person
+        )
+    if mention:
+        return context.say(
+            "{what}. {mention} please ask {person} to accept in WeChat.",
+            what=what,
+            mention=mention,
+            person=person,
+        )
+    return context.say("{what}. Please ask {person} to accept in WeChat.", what=what, person=person)
 
 
-def _until_deadline(episode: Episode, context: RenderContext) -> str:
+def _deadline(episode: Episode, context: RenderContext) -> str:
     """Write the deadline as seen when the lead passed: of a near one the clock is enough."""
     deadline, lead = episode.expires_at, episode_text.passed_lead(episode)
-    return f", {until(deadline, deadline - lead, context)}" if deadline and lead else ""
+    return near(deadline, deadline - lead, context) if deadline and lead else ""
 
 
-def _user_action(episode: Episode | None, payload: Mapping[str, Any], context: RenderContext) -> str:
-    name, number = mentions.plain_name(payload["name"]), payload.get("count", 1)
-    match ActionKind(payload["deed"]):
-        case ActionKind.ACKNOWLEDGED:
-            return f"Acknowledged by {name}"
-        case ActionKind.SNOOZED if payload.get("until") is None:
-            return f"Snoozed by {name}"
-        case ActionKind.SNOOZED:
-            ends, snooze = datetime.fromtimestamp(payload["until"], UTC), episode.snoozed if episode else None
-            moment = until(ends, snooze.at, context) if snooze else date(ends, context, words="until ")
-            return f"Snoozed by {name} {moment}"
-        case ActionKind.UNACKNOWLEDGED:
-            return f"{name} undid the acknowledgement" + (f" of {number} invitations" if number > 1 else "")
-        case ActionKind.UNSNOOZED:
-            return f"{name} undid the snooze"
+def _user_action(
+    episode: Episode | None, payload: Mapping[str, Any], context: RenderContext, *, named: bool = False
+) -> str:
+    """Write what a user did; if `named`, also to which account, where the thread does not show it."""
+    values = {"name": mentions.plain_name(payload["name"], context)}
+    account, kind = named and episode is not None, ActionKind(payload["deed"])
+    if named and episode:
+        values["account"] = episode_text.name_and_account(episode, context)
+    if kind is ActionKind.SNOOZED and payload.get("until") is not None:
+        ends, snooze = datetime.fromtimestamp(payload["until"], UTC), episode.snoozed if episode else None
+        values["when"] = near(ends, snooze.at, context) if snooze else date(ends, context)
+        if account:
+            return context.say("Snoozed by {name} until {when}: {account}.", **values)
+        return context.say("Snoozed by {name} until {when}.", **values)
+    match kind, account:
+        case ActionKind.ACKNOWLEDGED, True:
+            return context.say("Acknowledged by {name}: {account}.", **values)
+        case ActionKind.ACKNOWLEDGED, _:
+            return context.say("Acknowledged by {name}.", **values)
+        case ActionKind.SNOOZED, True:
+            return context.say("Snoozed by {name}: {account}.", **values)
+        case ActionKind.SNOOZED, _:
+            return context.say("Snoozed by {name}.", **values)
+        case ActionKind.UNSNOOZED, True:
+            return context.say("{name} undid the snooze: {account}.", **values)
+        case ActionKind.UNSNOOZED, _:
+            return context.say("{name} undid the snooze.", **values)
+        case _, True:
+            return context.say("{name} undid the acknowledgement: {account}.", **values)
+    if (number := payload.get("count", 1)) > 1:
+        return context.say("{name} undid the acknowledgement of {number} invitations.", **values, number=number)
+    return context.say("{name} undid the acknowledgement.", **values)
 
 
-def _name(episode: Episode, name: Limit, account: Limit) -> str:
+def _name(episode: Episode, name: Limit, account: Limit, context: RenderContext) -> str:
     """Write `⛔ Chen · chen@harbour_tea`."""
-    shown = cut(name_of(episode.kf_nick), name), cut(account_of(episode.account_key, episode.kf_id), account)
-    return f"{episode_text.icon(episode)} {' · '.join(map(escape, shown))}"
+    shown_name = cut(name_of(episode.kf_nick, context), name)
+    shown_account = cut(account_of(episode.account_key, episode.kf_id, context), account)
+    return f"{episode_text.icon(episode)} {escape(shown_name)} · {escape(shown_account)}"
 
 
 def _sections(lines: Sequence[str]) -> list[Block]:
@@ -161,14 +212,19 @@ def _sections(lines: Sequence[str]) -> list[Block]:
     return [builders.section(text, expand=True) for text in texts]
 
 
-def _plain_text_of_names(episodes: Sequence[Episode]) -> str:
-    def name_and_account(episode: Episode) -> str:
-        return f"{episode_text.name(episode)} ({episode_text.account(episode)})"
-
-    kept = _count_that_fit([*map(name_and_account, episodes)], ROOM_IN_TEXT, lambda name: units(name) + len(", "))
-    by_word = episode_text.by_state_word(episodes[:kept]).items()
-    parts = [f"{word.capitalize()}: {', '.join(map(name_and_account, group))}." for word, group in by_word]
-    return " ".join([*parts, *([f"And {len(episodes) - kept} more."] if episodes[kept:] else [])])
+def _plain_text_of_names(episodes: Sequence[Episode], context: RenderContext) -> str:
+    names = [episode_text.name_and_account(episode, context) for episode in episodes]
+    kept = _count_that_fit(names, ROOM_IN_TEXT, lambda name: units(name) + len(", "))
+    parts = [
+        context.say(
+            "{state}: {names}.",
+            state=context.capitalized(context.state(word)),
+            names=context.series([episode_text.name_and_account(episode, context) for episode in group]),
+        )
+        for word, group in episode_text.by_state_word(episodes[:kept]).items()
+    ]
+    more = context.say("And {number} more.", number=len(episodes) - kept) if episodes[kept:] else ""
+    return context.paragraph(*parts, more)
 
 
 def _count_that_fit(words: Sequence[str], room: int, length: Callable[[str], int]) -> int:

@@ -10,89 +10,141 @@ from bot.alerting.episode import AccountStatus, Episode, EpisodeState, UserActio
 from bot.blocks import mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.context import RenderContext, RenderMode
-from bot.blocks.times import CLOCK, date, span, tokens_for
+from bot.blocks.times import CLOCK, date, lead_name, span, tokens_for
+from bot.language import gettext_noop
 
-ASK = "ask them to accept the invitation in WeChat."
-AGAIN = "invite again in the WeChat console."
-NEXT = {
-    AccountStatus.EXPIRING: ASK,
-    AccountStatus.WAITING: ASK,
-    AccountStatus.REJECTED: f"ask why, then {AGAIN}",
-    AccountStatus.EXPIRED: f"ask whether they still want to, then {AGAIN}",
-    AccountStatus.IDLE: "invite someone in the WeChat console.",
-    AccountStatus.UNKNOWN: "look in the WeChat console.",
+_ASK = gettext_noop("ask them to accept the invitation in WeChat.")
+_NEXT = {  # follows "Next: "
+    AccountStatus.EXPIRING: _ASK,
+    AccountStatus.WAITING: _ASK,
+    AccountStatus.REJECTED: gettext_noop("ask why, then invite again in the WeChat console."),
+    AccountStatus.EXPIRED: gettext_noop("ask whether they still want to, then invite again in the WeChat console."),
+    AccountStatus.IDLE: gettext_noop("invite someone in the WeChat console."),
+    AccountStatus.UNKNOWN: gettext_noop("look in the WeChat console."),
+}
+
+PAST = {  # an earlier problem of the same invitation
+    EpisodeState.EXPIRED: gettext_noop("was expired"),
+    EpisodeState.REJECTED: gettext_noop("was rejected"),
+}
+
+# By the receiver of a new invitation, and whether it has a deadline. "Is out" while it is open, "went out" later.
+_IS_OUT = {
+    ("", False): gettext_noop("A new invitation is out."),
+    ("", True): gettext_noop("A new invitation is out, until {when}."),
+    ("now", False): gettext_noop("A new invitation is out to {now}."),
+    ("now", True): gettext_noop("A new invitation is out to {now}, until {when}."),
+    ("instead", False): gettext_noop("A new invitation is out to {now} instead of {before}."),
+    ("instead", True): gettext_noop("A new invitation is out to {now} instead of {before}, until {when}."),
+    ("another", False): gettext_noop("A new invitation is out to another person."),
+    ("another", True): gettext_noop("A new invitation is out to another person, until {when}."),
+}
+_WENT_OUT = {
+    ("", False): gettext_noop("A new invitation went out."),
+    ("", True): gettext_noop("A new invitation went out, until {when}."),
+    ("now", False): gettext_noop("A new invitation went out to {now}."),
+    ("now", True): gettext_noop("A new invitation went out to {now}, until {when}."),
+    ("instead", False): gettext_noop("A new invitation went out to {now} instead of {before}."),
+    ("instead", True): gettext_noop("A new invitation went out to {now} instead of {before}, until {when}."),
+    ("another", False): gettext_noop("A new invitation went out to another person."),
+    ("another", True): gettext_noop("A new invitation went out to another person, until {when}."),
 }
 
 
 def plain_text(episode: Episode, context: RenderContext) -> str:
     """Write the fallback text: `Expiring: 小波 (bo@harbour_tea), less than 1 h left, until …. Ask …`."""
-    done = " Nothing left to do." if episode.state is EpisodeState.BOUND else ""
-    return f"{introduction(episode, context)} {sentence(episode, context.as_text)}{done}"
+    done = context.say("Nothing left to do.") if episode.state is EpisodeState.BOUND else ""
+    return context.paragraph(introduction(episode, context), sentence(episode, context.as_text), done)
 
 
 def introduction(episode: Episode, context: RenderContext) -> str:
     """Write state, name, account and deadline for the fallback text."""
-    when = []
-    if episode_text.passed_lead(episode) is not None:
-        when.append(episode_text.state_words(episode))
-    if episode.expires_at and episode.state in (EpisodeState.WAITING, EpisodeState.EXPIRED):
-        word = "until" if episode.state is EpisodeState.WAITING else "deadline"
-        when.append(f"{word} {date(episode.expires_at, context.as_text)}")
-    who = f"{episode_text.name(episode)} ({episode_text.account(episode)})"
-    return ", ".join([f"{episode_text.state_word(episode).capitalize()}: {who}", *when]) + "."
+    context, lead = context.as_text, episode_text.passed_lead(episode)
+    values = {
+        "state": context.capitalized(context.state(episode_text.state_word(episode))),
+        "name": episode_text.name(episode, context),
+        "account": episode_text.account(episode, context),
+        "lead": lead_name(lead, context) if lead else "",
+        "when": date(episode.expires_at, context) if episode.expires_at else "",
+    }
+    if lead and values["when"]:
+        return context.say("{state}: {name} ({account}), less than {lead} left, until {when}.", **values)
+    if lead:
+        return context.say("{state}: {name} ({account}), less than {lead} left.", **values)
+    if values["when"] and episode.state is EpisodeState.WAITING:
+        return context.say("{state}: {name} ({account}), until {when}.", **values)
+    if values["when"] and episode.state is EpisodeState.EXPIRED:
+        return context.say("{state}: {name} ({account}), deadline {when}.", **values)
+    return context.say("{state}: {name} ({account}).", **values)
 
 
 def sentence(episode: Episode, context: RenderContext) -> str:
     """Write the event and the next step."""
     if episode_text.passed_lead(episode) is None:
-        return f"{event_sentence(episode, context)} {advice(episode)}".rstrip()
-    ask = f"Ask {episode_text.person(episode)} to accept the invitation in WeChat"
+        return context.paragraph(event_sentence(episode, context), advice(episode, context))
+    person = episode_text.person(episode, context)
     if not episode_text.is_urgent(episode, context):
-        return f"{ask}."
-    if context.mode is RenderMode.TEXT:
-        return f"{ask}; after that a new one is needed."  # the deadline precedes it
-    return f"{ask}. After the deadline a new one is needed."
+        return context.say("Ask {person} to accept the invitation in WeChat.", person=person)
+    if context.mode is RenderMode.TEXT:  # the deadline precedes it
+        return context.say(
+            "Ask {person} to accept the invitation in WeChat; after that a new one is needed.", person=person
+        )
+    return context.say(
+        "Ask {person} to accept the invitation in WeChat. After the deadline a new one is needed.", person=person
+    )
 
 
 def event_sentence(episode: Episode, context: RenderContext) -> str:
     """Write the outcome of the invitation so far, as a sentence."""
-    words = outcome(episode, context)
-    # An ID keeps its case, also at the beginning of a sentence.
-    if not (episode_text.invitee(episode.invite_wx) and words.startswith(episode_text.person(episode))):
-        words = _capital(words)
-    return f"{words}."
-
-
-def outcome(episode: Episode, context: RenderContext) -> str:
-    """Write the outcome of the invitation so far, as a clause."""
-    person = episode_text.person(episode)
+    person = episode_text.invitee(episode.invite_wx) or context.say("The person")
     match episode.state:
         case EpisodeState.WAITING:
-            return f"{person} has not answered yet"
+            return context.say("{person} has not answered yet.", person=person)
         case EpisodeState.REJECTED:
-            return f"{person} declined the invitation"
+            return context.say("{person} declined the invitation.", person=person)
         case EpisodeState.EXPIRED:
-            return f"{person} did not answer in time"
+            return context.say("{person} did not answer in time.", person=person)
         case EpisodeState.BOUND:
-            pause = "" if context.mode is RenderMode.TEXT else ","
             left = left_when_bound(episode)
-            return f"{person} accepted" + (f"{pause} {span(left)} before the deadline" if left else "")
+            if not left:
+                return context.say("{person} accepted.", person=person)
+            before = span(left, context)
+            if context.mode is RenderMode.TEXT:
+                return context.say("{person} accepted {span} before the deadline.", person=person, span=before)
+            return context.say("{person} accepted, {span} before the deadline.", person=person, span=before)
         case EpisodeState.REPLACED:
-            return f"a new invitation is out{_to_invitee(episode, context)}"
+            return _new_invitation(episode, context, _IS_OUT)
         case EpisodeState.CANCELLED:
-            return "it was withdrawn outside this bot"
+            return context.say("It was withdrawn outside this bot.")
         case EpisodeState.REMOVED:
-            return "the account is no longer in WeChat’s list"
+            return context.say("The account is no longer in WeChat’s list.")
+
+
+def change_sentence(episode: Episode, context: RenderContext) -> str:
+    """Write the outcome as a sentence that stays true, and that follows the state and a colon: `the person …`."""
+    if episode.state is EpisodeState.REPLACED:
+        words = replacement(episode, context)
+    else:
+        words = event_sentence(episode, context)
+    # An ID keeps its case.
+    starts_with_id = (invitee := episode_text.invitee(episode.invite_wx)) and words.startswith(invitee)
+    return words if starts_with_id else context.uncapitalized(words)
 
 
 def replacement(episode: Episode, context: RenderContext) -> str:
     """Report a new invitation as a sentence that stays true when that one is over too."""
-    return f"a new invitation went out{_to_invitee(episode, context)}."
+    return _new_invitation(episode, context, _WENT_OUT)
 
 
-def advice(episode: Episode) -> str:
+def next_step(status: AccountStatus, context: RenderContext) -> str:
+    """Write the next step after "Next: "; "" if there is none."""
+    return context.say(_NEXT[status]) if status in _NEXT else ""
+
+
+def advice(episode: Episode, context: RenderContext) -> str:
     """Write the next step as a sentence; "" when the episode is closed."""
-    return "" if episode.state.closed else _capital(NEXT[AccountStatus(episode.state)])
+    step = "" if episode.state.closed else next_step(AccountStatus(episode.state), context)
+    return context.capitalized(step)
 
 
 def quiet_notice(payload: Mapping[str, Any], context: RenderContext) -> str:
@@ -100,21 +152,34 @@ def quiet_notice(payload: Mapping[str, Any], context: RenderContext) -> str:
     ends = payload.get("before_quiet")
     if ends is None:
         return ""
-    return f"Quiet hours follow, {date(datetime.fromtimestamp(ends, UTC), context, CLOCK, 'until ')}."
+    clock = date(datetime.fromtimestamp(ends, UTC), context, CLOCK)
+    return context.say("Quiet hours follow, until {clock}.", clock=clock)
 
 
 def acknowledged(action: UserAction, context: RenderContext) -> str:
-    return f"Acknowledged by {mentions.user(action, context)}{date(action.at, context, words=', ')}"
+    who = mentions.user(action, context)
+    return context.say("Acknowledged by {who}, {when}", who=who, when=date(action.at, context))
 
 
 def snoozed(action: UserAction, context: RenderContext) -> str:
-    by = f"Snoozed by {mentions.user(action, context)}"
-    return f"{by} {until(action.until, action.at, context)}" if action.until else by
+    who = mentions.user(action, context)
+    if action.until is None:
+        return context.say("Snoozed by {who}", who=who)
+    return context.say("Snoozed by {who} until {when}", who=who, when=near(action.until, action.at, context))
 
 
-def until(when: datetime, now: datetime, context: RenderContext) -> str:
-    """Write `until 6:00 PM`, with the day unless it is near."""
-    return date(when, context, tokens_for(when, now), "until ")
+def owner(action: UserAction, context: RenderContext) -> str:
+    """Write who acknowledged or snoozed, as one of several facts."""
+    who = mentions.user(action, context)
+    if action.until:
+        when = near(action.until, action.at, context)
+        return context.say("snoozed by {who} until {when}", who=who, when=when)
+    return context.say("acknowledged by {who}, {when}", who=who, when=date(action.at, context))
+
+
+def near(when: datetime, now: datetime, context: RenderContext) -> str:
+    """Write a moment, with the day unless it is near."""
+    return date(when, context, tokens_for(when, now))
 
 
 def left_when_bound(episode: Episode) -> timedelta:
@@ -124,16 +189,11 @@ def left_when_bound(episode: Episode) -> timedelta:
     return max(episode.expires_at - episode.state_since, timedelta(0))
 
 
-def _to_invitee(episode: Episode, context: RenderContext) -> str:
-    """Write ` to bo•••le, until …`."""
+def _new_invitation(episode: Episode, context: RenderContext, sentences: Mapping[tuple[str, bool], str]) -> str:
     before, now = episode_text.invitee(episode.invite_wx), episode_text.invitee(episode.successor_wx)
-    deadline = (
-        f", {date(episode.successor_expires_at, context, words='until ')}" if episode.successor_expires_at else ""
-    )
-    if episode.successor_wx == episode.invite_wx or not (before and now):
-        return (f" to {now}" if now else "") + deadline
-    return (f" to {now} instead of {before}" if now != before else " to another person") + deadline
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
+    receiver = "now" if now else ""
+    if episode.successor_wx != episode.invite_wx and before and now:
+        receiver = "instead" if now != before else "another"  # two people may have one masked ID
+    ends = episode.successor_expires_at
+    when = date(ends, context) if ends else ""
+    return context.say(sentences[receiver, bool(when)], now=now, before=before, when=when)
