@@ -194,7 +194,7 @@ async def test_bot_uses_the_zone_language_and_clock_of_the_page_and_a_restart_fo
     assert said["failure"] is None
     assert world.present_bot() == {"state": "running", "restarts": 0, "reason": "restarted for the new clock"}
     assert world.clock.rate == 1440
-    await until(lambda: any("Expiring: Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
+    await until(lambda: any("即将过期：Dee" in one.text for one in world.slack.messages(ALERTS)), within=40)
 
 
 # Its machine

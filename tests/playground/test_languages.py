@@ -54,7 +54,7 @@ async def test_chinese_browser_shows_the_page_in_chinese_until_the_switch_and_re
     await expect(lin.private).to_contain_text("/bad 不是有效的命令。")
     lin.troubles.clear()  # the browser reports the refusal
     await lin.types("/kf")
-    await expect(lin.page.get_by_text("机器人在")).to_be_visible()
+    await expect(lin.page.get_by_text("本应用在")).to_be_visible()
     await lin.presses("添加账号…")
     await expect(lin.page.get_by_role("dialog")).to_be_visible()
     assert await english_words(lin) == set()
@@ -102,6 +102,7 @@ async def test_a_person_with_chinese_slack_has_chinese_dates_and_commands_and_th
     await mei.page.locator("#channel-language").get_by_text("中文").click()
     await mei.sees_the_bot("running · restarted for the channel's language")
     assert place.world.language is Language.CHINESE
+    await expect(mei.message("小波")).to_contain_text("在微信中接受邀请")  # the open alert is edited
     await mei.page.reload()
     await expect(mei.page.get_by_role("radio", name="中文")).to_be_checked()
     await expect(mei.page.get_by_label("You are:").locator(":checked")).to_have_text("林晓")

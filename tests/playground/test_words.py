@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bot.demo.playground import presets, suggestions
 from bot.demo.playground.site_server import PAGE
+from bot.requests import parse_command
 
 LITERAL = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
 SAID = re.compile(rf"\bsay(?:WithCode)?\(\s*({LITERAL})")
@@ -115,3 +116,14 @@ def test_the_html_has_no_text_that_is_not_translated():
 def test_every_suggestion_has_its_chinese():
     offered = suggestions.usage()[1]
     assert {one["text"] for one in offered if one["chinese"] == one["text"]} == {"/kf"}
+
+
+def test_chinese_suggestion_asks_for_the_same_as_the_english_one():
+    for one in suggestions.usage()[1]:
+        english, chinese = (parse_command(one[name].removeprefix("/kf") + "小波") for name in ("text", "chinese"))
+        if one["argument"]:
+            assert chinese == english, one
+        else:
+            assert parse_command(one["chinese"].removeprefix("/kf")) == parse_command(
+                one["text"].removeprefix("/kf")
+            )

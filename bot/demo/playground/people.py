@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from bot.demo.slack_simulator.state import Person, Workspace
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A user whom the page can act as."""
-
-    id: str
-    name: str
-    locale: str  # an IETF tag, as `users.info` reports it
-    tz: str = ""  # IANA name; "": that of the browser, which is the bot's as well
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """Return the person in the format of the page."""
-        return {"name": self.name.capitalize(), "locale": self.locale, "tz": self.tz}
-
-
+# Whom the page can act as. Without a time zone: in that of the browser, which is the bot's as well.
 PEOPLE: Mapping[str, Person] = {
     one.id: one
     for one in (
-        Person("U0MEI", "mei", "en-US"),
-        Person("U0TOM", "tom", "en-US"),
-        Person("U0LIN", "林晓", "zh-CN", "Asia/Shanghai"),
+        Person("U0MEI", "mei", "en-US", tz=""),
+        Person("U0TOM", "tom", "en-US", tz=""),
+        Person("U0LIN", "林晓", "zh-CN", tz="Asia/Shanghai"),
     )
 }
+
+
+def introduce(slack: Workspace, zone: str) -> None:
+    """Add the people to the Slack simulator. `zone` is the browser's."""
+    slack.people.update({user: replace(one, tz=one.tz or zone) for user, one in PEOPLE.items()})
+
+
+def shown(person: Person) -> dict[str, Any]:
+    """Return a person in the format of the page."""
+    return {"name": person.name.capitalize(), "locale": person.locale, "tz": person.tz}

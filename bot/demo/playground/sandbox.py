@@ -13,9 +13,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot.demo.playground import presets, serializers
+from bot.demo.playground import people, presets, serializers
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
-from bot.demo.playground.people import PEOPLE
 from bot.demo.playground.supervisor import Restart, Supervisor
 from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry
 from bot.demo.playground.wechat_console import NONE, SUFFIX, FaultySlack, WeChatConsole
@@ -68,7 +67,6 @@ class Sandbox:
         self.slack = FaultySlack(
             clock=self.clock,
             channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")],
-            people={person: one.name for person, one in PEOPLE.items()},
         )
         self.wire = Traffic(self.clock, self._tell_wire)
         self.console = WeChatConsole(self.wechat, self.slack)
@@ -82,6 +80,7 @@ class Sandbox:
         self._wechat_url = ""
         self._seats: list[dict[str, Any]] = []
         self.slack.on_change(self._tell_message)
+        people.introduce(self.slack, zone)
         presets.apply(FIRST, self.wechat, self.clock())
 
     @asynccontextmanager
@@ -130,6 +129,7 @@ class Sandbox:
         """Let the channel's time zone be this one. The bot restarts if that is another than its own."""
         if zone != self.zone:
             self.zone = zone
+            people.introduce(self.slack, zone)
             self._restart(Restart("restarted for your time zone"))
 
     def use_language(self, language: Language) -> None:

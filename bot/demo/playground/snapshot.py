@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.demo.playground import serializers, suggestions
-from bot.demo.playground.people import PEOPLE
+from bot.demo.playground.people import PEOPLE, shown
 from bot.demo.playground.presets import PRESETS
 from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.user_actions import COMMAND
@@ -18,7 +18,7 @@ def whole(world: Sandbox) -> dict[str, Any]:
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
         "began": world.began,  # distinguishes this playground from the next one at the same address
-        "people": {person: one.shown for person, one in PEOPLE.items()},
+        "people": {person: shown(one) for person, one in PEOPLE.items()},
         "groups": {},
         "bot_user": wire.BOT_USER,
         "bot_name": "KF",

@@ -3,10 +3,10 @@
 
 export const CHINESE = {
   // The page
-  "WeChat KF playground": "微信客服演示页",
+  "WeChat KF playground": "公众号客服演示页",
   "Skip to the playground": "跳到演示页",
   "Slack and WeChat are simulated here. The bot between them is the real one, the part you would deploy.":
-    "这里的 Slack 和微信是模拟的，中间的机器人是真的，也就是你要部署的部分。",
+    "这里的 Slack 和微信是模拟的，中间的应用是真的，也就是你要部署的部分。",
   "Start over": "重新开始",
   "Slack workspace": "Slack 工作区",
   "what your colleagues see": "同事看到的内容",
@@ -36,8 +36,8 @@ export const CHINESE = {
   "{days} days": "{days} 天",
 
   // The chain
-  "The bot": "机器人",
-  "bot": "机器人",
+  "The bot": "本应用",
+  "bot": "本应用",
   "starting": "正在启动",
   "running": "运行中",
   "bot|down": "已停止",
@@ -58,32 +58,32 @@ export const CHINESE = {
   "Step {number} of {total}": "第 {number} 步，共 {total} 步",
   "Ask how things are": "询问情况",
   "In Slack, type {command} and press Enter. The bot reads WeChat and answers, to you alone.":
-    "在 Slack 中输入 {command}，按 Enter。机器人读取微信后回答，只有你能看到。",
+    "在 Slack 中输入 {command}，按 Enter。本应用读取微信后回答，只有你能看到。",
   "That is read from WeChat each time. The wire at the bottom shows what was asked.":
-    "每次都从微信读取。页面底部的通信列出了全部请求。",
+    "每次都从微信读取。页面底部的“通信”列出了全部请求。",
   "Reject an invitation": "拒绝一个邀请",
   "Now be the person who was invited: press {reject} at an account that is waiting.":
     "现在扮演受邀人：在等待确认的账号处按 {reject}。",
   "Rejected in WeChat. Nobody has told Slack yet: the bot has to notice.":
-    "已在微信中拒绝。还没有人通知 Slack：要由机器人发现。",
+    "已在微信中拒绝。还没有人通知 Slack：要由本应用发现。",
   "See the alert": "查看告警",
   "The bot tells the channel {channel} by itself. Open it in Slack, on the left.":
-    "机器人会自动通知频道 {channel}。请在左侧的 Slack 中打开它。",
+    "本应用会自动通知频道 {channel}。请在左侧的 Slack 中打开它。",
   "Told once, and not again. The same message changes when something becomes of it.":
     "只通知一次，不会重复。情况有变化时，更新的是同一条消息。",
-  "Put it right": "处理好它",
+  "Put it right": "解决问题",
   "Press {invite} at that account, then {accept}. Watch the alert turn to bound.":
     "在该账号处按 {invite}，再按 {accept}。告警会变为已绑定。",
   "Bound. What became of it stands in the alerts themselves, and nobody had to clean up.":
     "已绑定。结果写在告警里，不需要有人整理。",
-  "Be unkind to it": "为难一下机器人",
+  "Be unkind to it": "考验本应用",
   "Press {kill}, or let {rate} pass. What is due is told, once.":
-    "按 {kill}，或选择 {rate}。到期的内容会通知一次。",
+    "按 {kill}，或选择 {rate}。该通知的都会通知，而且只通知一次。",
   "It carries on where it was: what was told is kept in its store.":
     "它从中断处继续：已通知的内容保存在数据库中。",
   "What you would deploy": "你要部署的部分",
   "Only the bot: one process, {command}, with two values from Slack, two from WeChat and the channel for alerts.":
-    "只有机器人：一个进程 {command}，加上 Slack 的两个值、微信的两个值和告警频道。",
+    "只有本应用：一个进程 {command}，加上 Slack 的两个值、微信的两个值和告警频道。",
   "PostgreSQL where the disk does not last. The rest of this page is simulated.":
     "磁盘不能长期保存时用 PostgreSQL。本页其余部分都是模拟的。",
   "README.md says how, in about ten minutes.": "步骤见 README.zh-CN.md，约需十分钟。",
@@ -93,7 +93,7 @@ export const CHINESE = {
   "unread": "条未读",
   "You are:": "你是：",
   "Dates and answers are in the language of this person's Slack.": "日期和回答使用此人 Slack 的语言。",
-  "bot answered in {ms} ms": "机器人在 {ms} 毫秒内应答",
+  "bot answered in {ms} ms": "本应用在 {ms} 毫秒内应答",
   "{what}: {answer}": "{what}：{answer}",
   "click": "点击",
   "Messages in #{name}": "#{name} 中的消息",
@@ -120,7 +120,7 @@ export const CHINESE = {
   "Channel in": "频道语言",
   "Language of the channel (KF_LANGUAGE)": "频道语言（KF_LANGUAGE）",
   "Restarts the bot with KF_LANGUAGE. Answers to one person are in the language of their Slack.":
-    "用新的 KF_LANGUAGE 重启机器人。给个人的回答使用其 Slack 的语言。",
+    "用新的 KF_LANGUAGE 重启本应用。给个人的回答使用其 Slack 的语言。",
 
   // Suggestions
   "Commands": "命令",
@@ -136,7 +136,7 @@ export const CHINESE = {
   "accounts that are bound": "已绑定的账号",
   "search by name or WeChat ID": "按昵称或微信号查找",
   "one account in full": "一个账号的详情",
-  "how the bot itself is": "机器人自身的状态",
+  "how the bot itself is": "本应用自身的状态",
   "what it can do": "可用的命令",
 
   // What cannot be drawn
@@ -243,27 +243,27 @@ export const CHINESE = {
   "reply lost": "应答丢失",
   "40164, address not allowed": "40164，地址不在白名单",
   "45009, quota used up": "45009，调用额度已用完",
-  "expired token, once": "access_token 失效，一次",
+  "expired token, once": "access_token 过期一次",
   "429, too many requests": "429，请求过多",
   "WeChat takes its time. Answers to /kf come late, and none is lost.":
     "微信应答很慢。/kf 的回答会晚一些，但不会丢失。",
   "WeChat does not answer. Deadlines are still told: they go by the clock.":
     "微信没有应答。截止时间仍会提醒，因为它按时钟计算。",
   "WeChat refuses the bot's address. /kf says which one to allow.":
-    "微信拒绝机器人的地址。/kf 会说明要把哪个地址加入白名单。",
+    "微信拒绝本应用的地址。/kf 会说明要把哪个地址加入白名单。",
   "WeChat refuses more calls today. /kf says why, and what to do.":
     "微信今天不再接受调用。/kf 会说明原因和处理办法。",
   "The token expires before its time. The bot gets a new one by itself.":
-    "access_token 提前失效。机器人会自动获取新的。",
+    "access_token 提前失效。本应用会自动获取新的。",
   "Slack asks to wait. Alerts come later, in order.": "Slack 要求等待。告警会晚一些，按顺序送达。",
   "Slack posts, and its answer is lost. The bot looks before it posts again.":
-    "Slack 已发出消息，但应答丢失。机器人先查看频道，再决定是否重发。",
+    "Slack 已发出消息，但应答丢失。本应用先查看频道，再决定是否重发。",
   "Slack does not answer. What there is to tell waits in the bot's store.":
-    "Slack 没有应答。待发的消息保存在机器人的数据库中。",
-  "Kill the bot": "杀掉机器人",
+    "Slack 没有应答。待发的消息保存在本应用的数据库中。",
+  "Kill the bot": "杀掉本应用",
   "It ends at once and starts again. No alert is lost or told twice.":
     "它会立即结束，再重新启动。告警不会丢失，也不会重复。",
-  "State of the bot": "机器人的状态",
+  "State of the bot": "本应用的状态",
 
   // The wire
   "Filter: rejected, chat.update, 429 …": "筛选：rejected、chat.update、429 …",
@@ -275,7 +275,7 @@ export const CHINESE = {
   "Paused, {number} held": "已暂停，{number} 条未显示",
   "Requests and answers, newest first": "请求与应答，最新的在上",
   "Nothing yet. Type /kf in Slack and look here again.": "还没有内容。在 Slack 中输入 /kf，再看这里。",
-  "Nothing fits the filter.": "没有符合筛选的内容。",
+  "Nothing fits the filter.": "没有符合筛选条件的内容。",
   "no answer": "没有应答",
   "Request": "请求",
   "Request as JSON": "请求的 JSON",
@@ -304,7 +304,7 @@ export const CHINESE = {
   "Trouble is with wechat or with slack.": "故障只能属于 wechat 或 slack。",
   "WeChat has no trouble called {name}.": "微信没有名为 {name} 的故障。",
   "Slack has no trouble called {name}.": "Slack 没有名为 {name} 的故障。",
-  "There is no bot to kill at the moment: the next one is starting.": "现在没有机器人可以杀掉：下一个正在启动。",
+  "There is no bot to kill at the moment: the next one is starting.": "本应用正在重新启动，现在没有可以杀掉的进程。",
   "The request lacks a text {name}.": "请求缺少文字 {name}。",
   "The request must be JSON.": "请求必须是 JSON。",
   "The request is no JSON.": "请求不是 JSON。",
