@@ -11,6 +11,8 @@ import pytest
 from bot.alerting.acknowledgements import Snooze, acknowledge, snooze, snooze_choices, unacknowledge, unsnooze
 from bot.alerting.deadlines import advance, apply_timers, next_timer
 from bot.alerting.episode import AlertEvent, AlertKind, AlertPolicy, Disposition, Episode, EpisodeState, UserAction
+from bot.alerting.lifecycle import observe
+from tests.accounts import account, invited
 from tests.conftest import NOW
 from tests.episodes import episode, leads
 
@@ -94,6 +96,16 @@ def test_snooze_that_ends_without_a_new_event_still_reminds():
     snoozed = snooze(waiting(20 * HOUR, 24), until(HOUR), POLICY)
     (change,) = advance([snoozed], NOW + HOUR, POLICY)
     assert (change.new_events, change.after.snoozed) == ((), None)
+
+
+def test_snooze_ends_when_the_person_accepts_and_the_same_invitation_that_waits_again_reminds():
+    snoozed = snooze(waiting(24 * HOUR + 30 * MINUTE), until(4 * HOUR), POLICY)
+    bound = account("bo", kf_wx="bo_example")
+    (accepted,) = observe([snoozed], [bound], NOW + MINUTE, POLICY, appid="wx")
+    assert (accepted.after.state, accepted.after.snoozed) == (EpisodeState.BOUND, None)
+    again = invited("bo", wx="bo_example", expires_in=24 * HOUR, at=NOW + 30 * MINUTE)
+    (change,) = observe([accepted.after], [again], NOW + 31 * MINUTE, POLICY, appid="wx")
+    assert [(event.lead, event.disposition) for event in change.new_events] == [(24 * HOUR, Disposition.NOTIFIED)]
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,8 @@ class ExpectedEpisode:
 
     def enter(self, state: str, event: str) -> None:
         self.state = state
+        if state != "waiting":
+            self.snoozed_until = None  # it postponed reminders of an invitation that is answered now
         if event:
             self.events[event] = 1
 
