@@ -36,7 +36,9 @@ ONLINE_SECONDS = 2  # the online list is optional: an answer does not wait longe
 GOOD_FOR = 5.0  # seconds: repeated commands must not become as many calls to WeChat
 
 Read = Overview | List | Find | Show | Unknown
-Reader = Callable[[], Awaitable[RenderContext]]  # returns the context of the person who asks, once it is known
+ReaderContext = Callable[
+    [], Awaitable[RenderContext]
+]  # returns the context of the person who asks, once it is known
 
 
 class CommandHandler:
@@ -79,7 +81,7 @@ class CommandHandler:
         self._faults: dict[str, str] = {}  # by account key, why it cannot be shown
 
     async def answer(
-        self, request: Request, announce: Announce = unannounced, reader: Reader | None = None
+        self, request: Request, announce: Announce = unannounced, reader: ReaderContext | None = None
     ) -> Message:
         """Answer a request. An error of WeChat is answered as well, and not raised.
 
@@ -91,7 +93,7 @@ class CommandHandler:
         return await self._contained(lambda: self._answer(request, announce, reader or self._in_channel))
 
     async def about(
-        self, episode: Episode, announce: Announce = unannounced, reader: Reader | None = None
+        self, episode: Episode, announce: Announce = unannounced, reader: ReaderContext | None = None
     ) -> Message:
         """Show the details of an alert's account: as WeChat reports it, else as the bot last knew it."""
         reader = reader or self._in_channel
@@ -125,7 +127,9 @@ class CommandHandler:
             self._checks_rows = True
             return await answer()
 
-    async def _announced(self, read: Coroutine[Any, Any, Message], announce: Announce, reader: Reader) -> Message:
+    async def _announced(
+        self, read: Coroutine[Any, Any, Message], announce: Announce, reader: ReaderContext
+    ) -> Message:
         """Return an answer that reads WeChat, and announce it if that takes long."""
         answering = asyncio.create_task(read)
         try:
@@ -136,7 +140,7 @@ class CommandHandler:
         finally:
             answering.cancel()
 
-    async def _answer(self, request: Request, announce: Announce, reader: Reader) -> Message:
+    async def _answer(self, request: Request, announce: Announce, reader: ReaderContext) -> Message:
         match request:
             case Help(topic):
                 return replies.guide(await reader(), topic)
@@ -153,7 +157,7 @@ class CommandHandler:
             explanation, last_good = explain_error(error, context), self._snapshots.last()
             return read_failure(explanation, self._now(), context, retry=retry, last_good=last_good)
 
-    async def _from_wechat(self, request: Read, announce: Announce, reader: Reader) -> Message:
+    async def _from_wechat(self, request: Read, announce: Announce, reader: ReaderContext) -> Message:
         match request:
             case Overview():
                 snapshot = await self._snapshot()
@@ -179,11 +183,11 @@ class CommandHandler:
                     return await self._corrected(typo_of, announce, reader)
                 return no_match(snapshot, text, await reader(), _runs(nearest or Help()))
 
-    async def _corrected(self, meant: Known, announce: Announce, reader: Reader) -> Message:
+    async def _corrected(self, meant: Known, announce: Announce, reader: ReaderContext) -> Message:
         answer = await self._answer(meant, announce, reader)
         return replies.corrected(_runs(meant).words, answer, await reader())
 
-    async def _find(self, text: str, page: int, reader: Reader) -> Message:
+    async def _find(self, text: str, page: int, reader: ReaderContext) -> Message:
         """Render the accounts that match; if it is a single one, with its details."""
         snapshot = await self._snapshot()
         hits = find_accounts(snapshot.rows, text)
@@ -192,14 +196,18 @@ class CommandHandler:
         return _results(snapshot, hits, text, page, await reader())
 
     async def _details(
-        self, snapshot: Snapshot, row: AccountRow, online: Awaitable[Sequence[OnlineKf] | None], reader: Reader
+        self,
+        snapshot: Snapshot,
+        row: AccountRow,
+        online: Awaitable[Sequence[OnlineKf] | None],
+        reader: ReaderContext,
     ) -> Message:
         known, context = await online, await reader()
         history = await self._history(row.account, context)
         return account_details(snapshot, row, known, context, history)
 
     async def _show(
-        self, text: str, reader: Reader, otherwise: Callable[[Snapshot, RenderContext], Message]
+        self, text: str, reader: ReaderContext, otherwise: Callable[[Snapshot, RenderContext], Message]
     ) -> Message:
         """Show the details of the account that is meant, or `otherwise`."""
         online = asyncio.ensure_future(self._online())

@@ -14,7 +14,7 @@ from bot.blocks.answers import replies
 from bot.blocks.context import RenderContext
 from bot.interactions.access import AccessPolicy, Membership
 from bot.interactions.alert_actions import AlertActions
-from bot.interactions.commands import CommandHandler, Reader
+from bot.interactions.commands import CommandHandler, ReaderContext
 from bot.interactions.readers import Readers
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Accounts, Announce, BlockAction, Clock, Message
@@ -116,12 +116,12 @@ class InteractionHandler:
         """Return the answer when none could be made."""
         return replies.failed(self._readers.known(user_id, self._context))
 
-    def _reader(self, user_id: str) -> Reader:
+    def _reader(self, user_id: str) -> ReaderContext:
         """Start to look up the language of a person, and return what waits for it."""
         lookup = self._readers.look_up(user_id)
         return partial(lookup.context, replace(self._context, around=self._clock()))
 
-    async def _refusal(self, user_id: str, reader: Reader) -> Message | None:
+    async def _refusal(self, user_id: str, reader: ReaderContext) -> Message | None:
         match await self._access.allows(user_id):
             case True:
                 return None
@@ -129,7 +129,7 @@ class InteractionHandler:
                 return replies.not_admitted(self._access.named, await reader())
         return replies.admission_not_checked(await reader())
 
-    async def _click_refusal(self, click: BlockAction, reader: Reader, *, acts: bool) -> Message | None:
+    async def _click_refusal(self, click: BlockAction, reader: ReaderContext, *, acts: bool) -> Message | None:
         """Return a refusal for readers that KF_VIEWERS does not name, and for users of other workspaces.
 
         Members of the workspace may act on an alert; the other buttons are for viewers. Only an admitted user has
@@ -148,7 +148,7 @@ class InteractionHandler:
         unknown = None in (member, named)
         return replies.membership_not_checked(context) if unknown else replies.not_a_member(context)
 
-    async def _act(self, action: AlertAction, click: BlockAction, reader: Reader) -> Message | None:
+    async def _act(self, action: AlertAction, click: BlockAction, reader: ReaderContext) -> Message | None:
         done = await self._alert_actions.perform(action, click) if self._alert_actions else None
         if done is None or not done.found:
             return replies.out_of_date(await reader())
@@ -157,7 +157,7 @@ class InteractionHandler:
             return replies.unchanged(click.action_id, done.found, click.user_id, await reader())
         return None if done.is_shown else replies.carried_out(action.kind, done.changed, await reader())
 
-    async def _details(self, episode_id: str, announce: Announce, reader: Reader) -> Message:
+    async def _details(self, episode_id: str, announce: Announce, reader: ReaderContext) -> Message:
         if self._store is None:
             return replies.out_of_date(await reader())
         async with self._store.begin() as tx:
@@ -167,7 +167,7 @@ class InteractionHandler:
         (episode,) = found.values()
         return await self._answers.about(episode, announce, reader)
 
-    async def _check_now(self, announce: Announce, reader: Reader) -> Message:
+    async def _check_now(self, announce: Announce, reader: ReaderContext) -> Message:
         now = self._clock()
         if self._store and (self._checked_at is None or now - self._checked_at >= CHECK_GAP):
             self._checked_at = now
