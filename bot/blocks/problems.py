@@ -10,7 +10,7 @@ from bot import actions
 from bot.accounts import Snapshot
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
-from bot.blocks.times import date, tokens_for
+from bot.blocks.times import near
 from bot.hosting import FIXED_ADDRESS
 from bot.ports import Message
 from bot.text import ACCOUNT, ERRMSG, clean, mrkdwn
@@ -295,7 +295,7 @@ def read_failure(
 
 
 def _last_read(snapshot: Snapshot, now: datetime, context: RenderContext) -> str:
-    when, due = date(snapshot.at, context, tokens_for(snapshot.at, now)), len(snapshot.due)
+    when, due = near(snapshot.at, now, context), len(snapshot.due)
     if not due:
         return context.say("Last good read {when}: nothing needed attention.", when=when)
     accounts = context.count("{number} account", "{number} accounts", len(snapshot.rows))

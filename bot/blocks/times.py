@@ -89,6 +89,11 @@ def tokens_for(when: datetime, now: datetime) -> str:
     return CLOCK if abs(when - now) < NEAR else MOMENT
 
 
+def near(when: datetime, now: datetime, context: RenderContext) -> str:
+    """Write a moment, with the day unless it is near."""
+    return date(when, context, tokens_for(when, now))
+
+
 def span(length: timedelta, context: RenderContext) -> str:
     """Write a duration in one unit, rounded down: `41 min`, `18 h`, `2 days`."""
     if length < MINUTE:

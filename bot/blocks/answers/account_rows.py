@@ -8,11 +8,11 @@ from datetime import datetime
 from bot.accounts import AccountRow, Snapshot
 from bot.alerting.episode import AccountStatus
 from bot.blocks import builders
-from bot.blocks.channel.wording import near, owner
+from bot.blocks.channel.wording import owner
 from bot.blocks.context import RenderContext
 from bot.blocks.mentions import plain_name
 from bot.blocks.names import account_of, label_of, name_of
-from bot.blocks.times import CLOCK, SECONDS, date, span
+from bot.blocks.times import CLOCK, SECONDS, date, near, span
 from bot.ports import Block
 from bot.text import STATUS_WORD, escape, id_of, mrkdwn
 

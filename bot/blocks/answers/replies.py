@@ -9,9 +9,8 @@ from bot import actions
 from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import AccountStatus, Episode, UserAction
 from bot.blocks import builders, mentions
-from bot.blocks.channel.wording import near
 from bot.blocks.context import RenderContext
-from bot.blocks.times import lead_name
+from bot.blocks.times import lead_name, near
 from bot.ports import Message
 from bot.requests import Help
 from bot.text import TYPED, clean, escape, masked

@@ -11,9 +11,8 @@ from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.answers.diagnosis import explain, lost_words, names_of, plain_words, slack_refusal
 from bot.blocks.channel.incident_notices import past_incident_title
-from bot.blocks.channel.wording import near
 from bot.blocks.context import RenderContext
-from bot.blocks.times import DAY, date, exact_span, lead_name, quiet_window, span, stored_span
+from bot.blocks.times import DAY, date, exact_span, lead_name, near, quiet_window, span, stored_span
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.health.rules import diagnose
 from bot.ports import Message

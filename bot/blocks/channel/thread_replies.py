@@ -17,7 +17,6 @@ from bot.blocks.channel.wording import (
     advice,
     change_sentence,
     introduction,
-    near,
     plain_text,
     quiet_notice,
     replacement,
@@ -25,7 +24,7 @@ from bot.blocks.channel.wording import (
 )
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.names import account_of, name_of
-from bot.blocks.times import date, lead_name
+from bot.blocks.times import date, lead_name, near
 from bot.ports import Block, Message
 from bot.text import ACCOUNT, NAME, Limit, cut, escape, units
 

@@ -10,7 +10,7 @@ from bot.alerting.episode import AccountStatus, Episode, EpisodeState, UserActio
 from bot.blocks import mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.context import RenderContext, RenderMode
-from bot.blocks.times import CLOCK, date, lead_name, span, tokens_for
+from bot.blocks.times import CLOCK, date, lead_name, near, span
 from bot.language import gettext_noop
 
 _ASK = gettext_noop("ask them to accept the invitation in WeChat.")
@@ -175,11 +175,6 @@ def owner(action: UserAction, context: RenderContext) -> str:
         when = near(action.until, action.at, context)
         return context.say("snoozed by {who} until {when}", who=who, when=when)
     return context.say("acknowledged by {who}, {when}", who=who, when=date(action.at, context))
-
-
-def near(when: datetime, now: datetime, context: RenderContext) -> str:
-    """Write a moment, with the day unless it is near."""
-    return date(when, context, tokens_for(when, now))
 
 
 def left_when_bound(episode: Episode) -> timedelta:
