@@ -95,7 +95,7 @@ WORDS := bot/locale/zh_Hans/LC_MESSAGES/kf
 words: $(VENV)/.dev
 	$(BIN)/pybabel -q extract --no-default-keywords -k say -k count:1,2 -k term:1c,2 -k gettext_noop \
 	  -k pgettext_noop:1c,2 --add-location=file --sort-by-file --omit-header -o $(WORDS).pot bot
-	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --no-wrap -l zh_Hans -i $(WORDS).pot -o $(WORDS).po
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date --ignore-obsolete --no-wrap -l zh_Hans -i $(WORDS).pot -o $(WORDS).po
 	$(BIN)/pybabel -q compile -l zh_Hans -i $(WORDS).po -o $(WORDS).mo
 	rm $(WORDS).pot
 
