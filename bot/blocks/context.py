@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -116,6 +116,13 @@ class RenderContext:
     def series(self, words: Sequence[str]) -> str:
         """Write `a, b, c`."""
         return ("、" if self.language is Language.CHINESE else ", ").join(words)
+
+    def counted(self, numbers: Mapping[str, int]) -> str:
+        """Write `12 rejected, 9 expired`; the keys are words for states."""
+        counts = [
+            self.say("{number} {state}", number=number, state=self.state(word)) for word, number in numbers.items()
+        ]
+        return self.series(counts)
 
     def clauses(self, words: Sequence[str]) -> str:
         """Write `a, b, c`, of phrases that are more than names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot import actions
@@ -136,7 +136,7 @@ def _plain_text_due(snapshot: Snapshot, context: RenderContext) -> str:
     return context.paragraph(
         account_rows.names_by_state(snapshot.due[:SHOWN], snapshot.at, context),
         context.say("{what}.", what=more) if more else "",
-        context.say("Also {counts}.", counts=_counted(others, context)) if others else "",
+        context.say("Also {counts}.", counts=context.counted(others)) if others else "",
     )
 
 
@@ -151,7 +151,7 @@ def _calm(snapshot: Snapshot, accounts: str, context: RenderContext) -> list[Blo
 
 
 def _plain_text_calm(snapshot: Snapshot, accounts: str, context: RenderContext) -> str:
-    most_first = _counted(dict(snapshot.counts.most_common()), context)
+    most_first = context.counted(dict(snapshot.counts.most_common()))
     text = context.say("{accounts}: {counts}.", accounts=accounts, counts=most_first)
     soonest = _next_deadline(snapshot, context)
     if soonest is None:
@@ -167,22 +167,12 @@ def _more(snapshot: Snapshot, context: RenderContext) -> str:
     hidden = snapshot.due[SHOWN:]
     if not hidden:
         return ""
-    counts = _counted(Counter[str](row.status for row in hidden), context)
+    counts = context.counted(Counter[str](row.status for row in hidden))
     return context.say("{number} more: {counts}", number=len(hidden), counts=counts)
 
 
 def _others(snapshot: Snapshot) -> Counter[str]:
     return Counter[str](row.status for row in snapshot.rows if row.status not in NEEDS_ATTENTION)
-
-
-def _counted(counts: Mapping[str, int], context: RenderContext) -> str:
-    """Write `12 rejected, 9 expired`."""
-    return context.series(
-        [
-            context.say("{number} {state}", number=number, state=context.state(state))
-            for state, number in counts.items()
-        ]
-    )
 
 
 def _next_deadline(snapshot: Snapshot, context: RenderContext) -> tuple[str, datetime] | None:

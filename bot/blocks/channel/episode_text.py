@@ -174,9 +174,4 @@ def by_state_word(episodes: Iterable[Episode]) -> dict[str, list[Episode]]:
 
 def counted(episodes: Iterable[Episode], context: RenderContext) -> str:
     """Write `58 rejected, 2 expired`, in the order in which the words first occur."""
-    return context.series(
-        [
-            context.say("{number} {state}", number=len(group), state=context.state(word))
-            for word, group in by_state_word(episodes).items()
-        ]
-    )
+    return context.counted({word: len(group) for word, group in by_state_word(episodes).items()})
