@@ -89,6 +89,8 @@ class Snapshot:
         An episode of an earlier invitation than the listed one does not count.
         """
         by_key = {episode.account_key: episode for episode in owned}
+        if not by_key:
+            return self
         rows = (replace(row, owner=_owner(row, by_key.get(row.account.key), policy)) for row in self.rows)
         ordered = sorted(rows, key=lambda row: (_rank(row, self.at, self.smallest_lead), row.owner is not None))
         return replace(self, rows=tuple(ordered))

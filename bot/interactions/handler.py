@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,7 @@ from bot.store.store_errors import StoreError, waiting_for
 log = logging.getLogger(__name__)
 
 CHECK_GAP = timedelta(minutes=1)  # between polls requested with "Check now"
+WAKE_AFTER = 0.05  # seconds: the answer is sent first
 WAKE_GAP = timedelta(seconds=5)  # frequent commands must not cause as many writes to the store
 
 
@@ -184,6 +186,7 @@ class InteractionHandler:
         self._tasks.start(self._wake_watcher(self._store))
 
     async def _wake_watcher(self, store: Store, *, always: bool = False) -> None:
+        await asyncio.sleep(WAKE_AFTER)
         try:
             async with store.begin() as tx:
                 is_due = await poll_state.poll_now(tx, tx.now, always=always)

@@ -80,7 +80,7 @@ def _select_episodes(ids: sa.SelectBase | sa.BindParameter[str]) -> sa.Select[An
     return sa.select(episode).where(episode.c.id.in_(ids))
 
 
-# The queries of each poll are built once.
+# The queries of each poll and of each answer are built once.
 _IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
 _WITH_IDS = _select_episodes(_IDS)
 _EVENTS = sa.select(emitted_event).where(emitted_event.c.episode_id.in_(_IDS)).order_by(emitted_event.c.at)
@@ -88,6 +88,13 @@ _EVENTS = sa.select(emitted_event).where(emitted_event.c.episode_id.in_(_IDS)).o
 _LATEST = _select_episodes(
     _select_ids(_one.c.is_latest, _one.c.account_key.in_(sa.bindparam("keys", expanding=True))).union(
         _select_ids(_one.c.is_latest, _one.c.state.in_(_OPEN))
+    )
+)
+_OWNED = _select_episodes(
+    _select_ids(
+        _one.c.is_latest,
+        _one.c.state.in_(_OPEN),
+        sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None)),
     )
 )
 
@@ -118,8 +125,7 @@ async def snoozed(tx: Tx) -> list[Episode]:
 
 async def owned(tx: Tx) -> list[Episode]:
     """Return the newest episodes, open or with a problem, that a user acknowledged or snoozed."""
-    has_owner = sa.or_(_one.c.acked.is_not(None), _one.c.snoozed.is_not(None))
-    return await _read(tx, _select_episodes(_select_ids(_one.c.is_latest, _one.c.state.in_(_OPEN), has_owner)))
+    return await _read(tx, _OWNED)
 
 
 async def record_emitted(tx: Tx, carriers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
