@@ -73,6 +73,7 @@ def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
         newest_episode=newest_episode,
         owned=owned,
         elapsed=elapsed,
+        notice_after=10,
         **other,
     )
 

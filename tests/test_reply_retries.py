@@ -55,6 +55,12 @@ async def clicked(place: World, action_id: str) -> tuple[Message, Invocation]:
     return shown, await place.slack.click(shown, action_id)
 
 
+def test_limits_of_an_answer_stay_within_the_thirty_minutes_of_its_url():
+    assert ResponseLimits() == ResponseLimits(
+        notice_after=2, notice=3, request=10, first_pause=1, longest_pause=60, give_up_after=300
+    )
+
+
 def uses(place: World) -> list[str]:
     return [str(call.arguments["text"]) for call in place.slack.calls if call.method == RESPONSE_URL]
 

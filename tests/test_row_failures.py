@@ -395,6 +395,7 @@ class CommandAnswers:
             newest_episode=no_episode,
             owned=no_accounts,
             elapsed=lambda: 0.0,
+            notice_after=10,
         )
 
     async def to(self, text: str) -> Message:

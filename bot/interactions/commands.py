@@ -55,8 +55,8 @@ class CommandHandler:
         newest_episode: Callable[[KfAccount], Awaitable[Episode | None]],
         owned: Callable[[], Awaitable[Sequence[Episode]]],
         on_good_read: Callable[[], None] = lambda: None,
+        notice_after: float,
         elapsed: Callable[[], float] = time.monotonic,
-        notice_after: float = 2.0,
     ) -> None:
         """Keep what answers are made from.
 
