@@ -153,7 +153,7 @@ async def test_lists_show_who_acknowledged_the_alert(place):
     async with bot_in_loop(place):
         await place.slack.click(await rejection(place), "alert.ack", user="U0MEI")
         await until(lambda: "Acknowledged" in shown(place))
-        for typed in ("", "list", "attention", "rejected"):
+        for typed in ("", "list", "attention", "rejected", "find @harbour_tea"):
             answer = await (await place.slack.command(typed, channel=CARE)).answer()
             assert "👤 acknowledged by <@U0MEI>" in str(answer.blocks), typed
         overview = await (await place.slack.command("", channel=CARE)).answer()
@@ -200,14 +200,24 @@ async def test_mention_is_posted_once_and_gone_at_the_first_edit(place):
         assert CARE_LEADS not in shown(place)
 
 
-async def test_configured_zone_is_named_in_texts(place):
-    async with bot_in_loop(place, TIMEZONE="Asia/Shanghai"):
-        alert = await rejection(place)
+@pytest.mark.parametrize(
+    ("settings", "zone"), [({}, "Asia/Shanghai"), ({"TIMEZONE": "Asia/Tokyo"}, "Asia/Tokyo")], ids=["default", "set"]
+)
+async def test_configured_zone_is_named_in_texts_and_in_the_option_to_snooze(place, settings, zone):
+    ahead = timedelta(0)
+    place.slack.scopes -= {"users:read"}  # else the answer is in the person's own zone
+    place.invite("chen", timedelta(hours=24, seconds=30))
+    async with bot_in_loop(place, clock=lambda: utc_now() + ahead, **settings):
+        await until(lambda: len(place.wechat.log) > 2)
+        ahead = timedelta(seconds=31)
+        await until(lambda: place.texts, within=10)
+        (alert,) = place.slack.messages(ALERTS)
         said = await place.slack.command("list", channel=CARE)
         answer = (await said.answer()).text
-    assert "Asia/Shanghai" in alert.text
+    assert zone in alert.text
+    assert f"Until tomorrow 9:00, {zone}" in json.dumps(alert.blocks)
     assert "UTC" not in json.dumps(alert.blocks) + alert.text
-    assert "Asia/Shanghai" in answer
+    assert zone in answer
     assert "UTC" not in answer
 
 

@@ -22,6 +22,7 @@ async def test_each_step_goes_on_when_it_was_done(visit):
     await expect(tour).to_contain_text("Step 4 of 5")
     await mei.invites("chen")
     await mei.does("accept", "chen")
+    await expect(mei.message("Chen · bound")).to_be_visible()
     await expect(tour).to_contain_text("Step 5 of 5")
     await mei.presses("Kill the bot")
     await expect(tour).to_contain_text("The end")
