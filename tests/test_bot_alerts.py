@@ -83,6 +83,37 @@ async def test_details_show_the_last_known_state_while_wechat_fails(place):
         assert "bo_example" in details.text
 
 
+async def test_digest_of_nine_names_people_apart_and_opens_everything_that_needs_attention(place):
+    names = ["dee", *(f"kf{number}" for number in range(8))]
+    for name in names:
+        place.invite(name)
+    async with bot_in_loop(place):
+        alone = await rejection(place)
+        assert "link.console" in action_ids(alone)
+        for name in names:
+            place.wechat.reject(f"{name}@harbour_tea")
+        await until(lambda: len(place.texts) > 1)
+        digest = place.slack.messages(ALERTS)[1]
+        assert digest.text.startswith("9 invitations changed at once: 9 rejected.")
+        rows = json.dumps(digest.blocks, ensure_ascii=False)
+        assert all(f"{name}@harbour_tea" in rows for name in names)
+        assert ("invited de•••le" in rows, "kf•••le" in rows) == (True, False)  # eight people have that mask
+        listed = await (await place.slack.click(digest, "kf.list")).answer()
+    assert listed.text.startswith("10 accounts need attention")
+    (menu,) = (element for element in elements(listed) if element["action_id"] == "kf.open")
+    options = {option["text"]["text"]: option["description"]["text"] for option in menu["options"]}
+    assert set(options) == {"小波", *(name.capitalize() for name in names)}
+    assert options["Dee"] == "dee@harbour_tea · rejected"
+
+
+def elements(message: Message) -> list[dict]:
+    return [element for block in message.blocks if block["type"] == "actions" for element in block["elements"]]
+
+
+def action_ids(message: Message) -> list[str]:
+    return [element["action_id"] for element in elements(message)]
+
+
 async def _status(place: World):
     return await (await place.slack.command("status", channel=CARE)).answer()
 
@@ -201,7 +232,9 @@ async def test_mention_is_posted_once_and_gone_at_the_first_edit(place):
 
 
 @pytest.mark.parametrize(
-    ("settings", "zone"), [({}, "Asia/Shanghai"), ({"TIMEZONE": "Asia/Tokyo"}, "Asia/Tokyo")], ids=["default", "set"]
+    ("settings", "zone"),
+    [({}, "Asia/Shanghai"), ({"TIMEZONE": "Asia/Tokyo"}, "Asia/Tokyo")],
+    ids=["default", "set"],
 )
 async def test_configured_zone_is_named_in_texts_and_in_the_option_to_snooze(place, settings, zone):
     ahead = timedelta(0)
