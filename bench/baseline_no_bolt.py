@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import os
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import aiohttp
@@ -23,8 +23,7 @@ from bot.blocks.context import RenderContext
 from bot.demo.slack_simulator import sign
 from wechat_kf import KfClient, StableToken
 
-LEADS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
-CONTEXT = RenderContext(AlertPolicy(leads=LEADS))
+CONTEXT = RenderContext(AlertPolicy())
 
 
 class Handler:
@@ -46,7 +45,8 @@ class Handler:
         return web.Response()
 
     async def _answer(self, response_url: str) -> None:
-        message = overview(Snapshot.of(await self._accounts.kf_list(), datetime.now(UTC), LEADS), CONTEXT)
+        snapshot = Snapshot.of(await self._accounts.kf_list(), datetime.now(UTC), CONTEXT.policy)
+        message = overview(snapshot, CONTEXT)
         body = {"response_type": "ephemeral", "replace_original": False, "text": message.text}
         async with self._session.post(response_url, json={**body, "blocks": message.blocks}):
             pass

@@ -39,11 +39,11 @@ class AccountRow:
     fault: Exception | None = None  # of a placeholder: the reason why the account cannot be shown
 
     @classmethod
-    def of(cls, account: KfAccount, at: datetime, leads: Sequence[timedelta]) -> AccountRow:
+    def of(cls, account: KfAccount, at: datetime, policy: AlertPolicy) -> AccountRow:
         """Read one account; return a placeholder if that fails."""
         try:
-            row = cls(account, account_status(account, at, leads))
-            _place(row, at, min(leads))
+            row = cls(account, account_status(account, at, policy))
+            _place(row, at, policy.smallest_lead)
         except Exception as exc:
             return cls.placeholder(account, exc)
         return row
@@ -77,11 +77,10 @@ class Snapshot:
     is_cached: bool = False  # read for another request, seconds ago
 
     @classmethod
-    def of(cls, listing: KfList, at: datetime, leads: Sequence[timedelta]) -> Snapshot:
-        smallest_lead = min(leads)
-        rows = (AccountRow.of(account, at, leads) for account in listing.accounts)
-        ordered = sorted(rows, key=lambda row: _place(row, at, smallest_lead))
-        return cls(tuple(ordered), at, smallest_lead, listing.unreadable)
+    def of(cls, listing: KfList, at: datetime, policy: AlertPolicy) -> Snapshot:
+        rows = (AccountRow.of(account, at, policy) for account in listing.accounts)
+        ordered = sorted(rows, key=lambda row: _place(row, at, policy.smallest_lead))
+        return cls(tuple(ordered), at, policy.smallest_lead, listing.unreadable)
 
     def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Snapshot:
         """Add the user who acknowledged or snoozed to each row, and sort rows without one first within a rank.

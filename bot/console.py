@@ -33,7 +33,7 @@ async def show_list(settings: Settings, *, as_json: bool) -> int:
             listed = await services.accounts.kf_list()
         except KfError as exc:
             return _failed(exc, settings.platform_without_proxy)
-    snapshot = Snapshot.of(listed, utc_now(), settings.alert_leads)
+    snapshot = Snapshot.of(listed, utc_now(), settings.policy)
     if as_json:
         print(_as_json(snapshot))
     else:
@@ -61,7 +61,7 @@ async def check(settings: Settings) -> int:
             print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
             return 1
     listed, posted = services.watcher.listed, many(services.metrics.number("post", "sent"), "message")
-    summary = [_summary(Snapshot.of(listed, utc_now(), settings.alert_leads))] if listed else []
+    summary = [_summary(Snapshot.of(listed, utc_now(), settings.policy))] if listed else []
     if tick is not Tick.GOOD:
         summary.append(f"WeChat: {tick.value}")
     print(", ".join([*summary, f"{posted} posted"]))

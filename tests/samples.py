@@ -68,7 +68,7 @@ def actions(message: Message) -> dict[str, Any]:
 
 
 def reading(*accounts: KfAccount, unreadable: int = 0) -> Snapshot:
-    return Snapshot.of(KfList(accounts, unreadable), NOW, LEADS)
+    return Snapshot.of(KfList(accounts, unreadable), NOW, CONTEXT.policy)
 
 
 def named(name: str, nick: str, wx: str = "someone_wx") -> KfAccount:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.accounts import Snapshot
-from bot.alerting.episode import AccountStatus
+from bot.alerting.episode import AccountStatus, AlertPolicy
 from tests.accounts import account, invited
 from tests.conftest import NOW
 from tests.samples import ANNA, BO, CHEN, DAY, DEE, EVE, FORTY, HOUR, LEADS, LIN, NO_DEADLINE, reading
@@ -74,7 +74,7 @@ def test_counts_add_up():
 
 @pytest.mark.parametrize("leads", [LEADS, tuple(reversed(LEADS))])
 def test_result_does_not_depend_on_the_order_of_the_leads(leads):
-    read = Snapshot.of(KfList((LIN, CHEN, BO)), NOW, leads)
+    read = Snapshot.of(KfList((LIN, CHEN, BO)), NOW, AlertPolicy(leads=leads))
     assert names(read) == ["小波", "Chen", "林晓"]
 
 

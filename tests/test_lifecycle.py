@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
@@ -22,6 +22,7 @@ from bot.alerting.episode import (
     priority,
 )
 from bot.alerting.lifecycle import observe, unmatched_invitations
+from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from tests.accounts import account, bound, invited
 from tests.conftest import NOW
 from wechat_kf import Invitation, KfAccount
@@ -98,7 +99,16 @@ def notified(changes: Sequence[Change]) -> list[AlertKind]:
     ],
 )
 def test_status_of_a_row_follows_the_first_matching_rule(row, expected):
-    assert account_status(row, NOW, POLICY.leads) is expected
+    assert account_status(row, NOW, POLICY) is expected
+
+
+def test_row_whose_last_reminder_before_quiet_hours_was_due_is_expiring():
+    # The reminder is due at 22:00 in Shanghai, 12 h 48 min after NOW.
+    policy = AlertPolicy(leads=(HOUR,), quiet=QuietHours(time(22), time(8), SHANGHAI))
+    in_quiet_hours, before, reminded = invited(expires_in=20 * HOUR), NOW + 767 * MINUTE, NOW + 768 * MINUTE
+    assert account_status(in_quiet_hours, before, policy) is AccountStatus.WAITING
+    assert account_status(in_quiet_hours, reminded, policy) is AccountStatus.EXPIRING
+    assert account_status(invited(expires_in=32 * HOUR), reminded, policy) is AccountStatus.WAITING
 
 
 def test_expiring_within_the_hour_has_priority_over_lost():

@@ -12,7 +12,7 @@ from bot.blocks.problems import explain_error, read_failure
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS
 from tests.conftest import NOW
-from tests.samples import ANNA, CHEN, CONTEXT, FORTY, LEADS, sample, shown
+from tests.samples import ANNA, CHEN, CONTEXT, FORTY, sample, shown
 from wechat_kf import KfList, ResponseError, TransportError
 from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
@@ -25,7 +25,7 @@ def answer(error, last_good=None):
 
 
 def read_before(ago, *accounts):
-    return Snapshot.of(KfList(accounts), NOW - ago, LEADS)
+    return Snapshot.of(KfList(accounts), NOW - ago, CONTEXT.policy)
 
 
 def test_refused_address_can_be_copied():

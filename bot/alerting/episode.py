@@ -6,7 +6,6 @@ An *episode* is one invitation of one account. Its transitions are in `lifecycle
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,7 +52,7 @@ class AlertPolicy:
 class AccountStatus(StrEnum):
     """The status of a row of the account list at a moment. A row has exactly one, so counts add up."""
 
-    EXPIRING = "expiring"  # waiting, within the largest lead
+    EXPIRING = "expiring"  # waiting, within the largest lead; or the lead before quiet hours has passed
     REJECTED = "rejected"
     EXPIRED = "expired"
     UNKNOWN = "unknown"  # a status newer than this code
@@ -84,7 +83,7 @@ def priority(status: AccountStatus, *, urgent: bool = False) -> int:
     return 1 if status is AccountStatus.EXPIRING and urgent else PRIORITY[status]
 
 
-def account_status(account: KfAccount, now: datetime, leads: Sequence[timedelta]) -> AccountStatus:
+def account_status(account: KfAccount, now: datetime, policy: AlertPolicy) -> AccountStatus:
     """Return the status of a row by the first rule that matches.
 
     A `waiting` row whose deadline has passed is expired: WeChat updates its status late.
@@ -103,7 +102,10 @@ def account_status(account: KfAccount, now: datetime, leads: Sequence[timedelta]
     left = invitation.expires_at - now
     if left <= timedelta(0):
         return AccountStatus.EXPIRED
-    return AccountStatus.EXPIRING if left <= max(leads) else AccountStatus.WAITING
+    lead = max(policy.leads)
+    if left > lead:
+        lead = policy.quiet_lead(invitation.expires_at) or lead
+    return AccountStatus.EXPIRING if left <= lead else AccountStatus.WAITING
 
 
 class EpisodeState(StrEnum):

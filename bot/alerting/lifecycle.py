@@ -90,7 +90,7 @@ class _PollBatch:
 
     def apply_row(self, episodes: list[Episode], account: KfAccount) -> list[Change]:
         latest = next((episode for episode in episodes if episode.is_latest), None)
-        status = account_status(account, self.now, self.policy.leads)
+        status = account_status(account, self.now, self.policy)
         if status in (AccountStatus.WAITING, AccountStatus.EXPIRING, AccountStatus.EXPIRED, AccountStatus.REJECTED):
             return self._apply_invitation(episodes, latest, account, status)
         if latest is None or latest.state.closed:

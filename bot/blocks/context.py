@@ -58,7 +58,7 @@ class RenderContext:
     @classmethod
     def from_settings(cls, settings: Settings) -> RenderContext:
         return cls(
-            policy=AlertPolicy(leads=settings.alert_leads, quiet=settings.quiet),
+            policy=settings.policy,
             poll=timedelta(seconds=settings.poll_seconds),
             language=settings.language,
             zone=settings.timezone,

@@ -238,7 +238,7 @@ class CommandHandler:
 
     async def _read(self) -> Snapshot:
         listing: KfList = await self._accounts.kf_list()
-        snapshot = Snapshot.of(listing, self._now(), self._base_context.policy.leads)
+        snapshot = Snapshot.of(listing, self._now(), self._base_context.policy)
         self._on_good_read()
         return snapshot
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from bot.alerting.episode import AlertPolicy
 from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.hosting import VARIABLES
 from bot.language import Language
@@ -118,6 +119,10 @@ class Settings:
     def receives_commands(self, role: str) -> bool:
         """Return whether Slack's commands and clicks arrive at a process of this role."""
         return role == ("worker" if self.slack_app_token else "web")
+
+    @property
+    def policy(self) -> AlertPolicy:
+        return AlertPolicy(leads=self.alert_leads, quiet=self.quiet)
 
     @property
     def shared_digests(self) -> Mapping[str, str]:

@@ -188,7 +188,7 @@ class Ingest:
     def _initial_snapshot(self, accounts: Sequence[KfAccount], now: datetime) -> InitialSnapshot:
         counts = dict.fromkeys(AccountStatus, 0)
         for account in accounts:
-            counts[account_status(account, now, self._recorder.policy.leads)] += 1
+            counts[account_status(account, now, self._recorder.policy)] += 1
         return InitialSnapshot(total=len(accounts), counts=counts)
 
 
