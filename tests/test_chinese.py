@@ -249,6 +249,26 @@ def test_message_in_either_language_is_fit_for_slack(kind, language):
             assert blockkit.problems({"text": message.text, "blocks": list(message.blocks)}) == []
 
 
+@pytest.mark.parametrize(
+    ("language", "wrong"),
+    [
+        # Slack writes "Today" with a capital where the token begins with the day.
+        (Language.ENGLISH, re.compile(r"[A-Za-z,] <!date\^\d+\^\{date_short_pretty")),
+        (Language.CHINESE, re.compile(r"<!date\^\d+\^[^|]*(?<![{\w])[A-Za-z]")),
+    ],
+    ids=["en", "zh"],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_words_before_a_day_are_in_its_token_in_english_only(kind, language, wrong):
+    found = [
+        text
+        for message in kind(replace(ON_HEROKU, language=language))
+        for text in shown(message)
+        if wrong.search(text)
+    ]
+    assert found == []
+
+
 def texts(message: Message) -> list[str]:
     return list(shown(message))
 

@@ -9,16 +9,23 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
 
 from bot.__main__ import _parser
+from bot.alerting.quiet_hours import SHANGHAI
+from bot.blocks.answers.overview import overview
 from bot.doctor.variables import WHERE
+from bot.language import Language
 from bot.manifest import create_link, manifest
 from bot.settings.values import Settings
 from bot.web.guard import SLACK_PATH
+from tests.conftest import NOW
 from tests.documents import FENCE, ROOT, Code, Document, document, documents
+from tests.samples import CONTEXT, FORTY, actions, reading, shown
 from tests.test_deploy_files import HOUSE, example, procfile, text_of
 from wechat_kf.advice import ADVICE
 
@@ -200,7 +207,10 @@ def test_translations_have_the_same_structure(english: Document, chinese: Docume
 
 @BOTH
 def test_translations_hold_the_same_code(english: Document, chinese: Document) -> None:
-    assert english.code == chinese.code
+    def code(page: Document) -> list[Code]:
+        return [block for block in page.code if block.language != "text"]  # the bot's words, which are translated
+
+    assert code(english) == code(chinese)
 
 
 @BOTH
@@ -239,6 +249,31 @@ def positions(page: Document, *words: str) -> list[int]:
 
 def in_order(found: list[int]) -> bool:
     return -1 not in found and found == sorted(found)
+
+
+def as_in_slack(text: str, language: Language) -> str:
+    """Write the date tokens of a text of the samples as Slack does for a reader in Shanghai, without the bold."""
+
+    def written(token: re.Match[str]) -> str:
+        moment = datetime.fromtimestamp(int(token[1]), SHANGHAI)
+        if language is Language.CHINESE:
+            day, time = "今天" if moment.date() == NOW.date() else "明天", f"{moment:%H:%M}"
+        else:
+            day, time = "today" if moment.date() == NOW.date() else "tomorrow", f"{moment:%I:%M %p}".lstrip("0")
+        return token[2].replace("{date_short_pretty}", day).replace("{time}", time)
+
+    return re.sub(r"<!date\^(\d+)\^([^|]*)\|[^>]*>", written, text).replace("*", "")
+
+
+@pytest.mark.parametrize(("page", "language"), [(ENGLISH, Language.ENGLISH), (CHINESE, Language.CHINESE)])
+def test_readme_shows_the_overview_as_slack_does(page: Document, language: Language) -> None:
+    message = overview(reading(*FORTY), replace(CONTEXT, language=language))
+    texts = [as_in_slack(text, language) for text in shown(message)]
+    see_all, refresh = (button["text"]["text"] for button in actions(message).values())
+    *rows, source = [text for text in texts if text not in (see_all, refresh)]
+    (sample,) = (block.text for block in page.code if block.language == "text")
+    drawn = [" ".join(line.split()) for line in sample.splitlines()[1:] if line.strip(" ─")]
+    assert drawn == [" ".join(text.split()) for text in (*rows, f"[{see_all}] [{refresh}]", source)]
 
 
 READMES = pytest.mark.parametrize("page", [ENGLISH, CHINESE], ids=lambda page: page.name)
@@ -356,8 +391,8 @@ def test_both_readmes_name_the_same_settings_with_the_same_defaults() -> None:
 
 
 def test_defaults_in_the_readme_are_those_of_the_example() -> None:
-    for names, shown in settings_of(ENGLISH).items():
-        defaults = [word.strip("`") for word in re.findall(r"`[^`]+`|\d+", shown)]
+    for names, cell in settings_of(ENGLISH).items():
+        defaults = [word.strip("`") for word in re.findall(r"`[^`]+`|\d+", cell)]
         named = re.findall(r"`([A-Z_]+)`", names)
         for name, default in zip(named, defaults, strict=False):
             assert example()[name]["value"] in ("", default), name
