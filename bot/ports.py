@@ -229,10 +229,11 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The language and the time zone that a person has set in Slack."""
+    """What a person has set in Slack: language, time zone and name."""
 
     locale: str = ""  # an IETF tag such as zh-CN; "" if Slack did not send it
     timezone: ZoneInfo | None = None  # None if Slack sent none, or one that is not known here
+    name: str = ""  # that Slack shows for them, unlike the handle that comes with a click; "" if Slack sent none
 
 
 class UnknownReaderError(Exception):

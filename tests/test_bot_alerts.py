@@ -15,7 +15,8 @@ from aiohttp import web
 
 from bot.delivery.updater import EDIT_GAP
 from bot.demo.servers import serve
-from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost
+from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost, slow
+from bot.demo.slack_simulator.state import Person
 from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, utc_now, world
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -200,6 +201,23 @@ async def test_second_user_to_click_learns_who_was_first(place):
         assert place.texts[1].startswith("Acknowledged by Mei: 小波")  # as the message shows the handle `mei`
         late = await place.slack.click(alert, "alert.ack", user="U0TOM")
         assert (await late.answer()).text == "Mei has acknowledged this already."
+
+
+async def test_thread_names_a_user_as_slack_shows_them_if_that_is_known(place):
+    place.slack.people |= {
+        "U0MEI": Person("U0MEI", "mei.lin", display_name="Mei Lin"),
+        "U0TOM": Person("U0TOM", "tom", display_name="Tom Z"),
+    }
+    place.slack.arm("users.info", slow(0.3))
+    async with bot_in_loop(place):
+        alert = await rejection(place)
+        await place.slack.click(alert, "alert.ack", user="U0MEI")
+        await until(lambda: place.texts[1:] and "Acknowledged" in shown(place))
+        place.slack.scopes -= {"users:read"}
+        await place.slack.click(place.slack.messages(ALERTS)[0], "alert.undo", user="U0TOM")
+        await until(lambda: place.texts[2:])
+    assert place.texts[1].startswith("Acknowledged by Mei Lin: 小波")
+    assert place.texts[2].startswith("Tom undid the acknowledgement: 小波")
 
 
 async def test_click_without_the_store_is_answered_that_nothing_changed(place):

@@ -412,6 +412,10 @@ def answering(**user: object) -> SlackFault:
         (answering(locale="zh-CN", tz="../../etc/passwd"), Reader("zh-CN")),
         (answering(locale="zh-CN", tz="A" * 5000), Reader("zh-CN")),
         (answering(locale="zh-CN", tz=8), Reader("zh-CN")),
+        (answering(profile={"display_name": "Mei Lin", "real_name": "Lin Mei"}), Reader(name="Mei Lin")),
+        (answering(profile={"display_name": "", "real_name": "Lin Mei"}), Reader(name="Lin Mei")),
+        (answering(profile={"display_name": None, "real_name": 7}), Reader()),
+        (answering(profile="Mei", real_name="Mei"), Reader()),
     ],
 )
 async def test_malformed_part_of_an_answer_counts_as_absent(answer, expected):

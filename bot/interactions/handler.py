@@ -151,6 +151,8 @@ class InteractionHandler:
         return replies.membership_not_checked(context) if unknown else replies.not_a_member(context)
 
     async def _act(self, action: AlertAction, click: BlockAction, reader: ReaderContext) -> Message | None:
+        await reader()  # by then their name is known, which the thread shows: a click brings the handle only
+        click = replace(click, user_name=self._readers.name(click.user_id) or click.user_name)
         done = await self._alert_actions.perform(action, click) if self._alert_actions else None
         if done is None or not done.found:
             return replies.out_of_date(await reader())

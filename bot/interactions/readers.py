@@ -1,4 +1,4 @@
-"""The language and the time zone of each person who gets an answer, from Slack, cached.
+"""The language, the time zone and the name of each person who gets an answer, from Slack, cached.
 
 Start the lookup as soon as a command or a click has arrived, so that it runs beside the read of WeChat, and ask for
 the context when the answer is rendered. An acknowledgement comes before both.
@@ -114,6 +114,11 @@ class Readers:
         """
         done = self._ask(user_id) if USER_ID.fullmatch(user_id) else None
         return Lookup(lambda: self._reader(user_id), done, self._elapsed() + within, self._elapsed)
+
+    def name(self, user_id: str) -> str:
+        """Return the name that Slack shows for a person, as far as it is known now; "" if it is not."""
+        reader = self._reader(user_id)
+        return reader.name if reader else ""
 
     def known(self, user_id: str, base: RenderContext) -> RenderContext:
         """Return the context of a person as far as it is known now, without a lookup."""

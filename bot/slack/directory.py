@@ -1,4 +1,4 @@
-"""Lookups about people: members of groups, who belongs to the workspace, and the language and time zone of one."""
+"""Lookups about people: members of groups, who belongs to the workspace, and what Slack knows of one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def group_members(client: AsyncWebClient, group_id: str) -> Members:
 
 
 async def reader(client: AsyncWebClient, user_id: str) -> Reader:
-    """Return the language and the time zone of a person. This needs the scope `users:read`.
+    """Return the language, the time zone and the name of a person. This needs the scope `users:read`.
 
     Raises:
         UnknownReaderError: Slack did not answer, or refused. The caller logs it.
@@ -92,7 +92,7 @@ async def reader(client: AsyncWebClient, user_id: str) -> Reader:
     match response:
         case {"user": dict(user)}:
             locale = user.get("locale")
-            return Reader(locale if isinstance(locale, str) else "", _zone(user.get("tz")))
+            return Reader(locale if isinstance(locale, str) else "", _zone(user.get("tz")), _name(user))
         case dict():
             raise UnknownReaderError("an answer without a user")
         case ApiError(code):
@@ -100,6 +100,15 @@ async def reader(client: AsyncWebClient, user_id: str) -> Reader:
         case RetryLater(seconds, error):
             raise UnknownReaderError(error, wait=seconds)
     raise UnknownReaderError(response.error)
+
+
+def _name(user: dict[str, object]) -> str:
+    match user.get("profile"):
+        case {"display_name": str(name)} if name:
+            return name
+        case {"real_name": str(name)}:
+            return name
+    return ""
 
 
 def _zone(name: object) -> ZoneInfo | None:

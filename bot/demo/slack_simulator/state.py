@@ -70,6 +70,7 @@ class Person:
     name: str
     locale: str = LOCALE
     tz: str = ZONE  # "": Slack does not know it
+    display_name: str = ""  # "": the same as the handle, `name`
 
 
 @dataclass(slots=True)

@@ -99,8 +99,8 @@ def user(one: Person, team_id: str, now: datetime, *, with_locale: bool) -> dict
         "profile": {
             "real_name": one.name.capitalize(),
             "real_name_normalized": one.name.capitalize(),
-            "display_name": one.name,
-            "display_name_normalized": one.name,
+            "display_name": one.display_name or one.name,
+            "display_name_normalized": one.display_name or one.name,
             "status_text": "",
             "status_emoji": "",
             "avatar_hash": "ge3b51ca72de",
