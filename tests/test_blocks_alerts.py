@@ -182,8 +182,8 @@ def test_new_invitation_without_a_deadline_shows_none():
         ),
         (
             EpisodeState.REMOVED,
-            "➖ *Bo* · removed\nThe account is no longer in WeChat’s list.",
-            "Removed: Bo (bo@harbour_tea). The account is no longer in WeChat's list.",
+            "➖ *Bo* · removed\nThe account was removed from WeChat’s list.",
+            "Removed: Bo (bo@harbour_tea). The account was removed from WeChat's list.",
         ),
     ],
 )

@@ -243,7 +243,7 @@ def test_mention_without_a_deadline_leaves_it_out():
             f"✉️ Invited again: a new invitation went out to bo•••le, {dated('until ', MOMENT)}.",
         ),
         (episode(EpisodeState.CANCELLED), "⚪ Invitation withdrawn: it was withdrawn outside this bot."),
-        (episode(EpisodeState.REMOVED), "➖ Removed: the account is no longer in WeChat’s list."),
+        (episode(EpisodeState.REMOVED), "➖ Removed: the account was removed from WeChat’s list."),
         (
             episode(EpisodeState.REJECTED, events=problem(EpisodeState.EXPIRED)),
             "⛔ Rejected: bo•••le declined the invitation. Ask why, then invite again in the WeChat console.",

@@ -117,7 +117,7 @@ def event_sentence(episode: Episode, context: RenderContext) -> str:
         case EpisodeState.CANCELLED:
             return context.say("It was withdrawn outside this bot.")
         case EpisodeState.REMOVED:
-            return context.say("The account is no longer in WeChat’s list.")
+            return context.say("The account was removed from WeChat’s list.")
 
 
 def change_sentence(episode: Episode, context: RenderContext) -> str:
