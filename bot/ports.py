@@ -239,12 +239,8 @@ class Reader:
 class UnknownReaderError(Exception):
     """Slack did not return a person. The text is its error code."""
 
-    def __init__(self, code: str, *, wait: float = 0.0) -> None:
+    def __init__(self, code: str, *, wait: float = 0.0, lacks_scope: bool = False) -> None:
         super().__init__(code)
         self.code = code
         self.wait = wait  # seconds in which requests for other people would fail too, as far as Slack said
-
-    @property
-    def lacks_scope(self) -> bool:
-        """Return whether the app was installed without `users:read`, so that requests for all people fail."""
-        return self.code == "missing_scope"
+        self.lacks_scope = lacks_scope  # the app was installed without `users:read`: requests for all people fail

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from bot.slack.error_codes import CODES, UNLISTED, Affects, Reaction, lookup
+from bot.slack.error_codes import CODES, NO_USER_GROUPS, UNLISTED, Affects, Reaction, lookup
+from tests.documents import ROOT
 
 BLOCKING = {code: meaning for code, meaning in CODES.items() if meaning.posting is Reaction.BLOCK}
 
@@ -84,3 +87,14 @@ def test_new_member_of_a_family_means_what_the_family_means(code, like):
 
 def test_unknown_code_is_suspected_of_concerning_one_message():
     assert (lookup("a_word_of_tomorrow").posting, lookup("a_word_of_tomorrow").because) == (Reaction.SUSPECT, "")
+
+
+def test_only_the_table_spells_codes():
+    names = {*CODES, NO_USER_GROUPS} - {"is_archived"}  # that is a field of channels, too
+    codes = re.compile("|".join(f"[\"'({{]{name}[\"')}}]" for name in names))
+    others = [
+        path for path in (ROOT / "bot").rglob("*.py") if "demo" not in path.parts and path.stem != "error_codes"
+    ]
+    assert len(others) > 100
+    lines = [(path.name, line.partition("  #")[0]) for path in others for line in path.read_text().splitlines()]
+    assert [(name, line) for name, line in lines if codes.search(line)] == []

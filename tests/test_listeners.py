@@ -294,6 +294,15 @@ async def test_value_that_is_not_text_is_ignored(slack, answers, tasks, odd):
     assert [click.value for click in answers.clicks] == [""]
 
 
+async def test_bolt_checks_no_signature_again(answers, tasks):
+    async with aiohttp.ClientSession() as session:
+        app = make_app("xoxb-1", "http://127.0.0.1:9/api/")
+        register(app, answers, tasks, session)
+        status, _ = await dispatch(app, COMMAND, {"content-type": "application/x-www-form-urlencoded"})
+        await tasks.drain(1)
+    assert (status, answers.commands) == (200, ["list"])
+
+
 @asynccontextmanager
 async def by_socket(answers: EchoingAnswers, tasks: BackgroundTasks) -> AsyncIterator[SlackSimulator]:
     channels = [Channel(ALERTS, "kf-alerts")]

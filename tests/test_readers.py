@@ -298,7 +298,7 @@ async def test_shutdown_waits_for_a_lookup():
 
 async def test_missing_scope_is_logged_once(caplog):
     people = People()
-    people.fails = UnknownReaderError("missing_scope")
+    people.fails = UnknownReaderError("missing_scope", lacks_scope=True)
     for _ in range(3):
         assert await people.readers.context("U0LIN", BASE) == BASE
         people.time += KNOWN_SECONDS
@@ -308,7 +308,7 @@ async def test_missing_scope_is_logged_once(caplog):
 
 async def test_missing_scope_stops_requests_for_all_people_for_five_minutes():
     people = People(U0LIN="zh-CN")
-    people.fails = UnknownReaderError("missing_scope")
+    people.fails = UnknownReaderError("missing_scope", lacks_scope=True)
     await people.language("U0TOM")
     people.fails = None
     people.time += FAILURE_SECONDS - 1

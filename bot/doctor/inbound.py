@@ -12,6 +12,7 @@ from bot.doctor.slack import SECONDS
 from bot.doctor.variables import WHERE
 from bot.ports import OutcomeUnknown, RetryLater
 from bot.settings.values import Settings
+from bot.slack import error_codes
 from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import connections_open
 
@@ -51,9 +52,9 @@ def _granted(response: ApiError | RetryLater | OutcomeUnknown | None) -> Finding
     match response:
         case None:
             return well("app token", "is granted a connection for Socket Mode")
-        case ApiError(code="missing_scope"):
+        case ApiError(code=error_codes.MISSING_SCOPE):
             remedy = "Slack app settings, Basic Information, App-Level Tokens: make one with connections:write."
-            return wrong("app token", "lacks the scope connections:write (missing_scope)", remedy)
+            return wrong("app token", f"lacks the scope connections:write ({error_codes.MISSING_SCOPE})", remedy)
         case ApiError():
             return slack_errors.of_token("app token", response, "SLACK_APP_TOKEN")
     return slack_errors.unanswered("app token", response)

@@ -16,6 +16,7 @@ from bot.doctor.slack_errors import unanswered
 from bot.manifest import scopes
 from bot.ports import Clock, OutcomeUnknown, RetryLater
 from bot.settings.values import Settings
+from bot.slack.error_codes import CHANNEL_NOT_FOUND, NO_USER_GROUPS
 from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import BotIdentity, ChannelInfo, UserGroupInfo, auth_test, channel_info, groups
 
@@ -118,10 +119,10 @@ def channel(
     info: ChannelInfo | ApiError | RetryLater | OutcomeUnknown, channel_id: str, bot: BotIdentity
 ) -> Finding:
     """Report whether alerts can be posted to the channel, and read there."""
-    if isinstance(info, ApiError) and info.code == "channel_not_found":
+    if isinstance(info, ApiError) and info.code == CHANNEL_NOT_FOUND:
         return wrong(
             CHANNEL,
-            f"the bot sees no channel {channel_id} (channel_not_found)",
+            f"the bot sees no channel {channel_id} ({CHANNEL_NOT_FOUND})",
             f"If it is private, type /invite @{bot.name} in it. Otherwise set SLACK_ALERT_CHANNEL to an ID of the "
             f"workspace {bot.team}: the last line of the channel's details.",
         )
@@ -159,7 +160,7 @@ def mentioned(variable: str, ids: Sequence[str], known: Groups | None) -> list[F
     findings = []
     if group_ids and isinstance(known, Mapping):
         findings += [_group(variable, one, known.get(one)) for one in group_ids]
-    elif group_ids and isinstance(known, ApiError) and known.code == "plan_upgrade_required":
+    elif group_ids and isinstance(known, ApiError) and known.code == NO_USER_GROUPS:
         remedy = f"Name people in {variable} instead: their IDs begin with U or W."
         findings.append(wrong(variable, "user groups are not in this workspace's plan", remedy))
     elif group_ids and isinstance(known, ApiError | RetryLater | OutcomeUnknown):

@@ -42,7 +42,7 @@ def unreached(host: str, response: RetryLater | OutcomeUnknown) -> Finding:
 def unanswered(check: str, response: ApiError | RetryLater | OutcomeUnknown) -> Finding:
     """Report one failed request of a valid token."""
     match response:
-        case ApiError(code="missing_scope", needed=needed):
+        case ApiError(code=error_codes.MISSING_SCOPE, needed=needed):
             why, remedy = f"the scope {needed or 'for it'} is missing", "Add it to the app, and install that again."
         case ApiError(code=code):
             why, remedy = f"Slack refuses the question ({code})", ""

@@ -19,6 +19,7 @@ from bot.ports import (
 )
 from bot.runtime.logs import LogEvent
 from bot.settings import parsers
+from bot.slack.error_codes import MISSING_SCOPE
 from bot.slack.web_api import ApiError, call
 from bot.slack.workspace import ODD, BotIdentity, ChannelInfo, auth_test, channel_info
 
@@ -96,7 +97,7 @@ async def reader(client: AsyncWebClient, user_id: str) -> Reader:
         case dict():
             raise UnknownReaderError("an answer without a user")
         case ApiError(code):
-            raise UnknownReaderError(code)
+            raise UnknownReaderError(code, lacks_scope=code == MISSING_SCOPE)
         case RetryLater(seconds, error):
             raise UnknownReaderError(error, wait=seconds)
     raise UnknownReaderError(response.error)

@@ -55,6 +55,12 @@ def lookup(code: str) -> ErrorCode:
     return CODES.get(code, family)
 
 
+# The codes that other modules name, because they know more about the request than the table does.
+MISSING_SCOPE = "missing_scope"
+CHANNEL_NOT_FOUND = "channel_not_found"
+NO_USER_GROUPS = "plan_upgrade_required"  # not in the plan of the workspace
+RATE_LIMITED = "ratelimited"
+
 INVITE = "/invite @wechat-kf"
 NO_JSON = "an answer that is no JSON object"  # in place of a code
 _AGAIN = "Install the app to the workspace again (OAuth & Permissions), then set the token that is shown."
@@ -117,7 +123,7 @@ CODES: Mapping[str, ErrorCode] = {
         "it is a token of another kind",
         _COPY,
     ),
-    "missing_scope": _app(
+    MISSING_SCOPE: _app(
         "the app lacks a permission", "install the app again from its manifest.", reading=Reaction.GO_ON
     ),
     # The app in its workspace
@@ -132,7 +138,7 @@ CODES: Mapping[str, ErrorCode] = {
     "two_factor_setup_required": _app("two-factor authentication must be set up first", _ADMIN),
     # The channel
     "not_in_channel": _channel("the app is not a member", _INVITE),
-    "channel_not_found": _channel("it is private and the app is not a member, or it does not exist", _INVITE),
+    CHANNEL_NOT_FOUND: _channel("it is private and the app is not a member, or it does not exist", _INVITE),
     "no_permission": _channel("the app is not a member, or lacks a permission", _INVITE),
     "is_archived": _channel("it is archived", f"unarchive it, {_ELSEWHERE}"),
     "is_inactive": _channel("it is archived or frozen", f"unarchive it, {_ELSEWHERE}"),
@@ -171,7 +177,7 @@ CODES: Mapping[str, ErrorCode] = {
         _CLOSED,
     ),
     # Nothing is wrong, or the outcome is unknown
-    **dict.fromkeys(("ratelimited", "rate_limited", "team_added_to_org", "external_channel_migrating"), _WAIT),
+    **dict.fromkeys((RATE_LIMITED, "rate_limited", "team_added_to_org", "external_channel_migrating"), _WAIT),
     **dict.fromkeys(
         ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "update_failed"), _UNCERTAIN
     ),

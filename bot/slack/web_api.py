@@ -17,7 +17,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.ports import OutcomeUnknown, RetryLater
 from bot.slack import error_codes
-from bot.slack.error_codes import Reaction
+from bot.slack.error_codes import RATE_LIMITED, Reaction
 from wechat_kf.protocol import http_date
 
 NOT_REACHED = 10.0  # seconds until the next try when nothing left this machine
@@ -104,7 +104,7 @@ def api_error_of(error: SlackApiError) -> ApiError | RetryLater | OutcomeUnknown
     code = error_code if isinstance(error_code, str) else ""
     reaction = error_codes.lookup(code).posting
     if reaction is Reaction.WAIT or (status == 429 and reaction is not Reaction.BLOCK):
-        return RetryLater(_retry_after(getattr(response, "headers", {})), code or "ratelimited")
+        return RetryLater(_retry_after(getattr(response, "headers", {})), code or RATE_LIMITED)
     if not code or status >= 500 or reaction is Reaction.RECONCILE:
         return OutcomeUnknown(code or f"HTTP {status}")
     needed = data.get("needed") if isinstance(data, dict) else None
