@@ -23,12 +23,22 @@ from bot.alerting.episode import (
     UserAction,
     episode_id,
 )
-from bot.alerting.incidents import Cause
+from bot.alerting.incidents import (
+    SKEWED_POLLS,
+    Cause,
+    ClockSkew,
+    PollHealth,
+    on_clock_sample,
+    on_poll_failure,
+)
 from bot.alerting.quiet_hours import QuietHours
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import DropReason, InitialSnapshot, MessageKind, MessageStatus, Parent
 from bot.outbox.planner import plan, user_action_reply
-from wechat_kf import Invitation
+from bot.ports import HistoryMessage
+from bot.store import published
+from tests.bots import Bot
+from wechat_kf import Invitation, SetupError
 
 NOW = datetime(2026, 11, 22, 1, 53, 20, tzinfo=UTC)
 MARKS = EventKeys("secret", "wx1")
@@ -169,3 +179,37 @@ def test_id_and_payload_of_an_action_stay():
     )
     assert line.id == "line-problem-id-bo-rejected-0-snoozed-1795312400.0"
     assert line.payload == {"deed": "snoozed", "name": "Mei", "until": 1795312400, "count": 2}
+
+
+def test_ids_of_incidents_stay():
+    failed = on_poll_failure(PollHealth(), SetupError(40164, "invalid ip"), NOW, appid="wx1")
+    assert failed.incident.id == "config_problem-wx1-1795312400"
+    skewed = ClockSkew(skewed_polls=SKEWED_POLLS)
+    clock = on_clock_sample(skewed, NOW - timedelta(hours=1), NOW, NOW, appid="wx1")
+    assert clock.incident.id == "clock_problem-wx1-1795312400"
+
+
+async def test_id_and_payload_of_the_reply_to_an_incident_stay(store, clock):
+    clock.now = NOW
+    bot = Bot(store, clock)
+    bot.wechat.error = SetupError(40164, "invalid ip", rid="a-b-c", address="203.0.113.7")
+    await bot.reads()
+    bot.wechat.come_back()
+    await bot.reads()
+    began, over = await bot.rows()
+    assert (began["id"], began["kind"], began["payload"]) == (
+        "config_problem-wx0123456789abcdef-1795312731",
+        "health",
+        {},
+    )
+    assert (over["id"], over["kind"]) == ("note-config_problem-wx0123456789abcdef-1795312731-1795313062.0", "note")
+    fault = {"kind": "SetupError", "errcode": 40164, "errmsg": "invalid ip", "rid": "a-b-c"}
+    fault |= {"address": "203.0.113.7", "detail": ""}
+    facts = {"cause": "config_problem", "fault": fault, "over": True, "seconds": 331}
+    assert over["payload"] == {**facts, "root_posts": 0}
+
+
+async def test_id_of_a_message_that_was_found_in_the_channel_stays(store):
+    found = HistoryMessage("C0ALERTS", "1795312400.000100", None, "key", ())
+    async with store.begin() as tx:
+        assert await published.adopt(tx, "id-bo", found) == "problem-adopted-C0ALERTS-1795312400.000100"
