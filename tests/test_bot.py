@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +19,8 @@ from multidict import CIMultiDict
 
 from bot.demo.blockkit import mentions, problems
 from bot.demo.slack_simulator import RESPONSE_URL, http_error, sign
-from tests.running import CARE, World, answers, bot_in_loop, final_answer, sqlite, until, world
+from bot.interactions.status_reporter import OPENING
+from tests.running import CARE, World, answers, bot_in_loop, final_answer, sqlite, until, utc_now, world
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
@@ -386,6 +389,28 @@ async def test_kf_command_works_without_the_store_and_status_reports_it(place):
         assert await answers(f"{url}/readyz", 503)
         assert await answers(f"{url}/healthz")
         assert (await ask(place, "status")).startswith("The database does not answer.")
+
+
+async def test_database_of_a_development_version_is_named_in_the_log_and_not_changed(place, tmp_path, caplog):
+    with closing(sqlite3.connect(tmp_path / "kf.db")) as old, old:
+        old.executescript("""
+            CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('0010');
+            CREATE TABLE meta (appid TEXT); INSERT INTO meta VALUES ('wx1'); CREATE TABLE message (id TEXT);
+        """)
+        before = [*old.iterdump()]
+    made = "this database was made by a development version before 1.0.0 and is not modified"
+    ahead = timedelta(0)
+    async with bot_in_loop(place, clock=lambda: utc_now() + ahead) as url, aiohttp.ClientSession() as session:
+        await until(lambda: f"schema: {made}" in caplog.text)
+        ahead = OPENING
+        async with session.get(f"{url}/readyz") as answer:
+            said = await answer.text()
+        assert (answer.status, "The database lacks tables" in said) == (503, True)
+        assert "the log says what prevents it" in said
+        assert (await ask(place, "status")).startswith("The database lacks tables")
+    with closing(sqlite3.connect(tmp_path / "kf.db")) as old:
+        assert [*old.iterdump()] == before
+    assert "no such table" not in caplog.text
 
 
 async def test_exception_in_the_bot_is_answered(place, url, caplog):
