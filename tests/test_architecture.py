@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.store.tables import metadata
 from tests.architecture import FLOORS, FLOWS, PAGE, ROOT, Port, Step, fault_of, packages, page, reduced
+from tests.documents import document
 
 STEPS = [step for steps in FLOWS.values() for step in steps]
 
@@ -62,6 +64,11 @@ def test_each_step_starts_or_ends_at_a_package_that_an_earlier_step_reached(step
 
 def _ends(step: Step) -> set[str]:
     return {".".join(end.split(".")[:2]) for end in (step.source, step.target)}
+
+
+def test_page_names_the_tables_of_the_store():
+    (table,) = document(PAGE).section("The store").tables
+    assert [name.strip("`") for name, _ in table[1:]] == list(metadata.tables)
 
 
 def test_import_that_follows_from_others_is_not_drawn():
