@@ -109,15 +109,15 @@ def button(
     return element
 
 
-def refresh(value: str, reader: RenderContext) -> Block:
-    return button(reader.say("Refresh"), REFRESH, value)
+def refresh(value: str, context: RenderContext) -> Block:
+    return button(context.say("Refresh"), REFRESH, value)
 
 
-def link(place: Place, reader: RenderContext) -> Block:
+def link(place: Place, context: RenderContext) -> Block:
     """Build the button that opens a page of WeChat; its click is only acknowledged."""
     text = {
-        Place.CONSOLE: reader.say("WeChat console"),
-        Place.DEVELOPER_PLATFORM: reader.say("Developer platform"),
+        Place.CONSOLE: context.say("WeChat console"),
+        Place.DEVELOPER_PLATFORM: context.say("Developer platform"),
     }[place]
     return {
         "type": "button",
@@ -127,9 +127,9 @@ def link(place: Place, reader: RenderContext) -> Block:
     }
 
 
-def console(reader: RenderContext) -> Block:
+def console(context: RenderContext) -> Block:
     """Build the button that opens the WeChat console."""
-    return link(Place.CONSOLE, reader)
+    return link(Place.CONSOLE, context)
 
 
 def option(text: str, value: str, description: str = "") -> Block:
@@ -158,10 +158,10 @@ def size(blocks: Sequence[Block]) -> int:
     return len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":")))
 
 
-def icons_and_counts(lead: str, counts: Mapping[str, int], reader: RenderContext) -> str:
+def icons_and_counts(lead: str, counts: Mapping[str, int], context: RenderContext) -> str:
     """Write `Also ✉️ 4 waiting ⚪ 2 idle`. No-break spaces join an icon and its count, wide ones separate them."""
     parts = [
-        reader.say("{icon} {number} {state}", icon=ICONS[state], number=counts[state], state=reader.state(state))
+        context.say("{icon} {number} {state}", icon=ICONS[state], number=counts[state], state=context.state(state))
         for state in AccountStatus
         if counts.get(state)
     ]

@@ -10,7 +10,7 @@ from bot.health.rules import diagnose
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Clock
 from bot.settings.values import Settings
-from bot.store.inspection import reader
+from bot.store.inspection import read_only_store
 
 CHECK = "running bot"
 SECONDS = 8.0
@@ -22,7 +22,7 @@ async def examine(settings: Settings, unset: Unset, clock: Clock) -> Report:
     """Report the health of the processes on this store. `store` reports problems of the store itself."""
     if unset.why_not(CHECK, "DATABASE_URL", "ALERTS", "WECHAT_APPID") or not settings.alerts:
         return Report(())
-    store = reader(settings.database_url, settings.wechat_appid)
+    store = read_only_store(settings.database_url, settings.wechat_appid)
     try:
         facts = await StatusReporter(store, settings, lambda: None, clock).facts(SECONDS)
     finally:

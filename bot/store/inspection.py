@@ -105,7 +105,7 @@ def _read_only_name(path: Path) -> str:
     return f"file:{quote(str(path))}?{mode}"
 
 
-def reader(url: str, appid: str) -> Store:
+def read_only_store(url: str, appid: str) -> Store:
     """Return a store for reading only. The caller closes it."""
     if not is_sqlite(url):
         return Store(make_engine(url, read_only=True), appid)
