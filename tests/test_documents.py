@@ -21,6 +21,7 @@ from bot.blocks.answers.overview import overview
 from bot.doctor.variables import WHERE
 from bot.language import Language
 from bot.manifest import create_link, manifest
+from bot.runtime.logs import LogEvent
 from bot.settings.values import Settings
 from bot.web.guard import SLACK_PATH
 from tests.conftest import NOW
@@ -82,6 +83,19 @@ def test_every_quoted_test_exists(page: Document) -> None:
         for path, name in re.findall(r"\bpytest .*?(tests/\S+?\.py)(?:::(\w+))?", line):
             assert (ROOT / path).exists(), line
             assert f"def {name}(" in text_of(path) or not name, line
+
+
+@ALL
+def test_every_quoted_path_of_the_code_exists(page: Document) -> None:
+    for section in page.sections:
+        for span in section.spans:
+            for path in re.findall(r"(?<![\w/.])(?:bot|wechat_kf|tests|bench|docs)/[\w./-]*\w", span):
+                found = [ROOT / path, ROOT / f"{path}.py", *ROOT.glob(path)]
+                assert any(one.exists() for one in found), path
+
+
+def test_contributing_names_the_class_of_log_lines() -> None:
+    assert f"`{LogEvent.__name__}(" in document("CONTRIBUTING.md").text
 
 
 @ALL
