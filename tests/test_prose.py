@@ -39,6 +39,7 @@ WORDS = re.compile("|".join(rf"\b(?:{pattern})\b" for pattern in PLAINER), re.IG
 # Texts for people in Slack and stored values, which a comment may quote without marks.
 ALLOWED: tuple[str, ...] = ()
 
+SCRIPT_COMMENT = re.compile(r"(?<![:\"'`])//[^\n]*|/\*.*?\*/", re.S)  # not the // of an address
 QUOTED = re.compile(r"``.+?``|`[^`\n]+`|\"[^\"\n]+\"|“[^”]+”")
 
 
@@ -52,6 +53,12 @@ def _parts(source: str) -> Iterator[tuple[int, str]]:
             match node.body[0]:
                 case ast.Expr(value=ast.Constant(value=str(text), lineno=line)):
                     yield line, text
+
+
+def _script_comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the comments of a script of the page, with the lines on which they begin."""
+    for comment in SCRIPT_COMMENT.finditer(source):
+        yield source.count("\n", 0, comment.start()) + 1, comment[0]
 
 
 def _prose(document: str) -> str:
@@ -87,6 +94,18 @@ def test_docstrings_and_comments_use_plain_words(package):
         for line, text in _parts(path.read_text())
         for complaint in complaints(text, line, path.relative_to(ROOT))
     ]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_comments_in_scripts_of_the_page_use_plain_words():
+    scripts = sorted((ROOT / "bot").rglob("*.js"))
+    found = [
+        complaint
+        for path in scripts
+        for line, text in _script_comments(path.read_text())
+        for complaint in complaints(text, line, path.relative_to(ROOT))
+    ]
+    assert scripts
     assert not found, "\n" + "\n".join(found)
 
 

@@ -15,7 +15,7 @@ export function troubleLine() {
 }
 
 /**
- * `act()`, with its trouble told in a line instead of thrown.
+ * Do as `act()` does, but show an error in a line instead of throwing it.
  * @returns {Promise<object|null>} the answer, or null
  */
 export async function attempt(line, name, details = {}) {

@@ -21,7 +21,7 @@ export function now() {
   return known.now + ((performance.now() - heardAt) / 1000) * known.rate;
 }
 
-/** How many seconds pass there in one of ours. */
+/** Return how many of the playground's seconds pass in one real second. */
 export function rate() {
   return known.rate;
 }

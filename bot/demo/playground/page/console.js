@@ -1,4 +1,4 @@
-// The WeChat console: the accounts of the Official Account as a table, and what can become of them.
+// The WeChat console: the accounts of the Official Account as a table, with the actions of an operator and of the invited person.
 import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
 import { attempt, troubleLine } from "./attempt.js";
@@ -38,7 +38,7 @@ export function mountConsole(root) {
     const { seat } = row;
     if (action === "invite") {
       await askForInvitation(seat);
-      // The button may be gone by now; then the dialog had nobody to give the focus back to.
+      // The button may be gone by now; then the dialog could not give the focus back.
       if (!button.isConnected && document.activeElement === document.body) focusRow(row);
       return;
     }

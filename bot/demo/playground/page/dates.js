@@ -1,5 +1,5 @@
 // Slack's date tokens: `<!date^1795398780^{date_short_pretty} {time}|…>`, in the language and the time zone of the
-// viewer's Slack. What is today is said by the playground's clock, so drawn dates are said anew when its day changes.
+// viewer's Slack. Today is the day of the playground's clock, so drawn dates are written again when that day changes.
 import { el } from "./dom.js";
 import { everyTick, now } from "./clock.js";
 import { isChinese } from "./language.js";
@@ -68,7 +68,7 @@ function relative(locale) {
   };
 }
 
-/** Say a moment by Slack's tokens; null when a token is unknown or the moment is none. */
+/** Write a moment by Slack's tokens; null if a token is unknown or the moment is malformed. */
 export function said(seconds, tokens, moment = now()) {
   if (!/^\d+$/.test(String(seconds)) || Number(seconds) > LATEST) return null;
   if (!/\{[a-z_]+\}/.test(tokens)) return null;
@@ -119,7 +119,7 @@ function stampTokens(seconds) {
   return today ? "{time}" : "{date_short_pretty} {time}";
 }
 
-/** Keep the dates below `root` right as the clock runs. Returns a function that says all of them again. */
+/** Keep the dates below `root` right as the clock runs. Returns a function that writes all of them again. */
 export function keepDates(root) {
   let drawnDay = "";
   let drawnMinute = 0;

@@ -1,4 +1,4 @@
-// Block Kit's elements: buttons, menus, overflow, images. What a click does is told to `send`.
+// Block Kit's elements: buttons, menus, overflow, images. `send` gets what a click does.
 // https://docs.slack.dev/reference/block-kit/block-elements
 import { el } from "./dom.js";
 import { say } from "./language.js";

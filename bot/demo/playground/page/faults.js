@@ -72,7 +72,7 @@ export function mountFaults(root) {
   root.classList.add("faults");
 
   let current = { wechat: "none", slack: "none" };
-  // What happens only once is over at once, as the server sees it; what it does is said for a while all the same.
+  // A fault that happens once is over at once for the server; the page still explains it for a while.
   let once = "";
   let timer = 0;
   function show() {

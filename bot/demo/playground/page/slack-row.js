@@ -86,7 +86,7 @@ function avatar(message) {
   return el("span", { className: `slack-avatar ${kind}`, aria: { hidden: "true" } }, letters);
 }
 
-/** Whoever was on a button before the edit is on it afterwards, or on the nearest there is. */
+/** Keep the focus on the same button through an edit, else on the nearest one. */
 function keepingFocus(body, element, change) {
   const focused = body.contains(document.activeElement) ? document.activeElement : null;
   const { focusKey, actionId } = focused?.dataset ?? {};

@@ -1,4 +1,4 @@
-// Text objects as nodes: mrkdwn's tree, and plain_text. No HTML is made of what somebody wrote.
+// Text objects as nodes: mrkdwn's tree, and plain_text. Foreign text never becomes HTML.
 import { el } from "./dom.js";
 import { timeElement } from "./dates.js";
 import { withEmoji } from "./emoji.js";

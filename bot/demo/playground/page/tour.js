@@ -1,5 +1,5 @@
-// The tour: a strip above the place it talks of, which goes on by itself when the thing was done. It covers nothing
-// and never takes the focus, except when somebody asks for it with the button.
+// The tour: a strip above the place that it explains, which goes on by itself when the step was done. It covers
+// nothing and takes the focus only when a user opens it with the button.
 import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
 import { everyTick } from "./clock.js";
@@ -51,7 +51,7 @@ export function mountTour(root, button) {
   new ResizeObserver(() => {
     document.documentElement.style.setProperty("--tour-height", `${root.offsetHeight}px`);
   }).observe(root);
-  // Some of it is no event of the server: a channel is opened, a row is drawn anew, time passes.
+  // Some steps are not events of the server: a channel is opened, a row is drawn again, time passes.
   everyTick(look);
 
   function start(first, by) {

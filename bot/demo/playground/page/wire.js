@@ -107,8 +107,8 @@ export function mountWire(root) {
   }
 
   on("state", (state) => {
-    // After a break the whole wire comes again, and what is there already stays. But a playground that was started
-    // anew counts from the beginning.
+    // After a lost connection all requests come again, and those that are shown stay. But a restarted playground
+    // counts from the beginning.
     if (state.began !== began) {
       began = state.began;
       rows = [];
