@@ -102,5 +102,5 @@ async def test_failure_without_a_waiting_caller_is_not_logged(caplog):
     assert not caplog.records
 
 
-def test_last_result_is_none_before_the_first():
+def test_last_result_is_absent_before_the_first():
     assert Source().shared().last() is None

@@ -54,7 +54,7 @@ NOHUP = pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, re
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=NOHUP)])
-async def test_a_stop_leaves_no_process_and_no_file(tmp_path, number):
+async def test_stop_leaves_no_process_and_no_file(tmp_path, number):
     async with demo(tmp_path) as (process, url):
         assert "<title>WeChat KF playground" in await page_at(url)
         family = psutil.Process(process.pid)
@@ -67,7 +67,7 @@ async def test_a_stop_leaves_no_process_and_no_file(tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_the_bot_does_not_outlive_a_playground_that_is_killed(tmp_path):
+async def test_bot_ends_with_a_killed_playground(tmp_path):
     async with demo(tmp_path) as (process, _):
         family = psutil.Process(process.pid)
         await until(lambda: bool(family.children(recursive=True)))
@@ -77,7 +77,7 @@ async def test_the_bot_does_not_outlive_a_playground_that_is_killed(tmp_path):
         await until(lambda: not any(child.is_running() for child in children), within=SOON)
 
 
-async def test_a_port_that_is_taken_is_replaced(tmp_path):
+async def test_port_in_use_is_replaced(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -89,7 +89,7 @@ async def test_a_port_that_is_taken_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("port", ["65536", "-1", "x"])
-def test_what_is_no_port_is_refused_in_a_sentence(capsys, port):
+def test_invalid_port_is_refused_in_a_sentence(capsys, port):
     with pytest.raises(SystemExit, match="2"):
         main(["demo", "--port", port])
     assert "argument --port: " in capsys.readouterr().err

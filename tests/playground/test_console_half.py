@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 REMINDER = 60_000  # milliseconds; the clock runs, and the bot is restarted for it
 
 
-async def test_an_alert_counts_as_unread_and_changes_in_place_until_its_account_is_bound(mei):
+async def test_alert_counts_as_unread_and_changes_in_place_until_its_account_is_bound(mei):
     await expect(mei.unread).to_have_text("1 unread")
     await mei.does("reject", "chen")
     await expect(mei.unread).to_have_text("2 unread")
@@ -26,7 +26,7 @@ async def test_an_alert_counts_as_unread_and_changes_in_place_until_its_account_
     await expect(alert).to_have_count(0)
 
 
-async def test_a_killed_bot_comes_back_and_tells_nothing_twice(mei, place):
+async def test_killed_bot_returns_and_repeats_nothing(mei, place):
     await mei.opens("kf-alerts")
     await mei.does("reject", "chen")
     await expect(mei.message("Chen · rejected")).to_be_visible()
@@ -39,7 +39,7 @@ async def test_a_killed_bot_comes_back_and_tells_nothing_twice(mei, place):
     assert len(place.told) == len(set(place.told))
 
 
-async def test_a_day_a_minute_brings_the_reminder_and_the_deadline(mei):
+async def test_pace_of_a_day_a_minute_brings_the_reminder_and_the_deadline(mei):
     await mei.opens("kf-alerts")
     await mei.page.get_by_text("a day a minute").click()
     await expect(mei.page.get_by_role("radio", name="a day a minute")).to_be_checked()
@@ -47,7 +47,7 @@ async def test_a_day_a_minute_brings_the_reminder_and_the_deadline(mei):
     await expect(mei.message("Dee · less than")).to_be_visible(timeout=REMINDER)
 
 
-async def test_an_account_is_added_invited_and_removed_and_the_wire_shows_all_but_secrets(mei, place):
+async def test_account_is_added_invited_and_removed_and_the_wire_shows_all_but_secrets(mei, place):
     await mei.presses("Add account…")
     form = mei.page.get_by_role("dialog")
     await form.get_by_label("Account").fill("fan")
@@ -72,7 +72,7 @@ async def test_an_account_is_added_invited_and_removed_and_the_wire_shows_all_bu
     assert [secret for secret in secrets if secret in text] == []
 
 
-async def test_a_fault_is_told_by_the_bot_and_shown_on_the_wire(mei):
+async def test_fault_is_reported_by_the_bot_and_shown_on_the_wire(mei):
     await mei.page.get_by_label("WeChat", exact=True).select_option("40164")
     await mei.types("/kf")
     await expect(mei.private).to_contain_text("203.0.113.7")

@@ -23,7 +23,7 @@ async def background(visitor: Visitor) -> str:
     return await visitor.page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-async def test_all_comes_from_the_playground_in_the_theme_of_the_system_or_the_chosen_one(visit):
+async def test_page_loads_from_the_playground_only_in_the_theme_of_the_system_or_the_chosen_one(visit):
     mei = await visit(color_scheme="dark")
     assert {url.removeprefix(mei.url)[:1] for url in mei.requests} == {"/"}
     assert len(mei.requests) > 10
@@ -55,7 +55,7 @@ async def tab_to(visitor: Visitor, selector: str, *, back: bool = False) -> None
     raise AssertionError(f"Tab does not lead to {selector}")
 
 
-async def test_the_main_things_are_done_with_the_keyboard_alone(mei):
+async def test_main_actions_work_with_the_keyboard_alone(mei):
     keyboard = mei.page.keyboard
     await tab_to(mei, ".slack-field-input")
     await keyboard.type("/kf")
@@ -80,7 +80,7 @@ async def test_the_main_things_are_done_with_the_keyboard_alone(mei):
 # On a telephone
 
 
-async def test_a_telephone_shows_all_of_it_and_never_scrolls_sideways(visit):
+async def test_page_on_a_phone_shows_everything_without_scrolling_sideways(visit):
     mei = await visit(NARROW, has_touch=True, toured=False)
     assert await fits(mei)
     assert await violations(mei) == []
@@ -146,7 +146,7 @@ def alert(number: int) -> list[dict]:
     ]
 
 
-async def test_a_hundred_messages_are_laid_out_without_a_pause(browser, place, mei):
+async def test_hundred_messages_are_laid_out_without_a_pause(browser, place, mei):
     slack = place.world.slack
 
     def add(number: int) -> None:

@@ -78,7 +78,7 @@ async def first_date(message: Locator) -> tuple[datetime, str]:
     return datetime.fromisoformat(moment), await date.inner_text()
 
 
-async def test_a_person_with_chinese_slack_has_chinese_dates_and_commands_and_the_channel_has_its_own_language(
+async def test_person_with_chinese_slack_has_chinese_dates_and_commands_and_the_channel_keeps_its_language(
     mei, place
 ):
     await mei.opens("kf-alerts")

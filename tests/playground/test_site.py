@@ -23,7 +23,7 @@ async def site(tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-async def test_the_page_may_load_nothing_from_elsewhere_and_nothing_inline(site):
+async def test_page_forbids_foreign_and_inline_content(site):
     async with site.get("/") as answer:
         policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
         text = await answer.text()
@@ -35,7 +35,7 @@ async def test_the_page_may_load_nothing_from_elsewhere_and_nothing_inline(site)
 
 
 @pytest.mark.parametrize("path", ["/", "/main.js", "/favicon.svg", "/events", "/nothing.js", "/do/nothing"])
-async def test_every_answer_says_what_it_is_and_who_may_use_it(site, path):
+async def test_each_response_has_a_type_and_protecting_headers(site, path):
     async with site.get(path) as answer:
         headers = answer.headers
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -50,19 +50,19 @@ NO_HOSTS = ["[::1", "127.0.0.1:99999999", "127.0.0.1:x"]
     "host", ["kf.example.com", "kf.example.com:3000", "127.0.0.1.example.com", "10.0.0.1", *NO_HOSTS]
 )
 @pytest.mark.parametrize("path", ["/", "/events"])
-async def test_a_name_that_only_leads_here_is_refused(site, host, path):
+async def test_foreign_host_name_is_refused(site, host, path):
     async with site.get(path, headers={"Host": host}) as answer:
         assert answer.status == 403
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null"])
-async def test_another_sites_page_may_not_do_anything(site, origin):
+async def test_request_from_another_site_is_refused(site, origin):
     details = {"json": {"name": "monday"}, "headers": {"Origin": origin}}
     async with site.post("/do/preset", **details) as answer:
         assert answer.status == 403
 
 
-async def test_the_own_page_may(site):
+async def test_request_from_the_own_page_is_accepted(site):
     origin = str(site._base_url).rstrip("/")
     async with site.post("/do/preset", json={"name": "monday"}, headers={"Origin": origin}) as answer:
         assert answer.status == 200
@@ -127,27 +127,27 @@ async def test_the_own_page_may(site):
         ("bot.kill", b"{}", "There is no bot to kill at the moment: the next one is starting."),
     ],
 )
-async def test_what_makes_no_sense_is_refused_with_a_sentence(site, name, body, why):
+async def test_malformed_request_is_refused_with_a_sentence(site, name, body, why):
     async with site.post(f"/do/{name}", data=body, headers={"Content-Type": "application/json"}) as answer:
         said = await answer.json()
     assert (answer.status, said["ok"]) == (400, False)
     assert said["error"].endswith(why)
 
 
-async def test_a_charset_that_nobody_knows_is_refused_too(site):
+async def test_unknown_charset_is_refused(site):
     details = {"data": b'{"name": "monday"}', "headers": {"Content-Type": "application/json; charset=klingon"}}
     async with site.post("/do/preset", **details) as answer:
         assert answer.status == 400
 
 
-async def test_what_a_form_could_send_is_refused(site):
+async def test_content_types_that_a_form_can_send_are_refused(site):
     async with site.post(
         "/do/preset", data=b'{"name": "monday"}', headers={"Content-Type": "text/plain"}
     ) as answer:
         assert answer.status == 400
 
 
-async def test_only_the_pages_own_files_are_served(site):
+async def test_only_files_of_the_page_are_served(site):
     for path in ("/../site.py", "/%2e%2e%2fsite.py", "/site.py", "/page/main.js"):
         async with site.get(path) as answer:
             assert answer.status == 404

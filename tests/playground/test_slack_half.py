@@ -48,7 +48,7 @@ async def test_commands_and_messages_of_a_workspace(mei, place):
     await expect(mei.private).to_contain_text("bo_example")
 
 
-async def test_a_page_turns_in_the_message_itself(mei):
+async def test_page_of_a_list_turns_in_the_message_itself(mei):
     await mei.presses("100 accounts")
     await mei.types("/kf list")
     answer = mei.private
@@ -60,7 +60,7 @@ async def test_a_page_turns_in_the_message_itself(mei):
     await expect(mei.messages).to_have_count(1)
 
 
-async def test_a_reminder_is_snoozed_from_the_menu_of_its_alert(place, visit):
+async def test_reminder_is_snoozed_from_the_menu_of_its_alert(place, visit):
     soon = place.world.clock() + timedelta(hours=24, minutes=10)
     place.world.wechat.invite("eve@harbour_tea", "eve_example", soon)
     mei = await visit()
@@ -73,7 +73,7 @@ async def test_a_reminder_is_snoozed_from_the_menu_of_its_alert(place, visit):
     await expect(alert.get_by_role("combobox", name="Snooze")).to_be_visible()
 
 
-async def test_a_digest_asks_before_all_is_acknowledged(mei):
+async def test_digest_asks_before_all_is_acknowledged(mei):
     await mei.opens("kf-alerts")
     await mei.presses("A busy Monday")
     asks = mei.page.get_by_role("button", name="Acknowledge all").first
@@ -87,7 +87,7 @@ async def test_a_digest_asks_before_all_is_acknowledged(mei):
     await expect(mei.page.get_by_role("button", name="Undo").first).to_be_visible()
 
 
-async def test_names_that_want_to_be_more_stay_text(mei, place):
+async def test_markup_in_names_stays_text(mei, place):
     await mei.presses("Hostile names")
     await expect(mei.seat("odd01")).to_contain_text("<img src=x onerror=alert(1)>")
     await mei.types("<img src=x onerror=alert(1)>")

@@ -10,7 +10,7 @@ from tests.running import until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_each_step_goes_on_when_it_was_done(visit):
+async def test_each_step_of_the_tour_goes_on_when_it_was_done(visit):
     mei = await visit(toured=False)
     tour = mei.page.get_by_role("dialog", name="Tour")
     await expect(tour).to_contain_text("Step 1 of 5")
@@ -30,7 +30,7 @@ async def test_each_step_goes_on_when_it_was_done(visit):
     await expect(tour).to_have_count(0)
 
 
-async def test_a_reloaded_page_goes_on_where_the_tour_was_until_it_is_skipped(visit, place):
+async def test_reloaded_page_continues_the_tour_until_it_is_skipped(visit, place):
     mei = await visit(toured=False)
     tour = mei.page.get_by_role("dialog", name="Tour")
     await tour.get_by_role("button", name="Next").click()

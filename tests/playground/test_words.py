@@ -109,7 +109,7 @@ def test_chinese_has_one_blank_beside_latin_letters_and_places_and_none_beside_i
     assert [value for value in chinese().values() if beside.search(value)] == []
 
 
-def test_the_html_has_no_text_that_is_not_translated():
+def test_html_has_no_text_without_a_translation():
     assert page().unmarked == {"Slack"}
 
 
