@@ -29,10 +29,6 @@ class _CachedToken:
     expires_at: datetime
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class StableToken:
     """Tokens issued for an AppSecret by stable_token, which returns the same one to every process.
 
@@ -46,7 +42,7 @@ class StableToken:
         appid: str,
         secret: str,
         *,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         within: float = 10,
         proxied: bool = False,
     ) -> None:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -106,13 +105,9 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
     for state in STATES:
         messages.add_metric([state], figures.messages.get(state, 0))
     yield messages
-    waited = _seconds(facts.now - facts.oldest_pending) if facts.oldest_pending else 0
+    # Never negative: the moment may be another process's, whose clock is ahead.
+    waited = max(0.0, (facts.now - facts.oldest_pending).total_seconds()) if facts.oldest_pending else 0
     help_ = "Since the oldest message that is not sent was written down; 0 when none waits."
     yield GaugeMetricFamily("wechat_kf_oldest_unsent_age_seconds", help_, waited)
     help_ = "Whether Slack refuses the channel or the token, so that every message waits (1) or not (0)."
     yield GaugeMetricFamily("wechat_kf_queue_blocked", help_, ProblemKind.SLACK_BLOCKED in problems)
-
-
-def _seconds(age: timedelta) -> float:
-    """Never negative: the moment may be another process's, whose clock is ahead."""
-    return max(0.0, age.total_seconds())

@@ -51,7 +51,9 @@ def check(text: str) -> None:
         ValueError: what is wrong, in words that follow the variable's name and quote no value.
     """
     parts = URL.fullmatch(text)
-    if parts is None or not _has_valid_hosts(parts["hosts"]) or _is_cut_short(parts):
+    # A bare ? in a password would turn the rest of it into options.
+    cut = parts and parts["hosts"] and parts["user"] is None and "@" in (parts["query"] or "")
+    if parts is None or not _has_valid_hosts(parts["hosts"]) or cut:
         raise ValueError(f"must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME; {ESCAPES}")
     if MALFORMED_ESCAPE.search(text):
         raise ValueError("must have two hexadecimal digits after each %; % itself is written %25")
@@ -72,11 +74,6 @@ def secrets(text: str) -> Iterator[str]:
 def _has_valid_hosts(hosts: str) -> bool:
     found = [HOST.fullmatch(unquote(host)) for host in hosts.split(",")]
     return all(host and int(host["port"] or 0) <= 65535 for host in found)
-
-
-def _is_cut_short(parts: re.Match[str]) -> bool:
-    """Return whether a bare ? in a password turned the rest of it into options."""
-    return bool(parts["hosts"] and parts["user"] is None and "@" in (parts["query"] or ""))
 
 
 def _check_options(query: str) -> None:

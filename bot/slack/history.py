@@ -95,18 +95,11 @@ def _past(message: object, channel_id: str) -> HistoryMessage | None:
             parent_ts = rest.get("thread_ts") or ts  # the parent of a thread names itself
             if isinstance(parent_ts, str) and TS.fullmatch(parent_ts):
                 thread_ts = None if parent_ts == ts else parent_ts
-                return HistoryMessage(
-                    channel_id, ts, thread_ts, key, _events(payload.get("e")), _kind(payload.get("s"))
-                )
+                joined, kind = payload.get("e"), payload.get("s")
+                events = tuple(filter(EVENT_KEY.fullmatch, joined.split(","))) if isinstance(joined, str) else ()
+                kind = kind if isinstance(kind, str) and KIND.fullmatch(kind) else ""
+                return HistoryMessage(channel_id, ts, thread_ts, key, events, kind)
     return None
-
-
-def _events(joined: object) -> tuple[str, ...]:
-    return tuple(key for key in joined.split(",") if EVENT_KEY.fullmatch(key)) if isinstance(joined, str) else ()
-
-
-def _kind(value: object) -> str:
-    return value if isinstance(value, str) and KIND.fullmatch(value) else ""
 
 
 def _ts(moment: datetime) -> str:
