@@ -8,7 +8,6 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
 # More workers than two cores: part of the time, tests wait for processes, leases and time limits.
 WORKERS ?= 4
-WHOLLY := --include="wechat_kf/*,bot/alerting/lifecycle.py,bot/alerting/deadlines.py,bot/alerting/episode.py"
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
@@ -72,8 +71,7 @@ check: statics
 
 test: statics
 	$(PYTEST) --cov --cov-report=
-	$(BIN)/coverage report --fail-under=95
-	$(BIN)/coverage report $(WHOLLY) --fail-under=100
+	$(BIN)/coverage report | $(BIN)/python -m tests.coverage_floors
 
 test-all: statics
 	TEST_ALL=1 $(PYTEST) --timeout=1800
