@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics check test test-all bench soak crash-test fuzz docs words screenshots lock format clean
+.PHONY: help demo statics types contracts check test test-all bench soak crash-test fuzz docs words screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -62,8 +62,17 @@ demo: $(VENV)/.run
 statics: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j3 types contracts tests/__pycache__
+
+types:
 	$(BIN)/mypy
+
+contracts:
 	$(BIN)/lint-imports --no-cache --no-logo
+
+# On a fresh clone each worker would compile the tests: beside mypy, which takes one core, once is enough.
+tests/__pycache__:
+	@$(BIN)/python -m pytest --collect-only -q >/dev/null || true
 
 check: WORKERS = 3
 check: statics
