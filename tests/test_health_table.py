@@ -286,6 +286,14 @@ FAULTS = [
         silent=False,
     ),
     Case(
+        K.REQUESTS_REJECTED,
+        {"rejected": RejectedRequests("path=/slack/events", 2, NOW - MINUTE)},
+        "2 requests of Slack rejected",
+        "switch Socket Mode on",
+        WARNING,
+        silent=False,
+    ),
+    Case(
         K.STARTING,
         {**FIRST, "started_at": NOW},
         "Starting: WeChat has not been read yet",

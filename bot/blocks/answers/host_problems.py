@@ -13,6 +13,7 @@ from bot.health.facts import Problem, ProblemKind
 from bot.text import ERRMSG, mrkdwn
 
 _CLOCK = re.compile(r"clock off=-?(?P<seconds>[0-9]{1,9}) s")  # as `bot.web.rejections` writes it
+_REQUEST_PATH = "/slack/events"
 
 
 def _database(kind: ProblemKind, context: RenderContext) -> Explanation | None:
@@ -137,6 +138,13 @@ def _rejected(problem: Problem, context: RenderContext) -> Explanation:
         length = span(timedelta(seconds=int(off["seconds"])), context)
         why = say("Their time is {span} off this server's. No command and no button works.", span=length)
         step = say("set the clock (NTP).")
+    elif reason.removeprefix("path=").rstrip("/") == _REQUEST_PATH:  # served, but for Socket Mode
+        why = say(
+            "SLACK_APP_TOKEN is set, so a `worker` process receives them, and this one takes none at its Request URL."
+        )
+        step = say(
+            "switch Socket Mode on in the settings of the Slack app; or unset SLACK_APP_TOKEN, and restart."
+        )
     else:
         path = mrkdwn(reason.removeprefix("path="), ERRMSG)
         why = say("They came to another address: {path}.", path=path)
