@@ -53,7 +53,7 @@ class Bot:
             self.wechat,
             store,
             recorder=self.recorder,
-            recovery=Recovery(self.slack, clock),
+            recovery=Recovery(self.slack, clock, lambda: clock().timestamp()),
             poll=poll,
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention)

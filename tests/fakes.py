@@ -81,9 +81,10 @@ class FakeChannel:
     )  # instead of the history
     page: int = 200
     id: str = "C0ALERTS"
+    slack_now: Callable[[], datetime | None] | None = None  # instead of `clock`
 
-    def now(self) -> datetime:
-        return self.clock()
+    def now(self) -> datetime | None:
+        return (self.slack_now or self.clock)()
 
     async def post(
         self,

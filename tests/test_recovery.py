@@ -205,7 +205,7 @@ async def test_interrupted_recovery_continues_at_its_cursor(bot, clock):
     await bot.reads(rejected("chen"))
     await bot.reads(rejected("chen"), rejected("bo"))
     bot.slack.page = 1
-    recovery = Recovery(bot.slack, clock)
+    recovery = Recovery(bot.slack, clock, lambda: clock().timestamp())
     pages: list[object] = []
     history = bot.slack.history
 
@@ -218,6 +218,35 @@ async def test_interrupted_recovery_continues_at_its_cursor(bot, clock):
     clock.forward(seconds=1)
     assert [past.ts for past in await recovery.read()] == [posted.ts for posted in reversed(bot.slack.posted)]
     assert pages == ["", "1", "1"]
+
+
+@pytest.mark.parametrize("wrong", [REACH + DAY, -REACH - DAY], ids=["ahead", "behind"])
+async def test_window_of_the_search_follows_slacks_clock(bot, clock, wrong):
+    await bot.reads(rejected("chen"))
+    windows: list[object] = []
+    history = bot.slack.history
+
+    async def noted(**arguments: object) -> object:
+        windows.append(arguments["oldest"])
+        bot.slack.slack_now = clock  # with the first response
+        return await history(**arguments)
+
+    bot.slack.history, bot.slack.slack_now = noted, lambda: None
+    recovery = Recovery(bot.slack, lambda: clock.now + wrong, lambda: clock().timestamp())
+    assert [past.ts for past in await recovery.read()] == [posted.ts for posted in bot.slack.posted]
+    assert windows == [clock.now + wrong - REACH, clock.now - REACH]
+
+
+async def test_wait_that_slack_asks_for_does_not_depend_on_this_machines_clock(bot, clock):
+    elapsed = VirtualClock()
+    recovery = Recovery(bot.slack, clock, lambda: elapsed().timestamp())
+    bot.slack.unreadable = [RetryLater(30, "ratelimited")]
+    assert await recovery.read() is None
+    clock.forward(hours=1)  # it was set
+    assert (await recovery.read(), recovery.wait) == (None, timedelta(seconds=30))
+    clock.forward(hours=-2)
+    elapsed.forward(seconds=30)
+    assert await recovery.read() == ()
 
 
 async def test_new_installation_finds_nothing_and_starts(store, clock):

@@ -129,7 +129,7 @@ async def test_rebuilding_a_lost_store_waits_as_long_as_slack_asks(store, clock)
 
 
 async def test_rebuilding_a_lost_store_ends_under_any_rate_limit(clock):
-    class Slow:
+    class Slow(FakeChannel):
         asked = 0
 
         async def history(self, *, cursor: str = "", **_: object) -> HistoryPage | RetryLater:
@@ -139,7 +139,7 @@ async def test_rebuilding_a_lost_store_ends_under_any_rate_limit(clock):
             page = int(cursor or 0) + 1
             return HistoryPage((), str(page) if page < 20 else "")
 
-    recovery = Recovery(Slow(), clock)
+    recovery = Recovery(Slow(clock=clock), clock, lambda: clock().timestamp())
     for _ in range(30):
         if await recovery.read() is not None:
             return

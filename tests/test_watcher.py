@@ -39,7 +39,7 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
     recorder = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
-    recovery = Recovery(FakeChannel(), clock)
+    recovery = Recovery(FakeChannel(clock=clock), clock, lambda: clock().timestamp())
     return Watcher(wechat, store, recorder=recorder, recovery=recovery, poll=poll)
 
 

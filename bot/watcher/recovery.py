@@ -7,9 +7,10 @@ any more: its other episodes, and acknowledgements, are lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 from bot.alerting.deadlines import leads_of
 from bot.alerting.episode import AlertEvent, AlertKind, AlertPolicy, Change, Episode, EpisodeState
@@ -17,8 +18,8 @@ from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import MessageKind
 from bot.ports import (
     Blocked,
+    Channel,
     Clock,
-    History,
     HistoryMessage,
     HistoryPage,
     HistoryUnreadable,
@@ -32,53 +33,56 @@ REQUEST_SECONDS = 10
 MOST_PAGES = 500  # of 200 messages; an upper bound
 MOST_REPETITIONS = 1000  # an upper bound
 MISSING = 2  # repetitions in a row without a message in the history, after which the search ends
-STALE = timedelta(hours=1)  # after so long without a page, the whole history is read again
+STALE = 3600.0  # seconds without a page, after which the whole history is read again
+CLOCK_MARGIN = timedelta(minutes=1)  # how far the window may be off
 
 
 class Recovery:
     """A reader of the bot's messages in the channel. It keeps its position while Slack makes it wait."""
 
-    def __init__(self, channel: History, clock: Clock) -> None:
+    def __init__(self, channel: Channel, clock: Clock, stopwatch: Callable[[], float] = monotonic) -> None:
+        """Take the channel, this machine's clock, and seconds that no setting of a clock changes."""
         self._channel = channel
         self._clock = clock
-        self.rest_until: datetime | None = None  # Slack asked for no request until then
+        self._stopwatch = stopwatch
+        self._rest_until = float("-inf")  # by the stopwatch: Slack asked for no request until then
         self.obstacle: Blocked | RetryLater | OutcomeUnknown | None = None  # why the last read did not finish
         self._begin()
 
     def _begin(self) -> None:
-        self._begun: datetime | None = None
-        self._paged_at: datetime | None = None
+        self._begun = self._paged_at = self._stopwatch()
+        self._oldest: datetime | None = None
         self._cursor = ""
         self._found: list[HistoryMessage] = []
 
     @property
     def wait(self) -> timedelta:
         """Return how much longer Slack has asked to wait."""
-        return max((self.rest_until or self._clock()) - self._clock(), timedelta(0))
+        return timedelta(seconds=max(self._rest_until - self._stopwatch(), 0.0))
 
     async def read(self) -> tuple[HistoryMessage, ...] | None:
         """Return the messages of the last 14 days, newest first; None if Slack does not answer, to retry later.
 
         Without the permission to read them, return no messages: the bot then reports all events as new.
         """
-        now = self._clock()
-        if self.rest_until and now < self.rest_until:
+        if self.wait:
             return None
-        if self._begun is None or now - (self._paged_at or self._begun) > STALE:
+        if self._oldest is None or self._stopwatch() - self._paged_at > STALE:
             self._begin()
-            self._begun = now
+            self._oldest = self._window_begin()
         for _ in range(MOST_PAGES):
-            page = await self._channel.history(
-                oldest=self._begun - REACH, cursor=self._cursor, within=REQUEST_SECONDS
-            )
+            page = await self._channel.history(oldest=self._oldest, cursor=self._cursor, within=REQUEST_SECONDS)
             if isinstance(page, HistoryUnreadable | NotFound):
                 break
             if not isinstance(page, HistoryPage):
                 self.obstacle = page
                 if isinstance(page, RetryLater):
-                    self.rest_until = self._clock() + timedelta(seconds=page.seconds)
+                    self._rest_until = self._stopwatch() + page.seconds
                 return None
-            self._paged_at = self._clock()
+            self._paged_at = self._stopwatch()
+            if not self._cursor and abs(self._window_begin() - self._oldest) > CLOCK_MARGIN:
+                self._oldest = self._window_begin()  # the first response shows that this machine's clock is wrong
+                continue
             self._found += page.messages
             self._cursor = page.cursor
             if not page.cursor:
@@ -87,6 +91,11 @@ class Recovery:
         self.obstacle = None
         self._begin()
         return found
+
+    def _window_begin(self) -> datetime:
+        """Return the oldest moment to read: by Slack's clock, which stamps messages, as soon as it is known."""
+        since = timedelta(seconds=self._stopwatch() - self._begun)
+        return (self._channel.now() or self._clock()) - since - REACH
 
 
 @dataclass(frozen=True, slots=True)
