@@ -10,6 +10,7 @@ import pytest
 from bot.alerting.incidents import Cause, ClockSkew, ErrorDetails, Incident
 from bot.demo.slack_simulator import reply_lost, slow
 from bot.ports import OutcomeUnknown
+from bot.slack.web_api import SlackClock
 from bot.store import poll_state, processes, stats
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
@@ -17,7 +18,7 @@ from tests.accounts import invited
 from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import LOST, FakeChannel
-from tests.running import bot_in_loop, until, world
+from tests.running import bot_in_loop, sqlite, until, world
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -53,6 +54,36 @@ async def test_process_with_a_wrong_clock_finds_a_post_whose_response_was_lost(p
             await until(lambda: sum(call.method == "conversations.history" for call in place.slack.calls) > 1)
             await asyncio.sleep(1.5)
     assert len(place.texts) == 1
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("seconds", [600, -600])
+async def test_process_ten_minutes_off_finds_its_post_by_the_date_that_slack_sends(tmp_path, caplog, seconds):
+    caplog.set_level("INFO")
+    async with world(sqlite(tmp_path)) as place:
+        key = place.invite("bo", timedelta(days=3))
+        async with bot_in_loop(place, clock=skewed(seconds), ALERT_LEASE_SECONDS="2"):
+            await until(lambda: len(place.wechat.log) > 2)
+            place.slack.arm("chat.postMessage", reply_lost())
+            place.wechat.reject(key)
+            await until(lambda: "delivery lookup" in caplog.text)
+    looked_up = [line for line in caplog.messages if line.startswith("delivery lookup")]
+    assert [line.partition(" outcome=")[2] for line in looked_up] == ["found"]
+    assert len({*place.texts}) == len(place.texts)
+
+
+def test_clock_of_slack_is_that_of_its_last_response_continued_by_a_stopwatch():
+    elapsed = 7.0
+    slack = SlackClock(lambda: elapsed)
+    assert slack.now() is None
+    slack.learn({"Date": "Mon, 23 Nov 2026 01:12:00 GMT"})
+    elapsed += 90
+    assert slack.now() == NOW + timedelta(seconds=90)
+    for unusable in ({}, {"Date": "soon"}):
+        slack.learn(unusable)
+        assert slack.now() == NOW + timedelta(seconds=90)
+    slack.learn({"date": "Mon, 23 Nov 2026 02:00:00 GMT"})
+    assert slack.now() == NOW + 48 * MINUTE
 
 
 async def test_search_window_follows_slacks_clock(store, clock):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import aiohttp
@@ -56,6 +57,12 @@ async def test_reply_goes_to_its_thread_and_to_the_channel_when_broadcast(slack,
     await post(channel, Message("Expired: Chen."), thread_ts=parent.ts, broadcast=True)
     _, line = slack.messages("C0ALERTS")
     assert (line.thread_ts, line.broadcast) == (parent.ts, True)
+
+
+async def test_each_response_shows_the_time_by_slacks_clock(slack, channel):
+    assert channel.now() is None
+    await channel.history(oldest=datetime.now(UTC), within=0.5)
+    assert abs(channel.now() - datetime.now(UTC)) < timedelta(seconds=3)
 
 
 async def test_edit_changes_the_message_in_place(slack, channel):

@@ -142,9 +142,7 @@ def _rejected(problem: Problem, context: RenderContext) -> Explanation:
         why = say(
             "SLACK_APP_TOKEN is set, so a `worker` process receives them, and this one takes none at its Request URL."
         )
-        step = say(
-            "switch Socket Mode on in the settings of the Slack app; or unset SLACK_APP_TOKEN, and restart."
-        )
+        step = say("switch Socket Mode on in the settings of the Slack app; or unset SLACK_APP_TOKEN, and restart.")
     else:
         path = mrkdwn(reason.removeprefix("path="), ERRMSG)
         why = say("They came to another address: {path}.", path=path)
