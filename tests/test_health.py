@@ -343,6 +343,31 @@ async def test_process_that_has_just_started_is_starting_until_its_first_poll(st
     assert diagnose(await stands.facts()) == ()
 
 
+@pytest.mark.parametrize(
+    ("own", "same", "different"),
+    [
+        ({}, {"KF_LANGUAGE": "en"}, {"KF_LANGUAGE": "zh"}),
+        ({}, {}, {"SLACK_BOT_TOKEN": "xoxb-other"}),
+        ({"KF_VIEWERS": "U0MEI,S0NIGHT"}, {"KF_VIEWERS": "S0NIGHT,U0MEI"}, {"KF_VIEWERS": "U0MEI"}),
+    ],
+    ids=lambda environ: next(iter(environ), "default"),
+)
+async def test_setting_that_another_process_has_differently_is_named(store, clock, own, same, different):
+    environ = {
+        "WECHAT_APPID": APPID,
+        "WECHAT_SECRET": "secret",
+        "SLACK_BOT_TOKEN": "xoxb-token",
+        "SLACK_SIGNING_SECRET": "signing",
+        "SLACK_ALERT_CHANNEL": ALERTS,
+    }
+    stands = StatusReporter(store, Settings.from_environ(environ | own), lambda: None, clock)
+    for changed, named in ((same, ()), (different, (*different,))):
+        digests = Settings.from_environ(environ | changed).shared_digests
+        async with store.begin() as tx:
+            await processes.touch(tx, ProcessInfo(f"with {changed}", "web", NOW, settings=digests), NOW)
+        assert (await stands.facts()).differing_settings == named
+
+
 async def test_process_of_an_older_release_does_not_count_as_different(store, clock):
     stands = standing(store, clock)
     async with store.begin() as tx:

@@ -128,6 +128,8 @@ class Settings:
     def shared_digests(self) -> Mapping[str, str]:
         """Return, by variable, a digest of the values that all processes on one store must share."""
         values = {
+            "SLACK_BOT_TOKEN": self.slack_bot_token,
+            "KF_VIEWERS": sorted(self.kf_viewers),
             "SLACK_ALERT_CHANNEL": self.slack_alert_channel,
             "POLL_SECONDS": self.poll_seconds,
             "ALERT_LEADS": self.alert_leads,

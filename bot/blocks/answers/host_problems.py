@@ -140,7 +140,8 @@ def _rejected(problem: Problem, context: RenderContext) -> Explanation:
         step = say("set the clock (NTP).")
     elif reason.removeprefix("path=").rstrip("/") == _REQUEST_PATH:  # served, but for Socket Mode
         why = say(
-            "SLACK_APP_TOKEN is set, so a `worker` process receives them, and this one takes none at its Request URL."
+            "SLACK_APP_TOKEN is set, so a `worker` process receives them, and this one takes none at its Request "
+            "URL."
         )
         step = say("switch Socket Mode on in the settings of the Slack app; or unset SLACK_APP_TOKEN, and restart.")
     else:
