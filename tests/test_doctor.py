@@ -176,6 +176,20 @@ PLANTED = [
     ),
     Planted("a malformed setting", "settings", "ALERT_LEADS must be like", "leave it out", {"ALERT_LEADS": "soon"}),
     Planted(
+        "a setting in quotes",
+        "settings",
+        "SLACK_SIGNING_SECRET is in quotes",
+        "Remove the quotes",
+        {"SLACK_SIGNING_SECRET": '"9f0c"'},
+    ),
+    Planted(
+        "a bot token that rotates",
+        "settings",
+        "SLACK_BOT_TOKEN",
+        "Create the Slack app again from the manifest",
+        {"SLACK_BOT_TOKEN": "xoxe.xoxb-1-hush"},
+    ),
+    Planted(
         "a proxy of the wrong kind",
         "settings",
         "WECHAT_PROXY_URL must be a URL with http",
