@@ -217,9 +217,12 @@ async def test_failures_of_wechat_and_slack_reveal_no_secret(place, tmp_path, fo
         break_store(tmp_path / "kf.db")
         place.wechat.reject("e@harbour_tea")
         await until(lambda: "no such table" in log.read_text())
-        said = [log.read_text(), await pages(bot), shown(place)]
-    assert heard.found_in(*said, log.read_text()) == set()
+        probes = await pages(bot)
+    assert heard.found_in(probes, shown(place), log.read_text()) == set()
     assert "OWNED" in shown(place)
+    assert "problem" in probes
+    for personal in ("OWNED", "harbour_tea"):
+        assert personal not in probes
     assert "OWNED" not in log.read_text()
     heard_of = ("errcode", "rid", "answer delayed", "reply not accepted", "request", *codes)
     for expected in heard_of:
