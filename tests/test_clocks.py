@@ -9,7 +9,7 @@ import pytest
 
 from bot.alerting.incidents import Cause, ClockSkew, ErrorDetails, Incident
 from bot.demo.slack_simulator import reply_lost, slow
-from bot.ports import OutcomeUnknown
+from bot.ports import HistoryUnreadable, OutcomeUnknown
 from bot.slack.web_api import SlackClock
 from bot.store import poll_state, processes, stats
 from bot.store.database import Store
@@ -133,11 +133,12 @@ async def with_wrong_clock(store: Store, *, over: bool = False) -> None:
         await poll_state.record_clock(tx, known.clock, ClockSkew(3, incident=incident))
 
 
-async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_after_an_hour(store, clock):
+@pytest.mark.parametrize("answers", [[], [HistoryUnreadable("missing_scope")] * 20], ids=["readable", "unreadable"])
+async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_after_an_hour(store, clock, answers):
     bot = Bot(store, clock)
     await bot.reads(invited("bo"), after=timedelta(0))
     await with_wrong_clock(store)
-    bot.slack.outcomes = [OutcomeUnknown("reset")]
+    bot.slack.outcomes, bot.slack.unreadable = [OutcomeUnknown("reset")], answers
     await bot.reads(rejected("bo"))
     for _ in range(10):
         clock.now += 5 * MINUTE

@@ -142,15 +142,13 @@ class Reconciler:
         await _note_slack(tx, answer, now)
         match answer:
             case None:
-                clock = (await poll_state.load(tx)).clock.incident
-                wrong = clock is not None and clock.resolved_at is None
-                await unconfirmed.record_not_found(tx, row, now, lease, clock_wrong=wrong)
+                await unconfirmed.record_not_found(tx, row, now, lease, clock_wrong=await _is_clock_wrong(tx))
             case HistoryMessage(channel_id, ts):
                 await outbox.mark_sent(
                     tx, row, channel_id=channel_id, ts=ts, applied_hash=None, now=now, keep_blocked=True
                 )
             case HistoryUnreadable() if item.is_urgent:
-                await unconfirmed.repost(tx, row, now)
+                await unconfirmed.repost(tx, row, now, clock_wrong=await _is_clock_wrong(tx))
             case HistoryUnreadable(error):
                 words = "Slack did not confirm the message, and its history may not be read: given up"
                 log.warning(LogEvent(words, message=row.id, error=error))
@@ -165,6 +163,11 @@ class Reconciler:
                 await unconfirmed.retry_lookup(tx, row, now + HOLD)
             case _:
                 await unconfirmed.retry_lookup(tx, row, now + lease / 2)
+
+
+async def _is_clock_wrong(tx: Tx) -> bool:
+    clock = (await poll_state.load(tx)).clock.incident
+    return clock is not None and clock.resolved_at is None
 
 
 async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:

@@ -59,14 +59,12 @@ async def record_not_found(
     """Record a lookup that found nothing. The second is half a lease after the end of the posting lease.
 
     After the second the message is posted again. While the server's clock is known to be wrong, a search may miss
-    a message: then lookups continue for an hour after the attempt, and the new post is marked as a possible repeat.
+    a message, which is then treated as one that cannot be looked up.
     """
     if row.failed_lookups + 1 >= LOOKUPS:
-        if not clock_wrong:
-            return await reschedule(tx, row, now, "not found", failed_lookups=0)
-        if now - (row.started_at or now) >= HOLD_UNCONFIRMED:
-            return await repost(tx, row, now)
-        return await complete_attempt(tx, row, next_lookup_at=now + REPEAT_WAIT, lease_until=now, error=CLOCK_WRONG)
+        if clock_wrong:
+            return await repost(tx, row, now, clock_wrong=True)
+        return await reschedule(tx, row, now, "not found", failed_lookups=0)
     second = (row.posting_lease_until or now) + lease / 2
     return await complete_attempt(
         tx, row, failed_lookups=row.failed_lookups + 1, next_lookup_at=second, lease_until=now
@@ -80,12 +78,14 @@ async def retry_lookup(tx: Tx, row: OutboxRow, until: datetime) -> bool:
     )
 
 
-async def repost(tx: Tx, row: OutboxRow, now: datetime) -> bool:
+async def repost(tx: Tx, row: OutboxRow, now: datetime, *, clock_wrong: bool = False) -> bool:
     """Post a message with an unknown outcome again, marked as a possible repeat.
 
     The first repeat is immediate. Later ones wait longer each time, so that they do not fill the channel if Slack
-    never confirms.
+    never confirms. While the server's clock is known to be wrong, lookups continue for an hour after the attempt.
     """
+    if clock_wrong and now - (row.started_at or now) < HOLD_UNCONFIRMED:
+        return await complete_attempt(tx, row, next_lookup_at=now + REPEAT_WAIT, lease_until=now, error=CLOCK_WRONG)
     current = await get(tx, row.id, lock=True) or row
     wait = (
         timedelta(0)
