@@ -5,23 +5,30 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import NoReturn
 
 import aiohttp
 import pytest
+import sqlalchemy as sa
+from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy.exc import OperationalError
 
+from bot.app import readiness
+from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo.process import running as process
 from bot.demo.slack_simulator import SlackFault, error, http_error
 from bot.doctor import running
 from bot.doctor.findings import Unset
-from bot.health.facts import ProblemKind
+from bot.health.facts import ProblemKind, StoreTrouble
 from bot.health.rules import diagnose
 from bot.interactions.status_reporter import StatusReporter
+from bot.runtime.metrics import Metrics
 from bot.settings.values import Settings
 from bot.store import processes
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
+from bot.web.server import make_web_app
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
@@ -94,6 +101,51 @@ async def test_first_run_delayed_by_slack_is_reported_everywhere(
         assert "Working normally" in await status(place)
         await until(lambda: shows(f"{url}/readyz", "ready\n"))
         assert [one.verdict for one in await doctor(place)] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_tolerated"),
+    [
+        ("""UPDATE poll_state SET failing_rows = '{"x": 1}'""", True),
+        ("UPDATE poll_state SET failing_rows = '{'", True),
+        ("UPDATE poll_state SET polled_at = 'garbage'", True),
+        ("UPDATE process SET settings = '[1]'", True),
+        ("UPDATE process SET settings = '{', rejected = '{'", True),
+        ("UPDATE process SET started_at = 'garbage'", True),
+        ("UPDATE poll_state SET poll_wait = 'soon'", False),
+    ],
+)
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)  # PostgreSQL takes no such values
+async def test_damaged_row_never_makes_health_fail(store, clock, damage, is_tolerated):
+    stands = standing(store, clock, ProcessInfo("one", "web", NOW, receives_commands=True))
+    await Bot(store, clock).reads()
+    await stands.register()
+    async with store.begin() as tx:
+        await tx.run(sa.text(damage))
+    found = await stands.check()
+    assert [problem.kind for problem in found] == ([] if is_tolerated else [ProblemKind.STORE_UNKNOWN])
+    assert is_tolerated or found[0].error.startswith("TypeError at ")
+    assert readiness(found).reason == ("" if is_tolerated else " ".join(plain_words(found[0])))
+    assert (await stands.status()).facts.store == (
+        None if is_tolerated else StoreTrouble(found[0].kind, found[0].error, clock.now)
+    )
+    assert b"wechat_kf_store_up" in Metrics().render(await stands.figures())
+    await stands.register()
+    if is_tolerated:
+        await Bot(store, clock).reads()
+
+
+async def test_fault_of_the_health_report_itself_is_no_error_of_the_server(caplog):
+    async def fails() -> NoReturn:
+        raise KeyError("bo_example")
+
+    async with TestClient(TestServer(make_web_app(fails, metrics=fails))) as client:
+        answers = [await client.get(path) for path in ("/readyz", "/metrics", "/")]
+        assert [answer.status for answer in answers] == [503, 503, 200]
+        assert (await answers[0].text()).startswith(
+            "The state of the bot is not known (KeyError at test_health.py:"
+        )
+    assert "bo_example" not in caplog.text
 
 
 @pytest.mark.process

@@ -12,6 +12,7 @@ from bot.health.facts import HealthFacts, Problem, ProblemKind, Receivers, Rejec
 from bot.health.rules import diagnose
 from bot.interactions.health_reading import StoreReading, read_store, with_processes, with_reading
 from bot.ports import Clock
+from bot.runtime.logs import fault_words
 from bot.runtime.metrics import Figures
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
@@ -78,7 +79,7 @@ class StatusReporter:
             return
         try:
             written_at = await with_timeout(self._show(self.store, self._process), PASS_SECONDS)
-        except (*StoreError, TimeoutError) as exc:
+        except Exception as exc:  # a row that this release cannot handle, too
             self._unwritable = self._trouble(_fault_of(exc))
         else:
             self._written_at, self._unwritable, self._unreadable = written_at, None, None
@@ -139,7 +140,7 @@ class StatusReporter:
         if self.store:
             try:
                 messages = await with_timeout(self._count(self.store), STORE_SECONDS)
-            except (*StoreError, TimeoutError):
+            except Exception:  # `facts` has the reason, if it lasts
                 messages = None
         return Figures(await self.facts(), messages)
 
@@ -187,7 +188,7 @@ class StatusReporter:
             return known, None
         try:
             reading = await with_timeout(read_store(self.store, self.settings.quiet), within)
-        except (*StoreError, TimeoutError) as exc:
+        except Exception as exc:  # a row that this release cannot handle, too
             fault = _fault_of(exc)
             if fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):
                 return known, None
@@ -236,8 +237,8 @@ class StatusReporter:
 
 
 def _fault_of(exc: Exception) -> StoreFault:
-    """Return the fault behind an error of the store, or behind a timeout."""
-    return classify(exc) or StoreFault(FaultKind.UNKNOWN, type(exc).__name__)
+    """Return the fault behind an error of the store, behind a timeout, or behind a row that cannot be handled."""
+    return classify(exc) or StoreFault(FaultKind.UNKNOWN, fault_words(exc))
 
 
 async def _owned(store: Store) -> Sequence[Episode]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -103,11 +104,19 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
         polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
         slack=slack_state.trouble_of(row),
-        failing={
-            key: FailingRow(one["error"], datetime.fromtimestamp(one["since"], UTC))
-            for key, one in (row["failing_rows"] or {}).items()
-        },
+        failing=_failing(row["failing_rows"]),
     )
+
+
+def _failing(stored: object) -> Mapping[str, FailingRow]:
+    """Return the failing rows without those that are damaged: the next poll notes them again if they still fail."""
+    found = {}
+    for key, one in stored.items() if isinstance(stored, dict) else ():
+        match one:
+            case {"error": str(error), "since": int(since) | float(since)}:
+                with suppress(ValueError, OverflowError, OSError):  # not a moment
+                    found[key] = FailingRow(error, datetime.fromtimestamp(since, UTC))
+    return found
 
 
 async def record_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mapping[str, FailingRow]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,7 +61,7 @@ async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
             row["role"],
             row["started_at"],
             row["receives_commands"],
-            dict(row["settings"] or {}),
+            row["settings"] if isinstance(row["settings"], dict) else {},
             _rejected(row["rejected"]),
         )
         for row in (await tx.run(sa.select(process).where(_active(tx, now)))).mappings()
@@ -84,7 +85,8 @@ def _stored(rejected: RejectedRequests | None) -> dict[str, Any] | None:
 def _rejected(stored: object) -> RejectedRequests | None:
     match stored:
         case {"reason": str(reason), "count": int(count), "since": int(since) | float(since)}:
-            return RejectedRequests(reason, count, datetime.fromtimestamp(since, UTC))
+            with suppress(ValueError, OverflowError, OSError):  # not a moment
+                return RejectedRequests(reason, count, datetime.fromtimestamp(since, UTC))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,22 @@ import sqlalchemy as sa
 metadata = sa.MetaData()
 
 
-class Moment(sa.TypeDecorator[datetime]):
+class _Tolerant(sa.TypeDecorator[Any]):
+    """Reads a damaged value as None. An exception would end the query, and with it all other rows."""
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        read = super().result_processor(dialect, coltype)
+
+        def read_or_none(value: Any) -> Any:
+            try:
+                return read(value) if read else value
+            except ValueError:
+                return None
+
+        return read_or_none
+
+
+class Moment(_Tolerant):
     """An aware datetime in UTC. SQLite stores no zone: it is removed on writing and added on reading."""
 
     impl = sa.DateTime(timezone=True)
@@ -25,6 +41,13 @@ class Moment(sa.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Notes(_Tolerant):
+    """JSON that no alert depends on."""
+
+    impl = sa.JSON(none_as_null=True)
+    cache_ok = True
 
 
 def _column(name: str, kind: Any, **rest: Any) -> sa.Column[Any]:
@@ -56,7 +79,7 @@ poll_state = sa.Table(
     sa.Column("slack_error_since", Moment),
     _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),  # else: no usable response
     _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # while reading the history
-    sa.Column("failing_rows", sa.JSON(none_as_null=True)),  # by account key: error and time
+    sa.Column("failing_rows", Notes),  # by account key: error and time
 )
 
 # One invitation of one account, or one incident (kind "health").
@@ -158,6 +181,6 @@ process = sa.Table(
     _column("role", sa.Text, default="", server_default=""),
     sa.Column("started_at", Moment),
     _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),
-    sa.Column("settings", sa.JSON(none_as_null=True)),  # by variable: a digest; processes must agree
-    sa.Column("rejected", sa.JSON(none_as_null=True)),  # requests that failed the signature check
+    sa.Column("settings", Notes),  # by variable: a digest; processes must agree
+    sa.Column("rejected", Notes),  # requests that failed the signature check
 )

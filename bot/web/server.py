@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
+from bot.runtime.logs import LogEvent, fault_words
 from bot.runtime.metrics import CONTENT_TYPE
 from bot.web.connections import ConnectionLimits, Connections
 from bot.web.guard import SLACK_PATH, Dispatch, Guard, looks_like_slack
@@ -25,6 +26,8 @@ __all__ = [
     "Server",
     "make_web_app",
 ]
+
+log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 20  # connections accepted before the loop does anything else, such as closing idle ones
 BACKLOG = 1024  # connections that wait to be accepted: beyond that, a client retries after a whole second
@@ -125,7 +128,11 @@ def make_web_app(
     if metrics:
 
         async def exposition(_request: web.Request) -> web.Response:
-            return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+            try:
+                return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+            except Exception as exc:
+                log.error(LogEvent("health not known", error=fault_words(exc)))
+                return web.Response(status=503, text="See the log for the reason.\n")
 
         app.router.add_get("/metrics", exposition)
     return app
@@ -150,13 +157,20 @@ def _add_health(app: web.Application, ready: Ready, page: str) -> None:
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
+    async def known() -> Readiness:
+        try:
+            return await ready()
+        except Exception as exc:  # whatever it is, a router must not take it for a fault of its request
+            log.error(LogEvent("health not known", error=fault_words(exc)))
+            return Readiness(f"The state of the bot is not known ({fault_words(exc)}). See the log for the reason.")
+
     async def readyz(_request: web.Request) -> web.Response:
-        readiness = await ready()
+        readiness = await known()
         lines = [readiness.reason or "ready", *readiness.problems]
         return web.Response(status=503 if readiness.reason else 200, text="".join(f"{line}\n" for line in lines))
 
     async def front(_request: web.Request) -> web.Response:
-        deaf = (await ready()).deaf
+        deaf = (await known()).deaf
         return web.Response(text=f"{page}\n{deaf}\n" if deaf else page)
 
     app.router.add_get("/healthz", healthz)
