@@ -116,6 +116,7 @@ class HistoryUnreadable:
     """The history may not be read: the scope is missing, or the membership."""
 
     error: str
+    refuses_posts: bool = False  # certainly, for the same reason
 
 
 class History(Protocol):
@@ -153,6 +154,10 @@ class Channel(History, Protocol):
     ) -> Outcome: ...
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome: ...
+
+    async def probe(self, error: str, within: float) -> Blocked | RetryLater | OutcomeUnknown | None:
+        """Ask, without a post, whether Slack still refuses with this code ("": whether it answers); None if not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

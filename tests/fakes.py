@@ -76,6 +76,7 @@ class FakeChannel:
     clock: Clock = lambda: datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
     mention: str = ""  # the only permitted mentions
     looks: int = 0
+    probes: list[str] = field(default_factory=list)
     unreadable: list[HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown] = field(
         default_factory=list
     )  # instead of the history
@@ -112,6 +113,12 @@ class FakeChannel:
         if isinstance(outcome, Sent):
             self.edited.append((ts, message))
         return outcome
+
+    async def probe(self, error: str, within: float) -> Blocked | RetryLater | OutcomeUnknown | None:
+        """Answer as the next post would be answered."""
+        self.probes.append(error)
+        outcome = self.outcomes[0] if self.outcomes else None
+        return outcome if isinstance(outcome, Blocked | RetryLater | OutcomeUnknown) else None
 
     async def history(
         self,

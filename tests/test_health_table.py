@@ -121,6 +121,14 @@ FAULTS = [
     ),
     Case(
         K.SLACK_BLOCKED,
+        slack("channel_not_found", refused=True),
+        "Alerts cannot be posted",
+        "/invite",
+        ERROR,
+        silent=True,
+    ),
+    Case(
+        K.SLACK_BLOCKED,
         slack("message_limit_exceeded", refused=True, pending=1),
         "1 alert could not be posted",
         "usage limits of the workspace",

@@ -214,7 +214,7 @@ async def test_moment_before_slack_began_is_the_beginning(slack, channel):
         (http_error(200), OutcomeUnknown("HTTP 200")),
         (error("internal_error"), OutcomeUnknown("internal_error")),
         *(
-            (error(word), HistoryUnreadable(word))
+            (error(word), HistoryUnreadable(word, refuses_posts=word == "channel_not_found"))
             for word in (
                 *("missing_scope", "not_in_channel", "channel_not_found", "no_permission", "access_denied"),
                 *("not_allowed_token_type", "is_archived", "ekm_access_denied", "method_deprecated"),
@@ -246,7 +246,7 @@ async def test_unreadable_history_raises_history_unreadable(slack, channel, priv
     slack.scopes |= {"channels:history", "groups:history"}
     slack.channels[ALERTS].is_member = False
     expected = "channel_not_found" if private else "not_in_channel"
-    assert await search(channel, thread_ts=thread_ts) == HistoryUnreadable(expected)
+    assert await search(channel, thread_ts=thread_ts) == HistoryUnreadable(expected, refuses_posts=private)
 
 
 async def test_refused_token_blocks(slack):

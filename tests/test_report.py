@@ -300,7 +300,7 @@ def standing(store: Store, clock: VirtualClock) -> StatusReporter:
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock)
 
 
-async def test_refusal_is_shown_while_messages_are_pending(store, clock):
+async def test_refusal_is_shown_until_slack_accepts_the_channel_again(store, clock):
     bot, stands = Bot(store, clock), standing(store, clock)
     bot.slack.outcomes = [Blocked("not_in_channel")] * 9
     await bot.reads()
@@ -311,10 +311,18 @@ async def test_refusal_is_shown_while_messages_are_pending(store, clock):
     await bot.reads(bound("bo"))
     clock.forward(minutes=15)
     await bot.deliver()
-    async with store.begin() as tx:
-        assert (await poll_state.load(tx)).blocked_by == "not_in_channel"
     facts = await stands.facts()
-    assert (blocked(facts), facts.pending) == ([], 0)
+    assert (blocked(facts), facts.pending) == (["not_in_channel"], 0)  # though no alert waits any more
+    assert bot.slack.probes == ["not_in_channel"]
+    for minutes, probes in ((4, 1), (1, 2), (5, 3)):
+        clock.forward(minutes=minutes)
+        await bot.deliver()
+        assert (blocked(await stands.facts()), len(bot.slack.probes)) == (["not_in_channel"], probes)
+    bot.slack.outcomes = []
+    clock.forward(minutes=5)
+    await bot.deliver()
+    assert blocked(await stands.facts()) == []
+    assert len(bot.slack.texts) == 0
 
 
 def blocked(facts: HealthFacts) -> list[str]:

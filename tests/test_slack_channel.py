@@ -13,7 +13,16 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.demo.servers import serve, serve_slack
-from bot.demo.slack_simulator import SlackSimulator, dropped, error, http_error, ratelimited, reply_lost, slow
+from bot.demo.slack_simulator import (
+    Channel,
+    SlackSimulator,
+    dropped,
+    error,
+    http_error,
+    ratelimited,
+    reply_lost,
+    slow,
+)
 from bot.ports import Blocked, Message, NotFound, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.slack.channel import SlackChannel
 from bot.slack.web_api import api_error_of, no_retry_client
@@ -38,6 +47,56 @@ async def channel(slack: SlackSimulator) -> AsyncIterator[SlackChannel]:
 
 async def post(channel: SlackChannel, message: Message = MESSAGE, **where: object):
     return await channel.post(message, metadata=MARKS, within=0.5, **where)
+
+
+@pytest.mark.parametrize(
+    ("state", "error_code", "found"),
+    [
+        ({}, "channel_not_found", None),
+        ({}, "not_in_channel", None),
+        ({"is_member": False}, "not_in_channel", Blocked("not_in_channel", of="channel")),
+        ({"is_member": False}, "channel_not_found", None),  # public: it may be posted to
+        ({"is_member": False, "is_private": True}, "is_archived", Blocked("channel_not_found", of="channel")),
+        ({"is_archived": True}, "is_archived", Blocked("is_archived", of="channel")),
+        ({}, "is_archived", None),
+        ({}, "restricted_action", Blocked("restricted_action", of="channel")),
+        ({}, "ekm_access_denied", Blocked("ekm_access_denied", of="token")),
+        ({}, "a_word_of_tomorrow", Blocked("a_word_of_tomorrow", of="workspace")),
+        ({}, "invalid_auth", None),
+        ({}, "missing_scope", None),
+        ({}, "", None),
+    ],
+)
+async def test_refusal_is_over_when_token_or_channel_can_be_seen_to_be_well(
+    slack, channel, state, error_code, found
+):
+    slack.channels["C0ALERTS"] = Channel("C0ALERTS", "kf-alerts", **state)
+    assert await channel.probe(error_code, 0.5) == found
+    assert posts(slack) == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_code", "found"),
+    [
+        (error("invalid_auth"), "token_revoked", Blocked("invalid_auth", of="token")),
+        (error("account_inactive"), "", Blocked("account_inactive", of="token")),
+        (http_error(503), "", OutcomeUnknown("HTTP 503")),
+        (ratelimited(7), "invalid_auth", RetryLater(7, "ratelimited")),
+    ],
+)
+async def test_refused_token_is_refused_until_slack_accepts_it(slack, channel, fault, error_code, found):
+    slack.arm("auth.test", fault)
+    assert await channel.probe(error_code, 0.5) == found
+
+
+async def test_scope_that_posts_need_is_looked_for(slack, channel):
+    slack.scopes.discard("chat:write")
+    assert await channel.probe("missing_scope", 0.5) == Blocked("missing_scope", of="token")
+
+
+async def test_question_that_lacks_a_scope_ends_no_refusal(slack, channel):
+    slack.arm("conversations.info", error("missing_scope"))
+    assert await channel.probe("not_in_channel", 0.5) == Blocked("not_in_channel", of="channel")
 
 
 def posts(slack: SlackSimulator) -> int:

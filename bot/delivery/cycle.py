@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bot.delivery.dependencies import DeliveryDependencies
+from bot.delivery.prober import Prober
 from bot.delivery.reconciler import Reconciler
 from bot.delivery.sender import GAP, Sender
 from bot.delivery.updater import Updater
-from bot.store import stats
+from bot.store import slack_state, stats
 
 
 class Delivery:
@@ -19,6 +20,7 @@ class Delivery:
         self.sender = Sender(dependencies)
         self.reconciler = Reconciler(dependencies)
         self.updater = Updater(dependencies)
+        self.prober = Prober(dependencies)
 
     async def run(self, stopping: Callable[[], bool] = lambda: False) -> float | None:
         """Look up the next unknown outcome, post the next message, then bring edits up to date.
@@ -33,7 +35,10 @@ class Delivery:
         async with self._store.begin() as tx:
             # Usually nothing is unsent, and two claims cost two transactions.
             busy = await stats.is_any_unsent(tx)
+            trouble = None if busy else await slack_state.load(tx)
         looked = busy and not stopping() and await self.reconciler.check_next()
         posted = busy and not stopping() and await self.sender.send_next()
         await self.updater.update_all(stopping)
+        if trouble and not stopping():
+            await self.prober.check(trouble)
         return GAP.total_seconds() if posted or looked else None

@@ -173,7 +173,7 @@ async def _is_clock_wrong(tx: Tx) -> bool:
 async def _note_slack(tx: Tx, answer: Answer, now: datetime) -> None:
     """Record whether Slack answered: a token that may not read may not post either."""
     match answer:
-        case Blocked(error):
+        case Blocked(error) | HistoryUnreadable(error, refuses_posts=True):
             await slack_state.record_refusal(tx, error, now)
         case RetryLater(_, error) | OutcomeUnknown(error) if error != TOO_MUCH:
             await slack_state.record_silence(tx, error, now)

@@ -12,7 +12,7 @@ from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, 
 from bot.outbox.messages import OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import poll_state, published
+from bot.store import poll_state, published, slack_state
 from bot.store.isolation import is_row_fault
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,8 @@ class Updater:
             self._rest_until = self._dependencies.stopwatch() + rest.total_seconds()
         if not isinstance(outcome, RetryLater | OutcomeUnknown):  # an unknown outcome is repeated, which is safe
             async with self._dependencies.store.begin() as tx:
+                if isinstance(outcome, Blocked):  # a post would be refused, too
+                    await slack_state.record_refusal(tx, outcome.error, tx.now)
                 await published.update(tx, row, **_noted(outcome, applied, tx.now))
         return isinstance(outcome, Sent | Refused | Unlisted | NotFound)
 

@@ -73,15 +73,13 @@ def _of_slack(facts: HealthFacts) -> Iterator[Problem]:
     if slack is None:
         return
     if slack.refused:
-        # Nothing has asked Slack again since the queue is empty.
-        if slack.reading or facts.pending:
-            yield Problem(
-                ProblemKind.SLACK_BLOCKED,
-                slack.since,
-                error=slack.error,
-                count=facts.pending,
-                reading=slack.reading,
-            )
+        yield Problem(
+            ProblemKind.SLACK_BLOCKED,
+            slack.since,
+            error=slack.error,
+            count=facts.pending,
+            reading=slack.reading,
+        )
     elif slack.reading or facts.now - slack.since > SLACK_GRACE:
         yield Problem(
             ProblemKind.SLACK_UNREACHABLE,

@@ -24,6 +24,7 @@ from bot.ports import (
 from bot.slack import error_codes, history
 from bot.slack.error_codes import Affects, Reaction
 from bot.slack.web_api import ApiError, SlackClock, call
+from bot.slack.workspace import still_refuses
 
 _BLOCKED_PART: Mapping[Affects, Literal["channel", "token", "workspace"]] = {
     Affects.CHANNEL: "channel",
@@ -79,6 +80,10 @@ class SlackChannel:
         content = {"text": message.text, "blocks": list(message.blocks)}
         return await self._call("chat.update", within, {"channel": channel_id, "ts": ts, **content})
 
+    async def probe(self, error: str, within: float) -> Blocked | RetryLater | OutcomeUnknown | None:
+        refusal = await still_refuses(self._client, self._channel_id, error, within)
+        return _blocked(refusal) if isinstance(refusal, str) else refusal
+
     async def history(
         self,
         *,
@@ -120,5 +125,9 @@ def refused(error: str) -> Refused | NotFound | Blocked | Unlisted:
         case Reaction.GO_ON:
             return NotFound(error, of="thread" if code.affects is Affects.THREAD else "message")
         case Reaction.BLOCK:
-            return Blocked(error, of=_BLOCKED_PART.get(code.affects, "workspace"))
+            return _blocked(error)
     return Unlisted(error)
+
+
+def _blocked(error: str) -> Blocked:
+    return Blocked(error, of=_BLOCKED_PART.get(error_codes.lookup(error).affects, "workspace"))

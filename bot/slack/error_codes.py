@@ -34,6 +34,7 @@ class Reaction(Enum):
     WAIT = auto()
     RECONCILE = auto()  # Slack may have carried it out: check the channel's history
     GO_ON = auto()  # without the thread, the edit or the history
+    REPORT = auto()  # as GO_ON, but a post would be refused, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class ErrorCode:
     remedy: str = ""  # follows "Next: "
     detail: str = ""  # `because` for a reader who can compare tokens and settings
     fix: str = ""  # `remedy` for that reader: a sentence
+    shown_by: Affects | None = None  # TOKEN or CHANNEL: asking about it shows the refusal; None: only a post does
 
 
 def lookup(code: str) -> ErrorCode:
@@ -73,17 +75,21 @@ _ELSEWHERE = "or choose another SLACK_ALERT_CHANNEL and restart."
 def _token(detail: str, fix: str) -> ErrorCode:
     present = "put the present token into SLACK_BOT_TOKEN and restart."
     because = "the bot token is not valid"
-    return ErrorCode(Affects.TOKEN, Reaction.BLOCK, Reaction.BLOCK, because, present, detail, fix)
+    return ErrorCode(Affects.TOKEN, Reaction.BLOCK, Reaction.BLOCK, because, present, detail, fix, Affects.TOKEN)
 
 
-def _app(because: str, remedy: str, reading: Reaction = Reaction.BLOCK) -> ErrorCode:
+def _app(
+    because: str, remedy: str, reading: Reaction = Reaction.BLOCK, shown_by: Affects | None = Affects.TOKEN
+) -> ErrorCode:
     fix = remedy[0].upper() + remedy[1:]
-    return ErrorCode(Affects.TOKEN, Reaction.BLOCK, reading, because, remedy, because, fix)
+    return ErrorCode(Affects.TOKEN, Reaction.BLOCK, reading, because, remedy, because, fix, shown_by)
 
 
-def _channel(because: str, remedy: str) -> ErrorCode:
+def _channel(
+    because: str, remedy: str, reading: Reaction = Reaction.GO_ON, shown_by: Affects | None = Affects.CHANNEL
+) -> ErrorCode:
     # Posting may be allowed where reading is not. Going on without the history risks one duplicate.
-    return ErrorCode(Affects.CHANNEL, Reaction.BLOCK, Reaction.GO_ON, because, remedy)
+    return ErrorCode(Affects.CHANNEL, Reaction.BLOCK, reading, because, remedy, shown_by=shown_by)
 
 
 def _all(affects: Affects, because: str, remedy: str) -> ErrorCode:
@@ -99,6 +105,7 @@ _UNCERTAIN = ErrorCode(Affects.UNKNOWN, Reaction.RECONCILE, Reaction.RECONCILE)
 _RESTRICTED = _channel(
     "the workspace or the channel does not let the app post",
     f"allow it in the channel's posting permissions, {_ELSEWHERE}",
+    shown_by=None,
 )
 _OUTDATED = _all(
     Affects.REQUEST, "Slack does not offer this request any more", "update the bot, and check SLACK_API_URL."
@@ -122,6 +129,7 @@ CODES: Mapping[str, ErrorCode] = {
         "put the bot token (xoxb-…) into SLACK_BOT_TOKEN and restart.",
         "it is a token of another kind",
         _COPY,
+        Affects.TOKEN,
     ),
     MISSING_SCOPE: _app(
         "the app lacks a permission", "install the app again from its manifest.", reading=Reaction.GO_ON
@@ -130,7 +138,9 @@ CODES: Mapping[str, ErrorCode] = {
     "access_denied": _app("access is denied", _ADMIN, reading=Reaction.GO_ON),
     "accesslimited": _app("the workspace or the app takes calls from listed addresses only", _ADMIN),
     "app_access_restricted": _app("the workspace does not let the app be used", _ADMIN),
-    "ekm_access_denied": _app("the admins have suspended messages to this channel", _ADMIN, reading=Reaction.GO_ON),
+    "ekm_access_denied": _app(
+        "the admins have suspended messages to this channel", _ADMIN, reading=Reaction.GO_ON, shown_by=None
+    ),
     "enterprise_is_restricted": _app("the organisation restricts this call", _ADMIN),
     "forbidden_team": _app("the workspace may not use Socket Mode", _ADMIN),
     "org_login_required": _app("the workspace is being moved to an organisation", "wait until the move is over."),
@@ -138,18 +148,24 @@ CODES: Mapping[str, ErrorCode] = {
     "two_factor_setup_required": _app("two-factor authentication must be set up first", _ADMIN),
     # The channel
     "not_in_channel": _channel("the app is not a member", _INVITE),
-    CHANNEL_NOT_FOUND: _channel("it is private and the app is not a member, or it does not exist", _INVITE),
+    CHANNEL_NOT_FOUND: _channel(
+        "it is private and the app is not a member, or it does not exist", _INVITE, Reaction.REPORT
+    ),
     "no_permission": _channel("the app is not a member, or lacks a permission", _INVITE),
     "is_archived": _channel("it is archived", f"unarchive it, {_ELSEWHERE}"),
-    "is_inactive": _channel("it is archived or frozen", f"unarchive it, {_ELSEWHERE}"),
-    "channel_is_limited_access": _channel("access to it is limited", f"let the app in, {_ELSEWHERE}"),
+    "is_inactive": _channel("it is archived or frozen", f"unarchive it, {_ELSEWHERE}", Reaction.REPORT),
+    "channel_is_limited_access": _channel(
+        "access to it is limited", f"let the app in, {_ELSEWHERE}", shown_by=None
+    ),
     "messages_tab_disabled": _channel(
         "it is the app's own Messages tab, which is off",
         "choose another SLACK_ALERT_CHANNEL and restart.",
+        shown_by=None,
     ),
     "team_not_found": _channel(
         "its workspace is not found",
         "set SLACK_ALERT_CHANNEL to the ID of a channel where the app is installed, and restart.",
+        Reaction.REPORT,
     ),
     # Every message, for a while or in this release
     "message_limit_exceeded": _all(

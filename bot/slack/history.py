@@ -68,7 +68,9 @@ def refused(error: str) -> HistoryUnreadable | Blocked | NotFound:
     code = error_codes.lookup(error)
     if code.reading is Reaction.BLOCK:
         return Blocked(error, of="token")
-    return NotFound(error) if code.affects is Affects.MESSAGE else HistoryUnreadable(error)
+    if code.affects is Affects.MESSAGE:
+        return NotFound(error)
+    return HistoryUnreadable(error, refuses_posts=code.reading is Reaction.REPORT)
 
 
 def page_of(answer: Mapping[str, Any], channel_id: str) -> HistoryPage | OutcomeUnknown:

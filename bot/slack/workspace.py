@@ -10,6 +10,8 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.ports import OutcomeUnknown, RetryLater
+from bot.slack import error_codes
+from bot.slack.error_codes import Affects
 from bot.slack.web_api import ApiError, ApiResponse, call, call_with_headers
 from wechat_kf.protocol import http_date
 
@@ -93,6 +95,34 @@ async def channel_info(
                 is_ext_shared=shared if isinstance(shared := rest.get("is_ext_shared"), bool) else None,
             )
     return ODD
+
+
+async def still_refuses(
+    client: AsyncWebClient, channel_id: str, error: str, within: float
+) -> str | RetryLater | OutcomeUnknown | None:
+    """Return the code with which Slack refuses posts, without one; None if nothing that can be seen is in the way.
+
+    Args:
+        error: the code of the last refusal; "" if there was no answer.
+    """
+    shown_by = error_codes.lookup(error).shown_by
+    if error and shown_by is None:
+        return error
+    found: ChannelInfo | BotIdentity | ApiError | RetryLater | OutcomeUnknown
+    if shown_by is Affects.CHANNEL:
+        found = await channel_info(client, channel_id, within)
+    else:
+        found = await auth_test(client, within)
+    match found:
+        case ChannelInfo(is_archived=is_archived, is_member=is_member):
+            needs_membership = error in ("not_in_channel", "no_permission")  # else it may be a public channel
+            return error if is_archived or (needs_membership and not is_member) else None
+        case BotIdentity(scopes=scopes):
+            return error if error == "missing_scope" and "chat:write" not in (scopes or ()) else None
+        case ApiError(code):
+            # A missing scope is that of the question.
+            return code if error_codes.lookup(code).shown_by and code != "missing_scope" else error or code
+    return found
 
 
 async def groups(

@@ -23,6 +23,12 @@ def trouble_of(row: sa.RowMapping) -> SlackTrouble | None:
     return None
 
 
+async def load(tx: Tx) -> SlackTrouble | None:
+    """Return the present trouble with Slack."""
+    query = sa.select(poll_state).where(poll_state.c.appid == tx.appid)
+    return trouble_of((await tx.run(query)).mappings().one())
+
+
 async def record_refusal(tx: Tx, error: str, now: datetime, *, reading: bool = False) -> None:
     """Record that Slack refuses the channel or the token, since the first refusal with this error."""
     since = sa.case(

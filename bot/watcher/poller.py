@@ -162,4 +162,6 @@ class Watcher:
         async with self._store.begin() as tx:
             if first:
                 await slack_state.record_success(tx, reading=True)
+                if self._recovery.refusal:
+                    await slack_state.record_refusal(tx, self._recovery.refusal, tx.now)
             await self._ingest.ingest(tx, listed, began, past)

@@ -47,10 +47,11 @@ class Recovery:
         self._stopwatch = stopwatch
         self._rest_until = float("-inf")  # by the stopwatch: Slack asked for no request until then
         self.obstacle: Blocked | RetryLater | OutcomeUnknown | None = None  # why the last read did not finish
+        self.refusal = ""  # Slack's error code, if the last read shows that posts are refused, too
+        self._begun = self._paged_at = 0.0  # by the stopwatch
         self._begin()
 
     def _begin(self) -> None:
-        self._begun = self._paged_at = self._stopwatch()
         self._oldest: datetime | None = None
         self._cursor = ""
         self._found: list[HistoryMessage] = []
@@ -67,12 +68,16 @@ class Recovery:
         """
         if self.wait:
             return None
+        self.refusal = ""
         if self._oldest is None or self._stopwatch() - self._paged_at > STALE:
             self._begin()
+            self._begun = self._paged_at = self._stopwatch()
             self._oldest = self._window_begin()
         for _ in range(MOST_PAGES):
             page = await self._channel.history(oldest=self._oldest, cursor=self._cursor, within=REQUEST_SECONDS)
             if isinstance(page, HistoryUnreadable | NotFound):
+                if isinstance(page, HistoryUnreadable) and page.refuses_posts:
+                    self.refusal = page.error
                 break
             if not isinstance(page, HistoryPage):
                 self.obstacle = page

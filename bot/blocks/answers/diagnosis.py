@@ -98,6 +98,16 @@ def _slack_blocked(problem: Problem, channel: str | None, context: RenderContext
             ),
             step,
         )
+    if not problem.count:
+        if channel:
+            why = context.say(
+                "Slack refuses posts in {channel}: {why}. The next alert would wait.",
+                channel=f"<#{channel}>",
+                why=reason,
+            )
+        else:
+            why = context.say("Slack refuses posts: {why}. The next alert would wait.", why=reason)
+        return Explanation(context.say("Alerts cannot be posted"), why, step)
     if channel:
         why = context.say("Slack refuses them in {channel}: {why}.", channel=f"<#{channel}>", why=reason)
     else:
