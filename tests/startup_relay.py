@@ -24,6 +24,7 @@ class StartupRelay:
     refused: tuple[str, ...] = ()
     startups: list[dict[str, str]] = field(default_factory=list)
     server: dict[str, str] = field(default_factory=dict)
+    flows: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: the server does not answer any more
 
     def lead_to(self, url: str) -> None:
         """Relay new connections to the server of a URL; those that are open stay where they are."""
@@ -35,14 +36,17 @@ async def startup_relay(url: str, *refused: str) -> AsyncIterator[StartupRelay]:
     """Relay to the server of a URL. Startup packets with one of the `refused` parameters get an error."""
     relay = StartupRelay(refused=refused)
     relay.lead_to(url)
+    relay.flows.set()
 
     connections: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.add(asyncio.current_task())
         with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await _serve(relay, relay.server, reader, writer)
-        writer.close()
+            try:
+                await _serve(relay, relay.server, reader, writer)
+            finally:
+                writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1")
     port = listening.sockets[0].getsockname()[1]
@@ -51,7 +55,9 @@ async def startup_relay(url: str, *refused: str) -> AsyncIterator[StartupRelay]:
         yield relay
     finally:
         listening.close()
-        await asyncio.gather(*filter(None, connections))
+        for connection in filter(None, connections):
+            connection.cancel()
+        await asyncio.gather(*filter(None, connections), return_exceptions=True)
 
 
 async def _serve(
@@ -77,8 +83,11 @@ async def _serve(
         if host.startswith("/")
         else await asyncio.open_connection(host, int(port))
     )
-    there[1].write(packet)
-    await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
+    try:
+        there[1].write(packet)
+        await asyncio.gather(_pump(relay, reader, there[1]), _pump(relay, there[0], writer))
+    finally:
+        there[1].transport.abort()
 
 
 async def _packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -88,9 +97,10 @@ async def _packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return code, head + await reader.readexactly(length - 8)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(relay: StartupRelay, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):
         while some := await reader.read(65536):
+            await relay.flows.wait()
             writer.write(some)
             await writer.drain()
     writer.close()

@@ -189,14 +189,13 @@ async def test_doctor_names_a_full_disk_and_leaves_no_row(postgres_url):
     await store.close()
     assert (await finding(postgres_url)).verdict == "ok"
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        assert admin.execute("SELECT count(*) FROM process").fetchone() == (0,)
+        for table in ("process", "episode", "emitted_event", "message"):
+            assert admin.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
         admin.execute(
             "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
             "$$BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = '53100'; END$$"
         )
-        admin.execute(
-            "CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON process FOR EACH ROW EXECUTE FUNCTION full_disk()"
-        )
+        admin.execute("CREATE TRIGGER full_disk BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION full_disk()")
     found = await finding(postgres_url)
     assert found.said == "PostgreSQL cannot be used (No space left on device)"
     assert found.remedy.startswith("Free space")

@@ -6,19 +6,24 @@ import logging
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 
 import aiohttp
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from bot.demo.slack_simulator import error
 from bot.doctor import running
 from bot.doctor import store as doctors_store
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
+from bot.store.database import Store
+from tests.conftest import APPID
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
+from tests.startup_relay import StartupRelay, startup_relay
 
 pytestmark = pytest.mark.server
 
@@ -29,11 +34,15 @@ class Scene:
 
     place: World
     url: str
-    store: Path | str
+    store: str  # the URL as an administrator uses it
     monkeypatch: pytest.MonkeyPatch
+    role: str = ""  # as which the bot connects to PostgreSQL
+    relay: StartupRelay = field(default_factory=StartupRelay)  # through which it does
 
     def execute(self, *statements: str) -> None:
-        with closing(sqlite3.connect(self.store, autocommit=True)) as database:
+        is_file = self.store.startswith("sqlite:///")
+        connect = partial(sqlite3.connect, self.store[10:]) if is_file else partial(psycopg.connect, self.store)
+        with closing(connect(autocommit=True)) as database:
             for statement in statements:
                 database.execute(statement)
 
@@ -82,14 +91,20 @@ class Fault:
         assert f'wechat_kf_problem{{kind="{self.kind}"}} 1.0' in metrics
         said = await scene.status()
         assert (self.title in said, self.remedy.lower() in said.lower()) == (True, True), said
-        found = [finding for finding in await scene.doctor() if finding.verdict == "wrong"]
-        assert any(self.title in one.said or one.check == "store" for one in found), found
+        await until(lambda: self.is_found(scene), within=20)  # in the row that the process writes at each pass
         for personal in ("bo@harbour_tea", "bo_example"):
             assert personal not in body + metrics + line
         if done := self.heal(scene):
             await done
         await until(lambda: logged("problem ended"), within=20)
         assert "Working normally" in await scene.status()
+
+    async def is_found(self, scene: Scene) -> bool:
+        """Return whether the doctor finds it: the store's own check, or that of the running bot."""
+        found = [finding for finding in await scene.doctor() if finding.verdict == "wrong"]
+        if self.kind.startswith("store_"):
+            return any(one.check == "store" for one in found)
+        return any(self.title in one.said and self.remedy.lower() in one.remedy.lower() for one in found)
 
 
 def refuse_row(scene: Scene) -> None:
@@ -158,6 +173,41 @@ FAULTS = {
 }
 
 
+FULL = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$
+"""
+FAULTS_OF_POSTGRESQL = {
+    "a revoked privilege, which only a new row needs": Fault(
+        "store_denied",
+        "ERROR",
+        "The database refuses the bot",
+        "the right to write",
+        lambda scene: scene.execute(f"REVOKE INSERT ON message FROM {scene.role}"),
+        lambda scene: scene.execute(f"GRANT INSERT ON message TO {scene.role}"),
+    ),
+    "a full disk, which updates do not notice": Fault(
+        "store_full",
+        "ERROR",
+        "The database is full",
+        "free space",
+        lambda scene: scene.execute(
+            FULL,
+            "CREATE TRIGGER full_disk BEFORE INSERT ON emitted_event FOR EACH ROW EXECUTE FUNCTION full_disk()",
+        ),
+        lambda scene: scene.execute("DROP TRIGGER full_disk ON emitted_event"),
+    ),
+    "a server that stops answering": Fault(
+        "store_hanging",
+        "ERROR",
+        "The database does not answer",
+        "a lock is held",
+        lambda scene: scene.relay.flows.clear(),
+        lambda scene: scene.relay.flows.set(),
+    ),
+}
+
+
 @pytest.fixture
 def brisk(monkeypatch) -> pytest.MonkeyPatch:
     """Shorten the waits of the bot."""
@@ -165,6 +215,12 @@ def brisk(monkeypatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr("bot.delivery.updater.HOLD", timedelta(seconds=0.5))
     monkeypatch.setattr("bot.app.DELIVERY_SECONDS", 0.5)
     monkeypatch.setattr("bot.interactions.status_reporter.REPEATED", timedelta(0))
+    monkeypatch.setattr("bot.interactions.status_reporter.RECENT", timedelta(0))
+    monkeypatch.setattr("bot.interactions.status_reporter.PASS_SECONDS", 1)
+    monkeypatch.setattr("bot.interactions.status_reporter.STORE_SECONDS", 0.5)
+    monkeypatch.setattr("bot.store.database.CHECK_SECONDS", 0.5)
+    monkeypatch.setattr("bot.doctor.running.SECONDS", 0.5)
+    monkeypatch.setitem(Store.from_url.__func__.__kwdefaults__, "seconds", 1.0)
     return monkeypatch
 
 
@@ -175,7 +231,31 @@ async def test_fault_is_shown_everywhere_until_it_ends(tmp_path, caplog, brisk):
         for name in ("bo", "dee"):
             place.invite(name)
         async with bot_in_loop(place) as url:
-            scene = Scene(place, url, tmp_path / "kf.db", brisk)
+            scene = Scene(place, url, sqlite(tmp_path), brisk)
             for fault in FAULTS.values():
                 await fault.is_shown_until_it_ends(scene, caplog)
                 caplog.clear()
+
+
+async def test_fault_of_postgresql_is_shown_everywhere_until_it_ends(postgres_url, caplog, brisk):
+    caplog.set_level(logging.INFO)
+    store = Store.from_url(postgres_url, APPID)
+    await store.open()
+    await store.close()
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        role = f"bot_{admin.info.dbname}"
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        admin.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        admin.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+        try:
+            async with startup_relay(postgres_url) as relay:
+                url = make_url(relay.url).set(username=role, password="x")
+                async with world(url.render_as_string(hide_password=False)) as place, bot_in_loop(place) as address:
+                    scene = Scene(place, address, postgres_url, brisk, role, relay)
+                    await until(lambda: "poll outcome=ok" in caplog.text)
+                    for fault in FAULTS_OF_POSTGRESQL.values():
+                        await fault.is_shown_until_it_ends(scene, caplog)
+                        caplog.clear()
+        finally:
+            admin.execute(f"DROP OWNED BY {role}")
+            admin.execute(f"DROP ROLE {role}")

@@ -223,6 +223,8 @@ async def test_full_disk_is_named_on_sqlite(tmp_path):
         assert waiting_for(failure.value) == "full: database or disk is full"
 
 
+# PostgreSQL reports a full disk as SQLSTATE 53100, whatever file could not grow, and the bot knows it only by that.
+# So a trigger that raises it is as good. On SQLite, `max_page_count` ends in the SQLITE_FULL of a full disk.
 async def test_full_disk_is_named_on_postgresql(postgres_url):
     async with opened(postgres_url) as store:
         with psycopg.connect(postgres_url, autocommit=True) as admin:

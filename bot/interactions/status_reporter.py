@@ -78,11 +78,12 @@ class StatusReporter:
         if self.store is None or self._process is None or self._is_opening(self.store):
             return
         try:
-            written_at = await with_timeout(self._show(self.store, self._process), PASS_SECONDS)
+            written_at, fault = await with_timeout(self._show(self.store, self._process), PASS_SECONDS)
         except Exception as exc:  # a row that this release cannot handle, too
             self._unwritable = self._trouble(_fault_of(exc))
         else:
-            self._written_at, self._unwritable, self._unreadable = written_at, None, None
+            self._written_at, self._unreadable = written_at, None
+            self._unwritable = self._trouble(fault) if fault else None
 
     def note_poll(self, error: Exception | None) -> None:
         """Record whether the result of this process's last poll could be stored."""
@@ -172,10 +173,11 @@ class StatusReporter:
                 (one for one in await episodes.latest(tx, [account_key]) if one.account_key == account_key), None
             )
 
-    async def _show(self, store: Store, process: ProcessInfo) -> datetime:
+    async def _show(self, store: Store, process: ProcessInfo) -> tuple[datetime, StoreFault | None]:
         async with store.begin() as tx:
             await processes.touch(tx, replace(process, rejected=self._rejected()), self.clock())
-            return tx.now
+            now = tx.now
+        return now, await store.try_to_insert()
 
     async def _count(self, store: Store) -> dict[str, int]:
         async with store.begin() as tx:

@@ -22,6 +22,7 @@ from bot.store.engine import make_engine, migrate
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
 from bot.store.tables import poll_state
 from bot.store.transactions import transaction
+from bot.store.trial import insert_and_roll_back
 
 __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRow", "classify"]
 
@@ -128,21 +129,33 @@ class Store:
             self.fault = None
 
     async def check(self) -> StoreFault | None:
-        """Write to the store without changing it. Return the fault that prevents it, or None."""
+        """Write to the store, new rows too, without changing it. Return the fault that prevents it, or None."""
         try:
-            await with_timeout(self._write_unchanged(), CHECK_SECONDS)
+            fault = await with_timeout(self._write_without_change(), CHECK_SECONDS)
         except TimeoutError:
             return StoreFault(FaultKind.HANGING, f"no answer within {CHECK_SECONDS} s")
         except StoreError as exc:
             return classify(exc)
-        if self.fault is not None:
-            return self.fault  # this write succeeded, but another one failed
+        if fault is not None or self.fault is not None:
+            return fault or self.fault  # the latter: this write succeeded, but another one failed
         # After a fault the next tick migrates again; this write shows that the tables exist.
         if self.migrated or self._opened:
             return None
         return StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
 
-    async def _write_unchanged(self) -> None:
+    async def try_to_insert(self) -> StoreFault | None:
+        """Insert rows and roll them back. Return the fault that prevents it, unless it concerns only these rows."""
+        try:
+            async with transaction(self._engine, self._seconds) as connection:
+                await insert_and_roll_back(connection, (self._clock or utc_now)())
+        except StoreError as exc:
+            fault = classify(exc)
+            return None if fault and fault.kind is FaultKind.ROW else fault
+        if self.fault and self.fault.kind is FaultKind.FULL:
+            self.fault = None
+        return None
+
+    async def _write_without_change(self) -> StoreFault | None:
         # A row that another transaction has locked is being written, which proves the same.
         row = (
             sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid).with_for_update(skip_locked=True)
@@ -151,6 +164,7 @@ class Store:
             await tx.run(
                 sa.update(poll_state).where(poll_state.c.appid.in_(row)).values(accounts=poll_state.c.accounts)
             )
+        return await self.try_to_insert()
 
     async def close(self) -> None:
         await self._engine.dispose()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -18,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.store.database import Store
 from bot.store.engine import DEVELOPMENT_REVISIONS, is_sqlite, make_engine, revisions, sqlite_url
 from bot.store.store_errors import DamagedError
-from bot.store.tables import metadata, process
+from bot.store.tables import metadata
+from bot.store.trial import insert_and_roll_back
 
 SQLITE_SECONDS = 2
 ATTEMPT_BYTES = 65_536  # for less, a full disk may have room
@@ -67,12 +67,9 @@ async def inspect(url: str) -> Inspected:
 
 
 async def _try_to_write(engine: AsyncEngine) -> None:
-    """Insert a row and roll it back: privileges do not show a full disk or a rule of the database."""
-    moment = datetime.now(UTC)
-    row = {"id": f"doctor-{uuid.uuid4()}", "appid": "", "seen_at": moment}
-    async with engine.connect() as connection, connection.begin() as attempt:
-        await connection.execute(sa.insert(process).values(row))
-        await attempt.rollback()
+    """Insert rows and roll them back: privileges do not show a full disk or a rule of the database."""
+    async with engine.connect() as connection:
+        await insert_and_roll_back(connection, datetime.now(UTC))
 
 
 def _sqlite(database: str) -> Inspected:
