@@ -156,7 +156,8 @@ class Process:
     def _bolt(self) -> BoltApp:
         settings = self._services.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
-        register(bolt, self._handler(), self._tasks, self._services.session, self._limits)
+        services = self._services
+        register(bolt, self._handler(), self._tasks, services.session, self._limits, services.reply_failures)
         return bolt
 
     def _handler(self) -> InteractionHandler:

@@ -31,6 +31,7 @@ from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.settings.values import Settings
 from bot.slack.channel import SlackChannel
 from bot.slack.directory import group_members, installation, is_shared_outside, reader
+from bot.slack.reply_failures import ReplyFailures
 from bot.slack.web_api import no_retry_client
 from bot.store import processes
 from bot.store.database import Store
@@ -60,6 +61,7 @@ class Services:
     process: ProcessInfo
     status_reporter: StatusReporter
     rejections: Rejections
+    reply_failures: ReplyFailures
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
     alert_actions: AlertActions | None = None
@@ -113,7 +115,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         process = ProcessInfo(
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
         )
-        rejections = Rejections(clock)
+        rejections, reply_failures = Rejections(clock), ReplyFailures(clock)
         status_reporter = StatusReporter(
             store,
             settings,
@@ -121,6 +123,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             clock,
             process if role else None,
             rejected=lambda: rejections.recent,
+            failed_replies=lambda: reply_failures.recent,
         )
         accounts = KfClient(wechat, tokens, proxied=proxied)
         services = Services(
@@ -136,6 +139,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             process,
             status_reporter,
             rejections,
+            reply_failures,
         )
         if store:
             _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))

@@ -18,6 +18,7 @@ from bot.demo import blockkit
 from bot.doctor import running
 from bot.doctor.store import REMEDIES
 from bot.health.facts import (
+    FailedReplies,
     HealthFacts,
     Problem,
     ProblemKind,
@@ -270,6 +271,22 @@ FAULTS = [
         silent=False,
     ),
     Case(
+        K.REPLIES_FAILING,
+        {"failed_replies": FailedReplies("HTTP 404", 1, NOW - MINUTE)},
+        "1 answer could not be delivered",
+        "hooks.slack.com",
+        WARNING,
+        silent=False,
+    ),
+    Case(
+        K.REPLIES_FAILING,
+        {"failed_replies": FailedReplies("", 2, NOW - MINUTE)},
+        "2 answers could not be delivered",
+        "HTTPS_PROXY",
+        WARNING,
+        silent=False,
+    ),
+    Case(
         K.REQUESTS_REJECTED,
         {"rejected": RejectedRequests("signature", 3, NOW - MINUTE)},
         "3 requests of Slack rejected",
@@ -469,6 +486,7 @@ def test_only_store_slack_and_processes_are_checked_without_a_watcher(fault):
         K.NO_COMMAND_RECEIVER,
         K.SETTINGS_DIFFER,
         K.CLOCKS_DIFFER,
+        K.REPLIES_FAILING,
         K.REQUESTS_REJECTED,
     )
     counts = counts and "written_at" not in fault.facts

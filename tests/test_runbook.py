@@ -118,7 +118,12 @@ def test_every_kind_of_problem_is_explained_with_its_title():
 
 
 def without_numbers(title: str) -> str:
-    return re.sub(r"\d+", "N", title).replace("accounts", "account").replace("alerts", "alert")
+    return (
+        re.sub(r"\d+", "N", title)
+        .replace("accounts", "account")
+        .replace("alerts", "alert")
+        .replace("answers", "answer")
+    )
 
 
 def test_quotations_of_problems_in_the_runbook_are_exact():

@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     POLL_FAILED = "poll_failed"  # fewer times in a row than make an incident
     CLOCK_WRONG = "clock_wrong"  # this server's clock and WeChat's
     CLOCKS_DIFFER = "clocks_differ"  # those of two processes
+    REPLIES_FAILING = "replies_failing"  # answers to commands and clicks
     REQUESTS_REJECTED = "requests_rejected"
     STARTING = "starting"  # no poll has completed yet
 
@@ -66,6 +67,7 @@ _WARNINGS = {
     ProblemKind.POLL_FAILED,
     ProblemKind.CLOCK_WRONG,
     ProblemKind.CLOCKS_DIFFER,
+    ProblemKind.REPLIES_FAILING,
     ProblemKind.REQUESTS_REJECTED,
 }
 # One outage: the kind depends on whether a connection was open when it began.
@@ -111,6 +113,15 @@ class RejectedRequests:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedReplies:
+    """Answers to commands and clicks that Slack did not accept, in the last minutes."""
+
+    error: str  # of the last one, such as "HTTP 404"; "" if there was no response
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class HealthFacts:
     """Everything known at one moment, in plain values. None, empty or zero: unknown, or absent."""
 
@@ -144,6 +155,7 @@ class HealthFacts:
     differing_settings: tuple[str, ...] = ()  # names of variables
     process_skew: timedelta = timedelta(0)  # the largest between two processes
     rejected: RejectedRequests | None = None
+    failed_replies: FailedReplies | None = None
 
     @property
     def interval(self) -> timedelta:

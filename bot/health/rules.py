@@ -161,6 +161,9 @@ def _of_processes(facts: HealthFacts) -> Iterator[Problem]:
         yield Problem(ProblemKind.SETTINGS_DIFFER, names=facts.differing_settings)
     if facts.process_skew > CLOCK_BOUND:
         yield Problem(ProblemKind.CLOCKS_DIFFER, length=facts.process_skew)
+    if facts.failed_replies:
+        failed = facts.failed_replies
+        yield Problem(ProblemKind.REPLIES_FAILING, failed.since, error=failed.error, count=failed.count)
     if facts.rejected:
         rejected = facts.rejected
         yield Problem(ProblemKind.REQUESTS_REJECTED, rejected.since, error=rejected.reason, count=rejected.count)

@@ -95,6 +95,7 @@ def with_processes(
         by_id[own.id] = replace(own, started_at=started_at)
     running = list(by_id.values())
     reports = (known.rejected, *(one.rejected for one in running))
+    failures = (known.failed_replies, *(one.failed_replies for one in running))
     return replace(
         known,
         started_at=min((one.started_at for one in running if one.started_at), default=None),
@@ -104,6 +105,7 @@ def with_processes(
             by_socket=bool(settings.slack_app_token),
         ),
         rejected=max(filter(None, reports), key=lambda one: one.count, default=None),
+        failed_replies=max(filter(None, failures), key=lambda one: one.count, default=None),
         differing_settings=_differing([*(one.settings for one in running), settings.shared_digests]),
     )
 

@@ -8,7 +8,15 @@ from datetime import datetime, timedelta
 
 from bot import __version__
 from bot.alerting.episode import Episode, EpisodeState
-from bot.health.facts import HealthFacts, Problem, ProblemKind, Receivers, RejectedRequests, StoreTrouble
+from bot.health.facts import (
+    FailedReplies,
+    HealthFacts,
+    Problem,
+    ProblemKind,
+    Receivers,
+    RejectedRequests,
+    StoreTrouble,
+)
 from bot.health.rules import diagnose
 from bot.interactions.health_reading import StoreReading, read_store, with_processes, with_reading
 from bot.ports import Clock
@@ -41,12 +49,14 @@ class StatusReporter:
         clock: Clock,
         process: ProcessInfo | None = None,
         rejected: Callable[[], RejectedRequests | None] = lambda: None,
+        failed_replies: Callable[[], FailedReplies | None] = lambda: None,
     ) -> None:
         """Keep what the state is read from.
 
         Args:
             process: the process that this runs in; None for a one-off command, which other processes need not see.
             rejected: returns the requests that this process has rejected lately.
+            failed_replies: returns its answers that Slack has not accepted lately.
         """
         self.store = store
         self.settings = settings
@@ -54,6 +64,7 @@ class StatusReporter:
         self._token_expires_at = token_expires_at
         self._process = process
         self._rejected = rejected
+        self._failed_replies = failed_replies
         self._opened = False
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
@@ -175,7 +186,8 @@ class StatusReporter:
 
     async def _show(self, store: Store, process: ProcessInfo) -> tuple[datetime, StoreFault | None]:
         async with store.begin() as tx:
-            await processes.touch(tx, replace(process, rejected=self._rejected()), self.clock())
+            seen = replace(process, rejected=self._rejected(), failed_replies=self._failed_replies())
+            await processes.touch(tx, seen, self.clock())
             now = tx.now
         return now, await store.try_to_insert()
 
@@ -230,6 +242,7 @@ class StatusReporter:
             polled_at=self._polled_at,
             receivers=receivers,
             rejected=self._rejected(),
+            failed_replies=self._failed_replies(),
         )
 
     def _trouble(self, fault: StoreFault) -> StoreTrouble:

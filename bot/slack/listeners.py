@@ -19,6 +19,7 @@ from bot import actions
 from bot.ports import Announce, BlockAction, Message, Origin
 from bot.runtime.logs import LogEvent, request_id
 from bot.runtime.tasks import BackgroundTasks
+from bot.slack.reply_failures import ReplyFailures
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits, ResponseUrl
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def register(
     tasks: BackgroundTasks,
     session: aiohttp.ClientSession,
     limits: ResponseLimits = RESPONSE_LIMITS,
+    failures: ReplyFailures | None = None,
 ) -> None:
     """Register `/kf` and every button. Dependencies are arguments, so that a test can pass its own."""
 
@@ -57,7 +59,7 @@ def register(
     async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
         text, user_id = _text(body.get("text")), _text(body.get("user_id"))
-        reply = ResponseUrl(session, _text(body.get("response_url")), tasks.stopping, limits)
+        reply = ResponseUrl(session, _text(body.get("response_url")), tasks.stopping, limits, failures=failures)
         interaction = _Interaction(answers, reply, "/kf", user_id)
         make = partial(answers.handle_command, text, user_id, reply.announce)
         tasks.start(interaction.answer(_text(body.get("trigger_id")), make))
@@ -70,7 +72,9 @@ def register(
         if not actions.opens_link(clicked.click.action_id):
             what, user_id = clicked.click.action_id, clicked.click.user_id
             url, replaces = clicked.response_url, clicked.replaces
-            reply = ResponseUrl(session, url, tasks.stopping, limits, clicked=True, replaces=replaces)
+            reply = ResponseUrl(
+                session, url, tasks.stopping, limits, clicked=True, replaces=replaces, failures=failures
+            )
             interaction = _Interaction(answers, reply, what, user_id)
             make = partial(answers.handle_action, clicked.click, reply.announce)
             tasks.start(interaction.answer(_text(body.get("trigger_id")), make))

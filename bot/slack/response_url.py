@@ -12,6 +12,7 @@ import aiohttp
 
 from bot.ports import Message
 from bot.runtime.logs import LogEvent
+from bot.slack.reply_failures import ReplyFailures
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +78,12 @@ class ResponseUrl:
         *,
         clicked: bool = False,
         replaces: bool = False,
+        failures: ReplyFailures | None = None,
     ) -> None:
         """Create the sender of one answer.
 
         Args:
+            failures: gets the answer if it is given up.
             clicked: the URL belongs to a click, whose original is the clicked message: only an answer that
                 `replaces` it may change it. The original of a command is the last message sent through its URL.
             stopping: is set when the process shuts down; it ends a pause between two attempts.
@@ -91,6 +94,7 @@ class ResponseUrl:
         self._limits = limits
         self._clicked = clicked
         self._replaces = replaces
+        self._failures = failures or ReplyFailures()
         self._announced = False
         self._noticed = False  # the notice is shown
         self._uses = 0
@@ -124,13 +128,14 @@ class ResponseUrl:
                 return False
             refusal = await self._post(body, self._limits.request)
             if refusal is None:
+                self._failures.accept()
                 return True
             self._note(refusal)
             # Slack may refuse only the blocks, and the text is complete without them.
             without_blocks = refusal.status in (400, 500) and body.pop("blocks", None)
             if not refusal.passes and not without_blocks:
                 break
-        log.warning(LogEvent("reply not accepted", uses=self._uses, status=self._status))
+        self._give_up()
         return False
 
     async def send_once(self, message: Message) -> None:
@@ -140,7 +145,11 @@ class ResponseUrl:
         refusal = await self._post(_body(message, replace=self._replaces_notice), self._limits.request)
         if refusal:
             self._note(refusal)
-            log.warning(LogEvent("reply not accepted", uses=self._uses, status=self._status))
+            self._give_up()
+
+    def _give_up(self) -> None:
+        log.warning(LogEvent("reply not accepted", uses=self._uses, status=self._status))
+        self._failures.note(self._status)
 
     @property
     def _replaces_notice(self) -> bool:

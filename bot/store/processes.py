@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from bot.health.facts import RejectedRequests
+from bot.health.facts import FailedReplies, RejectedRequests
 from bot.store.database import Tx
 from bot.store.tables import process
 
@@ -30,6 +30,7 @@ class ProcessInfo:
         default_factory=dict
     )  # by variable: a digest of the value, which must agree
     rejected: RejectedRequests | None = None
+    failed_replies: FailedReplies | None = None
 
 
 async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
@@ -39,7 +40,7 @@ async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
         "seen_at": now,
         "clock_at": clock,
         "receives_commands": info.receives_commands,
-        "rejected": _stored(info.rejected),
+        "rejected": _stored(info),
     }
     if not (await tx.run(sa.update(process).where(mine).values(**seen))).rowcount:
         # Its age by its own clock, subtracted from the time of the store.
@@ -63,6 +64,7 @@ async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
             row["receives_commands"],
             row["settings"] if isinstance(row["settings"], dict) else {},
             _rejected(row["rejected"]),
+            _failed_replies(row["rejected"]),
         )
         for row in (await tx.run(sa.select(process).where(_active(tx, now)))).mappings()
     ]
@@ -76,10 +78,14 @@ async def skew(tx: Tx) -> timedelta:
     return most
 
 
-def _stored(rejected: RejectedRequests | None) -> dict[str, Any] | None:
-    if rejected is None:
-        return None
-    return {"reason": rejected.reason, "count": rejected.count, "since": rejected.since.timestamp()}
+def _stored(info: ProcessInfo) -> dict[str, Any] | None:
+    rejected, failed = info.rejected, info.failed_replies
+    stored: dict[str, Any] = {}
+    if rejected:
+        stored |= {"reason": rejected.reason, "count": rejected.count, "since": rejected.since.timestamp()}
+    if failed:  # in the same column, of which an older release reads the rest
+        stored["replies"] = {"error": failed.error, "count": failed.count, "since": failed.since.timestamp()}
+    return stored or None
 
 
 def _rejected(stored: object) -> RejectedRequests | None:
@@ -87,6 +93,14 @@ def _rejected(stored: object) -> RejectedRequests | None:
         case {"reason": str(reason), "count": int(count), "since": int(since) | float(since)}:
             with suppress(ValueError, OverflowError, OSError):  # not a moment
                 return RejectedRequests(reason, count, datetime.fromtimestamp(since, UTC))
+    return None
+
+
+def _failed_replies(stored: object) -> FailedReplies | None:
+    match stored:
+        case {"replies": {"error": str(error), "count": int(count), "since": int(since) | float(since)}}:
+            with suppress(ValueError, OverflowError, OSError):  # not a moment
+                return FailedReplies(error, count, datetime.fromtimestamp(since, UTC))
     return None
 
 

@@ -157,6 +157,22 @@ def _rejected(problem: Problem, context: RenderContext) -> Explanation:
     return Explanation(title, why, step)
 
 
+def _replies_failing(problem: Problem, context: RenderContext) -> Explanation:
+    error = mrkdwn(problem.error, ERRMSG) or context.say("no response")
+    return Explanation(
+        context.count(
+            "{number} answer could not be delivered", "{number} answers could not be delivered", problem.count
+        ),
+        context.say(
+            "Slack did not accept what {command} or a button asked for ({error}).", command="*/kf*", error=error
+        ),
+        context.say(
+            "see whether this server reaches hooks.slack.com (firewall, HTTPS_PROXY, SLACK_API_URL); the log has "
+            "each attempt."
+        ),
+    )
+
+
 _PROCESSES: Mapping[ProblemKind, Callable[[Problem, RenderContext], Explanation]] = {
     ProblemKind.NO_COMMAND_RECEIVER: _no_receiver,
     ProblemKind.SETTINGS_DIFFER: _settings_differ,
@@ -164,6 +180,7 @@ _PROCESSES: Mapping[ProblemKind, Callable[[Problem, RenderContext], Explanation]
         stored_span(problem.error, context), context
     ),
     ProblemKind.CLOCKS_DIFFER: _clocks_differ,
+    ProblemKind.REPLIES_FAILING: _replies_failing,
     ProblemKind.REQUESTS_REJECTED: _rejected,
 }
 
