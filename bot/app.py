@@ -182,15 +182,24 @@ class Process:
 
     def _start_loops(self) -> None:
         services = self._services
-        if services.watcher is None or services.delivery is None or services.store is None:
-            return
-        watcher, delivery, store = services.watcher, services.delivery, services.store
         pace = min(TIMER_PASS.total_seconds(), services.settings.poll_seconds)
         health_log = HealthLog()
 
         async def check_health() -> None:
             await services.status_reporter.register()
+            await services.slack_answers.recheck()
             health_log.note(await services.status_reporter.problems())
+
+        health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
+        self._loops = [*self._alert_loops(health, pace), health]
+        self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
+
+    def _alert_loops(self, health: PeriodicTask, pace: float) -> list[PeriodicTask]:
+        """Return the loops of the watcher and the delivery, which wake the health check; none without alerts."""
+        services = self._services
+        if services.watcher is None or services.delivery is None or services.store is None:
+            return []
+        watcher, delivery, store = services.watcher, services.delivery, services.store
 
         async def poll() -> None:
             try:
@@ -215,9 +224,7 @@ class Process:
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, services.settings.alert_lease_seconds / 4)
         delivering = PeriodicTask("delivery", deliver, every, waiting_for=waiting_for, ready=lambda: store.migrated)
-        health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
-        self._loops = [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering, health]
-        self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
+        return [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering]
 
     async def _drain(self, server: Server | None) -> None:
         """Claim nothing new, accept nothing new, finish what is in flight, and be gone by 10 s."""

@@ -21,6 +21,7 @@ from bot.health.rules import may_be_silent
 from bot.interactions.access import AccessPolicy, Membership
 from bot.interactions.alert_actions import AlertActions
 from bot.interactions.readers import Readers
+from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.event_keys import EventKeys
 from bot.ports import Clock, utc_now
@@ -30,9 +31,11 @@ from bot.runtime.metrics import Metrics
 from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.settings.values import Settings
 from bot.slack.channel import SlackChannel
+from bot.slack.directory import SECONDS as LOOKUP_SECONDS
 from bot.slack.directory import group_members, installation, is_shared_outside, reader
 from bot.slack.reply_failures import ReplyFailures
 from bot.slack.web_api import no_retry_client
+from bot.slack.workspace import still_refuses
 from bot.store import processes
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
@@ -62,6 +65,7 @@ class Services:
     status_reporter: StatusReporter
     rejections: Rejections
     reply_failures: ReplyFailures
+    slack_answers: SlackAnswers
     metrics: Metrics = field(default_factory=Metrics)
     store: Store | None = None
     alert_actions: AlertActions | None = None
@@ -107,10 +111,14 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         proxied = bool(settings.wechat_proxy_url)
         tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
         slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
-        access = AccessPolicy(settings.kf_viewers, partial(group_members, slack))
-        membership = Membership(partial(installation, slack), partial(is_shared_outside, slack))
+        accepts = partial(still_refuses, slack, settings.slack_alert_channel, "", LOOKUP_SECONDS)
+        answers = SlackAnswers(accepts, clock)
+        access = AccessPolicy(settings.kf_viewers, answers.noting(partial(group_members, slack)))
+        membership = Membership(
+            answers.noting(partial(installation, slack)), answers.noting(partial(is_shared_outside, slack))
+        )
         tasks = BackgroundTasks()
-        readers = Readers(partial(reader, slack), tasks)
+        readers = Readers(answers.noting(partial(reader, slack)), tasks)
         store = _store(settings, clock) if settings.alerts else None
         process = ProcessInfo(
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
@@ -124,6 +132,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             process if role else None,
             rejected=lambda: rejections.recent,
             failed_replies=lambda: reply_failures.recent,
+            slack_trouble=lambda: answers.trouble,
         )
         accounts = KfClient(wechat, tokens, proxied=proxied)
         services = Services(
@@ -140,6 +149,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             status_reporter,
             rejections,
             reply_failures,
+            answers,
         )
         if store:
             _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))

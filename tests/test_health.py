@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
 
@@ -20,9 +21,11 @@ from bot.demo.process import running as process
 from bot.demo.slack_simulator import SlackFault, error, http_error
 from bot.doctor import running
 from bot.doctor.findings import Unset
-from bot.health.facts import ProblemKind, StoreTrouble
+from bot.health.facts import ProblemKind, SlackTrouble, StoreTrouble
 from bot.health.rules import diagnose
+from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
+from bot.ports import UnknownReaderError
 from bot.runtime.metrics import Metrics
 from bot.settings.values import Settings
 from bot.store import processes
@@ -241,12 +244,70 @@ async def test_status_works_and_reports_that_alerts_are_off(place):
         assert await page(f"{url}/readyz") == (200, "ready\n")
 
 
+@pytest.mark.parametrize("method", ["users.info", "usergroups.users.list"])
+async def test_refused_token_is_reported_although_alerts_are_off(place, caplog, monkeypatch, method):
+    monkeypatch.setattr("bot.interactions.slack_answers.HOLD", 0.5)
+    caplog.set_level(logging.INFO)
+    for refusing in (method, "auth.test"):
+        place.slack.arm(refusing, *[error("invalid_auth")] * 1000)
+    more = {"KF_VIEWERS": "S0NIGHT"} if method == "usergroups.users.list" else {}
+    async with bot_in_loop(place, ALERTS="off", **more) as url:
+        await place.slack.command("status", channel=CARE)
+        await until(lambda: logged(caplog, "problem began kind=slack_blocked"))
+        if not more:  # else no user may see the status
+            assert (await status(place)).startswith(
+                "Slack refuses the bot. Slack refuses its requests: the bot token"
+            )
+        body = (await page(f"{url}/readyz"))[1]
+        assert ("Slack refuses the bot" in body, "SLACK_BOT_TOKEN" in body) == (True, True)
+        place.slack.disarm("auth.test")
+        await until(lambda: logged(caplog, "problem ended kind=slack_blocked"))
+        await until(lambda: shows(f"{url}/readyz", "ready\n"))
+
+
+async def asked(answers: SlackAnswers, outcome: str) -> SlackTrouble | None:
+    async def request() -> None:
+        if outcome:
+            raise UnknownReaderError(outcome)
+
+    with suppress(UnknownReaderError):
+        await answers.noting(request)()
+    return answers.trouble
+
+
+async def test_last_failure_of_slack_lasts_until_an_answer_of_any_kind(clock):
+    answers = SlackAnswers(unasked, clock)
+    first = clock.now
+    assert await asked(answers, "invalid_auth") == SlackTrouble("invalid_auth", first, refused=True)
+    clock.forward(seconds=7)
+    assert (await asked(answers, "invalid_auth")).since == first
+    assert (await asked(answers, "token_revoked")).since == clock.now
+    for failure in ("TimeoutError", "HTTP 503", "internal_error", "an answer without a user"):
+        assert await asked(answers, failure) == SlackTrouble(failure, clock.now, refused=False)
+    for answer in ("", "user_not_found", "missing_scope", "ratelimited"):
+        await asked(answers, "HTTP 503")
+        assert await asked(answers, answer) is None
+
+
+async def unasked() -> NoReturn:
+    raise AssertionError
+
+
 # With a clock that the test moves
 
 
 def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = None) -> StatusReporter:
     settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS)
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
+
+
+async def test_token_that_is_refused_for_a_person_is_a_problem_of_the_alerts(store, clock):
+    await Bot(store, clock).reads()
+    settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS)
+    trouble = SlackTrouble("invalid_auth", NOW, refused=True)
+    stands = StatusReporter(store, settings, lambda: None, clock, slack_trouble=lambda: trouble)
+    (problem,) = diagnose(await stands.facts())
+    assert (problem.kind, problem.alerts) == (ProblemKind.SLACK_BLOCKED, True)
 
 
 async def test_failed_poll_is_shown_at_once_with_its_start(store, clock):

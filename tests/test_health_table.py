@@ -145,6 +145,24 @@ FAULTS = [
         silent=True,
         also=(K.POLL_OVERDUE,),
     ),
+    Case(
+        K.SLACK_BLOCKED,
+        slack("invalid_auth", refused=True),
+        "Slack refuses the bot",
+        "SLACK_BOT_TOKEN",
+        ERROR,
+        silent=True,
+        alerts=False,
+    ),
+    Case(
+        K.SLACK_UNREACHABLE,
+        slack("TimeoutError", refused=False),
+        "Slack does not answer",
+        "slack-status.com",
+        WARNING,
+        silent=True,
+        alerts=False,
+    ),
     *(
         Case(
             K.SLACK_UNREACHABLE,

@@ -183,6 +183,7 @@ class Problem:
     until: datetime | None = None
     length: timedelta | None = None
     reading: bool = False
+    alerts: bool = True  # False: none is ever posted
     incident: Incident | None = field(default=None, repr=False)
 
     @property

@@ -79,6 +79,7 @@ def _of_slack(facts: HealthFacts) -> Iterator[Problem]:
             error=slack.error,
             count=facts.pending,
             reading=slack.reading,
+            alerts=facts.alerts,
         )
     elif slack.reading or facts.now - slack.since > SLACK_GRACE:
         yield Problem(
@@ -87,6 +88,7 @@ def _of_slack(facts: HealthFacts) -> Iterator[Problem]:
             error=slack.error,
             count=facts.pending,
             reading=slack.reading,
+            alerts=facts.alerts,
         )
 
 

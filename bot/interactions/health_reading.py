@@ -65,7 +65,7 @@ def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
         failing_since=state.health.failing_since,
         incident=state.health.incident,
         clock_incident=state.clock.incident,
-        slack=state.slack,
+        slack=state.slack or known.slack,
         pending=queue.pending,
         oldest_pending=queue.oldest,
         overdue=reading.overdue.count,

@@ -15,6 +15,7 @@ from bot.health.facts import (
     ProblemKind,
     Receivers,
     RejectedRequests,
+    SlackTrouble,
     StoreTrouble,
 )
 from bot.health.rules import diagnose
@@ -50,6 +51,7 @@ class StatusReporter:
         process: ProcessInfo | None = None,
         rejected: Callable[[], RejectedRequests | None] = lambda: None,
         failed_replies: Callable[[], FailedReplies | None] = lambda: None,
+        slack_trouble: Callable[[], SlackTrouble | None] = lambda: None,
     ) -> None:
         """Keep what the state is read from.
 
@@ -57,6 +59,7 @@ class StatusReporter:
             process: the process that this runs in; None for a one-off command, which other processes need not see.
             rejected: returns the requests that this process has rejected lately.
             failed_replies: returns its answers that Slack has not accepted lately.
+            slack_trouble: returns the last failure of Slack to answer this process's questions.
         """
         self.store = store
         self.settings = settings
@@ -65,6 +68,7 @@ class StatusReporter:
         self._process = process
         self._rejected = rejected
         self._failed_replies = failed_replies
+        self._slack_trouble = slack_trouble
         self._opened = False
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
@@ -243,6 +247,7 @@ class StatusReporter:
             receivers=receivers,
             rejected=self._rejected(),
             failed_replies=self._failed_replies(),
+            slack=self._slack_trouble(),
         )
 
     def _trouble(self, fault: StoreFault) -> StoreTrouble:

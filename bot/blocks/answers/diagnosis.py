@@ -98,6 +98,16 @@ def _slack_blocked(problem: Problem, channel: str | None, context: RenderContext
             ),
             step,
         )
+    if not problem.alerts:
+        return Explanation(
+            context.say("Slack refuses the bot"),
+            context.say(
+                "Slack refuses its requests: {why}. Answers still arrive, but people’s languages and groups are "
+                "not known.",
+                why=reason,
+            ),
+            step,
+        )
     if not problem.count:
         if channel:
             why = context.say(
@@ -125,6 +135,8 @@ def _slack_unreachable(problem: Problem, _: str | None, context: RenderContext) 
         why = context.say(
             "The bot cannot read what it has posted before, so nothing is watched yet ({error}).", error=error
         )
+    elif not problem.alerts:
+        why = context.say("People’s languages and groups are not known until it does ({error}).", error=error)
     else:
         why = context.say("Alerts wait until it does ({error}).", error=error)
     return Explanation(
