@@ -17,7 +17,7 @@ from bot.outbox.event_keys import EventKeys
 from bot.store.tables import episode, message, poll_state
 from tests.budgets import TEST_ALL
 from tests.crash import report
-from tests.crash.__main__ import KILLS
+from tests.crash.__main__ import KILLS, _parser, main
 from tests.crash.failpoint_bot import commit_kind
 from tests.crash.failpoints import (
     FAILPOINTS,
@@ -31,6 +31,7 @@ from tests.crash.failpoints import (
 )
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
+from tests.crash.stores import KINDS, SKEW
 from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
@@ -69,7 +70,20 @@ def test_share_has_a_failpoint_of_each_kind_and_only_those_of_the_full_run():
 
 
 def test_full_run_kills_at_every_failpoint_on_each_store():
-    assert set(plan(KILLS // 2, random.Random(1))) == {*ON_EMPTY_STORE, *FAILPOINTS}
+    assert set(plan(KILLS // len(KINDS), random.Random(1))) == {*ON_EMPTY_STORE, *FAILPOINTS}
+
+
+def test_full_run_has_both_stores_a_pooler_and_clocks_that_differ():
+    assert _parser().parse_args([]).stores == ["sqlite", "postgresql", "pgbouncer", "skewed"]
+    assert KILLS >= 200
+    assert SKEW == {"skewed": 180}
+
+
+def test_run_of_some_stores_replaces_no_report(tmp_path, capsys):
+    with pytest.raises(SystemExit) as refused:
+        main(["--stores", "sqlite", "--write", str(tmp_path / "REPORT.md")])
+    assert refused.value.code == 2
+    assert "--write needs all stores" in capsys.readouterr().err
 
 
 # How commits are recognised

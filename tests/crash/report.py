@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from bench import machine
 from tests.crash.runner import CrashResult
+from tests.crash.stores import SKEW
 
 COMPLAINTS = 15  # lines of each kind
 PACKAGES = ("slack-bolt", "slack-sdk", "aiohttp", "httpx", "sqlalchemy", "aiosqlite", "psycopg")
@@ -37,6 +38,9 @@ responses. After each kill another bot continues with the same store. At the end
 {found}
 ```
 {f"{chr(10)}```text{chr(10)}{complaints}{chr(10)}```{chr(10)}" if complaints else ""}
+*pgbouncer* is PostgreSQL behind PgBouncer in transaction mode, *skewed* is PostgreSQL with bots whose clocks are
+up to {SKEW["skewed"]} s off.
+
 *Lost* events were never shown in the channel, *repeated* ones were shown twice, *untrue* ones never happened.
 The current text of a *stale* message does not show the present state. All four are judged by the channel and
 the actions in WeChat, never by the bot's store. *Posts beyond their attempts* are requests that a client

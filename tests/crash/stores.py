@@ -16,8 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.pgbouncer import pgbouncer
 
-DEFAULT = ("sqlite", "postgresql")
-KINDS = (*DEFAULT, "pgbouncer")
+SKEW = {"skewed": 180}  # seconds: the largest error of a process's clock. Those on one SQLite file share one clock.
+KINDS = ("sqlite", "postgresql", "pgbouncer", *SKEW)  # the last is PostgreSQL
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         yield f"sqlite:///{folder / 'kf.db'}"
         return
     with _postgresql() as url:
-        if kind == "postgresql":
+        if kind != "pgbouncer":
             yield url
             return
         with pgbouncer(url) as pooler:
