@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import MessageKind
 from bot.ports import Blocked, HistoryUnreadable, Message, NotFound, OutcomeUnknown, RetryLater
-from bot.store import stats
+from bot.store import stats, unconfirmed
 from bot.store.database import Store
 from tests.accounts import bound, invited
 from tests.bots import LEASE, Bot, rejected
@@ -242,3 +244,28 @@ async def test_late_response_after_the_start_of_a_lookup_is_ignored(bot):
     (row,) = await bot.rows()
     assert row["attempt"] == sending["attempt"] + 1
     assert row["post_attempts"] == sending["post_attempts"] == 1
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)  # SQLite's transactions exclude each other
+async def test_lookup_that_another_process_finished_meanwhile_is_not_claimed(bot, store_url, clock):
+    bot.slack.outcomes = [NEVER_ARRIVED]
+    await bot.reads(rejected())
+    clock.now += 1.25 * LEASE
+
+    def finish_first(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        """Change the row between the choice of the message and its claim, as another process would."""
+        if statement.startswith("UPDATE message") and not others:
+            others.append(statement)
+            with psycopg.connect(store_url, autocommit=True) as other:
+                other.execute("UPDATE message SET attempt = attempt + 2")
+
+    others: list[str] = []
+    sa.event.listen(sa.Engine, "before_cursor_execute", finish_first)
+    try:
+        async with bot.store.begin() as tx:
+            assert await unconfirmed.claim(tx, tx.now, LEASE) is None
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", finish_first)
+    assert others
+    async with bot.store.begin() as tx:
+        assert await unconfirmed.claim(tx, tx.now, LEASE)

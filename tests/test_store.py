@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -23,6 +24,7 @@ from bench.seed_history import fill
 from bot.runtime.tasks import with_timeout
 from bot.store import episodes, poll_state, published, stats
 from bot.store.database import Store
+from bot.store.engine import MIGRATION_LOCK
 from bot.store.episodes import sanitize_account
 from bot.store.postgres import connection_parameters
 from bot.store.store_errors import StoreError
@@ -31,6 +33,7 @@ from bot.store.tables import poll_state as poll_state_table
 from tests.accounts import account, invited
 from tests.budgets import share
 from tests.conftest import APPID, NOW, at_now
+from tests.running import until
 
 HOUR = timedelta(hours=1)
 ROOT = Path(__file__).parents[1]
@@ -89,6 +92,25 @@ async def test_store_may_be_opened_again_and_again(empty_url):
         await store.open()
     async with store.begin() as tx:
         assert (await tx.run(sa.select(sa.func.count()).select_from(poll_state_table))).scalar_one() == 1
+    await store.close()
+
+
+async def test_first_migration_waits_for_that_of_another_process(postgres_url):
+    store = Store.from_url(postgres_url, APPID, clock=at_now)
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        opening = asyncio.create_task(store.open())
+
+        def waits() -> bool:
+            found = other.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            return found.fetchone() == (1,)
+
+        await until(waits, within=10)
+        assert other.execute("SELECT to_regclass('poll_state')").fetchone() == (None,)
+        assert not opening.done()
+        other.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])
+        await opening
+        assert other.execute("SELECT to_regclass('poll_state')").fetchone() != (None,)
     await store.close()
 
 

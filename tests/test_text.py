@@ -106,6 +106,11 @@ def test_name_of_an_account_is_never_empty(nick, kf_account, kf_id):
     assert "•••" in text.masked(nick)
 
 
+@pytest.mark.parametrize(("raw", "escaped"), [("<", "&lt;"), (">", "&gt;"), ("&", "&amp;"), ("&lt;", "&amp;lt;")])
+def test_escaping_makes_each_character_of_markup_harmless_by_itself(raw, escaped):
+    assert escape(f"a{raw}b") == f"a{escaped}b"
+
+
 def test_ampersand_is_escaped_in_mrkdwn_only():
     assert cleaned("A&B <x>") == "A&B ＜x＞"
     assert text.mrkdwn("A&B <x>", NAME) == "A&amp;B ＜x＞"

@@ -1,8 +1,8 @@
 """Crash tests: kill the bot repeatedly while Slack fails. No alert may be lost or repeated.
 
-`python -m tests.crash` runs them on both stores, behind a pooler, and with clocks that differ. `tests/test_crash.py`
-runs a small share. The simulated WeChat and Slack live in the test process; the bot is a real process that gets a
-real SIGKILL.
+`python -m tests.crash` runs them on both stores, behind a pooler, and with clocks that differ.
+`tests/test_crash.py` runs a small share. The simulated WeChat and Slack live in the test process; the bot is a real
+process that gets a real SIGKILL.
 
 | file | content |
 | --- | --- |
