@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from tests.wechat import (
     Pauses,
     all_at_debug,
     answer,
+    assert_reveals_no_secret,
     chain,
     fixture,
     http_client,
@@ -45,8 +45,8 @@ from wechat_kf import (
     StableToken,
     TokenError,
     TransportError,
-    client,
     protocol,
+    transport,
 )
 from wechat_kf.body import MAX_BODY
 from wechat_kf.simulator import Fault, FaultMode, RequestFault, Simulator, bodies
@@ -87,15 +87,6 @@ def simulator() -> Simulator:
 def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     with all_at_debug():
         yield caplog
-
-
-def assert_reveals_no_secret(error: BaseException, *secrets: str) -> None:
-    """Assert that neither the exception nor its traceback contains a secret."""
-    for link in chain(error):
-        assert type(link).__module__.partition(".")[0] not in ("httpx", "httpcore")
-    told = "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))
-    for secret in (*secrets, ACCESS_TOKEN, SECRET, "access_token=", "https://"):
-        assert secret not in told
 
 
 async def test_list_request_is_as_documented():
@@ -436,7 +427,7 @@ def test_every_logger_of_the_http_libraries_is_suppressed():
     ]
     assert calls
     for call in calls:
-        assert call.split('"')[1] in client.LOGGERS
+        assert call.split('"')[1] in transport.LOGGERS
 
 
 async def test_deployment_uses_one_token_for_its_polls(simulator: Simulator, clock: VirtualClock):

@@ -98,9 +98,9 @@ def test_api_error_without_a_rid_mentions_none():
 
 
 def test_transport_error_counts_its_attempts():
-    fault = TransportError("GET /x: HTTP 407", status=407, proxy=True).after(3)
+    fault = TransportError("GET /x: HTTP 407", status=407, proxy=True, sent=False).after(3)
     assert str(fault) == "GET /x: HTTP 407 (after 3 attempts)"
-    assert (fault.attempts, fault.status, fault.proxy, fault.timed_out) == (3, 407, True, False)
+    assert (fault.attempts, fault.status, fault.proxy, fault.timed_out, fault.sent) == (3, 407, True, False, False)
 
 
 @pytest.mark.parametrize("cls", [TransportError, ResponseError, *FAMILY])

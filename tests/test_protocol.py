@@ -469,6 +469,12 @@ def test_error_that_quotes_our_token_is_masked():
     assert str(caught.value) == "bad … (errcode 40001, rid 6740a1b2)"
 
 
+def test_error_that_quotes_the_shortest_wechat_id_is_masked():
+    with pytest.raises(APIError) as caught:
+        protocol.parse_body(b'{"errcode":65409,"errmsg":"no user bo_exa"}', secrets=["bo_exa"])
+    assert caught.value.errmsg == "no user …"
+
+
 def test_cut_answer_is_quoted_without_its_values():
     with pytest.raises(ResponseError) as caught:
         protocol.parse_body(b'{"access_token":"87_EX')

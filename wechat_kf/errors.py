@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from wechat_kf.advice import Next, advice
 
+# WeChat failed: the same call may succeed seconds later. No other errcode leaves open whether it was carried out.
+SYSTEM_ERRORS = frozenset({-1, 61450})
+
 
 class KfError(Exception):
     """Base of all errors of this package."""
+
+    # Of a write: the request may have left, and no answer shows that it was not carried out. Read the list to find
+    # out; the same write again might be carried out twice.
+    may_have_taken_effect: bool = False
 
 
 class TransportError(KfError):
@@ -23,6 +30,7 @@ class TransportError(KfError):
         status: int | None = None,
         proxy: bool = False,
         timed_out: bool = False,
+        sent: bool = True,
     ) -> None:
         super().__init__(f"{reason} (after {attempts} attempts)" if attempts > 1 else reason)
         self.reason = reason
@@ -30,6 +38,7 @@ class TransportError(KfError):
         self.status = status  # the HTTP status, if it was not 2xx
         self.proxy = proxy  # the proxy failed or refused, not WeChat
         self.timed_out = timed_out
+        self.sent = sent  # False: no part of the request can have reached WeChat
 
     def after(self, attempts: int) -> TransportError:
         """Return the same error, with the number of attempts."""
@@ -39,6 +48,7 @@ class TransportError(KfError):
             status=self.status,
             proxy=self.proxy,
             timed_out=self.timed_out,
+            sent=self.sent,
         )
 
 

@@ -24,7 +24,7 @@ MAX_ERRCODE = 1 << 31
 MAX_QUOTED = 40  # characters of a value that cannot be read
 LAST_SECOND = 253_402_300_799  # of the year 9999, where `datetime` ends
 MAX_ERRMSG = 1000  # characters; WeChat's own stay below 300
-MIN_SECRET = 8  # characters; anything shorter is not a credential, and masking it would garble a text
+MIN_SECRET = 6  # characters, as WeChat IDs have at least; to mask anything shorter would garble a text
 
 Answer = Mapping[str, object]
 

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from wechat_kf import protocol
-from wechat_kf.client import send
 from wechat_kf.errors import KfError, ResponseError, TokenError, TransportError
+from wechat_kf.transport import send
 
 # WeChat issues the next token in the last 300 s of one; before that it returns the same one again.
 MARGIN = timedelta(seconds=120)
