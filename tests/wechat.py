@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from pathlib import Path
 import httpx
 
 from tests.conftest import APPID, VirtualClock
-from wechat_kf import FixedToken, KfClient, StableToken, TokenSource, client
+from wechat_kf import FixedToken, KfClient, StableToken, TokenSource, protocol, transport
 from wechat_kf.simulator import Simulator
 
 BASE_URL = "https://api.weixin.qq.com"
 SECRET = "5f1d0000aaaa1111bbbb2222cccc3333"
 ACCESS_TOKEN = "87_EXAMPLE-not-a-real-token"
+ANNA, BO = "anna@harbour_tea", "bo@harbour_tea"
+CREDENTIALS = {"grant_type": "client_credential", "appid": APPID, "secret": SECRET}
 FIXTURES = Path(__file__).parent / "fixtures" / "wechat"
 
 Handler = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Awaitable[httpx.Response]]
@@ -84,9 +87,11 @@ def mounted(simulator: Simulator, clock: VirtualClock, client_ip: str = "203.0.1
             status, body = simulator.answer(
                 request.method, path, query, request.content, clock(), client_ip, fault=fault
             )
+        except ConnectionResetError:
+            raise httpx.ReadError(f"{request.url} broke the connection", request=request) from None
         except ConnectionError:
             raise httpx.ConnectError(f"cannot reach {request.url}", request=request) from None
-        if fault.seconds >= request.extensions["timeout"]["read"]:
+        if fault.seconds + fault.answer_delay >= request.extensions["timeout"]["read"]:
             raise httpx.ReadTimeout(f"nothing from {request.url}", request=request)
         headers = {"content-type": fault.content_type}
         if fault.content_encoding:
@@ -105,6 +110,44 @@ def simulated(
     return kf_client(handler, stable_token(handler, clock), pauses=pauses)
 
 
+class Caller:
+    """Calls the simulator as any HTTP client might, at the moment its clock shows."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self.clock = VirtualClock()
+
+    def raw(self, method: str, path: str, body: bytes = b"", **query: str) -> tuple[int, bytes]:
+        return self.simulator.answer(method, path, query, body, self.clock())
+
+    def call(self, method: str, path: str, payload: object = None, **query: str) -> dict[str, object]:
+        body = b"" if payload is None else json.dumps(payload, ensure_ascii=False).encode()
+        status, answer = self.raw(method, path, body, **query)
+        assert status == 200
+        return json.loads(answer)
+
+    def token(self, payload: object = CREDENTIALS) -> dict[str, object]:
+        return self.call("POST", protocol.TOKEN, payload)
+
+    def get(self, path: str = protocol.KF_LIST) -> dict[str, object]:
+        return self.call("GET", path, access_token=str(self.token()["access_token"]))
+
+    def post(self, path: str, **payload: object) -> object:
+        """Return the errcode of a write."""
+        return self.call("POST", path, payload, access_token=str(self.token()["access_token"]))["errcode"]
+
+    def row(self, position: int = 0) -> dict[str, object]:
+        return self.get()["kf_list"][position]
+
+
+def harbour_tea() -> Caller:
+    """Return a caller of a simulator with a bound and an idle account."""
+    simulator = Simulator(APPID, SECRET, over_limit=["crowded_example"])
+    simulator.add_account(ANNA, "Anna", kf_wx="anna_example", kf_headimgurl="http://mmbiz.example/1")
+    simulator.add_account(BO, "小波")
+    return Caller(simulator)
+
+
 def json_of(request: httpx.Request) -> dict[str, object]:
     return dict(json.loads(request.content))
 
@@ -121,10 +164,19 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
             queue += [link.__cause__, link.__context__]
 
 
+def assert_reveals_no_secret(error: BaseException, *secrets: str) -> None:
+    """Assert that neither the exception nor its traceback contains a secret."""
+    for link in chain(error):
+        assert type(link).__module__.partition(".")[0] not in ("httpx", "httpcore")
+    told = "".join(traceback.format_exception(error)) + repr(error) + str(vars(error))
+    for secret in (*secrets, ACCESS_TOKEN, SECRET, "access_token=", "https://"):
+        assert secret not in told
+
+
 @contextmanager
 def all_at_debug() -> Iterator[None]:
     """Set every logger of the process to DEBUG."""
-    loggers = [logging.getLogger(name) for name in [None, *client.LOGGERS, *logging.root.manager.loggerDict]]
+    loggers = [logging.getLogger(name) for name in [None, *transport.LOGGERS, *logging.root.manager.loggerDict]]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)

@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 
 from wechat_kf import protocol
 from wechat_kf.simulator import writes
+from wechat_kf.simulator.account_type import AccountType
 from wechat_kf.simulator.allow_list import AllowList
-from wechat_kf.simulator.faults import Fault, Faults, RequestFault
+from wechat_kf.simulator.faults import Fault, FaultMode, Faults, RequestFault
 from wechat_kf.simulator.issuer import Issuer
+from wechat_kf.simulator.list_lag import ListLag
 from wechat_kf.simulator.refusals import ErrcodeRefusal, errmsg
 from wechat_kf.simulator.seats import Seats
+from wechat_kf.writes import ADD, DELETE, INVITE, UPDATE
 
-ADD = "/customservice/kfaccount/add"
-DELETE = "/customservice/kfaccount/del"
-INVITE = "/customservice/kfaccount/inviteworker"
 METHODS = {
     protocol.TOKEN: "POST",
     protocol.KF_LIST: "GET",
@@ -26,8 +26,10 @@ METHODS = {
     ADD: "POST",
     DELETE: "POST",
     INVITE: "POST",
+    UPDATE: "POST",
 }
 OK: Mapping[str, object] = {"errcode": 0, "errmsg": "ok"}
+UNCHANGED: Mapping[str, object] = {"errcode": 0, "errmsg": "in a normal state"}
 MASK = "•••"
 LOGGED = 1000  # calls; a demo may run for days
 
@@ -45,7 +47,7 @@ class Call:
 
 
 class Simulator(Seats):
-    """One Official Account behind the API: its seats, its tokens, and the faults of its requests."""
+    """One account behind the API: its seats, its tokens, and the faults of its requests."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Simulator(Seats):
         secret: str,
         *,
         suffix: str = "harbour_tea",
+        account_type: AccountType = AccountType.VERIFIED,
         allow_list: Iterable[str] | None = None,
         over_limit: Collection[str] = (),
         token_life: timedelta = timedelta(hours=2),
@@ -71,6 +74,7 @@ class Simulator(Seats):
         self._appid = appid
         self._secret = secret
         self.suffix = suffix
+        self.account_type = account_type
         self.allow_list = allow_list
         self.over_limit = over_limit
         self.invitation_life = invitation_life
@@ -78,6 +82,7 @@ class Simulator(Seats):
         self.tokens = Issuer(appid, life=token_life)
         self.log: deque[Call] = deque(maxlen=LOGGED)
         self._faults = Faults()
+        self._list_lag = ListLag()
         self._calls = 0
 
     @property
@@ -115,7 +120,8 @@ class Simulator(Seats):
         """Answer one request with an HTTP status and a body. Without `fault`, take the next faults.
 
         Raises:
-            ConnectionError: a fault prevents an answer.
+            ConnectionResetError: a fault breaks the connection after the request was carried out.
+            ConnectionError: a fault prevents that anything is carried out.
         """
         self._calls += 1
         fault = self.next_request_fault(path) if fault is None else fault
@@ -129,18 +135,28 @@ class Simulator(Seats):
         try:
             if fault.errcode is not None:
                 raise ErrcodeRefusal(fault.errcode)
-            answer = self._answer(method, path, query, body, now, client_ip)
+            answer = self._answer(method, path, query, body, now, client_ip, fault)
         except ErrcodeRefusal as refused:
             errcode = refused.errcode
             # Three groups of eight hex digits, of which the first is the time, as in WeChat's.
             rid = f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
             answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=rid)}
+        if FaultMode.ANSWER_LOST in fault.kinds:
+            self._note(now, method, path, query, None, errcode)
+            raise ConnectionResetError("the answer of the simulated API is lost")
         status, raw = fault.corrupt(200, _encode(answer))
         self._note(now, method, path, query, status, errcode)
         return status, raw
 
     def _answer(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes, now: datetime, client_ip: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: bytes,
+        now: datetime,
+        client_ip: str,
+        fault: RequestFault,
     ) -> Mapping[str, object]:
         if method != METHODS[path]:
             raise ErrcodeRefusal(43001 if METHODS[path] == "GET" else 43002)
@@ -148,25 +164,31 @@ class Simulator(Seats):
             return self._stable_token(_decode(body), now, client_ip)
         self.tokens.check(query.get("access_token", ""), now)
         self._check_address(client_ip)
+        if not self.account_type.may_call(path):
+            raise ErrcodeRefusal(48001)
         if not self.enabled:
             raise ErrcodeRefusal(65400)
         match path:
             case protocol.KF_LIST:
-                return {"kf_list": self.rows(now)}
+                return {"kf_list": self._list_lag.next_read(self).rows(now)}
             case protocol.ONLINE_KF_LIST:
                 return {"kf_online_list": self.online_rows()}
-        self._write(path, body, now)
-        return OK
+        before = self.copy_seats()
+        seats = self.copy_seats() if FaultMode.NOT_DONE in fault.kinds else self
+        self._write(seats, path, _decode(body), now)
+        self._list_lag.hide(before, fault.hidden_reads)
+        return UNCHANGED if seats.seats == before.seats else OK
 
-    def _write(self, path: str, body: bytes, now: datetime) -> None:
-        data = _decode(body)
+    def _write(self, seats: Seats, path: str, data: Mapping[str, object], now: datetime) -> None:
         if path == ADD:
-            writes.add(self, data, suffix=self.suffix)
+            writes.add(seats, data, suffix=self.suffix)
+        elif path == UPDATE:
+            writes.update(seats, data)
         elif path == DELETE:
-            writes.delete(self, data)
+            writes.delete(seats, data)
         else:
             expires_at = now + self.invitation_life
-            writes.invite(self, data, now, expires_at=expires_at, over_limit=self.over_limit)
+            writes.invite(seats, data, now, expires_at=expires_at, over_limit=self.over_limit)
 
     def _stable_token(self, data: Mapping[str, object], now: datetime, client_ip: str) -> Mapping[str, object]:
         if data.get("grant_type") != "client_credential":

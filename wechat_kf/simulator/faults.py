@@ -18,9 +18,13 @@ HTML_PAGE = (
 class FaultMode(StrEnum):
     """The kinds of fault. Several of one answer are applied in this order."""
 
-    DOWN = "down"  # no answer at all
+    DOWN = "down"  # no answer at all, and nothing is carried out
     SLOW = "slow"  # `seconds` later
-    ERRCODE = "errcode"  # a refusal with `errcode`
+    ERRCODE = "errcode"  # a refusal with `errcode`; nothing is carried out
+    ANSWER_LOST = "answer_lost"  # carried out, and then the connection breaks
+    ANSWER_LATE = "answer_late"  # carried out at once, and answered `seconds` later
+    NOT_DONE = "not_done"  # a write that is answered like others and changes nothing, as WeChat's delete at times
+    LIST_LAG = "list_lag"  # a write that the next `reads` of the list do not show
     EMPTY = "empty"  # a list without rows
     TEXT_NUMBERS = "text_numbers"  # "2001" where 2001 stood
     OTHER_LIST = "other_list"  # the answer of getonlinekflist to getkflist, as on the vendor's page
@@ -50,6 +54,7 @@ class Fault:
     path: str | None = None  # None: on every path
     seconds: float = 0
     errcode: int = -1
+    reads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,14 @@ class RequestFault:
 
     @property
     def seconds(self) -> float:
-        """Return the delay before the answer."""
-        return sum(fault.seconds for fault in self.faults if fault.kind is not FaultMode.DRIP)
+        """Return the delay before the request is carried out."""
+        later = (FaultMode.ANSWER_LATE, FaultMode.DRIP)
+        return sum(fault.seconds for fault in self.faults if fault.kind not in later)
+
+    @property
+    def answer_delay(self) -> float:
+        """Return the delay between carrying the request out and answering it, in seconds."""
+        return sum(fault.seconds for fault in self.faults if fault.kind is FaultMode.ANSWER_LATE)
 
     @property
     def drip(self) -> float:
@@ -88,6 +99,11 @@ class RequestFault:
     @property
     def down(self) -> bool:
         return FaultMode.DOWN in self.kinds
+
+    @property
+    def hidden_reads(self) -> int:
+        """Return how many reads of the list do not show this write."""
+        return max((fault.reads for fault in self.faults if fault.kind is FaultMode.LIST_LAG), default=0)
 
     @property
     def errcode(self) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 
@@ -44,6 +44,13 @@ class Seats:
     def seats(self) -> tuple[Seat, ...]:
         return tuple(self._seats)
 
+    def copy_seats(self) -> Seats:
+        """Return a copy that later changes do not affect."""
+        copy = Seats(status_lag=self.status_lag)
+        copy._seats = [replace(seat) for seat in self._seats]
+        copy._last_kf_id = self._last_kf_id
+        return copy
+
     def seat(self, key: str) -> Seat:
         """Return the seat with this `Seat.key`."""
         for seat in self._seats:
@@ -59,6 +66,9 @@ class Seats:
         seat = Seat(kf_account, kf_nick, self._last_kf_id, kf_headimgurl, kf_openid, kf_wx)
         self._seats.append(seat)
         return seat
+
+    def rename(self, key: str, kf_nick: str) -> None:
+        self.seat(key).kf_nick = kf_nick
 
     def invite(self, key: str, invite_wx: str, expires_at: datetime | None) -> None:
         """Send an invitation; without `expires_at` the row has no deadline."""

@@ -21,13 +21,19 @@ def add(seats: Seats, data: Mapping[str, object], *, suffix: str) -> None:
     prefix, _, account = kf_account.partition("@")
     if account != suffix or not PREFIX.fullmatch(prefix):
         raise ErrcodeRefusal(65404)
-    if not nickname or len(nickname) > MAX_NICKNAME:
-        raise ErrcodeRefusal(65403)
+    _check_nickname(nickname)
     if any(seat.kf_account == kf_account for seat in seats.seats):
         raise ErrcodeRefusal(65406)
     if len(seats.seats) >= MAX_SEATS:
         raise ErrcodeRefusal(65405)
     seats.add_account(kf_account, nickname)
+
+
+def update(seats: Seats, data: Mapping[str, object]) -> None:
+    """Rename a seat, as kfaccount/update does."""
+    seat, nickname = _seat(seats, data), _argument(data, "nickname")
+    _check_nickname(nickname)
+    seats.rename(seat.key, nickname)
 
 
 def delete(seats: Seats, data: Mapping[str, object]) -> None:
@@ -61,6 +67,11 @@ def _seat(seats: Seats, data: Mapping[str, object]) -> Seat:
         if kf_account and seat.kf_account == kf_account:
             return seat
     raise ErrcodeRefusal(65401)
+
+
+def _check_nickname(nickname: str) -> None:
+    if not nickname or len(nickname) > MAX_NICKNAME:
+        raise ErrcodeRefusal(65403)
 
 
 def _argument(data: Mapping[str, object], name: str) -> str:
