@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.errors import SlackObjectFormationError
 from slack_sdk.models.blocks import Block
+from slack_sdk.models.views import View
 
 from bot.demo import blockkit
 
@@ -402,3 +403,161 @@ def test_checker_survives_any_json(text, blocks):
     message = {"text": text, "blocks": blocks}
     assert all(isinstance(problem, str) for problem in blockkit.problems(message))
     assert isinstance(blockkit.mentions(message), list)
+
+
+def field(element: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"type": "input", "label": plain(), "element": element or text_input(), **more}
+
+
+def text_input(**more: Any) -> dict[str, Any]:
+    return {"type": "plain_text_input", "action_id": "a", **more}
+
+
+def modal(*blocks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "modal", "title": plain(), "submit": plain(), "blocks": list(blocks or [section()]), **more}
+
+
+def home(*blocks: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "home", "blocks": list(blocks or [section()]), **more}
+
+
+VIEW_LENGTHS = {
+    "title": (lambda text: modal(title=plain(text)), 24),
+    "submit": (lambda text: modal(submit=plain(text)), 24),
+    "close": (lambda text: modal(close=plain(text)), 24),
+    "private_metadata": (lambda text: modal(private_metadata=text), 3000),
+    "callback_id": (lambda text: home(callback_id=text), 255),
+    "external_id": (lambda text: home(external_id=text), 255),
+    "label": (lambda text: modal(field(label=plain(text))), 2000),
+    "hint": (lambda text: modal(field(hint=plain(text))), 2000),
+    "block_id": (lambda text: modal(field(block_id=text)), 255),
+    "action_id": (lambda text: modal(field(text_input(action_id=text))), 255),
+    "placeholder": (lambda text: modal(field(text_input(placeholder=plain(text)))), 150),
+    "initial_value": (lambda text: modal(field(text_input(initial_value=text))), 3000),
+    "initial_value with max_length": (
+        lambda text: modal(field(text_input(initial_value=text, max_length=64))),
+        64,
+    ),
+}
+
+
+@pytest.mark.parametrize(("build", "most"), VIEW_LENGTHS.values(), ids=VIEW_LENGTHS)
+def test_text_of_a_view_may_have_up_to_the_limit(build, most):
+    assert blockkit.view_problems(build("x" * most)) == []
+    [too_long] = blockkit.view_problems(build("x" * (most + 1)))
+    assert too_long.startswith("/view/")
+    assert too_long.endswith(f": must be less than {most + 1} characters")
+
+
+SOUND_VIEWS = {
+    "a modal without fields": {"type": "modal", "title": plain(), "blocks": [section()]},
+    "every key of a modal": modal(
+        close=plain(),
+        private_metadata="",
+        callback_id="",
+        external_id="",
+        clear_on_close=True,
+        notify_on_close=False,
+    ),
+    "every key of a field": modal(
+        field(
+            text_input(
+                min_length=0,
+                max_length=3000,
+                multiline=True,
+                focus_on_load=True,
+                placeholder=plain(),
+                dispatch_action_config={"trigger_actions_on": ["on_enter_pressed"]},
+            ),
+            block_id="one",
+            hint=plain(),
+            optional=True,
+            dispatch_action=True,
+        )
+    ),
+    "a menu in groups as a field": modal(
+        field(
+            {
+                "type": "static_select",
+                "action_id": "a",
+                "placeholder": plain(),
+                "option_groups": [{"label": plain(), "options": options(100)}],
+                "initial_option": options(100)[99],
+            }
+        )
+    ),
+    "the most blocks": modal(*[section(expand=True)] * 100),
+    "a home": home(section(), actions(select(initial_option=options(2)[1])), private_metadata="{}"),
+    "a field in a home": home(field(dispatch_action=True)),
+}
+
+
+@pytest.mark.parametrize("view", SOUND_VIEWS.values(), ids=SOUND_VIEWS)
+def test_documented_view_is_accepted_and_slacks_own_library_agrees(view):
+    assert blockkit.view_problems(view) == []
+    assert View(**view).to_dict()["type"] == view["type"]
+
+
+WRONG_VIEWS = [
+    ({"type": "workflow_step"}, "/view/type: 'workflow_step' is not one of modal, home"),
+    ({"type": "modal", "blocks": [section()]}, "/view: missing required field: title"),
+    ({"type": "modal", "title": plain()}, "/view: missing required field: blocks"),
+    ({"type": "modal", "title": plain(), "blocks": [field()]}, "/view: missing required field: submit"),
+    (modal(title=mrkdwn()), "/view/title/type: 'mrkdwn' is not one of plain_text"),
+    (modal(id="V1"), "/view: unknown field: id"),
+    (modal(text="x"), "/view: unknown field: text"),
+    (modal(notify_on_close="true"), "/view/notify_on_close: must be a boolean"),
+    (home(title=plain()), "/view: unknown field: title"),
+    (home(submit=plain()), "/view: unknown field: submit"),
+    ({"type": "home", "blocks": []}, "/view/blocks: no fewer than 1 items allowed"),
+    (home(*[section()] * 101), "/view/blocks: no more than 100 items allowed"),
+    (home({"type": "table", "rows": []}), "/view/blocks/0/type: 'table' is not one of header, "),
+    (modal(field(label=mrkdwn())), "/view/blocks/0/label/type: 'mrkdwn' is not one of plain_text"),
+    (modal({"type": "input", "label": plain()}), "/view/blocks/0: missing required field: element"),
+    (modal(field(button())), "/view/blocks/0/element/type: 'button' is not one of plain_text_input, static_select"),
+    (modal(actions(text_input())), "/view/blocks/0/elements/0/type: 'plain_text_input' is not one of button, "),
+    (modal(field(text_input(initial_value=""))), "/view/blocks/0/element/initial_value: must be more than 0 "),
+    (modal(field(text_input(max_length=0))), "/view/blocks/0/element/max_length: must be from 1 to 3000"),
+    (modal(field(text_input(max_length=3001))), "/view/blocks/0/element/max_length: must be from 1 to 3000"),
+    (modal(field(text_input(min_length=-1))), "/view/blocks/0/element/min_length: must be from 0 to 3000"),
+    (modal(field(text_input(min_length=True))), "/view/blocks/0/element/min_length: must be an integer"),
+    (modal(field(text_input(min_length=9, max_length=8))), "/view/blocks/0/element/min_length: must not be more"),
+    (
+        modal(field(select(initial_option=option(text="other", value="0")))),
+        "/view/blocks/0/element/initial_option: is not one of the options",
+    ),
+    (modal(field(block_id="x"), section(block_id="x")), "/view/blocks/1/block_id: 'x' is not unique"),
+    (
+        modal(field(text_input(focus_on_load=True)), actions(select(focus_on_load=True))),
+        "/view/blocks: focus_on_load is set more than once",
+    ),
+    (modal(section(text=mrkdwn("a & b"))), "/view/blocks/0/text/text: a bare '&', which should be escaped"),
+    (modal(title=plain("<!date^1^{time}|x>")), "/view/title/text: a date stays literal outside mrkdwn"),
+    (modal(field(hint=plain("<!date^1^{time}|x>"))), "/view/blocks/0/hint/text: a date stays literal outside "),
+]
+
+
+@pytest.mark.parametrize(("view", "problem"), WRONG_VIEWS, ids=[problem for _, problem in WRONG_VIEWS])
+def test_forbidden_view_is_reported_with_its_path(view, problem):
+    found = blockkit.view_problems(view)
+    assert found
+    assert found[0].startswith(problem)
+
+
+def test_field_belongs_in_views_only():
+    [refusal] = refusals(field())
+    assert refusal.startswith("/blocks/0/type: 'input' is not one of header, ")
+
+
+def test_view_is_at_most_250_kb_as_ascii():
+    view = home(*[section(text=mrkdwn("波" * 400))] * 100)
+    assert blockkit.view_problems(view) == []
+    view["blocks"] = [section(text=mrkdwn("波" * 420))] * 100
+    [problem] = blockkit.view_problems(view)
+    assert problem.endswith(" bytes, more than 250000")
+
+
+@given(blocks=JSON, more=JSON)
+def test_checker_survives_any_view(blocks, more):
+    for view in (modal() | {"blocks": blocks, "title": more}, home() | {"blocks": blocks, "callback_id": more}):
+        assert all(isinstance(problem, str) for problem in blockkit.view_problems(view))

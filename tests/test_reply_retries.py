@@ -237,17 +237,17 @@ async def test_slow_click_in_a_channel_never_replaces_the_clicked_message(place)
     (message,) = place.slack.messages(CARE)
     place.wechat.inject(SLOW)
     async with running(place, NOTICING):
-        said = await place.slack.click(message, "kf.show")
+        said = await place.slack.click(message, "kf.list")
         notice, answer = await said.answer(), await said.answer()
     assert shown["ok"]
     assert place.slack.messages(CARE) == [message]
-    assert (notice.text, answer.text[:5]) == (READING.text, "Bound")
+    assert (notice.text, answer.text[:5]) == (READING.text, "Accou")
     assert len({notice.ts, answer.ts, message.ts}) == 3
 
 
 def _button() -> dict:
     text = {"type": "plain_text", "text": "Show"}
-    button = {"type": "button", "text": text, "action_id": "kf.show", "value": "v1:show:anna@harbour_tea"}
+    button = {"type": "button", "text": text, "action_id": "kf.list", "value": "v1:list:1:all"}
     return {"type": "actions", "elements": [button]}
 
 

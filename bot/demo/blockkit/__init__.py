@@ -1,4 +1,4 @@
-"""Is this message fit for Slack? An own reading of Block Kit's limits. What a message means stays out.
+"""Is this message or view fit for Slack? An own reading of Block Kit's limits. What it means stays out.
 
 Slack's `blocks.validate` is the judge of last resort; this one answers offline. Everything is
 reported as "JSON pointer: what is wrong"; lengths are UTF-16 code units.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.demo.blockkit import markup, schema
+from bot.demo.blockkit import markup, schema, views
 from bot.demo.blockkit.shapes import unique, units
 
 MAX_CONTENT = 10_000  # ours: Slack says msg_blocks_too_long somewhere above 13,000
@@ -47,9 +47,7 @@ def flaws(message: Mapping[str, Any]) -> list[str]:
         found.append("/text: is missing; notifications and screen readers have nothing else")
     elif units(text) > MAX_TEXT:
         found.append(f"/text: must be less than {MAX_TEXT + 1} characters")
-    for place, kind, content in _texts(message):
-        inside = markup.in_mrkdwn if kind == "mrkdwn" else markup.in_plain_text
-        found += [f"{place}: {flaw}" for flaw in inside(content)]
+    found += _flaws_inside(_texts(message))
     if (length := content_length(message)) > MAX_CONTENT:
         found.append(f"/blocks: {length} characters of content, more than {MAX_CONTENT}")
     return found
@@ -61,6 +59,27 @@ def advice(message: Mapping[str, Any]) -> list[str]:
     if isinstance(text, str) and units(text) > GOOD_TEXT:
         return [f"/text: is best kept under {GOOD_TEXT + 1} characters"]
     return []
+
+
+def view_problems(view: Mapping[str, Any]) -> list[str]:
+    """List all that is wrong with a view: the `view` of a `views.*` call, or of an acknowledgement."""
+    return [*view_refusals(view), *view_flaws(view)]
+
+
+def view_refusals(view: Mapping[str, Any]) -> list[str]:
+    """List what Slack answers with `invalid_arguments`, or with `view_too_large`."""
+    return list(views.VIEW(view, "/view")) or too_large(view)
+
+
+def too_large(view: Mapping[str, Any]) -> list[str]:
+    """Say that a view is too large for Slack, if it is."""
+    size = views.bytes_of(view)
+    return [f"/view: {size} bytes, more than {views.MAX_VIEW_BYTES}"] if size > views.MAX_VIEW_BYTES else []
+
+
+def view_flaws(view: Mapping[str, Any]) -> list[str]:
+    """List what Slack takes in a view, and people see wrong."""
+    return _flaws_inside(_texts_in(view, "/view"))
 
 
 def mentions(message: Mapping[str, Any]) -> list[str]:
@@ -76,6 +95,14 @@ def mentions(message: Mapping[str, Any]) -> list[str]:
 def content_length(message: Mapping[str, Any]) -> int:
     """Count the characters that people can read in the blocks, labels of buttons and menus included."""
     return sum(units(content) for place, _, content in _texts(message) if place != "/text")
+
+
+def _flaws_inside(texts: Iterator[tuple[str, str, str]]) -> list[str]:
+    found = []
+    for place, kind, content in texts:
+        inside = markup.in_mrkdwn if kind == "mrkdwn" else markup.in_plain_text
+        found += [f"{place}: {flaw}" for flaw in inside(content)]
+    return found
 
 
 def _texts(message: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The blocks a message of this bot may hold, and their limits, as tables. Markup inside texts stays out.
+"""The blocks a message of this bot may hold, and their limits, as tables. Views and their fields stay out.
 
 https://docs.slack.dev/reference/block-kit/blocks and its pages on elements and composition objects.
 Blocks and elements that the bot does not use are unknown here: using one asks for its limits first.
@@ -98,43 +98,41 @@ def action_ids_are_unique(actions: Any, place: str) -> Iterator[str]:
     return unique("action_id", actions["elements"], f"{place}/elements")
 
 
-def _block(kind: str, required: dict[str, Check], optional: dict[str, Check], *rules: Check) -> Check:
+def block(kind: str, required: dict[str, Check], optional: dict[str, Check], *rules: Check) -> Check:
     return shape({"type": one_of(kind), **required}, {"block_id": string(255), **optional}, *rules)
 
 
-BLOCK = tagged(
-    {
-        "header": _block("header", {"text": plain(150)}, {}),
-        "section": _block(
-            "section",
-            {},
-            {
-                "text": text(3000),
-                "fields": array(text(2000), most=10),
-                "accessory": tagged({**INTERACTIVE, "image": IMAGE_ELEMENT}),
-                "expand": boolean,
-            },
-            has_text_or_fields,
-        ),
-        "context": _block(
-            "context",
-            {
-                "elements": array(
-                    tagged({"plain_text": plain(3000), "mrkdwn": text(3000, "mrkdwn"), "image": IMAGE_ELEMENT}),
-                    most=10,
-                )
-            },
-            {},
-        ),
-        "divider": _block("divider", {}, {}),
-        "actions": _block("actions", {"elements": array(tagged(INTERACTIVE), most=25)}, {}, action_ids_are_unique),
-        "image": _block(
-            "image",
-            {"alt_text": string(2000)},
-            {"image_url": string(3000), "slack_file": SLACK_FILE, "title": plain(2000)},
-            either("image_url", "slack_file"),
-        ),
-    }
-)
+BLOCK_KINDS = {
+    "header": block("header", {"text": plain(150)}, {}),
+    "section": block(
+        "section",
+        {},
+        {
+            "text": text(3000),
+            "fields": array(text(2000), most=10),
+            "accessory": tagged({**INTERACTIVE, "image": IMAGE_ELEMENT}),
+            "expand": boolean,
+        },
+        has_text_or_fields,
+    ),
+    "context": block(
+        "context",
+        {
+            "elements": array(
+                tagged({"plain_text": plain(3000), "mrkdwn": text(3000, "mrkdwn"), "image": IMAGE_ELEMENT}),
+                most=10,
+            )
+        },
+        {},
+    ),
+    "divider": block("divider", {}, {}),
+    "actions": block("actions", {"elements": array(tagged(INTERACTIVE), most=25)}, {}, action_ids_are_unique),
+    "image": block(
+        "image",
+        {"alt_text": string(2000)},
+        {"image_url": string(3000), "slack_file": SLACK_FILE, "title": plain(2000)},
+        either("image_url", "slack_file"),
+    ),
+}
 
-BLOCKS = array(BLOCK, least=0, most=MAX_BLOCKS)
+BLOCKS = array(tagged(BLOCK_KINDS), least=0, most=MAX_BLOCKS)

@@ -28,6 +28,29 @@ def string(most: int) -> Check:
     return check
 
 
+def string_up_to(most: int) -> Check:
+    """Return a check of a text of up to `most` code units, which may be empty."""
+    filled = string(most)
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if value != "":
+            yield from filled(value, place)
+
+    return check
+
+
+def whole_number(least: int, most: int) -> Check:
+    """Return a check of an integer from `least` to `most`."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, int) or isinstance(value, bool):
+            yield f"{place}: must be an integer"
+        elif not least <= value <= most:
+            yield f"{place}: must be from {least} to {most}"
+
+    return check
+
+
 def one_of(*allowed: str) -> Check:
     def check(value: Any, place: str) -> Iterator[str]:
         if value not in allowed:

@@ -1,6 +1,6 @@
 """A Slack to run against where the real one is out of reach. `bot.demo.servers` puts it on the network."""
 
-from bot.demo.slack_simulator.sent_messages import Ack, Invocation
+from bot.demo.slack_simulator.sent_messages import Ack, Invocation, Submission, ViewInvocation
 from bot.demo.slack_simulator.simulator import RESPONSE_URL, SCOPES, ApiCall, SlackSimulator, Stage
 from bot.demo.slack_simulator.slack_faults import (
     SlackFault,
@@ -13,6 +13,7 @@ from bot.demo.slack_simulator.slack_faults import (
 )
 from bot.demo.slack_simulator.state import Channel, Message, Organisation, Person, UserGroup
 from bot.demo.slack_simulator.users import sign
+from bot.demo.slack_simulator.views import View
 
 __all__ = [
     "RESPONSE_URL",
@@ -27,7 +28,10 @@ __all__ = [
     "SlackFault",
     "SlackSimulator",
     "Stage",
+    "Submission",
     "UserGroup",
+    "View",
+    "ViewInvocation",
     "dropped",
     "error",
     "http_error",

@@ -12,8 +12,10 @@ from typing import Any
 import aiohttp
 
 from bot.demo.slack_simulator import users
-from bot.demo.slack_simulator.sockets import Sockets
+from bot.demo.slack_simulator.sockets import Retry, Sockets
 from bot.demo.slack_simulator.state import Message, ResponseUrlState
+
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Ack:
     body: str
     ms: float
     failure: str | None = None  # the word the person reads; None: all is well
+    no_retry: bool = False  # the app wants no repetition of an event it refuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,24 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewInvocation:
+    """A click in a view, or its end, on its way through the app: no response_url belongs to it."""
+
+    payload: Mapping[str, Any]  # as it was sent
+    ack: Ack
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A view that a person submitted. Slack sends nothing when it refuses a field itself."""
+
+    payload: Mapping[str, Any] | None
+    ack: Ack | None
+    errors: Mapping[str, str]  # shown at fields afterwards, by block_id
+    failure: str  # shown over the view afterwards, if it is still open
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """Parts of a signature; those that are None are made as Slack makes them."""
 
@@ -63,14 +84,23 @@ class Signature:
 
 
 async def over_http(
-    session: aiohttp.ClientSession, url: str, body: str, signature: Signature, *, within: float
+    session: aiohttp.ClientSession,
+    url: str,
+    body: str,
+    signature: Signature,
+    *,
+    within: float,
+    content_type: str = FORM,
+    retry: Retry | None = None,
 ) -> Ack:
-    """POST a form to the app. Anything but a 200 in time is a failure to the person."""
+    """POST a form, or the JSON of an event, to the app. Anything but a 200 in time is a failure to the person."""
     headers = {
-        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Type": content_type,
         "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
         **signature.headers(body),
     }
+    if retry:
+        headers |= {"X-Slack-Retry-Num": str(retry[0]), "X-Slack-Retry-Reason": retry[1]}
     started = perf_counter()
     try:
         async with asyncio.timeout(within), session.post(url, data=body.encode(), headers=headers) as answer:
@@ -80,15 +110,24 @@ async def over_http(
     except aiohttp.ClientError:
         return Ack(None, "", _ms(started), "dispatch_failed")
     failure = None if answer.status == 200 else "http_client_error"
-    return Ack(answer.status, said, _ms(started), "dispatch_failed" if answer.status >= 500 else failure)
+    failure = "dispatch_failed" if answer.status >= 500 else failure
+    return Ack(answer.status, said, _ms(started), failure, answer.headers.get("X-Slack-No-Retry") == "1")
 
 
-async def over_socket(sockets: Sockets, kind: str, payload: Mapping[str, Any], *, within: float) -> Ack:
+async def over_socket(
+    sockets: Sockets,
+    kind: str,
+    payload: Mapping[str, Any],
+    *,
+    within: float,
+    answerable: bool = False,
+    retry: Retry | None = None,
+) -> Ack:
     """Send an envelope to the app, and take its ack for a 200."""
     started = perf_counter()
     try:
         async with asyncio.timeout(within):
-            said = await sockets.send(kind, payload, answerable=kind == "slash_commands")
+            said = await sockets.send(kind, payload, answerable=answerable, retry=retry)
     except TimeoutError:
         return Ack(None, "", _ms(started), "operation_timeout")
     except ConnectionError:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-import aiohttp
-
-from bot.demo.slack_simulator import hooks, sent_messages, users, web_api_methods, wire
+from bot.demo.slack_simulator import elements, hooks, sent_messages, users, web_api_methods, wire
 from bot.demo.slack_simulator.refusal import Refusal
 from bot.demo.slack_simulator.slack_faults import SlackFault
-from bot.demo.slack_simulator.sockets import Sockets
-from bot.demo.slack_simulator.state import Channel, Message, Organisation, ResponseUrlState, UserGroup, Workspace
+from bot.demo.slack_simulator.state import Channel, Message, Organisation, ResponseUrlState, UserGroup
+from bot.demo.slack_simulator.view_interactions import ViewInteractions
 from bot.ports import Clock
 
 RESPONSE_URL = "response_url"  # the name of that webhook among the methods
@@ -41,16 +39,17 @@ class ApiCall:
     error: str | None = None
 
 
-class SlackSimulator(Workspace):
+class SlackSimulator(ViewInteractions):
     """A Slack workspace with one app in it, strict after Slack's documentation.
 
-    All methods of `api.METHODS` are allowed. What the app should never do is answered as Slack would,
+    All methods of `web_api_methods.METHODS` are allowed. What the app should never do is answered as Slack would,
     and noted in `unexpected`. With an `app_url` people's commands and clicks go there, signed; without
     one they take the app's websockets. `clock` says the time of messages and response_urls; signatures
-    are of the real time. A new message may hold the mentions in `may_mention`, as written (`<!here>`); any
-    other is noted. `people` are names by ID, beside those of U0MEI and U0TOM; `add_person` takes a locale and a
-    time zone as well. `usergroups` are the IDs of people by that of their group, whose handle is made of it; a
-    test may disable one of `self.usergroups`.
+    are of the real time. `trigger_clock`, by default the same, says the age of trigger_ids, which live 3 s: a
+    clock that runs fast needs another one for them. Without `home_enabled` the app has no Home tab. A new message
+    may hold the mentions in `may_mention`, as written (`<!here>`); any other is noted. `people` are names by ID,
+    beside those of U0MEI and U0TOM; `add_person` takes a locale and a time zone as well. `usergroups` are the IDs
+    of people by that of their group, whose handle is made of it; a test may disable one of `self.usergroups`.
     `teams` are the workspaces, by person, of people who are not of the app's own; they click in a channel that is
     shared with theirs. In an `organisation` there may be other workspaces of the same company.
     """
@@ -71,10 +70,23 @@ class SlackSimulator(Workspace):
         organisation: Organisation | None = None,
         app_url: str | None = None,
         ack_within: float = 3.0,
+        trigger_clock: Clock | None = None,
+        home_enabled: bool = True,
     ) -> None:
         if channels is None:
             channels = [Channel("C0ALERTS", "kf-alerts")]
-        super().__init__(clock=clock, channels=channels, bot_token=bot_token, app_token=app_token, scopes=scopes)
+        super().__init__(
+            clock=clock,
+            channels=channels,
+            bot_token=bot_token,
+            app_token=app_token,
+            scopes=scopes,
+            signing_secret=signing_secret,
+            app_url=app_url,
+            ack_within=ack_within,
+        )
+        self.trigger_clock = trigger_clock or clock
+        self.home_enabled = home_enabled
         self.may_mention = may_mention
         for user, name in (people or {}).items():
             self.add_person(user, name)
@@ -82,12 +94,7 @@ class SlackSimulator(Workspace):
         self.organisation = organisation
         for group, members in (usergroups or {}).items():
             self.usergroups[group] = UserGroup(group, group.lower(), tuple(members))
-        self.signing_secret = signing_secret
-        self.app_url = app_url
-        self.ack_within = ack_within  # seconds
-        self.sockets = Sockets(self)
         self.calls: list[ApiCall] = []
-        self.session: aiohttp.ClientSession | None = None  # open while it is served
         self._watchers: defaultdict[tuple[str, Stage], list[Watcher]] = defaultdict(list)
         self._faults: defaultdict[str, deque[SlackFault]] = defaultdict(deque)
         self._allowed: Set[str] | None = None
@@ -143,6 +150,11 @@ class SlackSimulator(Workspace):
         if self._allowed is not None and call.method not in self._allowed:
             self.unexpected.append(f"{call.method}: is not expected here")
 
+    @property
+    def view_calls(self) -> Counter[str]:
+        """Count the calls of `views.*` so far, by method."""
+        return Counter(call.method for call in self.calls if call.method.startswith("views."))
+
     def call(self, method: str, arguments: Mapping[str, Any], *, token: str | None = None) -> dict[str, Any]:
         """Call the Web API as the app would, without network, faults and log."""
         try:
@@ -179,11 +191,11 @@ class SlackSimulator(Workspace):
             user_name=self.name_of(user),
             channel=self.channels[channel],
             response_url=f"{self.base_url}/commands/{wire.TEAM['id']}/{url.key}",
-            trigger_id=self._trigger_id(),
+            trigger_id=self.new_trigger(user),
             organisation=self.organisation,
         )
         signed = sent_messages.Signature(self.signing_secret, timestamp, signature)
-        ack = await self._deliver("slash_commands", payload, urlencode(payload), signed)
+        ack = await self.deliver("slash_commands", payload, urlencode(payload), signed, answerable=True)
         if ack.status == 200 and ack.body.strip():
             try:
                 hooks.answer_at_once(self, url, ack.body)
@@ -203,7 +215,7 @@ class SlackSimulator(Workspace):
         timestamp: int | str | None = None,
         signature: str | None = None,
     ) -> sent_messages.Invocation:
-        """Let a person press a button, or choose the option with that value; see `people.action`.
+        """Let a person press a button, or choose the option with that value; see `elements.action`.
 
         Raises:
             LookupError: the message shows nothing like it, or not to this person.
@@ -213,7 +225,15 @@ class SlackSimulator(Workspace):
             self.is_external(user) and not self.channels[message.channel].is_ext_shared
         ):
             raise LookupError(f"{user} does not see {message.text!r}")
-        done = users.action(message, action_id, block_id=block_id, value=value, option=option, ts=self.next_ts())
+        done = elements.action(
+            message.blocks,
+            action_id,
+            shown=message.text,
+            block_id=block_id,
+            value=value,
+            option=option,
+            ts=self.next_ts(),
+        )
         url = self._response_url(user, message.channel, message)
         payload = users.click(
             message,
@@ -223,26 +243,14 @@ class SlackSimulator(Workspace):
             user_team=self.team_of(user),
             channel=self.channels[message.channel],
             response_url=f"{self.base_url}/actions/{wire.TEAM['id']}/{url.key}",
-            trigger_id=self._trigger_id(),
+            trigger_id=self.new_trigger(user),
             organisation=self.organisation,
         )
         signed = sent_messages.Signature(self.signing_secret, timestamp, signature)
         form = urlencode({"payload": json.dumps(payload)})
-        return sent_messages.Invocation(payload, await self._deliver("interactive", payload, form, signed), url)
-
-    async def _deliver(
-        self, kind: str, payload: Mapping[str, Any], form: str, signed: sent_messages.Signature
-    ) -> sent_messages.Ack:
-        if self.app_url is None:
-            return await sent_messages.over_socket(self.sockets, kind, payload, within=self.ack_within)
-        if self.session is None:
-            raise RuntimeError("the stand-in is not served")
-        return await sent_messages.over_http(self.session, self.app_url, form, signed, within=self.ack_within)
+        return sent_messages.Invocation(payload, await self.deliver("interactive", payload, form, signed), url)
 
     def _response_url(self, user: str, channel: str, source: Message | None = None) -> ResponseUrlState:
         url = ResponseUrlState(secrets.token_hex(12), user, channel, self.clock(), source)
         self.response_urls[url.key] = url
         return url
-
-    def _trigger_id(self) -> str:
-        return f"{self.next_ts()}.{secrets.token_hex(16)}"

@@ -17,6 +17,9 @@ from bot.demo.slack_simulator import wire
 from bot.demo.slack_simulator.state import Workspace
 
 MAX_CONNECTIONS = 10  # per app
+EVENTS = "events_api"  # the type of envelopes that bring events
+
+Retry = tuple[int, str]  # its number, from 1, and the reason
 
 
 class Sockets:
@@ -60,8 +63,10 @@ class Sockets:
         async for _ in socket:
             pass
 
-    async def send(self, kind: str, payload: Mapping[str, Any], *, answerable: bool) -> Any:
+    async def send(self, kind: str, payload: Mapping[str, Any], *, answerable: bool, retry: Retry | None) -> Any:
         """Deliver a payload, and return that of the app's ack (None if it has none), however late.
+
+        `retry` is for events; the others are sent once.
 
         Raises:
             ConnectionError: no connection is open.
@@ -72,7 +77,11 @@ class Sockets:
         envelope_id = str(uuid.uuid4())
         # Never forgotten: what is acknowledged too late is no unknown envelope.
         self._envelopes[envelope_id] = asyncio.get_running_loop().create_future()
-        envelope = {"envelope_id": envelope_id, "type": kind, "accepts_response_payload": answerable}
+        envelope: dict[str, Any] = {"envelope_id": envelope_id, "type": kind}
+        envelope["accepts_response_payload"] = answerable
+        if kind == EVENTS:
+            number, reason = retry or (0, "")
+            envelope |= {"retry_attempt": number, "retry_reason": reason}
         await self._open[0].send_json({**envelope, "payload": payload})
         return await self._envelopes[envelope_id]
 

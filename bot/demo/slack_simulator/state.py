@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from bot.demo.slack_simulator.views import Trigger, Views
 from bot.ports import Block, Clock
 
 # "posted" and "ephemeral" bring a new message, "edited" its next form, "deleted" its last.
@@ -122,6 +123,11 @@ class Workspace:
         self.channels = {channel.id: channel for channel in channels}
         self.ephemerals: dict[str, Message] = {}  # by ts
         self.response_urls: dict[str, ResponseUrlState] = {}
+        self.views = Views(clock)
+        self.triggers: dict[str, Trigger] = {}  # by trigger_id
+        self.trigger_clock = clock  # says how old those are
+        self.home_enabled = True  # the app has a Home tab
+        self.field_errors: list[Mapping[str, str]] = []  # those that the app had shown, by block_id
         self.unexpected: list[str] = []  # a test that does not empty it should fail
         self.warnings: list[str] = []
         self._listeners: list[Listener] = []
@@ -176,12 +182,14 @@ class Workspace:
         self._tell("deleted", message)
 
     def clear(self) -> None:
-        """Forget all messages and response_urls, as in a new workspace of the same people and channels."""
+        """Forget all messages, views and response_urls, as in a new workspace of the same people and channels."""
         for channel in self.channels.values():
             channel.messages.clear()
             channel.deleted.clear()
         self.ephemerals.clear()
         self.response_urls.clear()
+        self.views.clear()
+        self.triggers.clear()
         self._last_ts = 0
 
     def present(self, message: Message) -> Message | None:

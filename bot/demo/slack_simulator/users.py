@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.demo.slack_simulator import wire
+from bot.demo.slack_simulator import elements, wire
 from bot.demo.slack_simulator.state import Channel, Message, Organisation
 from bot.ports import Block
 
@@ -85,7 +85,7 @@ def click(
         "enterprise": {"id": organisation.id, "name": organisation.name} if organisation else None,
         "is_enterprise_install": False,
         "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
-        "state": {"values": _state(wire.with_ids(message.blocks), action)},
+        "state": {"values": _state(elements.with_ids(message.blocks), action)},
         "response_url": response_url,
         "actions": [action],
     }
@@ -96,61 +96,11 @@ def click(
     return payload
 
 
-def action(
-    message: Message,
-    action_id: str,
-    *,
-    block_id: str | None,
-    value: str | None,
-    option: str | Mapping[str, Any] | None,
-    ts: str,
-) -> dict[str, Any]:
-    """Build the one action of a click on what the message shows.
-
-    Several buttons may share an `action_id`: `value` then distinguishes them. A `value` that no button
-    has, or an `option` given whole, is sent as it is, as from a message of long ago.
-
-    Raises:
-        LookupError: there is nothing like it to click.
-    """
-    found = [
-        (block, element)
-        for block in wire.with_ids(message.blocks)
-        for element in _elements(block)
-        if element.get("action_id") == action_id and block_id in (None, block["block_id"])
-    ]
-    if not found:
-        raise LookupError(f"no {action_id!r} to click in {message.text!r}")
-    block, element = next(((b, e) for b, e in found if value and e.get("value") == value), found[0])
-    done = {key: element[key] for key in ("type", "action_id")} | {"block_id": block["block_id"]}
-    if element["type"] == "button":
-        done |= {"text": element["text"], "value": element.get("value") if value is None else value}
-    else:
-        done["selected_option"] = _chosen(element, option)
-    return {key: part for key, part in done.items() if part is not None} | {"action_ts": ts}
-
-
-def _elements(block: Block) -> Sequence[Block]:
-    accessory = [block["accessory"]] if "accessory" in block else []
-    return [*accessory, *(block["elements"] if block["type"] == "actions" else ())]
-
-
-def _chosen(element: Block, option: str | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    if isinstance(option, Mapping):
-        return option
-    groups = [element, *element.get("option_groups", ())]
-    options: list[Mapping[str, Any]] = [one for group in groups for one in group.get("options", ())]
-    for one in options:
-        if one["value"] == option:
-            return one
-    raise LookupError(f"no option {option!r} in {element['action_id']!r}")
-
-
 def _state(blocks: Sequence[Block], action: Mapping[str, Any]) -> dict[str, Any]:
     """Say what every menu of the message stands at, the one just used included."""
     state: dict[str, Any] = {}
     for block in blocks:
-        for element in _elements(block):
+        for element in elements.elements(block):
             if element["type"] == "static_select":
                 place = (block["block_id"], element["action_id"])
                 used = place == (action["block_id"], action["action_id"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from bot.demo.slack_simulator import people, reading, user_groups, writing
+from bot.demo.slack_simulator import people, reading, user_groups, view_methods, writing
 from bot.demo.slack_simulator.refusal import Refusal
 from bot.demo.slack_simulator.state import Workspace
 
@@ -55,6 +55,10 @@ METHODS: Mapping[str, Method] = {
     "usergroups.users.list": Method(
         user_groups.usergroups_users_list, frozenset({"include_disabled", "usergroup"}), takes_json=False
     ),
+    "views.open": Method(view_methods.views_open, frozenset({"trigger_id", "view"})),
+    "views.publish": Method(view_methods.views_publish, frozenset({"hash", "user_id", "view"})),
+    "views.push": Method(view_methods.views_push, frozenset({"trigger_id", "view"})),
+    "views.update": Method(view_methods.views_update, frozenset({"external_id", "hash", "view", "view_id"})),
     "users.info": Method(people.users_info, frozenset({"include_locale", "user"}), takes_json=False),
 }
 

@@ -1,14 +1,15 @@
-"""Messages, channels and people as Slack writes them in JSON. What they mean stays out."""
+"""Messages, views, channels and people as Slack writes them in JSON. What they mean stays out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.demo.slack_simulator import elements
 from bot.demo.slack_simulator.state import TEAM_ID, Channel, Message, Organisation, Person, UserGroup
-from bot.ports import Block
+from bot.demo.slack_simulator.views import View
 
 TEAM = {"id": TEAM_ID, "domain": "harbour"}
 APP_ID = "A0001"
@@ -23,7 +24,7 @@ def message(one: Message, *, replies: Iterable[Message] = (), metadata: bool = F
     if one.user == BOT_USER:
         written |= {"bot_id": BOT_ID, "app_id": APP_ID}
     if one.blocks:
-        written["blocks"] = with_ids(one.blocks)
+        written["blocks"] = elements.with_ids(one.blocks)
     if one.marked:
         written["edited"] = {"user": one.user, "ts": one.ts}
     if one.thread_ts:
@@ -124,20 +125,27 @@ def user(one: Person, team_id: str, now: datetime, *, with_locale: bool) -> dict
     return written
 
 
-def with_ids(blocks: Sequence[Block]) -> list[Block]:
-    """Give each block and element the id that Slack makes up where the app sent none."""
-    return [_with_id(block, f"b{number}") for number, block in enumerate(blocks)]
-
-
-def _with_id(block: Block, name: str) -> Block:
-    named = {"block_id": name, **block}
-    if "accessory" in block:
-        named["accessory"] = _with_action_id(block["accessory"], f"{name}a")
-    if block["type"] == "actions":
-        elements = enumerate(block["elements"])
-        named["elements"] = [_with_action_id(element, f"{name}e{number}") for number, element in elements]
-    return named
-
-
-def _with_action_id(element: Block, name: str) -> Block:
-    return element if element["type"] == "image" else {"action_id": name, **element}
+def view(one: View, *, with_state: bool = True) -> dict[str, Any]:
+    """Write a modal's view or a Home, with what its fields and menus contain."""
+    content = one.content
+    written = {
+        "id": one.id,
+        "team_id": TEAM["id"],
+        "type": content["type"],
+        "blocks": [*one.blocks],
+        "private_metadata": content.get("private_metadata", ""),
+        "callback_id": content.get("callback_id", ""),
+        "state": {"values": one.state if with_state else {}},
+        "hash": one.hash,
+        "clear_on_close": content.get("clear_on_close", False),
+        "notify_on_close": content.get("notify_on_close", False),
+        "close": content.get("close"),
+        "submit": content.get("submit"),
+        "previous_view_id": one.previous_view_id,
+        "root_view_id": one.root_view_id,
+        "app_id": APP_ID,
+        "external_id": content.get("external_id", ""),
+        "app_installed_team_id": TEAM["id"],
+        "bot_id": BOT_ID,
+    }
+    return written | ({"title": content["title"]} if "title" in content else {})
