@@ -244,6 +244,7 @@ def test_reminder_meant_for_the_beginning_of_quiet_hours_waits_for_their_end_whe
     ("one", "quiet"),
     [
         (reply(payload={"deed": "acknowledged"}), NIGHT),
+        (reply(payload={"operation": {"kind": "invite"}}), NIGHT),
         (row(priority=1), LOUD_NIGHT),
         (row(priority=1 + DEMOTED), LOUD_NIGHT),
     ],

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from bot.demo import blockkit
 from bot.health.facts import ProblemKind
+from bot.interactions.account_reader import AccountReader
 from bot.interactions.commands import CommandHandler
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Message, RetryLater
@@ -386,15 +387,16 @@ class CommandAnswers:
 
     def __init__(self, *accounts: KfAccount) -> None:
         self.wechat = FakeAccounts(accounts or (rejected("bad"), rejected("bo"), bound("dee")))
+        reader = AccountReader(
+            self.wechat, now=lambda: NOW, policy=CONTEXT.policy, owned=no_accounts, elapsed=lambda: 0.0
+        )
         self.answers = CommandHandler(
-            self.wechat,
+            reader,
             now=lambda: NOW,
             context=CONTEXT,
             channel="C0ALERTS",
             status=nothing,
             newest_episode=no_episode,
-            owned=no_accounts,
-            elapsed=lambda: 0.0,
             notice_after=10,
         )
 
@@ -419,7 +421,7 @@ async def no_accounts() -> tuple[()]:
 RENDERED = [
     "bot.accounts.account_status",
     "bot.accounts._place",
-    "bot.blocks.answers.account_rows._head",
+    "bot.blocks.answers.account_rows.head",
     "bot.blocks.answers.account_rows._facts",
     "bot.blocks.answers.account_rows.label_of",
     "bot.blocks.answers.account_rows.account",

@@ -20,6 +20,7 @@ from bot.alerting.episode import (
     Disposition,
     Episode,
     EpisodeState,
+    OperationStage,
     UserAction,
     episode_id,
 )
@@ -32,6 +33,7 @@ from bot.alerting.incidents import (
     on_poll_failure,
 )
 from bot.alerting.quiet_hours import QuietHours
+from bot.operations.model import EndReason, OperationKind, OperationState
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import DropReason, InitialSnapshot, MessageKind, MessageStatus, Parent
 from bot.outbox.planner import plan, user_action_reply
@@ -113,7 +115,7 @@ def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tupl
 
 def test_words_in_rows_and_metadata_stay():
     assert {*MessageKind} == {
-        *("problem", "digest", "first_run", "quiet", "health", "line", "names", "note"),
+        *("problem", "digest", "first_run", "quiet", "health", "operation", "line", "names", "note"),
     }
     assert {*AlertKind} == {"expiring", "expired", "rejected"}
     assert {*EpisodeState} == {
@@ -129,6 +131,24 @@ def test_words_in_rows_and_metadata_stay():
     }
     assert {*ActionKind} == {"acknowledged", "snoozed", "unacknowledged", "unsnoozed"}
     assert {*Snooze} == {"1h", "4h", "morning"}
+    assert {*OperationKind} == {"invite", "add", "rename", "delete"}
+    assert {*OperationState} == {"open", "unsure", "done", "refused", "failed"}
+    assert {*OperationStage} == {"sent", "accepted", "unsure"}
+    assert {*EndReason} == {
+        *(
+            "errcode",
+            "bound",
+            "waiting",
+            "gone",
+            "exists",
+            "no room",
+            "unknown",
+            "already so",
+            "not sent",
+            "no change",
+        ),
+        *("no change", "still listed", "not confirmed"),
+    }
     assert {*Cause} == {"source_down", "config_problem", "quota", "clock_problem"}
 
 

@@ -43,7 +43,7 @@ def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
     deadline = episode.expires_at
     if episode.state is not EpisodeState.WAITING or deadline is None:
         return None
-    if episode.acked:
+    if episode.is_handled:
         return deadline
     tightest = episode.tightest_lead or timedelta.max
     pending = [
@@ -57,8 +57,8 @@ def next_timer(episode: Episode, policy: AlertPolicy) -> datetime | None:
 def apply_timers(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[Episode, tuple[AlertEvent, ...]]:
     """Apply the leads and the deadline that have passed. Return the episode and its new events.
 
-    An acknowledged episode has no leads, and a snoozed one only the smallest. Of the leads that passed meanwhile,
-    the smallest is notified when the acknowledgement or the snooze ends.
+    An episode that a person has taken care of has no leads; a snoozed one has only the smallest. Of the leads that
+    passed meanwhile, the smallest is notified when the acknowledgement or snooze ends.
     """
     if episode.state is not EpisodeState.WAITING:
         return episode, ()
@@ -68,7 +68,7 @@ def apply_timers(episode: Episode, now: datetime, policy: AlertPolicy) -> tuple[
         )
         expired = replace(episode.clear_pending(), state=EpisodeState.EXPIRED, state_since=now, snoozed=None)
         return Change.with_events(episode, expired, events).after, events
-    if episode.acked:
+    if episode.is_handled:
         return episode, ()
     leads = elapsed_leads(episode, now, policy)
     if episode.snoozed and not _has_snooze_ended(episode, leads, now, policy):

@@ -164,6 +164,30 @@ class UserAction:
     batch: str = ""  # the message whose button acknowledged several at once
 
 
+class OperationStage(StrEnum):
+    """How far an operation on the account has come, as far as its alert shows it."""
+
+    SENT = "sent"  # the request may have left; the alert does not change yet
+    ACCEPTED = "accepted"  # WeChat answered yes
+    UNSURE = "unsure"  # WeChat's answer was lost, and the list decides
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """The newest operation on the account that a person requested in Slack while its invitation was open.
+
+    Once WeChat has accepted it, it ends the reminders of the invitation, as an acknowledgement does.
+    """
+
+    operation_id: str
+    kind: str  # an `OperationKind`
+    user_id: str
+    name: str  # as Slack sent it: foreign text
+    at: datetime
+    invite_wx: str = ""  # of a new invitation
+    stage: OperationStage = OperationStage.SENT
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """One invitation of one account, with everything that a message about it may show."""
@@ -188,6 +212,7 @@ class Episode:
     successor_id: str = ""  # and the episode of that invitation
     acked: UserAction | None = None  # ends leads and mentions
     snoozed: UserAction | None = None  # postpones the larger leads
+    operated: Operated | None = None  # ends leads and mentions once WeChat has accepted it
     events: tuple[AlertEvent, ...] = ()
     replaced_at: datetime | None = None  # not stored: set while it shows the outcome of its successor
 
@@ -200,6 +225,12 @@ class Episode:
     def final(self) -> bool:
         """Check whether nothing that a message shows of the episode can change any more."""
         return self.state.closed and not (self.state is EpisodeState.REPLACED and self.replaced_at)
+
+    @property
+    def is_handled(self) -> bool:
+        """Check whether a person has taken care of it: reminders end."""
+        accepted = self.operated is not None and self.operated.stage is OperationStage.ACCEPTED
+        return self.acked is not None or accepted
 
     def has_emitted(self, kind: AlertKind, lead: timedelta = timedelta(0)) -> bool:
         return any(event.key == (kind, lead) for event in self.events)

@@ -102,7 +102,7 @@ def on_poll_failure(health: PollHealth, error: KfError, now: datetime, *, appid:
 def _incident(
     last: Incident | None, error: KfError, failed: int, since: datetime, now: datetime, appid: str
 ) -> Incident | None:
-    cause = _cause(error)
+    cause = cause_of(error)
     if cause is Cause.SOURCE_DOWN and (failed < FAILED_POLLS or (last and not last.resolved_at)):
         return last
     # A WeChat node may refuse a valid token for some minutes.
@@ -192,7 +192,7 @@ def parse_span(span: str) -> timedelta:
 
 def backoff(error: KfError, failed_polls: int, poll: timedelta, now: datetime) -> timedelta:
     """Return the wait after a failed poll, at least the interval. A spent quota: until midnight in Shanghai."""
-    cause = _cause(error)
+    cause = cause_of(error)
     if cause is Cause.QUOTA:
         local = now.astimezone(SHANGHAI)
         midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -203,7 +203,8 @@ def backoff(error: KfError, failed_polls: int, poll: timedelta, now: datetime) -
     return max(poll, min(doubled, poll * 10, LONGEST_WAIT))
 
 
-def _cause(error: KfError) -> Cause:
+def cause_of(error: KfError) -> Cause:
+    """Return the cause of the incident that such failures make."""
     if isinstance(error, QuotaError):
         return Cause.QUOTA
     if isinstance(error, SetupError | TokenError):

@@ -270,6 +270,14 @@ def is_same(episode: Episode, invitation: Invitation, policy: AlertPolicy) -> bo
     return abs(invitation.expires_at - episode.expires_at) <= policy.same_deadline
 
 
+def is_listed(closed: Episode, invitations: Iterable[Invitation], policy: AlertPolicy) -> bool:
+    """Check whether the rows of an account still have the invitation of a closed episode, whatever their status.
+
+    Such a row may reopen the episode at a later poll, for example when the account is unbound.
+    """
+    return any(_continues(closed, invitation, policy) for invitation in invitations)
+
+
 def _continues(latest: Episode, invitation: Invitation, policy: AlertPolicy) -> bool:
     """Check whether a row continues the latest episode of its account.
 

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.alerting.episode import Episode
 from bot.alerting.incidents import Incident
@@ -15,10 +15,11 @@ from bot.blocks.channel.notifications import render, text_only
 from bot.blocks.context import RenderContext
 from bot.delivery.failing_messages import FailingMessages
 from bot.delivery.placeholders import with_placeholders
+from bot.operations.model import OperationKind, OperationPolicy
 from bot.outbox.messages import URGENT, MessageKind, OutboxRow
 from bot.ports import Message
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, incident_rows, outbox
+from bot.store import episodes, incident_rows, operations, outbox
 from bot.store.database import Tx
 from bot.store.isolation import is_row_fault
 from bot.store.published import CHANNEL_KINDS
@@ -34,6 +35,7 @@ class OutboxItem:
     episodes: tuple[Episode, ...] = ()
     incident: Incident | None = None
     parent: OutboxRow | None = None
+    may_invite: bool = True  # False: WeChat does not grant invitations, so that the alert offers none
 
     @property
     def is_urgent(self) -> bool:
@@ -51,7 +53,8 @@ class OutboxItem:
         self, context: RenderContext, faults: FailingMessages | None = None, *, posting: bool = False
     ) -> Message:
         """Render the row from the present state of its episodes. Only if `posting`, it may mention users."""
-        row = self.row
+        row, operations = self.row, context.operations and self.may_invite
+        context = replace(context, operations=operations)
 
         def rendered(shown: Sequence[Episode]) -> Message:
             return render(row.kind, row.payload, shown, self.incident, context, message_id=row.id, posting=posting)
@@ -93,12 +96,14 @@ async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages
 async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
     by_id = await episodes.get_many(tx, [episode_id for row in found for episode_id in row.episode_ids])
     followed = await episodes.followed_by(tx, by_id)
+    may_invite = not (by_id and await operations.is_refused(tx, OperationKind.INVITE, OperationPolicy()))
     return [
         OutboxItem(
             row,
             episodes=_readable(tx, row, by_id | (followed if row.kind in CHANNEL_KINDS else {})),
             incident=await incident_rows.load(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
+            may_invite=may_invite,
         )
         for row in found
     ]

@@ -192,13 +192,15 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
         or row.kind not in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.REPLY)
     ):
         return None
-    breaks_through = "deed" in row.payload or (quiet.breakthrough and row.base_priority == 1)
+    answers_person = not {"deed", "operation"}.isdisjoint(row.payload)  # who is awake
+    breaks_through = answers_person or (quiet.breakthrough and row.base_priority == 1)
     return None if breaks_through or now - window.begins <= LATE else window.ends
 
 
 def without_parent(row: OutboxRow) -> Drop | PromoteToChannel:
     """Decide what to do with a thread reply whose parent was dropped or deleted, or is in another channel."""
-    return PromoteToChannel() if row.broadcast else Drop(Reason.PARENT_LOST)
+    stands_alone = row.broadcast or "operation" in row.payload
+    return PromoteToChannel() if stands_alone else Drop(Reason.PARENT_LOST)
 
 
 def link_to(row: OutboxRow, group_id: str, posts: int) -> dict[str, Any]:

@@ -22,13 +22,14 @@ ROWS = 10  # episodes that a group message shows as rows; a digest of more lists
 
 
 class MessageKind(StrEnum):
-    """The kind of a message: five in the channel, then three of thread replies."""
+    """The kind of a message: six in the channel, then three of thread replies."""
 
     ALERT = "problem"
     DIGEST = "digest"
     FIRST_RUN = "first_run"
     QUIET_SUMMARY = "quiet"  # the events that quiet hours held
     INCIDENT = "health"
+    OPERATION = "operation"  # what an operator did to an account without an alert; it is never edited
     REPLY = "line"  # in the thread of an alert, or of a digest after a user action
     MEMBER_LIST = "names"
     INCIDENT_REPLY = "note"  # in the thread of an incident
@@ -135,7 +136,7 @@ def is_relevant(kind: MessageKind, payload: Mapping[str, Any], episodes: Sequenc
             )
         case MessageKind.ALERT:
             return any(
-                not episode.closed and (episode.acked is None or episode.state is not EpisodeState.WAITING)
+                not episode.closed and (not episode.is_handled or episode.state is not EpisodeState.WAITING)
                 for episode in episodes
             )
         case MessageKind.DIGEST | MessageKind.FIRST_RUN:
@@ -154,5 +155,5 @@ def _is_reminder_due(episode: Episode, lead: timedelta) -> bool:
 
 
 def _has_owner(episode: Episode) -> bool:
-    """Check whether a user acknowledged or snoozed a waiting invitation."""
-    return episode.state is EpisodeState.WAITING and (episode.acked is not None or episode.snoozed is not None)
+    """Check whether a user acknowledged or snoozed a waiting invitation, or replaced it by an operation."""
+    return episode.state is EpisodeState.WAITING and (episode.is_handled or episode.snoozed is not None)

@@ -66,7 +66,7 @@ def plan(
         for notification in immediate:
             messages += _alert_or_reply(notification, parents.get(notification[0].after.id), policy)
     for change in changes:
-        messages += _state_reply(change, parents.get(change.after.id), quiet=window is not None)
+        messages += _reply_without_notification(change, parents.get(change.after.id), quiet=window is not None)
     return messages
 
 
@@ -156,7 +156,7 @@ def _quiet_until(notification: Notification, policy: AlertPolicy) -> dict[str, A
     )
 
 
-def _state_reply(change: Change, parent: Parent | None, *, quiet: bool) -> list[NewMessage]:
+def _reply_without_notification(change: Change, parent: Parent | None, *, quiet: bool) -> list[NewMessage]:
     """Return the reply to an alert for a change without notification: a new state, or an ended snooze."""
     before, after = change.before, change.after
     if before is None or parent is None or parent.is_deleted or parent.kind is not MessageKind.ALERT:
@@ -166,15 +166,22 @@ def _state_reply(change: Change, parent: Parent | None, *, quiet: bool) -> list[
     if snooze_ended(change) and after.tightest_lead:
         # The summary of quiet hours reminds of it.
         return [] if quiet else [_reminder(after, after.tightest_lead, parent, before.snoozed)]
-    if before.state is after.state:
+    if before.state is after.state or after.operated:
+        return []  # the reply that reports the operation covers the change
+    return state_reply(after, parent)
+
+
+def state_reply(episode: Episode, parent: Parent | None) -> list[NewMessage]:
+    """Return the reply to an alert that reports the present state of its episode; empty without an alert."""
+    if parent is None or parent.is_deleted or parent.kind is not MessageKind.ALERT:
         return []
     return [
         NewMessage(
-            id=f"{MessageKind.REPLY}-{after.id}-{after.state}-{int(after.state_since.timestamp())}",
+            id=f"{MessageKind.REPLY}-{episode.id}-{episode.state}-{int(episode.state_since.timestamp())}",
             kind=MessageKind.REPLY,
             priority=LAST,
-            episode_ids=(after.id,),
-            payload={"state": after.state},
+            episode_ids=(episode.id,),
+            payload={"state": episode.state},
             parent_id=parent.id,
         )
     ]

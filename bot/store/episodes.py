@@ -18,10 +18,13 @@ from bot.alerting.episode import (
     Disposition,
     Episode,
     EpisodeState,
+    Operated,
+    OperationStage,
     UserAction,
     replace_if_changed,
     with_successor,
 )
+from bot.operations.history import PastEpisode
 from bot.outbox.messages import MessageKind, MessageStatus, Parent
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
@@ -32,7 +35,7 @@ INVITATION = "invitation"
 LONGEST_KEY = 200  # characters; WeChat's own stay under 64
 _one = episode.alias("one")
 _OPEN = tuple(state for state in EpisodeState if not state.closed)
-_CONVERTED = ("events", "state", "acked", "snoozed", "replaced_at")
+_CONVERTED = ("events", "state", "acked", "snoozed", "operated", "replaced_at")
 _COPIED = tuple(name for name in Episode.__slots__ if name not in _CONVERTED)
 
 
@@ -128,6 +131,23 @@ async def owned(tx: Tx) -> list[Episode]:
     return await _read(tx, _OWNED)
 
 
+async def of_account(tx: Tx, account_key: str, limit: int) -> list[PastEpisode]:
+    """Return the invitations of an account, newest first, at most `limit`."""
+    ids = (
+        _select_ids(_one.c.account_key == _key(account_key))
+        .order_by(_one.c.first_seen.desc(), _one.c.id)
+        .limit(limit)
+    )
+    found = {one.id: one for one in await _read(tx, _select_episodes(ids))}
+    reported: dict[str, dict[AlertKind, datetime]] = {}
+    if found:
+        for row in await tx.run(_EVENTS, {"ids": list(found)}):
+            if row.episode_id in found:
+                reported.setdefault(row.episode_id, {}).setdefault(AlertKind(row.kind), row.at)
+    newest = sorted(found.values(), key=lambda one: (one.first_seen, one.id), reverse=True)
+    return [PastEpisode(one, reported.get(one.id, {})) for one in newest]
+
+
 async def record_emitted(tx: Tx, carriers: Mapping[tuple[str, AlertEvent], str | None], now: datetime) -> None:
     """Record emitted events, and the message of each; None if that message is not edited any more."""
     for (episode_id, event), message_id in carriers.items():
@@ -200,6 +220,7 @@ def _episode(row: sa.RowMapping, emitted: Sequence[sa.RowMapping]) -> Episode:
         state=EpisodeState(row["state"]),
         acked=_user_action(row["acked"]),
         snoozed=_user_action(row["snoozed"]),
+        operated=_operated(row["operated"]),
         events=tuple(events),
     )
 
@@ -241,6 +262,7 @@ async def save(
         values: dict[str, Any] = {name: getattr(after, name) for name in _COPIED}
         values |= {"state": after.state, "next_timer_at": next_timer(after, policy)}
         values |= {"acked": _detail(after.acked), "snoozed": _detail(after.snoozed)}
+        values["operated"] = _operated_json(after.operated)
         if change.before is None:
             await tx.run(sa.insert(episode).values(**values, appid=tx.appid, kind=INVITATION))
         else:
@@ -281,6 +303,34 @@ def _user_action(detail: Mapping[str, Any] | None) -> UserAction | None:
     until = datetime.fromtimestamp(detail["until"], UTC) if detail["until"] else None
     at = datetime.fromtimestamp(detail["at"], UTC)
     return UserAction(detail["user"], detail["name"], at, until, detail["batch"])
+
+
+def _operated_json(operated: Operated | None) -> dict[str, Any] | None:
+    if operated is None:
+        return None
+    return {
+        "id": operated.operation_id,
+        "kind": operated.kind,
+        "user": sanitize_text(operated.user_id),
+        "name": sanitize_text(operated.name),
+        "at": operated.at.timestamp(),
+        "invite_wx": sanitize_text(operated.invite_wx),
+        "stage": operated.stage,
+    }
+
+
+def _operated(stored: Mapping[str, Any] | None) -> Operated | None:
+    if stored is None:
+        return None
+    return Operated(
+        stored["id"],
+        stored["kind"],
+        stored["user"],
+        stored["name"],
+        datetime.fromtimestamp(stored["at"], UTC),
+        stored["invite_wx"],
+        OperationStage(stored["stage"]),
+    )
 
 
 def parents_of(ids: Sequence[str]) -> sa.Select[tuple[str]]:

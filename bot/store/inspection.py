@@ -102,6 +102,11 @@ def _read_only_name(path: Path) -> str:
     return f"file:{quote(str(path))}?{mode}"
 
 
+def is_absent(url: str) -> bool:
+    """Return whether the file of an SQLite store does not exist yet."""
+    return is_sqlite(url) and not Path(sqlite_url(url).database or "").exists()
+
+
 def read_only_store(url: str, appid: str) -> Store:
     """Return a store for reading only. The caller closes it."""
     if not is_sqlite(url):

@@ -224,9 +224,8 @@ async def mark_dead(tx: Tx, row: OutboxRow, reason: DropReason, error: str = "")
 
 async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
     """Queue a thread reply as a channel message, because its parent was dropped."""
-    return await complete_attempt(
-        tx, row, status=MessageStatus.PENDING, parent_id=None, kind=MessageKind.ALERT, broadcast=False
-    )
+    kind = MessageKind.OPERATION if "operation" in row.payload else MessageKind.ALERT
+    return await complete_attempt(tx, row, status=MessageStatus.PENDING, parent_id=None, kind=kind, broadcast=False)
 
 
 async def pause_queue(tx: Tx, until: datetime) -> None:

@@ -80,6 +80,9 @@ poll_state = sa.Table(
     _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),  # else: no usable response
     _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # while reading the history
     sa.Column("failing_rows", Notes),  # by account key: error and time
+    sa.Column("operation_refused_at", Moment),  # WeChat answered 48001 to an operation, until one succeeds
+    sa.Column("operation_refused_family", sa.Text),
+    sa.Column("pruned_at", Moment),  # the last start of the daily pruning
 )
 
 # One invitation of one account, or one incident (kind "health").
@@ -111,6 +114,7 @@ episode = sa.Table(
     sa.Column("began_at", Moment),  # of an incident: when the current trouble began
     sa.Column("acked", sa.JSON(none_as_null=True)),  # user and time
     sa.Column("snoozed", sa.JSON(none_as_null=True)),  # user, time and end
+    sa.Column("operated", sa.JSON(none_as_null=True)),  # the newest operation on its account while it was open
     sa.Index("episode_latest", "appid", "kind", "is_latest"),
     sa.Index("episode_open", "appid", "kind", "is_latest", "state"),
     sa.Index("episode_newest", "appid", "kind", "is_latest", "account_key"),
@@ -183,4 +187,54 @@ process = sa.Table(
     _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),
     sa.Column("settings", Notes),  # by variable: a digest; processes must agree
     sa.Column("rejected", Notes),  # requests that failed the signature check
+)
+
+# What operators did to accounts from Slack: the audit log.
+operation = sa.Table(
+    "operation",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("appid", sa.Text),
+    _column("kind", sa.Text),
+    _column("account_key", sa.Text),
+    _column("wanted", sa.JSON),
+    sa.Column("before", sa.JSON(none_as_null=True)),
+    _column("user_id", sa.Text),
+    _column("user_name", sa.Text),
+    _column("episode_id", sa.Text, default=""),
+    _column("view_id", sa.Text, default=""),
+    _column("language", sa.Text, default=""),
+    _column("submission", sa.Text),
+    _column("asked_at", Moment),
+    sa.Column("sent_at", Moment),
+    sa.Column("lease_until", Moment),  # while open; of an unsure one: the next read of the list
+    _column("attempt", sa.Integer, default=1),
+    _column("polls", sa.Integer, default=0),
+    _column("state", sa.Text),
+    sa.Column("errcode", sa.Integer),
+    sa.Column("rid", sa.Text),
+    sa.Column("ended_at", Moment),
+    _column("result", sa.JSON),
+    sa.Index("operation_submission", "appid", "submission", unique=True),
+    sa.Index("operation_asked", "appid", "asked_at"),
+    sa.Index("operation_account", "appid", "account_key", "asked_at"),
+)
+# One operation of an account at a time, whichever process asks.
+_IN_PROGRESS = operation.c.state.in_(("open", "unsure"))
+sa.Index(
+    "operation_in_progress",
+    operation.c.appid,
+    operation.c.account_key,
+    unique=True,
+    sqlite_where=_IN_PROGRESS,
+    postgresql_where=_IN_PROGRESS,
+)
+
+# The language that people chose in App Home.
+reader = sa.Table(
+    "reader",
+    metadata,
+    sa.Column("appid", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    _column("language", sa.Text),
 )

@@ -1,4 +1,4 @@
-"""The five tables: poll_state, episode, emitted_event, message, process."""
+"""The first five tables: poll_state, episode, emitted_event, message, process."""
 
 import sqlalchemy as sa
 from alembic import op

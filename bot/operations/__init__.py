@@ -1,0 +1,1 @@
+"""Operations: what operators do to accounts from Slack. Values and rules, pure; `execution` carries them out."""
