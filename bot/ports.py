@@ -24,12 +24,31 @@ class Message:
     blocks: Sequence[Block] = ()
 
 
+View = dict[str, Any]  # a modal or an App Home, as Slack's Web API takes it
+
+
 class Accounts(Protocol):
     """The kf accounts of one Official Account; `wechat_kf.KfClient` fits."""
 
     async def kf_list(self, *, within: float = ..., attempts: int = ...) -> KfList: ...
 
     async def online_kf_list(self, *, within: float = ..., attempts: int = ...) -> Sequence[OnlineKf]: ...
+
+
+class AccountWriter(Protocol):
+    """Changes to these accounts; `wechat_kf.KfClient` fits.
+
+    A call returns after WeChat accepted the change, and is never repeated by the client. It raises a `KfError`,
+    which has `may_have_taken_effect`.
+    """
+
+    async def invite(self, kf_account: str, invite_wx: str, *, within: float = ...) -> None: ...
+
+    async def add(self, kf_account: str, nickname: str, *, within: float = ...) -> None: ...
+
+    async def rename(self, kf_account: str, nickname: str, *, within: float = ...) -> None: ...
+
+    async def delete(self, kf_account: str, *, within: float = ...) -> None: ...
 
 
 # Outcomes of a post or an edit, one class for each next step of the caller.
@@ -172,6 +191,28 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """A slash command, as Slack reports it."""
+
+    text: str
+    user_id: str = ""
+    user_name: str = ""
+    trigger_id: str = ""  # opens a modal once, within three seconds
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class ClickedView:
+    """The modal or App Home that contained the clicked element."""
+
+    id: str
+    version: str  # Slack's `hash`
+    is_home: bool = False
+    private_metadata: str = ""
+    callback_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BlockAction:
     """A click on a button, or a choice from a menu. All of it may be forged, or older than a release."""
 
@@ -180,6 +221,82 @@ class BlockAction:
     user_id: str = ""
     user_name: str = ""
     origin: Origin = Origin()
+    trigger_id: str = ""  # opens or pushes a modal once, within three seconds
+    view: ClickedView | None = None  # None: the click was in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submitted modal. All of it may be forged, or older than a release."""
+
+    callback_id: str
+    view_id: str
+    version: str  # Slack's `hash`: a form shown again has another one
+    private_metadata: str
+    values: Mapping[str, str]  # by block_id: the typed text, or the value of the chosen option
+    user_id: str = ""
+    user_name: str = ""
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldErrors:
+    """Texts for fields of the modal, by block_id. The modal stays open."""
+
+    errors: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowView:
+    """A view that takes the place of the submitted one."""
+
+    view: View
+
+
+SubmissionAnswer = FieldErrors | ShowView
+
+
+@dataclass(frozen=True, slots=True)
+class HomeOpened:
+    """A person opened the Home tab."""
+
+    user_id: str
+    origin: Origin = Origin()
+    has_view: bool = False  # Slack shows this person a board that was published before
+    private_metadata: str = ""  # of that board
+
+
+@dataclass(frozen=True, slots=True)
+class ShownView:
+    """Slack shows the view. `version` is its `hash`, on which a later update may insist."""
+
+    id: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRefused:
+    """Slack does not show the view, or did not answer. `error` is its code, or the kind of failure."""
+
+    error: str
+    wait: float = 0.0  # seconds, after HTTP 429
+    is_unanswered: bool = False  # no response came, so Slack may show it anyway
+
+
+class Views(Protocol):
+    """Slack's methods for modals and App Home. One call is one request; nothing is repeated, nothing raises."""
+
+    async def open(self, trigger_id: str, view: View) -> ShownView | ViewRefused: ...
+
+    async def push(self, trigger_id: str, view: View) -> ShownView | ViewRefused:
+        """Put a view on top of the modal whose click gave the trigger."""
+        ...
+
+    async def update(self, view_id: str, view: View, *, version: str = "") -> ShownView | ViewRefused:
+        """Replace a view; with `version`, a `hash`, only that one (else `hash_conflict`)."""
+        ...
+
+    async def publish(self, user_id: str, view: View, *, version: str = "") -> ShownView | ViewRefused: ...
 
 
 class Announce(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,10 @@ from bot.ports import (
     OutcomeUnknown,
     RetryLater,
     Sent,
+    ShownView,
     Unlisted,
+    View,
+    ViewRefused,
 )
 from wechat_kf import KfAccount, KfError, KfList, OnlineKf, TransportError
 
@@ -170,3 +174,39 @@ def _past(one: Posted) -> HistoryMessage:
     payload = one.metadata["event_payload"]
     events = tuple(payload["e"].split(",")) if payload["e"] else ()
     return HistoryMessage("C0ALERTS", one.ts, one.thread_ts, payload["k"], events, payload["s"])
+
+
+class FakeViews:
+    """Slack's views: takes every one that the checker accepts, unless `refusals` has an error for the next call."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str, View]] = []  # method, trigger or view or person, view
+        self.versions: list[str] = []
+        self.refusals: list[str] = []
+        self.closed: set[str] = set()
+        self.called = asyncio.Event()
+
+    @property
+    def last(self) -> View:
+        return self.calls[-1][2]
+
+    async def open(self, trigger_id: str, view: View) -> ShownView | ViewRefused:
+        return self._take("open", trigger_id, view)
+
+    async def push(self, trigger_id: str, view: View) -> ShownView | ViewRefused:
+        return self._take("push", trigger_id, view)
+
+    async def update(self, view_id: str, view: View, *, version: str = "") -> ShownView | ViewRefused:
+        self.versions.append(version)
+        return ViewRefused("not_found") if view_id in self.closed else self._take("update", view_id, view)
+
+    async def publish(self, user_id: str, view: View, *, version: str = "") -> ShownView | ViewRefused:
+        return self._take("publish", user_id, view)
+
+    def _take(self, method: str, of: str, view: View) -> ShownView | ViewRefused:
+        assert blockkit.view_problems(view) == []
+        if self.refusals:
+            return ViewRefused(self.refusals.pop(0))
+        self.calls.append((method, of, view))
+        self.called.set()
+        return ShownView(f"V{len(self.calls)}", f"h{len(self.calls)}")

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
 
@@ -15,7 +16,16 @@ import pytest
 
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack_simulator import RESPONSE_URL, Channel, Message, SlackSimulator, sign
-from bot.ports import Announce, BlockAction, Origin
+from bot.ports import (
+    Announce,
+    BlockAction,
+    Command,
+    HomeOpened,
+    Origin,
+    ShowView,
+    Submission,
+    SubmissionAnswer,
+)
 from bot.ports import Message as Said
 from bot.runtime.tasks import BackgroundTasks
 from bot.slack.bolt_app import dispatch, make_app
@@ -31,22 +41,25 @@ MEMBER = Origin(team_id="T0001", channel_id=ALERTS)
 class EchoingAnswers:
     """Answers with the request, or with what a test puts into `says`."""
 
-    def restarting(self, user_id: str) -> Message:
+    def restarting(self, user_id: str) -> Said:
         return Said("restarting")
 
-    def failed(self, user_id: str) -> Message:
+    def failed(self, user_id: str) -> Said:
         return Said("failed")
 
     def __init__(self) -> None:
-        self.commands: list[str] = []
+        self.commands: list[Command] = []
+        self.submissions: list[Submission] = []
+        self.opened: list[HomeOpened] = []
+        self.submitted: SubmissionAnswer = ShowView({"type": "modal"})
         self.clicks: list[BlockAction] = []
         self.says: Said | None = Said("answer")
         self.pause = 0.0
         self.breaks = False
 
-    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Said:
-        self.commands.append(text)
-        return Said(f"command {text}")
+    async def handle_command(self, command: Command, announce: Announce) -> Said | None:
+        self.commands.append(command)
+        return Said(f"command {command.text}") if self.says else None
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Said | None:
         self.clicks.append(click)
@@ -54,6 +67,17 @@ class EchoingAnswers:
         if self.breaks:
             raise RuntimeError("a bug")
         return self.says
+
+    async def handle_submission(self, submission: Submission) -> SubmissionAnswer:
+        self.submissions.append(submission)
+        await asyncio.sleep(self.pause)
+        if self.breaks:
+            raise RuntimeError("a bug")
+        return self.submitted
+
+    async def handle_home_opened(self, opened: HomeOpened) -> None:
+        self.opened.append(opened)
+        await asyncio.sleep(self.pause)
 
 
 @pytest.fixture
@@ -134,13 +158,15 @@ async def test_only_requests_that_slack_signed_in_time_reach_a_listener(slack, a
 async def test_signed_command_and_click_reach_their_listeners(slack, answers):
     for body in (COMMAND, CLICK):
         assert await send(slack, body, headers_of(slack, body)) == (200, "")
-    await until(lambda: answers.commands == ["list"] and len(answers.clicks) == 1)
+    await until(lambda: [one.text for one in answers.commands] == ["list"] and len(answers.clicks) == 1)
 
 
 async def test_click_has_its_user_and_its_value(slack, answers):
     said = await slack.click(shown(slack), "alert.ack", user="U0TOM")
     assert (await said.answer()).text == "answer"
-    assert answers.clicks == [BlockAction("alert.ack", "v1:x", "U0TOM", "tom", MEMBER)]
+    (click,) = answers.clicks
+    assert replace(click, trigger_id="") == BlockAction("alert.ack", "v1:x", "U0TOM", "tom", MEMBER)
+    assert click.trigger_id
 
 
 async def test_each_click_has_its_own_user(slack, answers):
@@ -158,7 +184,8 @@ async def test_choice_has_the_value_of_its_option(slack, answers):
     option = {"text": {"type": "plain_text", "text": "1 hour"}, "value": "v1:x:3600"}
     message = shown(slack, {"type": "static_select", "action_id": "alert.snooze", "options": [option]})
     await (await slack.click(message, "alert.snooze", option="v1:x:3600")).answer()
-    assert answers.clicks == [BlockAction("alert.snooze", "v1:x:3600", "U0MEI", "mei", MEMBER)]
+    (click,) = answers.clicks
+    assert (click.action_id, click.value) == ("alert.snooze", "v1:x:3600")
 
 
 async def test_click_without_an_answer_sends_nothing(slack, answers, tasks, caplog):
@@ -300,7 +327,7 @@ async def test_bolt_checks_no_signature_again(answers, tasks):
         register(app, answers, tasks, session)
         status, _ = await dispatch(app, COMMAND, {"content-type": "application/x-www-form-urlencoded"})
         await tasks.drain(1)
-    assert (status, answers.commands) == (200, ["list"])
+    assert (status, [command.text for command in answers.commands]) == (200, ["list"])
 
 
 @asynccontextmanager
@@ -328,7 +355,7 @@ async def test_click_over_socket_mode_is_equal(answers, tasks):
         assert said.ack.failure is None
         await tasks.drain(1)
         assert answers_sent(slack) == 1
-    assert answers.clicks == [
+    assert [replace(click, trigger_id="") for click in answers.clicks] == [
         BlockAction("alert.ack", "v1:x", "U0TOM", "tom", MEMBER),
         BlockAction("alert.ack", "v1:x", "U0MEI", "mei", MEMBER),
     ]

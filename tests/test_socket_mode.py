@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.app import Process
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack_simulator import SlackSimulator
-from bot.ports import Announce, BlockAction, Message
+from bot.ports import Announce, BlockAction, Command, FieldErrors, HomeOpened, Message, Submission, SubmissionAnswer
 from bot.runtime.tasks import BackgroundTasks
 from bot.settings.values import Settings
 from bot.slack.bolt_app import make_app
@@ -33,10 +33,16 @@ class Answers:
 
     failed = restarting
 
-    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
-        return Message(f"{user_id} asked {text}")
+    async def handle_command(self, command: Command, announce: Announce) -> Message:
+        return Message(f"{command.user_id} asked {command.text}")
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> None:
+        return None
+
+    async def handle_submission(self, submission: Submission) -> SubmissionAnswer:
+        return FieldErrors({})
+
+    async def handle_home_opened(self, opened: HomeOpened) -> None:
         return None
 
 

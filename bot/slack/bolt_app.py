@@ -43,7 +43,8 @@ def make_app(token: str, api_url: str) -> AsyncApp:
         authorize=authorize,
         process_before_response=True,
         request_verification_enabled=False,
-        # For events of the bot's own messages, and for tokens of workflow steps: it receives neither.
+        # For events of the bot's own messages, tokens of workflow steps and conversations: it gets none of them.
         ignoring_self_events_enabled=False,
         attaching_function_token_enabled=False,
+        attaching_conversation_kwargs_enabled=False,
     )

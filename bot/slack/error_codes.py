@@ -60,6 +60,8 @@ def lookup(code: str) -> ErrorCode:
 # The codes that other modules name, because they know more about the request than the table does.
 MISSING_SCOPE = "missing_scope"
 CHANNEL_NOT_FOUND = "channel_not_found"
+NOT_IN_CHANNEL = "not_in_channel"
+NO_PERMISSION = "no_permission"
 NO_USER_GROUPS = "plan_upgrade_required"  # not in the plan of the workspace
 RATE_LIMITED = "ratelimited"
 
@@ -147,11 +149,11 @@ CODES: Mapping[str, ErrorCode] = {
     "team_access_not_granted": _app("the organisation has not granted the app to this workspace", _ADMIN),
     "two_factor_setup_required": _app("two-factor authentication must be set up first", _ADMIN),
     # The channel
-    "not_in_channel": _channel("the app is not a member", _INVITE),
+    NOT_IN_CHANNEL: _channel("the app is not a member", _INVITE),
     CHANNEL_NOT_FOUND: _channel(
         "it is private and the app is not a member, or it does not exist", _INVITE, Reaction.REPORT
     ),
-    "no_permission": _channel("the app is not a member, or lacks a permission", _INVITE),
+    NO_PERMISSION: _channel("the app is not a member, or lacks a permission", _INVITE),
     "is_archived": _channel("it is archived", f"unarchive it, {_ELSEWHERE}"),
     "is_inactive": _channel("it is archived or frozen", f"unarchive it, {_ELSEWHERE}", Reaction.REPORT),
     "channel_is_limited_access": _channel(

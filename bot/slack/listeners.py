@@ -1,4 +1,7 @@
-"""Bolt listeners. Each acknowledges, starts a task and returns: the 200 is sent when it returns."""
+"""Bolt listeners. Each acknowledges, starts a task and returns: the 200 is sent when it returns.
+
+A submitted modal is the exception: its acknowledgement is the answer.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -16,24 +19,49 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot import actions
-from bot.ports import Announce, BlockAction, Message, Origin
+from bot.ports import (
+    Announce,
+    BlockAction,
+    Command,
+    FieldErrors,
+    HomeOpened,
+    Message,
+    Submission,
+    SubmissionAnswer,
+)
 from bot.runtime.logs import LogEvent, request_id
 from bot.runtime.tasks import BackgroundTasks
+from bot.slack.payloads import block_action_of, command_of, home_opened_of, submission_of, text_of
 from bot.slack.reply_failures import ReplyFailures
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits, ResponseUrl
+from bot.slack.submissions import Submissions
 
 log = logging.getLogger(__name__)
 
 
 class Interactions(Protocol):
-    """Handlers of commands and actions. They never raise because of a user's input."""
+    """Handlers of commands, actions, submissions and App Home. They never raise because of a user's input."""
 
-    async def handle_command(self, text: str, user_id: str, announce: Announce) -> Message:
-        """Return the answer to a command. `announce` shows a notice until the answer is sent."""
+    async def handle_command(self, command: Command, announce: Announce) -> Message | None:
+        """Return the answer to a command; None if a modal was opened instead.
+
+        `announce` shows a notice until the answer is sent.
+        """
         ...
 
     async def handle_action(self, click: BlockAction, announce: Announce) -> Message | None:
-        """Return the answer to a click; None if the clicked message itself changes."""
+        """Return the answer to a click; None if the clicked message itself changes, or a view shows the result.
+
+        An answer to a click in a modal or in App Home cannot be sent.
+        """
+        ...
+
+    async def handle_submission(self, submission: Submission) -> SubmissionAnswer:
+        """Return the answer to a submitted modal, within 1.5 seconds; after 2.5 it is cancelled."""
+        ...
+
+    async def handle_home_opened(self, opened: HomeOpened) -> None:
+        """Publish the board of a person who opened the Home tab."""
         ...
 
     def restarting(self, user_id: str) -> Message:
@@ -53,65 +81,60 @@ def register(
     limits: ResponseLimits = RESPONSE_LIMITS,
     failures: ReplyFailures | None = None,
 ) -> None:
-    """Register `/kf` and every button. Dependencies are arguments, so that a test can pass its own."""
+    """Register `/kf`, every button, every form and App Home. Dependencies are arguments, for tests to replace."""
+    submissions = Submissions(answers, tasks)
 
     @app.command("/kf")
     async def kf(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        text, user_id = _text(body.get("text")), _text(body.get("user_id"))
-        reply = ResponseUrl(session, _text(body.get("response_url")), tasks.stopping, limits, failures=failures)
-        interaction = _Interaction(answers, reply, "/kf", user_id)
-        make = partial(answers.handle_command, text, user_id, reply.announce)
-        tasks.start(interaction.answer(_text(body.get("trigger_id")), make))
+        command = command_of(body)
+        reply = ResponseUrl(session, text_of(body.get("response_url")), tasks.stopping, limits, failures=failures)
+        interaction = _Interaction(answers, reply, "/kf", command.user_id)
+        make = partial(answers.handle_command, command, reply.announce)
+        tasks.start(interaction.answer(command.trigger_id, make))
 
     # Every action: a button of an older release, or a forged click, gets an answer too.
     @app.action(re.compile(r""))
-    async def click(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def act(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
         await ack()
-        clicked = _BlockAction.read(body, action)
-        if not actions.opens_link(clicked.click.action_id):
-            what, user_id = clicked.click.action_id, clicked.click.user_id
-            url, replaces = clicked.response_url, clicked.replaces
+        click = block_action_of(body, action)
+        if not actions.opens_link(click.action_id):
+            url = text_of(body.get("response_url"))
+            # Everyone sees a channel message, so the answer to a click there is a new message.
+            replaces = click.origin.is_ephemeral and actions.replaces_message(click.action_id)
             reply = ResponseUrl(
                 session, url, tasks.stopping, limits, clicked=True, replaces=replaces, failures=failures
             )
-            interaction = _Interaction(answers, reply, what, user_id)
-            make = partial(answers.handle_action, clicked.click, reply.announce)
-            tasks.start(interaction.answer(_text(body.get("trigger_id")), make))
+            interaction = _Interaction(answers, reply, click.action_id, click.user_id)
+            make = partial(answers.handle_action, click, reply.announce)
+            tasks.start(interaction.answer(click.trigger_id, make))
+
+    @app.view(re.compile(r""))
+    async def submit(ack: AsyncAck, body: dict[str, Any]) -> None:
+        match await submissions.answer(submission_of(body), text_of(body.get("trigger_id"))):
+            case FieldErrors(errors):
+                await ack(response_action="errors", errors=dict(errors))
+            case shown:
+                await ack(response_action="update", view=shown.view)
+
+    @app.view({"type": "view_closed", "callback_id": re.compile(r"")})
+    async def close(ack: AsyncAck) -> None:
+        await ack()
+
+    # Every event: Slack repeats one that is not acknowledged, and in the end switches all events off.
+    @app.event(re.compile(r""))
+    async def event(body: dict[str, Any], event: dict[str, Any]) -> None:
+        opened = home_opened_of(body) if event.get("type") == "app_home_opened" else None
+        if opened:
+            tasks.start(_open_home(answers, opened, text_of(body.get("event_id"))))
 
 
-@dataclass(frozen=True, slots=True)
-class _BlockAction:
-    click: BlockAction
-    response_url: str
-    replaces: bool
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any], action: Mapping[str, Any]) -> _BlockAction:
-        option = _object(action.get("selected_option"))
-        user = _object(body.get("user"))
-        container = _object(body.get("container"))
-        enterprise = _object(body.get("enterprise")).get("id") or _object(body.get("team")).get("enterprise_id")
-        action_id = _text(action.get("action_id"))
-        origin = Origin(
-            team_id=_text(user.get("team_id")),
-            user_enterprise_id=_text(user.get("enterprise_id")),
-            enterprise_id=_text(enterprise),
-            channel_id=_text(_object(body.get("channel")).get("id")),
-            is_ephemeral=container.get("is_ephemeral") is True,
-        )
-        return cls(
-            click=BlockAction(
-                action_id=action_id,
-                value=_text((option or action).get("value")),
-                user_id=_text(user.get("id")),
-                user_name=_text(user.get("name")) or _text(user.get("username")),
-                origin=origin,
-            ),
-            response_url=_text(body.get("response_url")),
-            # Everyone sees a channel message, so the answer to a click there is a new message.
-            replaces=origin.is_ephemeral and actions.replaces_message(action_id),
-        )
+async def _open_home(answers: Interactions, opened: HomeOpened, event_id: str) -> None:
+    with request_id(event_id):
+        began = time.perf_counter()
+        await answers.handle_home_opened(opened)
+        ms = round((time.perf_counter() - began) * 1000)
+        log.info(LogEvent("answered", asked="App Home", user=opened.user_id[:40], ms=ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +170,3 @@ class _Interaction:
         except Exception:
             log.exception("no answer could be made")
             return self.answers.failed(self.user_id)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

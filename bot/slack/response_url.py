@@ -66,7 +66,8 @@ class _Refusal:
 class ResponseUrl:
     """The destination of the answer to one command or click. The URL is a secret: any holder can post to it.
 
-    It shares the Web API's session, so that answers go through the same proxy.
+    It shares the Web API's session, so that answers go through the same proxy. A click in a modal or in App Home
+    has no URL, so nothing can be sent.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class ResponseUrl:
 
     async def announce(self, notice: Message) -> None:
         """Show a notice, at the first call, until the answer is sent. Do not retry it if Slack refuses it."""
-        if self._announced or self._stopping.is_set():
+        if not self._url or self._announced or self._stopping.is_set():
             return
         self._announced = True
         body = _body(notice, replace=self._replaces)
@@ -119,6 +120,9 @@ class ResponseUrl:
 
         Retry after temporary refusals. At shutdown, instead try once to send `restarting`.
         """
+        if not self._url:
+            log.info("answer not sent, the click has no response_url")
+            return False
         body = _body(message, replace=self._replaces or self._replaces_notice)
         now = asyncio.get_running_loop().time
         # While a use is left, and the pause before it ends in time.
@@ -140,7 +144,7 @@ class ResponseUrl:
 
     async def send_once(self, message: Message) -> None:
         """Send a last message, without retries."""
-        if self._uses >= USES:
+        if not self._url or self._uses >= USES:
             return
         refusal = await self._post(_body(message, replace=self._replaces_notice), self._limits.request)
         if refusal:

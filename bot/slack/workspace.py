@@ -115,13 +115,15 @@ async def still_refuses(
         found = await auth_test(client, within)
     match found:
         case ChannelInfo(is_archived=is_archived, is_member=is_member):
-            needs_membership = error in ("not_in_channel", "no_permission")  # else it may be a public channel
+            # Otherwise it may be a public channel.
+            needs_membership = error in (error_codes.NOT_IN_CHANNEL, error_codes.NO_PERMISSION)
             return error if is_archived or (needs_membership and not is_member) else None
         case BotIdentity(scopes=scopes):
-            return error if error == "missing_scope" and "chat:write" not in (scopes or ()) else None
+            return error if error == error_codes.MISSING_SCOPE and "chat:write" not in (scopes or ()) else None
         case ApiError(code):
             # A missing scope is that of the question.
-            return code if error_codes.lookup(code).shown_by and code != "missing_scope" else error or code
+            is_shown = error_codes.lookup(code).shown_by and code != error_codes.MISSING_SCOPE
+            return code if is_shown else error or code
     return found
 
 
