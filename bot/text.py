@@ -85,13 +85,22 @@ def cut(text: str, limit: Limit) -> str:
     graphemes = _GRAPHEME.findall(text)
     if len(graphemes) <= limit.graphemes and units(text) <= limit.units:
         return text
-    kept, room = "", limit.units - 1
-    for grapheme in graphemes[: limit.graphemes - 1]:
+    return _first(graphemes[: limit.graphemes - 1], limit.units - 1).rstrip() + "…"
+
+
+def beginning(text: str, most: int) -> str:
+    """Return the first `most` UTF-16 units of a text, without half a grapheme: for a person to edit, so no `…`."""
+    return text if units(text) <= most else _first(_GRAPHEME.findall(text), most)
+
+
+def _first(graphemes: list[str], most: int) -> str:
+    kept, room = "", most
+    for grapheme in graphemes:
         room -= units(grapheme)
         if room < 0:
             break
         kept += grapheme
-    return kept.rstrip() + "…"
+    return kept
 
 
 def units(text: str) -> int:

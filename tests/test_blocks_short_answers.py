@@ -30,6 +30,21 @@ def test_help():
     assert message.blocks == drawn["blocks"]
 
 
+def test_help_has_five_more_lines_where_accounts_can_be_changed():
+    plain, message = replies.guide(CONTEXT), replies.guide(CONTEXT, operations=True)
+    added = [block for block in message.blocks if block not in plain.blocks]
+    assert added == [message.blocks[2]]
+    assert shown(message)[2].splitlines() == [
+        "`/kf invite chen` – invite a person",
+        "`/kf add eve` – add an account",
+        "`/kf rename chen` – change the name",
+        "`/kf delete dee` – delete, after a question",
+        "`/kf history chen` – who did what",
+    ]
+    assert "/kf delete ACCOUNT: each opens a window. /kf history ACCOUNT: who did what." in message.text
+    assert [block for block in message.blocks if block not in added] == plain.blocks
+
+
 def test_help_names_the_largest_lead():
     message = replies.guide(replace(CONTEXT, policy=AlertPolicy(leads=(timedelta(minutes=30), timedelta(days=3)))))
     assert "waiting, less than 3 days left" in shown(message)[2]
@@ -45,7 +60,10 @@ def test_command_that_needs_a_text_explains_itself_alone():
         ),
         "Help",
     ]
-    assert "/kf show chen@harbour_tea" in replies.guide(CONTEXT, "show").text
+    for topic, example in (("show", "chen@harbour_tea"), ("rename", "chen 夜班一号"), ("delete", "dee")):
+        text = replies.guide(CONTEXT, topic).text
+        assert text.startswith(f"/kf {topic} ")
+        assert text.endswith(f"For example: /kf {topic} {example}")
 
 
 def test_corrected_command_is_shown_above_its_answer():
@@ -65,6 +83,7 @@ def test_corrected_command_is_shown_above_its_answer():
         NOT_CHECKED,
         DATABASE_AWAY,
         replies.guide(CONTEXT, "show"),
+        replies.guide(CONTEXT, operations=True),
         replies.corrected("find & <!here>", OUT_OF_DATE, CONTEXT),
     ],
 )

@@ -11,8 +11,10 @@ from hypothesis import given
 from bot.alerting.episode import AlertEvent, AlertKind, Disposition, EpisodeState
 from bot.blocks.answers.timeline import timeline
 from bot.demo import blockkit
+from bot.operations.model import EndReason, OperationKind, OperationState, Outcome
 from tests.conftest import NOW
 from tests.episodes import DEADLINE, HOSTILE, episode, episodes, leads, problem, user_action
+from tests.operations import operation
 from tests.samples import CONTEXT, HOUR, MINUTE, sample
 
 FIRST_SEEN = datetime(2026, 11, 20, 1, 12, tzinfo=UTC)
@@ -77,6 +79,20 @@ def test_unposted_event_names_no_channel():
 )
 def test_timeline_lists_events_in_their_order(fields, expected):
     assert lines(**fields) == expected
+
+
+def test_operation_has_its_line_with_what_kept_it_from_happening():
+    sent = operation(at=FIRST_SEEN, status="expired")
+    refused = operation(at=NOW, state=OperationState.REFUSED, outcome=Outcome(EndReason.ERRCODE, 65411))
+    earlier = operation(OperationKind.ADD, at=FIRST_SEEN - HOUR)
+    about = episode(EpisodeState.REJECTED, "chen", state_since=NOW - HOUR)
+    text = timeline(about, "", CONTEXT, [refused, sent, earlier])
+    assert [re.sub(r" ?<!date\^\d+\^(.*?)\{[^>]*>", r" \1", line) for line in text.splitlines()[1:]] == [
+        "✉️ waiting, first seen ",
+        "👤 invited again by <@U0LIN> · ",
+        "⛔ rejected, noticed ",
+        "👤 invited by <@U0LIN> ·  · refused: an invitation is open · errcode 65411",
+    ]
 
 
 def test_lead_passed_before_the_first_poll_is_dated_at_that_poll():

@@ -200,8 +200,8 @@ def test_acknowledged_rows_name_the_user_and_sort_last_within_their_priority():
     texts = shown(message)
     assert texts[0] == "5 of 40 accounts need attention · 1 acknowledged · 1 snoozed"
     assert [text.split("*")[1] for text in texts if "*" in text] == ["小波", "夜班一号", "Chen", "Dee", "林晓"]
-    assert "👤 acknowledged by <@U0MEI><!date^" in texts[6]
-    assert "👤 snoozed by <@U0TOM> <!date^" in texts[10]
+    assert "👤\u00a0acknowledged by <@U0MEI><!date^" in texts[6]
+    assert "👤\u00a0snoozed by <@U0TOM> <!date^" in texts[10]
     assert message.text.startswith(
         "5 of 40 customer-service accounts need attention, 1 acknowledged, 1 snoozed. "
         "Expiring: 小波 (41 min left, Mon 23 Nov 01:53 UTC), "

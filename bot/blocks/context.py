@@ -52,6 +52,9 @@ class RenderContext:
     text_zone: ZoneInfo | None = None  # of moments that Slack does not convert to the reader's zone; None: UTC
     around: datetime | None = None  # a moment more than ten months from this one is written with its year
     mention: str = ""  # of the on-call user or group, as mrkdwn: `<!subteam^S…>`
+    operations: bool = False  # the reader, or a user in the channel, can invite from Slack, so that is offered
+    history: bool = False  # operations are on, so their history is offered
+    in_modal: bool = False  # the words lie on top of the account's details, which need not be offered again
     platform: str = ""  # the host, if its processes have no fixed address
     mode: RenderMode = RenderMode.EDIT
 
@@ -104,7 +107,8 @@ class RenderContext:
         """Put sentences one after another, and leave out empty ones. Chinese has no blank after its full stop."""
         text = ""
         for sentence in filter(None, sentences):
-            glued = self.language is Language.CHINESE and text[-1:] in _FULL_STOPS and sentence[0] not in "*<`"
+            marked = sentence.startswith(("*", "`", "<")) and not sentence.startswith("<#")
+            glued = self.language is Language.CHINESE and text[-1:] in _FULL_STOPS and not marked
             text += sentence if glued or not text else f" {sentence}"
         return text
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot.alerting.episode import Episode, UserAction
+from bot.alerting.episode import Episode, Operated, UserAction
 from bot.blocks.context import RenderContext, RenderMode
-from bot.text import NAME, mrkdwn
+from bot.text import NAME, clean, escape
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
-def user(action: UserAction, context: RenderContext) -> str:
+def user(action: UserAction | Operated, context: RenderContext) -> str:
     """Write the user of an action: as a link, which Slack shows as the present name, where it notifies no user.
 
     Elsewhere by name. A click may be forged, so text that does not look like a user ID never becomes markup.
@@ -22,9 +22,19 @@ def user(action: UserAction, context: RenderContext) -> str:
     return plain_name(action.name, context)
 
 
+def link(user_id: str, name: str, context: RenderContext) -> str:
+    """Write a mention of a user, which notifies them; the name if the ID does not look like one."""
+    return f"<@{user_id}>" if _USER_ID.fullmatch(user_id) else plain_name(name, context)
+
+
 def plain_name(given: str, context: RenderContext) -> str:
-    """Write a user's name, which notifies no user. Slack sends a handle, such as `mei`, with a click."""
-    shown = mrkdwn(given, NAME)
+    """Write a user's name, which notifies no user, as mrkdwn."""
+    return escape(display_name(given, context))
+
+
+def display_name(given: str, context: RenderContext) -> str:
+    """Write a user's name as plain text. Slack sends a handle, such as `mei`, with a click."""
+    shown = clean(given, NAME)
     return shown.capitalize() if shown.islower() and shown.isalpha() else shown or context.say("somebody")
 
 

@@ -10,6 +10,7 @@ from bot.accounts import AccountRow, Snapshot
 from bot.alerting.episode import AccountStatus, Episode
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
+from bot.blocks.answers.account_buttons import account_buttons
 from bot.blocks.answers.timeline import timeline
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import next_step
@@ -17,6 +18,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.names import account_of, name_of
 from bot.blocks.problems import Explanation
 from bot.blocks.times import date
+from bot.operations.model import Operation
 from bot.ports import Message
 from bot.requests import Show
 from bot.text import STATUS_WORD, escape, id_of, mrkdwn
@@ -49,7 +51,8 @@ def account_details(
     account = row.account
     if row.fault:
         return _cannot_be_shown(snapshot, row, context)
-    sentence, step = _sentence(row, context), next_step(row.status, context)
+    can_invite = context.operations and bool(account.kf_account)
+    sentence, step = state_sentence(row, context), next_step(row.status, context, in_slack=can_invite)
     online_now = "" if online is None else _online(account, online, context)
     icon, name = builders.ICONS[row.status], name_of(account.kf_nick, context)
     blocks = [
@@ -59,25 +62,37 @@ def account_details(
             fields=[builders.field(title, value) for title, value in _facts(row, online_now, context) if value],
         ),
         *([builders.section(history, expand=True)] if history else []),
-        builders.actions(builders.refresh(_show(account.key), context), builders.console(context)),
+        builders.actions(*account_buttons(account.key, name, row.status if can_invite else None, context)),
         account_rows.source(snapshot, context, _only_you(context)),
     ]
-    text = _plain_text(row, online_now, context.as_text)
+    text = _plain_text(
+        row, online_now, next_step(row.status, context.as_text, in_slack=can_invite), context.as_text
+    )
     return Message(context.paragraph(text, account_rows.plain_text_source(snapshot, context)), blocks)
 
 
-def last_known_details(episode: Episode, channel: str, why: Explanation | None, context: RenderContext) -> Message:
+def last_known_details(
+    episode: Episode,
+    channel: str,
+    why: Explanation | None,
+    context: RenderContext,
+    operations: Sequence[Operation] = (),
+) -> Message:
     """Render an alert's account from the store, when WeChat does not report it.
 
     Args:
         channel: the ID of the alert channel; or "".
         why: WeChat could not be read; None when it answered and no longer lists the account.
+        operations: on the account, newest first.
     """
     gone = context.say("The account is no longer in WeChat’s list")
     known = context.say("{title}, so this is what was known last.", title=why.title if why else gone)
     words = episode_text.state_words(episode, context)
     account, invited = account_of(episode.account_key, episode.kf_id, context), id_of(episode.invite_wx)
-    step = "" if episode.state.closed or why is None else next_step(AccountStatus(episode.state), context)
+    can_invite, status, step = context.operations and bool(episode.kf_account), None, ""
+    if why and not episode.state.closed:
+        status = AccountStatus(episode.state)
+        step = next_step(status, context, in_slack=can_invite)
     name, deadline = name_of(episode.kf_nick, context), episode_text.deadline_of(episode)
     fields = [
         (context.term("field", "Account"), escape(account)),
@@ -103,11 +118,33 @@ def last_known_details(episode: Episode, channel: str, why: Explanation | None, 
                 _with_step(shown, step, context),
                 fields=[builders.field(title, value) for title, value in fields if value],
             ),
-            builders.section(timeline(episode, channel, context), expand=True),
-            builders.actions(builders.refresh(_show(episode.account_key), context), builders.console(context)),
+            builders.section(timeline(episode, channel, context, operations), expand=True),
+            builders.actions(*account_buttons(episode.account_key, name, status if can_invite else None, context)),
             builders.context(" · ".join([*(why.facts if why else ()), _only_you(context)])),
         ],
     )
+
+
+def state_sentence(row: AccountRow, context: RenderContext) -> str:
+    """Write what the person has done so far, with the whole WeChat ID."""
+    bound, invited = (escape(id_of(wechat_id)) for wechat_id in (row.account.kf_wx, row.invite_wx))
+    who = invited or context.say("The person")
+    match row.status:
+        case AccountStatus.EXPIRING | AccountStatus.WAITING:
+            return context.say("{person} has not answered yet.", person=who)
+        case AccountStatus.REJECTED:
+            return context.say("{person} declined the invitation.", person=who)
+        case AccountStatus.EXPIRED:
+            return context.say("{person} did not answer in time.", person=who)
+        case AccountStatus.IDLE:
+            return context.say("Nobody is bound or invited.")
+        case AccountStatus.BOUND if bound:
+            return context.say("{person} answers customers here.", person=bound)
+        case AccountStatus.BOUND:
+            return context.say("Somebody answers customers here.")
+        case AccountStatus.UNKNOWN:
+            status = row.account.invitation.status if row.account.invitation else ""
+            return context.say("WeChat says “{word}”, a word unknown here.", word=mrkdwn(status, STATUS_WORD))
 
 
 def _with_step(sentence: str, step: str, context: RenderContext) -> str:
@@ -135,27 +172,6 @@ def _cannot_be_shown(snapshot: Snapshot, row: AccountRow, context: RenderContext
     return Message(context.paragraph(title, step, source), blocks)
 
 
-def _sentence(row: AccountRow, context: RenderContext) -> str:
-    bound, invited = (escape(id_of(wechat_id)) for wechat_id in (row.account.kf_wx, row.invite_wx))
-    who = invited or context.say("The person")
-    match row.status:
-        case AccountStatus.EXPIRING | AccountStatus.WAITING:
-            return context.say("{person} has not answered yet.", person=who)
-        case AccountStatus.REJECTED:
-            return context.say("{person} declined the invitation.", person=who)
-        case AccountStatus.EXPIRED:
-            return context.say("{person} did not answer in time.", person=who)
-        case AccountStatus.IDLE:
-            return context.say("Nobody is bound or invited.")
-        case AccountStatus.BOUND if bound:
-            return context.say("{person} answers customers here.", person=bound)
-        case AccountStatus.BOUND:
-            return context.say("Somebody answers customers here.")
-        case AccountStatus.UNKNOWN:
-            status = row.account.invitation.status if row.account.invitation else ""
-            return context.say("WeChat says “{word}”, a word unknown here.", word=mrkdwn(status, STATUS_WORD))
-
-
 def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tuple[str, str]]:
     """Return titles and values, as mrkdwn; an empty value is left out."""
     account, term = row.account, context.term
@@ -179,8 +195,8 @@ def _facts(row: AccountRow, online_now: str, context: RenderContext) -> list[tup
     ]
 
 
-def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str:
-    account, step, deadline = row.account, next_step(row.status, context), ""
+def _plain_text(row: AccountRow, online_now: str, step: str, context: RenderContext) -> str:
+    account, deadline = row.account, ""
     if row.deadline and row.status in _WITH_DEADLINE:
         when = date(row.deadline, context)
         if row.status in (AccountStatus.WAITING, AccountStatus.EXPIRING):
@@ -195,7 +211,7 @@ def _plain_text(row: AccountRow, online_now: str, context: RenderContext) -> str
             name=escape(name_of(account.kf_nick, context)),
             account=escape(account_rows.account(row, context)),
         ),
-        _sentence(row, context),
+        state_sentence(row, context),
         context.capitalized(step),
         deadline,
         context.say("Seat {number}.", number=seat) if seat else "",

@@ -24,13 +24,13 @@ def two_lines(rows: Sequence[AccountRow], now: datetime, context: RenderContext)
     blocks = []
     for row in rows:
         facts = builders.context(" · ".join(_facts(row, context)))
-        blocks += [builders.section(_head(row, now, context)), facts]
+        blocks += [builders.section(head(row, now, context)), facts]
     return blocks
 
 
 def one_line(rows: Sequence[AccountRow], now: datetime, context: RenderContext) -> list[Block]:
     """Build each row as one line, when space is short: icon, name, state, account."""
-    return [builders.section(f"{_head(row, now, context)} · {escape(account(row, context))}") for row in rows]
+    return [builders.section(f"{head(row, now, context)} · {escape(account(row, context))}") for row in rows]
 
 
 def state_words(row: AccountRow, now: datetime, context: RenderContext) -> str:
@@ -97,14 +97,15 @@ def _source(snapshot: Snapshot, context: RenderContext) -> list[str]:
     return parts
 
 
+def head(row: AccountRow, now: datetime, context: RenderContext) -> str:
+    """Write `⏰ *小波* · expires in 41 min, 9:53 AM`."""
+    icon, name = builders.ICONS[row.status], escape(name_of(row.account.kf_nick, context))
+    return f"{icon} *{name}* · {state_words(row, now, context)}"
+
+
 def account(row: AccountRow, context: RenderContext) -> str:
     """Return the account ID that people know, not escaped."""
     return account_of(row.account.key, row.account.kf_id, context)
-
-
-def _head(row: AccountRow, now: datetime, context: RenderContext) -> str:
-    icon, name = builders.ICONS[row.status], escape(name_of(row.account.kf_nick, context))
-    return f"{icon} *{name}* · {state_words(row, now, context)}"
 
 
 def _facts(row: AccountRow, context: RenderContext) -> list[str]:
@@ -118,7 +119,7 @@ def _facts(row: AccountRow, context: RenderContext) -> list[str]:
     elif invited := id_of(row.invite_wx):
         facts.append(context.say("invited {id}", id=escape(invited)))
     if row.owner:
-        facts.append(f"{builders.PERSON} {owner(row.owner, context)}")
+        facts.append(f"{builders.PERSON}\u00a0{owner(row.owner, context)}")
     return [fact for fact in facts if fact]
 
 

@@ -36,10 +36,10 @@ def account_list(
         title = context.say("Accounts {rows} of {total}", rows=page.rows_shown, total=total)
         order = context.say("problems first")
     else:
-        title = _title(page, states, context)
+        title = list_title(page, states, context)
         counts, order = owner_counts(chosen, context), many_accounts(len(snapshot.rows), context)
         text = _plain_text(page, context.clauses([title, *counts]), states, snapshot, context.as_text)
-        title = _with_range(" · ".join([title, *counts]), page)
+        title = with_range(" · ".join([title, *counts]), page)
     return paged_list(
         snapshot,
         page,
@@ -68,7 +68,7 @@ def search_results(
         snapshot,
         page,
         context,
-        title=_with_range(title, page),
+        title=with_range(title, page),
         text=context.paragraph(
             _here(page, escape(title), context), account_rows.names_by_state(page.rows, snapshot.at, context)
         ),
@@ -92,8 +92,9 @@ def no_match(snapshot: Snapshot, text: str, context: RenderContext, command: Sug
         words = f"/kf {clean(command.words, TYPED)}"
         shown.append(say("Did you mean {command}?", command=f"*{escape(words)}*"))
         parts.append(say("Did you mean {command}?", command=escape(words)))
-        run = say("Run {command}", command=words)
-        buttons[command.action_id] = builders.button(run, command.action_id, command.value)
+        if command.action_id:
+            run = say("Run {command}", command=words)
+            buttons[command.action_id] = builders.button(run, command.action_id, command.value)
     if nearest:
         label = label_of(nearest.account, context)
         account = escape(account_rows.account(nearest, context))
@@ -110,18 +111,18 @@ def no_match(snapshot: Snapshot, text: str, context: RenderContext, command: Sug
     return Message(context.paragraph(*parts, account_rows.plain_text_source(snapshot, context)), blocks)
 
 
-def _title(page: Page, states: Sequence[AccountStatus], context: RenderContext) -> str:
+def list_title(page: Page, states: Sequence[AccountStatus], context: RenderContext) -> str:
     """Write `3 accounts are rejected`."""
     if states == NEEDS_ATTENTION:
         return context.count("{number} account needs attention", "{number} accounts need attention", page.total)
     return context.count(
-        "{number} account is {state}", "{number} accounts are {state}", page.total, state=_either(states, context)
+        "{number} account is {state}", "{number} accounts are {state}", page.total, state=either(states, context)
     )
 
 
-def _with_range(title: str, page: Page) -> str:
+def with_range(title: str, page: Page) -> str:
     """Add the numbers of the rows of a long list, as in `43 accounts are bound · 11–20`."""
-    return f"{title} · {page.rows_shown}" if page.total > PAGE else title
+    return f"{title} · {page.rows_shown}" if page.total > page.size else title
 
 
 def _here(page: Page, title: str, context: RenderContext) -> str:
@@ -144,7 +145,8 @@ def _plain_text(
     return context.say("{title}, here {rows}: {names}.", title=title, rows=rows, names=names)
 
 
-def _either(states: Sequence[AccountStatus], context: RenderContext) -> str:
+def either(states: Sequence[AccountStatus], context: RenderContext) -> str:
+    """Write `rejected or expired`."""
     return context.either([context.state(state) for state in states])
 
 
@@ -152,7 +154,7 @@ def _empty_list(snapshot: Snapshot, states: tuple[AccountStatus, ...], context: 
     if states == NEEDS_ATTENTION:
         title = context.say("Nothing needs attention.")
     else:
-        title = context.say("No account is {state}.", state=_either(states, context))
+        title = context.say("No account is {state}.", state=either(states, context))
     total = many_accounts(len(snapshot.rows), context)
     hint = _more_expiring(snapshot, states, context)
     blocks = [
@@ -178,17 +180,18 @@ def _filter(snapshot: Snapshot, states: tuple[AccountStatus, ...], context: Rend
         due = context.say("Needs attention ({number})", number=len(snapshot.due))
         options[NEEDS_ATTENTION] = builders.option(due, actions.encode(List(1, NEEDS_ATTENTION)))
     for these in ((state,) for state in AccountStatus if snapshot.counts[state]):
-        options[these] = _filter_option(snapshot, these, context)
+        options[these] = filter_option(snapshot, these, context)
     if states not in options:
-        options[states] = _filter_option(snapshot, states, context)
+        options[states] = filter_option(snapshot, states, context)
     return builders.select(context.say("Filter"), actions.FILTER, [*options.values()], initial=options[states])
 
 
-def _filter_option(snapshot: Snapshot, states: tuple[AccountStatus, ...], context: RenderContext) -> Block:
+def filter_option(snapshot: Snapshot, states: tuple[AccountStatus, ...], context: RenderContext) -> Block:
+    """Build the option for the accounts in these states, with their number."""
     text = context.say(
         "{icon} {state} ({number})",
         icon="".join(builders.ICONS[state] for state in states),
-        state=_either(states, context).capitalize(),
+        state=either(states, context).capitalize(),
         number=len(snapshot.only(states)),
     )
     return builders.option(text, actions.encode(List(1, states)))

@@ -34,14 +34,7 @@ def overview(snapshot: Snapshot, context: RenderContext) -> Message:
 
 def no_accounts(snapshot: Snapshot, context: RenderContext) -> Message:
     """Report an empty list: no account exists yet, or no row was readable."""
-    if snapshot.unreadable:
-        title = context.say("No account could be read")
-        why = context.say("WeChat answered, and no row of its list made sense.")
-        step = context.say("Look in the WeChat console, then look again.")
-    else:
-        title = context.say("No customer-service accounts yet")
-        why = context.say("WeChat answered, and its list is empty.")
-        step = context.say("Create the first account in the WeChat console, then look again.")
+    title, why, step = no_accounts_words(snapshot, context)
     blocks = [
         builders.header(title),
         builders.section(context.paragraph(why, step)),
@@ -50,6 +43,21 @@ def no_accounts(snapshot: Snapshot, context: RenderContext) -> Message:
     ]
     text = context.say("{what}.", what=title)
     return Message(context.paragraph(text, why, step, account_rows.plain_text_source(snapshot, context)), blocks)
+
+
+def no_accounts_words(snapshot: Snapshot, context: RenderContext) -> tuple[str, str, str]:
+    """Write the title, the reason and the next step of an empty list."""
+    if snapshot.unreadable:
+        return (
+            context.say("No account could be read"),
+            context.say("WeChat answered, and no row of its list made sense."),
+            context.say("Look in the WeChat console, then look again."),
+        )
+    return (
+        context.say("No customer-service accounts yet"),
+        context.say("WeChat answered, and its list is empty."),
+        context.say("Create the first account in the WeChat console, then look again."),
+    )
 
 
 def owner_counts(chosen: Sequence[AccountRow], context: RenderContext) -> list[str]:
@@ -90,11 +98,11 @@ def _overview(snapshot: Snapshot, render: account_rows.RenderRows, context: Rend
     elif snapshot.due:
         body, text = _due(snapshot, render, context), _plain_text_due(snapshot, context)
     else:
-        body = _calm(snapshot, accounts, context)
+        body = calm(snapshot, accounts, context)
         text = _plain_text_calm(snapshot, all_accounts, context.as_text)
     counts = owner_counts(snapshot.due, context)
     blocks = [
-        builders.header(" · ".join([_verdict(snapshot, accounts, context), *counts])),
+        builders.header(" · ".join([verdict(snapshot, accounts, context), *counts])),
         *body,
         builders.actions(
             *([] if few else [see_all(snapshot, context)]),
@@ -102,12 +110,12 @@ def _overview(snapshot: Snapshot, render: account_rows.RenderRows, context: Rend
         ),
         account_rows.source(snapshot, context, "/kf help"),
     ]
-    verdict = context.clauses([_verdict(snapshot, all_accounts, context), *counts])
+    heading = context.clauses([verdict(snapshot, all_accounts, context), *counts])
     source = account_rows.plain_text_source(snapshot, context)
-    return Message(context.paragraph(context.say("{what}.", what=verdict), text, source), blocks)
+    return Message(context.paragraph(context.say("{what}.", what=heading), text, source), blocks)
 
 
-def _verdict(snapshot: Snapshot, accounts: str, context: RenderContext) -> str:
+def verdict(snapshot: Snapshot, accounts: str, context: RenderContext) -> str:
     """Write `9 of 40 accounts need attention`; `accounts` is `40 accounts`."""
     due = len(snapshot.due)
     if not due:
@@ -125,22 +133,23 @@ def _due(snapshot: Snapshot, render: account_rows.RenderRows, context: RenderCon
     blocks = render(snapshot.due[:SHOWN], snapshot.at, context)
     if more := _more(snapshot, context):
         blocks.append(builders.context(more))
-    if others := _others(snapshot):
-        counted = builders.icons_and_counts(context.say("Also"), others, context)
+    if rest := others(snapshot):
+        counted = builders.icons_and_counts(context.say("Also"), rest, context)
         blocks += [builders.divider(), builders.section(counted)]
     return blocks
 
 
 def _plain_text_due(snapshot: Snapshot, context: RenderContext) -> str:
-    more, others = _more(snapshot, context), _others(snapshot)
+    more, rest = _more(snapshot, context), others(snapshot)
     return context.paragraph(
         account_rows.names_by_state(snapshot.due[:SHOWN], snapshot.at, context),
         context.say("{what}.", what=more) if more else "",
-        context.say("Also {counts}.", counts=context.counted(others)) if others else "",
+        context.say("Also {counts}.", counts=context.counted(rest)) if rest else "",
     )
 
 
-def _calm(snapshot: Snapshot, accounts: str, context: RenderContext) -> list[Block]:
+def calm(snapshot: Snapshot, accounts: str, context: RenderContext) -> list[Block]:
+    """Build the counts and the next deadline, when no account needs attention; `accounts` is `40 accounts`."""
     lead = context.say("{accounts}:", accounts=accounts)
     blocks = [builders.section(builders.icons_and_counts(lead, snapshot.counts, context))]
     if soonest := _next_deadline(snapshot, context):
@@ -171,7 +180,8 @@ def _more(snapshot: Snapshot, context: RenderContext) -> str:
     return context.say("{number} more: {counts}", number=len(hidden), counts=counts)
 
 
-def _others(snapshot: Snapshot) -> Counter[str]:
+def others(snapshot: Snapshot) -> Counter[str]:
+    """Count the accounts that need no attention, by state."""
     return Counter[str](row.status for row in snapshot.rows if row.status not in NEEDS_ATTENTION)
 
 

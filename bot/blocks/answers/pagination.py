@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from bot import actions
 from bot.accounts import AccountRow, Snapshot
+from bot.actions import HomeList
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.context import RenderContext
@@ -19,17 +20,22 @@ PAGE = 10
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Ten rows or fewer out of `total`; pages and rows are counted from 1."""
+    """At most `size` rows out of `total`; pages and rows are counted from 1."""
 
     rows: Sequence[AccountRow]
     number: int
     total: int
+    size: int = PAGE
 
     @classmethod
-    def of(cls, chosen: Sequence[AccountRow], number: int) -> Page:
+    def of(cls, chosen: Sequence[AccountRow], number: int, size: int = PAGE) -> Page:
         """Cut out a page; the last one if there are fewer."""
-        number = min(number, -(-len(chosen) // PAGE))
-        return cls(chosen[(number - 1) * PAGE : number * PAGE], number, len(chosen))
+        number = min(number, -(-len(chosen) // size))
+        return cls(chosen[(number - 1) * size : number * size], number, len(chosen), size)
+
+    @property
+    def pages(self) -> int:
+        return -(-self.total // self.size)
 
     @property
     def rows_shown(self) -> str:
@@ -42,8 +48,8 @@ class Page:
         return context.say("{first} to {last}", first=first, last=last) if first < last else str(first)
 
     def _range(self, ahead: int = 0) -> tuple[int, int]:
-        first = (self.number + ahead - 1) * PAGE + 1
-        return first, min(first + PAGE - 1, self.total)
+        first = (self.number + ahead - 1) * self.size + 1
+        return first, min(first + self.size - 1, self.total)
 
 
 def paged_list(
@@ -76,7 +82,7 @@ def paged_list(
             builders.header(title),
             *render(page.rows, snapshot.at, context),
             *([builders.context(hint)] if hint else []),
-            builders.actions(*_turns(page, request, context), elsewhere, *details),
+            builders.actions(*turns(page, request, context), elsewhere, *details),
             account_rows.source(snapshot, context, order),
         ]
         return Message(text, blocks)
@@ -88,18 +94,26 @@ def paged_list(
     )
 
 
-def _turns(page: Page, request: List | Find, context: RenderContext) -> list[Block]:
+def turns(
+    page: Page,
+    request: List | Find | HomeList,
+    context: RenderContext,
+    *,
+    previous: str = actions.PREVIOUS_PAGE,
+    following: str = actions.NEXT_PAGE,
+) -> list[Block]:
+    """Build the buttons to the page before and the page after, where there is one; the last two are their IDs."""
     turns = []
     if page.number > 1:
         rows = page.rows_in_words(context, ahead=-1)
         label = context.say("Previous page, accounts {rows}", rows=rows)
         value = actions.encode(replace(request, page=page.number - 1))
-        turns.append(builders.button(context.say("‹ Prev"), actions.PREVIOUS_PAGE, value, label=label))
-    if page.number * PAGE < page.total:
+        turns.append(builders.button(context.say("‹ Prev"), previous, value, label=label))
+    if page.number < page.pages:
         rows = page.rows_in_words(context, ahead=1)
         label = context.say("Next page, accounts {rows}", rows=rows)
         value = actions.encode(replace(request, page=page.number + 1))
-        turns.append(builders.button(context.say("Next ›"), actions.NEXT_PAGE, value, label=label))
+        turns.append(builders.button(context.say("Next ›"), following, value, label=label))
     return turns
 
 

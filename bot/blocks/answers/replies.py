@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot import actions
@@ -11,7 +11,8 @@ from bot.alerting.episode import AccountStatus, Episode, UserAction
 from bot.blocks import builders, mentions
 from bot.blocks.context import RenderContext
 from bot.blocks.times import lead_name, near
-from bot.ports import Message
+from bot.language import gettext_noop
+from bot.ports import Block, Message
 from bot.requests import Help
 from bot.text import TYPED, clean, escape, masked
 
@@ -62,15 +63,19 @@ def failed(context: RenderContext) -> Message:
 
 def admission_not_checked(context: RenderContext) -> Message:
     """Refuse a user while Slack does not answer who is in a group of KF_VIEWERS."""
-    return _trouble(
-        context,
+    text = context.say("Slack does not say who may use /kf. Please try again in a minute.")
+    return _trouble(context, *admission_not_checked_words(context), text)
+
+
+def admission_not_checked_words(context: RenderContext) -> tuple[str, str, str]:
+    """Write the title, the reason and the next step of that refusal."""
+    return (
         context.say("Slack does not say who may use /kf"),
         context.say("It did not name a user group's members."),
         context.say(
             "try again in a minute. If it stays, tell whoever runs this bot: its log has Slack's reason (setting "
             "KF_VIEWERS)."
         ),
-        context.say("Slack does not say who may use /kf. Please try again in a minute."),
     )
 
 
@@ -117,8 +122,12 @@ def _trouble(context: RenderContext, title: str, why: str, step: str, text: str)
     return Message(text, [builders.section(heading), builders.section(f"*{context.say('Next:')}* {step}")])
 
 
-def guide(context: RenderContext, topic: str = "") -> Message:
-    """Explain one command that needs a text, or all commands and the icons."""
+def guide(context: RenderContext, topic: str = "", *, operations: bool = False) -> Message:
+    """Explain one command that needs a text, or all commands and the icons.
+
+    Args:
+        operations: accounts can be changed from here.
+    """
     if topic:
         return _topic(topic, context)
     lead = lead_name(max(context.policy.leads), context)
@@ -130,6 +139,13 @@ def guide(context: RenderContext, topic: str = "") -> Message:
         "/kf find chen": say("name, account or WeChat ID"),
         "/kf show chen@harbour_tea": say("one account"),
         "/kf status": say("is the bot itself well"),
+    }
+    changes = {
+        "/kf invite chen": say("invite a person"),
+        "/kf add eve": say("add an account"),
+        "/kf rename chen": say("change the name"),
+        "/kf delete dee": say("delete, after a question"),
+        "/kf history chen": say("who did what"),
     }
     states = {
         AccountStatus.EXPIRING: say("waiting, less than {lead} left", lead=lead),
@@ -145,7 +161,8 @@ def guide(context: RenderContext, topic: str = "") -> Message:
     chinese = say("Chinese words work too: /kf 列表, /kf 待确认, /kf 查找 小波")
     blocks = [
         builders.header(say("What /kf can do")),
-        builders.section("\n".join(f"`{command}` – {does}" for command, does in commands.items()), expand=True),
+        _explained(commands),
+        *([_explained(changes)] if operations else []),
         builders.section(
             "\n".join(
                 f"{builders.ICONS[state]} *{context.state(state)}* – {means}" for state, means in states.items()
@@ -163,20 +180,38 @@ def guide(context: RenderContext, topic: str = "") -> Message:
         "expired, nobody answered in time; waiting, no answer yet; idle, nobody invited; bound, in use.",
         lead=lead,
     )
-    return Message(context.paragraph(text, context.say("{what}.", what=chinese)), blocks)
+    change = say(
+        "/kf invite ACCOUNT ID, /kf add ACCOUNT NAME, /kf rename ACCOUNT NAME, /kf delete ACCOUNT: each opens a "
+        "window. /kf history ACCOUNT: who did what."
+    )
+    chinese_too = say("{what}.", what=chinese)
+    return Message(context.paragraph(text, change if operations else "", chinese_too), blocks)
+
+
+def _explained(commands: Mapping[str, str]) -> Block:
+    return builders.section("\n".join(f"`{command}` – {does}" for command, does in commands.items()), expand=True)
+
+
+_EXAMPLES = {
+    "find": "/kf find chen",
+    "show": "/kf show chen@harbour_tea",
+    "rename": "/kf rename chen 夜班一号",
+    "delete": "/kf delete dee",
+}
+_TOPICS = {
+    "find": gettext_noop("{command} searches names, accounts, seat numbers and WeChat IDs, and any part of them."),
+    "show": gettext_noop("{command} shows one account with all that is known of it."),
+    "rename": gettext_noop("{command} opens a window to change the name of an account."),
+    "delete": gettext_noop("{command} opens a window to delete an account, which must be typed there once more."),
+}
 
 
 def _topic(topic: str, context: RenderContext) -> Message:
     command = f"/kf {topic}"
-    example = {"find": "/kf find chen", "show": "/kf show chen@harbour_tea"}[topic]
+    example = _EXAMPLES[topic]
 
     def does(command: str) -> str:
-        if topic == "find":
-            return context.say(
-                "{command} searches names, accounts, seat numbers and WeChat IDs, and any part of them.",
-                command=command,
-            )
-        return context.say("{command} shows one account with all that is known of it.", command=command)
+        return context.say(_TOPICS[topic], command=command)
 
     text = context.paragraph(does(command), context.say("For example: {example}", example=example))
     shown = context.say("For example: {example}", example=f"`{example}`")

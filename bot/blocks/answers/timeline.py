@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState
 from bot.blocks import builders
+from bot.blocks.answers.history import operation_line, outcome
 from bot.blocks.channel import episode_text
 from bot.blocks.channel.wording import PAST, owner
 from bot.blocks.context import RenderContext
 from bot.blocks.times import date, lead_name
+from bot.operations.history import during
+from bot.operations.model import Operation
 
 MOST = 8  # lines
 
 
-def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
-    """Write the known history, oldest first, as mrkdwn. `channel` is the ID of the alert channel; or ""."""
-    first, *rest = _lines(episode, context)
+def timeline(episode: Episode, channel: str, context: RenderContext, operations: Sequence[Operation] = ()) -> str:
+    """Write the known history, oldest first, as mrkdwn.
+
+    Args:
+        channel: the ID of the alert channel; or "".
+        operations: on the account; those of earlier invitations are left out.
+    """
+    first, *rest = _lines(episode, during(operations, episode), context)
     posted = channel and any(event.disposition is not Disposition.SUPERSEDED for event in episode.events)
     title = f"*{context.say('This invitation')}*"
     if posted:
@@ -24,7 +33,7 @@ def timeline(episode: Episode, channel: str, context: RenderContext) -> str:
     return "\n".join([title, first, *rest[-(MOST - 1) :]])
 
 
-def _lines(episode: Episode, context: RenderContext) -> list[str]:
+def _lines(episode: Episode, operations: Sequence[Operation], context: RenderContext) -> list[str]:
     """Write the first sighting, then undated events, then the others by their time."""
     icon, state = episode_text.icon(episode), context.state(episode_text.state_word(episode))
     at_once = episode.state is not EpisodeState.WAITING and episode.state_since <= episode.first_seen
@@ -33,7 +42,11 @@ def _lines(episode: Episode, context: RenderContext) -> list[str]:
         state=state if at_once else context.state(EpisodeState.WAITING),
         when=date(episode.first_seen, context),
     )
-    dated = [*_elapsed_leads(episode, context), *_user_actions(episode, context)]
+    dated = [
+        *_elapsed_leads(episode, context),
+        *_user_actions(episode, context),
+        *((one.asked_at, _operation(one, context)) for one in operations),
+    ]
     if episode.state is not EpisodeState.WAITING and not at_once:
         when = date(episode.state_since, context)
         noticed = context.say("{state}, noticed {when}", state=state, when=when)
@@ -66,3 +79,8 @@ def _user_actions(episode: Episode, context: RenderContext) -> list[tuple[dateti
     done = [action for action in (episode.acked, episode.snoozed) if action]
     shown = [action for action in done if action is episode.acked or action.until]
     return [(action.at, f"{builders.PERSON} {owner(action, context)}") for action in shown]
+
+
+def _operation(operation: Operation, context: RenderContext) -> str:
+    did, when = context.uncapitalized(operation_line(operation, context)), date(operation.asked_at, context)
+    return " · ".join([f"{builders.PERSON} {did}", when, *outcome(operation, context)])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot import actions
-from bot.actions import AlertAction, EpisodeDetails
+from bot.actions import AlertAction, EpisodeDetails, OpenInvite
 from bot.alerting.acknowledgements import ActionKind, Snooze, snooze_choices
 from bot.alerting.episode import AlertKind, Disposition, Episode, EpisodeState, UserAction
 from bot.blocks import builders, mentions
@@ -17,6 +17,7 @@ from bot.blocks.channel.wording import (
     event_sentence,
     introduction,
     left_when_bound,
+    operated,
     plain_text,
     quiet_notice,
     sentence,
@@ -38,14 +39,17 @@ _SNOOZES = {
 def alert(episode: Episode, payload: Mapping[str, Any], context: RenderContext) -> Message:
     """Render an alert: with a header and a mention while a user must act now, smaller once acknowledged."""
     words = context.paragraph(sentence(episode, context), _quiet_notice(episode, payload, context))
-    if episode_text.needs_user(episode, context):
+    doing = operated(episode, context)
+    if episode_text.needs_user(episode, context) and not doing:
         icon, name = episode_text.icon(episode), name_of(episode.kf_nick, context)
         mention = context.mention if context.mode is RenderMode.POST else ""
         header = builders.header(f"{icon} {name} · {episode_text.state_words(episode, context)}")
         blocks = [header, builders.section(context.paragraph(mention, words))]
     else:
         blocks = [builders.section(f"{episode_text.head(episode, context)}\n{words}")]
-    if action := _user_action(episode, context):
+    if doing:
+        blocks.append(builders.context(f"{builders.PERSON} {doing}"))
+    elif action := _user_action(episode, context):
         blocks.append(builders.context(f"{builders.PERSON} {action}"))
     blocks.append(builders.context(" · ".join(_facts(episode, context))))
     if unconfirmed := _unconfirmed(episode, context):
@@ -57,7 +61,8 @@ def alert(episode: Episode, payload: Mapping[str, Any], context: RenderContext) 
 
 def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderContext) -> str:
     """Write the fallback text, without a next step once a user has acknowledged."""
-    if episode_text.acknowledgement(episode):
+    doing = operated(episode, context)
+    if doing or episode_text.acknowledgement(episode):
         parts = [introduction(episode, context), event_sentence(episode, context)]
     else:
         noticed = episode.state in (EpisodeState.REJECTED, EpisodeState.EXPIRED)
@@ -66,7 +71,7 @@ def _plain_text(episode: Episode, payload: Mapping[str, Any], context: RenderCon
             context.say("Noticed {when}.", when=date(episode.state_since, context)) if noticed else "",
             _quiet_notice(episode, payload, context),
         ]
-    if action := _user_action(episode, context):
+    if action := doing or _user_action(episode, context):
         parts.append(context.say("{what}.", what=action))
     return context.paragraph(*parts, _unconfirmed(episode, context))
 
@@ -145,11 +150,14 @@ def _buttons(episode: Episode, context: RenderContext) -> list[Block]:
     episode_details = actions.encode(EpisodeDetails(episode.id))
     label = context.say("Details, shown only to you")
     details = builders.button(context.say("Details"), actions.DETAILS, episode_details, label=label)
+    if operated(episode, context):
+        return [details]
     undo = context.say("Undo")
+    invite = _invite(episode, context)
     if episode.acked:
         value = _value(episode, ActionKind.UNACKNOWLEDGED)
         label = context.say("Undo the acknowledgement")
-        return [builders.button(undo, actions.UNDO, value, label=label), details]
+        return [builders.button(undo, actions.UNDO, value, label=label), *invite, details]
     acknowledge = builders.button(
         context.say("Acknowledge"),
         actions.ACKNOWLEDGE,
@@ -158,6 +166,8 @@ def _buttons(episode: Episode, context: RenderContext) -> list[Block]:
         label=context.say("Acknowledge: stop reminders for this invitation"),
     )
     if episode.state is not EpisodeState.WAITING:
+        if invite:
+            return [acknowledge, *invite, details]
         return [acknowledge, details, builders.console(context)]  # a new invitation starts there
     if _snooze(episode, context):
         value = _value(episode, ActionKind.UNSNOOZED)
@@ -170,6 +180,17 @@ def _buttons(episode: Episode, context: RenderContext) -> list[Block]:
     ]
     snooze = [builders.select(context.say("Snooze"), actions.SNOOZE, options)] if options else []
     return [acknowledge, *snooze, details]
+
+
+def _invite(episode: Episode, context: RenderContext) -> list[Block]:
+    """Build the button that opens the form; none where operators cannot invite, or the invitation still waits."""
+    if not context.operations or episode.state not in (EpisodeState.REJECTED, EpisodeState.EXPIRED):
+        return []
+    state = context.state(episode_text.state_word(episode))
+    name = name_of(episode.kf_nick, context)
+    label = context.say("Invite again: {name}, {state}", name=name, state=state)
+    value = actions.encode(OpenInvite(episode_id=episode.id))
+    return [builders.button(context.say("Invite again"), actions.INVITE, value, label=label)]
 
 
 def _value(episode: Episode, kind: ActionKind, choice: Snooze | None = None) -> str:

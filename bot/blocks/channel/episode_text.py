@@ -54,8 +54,8 @@ def is_urgent(episode: Episode, context: RenderContext) -> bool:
 
 
 def needs_user(episode: Episode, context: RenderContext) -> bool:
-    """Return whether a user must act now and no user has acknowledged."""
-    return is_urgent(episode, context) and not episode.acked
+    """Return whether a user must act now and no user has acknowledged, or acted."""
+    return is_urgent(episode, context) and not episode.is_handled
 
 
 def acknowledgement(episode: Episode) -> UserAction | None:

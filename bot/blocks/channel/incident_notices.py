@@ -10,7 +10,7 @@ from typing import Any
 
 from bot import actions
 from bot.actions import CheckNow
-from bot.alerting.incidents import LONGEST_WAIT, SETUP_WAIT, Cause, ErrorDetails, Incident
+from bot.alerting.incidents import LONGEST_WAIT, SETUP_WAIT, Cause, ErrorDetails, Incident, cause_of
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.problems import (
@@ -24,7 +24,7 @@ from bot.blocks.times import date, lead_name, span, stored_span
 from bot.language import gettext_noop
 from bot.ports import Message
 from bot.text import ERRMSG, mrkdwn
-from wechat_kf import ResponseError
+from wechat_kf import KfError, ResponseError
 
 _ATTEMPTS = re.compile(r"(?P<cause>proxy|time-out|no connection) after (?P<number>[0-9]{1,9}) attempts?")
 # By cause, what it means for alerts: a sentence of the blocks, and the first sentence of the fallback text.
@@ -83,12 +83,15 @@ def past_incident_title(incident: Incident, context: RenderContext) -> str:
     return _explain(incident.fault, incident.cause, context).past_title
 
 
+def explain_old_states(error: KfError, context: RenderContext) -> Explanation:
+    """Explain a failed read, as the notice of an incident does, beside states that were read before."""
+    fault, cause = ErrorDetails.of(error), cause_of(error)
+    explanation = _explain(fault, cause, context)
+    return replace(explanation, why=_consequence(fault, cause, explanation, context))
+
+
 def _lasting(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
     cause = incident.cause
-    # An errcode that is not a known problem is explained by WeChat's own words only.
-    own_words = cause == Cause.SOURCE_DOWN and incident.fault.errcode is not None
-    why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
-    consequence = context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else ""
     check = builders.button(context.say("Check now"), actions.CHECK_NOW, actions.encode(CheckNow(cause)))
     facts = [context.say("Since {when}", when=date(incident.began_at, context))]
     if cause != Cause.CLOCK_PROBLEM:
@@ -98,11 +101,21 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
         explanation.plain_text(context, _IN_SHORT[cause]),
         [
             builders.header(f"{builders.TROUBLE} {explanation.title}"),
-            builders.section(f"{context.paragraph(why, consequence)}\n{explanation.shown(context)}"),
+            builders.section(
+                f"{_consequence(incident.fault, cause, explanation, context)}\n{explanation.shown(context)}"
+            ),
             builders.context(" · ".join(facts)),
             builders.actions(check, *([builders.link(place, context)] if place else [])),
         ],
     )
+
+
+def _consequence(fault: ErrorDetails, cause: str, explanation: Explanation, context: RenderContext) -> str:
+    """Write what an incident means for alerts."""
+    # An errcode that is not a known problem is explained by WeChat's own words only.
+    own_words = cause == Cause.SOURCE_DOWN and fault.errcode is not None
+    why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
+    return context.paragraph(why, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "")
 
 
 def _over(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:

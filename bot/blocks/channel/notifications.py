@@ -13,6 +13,7 @@ from bot.blocks.channel.alerts import alert
 from bot.blocks.channel.digests import digest, first_run
 from bot.blocks.channel.groups import GroupView
 from bot.blocks.channel.incident_notices import incident_notice, incident_reply
+from bot.blocks.channel.operation_notices import operation_notice, operation_reply
 from bot.blocks.channel.quiet_summary import quiet_summary
 from bot.blocks.channel.thread_replies import change_reply, name_list, user_action_reply
 from bot.blocks.context import RenderContext, RenderMode
@@ -48,6 +49,10 @@ def render(
             message = incident_notice(incident, context)
         case MessageKind.INCIDENT_REPLY:
             message = incident_reply(payload, context)
+        case MessageKind.REPLY if "operation" in payload:
+            message = operation_reply(payload, context)
+        case MessageKind.OPERATION if "operation" in payload:
+            message = operation_notice(payload, context)
         case MessageKind.REPLY if "deed" in payload:
             message = user_action_reply(episodes, payload, context)
         case MessageKind.REPLY if episodes:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.alerting.episode import AccountStatus, Episode, EpisodeState, UserAction
+from bot.alerting.episode import AccountStatus, Episode, EpisodeState, Operated, OperationStage, UserAction
 from bot.blocks import mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.context import RenderContext, RenderMode
 from bot.blocks.times import CLOCK, date, lead_name, near, span
 from bot.language import gettext_noop
+from bot.operations.model import OperationKind
 
 _ASK = gettext_noop("ask them to accept the invitation in WeChat.")
 _NEXT = {  # follows "Next: "
@@ -21,6 +22,11 @@ _NEXT = {  # follows "Next: "
     AccountStatus.EXPIRED: gettext_noop("ask whether they still want to, then invite again in the WeChat console."),
     AccountStatus.IDLE: gettext_noop("invite someone in the WeChat console."),
     AccountStatus.UNKNOWN: gettext_noop("look in the WeChat console."),
+}
+_NEXT_IN_SLACK = _NEXT | {
+    AccountStatus.REJECTED: gettext_noop("ask why, then invite again."),
+    AccountStatus.EXPIRED: gettext_noop("ask whether they still want to, then invite again."),
+    AccountStatus.IDLE: gettext_noop("invite somebody."),
 }
 
 PAST = {  # an earlier problem of the same invitation
@@ -48,6 +54,32 @@ _WENT_OUT = {
     ("instead", True): gettext_noop("A new invitation went out to {now} instead of {before}, until {when}."),
     ("another", False): gettext_noop("A new invitation went out to another person."),
     ("another", True): gettext_noop("A new invitation went out to another person, until {when}."),
+}
+
+
+_WAS_SENT = {  # the same, by an operator
+    ("", False): gettext_noop("{who} sent a new invitation."),
+    ("", True): gettext_noop("{who} sent a new invitation, until {when}."),
+    ("now", False): gettext_noop("{who} sent a new invitation to {now}."),
+    ("now", True): gettext_noop("{who} sent a new invitation to {now}, until {when}."),
+    ("instead", False): gettext_noop("{who} sent a new invitation to {now} instead of {before}."),
+    ("instead", True): gettext_noop("{who} sent a new invitation to {now} instead of {before}, until {when}."),
+    ("another", False): gettext_noop("{who} sent a new invitation to another person."),
+    ("another", True): gettext_noop("{who} sent a new invitation to another person, until {when}."),
+}
+_OPERATED = {  # by kind of operation and stage
+    (OperationKind.INVITE, OperationStage.ACCEPTED): gettext_noop(
+        "Invited again by {who}, {when}; not in WeChat’s list yet"
+    ),
+    (OperationKind.INVITE, OperationStage.UNSURE): gettext_noop(
+        "Invited again by {who}, {when}; WeChat has not confirmed it"
+    ),
+    (OperationKind.DELETE, OperationStage.ACCEPTED): gettext_noop(
+        "Deleted by {who}, {when}; WeChat’s list is being read again"
+    ),
+    (OperationKind.DELETE, OperationStage.UNSURE): gettext_noop(
+        "Deleted by {who}, {when}; WeChat has not confirmed it"
+    ),
 }
 
 
@@ -112,10 +144,14 @@ def event_sentence(episode: Episode, context: RenderContext) -> str:
             if context.mode is RenderMode.TEXT:
                 return context.say("{person} accepted {span} before the deadline.", person=person, span=before)
             return context.say("{person} accepted, {span} before the deadline.", person=person, span=before)
+        case EpisodeState.REPLACED if operated_by(episode, OperationKind.INVITE):
+            return _new_invitation(episode, context, _WAS_SENT)
         case EpisodeState.REPLACED:
             return _new_invitation(episode, context, _IS_OUT)
         case EpisodeState.CANCELLED:
             return context.say("It was withdrawn outside this bot.")
+        case EpisodeState.REMOVED if operated := operated_by(episode, OperationKind.DELETE):
+            return context.say("{who} deleted the account.", who=mentions.user(operated, context))
         case EpisodeState.REMOVED:
             return context.say("The account was removed from WeChat’s list.")
 
@@ -136,14 +172,21 @@ def replacement(episode: Episode, context: RenderContext) -> str:
     return _new_invitation(episode, context, _WENT_OUT)
 
 
-def next_step(status: AccountStatus, context: RenderContext) -> str:
-    """Write the next step after "Next: "; "" if there is none."""
-    return context.say(_NEXT[status]) if status in _NEXT else ""
+def next_step(status: AccountStatus, context: RenderContext, *, in_slack: bool = False) -> str:
+    """Write the next step after "Next: "; "" if there is none.
+
+    Args:
+        in_slack: invitations can be sent from Slack, so the WeChat console is not named.
+    """
+    steps = _NEXT_IN_SLACK if in_slack else _NEXT
+    return context.say(steps[status]) if status in steps else ""
 
 
 def advice(episode: Episode, context: RenderContext) -> str:
-    """Write the next step as a sentence; "" when the episode is closed."""
-    step = "" if episode.state.closed else next_step(AccountStatus(episode.state), context)
+    """Write the next step as a sentence; "" when the episode is closed, or an operator has taken it."""
+    if episode.state.closed or operated(episode, context):
+        return ""
+    step = next_step(AccountStatus(episode.state), context, in_slack=context.operations)
     return context.capitalized(step)
 
 
@@ -166,6 +209,22 @@ def snoozed(action: UserAction, context: RenderContext) -> str:
     if action.until is None:
         return context.say("Snoozed by {who}", who=who)
     return context.say("Snoozed by {who} until {when}", who=who, when=near(action.until, action.at, context))
+
+
+def operated_by(episode: Episode, kind: OperationKind) -> Operated | None:
+    """Return the operation of a kind that WeChat has accepted for the invitation; None without one."""
+    operated = episode.operated
+    accepted = operated is not None and operated.stage is OperationStage.ACCEPTED
+    return operated if operated and accepted and operated.kind == kind else None
+
+
+def operated(episode: Episode, context: RenderContext) -> str:
+    """Write the operation that WeChat's list does not show yet; "" without one, and once it shows it."""
+    found = None if episode.closed else episode.operated
+    if found is None or found.stage is OperationStage.SENT:
+        return ""
+    words, who = _OPERATED[OperationKind(found.kind), found.stage], mentions.user(found, context)
+    return context.say(words, who=who, when=date(found.at, context))
 
 
 def owner(action: UserAction, context: RenderContext) -> str:
@@ -191,4 +250,5 @@ def _new_invitation(episode: Episode, context: RenderContext, sentences: Mapping
         receiver = "instead" if now != before else "another"  # two people may have one masked ID
     ends = episode.successor_expires_at
     when = date(ends, context) if ends else ""
-    return context.say(sentences[receiver, bool(when)], now=now, before=before, when=when)
+    who = mentions.user(episode.operated, context) if episode.operated else ""
+    return context.say(sentences[receiver, bool(when)], now=now, before=before, when=when, who=who)
