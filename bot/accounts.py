@@ -82,6 +82,10 @@ class Snapshot:
         ordered = sorted(rows, key=lambda row: _place(row, at, policy.smallest_lead))
         return cls(tuple(ordered), at, policy.smallest_lead, listing.unreadable)
 
+    def by_clock(self, now: datetime, policy: AlertPolicy) -> Snapshot:
+        """Return the same accounts in the states that they have now, since deadlines pass."""
+        return Snapshot.of(KfList(tuple(row.account for row in self.rows), self.unreadable), now, policy)
+
     def with_owners(self, owned: Iterable[Episode], policy: AlertPolicy) -> Snapshot:
         """Add the user who acknowledged or snoozed to each row, and sort rows without one first within a rank.
 
@@ -168,6 +172,12 @@ def _match(row: AccountRow, wanted: str) -> int | None:
         (0 if word == wanted else 1 if word.startswith(wanted) else 2 for word in words if wanted in word),
         default=None,
     )
+
+
+def account_of(rows: Sequence[AccountRow], handle: str) -> AccountRow | None:
+    """Return the account with exactly this handle; None without one."""
+    hits = [row for row in rows if actions.handle(row.account.key) == handle]
+    return hits[0] if len(hits) == 1 else None
 
 
 def pick_account(rows: Sequence[AccountRow], text: str) -> AccountRow | None:

@@ -7,12 +7,27 @@ exist must stay readable; add new ones beside them.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 
 from bot.alerting.acknowledgements import ActionKind, Snooze
 from bot.alerting.episode import AccountStatus
-from bot.requests import FILTERS, MAX_PAGE, MAX_TEXT, Find, Help, Known, List, Overview, Show, ShowStatus, in_order
+from bot.operations.model import OperationKind
+from bot.requests import (
+    FILTERS,
+    MAX_PAGE,
+    MAX_TEXT,
+    Answered,
+    Find,
+    Help,
+    History,
+    List,
+    Overview,
+    Show,
+    ShowStatus,
+    in_order,
+)
 from bot.text import units
 
 # Buttons and menus of answers. The answer to some replaces the message, if only the person who clicked sees it.
@@ -31,12 +46,27 @@ SNOOZE = "alert.snooze"
 UNDO = "alert.undo"
 DETAILS = "alert.details"
 CHECK_NOW = "health.check"
+# Buttons of operations, of modals, and of App Home.
+INVITE = "op.invite"
+ADD = "op.add"
+HISTORY = "kf.history"
+HOME_REFRESH = "home.refresh"
+HOME_FILTER = "home.filter"
+HOME_PREVIOUS_PAGE = "home.page.prev"
+HOME_NEXT_PAGE = "home.page.next"
+HOME_LANGUAGE = "home.language"
+# Modals, besides those of the operations, whose callback_id is `op.` and the kind.
+PICK = "op.pick"
+DETAILS_MODAL = "kf.details"
+MESSAGE_MODAL = "kf.message"
 OPEN_CONSOLE = "link.console"  # these open an address; their click asks for nothing
 OPEN_PLATFORM = "link.platform"
 
+LANGUAGE_CHOICES = ("auto", "en", "zh")
 MAX_OPTION_VALUE = 150  # UTF-16 units: https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 _REPLACING = frozenset({LIST, PREVIOUS_PAGE, NEXT_PAGE, FILTER, REFRESH, RETRY})
 # `v1:EPISODE` or `v1:batch:MESSAGE`, then the choice of a menu, or the action to undo.
+_ID = re.compile(r"[0-9A-Za-z_-]{1,100}", re.ASCII)
 _ALERT = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<choice>[0-9a-z]{1,10}))?", re.ASCII)
 
 
@@ -64,7 +94,45 @@ class CheckNow:
     cause: str
 
 
-Action = Known | AlertAction | EpisodeDetails | CheckNow
+@dataclass(frozen=True, slots=True)
+class OpenInvite:
+    """The form that invites a person for an account: of an alert's episode, or by the account's handle."""
+
+    episode_id: str = ""
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAdd:
+    """The form that adds an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeList:
+    """A page of the board in App Home. `filter` is a token of `FILTERS`, `mine`, or a state."""
+
+    filter: str = "due"
+    page: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseLanguage:
+    """The language of everything that one person reads: `auto`, `en` or `zh`."""
+
+    choice: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormMetadata:
+    """What a form of an operation keeps in `private_metadata`. Never an ID, a name or an address."""
+
+    kind: OperationKind
+    handle: str = ""  # of the account
+    episode_id: str = ""  # of the alert
+    suffix: str = ""  # of add: what the accounts have after `@`
+
+
+Action = Answered | AlertAction | EpisodeDetails | CheckNow | OpenInvite | OpenAdd | HomeList | ChooseLanguage
 
 
 def encode(action: Action) -> str:
@@ -73,16 +141,23 @@ def encode(action: Action) -> str:
         case Overview():
             return "v1:overview"
         case List(page, states):
-            filters = (token for token, filtered in FILTERS.items() if filtered == states)
-            return f"v1:list:{page}:{next(filters, ','.join(states))}"
+            return f"v1:list:{page}:{filter_word(states)}"
         case Find(text, page):
             return f"v1:find:{page}:{text}"
         case Show(text):
             return f"v1:show:{text}"
         case ShowStatus():
             return "v1:status"
-        case Help():
+        case Help() | OpenAdd():
             return "v1"
+        case History(text, page):
+            return f"v1:history:{page}:{text}"
+        case OpenInvite(episode_id, handle_):
+            return f"v1:{episode_id}" if episode_id else f"v1:seat:{handle_}"
+        case HomeList(filter_, page):
+            return f"v1:list:{page}:{filter_}"
+        case ChooseLanguage(choice):
+            return f"v1:{choice}"
         case EpisodeDetails(text) | CheckNow(text):
             return f"v1:{text}"
         case AlertAction(kind, id_, batch, snooze):
@@ -101,6 +176,12 @@ def decode(action_id: str, value: str) -> Action | None:
         return EpisodeDetails(id_) if version == "v1" else None
     if is_alert_action(action_id):
         return _alert_action(action_id, value)
+    if action_id == INVITE:
+        return _open_invite(value)
+    if action_id == ADD:
+        return OpenAdd()
+    if action_id.startswith("home."):
+        return _home_action(action_id, value)
     if action_id == CHECK_NOW:
         return CheckNow(value.removeprefix("v1:"))
     return _request(value) if action_id.startswith("kf.") else None
@@ -109,6 +190,11 @@ def decode(action_id: str, value: str) -> Action | None:
 def is_alert_action(action_id: str) -> bool:
     """Return whether a click changes an alert, as every member of the workspace may; the rest is for viewers."""
     return action_id.startswith("alert.") and action_id != DETAILS
+
+
+def opens_details(action_id: str) -> bool:
+    """Return whether a click on the name of an account shows its details as a modal."""
+    return action_id in (SHOW, OPEN)
 
 
 def opens_link(action_id: str) -> bool:
@@ -128,7 +214,7 @@ def handle(key: str) -> str:
     return "~" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
-def _request(value: str) -> Known | None:
+def _request(value: str) -> Answered | None:
     match value.split(":", 3):
         case ["v1"]:
             return Help()
@@ -136,8 +222,12 @@ def _request(value: str) -> Known | None:
             return Overview()
         case ["v1", "status"]:
             return ShowStatus()
-        case ["v1", "list", page, filter_] if (number := _page(page)) and (states := _states(filter_)) is not None:
+        case ["v1", "list", page, filter_] if (number := _page(page)) and (
+            states := states_of(filter_)
+        ) is not None:
             return List(number, states)
+        case ["v1", "history", page, *key] if (number := _page(page)) and len(text := ":".join(key)) <= MAX_TEXT:
+            return History(text, number)
         case ["v1", "find", page, text] if 0 < len(text) <= MAX_TEXT and (number := _page(page)):
             return Find(text, number)
         case ["v1", "show", *key] if 0 < len(text := ":".join(key)) <= MAX_TEXT:
@@ -145,17 +235,96 @@ def _request(value: str) -> Known | None:
     return None
 
 
+def _open_invite(value: str) -> OpenInvite | None:
+    match value.split(":", 2):
+        case ["v1", "seat", handle_] if 0 < len(handle_) <= MAX_TEXT:
+            return OpenInvite(handle=handle_)
+        case ["v1", id_] if _ID.fullmatch(id_):
+            return OpenInvite(episode_id=id_)
+    return None
+
+
+def _home_action(action_id: str, value: str) -> HomeList | ChooseLanguage | None:
+    match value.split(":"):
+        case ["v1"] if action_id == HOME_REFRESH:
+            return HomeList()
+        case ["v1", choice] if action_id == HOME_LANGUAGE and choice in LANGUAGE_CHOICES:
+            return ChooseLanguage(choice)
+        case ["v1", "list", page, filter_] if (number := _page(page)) and is_home_filter(filter_):
+            return HomeList(filter_, number)
+    return None
+
+
+def is_home_filter(word: str) -> bool:
+    """Return whether the board has such a filter: those of lists, and `mine`, what the reader acknowledged."""
+    return word == "mine" or states_of(word) is not None
+
+
+def encode_metadata(form: FormMetadata) -> str:
+    """Return the `private_metadata` of a form."""
+    return _metadata(act=form.kind, seat=form.handle, ep=form.episode_id, suffix=form.suffix)
+
+
+def encode_shown(handle_: str) -> str:
+    """Return the `private_metadata` of the modal with the details of an account."""
+    return _metadata(show=handle_)
+
+
+def encode_running(operation_id: str) -> str:
+    """Return the `private_metadata` of a modal that waits for the outcome of an operation."""
+    return _metadata(id=operation_id)
+
+
+def _metadata(**known: str) -> str:
+    texts = {name: text for name, text in known.items() if text}
+    return json.dumps({"v": 1} | texts, ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_metadata(text: str) -> FormMetadata | None:
+    """Return what a form keeps; None for text that is forged, or of another release."""
+    try:
+        stored = json.loads(text)
+        if stored["v"] != 1:
+            return None
+        parts = [stored.get(name, "") for name in ("seat", "ep", "suffix")]
+        kind = OperationKind(stored["act"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return FormMetadata(kind, *parts) if all(isinstance(part, str) for part in parts) else None
+
+
 def _page(word: str) -> int:
     """Return the number of a page, counted from 1; 0 for anything else."""
     return int(word) if re.fullmatch(rf"[0-9]{{1,{MAX_PAGE}}}", word) else 0
 
 
-def _states(token: str) -> tuple[AccountStatus, ...] | None:
+def states_of(token: str) -> tuple[AccountStatus, ...] | None:
     """Read the filter of a list: `all`, `due`, or comma-separated states. Return None for anything else."""
     if token in FILTERS:
         return FILTERS[token]
     words = token.split(",")
     return in_order({AccountStatus(word) for word in words}) if set(words) <= set(AccountStatus) else None
+
+
+def filter_word(states: tuple[AccountStatus, ...]) -> str:
+    """Return the filter of a list with accounts in any of these states; `states_of` reads it."""
+    return next((word for word, filtered in FILTERS.items() if filtered == states), ",".join(states))
+
+
+def encode_home(listed: HomeList) -> str:
+    """Return the `private_metadata` of the board."""
+    return json.dumps({"v": 1, "list": listed.filter, "page": listed.page}, separators=(",", ":"))
+
+
+def decode_home(text: str) -> HomeList:
+    """Return the page that a board shows; the default for text that is forged, or of another release."""
+    try:
+        stored = json.loads(text)
+        if stored["v"] == 1 and is_home_filter(stored["list"]) and (page := _page(str(stored["page"]))):
+            return HomeList(stored["list"], page)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    return HomeList()
 
 
 def _alert_action(action_id: str, value: str) -> AlertAction | None:

@@ -26,13 +26,18 @@ _COMMANDS = {
     "": ("概览", "首页"),
     "find": ("查找", "搜索", "寻找", "搜寻", "搜", "找"),
     "show": ("查看", "详情", "看"),
+    "invite": ("邀请", "重新邀请", "邀请绑定"),
+    "add": ("添加", "新增", "新建"),
+    "rename": ("改名", "重命名", "改昵称"),
+    "delete": ("删除",),
+    "history": ("操作记录", "记录", "历史"),
     "status": ("状态", "运行状态"),
     "help": ("帮助", "说明"),
 }
-_BEFORE_TEXT = ("find", "show")
+_BEFORE_TEXT = ("find", "show", "invite", "add", "rename", "delete", "history")
 _SIMPLIFIED = str.maketrans(
-    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説",
-    "览页单将过绝确认绑闲闲状态处寻详运帮说说",
+    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説請暱稱刪記錄歷",
+    "览页单将过绝确认绑闲闲状态处寻详运帮说说请昵称删记录历",
 )
 
 _LIST_WORDS = {word: english for english, words in _LISTS.items() for word in words}

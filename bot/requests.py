@@ -1,6 +1,6 @@
 """Requests, and the parser of the text of a command. Pure; nothing is looked up here.
 
-A new command needs a request class in `Known`, its word in `_WORDS` and `_command`, its Chinese words in
+A new command needs a request class in `Answered`, its word in `_WORDS` and `_command`, its Chinese words in
 `command_words`, an answer in `interactions.commands` (`_answer` if it needs no WeChat, else `_from_wechat`; and
 `_runs`), and a line in the help, `blocks.answers.replies`. For a button that runs it, extend `actions.encode` and
 `decode`.
@@ -15,6 +15,7 @@ from itertools import dropwhile
 
 from bot import command_words
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
+from bot.operations.model import OperationKind
 
 MAX_TEXT = 200  # of a search: no account or nickname of WeChat is as long
 MAX_PAGE = 9  # digits
@@ -49,10 +50,30 @@ class ShowStatus:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    topic: str = ""  # "find" or "show": that command alone; "": all of them
+    topic: str = ""  # a command that needs a text, such as "find": that one alone; "": all of them
 
 
-Known = Overview | List | Find | Show | ShowStatus | Help
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """The form of an operation. `text` is the account and what to fill in, as typed: see `operation_targets`."""
+
+    kind: OperationKind
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What people changed: of the account that `text` means (a handle, or typed), or of all.
+
+    Only buttons turn pages: a number may be the name of an account.
+    """
+
+    text: str = ""
+    page: int = 1
+
+
+Answered = Overview | List | Find | Show | ShowStatus | Help | History  # by a message
+Known = Answered | Operate  # an operation is answered by a form
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +81,7 @@ class Unknown:
     """Words that are not a command: the name of an account, or a command with a typing error."""
 
     text: str
-    typo_of: Known | None = None  # the command at edit distance one
+    typo_of: Answered | None = None  # the command at edit distance one
     nearest: Known | None = None  # the command with the most similar spelling, if any is near
 
 
@@ -77,8 +98,10 @@ _STATES: dict[str, tuple[AccountStatus, ...]] = {
     **{state.value: (state,) for state in AccountStatus},
 }
 _HELP = ("help", "?", "-h", "--help")
-_WORDS = ("list", "find", "show", "status", "help", *_STATES)
-_QUOTES = "'\"‘’‛“”„‟«»「」『』＂＇"
+_OPERATIONS = {kind.value: kind for kind in OperationKind}
+_NEED_TEXT = ("find", "show", OperationKind.RENAME, OperationKind.DELETE)
+_WORDS = ("list", "find", "show", "status", "help", "history", *_OPERATIONS, *_STATES)
+QUOTES = "'\"‘’‛“”„‟«»「」『』＂＇"
 # With `should_escape`, Slack hands on people, channels and addresses in angle brackets; `<!here>` stays typed text.
 _LINK = re.compile(r"<(?:[@#](?P<id>[A-Z0-9]+)|(?P<url>(?:https?://|mailto:)[^<>|]+))(?:\|(?P<label>[^<>]*))?>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
@@ -98,14 +121,14 @@ def parse_command(text: str) -> Request:
 def _read(typed: str) -> tuple[str, str]:
     """Split a text into the command, in English, and what follows it."""
     head, _, after = typed.partition(" ")
-    command, rest = _plain(head), after.strip(_QUOTES + " ")
+    command, rest = _plain(head), after.strip(QUOTES + " ")
     words = command_words.list_words(f"{command} {_plain(rest)}")
     if command and words and _is_list(words[0]):
         return words[0], " ".join(words[1:])
     if (english := command_words.in_english(command)) is not None:
         return english, rest
     if split := command_words.split_text("".join(dropwhile(lambda char: not _plain(char), head))):
-        return split[0], f"{split[1]} {after}".strip(_QUOTES + " ")
+        return split[0], f"{split[1]} {after}".strip(QUOTES + " ")
     return command, rest
 
 
@@ -119,11 +142,20 @@ def _command(command: str, rest: str) -> Known | None:
     text = rest[:MAX_TEXT]
     if command in _HELP:
         return Help()
-    if command in ("find", "show") and not _plain(text):
-        return Help(command)
-    if command == "find":
-        return Find(text)
-    return Show(text) if command == "show" else None
+    if not _plain(text):
+        if command in _NEED_TEXT:
+            return Help(command)
+        text = ""
+    if command in _OPERATIONS:
+        return Operate(_OPERATIONS[command], text)
+    match command:
+        case "find":
+            return Find(text)
+        case "show":
+            return Show(text)
+        case "history":
+            return History(text)
+    return None
 
 
 def _list(words: list[str]) -> List | None:
@@ -143,10 +175,14 @@ def in_order(states: set[AccountStatus]) -> tuple[AccountStatus, ...]:
     return tuple(state for state in AccountStatus if state in states)
 
 
-def _typo_of(command: str, rest: str) -> Known | None:
-    """Return the command that one edit of the wrong word makes. The other words must fit: it runs unasked."""
+def _typo_of(command: str, rest: str) -> Answered | None:
+    """Return the command that one edit of the wrong word makes. The other words must fit: it runs unasked.
+
+    An operation is only suggested: whether the word is the name of an account is known too late for a form.
+    """
     word = command_words.corrected(_wrong_word(command, rest), _WORDS)
-    return _with_word(command, rest, word) if word else None
+    meant = _with_word(command, rest, word) if word else None
+    return None if isinstance(meant, Operate) else meant
 
 
 def _nearest(command: str, rest: str) -> Known | None:
@@ -194,4 +230,4 @@ def _typed(text: str) -> str:
 def _plain(word: str) -> str:
     """Normalise a word: half-width, lower case, without quotes and invisible characters."""
     shown = (char for char in unicodedata.normalize("NFKC", word) if unicodedata.category(char) not in ("Cc", "Cf"))
-    return "".join(shown).strip(_QUOTES + " ").casefold()
+    return "".join(shown).strip(QUOTES + " ").casefold()

@@ -7,10 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import actions
-from bot.actions import AlertAction, CheckNow, EpisodeDetails, decode, encode, handle
+from bot.actions import (
+    AlertAction,
+    CheckNow,
+    ChooseLanguage,
+    EpisodeDetails,
+    HomeList,
+    OpenAdd,
+    OpenInvite,
+    decode,
+    encode,
+    handle,
+)
 from bot.alerting.acknowledgements import ActionKind, Snooze
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
-from bot.requests import MAX_PAGE, MAX_TEXT, Find, Help, List, Overview, Show, ShowStatus, in_order
+from bot.requests import MAX_PAGE, MAX_TEXT, Find, Help, History, List, Overview, Show, ShowStatus, in_order
 from bot.text import units
 
 EPISODE = "9f2c41d07be30a1b"
@@ -35,6 +46,14 @@ VALUES = [
     (actions.UNDO, f"v1:{EPISODE}:snooze", AlertAction(ActionKind.UNSNOOZED, EPISODE)),
     (actions.DETAILS, f"v1:{EPISODE}", EpisodeDetails(EPISODE)),
     (actions.CHECK_NOW, "v1:config_problem", CheckNow("config_problem")),
+    (actions.INVITE, f"v1:{EPISODE}", OpenInvite(episode_id=EPISODE)),
+    (actions.INVITE, "v1:seat:chen@harbour_tea", OpenInvite(handle="chen@harbour_tea")),
+    (actions.ADD, "v1", OpenAdd()),
+    (actions.HISTORY, "v1:history:2:chen@harbour_tea", History("chen@harbour_tea", 2)),
+    (actions.HISTORY, "v1:history:1:", History()),
+    (actions.HOME_REFRESH, "v1:list:2:rejected", HomeList("rejected", 2)),
+    (actions.HOME_FILTER, "v1:list:1:mine", HomeList("mine")),
+    (actions.HOME_LANGUAGE, "v1:auto", ChooseLanguage("auto")),
 ]
 
 
@@ -61,6 +80,17 @@ def test_ids_of_existing_buttons_stay():
         "UNDO": "alert.undo",
         "DETAILS": "alert.details",
         "CHECK_NOW": "health.check",
+        "INVITE": "op.invite",
+        "ADD": "op.add",
+        "HISTORY": "kf.history",
+        "MESSAGE_MODAL": "kf.message",
+        "HOME_REFRESH": "home.refresh",
+        "HOME_FILTER": "home.filter",
+        "HOME_PREVIOUS_PAGE": "home.page.prev",
+        "HOME_NEXT_PAGE": "home.page.next",
+        "HOME_LANGUAGE": "home.language",
+        "PICK": "op.pick",
+        "DETAILS_MODAL": "kf.details",
         "OPEN_CONSOLE": "link.console",
         "OPEN_PLATFORM": "link.platform",
     }

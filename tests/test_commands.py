@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 
 import pytest
@@ -14,8 +15,9 @@ from bot.alerting.episode import AccountStatus
 from bot.blocks.builders import MAX_MESSAGE
 from bot.demo import blockkit
 from bot.health.facts import HealthFacts
+from bot.interactions.account_reader import AccountReader
 from bot.interactions.commands import CommandHandler
-from bot.requests import Find, List, Overview, Show, parse_command
+from bot.requests import Find, History, List, Overview, Show, parse_command
 from bot.status import Status
 from tests.accounts import account, invited
 from tests.conftest import NOW, VirtualClock
@@ -64,15 +66,17 @@ async def unowned():
 def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
     clock = clock or VirtualClock()
     elapsed = other.pop("elapsed", lambda: clock().timestamp())
+    on_good_read = other.pop("on_good_read", lambda: None)
+    reader = AccountReader(
+        wechat, now=clock, policy=CONTEXT.policy, owned=owned, on_good_read=on_good_read, elapsed=elapsed
+    )
     return CommandHandler(
-        wechat,
+        reader,
         now=clock,
         context=CONTEXT,
         channel="",
         status=status,
         newest_episode=newest_episode,
-        owned=owned,
-        elapsed=elapsed,
         notice_after=10,
         **other,
     )
@@ -103,6 +107,12 @@ def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
         ("查找夜班", "⛔ 夜班一号 · rejected"),
         ("查看小波", "⏰ 小波 · expiring"),
         ("已拒觉", "Showing */kf rejected*"),
+        ("history", "What people changed"),
+        ("history chen", "History of Chen"),
+        ("历史小波", "History of 小波"),
+        ("rename", "*/kf rename* opens a window to change the name of an account."),
+        ("删除", "*/kf delete* opens a window to delete an account, which must be typed there once more."),
+        ("reneme", "Showing */kf rename*"),
     ],
 )
 async def test_every_command_has_its_answer(typed, title):
@@ -119,7 +129,7 @@ async def test_name_goes_before_a_command_with_a_typing_error():
 
 
 @pytest.mark.parametrize("typed", ["查找 {}", "查找{}", "查看 {}", "find {}"])
-@pytest.mark.parametrize("nickname", ["列表", "绑定", "查看器小王", "找小波", "已到期"])
+@pytest.mark.parametrize("nickname", ["列表", "绑定", "查看器小王", "找小波", "已到期", "删除", "history", "add"])
 async def test_nickname_like_a_chinese_command_is_found(nickname, typed):
     kf = answers(WeChat(account("lee", kf_nick=nickname, kf_wx="x"), ANNA))
     message = await kf.answer(parse_command(typed.format(nickname)))
@@ -148,7 +158,8 @@ async def test_nickname_equal_to_a_command_does_not_hide_the_command():
         ("satsu", "/kf status", {"kf.refresh": "v1:status", "kf.list": "v1:list:1:all"}),
         ("找晓波", "/kf find 晓波", {"kf.list": "v1:find:1:晓波"}),
         ("绑定王", "/kf bound", {"kf.list": "v1:list:1:bound"}),
-        ("删除", "/kf help", {"kf.help": "v1", "kf.list": "v1:list:1:all"}),
+        ("重命令 小波 大波", "/kf rename 小波 大波", {"kf.list": "v1:list:1:all"}),
+        ("histroyy chnx", "/kf history chnx", {"kf.history": "v1:history:1:chnx", "kf.list": "v1:list:1:all"}),
         ("plugh", "/kf help", {"kf.help": "v1", "kf.list": "v1:list:1:all"}),
         (
             "annna1",
@@ -171,6 +182,9 @@ async def test_help_and_status_with_a_typing_error_are_shown_while_wechat_is_dow
     wechat.listing = TransportError("ReadTimeout", attempts=3, timed_out=True)
     assert (await answers(wechat).answer(parse_command("hlep"))).text.startswith("Showing /kf help. /kf shows what")
     assert (await answers(wechat).answer(parse_command("stauts"))).text.startswith("Showing /kf status. ")
+    assert (await answers(wechat).answer(parse_command("histroy"))).text.startswith(
+        "Showing /kf history. Nobody has"
+    )
     message = await answers(wechat).answer(parse_command("anna"))
     assert decode(RETRY, actions(message)["kf.retry"]["value"]) == Find("anna")
 
@@ -202,6 +216,15 @@ async def test_commands_during_a_poll_share_it():
     assert not any("{time_secs}" in str(message.blocks) for message in said)
 
 
+@pytest.mark.parametrize("offers", [True, False])
+async def test_help_has_the_commands_that_change_accounts_where_they_are_offered(offers):
+    async def reader():
+        return dataclasses.replace(CONTEXT, history=offers)
+
+    message = await answers(WeChat()).answer(parse_command("help"), reader=reader)
+    assert ("`/kf invite chen` – invite a person" in str(message.blocks)) is offers
+
+
 async def test_failed_poll_is_not_reused_by_later_commands():
     wechat = WeChat(*FORTY)
     good, wechat.listing = wechat.listing, ResponseError("no kf_list")
@@ -212,7 +235,8 @@ async def test_failed_poll_is_not_reused_by_later_commands():
 
 
 @pytest.mark.parametrize(
-    "request_", [Overview(), List(2, (AccountStatus.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea")]
+    "request_",
+    [Overview(), List(2, (AccountStatus.IDLE,)), Find("a:b", 3), Show("chen@harbour_tea"), History("a:b", 2)],
 )
 async def test_failed_poll_is_reported_with_a_retry_button(request_):
     wechat = WeChat()

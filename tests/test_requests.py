@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
+from bot.operations.model import OperationKind
 from bot.requests import (
     MAX_TEXT,
     Find,
     Help,
+    History,
     List,
+    Operate,
     Overview,
     Show,
     ShowStatus,
@@ -75,6 +78,26 @@ from bot.requests import (
         ("list 99999", List(99999)),
         ("status", ShowStatus()),
         ("help me", Help()),
+        ("invite", Operate(OperationKind.INVITE)),
+        ("invite “”", Operate(OperationKind.INVITE)),
+        ("Invite  chen\u3000chen_example", Operate(OperationKind.INVITE, "chen chen_example")),
+        ("invite <@U012AB3CD|mei> mei_example", Operate(OperationKind.INVITE, "mei mei_example")),
+        ("add", Operate(OperationKind.ADD)),
+        ("ＡＤＤ　ｅｖｅ 夜班 二号", Operate(OperationKind.ADD, "ｅｖｅ 夜班 二号")),
+        ("“add eve”", Operate(OperationKind.ADD, "eve")),
+        ("rename chen Chen &amp; Co", Operate(OperationKind.RENAME, "chen Chen & Co")),
+        ("rename", Help("rename")),
+        ("rename \u200b", Help("rename")),
+        ("/kf delete dee@harbour_tea", Operate(OperationKind.DELETE, "dee@harbour_tea")),
+        ("delete “dee”", Operate(OperationKind.DELETE, "dee")),
+        ("delete", Help("delete")),
+        ("delete " + "x" * 5000, Operate(OperationKind.DELETE, "x" * MAX_TEXT)),
+        ("history", History()),
+        ("history \u2060", History()),
+        ("HISTORY chen", History("chen")),
+        ("history 2", History("2")),
+        ("find history", Find("history")),
+        ("find delete chen", Find("delete chen")),
     ],
 )
 def test_command_is_understood_however_it_is_typed(typed, expected):
@@ -93,6 +116,11 @@ def test_command_is_understood_however_it_is_typed(typed, expected):
         ("hlep me", Help(), Help()),
         ("statsu", ShowStatus(), ShowStatus()),
         ("rejctde", None, List(1, (AccountStatus.REJECTED,))),
+        ("histroy chen", History("chen"), History("chen")),
+        ("reneme", Help("rename"), Help("rename")),
+        ("delte dee", None, Operate(OperationKind.DELETE, "dee")),
+        ("invte chen chen_example", None, Operate(OperationKind.INVITE, "chen chen_example")),
+        ("ad", None, Operate(OperationKind.ADD)),
         ("xyzzy plugh", None, None),
         ("小波", None, None),
     ],
