@@ -11,15 +11,16 @@ from aiohttp import web
 
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import error
-from bot.interactions.access import AccessPolicy
-from bot.ports import UnknownMembersError
+from bot.interactions.access import AccessPolicy, Membership, OperatorPolicy
+from bot.ports import Installation, Origin, UnknownMembersError, UnknownWorkspaceError
 from bot.slack.directory import group_members
 from bot.slack.web_api import no_retry_client
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, modal_text, sqlite, until, world
 
 pytestmark = pytest.mark.server
 
 GROUPS = {"S0CARE": ("U0MEI",)}
+HOUR = 3600.0
 
 
 class Groups:
@@ -32,6 +33,16 @@ class Groups:
         if group not in self.members:
             raise UnknownMembersError("missing_scope")
         return self.members[group]
+
+
+class Elapsed:
+    """Seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 async def test_access_is_open_without_a_setting_and_slack_is_not_called():
@@ -65,14 +76,110 @@ async def test_unreadable_group_leaves_access_open_unless_another_group_has_the_
     assert await viewers.allows("U3") is None
 
 
-async def test_last_known_members_of_a_group_keep_their_access(monkeypatch):
-    monkeypatch.setattr("bot.interactions.access.REMEMBERED", 0.0)
-    groups = Groups(S1=frozenset({"U2"}))
-    viewers = AccessPolicy(["S1"], groups)
+async def test_last_known_members_of_a_group_keep_their_access():
+    groups, time = Groups(S1=frozenset({"U2"})), Elapsed()
+    viewers = AccessPolicy(["S1"], groups, elapsed=time)
     assert await viewers.allows("U2") is True
     groups.members = {}
+    time.now += 24 * HOUR
     assert await viewers.allows("U2") is True
     assert await viewers.allows("U3") is None
+
+
+# Operators
+
+
+MEMBER, STRANGER = Origin(team_id="T0001"), Origin(team_id="T0009")
+
+
+async def installed() -> Installation:
+    return Installation("T0001")
+
+
+async def shared(channel_id: str) -> bool:
+    return True
+
+
+async def unreachable() -> Installation:
+    raise UnknownWorkspaceError("TimeoutError")
+
+
+def operators(named: list[str], groups: Groups, elapsed: Elapsed | None = None) -> OperatorPolicy:
+    return OperatorPolicy(named, groups, Membership(installed, shared), elapsed or Elapsed())
+
+
+async def test_no_user_is_an_operator_without_a_setting_and_slack_is_not_called():
+    groups = Groups()
+    assert await operators([], groups).allows("U1", MEMBER) is False
+    assert groups.asked == []
+
+
+async def test_named_people_and_members_of_named_groups_are_operators():
+    policy = operators(["U1", "S1", "S2"], Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"})))
+    people = ("U1", "U2", "U3", "U4", "")
+    assert [await policy.allows(user, MEMBER) for user in people] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("origin", [STRANGER, Origin(), Origin(team_id="T0009", channel_id="C0SHARED")])
+async def test_person_of_another_workspace_is_an_operator_only_by_their_own_id(origin):
+    policy = operators(["U1", "S1"], Groups(S1=frozenset({"U2"})))
+    assert await policy.allows("U1", origin) is True
+    assert await policy.allows("U2", origin) is False
+
+
+async def test_member_of_a_group_is_not_checked_while_slack_does_not_name_the_workspace():
+    policy = OperatorPolicy(["S1"], Groups(S1=frozenset({"U2"})), Membership(unreachable, shared), Elapsed())
+    assert await policy.allows("U2", MEMBER) is None
+    assert await policy.allows("U3", MEMBER) is False
+
+
+async def test_operators_of_a_group_are_asked_for_after_a_minute():
+    groups, time = Groups(S1=frozenset({"U2"})), Elapsed()
+    policy = operators(["S1"], groups, time)
+    assert await policy.allows("U2", MEMBER) is True
+    groups.members["S1"] = frozenset()
+    time.now += 59
+    assert await policy.allows("U2", MEMBER) is True
+    time.now += 1
+    assert await policy.allows("U2", MEMBER) is False
+    assert groups.asked == ["S1", "S1"]
+
+
+async def test_last_known_operators_of_a_group_count_for_an_hour():
+    groups, time = Groups(S1=frozenset({"U2"})), Elapsed()
+    policy = operators(["S1"], groups, time)
+    assert await policy.allows("U2", MEMBER) is True
+    groups.members = {}
+    time.now += HOUR - 1
+    assert await policy.allows("U2", MEMBER) is True
+    assert await policy.allows("U3", MEMBER) is None
+    time.now += 1
+    assert await policy.allows("U2", MEMBER) is None
+
+
+async def test_hour_of_the_last_known_operators_counts_from_their_last_answer():
+    groups, time = Groups(S1=frozenset({"U2"})), Elapsed()
+    policy = operators(["S1"], groups, time)
+    await policy.allows("U2", MEMBER)
+    time.now += HOUR - 1
+    await policy.allows("U2", MEMBER)  # answered once more
+    groups.members = {}
+    time.now += HOUR - 1
+    assert await policy.allows("U2", MEMBER) is True
+
+
+async def test_operator_may_read_whatever_the_viewers_are():
+    groups = Groups(S1=frozenset({"U2"}), S2=frozenset({"U3"}))
+    viewers = AccessPolicy(["S2"], groups, operators(["U1", "S1"], groups))
+    assert [await viewers.allows(user) for user in ("U1", "U2", "U3", "U4")] == [True, True, True, False]
+    everybody = AccessPolicy([], groups, operators(["U1"], groups))
+    assert [await everybody.allows(user) for user in ("U1", "U4")] == [True, True]
+    assert [await everybody.names(user) for user in ("U1", "U4")] == [True, False]
+
+
+async def test_reader_is_not_checked_while_the_operators_are_not_known():
+    viewers = AccessPolicy(["U1"], Groups(), operators(["S1"], Groups()))
+    assert [await viewers.allows(user) for user in ("U1", "U2")] == [True, None]
 
 
 # Through the running bot
@@ -108,8 +215,8 @@ async def test_stranger_in_the_channel_reads_nothing_and_may_still_act(place):
         (alert,) = place.slack.messages(ALERTS)
         clicked = await place.slack.click(alert, "alert.details", user="U0TOM")
         assert (await clicked.answer()).text.startswith("/kf is for <!subteam^S0CARE>.")
-        clicked = await place.slack.click(alert, "alert.details", user="U0MEI")
-        assert "bo_example" in str((await clicked.answer()).blocks)
+        await place.slack.click(alert, "alert.details", user="U0MEI")
+        assert "bo_example" in await modal_text(place.slack, "U0MEI")
         await place.slack.click(alert, "alert.ack", user="U0TOM")
         await until(lambda: "U0TOM" in str(place.slack.messages(ALERTS)[0].blocks))
 
@@ -147,3 +254,9 @@ async def test_unreachable_slack_returns_no_group_members(place):
     client = no_retry_client("xoxb-1", "http://127.0.0.1:9/api/", place.slack.session)
     with pytest.raises(UnknownMembersError, match="ClientConnectorError"):
         await group_members(client, "S1")
+
+
+async def test_operator_reads_although_only_others_are_viewers(place):
+    async with bot_in_loop(place, KF_VIEWERS="W0BOSS1", KF_OPERATORS="S0CARE"):
+        assert (await ask(place, "U0MEI")).startswith("Nothing needs attention")
+        assert (await ask(place, "U0TOM")).startswith("/kf is for <@W0BOSS1>.")

@@ -104,3 +104,26 @@ async def test_failure_without_a_waiting_caller_is_not_logged(caplog):
 
 def test_last_result_is_absent_before_the_first():
     assert Source().shared().last() is None
+
+
+async def test_expired_result_is_asked_for_again():
+    source = Source()
+    shared = source.shared()
+    assert await shared.get() == (1, False)
+    shared.expire()
+    assert shared.last() == 1
+    assert await shared.get() == (2, False)
+
+
+async def test_call_that_began_before_the_expiry_serves_its_callers_only():
+    source = Source()
+    source.may_answer.clear()
+    shared = source.shared()
+    early = asyncio.create_task(shared.get())
+    await asyncio.sleep(0)
+    shared.expire()
+    late = asyncio.create_task(shared.get())
+    await asyncio.sleep(0)
+    source.may_answer.set()
+    assert [await early, await late] == [(1, False), (2, False)]
+    assert await shared.get() == (2, True)

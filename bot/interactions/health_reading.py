@@ -10,8 +10,9 @@ from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts, Receivers
 from bot.settings.values import Settings
-from bot.store import episodes, poll_state, processes, stats
+from bot.store import episodes, operations, poll_state, processes, stats
 from bot.store.database import Store
+from bot.store.operations import Refusal
 from bot.store.poll_state import PollState
 from bot.store.processes import ProcessInfo
 from bot.store.stats import OverdueStats, QueueStats
@@ -28,6 +29,7 @@ class StoreReading:
     processes: Sequence[ProcessInfo]
     process_skew: timedelta
     snoozed: Sequence[Episode]
+    refusal: Refusal | None  # of an operation
 
 
 async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
@@ -41,6 +43,7 @@ async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
             processes=await processes.running(tx, tx.now),
             process_skew=await processes.skew(tx),
             snoozed=await episodes.snoozed(tx),
+            refusal=await operations.refusal(tx),
         )
 
 

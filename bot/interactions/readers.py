@@ -1,4 +1,4 @@
-"""The language, the time zone and the name of each person who gets an answer, from Slack, cached.
+"""The language, the time zone and the name of each person who gets an answer, cached.
 
 Start the lookup as soon as a command or a click has arrived, so that it runs beside the read of WeChat, and ask for
 the context when the answer is rendered. An acknowledgement comes before both.
@@ -20,8 +20,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bot.blocks.context import RenderContext
+from bot.interactions.language_choices import LanguageChoices
 from bot.language import Language
 from bot.ports import Reader, UnknownReaderError
 from bot.runtime.logs import LogEvent
@@ -37,21 +39,18 @@ USER_ID = re.compile(r"[UW][A-Z0-9]{1,40}")
 
 
 def language_of(reader: Reader, default: Language) -> Language:
-    """Return the language to answer a person in.
-
-    A choice of their own, once the bot stores one, comes before the locale of their Slack.
-    """
+    """Return the language of a person's Slack, if the bot has it, else the default."""
     try:
         return Language(re.split("[-_]", reader.locale.lower())[0])
     except ValueError:
         return default
 
 
-def _in_their_language(reader: Reader | None, base: RenderContext) -> RenderContext:
+def _in_their_language(reader: Reader | None, choice: Language | None, base: RenderContext) -> RenderContext:
     if reader is None:
-        return base
-    language, zone = language_of(reader, base.language), reader.timezone or base.text_zone
-    return replace(base, language=language, text_zone=zone)
+        return replace(base, language=choice) if choice else base
+    language = choice or language_of(reader, base.language)
+    return replace(base, language=language, text_zone=reader.timezone or base.text_zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +65,18 @@ class _Entry:
 class Lookup:
     """A lookup of one person for one answer: already known, or in progress."""
 
-    reader: Callable[[], Reader | None]  # returns what is known by now
-    done: asyncio.Event | None  # None: there is nothing to wait for
+    known: Callable[[RenderContext], RenderContext]  # adds what is known by now
+    pending: tuple[asyncio.Event, ...]  # to wait for
     until: float  # by `elapsed`: how long the answer waits
     elapsed: Callable[[], float]
 
     async def context(self, base: RenderContext) -> RenderContext:
         """Return `base` with the person's language and time zone, as far as they are known in time."""
-        if self.done:
+        if self.pending:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.done.wait(), max(0.0, self.until - self.elapsed()))
-        return _in_their_language(self.reader(), base)
+                both = asyncio.gather(*(event.wait() for event in self.pending))
+                await asyncio.wait_for(both, max(0.0, self.until - self.elapsed()))
+        return self.known(base)
 
 
 class Readers:
@@ -88,8 +88,11 @@ class Readers:
         tasks: BackgroundTasks,
         elapsed: Callable[[], float] = time.monotonic,
         most: int = MOST_PEOPLE,
+        choices: LanguageChoices | None = None,
     ) -> None:
         """Take the request, which raises UnknownReaderError, its tasks, and how many people to keep at most.
+
+        With `choices`, the choice of a person comes before the language of their Slack.
 
         `SingleFlight` would not do: it has one lifetime, and its calls are not waited for at shutdown.
         """
@@ -97,6 +100,7 @@ class Readers:
         self._tasks = tasks
         self._elapsed = elapsed
         self._most = most
+        self._choices = choices
         self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
         self._running: dict[str, asyncio.Event] = {}
         self._paused_until = float("-inf")  # no request for any person would succeed before
@@ -112,8 +116,11 @@ class Readers:
 
         `within` counts from now: an answer that is rendered later does not wait.
         """
-        done = self._ask(user_id) if USER_ID.fullmatch(user_id) else None
-        return Lookup(lambda: self._reader(user_id), done, self._elapsed() + within, self._elapsed)
+        pending = list[asyncio.Event | None]()
+        if USER_ID.fullmatch(user_id):
+            pending = [self._choices.look_up(user_id) if self._choices else None, self._ask(user_id)]
+        until = self._elapsed() + within
+        return Lookup(partial(self.known, user_id), tuple(filter(None, pending)), until, self._elapsed)
 
     def name(self, user_id: str) -> str:
         """Return the name that Slack shows for a person, as far as it is known now; "" if it is not."""
@@ -122,7 +129,8 @@ class Readers:
 
     def known(self, user_id: str, base: RenderContext) -> RenderContext:
         """Return the context of a person as far as it is known now, without a lookup."""
-        return _in_their_language(self._reader(user_id), base)
+        choice = self._choices.known(user_id) if self._choices else None
+        return _in_their_language(self._reader(user_id), choice, base)
 
     def _reader(self, user_id: str) -> Reader | None:
         entry = self._entries.get(user_id)

@@ -68,7 +68,7 @@ class SlackAnswers:
 
     def _note(self, error: str) -> None:
         code, before = error_codes.lookup(error), self.trouble
-        refused = code.affects is Affects.TOKEN and error != "missing_scope"
+        refused = code.affects is Affects.TOKEN and error != error_codes.MISSING_SCOPE
         is_answer = bool(CODE.fullmatch(error)) and code.posting is not Reaction.RECONCILE
         if is_answer and not refused:  # it is about the person or the group
             self.trouble = None

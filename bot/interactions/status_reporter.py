@@ -20,12 +20,13 @@ from bot.health.facts import (
 )
 from bot.health.rules import diagnose
 from bot.interactions.health_reading import StoreReading, read_store, with_processes, with_reading
+from bot.operations.model import Availability, OperationPolicy
 from bot.ports import Clock
 from bot.runtime.logs import fault_words
 from bot.runtime.metrics import Figures
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
-from bot.status import Snoozed, Status
+from bot.status import OperationsStatus, Snoozed, Status
 from bot.store import episodes, processes, stats
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
@@ -134,6 +135,7 @@ class StatusReporter:
             channel=settings.slack_alert_channel,
             leads=settings.alert_leads,
             quiet=settings.quiet,
+            operations=_operations(settings, store, reading, self.clock()),
         )
         if reading is None:
             return known
@@ -254,6 +256,20 @@ class StatusReporter:
         before = self._trouble_known
         kind = FaultKind.UNKNOWN if fault.kind is FaultKind.ROW else fault.kind
         return StoreTrouble(ProblemKind(f"store_{kind}"), fault.words, before.since if before else self.clock())
+
+
+def _operations(
+    settings: Settings, store: Store | None, reading: StoreReading | None, now: datetime
+) -> OperationsStatus:
+    """Return whether operations are possible. While the store is unreachable, no refusal is known."""
+    people, refusal = settings.kf_operators, reading.refusal if reading else None
+    if not people:
+        return OperationsStatus()
+    if store is None:
+        return OperationsStatus(Availability.NO_STORE, people)
+    if refusal and now - refusal.at < OperationPolicy().refusal_stays:
+        return OperationsStatus(Availability.NO_RIGHT, people, refusal.at, refusal.family)
+    return OperationsStatus(Availability.ON, people)
 
 
 def _fault_of(exc: Exception) -> StoreFault:
