@@ -13,7 +13,7 @@ from bot import __version__
 from bot.blocks.answers.diagnosis import plain_words
 from bot.health.facts import Problem, ProblemKind
 from bot.health_log import HealthLog
-from bot.interactions.handler import InteractionHandler
+from bot.interaction_wiring import make_interactions
 from bot.ports import Clock, utc_now
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import PeriodicTask
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
+OPERATION_SECONDS = 15.0  # how soon an operation is noticed whose process has ended
+SOON = 0.1  # seconds until one that has just become due; 0 would be the whole interval
 DELIVERY_SECONDS = 5  # how soon a message that another process queued is noticed
 
 
@@ -92,6 +94,7 @@ class Process:
         self._loops: list[PeriodicTask] = []
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
+        self._interactions = make_interactions(services, self._wake, limits.notice_after)
 
     async def run(self, stop: asyncio.Event, ignored: Sequence[str] = ()) -> int:
         """Work until SIGTERM. Return the exit status: 1 if the process ends by itself, to be restarted."""
@@ -156,25 +159,9 @@ class Process:
     def _bolt(self) -> BoltApp:
         settings = self._services.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
-        services = self._services
-        register(bolt, self._handler(), self._tasks, services.session, self._limits, services.reply_failures)
+        services, handler = self._services, self._interactions.handler
+        register(bolt, handler, self._tasks, services.session, self._limits, services.reply_failures)
         return bolt
-
-    def _handler(self) -> InteractionHandler:
-        services = self._services
-        return InteractionHandler(
-            services.accounts,
-            services.store,
-            services.alert_actions,
-            status_reporter=services.status_reporter,
-            wake=self._wake,
-            tasks=self._tasks,
-            access=services.access,
-            membership=services.membership,
-            readers=services.readers,
-            clock=services.clock,
-            notice_after=self._limits.notice_after,
-        )
 
     def _wake(self) -> None:
         for loop in self._loops:
@@ -195,11 +182,11 @@ class Process:
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     def _alert_loops(self, health: PeriodicTask, pace: float) -> list[PeriodicTask]:
-        """Return the loops of the watcher and the delivery, which wake the health check; none without alerts."""
-        services = self._services
-        if services.watcher is None or services.delivery is None or services.store is None:
+        """Return the loops of the watcher, the delivery and the operations; none without alerts."""
+        services, handler, runner = self._services, self._interactions.handler, self._interactions.runner
+        watcher, delivery, store, pruner = services.watcher, services.delivery, services.store, services.pruner
+        if watcher is None or delivery is None or store is None or pruner is None or runner is None:
             return []
-        watcher, delivery, store = services.watcher, services.delivery, services.store
 
         async def poll() -> None:
             try:
@@ -214,6 +201,8 @@ class Process:
             health.wake()
             if tick is Tick.GOOD:
                 self._tasks.start(services.beat())
+            if watcher.take_change():
+                handler.changed()
 
         async def deliver() -> float | None:
             pause = await delivery.run(lambda: delivering.stopping)
@@ -221,10 +210,22 @@ class Process:
                 health.wake()  # Slack was asked
             return pause
 
+        async def settle() -> float:
+            while not settling.stopping and await runner.settle_due():
+                pass
+            return min(settle_every, max(SOON, await runner.records.seconds_until_due()))
+
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, services.settings.alert_lease_seconds / 4)
+        settle_every = min(OPERATION_SECONDS, services.settings.alert_lease_seconds / 3)
         delivering = PeriodicTask("delivery", deliver, every, waiting_for=waiting_for, ready=lambda: store.migrated)
-        return [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering]
+        settling = PeriodicTask(
+            "operations", settle, settle_every, waiting_for=waiting_for, ready=lambda: store.migrated
+        )
+        pruning = PeriodicTask(
+            "pruning", pruner.step, pruner.interval, waiting_for=waiting_for, ready=lambda: store.migrated
+        )
+        return [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering, settling, pruning]
 
     async def _drain(self, server: Server | None) -> None:
         """Claim nothing new, accept nothing new, finish what is in flight, and be gone by 10 s."""

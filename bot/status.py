@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts
+from bot.operations.model import Availability, OperationKind
 
 
 class Snoozed(NamedTuple):
@@ -16,6 +17,22 @@ class Snoozed(NamedTuple):
 
     label: str  # the `kf_nick`: foreign text
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsStatus:
+    """Whether operations are possible from Slack, and for which people."""
+
+    availability: Availability = Availability.OFF
+    people: tuple[str, ...] = ()  # IDs of users and user groups
+    refused_at: datetime | None = None  # WeChat answered 48001 lately
+    refused_family: str = ""
+
+    def offers(self, kind: OperationKind) -> bool:
+        """Return whether a button of this kind is shown to the people."""
+        if self.availability is Availability.NO_RIGHT:
+            return self.refused_family != kind.family
+        return self.availability is Availability.ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +50,4 @@ class Status:
     quiet: QuietHours | None = None
     quiet_until: datetime | None = None  # while it is quiet: when that ends
     leads: Sequence[timedelta] = ()
+    operations: OperationsStatus = OperationsStatus()

@@ -7,7 +7,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
 
@@ -18,13 +18,14 @@ from bot.blocks.context import RenderContext
 from bot.delivery.cycle import Delivery
 from bot.delivery.dependencies import DeliveryDependencies
 from bot.health.rules import may_be_silent
-from bot.interactions.access import AccessPolicy, Membership
+from bot.interactions.access import AccessPolicy, Membership, OperatorPolicy
 from bot.interactions.alert_actions import AlertActions
+from bot.interactions.language_choices import LanguageChoices
 from bot.interactions.readers import Readers
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.event_keys import EventKeys
-from bot.ports import Clock, utc_now
+from bot.ports import Clock, Views, utc_now
 from bot.recorder import Recorder
 from bot.runtime.heartbeat import Heartbeat
 from bot.runtime.metrics import Metrics
@@ -34,6 +35,7 @@ from bot.slack.channel import SlackChannel
 from bot.slack.directory import SECONDS as LOOKUP_SECONDS
 from bot.slack.directory import group_members, installation, is_shared_outside, reader
 from bot.slack.reply_failures import ReplyFailures
+from bot.slack.views import SlackViews
 from bot.slack.web_api import no_retry_client
 from bot.slack.workspace import still_refuses
 from bot.store import processes
@@ -41,6 +43,7 @@ from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
 from bot.watcher.poller import Watcher
+from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
 from bot.web.rejections import Rejections
 from wechat_kf import KfClient, StableToken
@@ -58,18 +61,23 @@ class Services:
     accounts: KfClient
     session: ClientSession
     access: AccessPolicy
+    operators: OperatorPolicy
     membership: Membership
     readers: Readers
+    language_choices: LanguageChoices
     tasks: BackgroundTasks
     process: ProcessInfo
     status_reporter: StatusReporter
     rejections: Rejections
     reply_failures: ReplyFailures
     slack_answers: SlackAnswers
-    metrics: Metrics = field(default_factory=Metrics)
+    views: Views
+    metrics: Metrics
     store: Store | None = None
+    recorder: Recorder | None = None
     alert_actions: AlertActions | None = None
     watcher: Watcher | None = None
+    pruner: Pruner | None = None
     delivery: Delivery | None = None
     heartbeat: Heartbeat | None = None
 
@@ -113,13 +121,16 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
         accepts = partial(still_refuses, slack, settings.slack_alert_channel, "", LOOKUP_SECONDS)
         answers = SlackAnswers(accepts, clock)
-        access = AccessPolicy(settings.kf_viewers, answers.noting(partial(group_members, slack)))
+        members = answers.noting(partial(group_members, slack))
         membership = Membership(
             answers.noting(partial(installation, slack)), answers.noting(partial(is_shared_outside, slack))
         )
+        operators = OperatorPolicy(settings.kf_operators, members, membership)
+        access = AccessPolicy(settings.kf_viewers, members, operators)
         tasks = BackgroundTasks()
-        readers = Readers(answers.noting(partial(reader, slack)), tasks)
         store = _store(settings, clock) if settings.alerts else None
+        choices = LanguageChoices(store, tasks)
+        readers = Readers(answers.noting(partial(reader, slack)), tasks, choices=choices)
         process = ProcessInfo(
             secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
         )
@@ -135,6 +146,7 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             slack_trouble=lambda: answers.trouble,
         )
         accounts = KfClient(wechat, tokens, proxied=proxied)
+        metrics = Metrics()
         services = Services(
             settings,
             clock,
@@ -142,14 +154,18 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
             accounts,
             session,
             access,
+            operators,
             membership,
             readers,
+            choices,
             tasks,
             process,
             status_reporter,
             rejections,
             reply_failures,
             answers,
+            SlackViews(slack, metrics.count),
+            metrics,
         )
         if store:
             _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))
@@ -184,7 +200,7 @@ def _add_alerts(services: Services, store: Store, channel: SlackChannel) -> None
     context = RenderContext.from_settings(settings)
     event_keys = EventKeys(settings.wechat_secret, settings.wechat_appid)
     recorder = Recorder(context.policy, event_keys, settings.wechat_appid)
-    services.store = store
+    services.store, services.recorder = store, recorder
     services.alert_actions = AlertActions(store, recorder=recorder, zone=settings.timezone)
     services.watcher = Watcher(
         services.accounts,
@@ -197,4 +213,6 @@ def _add_alerts(services: Services, store: Store, channel: SlackChannel) -> None
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
     count = services.metrics.count
-    services.delivery = Delivery(DeliveryDependencies(channel, store, context, event_keys, lease, count))
+    services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)
+    in_channel = replace(context, operations=bool(settings.kf_operators))
+    services.delivery = Delivery(DeliveryDependencies(channel, store, in_channel, event_keys, lease, count))

@@ -15,7 +15,7 @@ from bot.delivery.cycle import Delivery
 from bot.delivery.dependencies import DeliveryDependencies
 from bot.interactions.alert_actions import ActionResult, AlertActions
 from bot.outbox.event_keys import EventKeys
-from bot.ports import BlockAction, Clock, Outcome, no_op
+from bot.ports import Accounts, BlockAction, Clock, Outcome, no_op
 from bot.recorder import Recorder
 from bot.store import episodes
 from bot.store.database import Store
@@ -42,6 +42,8 @@ class Bot:
         policy: AlertPolicy = AlertPolicy(),  # noqa: B008  a frozen value
         mention: str = "",
         stopwatch: Callable[[], float] | None = None,
+        accounts: Accounts | None = None,
+        operations: bool = False,
     ) -> None:
         self.clock = clock
         self.store = store
@@ -50,13 +52,13 @@ class Bot:
         event_keys, poll = EventKeys("secret", APPID), timedelta(seconds=300)
         self.recorder = Recorder(policy, event_keys, APPID)
         self.watcher = Watcher(
-            self.wechat,
+            accounts or self.wechat,
             store,
             recorder=self.recorder,
             recovery=Recovery(self.slack, clock, lambda: clock().timestamp()),
             poll=poll,
         )
-        context = RenderContext(policy=policy, poll=poll, mention=mention)
+        context = RenderContext(policy=policy, poll=poll, mention=mention, operations=operations)
         dependencies = DeliveryDependencies(
             self.slack, store, context, event_keys, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
         )

@@ -115,5 +115,13 @@ async def until(true: Callable[[], bool | Awaitable[bool]], within: float = 60) 
             await asyncio.sleep(0.02)
 
 
+async def modal_text(slack: SlackSimulator, user: str) -> str:
+    """Wait for the modal of a person, and return its blocks once they are there."""
+    await until(
+        lambda: bool(slack.views.modals.get(user)) and "Reading from WeChat" not in str(slack.modal(user).blocks)
+    )
+    return str(slack.modal(user).blocks)
+
+
 def sqlite(folder: Path) -> str:
     return f"sqlite:///{folder / 'kf.db'}"

@@ -20,7 +20,18 @@ from multidict import CIMultiDict
 from bot.demo.blockkit import mentions, problems
 from bot.demo.slack_simulator import RESPONSE_URL, http_error, sign
 from bot.interactions.status_reporter import OPENING
-from tests.running import CARE, World, answers, bot_in_loop, final_answer, sqlite, until, utc_now, world
+from tests.running import (
+    CARE,
+    World,
+    answers,
+    bot_in_loop,
+    final_answer,
+    modal_text,
+    sqlite,
+    until,
+    utc_now,
+    world,
+)
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
@@ -85,6 +96,8 @@ async def test_acknowledgement_does_not_wait_for_wechat(place, url):
         ("查找小波", "Waiting: 小波"),
         ("help", "/kf shows what needs attention"),
         ("status", "Working normally"),
+        ("history", "Nobody has changed an account through this bot."),
+        ("历史小波", "Nobody has changed 小波 through this bot."),
         ("frobnicate", "No account matches “frobnicate”."),
     ],
 )
@@ -168,7 +181,7 @@ async def test_hundred_hostile_accounts_page_within_every_limit(place, url):
 # Clicks
 
 
-async def test_next_replaces_the_page_and_details_are_a_new_message(place, url):
+async def test_next_replaces_the_page_and_details_are_a_modal(place, url):
     for number in range(12):
         place.invite(f"kf{number}")
     said = await place.slack.command("list", channel=CARE)
@@ -176,9 +189,9 @@ async def test_next_replaces_the_page_and_details_are_a_new_message(place, url):
     clicked = await place.slack.click(first, "kf.page.next")
     second = await clicked.answer()
     assert (second.ts, second.text[:26]) == (first.ts, "Accounts 11 to 14 of 14, p")
-    shown = await place.slack.click(second, "kf.open", option=_first_option(second.blocks, "kf.open"))
-    details = await shown.answer()
-    assert details.ts != second.ts
+    option = _first_option(second.blocks, "kf.open")
+    await place.slack.click(second, "kf.open", option=option)
+    assert option.removeprefix("v1:show:") in await modal_text(place.slack, "U0MEI")
 
 
 def _first_option(blocks, action_id: str) -> str:

@@ -17,7 +17,7 @@ from bot.delivery.updater import EDIT_GAP
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost, slow
 from bot.demo.slack_simulator.state import Person
-from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, sqlite, until, utc_now, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, modal_text, sqlite, until, utc_now, world
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
@@ -58,30 +58,34 @@ async def test_rejection_is_posted_in_the_channel_and_its_details_on_request(pla
         (alert,) = place.slack.messages(ALERTS)
         assert alert.text.startswith("Rejected: 小波 (bo@harbour_tea). bo•••le declined the invitation.")
         assert alert.metadata["event_type"] == "kf_alert"
-        said = await place.slack.click(alert, "alert.details", user="U0TOM")
-        details = await said.answer()
-        assert (details.only_for, details.channel) == ("U0TOM", ALERTS)
-        assert "bo_example declined the invitation" in details.text
+        await place.slack.click(alert, "alert.details", user="U0TOM")
+        assert "bo_example declined the invitation" in await modal_text(place.slack, "U0TOM")
         assert "Access token" in json.dumps((await _status(place)).blocks)
+
+
+async def test_history_shows_the_posts_of_the_channel(place):
+    async with bot_in_loop(place):
+        await rejection(place)
+        said = await final_answer(await place.slack.command("history 小波", channel=ALERTS))
+        assert said.text.startswith("History of 小波: Rejected, noticed ")
+        assert "bo_example" in json.dumps(said.blocks)
 
 
 async def test_details_show_the_last_known_state_while_wechat_fails(place):
     async with bot_in_loop(place):
         alert = await rejection(place)
         place.wechat.inject(Fault(FaultMode.ERRCODE, times=None, errcode=48001))
-        said = await place.slack.click(alert, "alert.details", user="U0TOM")
-        down = await final_answer(said)
+        await place.slack.click(alert, "alert.details", user="U0TOM")
+        down = await modal_text(place.slack, "U0TOM")
+        await place.slack.close_modal(user="U0TOM")
         place.wechat.clear_faults()
         place.wechat.remove("bo@harbour_tea")
-        said = await place.slack.click(alert, "alert.details", user="U0TOM")
-        gone = await final_answer(said)
-    assert down.text.startswith(
-        "This account may not use customer service, so this is what was known last. Rejected: 小波"
-    )
-    assert gone.text.startswith("The account is no longer in WeChat's list")
+        await place.slack.click(alert, "alert.details", user="U0TOM")
+        gone = await modal_text(place.slack, "U0TOM")
+    assert "This account may not use customer service, so this is what was known last." in down
+    assert "The account is no longer in WeChat’s list" in gone
     for details in (down, gone):
-        assert details.only_for == "U0TOM"
-        assert "bo_example" in details.text
+        assert "bo_example" in details
 
 
 async def test_digest_of_nine_names_people_apart_and_opens_everything_that_needs_attention(place):
@@ -143,7 +147,7 @@ async def test_status_reports_a_channel_without_the_bot(place):
         place.wechat.reject("bo@harbour_tea")
         await until(lambda: status_contains(place, "1 alert could not be posted. Slack refuses them: "))
         assert await status_contains(place, "Type /invite @wechat-kf there.")
-    assert posts(place) == 1
+    assert posts(place) <= 1  # none, if reading the history has shown the refusal first
 
 
 async def test_edit_with_refused_blocks_falls_back_to_text(place):
@@ -187,7 +191,7 @@ async def test_lists_show_who_acknowledged_the_alert(place):
         await until(lambda: "Acknowledged" in shown(place))
         for typed in ("", "list", "attention", "rejected", "find @harbour_tea"):
             answer = await (await place.slack.command(typed, channel=CARE)).answer()
-            assert "👤 acknowledged by <@U0MEI>" in str(answer.blocks), typed
+            assert "acknowledged by <@U0MEI>" in str(answer.blocks), typed
         overview = await (await place.slack.command("", channel=CARE)).answer()
     assert overview.text.startswith("1 of 2 customer-service accounts needs attention, 1 acknowledged.")
 
@@ -236,7 +240,7 @@ async def test_show_command_has_the_outcome_of_the_invitation(place):
         said = await place.slack.command("show bo@harbour_tea", channel=CARE)
         story = json.dumps((await said.answer()).blocks, ensure_ascii=False)
     assert "*This invitation*  told in <#C0ALERTS>" in story
-    assert "👤 acknowledged by <@U0MEI>" in story
+    assert "acknowledged by <@U0MEI>" in story
 
 
 async def test_mention_is_posted_once_and_gone_at_the_first_edit(place):

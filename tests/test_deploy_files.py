@@ -329,9 +329,13 @@ SCOPES = {
     *("channels:read", "groups:read", "usergroups:read", "users:read"),
 }
 # Every key that the manifests use, and the most characters that Slack takes. Unknown keys are refused.
+HINT = "[list|STATE|find TEXT|show ACCOUNT|invite ACCOUNT ID|add|rename|delete|history|status|help]"
 LIMITS = {
     "display_information.name": 35,
     "display_information.description": 140,
+    "features.app_home.home_tab_enabled": None,
+    "features.app_home.messages_tab_enabled": None,
+    "features.app_home.messages_tab_read_only_enabled": None,
     "features.bot_user.display_name": 80,
     "features.bot_user.always_online": None,
     "features.slash_commands.0.command": 32,
@@ -340,13 +344,19 @@ LIMITS = {
     "features.slash_commands.0.usage_hint": 1000,
     "features.slash_commands.0.should_escape": None,
     **{f"oauth_config.scopes.bot.{number}": None for number in range(len(SCOPES))},
+    "settings.event_subscriptions.request_url": None,
+    "settings.event_subscriptions.bot_events.0": None,
     "settings.interactivity.is_enabled": None,
     "settings.interactivity.request_url": None,
     "settings.org_deploy_enabled": None,
     "settings.socket_mode_enabled": None,
     "settings.token_rotation_enabled": None,
 }
-OF_HTTP_ALONE = {"features.slash_commands.0.url", "settings.interactivity.request_url"}
+OF_HTTP_ALONE = {
+    "features.slash_commands.0.url",
+    "settings.event_subscriptions.request_url",
+    "settings.interactivity.request_url",
+}
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -373,7 +383,18 @@ def test_manifest_has_the_known_keys_within_their_limits(mode: Mode) -> None:
         limit = LIMITS[key]
         assert limit is None or 0 < len(value) <= limit, key
     assert found["features.slash_commands.0.command"] == "/kf"
-    assert found["features.slash_commands.0.usage_hint"] == "[list|STATE|find TEXT|show ACCOUNT|status|help]"
+    assert found["features.slash_commands.0.usage_hint"] == HINT
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_manifest_has_a_home_tab_and_its_event_and_takes_no_messages(mode: Mode) -> None:
+    found = leaves(mode)
+    assert found["features.app_home.home_tab_enabled"] is True
+    assert found["features.app_home.messages_tab_enabled"] is False
+    assert found["features.app_home.messages_tab_read_only_enabled"] is True
+    assert yaml.safe_load(manifest(mode, None))["settings"]["event_subscriptions"]["bot_events"] == [
+        "app_home_opened"
+    ]
 
 
 @pytest.mark.parametrize("mode", MODES)

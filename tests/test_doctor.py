@@ -39,7 +39,7 @@ async def place(tmp_path: Path) -> AsyncIterator[World]:
 async def test_correct_setup_passes_and_unchecked_items_are_listed(place):
     status, out, err = await run(place.environ, "doctor")
     assert (status, err) == (0, "")
-    assert [line[0] for line in out.splitlines() if line[:1] in "✓✗?" and line] == [*"✓✓✓✓✓✓✓?✓✓✓✓✓✓✓✓"]
+    assert [line[0] for line in out.splitlines() if line[:1] in "✓✗?" and line] == [*"✓✓✓✓✓✓✓??✓✓✓✓✓✓✓✓✓"]
     for words in (
         "@wechat-kf in the workspace harbour",
         "127.0.0.1, where answers to /kf go, is reached",
@@ -50,7 +50,7 @@ async def test_correct_setup_passes_and_unchecked_items_are_listed(place):
         "agrees with Slack's and WeChat's",
     ):
         assert words in out
-    assert out.endswith("\nNothing is wrong. 1 could not be checked.\n")
+    assert out.endswith("\nNothing is wrong. 2 could not be checked.\n")
 
 
 async def test_doctor_prints_the_same_findings_as_json(place):
@@ -102,6 +102,7 @@ async def test_wrong_setting_does_not_prevent_other_checks(place):
         ("QUOTAGUARDSHIELD_URL", "WeChat"),
         ("DATABASE_URL", "store"),
         ("ALERTS", "store"),
+        ("KF_OPERATORS", "operations"),
     ],
 )
 async def test_checks_that_need_a_malformed_setting_are_skipped(place, name, check):
@@ -265,6 +266,20 @@ PLANTED = [
         "there is no user group S0NIGHT",
         "Set KF_VIEWERS",
         {"KF_VIEWERS": "S0NIGHT,S0CARE"},
+    ),
+    Planted(
+        "operators of a group that is not there",
+        "KF_OPERATORS",
+        "there is no user group S0NIGHT",
+        "Set KF_OPERATORS",
+        {"KF_OPERATORS": "S0NIGHT,S0CARE"},
+    ),
+    Planted(
+        "operators without a store",
+        "operations",
+        "KF_OPERATORS is set, but ALERTS is off",
+        "Set ALERTS=on",
+        {"KF_OPERATORS": "S0CARE", "ALERTS": "off"},
     ),
     Planted(
         "groups that the plan does not have",

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import uuid
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,9 +16,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from bot.doctor import operations as operations_examination
 from bot.doctor import store as examination
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
+from bot.store import operations
 from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect
@@ -25,6 +28,7 @@ from bot.store.store_errors import DevelopmentSchemaError
 from tests.conftest import APPID, at_now
 
 UNSET = Unset.of([])
+LEFT = {"wechat_secret": "secret", "slack_bot_token": "xoxb-1"}
 
 
 async def finding(url: str, *, platform: str = "", within: float = 10) -> Finding:
@@ -222,3 +226,42 @@ async def test_damaged_page_that_no_query_reads_is_found(migrated_sqlite, tmp_pa
     path = tmp_path / "kf.db"
     found = await finding(f"sqlite:///{path}")
     assert (found.verdict, found.remedy[:17]) == ("wrong", "Restore a backup,")
+
+
+# Changes from Slack
+
+
+async def granted(url: str, *operators: str) -> Finding:
+    settings = Settings(APPID, **LEFT, database_url=url, kf_operators=operators)
+    [found] = (await operations_examination.examine(settings, UNSET)).findings
+    return found
+
+
+async def refuse(url: str, age: timedelta) -> None:
+    store = Store.from_url(url, APPID)
+    await store.open()
+    async with store.begin() as tx:
+        await operations.note_refusal(tx, operations.Refusal("invite/add/delete", tx.now - age))
+    await store.close()
+
+
+async def test_refused_permission_is_reported_for_a_day(store_url):
+    assert (await granted(store_url, "U0LIN")).verdict == "ok"
+    await refuse(store_url, timedelta(hours=3, minutes=1))
+    found = await granted(store_url, "U0LIN")
+    assert found.verdict == "wrong"
+    assert found.said.startswith("WeChat refused invite/add/delete 3 h ago")
+    assert "48001" in found.said
+    await refuse(store_url, timedelta(hours=24))
+    assert (await granted(store_url, "U0LIN")).verdict == "ok"
+
+
+async def test_refused_permission_matters_only_with_operators(store_url):
+    await refuse(store_url, timedelta(minutes=1))
+    found = await granted(store_url)
+    assert (found.verdict, found.said.split(":")[0]) == ("ok", "off")
+
+
+async def test_operators_of_a_new_store_are_fine(empty_url):
+    found = await granted(empty_url, "U0LIN")
+    assert (found.verdict, found.said) == ("ok", "on")

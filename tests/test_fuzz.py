@@ -41,6 +41,12 @@ words = st.sampled_from(
         "status",
         "help",
         "find chen",
+        "invite chen chen_example",
+        "add eve",
+        "rename chen Chen Wei",
+        "delete dee",
+        "history",
+        "history chen",
         "show anna@harbour_tea",
         "waiting",
         "list 2",
@@ -52,10 +58,11 @@ words = st.sampled_from(
 text = st.one_of(words, st.text(max_size=40), st.text(alphabet="<>&@!#^|*_~`:\u202e\x00\n 　「」", max_size=20))
 ACTIONS = """
 kf.list kf.page.next kf.page.prev kf.filter kf.refresh kf.retry kf.show kf.open kf.help link.console link.platform
-health.check alert.ack alert.snooze alert.undo alert.details
+kf.history health.check alert.ack alert.snooze alert.undo alert.details
 """
 VALUES = """
 v1:overview v1:status v1:help v1:list:1:all v1:list:999999999:bound v1:find:1:chen v1:show:anna@harbour_tea
+v1:history:1: v1:history:999999999:chen@harbour_tea
 v1:source_down v1:0123456789abcdef v1:0123456789abcdef:1h v1:0123456789abcdef:ack v1:batch:0123456789abcdef v2:x
 """
 action_ids = st.one_of(st.sampled_from(ACTIONS.split()), text)

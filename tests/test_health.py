@@ -25,11 +25,14 @@ from bot.health.facts import ProblemKind, SlackTrouble, StoreTrouble
 from bot.health.rules import diagnose
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
+from bot.operations.model import Availability
 from bot.ports import UnknownReaderError
 from bot.runtime.metrics import Metrics
 from bot.settings.values import Settings
-from bot.store import processes
+from bot.status import OperationsStatus
+from bot.store import operations, processes
 from bot.store.database import Store
+from bot.store.operations import Refusal
 from bot.store.processes import ProcessInfo
 from bot.web.server import make_web_app
 from tests.bots import Bot
@@ -489,3 +492,20 @@ async def test_process_of_an_older_release_does_not_count_as_different(store, cl
     assert facts.differing_settings == ()
     assert facts.receivers
     assert facts.receivers.processes == 0
+
+
+@pytest.mark.both_stores
+async def test_changes_from_slack_are_on_until_wechat_refuses_them_for_a_day(store, clock):
+    async def changes(*people: str, store: Store | None = store) -> OperationsStatus:
+        settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS, kf_operators=people)
+        return (await StatusReporter(store, settings, lambda: None, clock).status()).operations
+
+    assert await changes() == OperationsStatus(Availability.OFF)
+    assert await changes("U0LIN", store=None) == OperationsStatus(Availability.NO_STORE, ("U0LIN",))
+    assert await changes("U0LIN", "S0LEADS") == OperationsStatus(Availability.ON, ("U0LIN", "S0LEADS"))
+    async with store.begin() as tx:
+        await operations.note_refusal(tx, Refusal("rename", NOW))
+    assert await changes("U0LIN") == OperationsStatus(Availability.NO_RIGHT, ("U0LIN",), NOW, "rename")
+    assert await changes() == OperationsStatus(Availability.OFF)
+    clock.now = NOW + timedelta(days=1)
+    assert await changes("U0LIN") == OperationsStatus(Availability.ON, ("U0LIN",))

@@ -48,7 +48,10 @@ def value(name: str, metrics: Metrics, figures: Figures = EMPTY, **labels: str) 
         ("poll", "wechat_kf_polls_total", "result"),
         ("post", "wechat_kf_posts_total", "result"),
         ("edit", "wechat_kf_edits_total", "result"),
+        ("view", "wechat_kf_views_total", "result"),
+        ("operation", "wechat_kf_operations_total", "result"),
         ("lookup", "wechat_kf_delivery_lookups_total", "outcome"),
+        ("prune", "wechat_kf_prunings_total", "result"),
     ],
 )
 def test_events_are_counted_by_their_result(what, name, label):
@@ -76,7 +79,11 @@ def test_result_that_is_not_a_plain_word_is_not_exported(result):
     assert value("wechat_kf_posts_total", metrics, result="other") == 1
 
 
-@given(st.lists(st.tuples(st.sampled_from(["poll", "post", "edit", "lookup"]), st.text())))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["poll", "post", "edit", "view", "operation", "lookup", "prune"]), st.text())
+    )
+)
 def test_every_count_is_exported(happened):
     metrics = Metrics()
     for what, result in happened:
@@ -162,7 +169,10 @@ def test_every_metric_explains_itself_and_has_its_type():
         "wechat_kf_polls": "counter",
         "wechat_kf_posts": "counter",
         "wechat_kf_edits": "counter",
+        "wechat_kf_views": "counter",
+        "wechat_kf_operations": "counter",
         "wechat_kf_delivery_lookups": "counter",
+        "wechat_kf_prunings": "counter",
         "wechat_kf_store_up": "gauge",
         "wechat_kf_problem": "gauge",
         "wechat_kf_last_successful_poll_age_seconds": "gauge",

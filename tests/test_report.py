@@ -14,9 +14,10 @@ from bot.demo import blockkit
 from bot.health.facts import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
 from bot.health.rules import diagnose
 from bot.interactions.status_reporter import StatusReporter
+from bot.operations.model import Availability
 from bot.ports import Blocked
 from bot.settings.values import Settings
-from bot.status import Snoozed, Status
+from bot.status import OperationsStatus, Snoozed, Status
 from bot.store import poll_state
 from bot.store.database import Store
 from tests.accounts import bound
@@ -95,14 +96,14 @@ def test_names_of_snoozed_accounts_are_limited():
     assert blockkit.mentions({"text": message.text, "blocks": message.blocks}) == []
 
 
-def test_all_possible_problems_fit_into_one_section():
+def test_all_possible_problems_fit_into_two_sections():
     everything = replace(
         but(failed_polls=1, clock_incident=WRONG_CLOCK, pending=3, refused=1),
         snoozed=[LIN] * 9,
         quiet=QUIET,
     )
     message = status_answer(everything, NOW, CONTEXT)
-    assert len(fields(message)) == 10
+    assert len(fields(message)) == 11
     assert list(fields(message))[:3] == ["*WeChat*", "*Server clock*", "*Not posted*"]
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
@@ -138,6 +139,7 @@ def test_status_before_the_first_poll():
         "*Access token*": "none yet",
         "*Alerts go to*": "no channel",
         "*Waiting to be posted*": "nothing",
+        "*Changes from Slack*": "off, KF_OPERATORS is not set",
     }
     assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
 
@@ -353,3 +355,37 @@ async def test_past_wechat_problem_is_in_the_past_tense(store, clock):
         await bot.reads(after=20 * MINUTE)
     status = await standing(store, clock).status()
     assert "Last problem: WeChat did not answer for " in status_answer(status, clock.now, CONTEXT).text
+
+
+# Changes from Slack
+
+
+@pytest.mark.parametrize(
+    ("operations", "words", "plain"),
+    [
+        (OperationsStatus(), "off, KF_OPERATORS is not set", ""),
+        (OperationsStatus(Availability.NO_STORE, ("U0LIN",)), "off, ALERTS is off", ""),
+        (OperationsStatus(Availability.ON, ("U0LIN", "S0LEADS")), "on, for <@U0LIN>, <!subteam^S0LEADS>", ""),
+        (
+            OperationsStatus(Availability.NO_RIGHT, ("U0LIN",), NOW - 3 * MINUTE),
+            "WeChat refuses them (48001), <!date^1795396140^since {time}|since 01:09 UTC>",
+            "Changes from Slack: WeChat refuses them (48001), since 01:09 UTC.",
+        ),
+    ],
+)
+def test_status_tells_whether_changes_are_possible(operations, words, plain):
+    message = status_answer(replace(WELL, operations=operations), NOW, CONTEXT)
+    assert fields(message)["*Changes from Slack*"] == words
+    assert plain in message.text
+    assert ("Changes from Slack" in message.text) is bool(plain)
+    assert blockkit.problems({"text": message.text, "blocks": message.blocks}) == []
+
+
+def test_refusal_of_changes_comes_first_and_many_operators_are_counted():
+    refused_by_wechat = OperationsStatus(Availability.NO_RIGHT, ("U0LIN",), NOW)
+    assert next(iter(fields(status_answer(replace(WELL, operations=refused_by_wechat), NOW, CONTEXT)))) == (
+        "*Changes from Slack*"
+    )
+    people = OperationsStatus(Availability.ON, tuple(f"U0{number:02}" for number in range(12)))
+    message = status_answer(replace(WELL, operations=people), NOW, CONTEXT)
+    assert fields(message)["*Changes from Slack*"].endswith("<@U009> and 2 more")

@@ -187,6 +187,8 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("KF_VIEWERS", "U0MEI1,,S0CARE1", "IDs with commas between them"),
         ("KF_VIEWERS", "U0MEI1 S0CARE1", "IDs with commas between them"),
         ("KF_VIEWERS", "<!channel>", "Names are not taken"),
+        ("KF_OPERATORS", "everybody", "IDs with commas between them"),
+        ("KF_OPERATORS", "*", "Names are not taken"),
     ],
 )
 def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str, advice: str) -> None:
@@ -218,6 +220,7 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
         ("ALERT_MENTION", "<@W0123456789|mei>", "alert_mention", "<@W0123456789>"),
         ("ALERT_MENTION", "S0123ABCD", "alert_mention", "<!subteam^S0123ABCD>"),
         ("KF_VIEWERS", "U0MEI", "kf_viewers", ("U0MEI",)),
+        ("KF_OPERATORS", "U0MEI, <!subteam^S0CARE|@care>", "kf_operators", ("U0MEI", "S0CARE")),
         ("KF_VIEWERS", "S0CARE, <@W0BOSS>,S0CARE", "kf_viewers", ("S0CARE", "W0BOSS")),
         ("LOG_FORMAT", "JSON", "log_format", "json"),
         ("LOG_FORMAT", "text", "log_format", "text"),
@@ -509,3 +512,9 @@ def test_first_usable_proxy_of_the_machine_is_used_and_the_others_are_named() ->
     assert [problem.name for problem in settings.ambient_proxy.unusable] == ["HTTPS_PROXY", "http_proxy"]
     assert "hush" not in repr(settings)
     assert "hush" in settings.secrets
+
+
+def test_processes_with_other_operators_differ_and_no_name_is_shared() -> None:
+    one, other = (read(KF_OPERATORS=value).shared_digests for value in ("U0MEI", "U0MEI,S0CARE"))
+    assert {name for name in one if one[name] != other[name]} == {"KF_OPERATORS"}
+    assert "U0MEI" not in str(one)

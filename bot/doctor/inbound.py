@@ -1,4 +1,4 @@
-"""Check how commands and clicks arrive: as signed requests, or over a connection that the bot opens."""
+"""Check how commands, clicks and events arrive: as signed requests, or over a connection that the bot opens."""
 
 from __future__ import annotations
 
@@ -17,6 +17,16 @@ from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import connections_open
 
 SIGNING_SECRET = re.compile(r"[0-9a-f]{32}")
+HOME = "App Home"
+EMPTY_HOME = "Open the app in Slack, tab Home. If the page stays empty, install the app again from its manifest"
+HOME_OVER_HTTP = unknown(
+    HOME,
+    "not checked: only opening it shows whether Slack sends its events",
+    f"{EMPTY_HOME}, and see that Event Subscriptions has the address of the commands and shows Verified.",
+)
+HOME_OVER_A_CONNECTION = unknown(
+    HOME, "not checked: only opening it shows whether Slack sends its events", f"{EMPTY_HOME}."
+)
 OVER_HTTP = unknown(
     "commands",
     "not checked: only a command shows whether Slack reaches this bot, and signs with this secret",
@@ -35,11 +45,13 @@ async def examine(settings: Settings, unset: Unset, session: ClientSession) -> R
     if why := unset.why_not("app token", "SLACK_APP_TOKEN"):
         return Report((why,))
     if not settings.slack_app_token:
-        return Report((unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), OVER_HTTP))
+        return Report(
+            (unset.why_not("signing secret", "SLACK_SIGNING_SECRET") or _form(settings), OVER_HTTP, HOME_OVER_HTTP)
+        )
     if why := unset.why_not("app token", "SLACK_API_URL"):
         return Report((why,))
     client = no_retry_client(settings.slack_app_token, settings.slack_api_url, session)
-    return Report((_granted(await connections_open(client, SECONDS)), OVER_A_CONNECTION))
+    return Report((_granted(await connections_open(client, SECONDS)), OVER_A_CONNECTION, HOME_OVER_A_CONNECTION))
 
 
 def _form(settings: Settings) -> Finding:

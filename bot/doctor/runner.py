@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from bot.doctor import host, inbound, output, running, slack, store, variables, wechat
+from bot.doctor import host, inbound, operations, output, running, slack, store, variables, wechat
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.ports import Clock
 from bot.settings.values import PROXIES, Settings
@@ -70,6 +70,7 @@ async def _examine_services(settings: Settings, unset: Unset, proxy: str, clock:
             "WeChat": wechat.examine(services, unset, proxy),
             "store": store.examine(settings, unset),
             "running bot": running.examine(settings, unset, clock),
+            operations.CHECK: operations.examine(settings, unset),
         }
         return Report.of(
             await asyncio.gather(*(guarded(check, part, PART_SECONDS) for check, part in work.items()))

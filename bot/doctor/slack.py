@@ -101,7 +101,8 @@ def _same_language(settings: Settings) -> Finding:
 def _named(settings: Settings) -> Mapping[str, tuple[str, ...]]:
     """Return the IDs that settings name, by variable."""
     mentioned = tuple(ID.findall(settings.alert_mention)) if settings.alerts else ()
-    named = {"ALERT_MENTION": mentioned, "KF_VIEWERS": settings.kf_viewers}
+    operators = settings.kf_operators if settings.alerts else ()
+    named = {"ALERT_MENTION": mentioned, "KF_VIEWERS": settings.kf_viewers, "KF_OPERATORS": operators}
     return {variable: ids for variable, ids in named.items() if ids}
 
 
@@ -138,7 +139,8 @@ def channel(
         return well(
             CHANNEL,
             f"{place}: the bot is a member, and people of another company read along (Slack Connect)",
-            "They see names and masked WeChat IDs. Buttons refuse them unless KF_VIEWERS names them.",
+            "They see names and masked WeChat IDs. Buttons refuse them unless KF_VIEWERS or KF_OPERATORS names "
+            "them.",
         )
     if info.is_member:
         return well(CHANNEL, f"{place}: the bot is a member")

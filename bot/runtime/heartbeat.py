@@ -8,7 +8,7 @@ import logging
 import httpx
 
 from bot.runtime.logs import LogEvent
-from wechat_kf.client import suppress_http_logs
+from wechat_kf.transport import suppress_http_logs
 
 log = logging.getLogger(__name__)
 

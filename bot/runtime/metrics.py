@@ -41,7 +41,10 @@ _COUNTED = {
     "poll": _Counted("wechat_kf_polls", "result", "Polls of the account list by this process."),
     "post": _Counted("wechat_kf_posts", "result", "Requests of this process to post a message to Slack."),
     "edit": _Counted("wechat_kf_edits", "result", "Requests of this process to edit a message in Slack."),
+    "view": _Counted("wechat_kf_views", "result", "Requests of this process to show a modal or App Home in Slack."),
+    "operation": _Counted("wechat_kf_operations", "result", "Operations on accounts, by kind and outcome."),
     "lookup": _Counted("wechat_kf_delivery_lookups", "outcome", "Lookups of messages with an unknown outcome."),
+    "prune": _Counted("wechat_kf_prunings", "result", "Attempts of this process to delete old rows, once a day."),
 }
 
 
@@ -52,7 +55,7 @@ class Metrics:
         self._counts: dict[str, Counter[str]] = {what: Counter() for what in _COUNTED}
 
     def count(self, what: str, result: str) -> None:
-        """Count a "poll", "post", "edit" or "lookup" with its result.
+        """Count what `_COUNTED` names, such as a "poll" or a "post", with its result.
 
         Anything else is ignored: a metric must not stop the delivery that it counts.
         """

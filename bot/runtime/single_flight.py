@@ -28,13 +28,22 @@ class SingleFlight(Generic[T]):
         """Return the last result, however old; None before the first."""
         return self._last
 
+    def expire(self) -> None:
+        """Let the next caller start a new call, since what the last one found may have changed."""
+        self._flight = None
+        self._finished_at = float("-inf")
+
+    def age(self) -> float:
+        """Return the seconds since the last result; infinite before the first."""
+        return self._elapsed() - self._finished_at
+
     async def get(self) -> tuple[T, bool]:
         """Return the result, and whether it comes from the cache.
 
         Raises:
             what the call raises, to every caller that waited for it.
         """
-        if self._last is not None and self._elapsed() - self._finished_at < self._good_for:
+        if self._last is not None and self.age() < self._good_for:
             return self._last, True
         if self._flight is None:
             self._flight = asyncio.create_task(self._run())
@@ -44,10 +53,12 @@ class SingleFlight(Generic[T]):
 
     async def _run(self) -> T:
         result = await self._call()
-        self._last, self._finished_at = result, self._elapsed()
+        if self._flight is asyncio.current_task():  # else it began before the last `expire`
+            self._last, self._finished_at = result, self._elapsed()
         return result
 
     def _done(self, asked: asyncio.Task[T]) -> None:
-        self._flight = None
+        if self._flight is asked:
+            self._flight = None
         if not asked.cancelled():
             asked.exception()  # retrieved: perhaps no caller is left that it could be raised to

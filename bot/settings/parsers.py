@@ -148,8 +148,8 @@ def mention(text: str) -> str:
     return f"<!subteam^{member_id}>" if member_id.startswith("S") else f"<@{member_id}>"
 
 
-def viewers(text: str) -> tuple[str, ...]:
-    """Return the IDs in their order, without duplicates."""
+def member_ids(text: str) -> tuple[str, ...]:
+    """Return the IDs of users and user groups in their order, without duplicates."""
     ids = [_member_id(part.strip()) for part in text.split(",")]
     if not all(ids):
         raise ValueError(f"must be IDs with commas between them, each of a {IDS}. Names are not taken")

@@ -47,6 +47,7 @@ class Settings:
     alert_lease_seconds: int = 45
     alert_mention: str = ""  # the on-call user or group, as mrkdwn
     kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; empty: every user
+    kf_operators: tuple[str, ...] = ()  # the same; empty: no user, and no button of an operation
     language: Language = Language.ENGLISH  # of the channel, and of readers whose language is not known
     timezone: ZoneInfo = SHANGHAI
     quiet: QuietHours | None = None
@@ -103,7 +104,8 @@ class Settings:
             alert_leads=reader.read("ALERT_LEADS", cls.alert_leads, parsers.leads),
             alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parsers.at_least(2)),
             alert_mention=reader.read("ALERT_MENTION", "", parsers.mention),
-            kf_viewers=reader.read("KF_VIEWERS", (), parsers.viewers),
+            kf_viewers=reader.read("KF_VIEWERS", (), parsers.member_ids),
+            kf_operators=reader.read("KF_OPERATORS", (), parsers.member_ids),
             language=reader.read("KF_LANGUAGE", cls.language, parsers.language),
             timezone=zone,
             quiet=QuietHours(*hours, zone, breakthrough) if hours else None,
@@ -135,6 +137,7 @@ class Settings:
             "ALERT_LEADS": self.alert_leads,
             "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
             "ALERT_MENTION": self.alert_mention,
+            "KF_OPERATORS": self.kf_operators,
             "KF_LANGUAGE": self.language.value,
             "TIMEZONE": self.timezone.key,
             "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),

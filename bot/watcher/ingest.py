@@ -33,6 +33,7 @@ class Ingest:
     def __init__(self, recorder: Recorder, poll: timedelta) -> None:
         self._recorder = recorder
         self._poll = poll
+        self.has_changed = False  # an episode has changed since `Watcher.take_change`
 
     async def ingest(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = ()) -> None:
         """Apply a good poll: save states, events and messages.
@@ -104,7 +105,7 @@ class Ingest:
         self, tx: Tx, known: PollState, listed: KfList, now: datetime, reads: int, past: Sequence[HistoryMessage]
     ) -> None:
         policy, first = self._recorder.policy, known.watching_since is None
-        accounts, failures = _sanitize(listed.accounts)
+        accounts, failures = sanitize(listed.accounts)
         latest = await episodes.latest(tx, [account.key for account in accounts])
         complete = listed.complete and not failures
         no_longer_listed = known.failing if complete else ()
@@ -169,6 +170,7 @@ class Ingest:
         unreadable = {one.account_key: one.error for one in tx.unreadable.values() if one.account_key}
         readable = [key for key in dict.fromkeys(keys) if key not in unreadable]
         written, rejected = await isolated(tx, readable, write)
+        self.has_changed = self.has_changed or any(written)
         for change in (change for changes in written for change in changes):
             log.info(
                 LogEvent(
@@ -192,7 +194,7 @@ class Ingest:
         return InitialSnapshot(total=len(accounts), counts=counts)
 
 
-def _sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, Exception]]:
+def sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, Exception]]:
     """Sanitize the accounts for the store. Return the accounts, and by key the errors of the others."""
     storable, failures = [], dict[str, Exception]()
     for account in accounts:

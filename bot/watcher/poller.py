@@ -88,6 +88,11 @@ class Watcher:
             await self._report_timers(may_poll=outcome is Tick.NOTHING_DUE)
         return outcome
 
+    def take_change(self) -> bool:
+        """Return whether a tick has changed an episode since the last call."""
+        changed, self._ingest.has_changed = self._ingest.has_changed, False
+        return changed
+
     async def _read(self, began: datetime, *, first: bool) -> Tick:
         try:
             listed = await self._accounts.kf_list()

@@ -35,7 +35,7 @@ BACKLOG = 1024  # connections that wait to be accepted: beyond that, a client re
 FRONT_PAGE = """The bot is running.
 
 If this is a new installation: in the settings of your Slack app, put the address of this page followed by
-/slack/events into the slash command /kf and into Interactivity, then type /kf in Slack.
+/slack/events into the slash command /kf, into Interactivity and into Event Subscriptions, then type /kf in Slack.
 """
 
 SOCKET_PAGE = """The bot is running.

@@ -1,0 +1,57 @@
+"""Check that accounts can be changed from Slack: operators, a store, and the right at WeChat. Read only."""
+
+from __future__ import annotations
+
+from bot.blocks.answers.diagnosis import ENGLISH
+from bot.blocks.times import span
+from bot.doctor.findings import Finding, Report, Unset, well, wrong
+from bot.operations.model import OperationPolicy
+from bot.runtime.tasks import with_timeout
+from bot.settings.values import Settings
+from bot.store import operations
+from bot.store.inspection import is_absent, read_only_store
+from bot.store.store_errors import StoreError
+
+CHECK = "operations"
+SECONDS = 8.0
+OFF = well(CHECK, "off: KF_OPERATORS is not set, so no account can be changed from Slack")
+WITHOUT_A_STORE = wrong(
+    CHECK,
+    "KF_OPERATORS is set, but ALERTS is off: without a store there is no audit log, and no account can be changed",
+    "Set ALERTS=on, or leave KF_OPERATORS out.",
+)
+
+
+async def examine(settings: Settings, unset: Unset) -> Report:
+    """Report whether changes of accounts are offered. `store` reports problems of the store itself."""
+    if why := unset.why_not(CHECK, "KF_OPERATORS", "ALERTS"):
+        return Report((why,))
+    if not settings.kf_operators:
+        return Report((OFF,))
+    if not settings.alerts:
+        return Report((WITHOUT_A_STORE,))
+    if unset.why_not(CHECK, "DATABASE_URL", "WECHAT_APPID"):
+        return Report(())
+    if is_absent(settings.database_url):
+        return Report((well(CHECK, "on"),))
+    return Report((await with_timeout(_granted(settings), SECONDS),))
+
+
+async def _granted(settings: Settings) -> Finding:
+    store = read_only_store(settings.database_url, settings.wechat_appid)
+    try:
+        async with store.begin() as tx:
+            refusal, now = await operations.refusal(tx), tx.now
+    except StoreError:  # it has no table yet, or cannot be read
+        return well(CHECK, "on")
+    finally:
+        await store.close()
+    if refusal is None or now - refusal.at >= OperationPolicy().refusal_stays:
+        return well(CHECK, "on: WeChat has refused none lately")
+    age = span(now - refusal.at, ENGLISH)
+    return wrong(
+        CHECK,
+        f"WeChat refused {refusal.family} {age} ago: the Official Account lacks the permission (errcode 48001)",
+        "Check in the WeChat console that the account has passed verification: WeChat grants these interfaces only "
+        "then. /kf still offers to try it, and a success clears this.",
+    )

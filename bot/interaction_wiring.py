@@ -1,0 +1,147 @@
+"""Build the handlers of what people do in Slack from the services of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.blocks.context import RenderContext
+from bot.execution.records import OperationRecords
+from bot.execution.runner import OperationRunner
+from bot.interactions.account_reader import AccountReader
+from bot.interactions.commands import CommandHandler
+from bot.interactions.handler import InteractionHandler
+from bot.interactions.history_reading import HistoryReader
+from bot.interactions.home import HomePublisher
+from bot.interactions.operation_forms import OperationForms
+from bot.interactions.operation_gate import OperationGate
+from bot.interactions.operation_modals import OperationModals
+from bot.interactions.operation_submissions import OperationSubmissions
+from bot.interactions.view_answers import ViewAnswers
+from bot.interactions.watcher_calls import WatcherCalls
+from bot.operations.model import Operation, OperationPolicy
+from bot.wiring import Services
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionServices:
+    """The handler of interactions, and the runner of operations, which works without a person too."""
+
+    handler: InteractionHandler
+    runner: OperationRunner | None  # None without a store
+
+
+def make_interactions(services: Services, wake: Callable[[], None], notice_after: float) -> InteractionServices:
+    """Build the handlers.
+
+    Args:
+        wake: starts the next step of each loop of this process at once.
+        notice_after: seconds after which a read of WeChat is announced to the user.
+    """
+    settings, clock, tasks = services.settings, services.clock, services.tasks
+    reporter, channel = services.status_reporter, settings.slack_alert_channel
+    context = RenderContext.from_settings(settings)
+    watcher = WatcherCalls(services.store, tasks, clock, wake)
+    reader = AccountReader(
+        services.accounts,
+        now=clock,
+        policy=context.policy,
+        owned=reporter.owned,
+        on_good_read=watcher.poll_after_read,
+    )
+    history = HistoryReader(services.store)
+    answers = CommandHandler(
+        reader,
+        now=clock,
+        context=context,
+        channel=channel,
+        status=reporter.status,
+        newest_episode=reporter.newest_episode,
+        history=history.page,
+        operations=history.operations,
+        notice_after=notice_after,
+    )
+    policy = OperationPolicy.with_lease(timedelta(seconds=settings.alert_lease_seconds))
+    gate = OperationGate(settings.kf_operators, services.operators.allows, services.store, policy, clock)
+    forms = OperationForms(services.views, reader, gate, channel=channel, clock=clock, tasks=tasks)
+    home = HomePublisher(
+        services.views,
+        reader,
+        status=reporter.status,
+        access=services.access,
+        may_operate=services.operators.people.include,
+        readers=services.readers,
+        choices=services.language_choices,
+        tasks=tasks,
+        context=context,
+        clock=clock,
+    )
+    runner, submissions = _operations(services, reader, gate, home, context, wake)
+    handler = InteractionHandler(
+        answers,
+        services.alert_actions,
+        forms,
+        submissions,
+        home,
+        ViewAnswers(services.views),
+        gate=gate,
+        access=services.access,
+        membership=services.membership,
+        readers=services.readers,
+        watcher=watcher,
+        context=context,
+        clock=clock,
+    )
+    return InteractionServices(handler, runner)
+
+
+def _operations(
+    services: Services,
+    reader: AccountReader,
+    gate: OperationGate,
+    home: HomePublisher,
+    context: RenderContext,
+    wake: Callable[[], None],
+) -> tuple[OperationRunner | None, OperationSubmissions | None]:
+    if services.store is None or services.recorder is None:
+        return None, None
+
+    records = OperationRecords(services.store, services.recorder, gate.policy)
+    channel = services.settings.slack_alert_channel
+    modals = OperationModals(
+        services.views,
+        reader,
+        records,
+        context=context,
+        channel=channel,
+        clock=services.clock,
+        policy=gate.policy,
+        tasks=services.tasks,
+    )
+
+    def changed(operation: Operation) -> None:
+        reader.expire()
+        modals.changed(operation)
+        home.changed()
+        wake()
+
+    runner = OperationRunner(
+        records,
+        services.accounts,
+        services.accounts,
+        services.clock,
+        changed=changed,
+        count=services.metrics.count,
+    )
+    submissions = OperationSubmissions(
+        modals,
+        reader,
+        gate,
+        runner,
+        services.store,
+        channel=channel,
+        clock=services.clock,
+        tasks=services.tasks,
+    )
+    return runner, submissions
