@@ -14,9 +14,10 @@ from bot.alerting.acknowledgements import ActionKind
 from bot.alerting.episode import AccountStatus, Episode, EpisodeState
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.blocks import times
-from bot.blocks.answers import replies
+from bot.blocks.answers import operation_refusals, replies
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.diagnosis import explain
+from bot.blocks.answers.history import WHY_BY_CODE, history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
 from bot.blocks.answers.status_answer import status_answer
@@ -28,12 +29,16 @@ from bot.blocks.times import date
 from bot.demo import blockkit
 from bot.health.facts import Problem, ProblemKind
 from bot.language import Language
+from bot.operations.history import AccountHistoryPage, EpisodeNote, NoteKind
+from bot.operations.model import Availability, EndReason, OperationKind, OperationState, Outcome
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from bot.slack.error_codes import CODES
 from tests.conftest import NOW
 from tests.episodes import episode, leads, problem, user_action
-from tests.samples import CONTEXT, DAY, FORTY, FORTY_THREE, HOUR, reading, undated
+from tests.modals import every_modal
+from tests.operations import operation
+from tests.samples import CHEN, CONTEXT, DAY, FORTY, FORTY_THREE, HOUR, reading, undated
 from tests.test_blocks_quiet_summary import BEGINS, ENDS, QUIET
 from tests.test_health_table import FAULTS
 from tests.test_locale import HALF_WIDTH
@@ -51,7 +56,8 @@ SNOOZED = replace(MEI, until=NOW + 4 * HOUR)
 
 # What stays as it is: commands, code, settings, IDs and accounts, the own words of WeChat, Slack and the log.
 KEPT = re.compile(
-    r"/kf( (list|find|show|status|help|attention|chen\S*|(rejected|expired|expiring|waiting|idle|bound)[、]?)+)*"
+    r"/kf( (list|find|show|invite|add|rename|delete|history|status|help|attention|chen\S*|dee"
+    r"|(rejected|expired|expiring|waiting|idle|bound)[、]?)+)*"
     r"|/invite @wechat-kf|```[^`]*```|`[^`]*`|<[!@#][^>]*>|\S*@\S+|\w*•••\w*|[A-Z0-9]+_[A-Z0-9_]+|C0\w+"
     r"|日志中的 \*?row failed\*? 一行|(web|worker) 进程|启动 python -m bot (web|worker)|改由 worker|/slack/\w+"
     r"|(hooks\.)?slack(-status)?\.com|errcode|rid( \S+)?|AppSecret|AppID|API IP|access_token|stable_token"
@@ -59,12 +65,13 @@ KEPT = re.compile(
     r"|OpenID|HTTP|NTP|UTF8?|UTC|JPG|JSON|https?\S+|KF|Slack|PostgreSQL|SQLite|bot token|token|manifest|xoxb-…"
     r"|Request URL|Interactivity|Socket Mode|Signing Secret|Basic Information|Heroku|Fly|Railway|Render|Fixie"
     r"|QuotaGuard Static|fly ips allocate-egress|grant_type|的 ticket|quota/get|返回 success|的 media|kf_\w+"
-    r"|IP (列表|白名单|地址)|出口 IP|频道的 ID|\w+_(example|\d+)|ALERTS 已关闭|WECHAT_\w+|invalid ip [0-9.]+"
+    r"|IP (列表|白名单|地址)|出口 IP|频道的 ID|\w+_(example|\d+)|ALERTS(=on|=off| 已关闭)|WECHAT_\w+"
+    r"|invalid ip [0-9.]+"
     # the words of states in the help, each before its Chinese
     r"|(expiring|rejected|expired|waiting|idle|bound) (?=[已等未即])"
 )
-NAMES = "Chen|Dee|Eve|Anna|Jia|Fan|Iris|Momo|Bo|Gao|Hu|Wen\\d"
-IDS = "wf|lin_xiao88|momo_cs|shifu_chen|star_wx|someone_wx|wx_night_01"
+NAMES = "Chen|Dee|Eve|Anna|Jia|Fan|Iris|Momo|Bo|Gao|Hu|Wen\\d|Lin|Night 1"
+IDS = "(?<!@)harbour_tea|eve|wf|lin_xiao88|momo_cs|shifu_chen|star_wx|someone_wx|wx_night_01"
 FOREIGN = re.compile(
     rf"“[^”]*”|＜!channel＞ ＊sale＊|\b({NAMES}|{IDS}|\w+Error)\b|" + "|".join(sorted(CODES, key=len, reverse=True))
 )
@@ -186,8 +193,9 @@ def answers(context: RenderContext) -> Iterator[Message]:
     refusals = (replies.admission_not_checked, replies.not_a_member, replies.membership_not_checked)
     for answer in (*simple, *refusals, replies.guide):
         yield answer(context)
-    for topic in ("find", "show"):
+    for topic in ("find", "show", "rename", "delete"):
         yield replies.guide(context, topic)
+    yield replies.guide(context, operations=True)
     yield replies.corrected("rejected", replies.out_of_date(context), context)
     yield replies.not_admitted(["S0CARE", *(f"U{number:04}" for number in range(9))], context)
     for kind, acted in product(ActionKind, ({"acked": MEI}, {"snoozed": SNOOZED}, {})):
@@ -195,6 +203,13 @@ def answers(context: RenderContext) -> Iterator[Message]:
         for action_id, user in product(("alert.ack", "alert.snooze", "alert.undo"), ("U0美", "U0TOM", "")):
             yield replies.unchanged(action_id, [episode(**acted)], user, context)
     yield replies.unchanged("alert.ack", [episode(EpisodeState.BOUND)], "", context)
+    yield operation_refusals.not_an_operator(["S0CARE", "U0LIN"], context)
+    for availability in Availability:
+        yield operation_refusals.operations_off(availability, context)
+    for typed in (True, False):
+        yield operation_refusals.too_late_to_open(context, typed=typed)
+    yield operation_refusals.only_in_console(context)
+    yield operation_refusals.operators_not_checked(context)
 
 
 def reports(context: RenderContext) -> Iterator[Message]:
@@ -210,7 +225,28 @@ def reports(context: RenderContext) -> Iterator[Message]:
         yield Message(f"{found.title} {found.why} {found.next}", [])
 
 
-KINDS = (alerts, thread_replies, summaries, notices, lists, failures, answers, reports)
+def histories(context: RenderContext) -> Iterator[Message]:
+    ends = [(state, Outcome(EndReason.NOT_CONFIRMED, expires_at=NOW + DAY)) for state in OperationState]
+    ends += [(state, Outcome(EndReason.NO_CHANGE, 0)) for state in OperationState]
+    ends += [(OperationState.REFUSED, Outcome(reason)) for reason in EndReason]
+    ends += [(OperationState.REFUSED, Outcome(EndReason.ERRCODE, code)) for code in (*WHY_BY_CODE, 45009)]
+    notes = [EpisodeNote(kind, NOW, episode(acked=MEI), state) for kind, state in product(NoteKind, EpisodeState)]
+    done = [
+        operation(kind, by="琳", nickname="晚班", state=state, outcome=outcome, status=status)
+        for kind, (state, outcome), status in product(OperationKind, ends, ("idle", "rejected"))
+    ]
+    for first, key in product(range(0, len(done), 10), (CHEN.key, "")):
+        page = AccountHistoryPage(tuple(done[first : first + 10]), 2, True, key, "小波")
+        yield history(page, context, account=CHEN if key else None)
+    for first in range(0, len(notes), 10):
+        yield history(AccountHistoryPage(tuple(notes[first : first + 10]), 1, True, CHEN.key, "小波"), context)
+    about = episode(EpisodeState.REJECTED, "chen", kf_nick="小波", first_seen=NOW - DAY)
+    yield from (Message(timeline(about, "", context, [one]), []) for one in done)
+    for key, listed in ((CHEN.key, CHEN), (CHEN.key, None), ("", None)):
+        yield history(AccountHistoryPage(account_key=key), context, account=listed)
+
+
+KINDS = (alerts, thread_replies, summaries, notices, lists, failures, answers, reports, histories)
 
 
 def texts_of(content: object) -> Iterator[str]:
@@ -231,15 +267,25 @@ def shown(message: Message) -> Iterator[str]:
     yield from texts_of(message.blocks)
 
 
+def assert_chinese(text: str) -> None:
+    """Assert that a text has no English words, and no half-width mark beside a Chinese character."""
+    plain = FOREIGN.sub("", undated(text))
+    assert re.findall(r"[A-Za-z]{2,}", KEPT.sub("", plain)) == [], text
+    assert not HALF_WIDTH.search(plain), text
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_chinese_message_has_no_english(kind):
     for context in (CHINESE, ON_HEROKU):
         for message in kind(context):
             for text in shown(message):
-                plain = FOREIGN.sub("", undated(text))
-                left = re.findall(r"[A-Za-z]{2,}", KEPT.sub("", plain))
-                assert left == [], text
-                assert not HALF_WIDTH.search(plain), text
+                assert_chinese(text)
+
+
+def test_chinese_modal_has_no_english():
+    for context in (CHINESE, ON_HEROKU):
+        for text in {text for view in every_modal(context) for text in texts_of(view)}:
+            assert_chinese(text)
 
 
 @pytest.mark.parametrize("language", Language)
