@@ -20,7 +20,7 @@ from bot.demo.playground.sandbox import ALERTS, CARE, SECRET, Sandbox
 from bot.demo.playground.snapshot import whole
 from bot.demo.playground.suggestions import usage
 from bot.demo.playground.supervisor import BotState
-from bot.demo.playground.traffic import MASK, Traffic, masked
+from bot.demo.playground.traffic import MASK, Traffic, delivery_name, masked
 from bot.demo.playground.wechat_console import SLACK_FAULTS, WECHAT_FAULTS
 from bot.ports import utc_now
 from tests.running import until
@@ -81,6 +81,20 @@ def test_secrets_are_masked_at_any_depth():
         "response_url": MASK,
         "text": "hi",
     }
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ({"command": "/kf", "text": "", "token": "x"}, "/kf"),
+        ({"command": "/kf", "text": "invite eve"}, "/kf invite eve"),
+        ({"type": "block_actions", "actions": [{"action_id": "op.invite"}]}, "click op.invite"),
+        ({"type": "view_submission", "view": {"callback_id": "op.invite"}}, "view_submission op.invite"),
+        ({"type": "event_callback", "event": {"type": "app_home_opened"}}, "app_home_opened"),
+    ],
+)
+def test_traffic_names_what_slack_sends(payload, name):
+    assert delivery_name(payload) == name
 
 
 def test_repeated_response_replaces_its_traffic_entry():

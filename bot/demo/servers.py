@@ -63,6 +63,7 @@ def wechat_application(simulator: Simulator, clock: Clock) -> web.Application:
             )
         except ConnectionError:
             return hang_up(request)
+        await asyncio.sleep(fault.answer_delay)
         # The bot compares WeChat's clock with its own.
         headers = {"Content-Type": fault.content_type, "Date": format_datetime(now, usegmt=True)}
         if fault.content_encoding:

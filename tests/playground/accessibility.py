@@ -24,5 +24,6 @@ async def violations(visitor: Visitor) -> list[str]:
 
 async def fits(visitor: Visitor) -> bool:
     """Whether nothing is wider than the page, and nothing cut off at the edge of a panel."""
-    boxes = "[document.scrollingElement, ...document.querySelectorAll('.panel, .slack-log')]"
+    parts = ".panel, .slack-log, .slack-home, .slack-modal-body"
+    boxes = f"[document.scrollingElement, ...document.querySelectorAll('{parts}')]"
     return await visitor.page.evaluate(f"{boxes}.every((box) => box.scrollWidth <= box.clientWidth)")

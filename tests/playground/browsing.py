@@ -116,6 +116,11 @@ class Visitor:
         """The newest one that has this text."""
         return self.messages.filter(has_text=text).last
 
+    @property
+    def window(self) -> Locator:
+        """The app's window in front of the workspace."""
+        return self.page.locator("#slack").get_by_role("dialog")
+
     # WeChat
 
     def seat(self, name: str) -> Locator:

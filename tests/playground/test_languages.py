@@ -29,7 +29,7 @@ OWN_TEXTS = """
 }
 """
 # Names, commands and units, which are the same in both languages.
-SAME = {"Slack", "access_token", "alerts", "care", "kf", "KF_LANGUAGE", "Enter", "ms", "make", "demo", "JSON"}
+SAME = {"Slack", "access_token", "alerts", "care", "kf", "KF_LANGUAGE", "Enter", "KF", "ms", "make", "demo", "JSON"}
 SAME |= {"Anna", "Chen", "Dee", "Eve", "bo", "chat", "update", "rejected"}  # rejected: an example of a filter
 
 
@@ -42,7 +42,7 @@ async def test_chinese_browser_shows_the_page_in_chinese_until_the_switch_and_re
     lin = await visit(NARROW, locale="zh-CN", toured=False)
     html = lin.page.locator("html")
     await expect(html).to_have_attribute("lang", "zh-CN")
-    await expect(lin.page.get_by_role("dialog", name="导览")).to_contain_text("第 1 步，共 5 步")
+    await expect(lin.page.get_by_role("dialog", name="导览")).to_contain_text("第 1 步，共 6 步")
     await expect(lin.page.get_by_label("你是：").locator(":checked")).to_have_text("林晓")
     assert await english_words(lin) == set()
     assert await fits(lin)

@@ -102,6 +102,8 @@ async def test_request_from_the_own_page_is_accepted(site):
             b'{"channel": "C0CARE", "user": "U0MEI", "ts": "1.0", "action_id": "kf.refresh"}',
             "The message is gone.",
         ),
+        ("slack.close", b'{"user": "U0MEI", "view": "V1"}', "The window has changed meanwhile."),
+        ("slack.submit", b'{"user": "U0MEI", "view": "V1", "entries": {"wx": 7}}', "The fields contain texts."),
         (
             "wechat.invite",
             b'{"key": "eve@harbour_tea", "invite_wx": "eve_example", "seconds": NaN}',

@@ -45,7 +45,7 @@ async def test_commands_and_messages_of_a_workspace(mei, place):
 
     await mei.opens("kf-alerts")
     await mei.message("小波 · less than 1 h left").get_by_role("button", name="Details").click()
-    await expect(mei.private).to_contain_text("bo_example")
+    await expect(mei.window).to_contain_text("bo_example")
 
 
 async def test_page_of_a_list_turns_in_the_message_itself(mei):

@@ -18,7 +18,7 @@ async def test_start_over_shows_an_empty_workspace_and_the_tour_again(mei):
     await mei.presses("Start over")
     await expect(mei.private).to_have_count(0)
     await expect(mei.seat("chen")).to_contain_text("waiting")
-    await expect(mei.page.get_by_role("dialog", name="Tour")).to_contain_text("Step 1 of 5")
+    await expect(mei.page.get_by_role("dialog", name="Tour")).to_contain_text("Step 1 of 6")
     await expect(mei.page.locator("#wire summary", has_text="/kf")).to_have_count(0)
     await expect(mei.page.get_by_text("bot answered in")).to_have_count(0)
     await mei.sees_the_bot("running")

@@ -16,6 +16,8 @@
 | `serializers`, `snapshot` | the state, in the format of the page |
 | `event_stream` | server-sent events, for every open page |
 | `user_actions` | what the page can ask for, by name |
+| `view_actions` | that of it which is about windows and App Home |
+| `request_details` | what such a request names |
 | `site_server` | HTTP for the page: loopback only, strict about who asks |
 | `page/` | the page: one HTML file, style sheets, ES modules |
 """

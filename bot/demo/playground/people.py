@@ -17,6 +17,8 @@ PEOPLE: Mapping[str, Person] = {
         Person("U0LIN", "林晓", "zh-CN", tz="Asia/Shanghai"),
     )
 }
+# Who may change accounts from Slack: the bot's setting KF_OPERATORS. The others may only read.
+OPERATORS = ("U0MEI", "U0LIN")
 
 
 def introduce(slack: Workspace, zone: str) -> None:
@@ -26,4 +28,9 @@ def introduce(slack: Workspace, zone: str) -> None:
 
 def shown(person: Person) -> dict[str, Any]:
     """Return a person in the format of the page."""
-    return {"name": person.name.capitalize(), "locale": person.locale, "tz": person.tz}
+    return {
+        "name": person.name.capitalize(),
+        "locale": person.locale,
+        "tz": person.tz,
+        "operates": person.id in OPERATORS,
+    }

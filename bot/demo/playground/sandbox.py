@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from aiohttp import web
 from bot.demo.playground import people, presets, serializers
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.supervisor import Restart, Supervisor
-from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry
+from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry, delivery_name
 from bot.demo.playground.wechat_console import NONE, SUFFIX, FaultySlack, WeChatConsole
 from bot.demo.process import environ_of
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack_simulator import Channel, sent_messages
 from bot.demo.slack_simulator.http import application
+from bot.demo.slack_simulator.views import View, ViewChange
 from bot.language import Language
+from bot.ports import utc_now
 from wechat_kf.simulator import Simulator
 
 APPID, SECRET = "wx-playground", "playground-secret"
@@ -67,7 +69,10 @@ class Sandbox:
         self.slack = FaultySlack(
             clock=self.clock,
             channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")],
+            trigger_clock=utc_now,  # the bot needs real time for its calls
+            on_delivery=self._note,
         )
+        self.slack.event_retries = ()  # the page says that the event failed, and a person opens Home again
         self.wire = Traffic(self.clock, self._tell_wire)
         self.console = WeChatConsole(self.wechat, self.slack)
         self.keeper = Supervisor(
@@ -80,6 +85,7 @@ class Sandbox:
         self._wechat_url = ""
         self._seats: list[dict[str, Any]] = []
         self.slack.on_change(self._tell_message)
+        self.slack.views.on_change(self._tell_view)
         people.introduce(self.slack, zone)
         presets.apply(FIRST, self.wechat, self.clock())
 
@@ -99,22 +105,23 @@ class Sandbox:
                 stack.push_async_callback(_end, task)
             yield
 
+    async def ready(self) -> None:
+        """Wait while the bot starts for the first time, or because a person asked for it: nothing fails then."""
+        await self._ready.wait()
+
     async def command(self, channel: str, user: str, text: str) -> sent_messages.Ack:
         """Type `/kf …` for a user."""
-        await self._ready.wait()  # a restart that is no crash must not fail a command
+        await self.ready()
         words = text.strip().split(maxsplit=1)
         said = await self.slack.command(
             words[1] if len(words) > 1 else "", channel=channel, user=user, command=words[0]
         )
-        self._note(text.strip(), said)
         return said.ack
 
     async def click(self, message: Any, user: str, details: dict[str, Any]) -> sent_messages.Ack:
         """Use a button or menu of a message for a user."""
-        await self._ready.wait()
-        said = await self.slack.click(message, user=user, **details)
-        self._note(f"click {details['action_id']}", said)
-        return said.ack
+        await self.ready()
+        return (await self.slack.click(message, user=user, **details)).ack
 
     def run_clock(self, rate: float) -> None:
         """Change the pace of time. The bot is restarted: its lease must keep its length in real time."""
@@ -167,6 +174,7 @@ class Sandbox:
             "DATABASE_URL": f"sqlite:///{self._folder / STORE}",
             "TIMEZONE": self.zone,
             "KF_LANGUAGE": self.language,
+            "KF_OPERATORS": ",".join(people.OPERATORS),
             "POLL_SECONDS": "1",
             "ALERT_LEASE_SECONDS": str(round(LEASE * self._rate)),
             CLOCK_FILE: str(self._folder / "clock.json"),
@@ -209,13 +217,20 @@ class Sandbox:
     def _tell_message(self, change: str, message: Any) -> None:
         self._publish("message", {"change": change, **serializers.message(message)})
 
+    def _tell_view(self, change: ViewChange, view: View) -> None:
+        if change == "filled":
+            return  # the page that a person types into shows it already
+        if view.content["type"] == "home":
+            self._publish("home", serializers.home(view))
+        else:
+            self._publish("modal", serializers.modal(self.slack.views, view.user))
+
     def _tell_wire(self, entry: TrafficEntry) -> None:
         self._publish("wire", serializers.entry(entry))
 
-    def _note(self, name: str, said: sent_messages.Invocation) -> None:
-        ack = said.ack
+    def _note(self, payload: Mapping[str, Any], ack: sent_messages.Ack) -> None:
         self.wire.add(
-            *("slack", "bot", name, {**said.payload}),
+            *("slack", "bot", delivery_name(payload), {**payload}),
             ms=ack.ms,
             status=ack.status,
             response={"body": ack.body},

@@ -8,8 +8,9 @@ from typing import Any
 
 from bot.alerting.episode import AccountStatus
 from bot.demo.playground.traffic import TrafficEntry
-from bot.demo.slack_simulator import wire
+from bot.demo.slack_simulator import elements
 from bot.demo.slack_simulator.state import Message
+from bot.demo.slack_simulator.views import View, Views
 from wechat_kf.simulator import Simulator
 
 
@@ -20,11 +21,33 @@ def message(one: Message) -> dict[str, Any]:
         "ts": one.ts,
         "user": one.user,
         "text": one.text,
-        "blocks": wire.with_ids(one.blocks),
+        "blocks": elements.with_ids(one.blocks),
         "thread_ts": one.thread_ts,
         "broadcast": one.broadcast,
         "edited": one.marked and one.edits > 0,
         "only_for": one.only_for,
+    }
+
+
+def modal(views: Views, user: str) -> dict[str, Any]:
+    """Return the view of the modal that a person has in front, and how many views the modal has."""
+    stack = views.modals.get(user, [])
+    return {"user": user, "view": {**_view(stack[-1]), "depth": len(stack)} if stack else None}
+
+
+def home(one: View) -> dict[str, Any]:
+    """Return the Home of a person."""
+    return {"user": one.user, "view": _view(one)}
+
+
+def _view(one: View) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        **{name: one.content.get(name) for name in ("title", "submit", "close")},
+        "blocks": one.blocks,
+        "values": one.state,
+        "errors": one.errors,
+        "failure": one.failure,
     }
 
 

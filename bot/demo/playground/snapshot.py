@@ -30,6 +30,8 @@ def whole(world: Sandbox) -> dict[str, Any]:
             serializers.message(one)
             for one in sorted([*posted, *slack.ephemerals.values()], key=lambda one: one.ts)
         ],
+        "modals": [serializers.modal(slack.views, user) for user in slack.views.modals],
+        "homes": [serializers.home(one) for one in slack.views.homes.values()],
         "seats": serializers.seats(world.wechat, world.clock()),
         "clock": world.present_clock(),
         "bot": world.present_bot(),

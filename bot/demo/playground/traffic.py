@@ -106,6 +106,20 @@ class Traffic:
         return note
 
 
+def delivery_name(payload: Mapping[str, Any]) -> str:
+    """Return what Slack sends the bot, in a few words: a command as typed, a click, a window, an event."""
+    match payload:
+        case {"command": command, "text": text}:
+            return f"{command} {text}".strip()
+        case {"type": "block_actions", "actions": [{"action_id": action_id}, *_]}:
+            return f"click {action_id}"
+        case {"type": "view_submission" | "view_closed" as kind, "view": {"callback_id": callback_id}}:
+            return f"{kind} {callback_id}".strip()
+        case {"event": {"type": kind}}:
+            return str(kind)
+    return str(payload.get("type", ""))
+
+
 def masked(value: Any) -> Any:
     """Return a value without tokens and secrets."""
     if isinstance(value, Mapping):

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from bot.demo.slack_simulator import RESPONSE_URL, SlackFault, SlackSimulator, dropped, ratelimited, reply_lost
+from bot.demo.slack_simulator import (
+    RESPONSE_URL,
+    Ack,
+    SlackFault,
+    SlackSimulator,
+    dropped,
+    ratelimited,
+    reply_lost,
+)
 from wechat_kf.simulator import Fault, FaultMode, Simulator, writes
 from wechat_kf.simulator.refusals import ERRMSGS, ErrcodeRefusal
+from wechat_kf.writes import ADD, DELETE, INVITE, UPDATE
 
 SUFFIX = "harbour_tea"
 LONGEST = timedelta(days=30)  # of an invitation
 NONE = "none"
 BUSY_SECONDS = 5
 
-WECHAT_FAULTS: Mapping[str, Fault | None] = {
-    NONE: None,
-    "slow": Fault(FaultMode.SLOW, times=None, seconds=3),
-    "down": Fault(FaultMode.DOWN, times=None),
-    "40164": Fault(FaultMode.ERRCODE, times=None, errcode=40164),
-    "45009": Fault(FaultMode.ERRCODE, times=None, errcode=45009),
+WRITES = (INVITE, ADD, UPDATE, DELETE)
+LAG = 8  # reads of the list: the bot reads it every second, and more often after a write
+
+WECHAT_FAULTS: Mapping[str, tuple[Fault, ...]] = {
+    NONE: (),
+    "slow": (Fault(FaultMode.SLOW, times=None, seconds=3),),
+    "down": (Fault(FaultMode.DOWN, times=None),),
+    "40164": (Fault(FaultMode.ERRCODE, times=None, errcode=40164),),
+    "45009": (Fault(FaultMode.ERRCODE, times=None, errcode=45009),),
+    "answer lost": tuple(Fault(FaultMode.ANSWER_LOST, times=None, path=path) for path in WRITES),
+    "list lags": tuple(Fault(FaultMode.LIST_LAG, times=None, path=path, reads=LAG) for path in WRITES),
+    "not deleted": (Fault(FaultMode.NOT_DONE, times=None, path=DELETE),),
 }
 EXPIRED_TOKEN = "expired token"  # noqa: S105  what happens to it
 SLACK_FAULTS: Mapping[str, Callable[[], SlackFault] | None] = {
@@ -41,9 +57,18 @@ class CannotError(Exception):
 
 
 class FaultySlack(SlackSimulator):
-    """A Slack simulator with a fault that lasts until it is switched off."""
+    """A Slack simulator with a fault that lasts until it is switched off, which reports what it sends the bot."""
 
     trouble = NONE
+
+    def __init__(self, *, on_delivery: Callable[[Mapping[str, Any], Ack], None], **workspace: Any) -> None:
+        super().__init__(**workspace)
+        self._on_delivery = on_delivery
+
+    async def deliver(self, kind: str, payload: Mapping[str, Any], *sent: Any, **options: Any) -> Ack:
+        ack = await super().deliver(kind, payload, *sent, **options)
+        self._on_delivery(payload, ack)
+        return ack
 
     def take_fault(self, method: str) -> SlackFault | None:
         if fault := super().take_fault(method):
@@ -102,8 +127,8 @@ class WeChatConsole:
         self.trouble = NONE
         if name == EXPIRED_TOKEN:
             self._wechat.tokens.expire()  # an event, not a state: the next token is good
-        elif fault := WECHAT_FAULTS[name]:
-            self._wechat.inject(fault)
+        else:
+            self._wechat.inject(*WECHAT_FAULTS[name])
             self.trouble = name
 
     def break_slack(self, name: str) -> None:

@@ -2,18 +2,20 @@
 // https://docs.slack.dev/reference/block-kit/blocks
 import { el } from "./dom.js";
 import { drawElement, errorBox, image } from "./elements.js";
+import { drawField } from "./fields.js";
 import { say } from "./language.js";
 import { Malformed, plainString, textObject } from "./slack-text.js";
 
 const LONG = { letters: 1000, lines: 12 }; // more of a section's text is folded, unless it says `expand`
 
 /**
- * Draw the blocks of a message.
+ * Draw the blocks of a message, a modal or a Home.
  * @param {object[]} blocks
  * @param {(click: object, element: HTMLElement) => Promise<boolean>} send what a click on an element calls
+ * @param {object} [view] what else a view has: `values` of its menus and fields, and `fields`, which draw its inputs
  * @returns {HTMLElement[]}
  */
-export function drawBlocks(blocks, send) {
+export function drawBlocks(blocks, send, { values = {}, fields = null } = {}) {
   return blocks.map((block, index) => {
     const kind = block?.type;
     if (!Object.hasOwn(DRAWN, kind)) return errorBox("block", kind, say("it is not known here"));
@@ -21,6 +23,8 @@ export function drawBlocks(blocks, send) {
     try {
       return DRAWN[kind](block, {
         place: id || String(index),
+        values: values[id] ?? {},
+        fields,
         send: (click, element) => send({ block_id: id, ...click }, element),
       });
     } catch (error) {
@@ -59,6 +63,11 @@ const DRAWN = {
   actions: (block, context) =>
     el("div", { className: "slack-actions" },
       listOf(block.elements, "elements").map((element) => drawElement(element, context))),
+
+  input(block, { fields }) {
+    if (!fields) throw new Malformed(say("only a window has fields"));
+    return drawField(block, fields);
+  },
 
   image(block) {
     const title = block.title ? plainString(block.title, say("its title")) : "";

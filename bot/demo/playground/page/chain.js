@@ -4,7 +4,10 @@ import { on } from "./feed.js";
 import { count, say, term } from "./language.js";
 
 const BOT_WORDS = { starting: say("starting"), running: say("running"), down: term("bot", "down") };
-const FAULT_WORDS = { slow: say("slow"), down: term("fault", "down"), "reply lost": say("reply lost") };
+const FAULT_WORDS = {
+  slow: say("slow"), down: term("fault", "down"), "reply lost": say("reply lost"), "answer lost": say("reply lost"),
+  "list lags": say("list lags"), "not deleted": say("nothing deleted"),
+};
 
 /** The state of the bot in words: `running · restarted 2 times`, or why it was restarted if a person asked for that. */
 export function botWords({ state, restarts, reason }) {

@@ -35,7 +35,7 @@ export function drawElement(element, context, also = []) {
   }
 }
 
-const PLACEHOLDER = { type: "plain_text", text: say("Choose an option") };
+export const PLACEHOLDER = { type: "plain_text", text: say("Choose an option") };
 
 const DRAWN = { button, static_select: select, overflow };
 
@@ -85,9 +85,10 @@ function button(element, { send }) {
   return made;
 }
 
-function select(element, { send }) {
+function select(element, { send, values }) {
   const placeholder = plainString(element.placeholder ?? PLACEHOLDER, say("its placeholder"));
-  const initial = element.initial_option?.value ?? "";
+  // In a view it shows what was chosen last, in a message what the app set.
+  const initial = (values[element.action_id]?.selected_option ?? element.initial_option)?.value ?? "";
   const made = el("select", {
     className: "slack-select",
     aria: { label: placeholder },
@@ -115,7 +116,8 @@ function select(element, { send }) {
   return el("span", { className: "slack-select-box" }, made);
 }
 
-function choices(element) {
+/** The options of a menu, in its groups. */
+export function choices(element) {
   if (Array.isArray(element.options) && element.options.length) return element.options.map(choice);
   if (!Array.isArray(element.option_groups) || !element.option_groups.length) {
     throw new Malformed(say("it has no options"));

@@ -18,6 +18,21 @@ const FAULTS = {
     ],
     ["45009", say("45009, quota used up"), say("WeChat refuses more calls today. /kf says why, and what to do.")],
     [
+      "answer lost",
+      say("response lost after WeChat accepted"),
+      say("WeChat carries a change out, and its answer is lost. The bot reads the list instead of repeating it."),
+    ],
+    [
+      "list lags",
+      say("list lags"),
+      say("WeChat accepts a change, and its list shows it later. The bot says so, and waits for the list."),
+    ],
+    [
+      "not deleted",
+      say("answers 0 and deletes nothing"),
+      say("WeChat accepts a deletion, and keeps the account. The bot believes the list."),
+    ],
+    [
       "expired token",
       say("expired token, once"),
       say("The token expires before its time. The bot gets a new one by itself."),

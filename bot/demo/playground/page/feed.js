@@ -3,8 +3,11 @@ import { say } from "./language.js";
 
 const listeners = new Map(); // by kind of event
 
-/** Call `listener(data)` at each event of a kind: state, message, seats, clock, bot, faults,
- * language, wire, fresh, link. */
+const KINDS = [
+  "state", "message", "modal", "home", "seats", "clock", "bot", "faults", "language", "wire", "fresh",
+];
+
+/** Call `listener(data)` at each event of one of `KINDS`, and at `link`. */
 export function on(kind, listener) {
   if (!listeners.has(kind)) listeners.set(kind, []);
   listeners.get(kind).push(listener);
@@ -18,7 +21,7 @@ function tell(kind, data) {
  * all was emptied; `link` says whether it is there. */
 export function listen() {
   const source = new EventSource("/events");
-  for (const kind of ["state", "message", "seats", "clock", "bot", "faults", "language", "wire", "fresh"]) {
+  for (const kind of KINDS) {
     source.addEventListener(kind, (event) => tell(kind, JSON.parse(event.data)));
   }
   source.addEventListener("open", () => tell("link", true));

@@ -77,6 +77,7 @@ export function composer({ tell, sent }) {
 
   return {
     element,
+    input: field,
     /** Learn which commands there are. */
     learn(state) {
       list.offer(state.suggestions);

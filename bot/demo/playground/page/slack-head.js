@@ -1,7 +1,9 @@
 // The head of the workspace: the channels as tabs with what is unread, who looks, and how soon the bot answered.
 import { el, fill } from "./dom.js";
 import { say } from "./language.js";
-import { setViewer, theViewer } from "./slack-names.js";
+import { setViewer, theBot, theViewer } from "./slack-names.js";
+
+export const HOME = "home"; // the tab of the app, beside those of the channels
 
 /** Draw the head. `open(id)` is called for another channel, `changed()` for another person. */
 export function head({ open, changed }) {
@@ -32,10 +34,10 @@ export function head({ open, changed }) {
 
   return {
     element,
-    /** Show these channels and people. */
+    /** Show these channels, the app, and these people. */
     draw(channels, persons) {
       tabs.clear();
-      for (const { id, name } of channels) {
+      for (const { id, name } of [...channels, { id: HOME, name: `${theBot().name} ${say("Home")}` }]) {
         const mark = el("span", { className: "slack-unread", hidden: true });
         const button = el("button", {
           type: "button",
@@ -45,11 +47,14 @@ export function head({ open, changed }) {
           attrs: { role: "tab" },
           aria: { selected: "false", controls: panelId(id) },
           onclick: () => open(id),
-        }, el("span", { aria: { hidden: "true" } }, "# "), name, mark);
+        }, id !== HOME && el("span", { aria: { hidden: "true" } }, "# "), name, mark);
         tabs.set(id, { button, mark, unread: 0 });
       }
       fill(list, [...tabs.values()].map(({ button }) => button));
-      fill(people, Object.entries(persons).map(([id, { name, locale }]) => el("option", { value: id, lang: locale }, name)));
+      const option = ([id, { name, locale }]) => el("option", { value: id, lang: locale }, name);
+      const group = (label, operates) => el("optgroup", { label },
+        Object.entries(persons).filter(([, person]) => person.operates === operates).map(option));
+      fill(people, group(say("may change accounts"), true), group(say("may only read"), false));
       people.value = theViewer();
     },
     /** Forget the last answer. */

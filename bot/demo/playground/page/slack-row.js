@@ -3,6 +3,7 @@ import { el, fill } from "./dom.js";
 import { drawBlocks } from "./blocks.js";
 import { stamp } from "./dates.js";
 import { say } from "./language.js";
+import { keepingFocus, sending } from "./slack-controls.js";
 import { click } from "./slack-deeds.js";
 import { nameOf, theBot } from "./slack-names.js";
 import { mrkdwn } from "./slack-text.js";
@@ -36,15 +37,7 @@ export function messageRow(message, { above = null, below = null } = {}) {
     content,
   );
 
-  async function send(details, control) {
-    if (control.getAttribute("aria-busy") === "true") return false;
-    warning.textContent = "";
-    control.setAttribute("aria-busy", "true");
-    const trouble = await click({ channel: shown.channel, ts: shown.ts, ...details });
-    control.removeAttribute("aria-busy");
-    if (trouble) warning.textContent = trouble;
-    return !trouble;
-  }
+  const send = sending((details) => click({ channel: shown.channel, ts: shown.ts, ...details }), warning);
 
   function patch(next) {
     shown = next;
@@ -77,23 +70,16 @@ function authorOf(message) {
   return nameOf("person", message.user) || message.user;
 }
 
-function avatar(message) {
-  const name = authorOf(message);
-  const isBot = message.user === theBot().id;
-  const colour = [...message.user].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % COLOURS;
-  const kind = isBot ? "bot" : message.note ? "note" : `colour-${colour}`;
-  const letters = isBot ? name.slice(0, 2) : [...name].slice(0, 1).join("").toUpperCase();
-  return el("span", { className: `slack-avatar ${kind}`, aria: { hidden: "true" } }, letters);
+/** The square of the app. */
+export function appAvatar() {
+  return el("span", { className: "slack-avatar bot", aria: { hidden: "true" } }, theBot().name.slice(0, 2));
 }
 
-/** Keep the focus on the same button through an edit, else on the nearest one. */
-function keepingFocus(body, element, change) {
-  const focused = body.contains(document.activeElement) ? document.activeElement : null;
-  const { focusKey, actionId } = focused?.dataset ?? {};
-  change();
-  if (!focused) return;
-  const controls = [...body.querySelectorAll("[data-focus-key]")];
-  const heir = controls.find((one) => one.dataset.focusKey === focusKey)
-    ?? controls.find((one) => actionId && one.dataset.actionId === actionId) ?? controls[0] ?? element;
-  heir.focus({ preventScroll: true });
+function avatar(message) {
+  const name = authorOf(message);
+  if (message.user === theBot().id) return appAvatar();
+  const colour = [...message.user].reduce((sum, letter) => sum + letter.codePointAt(0), 0) % COLOURS;
+  const kind = message.note ? "note" : `colour-${colour}`;
+  const letters = [...name].slice(0, 1).join("").toUpperCase();
+  return el("span", { className: `slack-avatar ${kind}`, aria: { hidden: "true" } }, letters);
 }

@@ -5,32 +5,41 @@ import { keepDates } from "./dates.js";
 import { channelView } from "./slack-channel.js";
 import { composer } from "./slack-composer.js";
 import { onAck } from "./slack-deeds.js";
-import { head, panelId, tabId } from "./slack-head.js";
-import { learnNames } from "./slack-names.js";
+import { head, HOME, panelId, tabId } from "./slack-head.js";
+import { homeView } from "./slack-home.js";
+import { modalOver } from "./slack-modal.js";
+import { learnNames, theViewer } from "./slack-names.js";
 import { allMessages, isReply, isSeen, reset, take } from "./slack-store.js";
 
 /** Draw the workspace into `root`, and keep it up to date. */
 export function mountSlack(root) {
   const views = new Map(); // by channel
+  const modals = new Map(); // by person, the view in front
   let channels = [];
   let active = "";
   const panels = el("div", { className: "slack-panels" });
   const top = head({ open, changed });
   const field = composer({ tell: show, sent: (id) => views.get(id)?.toEnd() });
+  const home = homeView({ panelId: panelId(HOME), tabId: tabId(HOME) });
+  const modal = modalOver([top.element, panels, field.element], field.input);
   root.classList.add("slack");
-  fill(root, top.element, panels, field.element);
+  fill(root, top.element, panels, field.element, modal.element);
   const redrawDates = keepDates(root);
   onAck(top.acknowledged);
 
   function open(id) {
     active = id;
     for (const view of views.values()) view.show(view.id === id);
+    home.show(id === HOME);
     top.select(id);
-    field.turnTo(channels.find((channel) => channel.id === id));
+    field.element.hidden = id === HOME; // Home has no message field
+    if (id !== HOME) field.turnTo(channels.find((channel) => channel.id === id));
   }
 
   function changed() {
     allMessages().filter((one) => one.only_for).forEach(show);
+    home.show(active === HOME);
+    modal.show(modals.get(theViewer()) ?? null);
     redrawDates();
   }
 
@@ -48,11 +57,22 @@ export function mountSlack(root) {
     for (const channel of channels) {
       views.set(channel.id, channelView(channel, { panelId: panelId(channel.id), tabId: tabId(channel.id) }));
     }
-    fill(panels, [...views.values()].map((view) => view.element));
+    fill(panels, [...views.values(), home].map((view) => view.element));
     top.draw(channels, state.people);
-    open(views.has(active) ? active : channels[0].id);
+    home.reset(state.homes);
+    open(views.has(active) || active === HOME ? active : channels[0].id);
     allMessages().forEach(show);
-    views.get(active).toEnd();
+    views.get(active)?.toEnd();
+    modals.clear();
+    for (const { user, view } of state.modals) modals.set(user, view);
+    modal.show(modals.get(theViewer()) ?? null);
+  });
+
+  on("home", home.put);
+
+  on("modal", ({ user, view }) => {
+    modals.set(user, view);
+    if (user === theViewer()) modal.show(view);
   });
 
   on("fresh", top.clear);

@@ -1,4 +1,4 @@
-// The five steps of the tour: what to do, where, and how the page sees that it was done.
+// The six steps of the tour: what to do, where, and how the page sees that it was done.
 import { BETWEEN, pieces, say } from "./language.js";
 
 const find = (selector) => document.querySelector(selector);
@@ -15,6 +15,17 @@ function composer() {
 function action(name, key = null) {
   const row = key === null ? "" : `[data-key="${CSS.escape(key)}"]`;
   return find(`#console tr${row}:not([hidden]) button[data-action="${name}"]`);
+}
+
+/** The button in Slack that asks for the form to invite again, or in the form the one that sends it. */
+function inviting() {
+  const buttons = document.querySelectorAll('#slack-root [data-action-id="op.invite"], .slack-modal-submit');
+  return [...buttons].findLast((one) => one.checkVisibility()); // the window stands last
+}
+
+/** The button that closes the window with the result. */
+function closing() {
+  return find(".slack-veil:not([hidden]) .slack-modal-close");
 }
 
 /** The entry of the alert channel in the list of channels. */
@@ -71,15 +82,25 @@ export const STEPS = [
     achieved: (seen, alerts) => seen.alert && alertsShown(alerts),
   },
   {
-    title: say("Put it right"),
-    text: sayWithCode("Press {invite} at that account, then {accept}. Watch the alert turn to bound.", {
-      invite: say("Invite…"),
+    title: say("Invite again"),
+    text: sayWithCode("Press {invite} at the alert, and send the invitation. The console stays closed.", {
+      invite: say("Invite again"),
+    }),
+    done: say("Sent once, and written down before. The thread of the alert says who did it."),
+    side: "left",
+    linger: 4000,
+    targets: (seen, alerts) => [alertsShown(alerts) ? inviting() : alertChannel(alerts)],
+    achieved: (seen) => seen.invited,
+  },
+  {
+    title: say("Watch it accepted"),
+    text: sayWithCode("Be that person again: press {accept} at the account, close the window and watch the alert.", {
       accept: say("Accept"),
     }),
     done: say("Bound. What became of it stands in the alerts themselves, and nobody had to clean up."),
     side: "right",
     linger: 5000,
-    targets: (seen) => [action("accept", seen.rejected), action("invite", seen.rejected)],
+    targets: (seen) => [action("accept", seen.rejected), closing()],
     // The alert follows the new invitation. If a person deleted it, the account alone will do.
     achieved: (seen) => seen.bound || performance.now() > seen.acceptedAt + 5000,
   },

@@ -11,6 +11,8 @@ const KEY = "kf-tour"; // in localStorage: the number of the step, or "over"
 const REJECTION = /rejected|已拒绝/;
 const BINDING = /\bbound\b|已绑定/;
 const REJECTED = 1; // the step in which an invitation is rejected; the next one looks at the alert
+const INVITED = 3; // the step in which it is invited again
+const UNKIND = 5; // the step in which the bot is killed
 
 /** Show the tour in an element at a first visit, and again when the button is pressed. */
 export function mountTour(root, button) {
@@ -95,7 +97,8 @@ export function mountTour(root, button) {
     // What this step waits for has to happen in it, unless it follows from the step before.
     if (step === 0) seen.commands = 0;
     if (step === REJECTED) seen.rejected = null;
-    if (step === 4) Object.assign(seen, { restarts: 0, rate: 1 });
+    if (step === INVITED) seen.invited = false;
+    if (step === UNKIND) Object.assign(seen, { restarts: 0, rate: 1 });
     look();
     if (by !== "visit") marked[0]?.scrollIntoView({ block: "nearest" });
   }
@@ -122,6 +125,7 @@ export function mountTour(root, button) {
     for (const seat of all) {
       const was = before.get(seat.key);
       if (was === "waiting" && seat.state === "rejected") seen.rejected = seat.key;
+      if (was === "rejected" && seat.state === "waiting") seen.invited = true;
       if (was === "waiting" && seat.state === "bound") seen.acceptedAt = performance.now();
     }
     before = new Map(all.map((seat) => [seat.key, seat.state]));
@@ -174,7 +178,8 @@ function wordsOf({ text, blocks }) {
 }
 
 function nothingSeen() {
-  return { commands: 0, rejected: null, alert: false, bound: false, acceptedAt: Infinity, restarts: 0, rate: 1 };
+  const account = { rejected: null, alert: false, invited: false, bound: false, acceptedAt: Infinity };
+  return { commands: 0, ...account, restarts: 0, rate: 1 };
 }
 
 function recall() {

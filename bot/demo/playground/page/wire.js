@@ -173,10 +173,12 @@ function wireRow(first) {
   return row;
 }
 
-/** What it was about, in a few words: the error, else the text of a message, else how many accounts came. */
+/** What it was about, in a few words: the error, else the text of a message, the title of a window, an account. */
 function gist({ status, error, request, response }) {
   if (error) return status === null && error === "no answer" ? "" : error;
   if (typeof request?.text === "string") return request.text.slice(0, 200);
+  if (request?.view?.title) return request.view.title.text;
+  if (request?.kf_account) return [request.kf_account, request.invite_wx ?? request.nickname].filter(Boolean).join(" · ");
   const accounts = response?.kf_list?.length;
   return accounts === undefined ? "" : counted("{number} account", "{number} accounts", accounts);
 }

@@ -71,9 +71,14 @@ export const CHINESE = {
     "本应用会自动通知频道 {channel}。请在左侧的 Slack 中打开它。",
   "Told once, and not again. The same message changes when something becomes of it.":
     "只通知一次，不会重复。情况有变化时，更新的是同一条消息。",
-  "Put it right": "解决问题",
-  "Press {invite} at that account, then {accept}. Watch the alert turn to bound.":
-    "在该账号处按 {invite}，再按 {accept}。告警会变为已绑定。",
+  "Invite again": "重新邀请",
+  "Press {invite} at the alert, and send the invitation. The console stays closed.":
+    "在告警处按 {invite}，再发送邀请。不需要打开微信公众平台。",
+  "Sent once, and written down before. The thread of the alert says who did it.":
+    "只发送一次，发送前已写入记录。告警的消息列写明是谁操作的。",
+  "Watch it accepted": "等对方接受",
+  "Be that person again: press {accept} at the account, close the window and watch the alert.":
+    "再扮演受邀人：在该账号处按 {accept}，关闭窗口，看告警的变化。",
   "Bound. What became of it stands in the alerts themselves, and nobody had to clean up.":
     "已绑定。结果写在告警里，不需要有人整理。",
   "Be unkind to it": "考验本应用",
@@ -116,6 +121,18 @@ export const CHINESE = {
   "{command} failed with the error \"{error}\"": "{command} 失败，错误为“{error}”",
   "This app responded with the error \"{error}\".": "此应用返回了错误“{error}”。",
 
+  "Home": "主页",
+  "App Home": "应用主页",
+  "{name} has not published a Home yet.": "{name} 尚未发布主页。",
+  "may change accounts": "可以修改账号",
+  "may only read": "只能查看",
+  "Close": "关闭",
+  "Close the window": "关闭窗口",
+  "window submitted": "提交窗口",
+  "(optional)": "（选填）",
+  "Please complete this required field.": "请填写此必填项。",
+  "We had some trouble connecting. Try again?": "连接出现问题。要再试一次吗？",
+
   // The language of the channel
   "Channel in": "频道语言",
   "Language of the channel (KF_LANGUAGE)": "频道语言（KF_LANGUAGE）",
@@ -126,6 +143,7 @@ export const CHINESE = {
   "Commands": "命令",
   "TEXT": "文字",
   "ACCOUNT": "账号",
+  "ACCOUNT ID": "账号和微信号",
   "what needs attention": "需要处理的账号",
   "every account": "全部账号",
   "accounts that are expiring": "即将过期的账号",
@@ -136,6 +154,11 @@ export const CHINESE = {
   "accounts that are bound": "已绑定的账号",
   "search by name or WeChat ID": "按昵称或微信号查找",
   "one account in full": "一个账号的详情",
+  "invite a person": "邀请绑定",
+  "add an account": "添加客服账号",
+  "change the name": "修改客服昵称",
+  "delete an account": "删除客服账号",
+  "who did what": "操作记录",
   "how the bot itself is": "本应用自身的状态",
   "what it can do": "可用的命令",
 
@@ -153,6 +176,8 @@ export const CHINESE = {
   "its yes": "确认按钮",
   "its no": "取消按钮",
   "its placeholder": "占位文字",
+  "its label": "标签",
+  "its hint": "提示",
   "an element": "元素",
   "a description": "说明",
   "field {number}": "第 {number} 个字段",
@@ -164,6 +189,7 @@ export const CHINESE = {
   "its style “{style}” is unknown": "样式“{style}”未知",
   "it has no options": "没有选项",
   "an option has no value": "有选项没有值",
+  "only a window has fields": "只有窗口可以有输入框",
   "its initial_option is not one of the options": "initial_option 不在选项之中",
   "an image has no alt_text": "图片缺少 alt_text",
   "an address is neither http nor https": "地址不是 http 或 https",
@@ -241,6 +267,10 @@ export const CHINESE = {
   "slow": "应答慢",
   "fault|down": "没有应答",
   "reply lost": "应答丢失",
+  "response lost after WeChat accepted": "微信已接受，应答丢失",
+  "list lags": "列表滞后",
+  "answers 0 and deletes nothing": "返回 0，没有删除",
+  "nothing deleted": "没有删除",
   "40164, address not allowed": "40164，地址不在白名单",
   "45009, quota used up": "45009，调用额度已用完",
   "expired token, once": "access_token 过期一次",
@@ -255,6 +285,12 @@ export const CHINESE = {
     "微信今天不再接受调用。/kf 会说明原因和处理办法。",
   "The token expires before its time. The bot gets a new one by itself.":
     "access_token 提前失效。本应用会自动获取新的。",
+  "WeChat carries a change out, and its answer is lost. The bot reads the list instead of repeating it.":
+    "微信已完成修改，但应答丢失。本应用读取列表来确认，不会重复提交。",
+  "WeChat accepts a change, and its list shows it later. The bot says so, and waits for the list.":
+    "微信接受修改，但列表稍后才显示。本应用会说明情况，并等待列表。",
+  "WeChat accepts a deletion, and keeps the account. The bot believes the list.":
+    "微信接受删除，但账号还在。本应用以列表为准。",
   "Slack asks to wait. Alerts come later, in order.": "Slack 要求等待。告警会晚一些，按顺序送达。",
   "Slack posts, and its answer is lost. The bot looks before it posts again.":
     "Slack 已发出消息，但应答丢失。本应用先查看频道，再决定是否重发。",
@@ -290,6 +326,8 @@ export const CHINESE = {
   "There is nothing to say.": "没有可发送的内容。",
   "The message has changed meanwhile.": "消息在此期间有变化。",
   "The message is gone.": "消息已不存在。",
+  "The window has changed meanwhile.": "窗口在此期间有变化。",
+  "The fields contain texts.": "输入框的内容必须是文字。",
   "There is no such channel.": "没有这个频道。",
   "There is nobody of that ID.": "没有这个 ID 的人。",
   "For how long is the invitation?": "请填写邀请的有效时间。",
