@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from bot.demo.slack_simulator import Message
+from bot.operations.model import OperationKind, OperationState
 from bot.outbox.event_keys import EventKeys
-from bot.store.tables import episode, message, poll_state
+from bot.store.tables import episode, message, operation, poll_state
 from tests.budgets import TEST_ALL
 from tests.crash import report
 from tests.crash.__main__ import KILLS, _parser, main
@@ -29,6 +30,8 @@ from tests.crash.failpoints import (
     Site,
     plan,
 )
+from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOperation, claim_of
+from tests.crash.operation_oracle import judge as judge_operations
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
 from tests.crash.stores import KINDS, SKEW
@@ -46,6 +49,12 @@ SHARE = [
     Failpoint(Site.BEFORE, CommitKind.SENT),
     Failpoint(Site.POST, RequestPhase.LOST),
     Failpoint(Site.TIME),
+    Failpoint(Site.BEFORE, CommitKind.OPERATION_ASKED, Precondition.SUBMITTED_FORM),
+    Failpoint(Site.AFTER, CommitKind.OPERATION_SENT, Precondition.SUBMITTED_FORM),
+    Failpoint(Site.WRITE, RequestPhase.TAKEN, Precondition.SUBMITTED_FORM),
+    Failpoint(Site.AFTER, CommitKind.OPERATION_ANSWERED, Precondition.SUBMITTED_FORM),
+    Failpoint(Site.AFTER, CommitKind.OPERATION_ENDED, Precondition.SUBMITTED_FORM),
+    Failpoint(Site.BEFORE, CommitKind.OPERATION_CLAIMED, Precondition.LOST_ANSWER),
 ]
 # In `make test`, each of them on one of the stores; tests.test_kills kills at every kind of boundary on both.
 SHARE_OF = {"sqlite": SHARE[::2], "postgresql": SHARE[1::2]}
@@ -53,7 +62,7 @@ SHARE_OF = {"sqlite": SHARE[::2], "postgresql": SHARE[1::2]}
 
 @pytest.mark.process
 @pytest.mark.timeout(240)  # the run has its own timeouts, with better messages
-async def test_killed_bot_loses_and_repeats_no_alert_on_both_stores(tmp_path, postgres_url):
+async def test_killed_bot_loses_and_repeats_no_alert_and_no_operation_on_both_stores(tmp_path, postgres_url):
     urls = {"sqlite": f"sqlite:///{tmp_path / 'kf.db'}", "postgresql": postgres_url}
     for store, url in urls.items():  # one after the other: a busy machine misses the short leases
         (tmp_path / store).mkdir()
@@ -61,11 +70,13 @@ async def test_killed_bot_loses_and_repeats_no_alert_on_both_stores(tmp_path, po
         result = await CrashRun(url, tmp_path / store, f"share {store}").run(points)
         assert result.complaints == {}, store
         assert result.kills.total() >= len(points)
-        assert result.verdict.reported >= len(points) // 2
+        assert result.verdict.reported >= 3
+        assert result.operations.requested >= sum(point.precondition.needs_form for point in points) // 2
 
 
 def test_share_has_a_failpoint_of_each_kind_and_only_those_of_the_full_run():
-    assert {point.site for point in SHARE} >= set(Site) - {Site.TWO}
+    assert {point.site for point in SHARE} >= set(Site) - {Site.TWO, Site.VIEW}
+    assert {point.what for point in SHARE} >= {one for one in CommitKind if one.startswith("operation")}
     assert set(SHARE) <= set(FAILPOINTS)
 
 
@@ -113,6 +124,30 @@ def update(table: sa.Table, **values: Any) -> str:
 )
 def test_commit_kind_follows_from_the_columns_written(statements, expected):
     assert commit_kind(statements, is_lookup=False) is expected
+
+
+def operation_values(**values: Any) -> dict[str, Any]:
+    return {"state": OperationState.OPEN, "ended_at": None, "errcode": None, **values}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (operation_values(sent_at=NOW), CommitKind.OPERATION_SENT),
+        (operation_values(errcode=0), CommitKind.OPERATION_ANSWERED),
+        (operation_values(state=OperationState.UNSURE), CommitKind.OPERATION_ANSWERED),
+        (operation_values(state=OperationState.DONE, ended_at=NOW, errcode=0), CommitKind.OPERATION_ENDED),
+        (operation_values(state=OperationState.FAILED, ended_at=NOW), CommitKind.OPERATION_ENDED),
+        ({"attempt": 2, "lease_until": NOW}, CommitKind.OPERATION_CLAIMED),
+    ],
+)
+def test_commit_of_an_operation_follows_from_the_values_written(values, expected):
+    statements = [update(operation, attempt=2), update(episode, state="replaced"), str(sa.insert(message))]
+    assert commit_kind(statements, is_lookup=False, updated_operation=values) is expected
+
+
+def test_commit_that_inserts_an_operation_is_asked():
+    assert commit_kind([str(sa.insert(operation).values(id="x"))], is_lookup=False) is CommitKind.OPERATION_ASKED
 
 
 def test_commit_that_records_a_found_message_is_adopted():
@@ -258,18 +293,93 @@ def test_digest_counts_its_members_and_names_them_in_its_thread():
     assert complaints(six, digest, replace(names, thread_ts=digest.ts)) == ["stale"]
 
 
+# The oracle of operations
+
+
+def requested(kind: OperationKind = OperationKind.RENAME, **seen: Any) -> RequestedOperation:
+    return RequestedOperation(kind, "o7@harbour_tea", "O7", "O7r", "U0OPA", **{"writes": 1, **seen})
+
+
+def notice(text: str, thread_ts: str | None = None, ts: str = "1.000001") -> Message:
+    return Message("C0ALERTS", ts, "U0BOT", text, thread_ts=thread_ts)
+
+
+RENAMED = notice("Renamed by opa: O7r (o7@harbour_tea), was O7.")
+DELETED = notice("Deleted by opa.", "0.000001")
+SAID_NO = notice(
+    "<@U0OPA> what you asked for *O7r* did not happen: WeChat’s list shows no change. Please try again."
+)
+
+
+def wrong(one: RequestedOperation, *posted: Message) -> list[str]:
+    return [*judge_operations([one], posted, {"0.000001": "o7@harbour_tea"}).complaints]
+
+
+@pytest.mark.parametrize(
+    ("one", "posted"),
+    [
+        (requested(took_effect=True), RENAMED),
+        (requested(OperationKind.DELETE, took_effect=True, claims={Claim.DONE}), DELETED),
+        (requested(writes=0, claims={Claim.FAILED}), SAID_NO),
+    ],
+)
+def test_operation_reported_once_as_it_ended_is_no_complaint(one, posted):
+    assert wrong(one, posted) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "posted", "complaint"),
+    [
+        (requested(took_effect=True, writes=2), [RENAMED], "repeated writes"),
+        (requested(took_effect=True), [RENAMED, SAID_NO], "reported failed though effective"),
+        (requested(took_effect=True, claims={Claim.FAILED}), [RENAMED], "reported failed though effective"),
+        (requested(), [RENAMED], "reported done though not"),
+        (requested(claims={Claim.DONE}), [], "reported done though not"),
+        (requested(took_effect=True), [], "unreported"),
+        (requested(took_effect=True), [notice("Deleted by opa.", "9.000001")], "unreported"),
+        (requested(took_effect=True), [RENAMED, DELETED], "reported again"),
+    ],
+)
+def test_wrong_report_of_an_operation_is_a_complaint(one, posted, complaint):
+    assert wrong(one, *posted) == [f"operations: {complaint}"]
+
+
+def test_write_that_no_form_asked_for_is_a_complaint():
+    assert judge_operations([], [], {}, ["o9@harbour_tea"]).complaints == {
+        "operations: writes nobody asked for": ["o9@harbour_tea"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "claim"),
+    [
+        ("✅ *Renamed*\nO7 is now O7r.", Claim.DONE),
+        ("*Asking WeChat…*\nThis takes up to 10 s.", None),
+        ("⚠️ *WeChat did not answer in time*\nIt may have happened all the same.", None),
+        ("⚠️ *It did not happen*\nWeChat’s list shows no change.", Claim.FAILED),
+    ],
+)
+def test_claim_of_a_modal_follows_from_its_words(words, claim):
+    content = {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": words}}, {"type": "input"}]}
+    assert claim_of(content) is claim
+
+
 # The report
 
 
 def test_table_sums_the_stores_and_page_lists_complaints():
     well, ill = CrashResult(kills=Counter({"post: taken": 3})), CrashResult(kills=Counter({"any time": 1}))
     ill.verdict = Verdict(reported=7, lost=["rejected of S1x1"])
+    ill.operations = OperationVerdict(requested=3, took_effect=2, repeated_writes=["rename o7: 2 requests"])
     results = {"sqlite": well, "postgresql": ill}
     rows = {line[:28].strip(): line[28:].split() for line in report.table(results).splitlines()}
     assert rows["kills"] == ["3", "1", "4"]
     assert rows["post: taken"] == ["3", "0", "3"]
     assert rows["lost"] == ["0", "1", "1"]
+    assert (rows["took effect"], rows["repeated writes"]) == (["0", "2", "2"], ["0", "1", "1"])
     complaints = "\n".join(report.complaints(results))
-    assert complaints == "postgresql, lost:\n  rejected of S1x1"
+    assert complaints == (
+        "postgresql, lost:\n  rejected of S1x1\npostgresql, operations: repeated writes:\n  rename o7: 2 requests"
+    )
     assert complaints in report.page(report.table(results), complaints, 7)
     assert "lost:" not in report.page(report.table({"sqlite": well}), "", 7)

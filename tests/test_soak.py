@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from bot.operations.model import OperationKind
+from tests.crash.operation_oracle import OperationVerdict, RequestedOperation
+from tests.crash.operators import SubmittedForm
 from tests.crash.oracle import Verdict
 from tests.samples import DATABASE_AWAY, FAILED, RESTARTING
 from tests.soak import report
@@ -19,7 +22,7 @@ from tests.soak.results import SoakResult, trend
 from tests.soak.run import SoakRun
 from tests.soak.schedule import LONG, Replacement, plan_lifetimes
 
-SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1)
+SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1, operations_every=0.8)
 SECONDS = 6.0
 
 
@@ -33,6 +36,7 @@ async def test_every_command_is_answered_and_every_alert_posted_once_under_load(
     assert len(result.acknowledged) > 30
     assert result.alerts.reported >= 3
     assert result.faults.total() >= 2
+    assert result.operations.took_effect >= 1
 
 
 # The schedule
@@ -109,6 +113,26 @@ def test_interaction_cut_off_by_a_kill_is_counted_separately():
 def test_interaction_without_a_running_bot_is_counted_separately():
     found = result(interaction(by=None, answered=None))
     assert (found.complaints, found.received) == ({}, [])
+
+
+RENAME = RequestedOperation(OperationKind.RENAME, "o7@harbour_tea", "O7", "O7r", "U0OPA")
+
+
+def form(failure: str = "We had some trouble connecting.", bot: MeasuredProcess | None = None) -> SubmittedForm:
+    return SubmittedForm(RENAME, bot, 100.0, 3000.0, failure)
+
+
+def test_form_without_an_answer_is_a_complaint_unless_its_bot_was_killed_or_missing():
+    killed, running = process(), process()
+    killed.killed_at = 101.0
+    assert result(forms=[form("", running), form(bot=killed), form(bot=None)]).complaints == {}
+    found = result(forms=[form(bot=running)]).complaints
+    assert found == {"forms not answered": ["rename o7@harbour_tea, after 3000 ms"]}
+
+
+def test_wrong_report_of_an_operation_is_a_complaint():
+    wrong = OperationVerdict(requested=1, repeated_writes=["rename o7@harbour_tea: 2 requests"])
+    assert [*result(operations=wrong).complaints] == ["operations: repeated writes"]
 
 
 @pytest.mark.parametrize(

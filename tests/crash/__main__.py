@@ -1,4 +1,4 @@
-"""`python -m tests.crash`: kill the bot 240 times. Exit status 1 if an alert was lost or repeated."""
+"""`python -m tests.crash`: kill the bot 240 times. Exit status 1 if an alert or operation was lost or repeated."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The real bot with a failpoint at a database commit: it sends itself SIGKILL there. The bot's code does not know.
 
-The variable `CRASH_FAILPOINT` names the commit, for example `before claim 1`. SQLAlchemy's events trigger the kill,
+The variable `CRASH_FAILPOINT` names the commit, for example `before,claim,1`. SQLAlchemy's events trigger the kill,
 so that it comes between the statement and the commit, or between the commit and the next statement.
 """
 
@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,10 +20,11 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
 from bot import app, environment
+from bot.operations.model import OperationState
 from bot.ports import utc_now
 from bot.runtime.logs import configure
 from bot.settings.values import Settings
-from bot.store.tables import emitted_event, episode, message, poll_state
+from bot.store.tables import emitted_event, episode, message, operation, poll_state
 from tests.crash.failpoints import CommitKind
 
 FAILPOINT = "CRASH_FAILPOINT"
@@ -37,18 +39,29 @@ LOOKUPS = str(message.c.failed_lookups)
 EDITS = {
     str(one) for one in (message.c.applied_hash, message.c.next_edit_at, message.c.is_final, message.c.is_deleted)
 }
+INSERTED_OPERATION, UPDATED_OPERATION = f"INSERT INTO {operation.name} ", f"UPDATE {operation.name} SET "
+STATE, ENDED_AT, ERRCODE = (
+    column.name for column in (operation.c.state, operation.c.ended_at, operation.c.errcode)
+)
 NEXT_POLL, POLL_WAIT = str(poll_state.c.next_poll_at), str(poll_state.c.poll_wait)
 
 
-def commit_kind(statements: list[str], *, is_lookup: bool) -> CommitKind | None:
+def commit_kind(
+    statements: list[str], *, is_lookup: bool, updated_operation: Mapping[str, Any] | None = None
+) -> CommitKind | None:
     """Recognise the purpose of a transaction by its statements. Return None if it wrote nothing.
 
     Args:
         is_lookup: the last claim of this process was for a lookup, not for a post.
+        updated_operation: the values that an operation got; its columns are always updated together.
     """
     written = " ".join(statements)
     if "CREATE TABLE" in written:
         return CommitKind.SCHEMA
+    if INSERTED_OPERATION in written:
+        return CommitKind.OPERATION_ASKED
+    if updated_operation is not None:
+        return _operation_step(updated_operation)
     if any(insert in written for insert in INSERTS):
         return CommitKind.NEWS
     changed = {
@@ -71,6 +84,15 @@ def commit_kind(statements: list[str], *, is_lookup: bool) -> CommitKind | None:
     return CommitKind.READ if changed else None
 
 
+def _operation_step(values: Mapping[str, Any]) -> CommitKind:
+    if STATE not in values:
+        return CommitKind.OPERATION_CLAIMED
+    if values[ENDED_AT] is not None:
+        return CommitKind.OPERATION_ENDED
+    is_answered = values[STATE] == OperationState.UNSURE or values[ERRCODE] == 0
+    return CommitKind.OPERATION_ANSWERED if is_answered else CommitKind.OPERATION_SENT
+
+
 class CommitFailpoint:
     """Kills the process at the n-th commit of a kind, before or after it."""
 
@@ -88,12 +110,21 @@ class CommitFailpoint:
 
     def _on_begin(self, connection: Connection) -> None:
         connection.info["statements"] = []
+        connection.info.pop("updated_operation", None)
 
-    def _note(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    def _note(
+        self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+    ) -> None:
         connection.info.setdefault("statements", []).append(statement)
+        if statement.startswith(UPDATED_OPERATION):
+            connection.info["updated_operation"] = context.compiled_parameters[0]
 
     def _on_commit(self, connection: Connection) -> None:
-        commit = commit_kind(connection.info.get("statements", []), is_lookup=self._is_lookup)
+        commit = commit_kind(
+            connection.info.get("statements", []),
+            is_lookup=self._is_lookup,
+            updated_operation=connection.info.get("updated_operation"),
+        )
         if commit in (CommitKind.CLAIM, CommitKind.LOOKUP):
             self._is_lookup = commit is CommitKind.LOOKUP
         if commit is not self._commit:
@@ -115,7 +146,7 @@ def kill_self() -> None:
 
 def run() -> int:
     if spec := os.environ.pop(FAILPOINT, ""):
-        site, kind, count = spec.split()
+        site, kind, count = spec.split(",")
         CommitFailpoint(site, kind, int(count)).install()
     skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
     variables = environment.take()

@@ -16,6 +16,8 @@ class Site(StrEnum):
     POST = "post"
     EDIT = "edit"
     LOOKUP = "lookup"
+    VIEW = "view"  # a modal that is updated
+    WRITE = "write"  # to WeChat, of an operation
     TIME = "any time"
     TWO = "two at a time"  # both use one store and are killed one after the other
 
@@ -34,14 +36,19 @@ class CommitKind(StrEnum):
     ABSENT = "absent"  # it was not found
     ADOPTED = "adopted"  # it was found in the channel
     EDIT = "edit"  # an edit is claimed, or recorded
+    OPERATION_ASKED = "operation asked"  # its row, before anything is sent
+    OPERATION_SENT = "operation sent"  # its request leaves after this
+    OPERATION_ANSWERED = "operation answered"  # WeChat's yes, or that its answer is unknown
+    OPERATION_ENDED = "operation ended"  # its outcome, and the message that reports it
+    OPERATION_CLAIMED = "operation claimed"  # this process settles it by reading the list
 
 
 class RequestPhase(StrEnum):
     """The stage of a request when its sender is killed."""
 
-    LOST = "lost"  # it arrives, and Slack never accepts it
-    LATE = "late"  # it is under way, and Slack accepts it after the sender died
-    TAKEN = "taken"  # Slack accepted it, and has not responded
+    LOST = "lost"  # it arrives, and is never accepted
+    LATE = "late"  # it is under way, and is accepted after the sender died
+    TAKEN = "taken"  # it was accepted, and there is no response yet
     ANSWERED = "answered"  # the response has just been sent
 
 
@@ -54,6 +61,12 @@ class Precondition(Enum):
     LOST_RESPONSE = "a message whose response is lost"
     LOST_REQUEST = "a message that is lost"
     RATE_LIMITED = "a Slack that limits the rate"
+    SUBMITTED_FORM = "a submitted form"
+    LOST_ANSWER = "a submitted form, and a WeChat whose answer is lost"
+
+    @property
+    def needs_form(self) -> bool:
+        return self in (Precondition.SUBMITTED_FORM, Precondition.LOST_ANSWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +99,11 @@ FAILPOINTS: Sequence[Failpoint] = [
             (CommitKind.ABSENT, Precondition.LOST_REQUEST),
             (CommitKind.ADOPTED, Precondition.LOST_RESPONSE),
             (CommitKind.EDIT, Precondition.CHANGED_MESSAGE),
+            (CommitKind.OPERATION_ASKED, Precondition.SUBMITTED_FORM),
+            (CommitKind.OPERATION_SENT, Precondition.SUBMITTED_FORM),
+            (CommitKind.OPERATION_ANSWERED, Precondition.SUBMITTED_FORM),
+            (CommitKind.OPERATION_ENDED, Precondition.SUBMITTED_FORM),
+            (CommitKind.OPERATION_CLAIMED, Precondition.LOST_ANSWER),
         )
     ),
     *(Failpoint(Site.POST, phase, Precondition.NEW_EVENT) for phase in RequestPhase),
@@ -93,6 +111,8 @@ FAILPOINTS: Sequence[Failpoint] = [
     Failpoint(Site.LOOKUP, RequestPhase.LOST, Precondition.LOST_RESPONSE),
     Failpoint(Site.LOOKUP, RequestPhase.TAKEN, Precondition.LOST_RESPONSE),
     Failpoint(Site.LOOKUP, RequestPhase.ANSWERED, Precondition.LOST_REQUEST),
+    *(Failpoint(Site.WRITE, phase, Precondition.SUBMITTED_FORM) for phase in RequestPhase),
+    *(Failpoint(Site.VIEW, phase, Precondition.LOST_ANSWER) for phase in (RequestPhase.LOST, RequestPhase.TAKEN)),
     Failpoint(Site.TIME),
     Failpoint(Site.TWO),
 ]

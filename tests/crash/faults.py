@@ -16,7 +16,7 @@ from bot.demo.slack_simulator import (
     slow,
 )
 from tests.crash.failpoints import Precondition
-from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST, FaultProxy
+from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST, UPDATE_VIEW, FaultProxy
 
 SHORT_LEASE, LONG_LEASE = 2, 4  # seconds; 2 is the smallest that the bot accepts
 TOO_LATE = SHORT_LEASE / 4 + 0.3  # seconds: a bot with the short lease has abandoned the request by then
@@ -49,7 +49,7 @@ def arm(slack: SlackSimulator, fault_proxy: FaultProxy, precondition: Preconditi
         slack.arm(POST, rng.choice(LOST_RESPONSES + LOST_REQUESTS + BUSY)())
     elif rng.random() < 0.2:
         fault_proxy.delays.append(TOO_LATE)  # Slack accepts it after the bot has abandoned it
-    for method in (EDIT, *LOOKUP_METHODS):
+    for method in (EDIT, UPDATE_VIEW, *LOOKUP_METHODS):
         if rng.random() < 0.25:
             slack.arm(method, rng.choice(LOST_RESPONSES + LOST_REQUESTS + BUSY)())
 
@@ -63,6 +63,6 @@ def lease(precondition: Precondition, rng: random.Random) -> int:
 def disarm(slack: SlackSimulator, fault_proxy: FaultProxy) -> None:
     """Remove all faults and delays."""
     fault_proxy.delays.clear()
-    for method in (POST, EDIT, *LOOKUP_METHODS):
+    for method in (POST, EDIT, UPDATE_VIEW, *LOOKUP_METHODS):
         while slack.take_fault(method):
             pass

@@ -105,7 +105,10 @@ class Oracle:
             for first in channel.posted
             if first.thread_ts is None and channel.unchanged_for(first.ts) > seconds
             for one, _ in self.events_in(first)
-            if not one.is_closed and one.status(now).capitalize() in first.text and one.nick in first.text
+            if not one.is_closed
+            and not one.is_reserved
+            and one.status(now).capitalize() in first.text
+            and one.nick in first.text
         ]
 
     def judge(self, channel: ChannelRecorder, invitations: Sequence[SentInvitation], now: datetime) -> Verdict:

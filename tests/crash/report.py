@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from bench import machine
+from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.runner import CrashResult
 from tests.crash.stores import SKEW
 
@@ -32,7 +33,9 @@ def page(found: str, complaints: str, seed: int) -> str:
 
 {machine.measured("make crash-test", *PACKAGES)}
 Seed {seed}. The bot is a real process, killed with SIGKILL at the failpoints below while Slack drops requests and
-responses. After each kill another bot continues with the same store. At the end no alert may be missing.
+responses. Meanwhile operators invite, add, rename and delete in Slack, WeChat fails at some of their forms, and a
+form without an answer is submitted again. After each kill another bot continues with the same store. At the end no
+alert may be missing, and each operation that took effect must have been reported.
 
 ```text
 {found}
@@ -46,6 +49,9 @@ The current text of a *stale* message does not show the present state. All four 
 the actions in WeChat, never by the bot's store. *Posts beyond their attempts* are requests that a client
 repeated without being asked. *Unexpected* are requests that an app should not make, and errors in the bot's
 log. A *failed* lookup met one of the faults and was repeated.
+
+*Operations requested* are submitted forms. A *repeated write* is a second request to WeChat for one form. What
+*took effect* is read from WeChat. *Reported* is what the channel shows, and what the modal of the form shows.
 """
 
 
@@ -64,6 +70,10 @@ def _rows(results: Mapping[str, CrashResult]) -> Iterator[list[str]]:
     yield row("events reported", *(result.verdict.reported for result in every))
     for what in ("lost", "repeated", "untrue", "stale"):
         yield row(what, *(len(getattr(result.verdict, what)) for result in every))
+    yield row("operations requested", *(result.operations.requested for result in every))
+    yield row("  took effect", *(result.operations.took_effect for result in every))
+    for what in OperationVerdict().lists:
+        yield row(f"  {what}", *(len(result.operations.lists[what]) for result in every))
     yield row("posts beyond their attempts", *(len(result.excess_posts) for result in every))
     yield row("unexpected", *(len(result.unexpected) for result in every))
     lookups = [result.lookups for result in every]

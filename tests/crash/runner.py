@@ -17,12 +17,14 @@ import sqlalchemy as sa
 
 from bot.demo.process import BotProcess, running
 from bot.store.database import Store
-from bot.store.tables import message
+from bot.store.tables import message, operation
 from tests.crash import faults
 from tests.crash.environment import APPID, EDIT_REST, CrashEnvironment
 from tests.crash.failpoint_bot import CLOCK_SKEW, FAILPOINT
 from tests.crash.failpoints import ON_EMPTY_STORE, Failpoint, Precondition, Site
 from tests.crash.fault_proxy import SITES
+from tests.crash.hours import let_an_hour_pass
+from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.oracle import Verdict
 from tests.crash.workload import MAX_UNREPORTED
 
@@ -47,6 +49,7 @@ class CrashResult:
     kills: Counter[str] = field(default_factory=Counter)  # by failpoint
     missed: Counter[str] = field(default_factory=Counter)  # failpoints that were not reached in time
     verdict: Verdict = field(default_factory=Verdict)
+    operations: OperationVerdict = field(default_factory=OperationVerdict)
     excess_posts: list[str] = field(default_factory=list)  # posts beyond their attempts
     unexpected: list[str] = field(
         default_factory=list
@@ -63,10 +66,14 @@ class CrashResult:
 
     @property
     def complaints(self) -> dict[str, list[str]]:
-        found = self.verdict.complaints | {
-            "more than one request an attempt": self.excess_posts,
-            "unexpected": self.unexpected,
-        }
+        found = (
+            self.verdict.complaints
+            | self.operations.complaints
+            | {
+                "more than one request an attempt": self.excess_posts,
+                "unexpected": self.unexpected,
+            }
+        )
         return {kind: lines for kind, lines in found.items() if lines}
 
 
@@ -134,6 +141,7 @@ class CrashRun:
     async def _kill_at(self, point: Failpoint) -> bool:
         """Start a bot and wait until it is killed. Return whether that was at the failpoint."""
         self._environment.note(f"-- {point} ({point.precondition.value})")
+        await self._let_an_hour_pass()
         precondition = self._environment.prepare(point.precondition)
         async with AsyncExitStack() as stack:
             if self._rng.random() < NEWS_DURING_LIFE and self._environment.unreported_count() < MAX_UNREPORTED:
@@ -148,8 +156,12 @@ class CrashRun:
             )
             if point.site in SITES.values():
                 self._environment.fault_proxy.arm(point, lambda: _kill(bot))
+            self._environment.wechat_proxy.arm(point, lambda: _kill(bot))
+            forms = asyncio.create_task(self._environment.operate(bot, point.precondition))
             reached = await self._wait_for_kill(bot, point)
+            await forms
         self._environment.fault_proxy.disarm()
+        self._environment.wechat_proxy.disarm()
         self._result.kills[str(point) if reached else Site.TIME] += 1
         self._result.missed[str(point)] += not reached
         self._environment.note(f"-- killed{'' if reached else ', not at the failpoint'}")
@@ -172,7 +184,7 @@ class CrashRun:
             return {}
         # These commits recur with every poll, so the second one is as good as the first.
         number = self._rng.randint(1, 2) if point.precondition is Precondition.NOTHING else 1
-        return {FAILPOINT: f"{point.site.name.lower()} {point.what} {number}"}
+        return {FAILPOINT: f"{point.site.name.lower()},{point.what},{number}"}
 
     async def _wait_for_kill(self, bot: BotProcess, point: Failpoint) -> bool:
         """Wait for the kill, or kill: at random sites, and if the failpoint is not reached."""
@@ -197,24 +209,40 @@ class CrashRun:
         self._environment.note("-- the last bot runs")
         store = Store.from_url(self._store_url, APPID)
         try:
-            async with running(self._variables, wait=False, log=self._log):
-                until = time.monotonic() + SETTLE_TIMEOUT + await self._unsent(store)
+            async with running(self._variables, wait=False, log=self._log) as bot:
+                await self._environment.operate(bot, Precondition.NOTHING)
+                until = time.monotonic() + SETTLE_TIMEOUT + await self._unfinished(store)
                 quiet_since = time.monotonic()
                 while time.monotonic() < min(until, quiet_since + QUIET):
                     due_soon = self._environment.workload.is_due_soon()
-                    if due_soon or self._environment.judge().complaints or await self._unsent(store):
+                    complaints = (
+                        self._environment.judge().complaints | self._environment.judge_operations().complaints
+                    )
+                    if due_soon or complaints or await self._unfinished(store):
                         quiet_since = time.monotonic()
                     await asyncio.sleep(0.5)
             self._result.verdict = self._environment.judge()
+            self._result.operations = self._environment.judge_operations()
             self._result.excess_posts = await self._excess_posts(store)
         finally:
             await store.close()
 
-    async def _unsent(self, store: Store) -> int:
-        """Count the messages that the store has still to send."""
+    async def _let_an_hour_pass(self) -> None:
+        if not self._environment.operators.operations:
+            return  # there may be no tables yet
+        store = Store.from_url(self._store_url, APPID)
+        try:
+            await let_an_hour_pass(store)
+        finally:
+            await store.close()
+
+    async def _unfinished(self, store: Store) -> int:
+        """Count the messages that the store has still to send, and the operations that have not ended."""
         waits = message.c.status.in_(("pending", "sending"))
+        runs = operation.c.ended_at.is_(None)
         async with store.begin() as tx:
-            return len((await tx.run(sa.select(message.c.id).where(waits))).all())
+            messages = (await tx.run(sa.select(message.c.id).where(waits))).all()
+            return len(messages) + len((await tx.run(sa.select(operation.c.id).where(runs))).all())
 
     async def _excess_posts(self, store: Store) -> list[str]:
         """Return the messages for which more requests arrived than the bot made attempts."""

@@ -18,7 +18,9 @@ LEADS = (timedelta(hours=3), timedelta(seconds=3006), timedelta(seconds=3000))
 SMALLEST_LEAD = LEADS[-1]
 FAR_OFF = timedelta(days=20)
 CLOCK_ALONE_AFTER = timedelta(seconds=60)  # after a poll, only timers may report so late
-MAX_ACCOUNTS = 90  # then only accounts that had an invitation get another
+MAX_ACCOUNTS = (
+    60  # of WeChat's hundred, the rest is for operators; then only accounts that had an invitation get another
+)
 STOP_SECONDS = timedelta(seconds=15)  # within which the last bot stops; then the run is judged
 MAX_UNREPORTED = 8  # with more unreported events, only necessary ones are added
 
@@ -60,6 +62,7 @@ class SentInvitation:
     outcome: Outcome = Outcome.OPEN
     was_rejected: bool = False
     closed_at: datetime | None = None
+    is_reserved: bool = False  # for operators: no other task changes its account
 
     def status(self, now: datetime) -> str:
         if self.outcome is Outcome.OPEN:
@@ -129,7 +132,7 @@ class Workload:
         """
         if precondition is Precondition.CHANGED_MESSAGE:
             self._close(self._rng.choice([*editable]))
-        elif precondition is not Precondition.NOTHING:
+        elif precondition is not Precondition.NOTHING and not precondition.needs_form:
             self.add_event()
         while unreported_count < MAX_UNREPORTED and self._rng.random() < 0.4:
             self.add_event()
@@ -148,6 +151,30 @@ class Workload:
             self._reject_many: 1,
         }
         self._rng.choices([*happenings], [*happenings.values()])[0]()
+
+    def reject_reserved(self, kf_account: str) -> SentInvitation:
+        """Add an account for operators, whose invitation is rejected."""
+        self._wechat.add_account(kf_account, "")
+        one = self._invite_to(kf_account, FAR_OFF)
+        one.is_reserved = True
+        self._reject(one)
+        return one
+
+    def end_reserved(self, one: SentInvitation, *, invited: str) -> None:
+        """Record that an operation replaced an invitation by one of `invited`, or "": deleted its account."""
+        self._end(one, Outcome.REPLACED if invited else Outcome.REMOVED)
+        if invited:
+            expires_at = datetime.fromtimestamp(self._wechat.seat(one.kf_account).invite_expire_time, UTC)
+            successor = SentInvitation(one.kf_account, one.nick, invited, expires_at, is_reserved=True)
+            self.invitations.append(successor)
+            self._register(successor)
+
+    def remove_reserved(self, kf_account: str) -> None:
+        """Remove an account of operators in the console."""
+        self._wechat.remove(kf_account)
+        for one in self.invitations:
+            if one.kf_account == kf_account and not one.is_closed:
+                self._end(one, Outcome.REMOVED)
 
     def is_due_soon(self) -> bool:
         """Return whether an event becomes due before the last bot has surely stopped.
@@ -191,7 +218,11 @@ class Workload:
     def _open(self) -> list[SentInvitation]:
         """Return open invitations that do not expire for minutes: actions on them do not race with a deadline."""
         safe = utc_now() + timedelta(minutes=5)
-        return [one for one in self.invitations if one.outcome is Outcome.OPEN and one.expires_at > safe]
+        return [
+            one
+            for one in self.invitations
+            if one.outcome is Outcome.OPEN and one.expires_at > safe and not one.is_reserved
+        ]
 
     def _invite(self, left: timedelta) -> SentInvitation:
         return self._invite_to(self._account(), left)
@@ -211,7 +242,9 @@ class Workload:
     def _account(self) -> str:
         """Add an account, or choose one whose invitation failed."""
         now = utc_now()
-        failed = [one for one in self.invitations if one.status(now) in ("rejected", "expired")]
+        failed = [
+            one for one in self.invitations if one.status(now) in ("rejected", "expired") and not one.is_reserved
+        ]
         if failed and (len(self._generations) >= MAX_ACCOUNTS or self._rng.random() < 0.3):
             old = self._rng.choice(failed)
             self._end(old, Outcome.REPLACED)

@@ -6,18 +6,21 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from bot.demo.process import environ_of
-from bot.demo.servers import serve_slack, serve_wechat
+from bot.demo.servers import serve_slack
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
 from bot.demo.slack_simulator.state import Change
 from bot.outbox.event_keys import EventKeys
 from tests.crash.environment import ALERTS, APPID, EDIT_REST, SECRET
 from tests.crash.failpoints import Precondition
 from tests.crash.faults import SHORT_LEASE
+from tests.crash.operation_oracle import OperationVerdict
+from tests.crash.operators import PEOPLE, Operators
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
+from tests.crash.wechat_proxy import WeChatProxy
 from tests.crash.workload import LEADS, MAX_UNREPORTED, SentInvitation, Workload, utc_now
 from tests.soak.load import CARE
 from wechat_kf.simulator import Simulator
@@ -35,15 +38,26 @@ class SoakEnvironment:
         self.channel = ChannelRecorder()
         self._oracle = Oracle(EventKeys(SECRET, APPID))
         self._workload = Workload(self.wechat, rng, note=self._note, register=self._oracle.register)
+        self.operators = Operators(
+            *(self.slack, self.wechat, self._workload, rng),
+            alerts=ALERTS,
+            oracle=self._oracle,
+            channel=self.channel,
+            note=self._note,
+        )
+        self._wechat_proxy = WeChatProxy(
+            self.wechat, rng, arrived=self.operators.write_arrived, handled=self.operators.write_handled
+        )
         self.slack.on_change(self._record)
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[dict[str, str]]:
         """Serve WeChat and Slack, and yield the environment variables that connect a bot to them."""
         self._workload.begin()
-        async with serve_slack(self.slack), serve_wechat(self.wechat) as wechat_url:
+        async with serve_slack(self.slack), self._wechat_proxy.serve() as wechat_url:
             yield environ_of(
                 *(self.slack, wechat_url, APPID, SECRET, ALERTS),
+                KF_OPERATORS=",".join(PEOPLE),
                 POLL_SECONDS="1",
                 ALERT_LEASE_SECONDS=str(SHORT_LEASE),
                 ALERT_LEADS=",".join(f"{int(lead.total_seconds())}s" for lead in LEADS),
@@ -59,11 +73,24 @@ class SoakEnvironment:
             elif unreported_count < MAX_UNREPORTED:
                 self._workload.add_event()
 
+    async def operate(self, every: float, stopping: asyncio.Event) -> None:
+        """Let an operator do something every so many seconds until `stopping`, and wait for the last one."""
+        async with asyncio.TaskGroup() as tasks:
+            while not stopping.is_set():
+                self.operators.prepare()
+                tasks.create_task(self.operators.submit_again())
+                tasks.create_task(self.operators.operate(lambda: True))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), every)
+
     def is_due_soon(self) -> bool:
         return self._workload.is_due_soon()
 
     def judge(self) -> Verdict:
         return self._oracle.judge(self.channel, self._workload.invitations, utc_now())
+
+    def judge_operations(self) -> OperationVerdict:
+        return self.operators.judge()
 
     def _record(self, change: Change, message: Message) -> None:
         if message.channel == ALERTS and not message.only_for:

@@ -17,7 +17,7 @@ from bot.demo.slack_simulator import (
     reply_lost,
     slow,
 )
-from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST
+from tests.crash.fault_proxy import EDIT, LOOKUP_METHODS, POST, UPDATE_VIEW
 from tests.crash.faults import BUSY, LOST_REQUESTS, LOST_RESPONSES
 from wechat_kf import simulator
 from wechat_kf.simulator import FaultMode, Simulator
@@ -56,6 +56,7 @@ class FaultInjector:
                 for step, every in (
                     (self._fail_alert, ALERTS),
                     (self._fail_reply, OTHERS),
+                    (self._fail_view, OTHERS),
                     (self._fail_poll, OTHERS),
                 ):
                     tasks.create_task(self._repeat(step, every))
@@ -74,6 +75,9 @@ class FaultInjector:
     def _fail_reply(self) -> None:
         self._arm(RESPONSE_URL, self._rng.choice(ANSWERS)())
 
+    def _fail_view(self) -> None:
+        self._arm(UPDATE_VIEW, self._rng.choice(ANSWERS)())
+
     def _fail_poll(self) -> None:
         self._wechat.clear_faults()
         self._wechat.inject(self._rng.choice(READS))
@@ -86,6 +90,6 @@ class FaultInjector:
         self.armed[method] += waiting is None
 
     def _disarm(self) -> None:
-        for method in (POST, EDIT, *LOOKUP_METHODS, RESPONSE_URL):
+        for method in (POST, EDIT, UPDATE_VIEW, *LOOKUP_METHODS, RESPONSE_URL):
             self._slack.take_fault(method)
         self._wechat.clear_faults()

@@ -6,12 +6,12 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 
-from bot.demo.slack_simulator import Channel, Message, SlackSimulator
+from bot.demo.slack_simulator import Channel, Message, SlackSimulator, View
 from bot.demo.slack_simulator.sent_messages import Invocation
 from tests.crash.oracle import ChannelRecorder
 from tests.samples import READING
@@ -19,6 +19,7 @@ from tests.soak.processes import Bots, MeasuredProcess
 
 CARE = Channel("C0CARE", "care")
 TEXTS = ("", "", "list", "list", "waiting", "expired", "find S7", "show kf7@harbour_tea", "status", "help", "hlep")
+READERS = tuple(f"U0READ{number}" for number in range(30))  # people who open details, one after the other
 FOLLOW_UPS = ("kf.page.next", "kf.page.prev", "kf.list", "kf.refresh", "kf.retry")
 CLOSED_ALERTS = ("Rejected:", "Expired:")  # acknowledging these suppresses no later alert
 ANSWER_TIMEOUT = 30.0  # seconds until an answer counts as missing
@@ -49,6 +50,7 @@ class Load:
     burst: int = 200  # commands at once
     bursts_every: float = 30.0  # seconds
     alerts_every: float = 2.0  # seconds between clicks on alerts
+    operations_every: float = 2.0  # seconds between forms of operators
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Users:
     channel: ChannelRecorder
     rng: random.Random
     interactions: list[Interaction] = field(default_factory=list)
-    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _readers: Iterator[str] = field(default_factory=lambda: cycle(READERS))
     _sent: deque[tuple[float, Invocation, Interaction]] = field(default_factory=deque)
 
     async def run(self, load: Load) -> None:
@@ -80,13 +83,19 @@ class Users:
 
     def stop(self) -> None:
         """Start no new interaction."""
-        self._stopping.set()
+        self.stopping.set()
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Wait for so many seconds, or until `stop`. Return whether it was called."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        return self._stopping.is_set()
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        return self.stopping.is_set()
+
+    def find_bot(self) -> MeasuredProcess | None:
+        """Direct the next request to the bot that receives commands now, and return it; None if there is none."""
+        if self.bots.serving:
+            self.slack.app_url = self.bots.serving.bot.slack_url
+        return self.bots.serving
 
     async def use_command(self) -> None:
         """Send a command, wait for the answer, and sometimes click one of its buttons."""
@@ -104,11 +113,13 @@ class Users:
         if message.text.startswith(CLOSED_ALERTS) and self.rng.random() < 0.5:
             act = _offered(message, "alert.ack", "alert.undo")
             interaction = Interaction(f"click {act}", wants_answer=False)
-        else:
-            act = _offered(message, "alert.details")
-            interaction = Interaction(f"click {act}")
-        if act:
-            await self._ask(interaction, lambda: self.slack.click(message, act, user="U0TOM"))
+            if act:
+                await self._ask(interaction, lambda: self.slack.click(message, act, user="U0TOM"))
+        elif act := _offered(message, "alert.details"):
+            reader = next(self._readers)
+            await self._ask(
+                Interaction(f"click {act}"), lambda: self.slack.click(message, act, user=reader), modal_of=reader
+            )
 
     def forget(self, seconds: float) -> None:
         """Remove older interactions from Slack, and count the answers after the first."""
@@ -122,27 +133,46 @@ class Users:
             del slack.ephemerals[ts]
         slack.calls.clear()
 
-    async def _ask(self, interaction: Interaction, send: Callable[[], Awaitable[Invocation]]) -> Message | None:
-        """Send it to the bot that receives commands now, and wait for the answer."""
+    async def _ask(
+        self, interaction: Interaction, send: Callable[[], Awaitable[Invocation]], *, modal_of: str = ""
+    ) -> Message | None:
+        """Send it to the bot that receives commands now, and wait for the answer.
+
+        Args:
+            modal_of: a person to whom a modal is the answer, too.
+        """
         self.interactions.append(interaction)
-        interaction.by = process = self.bots.serving
+        interaction.by = process = self.find_bot()
         if process is None:
             return None
-        self.slack.app_url = process.bot.slack_url  # before another task can change it
-        began = time.monotonic()
+        began, before = time.monotonic(), self.slack.views.visible(modal_of)
         said = await send()
         self._sent.append((time.monotonic(), said, interaction))
         interaction.ack_ms, interaction.failure = said.ack.ms, said.ack.failure
         answer = None
         if not said.ack.failure:
             with suppress(TimeoutError):
-                answer = await said.answer(ANSWER_TIMEOUT if interaction.wants_answer else 0.01)
+                if modal_of:
+                    answer = await self._modal_or_answer(said, modal_of, before)
+                else:
+                    answer = await said.answer(ANSWER_TIMEOUT if interaction.wants_answer else 0.01)
                 if answer.text == READING.text:
                     answer = await said.answer(ANSWER_TIMEOUT)
         if answer:
             interaction.answered, interaction.text = time.monotonic() - began, answer.text
         interaction.cut_off = process.killed_at is not None and process.killed_at < began + HANDLING_SECONDS
         return answer
+
+    async def _modal_or_answer(self, said: Invocation, user: str, before: View | None) -> Message:
+        """Wait for the modal of a person, or for a message if Slack did not open it."""
+        async with asyncio.timeout(ANSWER_TIMEOUT):
+            while True:
+                view = self.slack.views.visible(user)
+                if view and (before is None or view.id != before.id):
+                    return Message(CARE.id, "", user, view.title)
+                if answers := said.answers():
+                    return answers[0]
+                await asyncio.sleep(0.02)
 
 
 def _offered(message: Message, *action_ids: str) -> str:

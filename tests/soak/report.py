@@ -45,11 +45,12 @@ restarted and killed. *Turned away* interactions came while no bot was running, 
 or a crash: Slack shows `dispatch_failed`, and the user repeats. *Cut off* interactions were being handled by a
 bot when it got SIGKILL: a command is not stored and does not survive its process. Every other command must be
 acknowledged within three seconds and answered; a deploy may lose none. *Answered again* counts answers that
-were sent twice because Slack's response was lost. *Lost*, *repeated*, *untrue* and *stale* alerts are judged by
-the channel, as in the crash tests. Memory and handles compare the second third of a process's lifetime with the
-last: the median of the megabytes, and the fewest handles, since a burst opens many and they close again. The
-times of acknowledgements are those that a user sees; they include delays of the simulating process, whose
-longest stall is shown below them.
+were sent twice because Slack's response was lost. *Operations* are forms that operators submit to invite, add,
+rename and delete while WeChat's answers get lost and its list lags. They, and *lost*, *repeated*, *untrue* and
+*stale* alerts, are judged by WeChat, the channel and the modals, as in the crash tests. Memory and handles
+compare the second third of a process's lifetime with the last: the median of the megabytes, and the fewest
+handles, since a burst opens many and they close again. The times of acknowledgements are those that a user
+sees; they include delays of the simulating process, whose longest stall is shown below them.
 """
 
 
@@ -77,6 +78,17 @@ def _rows(result: SoakResult) -> Iterator[tuple[str, object]]:
     yield "alerts reported", result.alerts.reported
     for what in ("lost", "repeated", "untrue", "stale"):
         yield f"  {what}", len(getattr(result.alerts, what))
+    yield "operations requested", result.operations.requested
+    yield "  forms not opened", result.forms_not_opened
+    yield "  clicks on submit", len(result.forms)
+    yield "  not answered within 3 s", len(result.unanswered_forms)
+    yield "  took effect", result.operations.took_effect
+    for what, lines in result.operations.lists.items():
+        yield f"  {what}", len(lines)
+    yield (
+        "forms answered after, p50 / p99 / max",
+        _spread([one.ms for one in result.forms if not one.failure], "ms"),
+    )
     yield "unexpected", len(result.unexpected)
     for one in result.trends:
         yield f"{one.name}, {one.seconds:.0f} s", ""

@@ -6,9 +6,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tests.crash.operation_oracle import OperationVerdict
+from tests.crash.operators import SubmittedForm
 from tests.crash.oracle import Verdict
 from tests.samples import DATABASE_AWAY, FAILED, RESTARTING
-from tests.soak.load import Interaction
+from tests.soak.load import HANDLING_SECONDS, Interaction
 from tests.soak.processes import MeasuredProcess, Sample
 
 MIN_LIFE = 60.0  # seconds: a shorter lifetime shows no trend
@@ -52,6 +54,9 @@ class SoakResult:
     replacements: Mapping[str, int]
     faults: Mapping[str, int]
     alerts: Verdict
+    operations: OperationVerdict = field(default_factory=OperationVerdict)
+    forms: list[SubmittedForm] = field(default_factory=list)
+    forms_not_opened: int = 0
     unexpected: list[str] = field(default_factory=list)  # unexpected behaviour of the bot, and errors in its log
     stall: float = 0.0  # seconds: the longest time in which this process did not respond
     seconds: float = 0.0
@@ -80,6 +85,11 @@ class SoakResult:
         return [one for one in self.received if one.cut_off and (one.failure or one.answered is None)]
 
     @property
+    def unanswered_forms(self) -> list[SubmittedForm]:
+        """Return the submitted forms that a running bot left without an answer for three seconds."""
+        return [one for one in self.forms if one.failure and one.bot and not _was_cut_off(one)]
+
+    @property
     def restart_notices(self) -> int:
         """Count answers that only announce a restart."""
         return sum(one.text == RESTARTING.text for one in self.interactions)
@@ -102,10 +112,17 @@ class SoakResult:
             "not flat": [
                 f"{one.name}: {one.rss} MB, {one.handles} handles" for one in self.trends if not one.is_flat
             ],
+            "forms not answered": [f"{one.asked}, after {one.ms:.0f} ms" for one in self.unanswered_forms],
             **self.alerts.complaints,
+            **self.operations.complaints,
             "unexpected": self.unexpected,
         }
         return {kind: lines for kind, lines in found.items() if lines}
+
+
+def _was_cut_off(form: SubmittedForm) -> bool:
+    killed_at = form.bot.killed_at if isinstance(form.bot, MeasuredProcess) else None
+    return killed_at is not None and killed_at < form.began + HANDLING_SECONDS
 
 
 def _described(one: Interaction) -> str:

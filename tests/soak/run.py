@@ -15,8 +15,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from bot.store.database import Store
-from bot.store.tables import message
+from bot.store.tables import message, operation
 from tests.crash.environment import APPID
+from tests.crash.hours import let_an_hour_pass
 from tests.soak.environment import SoakEnvironment
 from tests.soak.faults import FaultInjector
 from tests.soak.load import Load, Users
@@ -29,6 +30,7 @@ SETTLE_TIMEOUT = 90.0  # seconds at most until all alerts are posted and up to d
 EVENT_SECONDS = 4.0  # seconds
 QUIET = 2.0  # seconds without a complaint, while the store has nothing more to send
 STALL_INTERVAL = 0.05  # seconds
+HOUR_SECONDS = 4.0  # seconds after which the limit of operations in an hour starts from zero
 
 
 @dataclass
@@ -52,14 +54,20 @@ class SoakRun:
         async with environment.serve() as variables:
             bots = Bots(variables | {"DATABASE_URL": self.store_url}, log)
             users = Users(environment.slack, bots, environment.channel, rng)
+            environment.operators.find_bot = users.find_bot
             stalls = asyncio.create_task(self._measure_stalls())
             progress = asyncio.create_task(self._report_progress(users, bots))
             async with bots.run():
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(users.run(self.load))
+                    tasks.create_task(environment.operate(self.load.operations_every, users.stopping))
                     others = [
                         tasks.create_task(work)
-                        for work in (environment.change_invitations(event_every), injector.run())
+                        for work in (
+                            environment.change_invitations(event_every),
+                            injector.run(),
+                            self._let_hours_pass(),
+                        )
                     ]
                     await bots.replace_each(plan_lifetimes(seconds, rng))
                     for one in others:
@@ -75,6 +83,9 @@ class SoakRun:
             replacements=Counter(bots.replacements),
             faults=injector.armed,
             alerts=environment.judge(),
+            operations=environment.judge_operations(),
+            forms=environment.operators.submissions,
+            forms_not_opened=environment.operators.not_opened,
             unexpected=[
                 *bots.unexpected,
                 *environment.slack.take_unexpected(),
@@ -91,9 +102,19 @@ class SoakRun:
         quiet_since = time.monotonic()
         try:
             while time.monotonic() < min(until, quiet_since + QUIET):
-                if environment.is_due_soon() or environment.judge().complaints or await _unsent(store):
+                complaints = environment.judge().complaints | environment.judge_operations().complaints
+                if environment.is_due_soon() or complaints or await _unfinished(store):
                     quiet_since = time.monotonic()
                 await asyncio.sleep(0.25)
+        finally:
+            await store.close()
+
+    async def _let_hours_pass(self) -> None:
+        store = Store.from_url(self.store_url, APPID)
+        try:
+            while True:
+                await asyncio.sleep(HOUR_SECONDS)
+                await let_an_hour_pass(store)
         finally:
             await store.close()
 
@@ -112,8 +133,9 @@ class SoakRun:
             self._stall = max(self._stall, time.monotonic() - began - STALL_INTERVAL)
 
 
-async def _unsent(store: Store) -> int:
-    """Count the messages that the store has still to send."""
-    waits = message.c.status.in_(("pending", "sending"))
+async def _unfinished(store: Store) -> int:
+    """Count the messages that the store has still to send, and the operations that have not ended."""
+    waits, runs = message.c.status.in_(("pending", "sending")), operation.c.ended_at.is_(None)
     async with store.begin() as tx:
-        return len((await tx.run(sa.select(message.c.id).where(waits))).all())
+        messages = (await tx.run(sa.select(message.c.id).where(waits))).all()
+        return len(messages) + len((await tx.run(sa.select(operation.c.id).where(runs))).all())
