@@ -15,7 +15,7 @@ from bench.results import Figure, Section, page, table
 from bench.testbed import Testbed, serve_testbed, sqlite
 from tests.crash.stores import databases
 
-PARTS = ("acks", "answers", "ticks", "memory", "starts")
+PARTS = ("acks", "answers", "modals", "ticks", "memory", "starts")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +55,7 @@ def _all(
             lambda: benchmarks.acknowledgements(testbed, folder),
         ),
         "answers": ("Answer", explanations.REPLIES, lambda: benchmarks.replies(testbed, folder)),
+        "modals": ("Modal", explanations.MODALS, lambda: benchmarks.modals(testbed, folder)),
         "ticks": ("Poll", explanations.POLLS, lambda: _polls(testbed, folder)),
         "memory": ("Memory", explanations.MEMORY, lambda: benchmarks.growth(testbed, folder, commands)),
         "starts": ("Start", explanations.STARTUP, lambda: benchmarks.startup_times(testbed, folder)),

@@ -1,14 +1,35 @@
-"""Baseline of acknowledgements: a Bolt app that only acknowledges /kf, on the same kind of server as the bot."""
+"""Baseline of acknowledgements: a Bolt app on the same kind of server as the bot.
+
+It only acknowledges /kf, and opens the modal of every click after its acknowledgement.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+from datetime import UTC, datetime
 
+import aiohttp
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bench.testbed import ALERTS, IDLE
+from bot.alerting.episode import AccountStatus, AlertPolicy
+from bot.blocks.context import RenderContext
+from bot.blocks.modals.forms import invite_form
+from bot.operations.model import AccountFacts
+
+# The form that the bot opens for the same click.
+VIEW = invite_form(
+    AccountFacts(IDLE, "客服 0", status=AccountStatus.IDLE),
+    datetime.now(UTC),
+    RenderContext(AlertPolicy()),
+    channel=ALERTS,
+)
 
 
 async def authorize(enterprise_id, team_id):
@@ -17,12 +38,23 @@ async def authorize(enterprise_id, team_id):
 
 async def main() -> None:
     secret = os.environ.pop("SLACK_SIGNING_SECRET")
-    os.environ.pop("SLACK_BOT_TOKEN", None)
+    token = os.environ.pop("SLACK_BOT_TOKEN", None)
+    session = aiohttp.ClientSession()
+    client = AsyncWebClient(token, os.environ["SLACK_API_URL"], session=session)
     app = AsyncApp(signing_secret=secret, authorize=authorize, process_before_response=True)
 
     @app.command("/kf")
     async def kf(ack):
         await ack()
+
+    opening: set[asyncio.Task[object]] = set()
+
+    @app.action(re.compile(""))
+    async def act(ack, body):
+        await ack()
+        task = asyncio.create_task(client.views_open(trigger_id=body["trigger_id"], view=VIEW))
+        opening.add(task)
+        task.add_done_callback(opening.discard)
 
     async def healthz(_request):
         return web.Response(text="ok\n")
@@ -36,6 +68,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await stop.wait()
     await runner.cleanup()
+    await session.close()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import ack_latency, memory, poll_cpu, reply_latency, startup
+from bench import ack_latency, memory, modal_latency, poll_cpu, reply_latency, startup
+from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure
-from bench.testbed import ACCOUNTS, Testbed, sqlite
+from bench.testbed import ACCOUNTS, OPERATOR, Testbed, sqlite
 from bot.demo.process import running
+from wechat_kf.simulator import Fault, FaultMode
 
 STARTS = 7
+WECHAT_SECONDS = 0.1  # of each answer, about what it takes over the internet
+OPERATION_REQUESTS = 3  # to WeChat: the list, the change, and the list again
 NO_SLOWER = 1.1  # by which two measurements of the same thing may differ
 
 
@@ -57,6 +61,37 @@ async def replies(testbed: Testbed, folder: Path) -> list[Figure]:
     return [
         _both(what, reply_latency.middle(ours), reply_latency.middle(theirs)),
         _ratio("Ratio of the two", reply_latency.ratio(ours, theirs), 1.3),
+    ]
+
+
+async def modals(testbed: Testbed, folder: Path) -> list[Figure]:
+    """Measure clicks beside a bare Bolt app, and submissions beside what WeChat takes for its answers."""
+    secret = testbed.slack.signing_secret
+    async with serve_obliging_slack() as slack:
+        more = {"KF_OPERATORS": OPERATOR, "SLACK_API_URL": slack.url}
+        environ = testbed.environ(sqlite(folder, "clicks"), **more)
+        bare_environ = environ | {"SLACK_BOT_TOKEN": "xoxb-bare"}
+        async with running(environ) as bot, running(bare_environ, module="bench.baseline_bolt") as bare:
+            ours, theirs = await modal_latency.take_clicks(secret, bot.url, bare.url)
+        opened = {token: slack.calls[token, "views.open"] for token in (environ["SLACK_BOT_TOKEN"], "xoxb-bare")}
+        if len({*opened.values()}) > 1:
+            raise RuntimeError(f"not every click opened a modal: {opened}")
+        testbed.wechat.inject(Fault(FaultMode.SLOW, times=None, seconds=WECHAT_SECONDS))
+        environ = testbed.environ(sqlite(folder, "submissions"), **more)
+        async with running(environ, module="bench.unlimited_bot") as bot:
+            submitted = await modal_latency.take_submissions(secret, bot.url)
+        testbed.wechat.clear_faults()
+    wechat = OPERATION_REQUESTS * WECHAT_SECONDS * 1000
+    late = ack_latency.percentile(submitted, 95) - wechat
+    return [
+        _both(
+            "Acknowledgement of a click that opens a modal p50, ours / bare Bolt app",
+            ack_latency.typical(ours, 50),
+            ack_latency.typical(theirs, 50),
+        ),
+        _ratio("Ratio of the two", ack_latency.ratio(ours, theirs, 50), 1.3),
+        Figure("Submitted form to its result p95", f"{ack_latency.percentile(submitted, 95):.0f} ms"),
+        _below("The same without WeChat's answers", late, 150, "ms"),
     ]
 
 

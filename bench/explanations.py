@@ -28,6 +28,18 @@ answers are compared and must be equal. The bot polls WeChat for each of these c
 practice those within five seconds share a poll.
 """
 
+MODALS = """
+Slack gives an app 3 seconds to open a modal after a click, and as long to answer a submitted form. The click is
+one on *Invite somebody*: the bot acknowledges it, and then checks the right of the person, renders the form and
+opens it. The bare app is the ordinary Bolt app, which acknowledges and then opens the same view. Slack is a
+server that accepts every call, since both apps call it with triggers of the client.
+
+The form renames an account. Its answer has the result, so in between the bot commits the operation, reads the
+list, commits again, sends the change, reads the list once more and commits the outcome with its message. Each
+of the three answers of WeChat takes a tenth of a second here, and the access token is known. What is left is the
+bot, its database and HTTP.
+"""
+
 POLLS = """
 A poll reads the list, compares it with the stored state and saves the changes; here nothing has changed, which
 is the usual case. Every five minutes this takes less than a ten-thousandth of a core. The closed episodes are

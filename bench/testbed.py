@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from wechat_kf.simulator import Simulator
 
 APPID, SECRET, ALERTS = "wx-bench", "bench-secret", "C0ALERTS"
 ACCOUNTS = 100
+IDLE = "kf0@harbour_tea"  # an account without an invitation
+OPERATOR = "U0MEI"  # the person who sends everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Testbed:
     """The running simulators, and a sink for answers that are not read."""
 
     slack: SlackSimulator
+    wechat: Simulator
     wechat_url: str
     sink: str
 
@@ -40,8 +44,9 @@ class Testbed:
 async def serve_testbed() -> AsyncIterator[Testbed]:
     """Serve the simulators."""
     slack = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts")])
-    async with serve_slack(slack), serve_wechat(harbour_tea()) as wechat_url, serve(_sink()) as sink:
-        yield Testbed(slack, wechat_url, f"{sink}/")
+    wechat = harbour_tea()
+    async with serve_slack(slack), serve_wechat(wechat) as wechat_url, serve(_sink()) as sink:
+        yield Testbed(slack, wechat, wechat_url, f"{sink}/")
 
 
 def harbour_tea() -> Simulator:
@@ -71,7 +76,7 @@ def signed(secret: str, text: str, response_url: str, trigger_id: str) -> tuple[
         "team_domain": "bench",
         "channel_id": "C0CARE",
         "channel_name": "care",
-        "user_id": "U0MEI",
+        "user_id": OPERATOR,
         "user_name": "mei",
         "command": "/kf",
         "text": text,
@@ -80,7 +85,27 @@ def signed(secret: str, text: str, response_url: str, trigger_id: str) -> tuple[
         "response_url": response_url,
         "trigger_id": trigger_id,
     }
-    body, stamp = urlencode(fields), str(int(time.time()))
+    return _signed(secret, urlencode(fields))
+
+
+def signed_interaction(secret: str, kind: str, trigger_id: str, **parts: object) -> tuple[str, dict[str, str]]:
+    """Return body and headers of a click or a submitted form as Slack sends it."""
+    payload = {
+        "type": kind,
+        "user": {"id": OPERATOR, "username": "mei", "name": "mei", "team_id": "T0001"},
+        "team": {"id": "T0001", "domain": "bench"},
+        "api_app_id": "A0001",
+        "token": "x",
+        "is_enterprise_install": False,
+        "enterprise": None,
+        "trigger_id": trigger_id,
+        **parts,
+    }
+    return _signed(secret, urlencode({"payload": json.dumps(payload)}))
+
+
+def _signed(secret: str, body: str) -> tuple[str, dict[str, str]]:
+    stamp = str(int(time.time()))
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Slack-Request-Timestamp": stamp,

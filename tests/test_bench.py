@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from bench import ack_latency, memory, poll_cpu, reply_latency
+from bench import ack_latency, memory, modal_latency, poll_cpu, reply_latency
+from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
-from bench.testbed import serve_testbed, sqlite
+from bench.testbed import OPERATOR, serve_testbed, sqlite
 from bot.demo.process import ROOT, running
 
 
@@ -35,6 +36,24 @@ async def test_every_measurement_runs(tmp_path):
         assert [[len(one) for one in app] for app in times] == [[3, 3], [3, 3]]
     assert (answered[0], answered[-1]) == (0, 16)
     assert [(len(one.polls), len(one.edit_passes)) for one in looked] == [(3, 3), (3, 3)]
+
+
+@pytest.mark.process
+@pytest.mark.timeout(120)
+async def test_clicks_and_submissions_are_measured(tmp_path):
+    async with serve_testbed() as testbed, serve_obliging_slack() as slack:
+        secret, more = testbed.slack.signing_secret, {"KF_OPERATORS": OPERATOR, "SLACK_API_URL": slack.url}
+        environ = testbed.environ(sqlite(tmp_path, "kf"), **more)
+        async with (
+            running(environ, module="bench.unlimited_bot") as bot,
+            running(environ | {"SLACK_BOT_TOKEN": "xoxb-bare"}, module="bench.baseline_bolt") as bare,
+        ):
+            clicked = await modal_latency.take_clicks(secret, bot.url, bare.url, rounds=2, each=3, warm_up=1)
+            submitted = await modal_latency.take_submissions(secret, bot.url, each=22, warm_up=0)
+    assert [[len(one) for one in app] for app in clicked] == [[3, 3], [3, 3]]
+    assert len(submitted) == 22  # more than people may change in an hour
+    opened = [slack.calls[token, "views.open"] for token in (environ["SLACK_BOT_TOKEN"], "xoxb-bare")]
+    assert opened == [7, 7]
 
 
 def test_disturbed_round_does_not_count():
