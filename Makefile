@@ -19,7 +19,7 @@ help:
 	@echo "make test-all  the same tests with every kill, every story on PostgreSQL, and ten times as many examples"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
-	@echo "make crash-test  kill the bot 240 times: no alert is lost or repeated (CRASH=\"--stores skewed\")"
+	@echo "make crash-test  kill the bot 240 times: no alert or operation is lost or repeated (CRASH=\"--stores skewed\")"
 	@echo "make docs    generate the diagrams of docs/architecture.md from the imports"
 	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"

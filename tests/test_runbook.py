@@ -19,6 +19,7 @@ from bot.delivery.item import outcome_label
 from bot.delivery.reconciler import _outcome_name
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
+from bot.retention import RetentionPolicy
 from bot.runtime.metrics import STATES, Figures, Metrics
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
@@ -160,7 +161,7 @@ FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages=
 
 def exported() -> set[str]:
     metrics = Metrics()
-    for what in ("poll", "post", "edit", "lookup"):
+    for what in ("poll", "post", "edit", "view", "operation", "lookup", "prune"):
         metrics.count(what, "ok")
     text = metrics.render(FIGURES).decode()
     return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
@@ -183,6 +184,11 @@ def test_metrics_of_the_runbook_are_those_that_are_exported():
         )
     }
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_delivery_lookups_total"])) == {"outcome", *looks}
+    assert set(re.findall(r"`(\w+)`", named["wechat_kf_prunings_total"])) == {"result", "ok", "failed", "postponed"}
+
+
+def test_runbook_names_the_days_after_which_rows_are_deleted():
+    assert f"over for {RetentionPolicy().keep.days} days" in RUNBOOK.section("Old rows").text
 
 
 def test_alarms_use_exported_metrics():
