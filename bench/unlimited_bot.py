@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
+from dataclasses import dataclass
 
 from bot import interaction_wiring
 from bot.__main__ import main
@@ -12,11 +12,14 @@ from bot.operations.model import OperationPolicy
 MANY = 1_000_000
 
 
-def allow_many() -> None:
-    """Let the people of this process make any number of changes."""
-    interaction_wiring.OperationPolicy = partial(OperationPolicy, per_hour=MANY, deletions_per_hour=MANY)
+@dataclass(frozen=True, slots=True)
+class UnlimitedPolicy(OperationPolicy):
+    """A policy that lets people make any number of changes."""
+
+    per_hour: int = MANY
+    deletions_per_hour: int = MANY
 
 
 if __name__ == "__main__":
-    allow_many()
+    interaction_wiring.OperationPolicy = UnlimitedPolicy
     sys.exit(main())

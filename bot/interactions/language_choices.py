@@ -18,6 +18,7 @@ from bot.store.store_errors import StoreError
 log = logging.getLogger(__name__)
 
 STORE_SECONDS = 1.0  # the time limit of one request
+MIGRATION_GLANCE = 0.02  # seconds between two looks at whether the tables exist
 KNOWN_SECONDS = 5.0  # another process may have stored a newer choice
 FAILURE_SECONDS = 30.0  # until the store is asked again after a failure; the last known choice is used meanwhile
 MOST_PEOPLE = 2_000
@@ -46,7 +47,7 @@ class LanguageChoices:
 
     def look_up(self, user_id: str) -> asyncio.Event | None:
         """Start to read a choice, or join the read in progress. Return the event of its end; None if known."""
-        if self._store is None or not self._store.migrated:  # at a start, the table may not exist yet
+        if self._store is None:
             return None
         if user_id not in self._running:
             known = self._known.get(user_id)
@@ -87,6 +88,9 @@ class LanguageChoices:
 
 
 async def _get(store: Store, user_id: str) -> Language | None:
+    # At a start the table may not exist yet, and a failed read would count as a fault of the store.
+    while not store.migrated:  # noqa: ASYNC110 - the store has no event for it
+        await asyncio.sleep(MIGRATION_GLANCE)
     async with store.begin() as tx:
         return await readers.language_of(tx, user_id)
 
