@@ -24,7 +24,7 @@ from bot.doctor.findings import Unset
 from bot.health.facts import ProblemKind, SlackTrouble, StoreTrouble
 from bot.health.rules import diagnose
 from bot.interactions.slack_answers import SlackAnswers
-from bot.interactions.status_reporter import OPENING, StatusReporter
+from bot.interactions.status_reporter import StatusReporter
 from bot.operations.model import Availability
 from bot.ports import UnknownReaderError
 from bot.runtime.metrics import Metrics
@@ -302,23 +302,6 @@ async def unasked() -> NoReturn:
 def standing(store: Store, clock: VirtualClock, process: ProcessInfo | None = None) -> StatusReporter:
     settings = Settings(APPID, "secret", "xoxb-token", slack_alert_channel=ALERTS)
     return StatusReporter(store, settings, token_expires_at=lambda: None, clock=clock, process=process)
-
-
-async def test_tables_that_were_missing_at_a_start_are_no_problem_once_they_exist(tmp_path, clock):
-    store = Store.from_url(f"sqlite:///{tmp_path}/kf.db", APPID, clock=clock)
-    stands = standing(store, clock, ProcessInfo("web", started_at=clock.now))
-    assert [problem.kind for problem in await stands.check()] == [ProblemKind.STARTING]
-    await store.open()
-    assert [problem.kind for problem in diagnose(await stands.facts())] == [ProblemKind.STARTING]
-    await store.close()
-
-
-async def test_tables_that_are_still_missing_after_a_start_are_a_problem(tmp_path, clock):
-    store = Store.from_url(f"sqlite:///{tmp_path}/kf.db", APPID, clock=clock)
-    stands = standing(store, clock, ProcessInfo("web", started_at=clock.now))
-    clock.forward(seconds=OPENING.total_seconds() + 1)
-    assert [problem.kind for problem in await stands.check()] == [ProblemKind.STORE_SCHEMA]
-    await store.close()
 
 
 async def test_token_that_is_refused_for_a_person_is_a_problem_of_the_alerts(store, clock):

@@ -118,7 +118,7 @@ class StatusReporter:
             return self._checked[1]
         if self.store and (self._write_checked_at is None or abs(now - self._write_checked_at) > RECENT):
             fault = await self.store.check()
-            self._unwritable = self._trouble(fault) if fault and not self._is_expected(fault, self.store) else None
+            self._unwritable = self._trouble(fault) if fault else None
             self._write_checked_at = None if fault else now
         self._checked = now, diagnose(await self.facts())
         return self._checked[1]
@@ -210,7 +210,7 @@ class StatusReporter:
             reading = await with_timeout(read_store(self.store, self.settings.quiet), within)
         except Exception as exc:  # a row that this release cannot handle, too
             fault = _fault_of(exc)
-            if self._is_expected(fault, self.store):
+            if fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):
                 return known, None
             self._unreadable = self._trouble(fault)
             return replace(known, store=self._trouble_known), None
@@ -227,10 +227,6 @@ class StatusReporter:
     @property
     def _trouble_known(self) -> StoreTrouble | None:
         return self._unwritable or self._unreadable or self._unrecorded or self._faulty
-
-    def _is_expected(self, fault: StoreFault, store: Store) -> bool:
-        """Return whether the tables are only missing because this process has just started, and makes them."""
-        return fault.kind is FaultKind.SCHEMA and self._is_opening(store)
 
     def _is_opening(self, store: Store) -> bool:
         self._opened = self._opened or store.migrated
