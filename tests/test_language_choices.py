@@ -90,7 +90,7 @@ class LateStore:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.migrated = True
+        self.migrated, self.fault = True, None
         self.has_read = asyncio.Event()
         self.may_return = asyncio.Event()
 
