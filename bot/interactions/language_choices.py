@@ -88,7 +88,7 @@ class LanguageChoices:
 
 
 async def _get(store: Store, user_id: str) -> Language | None:
-    # At a start the table may not exist yet, and a failed read would count as a fault. A known fault is not waited for.
+    # At a start the table may not exist yet, and a failed read would count as a fault of the store.
     while not store.migrated and store.fault is None:  # noqa: ASYNC110 - the store has no event for it
         await asyncio.sleep(MIGRATION_GLANCE)
     async with store.begin() as tx:
