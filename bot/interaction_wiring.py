@@ -63,7 +63,7 @@ def make_interactions(services: Services, wake: Callable[[], None], notice_after
         notice_after=notice_after,
     )
     policy = OperationPolicy.with_lease(timedelta(seconds=settings.alert_lease_seconds))
-    gate = OperationGate(settings.kf_operators, services.operators.allows, services.store, policy, clock)
+    gate = OperationGate(settings.kf_operators, services.operators.allows, services.store, policy)
     forms = OperationForms(services.views, reader, gate, channel=channel, clock=clock, tasks=tasks)
     home = HomePublisher(
         services.views,

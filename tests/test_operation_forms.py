@@ -39,7 +39,7 @@ class OpenForms:
             owned=self._nobody,
             elapsed=lambda: world.clock().timestamp(),
         )
-        gate = OperationGate(("U0LIN",), self._permits, world.store, OperationPolicy(), world.clock)
+        gate = OperationGate(("U0LIN",), self._permits, world.store, OperationPolicy())
         self.forms = OperationForms(
             self.views, self.accounts, gate, channel="C0CARE", clock=world.clock, tasks=self.tasks
         )

@@ -53,7 +53,7 @@ class Forms:
             world.client, now=world.clock, policy=CONTEXT.policy, owned=self._nobody, elapsed=lambda: 0.0
         )
         self.accounts = reader
-        gate = OperationGate(("U0LIN",), self._permits, world.store, policy, world.clock)
+        gate = OperationGate(("U0LIN",), self._permits, world.store, policy)
         records = OperationRecords(world.store, world.bot.recorder, policy)
         self.runner = OperationRunner(
             records,

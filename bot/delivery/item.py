@@ -15,7 +15,7 @@ from bot.blocks.channel.notifications import render, text_only
 from bot.blocks.context import RenderContext
 from bot.delivery.failing_messages import FailingMessages
 from bot.delivery.placeholders import with_placeholders
-from bot.operations.model import OperationKind, OperationPolicy
+from bot.operations.model import OperationKind
 from bot.outbox.messages import URGENT, MessageKind, OutboxRow
 from bot.ports import Message
 from bot.runtime.logs import LogEvent, fault_words
@@ -96,7 +96,7 @@ async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages
 async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
     by_id = await episodes.get_many(tx, [episode_id for row in found for episode_id in row.episode_ids])
     followed = await episodes.followed_by(tx, by_id)
-    may_invite = not (by_id and await operations.is_refused(tx, OperationKind.INVITE, OperationPolicy()))
+    may_invite = not (by_id and await operations.refusal(tx, OperationKind.INVITE))
     return [
         OutboxItem(
             row,

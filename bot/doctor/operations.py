@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.blocks.answers.diagnosis import ENGLISH
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Report, Unset, well, wrong
-from bot.operations.model import OperationPolicy
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
 from bot.store import operations
@@ -46,7 +45,7 @@ async def _granted(settings: Settings) -> Finding:
         return well(CHECK, "on")
     finally:
         await store.close()
-    if refusal is None or now - refusal.at >= OperationPolicy().refusal_stays:
+    if refusal is None:
         return well(CHECK, "on: WeChat has refused none lately")
     age = span(now - refusal.at, ENGLISH)
     return wrong(

@@ -214,7 +214,7 @@ class OperationForms:
         if not row.account.kf_account:
             return operation_refusals.only_in_console(context)
         facts = facts_of(row.account, self._clock())
-        refused_at = await self._gate.refused_at(kind, self._clock())
+        refused_at = await self._gate.refused_at(kind)
         match kind:
             case OperationKind.INVITE:
                 if facts.status not in INVITABLE:  # the list may be old
@@ -248,7 +248,7 @@ class OperationForms:
             channel=self._channel,
             episode_id=episode_id,
             typed={"wx": wx} if wx else {},
-            refused_at=await self._gate.refused_at(OperationKind.INVITE, self._clock()),
+            refused_at=await self._gate.refused_at(OperationKind.INVITE),
         )
 
     async def _add(self, account: str, name: str, context: RenderContext) -> View:
@@ -260,7 +260,7 @@ class OperationForms:
             number=len(snapshot.rows),
             channel=self._channel,
             typed=typed,
-            refused_at=await self._gate.refused_at(OperationKind.ADD, self._clock()),
+            refused_at=await self._gate.refused_at(OperationKind.ADD),
         )
 
     async def _snapshot(self) -> Snapshot:

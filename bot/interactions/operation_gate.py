@@ -8,10 +8,9 @@ from datetime import datetime
 
 from bot.alerting.episode import Episode
 from bot.operations.model import Availability, OperationKind, OperationPolicy
-from bot.ports import Clock, Origin
+from bot.ports import Origin
 from bot.store import episodes, operations
 from bot.store.database import Store
-from bot.store.operations import Refusal
 from bot.store.store_errors import StoreError
 
 Permits = Callable[[str, Origin], Awaitable[bool | None]]
@@ -30,7 +29,6 @@ class OperationGate:
     permits: Permits
     store: Store | None
     policy: OperationPolicy
-    clock: Clock
 
     @property
     def availability(self) -> Availability:
@@ -47,19 +45,21 @@ class OperationGate:
         """Return whether a person is offered to invite: they may, and WeChat has not refused it lately."""
         try:
             permitted = await self.permits(user_id, origin)
-            return permitted is True and await self.refused_at(OperationKind.INVITE, self.clock()) is None
+            return permitted is True and await self.refused_at(OperationKind.INVITE) is None
         except StoreError:
             return False
 
-    async def refused_at(self, kind: OperationKind, now: datetime) -> datetime | None:
+    async def refused_at(self, kind: OperationKind) -> datetime | None:
         """Return when WeChat refused operations of this family lately; None if it did not.
 
         Raises:
             bot.store.store_errors.StoreError: the store cannot be read.
         """
-        refusal = await self._refusal()
-        lately = refusal is not None and now - refusal.at < self.policy.refusal_stays
-        return refusal.at if refusal and lately and refusal.family == kind.family else None
+        if self.store is None:
+            return None
+        async with self.store.begin() as tx:
+            refusal = await operations.refusal(tx, kind)
+        return refusal.at if refusal else None
 
     async def episode(self, episode_id: str) -> Episode | None:
         """Return the episode of an alert; None if the store does not have it.
@@ -71,9 +71,3 @@ class OperationGate:
             return None
         async with self.store.begin() as tx:
             return (await episodes.get_many(tx, [episodes.sanitize_text(episode_id)])).get(episode_id)
-
-    async def _refusal(self) -> Refusal | None:
-        if self.store is None:
-            return None
-        async with self.store.begin() as tx:
-            return await operations.refusal(tx)

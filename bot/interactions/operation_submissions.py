@@ -123,7 +123,7 @@ class OperationSubmissions:
         facts = facts_of(row.account, now)
         if facts.status not in INVITABLE:
             return ShowView(blocked_view(facts, now, context))
-        refused_at = await self._gate.refused_at(OperationKind.INVITE, now)
+        refused_at = await self._gate.refused_at(OperationKind.INVITE)
         return ShowView(invite_form(facts, now, context, channel=self._channel, refused_at=refused_at))
 
     async def _operate(

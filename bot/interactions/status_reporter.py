@@ -20,7 +20,7 @@ from bot.health.facts import (
 )
 from bot.health.rules import diagnose
 from bot.interactions.health_reading import StoreReading, read_store, with_processes, with_reading
-from bot.operations.model import Availability, OperationPolicy
+from bot.operations.model import Availability
 from bot.ports import Clock
 from bot.runtime.logs import fault_words
 from bot.runtime.metrics import Figures
@@ -135,7 +135,7 @@ class StatusReporter:
             channel=settings.slack_alert_channel,
             leads=settings.alert_leads,
             quiet=settings.quiet,
-            operations=_operations(settings, store, reading, self.clock()),
+            operations=_operations(settings, store, reading),
         )
         if reading is None:
             return known
@@ -258,16 +258,14 @@ class StatusReporter:
         return StoreTrouble(ProblemKind(f"store_{kind}"), fault.words, before.since if before else self.clock())
 
 
-def _operations(
-    settings: Settings, store: Store | None, reading: StoreReading | None, now: datetime
-) -> OperationsStatus:
+def _operations(settings: Settings, store: Store | None, reading: StoreReading | None) -> OperationsStatus:
     """Return whether operations are possible. While the store is unreachable, no refusal is known."""
     people, refusal = settings.kf_operators, reading.refusal if reading else None
     if not people:
         return OperationsStatus()
     if store is None:
         return OperationsStatus(Availability.NO_STORE, people)
-    if refusal and now - refusal.at < OperationPolicy().refusal_stays:
+    if refusal:
         return OperationsStatus(Availability.NO_RIGHT, people, refusal.at, refusal.family)
     return OperationsStatus(Availability.ON, people)
 

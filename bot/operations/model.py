@@ -14,6 +14,7 @@ from enum import StrEnum
 from wechat_kf import KfAccount
 
 MAX_ACCOUNTS = 100  # of one Official Account, by WeChat's documentation
+REFUSAL_STAYS = timedelta(hours=24)  # for which WeChat's refusal of a family counts, unless one succeeds
 
 
 class OperationKind(StrEnum):
@@ -141,7 +142,6 @@ class OperationPolicy:
     )
     per_hour: int = 20  # operations of all people together
     deletions_per_hour: int = 5
-    refusal_stays: timedelta = timedelta(hours=24)  # after errcode 48001
 
     @classmethod
     def with_lease(cls, lease: timedelta) -> OperationPolicy:

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from bot.operations.model import (
+    REFUSAL_STAYS,
     AccountFacts,
     EndReason,
     Operation,
     OperationKind,
-    OperationPolicy,
     OperationState,
     Outcome,
     Wanted,
@@ -29,6 +29,7 @@ _IN_PROGRESS = operation.c.state.in_((OperationState.OPEN, OperationState.UNSURE
 _NOT_REPORTED = sa.and_(
     operation.c.state.in_((OperationState.REFUSED, OperationState.FAILED)), operation.c.lease_until.is_not(None)
 )
+_UNFINISHED = sa.or_(_IN_PROGRESS, _NOT_REPORTED)
 
 
 class Inserted(NamedTuple):
@@ -117,7 +118,7 @@ async def claim_due(tx: Tx, now: datetime, lease_until: datetime) -> Operation |
     is_over = sa.or_(operation.c.lease_until.is_(None), operation.c.lease_until <= now)
     due = await tx.run(
         sa.select(operation)
-        .where(operation.c.appid == tx.appid, sa.or_(_IN_PROGRESS, _NOT_REPORTED), is_over)
+        .where(operation.c.appid == tx.appid, _UNFINISHED, is_over)
         .order_by(operation.c.lease_until)
     )
     found = next(_readable(tx, due.mappings()), None)
@@ -129,7 +130,7 @@ async def claim_due(tx: Tx, now: datetime, lease_until: datetime) -> Operation |
         .where(
             operation.c.id == found.id,
             operation.c.attempt == found.attempt,
-            sa.or_(_IN_PROGRESS, _NOT_REPORTED),
+            _UNFINISHED,
         )
         .values(attempt=claimed.attempt, lease_until=lease_until)
     )
@@ -145,7 +146,7 @@ async def next_due(tx: Tx, *, without: Collection[str] = ()) -> datetime | None:
     due = await tx.run(
         sa.select(sa.func.min(operation.c.lease_until).label("due")).where(
             operation.c.appid == tx.appid,
-            sa.or_(_IN_PROGRESS, _NOT_REPORTED),
+            _UNFINISHED,
             operation.c.id.not_in(list(without)),
         )
     )
@@ -188,14 +189,8 @@ async def clear_refusal(tx: Tx, family: str) -> None:
     await tx.run(sa.update(poll_state).where(refused).values(**values))
 
 
-async def is_refused(tx: Tx, kind: OperationKind, policy: OperationPolicy) -> bool:
-    """Return whether WeChat has refused operations of a family lately, and accepted none since."""
-    found = await refusal(tx)
-    return found is not None and found.family == kind.family and tx.now - found.at < policy.refusal_stays
-
-
-async def refusal(tx: Tx) -> Refusal | None:
-    """Return the refusal that is stored; None without one."""
+async def refusal(tx: Tx, kind: OperationKind | None = None) -> Refusal | None:
+    """Return WeChat's refusal of any operation, or of the family of `kind`, while it counts; None without one."""
     row = (
         await tx.run(
             sa.select(poll_state.c.operation_refused_at, poll_state.c.operation_refused_family).where(
@@ -203,7 +198,10 @@ async def refusal(tx: Tx) -> Refusal | None:
             )
         )
     ).first()
-    return Refusal(row.operation_refused_family or "", row.operation_refused_at) if row and row[0] else None
+    if row is None or row[0] is None or tx.now - row[0] >= REFUSAL_STAYS:
+        return None
+    found = Refusal(row.operation_refused_family or "", row.operation_refused_at)
+    return found if kind is None or kind.family == found.family else None
 
 
 async def _one(tx: Tx, *where: sa.ColumnElement[bool]) -> Operation | None:
