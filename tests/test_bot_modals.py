@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.demo.slack_simulator import View, error
+from bot.interactions import view_answers
 from tests.people import CHEN, LIN, alert_of, buttons, care_team, fields, modal, rejection, shown, typed
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until
 from wechat_kf import protocol
@@ -67,7 +68,9 @@ async def test_details_are_refreshed_in_place_and_history_and_form_lie_on_top(pl
         await until(lambda: "✉️ *Chen* · invited again" in shown(alert_of(place)))
 
 
-async def test_history_turns_its_pages_in_the_view_on_top(place):
+@pytest.mark.parametrize("at_once", [10.0, 0.0], ids=["quick", "announced first"])
+async def test_history_turns_its_pages_in_the_view_on_top(place, monkeypatch, at_once):
+    monkeypatch.setattr(view_answers, "AT_ONCE", at_once)
     async with bot_in_loop(place):
         await rejection(place)
         for number in range(11):

@@ -254,10 +254,11 @@ class InteractionHandler:
         self, answer: Make, click: BlockAction, reader: ReaderContext, *, is_history: bool = False
     ) -> Message | None:
         async def view(message: Message) -> View:
-            context = await reader()
-            return message_view(message, context, is_history=is_history)
+            return message_view(message, await reader(), is_history=is_history)
 
-        reading = reading_view(self._readers.known(click.user_id, self._context))
+        known = self._readers.known(click.user_id, self._context)
+        # Its kind decides whether the answer is pushed, or takes the place of the clicked view.
+        reading = message_view(replies.reading(known), known, is_history=is_history)
         return await self._views.show(click, ModalAnswer(answer, view, reading))
 
     async def _check_now(self, announce: Announce, reader: ReaderContext) -> Message:
