@@ -9,6 +9,7 @@ import pytest
 from bot import actions
 from bot.actions import OpenInvite
 from bot.blocks.context import RenderContext
+from bot.interactions import operation_forms
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.operation_forms import OperationForms
 from bot.interactions.operation_gate import OperationGate
@@ -94,3 +95,14 @@ async def test_button_of_a_new_account_opens_its_form(opened):
 async def test_unknown_account_is_answered_although_the_list_cannot_be_read_again(opened):
     opened.world.wechat.inject(Fault(FaultMode.DOWN, path=protocol.KF_LIST, times=None))
     assert (await opened.types(OperationKind.RENAME, "fay")).startswith("No account matches “fay”.")
+
+
+@pytest.mark.parametrize(
+    ("action", "title"),
+    [(OpenInvite(episode_id="e1"), "Invite again"), (OpenInvite(handle=NEW), "Invite somebody")],
+)
+async def test_announcement_of_a_form_has_the_title_of_the_form(opened, monkeypatch, action, title):
+    monkeypatch.setattr(operation_forms, "AT_ONCE", 0.0)
+    await opened.forms.click(BlockAction(actions.INVITE, "", "U0LIN"), action, opened.reader)
+    await opened.tasks.drain(5)
+    assert opened.views.calls[0][2]["title"]["text"] == title

@@ -53,6 +53,7 @@ class Opening:
     origin: Origin
     trigger_id: str
     is_typed: bool = False
+    again: bool = False  # for the person of an alert, who was invited before
     in_view: bool = False  # the clicked button was in a modal or in App Home
     pushes: bool = False  # on top of the modal whose button was clicked
     replaces: str = ""  # the view that the form takes the place of
@@ -93,6 +94,7 @@ class OperationForms:
             click.user_id,
             click.origin,
             click.trigger_id,
+            again=isinstance(action, OpenInvite) and bool(action.episode_id),
             in_view=click.view is not None,
             pushes=in_modal and not replaces,
             replaces=replaces,
@@ -120,7 +122,7 @@ class OperationForms:
             done, _ = await asyncio.wait([preparing], timeout=AT_ONCE)
             announced: ShownView | ViewRefused | None = None
             if not done:
-                announced = await self._show(opening, reading_view(await reader(), kind))
+                announced = await self._show(opening, reading_view(await reader(), kind, again=opening.again))
             if isinstance(announced, ViewRefused):
                 return self._not_opened(opening, announced, await reader())
             view = await preparing
@@ -214,18 +216,17 @@ class OperationForms:
         if not row.account.kf_account:
             return operation_refusals.only_in_console(context)
         facts = facts_of(row.account, self._clock())
+        if kind is OperationKind.INVITE:
+            if facts.status not in INVITABLE:  # the list may be old
+                newer = account_of((await self._accounts.read()).rows, actions.handle(row.account.key))
+                facts = facts_of(newer.account, self._clock()) if newer else facts
+            return await self._invite_form(facts, rest, context)
         refused_at = await self._gate.refused_at(kind)
-        match kind:
-            case OperationKind.INVITE:
-                if facts.status not in INVITABLE:  # the list may be old
-                    newer = account_of((await self._accounts.read()).rows, actions.handle(row.account.key))
-                    facts = facts_of(newer.account, self._clock()) if newer else facts
-                return await self._invite_form(facts, rest, context)
-            case OperationKind.RENAME:
-                typed = {"name": rest} if rest else {}
-                return rename_form(
-                    facts, self._clock(), context, channel=self._channel, typed=typed, refused_at=refused_at
-                )
+        if kind is OperationKind.RENAME:
+            typed = {"name": rest} if rest else {}
+            return rename_form(
+                facts, self._clock(), context, channel=self._channel, typed=typed, refused_at=refused_at
+            )
         conversations = await self._conversations(row) if facts.kf_wx else 0
         return delete_form(
             facts,
