@@ -261,7 +261,6 @@ class HomeOpened:
     """A person opened the Home tab."""
 
     user_id: str
-    origin: Origin = Origin()
     has_view: bool = False  # Slack shows this person a board that was published before
     private_metadata: str = ""  # of that board
 

@@ -67,7 +67,7 @@ HOME = {
     "authorizations": [{"team_id": "T0001", "user_id": "U0BOT", "is_bot": True}],
     "event": {"type": "app_home_opened", "user": "U0LIN", "channel": "D0LIN", "tab": "home", "event_ts": "1.1"},
 }
-OPENED = HomeOpened("U0LIN", Origin(team_id="T0001"))
+OPENED = HomeOpened("U0LIN")
 
 
 def interactive(body: dict[str, Any]) -> str:
@@ -300,13 +300,13 @@ async def test_opened_home_is_acknowledged_before_anything_is_read(caller, answe
         ({"tab": "messages"}, []),
         ({"tab": "about"}, []),
         ({"tab": None}, []),
-        ({"view": {"id": "V0", "type": "home"}}, [HomeOpened("U0LIN", Origin(team_id="T0001"), has_view=True)]),
+        ({"view": {"id": "V0", "type": "home"}}, [HomeOpened("U0LIN", has_view=True)]),
         (
             {"view": {"id": "V0", "type": "home", "private_metadata": '{"v":1}'}},
-            [HomeOpened("U0LIN", Origin(team_id="T0001"), has_view=True, private_metadata='{"v":1}')],
+            [HomeOpened("U0LIN", has_view=True, private_metadata='{"v":1}')],
         ),
         ({"view": None}, [OPENED]),
-        ({"user": None}, [HomeOpened("", Origin(team_id="T0001"))]),
+        ({"user": None}, [HomeOpened("")]),
     ],
 )
 async def test_only_the_home_tab_is_handled(caller, answers, changed, expected):

@@ -17,7 +17,6 @@ from bot.blocks.modals.inputs import block_id, field_of, next_number
 from bot.blocks.modals.pick import blocked_view, pick_form
 from bot.blocks.modals.results import operation_view, unsure_view, working_view
 from bot.blocks.modals.view import details_view, reading_view
-from bot.blocks.modals.write_errors import explain_write_error, refusal_view
 from bot.blocks.problems import explain_error
 from bot.language import Language
 from bot.operations.fields import FieldError, FieldProblem
@@ -58,7 +57,6 @@ from tests.modals import (
 from tests.samples import CHEN as CHEN_LISTED
 from tests.samples import CONTEXT, DAY, reading
 from wechat_kf import TransportError
-from wechat_kf.errors import api_error
 
 EPISODE = "9f2c41d07be3"
 TO_PICK = [
@@ -81,8 +79,9 @@ def result(about, context=CONTEXT, **more):
 
 
 def no_right(context):
-    error = api_error(48001, "api unauthorized", rid="6740a1b2-11223344-5566778c")
-    return refusal_view(INVITE, explain_write_error(error, context), context, again=True)
+    rid = "6740a1b2-11223344-5566778c"
+    about = ended(INVITE, REFUSED, reason=EndReason.ERRCODE, errcode=48001, error="api unauthorized", rid=rid)
+    return result(about, context)
 
 
 def chen_details(context):
@@ -377,17 +376,17 @@ def test_error_above_a_field_is_escaped():
     assert list(inputs(view)) == ["wx3"]
 
 
-def test_refusal_that_is_not_stored_in_full_is_explained_by_its_error():
-    error = api_error(40164, "invalid ip 203.0.113.7", rid=RID, address="203.0.113.7")
-    about = ended(RENAME, REFUSED, reason=EndReason.ERRCODE, errcode=40164, rid=RID)
-    assert "```203.0.113.7```" in texts(result(about, explanation=explain_error(error, CONTEXT)))[0]
-    assert texts(result(about))[0].startswith("⚠️ *WeChat refused this server’s address*")
+def test_refused_address_is_shown_as_it_is_stored():
+    about = ended(RENAME, REFUSED, reason=EndReason.ERRCODE, errcode=40164, rid=RID, address="203.0.113.7")
+    shown = texts(result(about))[0]
+    assert shown.startswith("⚠️ *WeChat refused this server’s address*")
+    assert "```203.0.113.7```" in shown
 
 
-def test_write_that_wechat_did_not_answer_is_explained_as_a_read():
-    error = TransportError("x", attempts=1, timed_out=True)
-    assert explain_write_error(error, CONTEXT) == explain_error(error, CONTEXT)
-    assert explain_write_error(api_error(61007, "x"), CONTEXT).title == "This account may not do that from outside"
+@pytest.mark.parametrize("errcode", [48001, 61007])
+def test_interface_that_wechat_does_not_grant_is_explained(errcode):
+    about = ended(RENAME, REFUSED, reason=EndReason.ERRCODE, errcode=errcode, rid=RID)
+    assert texts(result(about))[0].startswith("⚠️ *This account may not do that from outside*")
 
 
 def test_block_ids_have_the_number_of_the_showing():

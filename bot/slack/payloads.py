@@ -66,11 +66,9 @@ def home_opened_of(body: Payload) -> HomeOpened | None:
     event = object_of(body.get("event"))
     if event.get("tab") != "home":
         return None
-    origin = Origin(team_id=text_of(body.get("team_id")), enterprise_id=text_of(body.get("enterprise_id")))
     view = object_of(event.get("view"))
     return HomeOpened(
         text_of(event.get("user")),
-        origin,
         has_view=bool(view),
         private_metadata=text_of(view.get("private_metadata")),
     )

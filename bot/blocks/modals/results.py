@@ -13,7 +13,6 @@ from bot.blocks.modals.done import done_view, gone_already_view
 from bot.blocks.modals.repeated_forms import not_done_form, refused_form
 from bot.blocks.modals.result_parts import operation_modal, outcome_line, wanted_account
 from bot.blocks.modals.write_errors import explain_outcome, refusal_view
-from bot.blocks.problems import Explanation
 from bot.operations.model import EndReason, Operation, OperationKind, OperationState
 from bot.operations.refusals import refusal_of, was_gone
 from bot.ports import View
@@ -28,7 +27,6 @@ def operation_view(
     channel: str,
     number: int,
     accounts: Sequence[KfAccount] = (),
-    explanation: Explanation | None = None,
 ) -> View:
     """Render what is known of an operation.
 
@@ -36,7 +34,6 @@ def operation_view(
         channel: the ID of the channel that shows the result, too.
         number: of the block IDs, if the form is shown again.
         accounts: the last list, for the account that a refusal does not name.
-        explanation: of the error that ended the operation, if it is at hand; else it is made from the errcode.
     """
     match operation.state:
         case OperationState.OPEN:
@@ -53,8 +50,7 @@ def operation_view(
         return unconfirmed_view(operation, context)
     if operation.outcome.reason is EndReason.ERRCODE:
         again = known_account.had_invitation(operation.before)
-        explanation = explanation or explain_outcome(operation, context)
-        return refusal_view(operation.kind, explanation, context, again=again)
+        return refusal_view(operation.kind, explain_outcome(operation, context), context, again=again)
     return not_done_form(operation, number, now, context)
 
 

@@ -7,11 +7,10 @@ from dataclasses import replace
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.view import callback_of, modal, title_of
-from bot.blocks.problems import Explanation, explain_error, explain_refusal
+from bot.blocks.problems import Explanation, explain_refusal
 from bot.operations.model import Operation, OperationKind
 from bot.operations.refusals import NO_RIGHT_CODES
 from bot.ports import View
-from wechat_kf import APIError, KfError
 from wechat_kf.advice import Place
 
 
@@ -33,22 +32,13 @@ def refusal_view(
     )
 
 
-def explain_write_error(error: KfError, context: RenderContext) -> Explanation:
-    """Explain a failed write."""
-    if isinstance(error, APIError) and error.errcode in NO_RIGHT_CODES:
-        return _no_right(explain_error(error, context), context)
-    return explain_error(error, context)
-
-
 def explain_outcome(operation: Operation, context: RenderContext) -> Explanation:
     """Explain the errcode that ended an operation."""
     outcome = operation.outcome
     errcode = outcome.errcode or 0
     explanation = explain_refusal(errcode, outcome.error, context, rid=outcome.rid, address=outcome.address)
-    return _no_right(explanation, context) if errcode in NO_RIGHT_CODES else explanation
-
-
-def _no_right(explanation: Explanation, context: RenderContext) -> Explanation:
+    if errcode not in NO_RIGHT_CODES:
+        return explanation
     return replace(
         explanation,
         title=context.say("This account may not do that from outside"),
