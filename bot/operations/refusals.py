@@ -20,7 +20,7 @@ from bot.operations.rules import facts_of
 from wechat_kf import KfAccount
 
 # A call may return any of these codes, whatever WeChat's documentation of that call says.
-_AT_FIELD: Mapping[int, tuple[FieldProblem, str]] = {
+AT_FIELD: Mapping[int, tuple[FieldProblem, str]] = {
     40132: (FieldProblem.WX_UNKNOWN, "wx"),
     65409: (FieldProblem.WX_UNKNOWN, "wx"),
     65407: (FieldProblem.ANSWERS_HERE, "wx"),
@@ -60,9 +60,9 @@ def refused_by_wechat(
     Args:
         accounts: the last list; it has the other account, and the deadline, that WeChat's answer does not name.
     """
-    if errcode not in _AT_FIELD or (kind is OperationKind.DELETE and errcode in GONE_CODES):
+    if errcode not in AT_FIELD or (kind is OperationKind.DELETE and errcode in GONE_CODES):
         return None
-    problem, field = _AT_FIELD[errcode]
+    problem, field = AT_FIELD[errcode]
     account = _listed(problem, wanted, accounts, now)
     return FieldError(
         problem,

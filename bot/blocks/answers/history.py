@@ -13,8 +13,10 @@ from bot.blocks.context import RenderContext
 from bot.blocks.names import account_of, name_of
 from bot.blocks.times import date
 from bot.language import gettext_noop
+from bot.operations.fields import FieldProblem
 from bot.operations.history import AccountHistoryPage, Entry, EpisodeNote, NoteKind, name_after
 from bot.operations.model import EndReason, Operation, OperationKind, OperationState
+from bot.operations.refusals import AT_FIELD, NO_RIGHT_CODES
 from bot.ports import Block, Message
 from bot.requests import MAX_TEXT, History, Show
 from bot.text import ACCOUNT, NAME, Limit, clean, escape, mrkdwn
@@ -33,20 +35,22 @@ _ACCOUNT = gettext_noop("account not allowed")
 _TOO_MANY = gettext_noop("too many accounts")
 _EXISTS = gettext_noop("account exists already")
 _NO_RIGHT = gettext_noop("no right to this interface")
-# Some codes are of the older interfaces with the same names: WeChat's documentation lists both.
+_WHY = {
+    FieldProblem.WX_UNKNOWN: _ID_UNKNOWN,
+    FieldProblem.ANSWERS_HERE: _SERVES_HERE,
+    FieldProblem.INVITED_ALREADY: _INVITED_ALREADY,
+    FieldProblem.HOLDS_TOO_MANY: _TOO_MANY_HELD,
+    FieldProblem.STILL_OPEN: _OPEN_INVITATION,
+    FieldProblem.BOUND: _BOUND,
+    FieldProblem.GONE: _ACCOUNT_UNKNOWN,
+    FieldProblem.NAME_REFUSED: _NAME,
+    FieldProblem.ACCOUNT_FORM: _ACCOUNT,
+    FieldProblem.NO_ROOM: _TOO_MANY,
+    FieldProblem.EXISTS: _EXISTS,
+}
 WHY_BY_CODE = {
-    **dict.fromkeys((40132, 65409), _ID_UNKNOWN),
-    65407: _SERVES_HERE,
-    65408: _INVITED_ALREADY,
-    65410: _TOO_MANY_HELD,
-    65411: _OPEN_INVITATION,
-    65412: _BOUND,
-    **dict.fromkeys((65401, 61452), _ACCOUNT_UNKNOWN),
-    65403: _NAME,
-    **dict.fromkeys((65404, 61454, 61455), _ACCOUNT),
-    **dict.fromkeys((65405, 61456), _TOO_MANY),
-    **dict.fromkeys((65406, 61453), _EXISTS),
-    **dict.fromkeys((48001, 61007), _NO_RIGHT),
+    **{errcode: _WHY[problem] for errcode, (problem, _) in AT_FIELD.items()},
+    **dict.fromkeys(NO_RIGHT_CODES, _NO_RIGHT),
 }
 WHY_BY_REASON = {
     EndReason.BOUND: _BOUND,
