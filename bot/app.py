@@ -218,13 +218,11 @@ class Process:
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         every = min(DELIVERY_SECONDS, services.settings.alert_lease_seconds / 4)
         settle_every = min(OPERATION_SECONDS, services.settings.alert_lease_seconds / 3)
-        delivering = PeriodicTask("delivery", deliver, every, waiting_for=waiting_for, ready=lambda: store.migrated)
-        settling = PeriodicTask(
-            "operations", settle, settle_every, waiting_for=waiting_for, ready=lambda: store.migrated
-        )
-        pruning = PeriodicTask(
-            "pruning", pruner.step, pruner.interval, waiting_for=waiting_for, ready=lambda: store.migrated
-        )
+        # The watcher migrates the store; the others wait for that.
+        task = partial(PeriodicTask, waiting_for=waiting_for, ready=lambda: store.migrated)
+        delivering = task("delivery", deliver, every)
+        settling = task("operations", settle, settle_every)
+        pruning = task("pruning", pruner.step, pruner.interval)
         return [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering, settling, pruning]
 
     async def _drain(self, server: Server | None) -> None:

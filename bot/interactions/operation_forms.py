@@ -20,7 +20,7 @@ from bot.blocks.answers.lists import no_match
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.forms import add_form, delete_form, invite_form, rename_form
 from bot.blocks.modals.pick import blocked_view, pick_form
-from bot.blocks.modals.view import reading_view, refused_view
+from bot.blocks.modals.view import callback_of, reading_view, refused_view
 from bot.blocks.modals.write_errors import refusal_view
 from bot.blocks.problems import explain_error
 from bot.interactions.account_reader import AccountReader
@@ -89,7 +89,11 @@ class OperationForms:
     ) -> Message | None:
         """Open the form of a button."""
         in_modal = click.view is not None and not click.view.is_home
-        replaces = click.view.id if click.view and in_modal and click.view.callback_id == "op.add" else ""
+        replaces = (
+            click.view.id
+            if click.view and in_modal and click.view.callback_id == callback_of(OperationKind.ADD)
+            else ""
+        )
         opening = Opening(
             click.user_id,
             click.origin,

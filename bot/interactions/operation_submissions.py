@@ -23,6 +23,7 @@ from bot.blocks.modals.errors import field_errors
 from bot.blocks.modals.forms import invite_form
 from bot.blocks.modals.inputs import field_of, next_number
 from bot.blocks.modals.pick import blocked_view
+from bot.blocks.modals.view import callback_of
 from bot.execution.runner import OperationRunner
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.operation_gate import OperationGate
@@ -99,7 +100,7 @@ class OperationSubmissions:
         ends_at = monotonic() + self._policy.answer_within
         metadata = actions.decode_metadata(submission.private_metadata)
         is_pick = submission.callback_id == actions.PICK
-        if metadata is None or not (is_pick or submission.callback_id == f"op.{metadata.kind}"):
+        if metadata is None or not (is_pick or submission.callback_id == callback_of(metadata.kind)):
             return self._refuse(submission, OperationKind.INVITE, FieldProblem.OUT_OF_DATE, context)
         permitted = await self._gate.permits(submission.user_id, submission.origin)
         if not permitted or self._gate.availability is not Availability.ON:
