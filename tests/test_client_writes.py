@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
+from bot.demo.process import free_port
 from bot.demo.servers import serve_wechat
 from bot.ports import AccountWriter
 from tests.conftest import APPID, VirtualClock
@@ -378,7 +378,8 @@ async def test_failed_read_has_no_effect(wechat):
 
 
 async def test_lapsed_token_is_replaced_during_a_write(simulator: Simulator, clock: VirtualClock):
-    kf, pauses = simulated(simulator, clock), Pauses()
+    pauses = Pauses()
+    kf = simulated(simulator, clock, pauses=pauses)
     await kf.kf_list()
     simulator.tokens.expire()
     await kf.invite(BO, WX)
@@ -466,14 +467,8 @@ async def test_dripping_answer_over_http_ends_at_the_time_limit(simulator: Simul
     assert took_effect(simulator, ADD)
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 async def test_refused_connection_means_no_effect():
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
         with pytest.raises(TransportError, match="ConnectError") as caught:
             await KfClient(http, FixedToken(ACCESS_TOKEN)).delete(BO)
