@@ -31,7 +31,6 @@ from bot.operations.model import (
     Wanted,
 )
 from bot.ports import View
-from bot.text import units
 from tests.conftest import NOW
 from tests.samples import CONTEXT, FORTY, reading
 from wechat_kf.advice import ADVICE
@@ -181,28 +180,7 @@ def texts(view: View) -> list[str]:
 
 
 def problems(view: View) -> Iterator[str]:
-    """List what Slack would refuse in a modal: https://docs.slack.dev/reference/views/modal-views."""
-    others = [block for block in view["blocks"] if block["type"] != "input"]
-    yield from blockkit.problems({"text": "a modal has none", "blocks": others})
-    fields = list(inputs(view).values())
-    ids = [block["block_id"] for block in fields]
-    if len(set(ids)) < len(ids):
-        yield "block_id twice"
-    if bool(fields) != ("submit" in view):
-        yield "fields need a submit button, and only they"
-    for name, most in (("title", 24), ("submit", 24), ("close", 24)):
-        if name in view and not 0 < units(view[name]["text"]) <= most:
-            yield f"{name} is too long or empty"
-    for block in fields:
-        element = block["element"]
-        for text in (block["label"], block.get("hint", block["label"])):
-            if not 0 < units(text["text"]) <= 2000:
-                yield "label or hint is too long or empty"
-        if element["type"] == "static_select":
-            menu = {key: value for key, value in element.items() if key != "type"}
-            actions = [{"type": "actions", "elements": [{"type": "static_select", **menu}]}]
-            yield from blockkit.problems({"text": "a menu", "blocks": actions})
-        elif not 0 < units(element.get("initial_value", "x")) <= element["max_length"]:
-            yield "initial_value is too long or empty"
-    if units(view.get("private_metadata", "")) > 3000:
-        yield "private_metadata is too long"
+    """List what Slack would refuse in a modal, and a submit button without fields."""
+    yield from blockkit.view_problems(view)
+    if "submit" in view and not inputs(view):
+        yield "a submit button without fields"
