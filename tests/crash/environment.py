@@ -16,7 +16,6 @@ from bot.outbox.event_keys import EventKeys
 from tests.crash import faults
 from tests.crash.failpoints import Precondition
 from tests.crash.fault_proxy import FaultProxy
-from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.operators import PEOPLE, Operators
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
 from tests.crash.wechat_proxy import WeChatProxy
@@ -125,9 +124,6 @@ class CrashEnvironment:
 
     def judge(self) -> Verdict:
         return self._oracle.judge(self.channel, self.workload.invitations, utc_now())
-
-    def judge_operations(self) -> OperationVerdict:
-        return self.operators.judge()
 
     def message_key(self, message_id: str) -> str:
         """Return the key in the metadata of one of the bot's messages."""

@@ -211,18 +211,18 @@ class CrashRun:
         try:
             async with running(self._variables, wait=False, log=self._log) as bot:
                 await self._environment.operate(bot, Precondition.NOTHING)
-                until = time.monotonic() + SETTLE_TIMEOUT + await self._unfinished(store)
+                until = time.monotonic() + SETTLE_TIMEOUT + await unfinished(store)
                 quiet_since = time.monotonic()
                 while time.monotonic() < min(until, quiet_since + QUIET):
                     due_soon = self._environment.workload.is_due_soon()
                     complaints = (
-                        self._environment.judge().complaints | self._environment.judge_operations().complaints
+                        self._environment.judge().complaints | self._environment.operators.judge().complaints
                     )
-                    if due_soon or complaints or await self._unfinished(store):
+                    if due_soon or complaints or await unfinished(store):
                         quiet_since = time.monotonic()
                     await asyncio.sleep(0.5)
             self._result.verdict = self._environment.judge()
-            self._result.operations = self._environment.judge_operations()
+            self._result.operations = self._environment.operators.judge()
             self._result.excess_posts = await self._excess_posts(store)
         finally:
             await store.close()
@@ -235,14 +235,6 @@ class CrashRun:
             await let_an_hour_pass(store)
         finally:
             await store.close()
-
-    async def _unfinished(self, store: Store) -> int:
-        """Count the messages that the store has still to send, and the operations that have not ended."""
-        waits = message.c.status.in_(("pending", "sending"))
-        runs = operation.c.ended_at.is_(None)
-        async with store.begin() as tx:
-            messages = (await tx.run(sa.select(message.c.id).where(waits))).all()
-            return len(messages) + len((await tx.run(sa.select(operation.c.id).where(runs))).all())
 
     async def _excess_posts(self, store: Store) -> list[str]:
         """Return the messages for which more requests arrived than the bot made attempts."""
@@ -273,3 +265,11 @@ class CrashRun:
 def _kill(bot: BotProcess) -> None:
     with suppress(ProcessLookupError):
         bot.process.kill()
+
+
+async def unfinished(store: Store) -> int:
+    """Count the messages that the store has still to send, and the operations that have not ended."""
+    waits, runs = message.c.status.in_(("pending", "sending")), operation.c.ended_at.is_(None)
+    async with store.begin() as tx:
+        messages = (await tx.run(sa.select(message.c.id).where(waits))).all()
+        return len(messages) + len((await tx.run(sa.select(operation.c.id).where(runs))).all())

@@ -17,7 +17,6 @@ from bot.outbox.event_keys import EventKeys
 from tests.crash.environment import ALERTS, APPID, EDIT_REST, SECRET
 from tests.crash.failpoints import Precondition
 from tests.crash.faults import SHORT_LEASE
-from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.operators import PEOPLE, Operators
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
 from tests.crash.wechat_proxy import WeChatProxy
@@ -88,9 +87,6 @@ class SoakEnvironment:
 
     def judge(self) -> Verdict:
         return self._oracle.judge(self.channel, self._workload.invitations, utc_now())
-
-    def judge_operations(self) -> OperationVerdict:
-        return self.operators.judge()
 
     def _record(self, change: Change, message: Message) -> None:
         if message.channel == ALERTS and not message.only_for:

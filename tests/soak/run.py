@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from bot.store.database import Store
-from bot.store.tables import message, operation
 from tests.crash.environment import APPID
 from tests.crash.hours import let_an_hour_pass
+from tests.crash.runner import unfinished
 from tests.soak.environment import SoakEnvironment
 from tests.soak.faults import FaultInjector
 from tests.soak.load import Load, Users
@@ -83,7 +81,7 @@ class SoakRun:
             replacements=Counter(bots.replacements),
             faults=injector.armed,
             alerts=environment.judge(),
-            operations=environment.judge_operations(),
+            operations=environment.operators.judge(),
             forms=environment.operators.submissions,
             forms_not_opened=environment.operators.not_opened,
             unexpected=[
@@ -102,8 +100,8 @@ class SoakRun:
         quiet_since = time.monotonic()
         try:
             while time.monotonic() < min(until, quiet_since + QUIET):
-                complaints = environment.judge().complaints | environment.judge_operations().complaints
-                if environment.is_due_soon() or complaints or await _unfinished(store):
+                complaints = environment.judge().complaints | environment.operators.judge().complaints
+                if environment.is_due_soon() or complaints or await unfinished(store):
                     quiet_since = time.monotonic()
                 await asyncio.sleep(0.25)
         finally:
@@ -131,11 +129,3 @@ class SoakRun:
             began = time.monotonic()
             await asyncio.sleep(STALL_INTERVAL)
             self._stall = max(self._stall, time.monotonic() - began - STALL_INTERVAL)
-
-
-async def _unfinished(store: Store) -> int:
-    """Count the messages that the store has still to send, and the operations that have not ended."""
-    waits, runs = message.c.status.in_(("pending", "sending")), operation.c.ended_at.is_(None)
-    async with store.begin() as tx:
-        messages = (await tx.run(sa.select(message.c.id).where(waits))).all()
-        return len(messages) + len((await tx.run(sa.select(operation.c.id).where(runs))).all())
