@@ -89,11 +89,8 @@ class OperationForms:
     ) -> Message | None:
         """Open the form of a button."""
         in_modal = click.view is not None and not click.view.is_home
-        replaces = (
-            click.view.id
-            if click.view and in_modal and click.view.callback_id == callback_of(OperationKind.ADD)
-            else ""
-        )
+        has_added = click.view is not None and click.view.callback_id == callback_of(OperationKind.ADD)
+        replaces = click.view.id if click.view and has_added else ""
         opening = Opening(
             click.user_id,
             click.origin,
