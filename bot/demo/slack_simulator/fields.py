@@ -27,9 +27,10 @@ def state(blocks: Sequence[Block], before: State | None = None) -> State:
     for block, element in _stateful(blocks):
         block_id, action_id = block["block_id"], element["action_id"]
         kept = (before or {}).get(block_id, {}).get(action_id)
-        keeps = kept is not None and _still_fits(element, kept)
-        contained = kept if kept and keeps else _contents(element, element.get(INITIAL[element["type"]]))
-        values.setdefault(block_id, {})[action_id] = contained
+        fits = kept if kept and _still_fits(element, kept) else None
+        values.setdefault(block_id, {})[action_id] = fits or _contents(
+            element, element.get(INITIAL[element["type"]])
+        )
     return values
 
 

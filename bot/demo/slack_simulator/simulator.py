@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -247,8 +246,7 @@ class SlackSimulator(ViewInteractions):
             organisation=self.organisation,
         )
         signed = sent_messages.Signature(self.signing_secret, timestamp, signature)
-        form = urlencode({"payload": json.dumps(payload)})
-        return sent_messages.Invocation(payload, await self.deliver("interactive", payload, form, signed), url)
+        return sent_messages.Invocation(payload, await self._interact(payload, signed), url)
 
     def _response_url(self, user: str, channel: str, source: Message | None = None) -> ResponseUrlState:
         url = ResponseUrlState(secrets.token_hex(12), user, channel, self.clock(), source)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bot.demo.slack_simulator import elements, wire
+from bot.demo.slack_simulator import elements, fields, wire
 from bot.demo.slack_simulator.state import Channel, Message, Organisation
-from bot.ports import Block
 
 VERIFICATION_TOKEN = "verification-token"  # noqa: S105 - the deprecated kind, which no receiver should read
 
@@ -85,7 +84,7 @@ def click(
         "enterprise": {"id": organisation.id, "name": organisation.name} if organisation else None,
         "is_enterprise_install": False,
         "channel": {"id": channel.id, "name": "privategroup" if channel.is_private else channel.name},
-        "state": {"values": _state(elements.with_ids(message.blocks), action)},
+        "state": {"values": fields.used(fields.state(elements.with_ids(message.blocks)), action)},
         "response_url": response_url,
         "actions": [action],
     }
@@ -94,19 +93,3 @@ def click(
     if not message.only_for:
         payload["message"] = wire.message(message)
     return payload
-
-
-def _state(blocks: Sequence[Block], action: Mapping[str, Any]) -> dict[str, Any]:
-    """Say what every menu of the message stands at, the one just used included."""
-    state: dict[str, Any] = {}
-    for block in blocks:
-        for element in elements.elements(block):
-            if element["type"] == "static_select":
-                place = (block["block_id"], element["action_id"])
-                used = place == (action["block_id"], action["action_id"])
-                stands_at = action["selected_option"] if used else element.get("initial_option")
-                state.setdefault(place[0], {})[place[1]] = {
-                    "type": "static_select",
-                    "selected_option": stands_at,
-                }
-    return state
