@@ -14,19 +14,13 @@ from bot.store import operations
 from bot.store.database import Store
 from tests.bots import Bot
 from tests.conftest import APPID, VirtualClock
+from tests.crash.operators import PATHS
 from tests.fakes import FakeChannel
 from tests.wechat import SECRET, Pauses, simulated
-from wechat_kf import writes
 from wechat_kf.simulator import Simulator
 
 CHEN, EVE, NEW = "chen@harbour_tea", "eve@harbour_tea", "fay@harbour_tea"
 POLICY = OperationPolicy()
-PATHS = {
-    OperationKind.INVITE: writes.INVITE,
-    OperationKind.ADD: writes.ADD,
-    OperationKind.RENAME: writes.UPDATE,
-    OperationKind.DELETE: writes.DELETE,
-}
 WANTED = {
     OperationKind.INVITE: Wanted(CHEN, invite_wx="chen_example"),
     OperationKind.ADD: Wanted(NEW, nickname="Fay"),

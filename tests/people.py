@@ -13,7 +13,6 @@ from wechat_kf import writes
 
 LIN, TOM, MEI = "U0LIN", "U0TOM", "U0MEI"  # an operator, and others; Lin alone is mentioned, when nothing happened
 CHEN, EVE = "chen@harbour_tea", "eve@harbour_tea"
-WRITES = (writes.ADD, writes.INVITE, writes.UPDATE, writes.DELETE)
 
 
 @asynccontextmanager
@@ -106,4 +105,4 @@ async def answer_to(place: World, text: str, user: str) -> str:
 
 def written(place: World) -> list[str]:
     """Return the path of each write that reached WeChat, in order."""
-    return [call.path for call in place.wechat.log if call.path in WRITES]
+    return [call.path for call in place.wechat.log if call.path in writes.PATHS]

@@ -16,6 +16,7 @@ ADD = "/customservice/kfaccount/add"
 DELETE = "/customservice/kfaccount/del"
 INVITE = "/customservice/kfaccount/inviteworker"
 UPDATE = "/customservice/kfaccount/update"
+PATHS = (INVITE, ADD, UPDATE, DELETE)
 
 
 def post(path: str, fields: Mapping[str, str], access_token: str) -> Request:

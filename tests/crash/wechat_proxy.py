@@ -16,8 +16,6 @@ from tests.crash.workload import utc_now
 from wechat_kf import writes
 from wechat_kf.simulator import Simulator
 
-WRITES = frozenset({writes.ADD, writes.DELETE, writes.INVITE, writes.UPDATE})
-
 WriteListener = Callable[[Mapping[str, str]], None]  # receives the fields of the request
 
 
@@ -55,7 +53,7 @@ class WeChatProxy:
 
     @web.middleware
     async def _forward(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in WRITES:
+        if request.path not in writes.PATHS:
             return await handler(request)
         fields = json.loads(await request.read())
         self._arrived(fields)

@@ -17,16 +17,13 @@ from wechat_kf.simulator.issuer import Issuer
 from wechat_kf.simulator.list_lag import ListLag
 from wechat_kf.simulator.refusals import ErrcodeRefusal, errmsg
 from wechat_kf.simulator.seats import Seats
-from wechat_kf.writes import ADD, DELETE, INVITE, UPDATE
+from wechat_kf.writes import ADD, DELETE, PATHS, UPDATE
 
 METHODS = {
     protocol.TOKEN: "POST",
     protocol.KF_LIST: "GET",
     protocol.ONLINE_KF_LIST: "GET",
-    ADD: "POST",
-    DELETE: "POST",
-    INVITE: "POST",
-    UPDATE: "POST",
+    **dict.fromkeys(PATHS, "POST"),
 }
 OK: Mapping[str, object] = {"errcode": 0, "errmsg": "ok"}
 UNCHANGED: Mapping[str, object] = {"errcode": 0, "errmsg": "in a normal state"}

@@ -17,14 +17,13 @@ from bot.demo.slack_simulator import (
 )
 from wechat_kf.simulator import Fault, FaultMode, Simulator, writes
 from wechat_kf.simulator.refusals import ERRMSGS, ErrcodeRefusal
-from wechat_kf.writes import ADD, DELETE, INVITE, UPDATE
+from wechat_kf.writes import DELETE, PATHS
 
 SUFFIX = "harbour_tea"
 LONGEST = timedelta(days=30)  # of an invitation
 NONE = "none"
 BUSY_SECONDS = 5
 
-WRITES = (INVITE, ADD, UPDATE, DELETE)
 LAG = 8  # reads of the list: the bot reads it every second, and more often after a write
 
 WECHAT_FAULTS: Mapping[str, tuple[Fault, ...]] = {
@@ -33,8 +32,8 @@ WECHAT_FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "down": (Fault(FaultMode.DOWN, times=None),),
     "40164": (Fault(FaultMode.ERRCODE, times=None, errcode=40164),),
     "45009": (Fault(FaultMode.ERRCODE, times=None, errcode=45009),),
-    "answer lost": tuple(Fault(FaultMode.ANSWER_LOST, times=None, path=path) for path in WRITES),
-    "list lags": tuple(Fault(FaultMode.LIST_LAG, times=None, path=path, reads=LAG) for path in WRITES),
+    "answer lost": tuple(Fault(FaultMode.ANSWER_LOST, times=None, path=path) for path in PATHS),
+    "list lags": tuple(Fault(FaultMode.LIST_LAG, times=None, path=path, reads=LAG) for path in PATHS),
     "not deleted": (Fault(FaultMode.NOT_DONE, times=None, path=DELETE),),
 }
 EXPIRED_TOKEN = "expired token"  # noqa: S105  what happens to it
