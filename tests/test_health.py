@@ -465,6 +465,7 @@ async def test_process_that_has_just_started_is_starting_until_its_first_poll(st
         ({}, {"KF_LANGUAGE": "en"}, {"KF_LANGUAGE": "zh"}),
         ({}, {}, {"SLACK_BOT_TOKEN": "xoxb-other"}),
         ({"KF_VIEWERS": "U0MEI,S0NIGHT"}, {"KF_VIEWERS": "S0NIGHT,U0MEI"}, {"KF_VIEWERS": "U0MEI"}),
+        ({"KF_OPERATORS": "U0MEI,S0NIGHT"}, {"KF_OPERATORS": "S0NIGHT,U0MEI"}, {"KF_OPERATORS": "U0MEI"}),
     ],
     ids=lambda environ: next(iter(environ), "default"),
 )

@@ -137,7 +137,7 @@ class Settings:
             "ALERT_LEADS": self.alert_leads,
             "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
             "ALERT_MENTION": self.alert_mention,
-            "KF_OPERATORS": self.kf_operators,
+            "KF_OPERATORS": sorted(self.kf_operators),
             "KF_LANGUAGE": self.language.value,
             "TIMEZONE": self.timezone.key,
             "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),
