@@ -35,9 +35,9 @@ opens it. The bare app is the ordinary Bolt app, which acknowledges and then ope
 server that accepts every call, since both apps call it with triggers of the client.
 
 The form renames an account. Its answer has the result, so in between the bot commits the operation, reads the
-list, commits again, sends the change, reads the list once more and commits the outcome with its message. Each
-of the three answers of WeChat takes a tenth of a second here, and the access token is known. What is left is the
-bot, its database and HTTP.
+list, commits again, sends the change, commits WeChat's answer, reads the list once more and commits the
+outcome with its message. Each of the three answers of WeChat takes a tenth of a second here, and the access
+token is known. What is left is the bot, its database and HTTP.
 """
 
 POLLS = """

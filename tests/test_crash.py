@@ -346,7 +346,7 @@ def test_wrong_report_of_an_operation_is_a_complaint(one, posted, complaint):
 
 def test_write_that_no_form_asked_for_is_a_complaint():
     assert judge_operations([], [], {}, ["o9@harbour_tea"]).complaints == {
-        "operations: writes nobody asked for": ["o9@harbour_tea"]
+        "operations: writes without a form": ["o9@harbour_tea"]
     }
 
 

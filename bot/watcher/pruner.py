@@ -83,7 +83,7 @@ class Pruner:
         return self._retention.pause.total_seconds()
 
     async def _begin(self) -> _Run | None:
-        """Begin a run if one is due, enough lists were read in a row, and no other process has begun it.
+        """Begin a run if one is due, enough lists were read, and no other process has begun it.
 
         An invitation on any of the lists counts as listed.
         """

@@ -80,7 +80,7 @@ class OperationVerdict:
             "reported done though not": self.invented,
             "unreported": self.unreported,
             "reported again": self.reported_again,
-            "writes nobody asked for": self.unasked,
+            "writes without a form": self.unasked,
         }
 
     @property

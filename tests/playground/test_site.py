@@ -85,7 +85,7 @@ async def test_request_from_the_own_page_is_accepted(site):
             rb'{"channel": "C0CARE", "user": "U0MEI", "text": "half a smile: \ud83d"}',
             "The request is no JSON.",
         ),
-        ("slack.say", b'{"channel": "C0CARE", "user": "U0EVE", "text": "hi"}', "There is nobody of that ID."),
+        ("slack.say", b'{"channel": "C0CARE", "user": "U0EVE", "text": "hi"}', "There is no person with that ID."),
         (
             "slack.command",
             b'{"channel": "C0CARE", "user": "U0MEI", "text": "kf"}',

@@ -38,7 +38,7 @@ def channel_of(world: Sandbox, given: Details) -> str:
 def user_of(given: Details) -> str:
     user = text_of(given, "user")
     if user not in PEOPLE:
-        raise CannotError("There is nobody of that ID.")
+        raise CannotError("There is no person with that ID.")
     return user
 
 

@@ -329,7 +329,7 @@ export const CHINESE = {
   "The window has changed meanwhile.": "窗口在此期间有变化。",
   "The fields contain texts.": "输入框的内容必须是文字。",
   "There is no such channel.": "没有这个频道。",
-  "There is nobody of that ID.": "没有这个 ID 的人。",
+  "There is no person with that ID.": "没有这个 ID 的人。",
   "For how long is the invitation?": "请填写邀请的有效时间。",
   "An invitation lasts from a second to 30 days.": "邀请的有效时间为一秒到 30 天。",
   "There is no such account any more.": "这个账号已不存在。",
