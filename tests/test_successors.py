@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.ports import RetryLater
 from bot.store.database import Store
 from bot.store.tables import message
 from tests.accounts import account, bound, invited
@@ -145,6 +146,21 @@ async def test_digest_counts_a_replaced_member_by_the_outcome_of_the_new_invitat
     outcome: list[KfAccount] = [bound(name, "dora_example") for name in names[:5]]
     await bot.reads(*outcome, invited(names[5], wx="dora_example", status="rejected", expires_in=9 * DAY))
     assert "all settled: 1 rejected, 5 bound" in first(bot)
+
+
+async def test_digest_that_is_posted_late_does_not_report_what_the_alert_of_a_new_invitation_reports(store, clock):
+    bot, names = Bot(store, clock), [f"kf{number}" for number in range(6)]
+    await bot.reads(*map(invited, names), after=timedelta(0))
+    bot.slack.outcomes = [RetryLater(900, "ratelimited")]
+    await bot.reads(*map(rejected, names))
+    again = invited(names[0], wx="dora_example", expires_in=9 * DAY)
+    declined = invited(names[0], wx="dora_example", status="rejected", expires_in=9 * DAY)
+    for row in (again, declined, declined):
+        await bot.reads(row, *map(rejected, names[1:]))
+    digest = bot.slack.posted[0]
+    assert "*Kf0* · invited again" in str(digest.message.blocks)
+    assert "*Kf0* · rejected" in str(bot.slack.message_now(digest.ts).blocks)  # by its next update
+    assert [text.partition(":")[0] for text in roots(bot)[1:]] == ["Rejected"]
 
 
 async def test_thread_keeps_a_relevant_reply(bot):

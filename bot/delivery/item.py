@@ -97,10 +97,16 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
     by_id = await episodes.get_many(tx, [episode_id for row in found for episode_id in row.episode_ids])
     followed = await episodes.followed_by(tx, by_id)
     may_invite = not (by_id and await operations.refusal(tx, OperationKind.INVITE))
+
+    def shown(row: OutboxRow) -> Mapping[str, Episode]:
+        # A new invitation has an alert of its own, so only a message in the channel follows it: a first post that
+        # comes late would report the same.
+        return by_id | followed if row.ts and row.kind in CHANNEL_KINDS else by_id
+
     return [
         OutboxItem(
             row,
-            episodes=_readable(tx, row, by_id | (followed if row.kind in CHANNEL_KINDS else {})),
+            episodes=_readable(tx, row, shown(row)),
             incident=await incident_rows.load(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
             may_invite=may_invite,
