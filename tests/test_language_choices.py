@@ -145,7 +145,10 @@ async def test_last_known_choice_is_used_while_the_store_fails(store):
     people = People(store, U0LIN="en-US")
     await people.choices.choose(LIN, Language.CHINESE)
     people.time += KNOWN_SECONDS
-    people.choices._store = Store.from_url("sqlite:////nowhere/kf.db", APPID)
+    people.choices._store = away = Store.from_url("sqlite:////nowhere/kf.db", APPID)
+    with pytest.raises(StoreError):
+        async with away.begin():
+            pass
     assert await people.language() is Language.CHINESE
     people.choices._store = store
     async with store.begin() as tx:
@@ -153,6 +156,20 @@ async def test_last_known_choice_is_used_while_the_store_fails(store):
     assert await people.language() is Language.CHINESE
     people.time += FAILURE_SECONDS
     assert await people.language() is Language.ENGLISH
+
+
+@pytest.mark.story
+async def test_choice_is_read_as_soon_as_a_starting_process_has_its_tables(store):
+    people = People(store, U0LIN="en-US")
+    await people.choices.choose(LIN, Language.CHINESE)
+    starting = People(store, U0LIN="en-US").choices
+    store.migrated = False
+    read = starting.look_up(LIN)
+    await asyncio.sleep(0.01)
+    assert not read.is_set()
+    store.migrated = True
+    await read.wait()
+    assert starting.known(LIN) is Language.CHINESE
 
 
 @pytest.mark.story

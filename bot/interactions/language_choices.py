@@ -71,6 +71,8 @@ class LanguageChoices:
     async def _run(self, store: Store, user_id: str) -> None:
         before = self._known.get(user_id)
         try:
+            if not await _is_opened(store):
+                return  # the next answer asks again
             found = await with_timeout(_get(store, user_id), STORE_SECONDS)
             if self._known.get(user_id) is before:  # else the person has chosen meanwhile
                 self._keep(user_id, found, KNOWN_SECONDS)
@@ -87,10 +89,17 @@ class LanguageChoices:
             self._known.popitem(last=False)
 
 
-async def _get(store: Store, user_id: str) -> Language | None:
-    # At a start the table may not exist yet, and a failed read would count as a fault of the store.
-    while not store.migrated and store.fault is None:  # noqa: ASYNC110 - the store has no event for it
+async def _is_opened(store: Store) -> bool:
+    """Wait for the migration at a start: a failed read would count as a fault. Return False if it takes long."""
+    until = time.monotonic() + STORE_SECONDS
+    while not store.migrated and store.fault is None:
+        if time.monotonic() > until:
+            return False
         await asyncio.sleep(MIGRATION_GLANCE)
+    return True
+
+
+async def _get(store: Store, user_id: str) -> Language | None:
     async with store.begin() as tx:
         return await readers.language_of(tx, user_id)
 
