@@ -13,7 +13,7 @@ from bot.runtime.logs import LogEvent, fault_words
 from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.store import readers
 from bot.store.database import Store
-from bot.store.store_errors import StoreError
+from bot.store.store_errors import FaultKind, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class LanguageChoices:
 async def _is_opened(store: Store) -> bool:
     """Wait for the migration at a start: a failed read would count as a fault. Return False if it takes long."""
     until = time.monotonic() + STORE_SECONDS
-    while not store.migrated and store.fault is None:
+    while not store.migrated and (store.fault is None or store.fault.kind is FaultKind.SCHEMA):
         if time.monotonic() > until:
             return False
         await asyncio.sleep(MIGRATION_GLANCE)
