@@ -8,15 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
+from bot import ports
 from bot.demo.process import free_port
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, http_error, ratelimited, reply_lost
 from bot.demo.slack_simulator.http import application
 from bot.demo.slack_simulator.sent_messages import Invocation
 from bot.runtime.logs import LineFormatter
-from bot.slack.response_url import ResponseLimits
+from bot.slack.response_url import ResponseLimits, ResponseUrl
 from tests.running import CARE, World, bot_in_loop, sqlite, until, world
 from tests.samples import READING, RESTARTING
 from wechat_kf.simulator import Fault, FaultMode
@@ -116,6 +118,13 @@ async def test_answer_is_given_up_after_five_uses_with_one_warning_that_names_th
     (line,) = (line for line in caplog.text.splitlines() if "WARNING" in line and "reply" in line)
     assert "reply not accepted uses=5 status=503 request=" in line
     assert len(uses(place)) == 5
+
+
+async def test_last_message_of_a_task_that_outlives_the_shutdown_is_given_up(caplog):
+    async with aiohttp.ClientSession() as session:
+        reply = ResponseUrl(session, "https://hooks.slack.com/commands/1", asyncio.Event(), ResponseLimits())
+    await reply.send_once(ports.Message("The bot is restarting, please repeat."))
+    assert "reply not accepted" in caplog.text
 
 
 async def test_answer_is_given_up_when_its_time_is_over(place, caplog):

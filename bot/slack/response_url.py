@@ -146,6 +146,9 @@ class ResponseUrl:
         """Send a last message, without retries."""
         if not self._url or self._uses >= USES:
             return
+        if self._session.closed:  # the task outlived the shutdown
+            self._give_up()
+            return
         refusal = await self._post(_body(message, replace=self._replaces_notice), self._limits.request)
         if refusal:
             self._note(refusal)
