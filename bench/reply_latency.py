@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from bench.ack_latency import Times, client_times
 from bench.http_client import Connection, ReplyReceiver
 from bench.testbed import signed
 
@@ -18,17 +19,9 @@ WARM_UP = 20
 PAUSE = 0.03  # seconds: work after an answer must be over when the next command comes
 
 
-async def take(
-    secret: str, *urls: str, rounds: int = ROUNDS, each: int = SAMPLES, warm_up: int = WARM_UP
-) -> list[list[list[float]]]:
+async def take(secret: str, *urls: str, rounds: int = ROUNDS, each: int = SAMPLES, warm_up: int = WARM_UP) -> Times:
     """Return milliseconds from sending `/kf` to the arrival of its answer, by app and round. The apps alternate."""
-    arguments = (secret, str(rounds), str(each), str(warm_up), *urls)
-    client = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.reply_latency", *arguments), stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await client.communicate()
-    times: list[list[list[float]]] = json.loads(printed)
-    return times
+    return await client_times(__name__, secret, str(rounds), str(each), str(warm_up), *urls)
 
 
 class Client:
