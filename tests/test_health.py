@@ -34,6 +34,7 @@ from bot.store import operations, processes
 from bot.store.database import Store
 from bot.store.operations import Refusal
 from bot.store.processes import ProcessInfo
+from bot.store.store_errors import DevelopmentSchemaError
 from bot.web.server import make_web_app
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
@@ -420,6 +421,30 @@ async def test_unrecorded_poll_is_a_problem_until_a_poll_is_recorded(store, cloc
     assert (problem.kind.startswith("store_"), problem.error) == (True, "permission denied for table message")
     stands.note_poll(None)
     assert diagnose(await stands.facts()) == ()
+
+
+@pytest.fixture
+async def new_store(empty_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
+    """Return a store whose tables are still to be made."""
+    store = Store.from_url(empty_url, APPID, clock=clock)
+    yield store
+    await store.close()
+
+
+async def test_probe_before_the_first_migration_leaves_no_trouble_behind(new_store, clock):
+    stands = standing(new_store, clock, ProcessInfo("one", "web", clock.now, receives_commands=True))
+    await stands.check()
+    await Bot(new_store, clock).reads()
+    assert diagnose(await stands.facts()) == ()
+
+
+async def test_missing_tables_are_explained_by_the_error_of_the_watcher(new_store, clock):
+    stands = standing(new_store, clock, ProcessInfo("one", "web", clock.now, receives_commands=True))
+    stands.note_poll(DevelopmentSchemaError())
+    clock.forward(seconds=6)
+    for problems in (diagnose(await stands.facts()), await stands.check()):
+        (problem,) = problems
+        assert (problem.kind, problem.error) == (ProblemKind.STORE_SCHEMA, str(DevelopmentSchemaError()))
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-1), -3 * MINUTE, 3 * MINUTE, timedelta(days=1)])

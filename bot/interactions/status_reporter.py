@@ -118,6 +118,8 @@ class StatusReporter:
             return self._checked[1]
         if self.store and (self._write_checked_at is None or abs(now - self._write_checked_at) > RECENT):
             fault = await self.store.check()
+            if fault and fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):
+                fault = None  # the watcher is making the tables
             self._unwritable = self._trouble(fault) if fault else None
             self._write_checked_at = None if fault else now
         self._checked = now, diagnose(await self.facts())
@@ -226,7 +228,11 @@ class StatusReporter:
 
     @property
     def _trouble_known(self) -> StoreTrouble | None:
-        return self._unwritable or self._unreadable or self._unrecorded or self._faulty
+        found = self._unwritable or self._unreadable or self._unrecorded or self._faulty
+        # Tables are missing because the watcher cannot make them: its error names the reason.
+        missing = found is not None and found.kind is ProblemKind.STORE_SCHEMA
+        reason = self._unrecorded if missing else None
+        return reason if reason and reason.kind is ProblemKind.STORE_SCHEMA else found
 
     def _is_opening(self, store: Store) -> bool:
         self._opened = self._opened or store.migrated
