@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bot.demo.process import environ_of
+from bot.demo.process import ROOT, environ_of
 from bot.demo.servers import serve, serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator, sign
 from wechat_kf.simulator import Simulator
@@ -22,6 +23,8 @@ APPID, SECRET, ALERTS = "wx-bench", "bench-secret", "C0ALERTS"
 ACCOUNTS = 100
 IDLE = "kf0@harbour_tea"  # an account without an invitation
 OPERATOR = "U0MEI"  # the person who sends everything
+# Before the packages of the tests, so that a measured process imports what a deployment does: 4 MB less.
+PYTHONPATH = os.pathsep.join([str(Path(__file__).parent / "not_in_production"), str(ROOT)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,8 @@ class Testbed:
 
     def environ(self, store_url: str, **changed: str) -> dict[str, str]:
         """Return the environment variables that connect a bot to the simulators."""
-        return environ_of(
-            *(self.slack, self.wechat_url, APPID, SECRET, ALERTS), **{"DATABASE_URL": store_url, **changed}
-        )
+        more = {"DATABASE_URL": store_url, "PYTHONPATH": PYTHONPATH, **changed}
+        return environ_of(*(self.slack, self.wechat_url, APPID, SECRET, ALERTS), **more)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 from bench import ack_latency, memory, modal_latency, poll_cpu, reply_latency
 from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
-from bench.testbed import OPERATOR, serve_testbed, sqlite
+from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
 from bot.demo.process import ROOT, running
 
 
@@ -100,3 +100,11 @@ def test_files_entered_are_counted_for_a_command_an_alert_and_a_click() -> None:
         assert f"  {entered}\n" in files
         assert "bot/demo" not in files
         assert "wechat_kf/simulator" not in files
+
+
+@pytest.mark.process
+def test_measured_processes_import_what_a_deployment_does():
+    printed = "import sys, bot.app; print('click' in sys.modules, 'rich' in sys.modules, 'httpx' in sys.modules)"
+    measured = [sys.executable, "-c", printed]
+    found = subprocess.run(measured, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["False", "False", "True"]
