@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
 from tests.crash.stores import KINDS, SKEW
 from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
+from tests.documents import ROOT
 
 NOW = datetime(2026, 11, 23, 1, 12, tzinfo=UTC)
 
@@ -88,6 +90,23 @@ def test_full_run_has_both_stores_a_pooler_and_clocks_that_differ():
     assert _parser().parse_args([]).stores == ["sqlite", "postgresql", "pgbouncer", "skewed"]
     assert KILLS >= 200
     assert SKEW == {"skewed": 180}
+
+
+COMPLAINTS = (
+    *("lost", "repeated", "untrue", "stale", "posts beyond their attempts", "unexpected"),
+    *("repeated writes", "reported failed though effective", "reported done though not"),
+    *("unreported", "reported again", "writes without a form"),
+)
+
+
+def test_committed_report_has_every_store_and_no_complaint():
+    text = (ROOT / "tests" / "crash" / "REPORT.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"```text\n(.*?)\n```", text, re.DOTALL)
+    header, *lines = table.splitlines()
+    rows = {name.strip(): numbers.split() for name, _, numbers in (line.strip().partition("  ") for line in lines)}
+    assert header.split() == [*KINDS, "total"]
+    assert int(rows["kills"][-1]) >= 200
+    assert {name: rows[name] for name in COMPLAINTS} == dict.fromkeys(COMPLAINTS, ["0"] * 5)
 
 
 def test_run_of_some_stores_replaces_no_report(tmp_path, capsys):
