@@ -73,12 +73,16 @@ class SoakEnvironment:
                 self._workload.add_event()
 
     async def operate(self, every: float, stopping: asyncio.Event) -> None:
-        """Let an operator do something every so many seconds until `stopping`, and wait for the last one."""
+        """Let an operator do something every so many seconds until `stopping`, and wait for the last one.
+
+        No operation is begun while the channel has many to report: Slack takes one message a second.
+        """
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
-                self.operators.prepare()
+                if len(self.operators.judge().unreported) < MAX_UNREPORTED:
+                    self.operators.prepare()
+                    tasks.create_task(self.operators.operate(lambda: True))
                 tasks.create_task(self.operators.submit_again())
-                tasks.create_task(self.operators.operate(lambda: True))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), every)
 
