@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -21,7 +23,7 @@ from bot.store.database import Store
 from tests.conftest import VirtualClock
 from tests.fakes import FakeViews
 from tests.operators import NEW, Operators
-from tests.samples import CONTEXT
+from tests.samples import CONTEXT, RESTARTING
 from wechat_kf import protocol
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -106,3 +108,17 @@ async def test_announcement_of_a_form_has_the_title_of_the_form(opened, monkeypa
     await opened.forms.click(BlockAction(actions.INVITE, "", "U0LIN"), action, opened.reader)
     await opened.tasks.drain(5)
     assert opened.views.calls[0][2]["title"]["text"] == title
+
+
+async def test_announcement_of_a_form_is_replaced_when_the_process_stops(opened, monkeypatch):
+    monkeypatch.setattr(operation_forms, "AT_ONCE", 0.0)
+    opened.world.wechat.inject(Fault(FaultMode.SLOW, path=protocol.KF_LIST, seconds=600))
+    opened.accounts.expire()
+    command = Command("fay", "U0LIN")
+    task = asyncio.create_task(opened.forms.command(command, Operate(OperationKind.RENAME, "fay"), opened.reader))
+    await opened.views.called.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    method, _, view = opened.views.calls[-1]
+    assert (method, RESTARTING.text in str(view["blocks"])) == ("update", True)

@@ -21,7 +21,7 @@ from bot.interactions.operation_forms import OperationForms
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.operation_submissions import OperationSubmissions
 from bot.interactions.readers import Readers
-from bot.interactions.view_answers import Make, ModalAnswer, ViewAnswers
+from bot.interactions.view_answers import Announcement, Make, ModalAnswer, ViewAnswers
 from bot.interactions.watcher_calls import WatcherCalls
 from bot.ports import (
     Announce,
@@ -225,9 +225,10 @@ class InteractionHandler:
         async def view(message: Message) -> View:
             return details_view(message, handle, await reader())
 
-        reading = reading_view(self._readers.known(click.user_id, self._context))
+        known = self._readers.known(click.user_id, self._context)
+        announcement = Announcement(reading_view(known), lambda notice: details_view(notice, handle, known), known)
         early = partial(self._answers.recent, handle, reader)
-        return await self._views.show(click, ModalAnswer(make, view, reading, early))
+        return await self._views.show(click, ModalAnswer(make, view, announcement, early))
 
     async def _in_modal(
         self, request: requests.Answered, click: BlockAction, reader: ReaderContext
@@ -257,9 +258,13 @@ class InteractionHandler:
             return message_view(message, await reader(), is_history=is_history)
 
         known = self._readers.known(click.user_id, self._context)
+
+        def show(notice: Message) -> View:
+            return message_view(notice, known, is_history=is_history)
+
         # Its kind decides whether the answer is pushed, or takes the place of the clicked view.
-        reading = message_view(replies.reading(known), known, is_history=is_history)
-        return await self._views.show(click, ModalAnswer(answer, view, reading))
+        announcement = Announcement(show(replies.reading(known)), show, known)
+        return await self._views.show(click, ModalAnswer(answer, view, announcement))
 
     async def _check_now(self, announce: Announce, reader: ReaderContext) -> Message:
         now = self._clock()

@@ -26,7 +26,7 @@ from bot.blocks.problems import explain_error
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.commands import ReaderContext
 from bot.interactions.operation_gate import OperationGate
-from bot.interactions.view_answers import update_patiently
+from bot.interactions.view_answers import Announcement, update_patiently
 from bot.operation_targets import Target, pick
 from bot.operations.fields import shared_suffix
 from bot.operations.model import AccountFacts, Availability, OperationKind
@@ -121,20 +121,12 @@ class OperationForms:
         preparing = asyncio.create_task(self._prepare(opening, kind, reader, form))
         try:
             done, _ = await asyncio.wait([preparing], timeout=AT_ONCE)
-            announced: ShownView | ViewRefused | None = None
+            context = await reader()
             if not done:
-                announced = await self._show(opening, reading_view(await reader(), kind, again=opening.again))
-            if isinstance(announced, ViewRefused):
-                return self._not_opened(opening, announced, await reader())
+                return await self._announce(opening, kind, preparing, context)
             view = await preparing
         finally:
             preparing.cancel()
-        context = await reader()
-        if announced:
-            if isinstance(view, Message):
-                view = refused_view(kind, view, context)
-            await update_patiently(self._views, announced.id, view, version=announced.version)
-            return None
         if isinstance(view, Message):
             return await self._answer(opening, kind, view, context)
         shown = await self._show(opening, view)
@@ -142,6 +134,28 @@ class OperationForms:
             return self._not_opened(opening, shown, context)
         if kind is OperationKind.INVITE and (form_ := actions.decode_metadata(view.get("private_metadata", ""))):
             self._tasks.start(self._check(shown, form_.handle, context))
+        return None
+
+    async def _announce(
+        self,
+        opening: Opening,
+        kind: OperationKind,
+        preparing: asyncio.Task[View | Message],
+        context: RenderContext,
+    ) -> Message | None:
+        """Open a modal that announces the form, and replace it by the form, or by the reason why there is none."""
+
+        def show(notice: Message) -> View:
+            return refused_view(kind, notice, context)
+
+        announcement = Announcement(reading_view(context, kind, again=opening.again), show, context)
+        shown = await self._show(opening, announcement.reading)
+        if isinstance(shown, ViewRefused):
+            return self._not_opened(opening, shown, context)
+        async with announcement.lasts(self._views, shown):
+            view = await preparing
+            view = show(view) if isinstance(view, Message) else view
+            await update_patiently(self._views, shown.id, view, version=shown.version)
         return None
 
     async def _prepare(

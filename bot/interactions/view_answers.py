@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bot.blocks.answers import replies
+from bot.blocks.context import RenderContext
 from bot.ports import BlockAction, Message, ShownView, View, ViewRefused, Views
 
 AT_ONCE = 0.3  # seconds that a modal waits for its content before it opens without
@@ -25,19 +28,46 @@ async def update_patiently(views: Views, view_id: str, view: View, *, version: s
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """The modal until its content is there.
+
+    Attributes:
+        reading: what it shows.
+        show: returns the modal that takes its place if the content cannot be made.
+        context: the reader, as far as it is known.
+    """
+
+    reading: View
+    show: Callable[[Message], View]
+    context: RenderContext
+
+    @asynccontextmanager
+    async def lasts(self, views: Views, shown: ShownView) -> AsyncIterator[None]:
+        """Replace the announcement if the block raises, or the process stops: else it would stay for ever."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            await views.update(shown.id, self.show(replies.restarting(self.context)))
+            raise
+        except Exception:
+            await views.update(shown.id, self.show(replies.failed(self.context)))
+            raise
+
+
+@dataclass(frozen=True, slots=True)
 class ModalAnswer:
     """What a modal shows.
 
     Attributes:
         make: returns the answer; it reads WeChat, the store or both.
         view: returns the modal of an answer.
-        reading: the modal until the answer is there.
+        announcement: the modal until the answer is there.
         early: returns the answer from an earlier read; None if there is no recent one.
     """
 
     make: Make
     view: Callable[[Message], Awaitable[View]]
-    reading: View
+    announcement: Announcement
     early: Callable[[], Awaitable[Message | None]] | None = None
 
 
@@ -56,12 +86,14 @@ class ViewAnswers:
         making = asyncio.ensure_future(answer.make())
         try:
             await asyncio.wait([making], timeout=AT_ONCE)
-            first = await answer.view(await making) if making.done() else answer.reading
+            reading = answer.announcement.reading
+            first = await answer.view(await making) if making.done() else reading
             shown = await self._place(click, first)
             if isinstance(shown, ViewRefused):
                 return None if click.view else await making
-            if first is answer.reading:
-                await self._fill(shown, answer, making)
+            if first is reading:
+                async with answer.announcement.lasts(self._views, shown):
+                    await self._fill(shown, answer, making)
             return None
         finally:
             making.cancel()
