@@ -105,6 +105,6 @@ def channel_sees(channel: str, context: RenderContext) -> str:
 
 def _refused_last(refused_at: datetime, context: RenderContext) -> str:
     return context.say(
-        "WeChat refused this last on {when} (48001). If the right has been granted since, go on.",
+        "WeChat refused this, most recently {when} (48001). If the right has been granted since, go on.",
         when=date(refused_at, context),
     )
