@@ -168,9 +168,21 @@ def test_moment_in_an_error_is_in_the_zone_of_the_settings():
     assert text == "该账号存在待确认的邀请，截止 11月23日 周一 09:12（北京时间）。之后才能重新邀请。"
 
 
-def test_moment_in_brackets_is_written_without_blanks_in_chinese():
-    text = problem_text(FieldError(FieldProblem.IN_PROGRESS, words="lin", at=NOW), IN[Language.CHINESE])
-    assert text == "Lin 正在修改这个账号（01:12（UTC）开始）。请一分钟后再试。"
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            FieldError(FieldProblem.IN_PROGRESS, words="lin", at=NOW),
+            "Lin 正在修改这个账号，开始于 01:12（UTC）。请一分钟后再试。",
+        ),
+        (
+            FieldError(FieldProblem.INVITED_ALREADY, account=replace(CHEN, expires_at=NOW)),
+            "已邀请过此人（Chen），截止 11月23日 周一 01:12（UTC）。请等对方确认，或等邀请过期。",
+        ),
+    ],
+)
+def test_zone_of_a_moment_is_in_no_brackets_within_brackets_in_chinese(error, text):
+    assert problem_text(error, IN[Language.CHINESE]) == text
 
 
 def test_error_is_at_the_field_of_the_form_that_was_submitted():

@@ -57,7 +57,7 @@ def problem_text(error: FieldError, context: RenderContext) -> str:
         case FieldProblem.NAME_TOO_LONG:
             return say("This name has {number} characters; WeChat takes up to 16.", number=error.number)
         case FieldProblem.IN_PROGRESS:
-            return context.as_text.say(  # so that Chinese has no blank after the bracket of a time zone
+            return say(
                 "{name} is changing this account right now, since {clock}. Try again in a minute.",
                 name=context.capitalized(display_name(error.words, context)),
                 clock=_plain_date(error.at, context, CLOCK),
