@@ -138,6 +138,16 @@ def test_bound_parent_message_has_the_time_left_until_the_deadline(bound_at, exp
     assert ("noticed" in shown(message)[1]) is ("before" not in sentence)
 
 
+def test_bound_parent_message_has_no_time_left_of_a_rejected_invitation():
+    events = (AlertEvent(AlertKind.REJECTED),)
+    rejected = {"state": EpisodeState.BOUND, "state_since": DEADLINE - HOUR, "events": events}
+    message = parent(**rejected)
+    assert shown(message)[0] == "✅ *Bo* · bound\nbo•••le accepted."
+    assert "noticed" in shown(message)[1]
+    followed = parent(**rejected, replaced_at=DEADLINE - 2 * HOUR)  # the deadline is that of the new invitation
+    assert shown(followed)[0] == "✅ *Bo* · bound\nbo•••le accepted, 1 h before the deadline."
+
+
 @pytest.mark.parametrize(
     ("before", "now", "to_whom"),
     [

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.alerting.episode import AccountStatus, Episode, EpisodeState, Operated, OperationStage, UserAction
+from bot.alerting.episode import (
+    AccountStatus,
+    AlertKind,
+    Episode,
+    EpisodeState,
+    Operated,
+    OperationStage,
+    UserAction,
+)
 from bot.blocks import mentions
 from bot.blocks.channel import episode_text
 from bot.blocks.context import RenderContext, RenderMode
@@ -237,8 +245,12 @@ def owner(action: UserAction, context: RenderContext) -> str:
 
 
 def left_when_bound(episode: Episode) -> timedelta:
-    """Return how long before the deadline the person accepted; zero when it was not before."""
-    if episode.state is not EpisodeState.BOUND or episode.expires_at is None:
+    """Return how long before the deadline the person accepted; zero when it was not before, or is not known.
+
+    A rejected invitation is accepted no more: the person has had another one, which the bot has not seen.
+    """
+    other = episode.has_emitted(AlertKind.REJECTED) and episode.replaced_at is None
+    if episode.state is not EpisodeState.BOUND or episode.expires_at is None or other:
         return timedelta(0)
     return max(episode.expires_at - episode.state_since, timedelta(0))
 
