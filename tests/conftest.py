@@ -119,13 +119,15 @@ UNMEASURED_MODULES = (
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measure no coverage where it adds nothing and costs most: models, stories, PostgreSQL, browsers, processes.
+    """Measure no branches where it adds nothing and costs most: models, stories, PostgreSQL, browsers, processes.
 
     What runs in another process is not measured in any case; here remain the simulators and the test itself.
     """
     stopped: list[coverage.Coverage] = []
     # In a worker of xdist there are two, of which the first goes on when the second is stopped.
     while not is_measured(item) and (measuring := coverage.Coverage.current()):
+        if measuring.get_option("run:core") == "sysmon":
+            break  # lines cost nothing, and those of a function that has run would not count after a stop
         measuring.stop()
         stopped.append(measuring)
     try:
