@@ -11,6 +11,7 @@ import sys
 import tempfile
 import uuid
 import warnings
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from pathlib import Path
 import coverage
 import psycopg
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from bot.store.database import Store
@@ -105,6 +107,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = {item for item in items if waits_for_test_all(item, config.args)}
     config.hook.pytest_deselected(items=[*left])
     items[:] = in_turn([item for item in items if item not in left])
+
+
+class CompiledStatements(dict[tuple[object, ...], object]):
+    """Statements that were compiled for one engine, for all engines of its kind.
+
+    A test has an engine of its own, and would compile again what a bot compiles once in its life.
+    """
+
+    def get(self, key: tuple[object, ...], default: object = None) -> object:
+        return super().get(key[1:], default)  # the first is the engine's dialect
+
+    def __setitem__(self, key: tuple[object, ...], compiled: object) -> None:
+        super().__setitem__(key[1:], compiled)
+
+
+compiled: defaultdict[type, CompiledStatements] = defaultdict(CompiledStatements)
+
+
+@sa.event.listens_for(sa.Engine, "engine_connect")
+def use_compiled_statements(connection: sa.Connection) -> None:
+    connection.execution_options(compiled_cache=compiled[type(connection.dialect)])
 
 
 UNMEASURED = ("model", "process", "browser")
