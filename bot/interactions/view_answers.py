@@ -43,7 +43,7 @@ class Announcement:
 
     @asynccontextmanager
     async def lasts(self, views: Views, shown: ShownView) -> AsyncIterator[None]:
-        """Replace the announcement if the block raises, or the process stops: else it would stay for ever."""
+        """Replace the announcement if the block raises, or the process stops: else it would never go away."""
         try:
             yield
         except asyncio.CancelledError:
