@@ -261,8 +261,9 @@ async def test_mention_is_posted_once_and_gone_at_the_first_edit(place):
 async def test_configured_zone_is_named_in_texts_and_in_the_option_to_snooze(place, settings, zone):
     ahead = timedelta(0)
     place.slack.scopes -= {"users:read"}  # else the answer is in the person's own zone
-    place.invite("chen", timedelta(hours=24, seconds=30))
-    async with bot_in_loop(place, clock=lambda: utc_now() + ahead, **settings):
+    # Whatever the hour is, tomorrow 9:00 comes before the deadline: else it is not offered.
+    place.invite("chen", timedelta(hours=72, seconds=30))
+    async with bot_in_loop(place, clock=lambda: utc_now() + ahead, ALERT_LEADS="72h,1h", **settings):
         await until(lambda: len(place.wechat.log) > 2)
         ahead = timedelta(seconds=31)
         await until(lambda: place.texts, within=10)
