@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
 # More workers than two cores: part of the time, tests wait for processes, leases and time limits.
-WORKERS ?= 7
+WORKERS ?= 4
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q
