@@ -13,6 +13,7 @@ from wechat_kf.errors import (
     TransportError,
 )
 from wechat_kf.models import Invitation, KfAccount, KfList, OnlineKf
+from wechat_kf.service_token import ServiceToken
 from wechat_kf.tokens import CallableToken, FixedToken, StableToken
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "OnlineKf",
     "QuotaError",
     "ResponseError",
+    "ServiceToken",
     "SetupError",
     "StableToken",
     "TokenError",

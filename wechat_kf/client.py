@@ -20,7 +20,7 @@ Call = Callable[[str], Awaitable[protocol.WeChatResponse]]  # one request, with 
 
 
 class TokenSource(Protocol):
-    """A source of access tokens. `wechat_kf.tokens` has three."""
+    """A source of access tokens. `wechat_kf.tokens` has three, and `wechat_kf.service_token` one."""
 
     async def get(self) -> str:
         """Return a token that is valid as far as the source knows."""

@@ -79,11 +79,20 @@ async def _exchange(http: httpx.AsyncClient, request: protocol.Request) -> tuple
         if not response.is_success:
             status = response.status_code
             raise TransportError(f"{request}: HTTP {status}", status=status, proxy=status == PROXY_AUTH)
-        body = Body(response.headers.get("content-encoding", ""))
-        # The raw stream: httpx would decode whole chunks, through every encoding that the header names.
-        async for chunk in cast(httpx.AsyncByteStream, response.stream):
-            body.add(chunk)
-        return body.finish(), response.headers.get("date", "")
+        return await read_body(response), response.headers.get("date", "")
+
+
+async def read_body(response: httpx.Response) -> bytes:
+    """Read the body of a streamed answer to a request with `ACCEPT_ENCODING`, decoded and limited in size.
+
+    Raises:
+        ResponseError: it is too long or damaged, or has an encoding that was not requested.
+    """
+    body = Body(response.headers.get("content-encoding", ""))
+    # The raw stream: httpx would decode whole chunks, through every encoding that the header names.
+    async for chunk in cast(httpx.AsyncByteStream, response.stream):
+        body.add(chunk)
+    return body.finish()
 
 
 def _fault(request: protocol.Request, error: Exception, *, proxied: bool) -> TransportError:

@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.demo.slack_simulator import SlackSimulator
 from bot.demo.slack_simulator.http import application, hang_up
 from bot.ports import Clock, utc_now
-from wechat_kf.simulator import Simulator
+from wechat_kf.simulator import Simulator, TokenService, World
 
 
 @asynccontextmanager
@@ -43,24 +43,39 @@ async def serve_slack(slack: SlackSimulator) -> AsyncIterator[SlackSimulator]:
 
 
 @asynccontextmanager
-async def serve_wechat(simulator: Simulator, clock: Clock = utc_now) -> AsyncIterator[str]:
+async def serve_wechat(wechat: Simulator | World, clock: Clock = utc_now) -> AsyncIterator[str]:
     """Serve a simulated WeChat API, and yield its address. `clock` is its source of time."""
-    async with serve(wechat_application(simulator, clock)) as url:
+    async with serve(wechat_application(wechat, clock)) as url:
         yield url
 
 
-def wechat_application(simulator: Simulator, clock: Clock) -> web.Application:
-    """Build the server of a simulated WeChat API."""
+@asynccontextmanager
+async def serve_token_service(service: TokenService, clock: Clock = utc_now) -> AsyncIterator[str]:
+    """Serve a simulated token service, and yield its address without a path. `clock` is its source of time."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(service.seconds)
+        authorization = request.headers.get("Authorization", "")
+        given = service.answer(request.method, request.path, dict(request.query), authorization, clock())
+        return web.Response(status=given.status, body=given.body, headers=given.headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with serve(app) as url:
+        yield url
+
+
+def wechat_application(wechat: Simulator | World, clock: Clock) -> web.Application:
+    """Build the server of a simulated WeChat API, with one Official Account or several."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        body, query = await request.read(), dict(request.query)
+        simulator = wechat.addressed(request.path, query, body) if isinstance(wechat, World) else wechat
         fault = simulator.next_request_fault(request.path)
         await asyncio.sleep(fault.seconds)
         now = clock()
-        body = await request.read()
         try:
-            status, said = simulator.answer(
-                request.method, request.path, dict(request.query), body, now, fault=fault
-            )
+            status, said = simulator.answer(request.method, request.path, query, body, now, fault=fault)
         except ConnectionError:
             return hang_up(request)
         await asyncio.sleep(fault.answer_delay)

@@ -1,4 +1,4 @@
-"""The proxy of the host's environment, for Slack and the heartbeat. WeChat's proxy has its own settings."""
+"""The proxy of the host's environment, for all traffic but WeChat's, whose proxy has its own settings."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Simulator(Seats):
             invitation_life: an assumption, since the real value is not documented.
         """
         super().__init__(status_lag=status_lag)
-        self._appid = appid
+        self.appid = appid
         self._secret = secret
         self.suffix = suffix
         self.account_type = account_type
@@ -136,7 +136,7 @@ class Simulator(Seats):
         except ErrcodeRefusal as refused:
             errcode = refused.errcode
             # Three groups of eight hex digits, of which the first is the time, as in WeChat's.
-            rid = f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self._appid):08x}"
+            rid = f"{int(now.timestamp()):08x}-{self._calls:08x}-{len(self.appid):08x}"
             answer = {"errcode": errcode, "errmsg": errmsg(errcode, client_ip=client_ip, rid=rid)}
         if FaultMode.ANSWER_LOST in fault.kinds:
             self._note(now, method, path, query, None, errcode)
@@ -194,7 +194,7 @@ class Simulator(Seats):
             raise ErrcodeRefusal(41002)
         if not data.get("secret"):
             raise ErrcodeRefusal(41004)
-        if data["appid"] != self._appid:
+        if data["appid"] != self.appid:
             raise ErrcodeRefusal(40013)
         if data["secret"] != self._secret:
             raise ErrcodeRefusal(40125)
