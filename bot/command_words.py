@@ -1,6 +1,6 @@
 """Words of commands in Chinese, and the spelling of words in both languages. Pure; `requests` reads English.
 
-A new command needs its Chinese words in `_COMMANDS`, and if a text follows it, its name in `_BEFORE_TEXT`; a new
+A new command needs its Chinese words in `_COMMANDS`, and if a text follows it, its name in `BEFORE_TEXT`; a new
 state needs them in `_LISTS`. Words are in Simplified characters; `_SIMPLIFIED` has their Traditional ones.
 """
 
@@ -34,22 +34,30 @@ _COMMANDS = {
     "status": ("状态", "运行状态"),
     "help": ("帮助", "说明"),
 }
-_BEFORE_TEXT = ("find", "show", "invite", "add", "rename", "delete", "history")
+# Of the installation, for `tenant_requests`. 全部 alone stays a list.
+_TENANTS = {
+    "accounts": ("公众号", "账号列表", "公众号列表"),
+    "all": ("全部公众号", "所有公众号"),
+}
+BEFORE_TEXT = ("find", "show", "invite", "add", "rename", "delete", "history")
 _SIMPLIFIED = str.maketrans(
-    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説請暱稱刪記錄歷",
-    "览页单将过绝确认绑闲闲状态处寻详运帮说说请昵称删记录历",
+    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説請暱稱刪記錄歷眾號帳賬帐",
+    "览页单将过绝确认绑闲闲状态处寻详运帮说说请昵称删记录历众号账账账",
 )
 
 _LIST_WORDS = {word: english for english, words in _LISTS.items() for word in words}
 _ALL = {**_LIST_WORDS, **{word: english for english, words in _COMMANDS.items() for word in words}}
 # Words that may be suggested: not those of the overview, which is `/kf` without a word.
 _SPELLED = {word: english for word, english in _ALL.items() if english and len(word) > 1}
+_TENANT_WORDS = {word: english for english, words in _TENANTS.items() for word in words}
 _PAGE = re.compile(r"第 ?([0-9]+) ?页")
 _BEFORE_NUMBER = re.compile(rf"(?<!\S)({'|'.join(_LIST_WORDS)})(?=[0-9]+(?!\S))")
 # The longest word first.
-_WORD_BEFORE_TEXT = re.compile(
-    rf"({'|'.join(sorted((word for word in _ALL if _ALL[word] in _BEFORE_TEXT), key=len, reverse=True))})[:：]?"
+_WORDBEFORE_TEXT = re.compile(
+    rf"({'|'.join(sorted((word for word in _ALL if _ALL[word] in BEFORE_TEXT), key=len, reverse=True))})[:：]?"
 )
+
+_TENANT_WORD = re.compile("|".join(sorted(_TENANT_WORDS, key=len, reverse=True)))
 
 
 def in_english(word: str) -> str | None:
@@ -72,10 +80,16 @@ def split_text(typed: str, shortest: int = 2) -> tuple[str, str] | None:
     A word of one character is too often the beginning of a name, so `shortest` is 2. A name that begins with a
     longer word is still found: its end, which is searched for, is a part of it.
     """
-    match = _WORD_BEFORE_TEXT.match(typed.translate(_SIMPLIFIED))
+    match = _WORDBEFORE_TEXT.match(typed.translate(_SIMPLIFIED))
     if match is None or len(match[1]) < shortest:
         return None
     return _ALL[match[1]], typed[match.end() :]
+
+
+def split_tenant_word(typed: str) -> tuple[str, str] | None:
+    """Split `公众号已拒绝` into `accounts` and `已拒绝`. Return None if `typed` does not begin with such a word."""
+    match = _TENANT_WORD.match(typed.translate(_SIMPLIFIED))
+    return (_TENANT_WORDS[match[0]], typed[match.end() :]) if match else None
 
 
 def corrected(wrong: str, english: Sequence[str]) -> str | None:

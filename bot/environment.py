@@ -35,6 +35,15 @@ def with_file(variables: Mapping[str, str], path: str = ".env") -> dict[str, str
     return {name: value for name, value in dotenv_values(path).items() if value is not None} | dict(variables)
 
 
+def read_file(path: str) -> str:
+    """Return the text of a file that a setting names.
+
+    Raises:
+        OSError, UnicodeError: it cannot be read.
+    """
+    return Path(path).read_text(encoding="utf-8")
+
+
 def ignored(variables: Mapping[str, str]) -> list[str]:
     """Return the names of the variables that are set, and that the bot does not use.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import dropwhile
 
@@ -112,8 +113,7 @@ def parse_command(text: str) -> Request:
 
     Whole words go first: `已拒绝` is a state. Only then may a text follow without a blank, as in `查找小波`.
     """
-    typed = _typed(text)
-    typed = re.sub(r"^[/／]?[kｋ][fｆ](?: |$)", "", typed, flags=re.IGNORECASE)  # the command, typed once more
+    typed = command_text(text)
     command, rest = _read(typed)
     return _command(command, rest) or Unknown(typed, _typo_of(command, rest), _nearest(command, rest))
 
@@ -121,13 +121,13 @@ def parse_command(text: str) -> Request:
 def _read(typed: str) -> tuple[str, str]:
     """Split a text into the command, in English, and what follows it."""
     head, _, after = typed.partition(" ")
-    command, rest = _plain(head), after.strip(QUOTES + " ")
-    words = command_words.list_words(f"{command} {_plain(rest)}")
+    command, rest = plain_word(head), after.strip(QUOTES + " ")
+    words = command_words.list_words(f"{command} {plain_word(rest)}")
     if command and words and _is_list(words[0]):
         return words[0], " ".join(words[1:])
     if (english := command_words.in_english(command)) is not None:
         return english, rest
-    if split := command_words.split_text("".join(dropwhile(lambda char: not _plain(char), head))):
+    if split := command_words.split_text("".join(dropwhile(lambda char: not plain_word(char), head))):
         return split[0], f"{split[1]} {after}".strip(QUOTES + " ")
     return command, rest
 
@@ -138,11 +138,11 @@ def _command(command: str, rest: str) -> Known | None:
     if command == "status":
         return ShowStatus()
     if _is_list(command):
-        return _list([command, *_list_words(rest)])
+        return read_list([command, *list_words(rest)])
     text = rest[:MAX_TEXT]
     if command in _HELP:
         return Help()
-    if not _plain(text):
+    if not plain_word(text):
         if command in _NEED_TEXT:
             return Help(command)
         text = ""
@@ -158,7 +158,7 @@ def _command(command: str, rest: str) -> Known | None:
     return None
 
 
-def _list(words: list[str]) -> List | None:
+def read_list(words: Sequence[str]) -> List | None:
     """Read `list`, states, `page` and a number, in any order. Return None if another word is among them."""
     page, states = 1, set[AccountStatus]()
     for word in words:
@@ -200,15 +200,16 @@ def _is_list(command: str) -> bool:
     return command == "list" or command in _STATES
 
 
-def _list_words(rest: str) -> list[str]:
-    return command_words.list_words(_plain(rest))
+def list_words(rest: str) -> list[str]:
+    """Split the words that may follow `list`, in English as far as they belong to a list."""
+    return command_words.list_words(plain_word(rest))
 
 
 def _wrong_word(command: str, rest: str) -> str:
     """Return the word that made the command unknown: the first one, or one among the words of a list."""
     if not _is_list(command):
         return command
-    return next(word for word in _list_words(rest) if _list([word]) is None)
+    return next(word for word in list_words(rest) if read_list([word]) is None)
 
 
 def _with_word(command: str, rest: str, word: str) -> Known | None:
@@ -216,10 +217,15 @@ def _with_word(command: str, rest: str, word: str) -> Known | None:
     if not _is_list(command):
         return _command(word, rest)
     wrong = _wrong_word(command, rest)
-    return _list([command, *(word if each == wrong else each for each in _list_words(rest))])
+    return read_list([command, *(word if each == wrong else each for each in list_words(rest))])
 
 
-def _typed(text: str) -> str:
+def command_text(text: str) -> str:
+    """Unescape what follows `/kf`, without the command itself if it was typed once more."""
+    return re.sub(r"^[/／]?[kｋ][fｆ](?: |$)", "", unescape(text), flags=re.IGNORECASE)
+
+
+def unescape(text: str) -> str:
     """Undo what Slack made of the text, and fold white space of any kind and width."""
     text = _LINK.sub(lambda link: link["label"] or link["id"] or link["url"], text)
     for entity, char in _ENTITIES:
@@ -227,7 +233,12 @@ def _typed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _plain(word: str) -> str:
+def plain_word(word: str) -> str:
     """Normalise a word: half-width, lower case, without quotes and invisible characters."""
     shown = (char for char in unicodedata.normalize("NFKC", word) if unicodedata.category(char) not in ("Cc", "Cf"))
     return "".join(shown).strip(QUOTES + " ").casefold()
+
+
+def is_command_word(word: str) -> bool:
+    """Return whether a normalised word, in either language, is a command or a state of a list."""
+    return word in (*_WORDS, *_HELP, "page") or command_words.in_english(word) is not None

@@ -51,6 +51,8 @@ def test_required_settings_alone_are_enough() -> None:
         slack_api_url="https://slack.com/api/",
         wechat_api_url="https://api.weixin.qq.com",
         wechat_proxy_url="",
+        token_service_url="",
+        token_service_auth="",
         database_url="sqlite:///kf.db",
         poll_seconds=300,
         alerts=True,
@@ -113,6 +115,15 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("WECHAT_PROXY_URL", "http://proxy.example.com:eighty", "a URL with http:// or https:// and a host"),
         ("WECHAT_PROXY_URL", "http://[::1", "a URL with http:// or https:// and a host"),
         ("WECHAT_PROXY_URL", "http://user:12#34@proxy.example.com", "# ? / @ are written %23 %3F %2F %40"),
+        ("TOKEN_SERVICE_URL", "tokens.example/{appid}", "a URL with https:// and a host"),
+        ("TOKEN_SERVICE_URL", "http://tokens.example/{appid}", "http:// is for an address of this machine only"),
+        ("TOKEN_SERVICE_URL", "https://tokens.example/wx123", "contain {appid} in its path or query"),
+        ("TOKEN_SERVICE_URL", "https://tokens.example/{appid}#a", "contain {appid} in its path or query"),
+        ("TOKEN_SERVICE_URL", "https://me:pass@tokens.example/{appid}", "not contain a user or a password"),
+        ("TOKEN_SERVICE_URL", "https://tokens.example/my {appid}", "plain characters without blanks"),
+        ("TOKEN_SERVICE_URL", "https://tokens.example/{appid}" + "x" * 2000, "2000 characters at most"),
+        ("TOKEN_SERVICE_AUTH", "Bearer 密钥", "the value of a header, in plain characters, such as Bearer SECRET"),
+        ("TOKEN_SERVICE_AUTH", "Bearer one\nX-Other: two", "the value of a header, in plain characters"),
         ("DATABASE_URL", "mysql://localhost/kf", "sqlite:///PATH or postgresql://"),
         ("DATABASE_URL", "kf.db", "sqlite:///PATH or postgresql://"),
         ("DATABASE_URL", "sqlite://kf.db", "sqlite:///PATH or postgresql://"),
@@ -203,6 +214,16 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
         ("SLACK_API_URL", "https://slack-gov.com/api", "slack_api_url", "https://slack-gov.com/api/"),
         ("SLACK_API_URL", "http://127.0.0.1:8080/api/", "slack_api_url", "http://127.0.0.1:8080/api/"),
         ("WECHAT_API_URL", "https://api2.weixin.qq.com/", "wechat_api_url", "https://api2.weixin.qq.com"),
+        (
+            *("TOKEN_SERVICE_URL", "https://tokens.example/?id={appid}&x=1"),
+            *("token_service_url", "https://tokens.example/?id={appid}&x=1"),
+        ),
+        (
+            *("TOKEN_SERVICE_URL", "http://127.0.0.1:8000/{appid}"),
+            *("token_service_url", "http://127.0.0.1:8000/{appid}"),
+        ),
+        ("TOKEN_SERVICE_AUTH", " Bearer a b ", "token_service_auth", "Bearer a b"),
+        ("TOKEN_SERVICE_AUTH", "a-key", "token_service_auth", "a-key"),
         ("DATABASE_URL", "sqlite:////var/lib/kf.db", "database_url", "sqlite:////var/lib/kf.db"),
         ("DATABASE_URL", "postgres://kf@db.example.com/kf", "database_url", "postgres://kf@db.example.com/kf"),
         ("DATABASE_URL", "postgresql:///kf?host=/run", "database_url", "postgresql:///kf?host=/run"),
@@ -326,6 +347,32 @@ def test_channel_is_optional_with_alerts_off() -> None:
     assert (settings.alerts, settings.slack_alert_channel) == (False, "")
 
 
+@pytest.mark.parametrize("name", ["KF_ACCOUNTS_FILE", "KF_ACCOUNTS"])
+def test_account_and_channel_are_optional_with_a_file_of_accounts(name: str) -> None:
+    environ = {
+        key: value for key, value in REQUIRED.items() if key.startswith("SLACK_") and key != "SLACK_ALERT_CHANNEL"
+    }
+    settings = Settings.from_environ(environ | {name: "of accounts"})
+    assert (settings.wechat_appid, settings.wechat_secret, settings.slack_alert_channel) == ("", "", "")
+    assert {"KF_ACCOUNTS_FILE": settings.accounts_file, "KF_ACCOUNTS": settings.accounts_toml}[
+        name
+    ] == "of accounts"
+
+
+@pytest.mark.parametrize("name", ["WECHAT_APPID", "WECHAT_SECRET"])
+def test_appid_and_secret_need_each_other_also_with_a_file_of_accounts(name: str) -> None:
+    assert complaint(without(name) | {"KF_ACCOUNTS_FILE": "accounts.toml"}) == [f"not set: {name}"]
+
+
+def test_file_of_accounts_and_its_text_together_are_a_mistake() -> None:
+    (line,) = complaint(REQUIRED | {"KF_ACCOUNTS_FILE": "accounts.toml", "KF_ACCOUNTS": "[[account]]"})
+    assert line == "KF_ACCOUNTS is set, and KF_ACCOUNTS_FILE too: only one of them can be used"
+
+
+def test_repr_shows_no_text_of_accounts() -> None:
+    assert "geheim" not in repr(read(KF_ACCOUNTS='secret = "geheim"'))
+
+
 def test_socket_mode_needs_no_signing_secret() -> None:
     settings = Settings.from_environ(without("SLACK_SIGNING_SECRET") | {"SLACK_APP_TOKEN": "xapp-1"})
     assert (settings.slack_app_token, settings.slack_signing_secret) == ("xapp-1", "")
@@ -369,6 +416,7 @@ SECRETS = {
     "DATABASE_URL": "postgres://kf:geheim-db@db.example.com:5432/kf",
     "WECHAT_API_URL": "https://gate:geheim-gate@wechat.example.com",
     "SLACK_API_URL": "https://gate:geheim-slack@slack.example.com/api/",
+    "TOKEN_SERVICE_AUTH": "Bearer geheim-service",
     "HEARTBEAT_URL": "https://me:geheim-beat@beat.example.com/geheim%20path/?key=geheim-key",
 }
 
@@ -384,6 +432,8 @@ def test_every_secret_is_listed_for_the_log_to_hide() -> None:
         "geheim-db",
         "geheim-gate",
         "geheim-slack",
+        "Bearer geheim-service",
+        "geheim-service",
         "geheim-beat",
         "https://me:geheim-beat@beat.example.com/geheim%20path/?key=geheim-key",
         "https://me:geheim-beat@beat.example.com/geheim path/?key=geheim-key",
@@ -411,6 +461,13 @@ def test_repr_shows_no_secret() -> None:
     shown = repr(read(**SECRETS))
     assert "geheim" not in shown
     assert "wx1234567890abcdef" in shown
+
+
+def test_address_of_the_token_service_stays_out_of_the_repr_and_of_its_error() -> None:
+    assert "geheim" not in repr(read(TOKEN_SERVICE_URL="https://tokens.example/{appid}?key=geheim"))
+    for wrong in ("http://tokens.example/geheim/{appid}", "https://geheim.example/", "https://me:geheim@h/{appid}"):
+        (line,) = complaint(REQUIRED | {"TOKEN_SERVICE_URL": wrong})
+        assert "geheim" not in line
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -501,6 +558,20 @@ def test_token_of_an_app_with_rotation_is_explained(token: str) -> None:
 def test_no_proxy_exempts_hosts_and_their_endings(exempt: str, proxied: bool) -> None:
     settings = read(https_proxy="proxy.example.com:3128", no_proxy=exempt)
     assert settings.slack_proxy_url == ("http://proxy.example.com:3128" if proxied else "")
+
+
+@pytest.mark.parametrize(
+    ("url", "exempt", "proxied"),
+    [
+        ("https://tokens.example/{appid}", "", True),
+        ("https://tokens.example/{appid}", ".example", False),
+        ("http://127.0.0.1:8000/{appid}", "", False),
+        ("", "", False),
+    ],
+)
+def test_no_proxy_sees_the_requests_to_a_token_service_in_clear(url: str, exempt: str, proxied: bool) -> None:
+    settings = read(https_proxy="proxy.example.com:3128", no_proxy=exempt, TOKEN_SERVICE_URL=url)
+    assert bool(settings.token_service_proxy_url) == proxied
 
 
 def test_first_usable_proxy_of_the_machine_is_used_and_the_others_are_named() -> None:

@@ -14,6 +14,7 @@ from bot.language import Language
 from bot.runtime.logs import Format
 from bot.settings import postgres_url
 from bot.settings.postgres_url import ESCAPES
+from wechat_kf.service_protocol import check_url
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST_URL = 2000  # characters; httpx refuses some 65,000
@@ -102,12 +103,25 @@ def language(text: str) -> Language:
 def leads(text: str) -> tuple[timedelta, ...]:
     found = set()
     for part in text.split(","):
-        match = re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", part.strip().lower())
-        lead = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
-        if lead is None or lead > LONGEST_LEAD:
+        lead = _duration(part.strip())
+        if lead is None:
             raise ValueError(f"must be like 24h,6h,1h (units s, m, h, d; at most {LONGEST_LEAD.days}d)")
         found.add(lead)
     return tuple(sorted(found, reverse=True))
+
+
+def interval(text: str) -> int:
+    """Return the seconds of `5m`, or of a number without a unit."""
+    found = _duration(f"{text}s") or _duration(text)
+    if found is None:
+        raise ValueError(f"must be like 5m or 300 (units s, m, h, d; s without one; at most {LONGEST_LEAD.days}d)")
+    return int(found.total_seconds())
+
+
+def _duration(text: str) -> timedelta | None:
+    match = re.fullmatch(r"([1-9][0-9]{0,7})([smhd])", text.lower())
+    found = timedelta(**{UNITS[match[2]]: int(match[1])}) if match else None
+    return None if found is None or found > LONGEST_LEAD else found
 
 
 def zone(text: str) -> ZoneInfo:
@@ -172,6 +186,21 @@ def url_with_query(text: str) -> str:
     return _http(text, with_query=True)
 
 
+def token_service_url(text: str) -> str:
+    """Return the URL of a token service, with `{appid}` in it."""
+    if len(text) > LONGEST_URL:
+        raise ValueError(f"must be a URL of {LONGEST_URL} characters at most")
+    check_url(text)
+    return word(text)
+
+
+def authorization(text: str) -> str:
+    """Return the value of an `Authorization` header: a scheme, a blank and the credentials, or anything else."""
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("must be the value of a header, in plain characters, such as Bearer SECRET")
+    return text
+
+
 def proxy_url(text: str) -> str:
     """Return the URL of an HTTP proxy. Accept `host:port` too, as curl does."""
     return url(text if "://" in text else f"http://{text}")
@@ -215,6 +244,11 @@ def passwords(address: str) -> list[str]:
         return [*postgres_url.secrets(address)]
     password = urlsplit(address).password or ""
     return [password, unquote(password)]
+
+
+def credentials(header: str) -> list[str]:
+    """Return the secrets in the value of an `Authorization` header: all of it, and what follows the scheme."""
+    return [header, header.partition(" ")[2].strip()]
 
 
 def capabilities(address: str) -> list[str]:

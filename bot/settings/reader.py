@@ -30,6 +30,7 @@ class SettingsError(Exception):
 
     def __init__(self, problems: Sequence[InvalidSetting]) -> None:
         super().__init__("\n  ".join(["The settings are not complete.", *map(str, problems)]))
+        self.problems = tuple(problems)
 
 
 class VariableReader:

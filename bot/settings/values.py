@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from bot.alerting.episode import AlertPolicy
@@ -23,14 +24,17 @@ __all__ = ["LIST", "PROXIES", "AmbientProxy", "InvalidSetting", "Settings", "Set
 PROXIES = ("WECHAT_PROXY_URL", "FIXIE_URL", "QUOTAGUARDSTATIC_URL", "QUOTAGUARDSHIELD_URL")
 
 # The variables that `python -m bot list` needs.
-LIST = ("WECHAT_APPID", "WECHAT_SECRET", "WECHAT_API_URL", *PROXIES, "ALERT_LEADS", "LOG_LEVEL", "LOG_FORMAT")
+LIST = (
+    *("WECHAT_APPID", "WECHAT_SECRET", "KF_ACCOUNTS_FILE", "KF_ACCOUNTS"),
+    *("WECHAT_API_URL", *PROXIES, "ALERT_LEADS", "LOG_LEVEL", "LOG_FORMAT"),
+)
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of a deployment. Secrets, and URLs that may contain one, stay out of the repr."""
 
-    wechat_appid: str
+    wechat_appid: str  # "" if all accounts are in the file
     wechat_secret: str = field(repr=False)
     slack_bot_token: str = field(repr=False)
     slack_signing_secret: str = field(default="", repr=False)
@@ -39,7 +43,9 @@ class Settings:
     slack_api_url: str = field(default="https://slack.com/api/", repr=False)
     wechat_api_url: str = field(default="https://api.weixin.qq.com", repr=False)
     wechat_proxy_url: str = field(default="", repr=False)
-    ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of Slack and the heartbeat
+    token_service_url: str = field(default="", repr=False)  # with `{appid}`
+    token_service_auth: str = field(default="", repr=False)
+    ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of all traffic but WeChat's
     database_url: str = field(default="sqlite:///kf.db", repr=False)
     poll_seconds: int = 300
     alerts: bool = True
@@ -56,6 +62,8 @@ class Settings:
     port: int = 3000
     log_level: str = "INFO"
     log_format: Format = "text"
+    accounts_file: str = ""  # the path of the file of accounts
+    accounts_toml: str = field(default="", repr=False)  # the text of such a file: a mistake may put secrets in it
     platform: str = ""  # the host, if it is one of `hosting.VARIABLES`
 
     @classmethod
@@ -81,6 +89,10 @@ class Settings:
         alerts = reader.read("ALERTS", True, parsers.switch)
         app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
         socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed, so that one mistake is reported once
+        has_file = reader.first_set(("KF_ACCOUNTS_FILE", "KF_ACCOUNTS")) is not None
+        has_account = reader.first_set(("WECHAT_APPID", "WECHAT_SECRET")) is not None or not has_file
+        if reader.is_set("KF_ACCOUNTS_FILE") and reader.is_set("KF_ACCOUNTS"):
+            reader.refuse("KF_ACCOUNTS", "is set, and KF_ACCOUNTS_FILE too: only one of them can be used")
         proxy = next(filter(reader.is_set, PROXIES), PROXIES[0])
         zone = reader.read("TIMEZONE", cls.timezone, parsers.zone)
         hours = reader.optional("QUIET_HOURS", parsers.hours)
@@ -88,15 +100,19 @@ class Settings:
         if breakthrough and not reader.is_set("QUIET_HOURS"):
             reader.refuse("QUIET_BREAKTHROUGH", "is on, but QUIET_HOURS is not set")
         settings = cls(
-            wechat_appid=reader.read("WECHAT_APPID", "", parsers.word, required=True),
-            wechat_secret=reader.read("WECHAT_SECRET", "", parsers.word, required=True),
+            wechat_appid=reader.read("WECHAT_APPID", "", parsers.word, required=has_account),
+            wechat_secret=reader.read("WECHAT_SECRET", "", parsers.word, required=has_account),
             slack_bot_token=reader.read("SLACK_BOT_TOKEN", "", parsers.prefixed("xoxb-"), required=True),
             slack_signing_secret=reader.read("SLACK_SIGNING_SECRET", "", parsers.word, required=not socket_mode),
             slack_app_token=app_token,
-            slack_alert_channel=reader.read("SLACK_ALERT_CHANNEL", "", parsers.channel_id, required=alerts),
+            slack_alert_channel=reader.read(
+                "SLACK_ALERT_CHANNEL", "", parsers.channel_id, required=alerts and not has_file
+            ),
             slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parsers.url).rstrip("/") + "/",
             wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parsers.url).rstrip("/"),
             wechat_proxy_url=reader.read(proxy, "", parsers.url),
+            token_service_url=reader.read("TOKEN_SERVICE_URL", "", parsers.token_service_url),
+            token_service_auth=reader.read("TOKEN_SERVICE_AUTH", "", parsers.authorization),
             ambient_proxy=AmbientProxy.read(environ),
             database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parsers.database_url),
             poll_seconds=reader.read("POLL_SECONDS", cls.poll_seconds, parsers.at_least(1)),
@@ -114,6 +130,8 @@ class Settings:
             port=reader.read("PORT", cls.port, parsers.port),
             log_level=reader.read("LOG_LEVEL", cls.log_level, parsers.level),
             log_format=reader.read("LOG_FORMAT", cls.log_format, parsers.log_format),
+            accounts_file=reader.read("KF_ACCOUNTS_FILE", "", str),
+            accounts_toml=reader.read("KF_ACCOUNTS", "", str),
             platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
         )
         return settings, reader.problems
@@ -159,6 +177,14 @@ class Settings:
         return self.ambient_proxy.of(self.slack_api_url)
 
     @property
+    def token_service_proxy_url(self) -> str:
+        """Return the proxy of the token service; "" for direct connections, as to one on this machine."""
+        encrypted = (
+            urlsplit(self.token_service_url).scheme == "https"
+        )  # else a proxy would see token and authorization
+        return self.ambient_proxy.of(self.token_service_url) if encrypted else ""
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Return every string that no log line may contain."""
         secrets = [self.wechat_secret, self.slack_bot_token, self.slack_signing_secret, self.slack_app_token]
@@ -172,4 +198,5 @@ class Settings:
         ):
             secrets += parsers.passwords(url)
         secrets += parsers.capabilities(self.heartbeat_url)
+        secrets += parsers.credentials(self.token_service_auth)
         return tuple(secret for secret in dict.fromkeys(secrets) if secret)

@@ -1,0 +1,142 @@
+"""Read a file of accounts: TOML with `[defaults]`, an `[[account]]` each, and a `[[route]]` by label. Pure.
+
+`loading` resolves the secrets, and combines the accounts with that of the environment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.settings.reader import InvalidSetting
+from bot.tenants.table_keys import ACCOUNT, DEFAULTS, ROUTE, Source, read_table, shown, unknown
+from bot.tenants.toml_text import MalformedToml, TomlText
+
+HEADERS = {"defaults": "[defaults]", "account": "[[account]]", "route": "[[route]]"}
+MISSING = "is missing"
+SHOWN_APPID = re.compile(r"wx[A-Za-z0-9]{1,18}")  # shorter than an AppSecret, which no error quotes
+
+Routes = Sequence[tuple[str | None, str | None]]  # labels and channels
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEntry:
+    """One `[[account]]`: parsed values by key, None for a malformed one."""
+
+    place: str  # what errors call it: `accounts.toml, line 12 (@harbour)`
+    own: Mapping[str, Any]
+    values: Mapping[str, Any]  # `own`, and for other keys the channel of a route and `[defaults]`
+
+    @property
+    def appid(self) -> str:
+        return self.own.get("appid") or ""
+
+    @property
+    def slug(self) -> str:
+        """Return the handle; "" without one."""
+        return self.own.get("handle") or ""
+
+    def problem(self, key: str, why: str, remedy: str = "") -> InvalidSetting:
+        return InvalidSetting(f"{self.place}: {key}", why, remedy)
+
+
+def parse(text: str, source: str) -> tuple[tuple[AccountEntry, ...], tuple[InvalidSetting, ...]]:
+    """Return the accounts in their order, with all problems. `source` is what errors call the text."""
+    toml = TomlText(text, source)
+    try:
+        data = toml.load()
+    except MalformedToml as exc:
+        return (), (exc.problem,)
+    defaults, found = read_table(_table(data, "defaults"), DEFAULTS)
+    in_defaults = _at(toml.place("defaults"), found)
+    routes, in_routes = _routes(_tables(data, "route"), toml)
+    entries, in_accounts = _entries(_tables(data, "account"), toml, defaults, routes)
+    return entries, (*_misplaced(data, toml), *in_defaults, *in_routes, *in_accounts)
+
+
+def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return data[key] if isinstance(data.get(key), dict) else {}
+
+
+def _tables(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    found = data.get(key)
+    return found if isinstance(found, list) and all(isinstance(one, dict) for one in found) else []
+
+
+def _misplaced(data: Mapping[str, Any], toml: TomlText) -> Iterator[InvalidSetting]:
+    """Yield the problems of a text outside its tables."""
+    for key, value in data.items():
+        place = toml.place(key)
+        if key in HEADERS:
+            if value is not (_table(data, key) if key == "defaults" else _tables(data, key)):
+                yield InvalidSetting(f"{place}:", f"the header must be {HEADERS[key]}")
+        elif key in ACCOUNT:
+            yield InvalidSetting(f"{place}: {key}", "must be below [[account]] or [defaults]")
+        else:
+            yield InvalidSetting(f"{place}: {shown(key)}", unknown(key, HEADERS))
+    if not data.get("account"):
+        yield InvalidSetting(toml.source, "has no account", "Each begins with [[account]], and has an appid.")
+
+
+def _routes(tables: Sequence[Mapping[str, Any]], toml: TomlText) -> tuple[Routes, list[InvalidSetting]]:
+    routes: list[tuple[str | None, str | None]] = []
+    problems: list[InvalidSetting] = []
+    for table, place in zip(tables, toml.places("route", len(tables)), strict=True):
+        values, found = read_table(table, ROUTE)
+        missing = (InvalidSetting(key, MISSING) for key in ROUTE if key not in values)
+        problems += _at(place, (*found, *missing))
+        routes.append((values.get("label"), values.get("channel")))
+    return routes, problems
+
+
+def _entries(
+    tables: Sequence[Mapping[str, Any]], toml: TomlText, defaults: Mapping[str, Any], routes: Routes
+) -> tuple[tuple[AccountEntry, ...], list[InvalidSetting]]:
+    entries: list[AccountEntry] = []
+    problems: list[InvalidSetting] = []
+    places = toml.places("account", len(tables))
+    for table, place in zip(tables, places, strict=True):
+        own, found = read_table(table, ACCOUNT)
+        values = {**defaults, **_routed({**defaults, **own}.get("labels"), routes), **own}
+        entry = AccountEntry(f"{place}{_name(own)}", own, values)
+        entries.append(entry)
+        problems += _at(entry.place, (*found, *_check(entry)))
+    problems += _repeats("handle", [entry.slug for entry in entries], entries, places)
+    problems += _repeats("appid", [entry.appid for entry in entries], entries, places)
+    return tuple(entries), problems
+
+
+def _routed(labels: tuple[str, ...] | None, routes: Routes) -> dict[str, Any]:
+    """Return the channel of the first route whose label is among these."""
+    return next(({"channel": channel} for label, channel in routes if label in (labels or ())), {})
+
+
+def _check(entry: AccountEntry) -> Iterator[InvalidSetting]:
+    if "appid" not in entry.own:
+        yield InvalidSetting("appid", MISSING)
+    if "secret" in entry.own and entry.values.get("source") is Source.SERVICE:
+        yield InvalidSetting("secret", 'is not used with source = "service"', "Remove one of the two.")
+
+
+def _repeats(
+    key: str, values: Sequence[str], entries: Sequence[AccountEntry], places: Sequence[str]
+) -> Iterator[InvalidSetting]:
+    """Yield a problem for each value that an earlier account has. It names both lines."""
+    first: dict[str, str] = {}
+    for value, entry, place in zip(values, entries, places, strict=True):
+        if value and first.setdefault(value, place) != place:
+            yield entry.problem(key, f"is the same as in {first[value]}")
+
+
+def _name(own: Mapping[str, Any]) -> str:
+    """Return ` (@handle)`, or the AppID if there is none and errors may quote it."""
+    appid = own.get("appid") or ""
+    if own.get("handle"):
+        return f" (@{own['handle']})"
+    return f" ({appid})" if SHOWN_APPID.fullmatch(appid) else ""
+
+
+def _at(place: str, problems: Iterable[InvalidSetting]) -> list[InvalidSetting]:
+    return [replace(problem, name=f"{place}: {problem.name}") for problem in problems]

@@ -1,0 +1,166 @@
+"""Load all accounts of an installation: that of the environment, and those of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.alerting.quiet_hours import QuietHours
+from bot.settings.reader import InvalidSetting, SettingsError
+from bot.settings.values import Settings
+from bot.tenants import accounts_file, secret_references
+from bot.tenants.accounts_file import AccountEntry
+from bot.tenants.model import Origin, Tenant, default_slug
+from bot.tenants.table_keys import Source
+
+ReadFile = Callable[[str], str]  # raises OSError, or ValueError for text that is not UTF-8
+
+WHERE_CHANNEL = "Write it here, in [defaults], in a [[route]] for one of its labels, or as SLACK_ALERT_CHANNEL."
+# The settings that an account may have for itself, by key. `quiet` and `breakthrough` are parts of one.
+FIELDS = {
+    "channel": "slack_alert_channel",
+    "mention": "alert_mention",
+    "leads": "alert_leads",
+    "timezone": "timezone",
+    "poll": "poll_seconds",
+    "language": "language",
+    "viewers": "kf_viewers",
+}
+
+
+def load(
+    settings: Settings, environ: Mapping[str, str], read_file: ReadFile, *, posts: bool = True
+) -> tuple[Tenant, ...]:
+    """Return the accounts of an installation: that of the environment, then those of the file in their order.
+
+    For one AppID the environment takes precedence: its secret and channel, with everything else of the file.
+
+    Args:
+        environ: the variables that secrets refer to.
+        posts: whether alerts may be posted, so that each account needs a channel; `python -m bot list` posts none.
+
+    Raises:
+        SettingsError: names every mistake at once.
+    """
+    entries, malformed = _entries(settings, read_file)
+    secrets, unresolved = _secrets(settings, entries, environ, read_file)
+    problems = [*malformed, *unresolved]
+    problems += [*_without_quiet_hours(settings, entries), *_without_service(settings, entries)]
+    if settings.alerts and posts:
+        problems += _without_channel(settings, entries)
+    if problems:
+        raise SettingsError(problems)
+    by_appid = {entry.appid: entry for entry in entries}
+    slugs = {entry.slug for entry in entries}
+    tenants = []
+    for appid, secret in secrets.items():
+        tenant = _tenant(settings, by_appid.get(appid), appid, secret, slugs)
+        tenants.append(tenant)
+        slugs.add(tenant.slug)
+    return tuple(tenants)
+
+
+def secrets_of(tenants: Iterable[Tenant]) -> tuple[str, ...]:
+    """Return every string that no log line may contain, of all accounts."""
+    return tuple(dict.fromkeys(secret for tenant in tenants for secret in tenant.settings.secrets))
+
+
+def _entries(
+    settings: Settings, read_file: ReadFile
+) -> tuple[tuple[AccountEntry, ...], tuple[InvalidSetting, ...]]:
+    if settings.accounts_toml:
+        return accounts_file.parse(settings.accounts_toml, "KF_ACCOUNTS")
+    if not settings.accounts_file:
+        return (), ()
+    try:
+        text = read_file(settings.accounts_file)
+    except OSError as exc:
+        why = f"names a file that cannot be read: {exc.strerror or type(exc).__name__}"
+        return (), (InvalidSetting("KF_ACCOUNTS_FILE", why),)
+    except ValueError:
+        return (), (InvalidSetting("KF_ACCOUNTS_FILE", "names a file that is not UTF-8 text"),)
+    return accounts_file.parse(text, PurePath(settings.accounts_file).name)
+
+
+def _secrets(
+    settings: Settings, entries: Sequence[AccountEntry], environ: Mapping[str, str], read_file: ReadFile
+) -> tuple[dict[str, str], list[InvalidSetting]]:
+    """Return the AppSecrets by AppID, that of the environment first, with all problems."""
+    secrets = {settings.wechat_appid: settings.wechat_secret} if settings.wechat_appid else {}
+    problems = []
+    for entry in entries:
+        if entry.appid and entry.appid == settings.wechat_appid:
+            continue
+        try:
+            secrets[entry.appid] = _secret(entry, environ, read_file)
+        except ValueError as exc:
+            problems.append(entry.problem("secret", *map(str, exc.args[:2])))
+    return secrets, problems
+
+
+def _secret(entry: AccountEntry, environ: Mapping[str, str], read_file: ReadFile) -> str:
+    """Return the secret of an account; "" if it needs none, or has a malformed reference."""
+    if entry.values.get("source", Source.SECRET) is not Source.SECRET:
+        return ""
+    if "secret" not in entry.own:
+        raise ValueError("is missing", f'Write {secret_references.FORMS}, or source = "service".')
+    reference = entry.own["secret"]
+    return secret_references.resolve(reference, environ, read_file) if reference else ""
+
+
+def _without_quiet_hours(settings: Settings, entries: Iterable[AccountEntry]) -> Iterator[InvalidSetting]:
+    for entry in entries:
+        if entry.own.get("breakthrough") and "quiet" not in entry.values and settings.quiet is None:
+            yield entry.problem("breakthrough", "is on, but there are no quiet hours")
+
+
+def _without_service(settings: Settings, entries: Iterable[AccountEntry]) -> Iterator[InvalidSetting]:
+    for entry in entries:
+        if entry.values.get("source") is Source.SERVICE and not settings.token_service_url:
+            yield entry.problem("source", 'is "service", but TOKEN_SERVICE_URL is not set')
+
+
+def _without_channel(settings: Settings, entries: Sequence[AccountEntry]) -> Iterator[InvalidSetting]:
+    """Yield a problem for each account whose alerts have no channel."""
+    if settings.slack_alert_channel:
+        return
+    if settings.wechat_appid and all(entry.appid != settings.wechat_appid for entry in entries):
+        yield InvalidSetting("SLACK_ALERT_CHANNEL")
+    for entry in entries:
+        # Malformed labels may have a route.
+        if "channel" not in entry.values and entry.values.get("labels", ()) is not None:
+            yield entry.problem("channel", "is missing", WHERE_CHANNEL)
+
+
+def _tenant(
+    settings: Settings, entry: AccountEntry | None, appid: str, secret: str, slugs: Collection[str]
+) -> Tenant:
+    values = dict(entry.values) if entry else {}
+    is_own = appid == settings.wechat_appid
+    if is_own and settings.slack_alert_channel:
+        values["channel"] = settings.slack_alert_channel
+    return Tenant(
+        slug=values.get("handle") or default_slug(appid, slugs),
+        name=values.get("name", ""),
+        labels=values.get("labels", ()),
+        origin=Origin.ENVIRONMENT if is_own else Origin.FILE,
+        settings=_settings_of(replace(settings, wechat_appid=appid, wechat_secret=secret), values),
+    )
+
+
+def _settings_of(deployment: Settings, values: Mapping[str, Any]) -> Settings:
+    """Return the settings with the values of an account in place."""
+    own = replace(deployment, **{field: values[key] for key, field in FIELDS.items() if key in values})
+    return replace(own, quiet=_quiet_hours(deployment.quiet, own.timezone, values))
+
+
+def _quiet_hours(deployment: QuietHours | None, zone: ZoneInfo, values: Mapping[str, Any]) -> QuietHours | None:
+    hours = values.get("quiet", (deployment.begins, deployment.ends) if deployment else None)
+    if hours is None:
+        return None
+    begins, ends = hours
+    breakthrough = values.get("breakthrough", deployment is not None and deployment.breakthrough)
+    return QuietHours(begins, ends, zone, breakthrough)

@@ -1,0 +1,81 @@
+"""A tenant: one Official Account with the settings that hold for it; and the rules of its short name. Pure.
+
+Settings and texts call them *account* and *handle*; in code these are a customer-service account and its button.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+from bot.requests import is_command_word
+from bot.settings.values import Settings
+
+LONGEST_SLUG = 32  # characters
+RESERVED = ("accounts", "all", "in")  # words of the commands for several accounts
+
+
+class Origin(StrEnum):
+    """Where an account is defined."""
+
+    ENVIRONMENT = "environment"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An Official Account, Mini Program or Mini Game, which commands call `@slug`.
+
+    `settings` are those of the deployment with the account's own values in place: code for one account works with
+    `tenant.settings`. Their `wechat_secret` is empty if a token service supplies the tokens.
+    """
+
+    slug: str
+    name: str  # as its operator wrote it, for blocks to clean; "" without one
+    labels: tuple[str, ...]
+    origin: Origin
+    settings: Settings
+
+    @property
+    def appid(self) -> str:
+        return self.settings.wechat_appid
+
+    @property
+    def title(self) -> str:
+        """Return what texts call the account."""
+        return self.name or f"@{self.slug}"
+
+
+def of_environment(settings: Settings) -> Tenant:
+    """Return the account of the environment as the only one."""
+    return Tenant(default_slug(settings.wechat_appid), "", (), Origin.ENVIRONMENT, settings)
+
+
+def parse_slug(text: str) -> str:
+    """Normalise a slug: case and width do not matter.
+
+    Raises:
+        ValueError: what it must be, in words that follow the name of the setting.
+    """
+    slug = _folded(text)
+    if not re.fullmatch(rf"[\w-]{{1,{LONGEST_SLUG}}}", slug) or not slug[0].isalpha():
+        raise ValueError(f"must be 1 to {LONGEST_SLUG} letters, digits, - and _, and begin with a letter")
+    if slug in RESERVED or is_command_word(slug):
+        raise ValueError("must not be a word of the command /kf")
+    return slug
+
+
+def default_slug(appid: str, taken: Collection[str] = ()) -> str:
+    """Return `wx` and the last six characters of an AppID, with `-2` or a higher number if that is taken."""
+    base = "wx" + re.sub(r"[^\w-]", "", _folded(appid))[-6:]
+    numbered = (f"{base}-{number}" for number in count(2))
+    return base if base not in taken else next(slug for slug in numbered if slug not in taken)
+
+
+def _folded(text: str) -> str:
+    # Case folding takes some letters apart, and the second normalisation composes them again.
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
