@@ -23,7 +23,6 @@ from bot.store.tables import message
 from bot.watcher.poller import Watcher
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
-from tests.conftest import APPID
 from tests.fakes import FakeAccounts, FakeChannel
 from wechat_kf import KfAccount
 
@@ -49,8 +48,8 @@ class Bot:
         self.store = store
         self.wechat = FakeAccounts([bound("anna")])
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
-        event_keys, poll = EventKeys("secret", APPID), timedelta(seconds=300)
-        self.recorder = Recorder(policy, event_keys, APPID)
+        event_keys, poll = EventKeys("secret", store.appid), timedelta(seconds=300)
+        self.recorder = Recorder(policy, event_keys, store.appid)
         self.watcher = Watcher(
             accounts or self.wechat,
             store,

@@ -37,13 +37,15 @@ class FakeAccounts:
         self.unreadable = 0
         self.unreadable_deadlines: tuple[tuple[str, str], ...] = ()
         self.error: KfError | None = None
+        self.clock: Clock | None = None  # of the server, which sends its time with each response
         self.reads: list[tuple[float, int]] = []
 
     async def kf_list(self, *, within: float = 10, attempts: int = 3) -> KfList:
         self.reads.append((within, attempts))
         if self.error:
             raise self.error
-        return KfList(tuple(self.listed), self.unreadable, unreadable_deadlines=self.unreadable_deadlines)
+        served_at, deadlines = self.clock() if self.clock else None, self.unreadable_deadlines
+        return KfList(tuple(self.listed), self.unreadable, unreadable_deadlines=deadlines, served_at=served_at)
 
     async def online_kf_list(self, *, within: float = 10, attempts: int = 3) -> Sequence[OnlineKf]:
         return ()

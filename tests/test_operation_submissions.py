@@ -398,7 +398,8 @@ def replace_account(kind: OperationKind, number: int) -> Any:
 async def test_unreachable_database_sends_nothing(forms, monkeypatch):
     await forms.accounts.read()
     await forms.world.store.close()
-    monkeypatch.setattr(forms.world.store, "_engine", Store.from_url("sqlite:////nowhere/kf.db", "wx")._engine)
+    lost = Store.from_url("sqlite:////nowhere/kf.db", "wx")
+    monkeypatch.setattr(forms.world.store, "_database", lost._database)
     (text,) = errors(await forms.submit(OperationKind.INVITE, wx="chen_example")).values()
     assert text.startswith("The database does not answer.")
     assert forms.world.writes(OperationKind.INVITE) == 0

@@ -154,6 +154,20 @@ async def test_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(s
     assert await store.check() is None
 
 
+async def test_database_opens_the_rows_of_every_account_that_uses_it(empty_url):
+    harbour = Store.from_url(empty_url, "wx-harbour")
+    await harbour.open()
+    kiosk = harbour.of("wx-kiosk")
+    assert (harbour.migrated, kiosk.migrated) == (False, False)  # the new account has no row yet
+    await harbour.open()
+    assert kiosk.migrated
+    for one in (harbour, kiosk):
+        async with one.begin() as tx:
+            assert (await poll_state.load(tx)).watching_since is None
+    assert harbour.of("wx-kiosk").migrated
+    await harbour.close()
+
+
 async def test_store_that_works_again_after_a_fault_does_not_lack_tables(store):
     await store.open()
     with pytest.raises(StoreError):
@@ -279,7 +293,7 @@ async def test_closed_episodes_do_not_lengthen_queries(tmp_path, migrated_sqlite
 async def _steps(store: Store, path: Path) -> dict[str, int]:
     """Return by query the number of SQLite machine steps."""
     asked: list[tuple[str, Any]] = []
-    engine = store._engine.sync_engine
+    engine = store._database.engine.sync_engine
     note = partial(sa.event.listen, engine, "before_cursor_execute")
     note(lambda _connection, _cursor, statement, values, *_: asked.append((statement, values)))
     questions = {

@@ -44,6 +44,12 @@ class AlertPolicy:
             return None
         return expires_at - window.begins
 
+    def expiring_until(self, now: datetime) -> datetime:
+        """Return the latest deadline that counts as expiring now: a query compares deadlines with it."""
+        until = now + max(self.leads)
+        window = self.quiet.window_of(now) if self.quiet else None
+        return max(until, window.ends - timedelta.resolution) if window else until
+
     def last_call(self, expires_at: datetime) -> datetime:
         """Return when the last reminder that is not held by quiet hours is due. No snooze ends after it."""
         return expires_at - (self.quiet_lead(expires_at) or self.smallest_lead)

@@ -91,10 +91,18 @@ def on_poll_success(health: PollHealth, now: datetime) -> PollHealth:
     return PollHealth(failed_polls=0, good_polls=good, incident=incident)
 
 
-def on_poll_failure(health: PollHealth, error: KfError, now: datetime, *, appid: str = "") -> PollHealth:
-    """Record a failed poll. An outage does not replace an open problem that a person must fix."""
+def on_poll_failure(
+    health: PollHealth, error: KfError, now: datetime, *, appid: str = "", is_reported: bool = False
+) -> PollHealth:
+    """Record a failed poll. An outage does not replace an open problem that a person must fix.
+
+    Args:
+        is_reported: the outage of another Official Account is open: its notice is for all of them.
+    """
     failed = health.failed_polls + 1
     since = health.failing_since or now
+    if is_reported and cause_of(error) is Cause.SOURCE_DOWN:
+        return PollHealth(failed_polls=failed, incident=health.incident, failing_since=since)
     incident = _incident(health.incident, error, failed, since, now, appid)
     return PollHealth(failed_polls=failed, good_polls=0, incident=incident, failing_since=since)
 
@@ -136,7 +144,13 @@ class ClockSkew:
 
 
 def on_clock_sample(
-    health: ClockSkew, served_at: datetime | None, began: datetime, now: datetime, *, appid: str = ""
+    health: ClockSkew,
+    served_at: datetime | None,
+    began: datetime,
+    now: datetime,
+    *,
+    appid: str = "",
+    is_reported: bool = False,
 ) -> ClockSkew:
     """Compare the time in WeChat's response. One poll within the bound resolves the incident.
 
@@ -144,6 +158,7 @@ def on_clock_sample(
 
     Args:
         began: the start of the request. WeChat read its clock between that and `now`; only more is skew.
+        is_reported: a notice of another Official Account reports the clock of this machine.
     """
     if served_at is None:
         return health
@@ -154,7 +169,7 @@ def on_clock_sample(
     skewed = health.skewed_polls + 1
     if last and last.resolved_at is None:
         return ClockSkew(skewed, _with_skew(last, off))
-    if skewed < SKEWED_POLLS:
+    if skewed < SKEWED_POLLS or is_reported:
         return ClockSkew(skewed, last)
     return ClockSkew(skewed, _clock_problem(last, off, now, appid))
 

@@ -54,7 +54,9 @@ class RenderContext:
     mention: str = ""  # of the on-call user or group, as mrkdwn: `<!subteam^S…>`
     operations: bool = False  # the reader, or a user in the channel, can invite from Slack, so that is offered
     history: bool = False  # operations are on, so their history is offered
+    several: bool = False  # the channel's Official Account is one of several
     in_modal: bool = False  # the words lie on top of the account's details, which need not be offered again
+    handle: str = ""  # of the Official Account, where commands name one of several
     platform: str = ""  # the host, if its processes have no fixed address
     mode: RenderMode = RenderMode.EDIT
 
@@ -74,6 +76,11 @@ class RenderContext:
     def as_text(self) -> RenderContext:
         """Return the context of the fallback text of the same message."""
         return replace(self, mode=RenderMode.TEXT)
+
+    @property
+    def kf(self) -> str:
+        """Return the command that shows the account."""
+        return f"/kf @{self.handle}" if self.handle else "/kf"
 
     def say(self, sentence: str, **values: object) -> str:
         """Translate a sentence, and fill its places. `sentence` is the key of the catalogue, so it is a literal.

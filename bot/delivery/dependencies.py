@@ -29,6 +29,7 @@ class DeliveryDependencies:
     count: Counter
     stopwatch: Callable[[], float] = monotonic  # seconds; measures durations, which a clock that is set cannot
     faults: FailingMessages = field(default_factory=FailingMessages)
+    shares_channel: bool = False  # other accounts post to the channel too
 
     @property
     def within(self) -> float:

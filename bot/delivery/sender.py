@@ -32,9 +32,15 @@ class Sender:
         self._dependencies = dependencies
 
     async def send_next(self) -> bool:
-        """Send the next pending message. Return False if none is ready, or while posting is paused."""
+        """Send the next pending message, if it is the turn of this account in its channel.
+
+        Return False if none is ready, or while posting is paused.
+        """
         dependencies, began = self._dependencies, self._dependencies.stopwatch()
-        item = await self._claim()
+        try:
+            item = await self._claim()
+        except outbox.NotItsTurnError:
+            return True
         if item is None:
             return False
         row = item.row
@@ -76,7 +82,13 @@ class Sender:
                     now = tx.now
                     quiet = hours is not None and hours.covers(now)
                     row = await outbox.claim(
-                        tx, now, dependencies.lease, GAP, breakthrough_only=quiet, without=left
+                        tx,
+                        now,
+                        dependencies.lease,
+                        GAP,
+                        breakthrough_only=quiet,
+                        without=left,
+                        shared_channel=dependencies.channel.id if dependencies.shares_channel else "",
                     )
                     if row is None:
                         return None

@@ -70,6 +70,15 @@ _WARNINGS = {
     ProblemKind.REPLIES_FAILING,
     ProblemKind.REQUESTS_REJECTED,
 }
+# Problems of the processes, of their store and of their answers, which all Official Accounts share.
+OF_ALL = {
+    *(kind for kind in ProblemKind if kind.startswith("store_")),
+    ProblemKind.NO_COMMAND_RECEIVER,
+    ProblemKind.SETTINGS_DIFFER,
+    ProblemKind.CLOCKS_DIFFER,
+    ProblemKind.REPLIES_FAILING,
+    ProblemKind.REQUESTS_REJECTED,
+}
 # One outage: the kind depends on whether a connection was open when it began.
 _AWAY = {ProblemKind.STORE_UNREACHABLE, ProblemKind.STORE_HANGING}
 

@@ -100,7 +100,7 @@ def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
         yield Problem(
             ProblemKind.POLL_FAILED,
             facts.failing_since,
-            count=facts.failed_polls,
+            count=min(facts.failed_polls, FAILED_POLLS),  # more, if the outage of another account is reported
             of=FAILED_POLLS,
             until=facts.next_poll_at,
         )

@@ -1,16 +1,18 @@
 """The store: a database, and transactions on the rows of one Official Account. No rules.
 
-`Store.begin` opens a transaction; the functions of `episodes`, `poll_state`, `outbox` and others read and write
-inside it. The account's row of `poll_state` is locked before any other row: a different order could deadlock.
+`Store.of` returns the same database with the rows of another account. `Store.begin` opens a transaction, and the
+functions of `episodes`, `poll_state`, `outbox` and others read and write inside it. The row of the account in
+`poll_state` is locked before any other row: a different order could deadlock.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -23,6 +25,9 @@ from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
 from bot.store.tables import poll_state
 from bot.store.transactions import transaction
 from bot.store.trial import insert_and_roll_back
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["FaultKind", "Store", "StoreError", "StoreFault", "Tx", "UnreadableRow", "classify"]
 
@@ -67,8 +72,21 @@ class Tx:
         return result
 
 
+@dataclass
+class _Database:
+    """What the stores of all accounts in one database share."""
+
+    engine: AsyncEngine
+    clock: Clock | None
+    seconds: float
+    appids: dict[str, None] = field(default_factory=dict)  # the accounts whose rows `open` makes, in their order
+    migrated: bool = False
+    opened: bool = False  # whether `open` has ever succeeded
+    fault: StoreFault | None = None
+
+
 class Store:
-    """One database, and one Official Account in it."""
+    """One database, and one Official Account in it. Without an AppID, its transactions concern no account."""
 
     def __init__(
         self, engine: AsyncEngine, appid: str, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
@@ -79,13 +97,8 @@ class Store:
             clock: None is the database's own on PostgreSQL, and this machine's on SQLite.
             seconds: the time limit of one transaction on PostgreSQL.
         """
-        self._engine = engine
-        self._appid = appid
-        self._clock = clock
-        self._seconds = seconds
-        self.migrated = False
-        self._opened = False  # whether `open` has ever succeeded
-        self.fault: StoreFault | None = None  # of the last failed transaction, until a later one writes
+        self._database = _Database(engine, clock, seconds, {appid: None} if appid else {})
+        self.appid = appid
 
     @classmethod
     def from_url(
@@ -98,25 +111,57 @@ class Store:
         """
         return cls(make_engine(url), appid, clock, seconds)
 
+    def of(self, appid: str) -> Store:
+        """Return this database with the rows of another account. A fault or a migration of one is that of both."""
+        if appid not in self._database.appids:
+            self._database.appids[appid] = None
+            self.migrated = False  # the next step of the watcher makes its row
+        other = copy(self)
+        other.appid = appid
+        return other
+
+    @property
+    def migrated(self) -> bool:
+        """Return whether the tables are up to date, and every account has its row."""
+        return self._database.migrated
+
+    @migrated.setter
+    def migrated(self, migrated: bool) -> None:
+        self._database.migrated = migrated
+
+    @property
+    def fault(self) -> StoreFault | None:
+        """Return the fault of the last failed transaction, until a later one writes."""
+        return self._database.fault
+
+    @fault.setter
+    def fault(self, fault: StoreFault | None) -> None:
+        self._database.fault = fault
+
     @property
     def kind(self) -> str:
-        return "SQLite" if self._engine.dialect.name == "sqlite" else "PostgreSQL"
+        return "SQLite" if self._database.engine.dialect.name == "sqlite" else "PostgreSQL"
 
     async def open(self) -> None:
-        """Migrate the schema and insert the account's row if it is missing. Safe to repeat, and to race."""
-        await migrate(self._engine)
+        """Migrate the schema and insert the rows of accounts that have none. Safe to repeat, and to race."""
+        appids = tuple(self._database.appids)  # another may be added meanwhile
+        await migrate(self._database.engine)
         async with self.begin() as tx:
-            if not (await tx.run(sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid))).first():
-                await tx.run(_insert_poll_state(self._engine, self._appid, tx.now))
-        self.migrated = self._opened = True
+            known = {row.appid for row in await tx.run(sa.select(poll_state.c.appid))}
+            for appid in appids:
+                if appid not in known:
+                    row = {"appid": appid, "next_poll_at": tx.now, "next_post_at": tx.now}
+                    await tx.run(insert_new(tx, poll_state).values(**row))
+        self._database.opened = True
+        self.migrated = len(appids) == len(self._database.appids)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         """Open a transaction: committed at the end of the block, rolled back by an exception."""
         try:
-            async with transaction(self._engine, self._seconds) as connection:
-                clock = self._clock or database_clock(connection.sync_connection)
-                tx = Tx(connection, self._appid, clock=clock)
+            async with transaction(self._database.engine, self._database.seconds) as connection:
+                clock = self._database.clock or database_clock(connection.sync_connection)
+                tx = Tx(connection, self.appid, clock=clock)
                 yield tx
         except StoreError as exc:
             # The next connection may reach another or an empty database: check its tables first.
@@ -139,15 +184,15 @@ class Store:
         if fault is not None or self.fault is not None:
             return fault or self.fault  # the latter: this write succeeded, but another one failed
         # After a fault the next tick migrates again; this write shows that the tables exist.
-        if self.migrated or self._opened:
+        if self.migrated or self._database.opened:
             return None
         return StoreFault(FaultKind.SCHEMA, "its tables are not up to date yet")
 
     async def try_to_insert(self) -> StoreFault | None:
         """Insert rows and roll them back. Return the fault that prevents it, unless it concerns only these rows."""
         try:
-            async with transaction(self._engine, self._seconds) as connection:
-                await insert_and_roll_back(connection, (self._clock or utc_now)())
+            async with transaction(self._database.engine, self._database.seconds) as connection:
+                await insert_and_roll_back(connection, (self._database.clock or utc_now)())
         except StoreError as exc:
             fault = classify(exc)
             return None if fault and fault.kind is FaultKind.ROW else fault
@@ -158,7 +203,7 @@ class Store:
     async def _write_without_change(self) -> StoreFault | None:
         # A row that another transaction has locked is being written, which proves the same.
         row = (
-            sa.select(poll_state.c.appid).where(poll_state.c.appid == self._appid).with_for_update(skip_locked=True)
+            sa.select(poll_state.c.appid).where(poll_state.c.appid == self.appid).with_for_update(skip_locked=True)
         )
         async with self.begin() as tx:
             await tx.run(
@@ -167,11 +212,12 @@ class Store:
         return await self.try_to_insert()
 
     async def close(self) -> None:
-        await self._engine.dispose()
+        await self._database.engine.dispose()
 
 
-def _insert_poll_state(engine: AsyncEngine, appid: str, now: datetime) -> sa.Executable:
+def insert_new(tx: Tx, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an insert that does nothing if another process has inserted the row."""
     from sqlalchemy.dialects import postgresql, sqlite
 
-    insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
-    return insert(poll_state).values(appid=appid, next_poll_at=now, next_post_at=now).on_conflict_do_nothing()
+    insert = sqlite.insert if tx.connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()

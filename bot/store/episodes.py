@@ -218,8 +218,8 @@ def _episode(row: sa.RowMapping, emitted: Sequence[sa.RowMapping]) -> Episode:
     return Episode(
         **{name: row[name] for name in _COPIED},
         state=EpisodeState(row["state"]),
-        acked=_user_action(row["acked"]),
-        snoozed=_user_action(row["snoozed"]),
+        acked=user_action(row["acked"]),
+        snoozed=user_action(row["snoozed"]),
         operated=_operated(row["operated"]),
         events=tuple(events),
     )
@@ -297,7 +297,8 @@ def _detail(action: UserAction | None) -> dict[str, Any] | None:
     return {**user, "at": action.at.timestamp(), "until": until}
 
 
-def _user_action(detail: Mapping[str, Any] | None) -> UserAction | None:
+def user_action(detail: Mapping[str, Any] | None) -> UserAction | None:
+    """Read an acknowledgement or a snooze as `save` stores it."""
     if detail is None:
         return None
     until = datetime.fromtimestamp(detail["until"], UTC) if detail["until"] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 import sqlalchemy as sa
@@ -9,9 +10,10 @@ import sqlalchemy as sa
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import episode
+from bot.store.tables import episode, poll_state, tenant
 
 HEALTH = "health"
+INCIDENT_LOCK = 0x6B66_6F75  # of PostgreSQL, for the time of a transaction
 
 
 async def record(tx: Tx, before: Incident | None, after: Incident | None) -> None:
@@ -34,17 +36,44 @@ async def record(tx: Tx, before: Incident | None, after: Incident | None) -> Non
         await outbox.requeue_dropped(tx, [after.id])
 
 
+async def is_reported(tx: Tx, cause: Cause) -> bool:
+    """Check whether an incident of another account that is watched is open with this cause.
+
+    Until the end of the transaction, other processes wait with this check.
+    """
+    if tx.connection.dialect.name == "postgresql":
+        # Two accounts whose polls fail at the same moment would not see each other's incident.
+        await tx.run(sa.select(sa.func.pg_advisory_xact_lock(INCIDENT_LOCK)))
+    is_open = sa.and_(episode.c.state == cause, episode.c.state_since == episode.c.first_seen)
+    newest = poll_state.c.clock_incident if cause is Cause.CLOCK_PROBLEM else poll_state.c.incident
+    other = (
+        sa.select(episode.c.id)
+        .join(poll_state, newest == episode.c.id)
+        .join(tenant, tenant.c.appid == poll_state.c.appid)
+        .where(poll_state.c.appid != tx.appid, tenant.c.state == "active", is_open)
+    )
+    return (await tx.run(other.limit(1))).first() is not None
+
+
 async def load(tx: Tx, incident_id: str | None) -> Incident | None:
     """Read an incident; None if it is missing or unreadable."""
-    if incident_id is None:
-        return None
-    found = await tx.run(sa.select(episode).where(episode.c.id == incident_id))
-    row = found.mappings().one_or_none()
-    try:
-        return _incident(row) if row else None
-    except (TypeError, ValueError, KeyError) as exc:  # from a newer release, or damaged: polls continue without it
-        tx.unreadable[incident_id] = UnreadableRow("", exc)
-        return None
+    return (await load_many(tx, [incident_id])).get(incident_id) if incident_id else None
+
+
+async def load_many(tx: Tx, ids: Collection[str]) -> dict[str, Incident]:
+    """Read incidents by id, of any Official Account, without those that are missing or unreadable."""
+    found = {}
+    rows = (await tx.run(sa.select(episode).where(episode.c.id.in_(ids)))).mappings() if ids else ()
+    for row in rows:
+        try:
+            found[row["id"]] = _incident(row)
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+        ) as exc:  # from a newer release, or damaged: polls continue without it
+            tx.unreadable[row["id"]] = UnreadableRow("", exc)
+    return found
 
 
 def _incident(row: sa.RowMapping) -> Incident:

@@ -29,7 +29,7 @@ _IN_PROGRESS = operation.c.state.in_((OperationState.OPEN, OperationState.UNSURE
 _NOT_REPORTED = sa.and_(
     operation.c.state.in_((OperationState.REFUSED, OperationState.FAILED)), operation.c.lease_until.is_not(None)
 )
-_UNFINISHED = sa.or_(_IN_PROGRESS, _NOT_REPORTED)
+UNFINISHED = sa.or_(_IN_PROGRESS, _NOT_REPORTED)
 
 
 class Inserted(NamedTuple):
@@ -118,7 +118,7 @@ async def claim_due(tx: Tx, now: datetime, lease_until: datetime) -> Operation |
     is_over = sa.or_(operation.c.lease_until.is_(None), operation.c.lease_until <= now)
     due = await tx.run(
         sa.select(operation)
-        .where(operation.c.appid == tx.appid, _UNFINISHED, is_over)
+        .where(operation.c.appid == tx.appid, UNFINISHED, is_over)
         .order_by(operation.c.lease_until)
     )
     found = next(_readable(tx, due.mappings()), None)
@@ -130,7 +130,7 @@ async def claim_due(tx: Tx, now: datetime, lease_until: datetime) -> Operation |
         .where(
             operation.c.id == found.id,
             operation.c.attempt == found.attempt,
-            _UNFINISHED,
+            UNFINISHED,
         )
         .values(attempt=claimed.attempt, lease_until=lease_until)
     )
@@ -146,7 +146,7 @@ async def next_due(tx: Tx, *, without: Collection[str] = ()) -> datetime | None:
     due = await tx.run(
         sa.select(sa.func.min(operation.c.lease_until).label("due")).where(
             operation.c.appid == tx.appid,
-            _UNFINISHED,
+            UNFINISHED,
             operation.c.id.not_in(list(without)),
         )
     )

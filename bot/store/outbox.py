@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from bot.outbox.coalescing import brought_forward, extended
 from bot.outbox.messages import DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
 from bot.store import slack_state
-from bot.store.database import Tx, UnreadableRow
+from bot.store.database import Tx, UnreadableRow, insert_new
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.tables import message, poll_state
+from bot.store.tables import channel, message, poll_state
 
 LONGEST_PAUSE = timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
@@ -97,6 +97,10 @@ async def requeue_dropped(tx: Tx, ids: Ids) -> None:
     )
 
 
+class NotItsTurnError(Exception):
+    """Another Official Account has just posted to the channel that they share."""
+
+
 async def claim(
     tx: Tx,
     now: datetime,
@@ -105,6 +109,7 @@ async def claim(
     *,
     breakthrough_only: bool = False,
     without: Collection[str] = (),
+    shared_channel: str = "",
 ) -> OutboxRow | None:
     """Claim the message to post next. Return None if no message is due, or if the queue is paused.
 
@@ -113,9 +118,11 @@ async def claim(
         gap: the pause of the queue after this claim.
         breakthrough_only: claim only messages allowed in quiet hours.
         without: the ids of messages to skip.
+        shared_channel: the channel, if other accounts post to it too: then it has a pace of its own.
 
     Raises:
         RowFaultError: the message cannot be claimed; it stays pending.
+        NotItsTurnError: a message is due, but another account has just posted to the channel. Nothing may be kept.
     """
     parent = message.alias("parent")
     due = sa.or_(
@@ -145,6 +152,9 @@ async def claim(
         await tx.run(sa.update(poll_state).where(may_post).values(next_post_at=now + gap, paused_at=now))
     ).rowcount:
         return None
+    # A queue that is paused takes no turn away from the others.
+    if shared_channel and not await _take_turn(tx, shared_channel, now, now + gap):
+        raise NotItsTurnError
     claiming = (
         sa.update(message)
         .where(message.c.id == found["id"], message.c.attempt == found["attempt"], ready)
@@ -160,6 +170,17 @@ async def claim(
         )
     )
     return await taken(tx, found["id"], claiming)
+
+
+async def _take_turn(tx: Tx, channel_id: str, now: datetime, until: datetime) -> bool:
+    """Let one post go to a channel until a moment. Return False if that of another account is too recent."""
+    free = sa.or_(channel.c.next_post_at <= now, channel.c.next_post_at > now + LONGEST_PAUSE)
+    turn = sa.update(channel).where(channel.c.id == channel_id, free).values(next_post_at=until)
+    if (await tx.run(turn)).rowcount:
+        return True
+    if (await tx.run(sa.select(channel.c.id).where(channel.c.id == channel_id))).first():
+        return False
+    return bool((await tx.run(insert_new(tx, channel).values(id=channel_id, next_post_at=until))).rowcount)
 
 
 async def taken(tx: Tx, message_id: str, claiming: sa.Update) -> OutboxRow | None:

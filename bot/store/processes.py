@@ -31,6 +31,7 @@ class ProcessInfo:
     )  # by variable: a digest of the value, which must agree
     rejected: RejectedRequests | None = None
     failed_replies: FailedReplies | None = None
+    of_all: bool = False  # it serves every Official Account of this database, not one
 
 
 async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
@@ -46,7 +47,8 @@ async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
         # Its age by its own clock, subtracted from the time of the store.
         started_at = now - (clock - info.started_at) if info.started_at else None
         values = {"id": info.id, "role": info.role, "settings": dict(info.settings), "started_at": started_at}
-        await tx.run(sa.insert(process).values(**values | seen, appid=tx.appid))
+        appid = "" if info.of_all else tx.appid
+        await tx.run(sa.insert(process).values(**values | seen, appid=appid))
         await tx.run(sa.delete(process).where(process.c.seen_at < now - EXPIRE_AFTER))
 
 
@@ -106,7 +108,7 @@ def _failed_replies(stored: object) -> FailedReplies | None:
 
 def _active(tx: Tx, now: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(
-        process.c.appid == tx.appid,
+        process.c.appid.in_((tx.appid, "")),
         process.c.seen_at > now - ACTIVE_WITHIN,
         process.c.seen_at < now + ACTIVE_WITHIN,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,8 +107,8 @@ async def overdue(tx: Tx, now: datetime, *, audible_since: datetime | None = Non
     return OverdueStats(found.number, found.oldest)
 
 
-async def by_state(tx: Tx) -> Mapping[str, int]:
-    """Count the messages in each state."""
-    counted = sa.select(message.c.status, sa.func.count().label("number")).where(message.c.appid == tx.appid)
+async def by_state(tx: Tx, appids: Collection[str]) -> Mapping[str, int]:
+    """Count the messages of these accounts in each state."""
+    counted = sa.select(message.c.status, sa.func.count().label("number")).where(message.c.appid.in_(appids))
     numbers = {row.status: row.number for row in await tx.run(counted.group_by(message.c.status))}
     return {status.value: numbers.get(status, 0) for status in MessageStatus}

@@ -230,6 +230,27 @@ sa.Index(
     postgresql_where=_IN_PROGRESS,
 )
 
+# The Official Accounts of the installation, as its processes last loaded them.
+tenant = sa.Table(
+    "tenant",
+    metadata,
+    sa.Column("appid", sa.Text, primary_key=True),
+    _column("slug", sa.Text),
+    _column("name", sa.Text, default=""),
+    _column("origin", sa.Text),
+    _column("state", sa.Text),  # "active", or "paused": it is no longer among them
+    _column("created_at", Moment),
+    _column("changed_at", Moment),
+)
+
+# The pace of channels that several Official Accounts post to.
+channel = sa.Table(
+    "channel",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("next_post_at", Moment),
+)
+
 # The language that people chose in App Home.
 reader = sa.Table(
     "reader",

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from bot.alerting import incidents
 from bot.alerting.deadlines import advance
 from bot.alerting.episode import AccountStatus, Change, Episode, account_status
-from bot.alerting.incidents import Incident
+from bot.alerting.incidents import Cause, Incident
 from bot.alerting.lifecycle import observe, unmatched_invitations
 from bot.outbox.messages import LAST, InitialSnapshot, MessageKind, NewMessage
 from bot.ports import HistoryMessage
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, poll_state, published
+from bot.store import episodes, incident_rows, poll_state, published
 from bot.store.database import Tx
 from bot.store.isolation import isolated
 from bot.store.poll_state import FailingRow, PollState
@@ -60,7 +60,9 @@ class Ingest:
         """Record a failed poll and schedule the next one. No episode changes."""
         known = await poll_state.load(tx, lock=True)
         now = tx.now
-        after = incidents.on_poll_failure(known.health, error, now, appid=self._recorder.appid)
+        is_reported = await incident_rows.is_reported(tx, Cause.SOURCE_DOWN)
+        appid = self._recorder.appid
+        after = incidents.on_poll_failure(known.health, error, now, appid=appid, is_reported=is_reported)
         await poll_state.record_health(tx, known.health, after)
         wait = incidents.backoff(error, after.failed_polls, self._poll, now)
         await poll_state.schedule_poll(tx, now + wait, wait=wait)
@@ -84,7 +86,10 @@ class Ingest:
         after = incidents.on_poll_success(known.health, now)
         await poll_state.record_health(tx, known.health, after)
         await self._notify(tx, known.health.incident, after.incident, now)
-        clock = incidents.on_clock_sample(known.clock, listed.served_at, began, now, appid=self._recorder.appid)
+        served_at, appid = listed.served_at, self._recorder.appid
+        is_off = served_at is not None and incidents.clock_error(served_at, began, now) > incidents.CLOCK_BOUND
+        is_reported = is_off and await incident_rows.is_reported(tx, Cause.CLOCK_PROBLEM)
+        clock = incidents.on_clock_sample(known.clock, served_at, began, now, appid=appid, is_reported=is_reported)
         await poll_state.record_clock(tx, known.clock, clock)
         await self._notify(tx, known.clock.incident, clock.incident, now)
 

@@ -115,7 +115,10 @@ def _consequence(fault: ErrorDetails, cause: str, explanation: Explanation, cont
     # An errcode that is not a known problem is explained by WeChat's own words only.
     own_words = cause == Cause.SOURCE_DOWN and fault.errcode is not None
     why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
-    return context.paragraph(why, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "")
+    others = ""
+    if cause == Cause.SOURCE_DOWN and context.several:
+        others = context.say("Other Official Accounts that it does not answer for have no notice of their own.")
+    return context.paragraph(why, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "", others)
 
 
 def _over(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:

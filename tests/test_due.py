@@ -1,0 +1,74 @@
+"""Which Official Accounts have something to do is one query, and names no other."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.store import due, slack_state
+from tests.accounts import invited
+from tests.bots import Bot
+from tests.conftest import APPID
+
+pytestmark = pytest.mark.both_stores
+KIOSK = "wx-kiosk"
+
+
+class Both:
+    """Two accounts in one database; the other one has nothing to do."""
+
+    def __init__(self, store, clock):
+        self.store, self.clock = store, clock
+        self.harbour, self.kiosk = Bot(store, clock), Bot(store.of(KIOSK), clock)
+
+    async def appids(self, query) -> set[str]:
+        async with self.store.begin() as tx:
+            return set(await query(tx))
+
+
+@pytest.fixture
+async def both(store, clock) -> Both:
+    accounts = Both(store, clock)
+    await store.open()
+    for bot in (accounts.harbour, accounts.kiosk):
+        await bot.reads(after=timedelta(0))
+    return accounts
+
+
+async def test_poll_is_due_for_the_accounts_whose_interval_is_over(both):
+    assert await both.appids(due.to_poll) == set()
+    await both.kiosk.watcher.make_due()
+    assert await both.appids(due.to_poll) == {KIOSK}
+    both.clock.forward(minutes=6)
+    assert await both.appids(due.to_poll) == {APPID, KIOSK}
+
+
+async def test_timer_makes_its_account_due_between_two_polls(both):
+    await both.kiosk.reads(invited("bo", at=both.clock.now, expires_in=timedelta(hours=24, minutes=8)))
+    await both.harbour.watcher.make_due()
+    await both.harbour.watcher.tick()
+    assert await both.appids(due.to_poll) == set()
+    both.clock.forward(minutes=3)
+    assert await both.appids(due.to_poll) == {KIOSK}
+
+
+async def test_accounts_with_messages_to_post_or_to_keep_up_to_date_are_delivered(both):
+    both.kiosk.wechat.listed = (invited("bo"),)
+    both.clock.forward(minutes=6)
+    await both.kiosk.watcher.tick()
+    both.kiosk.wechat.listed = (invited("bo", status="rejected"),)
+    both.clock.forward(minutes=6)
+    await both.kiosk.watcher.tick()
+    assert await both.appids(due.to_deliver) == {KIOSK}  # to post
+    await both.kiosk.deliver()
+    assert await both.appids(due.to_deliver) == {KIOSK}  # to edit when the person accepts
+
+
+async def test_account_that_slack_refuses_is_delivered_until_it_is_not(both):
+    async with both.harbour.store.begin() as tx:
+        await slack_state.record_refusal(tx, "channel_not_found", tx.now)
+    assert await both.appids(due.to_deliver) == {APPID}
+    async with both.harbour.store.begin() as tx:
+        await slack_state.record_success(tx)
+    assert await both.appids(due.to_deliver) == set()
