@@ -28,6 +28,7 @@ from bot.requests import (
     ShowStatus,
     in_order,
 )
+from bot.tenant_requests import AccountsOverview, AllAccounts, FleetRequest
 from bot.text import units
 
 # Buttons and menus of answers. The answer to some replaces the message, if only the person who clicked sees it.
@@ -55,6 +56,7 @@ HOME_FILTER = "home.filter"
 HOME_PREVIOUS_PAGE = "home.page.prev"
 HOME_NEXT_PAGE = "home.page.next"
 HOME_LANGUAGE = "home.language"
+HOME_ACCOUNT = "home.account"
 # Modals, besides those of the operations, whose callback_id is `op.` and the kind.
 PICK = "op.pick"
 DETAILS_MODAL = "kf.details"
@@ -65,6 +67,8 @@ OPEN_PLATFORM = "link.platform"
 LANGUAGE_CHOICES = ("auto", "en", "zh")
 MAX_OPTION_VALUE = 150  # UTF-16 units: https://docs.slack.dev/reference/block-kit/composition-objects/option-object
 _REPLACING = frozenset({LIST, PREVIOUS_PAGE, NEXT_PAGE, FILTER, REFRESH, RETRY})
+_TENANT = re.compile(r"v2:(?P<appid>[0-9A-Za-z_-]{1,32})(?P<rest>(?::.*)?)", re.ASCII | re.DOTALL)
+_TENANT_UNITS = len(":wx0123456789abcdef")  # the length that `encode_for` adds to a value
 # `v1:EPISODE` or `v1:batch:MESSAGE`, then the choice of a menu, or the action to undo.
 _ID = re.compile(r"[0-9A-Za-z_-]{1,100}", re.ASCII)
 _ALERT = re.compile(r"v1:(?P<batch>batch:)?(?P<id>[0-9A-Za-z_-]{1,100})(?::(?P<choice>[0-9a-z]{1,10}))?", re.ASCII)
@@ -135,9 +139,16 @@ class FormMetadata:
 Action = Answered | AlertAction | EpisodeDetails | CheckNow | OpenInvite | OpenAdd | HomeList | ChooseLanguage
 
 
-def encode(action: Action) -> str:
-    """Return the value of a button that asks for `action`. `decode` reads it, with the ID of the button."""
+def encode(action: Action | FleetRequest) -> str:
+    """Return the value of a button that asks for `action`.
+
+    `decode` reads it, with the ID of the button; `decode_fleet` reads requests about several Official Accounts.
+    """
     match action:
+        case AccountsOverview(page, states, text, here):
+            return f"v1:{'here' if here else 'accounts'}:{page}:{filter_word(states)}:{text}"
+        case AllAccounts(states, page, here):
+            return f"v1:{'allhere' if here else 'all'}:{page}:{filter_word(states)}"
         case Overview():
             return "v1:overview"
         case List(page, states):
@@ -187,6 +198,32 @@ def decode(action_id: str, value: str) -> Action | None:
     return _request(value) if action_id.startswith("kf.") else None
 
 
+def decode_fleet(value: str) -> FleetRequest | None:
+    """Return the request about several Official Accounts that a value asks for; None for any other value."""
+    words = value.split(":", 4)
+    match words:
+        case ["v1", "accounts" | "here", page, filter_, text] if (number := _page(page)) and len(text) <= MAX_TEXT:
+            states = states_of(filter_)
+            return None if states is None else AccountsOverview(number, states, text, words[1] == "here")
+        case ["v1", "all" | "allhere", page, filter_] if (number := _page(page)) and (states := states_of(filter_)):
+            return AllAccounts(states, number, words[1] == "allhere")
+    return None
+
+
+def encode_for(appid: str, value: str) -> str:
+    """Return the value of a button of one of several Official Accounts: `v2:APPID:` and the rest of a `v1` value.
+
+    A value of another form, such as an option of a form, is returned unchanged.
+    """
+    return f"v2:{appid}{value[2:]}" if value == "v1" or value.startswith("v1:") else value
+
+
+def split_tenant(value: str) -> tuple[str, str]:
+    """Split a value into the AppID, "" if it names none, and the `v1` value, which `decode` reads."""
+    match = _TENANT.fullmatch(value)
+    return (match["appid"], f"v1{match['rest']}") if match else ("", value)
+
+
 def is_alert_action(action_id: str) -> bool:
     """Return whether a click changes an alert, as every member of the workspace may; the rest is for viewers."""
     return action_id.startswith("alert.") and action_id != DETAILS
@@ -209,7 +246,7 @@ def replaces_message(action_id: str) -> bool:
 
 def handle(key: str) -> str:
     """Return a name for `KfAccount.key` that fits every menu: the key itself, or a digest of an odd one."""
-    if key and key.isprintable() and units(encode(Show(key))) <= MAX_OPTION_VALUE:
+    if key and key.isprintable() and units(encode(Show(key))) + _TENANT_UNITS <= MAX_OPTION_VALUE:
         return key
     return "~" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
@@ -291,6 +328,24 @@ def decode_metadata(text: str) -> FormMetadata | None:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return FormMetadata(kind, *parts) if all(isinstance(part, str) for part in parts) else None
+
+
+def metadata_for(appid: str, metadata: str) -> str:
+    """Return the `private_metadata` of a view of one of several Official Accounts."""
+    try:
+        stored = json.loads(metadata or '{"v":1}')
+    except ValueError:
+        return metadata
+    return json.dumps(stored | {"in": appid}, ensure_ascii=False, separators=(",", ":"))
+
+
+def appid_of(metadata: str) -> str:
+    """Return the AppID that the `private_metadata` of a view names; "" if it names none."""
+    try:
+        appid = json.loads(metadata)["in"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return appid if isinstance(appid, str) else ""
 
 
 def _page(word: str) -> int:

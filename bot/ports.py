@@ -188,6 +188,7 @@ class Origin:
     enterprise_id: str = ""  # of the app: the same for people of other companies
     channel_id: str = ""
     is_ephemeral: bool = False  # the clicked message is shown to this person only
+    is_admitted: bool = False  # the channel of one of several Official Accounts, whose members may see it
 
 
 @dataclass(frozen=True, slots=True)

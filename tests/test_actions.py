@@ -16,13 +16,18 @@ from bot.actions import (
     OpenAdd,
     OpenInvite,
     decode,
+    decode_fleet,
     encode,
+    encode_for,
     handle,
+    split_tenant,
 )
 from bot.alerting.acknowledgements import ActionKind, Snooze
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.requests import MAX_PAGE, MAX_TEXT, Find, Help, History, List, Overview, Show, ShowStatus, in_order
+from bot.tenant_requests import AccountsOverview, AllAccounts
 from bot.text import units
+from tests.conftest import APPID
 
 EPISODE = "9f2c41d07be30a1b"
 VALUES = [
@@ -89,6 +94,7 @@ def test_ids_of_existing_buttons_stay():
         "HOME_PREVIOUS_PAGE": "home.page.prev",
         "HOME_NEXT_PAGE": "home.page.next",
         "HOME_LANGUAGE": "home.language",
+        "HOME_ACCOUNT": "home.account",
         "PICK": "op.pick",
         "DETAILS_MODAL": "kf.details",
         "OPEN_CONSOLE": "link.console",
@@ -159,15 +165,109 @@ def test_unknown_button_decodes_to_no_action():
 @given(st.text(st.characters(codec=None)))
 def test_handle_of_any_key_fits_a_menu_and_comes_back(key):
     fitting = handle(key)
-    assert units(encode(Show(fitting))) <= actions.MAX_OPTION_VALUE
+    assert units(encode_for(APPID, encode(Show(fitting)))) <= actions.MAX_OPTION_VALUE
     assert decode(actions.OPEN, encode(Show(fitting))) == Show(fitting)
     assert fitting.isprintable()
 
 
 def test_key_is_its_own_handle_while_a_menu_holds_it():
-    assert handle("x" * 142) == "x" * 142
-    assert handle("x" * 143).startswith("~")
+    assert handle("x" * 123) == "x" * 123
+    assert handle("x" * 124).startswith("~")
 
 
 def test_handles_of_similar_long_keys_differ():
     assert handle("x" * 500 + "a") != handle("x" * 500 + "b")
+
+
+LONGEST_STATES = tuple(AccountStatus)[1:]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        List(10**MAX_PAGE - 1, LONGEST_STATES),
+        HomeList(",".join(LONGEST_STATES), 10**MAX_PAGE - 1),
+        AlertAction(ActionKind.SNOOZED, "x" * 100, snooze=Snooze.MORNING),
+        OpenInvite(handle=handle("x" * 500)),
+        ChooseLanguage("auto"),
+    ],
+)
+def test_longest_value_of_an_option_fits_a_menu_with_its_official_account(action):
+    assert units(encode_for(APPID, encode(action))) <= actions.MAX_OPTION_VALUE
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("v1", f"v2:{APPID}"),
+        ("v1:", f"v2:{APPID}:"),
+        ("v1:overview", f"v2:{APPID}:overview"),
+        ("v1:find:2:a:b\nc", f"v2:{APPID}:find:2:a:b\nc"),
+        ("v1:batch:digest-0a1b", f"v2:{APPID}:batch:digest-0a1b"),
+    ],
+)
+def test_value_names_its_official_account(value, named):
+    assert encode_for(APPID, value) == named
+    assert split_tenant(named) == (APPID, value)
+
+
+@given(requests | alert_actions, st.from_regex(r"wx[0-9a-f]{16}", fullmatch=True))
+def test_value_of_an_official_account_is_split_into_both(pair, appid):
+    action_id, action = pair
+    named = encode_for(appid, encode(action))
+    assert split_tenant(named) == (appid, encode(action))
+    assert decode(action_id, named) != action
+    assert encode_for(APPID, named) == named  # of another one
+
+
+@pytest.mark.parametrize("value", ["", "v1:overview", "v2", "v2:", "v2::list", "v2:a b:list", "v3:wx1:list", "x"])
+def test_value_without_an_official_account_is_returned_unchanged(value):
+    assert split_tenant(value) == ("", value)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_value_can_be_split(value):
+    appid, rest = split_tenant(value)
+    assert appid or rest == value
+    decode_fleet(value)
+    decode_fleet(f"v1:accounts:{value}")
+
+
+@pytest.mark.parametrize(
+    ("value", "request_"),
+    [
+        ("v1:accounts:1:all:", AccountsOverview()),
+        ("v1:accounts:2:rejected,expired:", AccountsOverview(2, (AccountStatus.REJECTED, AccountStatus.EXPIRED))),
+        ("v1:accounts:1:all:a:b:c", AccountsOverview(text="a:b:c")),
+        ("v1:here:1:all:", AccountsOverview(here=True)),
+        ("v1:all:3:due", AllAccounts(NEEDS_ATTENTION, 3)),
+        ("v1:allhere:1:rejected", AllAccounts((AccountStatus.REJECTED,), here=True)),
+        ("v1:all:1:rejected", AllAccounts((AccountStatus.REJECTED,))),
+    ],
+)
+def test_values_of_pages_of_several_official_accounts_stay(value, request_):
+    assert encode(request_) == value
+    assert decode_fleet(value) == request_
+    assert decode(actions.NEXT_PAGE, value) is None
+
+
+@given(
+    st.builds(AccountsOverview, pages, st.sets(st.sampled_from(AccountStatus)).map(in_order), texts, st.booleans())
+    | st.builds(
+        AllAccounts, st.sets(st.sampled_from(AccountStatus), min_size=1).map(in_order), pages, st.booleans()
+    )
+)
+def test_decoding_an_encoded_page_of_several_official_accounts_returns_it(request_):
+    assert decode_fleet(encode(request_)) == request_
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "v1", "v1:overview", "v1:accounts", "v1:accounts:1", "v1:accounts:1:all", "v1:accounts:0:all:"),
+        *("v1:accounts:1:removed:", f"v1:accounts:1:all:{'x' * 201}", "v2:accounts:1:all:"),
+        *("v1:all:1", "v1:all:1:all", "v1:all:x:due", "v1:all:1:due:x"),
+    ],
+)
+def test_malformed_page_of_several_official_accounts_decodes_to_nothing(value):
+    assert decode_fleet(value) is None

@@ -23,8 +23,8 @@ def two_lines(rows: Sequence[AccountRow], now: datetime, context: RenderContext)
     """Build each row as a section with a grey line of facts below."""
     blocks = []
     for row in rows:
-        facts = builders.context(" · ".join(_facts(row, context)))
-        blocks += [builders.section(head(row, now, context)), facts]
+        grey = builders.context(" · ".join(facts(row, context)))
+        blocks += [builders.section(head(row, now, context)), grey]
     return blocks
 
 
@@ -108,19 +108,20 @@ def account(row: AccountRow, context: RenderContext) -> str:
     return account_of(row.account.key, row.account.kf_id, context)
 
 
-def _facts(row: AccountRow, context: RenderContext) -> list[str]:
-    facts = [escape(account(row, context))]
+def facts(row: AccountRow, context: RenderContext) -> list[str]:
+    """List what stands in the grey line below the head."""
+    found = [escape(account(row, context))]
     if row.fault:
-        facts.append(context.say("the log has the reason"))
+        found.append(context.say("the log has the reason"))
     elif row.status is AccountStatus.BOUND:
-        facts.append(escape(id_of(row.account.kf_wx)))
+        found.append(escape(id_of(row.account.kf_wx)))
     elif row.status is AccountStatus.IDLE:
-        facts.append(context.say("nobody invited yet"))
+        found.append(context.say("nobody invited yet"))
     elif invited := id_of(row.invite_wx):
-        facts.append(context.say("invited {id}", id=escape(invited)))
+        found.append(context.say("invited {id}", id=escape(invited)))
     if row.owner:
-        facts.append(f"{builders.PERSON}\u00a0{owner(row.owner, context)}")
-    return [fact for fact in facts if fact]
+        found.append(f"{builders.PERSON}\u00a0{owner(row.owner, context)}")
+    return [fact for fact in found if fact]
 
 
 def _name(row: AccountRow, now: datetime, context: RenderContext) -> str:

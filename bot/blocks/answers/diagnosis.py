@@ -57,7 +57,7 @@ def _incident(kind: ProblemKind, incident: Incident, context: RenderContext) -> 
     return Explanation(
         incident_title(incident, context),
         context.paragraph(may_be_old(context), quota),
-        context.say("{command} asks WeChat again, and says what to do if it fails.", command="*/kf*"),
+        context.say("{command} asks WeChat again, and says what to do if it fails.", command=f"*{context.kf}*"),
     )
 
 
@@ -69,7 +69,9 @@ def _poll_failed(problem: Problem, _: str | None, context: RenderContext) -> Exp
         context.paragraph(
             context.say("After {number} in a row the channel is alerted.", number=problem.of), may_be_old(context)
         ),
-        context.say("nothing yet. {command} asks WeChat again, and says what to do if it fails.", command="*/kf*"),
+        context.say(
+            "nothing yet. {command} asks WeChat again, and says what to do if it fails.", command=f"*{context.kf}*"
+        ),
         past=context.say("WeChat did not answer"),
     )
 

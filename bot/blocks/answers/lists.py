@@ -10,7 +10,7 @@ from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.answers.overview import many_accounts, no_accounts, owner_counts, see_all
-from bot.blocks.answers.pagination import PAGE, Page, paged_list
+from bot.blocks.answers.pagination import PAGE, Page, R, paged_list
 from bot.blocks.answers.replies import Suggestion
 from bot.blocks.context import RenderContext
 from bot.blocks.names import label_of
@@ -111,7 +111,7 @@ def no_match(snapshot: Snapshot, text: str, context: RenderContext, command: Sug
     return Message(context.paragraph(*parts, account_rows.plain_text_source(snapshot, context)), blocks)
 
 
-def list_title(page: Page, states: Sequence[AccountStatus], context: RenderContext) -> str:
+def list_title(page: Page[R], states: Sequence[AccountStatus], context: RenderContext) -> str:
     """Write `3 accounts are rejected`."""
     if states == NEEDS_ATTENTION:
         return context.count("{number} account needs attention", "{number} accounts need attention", page.total)
@@ -120,12 +120,12 @@ def list_title(page: Page, states: Sequence[AccountStatus], context: RenderConte
     )
 
 
-def with_range(title: str, page: Page) -> str:
+def with_range(title: str, page: Page[R]) -> str:
     """Add the numbers of the rows of a long list, as in `43 accounts are bound · 11–20`."""
     return f"{title} · {page.rows_shown}" if page.total > page.size else title
 
 
-def _here(page: Page, title: str, context: RenderContext) -> str:
+def _here(page: Page[AccountRow], title: str, context: RenderContext) -> str:
     """End the title in the fallback text, with the numbers of the rows of a long list."""
     if page.total <= PAGE:
         return context.say("{what}.", what=title)
@@ -133,7 +133,7 @@ def _here(page: Page, title: str, context: RenderContext) -> str:
 
 
 def _plain_text(
-    page: Page, title: str, states: Sequence[AccountStatus], snapshot: Snapshot, context: RenderContext
+    page: Page[AccountRow], title: str, states: Sequence[AccountStatus], snapshot: Snapshot, context: RenderContext
 ) -> str:
     """Write `3 accounts are rejected: Chen, Fan, 夜班一号.`, with the states if there are several."""
     if len(states) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from bot import actions
 from bot.accounts import AccountRow, Snapshot
@@ -14,21 +15,23 @@ from bot.blocks.context import RenderContext
 from bot.blocks.names import label_of
 from bot.ports import Block, Message
 from bot.requests import Find, List, Show
+from bot.tenant_requests import FleetRequest
 
 PAGE = 10
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class Page(Generic[R]):
     """At most `size` rows out of `total`; pages and rows are counted from 1."""
 
-    rows: Sequence[AccountRow]
+    rows: Sequence[R]
     number: int
     total: int
     size: int = PAGE
 
     @classmethod
-    def of(cls, chosen: Sequence[AccountRow], number: int, size: int = PAGE) -> Page:
+    def of(cls, chosen: Sequence[R], number: int, size: int = PAGE) -> Page[R]:
         """Cut out a page; the last one if there are fewer."""
         number = min(number, -(-len(chosen) // size))
         return cls(chosen[(number - 1) * size : number * size], number, len(chosen), size)
@@ -54,7 +57,7 @@ class Page:
 
 def paged_list(
     snapshot: Snapshot,
-    page: Page,
+    page: Page[AccountRow],
     context: RenderContext,
     *,
     title: str,
@@ -95,8 +98,8 @@ def paged_list(
 
 
 def turns(
-    page: Page,
-    request: List | Find | HomeList,
+    page: Page[R],
+    request: List | Find | HomeList | FleetRequest,
     context: RenderContext,
     *,
     previous: str = actions.PREVIOUS_PAGE,
@@ -117,7 +120,7 @@ def turns(
     return turns
 
 
-def _details(page: Page, context: RenderContext) -> Block:
+def _details(page: Page[AccountRow], context: RenderContext) -> Block:
     """Build one menu instead of ten buttons; its answer is a new message, so the list stays."""
     options = {
         value: builders.option(

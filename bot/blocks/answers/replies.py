@@ -122,11 +122,12 @@ def _trouble(context: RenderContext, title: str, why: str, step: str, text: str)
     return Message(text, [builders.section(heading), builders.section(f"*{context.say('Next:')}* {step}")])
 
 
-def guide(context: RenderContext, topic: str = "", *, operations: bool = False) -> Message:
+def guide(context: RenderContext, topic: str = "", *, operations: bool = False, handle: str = "") -> Message:
     """Explain one command that needs a text, or all commands and the icons.
 
     Args:
         operations: accounts can be changed from here.
+        handle: of an Official Account, as an example, where commands name one.
     """
     if topic:
         return _topic(topic, context)
@@ -147,6 +148,11 @@ def guide(context: RenderContext, topic: str = "", *, operations: bool = False) 
         "/kf delete dee": say("delete, after a question"),
         "/kf history chen": say("who did what"),
     }
+    several = {
+        "/kf accounts": say("the Official Accounts, worst first"),
+        f"/kf @{handle}": say("one of them, with any command below"),
+        "/kf all rejected": say("one state, in all of them"),
+    }
     states = {
         AccountStatus.EXPIRING: say("waiting, less than {lead} left", lead=lead),
         AccountStatus.REJECTED: say("the person declined"),
@@ -161,6 +167,7 @@ def guide(context: RenderContext, topic: str = "", *, operations: bool = False) 
     chinese = say("Chinese words work too: /kf 列表, /kf 待确认, /kf 查找 小波")
     blocks = [
         builders.header(say("What /kf can do")),
+        *([_explained(several)] if handle else []),
         _explained(commands),
         *([_explained(changes)] if operations else []),
         builders.section(
@@ -184,8 +191,13 @@ def guide(context: RenderContext, topic: str = "", *, operations: bool = False) 
         "/kf invite ACCOUNT ID, /kf add ACCOUNT NAME, /kf rename ACCOUNT NAME, /kf delete ACCOUNT: each opens a "
         "window. /kf history ACCOUNT: who did what."
     )
-    chinese_too = say("{what}.", what=chinese)
-    return Message(context.paragraph(text, change if operations else "", chinese_too), blocks)
+    of_several = say(
+        "/kf accounts: the Official Accounts. {command} and any of these: one of them. "
+        "/kf all rejected: one state, in all of them.",
+        command=f"/kf @{handle}",
+    )
+    added = (change if operations else "", of_several if handle else "", say("{what}.", what=chinese))
+    return Message(context.paragraph(text, *added), blocks)
 
 
 def _explained(commands: Mapping[str, str]) -> Block:

@@ -87,7 +87,7 @@ def _empty(snapshot: Snapshot, status: Status, person: Person, listed: HomeList,
     return home_view(blocks, listed)
 
 
-def _page(snapshot: Snapshot, listed: HomeList, person: Person) -> tuple[HomeList, Page | None]:
+def _page(snapshot: Snapshot, listed: HomeList, person: Person) -> tuple[HomeList, Page[AccountRow] | None]:
     """Return the page that exists, with the list that names it; no page without rows."""
     filter_ = filters.normal(listed.filter)
     rows = filters.rows_of(snapshot, filter_, person.user_id)
@@ -99,7 +99,7 @@ def _page(snapshot: Snapshot, listed: HomeList, person: Person) -> tuple[HomeLis
 
 def _controls(
     snapshot: Snapshot,
-    page: Page | None,
+    page: Page[AccountRow] | None,
     listed: HomeList,
     person: Person,
     again: Block,
@@ -114,7 +114,7 @@ def _controls(
 
 
 def _body(
-    snapshot: Snapshot, page: Page | None, listed: HomeList, now: datetime, context: RenderContext
+    snapshot: Snapshot, page: Page[AccountRow] | None, listed: HomeList, now: datetime, context: RenderContext
 ) -> list[Block]:
     if listed.filter != filters.DUE:
         if page is None:

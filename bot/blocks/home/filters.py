@@ -50,7 +50,7 @@ def menu(snapshot: Snapshot, filter_: str, user_id: str, context: RenderContext)
     )
 
 
-def title(snapshot: Snapshot, page: Page | None, filter_: str, context: RenderContext) -> str:
+def title(snapshot: Snapshot, page: Page[AccountRow] | None, filter_: str, context: RenderContext) -> str:
     """Write the header: the verdict as in `/kf`, or which rows a list shows; `page` is None without rows."""
     if filter_ == DUE or page is None:
         return verdict(snapshot, many_accounts(len(snapshot.rows), context), context)
@@ -62,7 +62,7 @@ def title(snapshot: Snapshot, page: Page | None, filter_: str, context: RenderCo
     return lists.with_range(lists.list_title(page, actions.states_of(filter_) or (), context), page)
 
 
-def order(page: Page | None, filter_: str, context: RenderContext) -> Sequence[str]:
+def order(page: Page[AccountRow] | None, filter_: str, context: RenderContext) -> Sequence[str]:
     """Write what the grey line says of the rows: their order, or which page it is."""
     if page and filter_ == ALL:
         return [context.say("problems first")]

@@ -1,0 +1,95 @@
+"""Name one of several Official Accounts in messages and views, and in the values of their buttons.
+
+An installation with one account shows no name, and its values are those of `bot.actions` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot import actions
+from bot.blocks.builders import FINE, ICONS, PERSON, TROUBLE
+from bot.ports import Block, Message, View
+from bot.text import NAME, clean, escape, units
+
+# UTF-16 units: https://docs.slack.dev/reference/block-kit/blocks/section-block and header-block
+LONGEST = {"section": 3000, "header": 150}
+_MARKS = tuple(f"{icon} " for icon in (*ICONS.values(), FINE, TROUBLE, PERSON))
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLabel:
+    """The name of an account for people, and its AppID for buttons.
+
+    The only account of a file needs no name, but its buttons carry the AppID: there may be more accounts tomorrow.
+    """
+
+    appid: str
+    title: str
+    is_named: bool = True
+
+    def on_message(self, message: Message) -> Message:
+        """Begin a message with the name, and let its buttons return the AppID."""
+        blocks = [self._with_appid(block) for block in message.blocks]
+        if not self.is_named:
+            return Message(message.text, blocks)
+        return Message(f"{escape(self._name)} · {message.text}", self._named(blocks))
+
+    def on_view(self, view: View, heading: Sequence[Block] | None = None) -> View:
+        """Begin a modal or an App Home with the name, and let its buttons and its submission return the AppID.
+
+        Args:
+            heading: what takes the place of the name.
+        """
+        name = [self._context] if self.is_named else []
+        first = name if heading is None else heading
+        return view | {
+            "blocks": [*first, *(self._with_appid(block) for block in view["blocks"])],
+            "private_metadata": actions.metadata_for(self.appid, view.get("private_metadata", "")),
+        }
+
+    @property
+    def _name(self) -> str:
+        return clean(self.title, NAME)
+
+    @property
+    def _context(self) -> Block:
+        return {"type": "context", "elements": [{"type": "mrkdwn", "text": f"*{escape(self._name)}*"}]}
+
+    def _named(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Put the name behind the icon of the first text. Where it does not fit, it is a block of its own.
+
+        The icon stays first: it is what people look for in a channel, as in lists.
+        """
+        if not blocks:
+            return blocks
+        first, *rest = blocks
+        kind, text = first["type"], first.get("text")
+        if text and kind in LONGEST:
+            name = self._name if text["type"] == "plain_text" else f"*{escape(self._name)}*"
+            longer = _with_name(name, text["text"])
+            if units(longer) <= LONGEST[kind]:
+                return [first | {"text": text | {"text": longer}}, *rest]
+        return [self._context, *blocks]
+
+    def _with_appid(self, part: Any) -> Any:
+        """Return a part of a block with the AppID in the value of every button and option."""
+        if isinstance(part, list):
+            return [self._with_appid(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        return {key: self._value(one) if key == "value" else self._with_appid(one) for key, one in part.items()}
+
+    def _value(self, value: Any) -> Any:
+        return actions.encode_for(self.appid, value) if isinstance(value, str) else value
+
+
+def _with_name(name: str, words: str) -> str:
+    """Put a name behind the icon of a text. It concerns all lines, so a list has it on a line of its own."""
+    line, _, others = words.partition("\n")
+    mark = next((icon for icon in _MARKS if line.startswith(icon)), "")
+    if mark and others.startswith(_MARKS):
+        return f"{name}\n{words}"
+    return f"{mark}{name} · {words.removeprefix(mark)}"
