@@ -20,14 +20,16 @@ from typing import Any, ClassVar
 
 from bench.testbed import ALERTS, APPID, SECRET, sqlite
 from bench.uncached_bot import reuse_no_read
-from bot import app
+from bot import app, loops
 from bot.demo.process import ROOT, environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
+from bot.fleet import build_fleet
 from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
+from bot.tenants.model import of_environment
 from bot.web import connections
-from bot.wiring import Services, build_services
+from bot.wiring import Services
 from wechat_kf.simulator import Simulator
 
 COUNTED = ("bot/", "wechat_kf/")
@@ -193,8 +195,9 @@ async def running_here(folder: Path) -> AsyncIterator[Flows]:
         variables = {"DATABASE_URL": sqlite(folder, "kf"), "HOST": "127.0.0.1", "PORT": str(port)}
         settings = Settings.from_environ(environ_of(slack, wechat_url, APPID, SECRET, ALERTS, **variables))
         slack.app_url = f"http://127.0.0.1:{port}/slack/events"
-        async with build_services(settings, role="web") as parts:
-            process = asyncio.create_task(app.Process(parts, "web", lambda _status: None).run(stop))
+        async with build_fleet(settings, [of_environment(settings)], role="web") as fleet:
+            parts = fleet.first
+            process = asyncio.create_task(app.Process(fleet, "web", lambda _status: None).run(stop))
             try:
                 await SteppedLoop.started.wait()  # then the server listens
                 yield Flows(slack, wechat, parts)
@@ -206,7 +209,7 @@ async def running_here(folder: Path) -> AsyncIterator[Flows]:
 async def measure() -> dict[str, set[str]]:
     """Return the files that each flow enters."""
     reuse_no_read()
-    app.PeriodicTask = SteppedLoop
+    app.PeriodicTask = loops.PeriodicTask = SteppedLoop
     connections.SWEEP_SECONDS = HOUR  # the sweep for idle connections belongs to no flow
     with tempfile.TemporaryDirectory() as folder:
         async with running_here(Path(folder)) as flows:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from bench.seed_history import fill
 from bench.testbed import APPID
+from bot.fleet import build_services
 from bot.settings.values import Settings
 from bot.watcher.poller import Tick
-from bot.wiring import Services, build_services
+from bot.wiring import Services
 
 TICKS = 150
 WARM_UP = 15

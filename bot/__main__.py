@@ -15,6 +15,7 @@ from bot.runtime.streams import lasting
 
 if TYPE_CHECKING:
     from bot.settings.values import Settings
+    from bot.tenants.model import Tenant
 
 OURS = ("bot", "wechat_kf")
 
@@ -40,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
+    from bot.accounts_command import ACCOUNTS, UnknownAccountError, choose
     from bot.settings.reader import SettingsError
     from bot.settings.values import LIST, Settings
+    from bot.tenants.loading import load
 
     if given.command == "demo":
         from bot.demo.playground.run import main as demo
@@ -53,35 +56,67 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
         status = 1 if given.command == "doctor" else 2
         return _failed(f"The file .env cannot be read: {why}. Mend it, or move it away.", status)
-    ignored = environment.ignored(environ)
     if given.command == "doctor":
-        return _doctor(environ, ignored, as_json=given.json)
+        return _doctor(environ, environment.ignored(environ), as_json=given.json)
     try:
-        settings = Settings.from_environ(environ, needed=LIST if given.command == "list" else None)
+        needed = {"list": LIST, "accounts": ACCOUNTS}.get(given.command)
+        settings = Settings.from_environ(environ, needed=needed)
+        tenants = load(settings, environ, environment.read_file, posts=given.command != "list")
+        chosen = choose(tenants, given.account) if given.command in ("list", "check") else tenants
     except SettingsError as exc:
         return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
+    except UnknownAccountError as exc:
+        return _failed(str(exc))
     if given.command in ("list", "check"):
-        return _one_off(given, settings)
-    return _serve(given, settings, ignored)
+        return _one_off(given, settings, tenants, chosen)
+    if given.command == "accounts":
+        return _accounts(given, settings, tenants)
+    return _serve(given, settings, tenants, environ)
 
 
-def _one_off(given: argparse.Namespace, settings: Settings) -> int:
+def _accounts(given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant]) -> int:
+    from bot import accounts_command
+
+    if given.action == "check":
+        print(accounts_command.names(tenants))
+        return 0
+    return asyncio.run(accounts_command.show(settings, tenants, as_json=given.json))
+
+
+def _one_off(
+    given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[Tenant]
+) -> int:
     from bot import console
     from bot.runtime.logs import configure
+    from bot.tenants.loading import secrets_of
 
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
-    configure(level, settings.secrets, settings.log_format, sys.stderr)  # stdout is for programs to read
-    work = console.show_list(settings, as_json=given.json) if given.command == "list" else console.check(settings)
-    return asyncio.run(work)
+    configure(level, secrets_of(tenants), settings.log_format, sys.stderr)  # stdout is for programs to read
+    if given.command == "list":
+        return asyncio.run(console.show_list(settings, chosen, as_json=given.json))
+    return asyncio.run(console.check(settings, tenants, chosen))
 
 
-def _serve(given: argparse.Namespace, settings: Settings, ignored: Sequence[str]) -> int:
+def _serve(
+    given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant], environ: Mapping[str, str]
+) -> int:
     from bot import app
     from bot.ports import utc_now
     from bot.runtime.logs import configure
+    from bot.tenants.loading import secrets_of
+    from bot.tenants.reloading import Reloading
 
-    configure(settings.log_level, settings.secrets, settings.log_format)
-    serving = app.serve(settings, role=given.command, exit_now=os._exit, ignored=ignored, clock=utc_now)
+    configure(settings.log_level, secrets_of(tenants), settings.log_format)
+    reloading = Reloading(settings, environ, environment.read_file, tenants)
+    serving = app.serve(
+        settings,
+        tenants,
+        role=given.command,
+        exit_now=os._exit,
+        ignored=environment.ignored(environ),
+        clock=utc_now,
+        reload=reloading.reload if settings.accounts_file else None,
+    )
     return asyncio.run(serving)
 
 
@@ -119,7 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="Socket Mode when SLACK_APP_TOKEN is set; one more watcher")
     listing = commands.add_parser("list", help="print the accounts as a table; needs the settings of WeChat alone")
     listing.add_argument("--json", action="store_true", help="for programs")
-    commands.add_parser("check", help="poll once, post what there is, print a summary, exit; for schedulers")
+    check = commands.add_parser(
+        "check", help="poll once, post what there is, print a summary, exit; for schedulers"
+    )
+    for command in (listing, check):
+        command.add_argument("--account", metavar="HANDLE", help="one Official Account: its handle or its AppID")
+    _add_accounts(commands.add_parser("accounts", help="the Official Accounts: list them, or check their file"))
     doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
     doctor.add_argument("--json", action="store_true", help="for programs")
     demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
@@ -130,6 +170,13 @@ def _parser() -> argparse.ArgumentParser:
     manifest.add_argument("--url", help="the address of this app, https://…")
     manifest.add_argument("--link", action="store_true", help="print the link that creates the Slack app of it")
     return parser
+
+
+def _add_accounts(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="print them as a table, with the last poll and the state of each")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    actions.add_parser("check", help="read the file, and name every mistake with its line; starts nothing")
 
 
 def _port(text: str) -> int:

@@ -5,59 +5,79 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from urllib.parse import urlsplit
 
 from bot import __version__
 from bot.blocks.answers.diagnosis import plain_words
+from bot.fleet import Fleet, build_fleet
 from bot.health.facts import Problem, ProblemKind
 from bot.health_log import HealthLog
 from bot.interaction_wiring import make_interactions
+from bot.loops import AlertLoops
 from bot.ports import Clock, utc_now
+from bot.runtime.generations import Generation, Generations, Work
 from bot.runtime.logs import LogEvent
-from bot.runtime.tasks import PeriodicTask
+from bot.runtime.tasks import PeriodicTask, with_timeout
 from bot.settings.values import Settings
 from bot.slack.bolt_app import BoltApp, dispatch, make_app
-from bot.slack.listeners import register
+from bot.slack.listeners import Interactions, register
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.slack.socket_mode import run_socket_mode
-from bot.store.store_errors import waiting_for
-from bot.watcher.poller import TIMER_PASS, Tick
-from bot.web.connections import ConnectionLimits
-from bot.web.file_limit import connections_within, raise_soft_limit
-from bot.web.server import CannotListenError, Readiness, Server, make_web_app
-from bot.wiring import Services, build_services
+from bot.store.store_errors import StoreError, waiting_for
+from bot.tenant_router import TenantRouter
+from bot.tenants.model import Tenant
+from bot.watcher.poller import TIMER_PASS
+from bot.web.front import Front, Handlers
+from bot.web.rejections import Rejections
+from bot.web.server import CannotListenError, Readiness
 
 log = logging.getLogger(__name__)
 
+OPEN_SECONDS = 2  # for the store, which the watcher opens otherwise
+CONNECT_SECONDS = 5  # time for a new connection of Socket Mode, after which the old one is closed anyway
+REQUEST_SECONDS = 3  # Slack waits no longer for an acknowledgement
 DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
-OPERATION_SECONDS = 15.0  # how soon an operation is noticed whose process has ended
-SOON = 0.1  # seconds until one that has just become due; 0 would be the whole interval
-DELIVERY_SECONDS = 5  # how soon a message that another process queued is noticed
 
 
 async def serve(
     settings: Settings,
+    tenants: Sequence[Tenant],
     *,
     role: str,
     exit_now: Callable[[int], object],
     ignored: Sequence[str] = (),
     clock: Clock = utc_now,
+    reload: Callable[[], Sequence[Tenant] | None] | None = None,
 ) -> int:
     """Run a `web` or `worker` process until SIGTERM or SIGINT. Return the exit status.
 
     `exit_now` ends the process at once, with a status: a store that hangs must not delay the exit.
     `ignored` names variables of the environment that are not used because of their values.
+    `reload` returns the accounts after SIGHUP, or None if they stay as they are. Without it, SIGHUP is not handled.
     """
-    stop = asyncio.Event()
+    front = Front(Rejections(clock))
+
+    async def work(tenants: Sequence[Tenant], generation: Generation) -> int:
+        async with build_fleet(settings, tenants, clock, role=role, rejections=front.rejections) as fleet:
+            process = Process(fleet, role, exit_now, front=front)
+            return await process.run(generation.stop, ignored, generation=generation)
+
+    def renewed() -> Work | None:
+        found = reload() if reload else None
+        return None if found is None else partial(work, found)
+
+    generations = Generations(renewed)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)  # a second signal changes nothing
+        loop.add_signal_handler(number, generations.stop)  # a second signal changes nothing
+    if reload:
+        loop.add_signal_handler(signal.SIGHUP, generations.renew)
     try:
-        async with build_services(settings, clock, role=role) as services:
-            status = await Process(services, role, exit_now).run(stop, ignored)
+        status = await generations.run(partial(work, tenants))
     except CannotListenError as exc:
         log.error(LogEvent("cannot bind address", error=exc))
         return 1
@@ -81,25 +101,51 @@ class Process:
 
     def __init__(
         self,
-        services: Services,
+        fleet: Fleet,
         role: str,
         exit_now: Callable[[int], object],
         limits: ResponseLimits = RESPONSE_LIMITS,
+        front: Front | None = None,
     ) -> None:
-        self._services = services
+        """Keep the services.
+
+        Args:
+            exit_now: ends the process at once, with a status: a store that hangs must not delay the exit.
+            front: the server of a process that this one replaces; None for a new one.
+        """
+        self._fleet = fleet
+        self._front = front or Front(fleet.shared.rejections)
         self._limits = limits
         self._exit_now = exit_now
         self._role = role
-        self._tasks = services.tasks
+        self._tasks = fleet.shared.tasks
         self._loops: list[PeriodicTask] = []
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
-        self._interactions = make_interactions(services, self._wake, limits.notice_after)
+        self._connected = asyncio.Event()
+        self._requests: set[asyncio.Task[tuple[int, str]]] = set()
+        self._answers: Interactions
+        if fleet.first.label is None:
+            only = make_interactions(fleet.first, fleet.shared.views, self._wake, limits.notice_after)
+            self._answers, self._interactions = only.handler, {fleet.first.tenant.appid: only}
+        else:
+            router = TenantRouter(fleet, self._wake, limits.notice_after)
+            self._answers, self._interactions = router, router.interactions
 
-    async def run(self, stop: asyncio.Event, ignored: Sequence[str] = ()) -> int:
-        """Work until SIGTERM. Return the exit status: 1 if the process ends by itself, to be restarted."""
-        settings = self._services.settings
-        server = await self._listen() if self._role == "web" else None
+    async def run(
+        self, stop: asyncio.Event, ignored: Sequence[str] = (), generation: Generation | None = None
+    ) -> int:
+        """Work until `stop`. Return the exit status: 1 if the process ends by itself, to be restarted.
+
+        Args:
+            generation: has the one before, which ends as soon as requests arrive here; None for the only one.
+        """
+        settings = self._fleet.shared.settings
+        generation = generation or Generation(None)
+        if generation.predecessor:
+            await self._open_store()
+        if self._role == "web":
+            await self._listen()
         if self._role == "worker" and settings.slack_app_token:
             self._note_connection(is_open=False)
             work = run_socket_mode(
@@ -111,17 +157,42 @@ class Process:
             )
             self._socket = asyncio.create_task(work)
             self._socket.add_done_callback(lambda _: stop.set())  # whatever ends it: a new process may do better
+        if generation.predecessor:
+            await self._until_connected()
+        await generation.take_over()
         self._start_loops()
         self._announce(ignored)
         await stop.wait()
         status = self._status()
-        log.info(LogEvent("stopping", role=self._role))
-        asyncio.get_running_loop().call_later(GONE_SECONDS, self._exit_now, status)
-        await self._drain(server)
+        if generation.is_replaced:
+            await self._drain()
+        else:
+            log.info(LogEvent("stopping", role=self._role))
+            asyncio.get_running_loop().call_later(GONE_SECONDS, self._exit_now, status)
+            self._front.stop_accepting()
+            await self._drain()
+            await self._front.close()
+        await self._fleet.shared.unregister()
         return status
 
+    async def _open_store(self) -> None:
+        """Open the store before requests arrive here, if that is possible: `/readyz` is not to change."""
+        if store := self._fleet.shared.store:
+            with suppress(*StoreError, TimeoutError):
+                await with_timeout(store.open(), OPEN_SECONDS)
+
+    async def _until_connected(self) -> None:
+        """Wait until Socket Mode is connected: the one that is replaced keeps its connection until then."""
+        if self._socket:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    await self._connected.wait()
+
     def _note_connection(self, *, is_open: bool) -> None:
-        self._services.status_reporter.note_receiving(receives=is_open)
+        if is_open:
+            self._connected.set()
+        for services in self._fleet.accounts:
+            services.status_reporter.note_receiving(receives=is_open)
         self._wake()
 
     def _status(self) -> int:
@@ -130,37 +201,42 @@ class Process:
         log.error(LogEvent("socket given up, the process ends", error=self._socket.exception()))
         return 1
 
-    async def _listen(self) -> Server:
-        settings, store = self._services.settings, self._services.store
-        bolt = None if settings.slack_app_token else partial(dispatch, self._bolt())
-        metrics = self._metrics if store else None
-        server = Server(
-            make_web_app(
-                self._ready,
-                bolt,
-                metrics,
-                signing_secret=settings.slack_signing_secret,
-                rejections=self._services.rejections,
-            ),
-            ConnectionLimits(connections_within(raise_soft_limit())),
+    async def _listen(self) -> None:
+        settings, shared = self._fleet.shared.settings, self._fleet.shared
+        await self._front.attach(
+            Handlers(self._ready, partial(self._dispatch, self._bolt()), self._metrics),
+            settings.host,
+            settings.port,
+            signing_secret=settings.slack_signing_secret,
+            takes_commands=not settings.slack_app_token,
+            has_metrics=shared.store is not None,
         )
-        await server.listen(settings.host, settings.port)
-        return server
+
+    async def _dispatch(self, bolt: BoltApp, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Acknowledge a request, and count it as in progress meanwhile."""
+        request = asyncio.create_task(dispatch(bolt, text, headers))
+        self._requests.add(request)
+        request.add_done_callback(self._requests.discard)
+        return await request
 
     async def _metrics(self) -> bytes:
-        return self._services.metrics.render(await self._services.status_reporter.figures())
+        return self._fleet.shared.metrics.render(await self._fleet.figures())
 
     async def _ready(self) -> Readiness:
-        services = self._services
-        found = readiness(await services.status_reporter.check())
-        opened = services.store is None or services.store.migrated
+        store = self._fleet.shared.store
+        checks = [(one.tenant.title, readiness(problems)) for one, problems in await self._fleet.check()]
+        found = checks[0][1]
+        if len(self._fleet.accounts) > 1:
+            lines = [f"{title}: {line}" for title, each in checks for line in each.problems]
+            found = found._replace(problems=tuple(lines))
+        opened = store is None or store.migrated
         return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
     def _bolt(self) -> BoltApp:
-        settings = self._services.settings
+        settings = self._fleet.shared.settings
         bolt = make_app(settings.slack_bot_token, settings.slack_api_url)
-        services, handler = self._services, self._interactions.handler
-        register(bolt, handler, self._tasks, services.session, self._limits, services.reply_failures)
+        shared = self._fleet.shared
+        register(bolt, self._answers, self._tasks, shared.session, self._limits, shared.reply_failures)
         return bolt
 
     def _wake(self) -> None:
@@ -168,78 +244,41 @@ class Process:
             loop.wake()
 
     def _start_loops(self) -> None:
-        services = self._services
-        pace = min(TIMER_PASS.total_seconds(), services.settings.poll_seconds)
-        health_log = HealthLog()
+        fleet = self._fleet
+        pace = min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in fleet.accounts))
+        logs = {one.settings.wechat_appid: HealthLog() for one in fleet.accounts}
 
         async def check_health() -> None:
-            await services.status_reporter.register()
-            await services.slack_answers.recheck()
-            health_log.note(await services.status_reporter.problems())
+            await fleet.first.status_reporter.register()
+            await fleet.shared.slack_answers.recheck()
+            for services, problems in await fleet.problems():
+                with services.in_log():
+                    logs[services.settings.wechat_appid].note(problems)
 
         health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
-        self._loops = [*self._alert_loops(health, pace), health]
+        store = fleet.shared.store
+        alerts = AlertLoops(fleet, store, self._interactions, health).tasks() if store else []
+        self._loops = [*alerts, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
-    def _alert_loops(self, health: PeriodicTask, pace: float) -> list[PeriodicTask]:
-        """Return the loops of the watcher, the delivery and the operations; none without alerts."""
-        services, handler, runner = self._services, self._interactions.handler, self._interactions.runner
-        watcher, delivery, store, pruner = services.watcher, services.delivery, services.store, services.pruner
-        if watcher is None or delivery is None or store is None or pruner is None or runner is None:
-            return []
-
-        async def poll() -> None:
-            try:
-                tick = await watcher.tick()
-            except Exception as exc:
-                services.status_reporter.note_poll(exc)
-                health.wake()
-                raise
-            if tick is not Tick.NOTHING_DUE:
-                services.status_reporter.note_poll(None)
-            delivering.wake()
-            health.wake()
-            if tick is Tick.GOOD:
-                self._tasks.start(services.beat())
-            if watcher.take_change():
-                handler.changed()
-
-        async def deliver() -> float | None:
-            pause = await delivery.run(lambda: delivering.stopping)
-            if pause:
-                health.wake()  # Slack was asked
-            return pause
-
-        async def settle() -> float:
-            while not settling.stopping and await runner.settle_due():
-                pass
-            return min(settle_every, max(SOON, await runner.records.seconds_until_due()))
-
-        # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
-        every = min(DELIVERY_SECONDS, services.settings.alert_lease_seconds / 4)
-        settle_every = min(OPERATION_SECONDS, services.settings.alert_lease_seconds / 3)
-        # The watcher migrates the store; the others wait for that.
-        task = partial(PeriodicTask, waiting_for=waiting_for, ready=lambda: store.migrated)
-        delivering = task("delivery", deliver, every)
-        settling = task("operations", settle, settle_every)
-        pruning = task("pruning", pruner.step, pruner.interval)
-        return [PeriodicTask("watcher", poll, pace, waiting_for=waiting_for), delivering, settling, pruning]
-
-    async def _drain(self, server: Server | None) -> None:
-        """Claim nothing new, accept nothing new, finish what is in flight, and be gone by 10 s."""
+    async def _drain(self) -> None:
+        """Claim nothing new and finish what is in progress, within 10 s."""
         for loop in self._loops:
             loop.stop()
         if self._socket:
             await _end(self._socket)
-        if server:
-            server.stop_accepting()
-        await asyncio.gather(self._tasks.drain(DRAIN_SECONDS), *(_finish(task) for task in self._running))
-        if server:
-            await server.close()
-        await self._services.unregister()
+        await asyncio.gather(self._finish_requests(), *(_finish(task) for task in self._running))
+
+    async def _finish_requests(self) -> None:
+        """Finish the requests in progress, then the tasks that they have started."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_SECONDS
+        if self._requests:
+            await asyncio.wait(set(self._requests), timeout=REQUEST_SECONDS)
+        await self._tasks.drain(until - loop.time())
 
     def _announce(self, ignored: Sequence[str]) -> None:
-        settings, store = self._services.settings, self._services.store
+        settings, store = self._fleet.shared.settings, self._fleet.shared.store
         log.info(
             LogEvent(
                 "started",
@@ -247,7 +286,8 @@ class Process:
                 role=self._role,
                 alerts="on" if store else "off",
                 store=store.kind if store else "none",
-                commands="received" if self._services.process.receives_commands else "not received",
+                official_accounts=len(self._fleet.accounts) if len(self._fleet.accounts) > 1 else None,
+                commands="received" if self._fleet.shared.process.receives_commands else "not received",
                 wechat=urlsplit(settings.wechat_api_url).hostname,
                 proxy=urlsplit(settings.wechat_proxy_url).hostname or "none",
             )

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from bot import hosting
 from bot.accounts import Snapshot
 from bot.blocks.answers.diagnosis import plain_words
+from bot.fleet import Fleet, build_fleet
 from bot.health.rules import may_be_silent
 from bot.ports import utc_now
 from bot.runtime.escaping import cut, escape
 from bot.settings.values import Settings
 from bot.store.store_errors import StoreError, waiting_for
+from bot.tenants.model import Tenant
 from bot.text import many
 from bot.watcher.poller import Tick
-from bot.wiring import Services, build_services
+from bot.wiring import Services
 from wechat_kf import KfError
 
 LONGEST = 500  # characters of an error in the words of WeChat or of the database
@@ -25,59 +29,97 @@ LONGEST_CELL = 100  # and of a cell of the table
 DELIVERY_SECONDS = 120  # time limit of delivery in `check`; the next run delivers the rest
 
 
-async def show_list(settings: Settings, *, as_json: bool) -> int:
-    """Print the accounts, as a table or as JSON. Return 1 if WeChat could not be read."""
+async def show_list(settings: Settings, tenants: Sequence[Tenant], *, as_json: bool) -> int:
+    """Print the kf accounts, as a table or as JSON. Return 1 if WeChat could not be read.
+
+    Of several Official Accounts each has a table under its name, or an object with its `handle`.
+    """
     # Only WeChat's settings need to make sense here.
-    async with build_services(replace(settings, alerts=False, heartbeat_url="")) as services:
-        try:
-            listed = await services.accounts.kf_list()
-        except KfError as exc:
-            return _failed(exc, settings.platform_without_proxy)
-    snapshot = Snapshot.of(listed, utc_now(), settings.policy)
+    quiet = [replace(one, settings=replace(one.settings, alerts=False)) for one in tenants]
+    snapshots: list[tuple[Tenant, Snapshot]] = []
+    async with build_fleet(replace(settings, alerts=False, heartbeat_url=""), quiet) as fleet:
+        for services in fleet.accounts:
+            try:
+                listed = await services.accounts.kf_list()
+            except KfError as exc:
+                _complain(exc, settings.platform_without_proxy, _prefix(services))
+                continue
+            tenant = services.tenant
+            snapshots.append((tenant, Snapshot.of(listed, utc_now(), tenant.settings.policy)))
     if as_json:
-        print(_as_json(snapshot))
+        found = [_as_json(tenant if len(tenants) > 1 else None, snapshot) for tenant, snapshot in snapshots]
+        if found:
+            print(json.dumps(found if len(tenants) > 1 else found[0], indent=2))
     else:
-        _print_table(snapshot)
-    return 0
+        for tenant, snapshot in snapshots:
+            _print_table(tenant.title if len(tenants) > 1 else "", snapshot)
+    return 0 if len(snapshots) == len(tenants) else 1
 
 
-async def check(settings: Settings) -> int:
-    """Poll once, post what there is, and print a summary. Return 1 if it failed or alerts may be lost."""
-    async with build_services(settings) as services:
-        if services.watcher is None or services.store is None:
-            print("ALERTS is off: there is nothing to check.", file=sys.stderr)
-            return 1
+async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[Tenant] = ()) -> int:
+    """Poll once, post what there is, and print a summary. Return 1 if it failed or alerts may be lost.
+
+    Args:
+        chosen: the accounts to poll, if not all: messages name the account as if all were polled.
+    """
+    if not settings.alerts:
+        print("ALERTS is off: there is nothing to check.", file=sys.stderr)
+        return 1
+    async with build_fleet(settings, tenants) as fleet:
+        accounts = [one for one in fleet.accounts if one.tenant in (chosen or tenants)]
         try:
-            await services.watcher.make_due()
-            tick = await services.watcher.tick()
-            await _deliver(services)
-            if tick is Tick.GOOD:
-                await services.beat()
-            problems = [
-                problem for problem in await services.status_reporter.problems() if may_be_silent((problem,))
-            ]
+            ticks = [await _poll(services) for services in accounts]
+            await _deliver(accounts)
+            if all(tick is Tick.GOOD for tick in ticks) and len(accounts) == len(tenants):
+                await fleet.beat()
+            found = [(one, problems) for one, problems in await fleet.problems() if one in accounts]
         except StoreError as exc:
             why = cut(waiting_for(exc) or str(exc), LONGEST)
             print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
             return 1
-    listed, posted = services.watcher.listed, many(services.metrics.number("post", "sent"), "message")
-    summary = [_summary(Snapshot.of(listed, utc_now(), settings.policy))] if listed else []
-    if tick is not Tick.GOOD:
-        summary.append(f"WeChat: {tick.value}")
-    print(", ".join([*summary, f"{posted} posted"]))
-    for problem in problems:
-        print(*plain_words(problem), file=sys.stderr)
-    return 1 if problems or tick is Tick.FAILED else 0
+    for services, tick in zip(accounts, ticks, strict=True):
+        listed = services.watcher.listed if services.watcher else None
+        summary = [_summary(Snapshot.of(listed, utc_now(), services.settings.policy))] if listed else []
+        if tick is not Tick.GOOD:
+            summary.append(f"WeChat: {tick.value}")
+        if len(tenants) == 1:
+            summary.append(_posted(fleet))
+        print(_prefix(services) + ", ".join(summary))
+    if len(tenants) > 1:
+        print(_posted(fleet))
+    silent = [(one, problem) for one, problems in found for problem in problems if may_be_silent((problem,))]
+    for services, problem in silent:
+        print(_prefix(services) + " ".join(plain_words(problem)), file=sys.stderr)
+    return 1 if silent or Tick.FAILED in ticks else 0
 
 
-async def _deliver(services: Services) -> None:
+async def _poll(services: Services) -> Tick:
+    if services.watcher is None:
+        return Tick.NOTHING_DUE
+    await services.watcher.make_due()
+    return await services.watcher.tick()
+
+
+async def _deliver(accounts: Sequence[Services]) -> None:
+    async def deliver_all(services: Services) -> None:
+        # Each round posts one message; the pause is Slack's pace.
+        while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
+            await asyncio.sleep(pause)
+
     try:
         async with asyncio.timeout(DELIVERY_SECONDS):
-            # Each round posts one message; the pause is Slack's pace.
-            while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
-                await asyncio.sleep(pause)
+            await asyncio.gather(*map(deliver_all, accounts))
     except TimeoutError:
         print("Not everything could be told in time; the rest goes with the next look.", file=sys.stderr)
+
+
+def _posted(fleet: Fleet) -> str:
+    return f"{many(fleet.shared.metrics.number('post', 'sent'), 'message')} posted"
+
+
+def _prefix(services: Services) -> str:
+    """Return what names the account at the beginning of a line, if there are several."""
+    return f"{services.tenant.title}: " if services.is_one_of_several else ""
 
 
 def _summary(snapshot: Snapshot) -> str:
@@ -89,7 +131,7 @@ def _summary(snapshot: Snapshot) -> str:
     return ", ".join([*parts, f"{due} {'needs' if due == 1 else 'need'} attention"])
 
 
-def _print_table(snapshot: Snapshot) -> None:
+def _print_table(title: str, snapshot: Snapshot) -> None:
     # Imported here: a tenth of a second that no server needs. It knows how wide a Chinese character is.
     from rich.console import Console
     from rich.table import Table
@@ -108,13 +150,15 @@ def _print_table(snapshot: Snapshot) -> None:
         )
         # As Text: a nickname may hold markup.
         table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells))
+    if title:
+        print(escape(title))
     # Without colours: the terminal gets no control character at all, so that none of WeChat's can hide among them.
     Console(color_system=None).print(table)
     print(_summary(snapshot))
 
 
-def _as_json(snapshot: Snapshot) -> str:
-    """Render the accounts for programs, with the field names of WeChat's API. Times are UTC."""
+def _as_json(tenant: Tenant | None, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the accounts for programs, with the field names of WeChat's API. Times are UTC."""
     accounts = [
         {
             "kf_account": row.account.key,
@@ -127,14 +171,13 @@ def _as_json(snapshot: Snapshot) -> str:
         }
         for row in snapshot.rows
     ]
-    return json.dumps(
-        {"read_at": snapshot.at.isoformat(), "unreadable": snapshot.unreadable, "accounts": accounts}, indent=2
-    )
+    known = {"handle": tenant.slug, "appid": tenant.appid} if tenant else {}
+    return known | {"read_at": snapshot.at.isoformat(), "unreadable": snapshot.unreadable, "accounts": accounts}
 
 
-def _failed(error: KfError, platform: str) -> int:
+def _complain(error: KfError, platform: str, prefix: str) -> None:
     advice = getattr(error, "advice", "")
     if platform and getattr(error, "address", None):
         advice = f"{hosting.advice(platform)} {advice}"
-    print(f"WeChat could not be read: {cut(str(error), LONGEST)}{f'. {advice}' if advice else ''}", file=sys.stderr)
-    return 1
+    why = f"{cut(str(error), LONGEST)}{f'. {advice}' if advice else ''}"
+    print(f"{prefix}WeChat could not be read: {why}", file=sys.stderr)

@@ -21,6 +21,7 @@ from bot.interactions.operation_submissions import OperationSubmissions
 from bot.interactions.view_answers import ViewAnswers
 from bot.interactions.watcher_calls import WatcherCalls
 from bot.operations.model import Operation, OperationPolicy
+from bot.ports import Views
 from bot.wiring import Services
 
 
@@ -32,16 +33,20 @@ class InteractionServices:
     runner: OperationRunner | None  # None without a store
 
 
-def make_interactions(services: Services, wake: Callable[[], None], notice_after: float) -> InteractionServices:
-    """Build the handlers.
+def make_interactions(
+    services: Services, views: Views, wake: Callable[[], None], notice_after: float
+) -> InteractionServices:
+    """Build the handlers of one Official Account.
 
     Args:
+        views: shows modals and App Home.
         wake: starts the next step of each loop of this process at once.
         notice_after: seconds after which a read of WeChat is announced to the user.
     """
-    settings, clock, tasks = services.settings, services.clock, services.tasks
+    settings, shared = services.settings, services.shared
+    clock, tasks = shared.clock, shared.tasks
     reporter, channel = services.status_reporter, settings.slack_alert_channel
-    context = RenderContext.from_settings(settings)
+    context = services.context
     watcher = WatcherCalls(services.store, tasks, clock, wake)
     reader = AccountReader(
         services.accounts,
@@ -63,32 +68,32 @@ def make_interactions(services: Services, wake: Callable[[], None], notice_after
         notice_after=notice_after,
     )
     policy = OperationPolicy.with_lease(timedelta(seconds=settings.alert_lease_seconds))
-    gate = OperationGate(settings.kf_operators, services.operators.allows, services.store, policy)
-    forms = OperationForms(services.views, reader, gate, channel=channel, clock=clock, tasks=tasks)
+    gate = OperationGate(settings.kf_operators, shared.operators.allows, services.store, policy)
+    forms = OperationForms(views, reader, gate, channel=channel, clock=clock, tasks=tasks)
     home = HomePublisher(
-        services.views,
+        views,
         reader,
         status=reporter.status,
         access=services.access,
-        may_operate=services.operators.people.include,
-        readers=services.readers,
-        choices=services.language_choices,
+        may_operate=shared.operators.people.include,
+        readers=shared.readers,
+        choices=shared.language_choices,
         tasks=tasks,
         context=context,
         clock=clock,
     )
-    runner, submissions = _operations(services, reader, gate, home, context, wake)
+    runner, submissions = _operations(services, views, reader, gate, home, context, wake)
     handler = InteractionHandler(
         answers,
         services.alert_actions,
         forms,
         submissions,
         home,
-        ViewAnswers(services.views),
+        ViewAnswers(views),
         gate=gate,
         access=services.access,
-        membership=services.membership,
-        readers=services.readers,
+        membership=shared.membership,
+        readers=shared.readers,
         watcher=watcher,
         context=context,
         clock=clock,
@@ -98,6 +103,7 @@ def make_interactions(services: Services, wake: Callable[[], None], notice_after
 
 def _operations(
     services: Services,
+    views: Views,
     reader: AccountReader,
     gate: OperationGate,
     home: HomePublisher,
@@ -110,14 +116,14 @@ def _operations(
     records = OperationRecords(services.store, services.recorder, gate.policy)
     channel = services.settings.slack_alert_channel
     modals = OperationModals(
-        services.views,
+        views,
         reader,
         records,
         context=context,
         channel=channel,
-        clock=services.clock,
+        clock=services.shared.clock,
         policy=gate.policy,
-        tasks=services.tasks,
+        tasks=services.shared.tasks,
     )
 
     def changed(operation: Operation) -> None:
@@ -130,9 +136,9 @@ def _operations(
         records,
         services.accounts,
         services.accounts,
-        services.clock,
+        services.shared.clock,
         changed=changed,
-        count=services.metrics.count,
+        count=services.shared.metrics.count,
     )
     submissions = OperationSubmissions(
         modals,
@@ -141,7 +147,7 @@ def _operations(
         runner,
         services.store,
         channel=channel,
-        clock=services.clock,
-        tasks=services.tasks,
+        clock=services.shared.clock,
+        tasks=services.shared.tasks,
     )
     return runner, submissions

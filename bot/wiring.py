@@ -5,29 +5,32 @@ from __future__ import annotations
 import random
 import secrets
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 from aiohttp import ClientSession
 
 from bot.blocks.context import RenderContext
+from bot.blocks.tenant_label import TenantLabel
 from bot.delivery.cycle import Delivery
 from bot.delivery.dependencies import DeliveryDependencies
-from bot.health.rules import may_be_silent
-from bot.interactions.access import AccessPolicy, Membership, OperatorPolicy
+from bot.interactions.access import AccessPolicy, Membership, MembersOf, OperatorPolicy
 from bot.interactions.alert_actions import AlertActions
 from bot.interactions.language_choices import LanguageChoices
 from bot.interactions.readers import Readers
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
+from bot.labelled_ports import LabelledChannel
 from bot.outbox.event_keys import EventKeys
-from bot.ports import Clock, Views, utc_now
+from bot.ports import Channel, Clock, Views, utc_now
 from bot.recorder import Recorder
 from bot.runtime.heartbeat import Heartbeat
+from bot.runtime.logs import official_account
 from bot.runtime.metrics import Metrics
 from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.settings.values import Settings
@@ -42,43 +45,39 @@ from bot.store import processes
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
+from bot.tenants.model import Tenant
 from bot.watcher.poller import Watcher
 from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
 from bot.web.rejections import Rejections
-from wechat_kf import KfClient, StableToken
+from wechat_kf import KfClient, ServiceToken, StableToken
 
 UNREGISTER_SECONDS = 0.5  # the host waits
 
 
-@dataclass
-class Services:
-    """The services of a process. Without alerts there is no store, no watcher and no delivery."""
+@dataclass(frozen=True)
+class SharedServices:
+    """The services that all Official Accounts of a process share. Without alerts there is no store."""
 
-    settings: Settings
+    settings: Settings  # of the deployment
     clock: Clock
-    tokens: StableToken
-    accounts: KfClient
+    wechat: httpx.AsyncClient
+    token_service: httpx.AsyncClient | None
     session: ClientSession
-    access: AccessPolicy
-    operators: OperatorPolicy
+    channel_of: Callable[[str], SlackChannel]
+    members: MembersOf
     membership: Membership
+    operators: OperatorPolicy
     readers: Readers
     language_choices: LanguageChoices
     tasks: BackgroundTasks
     process: ProcessInfo
-    status_reporter: StatusReporter
     rejections: Rejections
     reply_failures: ReplyFailures
     slack_answers: SlackAnswers
     views: Views
     metrics: Metrics
     store: Store | None = None
-    recorder: Recorder | None = None
-    alert_actions: AlertActions | None = None
-    watcher: Watcher | None = None
-    pruner: Pruner | None = None
-    delivery: Delivery | None = None
     heartbeat: Heartbeat | None = None
 
     async def unregister(self) -> None:
@@ -91,33 +90,68 @@ class Services:
         async with store.begin() as tx:
             await processes.remove(tx, self.process.id)
 
-    async def beat(self) -> None:
-        """Call the heartbeat's URL, unless an alert might not arrive."""
-        if self.heartbeat and not may_be_silent(await self.status_reporter.problems()):
-            await self.heartbeat.beat()
+
+@dataclass
+class Services:
+    """The services of one Official Account. Without alerts there is no store, no watcher and no delivery."""
+
+    shared: SharedServices
+    tenant: Tenant
+    tokens: StableToken | ServiceToken
+    accounts: KfClient
+    access: AccessPolicy
+    status_reporter: StatusReporter
+    store: Store | None = None
+    label: TenantLabel | None = None  # None for the account of the environment alone
+    recorder: Recorder | None = None
+    alert_actions: AlertActions | None = None
+    watcher: Watcher | None = None
+    pruner: Pruner | None = None
+    delivery: Delivery | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of the deployment, with the account's own values."""
+        return self.tenant.settings
+
+    @property
+    def context(self) -> RenderContext:
+        """Return the context of what is rendered for the channel, or for a reader whose language is not known."""
+        handle = self.tenant.slug if self.is_one_of_several else ""
+        return replace(RenderContext.from_settings(self.settings), handle=handle)
+
+    def in_log(self) -> AbstractContextManager[None]:
+        """Put the handle of the account into every line that is logged in here, if there are several accounts."""
+        return official_account(self.tenant.slug if self.is_one_of_several else "")
+
+    @property
+    def is_one_of_several(self) -> bool:
+        return self.label is not None and self.label.is_named
 
 
 @asynccontextmanager
-async def build_services(settings: Settings, clock: Clock = utc_now, *, role: str = "") -> AsyncIterator[Services]:
-    """Build the services, and close them afterwards. Connects to nothing yet.
+async def build_shared(
+    settings: Settings, clock: Clock = utc_now, *, role: str = "", rejections: Rejections | None = None
+) -> AsyncIterator[SharedServices]:
+    """Build what all Official Accounts share, and close it afterwards. Connects to nothing yet.
 
     Args:
-        clock: the clock that they share.
+        clock: the clock that the services share.
         role: "web" or "worker"; "" for a one-off command, which other processes do not see.
+        rejections: of a server that is there already; None for a new one.
     """
     # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
     wechat = httpx.AsyncClient(
         base_url=settings.wechat_api_url,
         proxy=settings.wechat_proxy_url or None,
         trust_env=False,
+        cookies=_no_cookies(),
         verify=_certificates(),
         timeout=httpx.Timeout(10, connect=5),
     )
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(wechat)
         session = await stack.enter_async_context(ClientSession(proxy=settings.slack_proxy_url or None))
-        proxied = bool(settings.wechat_proxy_url)
-        tokens = StableToken(wechat, settings.wechat_appid, settings.wechat_secret, now=clock, proxied=proxied)
         slack = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
         accepts = partial(still_refuses, slack, settings.slack_alert_channel, "", LOOKUP_SECONDS)
         answers = SlackAnswers(accepts, clock)
@@ -125,56 +159,91 @@ async def build_services(settings: Settings, clock: Clock = utc_now, *, role: st
         membership = Membership(
             answers.noting(partial(installation, slack)), answers.noting(partial(is_shared_outside, slack))
         )
-        operators = OperatorPolicy(settings.kf_operators, members, membership)
-        access = AccessPolicy(settings.kf_viewers, members, operators)
         tasks = BackgroundTasks()
         store = _store(settings, clock) if settings.alerts else None
-        choices = LanguageChoices(store, tasks)
-        readers = Readers(answers.noting(partial(reader, slack)), tasks, choices=choices)
-        process = ProcessInfo(
-            secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
-        )
-        rejections, reply_failures = Rejections(clock), ReplyFailures(clock)
-        status_reporter = StatusReporter(
-            store,
-            settings,
-            lambda: tokens.expires_at,
-            clock,
-            process if role else None,
-            rejected=lambda: rejections.recent,
-            failed_replies=lambda: reply_failures.recent,
-            slack_trouble=lambda: answers.trouble,
-        )
-        accounts = KfClient(wechat, tokens, proxied=proxied)
-        metrics = Metrics()
-        services = Services(
-            settings,
-            clock,
-            tokens,
-            accounts,
-            session,
-            access,
-            operators,
-            membership,
-            readers,
-            choices,
-            tasks,
-            process,
-            status_reporter,
-            rejections,
-            reply_failures,
-            answers,
-            SlackViews(slack, metrics.count),
-            metrics,
-        )
         if store:
-            _add_alerts(services, store, SlackChannel(slack, settings.slack_alert_channel))
+            stack.push_async_callback(store.close)
+        choices = LanguageChoices(store, tasks)
+        heartbeat = None
         if settings.heartbeat_url:
-            client = await stack.enter_async_context(_heartbeat_client(settings))
-            services.heartbeat = Heartbeat(client, settings.heartbeat_url)
-        if services.store:
-            stack.push_async_callback(services.store.close)
-        yield services
+            proxy = settings.ambient_proxy.of(settings.heartbeat_url)
+            client = await stack.enter_async_context(service_client(proxy))
+            heartbeat = Heartbeat(client, settings.heartbeat_url)
+        token_service = None
+        if settings.token_service_url:
+            token_service = await stack.enter_async_context(service_client(settings.token_service_proxy_url))
+        metrics = Metrics()
+        yield SharedServices(
+            settings=settings,
+            clock=clock,
+            wechat=wechat,
+            token_service=token_service,
+            session=session,
+            channel_of=partial(SlackChannel, slack),
+            members=members,
+            membership=membership,
+            operators=OperatorPolicy(settings.kf_operators, members, membership),
+            readers=Readers(answers.noting(partial(reader, slack)), tasks, choices=choices),
+            language_choices=choices,
+            tasks=tasks,
+            process=ProcessInfo(
+                secrets.token_hex(8), role, clock(), settings.receives_commands(role), settings.shared_digests
+            ),
+            rejections=rejections or Rejections(clock),
+            reply_failures=ReplyFailures(clock),
+            slack_answers=answers,
+            views=SlackViews(slack, metrics.count),
+            metrics=metrics,
+            store=store,
+            heartbeat=heartbeat,
+        )
+
+
+def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel | None = None) -> Services:
+    """Build the services of one Official Account.
+
+    Args:
+        label: names the account in what people see, and in its buttons; None for that of the environment alone.
+    """
+    settings = tenant.settings
+    proxied, process = bool(settings.wechat_proxy_url), shared.process
+    tokens = _tokens(shared, settings)
+    store = shared.store.of(settings.wechat_appid) if shared.store else None
+    status_reporter = StatusReporter(
+        store,
+        settings,
+        lambda: tokens.expires_at,
+        shared.clock,
+        process if process.role else None,
+        rejected=lambda: shared.rejections.recent,
+        failed_replies=lambda: shared.reply_failures.recent,
+        slack_trouble=lambda: shared.slack_answers.trouble,
+        digests=process.settings,
+    )
+    services = Services(
+        shared,
+        tenant,
+        tokens,
+        KfClient(shared.wechat, tokens, proxied=proxied),
+        AccessPolicy(settings.kf_viewers, shared.members, shared.operators),
+        status_reporter,
+        store,
+        label,
+    )
+    if store:
+        channel = shared.channel_of(settings.slack_alert_channel)
+        _add_alerts(services, store, LabelledChannel(channel, label) if label else channel)
+    return services
+
+
+def _tokens(shared: SharedServices, settings: Settings) -> StableToken | ServiceToken:
+    """Build the token source of an account. One without an AppSecret gets its tokens from the token service."""
+    appid, secret = settings.wechat_appid, settings.wechat_secret
+    if secret or shared.token_service is None:
+        proxied = bool(settings.wechat_proxy_url)
+        return StableToken(shared.wechat, appid, secret, now=shared.clock, proxied=proxied)
+    url, authorization = settings.token_service_url, settings.token_service_auth
+    return ServiceToken(shared.token_service, url, appid, authorization=authorization, now=shared.clock)
 
 
 @cache
@@ -183,10 +252,22 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _heartbeat_client(settings: Settings) -> httpx.AsyncClient:
-    """Create a client that goes the way of Slack's: same proxy, same trusted certificates."""
-    proxy = settings.ambient_proxy.of(settings.heartbeat_url) or None
-    return httpx.AsyncClient(proxy=proxy, trust_env=False, verify=ssl.create_default_context())
+def service_client(proxy_url: str) -> httpx.AsyncClient:
+    """Create a client for services other than Slack and WeChat. `proxy_url` is "" for direct connections.
+
+    It trusts the same certificates as Slack's client.
+    """
+    return httpx.AsyncClient(
+        proxy=proxy_url or None,
+        trust_env=False,
+        verify=ssl.create_default_context(),
+        cookies=_no_cookies(),
+    )
+
+
+def _no_cookies() -> CookieJar:
+    """Return a jar that keeps no cookie: a cookie of one account would go out with the next one's request."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def _store(settings: Settings, clock: Clock) -> Store:
@@ -195,12 +276,15 @@ def _store(settings: Settings, clock: Clock) -> Store:
     return Store.from_url(settings.database_url, settings.wechat_appid, clock=own)
 
 
-def _add_alerts(services: Services, store: Store, channel: SlackChannel) -> None:
-    settings, clock = services.settings, services.clock
-    context = RenderContext.from_settings(settings)
-    event_keys = EventKeys(settings.wechat_secret, settings.wechat_appid)
+def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
+    settings, clock = services.settings, services.shared.clock
+    count = services.shared.metrics.count
+    context = services.context
+    # The key must not be in the store alone, and outlive it. An account without an AppSecret takes Slack's.
+    secret = settings.wechat_secret or settings.slack_signing_secret or settings.slack_app_token
+    event_keys = EventKeys(secret, settings.wechat_appid)
     recorder = Recorder(context.policy, event_keys, settings.wechat_appid)
-    services.store, services.recorder = store, recorder
+    services.recorder = recorder
     services.alert_actions = AlertActions(store, recorder=recorder, zone=settings.timezone)
     services.watcher = Watcher(
         services.accounts,
@@ -209,10 +293,19 @@ def _add_alerts(services: Services, store: Store, channel: SlackChannel) -> None
         recovery=Recovery(channel, clock),
         poll=context.poll,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
-        count=services.metrics.count,
+        count=count,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
-    count = services.metrics.count
     services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)
-    in_channel = replace(context, operations=bool(settings.kf_operators))
-    services.delivery = Delivery(DeliveryDependencies(channel, store, in_channel, event_keys, lease, count))
+    in_channel = replace(context, operations=bool(settings.kf_operators), several=services.is_one_of_several)
+    services.delivery = Delivery(
+        DeliveryDependencies(
+            channel,
+            store,
+            in_channel,
+            event_keys,
+            lease,
+            count,
+            shares_channel=services.is_one_of_several,
+        )
+    )

@@ -70,7 +70,7 @@ FLOWS: Mapping[str, tuple[Step, ...]] = {
         Step("bot.slack.response_url", "Slack", "POST response_url", "aiohttp"),
     ),
     "tick": (
-        Step("bot.app", "bot.watcher.poller", "run every 15 s", Port("Services")),
+        Step("bot.loops", "bot.watcher.poller", "run every 15 s", Port("Services")),
         Step("bot.watcher.poller", "bot.store.poll_state", "claim the poll"),
         Step("bot.watcher.poller", "wechat_kf.client", "kf_list()", ACCOUNTS),
         Step("wechat_kf.client", "WeChat", "GET getkflist", "httpx"),
@@ -78,7 +78,7 @@ FLOWS: Mapping[str, tuple[Step, ...]] = {
         Step("bot.watcher.ingest", "bot.recorder", "changes"),
         Step("bot.recorder", "bot.outbox.planner", "events → messages"),
         Step("bot.recorder", "bot.store.outbox", "save states and messages, one transaction"),
-        Step("bot.app", "bot.delivery.cycle", "run after each tick", Port("Services")),
+        Step("bot.loops", "bot.delivery.cycle", "run after each tick", Port("Services")),
         Step("bot.delivery.sender", "bot.store.outbox", "claim a message"),
         Step("bot.delivery.item", "bot.blocks.channel", "row → Message"),
         Step("bot.delivery.dependencies", "bot.slack.channel", "post once", CHANNEL),

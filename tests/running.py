@@ -12,19 +12,49 @@ from typing import Any
 
 import aiohttp
 
+from bot import environment
 from bot.app import Process
 from bot.demo.process import environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
 from bot.demo.slack_simulator.sent_messages import Invocation
+from bot.fleet import build_fleet
 from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
-from bot.wiring import build_services
+from bot.tenants.loading import load
 from tests.samples import READING
+from wechat_kf import protocol, simulator
 from wechat_kf.simulator import Simulator
 
 CARE, ALERTS = "C0CARE", "C0ALERTS"
+APPID, SECRET = "wx0123456789abcdef", "app-secret"  # of the account of the environment
+AT_HARBOUR, AT_ORCHID = "C0HARBOUR", "C0ORCHID"
+HARBOUR, KIOSK, ORCHID = "wx1111111111111111", "wx2222222222222222", "wx3333333333333333"
+ACCOUNTS = f"""
+[[account]]
+handle = "harbour"
+appid = "{HARBOUR}"
+secret = "env:HARBOUR_SECRET"
+name = "Harbour Tea"
+channel = "{AT_HARBOUR}"
+
+[[account]]
+handle = "kiosk"
+appid = "{KIOSK}"
+secret = "env:KIOSK_SECRET"
+name = "Night Kiosk"
+channel = "{AT_HARBOUR}"
+
+[[account]]
+handle = "orchid"
+appid = "{ORCHID}"
+secret = "env:ORCHID_SECRET"
+name = "兰花"
+channel = "{AT_ORCHID}"
+language = "zh"
+"""
+SECRETS = {HARBOUR: "secret-of-harbour", KIOSK: "secret-of-kiosk", ORCHID: "secret-of-orchid"}
 
 
 def utc_now() -> datetime:
@@ -50,21 +80,60 @@ class World:
         return [message.text for message in self.slack.messages(ALERTS)]
 
 
+@dataclass
+class FleetWorld:
+    """WeChat with several Official Accounts, Slack, and the variables that lead the bot to both."""
+
+    slack: SlackSimulator
+    wechat: simulator.World
+    environ: dict[str, str]
+
+    def invite(self, appid: str, name: str, left: timedelta = timedelta(days=3)) -> str:
+        key = f"{name}@harbour_tea"  # the same in every account, to be mixed up
+        self.wechat[appid].add_account(key, name.capitalize())
+        self.wechat[appid].invite(key, f"{name}_example", utc_now() + left)
+        return key
+
+    def texts(self, channel: str) -> list[str]:
+        return [message.text for message in self.slack.messages(channel)]
+
+
 @asynccontextmanager
-async def world(store_url: str, *, wechat_secret: str = "app-secret", **of_slack: Any) -> AsyncIterator[World]:
+async def world(store_url: str, *, wechat_secret: str = SECRET, **of_slack: Any) -> AsyncIterator[World]:
     """Serve the simulators; fail the test on any unexpected call to Slack."""
-    wechat = Simulator("wx0123456789abcdef", wechat_secret)
+    wechat = Simulator(APPID, wechat_secret)
     slack = SlackSimulator(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         more = {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1"}
-        environ = environ_of(slack, wechat_url, "wx0123456789abcdef", wechat_secret, ALERTS, **more)
+        environ = environ_of(slack, wechat_url, APPID, wechat_secret, ALERTS, **more)
         yield World(slack, wechat, environ)
     assert slack.take_unexpected() == []
 
 
 @asynccontextmanager
+async def fleet_world(store_url: str, *, own: bool = False, **of_slack: Any) -> AsyncIterator[FleetWorld]:
+    """Serve the simulators, with three Official Accounts in two channels, and that of the environment if `own`."""
+    secrets = SECRETS | ({APPID: SECRET} if own else {})
+    wechat = simulator.World(Simulator(appid, secret) for appid, secret in secrets.items())
+    channels = [Channel(CARE, "care"), Channel(AT_HARBOUR, "harbour"), Channel(AT_ORCHID, "orchid")]
+    if own:
+        channels.append(Channel(ALERTS, "kf-alerts"))
+    slack = SlackSimulator(channels=channels, **of_slack)
+    async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
+        environ = environ_of(slack, wechat_url, APPID, SECRET, ALERTS)
+        if not own:
+            for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_ALERT_CHANNEL"):
+                del environ[name]
+        environ |= {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1", "KF_ACCOUNTS": ACCOUNTS}
+        for name, appid in (("HARBOUR", HARBOUR), ("KIOSK", KIOSK), ("ORCHID", ORCHID)):
+            environ[f"{name}_SECRET"] = SECRETS[appid]
+        yield FleetWorld(slack, wechat, environ)
+    assert slack.take_unexpected() == []
+
+
+@asynccontextmanager
 async def bot_in_loop(
-    around: World,
+    around: World | FleetWorld,
     role: str = "web",
     *,
     clock: Clock = utc_now,
@@ -73,10 +142,11 @@ async def bot_in_loop(
 ) -> AsyncIterator[str]:
     """Run the bot inside the test's loop, with this clock; its address."""
     port = str(free_port())
-    settings = Settings.from_environ(around.environ | {"PORT": port} | changed)
+    environ = around.environ | {"PORT": port} | changed
+    settings = Settings.from_environ(environ)
     stop = asyncio.Event()
-    async with build_services(settings, clock, role=role) as parts:
-        running = asyncio.create_task(Process(parts, role, _never, limits).run(stop, []))
+    async with build_fleet(settings, load(settings, environ, environment.read_file), clock, role=role) as fleet:
+        running = asyncio.create_task(Process(fleet, role, _never, limits).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":
             await until(lambda: answers(f"{url}/healthz"))
@@ -86,6 +156,17 @@ async def bot_in_loop(
         finally:
             stop.set()
             await running
+
+
+async def polled(around: FleetWorld, times: int = 3) -> None:
+    """Wait until every account has been polled this many times, and the result of all but the last is stored."""
+
+    def lists(account: Simulator) -> int:
+        return len([call for call in account.log if call.path == protocol.KF_LIST])
+
+    accounts = around.wechat.accounts.values()
+    begun = {account.appid: lists(account) for account in accounts}
+    await until(lambda: all(lists(account) - begun[account.appid] >= times for account in accounts))
 
 
 def _never(_status: int) -> None:

@@ -18,6 +18,7 @@ from bot.__main__ import main
 from bot.demo.process import ROOT
 from bot.demo.slack_simulator import error
 from bot.settings.values import Settings
+from bot.tenants.model import of_environment
 from tests.running import World, utc_now, world
 from tests.test_process import run
 
@@ -114,7 +115,7 @@ async def test_check_prints_a_summary(place, capsys):
     settings = Settings.from_environ(place.environ)
 
     async def check() -> tuple[int, str, str]:
-        return await console.check(settings), *capsys.readouterr()
+        return await console.check(settings, [of_environment(settings)]), *capsys.readouterr()
 
     for name in ("dee", "eve", "fay"):
         place.invite(name)
@@ -128,11 +129,11 @@ async def test_check_prints_a_summary(place, capsys):
 
 async def test_check_fails_with_the_reason_while_slack_refuses_alerts(place, capsys):
     settings = Settings.from_environ(place.environ)
-    assert await console.check(settings) == 0
+    assert await console.check(settings, [of_environment(settings)]) == 0
     place.wechat.reject("bo@harbour_tea")
     place.slack.arm("chat.postMessage", error("invalid_auth"))
     capsys.readouterr()
-    assert await console.check(settings) == 1
+    assert await console.check(settings, [of_environment(settings)]) == 1
     out, err = capsys.readouterr()
     assert out == "1 account, 1 needs attention, 0 messages posted\n"
     assert "SLACK_BOT_TOKEN" in err

@@ -10,8 +10,8 @@ import pytest
 from bot import environment
 from bot.demo.process import running
 from bot.doctor import runner
+from bot.fleet import build_services
 from bot.settings.values import Settings
-from bot.wiring import build_services
 from tests.doctors import about
 from tests.running import answers, sqlite, utc_now
 
@@ -81,7 +81,7 @@ async def test_services_are_built_under_any_environment(monkeypatch, tmp_path, h
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environ(environment.with_file(environment.take()) | {"DATABASE_URL": sqlite(tmp_path)})
     async with build_services(settings) as parts:
-        await parts.heartbeat.beat()  # fails, and raises nothing
+        await parts.shared.heartbeat.beat()  # fails, and raises nothing
     assert {*hostile, *MINIMAL}.intersection((*environment.HIDDEN, *environment.ALL_PROXY)).isdisjoint(os.environ)
 
 
@@ -95,7 +95,7 @@ async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypat
     monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent")
     settings = Settings.from_environ(MINIMAL | {"DATABASE_URL": sqlite(tmp_path)})
     async with build_services(settings) as parts:
-        assert parts.heartbeat is not None
+        assert parts.shared.heartbeat is not None
     findings = await runner.examine(MINIMAL | {"ALERTS": "off"}, [], utc_now)
     assert about(findings, "Slack").said == "127.0.0.1 cannot be reached (ClientConnectorError)"
 

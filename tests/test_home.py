@@ -442,7 +442,7 @@ async def test_deadline_that_passed_since_the_last_read_is_expired(place):
 async def test_account_that_cannot_be_shown_does_not_stop_the_board(place, monkeypatch, caplog):
     from bot.blocks.answers import account_rows
 
-    facts = account_rows._facts
+    facts = account_rows.facts
 
     def faulty(row, context):
         if row.account.kf_nick == "Chen":
@@ -450,7 +450,7 @@ async def test_account_that_cannot_be_shown_does_not_stop_the_board(place, monke
         return facts(row, context)
 
     await place.accounts.read()
-    monkeypatch.setattr(account_rows, "_facts", faulty)
+    monkeypatch.setattr(account_rows, "facts", faulty)
     await place.opens(has_view=True)
     assert place.titles == [DUE]
     assert any("chen@harbour_tea · the log has the reason" in text for text in place.published[0].texts)

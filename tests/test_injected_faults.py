@@ -227,7 +227,7 @@ def brisk(monkeypatch) -> pytest.MonkeyPatch:
     """Shorten the waits of the bot."""
     monkeypatch.setattr("bot.delivery.prober.HOLD", timedelta(seconds=0.5))
     monkeypatch.setattr("bot.delivery.updater.HOLD", timedelta(seconds=0.5))
-    monkeypatch.setattr("bot.app.DELIVERY_SECONDS", 0.5)
+    monkeypatch.setattr("bot.loops.DELIVERY_SECONDS", 0.5)
     monkeypatch.setattr("bot.interactions.status_reporter.REPEATED", timedelta(0))
     monkeypatch.setattr("bot.interactions.status_reporter.RECENT", timedelta(0))
     monkeypatch.setattr("bot.interactions.status_reporter.PASS_SECONDS", 1)

@@ -21,6 +21,7 @@ import pytest
 from bot import console
 from bot.demo.process import ROOT, running
 from bot.settings.values import Settings
+from bot.tenants.model import of_environment
 from tests.running import CARE, World, answers, bot_in_loop, final_answer, until, world
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -258,7 +259,7 @@ async def test_list_prints_the_accounts_as_a_table(quick):
 async def test_list_command_reports_why_wechat_could_not_be_read(quick, capsys):
     async def failing_list(**changed: str) -> str:
         settings = Settings.from_environ(quick.environ | changed)
-        assert await console.show_list(settings, as_json=False) == 1
+        assert await console.show_list(settings, [of_environment(settings)], as_json=False) == 1
         return capsys.readouterr().err
 
     quick.wechat.allow_list = ()
@@ -271,7 +272,8 @@ async def test_list_command_reports_why_wechat_could_not_be_read(quick, capsys):
 
 async def test_check_polls_each_time_posts_and_exits(quick):
     slow = {**quick.environ, "POLL_SECONDS": "900"}
-    assert await console.check(Settings.from_environ(slow)) == 0
+    settings = Settings.from_environ(slow)
+    assert await console.check(settings, [of_environment(settings)]) == 0
     quick.wechat.reject("bo@harbour_tea")
     assert (await run(slow, "check"))[:2] == (0, "1 account, 1 needs attention, 1 message posted\n")
     assert [text.split(" (")[0] for text in quick.texts] == ["Rejected: Bo"]
@@ -279,7 +281,8 @@ async def test_check_polls_each_time_posts_and_exits(quick):
 
 async def test_check_fails_without_wechat_the_store_or_alerts(quick, capsys):
     async def check(**changed: str) -> int:
-        return await console.check(Settings.from_environ(quick.environ | changed))
+        settings = Settings.from_environ(quick.environ | changed)
+        return await console.check(settings, [of_environment(settings)])
 
     quick.wechat.enabled = False
     assert [await check(), await check()] == [1, 1]

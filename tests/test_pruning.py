@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from bot.alerting.episode import AlertPolicy
 from bot.app import Process
 from bot.demo.process import free_port
+from bot.fleet import build_fleet
 from bot.operations.model import Operation, OperationKind, OperationState, Wanted
 from bot.outbox.messages import MessageKind, MessageStatus
 from bot.ports import Blocked, Counter, no_op
@@ -23,8 +24,8 @@ from bot.store import operations
 from bot.store.database import Store
 from bot.store.pruning import prune_messages
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
+from bot.tenants.model import of_environment
 from bot.watcher.pruner import Pruner
-from bot.wiring import build_services
 from tests.accounts import account, bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
@@ -446,13 +447,14 @@ async def test_running_process_prunes_beside_its_other_work(tmp_path, caplog):
     async with world(sqlite(tmp_path)) as around:
         around.invite("bo")
         settings = Settings.from_environ(around.environ | {"PORT": str(free_port())})
-        async with build_services(settings, utc_now, role="web") as services:
+        async with build_fleet(settings, [of_environment(settings)], utc_now, role="web") as fleet:
+            services = fleet.first
             policy = AlertPolicy()
             services.pruner = Pruner(
                 services.accounts, services.store, policy=policy, clock=utc_now, retention=quick
             )
             stop = asyncio.Event()
-            running = asyncio.create_task(Process(services, "web", pytest.fail).run(stop))
+            running = asyncio.create_task(Process(fleet, "web", pytest.fail).run(stop))
             await until(lambda: "pruned operations=0 invitations=0 incidents=0 messages=0" in caplog.messages)
             stop.set()
             await running

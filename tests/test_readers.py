@@ -17,6 +17,7 @@ from bot.alerting.episode import AlertPolicy
 from bot.blocks.context import RenderContext
 from bot.demo.servers import serve_slack
 from bot.demo.slack_simulator import SlackFault, SlackSimulator, dropped, error, http_error, ratelimited, slow
+from bot.fleet import build_services
 from bot.interactions.readers import FAILURE_SECONDS, KNOWN_SECONDS, MOST_PEOPLE, Readers, language_of
 from bot.language import Language
 from bot.ports import Reader, UnknownReaderError
@@ -24,7 +25,6 @@ from bot.runtime.tasks import BackgroundTasks
 from bot.settings.values import Settings
 from bot.slack.directory import reader
 from bot.slack.web_api import no_retry_client
-from bot.wiring import build_services
 from tests.test_settings import REQUIRED
 
 SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
@@ -489,6 +489,6 @@ async def test_services_look_people_up_with_the_bot_token():
     async with serve_slack(slack):
         environ = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url, "ALERTS": "off"}
         async with build_services(Settings.from_environ(REQUIRED | environ)) as services:
-            context = await services.readers.context("U0LIN", BASE, 5)
-            await services.tasks.drain(5)
+            context = await services.shared.readers.context("U0LIN", BASE, 5)
+            await services.shared.tasks.drain(5)
     assert context.language is Language.CHINESE

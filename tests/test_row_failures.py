@@ -422,7 +422,7 @@ RENDERED = [
     "bot.accounts.account_status",
     "bot.accounts._place",
     "bot.blocks.answers.account_rows.head",
-    "bot.blocks.answers.account_rows._facts",
+    "bot.blocks.answers.account_rows.facts",
     "bot.blocks.answers.account_rows.label_of",
     "bot.blocks.answers.account_rows.account",
 ]
@@ -456,7 +456,7 @@ async def test_details_of_an_account_that_cannot_be_shown_name_it(monkeypatch, p
 async def test_account_is_shown_again_when_it_can_be(monkeypatch):
     answers = CommandAnswers()
     with monkeypatch.context() as patch:
-        inject(patch, "bot.blocks.answers.account_rows._facts")
+        inject(patch, "bot.blocks.answers.account_rows.facts")
         assert "cannot be shown" in str((await answers.to("list")).blocks)
     assert "cannot be shown" not in str((await answers.to("list")).blocks)
 

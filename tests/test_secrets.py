@@ -265,6 +265,8 @@ def test_settings_that_are_wrong_are_not_quoted(request, monkeypatch, capsys, co
         "DATABASE_URL": "mysql://kf:HUSH@host/kf",
         "HEARTBEAT_URL": "HUSH://host",
         "SLACK_APP_TOKEN": "HUSH",
+        "TOKEN_SERVICE_URL": "http://HUSH.example/{appid}",
+        "TOKEN_SERVICE_AUTH": "HUSH 密",
         "SLACK_API_URL": f"http://{DEAD}/api/",
         "WECHAT_API_URL": f"http://{DEAD}",
     }

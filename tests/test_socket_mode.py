@@ -13,13 +13,14 @@ from aiohttp import web
 from bot.app import Process
 from bot.demo.servers import serve, serve_slack
 from bot.demo.slack_simulator import SlackSimulator
+from bot.fleet import build_fleet
 from bot.ports import Announce, BlockAction, Command, FieldErrors, HomeOpened, Message, Submission, SubmissionAnswer
 from bot.runtime.tasks import BackgroundTasks
 from bot.settings.values import Settings
 from bot.slack.bolt_app import make_app
 from bot.slack.listeners import register
 from bot.slack.socket_mode import DeadSocketError, SocketTimeouts, run_socket_mode
-from bot.wiring import build_services
+from bot.tenants.model import of_environment
 from tests.running import sqlite, until, world
 
 pytestmark = pytest.mark.server
@@ -122,6 +123,6 @@ async def test_process_with_an_abandoned_socket_exits_with_status_1(tmp_path, mo
         settings = Settings.from_environ(
             place.environ | {"SLACK_APP_TOKEN": place.slack.app_token, "ALERTS": "off"}
         )
-        async with build_services(settings, role="worker") as parts:
-            running = Process(parts, "worker", lambda status: None).run(asyncio.Event(), [])
+        async with build_fleet(settings, [of_environment(settings)], role="worker") as fleet:
+            running = Process(fleet, "worker", lambda status: None).run(asyncio.Event(), [])
             assert await asyncio.wait_for(running, 10) == 1

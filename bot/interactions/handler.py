@@ -90,7 +90,7 @@ class InteractionHandler:
         request = requests.parse_command(command.text)
         if isinstance(request, Operate):
             return await self._forms.command(command, request, reader)
-        if refusal := await self._refusal(command.user_id, reader):
+        if not command.origin.is_admitted and (refusal := await self._refusal(command.user_id, reader)):
             return refusal
         return await self._answers.answer(request, announce, reader)
 
@@ -184,7 +184,7 @@ class InteractionHandler:
         Members of the workspace may act on an alert; the other buttons are for viewers. Only an admitted user has
         seen an ephemeral message or a view, so membership is not checked there. KF_VIEWERS is: it may have changed.
         """
-        if not acts and self._access.named:
+        if not acts and self._access.named and not click.origin.is_admitted:
             return await self._refusal(click.user_id, reader)
         if click.origin.is_ephemeral or click.view:
             return None

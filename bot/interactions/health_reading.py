@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts, Receivers
-from bot.settings.values import Settings
 from bot.store import episodes, operations, poll_state, processes, stats
 from bot.store.database import Store
 from bot.store.operations import Refusal
@@ -85,12 +84,19 @@ def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
 
 
 def with_processes(
-    known: HealthFacts, found: Sequence[ProcessInfo], own: ProcessInfo | None, settings: Settings
+    known: HealthFacts,
+    found: Sequence[ProcessInfo],
+    own: ProcessInfo | None,
+    digests: Mapping[str, str],
+    *,
+    by_socket: bool,
 ) -> HealthFacts:
     """Return the facts with those of all running processes.
 
     Args:
         own: the process that this runs in, as it is now; its row in the store may be older.
+        digests: of the settings of this process that all must share.
+        by_socket: whether Slack's commands come over a connection that a worker opens.
     """
     by_id = {one.id: one for one in found if one.role}
     if own:
@@ -105,11 +111,11 @@ def with_processes(
         receivers=Receivers(
             count=sum(one.receives_commands for one in running),
             processes=len(running),
-            by_socket=bool(settings.slack_app_token),
+            by_socket=by_socket,
         ),
         rejected=max(filter(None, reports), key=lambda one: one.count, default=None),
         failed_replies=max(filter(None, failures), key=lambda one: one.count, default=None),
-        differing_settings=_differing([*(one.settings for one in running), settings.shared_digests]),
+        differing_settings=_differing([*(one.settings for one in running), digests]),
     )
 
 

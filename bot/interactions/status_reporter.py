@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -53,6 +53,7 @@ class StatusReporter:
         rejected: Callable[[], RejectedRequests | None] = lambda: None,
         failed_replies: Callable[[], FailedReplies | None] = lambda: None,
         slack_trouble: Callable[[], SlackTrouble | None] = lambda: None,
+        digests: Mapping[str, str] | None = None,
     ) -> None:
         """Keep what the state is read from.
 
@@ -61,6 +62,7 @@ class StatusReporter:
             rejected: returns the requests that this process has rejected lately.
             failed_replies: returns its answers that Slack has not accepted lately.
             slack_trouble: returns the last failure of Slack to answer this process's questions.
+            digests: of the settings that all processes must share; None for those of `settings`.
         """
         self.store = store
         self.settings = settings
@@ -70,6 +72,7 @@ class StatusReporter:
         self._rejected = rejected
         self._failed_replies = failed_replies
         self._slack_trouble = slack_trouble
+        self._digests = settings.shared_digests if digests is None else digests
         self._opened = False
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
@@ -154,12 +157,16 @@ class StatusReporter:
             ),
         )
 
-    async def figures(self) -> Figures:
-        """Return what `/metrics` exposes; without counts of messages if the store does not answer."""
+    async def figures(self, appids: Collection[str] = ()) -> Figures:
+        """Return what `/metrics` exposes; without counts of messages if the store does not answer.
+
+        Args:
+            appids: the accounts whose messages are counted; none for this one alone.
+        """
         messages = None
         if self.store:
             try:
-                messages = await with_timeout(self._count(self.store), STORE_SECONDS)
+                messages = await with_timeout(self._count(self.store, appids), STORE_SECONDS)
             except Exception:  # `facts` has the reason, if it lasts
                 messages = None
         return Figures(await self.facts(), messages)
@@ -199,9 +206,9 @@ class StatusReporter:
             now = tx.now
         return now, await store.try_to_insert()
 
-    async def _count(self, store: Store) -> dict[str, int]:
+    async def _count(self, store: Store, appids: Collection[str]) -> dict[str, int]:
         async with store.begin() as tx:
-            return dict(await stats.by_state(tx))
+            return dict(await stats.by_state(tx, appids or [tx.appid]))
 
     async def _read(self, within: float) -> tuple[HealthFacts, StoreReading | None]:
         """Return the facts and what was read in the store; None for the latter if the store does not answer."""
@@ -216,7 +223,13 @@ class StatusReporter:
                 return known, None
             self._unreadable = self._trouble(fault)
             return replace(known, store=self._trouble_known), None
-        facts = with_processes(with_reading(known, reading), reading.processes, self._process, self.settings)
+        facts = with_processes(
+            with_reading(known, reading),
+            reading.processes,
+            self._process,
+            self._digests,
+            by_socket=bool(self.settings.slack_app_token),
+        )
         if facts.receivers:
             # Counted from the first reading without a receiver, whichever process has it now.
             self._none_since = None if facts.receivers.count else self._none_since or facts.now

@@ -48,6 +48,7 @@ MOST_CAUSES = 10
 PLAIN = re.compile(r"[^\s\"=]+")
 
 _request_id: ContextVar[str] = ContextVar("request", default="")
+_handle: ContextVar[str] = ContextVar("handle", default="")
 
 
 class LogEvent:
@@ -76,6 +77,16 @@ def request_id(trigger: str = "") -> Iterator[None]:
         yield
     finally:
         _request_id.reset(mark)
+
+
+@contextmanager
+def official_account(handle: str) -> Iterator[None]:
+    """Put the handle of an Official Account into every line that is logged in here, if it is not empty."""
+    mark = _handle.set(handle)
+    try:
+        yield
+    finally:
+        _handle.reset(mark)
 
 
 def error_fields(error: KfError) -> dict[str, Any]:
@@ -115,6 +126,7 @@ class LineFormatter(logging.Formatter):
         line = LogEvent(
             self._safe(said.name, LONGEST_TEXT),
             **{key: self._safe(value, LONGEST_VALUE) for key, value in said.fields.items()},
+            handle=_handle.get() or None,
             request=_request_id.get() or None,
             traceback=trace and self._safe(" | ".join(trace.splitlines()), LONGEST_TEXT),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -28,6 +28,7 @@ class Figures:
 
     facts: HealthFacts
     messages: Mapping[str, int] | None  # by state; one that is missing has none. None: the store does not answer
+    others: Sequence[HealthFacts] = ()  # of the other Official Accounts of the process, as of the last check
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ class _Families(Collector):
 
 
 def _gauges(figures: Figures) -> Iterator[Metric]:
-    facts, problems = figures.facts, {problem.kind for problem in diagnose(figures.facts)}
+    facts, all_facts = figures.facts, (figures.facts, *figures.others)
+    problems = {problem.kind for each in all_facts for problem in diagnose(each)}
     up = figures.messages is not None and facts.store is None
     yield GaugeMetricFamily("wechat_kf_store_up", "Whether the store can be read and written (1) or not (0).", up)
     found = GaugeMetricFamily(
@@ -99,9 +101,10 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
     for kind in ProblemKind:
         found.add_metric([kind], kind in problems)
     yield found
-    if facts.poll_age is not None:
-        help_ = "Since the last good read of WeChat; before the first one, since the start."
-        yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, facts.poll_age.total_seconds())
+    ages = [each.poll_age.total_seconds() for each in all_facts if each.poll_age is not None]
+    if ages:
+        help_ = "Since the last good read of WeChat; before the first one, since the start. Of several, the oldest."
+        yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, max(ages))
     if figures.messages is None:
         return
     messages = GaugeMetricFamily("wechat_kf_messages", "Messages in the store by state.", labels=["state"])
@@ -109,7 +112,8 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
         messages.add_metric([state], figures.messages.get(state, 0))
     yield messages
     # Never negative: the moment may be another process's, whose clock is ahead.
-    waited = max(0.0, (facts.now - facts.oldest_pending).total_seconds()) if facts.oldest_pending else 0
+    waits = [(each.now - each.oldest_pending).total_seconds() for each in all_facts if each.oldest_pending]
+    waited = max([0.0, *waits])
     help_ = "Since the oldest message that is not sent was written down; 0 when none waits."
     yield GaugeMetricFamily("wechat_kf_oldest_unsent_age_seconds", help_, waited)
     help_ = "Whether Slack refuses the channel or the token, so that every message waits (1) or not (0)."

@@ -25,6 +25,7 @@ from bot.ports import utc_now
 from bot.runtime.logs import configure
 from bot.settings.values import Settings
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
+from bot.tenants.model import of_environment
 from tests.crash.failpoints import CommitKind
 
 FAILPOINT = "CRASH_FAILPOINT"
@@ -153,7 +154,8 @@ def run() -> int:
     settings = Settings.from_environ(variables)
     configure(settings.log_level, settings.secrets, settings.log_format)
     ignored = environment.ignored(variables)
-    serving = app.serve(settings, role="web", exit_now=os._exit, ignored=ignored, clock=lambda: utc_now() + skew)
+    tenants, clock = [of_environment(settings)], lambda: utc_now() + skew
+    serving = app.serve(settings, tenants, role="web", exit_now=os._exit, ignored=ignored, clock=clock)
     return asyncio.run(serving)
 
 

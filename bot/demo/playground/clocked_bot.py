@@ -14,6 +14,7 @@ from bot import app, environment
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.runtime.logs import configure
 from bot.settings.values import Settings
+from bot.tenants.loading import load, secrets_of
 
 CHECK_SECONDS = 1.0  # between two checks that the playground still runs
 
@@ -24,9 +25,11 @@ def main() -> int:
     threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
     variables = environment.take()
     settings = Settings.from_environ(variables)
-    configure(settings.log_level, settings.secrets, settings.log_format)
+    tenants = load(settings, variables, environment.read_file)
+    configure(settings.log_level, secrets_of(tenants), settings.log_format)
     ignored = environment.ignored(variables)
-    return asyncio.run(app.serve(settings, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
+    serving = app.serve(settings, tenants, role="web", exit_now=os._exit, ignored=ignored, clock=clock)
+    return asyncio.run(serving)
 
 
 def _stop_after(parent: int) -> None:

@@ -1,0 +1,155 @@
+"""Answers about several Official Accounts. They come from the store, never from WeChat: one query for all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot import actions, requests
+from bot.blocks import builders
+from bot.blocks.answers import replies
+from bot.blocks.answers.fleet import accounts_page
+from bot.blocks.answers.fleet_invitations import all_page
+from bot.blocks.answers.fleet_replies import no_such_account, which_account
+from bot.blocks.answers.fleet_rows import title_of
+from bot.blocks.answers.fleet_status import fleet_status
+from bot.blocks.context import RenderContext
+from bot.fleet_overview import TenantFigures, TenantName, TenantOverview, nearest_tenants
+from bot.health.facts import Problem
+from bot.interactions.readers import Readers
+from bot.ports import Block, Clock, Message
+from bot.requests import Help, List, Overview, ShowStatus
+from bot.runtime.logs import LogEvent
+from bot.runtime.tasks import with_timeout
+from bot.store import overview
+from bot.store.database import Store
+from bot.store.store_errors import StoreError, waiting_for
+from bot.tenant_requests import AccountsOverview, AllAccounts, FleetRequest
+from bot.tenants.model import Tenant
+
+log = logging.getLogger(__name__)
+
+STORE_SECONDS = 2.0
+MOST_OPTIONS = 100  # of a menu: https://docs.slack.dev/reference/block-kit/block-elements/select-menu-element
+
+
+class FleetAnswers:
+    """Answers to what concerns no single Official Account. Every call names those that the person may see."""
+
+    def __init__(
+        self,
+        store: Store | None,
+        readers: Readers,
+        clock: Clock,
+        context: RenderContext,
+        problems: Callable[[], Awaitable[Sequence[tuple[Tenant, Sequence[Problem]]]]],
+        may_operate: Callable[[str], Awaitable[bool | None]],
+    ) -> None:
+        """Keep what answers need.
+
+        Args:
+            context: that of a reader whose language is not known.
+            problems: returns the present problems of every account, and does not raise.
+            may_operate: returns whether a person may change accounts.
+        """
+        self._store = store
+        self._readers = readers
+        self._clock = clock
+        self._context = context
+        self._problems = problems
+        self._may_operate = may_operate
+
+    async def answer(self, request: FleetRequest, tenants: Sequence[Tenant], user_id: str) -> Message:
+        """Return a page of Official Accounts, or of accounts of all of them."""
+        context = await self._reader(user_id)
+        try:
+            if isinstance(request, AccountsOverview):
+                return accounts_page(await self._overview(tenants), request, self._clock(), context)
+            return await self._invitations(request, tenants, context)
+        except (*StoreError, TimeoutError) as exc:
+            words = waiting_for(exc) if isinstance(exc, StoreError) else None
+            log.warning(LogEvent("accounts cannot be read in the store", error=words or type(exc).__name__))
+            return replies.database_away(context)
+
+    async def of_several(self, text: str, tenants: Sequence[Tenant], user_id: str) -> Message:
+        """Answer a command that names no account, where several are possible: those of the channel, or all."""
+        match requests.parse_command(text):
+            case Overview():
+                return await self.answer(AccountsOverview(here=True), tenants, user_id)
+            case List(page, states):
+                every = AccountsOverview(page, here=True)
+                request = AllAccounts(states, page, here=True) if states else every
+                return await self.answer(request, tenants, user_id)
+            case Help(topic):
+                return await self.guide(topic, tenants, user_id)
+            case ShowStatus():
+                return await self.status(tenants, user_id)
+        return which_account(_names(tenants), text, await self._reader(user_id))
+
+    async def guide(self, topic: str, tenants: Sequence[Tenant], user_id: str) -> Message:
+        """Explain one command, or all of them, and how to name an account."""
+        operations = bool(await self._may_operate(user_id))
+        handle = tenants[0].slug if tenants else ""
+        return replies.guide(await self._reader(user_id), topic, operations=operations, handle=handle)
+
+    async def status(self, tenants: Sequence[Tenant], user_id: str) -> Message:
+        """Return which of the accounts have a problem."""
+        visible = {tenant.appid for tenant in tenants}
+        checked = [(_name(one), problems) for one, problems in await self._problems() if one.appid in visible]
+        return fleet_status(checked, await self._reader(user_id))
+
+    async def no_such_account(self, word: str, tenants: Sequence[Tenant], user_id: str) -> Message:
+        """Answer a handle that none of the accounts has which the person may see."""
+        return no_such_account(word, nearest_tenants(word, _names(tenants)), await self._reader(user_id))
+
+    async def home_menu(self, tenants: Sequence[Tenant], appid: str, user_id: str) -> Sequence[Block]:
+        """Build the menu with which a person chooses the account that App Home shows; nothing without any."""
+        if not tenants:
+            return ()
+        context = await self._reader(user_id)
+        names = {one.appid: _name(one) for one in tenants[:MOST_OPTIONS]}
+        options = {
+            key: builders.option(title_of(name), actions.encode_for(key, "v1")) for key, name in names.items()
+        }
+        placeholder, initial = context.say("Official Account"), options.get(appid)
+        menu = builders.select(placeholder, actions.HOME_ACCOUNT, [*options.values()], initial=initial)
+        return (builders.section(f"*{placeholder}*") | {"accessory": menu},)
+
+    async def _reader(self, user_id: str) -> RenderContext:
+        return await self._readers.context(user_id, replace(self._context, around=self._clock()))
+
+    async def _overview(self, tenants: Sequence[Tenant]) -> list[TenantOverview]:
+        if self._store is None:
+            return [TenantOverview(_name(one)) for one in tenants]
+        figures = await with_timeout(self._figures(self._store, tenants), STORE_SECONDS)
+        return [TenantOverview(_name(one), figures.get(one.appid, TenantFigures())) for one in tenants]
+
+    async def _figures(self, store: Store, tenants: Sequence[Tenant]) -> dict[str, TenantFigures]:
+        async with store.begin() as tx:
+            return await overview.figures(tx, _expiring_until(tenants, tx.now), tx.now)
+
+    async def _invitations(
+        self, request: AllAccounts, tenants: Sequence[Tenant], context: RenderContext
+    ) -> Message:
+        if self._store is None:
+            return replies.database_away(context)
+        async with self._store.begin() as tx:
+            found = await overview.open_invitations(
+                tx, _expiring_until(tenants, tx.now), tx.now, request.states, number=request.page
+            )
+        return all_page(found, _names(tenants), request, self._clock(), context)
+
+
+def _expiring_until(tenants: Sequence[Tenant], now: datetime) -> dict[str, datetime]:
+    """Return, by AppID, the latest deadline that counts as expiring."""
+    return {one.appid: one.settings.policy.expiring_until(now) for one in tenants}
+
+
+def _name(tenant: Tenant) -> TenantName:
+    return TenantName(tenant.appid, tenant.slug, tenant.name)
+
+
+def _names(tenants: Sequence[Tenant]) -> list[TenantName]:
+    return [_name(tenant) for tenant in tenants]

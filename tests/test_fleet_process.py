@@ -1,0 +1,123 @@
+"""Several Official Accounts in real processes: what a kill loses, and the commands that run once."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.demo.process import running
+from tests.running import (
+    AT_HARBOUR,
+    AT_ORCHID,
+    CARE,
+    HARBOUR,
+    KIOSK,
+    ORCHID,
+    SECRETS,
+    FleetWorld,
+    fleet_world,
+    polled,
+    sqlite,
+    until,
+)
+from tests.test_process import run
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
+    async with fleet_world(sqlite(tmp_path)) as made:
+        for appid in SECRETS:
+            made.invite(appid, "bo")
+            made.invite(appid, "chen")
+        yield made
+
+
+def texts(place: FleetWorld) -> list[str]:
+    return [*place.texts(AT_HARBOUR), *place.texts(AT_ORCHID)]
+
+
+async def test_killed_bot_posts_each_alert_of_each_account_once_after_its_restart(place):
+    async with running(place.environ) as bot:
+        await polled(place)
+        for appid in SECRETS:
+            place.wechat[appid].reject("bo@harbour_tea")
+        await until(lambda: texts(place))  # the others are stored, or not even read
+        await bot.stop(signal.SIGKILL)
+    for appid in SECRETS:
+        place.wechat[appid].reject("chen@harbour_tea")
+    async with running(place.environ):
+        await until(lambda: len(texts(place)) == 6, within=90)
+        await polled(place)
+    assert sorted(text.replace("（", " (").split(" (")[0] for text in texts(place)) == [
+        "Harbour Tea · Rejected: Bo",
+        "Harbour Tea · Rejected: Chen",
+        "Night Kiosk · Rejected: Bo",
+        "Night Kiosk · Rejected: Chen",
+        "兰花 · 已拒绝：Bo",
+        "兰花 · 已拒绝：Chen",
+    ]
+
+
+async def test_two_processes_on_one_store_post_each_alert_of_each_account_once(postgres_url):
+    async with fleet_world(postgres_url) as place:
+        for appid in SECRETS:
+            place.invite(appid, "bo")
+        async with running(place.environ) as bot, running(place.environ, "worker", wait=False):
+            place.slack.app_url = bot.slack_url
+            await polled(place, 5)
+            for appid in SECRETS:
+                place.wechat[appid].reject("bo@harbour_tea")
+            await until(lambda: len(texts(place)) == 3)
+            await polled(place)
+            said = await place.slack.command("status", channel=CARE)
+            assert (await said.answer()).text == "3 Official Accounts · Working normally."
+    assert len(texts(place)) == 3
+
+
+async def test_list_prints_a_table_for_each_account(place):
+    status, out, err = await run(place.environ, "list")
+    assert (status, err) == (0, "")
+    assert [name in out for name in ("Harbour Tea\n", "Night Kiosk\n", "兰花\n")] == [True] * 3
+    assert out.count("2 accounts, 0 need attention") == 3
+
+
+async def test_list_for_programs_names_each_account_and_leaves_out_what_cannot_be_read(place):
+    place.wechat[KIOSK].enabled = False
+    status, out, err = await run(place.environ, "list", "--json")
+    assert status == 1
+    assert err.startswith("Night Kiosk: WeChat could not be read:")
+    listed = json.loads(out)
+    assert [(one["handle"], one["appid"]) for one in listed] == [("harbour", HARBOUR), ("orchid", ORCHID)]
+    assert {account["kf_account"] for one in listed for account in one["accounts"]} == {
+        "bo@harbour_tea",
+        "chen@harbour_tea",
+    }
+
+
+async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place):
+    environ = place.environ | {"POLL_SECONDS": "900"}
+    assert (await run(environ, "check"))[0] == 0
+    for appid in SECRETS:
+        place.wechat[appid].reject("bo@harbour_tea")
+    status, out, err = await run(environ, "check")
+    assert (status, err, out.splitlines()) == (
+        0,
+        "",
+        [
+            "Harbour Tea: 2 accounts, 1 needs attention",
+            "Night Kiosk: 2 accounts, 1 needs attention",
+            "兰花: 2 accounts, 1 needs attention",
+            "3 messages posted",
+        ],
+    )
+    assert len(texts(place)) == 3
+    place.wechat[ORCHID].enabled = False
+    status, out, _ = await run(environ, "check")
+    assert status == 1
+    assert "兰花: WeChat: failed" in out

@@ -1,0 +1,248 @@
+"""SIGHUP: a running process takes over the accounts of the file as it is now, and answers commands meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.demo.process import BotProcess, environ_of, running
+from bot.demo.servers import serve_slack, serve_wechat
+from bot.demo.slack_simulator import Channel, SlackSimulator
+from tests.running import CARE, answers, final_answer, until, utc_now
+from wechat_kf import protocol
+from wechat_kf.simulator import Fault, FaultMode, Simulator, World
+
+HANDLES = ("harbour", "kiosk", "orchid")
+APPIDS = {handle: f"wx{number}{number}{number}" for number, handle in enumerate(HANDLES, start=1)}
+
+
+@dataclass
+class Place:
+    """WeChat with three accounts, Slack with a channel for each, and the file of accounts of a bot."""
+
+    slack: SlackSimulator
+    wechat: World
+    environ: dict[str, str]
+    folder: Path
+
+    def write(self, *handles: str, more: str = "") -> None:
+        tables = [
+            f'[[account]]\nhandle = "{handle}"\nappid = "{APPIDS[handle]}"\nchannel = "C0{handle.upper()}"\n'
+            f'secret = "file:{self.folder}/{handle}"\n'
+            for handle in handles
+        ]
+        (self.folder / "accounts.toml").write_text("\n".join([*tables, more]))
+
+    def invite(self, handle: str, name: str) -> None:
+        account = self.wechat[APPIDS[handle]]
+        account.add_account(f"{name}@{handle}", name.capitalize())
+        account.invite(f"{name}@{handle}", f"{name}_example", utc_now() + timedelta(days=3))
+
+    async def alert(self, *handles: str, name: str = "bo") -> None:
+        """Let a person decline in each of these accounts, once it has been polled, and wait for the alert."""
+        before = {handle: self.posted(handle) for handle in handles}
+        for handle in handles:
+            await self.polled(handle)
+            self.wechat[APPIDS[handle]].reject(f"{name}@{handle}")
+        await until(lambda: all(self.posted(handle) > before[handle] for handle in handles))
+
+    def posted(self, handle: str) -> int:
+        return len(self.slack.messages(f"C0{handle.upper()}"))
+
+    def polls(self, handle: str) -> int:
+        return len([call for call in self.wechat[APPIDS[handle]].log if call.path == protocol.KF_LIST])
+
+    async def polled(self, handle: str, times: int = 2) -> None:
+        before = self.polls(handle)
+        await until(lambda: self.polls(handle) >= before + times)
+
+    def log(self, role: str = "web") -> str:
+        return (self.folder / f"{role}.log").read_text()
+
+    async def logged(self, words: str, number: int = 1, role: str = "web") -> None:
+        await until(lambda: self.log(role).count(words) >= number)
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(self.folder / "kf.db")) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    wechat = World(Simulator(appid, f"secret-of-{handle}") for handle, appid in APPIDS.items())
+    slack = SlackSimulator(channels=[Channel(CARE, "care"), *(Channel(f"C0{one.upper()}", one) for one in HANDLES)])
+    async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
+        environ = environ_of(slack, wechat_url, "", "", "")
+        environ |= {
+            "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}",
+            "POLL_SECONDS": "1",
+            "KF_ACCOUNTS_FILE": str(tmp_path / "accounts.toml"),
+        }
+        made = Place(slack, wechat, environ, tmp_path)
+        for handle in HANDLES:
+            (tmp_path / handle).write_text(f"secret-of-{handle}")
+            made.invite(handle, "bo")
+        yield made
+    assert slack.take_unexpected() == []
+
+
+@asynccontextmanager
+async def bot_of(place: Place, role: str = "web", **changed: str) -> AsyncIterator[BotProcess]:
+    log = place.folder / f"{role}.log"
+    async with running(place.environ | changed, role, log=log, wait=role == "web") as bot:
+        place.slack.app_url = bot.slack_url if role == "web" else None
+        yield bot
+
+
+def hang_up(bot: BotProcess) -> None:
+    bot.process.send_signal(signal.SIGHUP)
+
+
+pytestmark = pytest.mark.process
+
+
+async def test_account_that_was_added_to_the_file_appears_after_sighup(place):
+    place.write("harbour", "kiosk")
+    async with bot_of(place) as bot:
+        await place.alert("harbour", "kiosk")
+        place.write("harbour", "kiosk", "orchid")
+        hang_up(bot)
+        await place.alert("orchid")
+        said = await place.slack.command("@orchid", channel="C0ORCHID")
+        assert "Bo" in (await final_answer(said)).text
+        await place.polled("harbour")
+        assert [place.posted(handle) for handle in HANDLES] == [1, 1, 1]
+        assert "added=orchid" in place.log()
+        assert await bot.stop() == 0
+    assert "ERROR" not in place.log()
+    assert "settings_differ" not in place.log()
+
+
+async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_returns(place):
+    place.write("harbour", "kiosk", "orchid")
+    async with bot_of(place) as bot:
+        await place.alert(*HANDLES)
+        old = place.slack.messages("C0ORCHID")[0]
+        place.write("harbour", "kiosk")
+        hang_up(bot)
+        await place.logged("removed=orchid")
+        await place.polled("harbour")
+        seen, kept = place.polls("orchid"), place.rows(f"SELECT * FROM episode WHERE appid = '{APPIDS['orchid']}'")
+        place.invite("orchid", "eve")
+        await place.polled("harbour", 3)
+        assert (place.polls("orchid"), len(kept)) == (seen, 1)
+        assert place.rows(f"SELECT * FROM episode WHERE appid = '{APPIDS['orchid']}'") == kept
+        click = await place.slack.click(old, "alert.ack", user="U0TOM")
+        assert "out of date" in (await click.answer()).text
+        place.write(*HANDLES)
+        hang_up(bot)
+        await place.alert("orchid", name="eve")
+        await place.polled("orchid")
+        assert place.posted("orchid") == 2
+
+
+async def test_unposted_message_of_a_removed_account_stays_pending_until_it_returns(place):
+    place.write(*HANDLES)
+    async with bot_of(place) as bot:
+        await place.polled("orchid")
+        place.slack.channels["C0ORCHID"].is_archived = True
+        place.wechat[APPIDS["orchid"]].reject("bo@orchid")
+        pending = f"SELECT status FROM message WHERE appid = '{APPIDS['orchid']}' AND status != 'sent'"
+        await until(lambda: len(place.rows(pending)) == 1)
+        place.write("harbour", "kiosk")
+        hang_up(bot)
+        await place.logged("removed=orchid")
+        await place.polled("harbour", 3)
+        assert len(place.rows(pending)) == 1
+
+
+async def test_mistake_in_the_file_changes_nothing_and_names_each_line(place):
+    place.write("harbour", "kiosk")
+    async with bot_of(place) as bot:
+        await place.polled("kiosk")
+        place.write("harbour", more='[[account]]\nhandle = "orchid"\nchannel = "nowhere"\n')
+        hang_up(bot)
+        await place.logged("accounts not reloaded", 3)
+        errors = [line for line in place.log().splitlines() if " ERROR " in line]
+        assert ["line 7" in line for line in errors] == [True] * 3
+        assert all(any(f": {key} " in line for line in errors) for key in ("channel", "appid", "secret"))
+        await place.polled("kiosk")
+        assert "accounts reloaded" not in place.log()
+        assert await answers(f"{bot.url}/readyz")
+
+
+async def test_two_signals_in_a_row_end_with_the_newest_file(place):
+    place.write("harbour")
+    async with bot_of(place) as bot:
+        await place.alert("harbour")
+        place.write("harbour", "kiosk")
+        hang_up(bot)
+        place.write(*HANDLES)
+        hang_up(bot)
+        await place.alert("kiosk", "orchid")
+        hang_up(bot)
+        await place.logged("accounts unchanged")
+        assert [place.posted(handle) for handle in HANDLES] == [1, 1, 1]
+        assert await bot.stop() == 0
+
+
+async def test_requests_are_answered_throughout_a_reload_while_wechat_is_slow(place):
+    place.write("harbour", "kiosk")
+    async with bot_of(place) as bot:
+        await place.polled("kiosk")
+        place.wechat.inject(Fault(FaultMode.SLOW, times=None, seconds=2.0))
+        await asyncio.sleep(1.5)  # a poll is in progress
+        place.write(*HANDLES)
+        hang_up(bot)
+        slowest = 0.0
+        async with aiohttp.ClientSession() as session:
+            while place.log().count("started version") < 2 or slowest == 0.0:
+                began = time.monotonic()
+                async with session.get(f"{bot.url}/healthz") as answer:
+                    assert answer.status == 200
+                async with aiohttp.ClientSession() as fresh, fresh.get(f"{bot.url}/readyz") as answer:
+                    assert answer.status == 200
+                slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 1
+
+
+async def test_worker_reconnects_and_commands_are_answered_after_a_reload(place):
+    place.write("harbour", "kiosk")
+    token = {"SLACK_APP_TOKEN": place.slack.app_token}
+    async with bot_of(place, "worker", **token) as bot:
+        await until(lambda: len(place.slack.sockets) == 1)
+        await place.alert("kiosk")
+        place.write(*HANDLES)
+        hang_up(bot)
+        opened = {len(place.slack.sockets)}
+        while place.log("worker").count("started version") < 2:
+            opened.add(len(place.slack.sockets))
+            await asyncio.sleep(0.001)
+        assert min(opened) == 1  # the new one opens before the old one closes
+        await place.alert("orchid")
+        assert len(place.slack.sockets) == 1
+        said = await place.slack.command("@orchid", channel=CARE)
+        assert "Bo" in (await final_answer(said)).text
+        assert await bot.stop() == 0
+
+
+async def test_sighup_ends_a_process_without_a_file_as_before(place):
+    environ = place.environ | {
+        "KF_ACCOUNTS_FILE": "",
+        "WECHAT_APPID": APPIDS["harbour"],
+        "WECHAT_SECRET": "secret-of-harbour",
+        "SLACK_ALERT_CHANNEL": "C0HARBOUR",
+    }
+    async with running(environ) as bot:
+        hang_up(bot)
+        assert await bot.process.wait() == -signal.SIGHUP
