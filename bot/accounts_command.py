@@ -1,0 +1,157 @@
+"""The command `accounts`: list the Official Accounts of an installation, and choose those that a command is about.
+
+It asks neither Slack nor WeChat.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.blocks.answers.diagnosis import ENGLISH
+from bot.blocks.channel.incident_notices import incident_title
+from bot.fleet_overview import TenantFigures, TenantName, nearest_tenants
+from bot.runtime.escaping import cut, escape
+from bot.runtime.tasks import with_timeout
+from bot.settings.values import LIST, Settings
+from bot.store import overview
+from bot.store.inspection import is_absent, read_only_store
+from bot.store.store_errors import StoreError, waiting_for
+from bot.tenants.model import Tenant
+from bot.tenants.table_keys import Source
+from bot.text import fold, many
+
+# The variables that decide which accounts there are, and what is known of them.
+ACCOUNTS = (*LIST, "ALERTS", "SLACK_ALERT_CHANNEL", "TOKEN_SERVICE_URL", "DATABASE_URL")
+SECONDS = 8.0  # for the store
+LONGEST_CELL = 100  # characters
+NOT_KNOWN = "-"
+WHOLE = ("handle", "AppID")  # columns to copy from, which are not broken into lines
+WIDTH = 200  # characters of a line in a file or a pipe
+
+
+class UnknownAccountError(Exception):
+    """No account has this handle or AppID. The text names the nearest."""
+
+
+def choose(tenants: Sequence[Tenant], word: str | None) -> Sequence[Tenant]:
+    """Return the account with a handle, with or without `@`, or with an AppID; all accounts for None.
+
+    Raises:
+        UnknownAccountError: there is none.
+    """
+    if word is None:
+        return tenants
+    handle = word.removeprefix("@").removeprefix("＠")
+    found = [one for one in tenants if fold(handle) == fold(one.slug) or handle == one.appid]
+    if found:
+        return found
+    names = [TenantName(one.appid, one.slug, one.name) for one in tenants]
+    nearest = [f"@{one.slug}" for one in nearest_tenants(handle, names)] or [f"@{one.slug}" for one in names[:3]]
+    shown = escape(cut(word, LONGEST_CELL))
+    raise UnknownAccountError(f"There is no account {shown}; the nearest: {', '.join(nearest)}")
+
+
+def names(tenants: Sequence[Tenant]) -> str:
+    """Write `3 accounts: @harbour, @kiosk, @orchid`."""
+    return f"{many(len(tenants), 'account')}: {', '.join(f'@{one.slug}' for one in tenants)}"
+
+
+async def show(settings: Settings, tenants: Sequence[Tenant], *, as_json: bool) -> int:
+    """Print the accounts as a table or as JSON, with what the store knows of each if it can be read."""
+    known = await _figures(settings, tenants)
+    if as_json:
+        print(json.dumps([_as_json(one, known.get(one.appid)) for one in tenants], indent=2))
+    else:
+        _print_table(tenants, known)
+    return 0
+
+
+async def _figures(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, TenantFigures]:
+    """Return the figures by AppID; none if the store cannot be read, for whatever reason."""
+    if not settings.alerts or is_absent(settings.database_url):
+        return {}
+    try:
+        return await with_timeout(_read(settings, tenants), SECONDS)
+    except (*StoreError, TimeoutError) as exc:
+        words = (waiting_for(exc) if isinstance(exc, StoreError) else None) or str(exc)
+        print(f"The store cannot be read ({cut(words, LONGEST_CELL)}): look at DATABASE_URL.", file=sys.stderr)
+        return {}
+
+
+async def _read(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, TenantFigures]:
+    store = read_only_store(settings.database_url, tenants[0].appid)
+    try:
+        async with store.begin() as tx:
+            until = {one.appid: one.settings.policy.expiring_until(tx.now) for one in tenants}
+            return await overview.figures(tx, until, tx.now)
+    finally:
+        await store.close()
+
+
+def _print_table(tenants: Sequence[Tenant], known: Mapping[str, TenantFigures]) -> None:
+    # Imported here: a tenth of a second that no server needs. It knows how wide a Chinese character is.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for title in ("handle", "name", "AppID", "channel", "source", "labels", "last successful poll", "state"):
+        table.add_column(title, no_wrap=title in WHOLE)
+    for tenant in tenants:
+        figures = known.get(tenant.appid)
+        polled = figures and figures.read_at
+        cells = (
+            f"@{tenant.slug}",
+            tenant.name,
+            tenant.appid,
+            tenant.settings.slack_alert_channel,
+            _source(tenant),
+            ", ".join(tenant.labels),
+            f"{polled:%Y-%m-%d %H:%M} UTC" if polled else NOT_KNOWN,
+            _state(figures),
+        )
+        # As Text: a name may hold markup.
+        table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells))
+    # Without colours: the terminal gets no control character at all.
+    Console(color_system=None, width=None if sys.stdout.isatty() else WIDTH).print(table)
+    print(many(len(tenants), "account"))
+
+
+def _as_json(tenant: Tenant, figures: TenantFigures | None) -> dict[str, Any]:
+    polled: datetime | None = figures.read_at if figures else None
+    return {
+        "handle": tenant.slug,
+        "name": tenant.name,
+        "appid": tenant.appid,
+        "origin": tenant.origin,
+        "channel": tenant.settings.slack_alert_channel or None,
+        "source": _source(tenant),
+        "labels": list(tenant.labels),
+        "last_successful_poll": polled.isoformat() if polled else None,
+        "state": _state(figures) if figures else None,
+    }
+
+
+def _source(tenant: Tenant) -> str:
+    """Return where the access tokens come from."""
+    return Source.SECRET if tenant.settings.wechat_secret else Source.SERVICE
+
+
+def _state(figures: TenantFigures | None) -> str:
+    """Write `WeChat does not answer, 2 need attention`, or `well`."""
+    if figures is None:
+        return NOT_KNOWN
+    parts = []
+    if figures.incident:
+        parts.append(incident_title(figures.incident, ENGLISH))
+    elif figures.failing_since:
+        parts.append("the last poll failed")
+    elif figures.read_at is None:
+        parts.append("not polled yet")
+    if figures.due:
+        parts.append(f"{figures.due} {'needs' if figures.due == 1 else 'need'} attention")
+    return ", ".join(parts) or "well"
