@@ -5,18 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
-from bot.doctor import host, inbound, operations, output, running, slack, store, variables, wechat
+from bot.doctor import accounts, host, inbound, operations, output, slack, store, variables
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
+from bot.fleet import build_fleet
 from bot.ports import Clock
 from bot.settings.values import PROXIES, Settings
-from bot.wiring import build_services
+from bot.tenants.loading import ReadFile, secrets_of
+from bot.tenants.model import Tenant, of_environment
 
 PART_SECONDS = 10.0  # for each of the services, which are examined at once
 ALL_SECONDS = 12.0
 GONE_SECONDS = 1.0  # after the last line: a hanging name lookup must not keep the process alive
-SECRETS = ("WECHAT_SECRET", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN")
+SECRETS = (
+    "WECHAT_SECRET",
+    "SLACK_BOT_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "SLACK_APP_TOKEN",
+    "TOKEN_SERVICE_AUTH",
+)
+
+
+def read_text(path: str) -> str:
+    """Return the text of a file that a setting names."""
+    return Path(path).read_text(encoding="utf-8")
 
 
 async def run(
@@ -27,13 +41,14 @@ async def run(
     out: TextIO,
     exit_now: Callable[[int], object],
     clock: Clock,
+    read_file: ReadFile = read_text,
 ) -> int:
     """Examine, print, and return the exit status: 1 when something is wrong.
 
     `ignored` names variables of the environment that are not used because of their values.
     `exit_now` ends the process with a status, if an unanswered request keeps it from ending.
     """
-    findings = await examine(environ, ignored, clock)
+    findings = await examine(environ, ignored, clock, read_file)
     text = output.as_json(findings) if as_json else "\n".join(output.lines(findings, out.encoding or "ascii"))
     print(text, file=out, flush=True)
     status = 0 if output.is_well(findings) else 1
@@ -41,14 +56,18 @@ async def run(
     return status
 
 
-async def examine(environ: Mapping[str, str], ignored: Sequence[str], clock: Clock) -> list[Finding]:
+async def examine(
+    environ: Mapping[str, str], ignored: Sequence[str], clock: Clock, read_file: ReadFile = read_text
+) -> list[Finding]:
     """Run every check that these variables allow. Never raise."""
     settings, problems = Settings.read(environ)
+    tenants, mistakes = accounts.loaded(settings, environ, read_file)
     unset = Unset.of(problems)
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
-    report = await guarded("services", _examine_services(settings, unset, proxy, clock), ALL_SECONDS)
+    report = await guarded("services", _examine_services(settings, tenants, unset, proxy, clock), ALL_SECONDS)
     findings = [
         *variables.findings(problems),
+        *accounts.findings(tenants, mistakes),
         *report.findings,
         *host.unused_proxies(environ, settings),
         host.clock(report.times),
@@ -56,21 +75,26 @@ async def examine(environ: Mapping[str, str], ignored: Sequence[str], clock: Clo
         *host.ignored(ignored),
         *host.heartbeat(settings, unset),
     ]
-    secrets = {*settings.secrets, *(environ.get(name, "").strip() for name in SECRETS)}
+    secrets = {*settings.secrets, *secrets_of(tenants), *(environ.get(name, "").strip() for name in SECRETS)}
     return [masked(finding, secrets) for finding in findings]
 
 
-async def _examine_services(settings: Settings, unset: Unset, proxy: str, clock: Clock) -> Report:
+async def _examine_services(
+    settings: Settings, tenants: Sequence[Tenant], unset: Unset, proxy: str, clock: Clock
+) -> Report:
     """Run the checks that need I/O, concurrently."""
     # Without store and heartbeat: these are checked here, but not used.
-    async with build_services(replace(settings, alerts=False, heartbeat_url=""), clock) as services:
+    quiet = [replace(one, settings=replace(one.settings, alerts=False)) for one in tenants]
+    alone = replace(settings, alerts=False, heartbeat_url="")
+    async with build_fleet(alone, quiet or [of_environment(alone)], clock) as fleet:
+        session = fleet.shared.session
         work = {
-            "Slack": slack.examine(settings, unset, services.session, clock),
-            "commands": inbound.examine(settings, unset, services.session),
-            "WeChat": wechat.examine(services, unset, proxy),
+            "Slack": slack.examine(settings, unset, session, clock, [one.settings for one in tenants]),
+            "commands": inbound.examine(settings, unset, session),
+            "WeChat": accounts.examine_wechat(fleet, tenants, unset, proxy),
             "store": store.examine(settings, unset),
-            "running bot": running.examine(settings, unset, clock),
-            operations.CHECK: operations.examine(settings, unset),
+            "running bot": accounts.examine_running(settings, tenants, unset, clock),
+            operations.CHECK: accounts.examine_operations(tenants, unset),
         }
         return Report.of(
             await asyncio.gather(*(guarded(check, part, PART_SECONDS) for check, part in work.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
@@ -18,13 +20,18 @@ SECONDS = 8.0
 IDLE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.NO_COMMAND_RECEIVER}
 
 
-async def examine(settings: Settings, unset: Unset, clock: Clock) -> Report:
-    """Report the health of the processes on this store. `store` reports problems of the store itself."""
+async def examine(
+    settings: Settings, unset: Unset, clock: Clock, digests: Mapping[str, str] | None = None
+) -> Report:
+    """Report the health of the processes on this store. `store` reports problems of the store itself.
+
+    `digests` are those of the settings that all processes must share; None for those of `settings`.
+    """
     if unset.why_not(CHECK, "DATABASE_URL", "ALERTS", "WECHAT_APPID") or not settings.alerts:
         return Report(())
     store = read_only_store(settings.database_url, settings.wechat_appid)
     try:
-        facts = await StatusReporter(store, settings, lambda: None, clock).facts(SECONDS)
+        facts = await StatusReporter(store, settings, lambda: None, clock, digests=digests).facts(SECONDS)
     finally:
         await store.close()
     return Report(tuple(findings(facts)))

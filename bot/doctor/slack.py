@@ -21,6 +21,7 @@ from bot.slack.web_api import ApiError, no_retry_client
 from bot.slack.workspace import BotIdentity, ChannelInfo, UserGroupInfo, auth_test, channel_info, groups
 
 SECONDS = 4.5  # for one request; a run makes at most two in a row
+MOST_CHANNELS = 40  # Slack takes 50 requests for channels a minute
 ID = re.compile(r"[SUW][A-Z0-9]+")
 CHANNEL = "alert channel"
 READER = "users:read"
@@ -28,10 +29,21 @@ READER = "users:read"
 Groups = Mapping[str, UserGroupInfo] | ApiError | RetryLater | OutcomeUnknown
 
 
-async def examine(settings: Settings, unset: Unset, session: ClientSession, clock: Clock) -> Report:
-    """Check the bot token, then everything that it gives access to."""
+async def examine(
+    settings: Settings,
+    unset: Unset,
+    session: ClientSession,
+    clock: Clock,
+    accounts: Sequence[Settings] = (),
+) -> Report:
+    """Check the bot token, then everything that it gives access to.
+
+    Args:
+        accounts: the settings of each Official Account, whose channels are checked once each.
+    """
     if why := unset.why_not("Slack", "SLACK_BOT_TOKEN", "SLACK_API_URL"):
         return Report((why,))
+    accounts = accounts or [settings]
     host = urlsplit(settings.slack_api_url).hostname or ""
     client = no_retry_client(settings.slack_bot_token, settings.slack_api_url, session)
     began = clock()
@@ -40,37 +52,47 @@ async def examine(settings: Settings, unset: Unset, session: ClientSession, cloc
     if isinstance(bot, RetryLater | OutcomeUnknown):
         why_not = "Slack did not answer"
         checks = (responses.CHECK, "Slack token")
-        left_out = [*(unknown(check, f"not checked: {why_not}") for check in checks), *_left_out(settings, why_not)]
+        left_out = [*(unknown(check, f"not checked: {why_not}") for check in checks), *_left_out(accounts, why_not)]
         return Report((slack_errors.unreached(host, bot), *left_out), slack_reached=False)
     reached = well("Slack", f"{host} answers")
     if isinstance(bot, ApiError):
         refused = slack_errors.of_token("Slack token", bot, "SLACK_BOT_TOKEN")
         answers = await responses.examine(settings, session)
-        left_out = _left_out(settings, "the token is refused")
+        left_out = _left_out(accounts, "the token is refused")
         return Report((reached, answers, refused, *left_out), slack_reached=True)
     works = well("Slack token", f"is that of @{bot.name} in the workspace {bot.team}")
     times = (Time("Slack", began, bot.served_at, now),) if bot.served_at else ()
     answers, reachable = await asyncio.gather(
-        responses.examine(settings, session), _channel_and_groups(bot, settings, unset, client)
+        responses.examine(settings, session), _channels_and_groups(bot, accounts, unset, client)
     )
     return Report((reached, answers, works, *_scopes(bot, settings), *reachable), times, slack_reached=True)
 
 
-async def _channel_and_groups(
-    bot: BotIdentity, settings: Settings, unset: Unset, client: AsyncWebClient
+async def _channels_and_groups(
+    bot: BotIdentity, accounts: Sequence[Settings], unset: Unset, client: AsyncWebClient
 ) -> list[Finding]:
-    """Check the channel and the groups that settings name."""
-    named, channel_id = _named(settings), settings.slack_alert_channel
+    """Check the channels and the groups that settings name, each once."""
+    named, channel_ids = _named(accounts), _channels(accounts)
     nowhere = unset.why_not(CHANNEL, "SLACK_ALERT_CHANNEL")
     has_groups = any(one.startswith("S") for ids in named.values() for one in ids)
-    info, known = await asyncio.gather(
-        channel_info(client, channel_id, SECONDS) if settings.alerts and not nowhere else _nothing(),
+    checked = [] if nowhere else channel_ids[:MOST_CHANNELS]
+    infos, known = await asyncio.gather(
+        asyncio.gather(*(channel_info(client, channel_id, SECONDS) for channel_id in checked)),
         groups(client, SECONDS) if has_groups else _nothing(),
     )
-    findings = [nowhere] if nowhere else [channel(info, channel_id, bot)] if info else []
+    findings = [nowhere] if nowhere else []
+    findings += [channel(info, channel_id, bot) for info, channel_id in zip(infos, checked, strict=True)]
+    if left := channel_ids[MOST_CHANNELS:]:
+        findings.append(unknown(CHANNEL, f"not checked: {len(left)} more, because Slack limits the requests"))
     for variable, ids in named.items():
         findings += mentioned(variable, ids, known)
     return findings
+
+
+def _channels(accounts: Sequence[Settings]) -> list[str]:
+    """Return the alert channels of the accounts that post, each once."""
+    ids = (one.slack_alert_channel for one in accounts if one.alerts)
+    return list(dict.fromkeys(filter(None, ids)))
 
 
 def _scopes(bot: BotIdentity, settings: Settings) -> list[Finding]:
@@ -98,17 +120,20 @@ def _same_language(settings: Settings) -> Finding:
     )
 
 
-def _named(settings: Settings) -> Mapping[str, tuple[str, ...]]:
-    """Return the IDs that settings name, by variable."""
-    mentioned = tuple(ID.findall(settings.alert_mention)) if settings.alerts else ()
-    operators = settings.kf_operators if settings.alerts else ()
-    named = {"ALERT_MENTION": mentioned, "KF_VIEWERS": settings.kf_viewers, "KF_OPERATORS": operators}
-    return {variable: ids for variable, ids in named.items() if ids}
+def _named(accounts: Sequence[Settings]) -> Mapping[str, tuple[str, ...]]:
+    """Return the IDs that the settings of the accounts name, by variable."""
+    named: dict[str, dict[str, None]] = {"ALERT_MENTION": {}, "KF_VIEWERS": {}, "KF_OPERATORS": {}}
+    for settings in accounts:
+        if settings.alerts:
+            named["ALERT_MENTION"] |= dict.fromkeys(ID.findall(settings.alert_mention))
+            named["KF_OPERATORS"] |= dict.fromkeys(settings.kf_operators)
+        named["KF_VIEWERS"] |= dict.fromkeys(settings.kf_viewers)
+    return {variable: tuple(ids) for variable, ids in named.items() if ids}
 
 
-def _left_out(settings: Settings, why: str) -> list[Finding]:
+def _left_out(accounts: Sequence[Settings], why: str) -> list[Finding]:
     """Report the checks that need a valid token as skipped."""
-    checks = ["Slack scopes", *([CHANNEL] if settings.alerts else []), *_named(settings)]
+    checks = ["Slack scopes", *([CHANNEL] if any(one.alerts for one in accounts) else []), *_named(accounts)]
     return [unknown(check, f"not checked: {why}") for check in checks]
 
 

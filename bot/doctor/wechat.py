@@ -83,7 +83,7 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
     token = well("WeChat token", f"is given for {services.settings.wechat_appid}")
     accepted = well("allow-list", "WeChat takes the address of this server", BOTH if route.proxy else "")
     findings = [*route.open(), accepted, token]
-    began = services.clock()
+    began = services.shared.clock()
     try:
         listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
@@ -93,7 +93,7 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
         if isinstance(exc, TokenError):
             return Report((*findings[:-1], _refused("WeChat token", exc), *_left_out("customer service")))
         return Report((*findings, _refused("customer service", exc)))
-    times = (Time("WeChat", began, listed.served_at, services.clock()),) if listed.served_at else ()
+    times = (Time("WeChat", began, listed.served_at, services.shared.clock()),) if listed.served_at else ()
     return Report((*findings, _read(listed)), times)
 
 

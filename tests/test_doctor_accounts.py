@@ -1,0 +1,235 @@
+"""The doctor with several Official Accounts: each is examined, and the same fault of several is one finding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot import environment
+from bot.demo.servers import serve_slack, serve_token_service, serve_wechat
+from bot.demo.slack_simulator import Channel, SlackSimulator
+from bot.doctor import accounts
+from bot.doctor.findings import Finding, unknown, well, wrong
+from bot.doctor.grouping import grouped, handles
+from bot.settings.values import Settings
+from bot.store.database import Store
+from bot.store.processes import ProcessInfo, touch
+from bot.tenants.loading import load
+from bot.tenants.shared_digests import shared_digests
+from tests.doctors import ASKED_OF_SLACK, SIGNING_SECRET, World, about, examined
+from tests.doctors import wrong as wrong_ones
+from tests.running import utc_now
+from tests.test_tenants import BOTH, SLACK
+from wechat_kf import simulator
+from wechat_kf.simulator import Fault, FaultMode, Simulator, TokenService
+
+HANDLES = ("harbour", "kiosk", "orchid")
+APPIDS = {handle: f"wx{number}{number}{number}" for number, handle in enumerate(HANDLES, start=1)}
+
+
+def file_of(folder: Path, handles: Sequence[str] = HANDLES, more: str = "") -> str:
+    tables = [
+        f'[[account]]\nhandle = "{handle}"\nappid = "{APPIDS[handle]}"\nsecret = "file:{folder}/{handle}"\n'
+        f'channel = "C0{"TEA" if handle != "orchid" else "ORCHID"}"'
+        for handle in handles
+    ]
+    return "\n".join([*tables, more])
+
+
+@asynccontextmanager
+async def several(folder: Path, more: str = "", handles: Sequence[str] = HANDLES) -> AsyncIterator[World]:
+    """Serve a correct setup with these accounts, of which two share a channel."""
+    wechat = simulator.World(Simulator(appid, f"hush-{handle}") for handle, appid in APPIDS.items())
+    for handle in HANDLES:
+        (folder / handle).write_text(f"hush-{handle}")
+        wechat[APPIDS[handle]].add_account(f"bo@{handle}", "Bo")
+    slack = SlackSimulator(channels=[Channel("C0TEA", "tea"), Channel("C0ORCHID", "orchid")])
+    slack.signing_secret = SIGNING_SECRET
+    slack.expect_only(*ASKED_OF_SLACK)
+    async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
+        environ = {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_SIGNING_SECRET": SIGNING_SECRET,
+            "SLACK_API_URL": slack.api_url,
+            "WECHAT_API_URL": wechat_url,
+            "DATABASE_URL": f"sqlite:///{folder / 'kf.db'}",
+            "KF_ACCOUNTS_FILE": str(folder / "accounts.toml"),
+        }
+        (folder / "accounts.toml").write_text(file_of(folder, handles, more))
+        yield World(slack, wechat, environ)  # type: ignore[arg-type]
+
+
+def said(findings: Sequence[Finding], check: str) -> list[str]:
+    return [finding.said for finding in findings if finding.check == check]
+
+
+async def test_correct_accounts_are_named_once_and_nothing_is_wrong(tmp_path):
+    async with several(tmp_path) as place:
+        findings = await examined(place)
+        asked = [call.method for call in place.slack.calls]
+    assert wrong_ones(findings) == []
+    assert said(findings, "accounts") == ["3: @harbour, @kiosk, @orchid"]
+    assert said(findings, "WeChat token") == ["3 accounts: is given (@harbour, @kiosk, @orchid)"]
+    assert said(findings, "customer service") == ["3 accounts: the list is read (@harbour, @kiosk, @orchid)"]
+    assert said(findings, "WeChat") == ["127.0.0.1 answers"]
+    assert asked.count("conversations.info") == 2
+    assert [finding.check for finding in findings].count("store") == 1
+
+
+async def test_same_fault_of_two_accounts_is_one_finding_and_that_of_one_names_it(tmp_path):
+    async with several(tmp_path) as place:
+        for handle in ("harbour", "kiosk"):
+            place.wechat[APPIDS[handle]].inject(Fault(FaultMode.ERRCODE, times=None, errcode=48001))
+        (tmp_path / "orchid").write_text("hush-wrong")
+        findings = await examined(place)
+    one, other = wrong_ones(findings)
+    assert one.said.startswith("2 accounts: WeChat refuses:")
+    assert one.said.endswith("(@harbour, @kiosk)")
+    assert "48001" in one.said
+    assert other.said.startswith("@orchid: WeChat refuses:")
+
+
+async def test_mistakes_in_the_file_are_findings_with_their_lines(tmp_path):
+    async with several(tmp_path, '[[account]]\nhandle = "tea"\nchannel = "nowhere"\n') as place:
+        findings = await examined(place)
+    mistakes = [finding.said for finding in wrong_ones(findings)]
+    assert [mistake.split(": ")[0] for mistake in mistakes] == ["accounts.toml, line 16 (@tea)"] * 3
+    assert {mistake.split(": ")[1].split()[0] for mistake in mistakes} == {"channel", "appid", "secret"}
+    assert about(findings, "WeChat").said == "not checked: the accounts have mistakes"
+    assert about(findings, "Slack token").verdict == "ok"
+
+
+async def test_file_that_is_missing_is_named(tmp_path):
+    async with several(tmp_path) as place:
+        (tmp_path / "accounts.toml").unlink()
+        (found,) = wrong_ones(await examined(place))
+    assert found.said == "KF_ACCOUNTS_FILE names a file that cannot be read: No such file or directory"
+
+
+async def test_single_account_of_a_file_is_examined_as_one_of_the_environment(tmp_path):
+    async with several(tmp_path, handles=["harbour"]) as place:
+        findings = await examined(place)
+    assert said(findings, "accounts") == []
+    assert said(findings, "WeChat token") == ["is given for wx111"]
+    assert said(findings, "customer service") == ["1 account read"]
+
+
+async def test_account_of_a_token_service_is_examined_there_first(tmp_path):
+    async with several(tmp_path, handles=["harbour", "kiosk"]) as place:
+        service = TokenService({APPIDS["orchid"]: place.wechat[APPIDS["orchid"]].tokens})
+        more = (
+            f'[[account]]\nhandle = "orchid"\nappid = "{APPIDS["orchid"]}"\nsource = "service"\nchannel = "C0TEA"\n'
+        )
+        (tmp_path / "accounts.toml").write_text(file_of(tmp_path, ["harbour", "kiosk"], more))
+        async with serve_token_service(service) as url:
+            findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})
+            assert about(findings, "token service").said == "@orchid: 127.0.0.1 gives a token for wx333"
+            assert said(findings, "WeChat token") == ["3 accounts: is given (@harbour, @kiosk, @orchid)"]
+            service.authorization = "Bearer hush"
+            findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})
+    assert about(findings, "token service").said.startswith("@orchid: 127.0.0.1 wants an authorization")
+    assert "@orchid: not checked: the token service gives no token" in said(findings, "WeChat")
+
+
+async def test_channel_of_one_account_that_is_archived_is_wrong(tmp_path):
+    async with several(tmp_path) as place:
+        place.slack.channels["C0ORCHID"].is_archived = True
+        (found,) = wrong_ones(await examined(place))
+    assert found.said.startswith("#orchid (public) is archived")
+
+
+async def test_running_process_with_another_file_is_wrong_for_all_and_said_once(tmp_path):
+    async with several(tmp_path) as place:
+        settings = Settings.from_environ(place.environ)
+        digests = shared_digests(settings, load(settings, place.environ, environment.read_file)[:2])
+        store = Store.from_url(place.environ["DATABASE_URL"], "")
+        for appid in APPIDS.values():
+            store.of(appid)
+        await store.open()
+        async with store.begin() as tx:
+            await touch(tx, ProcessInfo("other", "web", utc_now(), True, digests, of_all=True), utc_now())
+        await store.close()
+        findings = wrong_ones(await examined(place))
+    assert len([found for found in findings if "settings_differ" in found.said]) == 1
+    assert any("KF_ACCOUNTS_FILE" in found.said + found.remedy for found in findings)
+
+
+async def test_accounts_for_which_no_time_is_left_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(accounts, "SECONDS", 0.3)
+    async with several(tmp_path) as place:
+        place.wechat[APPIDS["kiosk"]].inject(Fault(FaultMode.SLOW, times=None, seconds=5))
+        findings = await examined(place)
+    left = [found for found in findings if found.verdict == "unknown" and "kiosk" in found.said]
+    assert [found.check for found in left] == ["WeChat"]
+
+
+async def test_no_more_accounts_are_examined_at_once_than_allowed(tmp_path):
+    busy, most = 0, 0
+    environ = (
+        SLACK
+        | BOTH
+        | {
+            "KF_ACCOUNTS": "\n".join(
+                f'[[account]]\nhandle = "a{number}"\nappid = "wx{number:03}"\nsecret = "env:KIOSK_SECRET"\n'
+                for number in range(40)
+            )
+        }
+    )
+    tenants = load(Settings.from_environ(environ), environ, environment.read_file)
+
+    async def examine(_tenant):
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.01)
+        busy -= 1
+        return accounts.Report((well("WeChat token", "is given for it"),))
+
+    (found,) = (await accounts._each(tenants, "WeChat", examine)).findings
+    assert most == accounts.AT_ONCE == 16
+    assert found.said == "40 accounts: is given (@a0, @a1, @a2, @a3, @a4 and 35 more)"
+
+
+def tenants(*names: str):
+    text = "\n".join(
+        f'[[account]]\nhandle = "{one}"\nappid = "wx-{one}"\nsecret = "env:KIOSK_SECRET"\n' for one in names
+    )
+    environ = SLACK | BOTH | {"KF_ACCOUNTS": text}
+    return load(Settings.from_environ(environ), environ, environment.read_file)
+
+
+def test_handles_are_five_and_a_count():
+    assert handles(tenants("a", "b")) == "@a, @b"
+    assert handles(tenants(*"abcde")) == "@a, @b, @c, @d, @e"
+    assert handles(tenants(*"abcdefg")) == "@a, @b, @c, @d, @e and 2 more"
+
+
+@pytest.mark.parametrize("made", [wrong, unknown])
+def test_number_of_the_call_does_not_keep_findings_apart(made):
+    one, other, third = tenants("a", "b", "c")
+    found = grouped(
+        (tenant, [made("WeChat token", f"{tenant.appid} is refused (errcode 40164, rid 6a-{number})", "Look.")])
+        for number, tenant in enumerate((one, other))
+    )
+    assert [finding.said for finding in found] == ["2 accounts: the account is refused (errcode 40164) (@a, @b)"]
+    (single,) = grouped([(third, [made("WeChat token", "no (errcode 40164, rid 6a-1)", "Look.")])])
+    assert single.said == "@c: no (errcode 40164, rid 6a-1)"
+
+
+def test_different_remedies_stay_apart_and_checks_stay_together():
+    one, other = tenants("a", "b")
+    found = grouped(
+        [
+            (one, [wrong("allow-list", "no", "Add it."), well("WeChat token", "is given for it")]),
+            (other, [wrong("allow-list", "no", "Wait."), well("WeChat token", "is given for it")]),
+        ]
+    )
+    assert [(finding.check, finding.said) for finding in found] == [
+        ("allow-list", "@a: no"),
+        ("allow-list", "@b: no"),
+        ("WeChat token", "2 accounts: is given (@a, @b)"),
+    ]
