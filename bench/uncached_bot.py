@@ -6,13 +6,13 @@ import sys
 from datetime import timedelta
 
 from bot.__main__ import main
-from bot.interactions import commands, handler
+from bot.interactions import account_reader, watcher_calls
 
 
 def reuse_no_read() -> None:
     """Let each command of this process read WeChat, and wake a watcher that waits after failures."""
-    commands.GOOD_FOR = 0.0
-    handler.WAKE_GAP = timedelta(0)
+    account_reader.GOOD_FOR = 0.0
+    watcher_calls.WAKE_GAP = timedelta(0)
 
 
 if __name__ == "__main__":

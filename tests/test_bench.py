@@ -13,6 +13,7 @@ from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
 from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
 from bot.demo.process import ROOT, running
+from wechat_kf import protocol
 
 
 @pytest.mark.process
@@ -28,8 +29,12 @@ async def test_every_measurement_runs(tmp_path):
                 secret, testbed.sink, bot.url, bare.url, rounds=2, each=3, warm_up=1
             )
             answered = [number async for number, _ in memory.take(bot.process.pid, secret, bot.url, 16)]
+            before = len(testbed.wechat.log)
             async with running(environ, module="bench.baseline_no_bolt") as plain:
                 compared = await reply_latency.take(secret, bot.url, plain.url, rounds=2, each=3, warm_up=1)
+            log = list(testbed.wechat.log)[before:]
+            reads = [call for call in log if call.path == protocol.KF_LIST]
+            assert len(reads) >= 14  # each of the commands to both reads WeChat
         looked = await poll_cpu.take(environ, sqlite(tmp_path, "a"), sqlite(tmp_path, "b"), ticks=3, warm_up=1)
         assert testbed.slack.take_unexpected() == []
     for times in (acknowledged, compared):
