@@ -123,7 +123,9 @@ class Process:
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self._requests: set[asyncio.Task[tuple[int, str]]] = set()
+        self._requests = 0  # in progress
+        self._has_none = asyncio.Event()
+        self._has_none.set()
         self._answers: Interactions
         if fleet.first.label is None:
             only = make_interactions(fleet.first, fleet.shared.views, self._wake, limits.notice_after)
@@ -213,11 +215,18 @@ class Process:
         )
 
     async def _dispatch(self, bolt: BoltApp, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
-        """Acknowledge a request, and count it as in progress meanwhile."""
-        request = asyncio.create_task(dispatch(bolt, text, headers))
-        self._requests.add(request)
-        request.add_done_callback(self._requests.discard)
-        return await request
+        """Acknowledge a request, and count it as in progress meanwhile.
+
+        Not in a task of its own: the 200 would then come after the first work for the answer, 1.5 ms later.
+        """
+        self._requests += 1
+        self._has_none.clear()
+        try:
+            return await dispatch(bolt, text, headers)
+        finally:
+            self._requests -= 1
+            if self._requests == 0:
+                self._has_none.set()
 
     async def _metrics(self) -> bytes:
         return self._fleet.shared.metrics.render(await self._fleet.figures())
@@ -273,8 +282,8 @@ class Process:
         """Finish the requests in progress, then the tasks that they have started."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DRAIN_SECONDS
-        if self._requests:
-            await asyncio.wait(set(self._requests), timeout=REQUEST_SECONDS)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_none.wait(), REQUEST_SECONDS)
         await self._tasks.drain(until - loop.time())
 
     def _announce(self, ignored: Sequence[str]) -> None:
