@@ -17,7 +17,7 @@ from bot.health.facts import Problem
 from bot.interaction_wiring import InteractionServices, make_interactions
 from bot.interactions.fleet_answers import FleetAnswers
 from bot.interactions.handler import InteractionHandler
-from bot.labelled_ports import LabelledViews
+from bot.labelled_views import LabelledViews
 from bot.ports import (
     Announce,
     Block,

@@ -25,7 +25,6 @@ from bot.interactions.language_choices import LanguageChoices
 from bot.interactions.readers import Readers
 from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
-from bot.labelled_ports import LabelledChannel
 from bot.outbox.event_keys import EventKeys
 from bot.ports import Channel, Clock, Views, utc_now
 from bot.recorder import Recorder
@@ -64,7 +63,7 @@ class SharedServices:
     wechat: httpx.AsyncClient
     token_service: httpx.AsyncClient | None
     session: ClientSession
-    channel_of: Callable[[str], SlackChannel]
+    channel_of: Callable[..., SlackChannel]  # by its ID, and what labels its messages
     members: MembersOf
     membership: Membership
     operators: OperatorPolicy
@@ -231,8 +230,8 @@ def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel 
         label,
     )
     if store:
-        channel = shared.channel_of(settings.slack_alert_channel)
-        _add_alerts(services, store, LabelledChannel(channel, label) if label else channel)
+        labelled = (label.on_message,) if label else ()
+        _add_alerts(services, store, shared.channel_of(settings.slack_alert_channel, *labelled))
     return services
 
 
