@@ -296,15 +296,5 @@ def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
     services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)
-    in_channel = replace(context, operations=bool(settings.kf_operators), several=services.is_one_of_several)
-    services.delivery = Delivery(
-        DeliveryDependencies(
-            channel,
-            store,
-            in_channel,
-            event_keys,
-            lease,
-            count,
-            shares_channel=services.is_one_of_several,
-        )
-    )
+    in_channel = replace(context, operations=bool(settings.kf_operators))
+    services.delivery = Delivery(DeliveryDependencies(channel, store, in_channel, event_keys, lease, count))

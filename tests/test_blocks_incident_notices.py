@@ -86,7 +86,7 @@ def test_notice_of_a_silent_wechat_asks_to_wait():
 
 @pytest.mark.parametrize("cause", ABOUT_WECHAT)
 def test_outage_of_one_of_several_accounts_is_said_to_be_the_only_notice(cause):
-    alone, several = CONTEXT, replace(CONTEXT, several=True)
+    alone, several = CONTEXT, replace(CONTEXT, handle="harbour")
     words = "Other Official Accounts that it does not answer for have no notice of their own."
     assert words not in str(notice(SILENCE, cause, context=alone).blocks)
     assert (words in str(notice(SILENCE, cause, context=several).blocks)) == (cause is Cause.SOURCE_DOWN)

@@ -54,7 +54,6 @@ class RenderContext:
     mention: str = ""  # of the on-call user or group, as mrkdwn: `<!subteam^S…>`
     operations: bool = False  # the reader, or a user in the channel, can invite from Slack, so that is offered
     history: bool = False  # operations are on, so their history is offered
-    several: bool = False  # the channel's Official Account is one of several
     in_modal: bool = False  # the words lie on top of the account's details, which need not be offered again
     handle: str = ""  # of the Official Account, where commands name one of several
     platform: str = ""  # the host, if its processes have no fixed address

@@ -29,7 +29,11 @@ class DeliveryDependencies:
     count: Counter
     stopwatch: Callable[[], float] = monotonic  # seconds; measures durations, which a clock that is set cannot
     faults: FailingMessages = field(default_factory=FailingMessages)
-    shares_channel: bool = False  # other accounts post to the channel too
+
+    @property
+    def shared_channel(self) -> str:
+        """Return the ID of the channel if other Official Accounts may post to it too, else ""."""
+        return self.channel.id if self.context.handle else ""
 
     @property
     def within(self) -> float:

@@ -88,7 +88,7 @@ class Sender:
                         GAP,
                         breakthrough_only=quiet,
                         without=left,
-                        shared_channel=dependencies.channel.id if dependencies.shares_channel else "",
+                        shared_channel=dependencies.shared_channel,
                     )
                     if row is None:
                         return None

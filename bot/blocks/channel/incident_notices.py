@@ -116,7 +116,7 @@ def _consequence(fault: ErrorDetails, cause: str, explanation: Explanation, cont
     own_words = cause == Cause.SOURCE_DOWN and fault.errcode is not None
     why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
     others = ""
-    if cause == Cause.SOURCE_DOWN and context.several:
+    if cause == Cause.SOURCE_DOWN and context.handle:
         others = context.say("Other Official Accounts that it does not answer for have no notice of their own.")
     return context.paragraph(why, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "", others)
 
