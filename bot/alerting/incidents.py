@@ -97,11 +97,11 @@ def on_poll_failure(
     """Record a failed poll. An outage does not replace an open problem that a person must fix.
 
     Args:
-        is_reported: the outage of another Official Account is open: its notice is for all of them.
+        is_reported: it failed by an outage that another Official Account reports: that notice is for all of them.
     """
     failed = health.failed_polls + 1
     since = health.failing_since or now
-    if is_reported and cause_of(error) is Cause.SOURCE_DOWN:
+    if is_reported:
         return PollHealth(failed_polls=failed, incident=health.incident, failing_since=since)
     incident = _incident(health.incident, error, failed, since, now, appid)
     return PollHealth(failed_polls=failed, good_polls=0, incident=incident, failing_since=since)
@@ -163,7 +163,7 @@ def on_clock_sample(
     if served_at is None:
         return health
     last, off = health.incident, clock_error(served_at, began, now)
-    if off <= CLOCK_BOUND:
+    if not is_skewed(served_at, began, now):
         is_open = last is not None and last.resolved_at is None
         return ClockSkew(incident=replace(last, resolved_at=now) if last and is_open else last)
     skewed = health.skewed_polls + 1
@@ -172,6 +172,11 @@ def on_clock_sample(
     if skewed < SKEWED_POLLS or is_reported:
         return ClockSkew(skewed, last)
     return ClockSkew(skewed, _clock_problem(last, off, now, appid))
+
+
+def is_skewed(served_at: datetime | None, began: datetime, now: datetime) -> bool:
+    """Return whether the clocks of this machine and of WeChat differ by more than a response takes."""
+    return served_at is not None and clock_error(served_at, began, now) > CLOCK_BOUND
 
 
 def clock_error(served_at: datetime, began: datetime, now: datetime) -> timedelta:

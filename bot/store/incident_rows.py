@@ -11,6 +11,7 @@ from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
 from bot.store.tables import episode, poll_state, tenant
+from bot.store.tenants import TenantState
 
 HEALTH = "health"
 INCIDENT_LOCK = 0x6B66_6F75  # of PostgreSQL, for the time of a transaction
@@ -44,13 +45,13 @@ async def is_reported(tx: Tx, cause: Cause) -> bool:
     if tx.connection.dialect.name == "postgresql":
         # Two accounts whose polls fail at the same moment would not see each other's incident.
         await tx.run(sa.select(sa.func.pg_advisory_xact_lock(INCIDENT_LOCK)))
-    is_open = sa.and_(episode.c.state == cause, episode.c.state_since == episode.c.first_seen)
+    is_open = sa.and_(episode.c.state == cause, episode.c.state_since == episode.c.first_seen)  # as `record` writes
     newest = poll_state.c.clock_incident if cause is Cause.CLOCK_PROBLEM else poll_state.c.incident
     other = (
         sa.select(episode.c.id)
         .join(poll_state, newest == episode.c.id)
         .join(tenant, tenant.c.appid == poll_state.c.appid)
-        .where(poll_state.c.appid != tx.appid, tenant.c.state == "active", is_open)
+        .where(poll_state.c.appid != tx.appid, tenant.c.state == TenantState.ACTIVE, is_open)
     )
     return (await tx.run(other.limit(1))).first() is not None
 
@@ -67,11 +68,8 @@ async def load_many(tx: Tx, ids: Collection[str]) -> dict[str, Incident]:
     for row in rows:
         try:
             found[row["id"]] = _incident(row)
-        except (
-            TypeError,
-            ValueError,
-            KeyError,
-        ) as exc:  # from a newer release, or damaged: polls continue without it
+        except (TypeError, ValueError, KeyError) as exc:
+            # From a newer release, or damaged: polls continue without it.
             tx.unreadable[row["id"]] = UnreadableRow("", exc)
     return found
 

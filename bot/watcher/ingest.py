@@ -60,8 +60,8 @@ class Ingest:
         """Record a failed poll and schedule the next one. No episode changes."""
         known = await poll_state.load(tx, lock=True)
         now = tx.now
-        is_reported = await incident_rows.is_reported(tx, Cause.SOURCE_DOWN)
-        appid = self._recorder.appid
+        is_down, appid = incidents.cause_of(error) is Cause.SOURCE_DOWN, self._recorder.appid
+        is_reported = is_down and await incident_rows.is_reported(tx, Cause.SOURCE_DOWN)
         after = incidents.on_poll_failure(known.health, error, now, appid=appid, is_reported=is_reported)
         await poll_state.record_health(tx, known.health, after)
         wait = incidents.backoff(error, after.failed_polls, self._poll, now)
@@ -87,8 +87,8 @@ class Ingest:
         await poll_state.record_health(tx, known.health, after)
         await self._notify(tx, known.health.incident, after.incident, now)
         served_at, appid = listed.served_at, self._recorder.appid
-        is_off = served_at is not None and incidents.clock_error(served_at, began, now) > incidents.CLOCK_BOUND
-        is_reported = is_off and await incident_rows.is_reported(tx, Cause.CLOCK_PROBLEM)
+        is_skewed = incidents.is_skewed(served_at, began, now)
+        is_reported = is_skewed and await incident_rows.is_reported(tx, Cause.CLOCK_PROBLEM)
         clock = incidents.on_clock_sample(known.clock, served_at, began, now, appid=appid, is_reported=is_reported)
         await poll_state.record_clock(tx, known.clock, clock)
         await self._notify(tx, known.clock.incident, clock.incident, now)
