@@ -178,9 +178,8 @@ async def _take_turn(tx: Tx, channel_id: str, now: datetime, until: datetime) ->
     turn = sa.update(channel).where(channel.c.id == channel_id, free).values(next_post_at=until)
     if (await tx.run(turn)).rowcount:
         return True
-    if (await tx.run(sa.select(channel.c.id).where(channel.c.id == channel_id))).first():
-        return False
-    return bool((await tx.run(insert_new(tx, channel).values(id=channel_id, next_post_at=until))).rowcount)
+    first = insert_new(tx, channel).values(id=channel_id, next_post_at=until).returning(channel.c.id)
+    return (await tx.run(first)).first() is not None
 
 
 async def taken(tx: Tx, message_id: str, claiming: sa.Update) -> OutboxRow | None:
