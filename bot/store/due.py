@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from bot.outbox.messages import MessageStatus
 from bot.store.database import Tx
 from bot.store.operations import UNFINISHED
-from bot.store.published import CHANNEL_KINDS
+from bot.store.published import KEPT_UP_TO_DATE
 from bot.store.stats import UNSENT
 from bot.store.tables import episode, message, operation, poll_state
 
@@ -21,13 +20,7 @@ async def to_poll(tx: Tx) -> frozenset[str]:
 
 async def to_deliver(tx: Tx) -> frozenset[str]:
     """Return the AppIDs with messages to post, to look up or to keep up to date, and those that Slack refuses."""
-    shown = sa.and_(
-        message.c.status == MessageStatus.SENT,
-        message.c.kind.in_(CHANNEL_KINDS),
-        sa.not_(message.c.is_final),
-        sa.not_(message.c.is_deleted),
-    )
-    messages = sa.select(message.c.appid).where(sa.or_(message.c.status.in_(UNSENT), shown))
+    messages = sa.select(message.c.appid).where(sa.or_(message.c.status.in_(UNSENT), KEPT_UP_TO_DATE))
     refused = sa.or_(poll_state.c.blocked_by.is_not(None), poll_state.c.slack_error.is_not(None))
     return await _appids(tx, sa.union(messages, sa.select(poll_state.c.appid).where(refused)))
 

@@ -21,6 +21,13 @@ CHANNEL_KINDS = (
     MessageKind.QUIET_SUMMARY,
     MessageKind.INCIDENT,
 )
+# Messages in Slack whose episodes may still change.
+KEPT_UP_TO_DATE = sa.and_(
+    message.c.status == MessageStatus.SENT,
+    message.c.kind.in_(CHANNEL_KINDS),
+    sa.not_(message.c.is_final),
+    sa.not_(message.c.is_deleted),
+)
 
 
 async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
@@ -28,14 +35,7 @@ async def editable(tx: Tx, now: datetime) -> list[OutboxRow]:
 
     The least recently tried comes first, so that one failing message does not starve the others.
     """
-    found = sa.select(message).where(
-        message.c.appid == tx.appid,
-        message.c.status == MessageStatus.SENT,
-        message.c.kind.in_(CHANNEL_KINDS),
-        sa.not_(message.c.is_final),
-        sa.not_(message.c.is_deleted),
-        _unclaimed(now),
-    )
+    found = sa.select(message).where(message.c.appid == tx.appid, KEPT_UP_TO_DATE, _unclaimed(now))
     return rows_of(tx, (await tx.run(found.order_by(message.c.next_edit_at, message.c.sent_at))).mappings())
 
 
