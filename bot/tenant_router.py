@@ -51,13 +51,14 @@ class _Route:
 
     def admitted(self, origin: Origin) -> Origin:
         """Return where a person acts, with whether it is the channel of the account: its members may see it."""
-        return replace(origin, is_admitted=self._is_channel(origin.channel_id))
+        return replace(origin, is_admitted=self.is_channel(origin.channel_id))
 
     async def is_visible(self, user_id: str, channel_id: str) -> bool:
         """Return whether a person may see the account: named as a viewer, or a member of its channel."""
-        return self._is_channel(channel_id) or bool(await self.services.access.allows(user_id))
+        return self.is_channel(channel_id) or bool(await self.services.access.allows(user_id))
 
-    def _is_channel(self, channel_id: str) -> bool:
+    def is_channel(self, channel_id: str) -> bool:
+        """Return whether it is the channel of the account."""
         # Without alerts an account may have no channel, and App Home has none.
         return bool(channel_id) and channel_id == self.services.settings.slack_alert_channel
 
@@ -205,7 +206,7 @@ class TenantRouter:
 
 def _of_channel(routes: Sequence[_Route], channel_id: str) -> Sequence[_Route]:
     """Return those of the accounts whose channel it is; all of them in a channel of none."""
-    return [one for one in routes if one.services.settings.slack_alert_channel == channel_id] or routes
+    return [one for one in routes if one.is_channel(channel_id)] or routes
 
 
 def _labelled(announce: Announce, label: TenantLabel) -> Announce:
