@@ -16,7 +16,7 @@ from bot.blocks.answers.fleet_replies import no_such_account, which_account
 from bot.blocks.answers.fleet_rows import title_of
 from bot.blocks.answers.fleet_status import fleet_status
 from bot.blocks.context import RenderContext
-from bot.fleet_overview import TenantFigures, TenantName, TenantOverview, nearest_tenants
+from bot.fleet_overview import TenantName, TenantOverview, nearest_tenants
 from bot.health.facts import Problem
 from bot.interactions.readers import Readers
 from bot.ports import Block, Clock, Message
@@ -65,13 +65,16 @@ class FleetAnswers:
         """Return a page of Official Accounts, or of accounts of all of them."""
         context = await self._reader(user_id)
         try:
-            if isinstance(request, AccountsOverview):
-                return accounts_page(await self._overview(tenants), request, self._clock(), context)
-            return await self._invitations(request, tenants, context)
+            return await with_timeout(self._page(request, tenants, context), STORE_SECONDS)
         except (*StoreError, TimeoutError) as exc:
             words = waiting_for(exc) if isinstance(exc, StoreError) else None
             log.warning(LogEvent("accounts cannot be read in the store", error=words or type(exc).__name__))
             return replies.database_away(context)
+
+    async def _page(self, request: FleetRequest, tenants: Sequence[Tenant], context: RenderContext) -> Message:
+        if isinstance(request, AccountsOverview):
+            return accounts_page(await self._overview(tenants), request, self._clock(), context)
+        return await self._invitations(request, tenants, context)
 
     async def of_several(self, text: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Answer a command that names no account, where several are possible: those of the channel, or all."""
@@ -123,12 +126,9 @@ class FleetAnswers:
     async def _overview(self, tenants: Sequence[Tenant]) -> list[TenantOverview]:
         if self._store is None:
             return [TenantOverview(_name(one)) for one in tenants]
-        figures = await with_timeout(self._figures(self._store, tenants), STORE_SECONDS)
-        return [TenantOverview(_name(one), figures.get(one.appid, TenantFigures())) for one in tenants]
-
-    async def _figures(self, store: Store, tenants: Sequence[Tenant]) -> dict[str, TenantFigures]:
-        async with store.begin() as tx:
-            return await overview.figures(tx, _expiring_until(tenants, tx.now), tx.now)
+        async with self._store.begin() as tx:
+            figures = await overview.figures(tx, _expiring_until(tenants, tx.now), tx.now)
+        return [TenantOverview(_name(one), figures[one.appid]) for one in tenants]
 
     async def _invitations(
         self, request: AllAccounts, tenants: Sequence[Tenant], context: RenderContext
