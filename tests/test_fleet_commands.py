@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bot.demo.slack_simulator import Message
+from bot.interactions import fleet_answers
+from bot.store.engine import BUSY_SECONDS
 from tests.people import LIN, MEI, TOM, buttons, shown
 from tests.running import (
     ACCOUNTS,
@@ -123,6 +129,20 @@ async def test_person_who_may_see_no_account_is_refused(place):
         for action_id in buttons(mine):
             refused = await final_answer(await place.slack.click(mine, action_id, user=LIN))
             assert refused.text.startswith(f"/kf is for <@{TOM}>."), action_id
+
+
+@pytest.mark.parametrize("text", ["accounts", "all rejected"])
+async def test_locked_database_is_answered_soon(place, tmp_path, monkeypatch, text):
+    monkeypatch.setattr(fleet_answers, "STORE_SECONDS", 0.1)
+    async with bot_in_loop(place):
+        await polled(place)
+        locking = sqlite3.connect(tmp_path / "kf.db", isolation_level=None, check_same_thread=False)
+        with closing(locking) as other:
+            await asyncio.to_thread(other.execute, "BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            answer = await asked(place, text)
+            assert time.monotonic() - began < BUSY_SECONDS
+            assert answer.text.startswith("The database does not answer.")
 
 
 async def test_channel_decides_which_accounts_a_command_without_a_handle_means(place):
