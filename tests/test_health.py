@@ -136,7 +136,7 @@ async def test_damaged_row_never_makes_health_fail(store, clock, damage, is_tole
     assert (await stands.status()).facts.store == (
         None if is_tolerated else StoreTrouble(found[0].kind, found[0].error, clock.now)
     )
-    assert b"wechat_kf_store_up" in Metrics().render(await stands.figures())
+    assert b"wechat_kf_store_up" in Metrics().render(await stands.figures([APPID]))
     await stands.register()
     if is_tolerated:
         await Bot(store, clock).reads()

@@ -157,11 +157,11 @@ class StatusReporter:
             ),
         )
 
-    async def figures(self, appids: Collection[str] = ()) -> Figures:
+    async def figures(self, appids: Collection[str]) -> Figures:
         """Return what `/metrics` exposes; without counts of messages if the store does not answer.
 
         Args:
-            appids: the accounts whose messages are counted; none for this one alone.
+            appids: the accounts whose messages are counted.
         """
         messages = None
         if self.store:
@@ -208,7 +208,7 @@ class StatusReporter:
 
     async def _count(self, store: Store, appids: Collection[str]) -> dict[str, int]:
         async with store.begin() as tx:
-            return dict(await stats.by_state(tx, appids or [tx.appid]))
+            return dict(await stats.by_state(tx, appids))
 
     async def _read(self, within: float) -> tuple[HealthFacts, StoreReading | None]:
         """Return the facts and what was read in the store; None for the latter if the store does not answer."""
