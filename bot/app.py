@@ -29,7 +29,6 @@ from bot.slack.socket_mode import run_socket_mode
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_router import TenantRouter
 from bot.tenants.model import Tenant
-from bot.watcher.poller import TIMER_PASS
 from bot.web.front import Front, Handlers
 from bot.web.rejections import Rejections
 from bot.web.server import CannotListenError, Readiness
@@ -254,17 +253,16 @@ class Process:
 
     def _start_loops(self) -> None:
         fleet = self._fleet
-        pace = min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in fleet.accounts))
-        logs = {one.settings.wechat_appid: HealthLog() for one in fleet.accounts}
+        logs = {one.tenant.appid: HealthLog() for one in fleet.accounts}
 
         async def check_health() -> None:
             await fleet.first.status_reporter.register()
             await fleet.shared.slack_answers.recheck()
             for services, problems in await fleet.problems():
                 with services.in_log():
-                    logs[services.settings.wechat_appid].note(problems)
+                    logs[services.tenant.appid].note(problems)
 
-        health = PeriodicTask("health", check_health, pace, waiting_for=waiting_for)
+        health = PeriodicTask("health", check_health, fleet.pace, waiting_for=waiting_for)
         store = fleet.shared.store
         alerts = AlertLoops(fleet, store, self._interactions, health).tasks() if store else []
         self._loops = [*alerts, health]

@@ -17,6 +17,7 @@ from bot.runtime.metrics import Figures
 from bot.settings.values import Settings
 from bot.tenants.model import Origin, Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
+from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
 from bot.wiring import Services, SharedServices, account_services, build_shared
 
@@ -35,6 +36,11 @@ class Fleet:
     @property
     def first(self) -> Services:
         return self.accounts[0]
+
+    @property
+    def pace(self) -> float:
+        """Return the seconds from one look for something to do to the next."""
+        return min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in self.accounts))
 
     async def problems(self) -> Sequence[tuple[Services, tuple[Problem, ...]]]:
         """Return the present problems of each account, most severe first.

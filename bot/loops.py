@@ -15,7 +15,7 @@ from bot.store import due, tenants
 from bot.store.database import Store, Tx
 from bot.store.store_errors import waiting_for
 from bot.store.tenants import StoredTenant
-from bot.watcher.poller import TIMER_PASS, Tick
+from bot.watcher.poller import Tick
 from bot.wiring import Services
 
 T = TypeVar("T")
@@ -50,11 +50,10 @@ class AlertLoops:
         self._swept_at = float("-inf")  # by the monotonic clock
         self._round = 0  # of deliveries
         lease, task = fleet.shared.settings.alert_lease_seconds, self._task
-        pace = min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in fleet.accounts))
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         self._settle_every = min(OPERATION_SECONDS, lease / 3)
-        pruning = min((one.pruner.interval for one in fleet.accounts if one.pruner), default=pace)
-        self._watching = PeriodicTask("watcher", self._poll, pace, waiting_for=waiting_for)
+        pruning = min((one.pruner.interval for one in fleet.accounts if one.pruner), default=fleet.pace)
+        self._watching = PeriodicTask("watcher", self._poll, fleet.pace, waiting_for=waiting_for)
         self._delivering = task("delivery", self._deliver, min(DELIVERY_SECONDS, lease / 4))
         self._settling = task("operations", self._settle, self._settle_every)
         self._pruning = task("pruning", self._prune, pruning)
