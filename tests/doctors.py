@@ -10,7 +10,7 @@ from pathlib import Path
 from bot.demo.slack_simulator import UserGroup
 from bot.doctor import runner
 from bot.doctor.findings import Finding
-from tests.running import World, utc_now, world
+from tests.running import Surroundings, World, utc_now, world
 from wechat_kf import protocol
 
 SIGNING_SECRET = "0123456789abcdef" * 2
@@ -32,7 +32,7 @@ async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
         assert not (tmp_path / "kf.db").exists()
 
 
-async def examined(place: World, changed: dict[str, str] | None = None) -> list[Finding]:
+async def examined(place: Surroundings, changed: dict[str, str] | None = None) -> list[Finding]:
     """Return the findings of an in-process run, and assert that they quote no secret."""
     environ = place.environ | (changed or {})
     findings = await runner.examine(environ, [], utc_now)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -24,41 +24,29 @@ from bot.settings.values import Settings
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.tenants.loading import load
 from tests.samples import READING
-from wechat_kf import protocol, simulator
 from wechat_kf.simulator import Simulator
 
 CARE, ALERTS = "C0CARE", "C0ALERTS"
-APPID, SECRET = "wx0123456789abcdef", "app-secret"  # of the account of the environment
-AT_HARBOUR, AT_ORCHID = "C0HARBOUR", "C0ORCHID"
-HARBOUR, KIOSK, ORCHID = "wx1111111111111111", "wx2222222222222222", "wx3333333333333333"
-ACCOUNTS = f"""
-[[account]]
-handle = "harbour"
-appid = "{HARBOUR}"
-secret = "env:HARBOUR_SECRET"
-name = "Harbour Tea"
-channel = "{AT_HARBOUR}"
-
-[[account]]
-handle = "kiosk"
-appid = "{KIOSK}"
-secret = "env:KIOSK_SECRET"
-name = "Night Kiosk"
-channel = "{AT_HARBOUR}"
-
-[[account]]
-handle = "orchid"
-appid = "{ORCHID}"
-secret = "env:ORCHID_SECRET"
-name = "兰花"
-channel = "{AT_ORCHID}"
-language = "zh"
-"""
-SECRETS = {HARBOUR: "secret-of-harbour", KIOSK: "secret-of-kiosk", ORCHID: "secret-of-orchid"}
+APPID, SECRET = "wx0123456789abcdef", "app-secret"
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def invite(wechat: Simulator, name: str, left: timedelta = timedelta(days=3), *, nick: str = "") -> str:
+    """Add an account, invite a person to it, and return its key."""
+    key = f"{name}@harbour_tea"
+    wechat.add_account(key, nick or name.capitalize())
+    wechat.invite(key, f"{name}_example", utc_now() + left)
+    return key
+
+
+class Surroundings(Protocol):
+    """What a bot runs between: Slack, and WeChat behind an address in the variables."""
+
+    slack: SlackSimulator
+    environ: dict[str, str]
 
 
 @dataclass
@@ -70,32 +58,11 @@ class World:
     environ: dict[str, str]
 
     def invite(self, name: str, left: timedelta = timedelta(days=3), nick: str = "") -> str:
-        key = f"{name}@harbour_tea"
-        self.wechat.add_account(key, nick or name.capitalize())
-        self.wechat.invite(key, f"{name}_example", utc_now() + left)
-        return key
+        return invite(self.wechat, name, left, nick=nick)
 
     @property
     def texts(self) -> list[str]:
         return [message.text for message in self.slack.messages(ALERTS)]
-
-
-@dataclass
-class FleetWorld:
-    """WeChat with several Official Accounts, Slack, and the variables that lead the bot to both."""
-
-    slack: SlackSimulator
-    wechat: simulator.World
-    environ: dict[str, str]
-
-    def invite(self, appid: str, name: str, left: timedelta = timedelta(days=3)) -> str:
-        key = f"{name}@harbour_tea"  # the same in every account, to be mixed up
-        self.wechat[appid].add_account(key, name.capitalize())
-        self.wechat[appid].invite(key, f"{name}_example", utc_now() + left)
-        return key
-
-    def texts(self, channel: str) -> list[str]:
-        return [message.text for message in self.slack.messages(channel)]
 
 
 @asynccontextmanager
@@ -111,29 +78,8 @@ async def world(store_url: str, *, wechat_secret: str = SECRET, **of_slack: Any)
 
 
 @asynccontextmanager
-async def fleet_world(store_url: str, *, own: bool = False, **of_slack: Any) -> AsyncIterator[FleetWorld]:
-    """Serve the simulators, with three Official Accounts in two channels, and that of the environment if `own`."""
-    secrets = SECRETS | ({APPID: SECRET} if own else {})
-    wechat = simulator.World(Simulator(appid, secret) for appid, secret in secrets.items())
-    channels = [Channel(CARE, "care"), Channel(AT_HARBOUR, "harbour"), Channel(AT_ORCHID, "orchid")]
-    if own:
-        channels.append(Channel(ALERTS, "kf-alerts"))
-    slack = SlackSimulator(channels=channels, **of_slack)
-    async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
-        environ = environ_of(slack, wechat_url, APPID, SECRET, ALERTS)
-        if not own:
-            for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_ALERT_CHANNEL"):
-                del environ[name]
-        environ |= {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1", "KF_ACCOUNTS": ACCOUNTS}
-        for name, appid in (("HARBOUR", HARBOUR), ("KIOSK", KIOSK), ("ORCHID", ORCHID)):
-            environ[f"{name}_SECRET"] = SECRETS[appid]
-        yield FleetWorld(slack, wechat, environ)
-    assert slack.take_unexpected() == []
-
-
-@asynccontextmanager
 async def bot_in_loop(
-    around: World | FleetWorld,
+    around: Surroundings,
     role: str = "web",
     *,
     clock: Clock = utc_now,
@@ -156,17 +102,6 @@ async def bot_in_loop(
         finally:
             stop.set()
             await running
-
-
-async def polled(around: FleetWorld, times: int = 3) -> None:
-    """Wait until every account has been polled this many times, and the result of all but the last is stored."""
-
-    def lists(account: Simulator) -> int:
-        return len([call for call in account.log if call.path == protocol.KF_LIST])
-
-    accounts = around.wechat.accounts.values()
-    begun = {account.appid: lists(account) for account in accounts}
-    await until(lambda: all(lists(account) - begun[account.appid] >= times for account in accounts))
 
 
 def _never(_status: int) -> None:

@@ -20,28 +20,24 @@ from bot.store.database import Store
 from bot.store.processes import ProcessInfo, touch
 from bot.tenants.loading import load
 from bot.tenants.shared_digests import shared_digests
-from tests.doctors import ASKED_OF_SLACK, SIGNING_SECRET, World, about, examined
+from tests.doctors import ASKED_OF_SLACK, SIGNING_SECRET, about, examined
 from tests.doctors import wrong as wrong_ones
+from tests.fleets import APPIDS, FleetWorld, table
 from tests.running import utc_now
 from tests.test_tenants import BOTH, SLACK
 from wechat_kf import simulator
 from wechat_kf.simulator import Fault, FaultMode, Simulator, TokenService
 
-HANDLES = ("harbour", "kiosk", "orchid")
-APPIDS = {handle: f"wx{number}{number}{number}" for number, handle in enumerate(HANDLES, start=1)}
+HANDLES = tuple(APPIDS)
 
 
 def file_of(folder: Path, handles: Sequence[str] = HANDLES, more: str = "") -> str:
-    tables = [
-        f'[[account]]\nhandle = "{handle}"\nappid = "{APPIDS[handle]}"\nsecret = "file:{folder}/{handle}"\n'
-        f'channel = "C0{"TEA" if handle != "orchid" else "ORCHID"}"'
-        for handle in handles
-    ]
+    tables = [table(folder, handle, "C0ORCHID" if handle == "orchid" else "C0TEA") for handle in handles]
     return "\n".join([*tables, more])
 
 
 @asynccontextmanager
-async def several(folder: Path, more: str = "", handles: Sequence[str] = HANDLES) -> AsyncIterator[World]:
+async def several(folder: Path, more: str = "", handles: Sequence[str] = HANDLES) -> AsyncIterator[FleetWorld]:
     """Serve a correct setup with these accounts, of which two share a channel."""
     wechat = simulator.World(Simulator(appid, f"hush-{handle}") for handle, appid in APPIDS.items())
     for handle in HANDLES:
@@ -60,7 +56,7 @@ async def several(folder: Path, more: str = "", handles: Sequence[str] = HANDLES
             "KF_ACCOUNTS_FILE": str(folder / "accounts.toml"),
         }
         (folder / "accounts.toml").write_text(file_of(folder, handles, more))
-        yield World(slack, wechat, environ)  # type: ignore[arg-type]
+        yield FleetWorld(slack, wechat, environ)
 
 
 def said(findings: Sequence[Finding], check: str) -> list[str]:
@@ -114,7 +110,7 @@ async def test_single_account_of_a_file_is_examined_as_one_of_the_environment(tm
     async with several(tmp_path, handles=["harbour"]) as place:
         findings = await examined(place)
     assert said(findings, "accounts") == []
-    assert said(findings, "WeChat token") == ["is given for wx111"]
+    assert said(findings, "WeChat token") == [f"is given for {APPIDS['harbour']}"]
     assert said(findings, "customer service") == ["1 account read"]
 
 
@@ -127,7 +123,8 @@ async def test_account_of_a_token_service_is_examined_there_first(tmp_path):
         (tmp_path / "accounts.toml").write_text(file_of(tmp_path, ["harbour", "kiosk"], more))
         async with serve_token_service(service) as url:
             findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})
-            assert about(findings, "token service").said == "@orchid: 127.0.0.1 gives a token for wx333"
+            served = f"127.0.0.1 gives a token for {APPIDS['orchid']}"
+            assert about(findings, "token service").said == f"@orchid: {served}"
             assert said(findings, "WeChat token") == ["3 accounts: is given (@harbour, @kiosk, @orchid)"]
             service.authorization = "Bearer hush"
             findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})

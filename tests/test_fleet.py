@@ -12,44 +12,36 @@ import pytest
 from bot.delivery.dependencies import HOLD
 from bot.demo.slack_simulator import Message, View
 from bot.runtime.logs import LineFormatter
-from tests.people import EVE, LIN, MEI, TOM, shown
-from tests.running import (
+from tests.fleets import (
     ACCOUNTS,
-    ALERTS,
-    APPID,
     AT_HARBOUR,
     AT_ORCHID,
-    CARE,
+    BO,
+    CHEN,
     HARBOUR,
     KIOSK,
     ORCHID,
     SECRETS,
     FleetWorld,
-    bot_in_loop,
-    final_answer,
     fleet_world,
-    modal_text,
     polled,
-    until,
-    utc_now,
 )
+from tests.people import EVE, LIN, MEI, TOM, shown
+from tests.running import ALERTS, APPID, CARE, bot_in_loop, final_answer, modal_text, until, utc_now
 from wechat_kf import protocol, writes
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = [pytest.mark.server, pytest.mark.story]
 
 NAMES = {HARBOUR: "Harbour Tea", KIOSK: "Night Kiosk", ORCHID: "兰花"}
-BO, CHEN = "bo@harbour_tea", "chen@harbour_tea"
 
 
 @pytest.fixture
 async def place(store_url: str) -> AsyncIterator[FleetWorld]:
     """Serve three accounts with the same people, accounts and deadlines."""
-    async with fleet_world(store_url, may_mention={f"<@{LIN}>"}) as made:
+    async with fleet_world(store_url, invited=["bo", "chen"], may_mention={f"<@{LIN}>"}) as made:
         made.slack.add_person(LIN, "lin")
         for appid in SECRETS:
-            made.invite(appid, "bo")
-            made.invite(appid, "chen")
             made.wechat[appid].add_account(EVE, "Eve")
         yield made
 
@@ -145,8 +137,7 @@ async def test_bound_and_reminded_people_with_equal_names_do_not_mix(place):
 
 async def test_accounts_of_one_channel_take_turns_in_a_storm(place):
     for appid in (HARBOUR, KIOSK):
-        for number in range(3):
-            place.invite(appid, f"kf{number}")
+        place.invite(appid, *(f"kf{number}" for number in range(3)))
     async with bot_in_loop(place):
         await polled(place)
         for appid in (HARBOUR, KIOSK):
@@ -398,8 +389,7 @@ async def test_lost_store_is_rebuilt_from_the_messages_of_each_account(place, tm
 @pytest.mark.both_stores
 async def test_installation_with_one_account_gets_more(store_url):
     async with fleet_world(store_url, own=True) as place:
-        place.invite(APPID, "bo")
-        place.invite(APPID, "dee")
+        place.invite(APPID, "bo", "dee")
         async with bot_in_loop(place, KF_ACCOUNTS=""):
             await until(lambda: len(place.wechat[APPID].log) > 3)
             place.wechat[APPID].reject(BO)

@@ -14,26 +14,20 @@ import pytest
 from bot.demo.slack_simulator import Message
 from bot.interactions import fleet_answers
 from bot.store.engine import BUSY_SECONDS
-from tests.people import LIN, MEI, TOM, buttons, shown
-from tests.running import (
+from tests.fleets import (
     ACCOUNTS,
-    ALERTS,
-    APPID,
     AT_HARBOUR,
     AT_ORCHID,
-    CARE,
+    BO,
     KIOSK,
     ORCHID,
     SECRETS,
     FleetWorld,
-    bot_in_loop,
-    final_answer,
     fleet_world,
-    modal_text,
     polled,
-    sqlite,
-    until,
 )
+from tests.people import LIN, MEI, TOM, buttons, shown
+from tests.running import ALERTS, APPID, CARE, bot_in_loop, final_answer, modal_text, sqlite, until
 
 pytestmark = [pytest.mark.server, pytest.mark.story]
 
@@ -41,11 +35,9 @@ pytestmark = [pytest.mark.server, pytest.mark.story]
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
     """Serve three accounts, each with an account `bo` whose invitation is rejected, and one that waits."""
-    async with fleet_world(sqlite(tmp_path)) as made:
+    async with fleet_world(sqlite(tmp_path), invited=["bo", "chen"]) as made:
         for appid in SECRETS:
-            made.invite(appid, "bo")
-            made.invite(appid, "chen")
-            made.wechat[appid].reject("bo@harbour_tea")
+            made.wechat[appid].reject(BO)
         yield made
 
 
@@ -109,8 +101,8 @@ async def test_hidden_account_is_answered_like_one_that_does_not_exist(place):
             )
         for text in ("", "accounts", "accounts orchid", "all rejected", "status", "find bo", "help", "@orchi"):
             answer = await asked(place, text, user=TOM)
-            told = f"{answer.text} {shown(answer)}".replace("“orchid”", "").replace("“orchi”", "")
-            assert not any(word in told for word in ("orchid", "兰花", ORCHID)), text
+            text_of_answer = f"{answer.text} {shown(answer)}".replace("“orchid”", "").replace("“orchi”", "")
+            assert not any(word in text_of_answer for word in ("orchid", "兰花", ORCHID)), text
         assert (await asked(place, "@orchid", user=LIN)).text.startswith("兰花 · 1 of 2")
         # Who writes in the channel of an account is a member of it.
         listed = await asked(place, "", AT_ORCHID, user=TOM)
@@ -198,7 +190,8 @@ async def test_accounts_are_listed_and_chosen_by_state_and_by_name(place):
 
 async def test_pages_of_an_overview_are_turned(place):
     for number in range(11):
-        place.wechat[KIOSK].reject(place.invite(KIOSK, f"kf{number}"))
+        place.invite(KIOSK, f"kf{number}")
+        place.wechat[KIOSK].reject(f"kf{number}@harbour_tea")
     async with bot_in_loop(place):
         await polled(place)
         first = await asked(place, "rejected", AT_HARBOUR)
@@ -221,14 +214,14 @@ async def test_status_sums_up_the_accounts_and_shows_each(place):
 
 async def test_help_says_how_to_name_an_account(place):
     async with bot_in_loop(place, KF_OPERATORS=LIN):
-        told = await asked(place, "help")
-        assert "/kf @harbour and any of these: one of them." in told.text
-        assert "`/kf accounts` – the Official Accounts, worst first" in shown(told)
+        guide = await asked(place, "help")
+        assert "/kf @harbour and any of these: one of them." in guide.text
+        assert "`/kf accounts` – the Official Accounts, worst first" in shown(guide)
         about_find = await asked(place, "find")
         assert about_find.text.startswith("/kf find searches names")
-        assert (await clicked(place, about_find, "kf.help")).text == told.text
+        assert (await clicked(place, about_find, "kf.help")).text == guide.text
         assert "`/kf @orchid`" in shown(await asked(place, "help", AT_ORCHID))
-        assert "/kf invite" not in shown(told)
+        assert "/kf invite" not in shown(guide)
         assert "/kf invite" in shown(await asked(place, "help", user=LIN))
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot.demo.process import running
-from tests.running import (
+from tests.fleets import (
     AT_HARBOUR,
     AT_ORCHID,
-    CARE,
+    BO,
+    CHEN,
     HARBOUR,
     KIOSK,
     ORCHID,
@@ -21,9 +22,8 @@ from tests.running import (
     FleetWorld,
     fleet_world,
     polled,
-    sqlite,
-    until,
 )
+from tests.running import CARE, sqlite, until
 from tests.test_process import run
 
 pytestmark = pytest.mark.process
@@ -31,10 +31,7 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
-    async with fleet_world(sqlite(tmp_path)) as made:
-        for appid in SECRETS:
-            made.invite(appid, "bo")
-            made.invite(appid, "chen")
+    async with fleet_world(sqlite(tmp_path), invited=["bo", "chen"]) as made:
         yield made
 
 
@@ -46,11 +43,11 @@ async def test_killed_bot_posts_each_alert_of_each_account_once_after_its_restar
     async with running(place.environ) as bot:
         await polled(place)
         for appid in SECRETS:
-            place.wechat[appid].reject("bo@harbour_tea")
+            place.wechat[appid].reject(BO)
         await until(lambda: texts(place))  # the others are stored, or not even read
         await bot.stop(signal.SIGKILL)
     for appid in SECRETS:
-        place.wechat[appid].reject("chen@harbour_tea")
+        place.wechat[appid].reject(CHEN)
     async with running(place.environ):
         await until(lambda: len(texts(place)) == 6, within=90)
         await polled(place)
@@ -65,18 +62,19 @@ async def test_killed_bot_posts_each_alert_of_each_account_once_after_its_restar
 
 
 async def test_two_processes_on_one_store_post_each_alert_of_each_account_once(postgres_url):
-    async with fleet_world(postgres_url) as place:
+    async with (
+        fleet_world(postgres_url, invited=["bo"]) as place,
+        running(place.environ) as bot,
+        running(place.environ, "worker", wait=False),
+    ):
+        place.slack.app_url = bot.slack_url
+        await polled(place, 5)
         for appid in SECRETS:
-            place.invite(appid, "bo")
-        async with running(place.environ) as bot, running(place.environ, "worker", wait=False):
-            place.slack.app_url = bot.slack_url
-            await polled(place, 5)
-            for appid in SECRETS:
-                place.wechat[appid].reject("bo@harbour_tea")
-            await until(lambda: len(texts(place)) == 3)
-            await polled(place)
-            said = await place.slack.command("status", channel=CARE)
-            assert (await said.answer()).text == "3 Official Accounts · Working normally."
+            place.wechat[appid].reject(BO)
+        await until(lambda: len(texts(place)) == 3)
+        await polled(place)
+        said = await place.slack.command("status", channel=CARE)
+        assert (await said.answer()).text == "3 Official Accounts · Working normally."
     assert len(texts(place)) == 3
 
 
@@ -94,17 +92,14 @@ async def test_list_for_programs_names_each_account_and_leaves_out_what_cannot_b
     assert err.startswith("Night Kiosk: WeChat could not be read:")
     listed = json.loads(out)
     assert [(one["handle"], one["appid"]) for one in listed] == [("harbour", HARBOUR), ("orchid", ORCHID)]
-    assert {account["kf_account"] for one in listed for account in one["accounts"]} == {
-        "bo@harbour_tea",
-        "chen@harbour_tea",
-    }
+    assert {account["kf_account"] for one in listed for account in one["accounts"]} == {BO, CHEN}
 
 
 async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place):
     environ = place.environ | {"POLL_SECONDS": "900"}
     assert (await run(environ, "check"))[0] == 0
     for appid in SECRETS:
-        place.wechat[appid].reject("bo@harbour_tea")
+        place.wechat[appid].reject(BO)
     status, out, err = await run(environ, "check")
     assert (status, err, out.splitlines()) == (
         0,

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -18,53 +17,39 @@ import pytest
 from bot.demo.process import BotProcess, environ_of, running
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
-from tests.running import CARE, answers, final_answer, until, utc_now
-from wechat_kf import protocol
+from tests.fleets import APPIDS, FleetWorld, polled, polls, table
+from tests.running import CARE, answers, final_answer, until
 from wechat_kf.simulator import Fault, FaultMode, Simulator, World
 
-HANDLES = ("harbour", "kiosk", "orchid")
-APPIDS = {handle: f"wx{number}{number}{number}" for number, handle in enumerate(HANDLES, start=1)}
+HANDLES = tuple(APPIDS)
 
 
 @dataclass
-class Place:
+class Place(FleetWorld):
     """WeChat with three accounts, Slack with a channel for each, and the file of accounts of a bot."""
 
-    slack: SlackSimulator
-    wechat: World
-    environ: dict[str, str]
     folder: Path
 
     def write(self, *handles: str, more: str = "") -> None:
-        tables = [
-            f'[[account]]\nhandle = "{handle}"\nappid = "{APPIDS[handle]}"\nchannel = "C0{handle.upper()}"\n'
-            f'secret = "file:{self.folder}/{handle}"\n'
-            for handle in handles
-        ]
-        (self.folder / "accounts.toml").write_text("\n".join([*tables, more]))
-
-    def invite(self, handle: str, name: str) -> None:
-        account = self.wechat[APPIDS[handle]]
-        account.add_account(f"{name}@{handle}", name.capitalize())
-        account.invite(f"{name}@{handle}", f"{name}_example", utc_now() + timedelta(days=3))
+        tables = [table(self.folder, handle, f"C0{handle.upper()}") for handle in handles]
+        (self.folder / "accounts.toml").write_text("\n\n".join([*tables, more]))
 
     async def alert(self, *handles: str, name: str = "bo") -> None:
         """Let a person decline in each of these accounts, once it has been polled, and wait for the alert."""
         before = {handle: self.posted(handle) for handle in handles}
         for handle in handles:
             await self.polled(handle)
-            self.wechat[APPIDS[handle]].reject(f"{name}@{handle}")
+            self.wechat[APPIDS[handle]].reject(f"{name}@harbour_tea")
         await until(lambda: all(self.posted(handle) > before[handle] for handle in handles))
 
     def posted(self, handle: str) -> int:
         return len(self.slack.messages(f"C0{handle.upper()}"))
 
     def polls(self, handle: str) -> int:
-        return len([call for call in self.wechat[APPIDS[handle]].log if call.path == protocol.KF_LIST])
+        return polls(self.wechat[APPIDS[handle]])
 
     async def polled(self, handle: str, times: int = 2) -> None:
-        before = self.polls(handle)
-        await until(lambda: self.polls(handle) >= before + times)
+        await polled(self, times, [APPIDS[handle]])
 
     def log(self, role: str = "web") -> str:
         return (self.folder / f"{role}.log").read_text()
@@ -91,7 +76,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         made = Place(slack, wechat, environ, tmp_path)
         for handle in HANDLES:
             (tmp_path / handle).write_text(f"secret-of-{handle}")
-            made.invite(handle, "bo")
+            made.invite(APPIDS[handle], "bo")
         yield made
     assert slack.take_unexpected() == []
 
@@ -138,7 +123,7 @@ async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_r
         await place.logged("removed=orchid")
         await place.polled("harbour")
         seen, kept = place.polls("orchid"), place.rows(f"SELECT * FROM episode WHERE appid = '{APPIDS['orchid']}'")
-        place.invite("orchid", "eve")
+        place.invite(APPIDS["orchid"], "eve")
         await place.polled("harbour", 3)
         assert (place.polls("orchid"), len(kept)) == (seen, 1)
         assert place.rows(f"SELECT * FROM episode WHERE appid = '{APPIDS['orchid']}'") == kept
@@ -156,7 +141,7 @@ async def test_unposted_message_of_a_removed_account_stays_pending_until_it_retu
     async with bot_of(place) as bot:
         await place.polled("orchid")
         place.slack.channels["C0ORCHID"].is_archived = True
-        place.wechat[APPIDS["orchid"]].reject("bo@orchid")
+        place.wechat[APPIDS["orchid"]].reject("bo@harbour_tea")
         pending = f"SELECT status FROM message WHERE appid = '{APPIDS['orchid']}' AND status != 'sent'"
         await until(lambda: len(place.rows(pending)) == 1)
         place.write("harbour", "kiosk")

@@ -9,10 +9,9 @@ import pytest
 
 from bot.demo.servers import serve_wechat
 from tests.conftest import VirtualClock
+from tests.fleets import HARBOUR, ORCHID
 from wechat_kf import KfClient, SetupError, StableToken, protocol
 from wechat_kf.simulator import Fault, FaultMode, Simulator, World
-
-HARBOUR, ORCHID = "wx1111111111111111", "wx3333333333333333"
 
 
 @pytest.fixture
