@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.settings.values import Settings
 from bot.tenants.loading import load
-from tests.running import utc_now
+from tests.fleets import BO, CHEN, FleetWorld
 from tests.test_accounts_file import HARBOUR, KIOSK
 from tests.test_tenants import BOTH, HARBOUR_APPID, KIOSK_APPID, SLACK
 from wechat_kf.simulator import Simulator, World
@@ -40,23 +40,30 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, environ: Mapping[str, str
     return main(arguments)
 
 
-async def polled(environ: Mapping[str, str], *, failing: bool = False) -> None:
-    """Let both accounts be polled once by the bot; afterwards one fails."""
+@asynccontextmanager
+async def served(environ: Mapping[str, str]) -> AsyncIterator[FleetWorld]:
+    """Serve the simulators of both accounts, and lead the variables there."""
     wechat = World([Simulator(HARBOUR_APPID, BOTH["HARBOUR_SECRET"]), Simulator(KIOSK_APPID, BOTH["KIOSK_SECRET"])])
-    for account in wechat.accounts.values():
-        account.add_account("bo@tea", "Bo")
-        account.invite("bo@tea", "bo_example", utc_now() + timedelta(days=3))
-    wechat[KIOSK_APPID].reject("bo@tea")
     slack = SlackSimulator(channels=[Channel("C0HARBOUR", "harbour"), Channel(SLACK["SLACK_ALERT_CHANNEL"], "all")])
     async with serve_slack(slack), serve_wechat(wechat) as url:
-        there = {
-            **environ,
-            "WECHAT_API_URL": url,
-            "SLACK_API_URL": slack.api_url,
-            "SLACK_BOT_TOKEN": slack.bot_token,
-        }
-        settings = Settings.from_environ(there)
-        assert await console.check(settings, load(settings, there, environment.read_file)) == 0
+        there = {"WECHAT_API_URL": url, "SLACK_API_URL": slack.api_url, "SLACK_BOT_TOKEN": slack.bot_token}
+        yield FleetWorld(slack, wechat, {**environ, **there})
+
+
+async def check(place: FleetWorld, account: str | None = None) -> int:
+    """Poll an account, or all, once by the bot, and return the exit status."""
+    settings = Settings.from_environ(place.environ)
+    tenants = load(settings, place.environ, environment.read_file)
+    return await console.check(settings, tenants, choose(tenants, account))
+
+
+async def poll_once(environ: Mapping[str, str]) -> None:
+    """Let both accounts be polled once; the invitation of one is rejected."""
+    async with served(environ) as place:
+        for appid in (HARBOUR_APPID, KIOSK_APPID):
+            place.invite(appid, "bo")
+        place.wechat[KIOSK_APPID].reject(BO)
+        assert await check(place) == 0
 
 
 async def test_table_shows_what_the_file_says_while_there_is_no_store(tmp_path, capsys):
@@ -75,7 +82,7 @@ async def test_table_shows_what_the_file_says_while_there_is_no_store(tmp_path, 
 
 async def test_json_has_the_last_poll_and_the_state_of_each_account(tmp_path, capsys):
     environ = environ_of(tmp_path)
-    await polled(environ)
+    await poll_once(environ)
     capsys.readouterr()
     settings = Settings.from_environ(environ)
     assert await accounts_command.show(settings, load(settings, environ, environment.read_file), as_json=True) == 0
@@ -139,23 +146,12 @@ def test_account_is_chosen_by_its_handle_or_its_appid(tmp_path, word):
 
 async def test_check_of_one_account_polls_no_other_and_names_it_in_slack(tmp_path, capsys):
     environ = environ_of(tmp_path)
-    await polled(environ)
-    wechat = World([Simulator(HARBOUR_APPID, BOTH["HARBOUR_SECRET"]), Simulator(KIOSK_APPID, BOTH["KIOSK_SECRET"])])
-    wechat[HARBOUR_APPID].add_account("eve@tea", "Eve")
-    wechat[HARBOUR_APPID].invite("eve@tea", "eve_example", utc_now() + timedelta(days=3))
-    slack = SlackSimulator(channels=[Channel("C0HARBOUR", "harbour"), Channel(SLACK["SLACK_ALERT_CHANNEL"], "all")])
-    async with serve_slack(slack), serve_wechat(wechat) as url:
-        there = {
-            **environ,
-            "WECHAT_API_URL": url,
-            "SLACK_API_URL": slack.api_url,
-            "SLACK_BOT_TOKEN": slack.bot_token,
-        }
-        settings = Settings.from_environ(there)
-        tenants = load(settings, there, environment.read_file)
-        assert await console.check(settings, tenants, choose(tenants, "harbour")) == 0
-        wechat[HARBOUR_APPID].reject("eve@tea")
-        assert await console.check(settings, tenants, choose(tenants, "harbour")) == 0
-        (alert,) = slack.messages("C0HARBOUR")
-    assert not wechat[KIOSK_APPID].log
+    await poll_once(environ)
+    async with served(environ) as place:
+        place.invite(HARBOUR_APPID, "chen")
+        assert await check(place, "harbour") == 0
+        place.wechat[HARBOUR_APPID].reject(CHEN)
+        assert await check(place, "harbour") == 0
+        (alert,) = place.slack.messages("C0HARBOUR")
+    assert not place.wechat[KIOSK_APPID].log
     assert "海港茶" in alert.text
