@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bot.__main__ import main
+from bot.app import DRAIN_SECONDS
 from bot.doctor import accounts, grouping
 from bot.doctor.slack import MOST_CHANNELS
 from bot.loops import SLOTS
@@ -45,6 +46,7 @@ def test_numbers_of_the_page_are_those_of_the_code():
     assert f"1 to {LONGEST_SLUG} letters" in text
     assert f"polls up to {SLOTS} accounts at the same time" in text
     assert f"within ten seconds, {accounts.AT_ONCE} at a time" in text
+    assert f"in progress are finished, for up to {DRAIN_SECONDS} seconds" in text
     assert f"checks the first {MOST_CHANNELS}" in text
     assert grouping.MOST_HANDLES == 5
     assert "with up to five handles" in text
