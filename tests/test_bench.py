@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bench import ack_latency, memory, modal_latency, poll_cpu, reply_latency
+from bench import ack_latency, explanations, memory, modal_latency, poll_cpu, reply_latency
 from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
 from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
@@ -90,6 +90,13 @@ def test_page_shows_for_each_bound_whether_it_is_kept():
     assert "| p50 | 1.60 ms |  |  |" in shown
     assert "## One\n\nWhat it means." in shown
     assert not sections[0].kept
+
+
+def test_committed_page_has_the_explanations_of_the_code():
+    text = (ROOT / "bench" / "RESULTS.md").read_text(encoding="utf-8")
+    meanings = [value for name, value in vars(explanations).items() if name.isupper()]
+    assert [meaning for meaning in meanings if meaning.strip() not in text] == []
+    assert len(meanings) == text.count("\n## ")
 
 
 @pytest.mark.process
