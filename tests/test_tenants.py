@@ -149,7 +149,7 @@ def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() ->
         quiet = "23:00-07:00"
         breakthrough = true
         timezone = "Europe/Berlin"
-        poll = "1m"
+        poll = "2m"
         language = "zh"
         viewers = ["U0MEI"]
         labels = ["tea"]
@@ -166,7 +166,7 @@ def test_account_has_its_own_settings_and_otherwise_those_of_the_deployment() ->
         alert_leads=(12 * HOUR,),
         quiet=QuietHours(time(23), time(7), ZoneInfo("Europe/Berlin"), breakthrough=True),
         timezone=ZoneInfo("Europe/Berlin"),
-        poll_seconds=60,
+        poll_seconds=120,
         language=Language.CHINESE,
         kf_viewers=("U0MEI",),
     )
