@@ -54,7 +54,7 @@ def test_access_token_reads_the_list_of_its_own_account(caller):
     assert "小波" in str(caller.call("GET", protocol.KF_LIST, access_token=orchid))
 
 
-@pytest.mark.parametrize("query", [{"access_token": "87_of_nobody"}, {"access_token": ""}, {}])
+@pytest.mark.parametrize("query", [{"access_token": "87_of_no_account"}, {"access_token": ""}, {}])
 def test_token_of_no_account_is_refused(caller, query):
     assert caller.call("GET", protocol.KF_LIST, **query)["errcode"] in (40001, 41001)
     assert [len(one.log) for one in caller.world.accounts.values()] == [0, 0]

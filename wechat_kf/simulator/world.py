@@ -16,7 +16,7 @@ class World:
     def __init__(self, accounts: Iterable[Simulator]) -> None:
         """Keep the accounts, whose AppIDs differ."""
         self.accounts: Mapping[str, Simulator] = {one.appid: one for one in accounts}
-        self._nobody = Simulator("", "")  # answers requests of unknown accounts: 40013, 40001
+        self._unknown = Simulator("", "")  # answers requests of unknown accounts: 40013, 40001
 
     def __getitem__(self, appid: str) -> Simulator:
         return self.accounts[appid]
@@ -34,10 +34,10 @@ class World:
     def addressed(self, path: str, query: Mapping[str, str], body: bytes) -> Simulator:
         """Return the account that a request reaches; an account without seats if it names none of them."""
         if path == protocol.TOKEN:
-            return self.accounts.get(_appid(body), self._nobody)
+            return self.accounts.get(_appid(body), self._unknown)
         token = query.get("access_token", "")
         accounts = self.accounts.values()
-        return next((one for one in accounts if token in one.tokens.issued), self._nobody)
+        return next((one for one in accounts if token in one.tokens.issued), self._unknown)
 
 
 def _appid(body: bytes) -> str:
