@@ -28,11 +28,11 @@ class TwoAccounts:
         await self.harbour.store.open()
         async with self.harbour.store.begin() as tx:
             await tenants.record(tx, [StoredTenant(appid, appid, "", "file") for appid in watched])
-        await self.fail(0)
+        await self.poll(1)
 
-    async def fail(self, times: int = FAILED_POLLS, *bots: Bot) -> None:
-        """Poll so many times; 0 is a good poll. The accounts follow each other."""
-        for _ in range(max(1, times)):
+    async def poll(self, times: int = FAILED_POLLS, *bots: Bot) -> None:
+        """Let these accounts, or both, be polled so often, and post what there is. They follow each other."""
+        for _ in range(times):
             self.clock.forward(minutes=16)
             for bot in bots or (self.harbour, self.kiosk):
                 await bot.watcher.tick()
@@ -52,12 +52,12 @@ async def two(store: Store, clock: VirtualClock) -> TwoAccounts:
 async def test_outage_that_both_accounts_meet_is_one_notice_and_one_end(two):
     for bot in (two.harbour, two.kiosk):
         bot.wechat.go_down()
-    await two.fail()
+    await two.poll()
     assert [text.split(",")[0] for text in two.texts(two.harbour)] == ["WeChat does not answer"]
     assert two.texts(two.kiosk) == []
     for bot in (two.harbour, two.kiosk):
         bot.wechat.come_back()
-    await two.fail(2)
+    await two.poll(2)
     assert "answers again" in two.texts(two.harbour)[-1]
     assert two.texts(two.kiosk) == []
 
@@ -65,24 +65,24 @@ async def test_outage_that_both_accounts_meet_is_one_notice_and_one_end(two):
 async def test_account_that_fails_longer_than_the_reported_one_has_a_notice_then(two):
     for bot in (two.harbour, two.kiosk):
         bot.wechat.go_down()
-    await two.fail()
+    await two.poll()
     two.harbour.wechat.come_back()
-    await two.fail(3)
+    await two.poll(3)
     assert [text.split(",")[0] for text in two.texts(two.kiosk)] == ["WeChat does not answer"]
 
 
 async def test_problem_of_one_account_is_reported_during_an_outage(two):
     two.harbour.wechat.go_down()
-    await two.fail()
+    await two.poll()
     two.kiosk.wechat.error = SetupError(48001, "api unauthorized")
-    await two.fail(1)
+    await two.poll(1)
     assert len(two.texts(two.kiosk)) == 1
 
 
 async def test_wrong_clock_of_the_server_is_one_notice(two):
     for bot in (two.harbour, two.kiosk):
         bot.wechat.clock = lambda: two.clock.now + 9 * MINUTE
-    await two.fail(4)
+    await two.poll(4)
     assert [len(two.texts(bot)) for bot in (two.harbour, two.kiosk)] == [1, 0]
 
 
@@ -90,9 +90,9 @@ async def test_outage_of_an_account_that_is_no_longer_watched_silences_no_other(
     two = TwoAccounts(store, clock)
     await two.begin(APPID, KIOSK)
     two.harbour.wechat.go_down()
-    await two.fail(FAILED_POLLS, two.harbour)
+    await two.poll(FAILED_POLLS, two.harbour)
     async with store.begin() as tx:
         await tenants.record(tx, [StoredTenant(KIOSK, KIOSK, "", "file")])
     two.kiosk.wechat.go_down()
-    await two.fail(FAILED_POLLS, two.kiosk)
+    await two.poll(FAILED_POLLS, two.kiosk)
     assert len(two.texts(two.kiosk)) == 1
