@@ -53,10 +53,9 @@ _TENANT_WORDS = {word: english for english, words in _TENANTS.items() for word i
 _PAGE = re.compile(r"第 ?([0-9]+) ?页")
 _BEFORE_NUMBER = re.compile(rf"(?<!\S)({'|'.join(_LIST_WORDS)})(?=[0-9]+(?!\S))")
 # The longest word first.
-_WORDBEFORE_TEXT = re.compile(
+_WORD_BEFORE_TEXT = re.compile(
     rf"({'|'.join(sorted((word for word in _ALL if _ALL[word] in BEFORE_TEXT), key=len, reverse=True))})[:：]?"
 )
-
 _TENANT_WORD = re.compile("|".join(sorted(_TENANT_WORDS, key=len, reverse=True)))
 
 
@@ -80,7 +79,7 @@ def split_text(typed: str, shortest: int = 2) -> tuple[str, str] | None:
     A word of one character is too often the beginning of a name, so `shortest` is 2. A name that begins with a
     longer word is still found: its end, which is searched for, is a part of it.
     """
-    match = _WORDBEFORE_TEXT.match(typed.translate(_SIMPLIFIED))
+    match = _WORD_BEFORE_TEXT.match(typed.translate(_SIMPLIFIED))
     if match is None or len(match[1]) < shortest:
         return None
     return _ALL[match[1]], typed[match.end() :]
