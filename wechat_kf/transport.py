@@ -1,4 +1,4 @@
-"""One HTTP exchange with WeChat. Only `send` touches the network; requests and parsing are in `protocol`."""
+"""One HTTP exchange with WeChat, which only `send` makes. Requests and parsing are in `protocol`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PROXY_AUTH = 407
 async def send(
     http: httpx.AsyncClient, request: protocol.Request, *, proxied: bool = False
 ) -> protocol.WeChatResponse:
-    """Make one call. No other function touches the network.
+    """Make one call.
 
     Raises:
         TransportError: no readable answer arrived.
