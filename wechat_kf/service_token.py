@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 
@@ -13,6 +14,7 @@ from wechat_kf import service_protocol
 from wechat_kf.body import ACCEPT_ENCODING
 from wechat_kf.errors import KfError, ResponseError, TokenError, TransportError
 from wechat_kf.service_protocol import NAME
+from wechat_kf.shared_request import SharedRequest
 from wechat_kf.tokens import MARGIN, REFUSED
 from wechat_kf.transport import HTTPX_ERRORS, read_body, suppress_http_logs
 
@@ -68,7 +70,7 @@ class ServiceToken:
         self._now = now
         self._within = within
         self._cached: _CachedToken | None = None
-        self._flight: asyncio.Task[str] | None = None
+        self._shared = SharedRequest()
 
     @property
     def expires_at(self) -> datetime | None:
@@ -79,7 +81,7 @@ class ServiceToken:
         """Return the cached token, or request the present one."""
         if self._cached and self._now() < self._cached.until:
             return self._cached.token
-        return await self._request()
+        return await self._shared.join(self._fetch)
 
     async def refresh(self, failed: str) -> str:
         """Return a token instead of the refused one: one that another caller got, or the answer to `refused=1`.
@@ -89,22 +91,14 @@ class ServiceToken:
         """
         if self._cached and self._cached.token == failed:
             self._cached = None
-        if self._cached or self._flight:
+        if self._cached or self._shared.is_under_way:
             token = await self.get()
             if token != failed:
                 return token
             self._cached = None
-        return await self._request(refused=failed)
+        return await self._shared.join(partial(self._fetch, refused=failed))
 
-    async def _request(self, refused: str = "") -> str:
-        """Join the request that is under way, or start one."""
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._fetch(refused))
-            self._flight.add_done_callback(self._finished)
-        # A caller may be cancelled; the request goes on for the others.
-        return await asyncio.shield(self._flight)
-
-    async def _fetch(self, refused: str) -> str:
+    async def _fetch(self, refused: str = "") -> str:
         requested_at = self._now()
         url = service_protocol.with_refused(self._url) if refused else self._url
         served = service_protocol.parse_answer(await self._receive(url))
@@ -142,11 +136,6 @@ class ServiceToken:
         timed_out = isinstance(error, TimeoutError | httpx.TimeoutException)
         reason = f"no answer within {self._within:g} s" if timed_out else f"no answer, {type(error).__name__}"
         return TransportError(f"{NAME}: {reason}", timed_out=timed_out)
-
-    def _finished(self, flight: asyncio.Task[str]) -> None:
-        self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # mark as retrieved, even if every caller was cancelled
 
 
 def _refusal(status: int) -> TransportError:

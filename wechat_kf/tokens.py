@@ -15,6 +15,7 @@ import httpx
 
 from wechat_kf import protocol
 from wechat_kf.errors import KfError, ResponseError, TokenError, TransportError
+from wechat_kf.shared_request import SharedRequest
 from wechat_kf.transport import send
 
 # WeChat issues the next token in the last 300 s of one; before that it returns the same one again.
@@ -53,7 +54,7 @@ class StableToken:
         self._now = now
         self._within = within
         self._cached: _CachedToken | None = None
-        self._flight: asyncio.Task[str] | None = None
+        self._shared = SharedRequest()
 
     @property
     def expires_at(self) -> datetime | None:
@@ -64,11 +65,7 @@ class StableToken:
         """Return the cached token, or a new one shortly before its end."""
         if self._cached and self._now() < self._cached.expires_at - MARGIN:
             return self._cached.token
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._fetch())
-            self._flight.add_done_callback(self._finished)
-        # A caller may be cancelled; the request goes on for the others.
-        return await asyncio.shield(self._flight)
+        return await self._shared.join(self._fetch)
 
     async def refresh(self, failed: str) -> str:
         """Return a token instead of the refused one: one that another caller got, or a new one.
@@ -92,11 +89,6 @@ class StableToken:
         life = timedelta(seconds=min(issued.expires_in, MAX_LIFE))
         self._cached = _CachedToken(issued.access_token, requested_at + life)
         return issued.access_token
-
-    def _finished(self, flight: asyncio.Task[str]) -> None:
-        self._flight = None
-        if not flight.cancelled():
-            flight.exception()  # mark as retrieved, even if every caller was cancelled
 
 
 class FixedToken:
