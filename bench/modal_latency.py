@@ -9,8 +9,9 @@ import time
 
 from bench.ack_latency import Times, ack, client_times, print_times
 from bench.testbed import ACCOUNTS, IDLE, signed_interaction
-from bot.actions import INVITE, FormMetadata, OpenInvite, encode, encode_metadata
+from bot.actions import INVITE, OpenInvite, encode
 from bot.operations.model import OperationKind
+from bot.view_metadata import FormMetadata, encode_form
 
 ROUNDS = 5
 CLICKS = 300  # on each app in a round
@@ -53,7 +54,7 @@ def submit(connection: http.client.HTTPConnection, secret: str, number: int) -> 
         "type": "modal",
         "hash": f"{number}.x",
         "callback_id": f"op.{OperationKind.RENAME}",
-        "private_metadata": encode_metadata(FormMetadata(OperationKind.RENAME, account)),
+        "private_metadata": encode_form(FormMetadata(OperationKind.RENAME, account)),
         "blocks": [{"type": "input", "block_id": "name"}],
         "state": {"values": {"name": {"value": {"type": "plain_text_input", "value": text}}}},
     }

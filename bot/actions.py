@@ -7,13 +7,11 @@ exist must stay readable; add new ones beside them.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 
 from bot.alerting.acknowledgements import ActionKind, Snooze
 from bot.alerting.episode import AccountStatus
-from bot.operations.model import OperationKind
 from bot.requests import (
     FILTERS,
     MAX_PAGE,
@@ -126,16 +124,6 @@ class ChooseLanguage:
     choice: str
 
 
-@dataclass(frozen=True, slots=True)
-class FormMetadata:
-    """What a form of an operation keeps in `private_metadata`. Never an ID, a name or an address."""
-
-    kind: OperationKind
-    handle: str = ""  # of the account
-    episode_id: str = ""  # of the alert
-    suffix: str = ""  # of add: what the accounts have after `@`
-
-
 Action = Answered | AlertAction | EpisodeDetails | CheckNow | OpenInvite | OpenAdd | HomeList | ChooseLanguage
 
 
@@ -200,13 +188,15 @@ def decode(action_id: str, value: str) -> Action | None:
 
 def decode_fleet(value: str) -> FleetRequest | None:
     """Return the request about several Official Accounts that a value asks for; None for any other value."""
-    words = value.split(":", 4)
-    match words:
-        case ["v1", "accounts" | "here", page, filter_, text] if (number := _page(page)) and len(text) <= MAX_TEXT:
-            states = states_of(filter_)
-            return None if states is None else AccountsOverview(number, states, text, words[1] == "here")
-        case ["v1", "all" | "allhere", page, filter_] if (number := _page(page)) and (states := states_of(filter_)):
-            return AllAccounts(states, number, words[1] == "allhere")
+    match value.split(":", 4):
+        case ["v1", "accounts" | "here" as word, page, filter_, text] if len(text) <= MAX_TEXT:
+            number, states = page_number(page), states_of(filter_)
+            if number and states is not None:
+                return AccountsOverview(number, states, text, word == "here")
+        case ["v1", "all" | "allhere" as word, page, filter_]:
+            number, states = page_number(page), states_of(filter_)
+            if number and states:
+                return AllAccounts(states, number, word == "allhere")
     return None
 
 
@@ -259,13 +249,15 @@ def _request(value: str) -> Answered | None:
             return Overview()
         case ["v1", "status"]:
             return ShowStatus()
-        case ["v1", "list", page, filter_] if (number := _page(page)) and (
+        case ["v1", "list", page, filter_] if (number := page_number(page)) and (
             states := states_of(filter_)
         ) is not None:
             return List(number, states)
-        case ["v1", "history", page, *key] if (number := _page(page)) and len(text := ":".join(key)) <= MAX_TEXT:
+        case ["v1", "history", page, *key] if (number := page_number(page)) and len(
+            text := ":".join(key)
+        ) <= MAX_TEXT:
             return History(text, number)
-        case ["v1", "find", page, text] if 0 < len(text) <= MAX_TEXT and (number := _page(page)):
+        case ["v1", "find", page, text] if 0 < len(text) <= MAX_TEXT and (number := page_number(page)):
             return Find(text, number)
         case ["v1", "show", *key] if 0 < len(text := ":".join(key)) <= MAX_TEXT:
             return Show(text)
@@ -287,7 +279,7 @@ def _home_action(action_id: str, value: str) -> HomeList | ChooseLanguage | None
             return HomeList()
         case ["v1", choice] if action_id == HOME_LANGUAGE and choice in LANGUAGE_CHOICES:
             return ChooseLanguage(choice)
-        case ["v1", "list", page, filter_] if (number := _page(page)) and is_home_filter(filter_):
+        case ["v1", "list", page, filter_] if (number := page_number(page)) and is_home_filter(filter_):
             return HomeList(filter_, number)
     return None
 
@@ -297,58 +289,7 @@ def is_home_filter(word: str) -> bool:
     return word == "mine" or states_of(word) is not None
 
 
-def encode_metadata(form: FormMetadata) -> str:
-    """Return the `private_metadata` of a form."""
-    return _metadata(act=form.kind, seat=form.handle, ep=form.episode_id, suffix=form.suffix)
-
-
-def encode_shown(handle_: str) -> str:
-    """Return the `private_metadata` of the modal with the details of an account."""
-    return _metadata(show=handle_)
-
-
-def encode_running(operation_id: str) -> str:
-    """Return the `private_metadata` of a modal that waits for the outcome of an operation."""
-    return _metadata(id=operation_id)
-
-
-def _metadata(**known: str) -> str:
-    texts = {name: text for name, text in known.items() if text}
-    return json.dumps({"v": 1} | texts, ensure_ascii=False, separators=(",", ":"))
-
-
-def decode_metadata(text: str) -> FormMetadata | None:
-    """Return what a form keeps; None for text that is forged, or of another release."""
-    try:
-        stored = json.loads(text)
-        if stored["v"] != 1:
-            return None
-        parts = [stored.get(name, "") for name in ("seat", "ep", "suffix")]
-        kind = OperationKind(stored["act"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
-    return FormMetadata(kind, *parts) if all(isinstance(part, str) for part in parts) else None
-
-
-def metadata_for(appid: str, metadata: str) -> str:
-    """Return the `private_metadata` of a view of one of several Official Accounts."""
-    try:
-        stored = json.loads(metadata or '{"v":1}')
-    except ValueError:
-        return metadata
-    return json.dumps(stored | {"in": appid}, ensure_ascii=False, separators=(",", ":"))
-
-
-def appid_of(metadata: str) -> str:
-    """Return the AppID that the `private_metadata` of a view names; "" if it names none."""
-    try:
-        appid = json.loads(metadata)["in"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
-    return appid if isinstance(appid, str) else ""
-
-
-def _page(word: str) -> int:
+def page_number(word: str) -> int:
     """Return the number of a page, counted from 1; 0 for anything else."""
     return int(word) if re.fullmatch(rf"[0-9]{{1,{MAX_PAGE}}}", word) else 0
 
@@ -364,22 +305,6 @@ def states_of(token: str) -> tuple[AccountStatus, ...] | None:
 def filter_word(states: tuple[AccountStatus, ...]) -> str:
     """Return the filter of a list with accounts in any of these states; `states_of` reads it."""
     return next((word for word, filtered in FILTERS.items() if filtered == states), ",".join(states))
-
-
-def encode_home(listed: HomeList) -> str:
-    """Return the `private_metadata` of the board."""
-    return json.dumps({"v": 1, "list": listed.filter, "page": listed.page}, separators=(",", ":"))
-
-
-def decode_home(text: str) -> HomeList:
-    """Return the page that a board shows; the default for text that is forged, or of another release."""
-    try:
-        stored = json.loads(text)
-        if stored["v"] == 1 and is_home_filter(stored["list"]) and (page := _page(str(stored["page"]))):
-            return HomeList(stored["list"], page)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        pass
-    return HomeList()
 
 
 def _alert_action(action_id: str, value: str) -> AlertAction | None:

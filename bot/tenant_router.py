@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import TenantLabel
 from bot.fleet import Fleet
@@ -112,12 +112,12 @@ class TenantRouter:
         """Return the answer to a click; None if the clicked message itself, or a view, shows the result."""
         appid, value = actions.split_tenant(click.value)
         if click.action_id == actions.HOME_ACCOUNT:
-            await self.handle_home_opened(HomeOpened(click.user_id, True, actions.metadata_for(appid, "")))
+            await self.handle_home_opened(HomeOpened(click.user_id, True, view_metadata.with_appid(appid, "")))
             return None
         if not appid and (answer := await self._of_several(click)):
             return answer
         if not appid and click.view:
-            appid = actions.appid_of(click.view.private_metadata)
+            appid = view_metadata.appid_of(click.view.private_metadata)
         route = self._routes.get(appid) if appid else self._of_environment
         if route is None:  # its account is no longer here
             return await self._first.handler.handle_action(replace(click, value=""), announce)
@@ -150,7 +150,7 @@ class TenantRouter:
 
     async def handle_submission(self, submission: Submission) -> SubmissionAnswer:
         """Return the answer to a submitted modal."""
-        appid = actions.appid_of(submission.private_metadata)
+        appid = view_metadata.appid_of(submission.private_metadata)
         route = self._routes.get(appid) if appid else self._of_environment
         if route is None:  # its account is no longer here: nothing may happen to another one
             return await self._first.handler.handle_submission(replace(submission, private_metadata=""))
@@ -162,7 +162,7 @@ class TenantRouter:
     async def handle_home_opened(self, opened: HomeOpened) -> None:
         """Publish the board of the account that the person chose last, else of the first one they may see."""
         visible = await self._visible(opened.user_id, "")
-        appid = actions.appid_of(opened.private_metadata)
+        appid = view_metadata.appid_of(opened.private_metadata)
         route = next((one for one in visible if one.appid == appid), next(iter(visible), self._first))
         with route.services.in_log():
             await route.handler.handle_home_opened(opened)

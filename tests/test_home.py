@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.actions import ChooseLanguage, HomeList, decode, decode_home, encode_home
+from bot.actions import ChooseLanguage, HomeList, decode
 from bot.interactions.access import AccessPolicy
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.home import CHANGE_GAP, HomePublisher
@@ -36,6 +36,7 @@ from bot.runtime.tasks import BackgroundTasks
 from bot.settings.values import Settings
 from bot.status import OperationsStatus, Status
 from bot.store.database import Store
+from bot.view_metadata import decode_home, encode_home
 from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts

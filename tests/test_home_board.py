@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot import actions
-from bot.actions import HomeList, decode, decode_home, encode_home
+from bot.actions import HomeList, decode
 from bot.alerting.episode import AccountStatus
 from bot.blocks.channel.incident_notices import explain_old_states
 from bot.blocks.home import notices
@@ -24,6 +24,7 @@ from bot.operations.model import Availability
 from bot.ports import Message, View
 from bot.requests import Show
 from bot.status import OperationsStatus
+from bot.view_metadata import decode_home, encode_home
 from tests.accounts import invited
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, user_action

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.actions import decode, decode_metadata
+from bot.actions import decode
 from bot.alerting.episode import EpisodeState
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.timeline import timeline
@@ -23,6 +23,7 @@ from bot.operations.fields import FieldError, FieldProblem
 from bot.operations.model import MAX_ACCOUNTS, AccountFacts, EndReason, Wanted
 from bot.operations.model import OperationState as State
 from bot.text import units
+from bot.view_metadata import decode_form
 from tests.accounts import account, invited
 from tests.conftest import NOW
 from tests.episodes import HOSTILE, episode, leads, problem, user_action
@@ -230,7 +231,7 @@ def test_form_shows_that_wechat_refused_the_operation_lately():
 def test_metadata_of_a_form_has_a_handle_and_no_name():
     odd = "x" * 400
     view = delete_form(replace(ANNA, kf_account=odd), NOW, CONTEXT, channel=CHANNEL)
-    form = decode_metadata(view["private_metadata"])
+    form = decode_form(view["private_metadata"])
     assert form.kind is DELETE
     assert form.handle.startswith("~")
     assert odd not in view["private_metadata"]
@@ -368,7 +369,7 @@ def test_late_refusal_is_above_its_field_and_keeps_what_was_typed():
     ]
     typed = {name: block["element"]["initial_value"] for name, block in inputs(view).items()}
     assert typed == {"account2": "eve@harbour_tea", "name2": "Eve"}
-    assert decode_metadata(view["private_metadata"]).suffix == "harbour_tea"
+    assert decode_form(view["private_metadata"]).suffix == "harbour_tea"
 
 
 def test_error_above_a_field_is_escaped():

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.actions import OpenInvite
 from bot.blocks.context import RenderContext
 from bot.interactions import operation_forms
@@ -68,7 +68,7 @@ class OpenForms:
         return answer.text if answer else self.account()
 
     def account(self) -> str:
-        form = actions.decode_metadata(self.views.last["private_metadata"])
+        form = view_metadata.decode_form(self.views.last["private_metadata"])
         return form.handle if form else ""
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot import actions
-from bot.actions import FormMetadata
+from bot import actions, view_metadata
 from bot.execution.records import OperationRecords
 from bot.execution.runner import OperationRunner
 from bot.interactions.account_reader import AccountReader
@@ -23,6 +22,7 @@ from bot.ports import FieldErrors, Origin, ShowView, Submission
 from bot.runtime.tasks import BackgroundTasks
 from bot.store import operations
 from bot.store.database import Store
+from bot.view_metadata import FormMetadata
 from tests.conftest import VirtualClock
 from tests.fakes import FakeViews
 from tests.operators import CHEN, EVE, NEW, PATHS, Operators
@@ -107,7 +107,7 @@ class Forms:
             await self.accounts.read()
         metadata = FormMetadata(kind, "" if kind is OperationKind.ADD else handle, suffix="harbour_tea")
         submission = Submission(
-            f"op.{kind}", "V1", version, actions.encode_metadata(metadata), values, user, user[2:].lower()
+            f"op.{kind}", "V1", version, view_metadata.encode_form(metadata), values, user, user[2:].lower()
         )
         return await self.submissions.submit(submission, self.context)
 
@@ -411,7 +411,7 @@ async def test_chosen_account_is_answered_with_its_form(forms):
         actions.PICK,
         "V1",
         "h1",
-        actions.encode_metadata(FormMetadata(OperationKind.INVITE)),
+        view_metadata.encode_form(FormMetadata(OperationKind.INVITE)),
         {"account": EVE},
         "U0LIN",
         "lin",
@@ -423,7 +423,7 @@ async def test_chosen_account_is_answered_with_its_form(forms):
 
 async def test_form_that_another_process_opened_is_carried_out(forms):
     assert forms.accounts.last() is None
-    metadata = actions.encode_metadata(FormMetadata(OperationKind.RENAME, CHEN))
+    metadata = view_metadata.encode_form(FormMetadata(OperationKind.RENAME, CHEN))
     form = Submission("op.rename", "V1", "h1", metadata, {"name": "Chen Yi"}, "U0LIN", "lin")
     assert "Chen is now Chen Yi." in shown(await forms.submissions.submit(form, forms.context))
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.alerting.episode import EpisodeState
 from bot.blocks import builders
 from bot.blocks.tenant_label import TenantLabel
@@ -74,7 +74,7 @@ def test_view_begins_with_the_name_and_its_submission_returns_the_appid():
     view = HARBOUR.on_view({"type": "modal", "blocks": [builders.section("text")], "private_metadata": '{"v":1}'})
     assert json.dumps(view["blocks"]).count("Harbour Tea") == 1
     assert view["blocks"][0]["elements"][0]["text"] == "*Harbour Tea*"
-    assert actions.appid_of(view["private_metadata"]) == APPID
+    assert view_metadata.appid_of(view["private_metadata"]) == APPID
 
 
 def test_only_account_of_a_file_has_its_appid_in_buttons_and_no_name():
@@ -85,4 +85,4 @@ def test_only_account_of_a_file_has_its_appid_in_buttons_and_no_name():
     for blocks in (message.blocks, view["blocks"]):
         (shown,) = blocks
         assert shown["elements"][0]["value"] == "v2:wx-harbour:overview"
-    assert actions.appid_of(view["private_metadata"]) == "wx-harbour"
+    assert view_metadata.appid_of(view["private_metadata"]) == "wx-harbour"

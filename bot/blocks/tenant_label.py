@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.blocks.builders import FINE, ICONS, PERSON, TROUBLE
 from bot.ports import Block, Message, View
 from bot.text import NAME, clean, escape, units
@@ -47,7 +47,7 @@ class TenantLabel:
         first = name if heading is None else heading
         return view | {
             "blocks": [*first, *(self._with_appid(block) for block in view["blocks"])],
-            "private_metadata": actions.metadata_for(self.appid, view.get("private_metadata", "")),
+            "private_metadata": view_metadata.with_appid(self.appid, view.get("private_metadata", "")),
         }
 
     @property

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.actions import ChooseLanguage, HomeList
 from bot.blocks.context import RenderContext
 from bot.interactions.access import AccessPolicy
@@ -67,12 +67,12 @@ class HomePublisher:
 
     async def opened(self, event: HomeOpened) -> None:
         """Publish the board of a person who opened Home, with the list that their last board showed."""
-        listed = actions.decode_home(event.private_metadata)
+        listed = view_metadata.decode_home(event.private_metadata)
         await self._publish(event.user_id, HomeRequest(listed, is_first=not event.has_view))
 
     async def clicked(self, click: BlockAction, action: HomeList | ChooseLanguage) -> None:
         """Publish the board after a click in it: another list, another language, or the same again."""
-        listed = actions.decode_home(click.view.private_metadata if click.view else "")
+        listed = view_metadata.decode_home(click.view.private_metadata if click.view else "")
         if isinstance(action, ChooseLanguage):
             await self._choose(click.user_id, action.choice)
         elif click.action_id != actions.HOME_REFRESH:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.accounts import AccountRow, Snapshot, account_of, find_accounts
 from bot.actions import OpenAdd, OpenInvite
 from bot.blocks.answers import operation_refusals, replies
@@ -132,7 +132,7 @@ class OperationForms:
         shown = await self._show(opening, view)
         if isinstance(shown, ViewRefused):
             return self._not_opened(opening, shown, context)
-        if kind is OperationKind.INVITE and (form_ := actions.decode_metadata(view.get("private_metadata", ""))):
+        if kind is OperationKind.INVITE and (form_ := view_metadata.decode_form(view.get("private_metadata", ""))):
             self._tasks.start(self._check(shown, form_.handle, context))
         return None
 

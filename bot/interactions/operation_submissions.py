@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.accounts import AccountRow, account_of
-from bot.actions import FormMetadata
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.errors import field_errors
 from bot.blocks.modals.forms import invite_form
@@ -45,6 +44,7 @@ from bot.runtime.tasks import BackgroundTasks, with_timeout
 from bot.store import operations, poll_state
 from bot.store.database import Store, Tx
 from bot.store.store_errors import StoreError
+from bot.view_metadata import FormMetadata
 from wechat_kf import KfError
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class OperationSubmissions:
     async def submit(self, submission: Submission, context: RenderContext) -> SubmissionAnswer:
         """Return the answer to a submitted modal, within the time that the policy allows."""
         ends_at = monotonic() + self._policy.answer_within
-        metadata = actions.decode_metadata(submission.private_metadata)
+        metadata = view_metadata.decode_form(submission.private_metadata)
         is_pick = submission.callback_id == actions.PICK
         if metadata is None or not (is_pick or submission.callback_id == callback_of(metadata.kind)):
             return self._refuse(submission, OperationKind.INVITE, FieldProblem.OUT_OF_DATE, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.actions import LANGUAGE_CHOICES, ChooseLanguage, HomeList
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
@@ -27,7 +27,7 @@ def home_view(blocks: Sequence[Block], listed: HomeList) -> View:
     return {
         "type": "home",
         "callback_id": "home",
-        "private_metadata": actions.encode_home(listed),
+        "private_metadata": view_metadata.encode_home(listed),
         "blocks": list(blocks),
     }
 

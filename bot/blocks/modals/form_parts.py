@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot import actions
-from bot.actions import FormMetadata
+from bot import view_metadata
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.modals.errors import problem_text
@@ -18,6 +17,7 @@ from bot.operations.fields import FORM_FIELDS, MAX_PREFIX, FieldError
 from bot.operations.model import OperationKind
 from bot.ports import Block, View
 from bot.text import escape
+from bot.view_metadata import FormMetadata
 
 MAX_SUFFIX = 30  # by WeChat's documentation
 MAX_ACCOUNT = MAX_PREFIX + 1 + MAX_SUFFIX
@@ -67,7 +67,7 @@ def form(
         context,
         callback_id=callback_of(kind),
         submit=submit,
-        metadata=actions.encode_metadata(metadata),
+        metadata=view_metadata.encode_form(metadata),
     )
 
 

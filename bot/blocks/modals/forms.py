@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot import actions
-from bot.actions import FormMetadata
 from bot.alerting.episode import AccountStatus
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
@@ -19,6 +18,7 @@ from bot.blocks.modals.form_parts import MAX_SUFFIX, Repetition, channel_sees, f
 from bot.operations.model import AccountFacts, OperationKind
 from bot.ports import View
 from bot.text import ACCOUNT, clean, escape, id_of, mrkdwn, units
+from bot.view_metadata import FormMetadata
 
 _NOTHING_TYPED: Mapping[str, str] = {}
 

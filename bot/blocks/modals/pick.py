@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.accounts import AccountRow
-from bot.actions import FormMetadata, OpenAdd
+from bot.actions import OpenAdd
 from bot.alerting.episode import AccountStatus, EpisodeState
 from bot.blocks import builders
 from bot.blocks.channel.wording import next_step
@@ -23,6 +23,7 @@ from bot.operations.model import MAX_ACCOUNTS, AccountFacts, OperationKind
 from bot.operations.rules import INVITABLE
 from bot.ports import Block, View
 from bot.text import TYPED, mrkdwn
+from bot.view_metadata import FormMetadata
 
 
 def pick_form(rows: Sequence[AccountRow], context: RenderContext, *, searched: str = "") -> View:
@@ -58,7 +59,7 @@ def pick_form(rows: Sequence[AccountRow], context: RenderContext, *, searched: s
         context,
         callback_id=actions.PICK,
         submit=context.say("Next"),
-        metadata=actions.encode_metadata(FormMetadata(OperationKind.INVITE)),
+        metadata=view_metadata.encode_form(FormMetadata(OperationKind.INVITE)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot import actions
+from bot import view_metadata
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.blocks.modals import known_account
@@ -61,7 +61,7 @@ def working_view(operation: Operation, channel: str, context: RenderContext) -> 
         channel=f"<#{channel}>",
     )
     blocks = [builders.section(f"*{context.say('Asking WeChat…')}*\n{wait}")]
-    return operation_modal(operation, blocks, context, metadata=actions.encode_running(operation.id))
+    return operation_modal(operation, blocks, context, metadata=view_metadata.encode_running(operation.id))
 
 
 def restarting_view(operation: Operation, channel: str, context: RenderContext) -> View:

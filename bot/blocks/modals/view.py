@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot import actions
+from bot import actions, view_metadata
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
 from bot.operations.model import OperationKind
@@ -95,5 +95,5 @@ def details_view(message: Message, handle: str, context: RenderContext) -> View:
         message.blocks,
         context,
         callback_id=actions.DETAILS_MODAL,
-        metadata=actions.encode_shown(handle),
+        metadata=view_metadata.encode_details(handle),
     )
