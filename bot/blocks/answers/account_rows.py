@@ -109,7 +109,7 @@ def account(row: AccountRow, context: RenderContext) -> str:
 
 
 def facts(row: AccountRow, context: RenderContext) -> list[str]:
-    """List what stands in the grey line below the head."""
+    """List the facts of the grey line below the head."""
     found = [escape(account(row, context))]
     if row.fault:
         found.append(context.say("the log has the reason"))

@@ -18,7 +18,7 @@ ALL = "/kf accounts"
 
 
 def no_such_account(word: str, nearest: Sequence[TenantName], context: RenderContext) -> Message:
-    """Answer a handle or an AppID that does not exist, or that the reader may not see: nothing tells which.
+    """Answer a handle or an AppID that does not exist, or that the reader may not see, without a hint which.
 
     Args:
         nearest: those that the reader may see, and whose handle or name is similar.
