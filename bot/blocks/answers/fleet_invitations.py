@@ -13,7 +13,7 @@ from bot.blocks import builders
 from bot.blocks.answers import account_rows
 from bot.blocks.answers.fleet_rows import age, many_tenants, mark_of, name_line, title_of
 from bot.blocks.answers.lists import either, list_title, with_range
-from bot.blocks.answers.pagination import Page, turns
+from bot.blocks.answers.pagination import Page, details_menu, turns
 from bot.blocks.context import RenderContext
 from bot.blocks.names import label_of
 from bot.fleet_overview import STORED_STATES, InvitationPage, OpenInvitation, TenantName
@@ -56,15 +56,18 @@ def all_page(
     Args:
         tenants: all that the reader may see, from which `found` comes.
     """
+    source = _source(found, tenants, request, now, context)
+    as_text = context.as_text
+    sentences = [as_text.say("{what}.", what=part) for part in _source(found, tenants, request, now, as_text)]
     if not found.rows:
-        return _empty(found, tenants, request, now, context)
+        return _empty(request, source, sentences, context)
     known = {tenant.appid: tenant for tenant in tenants}
     page = Page([_Row.of(one, known) for one in found.rows], found.number, found.total)
     title = list_title(page, request.states, context)
     names = context.series([_name(row, context) for row in page.rows])
     text = context.paragraph(
         context.say("{title}: {names}.", title=with_range(title, page), names=names),
-        *_sentences(found, tenants, request, now, context.as_text),
+        *sentences,
     )
 
     def with_rows(lines: int, *details: Block) -> Message:
@@ -74,7 +77,7 @@ def all_page(
             builders.header(with_range(title, page)),
             *rows,
             builders.actions(*turns(page, request, context), *details, refresh),
-            builders.context(" · ".join(_source(found, tenants, request, now, context))),
+            builders.context(" · ".join(source)),
         ]
         return Message(text, blocks)
 
@@ -101,18 +104,15 @@ def _name(one: _Row, context: RenderContext) -> str:
 
 def _details(page: Page[_Row], context: RenderContext) -> Block:
     """Build the menu that shows an account; the value names its Official Account, too."""
-    options = {
-        value: builders.option(
+    options = (
+        builders.option(
             label_of(one.row.account, context),
-            value,
+            actions.encode_for(one.tenant.appid, actions.encode(Show(actions.handle(one.row.account.key)))),
             f"{title_of(one.tenant)} · {account_rows.account(one.row, context)}",
         )
         for one in page.rows
-        if (
-            value := actions.encode_for(one.tenant.appid, actions.encode(Show(actions.handle(one.row.account.key))))
-        )
-    }
-    return builders.select(context.say("Details of…"), actions.OPEN, [*options.values()])
+    )
+    return details_menu(options, context)
 
 
 def _source(
@@ -141,32 +141,17 @@ def _known_to_wechat(tenants: Sequence[TenantName], request: AllAccounts, contex
 
 
 def _empty(
-    found: InvitationPage,
-    tenants: Sequence[TenantName],
-    request: AllAccounts,
-    now: datetime,
-    context: RenderContext,
+    request: AllAccounts, source: Sequence[str], sentences: Sequence[str], context: RenderContext
 ) -> Message:
-    if set(request.states) & set(STORED_STATES):
+    if request.states == NEEDS_ATTENTION:
+        title = context.say("Nothing needs attention.")
+    elif set(request.states) & set(STORED_STATES):
         title = context.say("No account is {state}.", state=either(request.states, context))
     else:
         title = context.say("Of several Official Accounts, only open invitations are known.")
-    if request.states == NEEDS_ATTENTION:
-        title = context.say("Nothing needs attention.")
-    refresh = builders.refresh(actions.encode(request), context)
     blocks = [
         builders.section(f"*{title}*"),
-        builders.actions(refresh),
-        builders.context(" · ".join(_source(found, tenants, request, now, context))),
+        builders.actions(builders.refresh(actions.encode(request), context)),
+        builders.context(" · ".join(source)),
     ]
-    return Message(context.paragraph(title, *_sentences(found, tenants, request, now, context.as_text)), blocks)
-
-
-def _sentences(
-    found: InvitationPage,
-    tenants: Sequence[TenantName],
-    request: AllAccounts,
-    now: datetime,
-    context: RenderContext,
-) -> list[str]:
-    return [context.say("{what}.", what=part) for part in _source(found, tenants, request, now, context)]
+    return Message(context.paragraph(title, *sentences), blocks)

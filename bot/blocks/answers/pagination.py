@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -121,14 +121,22 @@ def turns(
 
 
 def _details(page: Page[AccountRow], context: RenderContext) -> Block:
-    """Build one menu instead of ten buttons; its answer is a new message, so the list stays."""
-    options = {
-        value: builders.option(
+    options = (
+        builders.option(
             label_of(row.account, context),
-            value,
+            actions.encode(Show(actions.handle(row.account.key))),
             f"{account_rows.account(row, context)} · {context.state(row.status)}",
         )
         for row in page.rows
-        if (value := actions.encode(Show(actions.handle(row.account.key))))
-    }
-    return builders.select(context.say("Details of…"), actions.OPEN, [*options.values()])
+    )
+    return details_menu(options, context)
+
+
+def details_menu(options: Iterable[Block], context: RenderContext) -> Block:
+    """Build one menu instead of ten buttons; its answer is a new message, so the list stays.
+
+    Args:
+        options: of which each value is shown once.
+    """
+    by_value = {option["value"]: option for option in options}
+    return builders.select(context.say("Details of…"), actions.OPEN, [*by_value.values()])
