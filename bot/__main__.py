@@ -125,7 +125,15 @@ def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool
     from bot.ports import utc_now
 
     logging.disable()  # its findings contain everything
-    work = runner.run(environ, ignored=ignored, as_json=as_json, out=sys.stdout, exit_now=os._exit, clock=utc_now)
+    work = runner.run(
+        environ,
+        ignored=ignored,
+        as_json=as_json,
+        out=sys.stdout,
+        exit_now=os._exit,
+        clock=utc_now,
+        read_file=environment.read_file,
+    )
     return asyncio.run(work)
 
 

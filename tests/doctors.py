@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bot import environment
 from bot.demo.slack_simulator import UserGroup
 from bot.doctor import runner
 from bot.doctor.findings import Finding
@@ -35,7 +36,7 @@ async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
 async def examined(place: Surroundings, changed: dict[str, str] | None = None) -> list[Finding]:
     """Return the findings of an in-process run, and assert that they quote no secret."""
     environ = place.environ | (changed or {})
-    findings = await runner.examine(environ, [], utc_now)
+    findings = await runner.examine(environ, [], utc_now, environment.read_file)
     secrets = {environ.get(name, "") for name in runner.SECRETS} | {"hush"}
     text = "".join(finding.said + finding.remedy for finding in findings)
     assert [secret for secret in secrets - {""} if secret in text] == []
@@ -46,7 +47,13 @@ async def printed(environ: dict[str, str], *, as_json: bool = False) -> tuple[in
     """Return the exit status and what is printed, in this process."""
     out = io.TextIOWrapper(io.BytesIO(), "utf-8")
     status = await runner.run(
-        environ, ignored=[], as_json=as_json, out=out, exit_now=lambda _status: None, clock=utc_now
+        environ,
+        ignored=[],
+        as_json=as_json,
+        out=out,
+        exit_now=lambda _status: None,
+        clock=utc_now,
+        read_file=environment.read_file,
     )
     out.seek(0)
     return status, out.read()

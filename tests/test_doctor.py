@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bot import environment
 from bot.demo.process import free_port
 from bot.demo.slack_simulator import Channel, UserGroup, error, http_error
 from bot.doctor import runner
@@ -461,7 +462,7 @@ async def test_wrong_clock_is_reported_with_the_difference(place):
     def fast():
         return utc_now() + timedelta(minutes=10, seconds=30)
 
-    [found] = wrong(await runner.examine(place.environ, [], fast))
+    [found] = wrong(await runner.examine(place.environ, [], fast, environment.read_file))
     assert (found.check, found.said) == ("clock", "differs by 10 min from Slack's and 10 min from WeChat's")
     assert "NTP" in found.remedy
 

@@ -96,7 +96,7 @@ async def test_http_clients_read_nothing_that_the_settings_do_not_hold(monkeypat
     settings = Settings.from_environ(MINIMAL | {"DATABASE_URL": sqlite(tmp_path)})
     async with build_services(settings) as parts:
         assert parts.shared.heartbeat is not None
-    findings = await runner.examine(MINIMAL | {"ALERTS": "off"}, [], utc_now)
+    findings = await runner.examine(MINIMAL | {"ALERTS": "off"}, [], utc_now, environment.read_file)
     assert about(findings, "Slack").said == "127.0.0.1 cannot be reached (ClientConnectorError)"
 
 
@@ -146,7 +146,7 @@ async def test_bot_and_doctor_start_with_every_hostile_variable_at_once(tmp_path
 )
 async def test_doctor_names_the_variable(variables, check, verdict, said):
     environ = {**MINIMAL, **variables, "ALERTS": "off"}
-    findings = await runner.examine(environ, environment.ignored(environ), utc_now)
+    findings = await runner.examine(environ, environment.ignored(environ), utc_now, environment.read_file)
     found = about(findings, check)
     assert (found.verdict, bool(found.remedy)) == (verdict, "exempts" not in said)
     assert found.said.startswith(said)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bot import environment
 from bot.demo.process import running
 from bot.doctor import runner
 from tests.doctors import about
@@ -210,11 +211,13 @@ async def test_hosts_that_no_proxy_exempts_are_called_directly(place):
 async def test_doctor_checks_the_routes_of_calls_and_of_responses(place):
     async with recording() as proxy:
         environ = behind_proxy(place, proxy)
-        findings = await runner.examine(environ, [], utc_now)
+        findings = await runner.examine(environ, [], utc_now, environment.read_file)
         assert {about(findings, check).verdict for check in ("Slack", "Slack responses")} == {"ok"}
 
         proxy.hosts["slack.com"] = proxy.hosts[SLACK]  # and not hooks.slack.com: it has its own host at Slack
-        findings = await runner.examine(environ | {"SLACK_API_URL": "http://slack.com/api/"}, [], utc_now)
+        findings = await runner.examine(
+            environ | {"SLACK_API_URL": "http://slack.com/api/"}, [], utc_now, environment.read_file
+        )
         assert about(findings, "Slack").verdict == "ok"
         found = about(findings, "Slack responses")
         assert ("CONNECT", "hooks.slack.com:443") in {(asked.method, asked.target) for asked in proxy.asked}

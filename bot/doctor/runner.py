@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TextIO
 
 from bot.doctor import accounts, host, inbound, operations, output, slack, store, variables
@@ -28,11 +27,6 @@ SECRETS = (
 )
 
 
-def read_text(path: str) -> str:
-    """Return the text of a file that a setting names."""
-    return Path(path).read_text(encoding="utf-8")
-
-
 async def run(
     environ: Mapping[str, str],
     *,
@@ -41,7 +35,7 @@ async def run(
     out: TextIO,
     exit_now: Callable[[int], object],
     clock: Clock,
-    read_file: ReadFile = read_text,
+    read_file: ReadFile,
 ) -> int:
     """Examine, print, and return the exit status: 1 when something is wrong.
 
@@ -57,7 +51,7 @@ async def run(
 
 
 async def examine(
-    environ: Mapping[str, str], ignored: Sequence[str], clock: Clock, read_file: ReadFile = read_text
+    environ: Mapping[str, str], ignored: Sequence[str], clock: Clock, read_file: ReadFile
 ) -> list[Finding]:
     """Run every check that these variables allow. Never raise."""
     settings, problems = Settings.read(environ)
