@@ -132,6 +132,24 @@ async def test_account_of_a_token_service_is_examined_there_first(tmp_path):
     assert "@orchid: not checked: the token service gives no token" in said(findings, "WeChat")
 
 
+async def test_silent_wechat_is_not_reported_as_reached_by_the_token_of_a_service(tmp_path):
+    async with several(tmp_path, handles=[]) as place:
+        orchid = place.wechat[APPIDS["orchid"]]
+        orchid.inject(Fault(FaultMode.DOWN, times=None))
+        table = f'[[account]]\nappid = "{orchid.appid}"\nsource = "service"\nchannel = "C0TEA"\n'
+        (tmp_path / "accounts.toml").write_text(table)
+        async with serve_token_service(TokenService({orchid.appid: orchid.tokens})) as url:
+            findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})
+    (found,) = wrong_ones(findings)
+    assert (found.check, found.said[:26]) == ("WeChat", "127.0.0.1 does not answer ")
+    assert about(findings, "WeChat token").said == f"is given for {orchid.appid}"
+    assert [finding.verdict for finding in findings if finding.check in ("allow-list", "customer service")] == [
+        "unknown",
+        "unknown",
+    ]
+    assert said(findings, "proxy") == []
+
+
 async def test_channel_of_one_account_that_is_archived_is_wrong(tmp_path):
     async with several(tmp_path) as place:
         place.slack.channels["C0ORCHID"].is_archived = True

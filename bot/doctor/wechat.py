@@ -10,7 +10,17 @@ from urllib.parse import urlsplit
 from bot import hosting
 from bot.doctor.findings import Finding, Report, Time, Unset, unknown, well, wrong
 from bot.wiring import Services
-from wechat_kf import APIError, BusyError, KfError, KfList, QuotaError, ResponseError, TokenError, TransportError
+from wechat_kf import (
+    APIError,
+    BusyError,
+    KfError,
+    KfList,
+    QuotaError,
+    ResponseError,
+    ServiceToken,
+    TokenError,
+    TransportError,
+)
 
 SECONDS = 9.5  # for the token and the list together
 TOKEN_SECONDS = 6.5
@@ -87,6 +97,9 @@ async def examine(services: Services, unset: Unset, variable: str) -> Report:
     try:
         listed = await services.accounts.kf_list(within=max(LIST_SECONDS, until - loop.time()), attempts=2)
     except KfError as exc:
+        if isinstance(services.tokens, ServiceToken) and isinstance(exc, TransportError | ResponseError):
+            # The token came from another service: nothing shows that WeChat can be reached.
+            return Report((route.closed(exc), token, *_left_out("allow-list", "customer service")))
         if _refuses_address(exc):
             # WeChat checks each call, and two calls through a proxy may come from two addresses.
             return Report((*route.open(), route.refused_address(exc), token, *_left_out("customer service")))
