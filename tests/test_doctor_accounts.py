@@ -125,6 +125,7 @@ async def test_account_of_a_token_service_is_examined_there_first(tmp_path):
             findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})
             served = f"127.0.0.1 gives a token for {APPIDS['orchid']}"
             assert about(findings, "token service").said == f"@orchid: {served}"
+            assert len(service.log) == 1
             assert said(findings, "WeChat token") == ["3 accounts: is given (@harbour, @kiosk, @orchid)"]
             service.authorization = "Bearer hush"
             findings = await examined(place, {"TOKEN_SERVICE_URL": f"{url}/token/{{appid}}"})

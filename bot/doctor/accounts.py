@@ -17,10 +17,10 @@ from bot.tenants.loading import ReadFile, load
 from bot.tenants.model import Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.wiring import Services
+from wechat_kf import ServiceToken
 
 CHECK = "accounts"
 AT_ONCE = 16
-TOKEN_SECONDS = 4.0
 SECONDS = 9.8  # for all of them, less than for a part of the examination
 CORRECT = "Correct it there. Until then no process starts with this file, and SIGHUP changes nothing."
 
@@ -55,10 +55,9 @@ async def examine_wechat(fleet: Fleet, tenants: Sequence[Tenant], unset: Unset, 
 
 
 async def _examine_wechat(services: Services, unset: Unset, variable: str) -> Report:
-    settings = services.settings
-    if settings.wechat_secret or not settings.token_service_url:
+    if not isinstance(services.tokens, ServiceToken):
         return await wechat.examine(services, unset, variable)
-    served = await token_service.examine(settings, settings.wechat_appid, within=TOKEN_SECONDS)
+    served = await token_service.examine(services.settings, services.tokens)
     if served.verdict != "ok":
         return Report((served, unknown("WeChat", "not checked: the token service gives no token")))
     report = await wechat.examine(services, unset, variable)

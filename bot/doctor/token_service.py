@@ -4,47 +4,43 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from bot.doctor.findings import Finding, unknown, well, wrong
+from bot.doctor.findings import Finding, well, wrong
 from bot.settings.values import Settings
-from bot.wiring import service_client
 from wechat_kf import KfError, ServiceToken, TransportError
 from wechat_kf.service_protocol import HTML
 
 CHECK = "token service"
-SECONDS = 5.0
 REDIRECTS = range(300, 400)
 FAILURES = range(500, 600)
 ANSWERS = "a JSON object with access_token (or token), or the token alone on one line"
 
 
-async def examine(settings: Settings, appid: str, *, within: float = SECONDS) -> Finding:
-    """Request a token. It is not reported as refused, so the service renews nothing."""
-    url = settings.token_service_url
-    if not url:
-        return unknown(CHECK, "not checked: TOKEN_SERVICE_URL is not set")
-    host = urlsplit(url).hostname or ""
-    async with service_client(settings.token_service_proxy_url) as http:
-        tokens = ServiceToken(http, url, appid, authorization=settings.token_service_auth, within=within)
-        try:
-            await tokens.get()
-        except TransportError as error:
-            if error.status is None:
-                return _unanswered(settings, host, error)
-            return _refused(settings, appid, host, error.status)
-        except KfError as error:
-            return _unreadable(host, error)
-    return well(CHECK, f"{host} gives a token for {appid}")
+async def examine(settings: Settings, tokens: ServiceToken) -> Finding:
+    """Request a token, which `tokens` keep. It is not reported as refused, so the service renews nothing."""
+    host = urlsplit(settings.token_service_url).hostname or ""
+    try:
+        await tokens.get()
+    except TransportError as error:
+        if error.status is None:
+            return _unanswered(settings, host, error)
+        return _refused(settings, host, error.status)
+    except KfError as error:
+        return _unreadable(host, error)
+    return well(CHECK, f"{host} gives a token for {settings.wechat_appid}")
 
 
-def _refused(settings: Settings, appid: str, host: str, status: int) -> Finding:
+def _refused(settings: Settings, host: str, status: int) -> Finding:
     """Explain an HTTP status that is not 2xx."""
+    appid = settings.wechat_appid
     said, remedy = f"{host} refuses the request", "Look at TOKEN_SERVICE_URL, and at the log of the service."
     if status in (401, 403) and not settings.token_service_auth:
         said = f"{host} wants an authorization, and TOKEN_SERVICE_AUTH is not set"
         remedy = "Set TOKEN_SERVICE_AUTH to the value of the Authorization header that the service expects."
     elif status in (401, 403):
         said = f"{host} refuses TOKEN_SERVICE_AUTH"
-        remedy = f"Copy TOKEN_SERVICE_AUTH anew, with its scheme such as Bearer, and see whether it covers {appid}."
+        remedy = (
+            f"Copy TOKEN_SERVICE_AUTH again, with its scheme such as Bearer, and see whether it covers {appid}."
+        )
     elif status == 404:
         said = f"{host} does not know the account {appid}"
         remedy = "Add the account there; or look at the path in TOKEN_SERVICE_URL, if the service knows it."
