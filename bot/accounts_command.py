@@ -18,7 +18,7 @@ from bot.runtime.escaping import cut, escape
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import LIST, Settings
 from bot.store import overview
-from bot.store.inspection import is_absent, read_only_store
+from bot.store.inspection import is_absent, read_only_stores
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
@@ -83,13 +83,9 @@ async def _figures(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str
 
 
 async def _read(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, TenantFigures]:
-    store = read_only_store(settings.database_url, tenants[0].appid)
-    try:
-        async with store.begin() as tx:
-            until = {one.appid: one.settings.policy.expiring_until(tx.now) for one in tenants}
-            return await overview.figures(tx, until, tx.now)
-    finally:
-        await store.close()
+    async with read_only_stores(settings.database_url) as store_of, store_of(tenants[0].appid).begin() as tx:
+        until = {one.appid: one.settings.policy.expiring_until(tx.now) for one in tenants}
+        return await overview.figures(tx, until, tx.now)
 
 
 def _print_table(tenants: Sequence[Tenant], known: Mapping[str, TenantFigures]) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot import environment
 from bot.demo.slack_simulator import UserGroup
-from bot.doctor import runner
-from bot.doctor.findings import Finding
+from bot.doctor import runner, running
+from bot.doctor.findings import Finding, Unset
+from bot.settings.values import Settings
+from bot.store.inspection import read_only_stores
 from tests.running import Surroundings, World, utc_now, world
 from wechat_kf import protocol
 
@@ -41,6 +43,14 @@ async def examined(place: Surroundings, changed: dict[str, str] | None = None) -
     text = "".join(finding.said + finding.remedy for finding in findings)
     assert [secret for secret in secrets - {""} if secret in text] == []
     return findings
+
+
+async def running_bot(settings: Settings) -> Sequence[Finding]:
+    """Return the findings about the processes on a store."""
+    async with read_only_stores(settings.database_url) as store_of:
+        store = store_of(settings.wechat_appid)
+        report = await running.examine(store, settings, Unset.of([]), utc_now, settings.shared_digests)
+    return report.findings
 
 
 async def printed(environ: dict[str, str], *, as_json: bool = False) -> tuple[int, str]:

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bot import environment
 from bot.demo.servers import serve_slack, serve_token_service, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.doctor import accounts
-from bot.doctor.findings import Finding, unknown, well, wrong
+from bot.doctor.findings import Finding, Unset, unknown, well, wrong
 from bot.doctor.grouping import grouped, handles
 from bot.settings.values import Settings
 from bot.store.database import Store
+from bot.store.inspection import read_only_stores
 from bot.store.processes import ProcessInfo, touch
 from bot.tenants.loading import load
 from bot.tenants.shared_digests import shared_digests
@@ -149,6 +151,39 @@ async def test_silent_wechat_is_not_reported_as_reached_by_the_token_of_a_servic
         "unknown",
     ]
     assert said(findings, "proxy") == []
+
+
+async def test_accounts_share_the_few_connections_of_one_process(postgres_url):
+    environ = SLACK | BOTH | {"DATABASE_URL": postgres_url, "KF_OPERATORS": "U0MEI"}
+    environ["KF_ACCOUNTS"] = "\n".join(
+        f'[[account]]\nappid = "wx{number:03}"\nsecret = "env:KIOSK_SECRET"\n' for number in range(12)
+    )
+    settings = Settings.from_environ(environ)
+    tenants = load(settings, environ, environment.read_file)
+    store = Store.from_url(postgres_url, tenants[0].appid)
+    for tenant in tenants[1:]:
+        store.of(tenant.appid)
+    await store.open()
+    await store.close()
+    opened: list[object] = []
+
+    def note(connection: object, _record: object) -> None:
+        opened.append(connection)
+
+    sa.event.listen(sa.pool.Pool, "connect", note)
+    try:
+        async with read_only_stores(postgres_url) as store_of:
+            reports = await asyncio.gather(
+                accounts.examine_running(store_of, settings, tenants, Unset.of([]), utc_now),
+                accounts.examine_operations(store_of, tenants, Unset.of([])),
+            )
+    finally:
+        sa.event.remove(sa.pool.Pool, "connect", note)
+    assert [[finding.said for finding in report.findings] for report in reports] == [
+        ["no process of this release uses the database now"],
+        ["on: WeChat has refused none lately"],
+    ]
+    assert 1 <= len(opened) <= 4
 
 
 async def test_channel_of_one_account_that_is_archived_is_wrong(tmp_path):

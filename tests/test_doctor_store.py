@@ -23,7 +23,7 @@ from bot.settings.values import Settings
 from bot.store import operations
 from bot.store.database import Store
 from bot.store.engine import make_engine
-from bot.store.inspection import Schema, inspect
+from bot.store.inspection import Schema, inspect, read_only_stores
 from bot.store.store_errors import DevelopmentSchemaError
 from tests.conftest import APPID, at_now
 
@@ -233,7 +233,8 @@ async def test_damaged_page_that_no_query_reads_is_found(migrated_sqlite, tmp_pa
 
 async def granted(url: str, *operators: str) -> Finding:
     settings = Settings(APPID, **LEFT, database_url=url, kf_operators=operators)
-    [found] = (await operations_examination.examine(settings, UNSET)).findings
+    async with read_only_stores(url) as store_of:
+        [found] = (await operations_examination.examine(store_of(APPID), settings, UNSET)).findings
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import NoReturn
@@ -19,8 +19,7 @@ from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo.process import running as process
 from bot.demo.slack_simulator import SlackFault, error, http_error
-from bot.doctor import running
-from bot.doctor.findings import Unset
+from bot.doctor.findings import Finding
 from bot.health.facts import ProblemKind, SlackTrouble, StoreTrouble
 from bot.health.rules import diagnose
 from bot.interactions.slack_answers import SlackAnswers
@@ -38,7 +37,8 @@ from bot.store.store_errors import DevelopmentSchemaError
 from bot.web.server import make_web_app
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
+from tests.doctors import running_bot
+from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
 from tests.samples import CONTEXT, shown
 from wechat_kf import QuotaError
 
@@ -185,9 +185,8 @@ async def test_workspace_over_its_message_limit_is_shown_as_blocked(place, caplo
         assert any("message" in one.said and "usage limits" in one.remedy for one in await doctor(place))
 
 
-async def doctor(place: World, **changed: str) -> list[running.Finding]:
-    settings = Settings.from_environ(place.environ | changed)
-    return list((await running.examine(settings, Unset.of([]), utc_now)).findings)
+async def doctor(place: World, **changed: str) -> Sequence[Finding]:
+    return await running_bot(Settings.from_environ(place.environ | changed))
 
 
 async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, monkeypatch):

@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from bot.demo.slack_simulator import RESPONSE_URL, error, http_error
-from bot.doctor import running
 from bot.doctor import store as doctors_store
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
 from bot.store.database import Store
 from tests.conftest import APPID
+from tests.doctors import running_bot
 from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now, world
 from tests.startup_relay import StartupRelay, startup_relay
 
@@ -56,11 +56,8 @@ class Scene:
 
     async def doctor(self) -> list[Finding]:
         settings = Settings.from_environ(self.place.environ)
-        reports = [
-            await running.examine(settings, Unset.of([]), utc_now),
-            await doctors_store.examine(settings, Unset.of([]), within=2),
-        ]
-        return [finding for report in reports for finding in report.findings]
+        of_store = await doctors_store.examine(settings, Unset.of([]), within=2)
+        return [*await running_bot(settings), *of_store.findings]
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,14 @@ import aiohttp
 import pytest
 
 from bot.demo.slack_simulator import sign
-from bot.doctor import running
-from bot.doctor.findings import Unset
 from bot.health.facts import RejectedRequests
 from bot.settings.values import Settings
 from bot.store import processes
 from bot.store.processes import ProcessInfo
 from bot.web.rejections import MOST_REASONS, Rejections
 from tests.conftest import NOW, VirtualClock
-from tests.running import CARE, World, bot_in_loop, sqlite, until, utc_now, world
+from tests.doctors import running_bot
+from tests.running import CARE, World, bot_in_loop, sqlite, until, world
 
 pytestmark = pytest.mark.server
 
@@ -83,8 +82,7 @@ async def _ready_with(url: str, words: str) -> bool:
 
 
 async def _doctor_names(settings: Settings, remedy: str) -> bool:
-    report = await running.examine(settings, Unset.of([]), utc_now)
-    return any(remedy in one.remedy for one in report.findings)
+    return any(remedy in one.remedy for one in await running_bot(settings))
 
 
 async def test_readyz_names_rejected_requests_with_alerts_off_too(place):

@@ -13,6 +13,7 @@ from bot.fleet import Fleet
 from bot.ports import Clock
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
+from bot.store.database import Store
 from bot.tenants.loading import ReadFile, load
 from bot.tenants.model import Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
@@ -22,6 +23,7 @@ from wechat_kf import ServiceToken
 CHECK = "accounts"
 AT_ONCE = 16
 SECONDS = 9.8  # for all of them, less than for a part of the examination
+StoreOf = Callable[[str], Store]  # by AppID
 CORRECT = "Correct it there. Until then no process starts with this file, and SIGHUP changes nothing."
 
 
@@ -64,21 +66,23 @@ async def _examine_wechat(services: Services, unset: Unset, variable: str) -> Re
     return Report((served, *report.findings), report.times)
 
 
-async def examine_running(settings: Settings, tenants: Sequence[Tenant], unset: Unset, clock: Clock) -> Report:
+async def examine_running(
+    store_of: StoreOf, settings: Settings, tenants: Sequence[Tenant], unset: Unset, clock: Clock
+) -> Report:
     """Check what the running processes have recorded about each account."""
     digests = shared_digests(settings, tenants)
 
     async def examine(tenant: Tenant) -> Report:
-        return await running.examine(tenant.settings, unset, clock, digests)
+        return await running.examine(store_of(tenant.appid), tenant.settings, unset, clock, digests)
 
     return await _each(tenants, running.CHECK, examine)
 
 
-async def examine_operations(tenants: Sequence[Tenant], unset: Unset) -> Report:
+async def examine_operations(store_of: StoreOf, tenants: Sequence[Tenant], unset: Unset) -> Report:
     """Check whether the customer-service accounts of each account can be changed from Slack."""
 
     async def examine(tenant: Tenant) -> Report:
-        return await operations.examine(tenant.settings, unset)
+        return await operations.examine(store_of(tenant.appid), tenant.settings, unset)
 
     return await _each(tenants, operations.CHECK, examine)
 

@@ -8,7 +8,8 @@ from bot.doctor.findings import Finding, Report, Unset, well, wrong
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
 from bot.store import operations
-from bot.store.inspection import is_absent, read_only_store
+from bot.store.database import Store
+from bot.store.inspection import is_absent
 from bot.store.store_errors import StoreError
 
 CHECK = "operations"
@@ -21,8 +22,8 @@ WITHOUT_A_STORE = wrong(
 )
 
 
-async def examine(settings: Settings, unset: Unset) -> Report:
-    """Report whether changes of accounts are offered. `store` reports problems of the store itself."""
+async def examine(store: Store, settings: Settings, unset: Unset) -> Report:
+    """Report whether changes of accounts are offered. `bot.doctor.store` reports problems of the store itself."""
     if why := unset.why_not(CHECK, "KF_OPERATORS", "ALERTS"):
         return Report((why,))
     if not settings.kf_operators:
@@ -33,18 +34,15 @@ async def examine(settings: Settings, unset: Unset) -> Report:
         return Report(())
     if is_absent(settings.database_url):
         return Report((well(CHECK, "on"),))
-    return Report((await with_timeout(_granted(settings), SECONDS),))
+    return Report((await with_timeout(_granted(store), SECONDS),))
 
 
-async def _granted(settings: Settings) -> Finding:
-    store = read_only_store(settings.database_url, settings.wechat_appid)
+async def _granted(store: Store) -> Finding:
     try:
         async with store.begin() as tx:
             refusal, now = await operations.refusal(tx), tx.now
     except StoreError:  # it has no table yet, or cannot be read
         return well(CHECK, "on")
-    finally:
-        await store.close()
     if refusal is None:
         return well(CHECK, "on: WeChat has refused none lately")
     age = span(now - refusal.at, ENGLISH)

@@ -12,6 +12,7 @@ from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.fleet import build_fleet
 from bot.ports import Clock
 from bot.settings.values import PROXIES, Settings
+from bot.store.inspection import read_only_stores
 from bot.tenants.loading import ReadFile, secrets_of
 from bot.tenants.model import Tenant, of_environment
 
@@ -80,15 +81,18 @@ async def _examine_services(
     # Without store and heartbeat: these are checked here, but not used.
     quiet = [replace(one, settings=replace(one.settings, alerts=False)) for one in tenants]
     alone = replace(settings, alerts=False, heartbeat_url="")
-    async with build_fleet(alone, quiet or [of_environment(alone)], clock) as fleet:
+    async with (
+        build_fleet(alone, quiet or [of_environment(alone)], clock) as fleet,
+        read_only_stores(settings.database_url) as store_of,
+    ):
         session = fleet.shared.session
         work = {
             "Slack": slack.examine(settings, unset, session, clock, [one.settings for one in tenants]),
             "commands": inbound.examine(settings, unset, session),
             "WeChat": accounts.examine_wechat(fleet, tenants, unset, proxy),
             "store": store.examine(settings, unset),
-            "running bot": accounts.examine_running(settings, tenants, unset, clock),
-            operations.CHECK: accounts.examine_operations(tenants, unset),
+            "running bot": accounts.examine_running(store_of, settings, tenants, unset, clock),
+            operations.CHECK: accounts.examine_operations(store_of, tenants, unset),
         }
         return Report.of(
             await asyncio.gather(*(guarded(check, part, PART_SECONDS) for check, part in work.items()))

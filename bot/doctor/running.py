@@ -12,7 +12,7 @@ from bot.health.rules import diagnose
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Clock
 from bot.settings.values import Settings
-from bot.store.inspection import read_only_store
+from bot.store.database import Store
 
 CHECK = "running bot"
 SECONDS = 8.0
@@ -21,19 +21,15 @@ IDLE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.NO_COMMAND_R
 
 
 async def examine(
-    settings: Settings, unset: Unset, clock: Clock, digests: Mapping[str, str] | None = None
+    store: Store, settings: Settings, unset: Unset, clock: Clock, digests: Mapping[str, str]
 ) -> Report:
-    """Report the health of the processes on this store. `store` reports problems of the store itself.
+    """Report the health of the processes on this store. `bot.doctor.store` reports problems of the store itself.
 
-    `digests` are those of the settings that all processes must share; None for those of `settings`.
+    `digests` are those of the settings that all processes must share.
     """
     if unset.why_not(CHECK, "DATABASE_URL", "ALERTS", "WECHAT_APPID") or not settings.alerts:
         return Report(())
-    store = read_only_store(settings.database_url, settings.wechat_appid)
-    try:
-        facts = await StatusReporter(store, settings, lambda: None, clock, digests=digests).facts(SECONDS)
-    finally:
-        await store.close()
+    facts = await StatusReporter(store, settings, lambda: None, clock, digests=digests).facts(SECONDS)
     return Report(tuple(findings(facts)))
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,15 +110,21 @@ def is_absent(url: str) -> bool:
     return is_sqlite(url) and not Path(sqlite_url(url).database or "").exists()
 
 
-def read_only_store(url: str, appid: str) -> Store:
-    """Return a store for reading only. The caller closes it."""
-    if not is_sqlite(url):
-        return Store(make_engine(url, read_only=True), appid)
+@asynccontextmanager
+async def read_only_stores(url: str) -> AsyncIterator[Callable[[str], Store]]:
+    """Make stores of accounts, by AppID, for reading only. They share connections, but not their faults."""
+    engine = _read_only_sqlite(url) if is_sqlite(url) else make_engine(url, read_only=True)
+    try:
+        yield partial(Store, engine)
+    finally:
+        await engine.dispose()
+
+
+def _read_only_sqlite(url: str) -> AsyncEngine:
     path = Path(sqlite_url(url).database or "").absolute()
-    engine = create_async_engine(
+    return create_async_engine(
         f"sqlite+aiosqlite:///{_read_only_name(path)}&uri=true", poolclass=sa.NullPool, hide_parameters=True
     )
-    return Store(engine, appid)
 
 
 def _why_unwritable(path: Path) -> str:
