@@ -103,8 +103,8 @@ def _entries(
         entry = AccountEntry(f"{place}{_name(own)}", own, values)
         entries.append(entry)
         problems += _at(entry.place, (*found, *_check(entry)))
-    problems += _repeats("handle", [entry.slug for entry in entries], entries, places)
-    problems += _repeats("appid", [entry.appid for entry in entries], entries, places)
+    for key in ("handle", "appid"):
+        problems += _repeats(key, entries, places)
     return tuple(entries), problems
 
 
@@ -120,12 +120,11 @@ def _check(entry: AccountEntry) -> Iterator[InvalidSetting]:
         yield InvalidSetting("secret", 'is not used with source = "service"', "Remove one of the two.")
 
 
-def _repeats(
-    key: str, values: Sequence[str], entries: Sequence[AccountEntry], places: Sequence[str]
-) -> Iterator[InvalidSetting]:
+def _repeats(key: str, entries: Sequence[AccountEntry], places: Sequence[str]) -> Iterator[InvalidSetting]:
     """Yield a problem for each value that an earlier account has. It names both lines."""
     first: dict[str, str] = {}
-    for value, entry, place in zip(values, entries, places, strict=True):
+    for entry, place in zip(entries, places, strict=True):
+        value = entry.own.get(key)
         if value and first.setdefault(value, place) != place:
             yield entry.problem(key, f"is the same as in {first[value]}")
 
