@@ -179,10 +179,9 @@ class Settings:
     @property
     def token_service_proxy_url(self) -> str:
         """Return the proxy of the token service; "" for direct connections, as to one on this machine."""
-        encrypted = (
-            urlsplit(self.token_service_url).scheme == "https"
-        )  # else a proxy would see token and authorization
-        return self.ambient_proxy.of(self.token_service_url) if encrypted else ""
+        # Without encryption a proxy would see the token and the authorization.
+        is_encrypted = urlsplit(self.token_service_url).scheme == "https"
+        return self.ambient_proxy.of(self.token_service_url) if is_encrypted else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
