@@ -30,16 +30,13 @@ Groups = Mapping[str, UserGroupInfo] | ApiError | RetryLater | OutcomeUnknown
 
 
 async def examine(
-    settings: Settings,
-    unset: Unset,
-    session: ClientSession,
-    clock: Clock,
-    accounts: Sequence[Settings] = (),
+    settings: Settings, unset: Unset, session: ClientSession, clock: Clock, accounts: Sequence[Settings]
 ) -> Report:
     """Check the bot token, then everything that it gives access to.
 
     Args:
-        accounts: the settings of each Official Account, whose channels are checked once each.
+        accounts: the settings of each Official Account, whose channels are checked once each; none if their file
+            has mistakes.
     """
     if why := unset.why_not("Slack", "SLACK_BOT_TOKEN", "SLACK_API_URL"):
         return Report((why,))
