@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import uuid
 import warnings
 from collections import defaultdict
@@ -333,3 +334,14 @@ async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
     opened.migrated = True
     yield opened
     await opened.close()
+    await driver_threads_ended()
+
+
+async def driver_threads_ended() -> None:
+    """Wait for the threads of aiosqlite, which does not wait for that of a connection that could not be opened.
+
+    Such a thread reports to the event loop, and fails if that is closed by then: the next test would be blamed.
+    """
+    async with asyncio.timeout(5):
+        while any("_connection_worker_thread" in one.name for one in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)

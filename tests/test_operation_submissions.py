@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -127,15 +128,19 @@ def shown(answer: Any) -> str:
 
 
 @pytest.fixture
-async def forms(store: Store, clock: VirtualClock) -> Forms:
+async def forms(store: Store, clock: VirtualClock) -> AsyncIterator[Forms]:
     world = Operators(store, clock)
     await world.sees_a_rejection()
-    return Forms(world)
+    made = Forms(world)
+    yield made
+    await made.settled()
 
 
 @pytest.fixture
-async def hurried(forms: Forms) -> Forms:
-    return Forms(forms.world, HURRIED)
+async def hurried(forms: Forms) -> AsyncIterator[Forms]:
+    made = Forms(forms.world, HURRIED)
+    yield made
+    await made.settled()
 
 
 @pytest.mark.both_stores
