@@ -16,7 +16,7 @@ from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
 from bot.alerting.incidents import PollHealth, on_poll_failure
 from bot.blocks.answers.fleet import accounts_page
 from bot.blocks.answers.fleet_invitations import all_page
-from bot.blocks.answers.fleet_replies import no_such_account, which_account
+from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
 from bot.fleet_overview import (
     STORED_STATES,
     InvitationPage,
@@ -289,6 +289,14 @@ def test_command_that_needs_an_official_account_lists_what_to_type():
     assert "`/kf @shop0`" in lines(many)[0]
 
 
+def test_list_of_all_accounts_without_a_database_names_what_to_do():
+    message = without_alerts([HARBOUR, CABIN], CONTEXT)
+    assert message.text == (
+        "Alerts are off, so no accounts are stored. "
+        "Read one Official Account, such as /kf @harbour, or set ALERTS to on."
+    )
+
+
 def everything(context) -> Iterator[Message]:
     """Yield every kind of answer, with names that have no Latin letters."""
     rows = [replace(row, tenant=replace(row.tenant, title="海港")) for row in (BUSY, BROKEN, CALM, NEW)]
@@ -307,9 +315,10 @@ def everything(context) -> Iterator[Message]:
     yield no_such_account("海刚", [KIOSK], context)
     yield no_such_account("海刚", [], context)
     yield which_account([KIOSK] * 7, "查找 小波", context)
+    yield without_alerts([KIOSK], context)
 
 
-KEPT = re.compile(r"/kf( accounts)?|@\w+|\w+@\w+|\w+_example|\b(bound|idle|AppSecret|UTC)\b|<[^>]*>")
+KEPT = re.compile(r"/kf( accounts)?|@\w+|\w+@\w+|\w+_example|\b(bound|idle|AppSecret|UTC|ALERTS|on)\b|<[^>]*>")
 
 
 def test_no_answer_in_chinese_has_english_words():

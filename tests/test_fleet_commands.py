@@ -123,6 +123,12 @@ async def test_person_who_may_see_no_account_is_refused(place):
             assert refused.text.startswith(f"/kf is for <@{TOM}>."), action_id
 
 
+async def test_states_of_all_accounts_are_not_known_without_alerts(place):
+    async with bot_in_loop(place, ALERTS="off"):
+        answer = await asked(place, "all rejected")
+        assert answer.text.startswith("Alerts are off, so no accounts are stored. Read one Official Account,")
+
+
 @pytest.mark.parametrize("text", ["accounts", "all rejected"])
 async def test_locked_database_is_answered_soon(place, tmp_path, monkeypatch, text):
     monkeypatch.setattr(fleet_answers, "STORE_SECONDS", 0.1)
@@ -156,6 +162,8 @@ async def test_channel_decides_which_accounts_a_command_without_a_handle_means(p
             "Type one of these: /kf @harbour find bo, /kf @kiosk find bo, /kf @orchid find bo."
         )
         assert "@orchid" not in (await asked(place, "find bo", AT_HARBOUR)).text
+        mistyped = await asked(place, "rejcted", AT_HARBOUR)
+        assert mistyped.text.startswith("Showing /kf rejected. 2 accounts are rejected: ")
         # A refresh keeps to the accounts of the channel, and a row leads to its own.
         assert (await clicked(place, both, "kf.refresh")).text.startswith("2 Official Accounts")
         rejected = await asked(place, "rejected", AT_HARBOUR)

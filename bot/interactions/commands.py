@@ -11,23 +11,23 @@ from typing import Any
 
 from bot import actions, requests
 from bot.accounts import AccountRow, Snapshot, find_accounts, pick_account
-from bot.alerting.episode import NEEDS_ATTENTION, Episode
+from bot.alerting.episode import Episode
 from bot.blocks.answers import replies
 from bot.blocks.answers.account_details import account_details, last_known_details
 from bot.blocks.answers.history import history
 from bot.blocks.answers.lists import account_list, no_match, search_results
 from bot.blocks.answers.overview import overview
-from bot.blocks.answers.replies import Suggestion
 from bot.blocks.answers.status_answer import status_answer
 from bot.blocks.answers.timeline import timeline
 from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation, explain_error, read_failure
 from bot.interactions.account_reader import AccountReader
+from bot.interactions.rerun import suggestion_of
 from bot.operations.fields import shared_suffix
 from bot.operations.history import AccountHistoryPage
 from bot.operations.model import Operation
 from bot.ports import Announce, Clock, Message, unannounced
-from bot.requests import Answered, Find, Help, History, Known, List, Operate, Overview, Show, Unknown
+from bot.requests import Answered, Find, Help, History, List, Overview, Show, Unknown
 from bot.runtime.logs import LogEvent, error_fields, fault_words
 from bot.status import Status
 from bot.text import fold, masked
@@ -171,7 +171,7 @@ class CommandHandler:
             if isinstance(request, Unknown) and isinstance(request.typo_of, Help | requests.ShowStatus | History):
                 return await self._corrected(request.typo_of, announce, reader)  # none of them needs WeChat
             log.warning(LogEvent("WeChat could not be read", **error_fields(error)))
-            retry, context = _runs(request).value, await reader()
+            retry, context = suggestion_of(request).value, await reader()
             explanation, last_good = explain_error(error, context), self._accounts.last()
             return read_failure(explanation, self._now(), context, retry=retry, last_good=last_good)
 
@@ -201,7 +201,7 @@ class CommandHandler:
                     return await self._find(text, 1, reader)
                 if typo_of:
                     return await self._corrected(typo_of, announce, reader)
-                return no_match(snapshot, text, await reader(), _runs(nearest or Help()))
+                return no_match(snapshot, text, await reader(), suggestion_of(nearest or Help()))
 
     async def _account_history(self, text: str, page: int, reader: ReaderContext) -> Message:
         """Show the history of a listed account, or of one that is not listed any more.
@@ -228,7 +228,7 @@ class CommandHandler:
 
     async def _corrected(self, meant: Answered, announce: Announce, reader: ReaderContext) -> Message:
         answer = await self._answer(meant, announce, reader)
-        return replies.corrected(_runs(meant).words, answer, await reader())
+        return replies.corrected(suggestion_of(meant).words, answer, await reader())
 
     async def _find(self, text: str, page: int, reader: ReaderContext) -> Message:
         """Render the accounts that match; if it is a single one, with its details."""
@@ -284,30 +284,3 @@ def _spellings(text: str, rows: Sequence[AccountRow]) -> list[str]:
     suffix = shared_suffix(row.account.kf_account for row in rows)
     typed = list(dict.fromkeys((text, fold(text))))
     return typed if "@" in text or not suffix else [*typed, *(f"{word}@{suffix}" for word in typed)]
-
-
-def _runs(request: Known | Unknown) -> Suggestion:
-    """Return the command that runs a request again, and the button that does the same.
-
-    An operation has no such button: a form opens for a typed command.
-    """
-    match request:
-        case List(_, states):
-            words = "attention" if states == NEEDS_ATTENTION else " ".join(states) or "list"
-            return Suggestion(words, actions.LIST, actions.encode(request))
-        case Find(text):
-            return Suggestion(f"find {text}", actions.LIST, actions.encode(request))
-        case Unknown(text):
-            return Suggestion(text, actions.LIST, actions.encode(Find(text, 1)))
-        case Show(text):
-            return Suggestion(f"show {text}", actions.SHOW, actions.encode(request))
-        case History(text):
-            return Suggestion(f"history {text}".strip(), actions.HISTORY, actions.encode(request))
-        case Operate(kind, text):
-            return Suggestion(f"{kind} {text}".strip(), "", "")
-        case requests.ShowStatus():
-            return Suggestion("status", actions.REFRESH, actions.encode(request))
-        case Help(topic):
-            return Suggestion(topic or "help", actions.HELP, actions.encode(request))
-        case Overview():
-            return Suggestion("", actions.REFRESH, actions.encode(request))

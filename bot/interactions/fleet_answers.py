@@ -12,15 +12,16 @@ from bot.blocks import builders
 from bot.blocks.answers import replies
 from bot.blocks.answers.fleet import accounts_page
 from bot.blocks.answers.fleet_invitations import all_page
-from bot.blocks.answers.fleet_replies import no_such_account, which_account
+from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
 from bot.blocks.answers.fleet_rows import title_of
 from bot.blocks.answers.fleet_status import fleet_status
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName, TenantOverview, nearest_tenants
 from bot.health.facts import Problem
 from bot.interactions.readers import Readers
+from bot.interactions.rerun import suggestion_of
 from bot.ports import Block, Clock, Message
-from bot.requests import Help, List, Overview, ShowStatus
+from bot.requests import Help, List, Overview, Request, ShowStatus, Unknown
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import with_timeout
 from bot.store import overview
@@ -78,7 +79,17 @@ class FleetAnswers:
 
     async def of_several(self, text: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Answer a command that names no account, where several are possible: those of the channel, or all."""
-        match requests.parse_command(text):
+        request = requests.parse_command(text)
+        if isinstance(request, Unknown) and request.typo_of:
+            if answer := await self._of_several(request.typo_of, tenants, user_id):
+                return replies.corrected(suggestion_of(request.typo_of).words, answer, await self._reader(user_id))
+        elif answer := await self._of_several(request, tenants, user_id):
+            return answer
+        return which_account(_names(tenants), text, await self._reader(user_id))
+
+    async def _of_several(self, request: Request, tenants: Sequence[Tenant], user_id: str) -> Message | None:
+        """Answer a request that may concern several accounts; None if it must name one."""
+        match request:
             case Overview():
                 return await self.answer(AccountsOverview(here=True), tenants, user_id)
             case List(page, states):
@@ -89,7 +100,7 @@ class FleetAnswers:
                 return await self.guide(topic, tenants, user_id)
             case ShowStatus():
                 return await self.status(tenants, user_id)
-        return which_account(_names(tenants), text, await self._reader(user_id))
+        return None
 
     async def guide(self, topic: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Explain one command, or all of them, and how to name an account."""
@@ -134,7 +145,7 @@ class FleetAnswers:
         self, request: AllAccounts, tenants: Sequence[Tenant], context: RenderContext
     ) -> Message:
         if self._store is None:
-            return replies.database_away(context)
+            return without_alerts(_names(tenants), context)
         async with self._store.begin() as tx:
             found = await overview.open_invitations(
                 tx, _expiring_until(tenants, tx.now), tx.now, request.states, number=request.page

@@ -60,6 +60,16 @@ def which_account(tenants: Sequence[TenantName], words: str, context: RenderCont
     return Message(context.paragraph(title, first, context.say("{what}.", what=rest) if rest else ""), blocks)
 
 
+def without_alerts(tenants: Sequence[TenantName], context: RenderContext) -> Message:
+    """Say that a list over all Official Accounts needs the database, which is not used while alerts are off."""
+    title = context.say("Alerts are off, so no accounts are stored")
+    example = escape(f"/kf {mark_of(tenants[0])}")
+    step = context.say("read one Official Account, such as {command}, or set ALERTS to on.", command=example)
+    blocks = [builders.section(f"{builders.TROUBLE} *{title}*\n*{context.say('Next:')}* {step}")]
+    text = context.paragraph(context.say("{what}.", what=title), context.capitalized(step))
+    return Message(text, [*blocks, builders.actions(_see_all(context))])
+
+
 def _see_all(context: RenderContext) -> Block:
     value = actions.encode(AccountsOverview())
     return builders.button(context.say("All Official Accounts"), actions.LIST, value)
