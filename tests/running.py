@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ from wechat_kf.simulator import Simulator
 
 CARE, ALERTS = "C0CARE", "C0ALERTS"
 APPID, SECRET = "wx0123456789abcdef", "app-secret"
+NOWHERE = "sqlite:////nowhere/at/all/kf.db"
+POLL_SECONDS = 0.4
 
 
 def utc_now() -> datetime:
@@ -86,10 +88,15 @@ async def bot_in_loop(
     limits: ResponseLimits = RESPONSE_LIMITS,
     **changed: str,
 ) -> AsyncIterator[str]:
-    """Run the bot inside the test's loop, with this clock; its address."""
+    """Run the bot inside the test's loop, with this clock; its address.
+
+    One that polls every second, which is the most that an installation may ask for, polls more often here.
+    """
     port = str(free_port())
     environ = around.environ | {"PORT": port} | changed
     settings = Settings.from_environ(environ)
+    if settings.poll_seconds == 1:
+        settings = replace(settings, poll_seconds=POLL_SECONDS)
     stop = asyncio.Event()
     async with build_fleet(settings, load(settings, environ, environment.read_file), clock, role=role) as fleet:
         running = asyncio.create_task(Process(fleet, role, _never, limits).run(stop, []))

@@ -22,6 +22,7 @@ from bot.demo.slack_simulator import RESPONSE_URL, http_error, sign
 from bot.interactions.status_reporter import OPENING
 from tests.running import (
     CARE,
+    NOWHERE,
     World,
     answers,
     bot_in_loop,
@@ -397,7 +398,7 @@ async def test_truncated_body_is_not_logged_as_an_error(place, url, caplog):
 
 
 async def test_kf_command_works_without_the_store_and_status_reports_it(place):
-    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
+    async with bot_in_loop(place, DATABASE_URL=NOWHERE) as url:
         assert (await ask(place)).startswith("Nothing needs attention")
         assert await answers(f"{url}/readyz", 503)
         assert await answers(f"{url}/healthz")
@@ -432,7 +433,7 @@ async def test_exception_in_the_bot_is_answered(place, url, caplog):
 
 
 async def test_details_and_check_now_work_without_the_store(place):
-    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db") as url:
+    async with bot_in_loop(place, DATABASE_URL=NOWHERE) as url:
         for action_id in ("alert.details", "health.check"):
             assert await _click(place, url, {"action_id": action_id, "type": "button", "value": "v1:0123"})
 

@@ -17,7 +17,7 @@ from bot.delivery.updater import EDIT_GAP
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost, slow
 from bot.demo.slack_simulator.state import Person
-from tests.running import ALERTS, CARE, World, bot_in_loop, final_answer, modal_text, sqlite, until, utc_now, world
+from tests.running import ALERTS, CARE, NOWHERE, World, bot_in_loop, final_answer, modal_text, sqlite, until, utc_now, world
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
@@ -227,7 +227,7 @@ async def test_thread_names_a_user_as_slack_shows_them_if_that_is_known(place):
 async def test_click_without_the_store_is_answered_that_nothing_changed(place):
     async with bot_in_loop(place):
         alert = await rejection(place)
-    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db"):
+    async with bot_in_loop(place, DATABASE_URL=NOWHERE):
         said = await place.slack.click(alert, "alert.ack")
         assert (await said.answer()).text.startswith("The database does not answer")
 

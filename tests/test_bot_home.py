@@ -12,7 +12,7 @@ import pytest
 
 from bot.demo.slack_simulator import RESPONSE_URL, View, error, slow, view_payloads
 from tests.people import CHEN, LIN, MEI, TOM, buttons, care_team, modal, rejection, shown
-from tests.running import ALERTS, World, bot_in_loop, sqlite, until, utc_now
+from tests.running import ALERTS, NOWHERE, World, bot_in_loop, sqlite, until, utc_now
 from wechat_kf import protocol
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -229,7 +229,7 @@ async def test_board_reports_wechat_and_the_database_that_are_down(place):
         assert "*Chen* · rejected" in shown(down)
         assert "Try again" in shown(down)
     place.wechat.clear_faults()
-    async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db"):
+    async with bot_in_loop(place, DATABASE_URL=NOWHERE):
         await opens(place)
         await board(place, "The database does not answer")
         assert "*Chen* · rejected" in shown(place.slack.home(LIN))

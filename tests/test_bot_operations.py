@@ -249,7 +249,7 @@ async def test_answer_is_shown_whenever_it_comes(place, seconds, announced):
 
 
 async def test_form_is_replaced_when_the_list_rules_it_out(place):
-    async with bot_in_loop(place):
+    async with bot_in_loop(place, POLL_SECONDS="2"):  # the next poll is not due when the second one starts
         await rejection(place)
     async with bot_in_loop(place, POLL_SECONDS="900"):
         place.wechat.invite(CHEN, "chen_example", utc_now() + timedelta(days=3))
@@ -262,7 +262,7 @@ async def test_form_is_replaced_when_the_list_rules_it_out(place):
 
 
 async def test_result_stays_when_the_list_of_the_form_comes_later(place):
-    async with bot_in_loop(place):
+    async with bot_in_loop(place, POLL_SECONDS="2"):  # the next poll is not due when the second one starts
         await rejection(place)
     async with bot_in_loop(place, POLL_SECONDS="900"):
         await until(lambda: place.slack.app_url is not None)

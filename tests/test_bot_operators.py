@@ -31,7 +31,7 @@ from tests.people import (
     typed,
     written,
 )
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, utc_now
+from tests.running import ALERTS, CARE, NOWHERE, World, bot_in_loop, sqlite, until, utc_now
 from wechat_kf import writes
 from wechat_kf.simulator import Fault, FaultMode
 
@@ -240,7 +240,7 @@ async def test_database_that_is_unreachable_at_the_submission_sends_nothing(tmp_
         async with bot_in_loop(place):
             await until(lambda: len(place.wechat.log) > 2)
             await typed(place, "rename eve Evening")
-        async with bot_in_loop(place, DATABASE_URL="sqlite:////nowhere/at/all/kf.db"):
+        async with bot_in_loop(place, DATABASE_URL=NOWHERE):
             refused = await place.slack.submit(user=LIN)
             assert refused.errors["name"].startswith("The database does not answer.")
             text = await answer_to(place, "invite eve", LIN)
