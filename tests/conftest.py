@@ -13,7 +13,7 @@ import threading
 import uuid
 import warnings
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -345,11 +345,16 @@ async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
     await driver_threads_ended()
 
 
-async def driver_threads_ended() -> None:
+def driver_threads() -> set[threading.Thread]:
+    return {one for one in threading.enumerate() if "_connection_worker_thread" in one.name}
+
+
+async def driver_threads_ended(others: Set[threading.Thread] = frozenset()) -> None:
     """Wait for the threads of aiosqlite, which does not wait for that of a connection that could not be opened.
 
     Such a thread reports to the event loop, and fails if that is closed by then: the next test would be blamed.
+    `others` are those of connections that stay open.
     """
     async with asyncio.timeout(5):
-        while any("_connection_worker_thread" in one.name for one in threading.enumerate()):  # noqa: ASYNC110
+        while driver_threads() - others:  # noqa: ASYNC110
             await asyncio.sleep(0.001)

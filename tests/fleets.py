@@ -11,6 +11,7 @@ from typing import Any
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
+from tests.conftest import driver_threads, driver_threads_ended
 from tests.running import ALERTS, APPID, CARE, SECRET, invite, until
 from wechat_kf import protocol
 from wechat_kf.simulator import Simulator, World
@@ -70,7 +71,7 @@ async def fleet_world(
 
     Each of the three has an account for each of the names in `invited`, with an open invitation.
     """
-    secrets = SECRETS | ({APPID: SECRET} if own else {})
+    secrets, others = SECRETS | ({APPID: SECRET} if own else {}), driver_threads()
     wechat = World(Simulator(appid, secret) for appid, secret in secrets.items())
     channels = [Channel(CARE, "care"), Channel(AT_HARBOUR, "harbour"), Channel(AT_ORCHID, "orchid")]
     if own:
@@ -87,6 +88,7 @@ async def fleet_world(
         for appid in SECRETS:
             place.invite(appid, *invited)
         yield place
+    await driver_threads_ended(others)
     assert slack.take_unexpected() == []
 
 

@@ -23,6 +23,7 @@ from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.tenants.loading import load
+from tests.conftest import driver_threads, driver_threads_ended
 from tests.samples import READING
 from wechat_kf.simulator import Simulator
 
@@ -70,12 +71,13 @@ class World:
 @asynccontextmanager
 async def world(store_url: str, *, wechat_secret: str = SECRET, **of_slack: Any) -> AsyncIterator[World]:
     """Serve the simulators; fail the test on any unexpected call to Slack."""
-    wechat = Simulator(APPID, wechat_secret)
+    wechat, others = Simulator(APPID, wechat_secret), driver_threads()
     slack = SlackSimulator(channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")], **of_slack)
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         more = {"DATABASE_URL": store_url, "POLL_SECONDS": "1", "HOST": "127.0.0.1"}
         environ = environ_of(slack, wechat_url, APPID, wechat_secret, ALERTS, **more)
         yield World(slack, wechat, environ)
+    await driver_threads_ended(others)
     assert slack.take_unexpected() == []
 
 

@@ -17,7 +17,19 @@ from bot.delivery.updater import EDIT_GAP
 from bot.demo.servers import serve
 from bot.demo.slack_simulator import RESPONSE_URL, Message, dropped, error, http_error, reply_lost, slow
 from bot.demo.slack_simulator.state import Person
-from tests.running import ALERTS, CARE, NOWHERE, World, bot_in_loop, final_answer, modal_text, sqlite, until, utc_now, world
+from tests.running import (
+    ALERTS,
+    CARE,
+    NOWHERE,
+    World,
+    bot_in_loop,
+    final_answer,
+    modal_text,
+    sqlite,
+    until,
+    utc_now,
+    world,
+)
 from wechat_kf.simulator import Fault, FaultMode
 
 pytestmark = pytest.mark.server
