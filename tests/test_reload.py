@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from bot.demo.process import BotProcess, environ_of, running
+from bot import app, environment
+from bot.demo.process import environ_of, free_port, running
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
+from bot.runtime.logs import configure
+from bot.settings.values import Settings
+from bot.tenants.loading import load, secrets_of
+from bot.tenants.reloading import Reloading
+from tests.conftest import driver_threads, driver_threads_ended
 from tests.fleets import APPIDS, FleetWorld, polled, polls, table
-from tests.running import CARE, answers, final_answer, until
+from tests.running import CARE, POLL_SECONDS, answers, final_answer, until
+from tests.test_logs import restore
 from wechat_kf.simulator import Fault, FaultMode, Simulator, World
 
 HANDLES = tuple(APPIDS)
@@ -29,6 +38,7 @@ class Place(FleetWorld):
     """WeChat with three accounts, Slack with a channel for each, and the file of accounts of a bot."""
 
     folder: Path
+    output: Callable[[], str]  # all that the bot has printed
 
     def write(self, *handles: str, more: str = "") -> None:
         tables = [table(self.folder, handle, f"C0{handle.upper()}") for handle in handles]
@@ -51,11 +61,8 @@ class Place(FleetWorld):
     async def polled(self, handle: str, times: int = 2) -> None:
         await polled(self, times, [APPIDS[handle]])
 
-    def log(self, role: str = "web") -> str:
-        return (self.folder / f"{role}.log").read_text()
-
-    async def logged(self, words: str, number: int = 1, role: str = "web") -> None:
-        await until(lambda: self.log(role).count(words) >= number)
+    async def logged(self, words: str, number: int = 1) -> None:
+        await until(lambda: self.output().count(words) >= number)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(self.folder / "kf.db")) as connection:
@@ -63,63 +70,89 @@ class Place(FleetWorld):
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    wechat = World(Simulator(appid, f"secret-of-{handle}") for handle, appid in APPIDS.items())
+def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """Return what the bot has printed so far. Its log is as before afterwards."""
+    before, pieces = (logging.getLogger().handlers[:], logging.getLogger().level), list[str]()
+
+    def printed() -> str:
+        pieces.append(capsys.readouterr().out)
+        return "".join(pieces)
+
+    yield printed
+    restore(before)
+
+
+@pytest.fixture
+async def place(tmp_path: Path, output: Callable[[], str]) -> AsyncIterator[Place]:
+    wechat, others = World(Simulator(one, f"secret-of-{handle}") for handle, one in APPIDS.items()), driver_threads()
     slack = SlackSimulator(channels=[Channel(CARE, "care"), *(Channel(f"C0{one.upper()}", one) for one in HANDLES)])
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         environ = environ_of(slack, wechat_url, "", "", "")
         environ |= {
             "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}",
+            "HOST": "127.0.0.1",
             "POLL_SECONDS": "1",
             "KF_ACCOUNTS_FILE": str(tmp_path / "accounts.toml"),
         }
-        made = Place(slack, wechat, environ, tmp_path)
+        made = Place(slack, wechat, environ, tmp_path, output)
         for handle in HANDLES:
             (tmp_path / handle).write_text(f"secret-of-{handle}")
             made.invite(APPIDS[handle], "bo")
         yield made
+    await driver_threads_ended(others)
     assert slack.take_unexpected() == []
 
 
 @asynccontextmanager
-async def bot_of(place: Place, role: str = "web", **changed: str) -> AsyncIterator[BotProcess]:
-    log = place.folder / f"{role}.log"
-    async with running(place.environ | changed, role, log=log, wait=role == "web") as bot:
-        place.slack.app_url = bot.slack_url if role == "web" else None
-        yield bot
+async def serving(place: Place, role: str = "web", **changed: str) -> AsyncIterator[str]:
+    """Serve inside the test's process, as the command line does, and yield the address. SIGTERM ends it."""
+    environ = place.environ | {"PORT": str(free_port())} | changed
+    settings = replace(Settings.from_environ(environ), poll_seconds=POLL_SECONDS)
+    tenants = load(settings, environ, environment.read_file)
+    configure("INFO", secrets_of(tenants))
+    reloading = Reloading(settings, environ, environment.read_file, tenants)
+    served = app.serve(settings, tenants, role=role, exit_now=lambda _: None, reload=reloading.reload)
+    task, url = asyncio.create_task(served), f"http://127.0.0.1:{settings.port}"
+    if role == "web":
+        place.slack.app_url = f"{url}/slack/events"
+        await until(lambda: answers(f"{url}/healthz"))
+    try:
+        yield url
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await task == 0
 
 
-def hang_up(bot: BotProcess) -> None:
-    bot.process.send_signal(signal.SIGHUP)
+def hang_up() -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
 
 
-pytestmark = pytest.mark.process
-
-
-async def test_account_that_was_added_to_the_file_appears_after_sighup(place):
+@pytest.mark.process
+async def test_account_that_was_added_to_the_file_appears_after_sighup(place, tmp_path):
     place.write("harbour", "kiosk")
-    async with bot_of(place) as bot:
+    async with running(place.environ, log=tmp_path / "log") as bot:
+        place.slack.app_url = bot.slack_url
         await place.alert("harbour", "kiosk")
         place.write("harbour", "kiosk", "orchid")
-        hang_up(bot)
+        bot.process.send_signal(signal.SIGHUP)
         await place.alert("orchid")
         said = await place.slack.command("@orchid", channel="C0ORCHID")
         assert "Bo" in (await final_answer(said)).text
         await place.polled("harbour")
         assert [place.posted(handle) for handle in HANDLES] == [1, 1, 1]
-        assert "added=orchid" in place.log()
         assert await bot.stop() == 0
-    assert "ERROR" not in place.log()
-    assert "settings_differ" not in place.log()
+    log = (tmp_path / "log").read_text()
+    assert "added=orchid" in log
+    assert ("ERROR" in log, "settings_differ" in log) == (False, False)
 
 
 async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_returns(place):
     place.write("harbour", "kiosk", "orchid")
-    async with bot_of(place) as bot:
+    async with serving(place):
         await place.alert(*HANDLES)
         old = place.slack.messages("C0ORCHID")[0]
         place.write("harbour", "kiosk")
-        hang_up(bot)
+        hang_up()
         await place.logged("removed=orchid")
         await place.polled("harbour")
         seen, kept = place.polls("orchid"), place.rows(f"SELECT * FROM episode WHERE appid = '{APPIDS['orchid']}'")
@@ -130,7 +163,7 @@ async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_r
         click = await place.slack.click(old, "alert.ack", user="U0TOM")
         assert "out of date" in (await click.answer()).text
         place.write(*HANDLES)
-        hang_up(bot)
+        hang_up()
         await place.alert("orchid", name="eve")
         await place.polled("orchid")
         assert place.posted("orchid") == 2
@@ -138,14 +171,14 @@ async def test_account_that_left_the_file_keeps_its_rows_and_continues_when_it_r
 
 async def test_unposted_message_of_a_removed_account_stays_pending_until_it_returns(place):
     place.write(*HANDLES)
-    async with bot_of(place) as bot:
+    async with serving(place):
         await place.polled("orchid")
         place.slack.channels["C0ORCHID"].is_archived = True
         place.wechat[APPIDS["orchid"]].reject("bo@harbour_tea")
         pending = f"SELECT status FROM message WHERE appid = '{APPIDS['orchid']}' AND status != 'sent'"
         await until(lambda: len(place.rows(pending)) == 1)
         place.write("harbour", "kiosk")
-        hang_up(bot)
+        hang_up()
         await place.logged("removed=orchid")
         await place.polled("harbour", 3)
         assert len(place.rows(pending)) == 1
@@ -153,49 +186,48 @@ async def test_unposted_message_of_a_removed_account_stays_pending_until_it_retu
 
 async def test_mistake_in_the_file_changes_nothing_and_names_each_line(place):
     place.write("harbour", "kiosk")
-    async with bot_of(place) as bot:
+    async with serving(place) as url:
         await place.polled("kiosk")
         place.write("harbour", more='[[account]]\nhandle = "orchid"\nchannel = "nowhere"\n')
-        hang_up(bot)
+        hang_up()
         await place.logged("accounts not reloaded", 3)
-        errors = [line for line in place.log().splitlines() if " ERROR " in line]
+        errors = [line for line in place.output().splitlines() if " ERROR " in line]
         assert ["line 7" in line for line in errors] == [True] * 3
         assert all(any(f": {key} " in line for line in errors) for key in ("channel", "appid", "secret"))
         await place.polled("kiosk")
-        assert "accounts reloaded" not in place.log()
-        assert await answers(f"{bot.url}/readyz")
+        assert "accounts reloaded" not in place.output()
+        assert await answers(f"{url}/readyz")
 
 
 async def test_two_signals_in_a_row_end_with_the_newest_file(place):
     place.write("harbour")
-    async with bot_of(place) as bot:
+    async with serving(place):
         await place.alert("harbour")
         place.write("harbour", "kiosk")
-        hang_up(bot)
+        hang_up()
         place.write(*HANDLES)
-        hang_up(bot)
+        hang_up()
         await place.alert("kiosk", "orchid")
-        hang_up(bot)
+        hang_up()
         await place.logged("accounts unchanged")
         assert [place.posted(handle) for handle in HANDLES] == [1, 1, 1]
-        assert await bot.stop() == 0
 
 
 async def test_requests_are_answered_throughout_a_reload_while_wechat_is_slow(place):
     place.write("harbour", "kiosk")
-    async with bot_of(place) as bot:
+    async with serving(place) as url:
         await place.polled("kiosk")
         place.wechat.inject(Fault(FaultMode.SLOW, times=None, seconds=2.0))
         await asyncio.sleep(1.5)  # a poll is in progress
         place.write(*HANDLES)
-        hang_up(bot)
+        hang_up()
         slowest = 0.0
         async with aiohttp.ClientSession() as session:
-            while place.log().count("started version") < 2 or slowest == 0.0:
+            while place.output().count("started version") < 2 or slowest == 0.0:
                 began = time.monotonic()
-                async with session.get(f"{bot.url}/healthz") as answer:
+                async with session.get(f"{url}/healthz") as answer:
                     assert answer.status == 200
-                async with aiohttp.ClientSession() as fresh, fresh.get(f"{bot.url}/readyz") as answer:
+                async with aiohttp.ClientSession() as fresh, fresh.get(f"{url}/readyz") as answer:
                     assert answer.status == 200
                 slowest = max(slowest, time.monotonic() - began)
         assert slowest < 1
@@ -204,13 +236,13 @@ async def test_requests_are_answered_throughout_a_reload_while_wechat_is_slow(pl
 async def test_worker_reconnects_and_commands_are_answered_after_a_reload(place):
     place.write("harbour", "kiosk")
     token = {"SLACK_APP_TOKEN": place.slack.app_token}
-    async with bot_of(place, "worker", **token) as bot:
+    async with serving(place, "worker", **token):
         await until(lambda: len(place.slack.sockets) == 1)
         await place.alert("kiosk")
         place.write(*HANDLES)
-        hang_up(bot)
+        hang_up()
         opened = {len(place.slack.sockets)}
-        while place.log("worker").count("started version") < 2:
+        while place.output().count("started version") < 2:
             opened.add(len(place.slack.sockets))
             await asyncio.sleep(0.001)
         assert min(opened) == 1  # the new one opens before the old one closes
@@ -218,9 +250,9 @@ async def test_worker_reconnects_and_commands_are_answered_after_a_reload(place)
         assert len(place.slack.sockets) == 1
         said = await place.slack.command("@orchid", channel=CARE)
         assert "Bo" in (await final_answer(said)).text
-        assert await bot.stop() == 0
 
 
+@pytest.mark.process
 async def test_sighup_ends_a_process_without_a_file_as_before(place):
     environ = place.environ | {
         "KF_ACCOUNTS_FILE": "",
@@ -229,5 +261,5 @@ async def test_sighup_ends_a_process_without_a_file_as_before(place):
         "SLACK_ALERT_CHANNEL": "C0HARBOUR",
     }
     async with running(environ) as bot:
-        hang_up(bot)
+        bot.process.send_signal(signal.SIGHUP)
         assert await bot.process.wait() == -signal.SIGHUP
