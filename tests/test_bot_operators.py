@@ -276,7 +276,6 @@ async def test_quiet_hours_hold_messages_of_their_own_and_no_thread_reply(tmp_pa
 
 
 @pytest.mark.process
-@pytest.mark.both_stores
 async def test_operation_of_a_killed_process_is_finished_by_another(store_url, tmp_path):
     async with care_team(store_url) as place:
         place.wechat.inject(Fault(FaultMode.ANSWER_LATE, path=writes.INVITE, seconds=20))

@@ -133,7 +133,7 @@ async def test_processes_that_start_at_once_all_open_it(empty_url):
     )
     starts = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT)
-        for _ in range(share(3, 6))
+        for _ in range(share(2, 6))
     ]
     assert {await start.wait() for start in starts} == {0}
 
