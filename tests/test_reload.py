@@ -84,7 +84,10 @@ def output(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
 @pytest.fixture
 async def place(tmp_path: Path, output: Callable[[], str]) -> AsyncIterator[Place]:
-    wechat, others = World(Simulator(one, f"secret-of-{handle}") for handle, one in APPIDS.items()), driver_threads()
+    wechat, others = (
+        World(Simulator(one, f"secret-of-{handle}") for handle, one in APPIDS.items()),
+        driver_threads(),
+    )
     slack = SlackSimulator(channels=[Channel(CARE, "care"), *(Channel(f"C0{one.upper()}", one) for one in HANDLES)])
     async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
         environ = environ_of(slack, wechat_url, "", "", "")

@@ -26,6 +26,7 @@ SHARE = Load(rate=10, burst=40, bursts_every=2, alerts_every=1, operations_every
 SECONDS = 6.0
 
 
+@pytest.mark.test_all
 @pytest.mark.process
 @pytest.mark.timeout(150)  # the run has its own timeouts, with better messages
 async def test_every_command_is_answered_and_every_alert_posted_once_under_load(tmp_path):
