@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bot import console, environment
 from bot.demo.process import running
+from bot.settings.values import Settings
+from bot.tenants.loading import load
+from bot.tenants.model import Tenant
 from tests.fleets import (
     AT_HARBOUR,
     AT_ORCHID,
@@ -26,8 +30,6 @@ from tests.fleets import (
 from tests.running import CARE, sqlite, until
 from tests.test_process import run
 
-pytestmark = pytest.mark.process
-
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
@@ -39,6 +41,7 @@ def texts(place: FleetWorld) -> list[str]:
     return [*place.texts(AT_HARBOUR), *place.texts(AT_ORCHID)]
 
 
+@pytest.mark.process
 async def test_killed_bot_posts_each_alert_of_each_account_once_after_its_restart(place):
     async with running(place.environ) as bot:
         await polled(place)
@@ -61,6 +64,8 @@ async def test_killed_bot_posts_each_alert_of_each_account_once_after_its_restar
     ]
 
 
+@pytest.mark.test_all
+@pytest.mark.process
 async def test_two_processes_on_one_store_post_each_alert_of_each_account_once(postgres_url):
     async with (
         fleet_world(postgres_url, invited=["bo"]) as place,
@@ -78,26 +83,35 @@ async def test_two_processes_on_one_store_post_each_alert_of_each_account_once(p
     assert len(texts(place)) == 3
 
 
-async def test_list_prints_a_table_for_each_account(place):
-    status, out, err = await run(place.environ, "list")
-    assert (status, err) == (0, "")
+def one_off(place: FleetWorld, **changed: str) -> tuple[Settings, list[Tenant]]:
+    """Return the settings and the accounts of a command that runs once."""
+    environ = place.environ | changed
+    settings = Settings.from_environ(environ)
+    return settings, [*load(settings, environ, environment.read_file)]
+
+
+async def test_list_prints_a_table_for_each_account(place, capsys):
+    assert await console.show_list(*one_off(place), as_json=False) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
     assert [name in out for name in ("Harbour Tea\n", "Night Kiosk\n", "兰花\n")] == [True] * 3
     assert out.count("2 accounts, 0 need attention") == 3
 
 
-async def test_list_for_programs_names_each_account_and_leaves_out_what_cannot_be_read(place):
+async def test_list_for_programs_names_each_account_and_leaves_out_what_cannot_be_read(place, capsys):
     place.wechat[KIOSK].enabled = False
-    status, out, err = await run(place.environ, "list", "--json")
-    assert status == 1
+    assert await console.show_list(*one_off(place), as_json=True) == 1
+    out, err = capsys.readouterr()
     assert err.startswith("Night Kiosk: WeChat could not be read:")
     listed = json.loads(out)
     assert [(one["handle"], one["appid"]) for one in listed] == [("harbour", HARBOUR), ("orchid", ORCHID)]
     assert {account["kf_account"] for one in listed for account in one["accounts"]} == {BO, CHEN}
 
 
-async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place):
+@pytest.mark.process
+async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place, capsys):
     environ = place.environ | {"POLL_SECONDS": "900"}
-    assert (await run(environ, "check"))[0] == 0
+    assert await console.check(*one_off(place, POLL_SECONDS="900")) == 0
     for appid in SECRETS:
         place.wechat[appid].reject(BO)
     status, out, err = await run(environ, "check")
@@ -113,6 +127,6 @@ async def test_check_polls_every_account_and_fails_if_one_cannot_be_read(place):
     )
     assert len(texts(place)) == 3
     place.wechat[ORCHID].enabled = False
-    status, out, _ = await run(environ, "check")
-    assert status == 1
-    assert "兰花: WeChat: failed" in out
+    capsys.readouterr()
+    assert await console.check(*one_off(place, POLL_SECONDS="900")) == 1
+    assert "兰花: WeChat: failed" in capsys.readouterr().out
