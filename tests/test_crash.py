@@ -60,8 +60,8 @@ SHARE = [
 ]
 # In `make test`, a few of each: at the others, tests.test_kills and tests.test_execution kill inside one process.
 SHARE_OF = {
-    "sqlite": [SHARE[0], SHARE[3], SHARE[2], SHARE[10], SHARE[12]],
-    "postgresql": [SHARE[1], SHARE[4], SHARE[7], SHARE[13]],
+    "sqlite": [SHARE[0], SHARE[10]],
+    "postgresql": [SHARE[4], SHARE[13]],
 }
 
 
