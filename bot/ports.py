@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
@@ -317,6 +317,20 @@ class Counter(Protocol):
 
 def no_op(what: str, result: str) -> None:
     """Count nothing."""
+
+
+class QueueBackend(Protocol):
+    """Distribute work to free workers: at least once, possibly late or never. The rows record the due work."""
+
+    async def enqueue(self, kind: str, keys: Sequence[str]) -> None: ...
+
+    async def run(self, handlers: Mapping[str, Callable[[str], Awaitable[None]]], concurrency: int) -> None:
+        """Call the handlers, by kind, until cancelled; then finish the running calls."""
+        ...
+
+    async def waiting(self) -> Mapping[str, int]:
+        """Return, by kind, how many keys still need a slot. A process enqueues no more than its slots less these."""
+        ...
 
 
 class Clock(Protocol):
