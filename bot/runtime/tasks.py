@@ -71,6 +71,31 @@ def _abandon(task: asyncio.Task[Any]) -> None:
     task.add_done_callback(lambda late: late.cancelled() or late.exception())
 
 
+class FailureLog:
+    """Logs the failures of a loop, once for each reason: one that lasts for hours must not fill the log."""
+
+    def __init__(self, name: str, waiting_for: Callable[[Exception], str | None] = lambda _: None) -> None:
+        """Take the name of the loop. `waiting_for` describes a temporary failure; None for others."""
+        self._name = name
+        self._waiting_for = waiting_for
+        self._failing = ""
+
+    def note(self, exc: Exception) -> None:
+        reason = self._waiting_for(exc) or type(exc).__name__
+        if reason == self._failing:
+            return
+        self._failing = reason
+        if self._waiting_for(exc):
+            log.warning(LogEvent("loop paused", loop=self._name, error=reason))
+        else:
+            log.error(LogEvent("loop step failed", loop=self._name), exc_info=exc)
+
+    def note_success(self) -> None:
+        if self._failing:
+            log.info(LogEvent("loop recovered", loop=self._name))
+        self._failing = ""
+
+
 class PeriodicTask:
     """A loop that takes a step at intervals, or at once when woken, until stopped. No failure ends it."""
 
@@ -92,14 +117,12 @@ class PeriodicTask:
             limit: seconds after which a step is cancelled.
             ready: returns False while no step is to be taken.
         """
-        self._name = name
         self._step = step
         self._every = every
-        self._waiting_for = waiting_for
+        self._failures = FailureLog(name, waiting_for)
         self._limit = limit
         self._ready = ready
         self._woken = asyncio.Event()
-        self._failing = ""
         self.stopping = False
 
     def wake(self) -> None:
@@ -121,23 +144,10 @@ class PeriodicTask:
             with request_id():
                 pause = await with_timeout(self._step(), self._limit)
         except Exception as exc:
-            self._note(exc)
+            self._failures.note(exc)
             return None
-        if self._failing:
-            log.info(LogEvent("loop recovered", loop=self._name))
-        self._failing = ""
+        self._failures.note_success()
         return pause
-
-    def _note(self, exc: Exception) -> None:
-        # Once for each reason: a failure that lasts for hours must not fill the log.
-        reason = self._waiting_for(exc) or type(exc).__name__
-        if reason == self._failing:
-            return
-        self._failing = reason
-        if self._waiting_for(exc):
-            log.warning(LogEvent("loop paused", loop=self._name, error=reason))
-        else:
-            log.error(LogEvent("loop step failed", loop=self._name), exc_info=exc)
 
     async def _rest(self, seconds: float) -> None:
         try:
