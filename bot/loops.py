@@ -1,4 +1,4 @@
-"""The loops of the watcher, the delivery, the operations and the pruning. Each goes over all Official Accounts."""
+"""The loops of the watcher, the timers, the delivery, the operations and the pruning, of all Official Accounts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from bot.fleet import Fleet
 from bot.interaction_wiring import InteractionServices
+from bot.poll_loop import PollLoop
 from bot.runtime.tasks import PeriodicTask
-from bot.store import due, tenants
+from bot.store import due
 from bot.store.database import Store, Tx
 from bot.store.store_errors import waiting_for
-from bot.store.tenants import StoredTenant
-from bot.watcher.poller import Tick
+from bot.watcher.poller import TIMER_PASS, Tick
 from bot.wiring import Services
 
 T = TypeVar("T")
@@ -23,8 +23,8 @@ T = TypeVar("T")
 OPERATION_SECONDS = 15.0  # how soon an operation is noticed whose process has ended
 SOON = 0.1  # seconds until one that has just become due; 0 would be the whole interval
 DELIVERY_SECONDS = 5  # how soon a message that another process queued is noticed
-SWEEP_SECONDS = 60  # between ticks of all accounts: the rule of each knows polls that a wrong clock has planned
-SLOTS = 16  # accounts that take a step at the same time
+BEAT_SECONDS = 5  # the least time between two heartbeats, however many accounts are polled
+SLOTS = 16  # accounts that take a step of the same loop at the same time
 
 
 class AlertLoops:
@@ -47,68 +47,62 @@ class AlertLoops:
         self._store = store
         self._interactions = interactions
         self._health = health
-        self._swept_at = float("-inf")  # by the monotonic clock
+        self._beaten_at = float("-inf")  # by the monotonic clock
         self._round = 0  # of deliveries
         lease, task = fleet.shared.settings.alert_lease_seconds, self._task
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         self._settle_every = min(OPERATION_SECONDS, lease / 3)
         pruning = min((one.pruner.interval for one in fleet.accounts if one.pruner), default=fleet.pace)
-        self._watching = PeriodicTask("watcher", self._poll, fleet.pace, waiting_for=waiting_for)
+        self._watching = PollLoop(fleet, store, self._polled, self._cannot_claim)
+        self._timing = task("timers", self._report_timers, fleet.pace)
         self._delivering = task("delivery", self._deliver, min(DELIVERY_SECONDS, lease / 4))
         self._settling = task("operations", self._settle, self._settle_every)
         self._pruning = task("pruning", self._prune, pruning)
 
     def tasks(self) -> list[PeriodicTask]:
-        return [self._watching, self._delivering, self._settling, self._pruning]
+        return [self._watching, self._timing, self._delivering, self._settling, self._pruning]
 
     def _task(self, name: str, step: Callable[[], Coroutine[Any, Any, float | None]], every: float) -> PeriodicTask:
         # The watcher migrates the store; the others wait for that.
         return PeriodicTask(name, step, every, waiting_for=waiting_for, ready=lambda: self._store.migrated)
 
-    async def _poll(self) -> None:
-        try:
-            accounts = await self._to_poll()
-        except Exception as exc:
-            for one in self._fleet.accounts:
-                one.status_reporter.note_poll(exc)
-            self._health.wake()
-            raise
-        ticks = await self._each(accounts, self._tick)
+    def _polled(self, services: Services, tick: Tick | None) -> None:
+        """Wake the loops that a poll may concern. None: its outcome could not be recorded."""
         self._delivering.wake()
         self._health.wake()
-        if Tick.GOOD in ticks:
+        self._show_change(services)
+        if tick is Tick.GOOD and time.monotonic() - self._beaten_at >= min(BEAT_SECONDS, self._fleet.pace / 2):
+            self._beaten_at = time.monotonic()
             self._fleet.shared.tasks.start(self._fleet.beat())
 
-    async def _to_poll(self) -> Sequence[Services]:
-        if not self._store.migrated:
-            await self._store.open()
-            await self._record_accounts()
-        now = time.monotonic()
-        if now - self._swept_at >= SWEEP_SECONDS:
-            self._swept_at = now
-            return self._fleet.accounts
-        return await self._those(due.to_poll)
+    def _cannot_claim(self, exc: Exception) -> None:
+        # Shared by all accounts, so it is a problem of the first.
+        self._fleet.first.status_reporter.note_poll(exc)
+        self._health.wake()
 
-    async def _record_accounts(self) -> None:
-        loaded = [one.tenant for one in self._fleet.accounts]
-        rows = [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded]
+    async def _report_timers(self) -> None:
         async with self._store.begin() as tx:
-            await tenants.record(tx, rows)
-
-    async def _tick(self, services: Services) -> Tick:
-        if services.watcher is None:
-            return Tick.NOTHING_DUE
+            appids = await due.with_timers(tx, TIMER_PASS)
+        accounts = [
+            one
+            for one in self._fleet.accounts
+            if one.tenant.appid in appids and not self._watching.is_polling(one.tenant.appid)
+        ]
+        if not accounts:
+            return
         try:
-            tick = await services.watcher.tick()
-        except Exception as exc:
-            services.status_reporter.note_poll(exc)
-            self._health.wake()
-            raise
-        if tick is not Tick.NOTHING_DUE:
-            services.status_reporter.note_poll(None)
-        if services.watcher.take_change():
+            await self._each(accounts, self._report_timers_of)
+        finally:
+            self._delivering.wake()
+
+    async def _report_timers_of(self, services: Services) -> None:
+        if services.watcher:
+            await services.watcher.report_timers()
+            self._show_change(services)
+
+    def _show_change(self, services: Services) -> None:
+        if services.watcher and services.watcher.take_change():
             self._interactions[services.tenant.appid].handler.changed()
-        return tick
 
     async def _deliver(self) -> float | None:
         accounts = deque(await self._those(due.to_deliver))

@@ -329,7 +329,7 @@ class QueueBackend(Protocol):
         ...
 
     async def waiting(self) -> Mapping[str, int]:
-        """Return, by kind, how many keys still need a slot. A process enqueues no more than its slots less these."""
+        """Return, by kind, how many keys still need a slot: a process enqueues only as many more as it has."""
         ...
 
 

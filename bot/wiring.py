@@ -291,6 +291,7 @@ def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
         recorder=recorder,
         recovery=Recovery(channel, clock),
         poll=context.poll,
+        lease=settings.poll_lease,
         jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
         count=count,
     )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
-from bot.store import due, slack_state
+from bot.store import claims, due, slack_state, tenants
+from bot.store.tenants import StoredTenant
 from tests.accounts import invited
 from tests.bots import Bot
 from tests.conftest import APPID
 
 pytestmark = pytest.mark.both_stores
 KIOSK = "wx-kiosk"
+with_timers = partial(due.with_timers, polled_within=timedelta(seconds=15))
 
 
 class Both:
@@ -36,21 +39,29 @@ async def both(store, clock) -> Both:
     return accounts
 
 
-async def test_poll_is_due_for_the_accounts_whose_interval_is_over(both):
-    assert await both.appids(due.to_poll) == set()
-    await both.kiosk.watcher.make_due()
-    assert await both.appids(due.to_poll) == {KIOSK}
-    both.clock.forward(minutes=6)
-    assert await both.appids(due.to_poll) == {APPID, KIOSK}
-
-
 async def test_timer_makes_its_account_due_between_two_polls(both):
     await both.kiosk.reads(invited("bo", at=both.clock.now, expires_in=timedelta(hours=24, minutes=8)))
-    await both.harbour.watcher.make_due()
-    await both.harbour.watcher.tick()
-    assert await both.appids(due.to_poll) == set()
+    assert await both.appids(with_timers) == set()
     both.clock.forward(minutes=3)
-    assert await both.appids(due.to_poll) == {KIOSK}
+    assert await both.appids(with_timers) == {KIOSK}
+
+
+async def test_timer_is_left_to_a_poll_that_has_just_become_due(both):
+    await both.kiosk.reads(invited("bo", at=both.clock.now, expires_in=timedelta(hours=24, minutes=8)))
+    both.clock.forward(minutes=5)
+    assert await both.appids(with_timers) == set()
+    both.clock.forward(seconds=16)
+    assert await both.appids(with_timers) == {KIOSK}
+
+
+async def test_timer_of_a_paused_account_does_not_pass(both):
+    await both.kiosk.reads(invited("bo", at=both.clock.now, expires_in=timedelta(hours=24, minutes=8)))
+    async with both.store.begin() as tx:
+        await tenants.record(tx, [StoredTenant(KIOSK, "kiosk", "Kiosk", "file")])
+        await tenants.record(tx, [StoredTenant(APPID, "harbour", "Harbour", "file")])
+        await claims.follow_tenants(tx)
+    both.clock.forward(minutes=3)
+    assert await both.appids(with_timers) == set()
 
 
 async def test_accounts_with_messages_to_post_or_to_keep_up_to_date_are_delivered(both):

@@ -48,6 +48,9 @@ class Settings:
     ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of all traffic but WeChat's
     database_url: str = field(default="sqlite:///kf.db", repr=False)
     poll_seconds: int = 300
+    poll_idle_seconds: int = 0  # 0: as `poll_seconds`
+    poll_concurrency: int = 0  # 0: see `poll_slots`
+    polls_per_second: int = 50
     alerts: bool = True
     alert_leads: tuple[timedelta, ...] = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1))
     alert_lease_seconds: int = 45
@@ -99,6 +102,10 @@ class Settings:
         breakthrough = reader.read("QUIET_BREAKTHROUGH", False, parsers.switch)
         if breakthrough and not reader.is_set("QUIET_HOURS"):
             reader.refuse("QUIET_BREAKTHROUGH", "is on, but QUIET_HOURS is not set")
+        poll_seconds = reader.read("POLL_SECONDS", cls.poll_seconds, parsers.at_least(1))
+        idle_seconds = reader.read("POLL_IDLE_SECONDS", 0, parsers.at_least(1))
+        if 0 < idle_seconds < poll_seconds:
+            reader.refuse("POLL_IDLE_SECONDS", f"is less than POLL_SECONDS, which is {poll_seconds}")
         settings = cls(
             wechat_appid=reader.read("WECHAT_APPID", "", parsers.word, required=has_account),
             wechat_secret=reader.read("WECHAT_SECRET", "", parsers.word, required=has_account),
@@ -115,7 +122,10 @@ class Settings:
             token_service_auth=reader.read("TOKEN_SERVICE_AUTH", "", parsers.authorization),
             ambient_proxy=AmbientProxy.read(environ),
             database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parsers.database_url),
-            poll_seconds=reader.read("POLL_SECONDS", cls.poll_seconds, parsers.at_least(1)),
+            poll_seconds=poll_seconds,
+            poll_idle_seconds=idle_seconds,
+            poll_concurrency=reader.read("POLL_CONCURRENCY", 0, parsers.between(1, 256)),
+            polls_per_second=reader.read("POLLS_PER_SECOND", cls.polls_per_second, parsers.between(1, 1000)),
             alerts=alerts,
             alert_leads=reader.read("ALERT_LEADS", cls.alert_leads, parsers.leads),
             alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parsers.at_least(2)),
@@ -139,6 +149,15 @@ class Settings:
     def receives_commands(self, role: str) -> bool:
         """Return whether Slack's commands and clicks arrive at a process of this role."""
         return role == ("worker" if self.slack_app_token else "web")
+
+    def poll_slots(self, *, receives_commands: bool) -> int:
+        """Return how many polls a process makes at the same time: with fewer, its commands are answered sooner."""
+        return self.poll_concurrency or (16 if receives_commands else 64)
+
+    @property
+    def poll_lease(self) -> timedelta:
+        """Return how long a poll that a process has claimed is left to it."""
+        return timedelta(seconds=self.alert_lease_seconds * 4 / 3)
 
     @property
     def policy(self) -> AlertPolicy:

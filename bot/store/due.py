@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import sqlalchemy as sa
 
 from bot.store.database import Tx
@@ -11,11 +13,20 @@ from bot.store.stats import UNSENT
 from bot.store.tables import episode, message, operation, poll_state
 
 
-async def to_poll(tx: Tx) -> frozenset[str]:
-    """Return the AppIDs whose poll is due, or one of whose timers."""
-    polls = sa.select(poll_state.c.appid).where(poll_state.c.next_poll_at <= tx.now)
-    timers = sa.select(episode.c.appid).where(episode.c.is_latest, episode.c.next_timer_at <= tx.now)
-    return await _appids(tx, sa.union(polls, timers))
+async def with_timers(tx: Tx, polled_within: timedelta) -> frozenset[str]:
+    """Return the AppIDs with a lead or a deadline that has passed.
+
+    Args:
+        polled_within: leave out accounts whose poll has been due for less: it reports them, with fresh states.
+    """
+    due_at = sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at)
+    left_out = sa.or_(poll_state.c.paused, due_at.between(tx.now - polled_within, tx.now))
+    passed = sa.select(episode.c.appid).where(
+        episode.c.next_timer_at <= tx.now,
+        episode.c.is_latest,
+        sa.not_(sa.exists().where(poll_state.c.appid == episode.c.appid, left_out)),
+    )
+    return await _appids(tx, passed.distinct())
 
 
 async def to_deliver(tx: Tx) -> frozenset[str]:

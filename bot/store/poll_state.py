@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -16,8 +15,6 @@ from bot.health.facts import SlackTrouble
 from bot.store import incident_rows, slack_state
 from bot.store.database import Tx
 from bot.store.tables import poll_state
-
-LONGEST_WAIT = timedelta(days=1)  # until midnight in Shanghai, when the quota is spent
 
 
 class FailingRow(NamedTuple):
@@ -45,42 +42,39 @@ class PollState:
     slack: SlackTrouble | None = None
 
 
-class Claim(Enum):
-    """The outcome of claiming a poll."""
+async def schedule_poll(
+    tx: Tx, when: datetime, *, wait: timedelta | None = None, began: datetime | None = None
+) -> None:
+    """Schedule the next poll, which ends the claim of the last one.
 
-    NOT_MINE = "not due, or another process has it"
-    WON = "mine"
-    FIRST = "mine, and nothing has ever been read"
-
-
-async def claim_poll(tx: Tx, now: datetime, until: datetime) -> Claim:
-    """Claim the poll if it is due and no other process has claimed it; schedule the next one at `until`.
-
-    A poll scheduled too far ahead was scheduled by a wrong clock, and counts as due.
+    Args:
+        wait: the interval until then, if it changes.
+        began: when the last poll began: a poll that was requested later comes at once.
     """
-    planned_wrongly = sa.and_(poll_state.c.failed_polls == 0, poll_state.c.next_poll_at > now + 2 * (until - now))
-    due = sa.or_(
-        poll_state.c.next_poll_at <= now, poll_state.c.next_poll_at > until + LONGEST_WAIT, planned_wrongly
-    )
-    mine = sa.and_(poll_state.c.appid == tx.appid, due)
-    values = {"next_poll_at": until, "poll_wait": int((until - now).total_seconds())}
-    claim = sa.update(poll_state).where(mine).values(**values).returning(poll_state.c.watching_since)
-    claimed = (await tx.run(claim)).first()
-    if claimed is None:
-        return Claim.NOT_MINE
-    return Claim.FIRST if claimed.watching_since is None else Claim.WON
+    await _record(tx, **_planned(when, wait, began))
 
 
-async def schedule_poll(tx: Tx, when: datetime, *, wait: timedelta | None = None) -> None:
-    """Schedule the next poll. `wait` is the interval until then, if it changes."""
-    await _record(tx, next_poll_at=when, **({"poll_wait": int(wait.total_seconds())} if wait else {}))
+def _planned(when: datetime, wait: timedelta | None, began: datetime | None) -> dict[str, Any]:
+    requested = poll_state.c.requested_at
+    values = {
+        "next_poll_at": sa.case((requested > began, requested), else_=when) if began else when,
+        "due_at": None,
+    }
+    return values | ({"poll_wait": int(wait.total_seconds())} if wait else {})
 
 
 async def poll_now(tx: Tx, now: datetime, *, always: bool = False) -> bool:
-    """Make the next poll due: `always`, or only after failed polls. Return False if it was due already."""
-    later = sa.and_(poll_state.c.appid == tx.appid, poll_state.c.next_poll_at > now)
-    affected = later if always else sa.and_(later, poll_state.c.failed_polls > 0)
-    return (await tx.run(sa.update(poll_state).where(affected).values(next_poll_at=now))).rowcount == 1
+    """Make the next poll due: `always`, since a person needs it, or only after failed polls.
+
+    Return False if nothing was changed.
+    """
+    mine, later = poll_state.c.appid == tx.appid, poll_state.c.next_poll_at > now
+    if always:
+        due = sa.case((later, now), else_=poll_state.c.next_poll_at)
+        update = sa.update(poll_state).where(mine).values(next_poll_at=due, requested_at=now)
+    else:
+        update = sa.update(poll_state).where(mine, later, poll_state.c.failed_polls > 0).values(next_poll_at=now)
+    return (await tx.run(update)).rowcount == 1
 
 
 async def load(tx: Tx, *, lock: bool = False) -> PollState:
@@ -127,9 +121,16 @@ async def record_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mappin
 
 
 async def record_read(
-    tx: Tx, known: PollState, *, began: datetime, now: datetime, accounts: int, empty_polls: int
+    tx: Tx,
+    known: PollState,
+    *,
+    began: datetime,
+    now: datetime,
+    accounts: int,
+    empty_polls: int,
+    wait: timedelta | None = None,
 ) -> None:
-    """Record a good poll whose list was accepted."""
+    """Record a good poll whose list was accepted, and schedule the next one after `wait`."""
     await tx.run(
         sa.update(poll_state)
         .where(poll_state.c.appid == tx.appid)
@@ -139,13 +140,17 @@ async def record_read(
             polled_at=now,
             accounts=accounts,
             empty_polls=empty_polls,
+            **(_planned(now + wait, wait, began) if wait else {}),
         )
     )
 
 
-async def record_empty(tx: Tx, empty_polls: int, now: datetime) -> None:
-    """Record an empty list after a full one, which is not accepted yet."""
-    await _record(tx, empty_polls=empty_polls, polled_at=now)
+async def record_empty(
+    tx: Tx, empty_polls: int, *, began: datetime, now: datetime, wait: timedelta | None = None
+) -> None:
+    """Record an empty list after a full one, which is not accepted yet, and schedule the next poll after `wait`."""
+    planned = _planned(now + wait, wait, began) if wait else {}
+    await _record(tx, empty_polls=empty_polls, polled_at=now, **planned)
 
 
 async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:

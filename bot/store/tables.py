@@ -83,7 +83,17 @@ poll_state = sa.Table(
     sa.Column("operation_refused_at", Moment),  # WeChat answered 48001 to an operation, until one succeeds
     sa.Column("operation_refused_family", sa.Text),
     sa.Column("pruned_at", Moment),  # the last start of the daily pruning
+    sa.Column("due_at", Moment),  # while a poll is claimed: when it was due; `next_poll_at` is the end of the claim
+    _column("queued", sa.Boolean, default=False, server_default=sa.false()),  # claimed for whoever takes it first
+    _column("paused", sa.Boolean, default=False, server_default=sa.false()),  # no process polls it
+    sa.Column("requested_at", Moment),  # when a person last needed a poll
+    _column("idle", sa.Boolean, default=False, server_default=sa.false()),  # nothing is expected: polls may be rare
+    sa.Column("rows_digest", sa.Text),  # of the last list, if its evaluation changed nothing
+    sa.Column("evaluated_at", Moment),  # when the poll of that list began
+    sa.Index("poll_state_due", "paused", "next_poll_at"),
 )
+_REQUESTED = poll_state.c.requested_at.is_not(None)
+sa.Index("poll_state_requested", poll_state.c.requested_at, sqlite_where=_REQUESTED, postgresql_where=_REQUESTED)
 
 # One invitation of one account, or one incident (kind "health").
 episode = sa.Table(
@@ -121,6 +131,7 @@ episode = sa.Table(
     sa.Index("episode_account", "appid", "account_key", "invite_wx"),
     sa.Index("episode_successor", "successor_id"),
     sa.Index("episode_timer", "appid", "next_timer_at"),
+    sa.Index("episode_next_timer", "next_timer_at"),
 )
 
 # The emitted events. The primary key keeps an event from being emitted twice.

@@ -35,28 +35,39 @@ class Ingest:
         self._poll = poll
         self.has_changed = False  # an episode has changed since `Watcher.take_change`
 
-    async def ingest(self, tx: Tx, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = ()) -> None:
+    async def ingest(
+        self,
+        tx: Tx,
+        listed: KfList,
+        began: datetime,
+        past: Sequence[HistoryMessage] = (),
+        *,
+        wait: timedelta | None = None,
+    ) -> None:
         """Apply a good poll: save states, events and messages.
 
         Args:
             past: the bot's own messages in the channel, if the store has lost them.
+            wait: until the next poll; None if this one was not claimed, so that the next is scheduled already.
         """
         known = await poll_state.load(tx, lock=True)
         now = tx.now
-        if known.last_read_at and began <= known.last_read_at <= now:
-            return  # another process has applied a newer one
+        if known.last_read_at and began <= known.last_read_at <= now:  # another process has applied a newer one
+            if wait:
+                await poll_state.schedule_poll(tx, now + wait, wait=wait, began=began)
+            return
         await self._record_health(tx, known, listed, began, now)
         empty_polls = 0 if listed.accounts else known.empty_polls + (1 if listed.complete else 0)
         if not self._is_accepted(known, listed, empty_polls):
-            await poll_state.record_empty(tx, empty_polls, now)
+            await poll_state.record_empty(tx, empty_polls, began=began, now=now, wait=wait)
             await self.apply_timers(tx, known)
             return
         await poll_state.record_read(
-            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_polls=empty_polls
+            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_polls=empty_polls, wait=wait
         )
         await self._observe(tx, known, listed, now, max(1, empty_polls), past)
 
-    async def ingest_failure(self, tx: Tx, error: KfError) -> None:
+    async def ingest_failure(self, tx: Tx, error: KfError, began: datetime) -> None:
         """Record a failed poll and schedule the next one. No episode changes."""
         known = await poll_state.load(tx, lock=True)
         now = tx.now
@@ -65,7 +76,7 @@ class Ingest:
         after = incidents.on_poll_failure(known.health, error, now, appid=appid, is_reported=is_reported)
         await poll_state.record_health(tx, known.health, after)
         wait = incidents.backoff(error, after.failed_polls, self._poll, now)
-        await poll_state.schedule_poll(tx, now + wait, wait=wait)
+        await poll_state.schedule_poll(tx, now + wait, wait=wait, began=began)
         await self._notify(tx, known.health.incident, after.incident, now)
 
     async def apply_timers(self, tx: Tx, known: PollState, *, confirmed_at: datetime | None = None) -> None:

@@ -10,9 +10,9 @@ from enum import Enum
 from bot.ports import Accounts, Blocked, Counter, HistoryMessage, no_op
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, error_fields
-from bot.store import episodes, poll_state, slack_state
+from bot.store import claims, episodes, poll_state, slack_state
+from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
-from bot.store.poll_state import Claim
 from bot.text import masked
 from bot.watcher.ingest import Ingest
 from bot.watcher.recovery import Recovery
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 TIMER_PASS = timedelta(seconds=15)  # how soon a deadline is noticed, or at each poll if that is sooner
 FRESH = timedelta(seconds=60)  # an older poll is verified before a timer is reported
 VERIFY_SECONDS = 5
+LEASE = timedelta(seconds=60)  # a poll, and the evaluation of its list, take less
 REFUSED_WAIT = timedelta(seconds=60)  # before the first poll is retried while Slack refuses the token
 
 
@@ -36,7 +37,7 @@ class Tick(Enum):
 
 
 class Watcher:
-    """The poller of WeChat. Each tick polls if it is due, checks the timers, and records the changes.
+    """The poller of one Official Account. It makes a poll that was claimed, and records the changes.
 
     Any number of processes may run a watcher on the same store: a conditional update lets one of them poll, and
     the lock on the account's row lets one at a time apply a poll.
@@ -50,15 +51,22 @@ class Watcher:
         recorder: Recorder,
         recovery: Recovery,
         poll: timedelta,
+        lease: timedelta = LEASE,
         jitter: Callable[[], float] = lambda: 1.0,
         count: Counter = no_op,
     ) -> None:
-        """Take the dependencies. `jitter` is called once per poll and multiplies the interval."""
+        """Take the dependencies.
+
+        Args:
+            lease: how long another process waits for the outcome of a poll.
+            jitter: is called once per poll and multiplies the interval.
+        """
         self.listed: KfList | None = None  # the last good poll of this process
         self._accounts = accounts
         self._store = store
         self._recovery = recovery
         self._poll = poll
+        self._lease = lease
         self._jitter = jitter
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
@@ -71,7 +79,7 @@ class Watcher:
             await poll_state.poll_now(tx, tx.now, always=True)
 
     async def tick(self) -> Tick:
-        """Poll if it is due and no other process does; check the timers in any case.
+        """Poll if it is due and no other process does; else check the timers.
 
         Raises:
             bot.store.store_errors.StoreError: the store cannot be reached; nothing was lost, the next tick retries.
@@ -79,38 +87,43 @@ class Watcher:
         if not self._store.migrated:
             await self._store.open()
         async with self._store.begin() as tx:
-            began = tx.now
-            poll = await poll_state.claim_poll(tx, began, began + self._poll * self._jitter())
-        outcome = (
-            await self._read(began, first=poll is Claim.FIRST) if poll is not Claim.NOT_MINE else Tick.NOTHING_DUE
-        )
-        if outcome in (Tick.NOTHING_DUE, Tick.FAILED):
-            await self._report_timers(may_poll=outcome is Tick.NOTHING_DUE)
-        return outcome
+            await claims.repair(tx, self._lease)
+            claimed = await claims.claim_one(tx, self._lease)
+        if claimed:
+            return await self.poll(claimed)
+        await self.report_timers()
+        return Tick.NOTHING_DUE
 
     def take_change(self) -> bool:
-        """Return whether a tick has changed an episode since the last call."""
+        """Return whether an episode has changed since the last call."""
         changed, self._ingest.has_changed = self._ingest.has_changed, False
         return changed
 
-    async def _read(self, began: datetime, *, first: bool) -> Tick:
+    async def poll(self, claimed: ClaimedPoll) -> Tick:
+        """Make a poll, and record its outcome. After a failed one, check the timers.
+
+        Raises:
+            bot.store.store_errors.StoreError: the store cannot be reached; the poll is due again after its lease.
+        """
+        began, wait = claimed.began, self._poll * self._jitter()
         try:
             listed = await self._accounts.kf_list()
         except KfError as error:
             log.warning(LogEvent("poll", outcome="failed", **error_fields(error)))
             self._count("poll", "failed")
             async with self._store.begin() as tx:
-                await self._ingest.ingest_failure(tx, error)
+                await self._ingest.ingest_failure(tx, error, began)
+            await self.report_timers(may_poll=False)
             return Tick.FAILED
         self._count("poll", "ok")
         self.listed = listed
-        past = await self._recovery.read() if first else ()
+        past = await self._recovery.read() if claimed.is_first else ()
         if past is None:
             await self._wait_for_slack()
             return Tick.WAITS
         log.info(LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
         self._report_deadlines(listed)
-        await self._apply(listed, began, past, first=first)
+        await self._apply(listed, began, past, first=claimed.is_first, wait=wait)
         return Tick.GOOD
 
     def _report_deadlines(self, listed: KfList) -> None:
@@ -134,7 +147,7 @@ class Watcher:
             wait = min(self._poll, REFUSED_WAIT if isinstance(obstacle, Blocked) else TIMER_PASS)
             await poll_state.schedule_poll(tx, now + max(wait, self._recovery.wait))
 
-    async def _report_timers(self, *, may_poll: bool) -> None:
+    async def report_timers(self, *, may_poll: bool = True) -> None:
         """Report the leads and deadlines that have passed. If the last poll is old, poll again first."""
         async with self._store.begin() as tx:
             now = tx.now
@@ -162,11 +175,17 @@ class Watcher:
         return True
 
     async def _apply(
-        self, listed: KfList, began: datetime, past: Sequence[HistoryMessage] = (), *, first: bool = False
+        self,
+        listed: KfList,
+        began: datetime,
+        past: Sequence[HistoryMessage] = (),
+        *,
+        first: bool = False,
+        wait: timedelta | None = None,
     ) -> None:
         async with self._store.begin() as tx:
             if first:
                 await slack_state.record_success(tx, reading=True)
                 if self._recovery.refusal:
                     await slack_state.record_refusal(tx, self._recovery.refusal, tx.now)
-            await self._ingest.ingest(tx, listed, began, past)
+            await self._ingest.ingest(tx, listed, began, past, wait=wait)

@@ -44,7 +44,8 @@ INSERTED_OPERATION, UPDATED_OPERATION = f"INSERT INTO {operation.name} ", f"UPDA
 STATE, ENDED_AT, ERRCODE = (
     column.name for column in (operation.c.state, operation.c.ended_at, operation.c.errcode)
 )
-NEXT_POLL, POLL_WAIT = str(poll_state.c.next_poll_at), str(poll_state.c.poll_wait)
+NEXT_POLL = str(poll_state.c.next_poll_at)
+PLANNED = {NEXT_POLL, *map(str, (poll_state.c.poll_wait, poll_state.c.due_at, poll_state.c.queued))}
 
 
 def commit_kind(
@@ -80,7 +81,7 @@ def commit_kind(
         return CommitKind.BACK
     if changed & EDITS:
         return CommitKind.EDIT
-    if NEXT_POLL in changed and changed <= {NEXT_POLL, POLL_WAIT}:
+    if NEXT_POLL in changed and changed <= PLANNED:
         return CommitKind.POLL
     return CommitKind.READ if changed else None
 

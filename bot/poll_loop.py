@@ -1,0 +1,168 @@
+"""The loop that claims the polls of all Official Accounts that are due, and the slots that make them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from bot.fleet import Fleet
+from bot.runtime.logs import request_id
+from bot.runtime.tasks import STEP_SECONDS, FailureLog, PeriodicTask, with_timeout
+from bot.runtime.token_bucket import TokenBucket
+from bot.store import claims, tenants
+from bot.store.claims import ClaimedPoll
+from bot.store.database import Store, Tx
+from bot.store.store_errors import waiting_for
+from bot.store.tenants import StoredTenant
+from bot.watcher.poll_slots import POLL, REQUESTED_POLL, RESERVED, PollSlots
+from bot.watcher.poller import Tick
+from bot.wiring import Services
+
+NAME = "watcher"
+CLAIM_SECONDS = 0.5  # between two claims: polls that become due meanwhile are claimed together
+REFILL_SECONDS = 0.2  # until the next claim while the rate of polls is at its limit
+REPAIR_SECONDS = 60  # between two repairs of times that a wrong clock has planned
+
+
+class PollLoop(PeriodicTask):
+    """Claims as many polls as there are free slots. The rows say which are due, so any process may make each."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        store: Store,
+        done: Callable[[Services, Tick | None], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        """Keep what the steps need.
+
+        Args:
+            done: called after each poll, with None if its outcome could not be recorded.
+            failed: called after a step that could not claim.
+        """
+        super().__init__(NAME, self._step, fleet.pace, waiting_for=waiting_for)
+        settings = fleet.shared.settings
+        self._fleet = fleet
+        self._store = store
+        self._done = done
+        self._failed = failed
+        self._lease = settings.poll_lease
+        self._accounts = {one.tenant.appid: one for one in fleet.accounts}
+        self._foreign = frozenset[str]()  # AppIDs in the store that this process does not have
+        self._slots = PollSlots()
+        self._concurrency = settings.poll_slots(receives_commands=fleet.shared.process.receives_commands)
+        self._rate = TokenBucket(settings.polls_per_second, time.monotonic())
+        self._claimed: dict[str, ClaimedPoll] = {}  # by AppID, until the slot takes it
+        self._running = set[str]()
+        self._is_full = False  # more polls are due than there are slots
+        self._repaired_at = float("-inf")  # by the monotonic clock
+        self._broken: dict[str, FailureLog] = {}  # by AppID, where the last poll failed for no reason of the store
+
+    def is_polling(self, appid: str) -> bool:
+        return appid in self._claimed or appid in self._running
+
+    async def run(self) -> None:
+        """Take steps until stopped, then finish the running polls."""
+        handlers = {POLL: self._poll, REQUESTED_POLL: self._poll}
+        slots = asyncio.create_task(self._slots.run(handlers, self._concurrency))
+        try:
+            await super().run()
+        finally:
+            slots.cancel()
+            try:
+                await asyncio.wait([slots])
+            finally:
+                slots.cancel()  # not finished in time
+
+    async def _step(self) -> float:
+        try:
+            if not self._store.migrated:
+                await self._open()
+            return await self._claim()
+        except Exception as exc:
+            self._failed(exc)
+            raise
+
+    async def _open(self) -> None:
+        await self._store.open()
+        loaded = [one.tenant for one in self._fleet.accounts]
+        rows = [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded]
+        async with self._store.begin() as tx:
+            await tenants.record(tx, rows)
+            await claims.follow_tenants(tx)
+
+    async def _claim(self) -> float:
+        """Claim what is due, and pass it to the slots. Return the seconds until the next claim."""
+        now = time.monotonic()
+        tokens, waiting = self._rate.available(now), await self._slots.waiting()
+        free = self._concurrency - waiting.get(POLL, 0)
+        limit = max(0, min(free, tokens))
+        # While others wait for a slot, polls that a person requested have slots of their own.
+        reserved = min(RESERVED - waiting.get(REQUESTED_POLL, 0), tokens) if self._is_full else 0
+        requested, due = list[ClaimedPoll](), list[ClaimedPoll]()
+        seconds = self._every
+        async with self._store.begin() as tx:
+            if now - self._repaired_at >= REPAIR_SECONDS:
+                self._repaired_at = now
+                await claims.repair(tx, self._lease)
+            if reserved > 0:
+                requested = await claims.claim_requested(tx, reserved, self._lease, without=self._not_claimable)
+            if limit > 0:
+                due = await claims.claim(tx, limit, self._lease, without=self._not_claimable)
+            has_more = len(due) == limit
+            requested, due = await self._own(tx, requested), await self._own(tx, due)
+            if not has_more and (next_due := await claims.next_due(tx, without=self._not_claimable)):
+                seconds = (next_due - tx.now).total_seconds()
+        await self._start(REQUESTED_POLL, requested)
+        await self._start(POLL, due)
+        self._is_full = has_more and free <= tokens
+        if self._is_full:
+            return self._every  # or until a slot is free
+        return REFILL_SECONDS if has_more else min(self._every, max(CLAIM_SECONDS, seconds))
+
+    @property
+    def _not_claimable(self) -> Sequence[str]:
+        return [*self._foreign, *self._claimed, *self._running]
+
+    async def _own(self, tx: Tx, claimed: Sequence[ClaimedPoll]) -> list[ClaimedPoll]:
+        """Give the claims of accounts back that this process does not have, and claim none of them again."""
+        foreign = [one.appid for one in claimed if one.appid not in self._accounts]
+        if foreign:
+            await claims.give_back(tx, foreign)
+            self._foreign = await claims.others(tx, self._accounts.keys())
+        return [one for one in claimed if one.appid in self._accounts]
+
+    async def _start(self, kind: str, claimed: Sequence[ClaimedPoll]) -> None:
+        self._rate.take(len(claimed))
+        self._claimed |= {one.appid: one for one in claimed}
+        await self._slots.enqueue(kind, [one.appid for one in claimed])
+
+    async def _poll(self, appid: str) -> None:
+        """Make a poll in a slot. Its errors concern no other account."""
+        services, claimed = self._accounts[appid], self._claimed.pop(appid)
+        if services.watcher is None:
+            return
+        self._running.add(appid)
+        tick: Tick | None = None
+        with request_id(), services.in_log():
+            try:
+                tick = await with_timeout(services.watcher.poll(claimed), STEP_SECONDS)
+            except Exception as exc:
+                self._note_failure(appid, exc)
+                services.status_reporter.note_poll(exc)
+            else:
+                if broken := self._broken.pop(appid, None):
+                    broken.note_success()
+                services.status_reporter.note_poll(None)
+            finally:
+                self._running.discard(appid)
+            self._done(services, tick)
+        if self._is_full:
+            self.wake()
+
+    def _note_failure(self, appid: str, exc: Exception) -> None:
+        if waiting_for(exc):
+            self._failures.note(exc)  # of the store: the other polls, and the steps, have the same
+        else:
+            self._broken.setdefault(appid, FailureLog(NAME)).note(exc)

@@ -1,0 +1,164 @@
+"""Claims of polls: which accounts a process polls now. The rows decide, for any number of processes.
+
+A claim moves the row by a lease. The outcome of the poll sets the next time, in `poll_state`; after a process that
+was killed, the next claim does, when the lease is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.store.database import Tx
+from bot.store.tables import poll_state, tenant
+from bot.store.tenants import TenantState
+
+REQUESTS_COUNT = timedelta(hours=1)  # so long is an account polled at the pace of those that somebody watches
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPoll:
+    """A poll that this process is to make now."""
+
+    appid: str
+    began: datetime  # the time of the claim
+    due_at: datetime
+    is_first: bool  # nothing has ever been read
+    rows_digest: str | None
+
+
+_NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=poll_state.c.next_poll_at.type)
+_UNTIL: sa.BindParameter[datetime] = sa.bindparam("until", type_=poll_state.c.next_poll_at.type)
+_APPIDS: sa.BindParameter[str] = sa.bindparam("appids", expanding=True)
+_WAITS = (sa.not_(poll_state.c.paused), poll_state.c.next_poll_at <= _NOW)
+_OF_OTHERS = poll_state.c.appid.not_in(_APPIDS)
+_CLAIMED = {
+    "due_at": sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at),
+    "next_poll_at": _UNTIL,
+    "queued": sa.bindparam("queue", type_=sa.Boolean),
+}
+_RETURNED = (
+    poll_state.c.appid,
+    poll_state.c.watching_since,
+    poll_state.c.due_at,
+    poll_state.c.rows_digest,
+)
+
+
+def _claim(*where: sa.ColumnElement[bool]) -> sa.Executable:
+    # A common table expression, since PostgreSQL may run a subquery with a limit more than once, and claim more.
+    due = (
+        sa.select(poll_state.c.appid)
+        .where(*_WAITS, *where)
+        .order_by(poll_state.c.next_poll_at)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    return (
+        sa.update(poll_state)
+        .where(poll_state.c.appid.in_(sa.select(due.c.appid)))
+        .values(**_CLAIMED)
+        .returning(*_RETURNED)
+    )
+
+
+_DUE = _claim(_OF_OTHERS)
+_DUE_OF = _claim(poll_state.c.appid.in_(_APPIDS))
+_DUE_REQUESTED = _claim(
+    _OF_OTHERS,
+    poll_state.c.requested_at > sa.bindparam("since", type_=poll_state.c.requested_at.type),
+    sa.or_(poll_state.c.polled_at.is_(None), poll_state.c.polled_at < poll_state.c.requested_at),
+)
+
+
+async def claim(
+    tx: Tx, limit: int, lease: timedelta, *, without: Collection[str] = (), queue: bool = False
+) -> list[ClaimedPoll]:
+    """Claim polls that are due, at most `limit`, the longest due first.
+
+    Args:
+        without: the AppIDs that this process does not poll, or polls at this moment.
+        queue: claim them for the process that first takes each, with `take`.
+    """
+    return await _run(tx, _DUE, lease, limit=limit, appids=without, queue=queue)
+
+
+async def claim_requested(tx: Tx, limit: int, lease: timedelta, *, without: Collection[str]) -> list[ClaimedPoll]:
+    """Claim polls that are due because a person needs them, at most `limit`."""
+    since = tx.now - REQUESTS_COUNT
+    return await _run(tx, _DUE_REQUESTED, lease, limit=limit, appids=without, queue=False, since=since)
+
+
+async def claim_one(tx: Tx, lease: timedelta) -> ClaimedPoll | None:
+    """Claim the poll of this account, if it is due."""
+    claimed = await _run(tx, _DUE_OF, lease, limit=1, appids=[tx.appid], queue=False)
+    return claimed[0] if claimed else None
+
+
+async def take(tx: Tx, appid: str, lease: timedelta) -> ClaimedPoll | None:
+    """Take a poll that was claimed for the queue. Return None if another process took it, or its claim is over."""
+    now, mine = tx.now, poll_state.c.appid == appid
+    taking = (
+        sa.update(poll_state)
+        .where(mine, poll_state.c.queued, sa.not_(poll_state.c.paused), poll_state.c.next_poll_at > now)
+        .values(queued=False, next_poll_at=now + lease)
+        .returning(*_RETURNED)
+    )
+    row = (await tx.run(taking)).first()
+    return _claimed(row, now) if row else None
+
+
+async def give_back(tx: Tx, appids: Collection[str]) -> None:
+    """Undo claims, for a process that polls these accounts."""
+    mine = poll_state.c.appid.in_(appids)
+    values = {"next_poll_at": poll_state.c.due_at, "due_at": None, "queued": False}
+    await tx.run(sa.update(poll_state).where(mine, poll_state.c.due_at.is_not(None)).values(**values))
+
+
+async def others(tx: Tx, appids: Collection[str]) -> frozenset[str]:
+    """Return the AppIDs that are polled, without these."""
+    rows = await tx.run(sa.select(poll_state.c.appid).where(sa.not_(poll_state.c.paused)))
+    return frozenset(rows.scalars()) - frozenset(appids)
+
+
+async def next_due(tx: Tx, *, without: Collection[str]) -> datetime | None:
+    """Return when the next poll is due, or the first of the claims ends."""
+    first = sa.select(poll_state.c.next_poll_at).where(sa.not_(poll_state.c.paused), _OF_OTHERS)
+    query = first.order_by(poll_state.c.next_poll_at).limit(1)
+    found: datetime | None = (await tx.run(query, {"appids": [*without]})).scalar()
+    return found
+
+
+async def repair(tx: Tx, lease: timedelta) -> None:
+    """Make polls due that a wrong clock has planned: no outcome and no claim plans so far ahead."""
+    now = tx.now
+    bound = 2 * sa.func.coalesce(poll_state.c.poll_wait, 0) + (2 * lease).total_seconds()
+    ahead = sa.extract("epoch", poll_state.c.next_poll_at) - now.timestamp()
+    await tx.run(sa.update(poll_state).where(ahead > bound).values(next_poll_at=now, due_at=None))
+
+
+async def follow_tenants(tx: Tx) -> None:
+    """Pause the polls of accounts that are not watched, and continue those of the others."""
+    for paused in (True, False):
+        state = tenant.c.state != TenantState.ACTIVE if paused else tenant.c.state == TenantState.ACTIVE
+        those = sa.and_(
+            poll_state.c.paused.is_not(paused), poll_state.c.appid.in_(sa.select(tenant.c.appid).where(state))
+        )
+        await tx.run(sa.update(poll_state).where(those).values(paused=paused))
+
+
+async def _run(
+    tx: Tx, statement: sa.Executable, lease: timedelta, *, appids: Collection[str], **parameters: Any
+) -> list[ClaimedPoll]:
+    now = tx.now
+    rows = await tx.run(statement, {"now": now, "until": now + lease, "appids": [*appids], **parameters})
+    return sorted((_claimed(row, now) for row in rows), key=lambda one: (one.due_at, one.appid))
+
+
+def _claimed(row: sa.Row[Any], now: datetime) -> ClaimedPoll:
+    return ClaimedPoll(row.appid, now, row.due_at or now, row.watching_since is None, row.rows_digest)
