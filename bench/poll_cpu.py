@@ -15,7 +15,6 @@ from bench.seed_history import fill
 from bench.testbed import APPID
 from bot.fleet import build_services
 from bot.settings.values import Settings
-from bot.watcher.poller import Tick
 from bot.wiring import Services
 
 TICKS = 150
@@ -57,7 +56,7 @@ async def tick(parts: Services) -> tuple[float, float]:
     seen = time.process_time()
     posted = await delivery.run()
     done = time.process_time()
-    if looked is not Tick.GOOD or posted:
+    if not looked.is_good or posted:
         raise RuntimeError(f"unexpected tick: {looked}, {posted}")
     return (seen - began) * 1000, (done - seen) * 1000
 

@@ -70,7 +70,7 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
         try:
             ticks = [await _poll(services) for services in accounts]
             await _deliver(accounts)
-            if all(tick is Tick.GOOD for tick in ticks) and len(accounts) == len(tenants):
+            if all(tick.is_good for tick in ticks) and len(accounts) == len(tenants):
                 await fleet.beat()
             found = [(one, problems) for one, problems in await fleet.problems() if one in accounts]
         except StoreError as exc:
@@ -80,7 +80,7 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
     for services, tick in zip(accounts, ticks, strict=True):
         listed = services.watcher.listed if services.watcher else None
         summary = [_summary(Snapshot.of(listed, utc_now(), services.settings.policy))] if listed else []
-        if tick is not Tick.GOOD:
+        if not tick.is_good:
             summary.append(f"WeChat: {tick.value}")
         if len(tenants) == 1:
             summary.append(_posted(fleet))

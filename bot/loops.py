@@ -68,10 +68,11 @@ class AlertLoops:
 
     def _polled(self, services: Services, tick: Tick | None) -> None:
         """Wake the loops that a poll may concern. None: its outcome could not be recorded."""
-        self._delivering.wake()
-        self._health.wake()
-        self._show_change(services)
-        if tick is Tick.GOOD and time.monotonic() - self._beaten_at >= min(BEAT_SECONDS, self._fleet.pace / 2):
+        if tick is not Tick.UNCHANGED:
+            self._delivering.wake()
+            self._health.wake()
+            self._show_change(services)
+        if tick and tick.is_good and time.monotonic() - self._beaten_at >= min(BEAT_SECONDS, self._fleet.pace / 2):
             self._beaten_at = time.monotonic()
             self._fleet.shared.tasks.start(self._fleet.beat())
 

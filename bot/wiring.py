@@ -15,6 +15,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 import httpx
 from aiohttp import ClientSession
 
+from bot.alerting.cadence import Cadence
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import TenantLabel
 from bot.delivery.cycle import Delivery
@@ -48,6 +49,7 @@ from bot.tenants.model import Tenant
 from bot.watcher.poller import Watcher
 from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
+from bot.watcher.unchanged_polls import UnchangedPolls
 from bot.web.rejections import Rejections
 from wechat_kf import KfClient, ServiceToken, StableToken
 
@@ -77,6 +79,7 @@ class SharedServices:
     views: Views
     metrics: Metrics
     store: Store | None = None
+    unchanged_polls: UnchangedPolls | None = None
     heartbeat: Heartbeat | None = None
 
     async def unregister(self) -> None:
@@ -194,6 +197,7 @@ async def build_shared(
             views=SlackViews(slack, metrics.count),
             metrics=metrics,
             store=store,
+            unchanged_polls=UnchangedPolls(store) if store else None,
             heartbeat=heartbeat,
         )
 
@@ -284,15 +288,20 @@ def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
     event_keys = EventKeys(secret, settings.wechat_appid)
     recorder = Recorder(context.policy, event_keys, settings.wechat_appid)
     services.recorder = recorder
+
+    def jitter() -> float:
+        return random.uniform(0.9, 1.1)  # noqa: S311  spreads polls, guards nothing
+
     services.alert_actions = AlertActions(store, recorder=recorder, zone=settings.timezone)
     services.watcher = Watcher(
         services.accounts,
         store,
         recorder=recorder,
         recovery=Recovery(channel, clock),
-        poll=context.poll,
+        cadence=Cadence(context.poll, timedelta(seconds=settings.poll_idle_seconds), jitter),
         lease=settings.poll_lease,
-        jitter=lambda: random.uniform(0.9, 1.1),  # noqa: S311  spreads polls, guards nothing
+        unchanged_polls=services.shared.unchanged_polls,
+        is_one_of_several=services.is_one_of_several,
         count=count,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)

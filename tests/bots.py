@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from bot.actions import AlertAction, decode
+from bot.alerting.cadence import Cadence
 from bot.alerting.episode import AlertPolicy
 from bot.blocks.context import RenderContext
 from bot.delivery.cycle import Delivery
@@ -55,7 +56,7 @@ class Bot:
             store,
             recorder=self.recorder,
             recovery=Recovery(self.slack, clock, lambda: clock().timestamp()),
-            poll=poll,
+            cadence=Cadence(poll, poll),
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention, operations=operations)
         dependencies = DeliveryDependencies(

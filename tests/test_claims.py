@@ -66,7 +66,7 @@ async def test_claim_costs_a_lease_when_its_process_is_killed(three, clock):
 async def test_claim_says_since_when_the_poll_was_due_also_after_a_kill(three, clock):
     async with three.begin() as tx:
         (first, *_) = await claims.claim(tx, 3, LEASE, without=[APPID])
-    assert first == ClaimedPoll(A, NOW, NOW - timedelta(seconds=3), True, None)
+    assert first == ClaimedPoll(A, NOW, NOW - timedelta(seconds=3), True, False, None)
     clock.forward(seconds=60)
     async with three.begin() as tx:
         (again, *_) = await claims.claim(tx, 3, LEASE, without=[APPID])
@@ -140,7 +140,10 @@ async def test_poll_for_the_queue_is_taken_once(three, clock):
     clock.forward(seconds=30)
     async with three.begin() as tx:
         taken = [await claims.take(tx, A, LEASE) for _ in range(2)]
-    assert taken == [ClaimedPoll(A, NOW + timedelta(seconds=30), NOW - timedelta(seconds=3), True, None), None]
+    assert taken == [
+        ClaimedPoll(A, NOW + timedelta(seconds=30), NOW - timedelta(seconds=3), True, False, None),
+        None,
+    ]
     clock.forward(seconds=59)
     assert await claim(three, 1) == [B]  # the lease began again when it was taken
 

@@ -10,10 +10,11 @@ from bot.__main__ import main
 from bot.app import DRAIN_SECONDS
 from bot.doctor import accounts, grouping
 from bot.doctor.slack import MOST_CHANNELS
-from bot.loops import SLOTS
+from bot.settings.values import Settings
 from bot.tenants.accounts_file import parse
 from bot.tenants.model import LONGEST_SLUG
 from bot.tenants.table_keys import ACCOUNT, DEFAULTS
+from bot.watcher.poll_slots import RESERVED
 from tests.documents import document
 
 PAGE = document("docs/fleet.md")
@@ -44,7 +45,10 @@ def test_table_has_every_key_and_says_where_it_may_be():
 def test_numbers_of_the_page_are_those_of_the_code():
     text = " ".join(PAGE.text.split())
     assert f"1 to {LONGEST_SLUG} letters" in text
-    assert f"polls up to {SLOTS} accounts at the same time" in text
+    fewer, more = (Settings("", "", "").poll_slots(receives_commands=receives) for receives in (True, False))
+    assert f"`POLL_CONCURRENCY` ({fewer}; {more} in a process that does not receive commands)" in text
+    assert "and two more that people requested" in text
+    assert RESERVED == 2
     assert f"within ten seconds, {accounts.AT_ONCE} at a time" in text
     assert f"in progress are finished, for up to {DRAIN_SECONDS} seconds" in text
     assert f"checks the first {MOST_CHANNELS}" in text

@@ -17,7 +17,8 @@ from bot.demo.process import free_port
 from bot.doctor import store as doctor_store
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
-from bot.store import poll_state
+from bot.store import claims, poll_state
+from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
 from tests.conftest import APPID, NOW, at_now, postgres_database
 from tests.pgbouncer import MISSING, PgBouncer, executable, pgbouncer
@@ -103,14 +104,16 @@ async def test_statements_run_on_every_server_connection_however_often_they_come
 
 
 async def test_poll_is_claimed_by_one_of_several_processes(pooled_url):
-    async def claim(store: Store, number: int) -> poll_state.Claim:
+    async def claim(store: Store) -> ClaimedPoll | None:
         async with store.begin() as tx:
-            return await poll_state.claim_poll(tx, NOW + number * HOUR, NOW + (number + 1) * HOUR)
+            return await claims.claim_one(tx, HOUR)
 
     async with stores(pooled_url, 4) as several:
-        for number in range(5):
-            claims = await asyncio.gather(*(claim(store, number) for store in several))
-            assert claims.count(poll_state.Claim.NOT_MINE) == 3
+        for _ in range(5):
+            claimed = await asyncio.gather(*(claim(store) for store in several))
+            assert claimed.count(None) == 3
+            async with several[0].begin() as tx:
+                await poll_state.schedule_poll(tx, NOW)
 
 
 async def test_store_works_again_after_a_restart_of_the_pooler(postgres_url):

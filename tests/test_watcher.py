@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.alerting.cadence import Cadence
 from bot.alerting.episode import AlertPolicy
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import MessageKind
@@ -40,7 +41,7 @@ def watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock) -> Watcher:
 def make_watcher(wechat: FakeAccounts, store: Store, clock: VirtualClock, poll: timedelta = POLL) -> Watcher:
     recorder = Recorder(AlertPolicy(), EventKeys("secret", APPID), APPID)
     recovery = Recovery(FakeChannel(clock=clock), clock, lambda: clock().timestamp())
-    return Watcher(wechat, store, recorder=recorder, recovery=recovery, poll=poll)
+    return Watcher(wechat, store, recorder=recorder, recovery=recovery, cadence=Cadence(poll, poll))
 
 
 async def poll(watcher: Watcher, clock: VirtualClock, times: int = 1) -> None:

@@ -13,11 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from bot.alerting.cadence import REQUESTED, is_requested
 from bot.store.database import Tx
 from bot.store.tables import poll_state, tenant
 from bot.store.tenants import TenantState
-
-REQUESTS_COUNT = timedelta(hours=1)  # so long is an account polled at the pace of those that somebody watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,8 @@ class ClaimedPoll:
     began: datetime  # the time of the claim
     due_at: datetime
     is_first: bool  # nothing has ever been read
-    rows_digest: str | None
+    is_idle: bool  # at the last poll, and no person needed a poll since
+    rows_digest: str | None  # of the last list, if its evaluation changed nothing
 
 
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=poll_state.c.next_poll_at.type)
@@ -46,6 +46,8 @@ _RETURNED = (
     poll_state.c.watching_since,
     poll_state.c.due_at,
     poll_state.c.rows_digest,
+    poll_state.c.idle,
+    poll_state.c.requested_at,
 )
 
 
@@ -90,7 +92,7 @@ async def claim(
 
 async def claim_requested(tx: Tx, limit: int, lease: timedelta, *, without: Collection[str]) -> list[ClaimedPoll]:
     """Claim polls that are due because a person needs them, at most `limit`."""
-    since = tx.now - REQUESTS_COUNT
+    since = tx.now - REQUESTED
     return await _run(tx, _DUE_REQUESTED, lease, limit=limit, appids=without, queue=False, since=since)
 
 
@@ -161,4 +163,11 @@ async def _run(
 
 
 def _claimed(row: sa.Row[Any], now: datetime) -> ClaimedPoll:
-    return ClaimedPoll(row.appid, now, row.due_at or now, row.watching_since is None, row.rows_digest)
+    return ClaimedPoll(
+        appid=row.appid,
+        began=now,
+        due_at=row.due_at or now,
+        is_first=row.watching_since is None,
+        is_idle=row.idle and not is_requested(row.requested_at, now),
+        rows_digest=row.rows_digest,
+    )

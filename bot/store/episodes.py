@@ -28,7 +28,7 @@ from bot.operations.history import PastEpisode
 from bot.outbox.messages import MessageKind, MessageStatus, Parent
 from bot.store import outbox, published
 from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import emitted_event, episode, message
+from bot.store.tables import emitted_event, episode, message, poll_state
 from wechat_kf import KfAccount
 
 INVITATION = "invitation"
@@ -257,6 +257,9 @@ async def save(
     Raises:
         sqlalchemy.exc.IntegrityError: one of the events was emitted before; no event is reported twice.
     """
+    if changes:
+        # The list with this digest fitted the old states.
+        await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(rows_digest=None))
     for change in changes:
         after = change.after
         values: dict[str, Any] = {name: getattr(after, name) for name in _COPIED}

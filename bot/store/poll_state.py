@@ -40,6 +40,7 @@ class PollState:
     polled_at: datetime | None = None
     poll_wait: timedelta | None = None
     slack: SlackTrouble | None = None
+    requested_at: datetime | None = None
 
 
 async def schedule_poll(
@@ -99,6 +100,7 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
         slack=slack_state.trouble_of(row),
         failing=_failing(row["failing_rows"]),
+        requested_at=row["requested_at"],
     )
 
 
@@ -117,7 +119,7 @@ async def record_failing(tx: Tx, before: Mapping[str, FailingRow], after: Mappin
     """Record which accounts fail, if that has changed."""
     if before != after:
         failing = {key: {"error": one.error, "since": one.since.timestamp()} for key, one in after.items()}
-        await _record(tx, failing_rows=failing or None)
+        await _record(tx, failing_rows=failing or None, rows_digest=None)
 
 
 async def record_read(
@@ -129,8 +131,15 @@ async def record_read(
     accounts: int,
     empty_polls: int,
     wait: timedelta | None = None,
+    rows_digest: str | None = None,
+    idle: bool = False,
 ) -> None:
-    """Record a good poll whose list was accepted, and schedule the next one after `wait`."""
+    """Record a good poll whose list was accepted, and schedule the next one after `wait`.
+
+    Args:
+        rows_digest: of the list, if its evaluation changed nothing: nor will that of the same list.
+        idle: nothing is expected to change soon.
+    """
     await tx.run(
         sa.update(poll_state)
         .where(poll_state.c.appid == tx.appid)
@@ -140,6 +149,9 @@ async def record_read(
             polled_at=now,
             accounts=accounts,
             empty_polls=empty_polls,
+            rows_digest=rows_digest,
+            evaluated_at=began if rows_digest else None,
+            idle=idle,
             **(_planned(now + wait, wait, began) if wait else {}),
         )
     )
@@ -150,7 +162,7 @@ async def record_empty(
 ) -> None:
     """Record an empty list after a full one, which is not accepted yet, and schedule the next poll after `wait`."""
     planned = _planned(now + wait, wait, began) if wait else {}
-    await _record(tx, empty_polls=empty_polls, polled_at=now, **planned)
+    await _record(tx, empty_polls=empty_polls, polled_at=now, rows_digest=None, **planned)
 
 
 async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
@@ -163,7 +175,7 @@ async def record_health(tx: Tx, before: PollHealth, after: PollHealth) -> None:
         "good_polls": after.good_polls,
         "failing_since": after.failing_since,
     }
-    await _record(tx, **values, incident=current.id if current else None)
+    await _record(tx, **values, incident=current.id if current else None, rows_digest=None)
     await incident_rows.record(tx, before.incident, current)
 
 
@@ -172,7 +184,8 @@ async def record_clock(tx: Tx, before: ClockSkew, after: ClockSkew) -> None:
     if after == before:
         return
     current = after.incident
-    await _record(tx, skewed_polls=after.skewed_polls, clock_incident=current.id if current else None)
+    values = {"skewed_polls": after.skewed_polls, "clock_incident": current.id if current else None}
+    await _record(tx, **values, rows_digest=None)
     await incident_rows.record(tx, before.incident, current)
 
 

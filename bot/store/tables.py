@@ -84,7 +84,7 @@ poll_state = sa.Table(
     sa.Column("operation_refused_family", sa.Text),
     sa.Column("pruned_at", Moment),  # the last start of the daily pruning
     sa.Column("due_at", Moment),  # while a poll is claimed: when it was due; `next_poll_at` is the end of the claim
-    _column("queued", sa.Boolean, default=False, server_default=sa.false()),  # claimed for whoever takes it first
+    _column("queued", sa.Boolean, default=False, server_default=sa.false()),  # the first to take it makes it
     _column("paused", sa.Boolean, default=False, server_default=sa.false()),  # no process polls it
     sa.Column("requested_at", Moment),  # when a person last needed a poll
     _column("idle", sa.Boolean, default=False, server_default=sa.false()),  # nothing is expected: polls may be rare

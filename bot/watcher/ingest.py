@@ -6,8 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from bot.alerting import incidents
+from bot.alerting.cadence import Cadence, is_idle, is_requested
 from bot.alerting.deadlines import advance
 from bot.alerting.episode import AccountStatus, Change, Episode, account_status
 from bot.alerting.incidents import Cause, Incident
@@ -27,12 +29,19 @@ from wechat_kf import KfAccount, KfError, KfList
 log = logging.getLogger(__name__)
 
 
+class _Evaluation(NamedTuple):
+    """What the evaluation of a list found."""
+
+    is_unchanged: bool  # no episode, and no failing account
+    is_idle: bool
+
+
 class Ingest:
     """The application of polls, failures and timers to the stored state. The caller opens the transaction."""
 
-    def __init__(self, recorder: Recorder, poll: timedelta) -> None:
+    def __init__(self, recorder: Recorder, cadence: Cadence) -> None:
         self._recorder = recorder
-        self._poll = poll
+        self._cadence = cadence
         self.has_changed = False  # an episode has changed since `Watcher.take_change`
 
     async def ingest(
@@ -42,30 +51,44 @@ class Ingest:
         began: datetime,
         past: Sequence[HistoryMessage] = (),
         *,
-        wait: timedelta | None = None,
+        is_claimed: bool = False,
+        rows_digest: str | None = None,
     ) -> None:
         """Apply a good poll: save states, events and messages.
 
         Args:
             past: the bot's own messages in the channel, if the store has lost them.
-            wait: until the next poll; None if this one was not claimed, so that the next is scheduled already.
+            is_claimed: it was claimed, so the next one is to be scheduled.
+            rows_digest: of the list, if it is complete.
         """
         known = await poll_state.load(tx, lock=True)
         now = tx.now
         if known.last_read_at and began <= known.last_read_at <= now:  # another process has applied a newer one
-            if wait:
+            if wait := self._wait(is_claimed=is_claimed):
                 await poll_state.schedule_poll(tx, now + wait, wait=wait, began=began)
             return
-        await self._record_health(tx, known, listed, began, now)
+        is_healthy = await self._record_health(tx, known, listed, began, now)
         empty_polls = 0 if listed.accounts else known.empty_polls + (1 if listed.complete else 0)
         if not self._is_accepted(known, listed, empty_polls):
+            wait = self._wait(is_claimed=is_claimed)
             await poll_state.record_empty(tx, empty_polls, began=began, now=now, wait=wait)
             await self.apply_timers(tx, known)
             return
+        found = await self._observe(tx, known, listed, now, max(1, empty_polls), past)
+        is_settled = found.is_unchanged and is_healthy and listed.complete and known.watching_since is not None
+        idle = is_settled and found.is_idle
+        wait = self._wait(is_claimed=is_claimed, idle=idle and not is_requested(known.requested_at, now))
         await poll_state.record_read(
-            tx, known, began=began, now=now, accounts=len(listed.accounts), empty_polls=empty_polls, wait=wait
+            tx,
+            known,
+            began=began,
+            now=now,
+            accounts=len(listed.accounts),
+            empty_polls=empty_polls,
+            wait=wait,
+            rows_digest=rows_digest if is_settled else None,
+            idle=idle,
         )
-        await self._observe(tx, known, listed, now, max(1, empty_polls), past)
 
     async def ingest_failure(self, tx: Tx, error: KfError, began: datetime) -> None:
         """Record a failed poll and schedule the next one. No episode changes."""
@@ -75,7 +98,7 @@ class Ingest:
         is_reported = is_down and await incident_rows.is_reported(tx, Cause.SOURCE_DOWN)
         after = incidents.on_poll_failure(known.health, error, now, appid=appid, is_reported=is_reported)
         await poll_state.record_health(tx, known.health, after)
-        wait = incidents.backoff(error, after.failed_polls, self._poll, now)
+        wait = incidents.backoff(error, after.failed_polls, self._cadence.poll, now)
         await poll_state.schedule_poll(tx, now + wait, wait=wait, began=began)
         await self._notify(tx, known.health.incident, after.incident, now)
 
@@ -91,9 +114,14 @@ class Ingest:
 
         await self._write_isolated(tx, known, [episode.account_key for episode in due], write, now)
 
+    def _wait(self, *, is_claimed: bool, idle: bool = False) -> timedelta | None:
+        """Return the time until the next poll, if this one schedules it."""
+        return self._cadence.wait(idle=idle) if is_claimed else None
+
     async def _record_health(
         self, tx: Tx, known: PollState, listed: KfList, began: datetime, now: datetime
-    ) -> None:
+    ) -> bool:
+        """Record a success, and the difference of the clocks. Return whether all is well and as before."""
         after = incidents.on_poll_success(known.health, now)
         await poll_state.record_health(tx, known.health, after)
         await self._notify(tx, known.health.incident, after.incident, now)
@@ -103,6 +131,8 @@ class Ingest:
         clock = incidents.on_clock_sample(known.clock, served_at, began, now, appid=appid, is_reported=is_reported)
         await poll_state.record_clock(tx, known.clock, clock)
         await self._notify(tx, known.clock.incident, clock.incident, now)
+        is_well = not any(one and one.resolved_at is None for one in (after.incident, clock.incident))
+        return is_well and after == known.health and clock == known.clock and clock.skewed_polls == 0
 
     async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
         await self._recorder.enqueue(tx, _incident_message(before, after, now), [], now)
@@ -119,7 +149,7 @@ class Ingest:
 
     async def _observe(
         self, tx: Tx, known: PollState, listed: KfList, now: datetime, reads: int, past: Sequence[HistoryMessage]
-    ) -> None:
+    ) -> _Evaluation:
         policy, first = self._recorder.policy, known.watching_since is None
         accounts, failures = sanitize(listed.accounts)
         latest = await episodes.latest(tx, [account.key for account in accounts])
@@ -154,7 +184,8 @@ class Ingest:
             await self._recorder.record(tx, changes, now, first=snapshot)
             return changes
 
-        await self._write_isolated(tx, known, keys, write, now, failures)
+        is_unchanged = await self._write_isolated(tx, known, keys, write, now, failures)
+        return _Evaluation(is_unchanged, is_idle(latest, now))
 
     async def _recover(
         self, tx: Tx, changes: Sequence[Change], past: Sequence[HistoryMessage], now: datetime
@@ -177,8 +208,10 @@ class Ingest:
         write: Callable[[Collection[str]], Awaitable[Sequence[Change]]],
         now: datetime,
         failures: Mapping[str, Exception] | None = None,
-    ) -> None:
+    ) -> bool:
         """Write for all accounts but those that fail. A new error is logged, and stored for `/kf status`.
+
+        Return whether nothing changed and nothing fails.
 
         Args:
             failures: by account key, the errors of accounts that failed before this.
@@ -202,6 +235,7 @@ class Ingest:
         for key in known.failing.keys() - failing:
             log.info(LogEvent("row recovered", account=masked(key)))
         await poll_state.record_failing(tx, known.failing, failing)
+        return not any(written) and not failing and not known.failing
 
     def _initial_snapshot(self, accounts: Sequence[KfAccount], now: datetime) -> InitialSnapshot:
         counts = dict.fromkeys(AccountStatus, 0)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 
+from bot.alerting.cadence import Cadence
+from bot.alerting.rows_digest import rows_digest
 from bot.ports import Accounts, Blocked, Counter, HistoryMessage, no_op
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, error_fields
 from bot.store import claims, episodes, poll_state, slack_state
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
+from bot.store.unchanged import UnchangedPoll
 from bot.text import masked
 from bot.watcher.ingest import Ingest
 from bot.watcher.recovery import Recovery
+from bot.watcher.unchanged_polls import UnchangedPolls
 from wechat_kf import KfError, KfList
 
 log = logging.getLogger(__name__)
@@ -32,8 +36,13 @@ class Tick(Enum):
 
     NOTHING_DUE = "nothing due"
     GOOD = "good"
+    UNCHANGED = "good, and the list is the last one"
     FAILED = "failed"
     WAITS = "waiting for Slack"  # the first poll needs the history of the channel
+
+    @property
+    def is_good(self) -> bool:
+        return self in (Tick.GOOD, Tick.UNCHANGED)
 
 
 class Watcher:
@@ -50,27 +59,31 @@ class Watcher:
         *,
         recorder: Recorder,
         recovery: Recovery,
-        poll: timedelta,
+        cadence: Cadence,
         lease: timedelta = LEASE,
-        jitter: Callable[[], float] = lambda: 1.0,
+        unchanged_polls: UnchangedPolls | None = None,
+        is_one_of_several: bool = False,
         count: Counter = no_op,
     ) -> None:
         """Take the dependencies.
 
         Args:
             lease: how long another process waits for the outcome of a poll.
-            jitter: is called once per poll and multiplies the interval.
+            unchanged_polls: records those of all accounts; None for an account by itself.
+            is_one_of_several: its unchanged polls are logged at DEBUG only.
         """
         self.listed: KfList | None = None  # the last good poll of this process
         self._accounts = accounts
         self._store = store
         self._recovery = recovery
-        self._poll = poll
+        self._recorder = recorder
+        self._cadence = cadence
         self._lease = lease
-        self._jitter = jitter
+        self._unchanged_polls = unchanged_polls or UnchangedPolls(store)
+        self._unchanged_level = logging.DEBUG if is_one_of_several else logging.INFO
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
-        self._ingest = Ingest(recorder, poll)
+        self._ingest = Ingest(recorder, cadence)
 
     async def make_due(self) -> None:
         """Make the next tick poll, whenever the last poll was: a user asked for it."""
@@ -105,7 +118,11 @@ class Watcher:
         Raises:
             bot.store.store_errors.StoreError: the store cannot be reached; the poll is due again after its lease.
         """
-        began, wait = claimed.began, self._poll * self._jitter()
+        with self._unchanged_polls.polling():
+            return await self._read(claimed)
+
+    async def _read(self, claimed: ClaimedPoll) -> Tick:
+        began = claimed.began
         try:
             listed = await self._accounts.kf_list()
         except KfError as error:
@@ -115,16 +132,30 @@ class Watcher:
                 await self._ingest.ingest_failure(tx, error, began)
             await self.report_timers(may_poll=False)
             return Tick.FAILED
-        self._count("poll", "ok")
         self.listed = listed
+        digest = None
+        if listed.complete:
+            digest = rows_digest(listed.accounts, self._recorder.policy, self._recorder.appid, began)
+        if digest and digest == claimed.rows_digest and await self._record_unchanged(claimed, listed, digest):
+            self._count("poll", "unchanged")
+            log.log(self._unchanged_level, LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
+            self._report_deadlines(listed)
+            return Tick.UNCHANGED
+        self._count("poll", "ok")
         past = await self._recovery.read() if claimed.is_first else ()
         if past is None:
             await self._wait_for_slack()
             return Tick.WAITS
         log.info(LogEvent("poll", outcome="ok", accounts=len(listed.accounts)))
         self._report_deadlines(listed)
-        await self._apply(listed, began, past, first=claimed.is_first, wait=wait)
+        await self._apply(listed, began, past, first=claimed.is_first, is_claimed=True, digest=digest)
         return Tick.GOOD
+
+    async def _record_unchanged(self, claimed: ClaimedPoll, listed: KfList, digest: str) -> bool:
+        """Record a poll that found the list of the last one. Return False if it must be evaluated after all."""
+        wait = self._cadence.wait(idle=claimed.is_idle)
+        unchanged = UnchangedPoll(claimed.appid, claimed.began, listed.served_at, wait, digest)
+        return await self._unchanged_polls.record(unchanged)
 
     def _report_deadlines(self, listed: KfList) -> None:
         """Log each unreadable deadline once, for as long as WeChat repeats it."""
@@ -144,7 +175,7 @@ class Watcher:
                 await slack_state.record_refusal(tx, obstacle.error, now, reading=True)
             elif obstacle:
                 await slack_state.record_silence(tx, obstacle.error, now, reading=True)
-            wait = min(self._poll, REFUSED_WAIT if isinstance(obstacle, Blocked) else TIMER_PASS)
+            wait = min(self._cadence.poll, REFUSED_WAIT if isinstance(obstacle, Blocked) else TIMER_PASS)
             await poll_state.schedule_poll(tx, now + max(wait, self._recovery.wait))
 
     async def report_timers(self, *, may_poll: bool = True) -> None:
@@ -155,7 +186,7 @@ class Watcher:
             last_read_at = (await poll_state.load(tx)).last_read_at
         if not due:
             return
-        stale = last_read_at is None or now - last_read_at > max(FRESH, self._poll)
+        stale = last_read_at is None or now - last_read_at > max(FRESH, self._cadence.poll)
         if stale and may_poll and await self._verify(now):
             return
         async with self._store.begin() as tx:
@@ -181,11 +212,12 @@ class Watcher:
         past: Sequence[HistoryMessage] = (),
         *,
         first: bool = False,
-        wait: timedelta | None = None,
+        is_claimed: bool = False,
+        digest: str | None = None,
     ) -> None:
         async with self._store.begin() as tx:
             if first:
                 await slack_state.record_success(tx, reading=True)
                 if self._recovery.refusal:
                     await slack_state.record_refusal(tx, self._recovery.refusal, tx.now)
-            await self._ingest.ingest(tx, listed, began, past, wait=wait)
+            await self._ingest.ingest(tx, listed, began, past, is_claimed=is_claimed, rows_digest=digest)
