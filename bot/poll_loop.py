@@ -112,12 +112,13 @@ class PollLoop(PeriodicTask):
                 due = await claims.claim(tx, limit, self._lease, without=self._not_claimable)
             has_more = len(due) == limit
             requested, due = await self._own(tx, requested), await self._own(tx, due)
+            is_full = has_more and len(due) == limit == max(0, free)
             if not has_more and (next_due := await claims.next_due(tx, without=self._not_claimable)):
                 seconds = (next_due - tx.now).total_seconds()
         await self._start(REQUESTED_POLL, requested)
         await self._start(POLL, due)
-        self._is_full = has_more and free <= tokens
-        if self._is_full:
+        self._is_full = is_full
+        if is_full:
             return self._every  # or until a slot is free
         return REFILL_SECONDS if has_more else min(self._every, max(CLAIM_SECONDS, seconds))
 
