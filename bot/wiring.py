@@ -52,6 +52,7 @@ from bot.watcher.recovery import Recovery
 from bot.watcher.unchanged_polls import UnchangedPolls
 from bot.web.rejections import Rejections
 from wechat_kf import KfClient, ServiceToken, StableToken
+from wechat_kf.connections import SeparateConnections
 
 UNREGISTER_SECONDS = 0.5  # the host waits
 
@@ -143,12 +144,17 @@ async def build_shared(
         rejections: of a server that is there already; None for a new one.
     """
     # Ambient proxies must not carry WeChat's traffic: it goes through the one that is set for it, or none.
-    wechat = httpx.AsyncClient(
-        base_url=settings.wechat_api_url,
+    connection = partial(
+        httpx.AsyncHTTPTransport,
         proxy=settings.wechat_proxy_url or None,
         trust_env=False,
-        cookies=_no_cookies(),
         verify=_certificates(),
+    )
+    wechat = httpx.AsyncClient(
+        base_url=settings.wechat_api_url,
+        trust_env=False,
+        cookies=_no_cookies(),
+        transport=SeparateConnections(connection),
         timeout=httpx.Timeout(10, connect=5),
     )
     async with AsyncExitStack() as stack:

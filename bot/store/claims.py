@@ -136,12 +136,16 @@ async def next_due(tx: Tx, *, without: Collection[str]) -> datetime | None:
     return found
 
 
-async def repair(tx: Tx, lease: timedelta) -> None:
-    """Make polls due that a wrong clock has planned: no outcome and no claim plans so far ahead."""
+async def repair(tx: Tx, lease: timedelta) -> bool:
+    """Make polls due that a wrong clock has planned: no outcome and no claim plans so far ahead.
+
+    Return whether there were any.
+    """
     now = tx.now
     bound = 2 * sa.func.coalesce(poll_state.c.poll_wait, 0) + (2 * lease).total_seconds()
     ahead = sa.extract("epoch", poll_state.c.next_poll_at) - now.timestamp()
-    await tx.run(sa.update(poll_state).where(ahead > bound).values(next_poll_at=now, due_at=None))
+    repaired = await tx.run(sa.update(poll_state).where(ahead > bound).values(next_poll_at=now, due_at=None))
+    return repaired.rowcount > 0
 
 
 async def follow_tenants(tx: Tx) -> None:

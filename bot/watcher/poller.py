@@ -100,8 +100,9 @@ class Watcher:
         if not self._store.migrated:
             await self._store.open()
         async with self._store.begin() as tx:
-            await claims.repair(tx, self._lease)
             claimed = await claims.claim_one(tx, self._lease)
+            if claimed is None and await claims.repair(tx, self._lease):
+                claimed = await claims.claim_one(tx, self._lease)
         if claimed:
             return await self.poll(claimed)
         await self.report_timers()
