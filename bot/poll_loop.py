@@ -136,6 +136,8 @@ class PollLoop(PeriodicTask):
 
     async def _start(self, kind: str, claimed: Sequence[ClaimedPoll]) -> None:
         self._rate.take(len(claimed))
+        for one in claimed:
+            self._fleet.shared.metrics.note_lateness((one.began - one.due_at).total_seconds())
         self._claimed |= {one.appid: one for one in claimed}
         await self._slots.enqueue(kind, [one.appid for one in claimed])
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.runtime.metrics import OverduePolls
 from bot.store import claims, poll_state, tenants
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store, insert_new
@@ -34,6 +35,11 @@ async def add(store: Store, *appids: str, **values: object) -> None:
 async def claim(store: Store, limit: int = 10, without: Sequence[str] = (APPID,)) -> list[str]:
     async with store.begin() as tx:
         return [one.appid for one in await claims.claim(tx, limit, LEASE, without=without)]
+
+
+async def overdue(store: Store) -> OverduePolls:
+    async with store.begin() as tx:
+        return await claims.overdue(tx)
 
 
 async def due_at(store: Store, appid: str) -> object:
@@ -126,6 +132,24 @@ async def test_poll_that_a_person_requested_is_claimed_before_older_ones(three):
         )
     async with three.begin() as tx:
         assert await claims.claim_requested(tx, 5, LEASE, without=[]) == []
+
+
+async def test_overdue_polls_are_those_that_no_process_has_claimed(three, clock):
+    async with three.of(APPID).begin() as tx:
+        await poll_state.schedule_poll(tx, NOW + 5 * MINUTE)
+    assert await overdue(three) == OverduePolls(3, 3.0)
+    await claim(three, 1)
+    clock.forward(seconds=10)
+    assert await overdue(three) == OverduePolls(2, 12.0)
+    await claim(three)
+    assert await overdue(three) == OverduePolls()
+
+
+async def test_account_without_a_tenant_is_left_from_earlier_and_paused(three):
+    async with three.begin() as tx:
+        await tenants.record(tx, [StoredTenant(A, "a", "A", "file")])
+        await claims.follow_tenants(tx)
+    assert await claim(three, without=()) == [A]
 
 
 async def test_next_poll_is_that_of_the_accounts_of_this_process(three):

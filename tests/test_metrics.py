@@ -18,12 +18,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from bot.demo.process import free_port
 from bot.health.facts import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
 from bot.ports import Counter
-from bot.runtime.metrics import CONTENT_TYPE, Figures, Metrics
+from bot.runtime.metrics import CONTENT_TYPE, Figures, Metrics, OverduePolls
 from bot.web.guard import SLACK_PATH
 from bot.web.server import Readiness, Server, make_web_app
 from tests.conftest import NOW
 
-EMPTY = Figures(HealthFacts(NOW), messages={})
+EMPTY = Figures(HealthFacts(NOW), messages={}, overdue=OverduePolls())
 AWAY = Figures(HealthFacts(NOW), messages=None)
 
 
@@ -103,7 +103,8 @@ def test_metrics_of_two_bots_count_separately():
 def test_unavailable_store_keeps_the_counters_and_is_reported():
     metrics = Metrics()
     metrics.count("poll", "failed")
-    exported = {key: number for key, number in samples(metrics, AWAY).items() if key[0] != "wechat_kf_problem"}
+    left_out = ("wechat_kf_problem", "wechat_kf_poll_lateness")
+    exported = {key: number for key, number in samples(metrics, AWAY).items() if not key[0].startswith(left_out)}
     assert exported == {
         ("wechat_kf_polls_total", frozenset({("result", "failed")})): 1,
         ("wechat_kf_store_up", frozenset()): 0,
@@ -156,6 +157,22 @@ def test_messages_are_counted_in_every_state():
     assert exported == {"pending": 3, "sending": 0, "sent": 0, "dead": 1}
 
 
+def test_lateness_of_polls_is_a_histogram():
+    metrics = Metrics()
+    for seconds in (-0.1, 0.4, 1.0, 14.0, 1000.0):
+        metrics.note_lateness(seconds)
+    name = "wechat_kf_poll_lateness_seconds"
+    bounds = ("1.0", "5.0", "15.0", "60.0", "300.0", "900.0", "+Inf")
+    assert [value(f"{name}_bucket", metrics, le=bound) for bound in bounds] == [3, 3, 4, 4, 4, 4, 5]
+    assert (value(f"{name}_count", metrics), value(f"{name}_sum", metrics)) == (5, 1015.4)
+
+
+def test_overdue_polls_are_counted_from_the_store():
+    figures = replace(EMPTY, overdue=OverduePolls(7, 61.5))
+    assert value("wechat_kf_overdue_polls", Metrics(), figures) == 7
+    assert value("wechat_kf_oldest_overdue_seconds", Metrics(), figures) == 61.5
+
+
 @pytest.mark.parametrize("held", [True, False])
 def test_blocked_queue_is_one_and_a_free_one_zero(held):
     slack = SlackTrouble("is_archived", NOW, refused=True) if held else None
@@ -173,6 +190,9 @@ def test_every_metric_explains_itself_and_has_its_type():
         "wechat_kf_operations": "counter",
         "wechat_kf_delivery_lookups": "counter",
         "wechat_kf_prunings": "counter",
+        "wechat_kf_poll_lateness_seconds": "histogram",
+        "wechat_kf_overdue_polls": "gauge",
+        "wechat_kf_oldest_overdue_seconds": "gauge",
         "wechat_kf_store_up": "gauge",
         "wechat_kf_problem": "gauge",
         "wechat_kf_last_successful_poll_age_seconds": "gauge",

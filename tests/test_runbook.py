@@ -20,7 +20,7 @@ from bot.delivery.reconciler import _outcome_name
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
 from bot.retention import RetentionPolicy
-from bot.runtime.metrics import STATES, Figures, Metrics
+from bot.runtime.metrics import STATES, Figures, Metrics, OverduePolls
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
 from tests.documents import ROOT, document
@@ -156,7 +156,7 @@ def test_quoted_lines_under_an_alert_are_those_of_the_code():
 
 # Metrics
 
-FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages={})
+FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages={}, overdue=OverduePolls())
 
 
 def exported() -> set[str]:
@@ -164,7 +164,8 @@ def exported() -> set[str]:
     for what in ("poll", "post", "edit", "view", "operation", "lookup", "prune"):
         metrics.count(what, "ok")
     text = metrics.render(FIGURES).decode()
-    return {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
+    names = (re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#"))
+    return {re.sub("_(bucket|count|sum)$", "", name) for name in names}
 
 
 def test_metrics_of_the_runbook_are_those_that_are_exported():

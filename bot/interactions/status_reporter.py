@@ -23,11 +23,11 @@ from bot.interactions.health_reading import StoreReading, read_store, with_proce
 from bot.operations.model import Availability
 from bot.ports import Clock
 from bot.runtime.logs import fault_words
-from bot.runtime.metrics import Figures
+from bot.runtime.metrics import Figures, OverduePolls
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
 from bot.status import OperationsStatus, Snoozed, Status
-from bot.store import episodes, processes, stats
+from bot.store import claims, episodes, processes, stats
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import FaultKind, StoreError, StoreFault, classify
@@ -163,13 +163,13 @@ class StatusReporter:
         Args:
             appids: the accounts whose messages are counted.
         """
-        messages = None
+        messages, overdue = None, None
         if self.store:
             try:
-                messages = await with_timeout(self._count(self.store, appids), STORE_SECONDS)
+                messages, overdue = await with_timeout(self._count(self.store, appids), STORE_SECONDS)
             except Exception:  # `facts` has the reason, if it lasts
-                messages = None
-        return Figures(await self.facts(), messages)
+                messages, overdue = None, None
+        return Figures(await self.facts(), messages, overdue)
 
     async def newest_episode(self, account: KfAccount) -> Episode | None:
         """Return the episode of the invitation that the account has now; None if it is unknown."""
@@ -206,9 +206,9 @@ class StatusReporter:
             now = tx.now
         return now, await store.try_to_insert()
 
-    async def _count(self, store: Store, appids: Collection[str]) -> dict[str, int]:
+    async def _count(self, store: Store, appids: Collection[str]) -> tuple[Mapping[str, int], OverduePolls]:
         async with store.begin() as tx:
-            return dict(await stats.by_state(tx, appids))
+            return dict(await stats.by_state(tx, appids)), await claims.overdue(tx)
 
     async def _read(self, within: float) -> tuple[HealthFacts, StoreReading | None]:
         """Return the facts and what was read in the store; None for the latter if the store does not answer."""

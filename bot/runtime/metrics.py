@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -19,6 +20,7 @@ from bot.health.rules import diagnose
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATES = ("pending", "sending", "sent", "dead")
 WORD = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,4}")
+LATENESS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0)  # seconds: the buckets
 OTHER = "other"  # replaces a result that is not a plain word: labels must be few, and contain no name
 
 
@@ -28,7 +30,16 @@ class Figures:
 
     facts: HealthFacts
     messages: Mapping[str, int] | None  # by state; one that is missing has none. None: the store does not answer
+    overdue: OverduePolls | None = None  # None: the store does not answer
     others: Sequence[HealthFacts] = ()  # of the other Official Accounts of the process, as of the last check
+
+
+@dataclass(frozen=True, slots=True)
+class OverduePolls:
+    """The polls that are due and that no process has claimed."""
+
+    number: int = 0
+    seconds: float = 0.0  # since the first of them was due
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {what: Counter() for what in _COUNTED}
+        self._lateness = Counter[float]()  # polls by the smallest bound that they kept
+        self._late_seconds = 0.0
 
     def count(self, what: str, result: str) -> None:
         """Count what `_COUNTED` names, such as a "poll" or a "post", with its result.
@@ -67,11 +80,16 @@ class Metrics:
         """Return how often a step had a result."""
         return self._counts[what][result]
 
+    def note_lateness(self, seconds: float) -> None:
+        """Count a poll by how late it began."""
+        self._lateness[next((bound for bound in LATENESS if seconds <= bound), inf)] += 1
+        self._late_seconds += max(0.0, seconds)
+
     def render(self, figures: Figures) -> bytes:
         """Return the metrics in the text format of `CONTENT_TYPE`."""
         # A registry of its own each time: the library's global one would bring what others put there.
         registry = CollectorRegistry()
-        registry.register(_Families([*self._counters(), *_gauges(figures)]))
+        registry.register(_Families([*self._counters(), self._histogram(), *_gauges(figures)]))
         return generate_latest(registry)
 
     def _counters(self) -> Iterator[Metric]:
@@ -80,6 +98,14 @@ class Metrics:
             for result, number in sorted(self._counts[what].items()):
                 family.add_metric([result], number)
             yield family
+
+    def _histogram(self) -> Metric:
+        bounds = (*LATENESS, inf)
+        up_to = [sum(self._lateness[one] for one in bounds if one <= bound) for bound in bounds]
+        names = [*map(str, LATENESS), "+Inf"]
+        buckets = [*zip(names, up_to, strict=True)]
+        help_ = "How late the polls of this process began."
+        return HistogramMetricFamily("wechat_kf_poll_lateness_seconds", help_, buckets, self._late_seconds)
 
 
 class _Families(Collector):
@@ -105,6 +131,11 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
     if ages:
         help_ = "Since the last good read of WeChat; before the first one, since the start. Of several, the oldest."
         yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, max(ages))
+    if overdue := figures.overdue:
+        help_ = "Polls that are due and that no process has begun."
+        yield GaugeMetricFamily("wechat_kf_overdue_polls", help_, overdue.number)
+        help_ = "Since the first of these was due; 0 without one."
+        yield GaugeMetricFamily("wechat_kf_oldest_overdue_seconds", help_, overdue.seconds)
     if figures.messages is None:
         return
     messages = GaugeMetricFamily("wechat_kf_messages", "Messages in the store by state.", labels=["state"])

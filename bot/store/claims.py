@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.alerting.cadence import REQUESTED, is_requested
+from bot.runtime.metrics import OverduePolls
 from bot.store.database import Tx
 from bot.store.tables import poll_state, tenant
 from bot.store.tenants import TenantState
@@ -148,14 +149,21 @@ async def repair(tx: Tx, lease: timedelta) -> bool:
     return repaired.rowcount > 0
 
 
+async def overdue(tx: Tx) -> OverduePolls:
+    """Count the polls that are due and that no process has claimed, of all accounts."""
+    now = tx.now
+    due_at = sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at)
+    counted = sa.select(sa.func.count().label("number"), sa.func.min(due_at).label("since")).where(*_WAITS)
+    found = (await tx.run(counted, {"now": now})).one()
+    since: datetime | None = found.since
+    return OverduePolls(found.number, (now - since).total_seconds() if since else 0.0)
+
+
 async def follow_tenants(tx: Tx) -> None:
     """Pause the polls of accounts that are not watched, and continue those of the others."""
-    for paused in (True, False):
-        state = tenant.c.state != TenantState.ACTIVE if paused else tenant.c.state == TenantState.ACTIVE
-        those = sa.and_(
-            poll_state.c.paused.is_not(paused), poll_state.c.appid.in_(sa.select(tenant.c.appid).where(state))
-        )
-        await tx.run(sa.update(poll_state).where(those).values(paused=paused))
+    watched = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
+    await tx.run(sa.update(poll_state).where(sa.not_(poll_state.c.paused), sa.not_(watched)).values(paused=True))
+    await tx.run(sa.update(poll_state).where(poll_state.c.paused, watched).values(paused=False))
 
 
 async def _run(

@@ -62,6 +62,6 @@ class PollSlots:
             try:
                 await handlers[kind](key)
             except Exception:
-                log.exception("a poll failed")  # a slot goes on
+                log.exception("a task failed")  # the slot goes on
             finally:
                 self._unfinished[kind] -= 1
