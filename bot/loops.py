@@ -53,7 +53,7 @@ class AlertLoops:
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         self._settle_every = min(OPERATION_SECONDS, lease / 3)
         pruning = min((one.pruner.interval for one in fleet.accounts if one.pruner), default=fleet.pace)
-        self._watching = PollLoop(fleet, store, self._polled, self._cannot_claim)
+        self._watching = PollLoop(fleet, store, self._polled, self._claimed)
         self._timing = task("timers", self._report_timers, fleet.pace)
         self._delivering = task("delivery", self._deliver, min(DELIVERY_SECONDS, lease / 4))
         self._settling = task("operations", self._settle, self._settle_every)
@@ -76,8 +76,8 @@ class AlertLoops:
             self._beaten_at = time.monotonic()
             self._fleet.shared.tasks.start(self._fleet.beat())
 
-    def _cannot_claim(self, exc: Exception) -> None:
-        # Shared by all accounts, so it is a problem of the first.
+    def _claimed(self, exc: Exception | None) -> None:
+        # What keeps the process from claims is shared by all accounts, so it is a problem of the first.
         self._fleet.first.status_reporter.note_poll(exc)
         self._health.wake()
 

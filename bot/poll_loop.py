@@ -33,20 +33,21 @@ class PollLoop(PeriodicTask):
         fleet: Fleet,
         store: Store,
         done: Callable[[Services, Tick | None], None],
-        failed: Callable[[Exception], None],
+        stepped: Callable[[Exception | None], None],
     ) -> None:
         """Keep what the steps need.
 
         Args:
             done: called after each poll, with None if its outcome could not be recorded.
-            failed: called after a step that could not claim.
+            stepped: called with the error after a step that could not claim, and with None when one can again.
         """
         super().__init__(NAME, self._step, fleet.pace, waiting_for=waiting_for)
         settings = fleet.shared.settings
         self._fleet = fleet
         self._store = store
         self._done = done
-        self._failed = failed
+        self._stepped = stepped
+        self._has_failed = False
         self._lease = settings.poll_lease
         self._accounts = {one.tenant.appid: one for one in fleet.accounts}
         self._foreign = frozenset[str]()  # AppIDs in the store that this process does not have
@@ -79,10 +80,15 @@ class PollLoop(PeriodicTask):
         try:
             if not self._store.migrated:
                 await self._open()
-            return await self._claim()
+            pause = await self._claim()
         except Exception as exc:
-            self._failed(exc)
+            self._has_failed = True
+            self._stepped(exc)
             raise
+        if self._has_failed:
+            self._has_failed = False
+            self._stepped(None)
+        return pause
 
     async def _open(self) -> None:
         await self._store.open()

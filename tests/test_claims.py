@@ -119,7 +119,7 @@ async def test_claim_that_is_given_back_is_due_as_before(three):
     assert await due_at(three, A) == before
 
 
-async def test_poll_that_a_person_requested_is_claimed_before_older_ones(three):
+async def test_poll_that_a_person_requested_is_claimed_before_older_ones(three, clock):
     async with three.of(C).begin() as tx:
         await poll_state.poll_now(tx, tx.now, always=True)
     async with three.begin() as tx:
@@ -127,9 +127,11 @@ async def test_poll_that_a_person_requested_is_claimed_before_older_ones(three):
     assert claimed.appid == C
     async with three.of(C).begin() as tx:  # it was made, and is due again
         known = await poll_state.load(tx)
+        later = NOW + timedelta(seconds=1)
         await poll_state.record_read(
-            tx, known, began=NOW, now=NOW, accounts=1, empty_polls=0, wait=timedelta(seconds=0.001)
+            tx, known, began=later, now=later, accounts=1, empty_polls=0, wait=timedelta(seconds=1)
         )
+    clock.forward(seconds=2)
     async with three.begin() as tx:
         assert await claims.claim_requested(tx, 5, LEASE, without=[]) == []
 

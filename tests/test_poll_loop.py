@@ -51,7 +51,7 @@ class Polls:
     def __init__(self, fleet: Fleet, clock: VirtualClock) -> None:
         self.fleet, self.clock = fleet, clock
         self.done: list[tuple[str, Tick | None]] = []
-        self.failed: list[Exception] = []
+        self.steps: list[Exception | None] = []
         self.accounts = {one.tenant.appid: Accounts() for one in fleet.accounts}
         for one in fleet.accounts:
             recovery = Recovery(FakeChannel(clock=clock), clock, lambda: clock().timestamp())
@@ -67,7 +67,7 @@ class Polls:
             fleet,
             fleet.shared.store,
             lambda one, tick: self.done.append((one.tenant.appid, tick)),
-            self.failed.append,
+            self.steps.append,
         )
 
     def hold(self, *appids: str) -> None:
@@ -141,7 +141,7 @@ async def test_error_of_one_account_is_logged_once_and_stops_no_other(polls, cap
         made.accounts["wx-0"].error = None
         await made.polls_again(wanted=1, after=61)
     assert [tick for appid, tick in made.done if appid == "wx-0"] == [None, None, Tick.GOOD]
-    assert made.failed == []
+    assert made.steps == []
     lines = [record.getMessage() for record in caplog.records if "loop" in record.getMessage()]
     assert lines == ["loop step failed loop=watcher", "loop recovered loop=watcher"]
 
@@ -195,14 +195,16 @@ async def test_no_more_polls_are_made_in_a_second_than_allowed(polls):
         await until(made.polled(*made.accounts))
 
 
-async def test_store_that_fails_is_reported_and_the_loop_goes_on(polls, caplog):
+async def test_store_that_fails_is_reported_until_it_works_again(polls):
     async with polls(1) as made:
         await until(made.polled("wx-0"))
         store = made.fleet.shared.store
         async with store.begin() as tx:
             await tx.run(sa.text("ALTER TABLE poll_state RENAME TO gone"))
         made.loop.wake()
-        await until(lambda: bool(made.failed))
+        await until(lambda: len(made.steps) == 1)
         async with store.begin() as tx:
             await tx.run(sa.text("ALTER TABLE gone RENAME TO poll_state"))
         await made.polls_again(wanted=1)
+    assert isinstance(made.steps[0], sa.exc.DBAPIError)
+    assert made.steps[1:] == [None]
