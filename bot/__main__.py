@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
-    from bot.accounts_command import ACCOUNTS, UnknownAccountError, choose
+    from bot.account_commands.listing import ACCOUNTS, UnknownAccountError, choose
     from bot.settings.reader import SettingsError
     from bot.settings.values import LIST, Settings
     from bot.tenants.loading import load
@@ -75,12 +75,12 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
 
 
 def _accounts(given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant]) -> int:
-    from bot import accounts_command
+    from bot.account_commands import listing
 
     if given.action == "check":
-        print(accounts_command.names(tenants))
+        print(listing.names(tenants))
         return 0
-    return asyncio.run(accounts_command.show(settings, tenants, as_json=given.json))
+    return asyncio.run(listing.show(settings, tenants, as_json=given.json))
 
 
 def _one_off(

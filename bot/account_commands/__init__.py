@@ -1,0 +1,1 @@
+"""The commands `accounts` and `keys`, for the operator of the bot."""
