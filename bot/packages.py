@@ -10,6 +10,7 @@ PACKAGES = {
     "aiohttp": "aiohttp",
     "aiosqlite": "aiosqlite",
     "alembic": "alembic",
+    "cryptography": "cryptography",
     "dotenv": "python-dotenv",
     "httpx": "httpx",
     "prometheus_client": "prometheus-client",

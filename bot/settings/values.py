@@ -15,6 +15,7 @@ from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.hosting import VARIABLES
 from bot.language import Language
 from bot.runtime.logs import Format
+from bot.sealing import parse_keys
 from bot.settings import parsers
 from bot.settings.proxies import AmbientProxy
 from bot.settings.reader import InvalidSetting, SettingsError, VariableReader
@@ -34,7 +35,7 @@ LIST = (
 class Settings:
     """The settings of a deployment. Secrets, and URLs that may contain one, stay out of the repr."""
 
-    wechat_appid: str  # "" if all accounts are in the file
+    wechat_appid: str  # "" if all accounts are in the file or in the store
     wechat_secret: str = field(repr=False)
     slack_bot_token: str = field(repr=False)
     slack_signing_secret: str = field(default="", repr=False)
@@ -47,6 +48,7 @@ class Settings:
     token_service_auth: str = field(default="", repr=False)
     ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of all traffic but WeChat's
     database_url: str = field(default="sqlite:///kf.db", repr=False)
+    store_keys: tuple[str, ...] = field(default=(), repr=False)  # they seal secrets in the store, the newest first
     poll_seconds: int = 300
     poll_idle_seconds: int = 0  # 0: as `poll_seconds`
     poll_concurrency: int = 0  # 0: see `poll_slots`
@@ -57,6 +59,7 @@ class Settings:
     alert_mention: str = ""  # the on-call user or group, as mrkdwn
     kf_viewers: tuple[str, ...] = ()  # IDs of users and user groups; empty: every user
     kf_operators: tuple[str, ...] = ()  # the same; empty: no user, and no button of an operation
+    kf_admins: tuple[str, ...] = ()  # the same: who may add and pause Official Accounts
     language: Language = Language.ENGLISH  # of the channel, and of readers whose language is not known
     timezone: ZoneInfo = SHANGHAI
     quiet: QuietHours | None = None
@@ -93,7 +96,8 @@ class Settings:
         app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
         socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed, so that one mistake is reported once
         has_file = reader.first_set(("KF_ACCOUNTS_FILE", "KF_ACCOUNTS")) is not None
-        has_account = reader.first_set(("WECHAT_APPID", "WECHAT_SECRET")) is not None or not has_file
+        has_others = has_file or reader.first_set(("STORE_KEYS", "TOKEN_SERVICE_URL")) is not None
+        has_account = reader.first_set(("WECHAT_APPID", "WECHAT_SECRET")) is not None or not has_others
         if reader.is_set("KF_ACCOUNTS_FILE") and reader.is_set("KF_ACCOUNTS"):
             reader.refuse("KF_ACCOUNTS", "is set, and KF_ACCOUNTS_FILE too: only one of them can be used")
         proxy = next(filter(reader.is_set, PROXIES), PROXIES[0])
@@ -113,7 +117,7 @@ class Settings:
             slack_signing_secret=reader.read("SLACK_SIGNING_SECRET", "", parsers.word, required=not socket_mode),
             slack_app_token=app_token,
             slack_alert_channel=reader.read(
-                "SLACK_ALERT_CHANNEL", "", parsers.channel_id, required=alerts and not has_file
+                "SLACK_ALERT_CHANNEL", "", parsers.channel_id, required=alerts and not has_others
             ),
             slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parsers.url).rstrip("/") + "/",
             wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parsers.url).rstrip("/"),
@@ -122,6 +126,7 @@ class Settings:
             token_service_auth=reader.read("TOKEN_SERVICE_AUTH", "", parsers.authorization),
             ambient_proxy=AmbientProxy.read(environ),
             database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parsers.database_url),
+            store_keys=reader.read("STORE_KEYS", (), parse_keys),
             poll_seconds=poll_seconds,
             poll_idle_seconds=idle_seconds,
             poll_concurrency=reader.read("POLL_CONCURRENCY", 0, parsers.between(1, 256)),
@@ -132,6 +137,7 @@ class Settings:
             alert_mention=reader.read("ALERT_MENTION", "", parsers.mention),
             kf_viewers=reader.read("KF_VIEWERS", (), parsers.member_ids),
             kf_operators=reader.read("KF_OPERATORS", (), parsers.member_ids),
+            kf_admins=reader.read("KF_ADMINS", (), parsers.member_ids),
             language=reader.read("KF_LANGUAGE", cls.language, parsers.language),
             timezone=zone,
             quiet=QuietHours(*hours, zone, breakthrough) if hours else None,
@@ -145,6 +151,11 @@ class Settings:
             platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
         )
         return settings, reader.problems
+
+    @property
+    def may_store_accounts(self) -> bool:
+        """Return whether commands can add accounts here: they need a key for secrets, or a service for tokens."""
+        return self.alerts and bool(self.store_keys or self.token_service_url)
 
     def receives_commands(self, role: str) -> bool:
         """Return whether Slack's commands and clicks arrive at a process of this role."""
@@ -175,6 +186,7 @@ class Settings:
             "ALERT_LEASE_SECONDS": self.alert_lease_seconds,
             "ALERT_MENTION": self.alert_mention,
             "KF_OPERATORS": sorted(self.kf_operators),
+            "KF_ADMINS": sorted(self.kf_admins),
             "KF_LANGUAGE": self.language.value,
             "TIMEZONE": self.timezone.key,
             "QUIET_HOURS": self.quiet and (str(self.quiet), self.quiet.breakthrough),
@@ -217,4 +229,5 @@ class Settings:
             secrets += parsers.passwords(url)
         secrets += parsers.capabilities(self.heartbeat_url)
         secrets += parsers.credentials(self.token_service_auth)
+        secrets += self.store_keys
         return tuple(secret for secret in dict.fromkeys(secrets) if secret)
