@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.outbox.messages import MessageKind, NewMessage
-from bot.store import outbox, tenants
+from bot.store import outbox, sealed_secrets, tenants
 from bot.store.outbox import NotItsTurnError
-from bot.store.tenants import StoredTenant, TenantState
+from bot.store.sealed_secrets import APPSECRET, SealedSecret
+from bot.store.tenants import COMMAND, PauseReason, StoredTenant, TenantState
 
 HARBOUR = StoredTenant("wx-harbour", "harbour", "Harbour Tea", "file")
 KIOSK = StoredTenant("wx-kiosk", "kiosk", "", "file")
@@ -56,3 +58,87 @@ async def test_accounts_take_turns_in_a_channel_that_they_share(store, clock):
     assert await claim(kiosk)  # a paused queue has not taken the turn
     clock.forward(seconds=30)
     assert await claim(harbour)
+
+
+ROSE = StoredTenant("wx-rose", "rose", "Rose", COMMAND, own={"source": "secret", "labels": ["tea"], "poll": "5m"})
+
+
+async def in_store(store, work):
+    async with store.begin() as tx:
+        return await work(tx)
+
+
+async def test_account_of_a_command_is_its_row_whatever_processes_have_loaded(store):
+    await in_store(store, lambda tx: tenants.save(tx, ROSE))
+    assert await stored(store, HARBOUR) == {"harbour": HARBOUR, "rose": ROSE}
+    assert (await stored(store))["rose"] == ROSE
+    assert (await stored(store, replace(ROSE, slug="rose-2", name="")))["rose"] == ROSE
+    await in_store(store, lambda tx: tenants.pause(tx, "wx-rose"))
+    assert not (await stored(store, ROSE))["rose"].is_watched
+    await in_store(store, lambda tx: tenants.resume(tx, "wx-rose"))
+    assert (await stored(store, ROSE))["rose"] == ROSE
+
+
+async def test_pause_by_a_release_that_knows_no_such_accounts_is_undone(store):
+    await in_store(store, lambda tx: tenants.save(tx, replace(ROSE, state=TenantState.PAUSED)))
+    rows = await in_store(store, tenants.load)
+    assert [(one.state, one.is_watched) for one in rows] == [(TenantState.PAUSED, True)]
+    assert (await stored(store))["rose"] == ROSE
+
+
+async def test_account_of_a_command_that_enters_the_file_is_the_files_from_then_on(store):
+    await in_store(store, lambda tx: tenants.save(tx, ROSE))
+    of_file = StoredTenant("wx-rose", "rose", "Rose", "file")
+    assert (await stored(store, of_file))["rose"].origin == "file"
+    assert (await stored(store))["rose"].reason == PauseReason.GONE
+
+
+async def test_removed_account_has_no_secret_and_is_not_listed_until_it_is_added_again(store):
+    await in_store(store, lambda tx: tenants.save(tx, ROSE))
+    for owner in ("wx-rose", "wx-harbour"):
+        sealed = SealedSecret(owner, APPSECRET, "0a1b2c3d:x")
+        await in_store(store, lambda tx, sealed=sealed: sealed_secrets.put(tx, sealed))
+    await in_store(store, lambda tx: tenants.remove(tx, "wx-rose"))
+    assert await stored(store) == {}
+    assert await in_store(store, lambda tx: sealed_secrets.of_name(tx, APPSECRET)) == {"wx-harbour": "0a1b2c3d:x"}
+    await in_store(store, lambda tx: tenants.save(tx, replace(ROSE, slug="rose-2")))
+    assert await stored(store) == {"rose-2": replace(ROSE, slug="rose-2")}
+    await in_store(store, lambda tx: tenants.remove(tx, "wx-rose"))
+    assert (await stored(store, StoredTenant("wx-rose", "rose", "", "file")))["rose"].state is TenantState.ACTIVE
+
+
+async def test_every_change_by_a_command_makes_another_version_also_with_a_clock_that_goes_back(store, clock):
+    changes = (
+        lambda tx: tenants.save(tx, ROSE),
+        lambda tx: tenants.save(tx, replace(ROSE, name="R")),
+        lambda tx: tenants.pause(tx, "wx-rose"),
+        lambda tx: tenants.resume(tx, "wx-rose"),
+        lambda tx: tenants.remove(tx, "wx-rose"),
+    )
+    seen = [await in_store(store, tenants.version)]
+    for change in changes:
+        await in_store(store, change)
+        clock.forward(hours=-1)
+        seen.append(await in_store(store, tenants.version))
+    assert len(set(seen)) == 6
+    await stored(store, HARBOUR)  # what processes load is no change by a command
+    assert await in_store(store, tenants.version) == seen[-1]
+
+
+async def test_secret_that_was_replaced_meanwhile_keeps_its_new_value(store):
+    before = SealedSecret("wx-rose", APPSECRET, "0a1b2c3d:old")
+    await in_store(store, lambda tx: sealed_secrets.put(tx, before))
+    await in_store(store, lambda tx: sealed_secrets.put(tx, before._replace(value="0a1b2c3d:new")))
+    assert not await in_store(store, lambda tx: sealed_secrets.replace(tx, before, "99999999:old"))
+    assert await in_store(store, sealed_secrets.count_by_key) == {"0a1b2c3d": 1}
+
+
+async def test_secrets_of_other_keys_are_read_in_pages(store):
+    rows = [
+        SealedSecret(f"wx-{number}", name, "0a1b2c3d:x") for number in range(2) for name in ("appsecret", "code")
+    ]
+    for row in (*rows, SealedSecret("wx-1", "ticket", "99999999:x")):
+        await in_store(store, lambda tx, row=row: sealed_secrets.put(tx, row))
+    first = await in_store(store, lambda tx: sealed_secrets.page_without_key(tx, "99999999", None, 3))
+    rest = await in_store(store, lambda tx: sealed_secrets.page_without_key(tx, "99999999", first[-1], 3))
+    assert [*first, *rest] == rows

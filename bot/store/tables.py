@@ -198,6 +198,7 @@ process = sa.Table(
     _column("receives_commands", sa.Boolean, default=False, server_default=sa.false()),
     sa.Column("settings", Notes),  # by variable: a digest; processes must agree
     sa.Column("rejected", Notes),  # requests that failed the signature check
+    sa.Column("reload_at", Moment),  # when the command `accounts reload` asked it to read its file again
 )
 
 # What operators did to accounts from Slack: the audit log.
@@ -241,7 +242,8 @@ sa.Index(
     postgresql_where=_IN_PROGRESS,
 )
 
-# The Official Accounts of the installation, as its processes last loaded them.
+# The Official Accounts of the installation: those of the environment and of the file as processes last loaded them,
+# and those that commands have added, with what these have set. NULL: not set.
 tenant = sa.Table(
     "tenant",
     metadata,
@@ -249,9 +251,30 @@ tenant = sa.Table(
     _column("slug", sa.Text),
     _column("name", sa.Text, default=""),
     _column("origin", sa.Text),
-    _column("state", sa.Text),  # "active", or "paused": it is no longer among them
+    _column("state", sa.Text),  # "active" or "paused"
+    _column("reason", sa.Text, default="", server_default=""),  # why it is paused
+    sa.Column("source", sa.Text),
+    sa.Column("channel", sa.Text),
+    sa.Column("mention", sa.Text),
+    sa.Column("policy", Notes),  # leads, quiet, breakthrough, timezone, language, poll
+    sa.Column("viewers", Notes),
+    sa.Column("labels", Notes),
     _column("created_at", Moment),
     _column("changed_at", Moment),
+    sa.Column("removed_at", Moment),  # its secrets are deleted then, and its rows 90 days later
+    sa.Index("tenant_changed", "origin", "changed_at"),
+)
+
+# Secrets, sealed by STORE_KEYS. The owner is an AppID.
+secret = sa.Table(
+    "secret",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),  # "appsecret"
+    _column("value", sa.Text),
+    _column("key_id", sa.Text),  # of the key that has sealed it
+    _column("changed_at", Moment),
+    sa.Index("secret_key", "key_id", "owner", "name"),
 )
 
 # The pace of channels that several Official Accounts post to.

@@ -1,22 +1,40 @@
-"""The Official Accounts of the installation. Their settings are not stored, and neither are secrets."""
+"""The Official Accounts of the installation. Of those that commands have added, the settings are here too.
+
+Secrets are not: `sealed_secrets` has them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from bot.store import sealed_secrets
 from bot.store.database import Tx, insert_new
 from bot.store.tables import tenant
+
+COMMAND = "command"  # the origin of an account that a command has added
+# The settings that have a column; `policy` has the others.
+COLUMNS = ("source", "channel", "mention", "viewers", "labels")
 
 
 class TenantState(StrEnum):
     """Whether an account is watched."""
 
     ACTIVE = "active"
-    PAUSED = "paused"  # it is no longer in the file or the environment; its rows stay
+    PAUSED = "paused"  # its rows stay
+
+
+class PauseReason(StrEnum):
+    """Why an account is paused."""
+
+    GONE = "gone"  # it is no longer in the file or the environment
+    PERSON = "person"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +46,121 @@ class StoredTenant:
     name: str
     origin: str
     state: TenantState = TenantState.ACTIVE
+    reason: str = ""
+    own: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what commands have set, by the keys of a file of accounts
+
+    @property
+    def is_watched(self) -> bool:
+        """Return whether it is to be watched, if a command has added it.
+
+        A release that knows no such accounts pauses all of them without a reason.
+        """
+        return self.reason == ""
+
+
+class Version(NamedTuple):
+    """A state of the accounts that commands have added: any change of them makes another one."""
+
+    number: int
+    changed_at: datetime | None
 
 
 async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
-    """Store the accounts that the process has loaded, and pause those that are no longer among them."""
-    known = {one.appid: one for one in await load(tx)}
+    """Store the accounts that the process has loaded, and pause those that are no longer among them.
+
+    Accounts that commands have added are their rows: nothing but a pause without a reason is changed.
+    """
+    known = {one.appid: one for one in await _rows(tx, sa.true())}
     for one in tenants:
-        values = {
-            "slug": one.slug,
-            "name": one.name,
-            "origin": one.origin,
-            "state": one.state,
-            "changed_at": tx.now,
-        }
-        if one.appid not in known:
-            await tx.run(insert_new(tx, tenant).values(appid=one.appid, created_at=tx.now, **values))
-        elif known[one.appid] != one:
-            await tx.run(sa.update(tenant).where(tenant.c.appid == one.appid).values(**values))
-    gone = sa.and_(tenant.c.appid.not_in([one.appid for one in tenants]), tenant.c.state == TenantState.ACTIVE)
-    await tx.run(sa.update(tenant).where(gone).values(state=TenantState.PAUSED, changed_at=tx.now))
+        before = known.get(one.appid)
+        if one.origin == COMMAND:
+            continue
+        values = {"slug": one.slug, "name": one.name, "origin": one.origin, "state": one.state, "reason": ""}
+        if before is None:
+            await tx.run(insert_new(tx, tenant).values(appid=one.appid, **_times(tx), **values))
+        elif any(getattr(before, name) != value for name, value in values.items()):
+            await _update(tx, one.appid, values | {"removed_at": None, "changed_at": tx.now})
+    of_command = tenant.c.origin == COMMAND
+    paused_in_error = sa.and_(of_command, tenant.c.reason == "", tenant.c.state != TenantState.ACTIVE)
+    await tx.run(sa.update(tenant).where(paused_in_error).values(state=TenantState.ACTIVE))
+    loaded = [one.appid for one in tenants]
+    gone = sa.and_(~of_command, tenant.c.appid.not_in(loaded), tenant.c.state == TenantState.ACTIVE)
+    pausing = {"state": TenantState.PAUSED, "reason": PauseReason.GONE, "changed_at": tx.now}
+    await tx.run(sa.update(tenant).where(gone).values(**pausing))
 
 
 async def load(tx: Tx) -> list[StoredTenant]:
-    """Return all accounts that this installation has or had, by AppID."""
-    columns = (tenant.c.appid, tenant.c.slug, tenant.c.name, tenant.c.origin, tenant.c.state)
-    rows = await tx.run(sa.select(*columns).order_by(tenant.c.appid))
-    return [StoredTenant(row.appid, row.slug, row.name, row.origin, _state(row.state)) for row in rows]
+    """Return all accounts that this installation has or had, by AppID; not those that commands have removed."""
+    return await _rows(tx, tenant.c.removed_at.is_(None))
 
 
-def _state(word: str) -> TenantState:
+async def _rows(tx: Tx, condition: sa.ColumnElement[bool]) -> list[StoredTenant]:
+    rows = await tx.run(sa.select(tenant).where(condition).order_by(tenant.c.appid))
+    return [
+        StoredTenant(row["appid"], row["slug"], row["name"], row["origin"], _state(row), row["reason"], _own(row))
+        for row in rows.mappings()
+    ]
+
+
+async def save(tx: Tx, row: StoredTenant) -> None:
+    """Store an account that a command adds or changes."""
+    policy = {key: value for key, value in row.own.items() if key not in COLUMNS}
+    values = {name: row.own.get(name) for name in COLUMNS} | {"policy": policy or None, "removed_at": None}
+    values |= {"slug": row.slug, "name": row.name, "origin": COMMAND, "state": row.state, "reason": row.reason}
+    if not await _update(tx, row.appid, values | {"changed_at": await _after_all(tx)}):
+        times = _times(tx) | {"changed_at": await _after_all(tx)}
+        await tx.run(insert_new(tx, tenant).values(appid=row.appid, **times, **values))
+
+
+async def pause(tx: Tx, appid: str) -> None:
+    """Let no process watch an account any more. Its rows stay."""
+    values = {"state": TenantState.PAUSED, "reason": PauseReason.PERSON, "changed_at": await _after_all(tx)}
+    await _update(tx, appid, values)
+
+
+async def resume(tx: Tx, appid: str) -> None:
+    """Let the processes watch an account again."""
+    await _update(tx, appid, {"state": TenantState.ACTIVE, "reason": "", "changed_at": await _after_all(tx)})
+
+
+async def remove(tx: Tx, appid: str) -> None:
+    """Delete the secrets of an account, and mark its rows: nothing watches it any more."""
+    await sealed_secrets.delete_of(tx, appid)
+    values = {"state": TenantState.PAUSED, "reason": PauseReason.REMOVED, "removed_at": tx.now}
+    await _update(tx, appid, values | {"changed_at": await _after_all(tx)})
+
+
+async def version(tx: Tx) -> Version:
+    """Return the present state of the accounts that commands have added, by one query over an index."""
+    newest = sa.select(sa.func.count().label("number"), sa.func.max(tenant.c.changed_at).label("changed_at"))
+    row = (await tx.run(newest.where(tenant.c.origin == COMMAND))).one()
+    return Version(row.number, row.changed_at)
+
+
+async def _after_all(tx: Tx) -> datetime:
+    """Return the time of a change, later than that of each before: the clock may have been wrong."""
+    newest = (await version(tx)).changed_at
+    return max(tx.now, newest + timedelta(microseconds=1)) if newest else tx.now
+
+
+async def _update(tx: Tx, appid: str, values: Mapping[str, Any]) -> bool:
+    return bool((await tx.run(sa.update(tenant).where(tenant.c.appid == appid).values(**values))).rowcount)
+
+
+def _times(tx: Tx) -> dict[str, datetime]:
+    return {"created_at": tx.now, "changed_at": tx.now}
+
+
+def _own(row: sa.RowMapping) -> dict[str, Any]:
+    policy = row["policy"] if isinstance(row["policy"], dict) else {}
+    return policy | {name: row[name] for name in COLUMNS if row[name] is not None}
+
+
+def _state(row: sa.RowMapping) -> TenantState:
     """Read a state. One of a newer release is not watched here."""
     try:
-        return TenantState(word)
+        return TenantState(row["state"])
     except ValueError:
         return TenantState.PAUSED

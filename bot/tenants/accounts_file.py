@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.settings.reader import InvalidSetting
 from bot.tenants.table_keys import ACCOUNT, DEFAULTS, ROUTE, Source, read_table, shown, unknown
@@ -42,18 +42,32 @@ class AccountEntry:
         return InvalidSetting(f"{self.place}: {key}", why, remedy)
 
 
-def parse(text: str, source: str) -> tuple[tuple[AccountEntry, ...], tuple[InvalidSetting, ...]]:
-    """Return the accounts in their order, with all problems. `source` is what errors call the text."""
+class AccountsFile(NamedTuple):
+    """The accounts of a file in their order, with all its problems, and what holds for accounts elsewhere."""
+
+    entries: tuple[AccountEntry, ...] = ()
+    problems: tuple[InvalidSetting, ...] = ()
+    defaults: Mapping[str, Any] = {}
+    routes: Routes = ()
+
+    def complete(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of an account, and for keys that it lacks the channel of a route and `[defaults]`."""
+        return _completed(own, self.defaults, self.routes)
+
+
+def parse(text: str, source: str) -> AccountsFile:
+    """Read a file. `source` is what errors call the text."""
     toml = TomlText(text, source)
     try:
         data = toml.load()
     except MalformedToml as exc:
-        return (), (exc.problem,)
+        return AccountsFile(problems=(exc.problem,))
     defaults, found = read_table(_table(data, "defaults"), DEFAULTS)
     in_defaults = _at(toml.place("defaults"), found)
     routes, in_routes = _routes(_tables(data, "route"), toml)
     entries, in_accounts = _entries(_tables(data, "account"), toml, defaults, routes)
-    return entries, (*_misplaced(data, toml), *in_defaults, *in_routes, *in_accounts)
+    problems = (*_misplaced(data, toml), *in_defaults, *in_routes, *in_accounts)
+    return AccountsFile(entries, problems, defaults, routes)
 
 
 def _table(data: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -99,13 +113,16 @@ def _entries(
     places = toml.places("account", len(tables))
     for table, place in zip(tables, places, strict=True):
         own, found = read_table(table, ACCOUNT)
-        values = {**defaults, **_routed({**defaults, **own}.get("labels"), routes), **own}
-        entry = AccountEntry(f"{place}{_name(own)}", own, values)
+        entry = AccountEntry(f"{place}{_name(own)}", own, _completed(own, defaults, routes))
         entries.append(entry)
         problems += _at(entry.place, (*found, *_check(entry)))
     for key in ("handle", "appid"):
         problems += _repeats(key, entries, places)
     return tuple(entries), problems
+
+
+def _completed(own: Mapping[str, Any], defaults: Mapping[str, Any], routes: Routes) -> dict[str, Any]:
+    return {**defaults, **_routed({**defaults, **own}.get("labels"), routes), **own}
 
 
 def _routed(labels: tuple[str, ...] | None, routes: Routes) -> dict[str, Any]:

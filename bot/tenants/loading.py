@@ -1,4 +1,4 @@
-"""Load all accounts of an installation: that of the environment, and those of a file."""
+"""Load all accounts of an installation: that of the environment, those of a file, and those of the store."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.alerting.quiet_hours import QuietHours
+from bot.sealing import StoreKeys
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
 from bot.tenants import accounts_file, secret_references
-from bot.tenants.accounts_file import AccountEntry
-from bot.tenants.model import Origin, Tenant, default_slug
+from bot.tenants.accounts_file import AccountEntry, AccountsFile
+from bot.tenants.model import Origin, Tenant, default_slug, free_slug
+from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts, open_account
 from bot.tenants.table_keys import Source
 
 ReadFile = Callable[[str], str]  # raises OSError, or ValueError for text that is not UTF-8
 
 WHERE_CHANNEL = "Write it here, in [defaults], in a [[route]] for one of its labels, or as SLACK_ALERT_CHANNEL."
+NO_CHANNEL = "it has no channel"
 # The settings that an account may have for itself, by key. `quiet` and `breakthrough` are parts of one.
 FIELDS = {
     "channel": "slack_alert_channel",
@@ -32,11 +35,17 @@ FIELDS = {
 
 
 def load(
-    settings: Settings, environ: Mapping[str, str], read_file: ReadFile, *, posts: bool = True
+    settings: Settings,
+    environ: Mapping[str, str],
+    read_file: ReadFile,
+    stored: StoredAccounts = NO_ACCOUNTS,
+    *,
+    posts: bool = True,
 ) -> tuple[Tenant, ...]:
-    """Return the accounts of an installation: that of the environment, then those of the file in their order.
+    """Return the accounts of an installation: that of the environment, those of the file, and those of the store.
 
-    For one AppID the environment takes precedence: its secret and channel, with everything else of the file.
+    For one AppID the environment takes precedence: its secret and channel, with everything else of the file. What
+    keeps an account of the store from being watched is no mistake: `load_paused` returns it.
 
     Args:
         environ: the variables that secrets refer to.
@@ -45,9 +54,10 @@ def load(
     Raises:
         SettingsError: names every mistake at once.
     """
-    entries, malformed = _entries(settings, read_file)
+    file = read_accounts_file(settings, read_file)
+    entries = file.entries
     secrets, unresolved = _secrets(settings, entries, environ, read_file)
-    problems = [*malformed, *unresolved]
+    problems = [*file.problems, *unresolved]
     problems += [*_without_quiet_hours(settings, entries), *_without_service(settings, entries)]
     if settings.alerts and posts:
         problems += _without_channel(settings, entries)
@@ -60,7 +70,49 @@ def load(
         tenant = _tenant(settings, by_appid.get(appid), appid, secret, slugs)
         tenants.append(tenant)
         slugs.add(tenant.slug)
+    for tenant, why in _stored(settings, file, stored, {one.appid: one.slug for one in tenants}, posts=posts):
+        if not why:
+            tenants.append(tenant)
     return tuple(tenants)
+
+
+def load_paused(
+    settings: Settings, read_file: ReadFile, stored: StoredAccounts, watched: Sequence[Tenant]
+) -> list[tuple[Tenant, str]]:
+    """Return the accounts of the store that are not watched, without their secrets, and why."""
+    defined = {one.appid: one.slug for one in watched if one.origin is not Origin.COMMAND}
+    found = _stored(settings, read_accounts_file(settings, read_file), stored, defined, posts=True)
+    return [(tenant, why) for tenant, why in found if why]
+
+
+def _stored(
+    settings: Settings, file: AccountsFile, stored: StoredAccounts, defined: Mapping[str, str], *, posts: bool
+) -> Iterator[tuple[Tenant, str]]:
+    """Yield the accounts of the store, and why each is paused.
+
+    Args:
+        defined: the slugs by AppID of the environment and the file, which take precedence.
+    """
+    keys, slugs = StoreKeys(settings.store_keys), set(defined.values())
+    for row in stored.rows:
+        if row.appid in defined:
+            continue
+        opened = open_account(row, stored, keys, settings.token_service_url)
+        # A malformed value is None: then the account is paused. Without quiet hours, they are None as well.
+        values = {
+            key: one for key, one in file.complete(opened.values).items() if one is not None or key == "quiet"
+        }
+        slug = free_slug(row.slug, slugs)
+        slugs.add(slug)
+        tenant = Tenant(
+            slug,
+            values.get("name", ""),
+            values.get("labels", ()),
+            Origin.COMMAND,
+            _settings_of(replace(settings, wechat_appid=row.appid, wechat_secret=opened.secret), values),
+        )
+        needs_channel = settings.alerts and posts and not tenant.settings.slack_alert_channel
+        yield tenant, opened.why_paused or (NO_CHANNEL if needs_channel else "")
 
 
 def secrets_of(tenants: Iterable[Tenant]) -> tuple[str, ...]:
@@ -68,20 +120,19 @@ def secrets_of(tenants: Iterable[Tenant]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(secret for tenant in tenants for secret in tenant.settings.secrets))
 
 
-def _entries(
-    settings: Settings, read_file: ReadFile
-) -> tuple[tuple[AccountEntry, ...], tuple[InvalidSetting, ...]]:
+def read_accounts_file(settings: Settings, read_file: ReadFile) -> AccountsFile:
+    """Read the file of accounts, or its text; an empty one without either."""
     if settings.accounts_toml:
         return accounts_file.parse(settings.accounts_toml, "KF_ACCOUNTS")
     if not settings.accounts_file:
-        return (), ()
+        return AccountsFile()
     try:
         text = read_file(settings.accounts_file)
     except OSError as exc:
         why = f"names a file that cannot be read: {exc.strerror or type(exc).__name__}"
-        return (), (InvalidSetting("KF_ACCOUNTS_FILE", why),)
+        return AccountsFile(problems=(InvalidSetting("KF_ACCOUNTS_FILE", why),))
     except ValueError:
-        return (), (InvalidSetting("KF_ACCOUNTS_FILE", "names a file that is not UTF-8 text"),)
+        return AccountsFile(problems=(InvalidSetting("KF_ACCOUNTS_FILE", "names a file that is not UTF-8 text"),))
     return accounts_file.parse(text, PurePath(settings.accounts_file).name)
 
 

@@ -14,6 +14,7 @@ from itertools import count
 
 from bot.requests import is_command_word
 from bot.settings.values import Settings
+from bot.store.tenants import COMMAND
 
 LONGEST_SLUG = 32  # characters
 RESERVED = ("accounts", "all", "in")  # words of the commands for several accounts
@@ -24,6 +25,7 @@ class Origin(StrEnum):
 
     ENVIRONMENT = "environment"
     FILE = "file"
+    COMMAND = COMMAND  # a row of the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,13 @@ def parse_slug(text: str) -> str:
 
 def default_slug(appid: str, taken: Collection[str] = ()) -> str:
     """Return `wx` and the last six characters of an AppID, with `-2` or a higher number if that is taken."""
-    base = "wx" + re.sub(r"[^\w-]", "", _folded(appid))[-6:]
-    numbered = (f"{base}-{number}" for number in count(2))
-    return base if base not in taken else next(slug for slug in numbered if slug not in taken)
+    return free_slug("wx" + re.sub(r"[^\w-]", "", _folded(appid))[-6:], taken)
+
+
+def free_slug(slug: str, taken: Collection[str]) -> str:
+    """Return a slug, with `-2` or a higher number if it is taken."""
+    numbered = (f"{slug[: LONGEST_SLUG - 6]}-{number}" for number in count(2))
+    return slug if slug not in taken else next(one for one in numbered if one not in taken)
 
 
 def _folded(text: str) -> str:

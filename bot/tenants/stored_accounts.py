@@ -1,0 +1,81 @@
+"""Accounts that commands have added: rows of the store, which mean the same as tables of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError
+from bot.settings.reader import InvalidSetting
+from bot.store import sealed_secrets
+from bot.store import tenants as tenant_rows
+from bot.store.database import Tx
+from bot.store.sealed_secrets import APPSECRET
+from bot.store.tenants import StoredTenant, Version
+from bot.tenants.table_keys import ACCOUNT, Source, read_table
+
+KEYS = {key: parse for key, parse in ACCOUNT.items() if key != "secret"}
+PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccounts:
+    """The rows at one moment."""
+
+    rows: tuple[StoredTenant, ...] = ()
+    sealed: Mapping[str, str] = field(default_factory=dict, repr=False)  # AppSecrets by AppID
+    version: Version | None = None  # None: not read
+
+
+NO_ACCOUNTS = StoredAccounts()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedAccount:
+    """A row with its parsed values, by the keys of a file, and its AppSecret."""
+
+    values: Mapping[str, Any]
+    secret: str = field(default="", repr=False)  # "" if its tokens come from a token service
+    why_paused: str = ""  # a sentence without its full stop; "" if it can be watched
+
+
+async def read(tx: Tx) -> StoredAccounts:
+    """Read the accounts that commands have added, with their sealed secrets."""
+    newest = await tenant_rows.version(tx)
+    rows = tuple(row for row in await tenant_rows.load(tx) if row.origin == tenant_rows.COMMAND)
+    return StoredAccounts(rows, await sealed_secrets.of_name(tx, APPSECRET), newest)
+
+
+def open_account(
+    row: StoredTenant, stored: StoredAccounts, keys: StoreKeys, token_service_url: str
+) -> OpenedAccount:
+    """Parse a row and open its AppSecret. A row that cannot be used has the reason in it, and loses nothing."""
+    values, problems = parse_row(row)
+    if not row.is_watched:
+        return OpenedAccount(values, why_paused=PAUSED)
+    if problems:
+        return OpenedAccount(values, why_paused=str(problems[0]))
+    if values.get("source") is Source.SERVICE:
+        return OpenedAccount(values, why_paused="" if token_service_url else "TOKEN_SERVICE_URL is not set")
+    try:
+        return OpenedAccount(values, _secret(row.appid, stored, keys))
+    except ValueError as exc:
+        return OpenedAccount(values, why_paused=str(exc))
+
+
+def parse_row(row: StoredTenant) -> tuple[dict[str, Any], tuple[InvalidSetting, ...]]:
+    """Return the values of a row by the keys of a file, None for a malformed one, with all problems."""
+    name = {"name": row.name} if row.name else {}
+    return read_table({"appid": row.appid, "handle": row.slug, **name, **row.own}, KEYS)
+
+
+def _secret(appid: str, stored: StoredAccounts, keys: StoreKeys) -> str:
+    if appid not in stored.sealed:
+        raise ValueError("its AppSecret is not stored")
+    try:
+        return keys.open(appid, APPSECRET, stored.sealed[appid])
+    except UnknownKeyError as exc:
+        raise ValueError(f"STORE_KEYS lacks the key {exc.key_id} of its AppSecret") from None
+    except DamagedSecretError as exc:
+        raise ValueError(str(exc)) from None
