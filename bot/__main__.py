@@ -16,6 +16,7 @@ from bot.runtime.streams import lasting
 if TYPE_CHECKING:
     from bot.settings.values import Settings
     from bot.tenants.model import Tenant
+    from bot.tenants.stored_accounts import StoredAccounts
 
 OURS = ("bot", "wechat_kf")
 
@@ -61,7 +62,8 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     try:
         needed = {"list": LIST, "accounts": ACCOUNTS}.get(given.command)
         settings = Settings.from_environ(environ, needed=needed)
-        tenants = load(settings, environ, environment.read_file, posts=given.command != "list")
+        stored = _stored_accounts(settings)
+        tenants = load(settings, environ, environment.read_file, stored, posts=given.command != "list")
         chosen = choose(tenants, given.account) if given.command in ("list", "check") else tenants
     except SettingsError as exc:
         return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
@@ -71,7 +73,21 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
         return _one_off(given, settings, tenants, chosen)
     if given.command == "accounts":
         return _accounts(given, settings, tenants)
-    return _serve(given, settings, tenants, environ)
+    return _serve(given, settings, tenants, stored, environ)
+
+
+def _stored_accounts(settings: Settings) -> StoredAccounts:
+    """Return the accounts that commands have added; none if the store cannot be read now."""
+    from bot.store.store_errors import StoreError
+    from bot.tenants.stored_accounts import NO_ACCOUNTS, NOT_READ, read_from
+
+    if not settings.may_store_accounts:
+        return NO_ACCOUNTS
+    try:
+        return asyncio.run(read_from(settings.database_url))
+    except (*StoreError, TimeoutError) as exc:
+        print(f"The accounts in the store cannot be read now ({type(exc).__name__}).", file=sys.stderr)
+        return NOT_READ
 
 
 def _accounts(given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant]) -> int:
@@ -98,7 +114,11 @@ def _one_off(
 
 
 def _serve(
-    given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant], environ: Mapping[str, str]
+    given: argparse.Namespace,
+    settings: Settings,
+    tenants: Sequence[Tenant],
+    stored: StoredAccounts,
+    environ: Mapping[str, str],
 ) -> int:
     from bot import app
     from bot.ports import utc_now
@@ -107,7 +127,10 @@ def _serve(
     from bot.tenants.reloading import Reloading
 
     configure(settings.log_level, secrets_of(tenants), settings.log_format)
-    reloading = Reloading(settings, environ, environment.read_file, tenants)
+    reloading = None
+    if settings.accounts_file or settings.may_store_accounts:
+        reloading = Reloading(settings, environ, environment.read_file, tenants, stored)
+        reloading.log_paused()
     serving = app.serve(
         settings,
         tenants,
@@ -115,7 +138,7 @@ def _serve(
         exit_now=os._exit,
         ignored=environment.ignored(environ),
         clock=utc_now,
-        reload=reloading.reload if settings.accounts_file else None,
+        reloading=reloading,
     )
     return asyncio.run(serving)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from bot import __version__
@@ -26,9 +27,11 @@ from bot.slack.bolt_app import BoltApp, dispatch, make_app
 from bot.slack.listeners import Interactions, register
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.slack.socket_mode import run_socket_mode
+from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_router import TenantRouter
 from bot.tenants.model import Tenant
+from bot.tenants.reloading import CHECK_SECONDS, Reloading
 from bot.web.front import Front, Handlers
 from bot.web.rejections import Rejections
 from bot.web.server import CannotListenError, Readiness
@@ -50,30 +53,32 @@ async def serve(
     exit_now: Callable[[int], object],
     ignored: Sequence[str] = (),
     clock: Clock = utc_now,
-    reload: Callable[[], Sequence[Tenant] | None] | None = None,
+    reloading: Reloading | None = None,
 ) -> int:
     """Run a `web` or `worker` process until SIGTERM or SIGINT. Return the exit status.
 
     `exit_now` ends the process at once, with a status: a store that hangs must not delay the exit.
     `ignored` names variables of the environment that are not used because of their values.
-    `reload` returns the accounts after SIGHUP, or None if they stay as they are. Without it, SIGHUP is not handled.
+    `reloading` reads the accounts again, after SIGHUP and after commands. Without it, SIGHUP is not handled.
     """
     front = Front(Rejections(clock))
 
     async def work(tenants: Sequence[Tenant], generation: Generation) -> int:
         async with build_fleet(settings, tenants, clock, role=role, rejections=front.rejections) as fleet:
             process = Process(fleet, role, exit_now, front=front)
+            if reloading:
+                process.watch_accounts(partial(reloading.check, renew=generations.renew))
             return await process.run(generation.stop, ignored, generation=generation)
 
-    def renewed() -> Work | None:
-        found = reload() if reload else None
+    async def renewed() -> Work | None:
+        found = await reloading.reload() if reloading else None
         return None if found is None else partial(work, found)
 
     generations = Generations(renewed)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, generations.stop)  # a second signal changes nothing
-    if reload:
+    if reloading:
         loop.add_signal_handler(signal.SIGHUP, generations.renew)
     try:
         status = await generations.run(partial(work, tenants))
@@ -132,6 +137,17 @@ class Process:
         else:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
+
+    def watch_accounts(self, check: Callable[[Store, str], Coroutine[Any, Any, None]]) -> None:
+        """Check every few seconds, once the loops start, whether commands have changed accounts.
+
+        Args:
+            check: takes the store and the ID of this process.
+        """
+        if store := self._fleet.shared.store:
+            step = partial(check, store, self._fleet.shared.process.id)
+            ready = lambda: store.migrated  # noqa: E731
+            self._loops = [PeriodicTask("accounts", step, CHECK_SECONDS, waiting_for=waiting_for, ready=ready)]
 
     async def run(
         self, stop: asyncio.Event, ignored: Sequence[str] = (), generation: Generation | None = None
@@ -265,7 +281,7 @@ class Process:
         health = PeriodicTask("health", check_health, fleet.pace, waiting_for=waiting_for)
         store = fleet.shared.store
         alerts = AlertLoops(fleet, store, self._interactions, health).tasks() if store else []
-        self._loops = [*alerts, health]
+        self._loops += [*alerts, health]
         self._running = [asyncio.create_task(loop.run()) for loop in self._loops]
 
     async def _drain(self) -> None:

@@ -105,7 +105,7 @@ async def build_fleet(
 
 
 def _label(tenant: Tenant, *, several: bool) -> TenantLabel | None:
-    if several or tenant.origin is Origin.FILE:
+    if several or tenant.origin is not Origin.ENVIRONMENT:
         return TenantLabel(tenant.appid, tenant.title, is_named=several)
     return None
 

@@ -36,7 +36,7 @@ class Story:
 
     @asynccontextmanager
     async def running(self, first: Work) -> AsyncIterator[tuple[Generations, asyncio.Task[int]]]:
-        made = Generations(lambda: self.following.pop(0) if self.following else None)
+        made = Generations(self._next)
         task = asyncio.create_task(made.run(first))
         await self.comes("a works")
         try:
@@ -45,6 +45,9 @@ class Story:
             self.hanging.set()
             made.stop()
             await asyncio.wait([task])
+
+    async def _next(self) -> Work | None:
+        return self.following.pop(0) if self.following else None
 
     async def comes(self, line: str) -> None:
         async with asyncio.timeout(5):

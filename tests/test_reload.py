@@ -114,7 +114,7 @@ async def serving(place: Place, role: str = "web", **changed: str) -> AsyncItera
     tenants = load(settings, environ, environment.read_file)
     configure("INFO", secrets_of(tenants))
     reloading = Reloading(settings, environ, environment.read_file, tenants)
-    served = app.serve(settings, tenants, role=role, exit_now=lambda _: None, reload=reloading.reload)
+    served = app.serve(settings, tenants, role=role, exit_now=lambda _: None, reloading=reloading)
     task, url = asyncio.create_task(served), f"http://127.0.0.1:{settings.port}"
     if role == "web":
         place.slack.app_url = f"{url}/slack/events"

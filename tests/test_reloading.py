@@ -38,17 +38,17 @@ class File:
         assert path == "accounts.toml"
         return self.text
 
-    def reload(self, text: str) -> list[str] | None:
+    async def reload(self, text: str) -> list[str] | None:
         self.text = text
-        found = self.reloading.reload()
+        found = await self.reloading.reload()
         return None if found is None else [one.slug for one in found]
 
 
-def test_accounts_that_were_added_removed_and_changed_are_named_in_one_line(capsys):
+async def test_accounts_that_were_added_removed_and_changed_are_named_in_one_line(capsys):
     file = File(HARBOUR)
-    assert file.reload(HARBOUR + KIOSK) == ["harbour", "kiosk"]
+    assert await file.reload(HARBOUR + KIOSK) == ["harbour", "kiosk"]
     assert capsys.readouterr().out.splitlines()[-1].endswith("accounts reloaded accounts=2 added=kiosk")
-    assert file.reload(KIOSK + 'poll = "7m"\n') == ["kiosk"]
+    assert await file.reload(KIOSK + 'poll = "7m"\n') == ["kiosk"]
     assert (
         capsys.readouterr()
         .out.splitlines()[-1]
@@ -56,23 +56,23 @@ def test_accounts_that_were_added_removed_and_changed_are_named_in_one_line(caps
     )
 
 
-def test_file_that_says_the_same_replaces_nothing(caplog):
+async def test_file_that_says_the_same_replaces_nothing(caplog):
     caplog.set_level(logging.INFO)
     file = File(HARBOUR)
-    assert file.reload(f"# one account\n{HARBOUR}") is None
+    assert await file.reload(f"# one account\n{HARBOUR}") is None
     assert "accounts unchanged accounts=1" in caplog.text
 
 
-def test_file_with_mistakes_changes_nothing_until_they_are_gone(caplog):
+async def test_file_with_mistakes_changes_nothing_until_they_are_gone(caplog):
     file = File(HARBOUR)
-    assert file.reload(f'{HARBOUR}{KIOSK}colour = "red"\nquiet = "always"\n') is None
+    assert await file.reload(f'{HARBOUR}{KIOSK}colour = "red"\nquiet = "always"\n') is None
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert ["line 5 (@kiosk): colour" in errors[0], "line 5 (@kiosk): quiet" in errors[1]] == [True, True]
-    assert file.reload(HARBOUR + KIOSK) == ["harbour", "kiosk"]
+    assert await file.reload(HARBOUR + KIOSK) == ["harbour", "kiosk"]
 
 
-def test_secrets_of_before_and_after_are_masked_in_the_log(capsys):
+async def test_secrets_of_before_and_after_are_masked_in_the_log(capsys):
     file = File(HARBOUR)
-    file.reload(KIOSK)
+    await file.reload(KIOSK)
     logging.getLogger("bot").error("hush-harbour and hush-kiosk")
     assert "hush" not in capsys.readouterr().out

@@ -16,6 +16,7 @@ from bot import app, environment
 from bot.demo.process import free_port
 from bot.settings.values import Settings
 from bot.tenants.loading import load
+from bot.tenants.reloading import Reloading
 from tests.fleets import AT_HARBOUR, AT_ORCHID, BO, HARBOUR, KIOSK, ORCHID, FleetWorld, fleet_world, polled
 from tests.running import answers, sqlite, until
 
@@ -34,8 +35,9 @@ async def serving(place: FleetWorld, number: int) -> AsyncIterator[asyncio.Task[
     environ = place.environ | {"PORT": str(free_port())}
     settings = Settings.from_environ(environ)
     tenants = load(settings, environ, environment.read_file)
+    reloading = Reloading(settings, environ, environment.read_file, tenants[:number])
     task = asyncio.create_task(
-        app.serve(settings, tenants[:number], role="web", exit_now=lambda _: None, reload=lambda: tenants)
+        app.serve(settings, tenants[:number], role="web", exit_now=lambda _: None, reloading=reloading)
     )
     place.slack.app_url = f"http://127.0.0.1:{settings.port}/slack/events"
     await until(lambda: answers(f"http://127.0.0.1:{settings.port}/healthz"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from bot.runtime.logs import LogEvent
@@ -44,7 +44,7 @@ Work = Callable[[Generation], Coroutine[Any, Any, int]]
 class Generations:
     """Runs the first generation, and one more after each call of `renew` that leads to another work."""
 
-    def __init__(self, reload: Callable[[], Work | None]) -> None:
+    def __init__(self, reload: Callable[[], Awaitable[Work | None]]) -> None:
         """Keep `reload`, which returns the next work, or None if the present one goes on."""
         self._reload = reload
         self._asked = asyncio.Event()
@@ -68,7 +68,7 @@ class Generations:
             if not self._asked.is_set():
                 continue
             self._asked.clear()
-            if not self._is_stopping and (following := self._reload()):
+            if not self._is_stopping and (following := await self._reload()):
                 current = self._begin(following)
                 await _first(current.work, current.in_charge.wait())
         if old := [one.work for one in self._all if not one.work.done()]:

@@ -52,6 +52,17 @@ async def touch(tx: Tx, info: ProcessInfo, clock: datetime) -> None:
         await tx.run(sa.delete(process).where(process.c.seen_at < now - EXPIRE_AFTER))
 
 
+async def request_reload(tx: Tx) -> int:
+    """Ask every running process to read its file of accounts again. Return their number."""
+    active = sa.and_(process.c.seen_at > tx.now - ACTIVE_WITHIN, process.c.seen_at < tx.now + ACTIVE_WITHIN)
+    return (await tx.run(sa.update(process).where(active).values(reload_at=tx.now))).rowcount
+
+
+async def reload_at(tx: Tx, process_id: str) -> datetime | None:
+    """Return when a process was last asked to do so; None if never."""
+    return (await tx.run(sa.select(process.c.reload_at).where(process.c.id == process_id))).scalar_one_or_none()
+
+
 async def remove(tx: Tx, process_id: str) -> None:
     await tx.run(sa.delete(process).where(process.c.id == process_id))
 

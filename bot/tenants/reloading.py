@@ -1,35 +1,54 @@
-"""Read the file of accounts again while the process runs. A file with a mistake changes nothing."""
+"""Read the accounts again while the process runs. A file with a mistake changes nothing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from bot.runtime.logs import LogEvent, configure
-from bot.settings.reader import SettingsError
+from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
-from bot.tenants.loading import ReadFile, load, secrets_of
+from bot.store import processes
+from bot.store import tenants as tenant_rows
+from bot.store.database import Store
+from bot.store.store_errors import StoreError, waiting_for
+from bot.tenants import stored_accounts
+from bot.tenants.loading import ReadFile, load, load_paused, secrets_of
 from bot.tenants.model import Tenant
+from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
 
 log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 5.0  # between two looks for changes by commands
 
 
 class Reloading:
     """The accounts as last read, and where they come from."""
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], read_file: ReadFile, tenants: Sequence[Tenant]
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        read_file: ReadFile,
+        tenants: Sequence[Tenant],
+        stored: StoredAccounts = NO_ACCOUNTS,
     ) -> None:
         """Keep what `load` needs. The variables of the process are those of its start."""
         self._settings = settings
         self._environ = environ
         self._read_file = read_file
         self._tenants = tuple(tenants)
+        self._stored = stored
+        self._asked_at: datetime | None = None
 
-    def reload(self) -> Sequence[Tenant] | None:
-        """Return the accounts of the file; None if it has a mistake, which is logged, or nothing has changed."""
+    async def reload(self) -> Sequence[Tenant] | None:
+        """Return the accounts as they are now; None if nothing has changed, or a mistake is in them, which is logged."""
+        await self._read_store()
         try:
-            tenants = load(self._settings, self._environ, self._read_file)
+            tenants = load(self._settings, self._environ, self._read_file, self._stored)
+            if not tenants:
+                raise SettingsError([InvalidSetting("accounts", "are all paused: the last ones go on")])
         except SettingsError as exc:
             for problem in exc.problems:
                 log.error(LogEvent("accounts not reloaded", mistake=problem))
@@ -42,7 +61,33 @@ class Reloading:
         configure(self._settings.log_level, [*secrets], self._settings.log_format)
         log.info(LogEvent("accounts reloaded", **_changes(self._tenants, tenants)))
         self._tenants = tenants
+        self.log_paused()
         return tenants
+
+    async def check(self, store: Store, process_id: str, renew: Callable[[], None]) -> None:
+        """Call `renew` if commands have changed accounts, or ask this process to read its file again."""
+        async with store.begin() as tx:
+            version = await tenant_rows.version(tx)
+            asked_at = await processes.reload_at(tx, process_id)
+        is_asked = asked_at is not None and asked_at != self._asked_at
+        self._asked_at = asked_at
+        if is_asked or (self._settings.may_store_accounts and version != self._stored.version):
+            renew()
+
+    def log_paused(self) -> None:
+        """Log which accounts of the store are not watched although no person has paused them."""
+        for tenant, why in load_paused(self._settings, self._read_file, self._stored, self._tenants):
+            if why != stored_accounts.PAUSED:
+                log.error(LogEvent("account not watched", account=tenant.slug, reason=why))
+
+    async def _read_store(self) -> None:
+        if not self._settings.may_store_accounts:
+            return
+        try:
+            self._stored = await stored_accounts.read_from(self._settings.database_url)
+        except (*StoreError, TimeoutError) as exc:
+            words = waiting_for(exc) if isinstance(exc, StoreError) else None
+            log.warning(LogEvent("accounts cannot be read in the store", error=words or type(exc).__name__))
 
 
 def _changes(before: Sequence[Tenant], after: Sequence[Tenant]) -> dict[str, object]:

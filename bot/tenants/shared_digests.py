@@ -8,17 +8,18 @@ from typing import Any
 
 from bot.settings.values import Settings
 from bot.tenants.loading import FIELDS
-from bot.tenants.model import Tenant
+from bot.tenants.model import Origin, Tenant
 
 OWN = (*FIELDS.values(), "quiet", "wechat_secret")  # the settings that an account may have for itself
 
 
 def shared_digests(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, str]:
-    """Return, by variable, a digest of its value. That of the file covers every account, in any order."""
+    """Return, by variable, a digest of its value. That of the file covers every account of it, in any order."""
     variable = "KF_ACCOUNTS_FILE" if settings.accounts_file else "KF_ACCOUNTS" if settings.accounts_toml else ""
     if not variable:
         return settings.shared_digests
-    accounts = sorted((_values(one, settings) for one in tenants), key=lambda values: values[0])
+    of_file = (one for one in tenants if one.origin is not Origin.COMMAND)
+    accounts = sorted((_values(one, settings) for one in of_file), key=lambda values: values[0])
     return {**settings.shared_digests, variable: hashlib.sha256(repr(accounts).encode()).hexdigest()[:12]}
 
 

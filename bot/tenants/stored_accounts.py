@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +11,16 @@ from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError
 from bot.settings.reader import InvalidSetting
 from bot.store import sealed_secrets
 from bot.store import tenants as tenant_rows
-from bot.store.database import Tx
+from bot.store.database import FaultKind, StoreError, Tx, classify
+from bot.store.inspection import is_absent, read_only_stores
 from bot.store.sealed_secrets import APPSECRET
 from bot.store.tenants import StoredTenant, Version
 from bot.tenants.table_keys import ACCOUNT, Source, read_table
 
 KEYS = {key: parse for key, parse in ACCOUNT.items() if key != "secret"}
 PAUSED = "paused"
+READ_SECONDS = 5.0
+EMPTY = Version(0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,11 @@ class StoredAccounts:
 
     rows: tuple[StoredTenant, ...] = ()
     sealed: Mapping[str, str] = field(default_factory=dict, repr=False)  # AppSecrets by AppID
-    version: Version | None = None  # None: not read
+    version: Version | None = EMPTY  # None: they could not be read
 
 
 NO_ACCOUNTS = StoredAccounts()
+NOT_READ = StoredAccounts(version=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,23 @@ class OpenedAccount:
     values: Mapping[str, Any]
     secret: str = field(default="", repr=False)  # "" if its tokens come from a token service
     why_paused: str = ""  # a sentence without its full stop; "" if it can be watched
+
+
+async def read_from(url: str) -> StoredAccounts:
+    """Read the accounts of a database without changing it: one that is not up to date yet has none.
+
+    Raises:
+        StoreError, TimeoutError: it cannot be read within some seconds.
+    """
+    if is_absent(url):
+        return NO_ACCOUNTS
+    try:
+        async with asyncio.timeout(READ_SECONDS), read_only_stores(url) as store_of, store_of("").begin() as tx:
+            return await read(tx)
+    except StoreError as exc:
+        if (fault := classify(exc)) and fault.kind is FaultKind.SCHEMA:
+            return NO_ACCOUNTS
+        raise
 
 
 async def read(tx: Tx) -> StoredAccounts:
