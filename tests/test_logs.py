@@ -193,3 +193,26 @@ def test_wechat_api_error_is_logged_with_errcode_and_rid():
     assert str(LogEvent("look", **error_fields(TransportError("GET x: ReadTimeout", attempts=3)))) == (
         'look error="GET x: ReadTimeout (after 3 attempts)"'
     )
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "0123456789abcdef0123456789abcdef",  # an AppSecret
+        "0123456789abcdef" * 4,  # a key of the store
+        "ticket@@@SECRET-of_a.platform",
+        "refreshtoken@@@SECRET",
+        "preauthcode@@@SECRET",
+        "queryauthcode@@@SECRET",
+    ],
+)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_secrets_of_wechat_are_masked_by_their_shape(secret, form):
+    said = line(LogEvent("calling", body=f'{{"secret":"{secret}"}}', other="x"), form=form)
+    assert "SECRET" not in said
+    assert secret not in said
+    assert "other" in said
+
+
+def test_shorter_names_in_hexadecimal_stay_readable():
+    assert "message=alert-0123456789abcdef" in line(LogEvent("post", message="alert-0123456789abcdef"))

@@ -35,11 +35,16 @@ NOISY_LOGGERS = (
     "psycopg",
 )
 SLASHES = r"(?::|%3[Aa])(?:\\?/|%2[Ff]){2}"  # of a URL: plain, as JSON may write it, or as forms do
+APPSECRET = re.compile(r"[0-9a-f]{32}")
+# AppSecrets, keys of the store and credentials of third-party platforms are known by their shapes: of thousands of
+# accounts, a search for the values would take longer than the line.
 SECRET = re.compile(
     r"(access_token=|secret=|appsecret=)[^\s&\"']+"
     rf"|(https?{SLASHES}hooks\.slack(?:-gov)?\.com|wss{SLASHES})\S+"
     r"|(xox[a-z]-|xapp-)[A-Za-z0-9-]+"
     r"|(://[^\s:/@]*:)[^\s@/]+(?=@)"
+    r"|((?:ticket|refreshtoken|preauthcode|queryauthcode)@@@)[^\s\"'<>]+"
+    r"|[0-9a-f]{32,}"
 )
 LONGEST_VALUE = 1000  # characters of a field
 LONGEST_TEXT = 8000  # of a traceback, or of a message of a library
@@ -160,7 +165,7 @@ class LineFormatter(logging.Formatter):
         text = str(value)
         for secret in self._secrets:
             text = text.replace(secret, "•••")
-        return SECRET.sub(lambda match: (match[1] or match[2] or match[3] or match[4] or "") + "•••", text)
+        return SECRET.sub(lambda match: (match[match.lastindex] if match.lastindex else "") + "•••", text)
 
 
 def configure(level: str, secrets: Sequence[str], form: Format = "text", stream: TextIO | None = None) -> None:
