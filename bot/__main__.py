@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bot import __version__, environment, packages
+from bot.account_commands.arguments import add_accounts, add_keys
 from bot.runtime.streams import lasting
+from bot.sealing import new_key
 
 if TYPE_CHECKING:
     from bot.settings.values import Settings
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from bot.tenants.stored_accounts import StoredAccounts
 
 OURS = ("bot", "wechat_kf")
+NO_ACCOUNT = (
+    "There is no Official Account that can be watched: `python -m bot accounts list` shows why, or add one."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.command == "manifest":
         return _manifest(given.mode, given.url, link=given.link)
+    if given.command == "keys" and given.action == "new":
+        print(new_key())
+        return 0
     variables = environment.take()
     try:
         if missing := packages.missing():
@@ -42,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
-    from bot.account_commands.listing import ACCOUNTS, UnknownAccountError, choose
+    from bot.account_commands.listing import ACCOUNTS, KEYS, UnknownAccountError, choose
     from bot.settings.reader import SettingsError
     from bot.settings.values import LIST, Settings
     from bot.tenants.loading import load
@@ -60,8 +68,10 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     if given.command == "doctor":
         return _doctor(environ, environment.ignored(environ), as_json=given.json)
     try:
-        needed = {"list": LIST, "accounts": ACCOUNTS}.get(given.command)
+        needed = {"list": LIST, "accounts": ACCOUNTS, "keys": KEYS}.get(given.command)
         settings = Settings.from_environ(environ, needed=needed)
+        if given.command in ("accounts", "keys"):
+            return _administer(given, settings, environ)
         stored = _stored_accounts(settings)
         tenants = load(settings, environ, environment.read_file, stored, posts=given.command != "list")
         chosen = choose(tenants, given.account) if given.command in ("list", "check") else tenants
@@ -69,34 +79,33 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
         return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
     except UnknownAccountError as exc:
         return _failed(str(exc))
-    if given.command in ("list", "check"):
+    if given.command in ("list", "check") and tenants:
         return _one_off(given, settings, tenants, chosen)
-    if given.command == "accounts":
-        return _accounts(given, settings, tenants)
+    if not tenants:
+        return _failed(NO_ACCOUNT)
     return _serve(given, settings, tenants, stored, environ)
+
+
+def _administer(given: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> int:
+    from bot.account_commands import dispatch
+    from bot.runtime.logs import configure
+
+    configure("WARNING", settings.secrets, settings.log_format, sys.stderr)  # stdout is for programs to read
+    if given.command == "keys":
+        return asyncio.run(dispatch.store_keys(given, settings))
+    return asyncio.run(dispatch.accounts(given, settings, environ, environment.read_file))
 
 
 def _stored_accounts(settings: Settings) -> StoredAccounts:
     """Return the accounts that commands have added; none if the store cannot be read now."""
-    from bot.store.store_errors import StoreError
     from bot.tenants.stored_accounts import NO_ACCOUNTS, NOT_READ, read_from
 
     if not settings.may_store_accounts:
         return NO_ACCOUNTS
-    try:
-        return asyncio.run(read_from(settings.database_url))
-    except (*StoreError, TimeoutError) as exc:
-        print(f"The accounts in the store cannot be read now ({type(exc).__name__}).", file=sys.stderr)
-        return NOT_READ
-
-
-def _accounts(given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant]) -> int:
-    from bot.account_commands import listing
-
-    if given.action == "check":
-        print(listing.names(tenants))
-        return 0
-    return asyncio.run(listing.show(settings, tenants, as_json=given.json))
+    stored = asyncio.run(read_from(settings.database_url))
+    if stored.problem:
+        _failed(NOT_READ.format(stored.problem))
+    return stored
 
 
 def _one_off(
@@ -190,7 +199,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     for command in (listing, check):
         command.add_argument("--account", metavar="HANDLE", help="one Official Account: its handle or its AppID")
-    _add_accounts(commands.add_parser("accounts", help="the Official Accounts: list them, or check their file"))
+    add_accounts(commands.add_parser("accounts", help="the Official Accounts: list, add, change and pause them"))
+    add_keys(commands.add_parser("keys", help="the keys that seal secrets in the store"))
     doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
     doctor.add_argument("--json", action="store_true", help="for programs")
     demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
@@ -201,13 +211,6 @@ def _parser() -> argparse.ArgumentParser:
     manifest.add_argument("--url", help="the address of this app, https://…")
     manifest.add_argument("--link", action="store_true", help="print the link that creates the Slack app of it")
     return parser
-
-
-def _add_accounts(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="print them as a table, with the last poll and the state of each")
-    listing.add_argument("--json", action="store_true", help="for programs")
-    actions.add_parser("check", help="read the file, and name every mistake with its line; starts nothing")
 
 
 def _port(text: str) -> int:

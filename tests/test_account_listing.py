@@ -16,6 +16,7 @@ from bot.account_commands.listing import UnknownAccountError, choose, names
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.settings.values import Settings
+from bot.tenants.installation import Installation
 from bot.tenants.loading import load
 from tests.fleets import BO, CHEN, FleetWorld
 from tests.test_accounts_file import HARBOUR, KIOSK
@@ -67,10 +68,14 @@ async def poll_once(environ: Mapping[str, str]) -> None:
         assert await check(place) == 0
 
 
+def installed(settings: Settings, environ: Mapping[str, str]) -> Installation:
+    return Installation(load(settings, environ, environment.read_file))
+
+
 async def test_table_shows_what_the_file_says_while_there_is_no_store(tmp_path, capsys):
     environ = environ_of(tmp_path)
     settings = Settings.from_environ(environ)
-    assert await listing.show(settings, load(settings, environ, environment.read_file), as_json=False) == 0
+    assert await listing.show(settings, installed(settings, environ), as_json=False) == 0
     printed, err = capsys.readouterr()
     assert err == ""
     assert printed.splitlines()[-1] == "2 accounts"
@@ -86,7 +91,7 @@ async def test_json_has_the_last_poll_and_the_state_of_each_account(tmp_path, ca
     await poll_once(environ)
     capsys.readouterr()
     settings = Settings.from_environ(environ)
-    assert await listing.show(settings, load(settings, environ, environment.read_file), as_json=True) == 0
+    assert await listing.show(settings, installed(settings, environ), as_json=True) == 0
     harbour, kiosk = json.loads(capsys.readouterr().out)
     assert harbour.pop("last_successful_poll").endswith("+00:00")
     assert harbour == {
@@ -106,7 +111,7 @@ async def test_store_that_cannot_be_read_leaves_dashes_and_says_so(tmp_path, cap
     (tmp_path / "kf.db").write_text("no database")
     environ = environ_of(tmp_path)
     settings = Settings.from_environ(environ)
-    assert await listing.show(settings, load(settings, environ, environment.read_file), as_json=False) == 0
+    assert await listing.show(settings, installed(settings, environ), as_json=False) == 0
     printed, err = capsys.readouterr()
     assert err.startswith("The store cannot be read")
     assert printed.splitlines()[-1] == "2 accounts"

@@ -15,9 +15,27 @@ import pytest
 from bot import app, environment
 from bot.demo.process import free_port
 from bot.settings.values import Settings
+from bot.store import tenants
+from bot.store.account_changes import COMMAND_LINE, ChangeKind
+from bot.store.database import Store
+from bot.store.tenants import COMMAND, PauseReason, StoredTenant
+from bot.tenants import changes
 from bot.tenants.loading import load
 from bot.tenants.reloading import Reloading
-from tests.fleets import AT_HARBOUR, AT_ORCHID, BO, HARBOUR, KIOSK, ORCHID, FleetWorld, fleet_world, polled
+from tests.fleets import (
+    ACCOUNTS,
+    AT_HARBOUR,
+    AT_ORCHID,
+    BO,
+    HARBOUR,
+    KIOSK,
+    ORCHID,
+    SECRETS,
+    FleetWorld,
+    fleet_world,
+    polled,
+    polls,
+)
 from tests.running import answers, sqlite, until
 
 pytestmark = pytest.mark.server
@@ -30,15 +48,13 @@ async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
 
 
 @asynccontextmanager
-async def serving(place: FleetWorld, number: int) -> AsyncIterator[asyncio.Task[int]]:
+async def serving(place: FleetWorld, number: int, **changed: str) -> AsyncIterator[asyncio.Task[int]]:
     """Serve the first `number` accounts, and all of them after SIGHUP. SIGTERM ends it."""
-    environ = place.environ | {"PORT": str(free_port())}
+    environ = place.environ | {"PORT": str(free_port())} | changed
     settings = Settings.from_environ(environ)
-    tenants = load(settings, environ, environment.read_file)
-    reloading = Reloading(settings, environ, environment.read_file, tenants[:number])
-    task = asyncio.create_task(
-        app.serve(settings, tenants[:number], role="web", exit_now=lambda _: None, reloading=reloading)
-    )
+    first = load(settings, environ, environment.read_file)[:number]
+    reloading = Reloading(settings, environ, environment.read_file, first)
+    task = asyncio.create_task(app.serve(settings, first, role="web", exit_now=lambda _: None, reloading=reloading))
     place.slack.app_url = f"http://127.0.0.1:{settings.port}/slack/events"
     await until(lambda: answers(f"http://127.0.0.1:{settings.port}/healthz"))
     try:
@@ -61,10 +77,36 @@ async def test_account_after_sighup_is_polled_and_answers_while_the_first_goes_o
     assert task.result() == 0
 
 
+async def test_account_that_a_command_adds_is_watched_until_a_command_pauses_it(place, monkeypatch, tmp_path):
+    monkeypatch.setattr(app, "CHECK_SECONDS", 0.1)
+    of_file = ACCOUNTS.partition('[[account]]\nhandle = "orchid"')[0]
+    settings = Settings.from_environ(place.environ | {"STORE_KEYS": "11" * 32})
+    orchid = StoredTenant(ORCHID, "orchid", "", COMMAND, own={"channel": AT_ORCHID})
+    store = Store.from_url(sqlite(tmp_path), "")
+    async with serving(place, 2, KF_ACCOUNTS=of_file, STORE_KEYS="11" * 32) as task:
+        await polled(place, 2, [HARBOUR, KIOSK])
+        async with store.begin() as tx:
+            secret = SECRETS[ORCHID]
+            await changes.store(tx, ChangeKind.ADD, orchid, settings, COMMAND_LINE, secret=secret)
+        await polled(place, 2, [HARBOUR, ORCHID])
+        place.wechat[ORCHID].reject(BO)
+        await until(lambda: place.texts(AT_ORCHID))
+        async with store.begin() as tx:
+            await tenants.pause(tx, ORCHID)
+        await polled(place, 2, [HARBOUR])
+        before = polls(place.wechat[ORCHID])
+        await polled(place, 2, [HARBOUR])
+        assert polls(place.wechat[ORCHID]) == before
+        async with store.begin() as tx:
+            assert {one.slug: one.reason for one in await tenants.load(tx)}["orchid"] == PauseReason.PERSON
+    assert task.result() == 0
+    await store.close()
+
+
 async def test_address_that_is_taken_ends_the_process_with_status_1(place, caplog):
     with socket.create_server(("127.0.0.1", 0)) as other:
         environ = place.environ | {"PORT": str(other.getsockname()[1])}
         settings = Settings.from_environ(environ)
-        tenants = load(settings, environ, environment.read_file)
-        assert await app.serve(settings, tenants, role="web", exit_now=lambda _: None) == 1
+        accounts = load(settings, environ, environment.read_file)
+        assert await app.serve(settings, accounts, role="web", exit_now=lambda _: None) == 1
     assert "cannot bind address" in caplog.text

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +21,13 @@ from bot.settings.values import LIST, Settings
 from bot.store import overview
 from bot.store.inspection import is_absent, read_only_stores
 from bot.store.store_errors import StoreError, waiting_for
+from bot.tenants.installation import PAUSED, Installation, Paused, find
 from bot.tenants.model import Tenant
-from bot.tenants.table_keys import Source
 from bot.text import fold, many
 
 # The variables that decide which accounts there are, and what is known of them.
-ACCOUNTS = (*LIST, "ALERTS", "SLACK_ALERT_CHANNEL", "TOKEN_SERVICE_URL", "DATABASE_URL")
+ACCOUNTS = (*LIST, "ALERTS", "SLACK_ALERT_CHANNEL", "TOKEN_SERVICE_URL", "DATABASE_URL", "STORE_KEYS")
+KEYS = ("STORE_KEYS", "DATABASE_URL", "ALERTS")  # the variables of the command `keys`
 SECONDS = 8.0  # for the store
 LONGEST_CELL = 100  # characters
 NOT_KNOWN = "-"
@@ -45,14 +47,12 @@ def choose(tenants: Sequence[Tenant], word: str | None) -> Sequence[Tenant]:
     """
     if word is None:
         return tenants
-    handle = word.removeprefix("@").removeprefix("＠")
-    found = [one for one in tenants if fold(handle) == fold(one.slug) or handle == one.appid]
-    if found:
-        return found
+    if found := find(tenants, word):
+        return [found]
     names = [TenantName(one.appid, one.slug, one.name) for one in tenants]
-    nearest = [f"@{one.slug}" for one in nearest_tenants(handle, names)] or [f"@{one.slug}" for one in names[:3]]
-    shown = escape(cut(word, LONGEST_CELL))
-    raise UnknownAccountError(f"There is no account {shown}; the nearest: {', '.join(nearest)}")
+    near = nearest_tenants(word.lstrip("@＠"), names) or names[:3]
+    nearest = f"; the nearest: {', '.join(f'@{one.slug}' for one in near)}" if near else ""
+    raise UnknownAccountError(f"There is no account {escape(cut(word, LONGEST_CELL))}{nearest}")
 
 
 def names(tenants: Sequence[Tenant]) -> str:
@@ -60,19 +60,36 @@ def names(tenants: Sequence[Tenant]) -> str:
     return f"{many(len(tenants), 'account')}: {', '.join(f'@{one.slug}' for one in tenants)}"
 
 
-async def show(settings: Settings, tenants: Sequence[Tenant], *, as_json: bool) -> int:
-    """Print the accounts as a table or as JSON, with what the store knows of each if it can be read."""
-    known = await _figures(settings, tenants)
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which accounts to list; with the defaults all."""
+
+    state: str = ""  # "watched" or "paused"
+    label: str = ""
+
+    def include(self, listed: Paused) -> bool:
+        state = "paused" if listed.why else "watched"
+        return self.state in ("", state) and (not self.label or fold(self.label) in listed.tenant.labels)
+
+
+EVERY = Chosen()
+
+
+async def show(settings: Settings, installation: Installation, chosen: Chosen = EVERY, *, as_json: bool) -> int:
+    """Print accounts as a table or as JSON, with what the store knows of each if it can be read."""
+    every = [*(Paused(one, "") for one in installation.watched), *installation.paused]
+    listed = [one for one in every if chosen.include(one)]
+    known = await _figures(settings, [one.tenant for one in listed])
     if as_json:
-        print(json.dumps([_as_json(one, known.get(one.appid)) for one in tenants], indent=2))
+        print(json.dumps([_as_json(one.tenant, known.get(one.tenant.appid), one.why) for one in listed], indent=2))
     else:
-        _print_table(tenants, known)
+        _print_table(listed, known)
     return 0
 
 
 async def _figures(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, TenantFigures]:
     """Return the figures by AppID; none if the store cannot be read, for whatever reason."""
-    if not settings.alerts or is_absent(settings.database_url):
+    if not settings.alerts or not tenants or is_absent(settings.database_url):
         return {}
     try:
         return await with_timeout(_read(settings, tenants), SECONDS)
@@ -88,7 +105,7 @@ async def _read(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, T
         return await overview.figures(tx, until, tx.now)
 
 
-def _print_table(tenants: Sequence[Tenant], known: Mapping[str, TenantFigures]) -> None:
+def _print_table(listed: Sequence[Paused], known: Mapping[str, TenantFigures]) -> None:
     # Imported here: a tenth of a second that no server needs. It knows how wide a Chinese character is.
     from rich.console import Console
     from rich.table import Table
@@ -97,7 +114,7 @@ def _print_table(tenants: Sequence[Tenant], known: Mapping[str, TenantFigures]) 
     table = Table()
     for title in ("handle", "name", "AppID", "channel", "source", "labels", "last successful poll", "state"):
         table.add_column(title, no_wrap=title in WHOLE)
-    for tenant in tenants:
+    for tenant, why in ((one.tenant, one.why) for one in listed):
         figures = known.get(tenant.appid)
         polled = figures and figures.read_at
         cells = (
@@ -105,19 +122,19 @@ def _print_table(tenants: Sequence[Tenant], known: Mapping[str, TenantFigures]) 
             tenant.name,
             tenant.appid,
             tenant.settings.slack_alert_channel,
-            _source(tenant),
+            tenant.source,
             ", ".join(tenant.labels),
             f"{polled:%Y-%m-%d %H:%M} UTC" if polled else NOT_KNOWN,
-            _state(figures),
+            _state(figures, why),
         )
         # As Text: a name may hold markup.
         table.add_row(*(Text(escape(cut(cell, LONGEST_CELL))) for cell in cells))
     # Without colours: the terminal gets no control character at all.
     Console(color_system=None, width=None if sys.stdout.isatty() else WIDTH).print(table)
-    print(many(len(tenants), "account"))
+    print(many(len(listed), "account"))
 
 
-def _as_json(tenant: Tenant, figures: TenantFigures | None) -> dict[str, Any]:
+def _as_json(tenant: Tenant, figures: TenantFigures | None, why_paused: str) -> dict[str, Any]:
     polled: datetime | None = figures.read_at if figures else None
     return {
         "handle": tenant.slug,
@@ -125,20 +142,17 @@ def _as_json(tenant: Tenant, figures: TenantFigures | None) -> dict[str, Any]:
         "appid": tenant.appid,
         "origin": tenant.origin,
         "channel": tenant.settings.slack_alert_channel or None,
-        "source": _source(tenant),
+        "source": tenant.source,
         "labels": list(tenant.labels),
         "last_successful_poll": polled.isoformat() if polled else None,
-        "state": _state(figures) if figures else None,
+        "state": _state(figures, why_paused) if figures or why_paused else None,
     }
 
 
-def _source(tenant: Tenant) -> str:
-    """Return where the access tokens come from."""
-    return Source.SECRET if tenant.settings.wechat_secret else Source.SERVICE
-
-
-def _state(figures: TenantFigures | None) -> str:
-    """Write `WeChat does not answer, 2 need attention`, or `well`."""
+def _state(figures: TenantFigures | None, why_paused: str) -> str:
+    """Write `WeChat does not answer, 2 need attention`, or `well`; of a paused account why it is."""
+    if why_paused:
+        return why_paused if why_paused == PAUSED else f"{PAUSED}: {why_paused}"
     if figures is None:
         return NOT_KNOWN
     parts = []

@@ -28,6 +28,7 @@ class AccountEntry:
     place: str  # what errors call it: `accounts.toml, line 12 (@harbour)`
     own: Mapping[str, Any]
     values: Mapping[str, Any]  # `own`, and for other keys the channel of a route and `[defaults]`
+    table: Mapping[str, Any]  # `values` as they are written, without a reference to a secret
 
     @property
     def appid(self) -> str:
@@ -65,7 +66,7 @@ def parse(text: str, source: str) -> AccountsFile:
     defaults, found = read_table(_table(data, "defaults"), DEFAULTS)
     in_defaults = _at(toml.place("defaults"), found)
     routes, in_routes = _routes(_tables(data, "route"), toml)
-    entries, in_accounts = _entries(_tables(data, "account"), toml, defaults, routes)
+    entries, in_accounts = _entries(data, toml, defaults, routes)
     problems = (*_misplaced(data, toml), *in_defaults, *in_routes, *in_accounts)
     return AccountsFile(entries, problems, defaults, routes)
 
@@ -106,14 +107,18 @@ def _routes(tables: Sequence[Mapping[str, Any]], toml: TomlText) -> tuple[Routes
 
 
 def _entries(
-    tables: Sequence[Mapping[str, Any]], toml: TomlText, defaults: Mapping[str, Any], routes: Routes
+    data: Mapping[str, Any], toml: TomlText, defaults: Mapping[str, Any], routes: Routes
 ) -> tuple[tuple[AccountEntry, ...], list[InvalidSetting]]:
+    tables = _tables(data, "account")
     entries: list[AccountEntry] = []
     problems: list[InvalidSetting] = []
     places = toml.places("account", len(tables))
     for table, place in zip(tables, places, strict=True):
         own, found = read_table(table, ACCOUNT)
-        entry = AccountEntry(f"{place}{_name(own)}", own, _completed(own, defaults, routes))
+        values = _completed(own, defaults, routes)
+        written = {key: one for key, one in {**_table(data, "defaults"), **table}.items() if key != "secret"}
+        channel = {"channel": values["channel"]} if "channel" in values else {}  # which may be that of a route
+        entry = AccountEntry(f"{place}{_name(own)}", own, values, written | channel)
         entries.append(entry)
         problems += _at(entry.place, (*found, *_check(entry)))
     for key in ("handle", "appid"):

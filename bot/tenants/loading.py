@@ -9,13 +9,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.alerting.quiet_hours import QuietHours
+from bot.runtime.logs import APPSECRET
 from bot.sealing import StoreKeys
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
+from bot.store.tenants import StoredTenant
 from bot.tenants import accounts_file, secret_references
 from bot.tenants.accounts_file import AccountEntry, AccountsFile
+from bot.tenants.installation import Paused
 from bot.tenants.model import Origin, Tenant, default_slug, free_slug
-from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts, open_account
+from bot.tenants.stored_accounts import NO_ACCOUNTS, OpenedAccount, StoredAccounts, open_account
 from bot.tenants.table_keys import Source
 
 ReadFile = Callable[[str], str]  # raises OSError, or ValueError for text that is not UTF-8
@@ -78,11 +81,11 @@ def load(
 
 def load_paused(
     settings: Settings, read_file: ReadFile, stored: StoredAccounts, watched: Sequence[Tenant]
-) -> list[tuple[Tenant, str]]:
+) -> list[Paused]:
     """Return the accounts of the store that are not watched, without their secrets, and why."""
     defined = {one.appid: one.slug for one in watched if one.origin is not Origin.COMMAND}
     found = _stored(settings, read_accounts_file(settings, read_file), stored, defined, posts=True)
-    return [(tenant, why) for tenant, why in found if why]
+    return [Paused(tenant, why) for tenant, why in found if why]
 
 
 def _stored(
@@ -98,26 +101,39 @@ def _stored(
         if row.appid in defined:
             continue
         opened = open_account(row, stored, keys, settings.token_service_url)
-        # A malformed value is None: then the account is paused. Without quiet hours, they are None as well.
-        values = {
-            key: one for key, one in file.complete(opened.values).items() if one is not None or key == "quiet"
-        }
-        slug = free_slug(row.slug, slugs)
-        slugs.add(slug)
-        tenant = Tenant(
-            slug,
-            values.get("name", ""),
-            values.get("labels", ()),
-            Origin.COMMAND,
-            _settings_of(replace(settings, wechat_appid=row.appid, wechat_secret=opened.secret), values),
-        )
+        tenant = tenant_of_row(settings, file, replace(row, slug=free_slug(row.slug, slugs)), opened)
+        slugs.add(tenant.slug)
         needs_channel = settings.alerts and posts and not tenant.settings.slack_alert_channel
         yield tenant, opened.why_paused or (NO_CHANNEL if needs_channel else "")
 
 
-def secrets_of(tenants: Iterable[Tenant]) -> tuple[str, ...]:
-    """Return every string that no log line may contain, of all accounts."""
-    return tuple(dict.fromkeys(secret for tenant in tenants for secret in tenant.settings.secrets))
+def tenant_of_row(settings: Settings, file: AccountsFile, row: StoredTenant, opened: OpenedAccount) -> Tenant:
+    """Return an account of the store. What a file of accounts says of `[defaults]` and routes holds for it, too."""
+    # A malformed value counts as absent. Without quiet hours, these are None as well.
+    read = {key: value for key, value in opened.values.items() if value is not None or key == "quiet"}
+    values = file.complete(read)
+    own = replace(settings, wechat_appid=row.appid, wechat_secret=opened.secret)
+    return Tenant(
+        slug=row.slug,
+        name=values.get("name", ""),
+        labels=values.get("labels", ()),
+        origin=Origin.COMMAND,
+        settings=_settings_of(own, values),
+        source=values.get("source", Source.SECRET),
+    )
+
+
+def secrets_of(tenants: Sequence[Tenant]) -> tuple[str, ...]:
+    """Return the strings that no log line may contain, of all accounts.
+
+    The log knows the shape of AppSecrets: of the accounts of the store, of which there may be thousands, there are
+    only those of another shape.
+    """
+    stored = [one.settings for one in tenants if one.origin is Origin.COMMAND]
+    found = [secret for one in tenants if one.origin is not Origin.COMMAND for secret in one.settings.secrets]
+    found += [one.wechat_secret for one in stored if not APPSECRET.fullmatch(one.wechat_secret)]
+    found += replace(stored[0], wechat_secret="").secrets if stored else ()
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def read_accounts_file(settings: Settings, read_file: ReadFile) -> AccountsFile:
@@ -199,6 +215,7 @@ def _tenant(
         labels=values.get("labels", ()),
         origin=Origin.ENVIRONMENT if is_own else Origin.FILE,
         settings=_settings_of(replace(settings, wechat_appid=appid, wechat_secret=secret), values),
+        source=Source.SECRET if is_own else values.get("source", Source.SECRET),
     )
 
 

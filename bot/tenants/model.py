@@ -41,6 +41,7 @@ class Tenant:
     labels: tuple[str, ...]
     origin: Origin
     settings: Settings
+    source: str = "secret"  # of its access tokens, a `table_keys.Source`
 
     @property
     def appid(self) -> str:

@@ -12,8 +12,8 @@ from bot.settings.values import Settings
 from bot.store import processes
 from bot.store import tenants as tenant_rows
 from bot.store.database import Store
-from bot.store.store_errors import StoreError, waiting_for
 from bot.tenants import stored_accounts
+from bot.tenants.installation import PAUSED
 from bot.tenants.loading import ReadFile, load, load_paused, secrets_of
 from bot.tenants.model import Tenant
 from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
@@ -43,7 +43,7 @@ class Reloading:
         self._asked_at: datetime | None = None
 
     async def reload(self) -> Sequence[Tenant] | None:
-        """Return the accounts as they are now; None if nothing has changed, or a mistake is in them, which is logged."""
+        """Return the accounts as they are now; None if nothing has changed, or one has a mistake."""
         await self._read_store()
         try:
             tenants = load(self._settings, self._environ, self._read_file, self._stored)
@@ -76,18 +76,18 @@ class Reloading:
 
     def log_paused(self) -> None:
         """Log which accounts of the store are not watched although no person has paused them."""
-        for tenant, why in load_paused(self._settings, self._read_file, self._stored, self._tenants):
-            if why != stored_accounts.PAUSED:
-                log.error(LogEvent("account not watched", account=tenant.slug, reason=why))
+        for one in load_paused(self._settings, self._read_file, self._stored, self._tenants):
+            if one.why != PAUSED:
+                log.error(LogEvent("account not watched", account=one.tenant.slug, reason=one.why))
 
     async def _read_store(self) -> None:
         if not self._settings.may_store_accounts:
             return
-        try:
-            self._stored = await stored_accounts.read_from(self._settings.database_url)
-        except (*StoreError, TimeoutError) as exc:
-            words = waiting_for(exc) if isinstance(exc, StoreError) else None
-            log.warning(LogEvent("accounts cannot be read in the store", error=words or type(exc).__name__))
+        found = await stored_accounts.read_from(self._settings.database_url)
+        if found.problem:
+            log.warning(LogEvent("accounts cannot be read in the store", error=found.problem))
+        else:
+            self._stored = found
 
 
 def _changes(before: Sequence[Tenant], after: Sequence[Tenant]) -> dict[str, object]:

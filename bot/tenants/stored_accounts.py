@@ -15,11 +15,12 @@ from bot.store.database import FaultKind, StoreError, Tx, classify
 from bot.store.inspection import is_absent, read_only_stores
 from bot.store.sealed_secrets import APPSECRET
 from bot.store.tenants import StoredTenant, Version
+from bot.tenants.installation import PAUSED
 from bot.tenants.table_keys import ACCOUNT, Source, read_table
 
 KEYS = {key: parse for key, parse in ACCOUNT.items() if key != "secret"}
-PAUSED = "paused"
 READ_SECONDS = 5.0
+NOT_READ = "The accounts in the store cannot be read now ({}): look at DATABASE_URL."
 EMPTY = Version(0, None)
 
 
@@ -30,10 +31,10 @@ class StoredAccounts:
     rows: tuple[StoredTenant, ...] = ()
     sealed: Mapping[str, str] = field(default_factory=dict, repr=False)  # AppSecrets by AppID
     version: Version | None = EMPTY  # None: they could not be read
+    problem: str = ""  # why not, in the words of the database
 
 
 NO_ACCOUNTS = StoredAccounts()
-NOT_READ = StoredAccounts(version=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,18 @@ class OpenedAccount:
 
 
 async def read_from(url: str) -> StoredAccounts:
-    """Read the accounts of a database without changing it: one that is not up to date yet has none.
-
-    Raises:
-        StoreError, TimeoutError: it cannot be read within some seconds.
-    """
+    """Read the accounts of a database without changing it: one that is not up to date yet has none."""
     if is_absent(url):
         return NO_ACCOUNTS
     try:
         async with asyncio.timeout(READ_SECONDS), read_only_stores(url) as store_of, store_of("").begin() as tx:
             return await read(tx)
-    except StoreError as exc:
-        if (fault := classify(exc)) and fault.kind is FaultKind.SCHEMA:
+    except (*StoreError, TimeoutError) as exc:
+        fault = classify(exc)
+        if fault and fault.kind is FaultKind.SCHEMA:
             return NO_ACCOUNTS
-        raise
+        words = f"{fault.kind}: {fault.words}" if fault else type(exc).__name__
+        return StoredAccounts(version=None, problem=words)
 
 
 async def read(tx: Tx) -> StoredAccounts:

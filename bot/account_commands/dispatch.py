@@ -1,0 +1,81 @@
+"""Run an action of the commands `accounts` and `keys`. Whatever prevents it is one line on standard error."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Coroutine, Mapping
+
+from bot.account_commands import changing, keys, listing, transfer
+from bot.account_commands.changing import WITHOUT_ALERTS, WITHOUT_KEYS, ChangedMeanwhileError, Present
+from bot.account_commands.terminal import failed
+from bot.settings.values import Settings
+from bot.store.account_changes import ChangeKind
+from bot.store.store_errors import StoreError, waiting_for
+from bot.tenants.installation import Installation
+from bot.tenants.loading import ReadFile, load, load_paused, read_accounts_file
+from bot.tenants.stored_accounts import NO_ACCOUNTS, NOT_READ, read_from
+
+SWITCHES = {"pause": ChangeKind.PAUSE, "resume": ChangeKind.RESUME, "remove": ChangeKind.REMOVE}
+
+
+async def accounts(
+    given: argparse.Namespace, settings: Settings, environ: Mapping[str, str], read_file: ReadFile
+) -> int:
+    """Run an action of `accounts`, and return the exit status.
+
+    Raises:
+        SettingsError: the file of accounts has mistakes.
+    """
+    stored = await read_from(settings.database_url) if settings.alerts else NO_ACCOUNTS
+    if stored.problem:
+        failed(NOT_READ.format(stored.problem))
+    watched = load(settings, environ, read_file, stored)
+    installation = Installation(watched, load_paused(settings, read_file, stored, watched))
+    present = Present(settings, installation, stored, read_accounts_file(settings, read_file))
+    match given.action:
+        case "check":
+            print(listing.names(installation.watched))
+            return 0
+        case "list":
+            chosen = listing.Chosen(given.state or "", given.label or "")
+            return await listing.show(settings, installation, chosen, as_json=given.json)
+        case "export":
+            return transfer.export(present)
+    if not settings.alerts:
+        return failed(WITHOUT_ALERTS, 2)
+    return await _guarded(_change(given, present, environ, read_file))
+
+
+async def _change(
+    given: argparse.Namespace, present: Present, environ: Mapping[str, str], read_file: ReadFile
+) -> int:
+    match given.action:
+        case "add":
+            return await changing.add(present, given)
+        case "import":
+            return await transfer.load_file(present, given.file, environ, read_file)
+        case "reload":
+            return await changing.reload(present)
+    (tenant,) = listing.choose(present.installation.all, given.account)
+    if given.action == "set":
+        return await changing.change(present, tenant, given)
+    is_sure = given.action != "remove" or given.yes
+    return await changing.switch(present, SWITCHES[given.action], tenant, is_sure=is_sure)
+
+
+async def store_keys(given: argparse.Namespace, settings: Settings) -> int:
+    """Run an action of `keys` that needs the store, and return the exit status."""
+    if not settings.alerts:
+        return failed(WITHOUT_ALERTS, 2)
+    if given.action == "status":
+        return await _guarded(keys.status(settings))
+    return await _guarded(keys.rotate(settings)) if settings.store_keys else failed(WITHOUT_KEYS, 2)
+
+
+async def _guarded(work: Coroutine[None, None, int]) -> int:
+    try:
+        return await work
+    except (ChangedMeanwhileError, listing.UnknownAccountError) as exc:
+        return failed(str(exc))
+    except StoreError as exc:
+        return failed(f"The store cannot be used ({waiting_for(exc) or type(exc).__name__}): look at DATABASE_URL.")

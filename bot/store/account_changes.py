@@ -1,0 +1,73 @@
+"""Changes of Official Accounts by people: rows of the audit log.
+
+They have no AppID in the column `appid`, but in `wanted`: the operations of an account are those on its
+customer-service accounts.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from bot.operations.model import OperationState
+from bot.store.database import Tx
+from bot.store.episodes import sanitize_text
+from bot.store.tables import operation
+
+
+class ChangeKind(StrEnum):
+    """The command."""
+
+    ADD = "accounts add"
+    SET = "accounts set"
+    PAUSE = "accounts pause"
+    RESUME = "accounts resume"
+    REMOVE = "accounts remove"
+    IMPORT = "accounts import"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who changes an account."""
+
+    user_id: str
+    name: str
+
+
+COMMAND_LINE = Person("", "command line")
+
+
+async def record(tx: Tx, kind: ChangeKind, appid: str, details: Mapping[str, Any], person: Person) -> None:
+    """Record a change in the transaction that makes it. The details hold no secret."""
+    change_id = secrets.token_hex(8)
+    wanted = {"appid": appid, **{key: sanitize_text(str(value)) for key, value in details.items()}}
+    await tx.run(
+        sa.insert(operation).values(
+            id=change_id,
+            appid="",
+            kind=kind,
+            account_key="",
+            wanted=wanted,
+            user_id=sanitize_text(person.user_id),
+            user_name=sanitize_text(person.name),
+            submission=change_id,
+            asked_at=tx.now,
+            ended_at=tx.now,
+            state=OperationState.DONE,
+            result={},
+        )
+    )
+
+
+async def load(tx: Tx) -> list[tuple[ChangeKind, Mapping[str, Any], Person]]:
+    """Return all changes, the oldest first."""
+    rows = await tx.run(sa.select(operation).where(operation.c.appid == "").order_by(operation.c.asked_at))
+    return [
+        (ChangeKind(row["kind"]), row["wanted"], Person(row["user_id"], row["user_name"]))
+        for row in rows.mappings()
+    ]
