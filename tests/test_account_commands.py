@@ -15,8 +15,8 @@ import pytest
 from bot import environment
 from bot.__main__ import _parser, main
 from bot.account_commands import dispatch
-from bot.account_commands.keys import reseal
 from bot.account_commands.listing import ACCOUNTS, KEYS
+from bot.account_commands.rotation import reseal
 from bot.demo.servers import serve_token_service, serve_wechat
 from bot.sealing import StoreKeys, key_id, new_key
 from bot.settings.values import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Coroutine, Mapping
 
-from bot.account_commands import changing, keys, listing, transfer
+from bot.account_commands import changing, listing, rotation, transfer
 from bot.account_commands.changing import WITHOUT_ALERTS, WITHOUT_KEYS, ChangedMeanwhileError, Present
 from bot.account_commands.terminal import failed
 from bot.settings.values import Settings
@@ -68,8 +68,8 @@ async def store_keys(given: argparse.Namespace, settings: Settings) -> int:
     if not settings.alerts:
         return failed(WITHOUT_ALERTS, 2)
     if given.action == "status":
-        return await _guarded(keys.status(settings))
-    return await _guarded(keys.rotate(settings)) if settings.store_keys else failed(WITHOUT_KEYS, 2)
+        return await _guarded(rotation.status(settings))
+    return await _guarded(rotation.rotate(settings)) if settings.store_keys else failed(WITHOUT_KEYS, 2)
 
 
 async def _guarded(work: Coroutine[None, None, int]) -> int:

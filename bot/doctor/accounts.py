@@ -17,6 +17,7 @@ from bot.store.database import Store
 from bot.tenants.loading import ReadFile, load
 from bot.tenants.model import Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
+from bot.tenants.stored_accounts import StoredAccounts
 from bot.wiring import Services
 from wechat_kf import ServiceToken
 
@@ -28,13 +29,13 @@ CORRECT = "Correct it there. Until then no process starts with this file, and SI
 
 
 def loaded(
-    settings: Settings, environ: Mapping[str, str], read_file: ReadFile
+    settings: Settings, environ: Mapping[str, str], read_file: ReadFile, stored: StoredAccounts
 ) -> tuple[Sequence[Tenant], Sequence[InvalidSetting]]:
     """Return the accounts, and the mistakes of their file. With a mistake there are no accounts."""
-    if not settings.accounts_file and not settings.accounts_toml:
+    if not settings.accounts_file and not settings.accounts_toml and not stored.rows:
         return (of_environment(settings),), ()
     try:
-        return load(settings, environ, read_file), ()
+        return load(settings, environ, read_file, stored), ()
     except SettingsError as exc:
         return (), exc.problems
 

@@ -7,17 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from bot.doctor import accounts, host, inbound, operations, output, slack, store, variables
+from bot.doctor import accounts, host, inbound, keys, operations, output, slack, store, variables
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.fleet import build_fleet
 from bot.ports import Clock
+from bot.sealing import StoreKeys
 from bot.settings.values import PROXIES, Settings
 from bot.store.inspection import read_only_stores
-from bot.tenants.loading import ReadFile, secrets_of
+from bot.tenants.loading import ReadFile, load_paused, secrets_of
 from bot.tenants.model import Tenant, of_environment
+from bot.tenants.stored_accounts import NO_ACCOUNTS, read_from
 
 PART_SECONDS = 10.0  # for each of the services, which are examined at once
 ALL_SECONDS = 12.0
+STORED_SECONDS = 2.0  # for the accounts of the store, before all others
 GONE_SECONDS = 1.0  # after the last line: a hanging name lookup must not keep the process alive
 SECRETS = (
     "WECHAT_SECRET",
@@ -25,6 +28,7 @@ SECRETS = (
     "SLACK_SIGNING_SECRET",
     "SLACK_APP_TOKEN",
     "TOKEN_SERVICE_AUTH",
+    "STORE_KEYS",
 )
 
 
@@ -56,13 +60,19 @@ async def examine(
 ) -> list[Finding]:
     """Run every check that these variables allow. Never raise."""
     settings, problems = Settings.read(environ)
-    tenants, mistakes = accounts.loaded(settings, environ, read_file)
     unset = Unset.of(problems)
+    stored = NO_ACCOUNTS
+    if settings.alerts and not unset.why_not("store", "DATABASE_URL"):
+        stored = await read_from(settings.database_url, STORED_SECONDS)
+    tenants, mistakes = accounts.loaded(settings, environ, read_file, stored)
+    paused = [] if mistakes else load_paused(settings, read_file, stored, tenants)
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
     report = await guarded("services", _examine_services(settings, tenants, unset, proxy, clock), ALL_SECONDS)
     findings = [
         *variables.findings(problems),
         *accounts.findings(tenants, mistakes),
+        *keys.not_watched(paused),
+        *([] if unset.why_not("keys", "STORE_KEYS") else keys.findings(StoreKeys(settings.store_keys), stored)),
         *report.findings,
         *host.unused_proxies(environ, settings),
         host.clock(report.times),
@@ -70,7 +80,13 @@ async def examine(
         *host.ignored(ignored),
         *host.heartbeat(settings, unset),
     ]
-    secrets = {*settings.secrets, *secrets_of(tenants), *(environ.get(name, "").strip() for name in SECRETS)}
+    of_store = (one.settings.wechat_secret for one in tenants)
+    secrets = {
+        *settings.secrets,
+        *secrets_of(tenants),
+        *of_store,
+        *(environ.get(name, "").strip() for name in SECRETS),
+    }
     return [masked(finding, secrets) for finding in findings]
 
 

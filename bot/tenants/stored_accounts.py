@@ -46,12 +46,12 @@ class OpenedAccount:
     why_paused: str = ""  # a sentence without its full stop; "" if it can be watched
 
 
-async def read_from(url: str) -> StoredAccounts:
+async def read_from(url: str, within: float = READ_SECONDS) -> StoredAccounts:
     """Read the accounts of a database without changing it: one that is not up to date yet has none."""
     if is_absent(url):
         return NO_ACCOUNTS
     try:
-        async with asyncio.timeout(READ_SECONDS), read_only_stores(url) as store_of, store_of("").begin() as tx:
+        async with asyncio.timeout(within), read_only_stores(url) as store_of, store_of("").begin() as tx:
             return await read(tx)
     except (*StoreError, TimeoutError) as exc:
         fault = classify(exc)
