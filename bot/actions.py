@@ -55,6 +55,10 @@ HOME_PREVIOUS_PAGE = "home.page.prev"
 HOME_NEXT_PAGE = "home.page.next"
 HOME_LANGUAGE = "home.language"
 HOME_ACCOUNT = "home.account"
+# Buttons of administrators, whose values are `v1` and the AppID of an Official Account; and their form.
+PAUSE_TENANT = "admin.pause"
+RESUME_TENANT = "admin.resume"
+ADD_TENANT = "admin.add"
 # Modals, besides those of the operations, whose callback_id is `op.` and the kind.
 PICK = "op.pick"
 DETAILS_MODAL = "kf.details"
@@ -64,7 +68,7 @@ OPEN_PLATFORM = "link.platform"
 
 LANGUAGE_CHOICES = ("auto", "en", "zh")
 MAX_OPTION_VALUE = 150  # UTF-16 units: https://docs.slack.dev/reference/block-kit/composition-objects/option-object
-_REPLACING = frozenset({LIST, PREVIOUS_PAGE, NEXT_PAGE, FILTER, REFRESH, RETRY})
+_REPLACING = frozenset({LIST, PREVIOUS_PAGE, NEXT_PAGE, FILTER, REFRESH, RETRY, PAUSE_TENANT, RESUME_TENANT})
 _TENANT = re.compile(r"v2:(?P<appid>[0-9A-Za-z_-]{1,32})(?P<rest>(?::.*)?)", re.ASCII | re.DOTALL)
 _TENANT_UNITS = len(":wx0123456789abcdef")  # the length that `encode_for` adds to a value
 # `v1:EPISODE` or `v1:batch:MESSAGE`, then the choice of a menu, or the action to undo.

@@ -16,7 +16,7 @@ from bot.blocks.answers.diagnosis import plain_words
 from bot.fleet import Fleet, build_fleet
 from bot.health.facts import Problem, ProblemKind
 from bot.health_log import HealthLog
-from bot.interaction_wiring import make_interactions
+from bot.interaction_wiring import make_interactions, with_administration
 from bot.loops import AlertLoops
 from bot.ports import Clock, utc_now
 from bot.runtime.generations import Generation, Generations, Work
@@ -137,6 +137,8 @@ class Process:
         else:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
+        if store := fleet.shared.store:
+            self._answers = with_administration(self._answers, fleet.shared, fleet.accounts, store)
 
     def watch_accounts(self, check: Callable[[Store, str], Coroutine[Any, Any, None]]) -> None:
         """Check every few seconds, once the loops start, whether commands have changed accounts.

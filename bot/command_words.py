@@ -39,16 +39,23 @@ _TENANTS = {
     "accounts": ("公众号", "账号列表", "公众号列表"),
     "all": ("全部公众号", "所有公众号"),
 }
+# After the word for accounts, for administrators.
+_ADMINISTRATION = {
+    "add": ("添加", "新增", "新建"),
+    "pause": ("停用", "暂停"),
+    "resume": ("恢复", "启用"),
+}
 BEFORE_TEXT = ("find", "show", "invite", "add", "rename", "delete", "history")
 _SIMPLIFIED = str.maketrans(
-    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説請暱稱刪記錄歷眾號帳賬帐",
-    "览页单将过绝确认绑闲闲状态处寻详运帮说说请昵称删记录历众号账账账",
+    "覽頁單將過絕確認綁閒閑狀態處尋詳運幫說説請暱稱刪記錄歷眾號帳賬帐暫恢復啟啓",
+    "览页单将过绝确认绑闲闲状态处寻详运帮说说请昵称删记录历众号账账账暂恢复启启",
 )
 
 _LIST_WORDS = {word: english for english, words in _LISTS.items() for word in words}
 _ALL = {**_LIST_WORDS, **{word: english for english, words in _COMMANDS.items() for word in words}}
 # Words that may be suggested: not those of the overview, which is `/kf` without a word.
 _SPELLED = {word: english for word, english in _ALL.items() if english and len(word) > 1}
+_ADMINISTRATION_WORDS = {word: english for english, words in _ADMINISTRATION.items() for word in (english, *words)}
 _TENANT_WORDS = {word: english for english, words in _TENANTS.items() for word in words}
 _PAGE = re.compile(r"第 ?([0-9]+) ?页")
 _BEFORE_NUMBER = re.compile(rf"(?<!\S)({'|'.join(_LIST_WORDS)})(?=[0-9]+(?!\S))")
@@ -89,6 +96,13 @@ def split_tenant_word(typed: str) -> tuple[str, str] | None:
     """Split `公众号已拒绝` into `accounts` and `已拒绝`. Return None if `typed` does not begin with such a word."""
     match = _TENANT_WORD.match(typed.translate(_SIMPLIFIED))
     return (_TENANT_WORDS[match[0]], typed[match.end() :]) if match else None
+
+
+def split_administration(typed: str) -> tuple[str, str]:
+    """Split `添加` and `停用 @harbour` into the English word and the rest; ("", typed) for any other text."""
+    text = typed.translate(_SIMPLIFIED)
+    word = next((word for word in _ADMINISTRATION_WORDS if text == word or text.startswith(f"{word} ")), "")
+    return (_ADMINISTRATION_WORDS[word], typed[len(word) :].strip()) if word else ("", typed)
 
 
 def corrected(wrong: str, english: Sequence[str]) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.blocks.context import RenderContext
 from bot.execution.records import OperationRecords
 from bot.execution.runner import OperationRunner
+from bot.interactions.access import OperatorPolicy
 from bot.interactions.account_reader import AccountReader
+from bot.interactions.administration import Administration
 from bot.interactions.commands import CommandHandler
 from bot.interactions.handler import InteractionHandler
 from bot.interactions.history_reading import HistoryReader
@@ -22,7 +24,9 @@ from bot.interactions.view_answers import ViewAnswers
 from bot.interactions.watcher_calls import WatcherCalls
 from bot.operations.model import Operation, OperationPolicy
 from bot.ports import Views
-from bot.wiring import Services
+from bot.slack.listeners import Interactions
+from bot.store.database import Store
+from bot.wiring import Services, SharedServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,20 @@ def make_interactions(
         clock=clock,
     )
     return InteractionServices(handler, runner)
+
+
+def with_administration(
+    others: Interactions, shared: SharedServices, accounts: Sequence[Services], store: Store
+) -> Interactions:
+    """Put the commands of administrators before other handlers, where KF_ADMINS names some."""
+    settings = shared.settings
+    if not settings.kf_admins:
+        return others
+    admins = OperatorPolicy(settings.kf_admins, shared.members, shared.membership)
+    tenants = [one.tenant for one in accounts]
+    return Administration(
+        others, tenants, settings, store.of(""), admins, shared.views, shared.readers, shared.clock
+    )
 
 
 def _operations(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bot import command_words
 from bot.alerting.episode import AccountStatus
@@ -34,6 +35,23 @@ class AllAccounts:
 
 
 FleetRequest = AccountsOverview | AllAccounts
+
+
+class Verb(StrEnum):
+    """What an administrator does to an Official Account."""
+
+    ADD = "add"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class Administer:
+    """A change of the Official Accounts themselves."""
+
+    verb: Verb
+    word: str = ""  # a handle without `@`, or an AppID, as typed
+
 
 _TOKEN = re.compile(r"(?:<[^<>]*>|\S)+")  # a label of Slack's may contain blanks
 _PERSON = re.compile(r"<@[A-Z0-9]+\|([^<>]+)>")
@@ -92,6 +110,19 @@ def parse_fleet(text: str) -> FleetRequest | None:
     if glued and read_list(list_words(words)) is None:
         return None
     return _fleet(english, words) or _fleet("accounts", words)
+
+
+def parse_administration(text: str) -> Administer | None:
+    """Read `accounts add`, and `accounts pause` and `resume` with an account. Return None for any other text."""
+    head, _, rest = command_text(text).partition(" ")
+    word = plain_word(head)
+    if word != "accounts":
+        split = command_words.split_tenant_word(word)
+        if split is None or split[0] != "accounts":
+            return None
+        rest = f"{split[1]} {rest}".strip()
+    verb, named = command_words.split_administration(" ".join(map(plain_word, rest.split())))
+    return Administer(Verb(verb), named.removeprefix("in:").lstrip("@")[:MAX_TEXT]) if verb else None
 
 
 def _fleet(word: str, rest: str) -> FleetRequest | None:

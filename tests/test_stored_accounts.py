@@ -17,7 +17,7 @@ from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
-from bot.tenants.loading import load, load_paused, secrets_of
+from bot.tenants.loading import load, load_paused, read_accounts_file, secrets_of
 from bot.tenants.model import Origin
 from bot.tenants.reloading import Reloading
 from bot.tenants.shared_digests import shared_digests
@@ -49,7 +49,8 @@ def reasons(stored: StoredAccounts, environ: dict[str, str] = ENVIRON) -> dict[s
     settings = Settings.from_environ(environ)
     watched = load(settings, environ, read_file, stored)
     assert watched[0].slug == "harbour"
-    return {one.tenant.slug: one.why for one in load_paused(settings, read_file, stored, watched)}
+    file = read_accounts_file(settings, read_file)
+    return {one.tenant.slug: one.why for one in load_paused(settings, file, stored, watched)}
 
 
 def test_account_of_the_store_has_its_own_values_and_those_of_the_file_for_the_rest():

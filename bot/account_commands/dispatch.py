@@ -30,8 +30,9 @@ async def accounts(
     if stored.problem:
         failed(NOT_READ.format(stored.problem))
     watched = load(settings, environ, read_file, stored)
-    installation = Installation(watched, load_paused(settings, read_file, stored, watched))
-    present = Present(settings, installation, stored, read_accounts_file(settings, read_file))
+    file = read_accounts_file(settings, read_file)
+    installation = Installation(watched, load_paused(settings, file, stored, watched))
+    present = Present(settings, installation, stored, file)
     match given.action:
         case "check":
             print(listing.names(installation.watched))

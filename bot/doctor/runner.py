@@ -14,7 +14,7 @@ from bot.ports import Clock
 from bot.sealing import StoreKeys
 from bot.settings.values import PROXIES, Settings
 from bot.store.inspection import read_only_stores
-from bot.tenants.loading import ReadFile, load_paused, secrets_of
+from bot.tenants.loading import ReadFile, load_paused, read_accounts_file, secrets_of
 from bot.tenants.model import Tenant, of_environment
 from bot.tenants.stored_accounts import NO_ACCOUNTS, read_from
 
@@ -65,7 +65,7 @@ async def examine(
     if settings.alerts and not unset.why_not("store", "DATABASE_URL"):
         stored = await read_from(settings.database_url, STORED_SECONDS)
     tenants, mistakes = accounts.loaded(settings, environ, read_file, stored)
-    paused = [] if mistakes else load_paused(settings, read_file, stored, tenants)
+    paused = [] if mistakes else load_paused(settings, read_accounts_file(settings, read_file), stored, tenants)
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
     report = await guarded("services", _examine_services(settings, tenants, unset, proxy, clock), ALL_SECONDS)
     findings = [

@@ -80,11 +80,11 @@ def load(
 
 
 def load_paused(
-    settings: Settings, read_file: ReadFile, stored: StoredAccounts, watched: Sequence[Tenant]
+    settings: Settings, file: AccountsFile, stored: StoredAccounts, watched: Sequence[Tenant]
 ) -> list[Paused]:
     """Return the accounts of the store that are not watched, without their secrets, and why."""
     defined = {one.appid: one.slug for one in watched if one.origin is not Origin.COMMAND}
-    found = _stored(settings, read_accounts_file(settings, read_file), stored, defined, posts=True)
+    found = _stored(settings, file, stored, defined, posts=True)
     return [Paused(tenant, why) for tenant, why in found if why]
 
 

@@ -14,7 +14,7 @@ from bot.store import tenants as tenant_rows
 from bot.store.database import Store
 from bot.tenants import stored_accounts
 from bot.tenants.installation import PAUSED
-from bot.tenants.loading import ReadFile, load, load_paused, secrets_of
+from bot.tenants.loading import ReadFile, load, load_paused, read_accounts_file, secrets_of
 from bot.tenants.model import Tenant
 from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
 
@@ -76,7 +76,8 @@ class Reloading:
 
     def log_paused(self) -> None:
         """Log which accounts of the store are not watched although no person has paused them."""
-        for one in load_paused(self._settings, self._read_file, self._stored, self._tenants):
+        file = read_accounts_file(self._settings, self._read_file)
+        for one in load_paused(self._settings, file, self._stored, self._tenants):
             if one.why != PAUSED:
                 log.error(LogEvent("account not watched", account=one.tenant.slug, reason=one.why))
 

@@ -167,9 +167,9 @@ def guide(context: RenderContext, topic: str = "", *, operations: bool = False, 
     chinese = say("Chinese words work too: /kf 列表, /kf 待确认, /kf 查找 小波")
     blocks = [
         builders.header(say("What /kf can do")),
-        *([_explained(several)] if handle else []),
-        _explained(commands),
-        *([_explained(changes)] if operations else []),
+        *([explained(several)] if handle else []),
+        explained(commands),
+        *([explained(changes)] if operations else []),
         builders.section(
             "\n".join(
                 f"{builders.ICONS[state]} *{context.state(state)}* – {means}" for state, means in states.items()
@@ -200,7 +200,8 @@ def guide(context: RenderContext, topic: str = "", *, operations: bool = False, 
     return Message(context.paragraph(text, *added), blocks)
 
 
-def _explained(commands: Mapping[str, str]) -> Block:
+def explained(commands: Mapping[str, str]) -> Block:
+    """List commands, each with what it shows or does."""
     return builders.section("\n".join(f"`{command}` – {does}" for command, does in commands.items()), expand=True)
 
 
