@@ -119,11 +119,13 @@ def _same_language(settings: Settings) -> Finding:
 
 def _named(accounts: Sequence[Settings]) -> Mapping[str, tuple[str, ...]]:
     """Return the IDs that the settings of the accounts name, by variable."""
-    named: dict[str, dict[str, None]] = {"ALERT_MENTION": {}, "KF_VIEWERS": {}, "KF_OPERATORS": {}}
+    variables = ("ALERT_MENTION", "KF_VIEWERS", "KF_OPERATORS", "KF_ADMINS")
+    named: dict[str, dict[str, None]] = {variable: {} for variable in variables}
     for settings in accounts:
         if settings.alerts:
             named["ALERT_MENTION"] |= dict.fromkeys(ID.findall(settings.alert_mention))
             named["KF_OPERATORS"] |= dict.fromkeys(settings.kf_operators)
+            named["KF_ADMINS"] |= dict.fromkeys(settings.kf_admins)
         named["KF_VIEWERS"] |= dict.fromkeys(settings.kf_viewers)
     return {variable: tuple(ids) for variable, ids in named.items() if ids}
 
