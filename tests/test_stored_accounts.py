@@ -9,14 +9,17 @@ from datetime import timedelta
 
 import pytest
 
+from bot import environment
 from bot.sealing import StoreKeys, key_id
 from bot.settings.values import Settings
 from bot.store import processes, sealed_secrets
 from bot.store import tenants as tenant_rows
+from bot.store.account_changes import COMMAND_LINE, ChangeKind
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
+from bot.tenants import changes
 from bot.tenants.loading import load, load_paused, read_accounts_file, secrets_of
 from bot.tenants.model import Origin
 from bot.tenants.reloading import Reloading
@@ -207,6 +210,21 @@ async def test_store_that_cannot_be_read_keeps_the_accounts_as_they_are(tmp_path
     assert "accounts cannot be read in the store" in caplog.text
     assert (await read_from(f"sqlite:///{tmp_path / 'kf.db'}")).version is None
     assert await read_from(f"sqlite:///{tmp_path / 'absent.db'}") == StoredAccounts()
+
+
+async def test_change_by_a_command_counts_while_the_file_is_wrong(store, store_url, kept_log, caplog, tmp_path):
+    await store.open()
+    path = tmp_path / "accounts.toml"
+    path.write_text(HARBOUR)
+    environ = SLACK | BOTH | {"KF_ACCOUNTS_FILE": str(path), "STORE_KEYS": KEY, "DATABASE_URL": store_url}
+    settings = Settings.from_environ(environ)
+    reloading = Reloading(settings, environ, environment.read_file, load(settings, environ, environment.read_file))
+    path.write_text(HARBOUR + 'poll = "soon"\n')
+    assert await reloading.reload() is None
+    async with store.begin() as tx:
+        await changes.store(tx, ChangeKind.ADD, ROSE, settings, COMMAND_LINE, secret=ROSE_SECRET)
+    assert [one.slug for one in await reloading.reload() or ()] == ["harbour", "rose"]
+    assert [record.getMessage().count("poll") for record in caplog.records if record.levelname == "ERROR"] == [1, 1]
 
 
 async def test_last_accounts_go_on_when_none_is_left(tmp_path, kept_log, caplog):

@@ -26,7 +26,7 @@ from bot.tenants.model import Tenant
 from bot.text import fold, many
 
 # The variables that decide which accounts there are, and what is known of them.
-ACCOUNTS = (*LIST, "ALERTS", "SLACK_ALERT_CHANNEL", "TOKEN_SERVICE_URL", "DATABASE_URL", "STORE_KEYS")
+ACCOUNTS = (*LIST, "ALERTS", "SLACK_ALERT_CHANNEL", "TOKEN_SERVICE_URL", "DATABASE_URL")
 KEYS = ("STORE_KEYS", "DATABASE_URL", "ALERTS")  # the variables of the command `keys`
 SECONDS = 8.0  # for the store
 LONGEST_CELL = 100  # characters

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from bot.runtime.logs import LogEvent, configure
@@ -34,24 +35,32 @@ class Reloading:
         tenants: Sequence[Tenant],
         stored: StoredAccounts = NO_ACCOUNTS,
     ) -> None:
-        """Keep what `load` needs. The variables of the process are those of its start."""
+        """Keep what `load` needs, and read the files. The variables of the process are those of its start."""
         self._settings = settings
         self._environ = environ
         self._read_file = read_file
         self._tenants = tuple(tenants)
         self._stored = stored
         self._asked_at: datetime | None = None
+        self._texts: dict[str, str] = {}  # of the files that the last valid accounts came from, by path
+        with suppress(SettingsError):
+            self._load()
 
     async def reload(self) -> Sequence[Tenant] | None:
-        """Return the accounts as they are now; None if nothing has changed, or one has a mistake."""
+        """Return the accounts as they are now; None if nothing has changed.
+
+        While the file has a mistake, which is logged, its accounts stay as they were; those of the store change.
+        """
         await self._read_store()
         try:
-            tenants = load(self._settings, self._environ, self._read_file, self._stored)
-            if not tenants:
-                raise SettingsError([InvalidSetting("accounts", "are all paused: the last ones go on")])
+            tenants = self._load()
         except SettingsError as exc:
-            for problem in exc.problems:
-                log.error(LogEvent("accounts not reloaded", mistake=problem))
+            _log_problems(exc.problems)
+            tenants = self._load_last_files()
+            if tenants == self._tenants:
+                return None
+        if not tenants:
+            _log_problems([InvalidSetting("accounts", "are all paused: the last ones go on")])
             return None
         if tenants == self._tenants:
             log.info(LogEvent("accounts unchanged", accounts=len(tenants)))
@@ -81,6 +90,24 @@ class Reloading:
             if one.why != PAUSED:
                 log.error(LogEvent("account not watched", account=one.tenant.slug, reason=one.why))
 
+    def _load(self) -> tuple[Tenant, ...]:
+        """Load all accounts, and remember the files that they came from."""
+        texts: dict[str, str] = {}
+
+        def read(path: str) -> str:
+            texts[path] = self._read_file(path)
+            return texts[path]
+
+        tenants = load(self._settings, self._environ, read, self._stored)
+        self._texts = texts
+        return tenants
+
+    def _load_last_files(self) -> tuple[Tenant, ...]:
+        try:
+            return load(self._settings, self._environ, self._texts.__getitem__, self._stored)
+        except (SettingsError, KeyError):  # they had a mistake at the start, or there were none
+            return self._tenants
+
     async def _read_store(self) -> None:
         if not self._settings.may_store_accounts:
             return
@@ -89,6 +116,11 @@ class Reloading:
             log.warning(LogEvent("accounts cannot be read in the store", error=found.problem))
         else:
             self._stored = found
+
+
+def _log_problems(problems: Iterable[InvalidSetting]) -> None:
+    for problem in problems:
+        log.error(LogEvent("accounts not reloaded", mistake=problem))
 
 
 def _changes(before: Sequence[Tenant], after: Sequence[Tenant]) -> dict[str, object]:
