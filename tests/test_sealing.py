@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+import traceback
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,16 @@ def test_nothing_of_a_key_is_in_its_repr():
     assert OLD not in repr(keys)
     assert bool(keys)
     assert not StoreKeys([])
+
+
+def test_error_about_a_secret_quotes_neither_it_nor_a_key_in_its_whole_chain():
+    sealed = StoreKeys([OLD]).seal(APPID, "appsecret", SECRET)
+    for keys, owner in ((StoreKeys([OLD]), "other"), (StoreKeys([NEW]), APPID)):
+        with pytest.raises((DamagedSecretError, UnknownKeyError)) as refused:
+            keys.open(owner, "appsecret", sealed)
+        chain = "".join(traceback.format_exception(refused.value, chain=True))
+        assert not any(text in chain for text in (SECRET, OLD, NEW, sealed))
+        assert refused.value.__cause__ is None
 
 
 @pytest.mark.process
