@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot.outbox.messages import MessageKind, NewMessage
-from bot.store import outbox, sealed_secrets, tenants
+from bot.store import outbox, sealed_secrets, tables, tenants
 from bot.store.outbox import NotItsTurnError
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant, TenantState
@@ -105,6 +106,24 @@ async def test_removed_account_has_no_secret_and_is_not_listed_until_it_is_added
     assert await stored(store) == {"rose-2": replace(ROSE, slug="rose-2")}
     await in_store(store, lambda tx: tenants.remove(tx, "wx-rose"))
     assert (await stored(store, StoredTenant("wx-rose", "rose", "", "file")))["rose"].state is TenantState.ACTIVE
+
+
+async def test_rows_of_a_removed_account_are_deleted_and_those_of_others_stay(store, clock):
+    await store.open()
+    others = store.of("wx-rose")
+    await others.open()
+    for one in (store, others):
+        new = [NewMessage(f"{one.appid}-1", MessageKind.ALERT, 1)]
+        await in_store(one, lambda tx, new=new: outbox.enqueue(tx, new, {}, tx.now))
+    await in_store(store, lambda tx: tenants.save(tx, ROSE))
+    await in_store(store, lambda tx: tenants.remove(tx, "wx-rose"))
+    long_ago, soon = timedelta(days=-1), timedelta(days=1)
+    assert await in_store(store, lambda tx: tenants.delete_removed(tx, tx.now + long_ago)) == ""
+    assert await in_store(store, lambda tx: tenants.delete_removed(tx, tx.now + soon)) == "wx-rose"
+    assert await in_store(store, lambda tx: tenants.delete_removed(tx, tx.now + soon)) == ""
+    for table in (tables.message, tables.poll_state):
+        left = await in_store(store, lambda tx, table=table: tx.run(sa.select(table.c.appid)))
+        assert {row.appid for row in left} == {store.appid}
 
 
 async def test_every_change_by_a_command_makes_another_version_also_with_a_clock_that_goes_back(store, clock):

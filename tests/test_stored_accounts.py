@@ -19,7 +19,7 @@ from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
-from bot.tenants import changes
+from bot.tenants import changes, reloading
 from bot.tenants.loading import load, load_paused, read_accounts_file, secrets_of
 from bot.tenants.model import Origin
 from bot.tenants.reloading import Reloading
@@ -194,6 +194,18 @@ async def test_process_without_keys_and_service_looks_only_whether_the_file_is_t
     assert not await bot.looks(store)
 
 
+async def test_process_deletes_the_rows_of_an_account_ninety_days_after_its_removal(store, store_url, monkeypatch):
+    await store.open()
+    async with store.begin() as tx:
+        await tenant_rows.save(tx, ROSE)
+        await tenant_rows.remove(tx, ROSE_APPID)
+    for kept, number in ((reloading.KEPT, 1), (timedelta(days=-1), 0)):
+        monkeypatch.setattr(reloading, "KEPT", kept)
+        await Bot(store_url).looks(store)
+        async with store.begin() as tx:
+            assert (await tenant_rows.version(tx)).number == number
+
+
 async def test_process_that_has_stopped_is_not_asked_to_read_the_file(store, clock):
     await store.open()
     async with store.begin() as tx:
@@ -218,12 +230,12 @@ async def test_change_by_a_command_counts_while_the_file_is_wrong(store, store_u
     path.write_text(HARBOUR)
     environ = SLACK | BOTH | {"KF_ACCOUNTS_FILE": str(path), "STORE_KEYS": KEY, "DATABASE_URL": store_url}
     settings = Settings.from_environ(environ)
-    reloading = Reloading(settings, environ, environment.read_file, load(settings, environ, environment.read_file))
+    running = Reloading(settings, environ, environment.read_file, load(settings, environ, environment.read_file))
     path.write_text(HARBOUR + 'poll = "soon"\n')
-    assert await reloading.reload() is None
+    assert await running.reload() is None
     async with store.begin() as tx:
         await changes.store(tx, ChangeKind.ADD, ROSE, settings, COMMAND_LINE, secret=ROSE_SECRET)
-    assert [one.slug for one in await reloading.reload() or ()] == ["harbour", "rose"]
+    assert [one.slug for one in await running.reload() or ()] == ["harbour", "rose"]
     assert [record.getMessage().count("poll") for record in caplog.records if record.levelname == "ERROR"] == [1, 1]
 
 
@@ -231,8 +243,8 @@ async def test_last_accounts_go_on_when_none_is_left(tmp_path, kept_log, caplog)
     environ = SLACK | {"STORE_KEYS": KEY, "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}"}
     settings = Settings.from_environ(environ)
     tenants = load(settings, environ, read_file, sealed(ROSE))
-    reloading = Reloading(settings, environ, read_file, tenants, sealed(ROSE))
-    assert await reloading.reload() is None
+    running = Reloading(settings, environ, read_file, tenants, sealed(ROSE))
+    assert await running.reload() is None
     assert "accounts are all paused: the last ones go on" in caplog.text
 
 

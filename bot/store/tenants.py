@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from bot.store import sealed_secrets
 from bot.store.database import Tx, insert_new
-from bot.store.tables import tenant
+from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant
 
 COMMAND = "command"  # the origin of an account that a command has added
 # The settings that have a column; `policy` has the others.
@@ -130,6 +130,20 @@ async def remove(tx: Tx, appid: str) -> None:
     await sealed_secrets.delete_of(tx, appid)
     values = {"state": TenantState.PAUSED, "reason": PauseReason.REMOVED, "removed_at": tx.now}
     await _update(tx, appid, values | {"changed_at": await _after_all(tx)})
+
+
+async def delete_removed(tx: Tx, before: datetime) -> str:
+    """Delete all rows of one account that was removed before a moment. Return its AppID; "" if there is none."""
+    removed = sa.select(tenant.c.appid).where(tenant.c.origin == COMMAND, tenant.c.removed_at < before).limit(1)
+    appid = (await tx.run(removed)).scalar()
+    if appid is None:
+        return ""
+    events = sa.select(episode.c.id).where(episode.c.appid == appid)
+    await tx.run(sa.delete(poll_state).where(poll_state.c.appid == appid))
+    await tx.run(sa.delete(emitted_event).where(emitted_event.c.episode_id.in_(events)))
+    for table in (episode, message, operation, reader, tenant):
+        await tx.run(sa.delete(table).where(table.c.appid == appid))
+    return str(appid)
 
 
 async def version(tx: Tx) -> Version:

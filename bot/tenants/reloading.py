@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.runtime.logs import LogEvent, configure
 from bot.settings.reader import InvalidSetting, SettingsError
@@ -22,6 +22,8 @@ from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0  # between two looks for changes by commands
+KEPT = timedelta(days=90)  # for which the rows of a removed account stay
+PRUNE_EVERY = timedelta(hours=1)
 
 
 class Reloading:
@@ -42,6 +44,7 @@ class Reloading:
         self._tenants = tuple(tenants)
         self._stored = stored
         self._asked_at: datetime | None = None
+        self._pruned_at = datetime.min.replace(tzinfo=UTC)
         self._texts: dict[str, str] = {}  # of the files that the last valid accounts came from, by path
         with suppress(SettingsError):
             self._load()
@@ -74,10 +77,15 @@ class Reloading:
         return tenants
 
     async def check(self, store: Store, process_id: str, renew: Callable[[], None]) -> None:
-        """Call `renew` if commands have changed accounts, or ask this process to read its file again."""
+        """Call `renew` if commands have changed accounts, or ask this process to read its file again.
+
+        Once an hour, delete the rows of accounts that were removed long ago, one account a time.
+        """
         async with store.begin() as tx:
             version = await tenant_rows.version(tx)
             asked_at = await processes.reload_at(tx, process_id)
+            if tx.now - self._pruned_at >= PRUNE_EVERY and not await tenant_rows.delete_removed(tx, tx.now - KEPT):
+                self._pruned_at = tx.now
         is_asked = asked_at is not None and asked_at != self._asked_at
         self._asked_at = asked_at
         if is_asked or (self._settings.may_store_accounts and version != self._stored.version):
