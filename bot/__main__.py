@@ -100,7 +100,7 @@ def _stored_accounts(settings: Settings) -> StoredAccounts:
     """Return the accounts that commands have added; none if the store cannot be read now."""
     from bot.tenants.stored_accounts import NO_ACCOUNTS, NOT_READ, read_from
 
-    if not settings.may_store_accounts:
+    if not settings.reads_stored_accounts:
         return NO_ACCOUNTS
     stored = asyncio.run(read_from(settings.database_url))
     if stored.problem:
@@ -137,7 +137,7 @@ def _serve(
 
     configure(settings.log_level, secrets_of(tenants), settings.log_format)
     reloading = None
-    if settings.accounts_file or settings.may_store_accounts:
+    if settings.accounts_file or settings.reads_stored_accounts:  # the former also without alerts
         reloading = Reloading(settings, environ, environment.read_file, tenants, stored)
         reloading.log_paused()
     serving = app.serve(

@@ -153,9 +153,12 @@ class Settings:
         return settings, reader.problems
 
     @property
-    def may_store_accounts(self) -> bool:
-        """Return whether commands can add accounts here: they need a key for secrets, or a service for tokens."""
-        return self.alerts and bool(self.store_keys or self.token_service_url)
+    def reads_stored_accounts(self) -> bool:
+        """Return whether there may be accounts in the store: one needs a key for its secret, or a token service.
+
+        With a file of accounts they are read without either, so that it is logged why they are not watched.
+        """
+        return self.alerts and bool(self.store_keys or self.token_service_url or self.accounts_file)
 
     def receives_commands(self, role: str) -> bool:
         """Return whether Slack's commands and clicks arrive at a process of this role."""

@@ -88,7 +88,7 @@ class Reloading:
                 self._pruned_at = tx.now
         is_asked = asked_at is not None and asked_at != self._asked_at
         self._asked_at = asked_at
-        if is_asked or (self._settings.may_store_accounts and version != self._stored.version):
+        if is_asked or (self._settings.reads_stored_accounts and version != self._stored.version):
             renew()
 
     def log_paused(self) -> None:
@@ -117,7 +117,7 @@ class Reloading:
             return self._tenants
 
     async def _read_store(self) -> None:
-        if not self._settings.may_store_accounts:
+        if not self._settings.reads_stored_accounts:
             return
         found = await stored_accounts.read_from(self._settings.database_url)
         if found.problem:
