@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import shutil
@@ -368,6 +369,20 @@ async def test_rotation_that_is_killed_half_way_loses_nothing_and_continues(stor
         assert await sealed_secrets.count_by_key(tx) == {key_id(OLD): 3, key_id(NEW): 4}
     assert (await reseal(store, both, size=2)).sealed == 3
     assert await _opened(store, StoreKeys([NEW])) == [f"secret {number}" for number in range(7)]
+
+
+async def test_rotation_goes_past_secrets_that_it_cannot_open(store):
+    await store.open()
+    async with store.begin() as tx:
+        for number, key in enumerate([OLD, OLD, OLD, NEW]):
+            sealed = StoreKeys([key]).seal(f"wx{number}", APPSECRET, "x")
+            await sealed_secrets.put(tx, SealedSecret(f"wx{number}", APPSECRET, sealed))
+    newest = new_key()
+    async with asyncio.timeout(10):
+        done = await reseal(store, StoreKeys([newest, NEW]), size=2)
+    assert (done.sealed, done.failed) == (1, 3)
+    async with store.begin() as tx:
+        assert await sealed_secrets.count_by_key(tx) == {key_id(OLD): 3, key_id(newest): 1}
 
 
 class _Killed:

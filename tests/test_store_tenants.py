@@ -134,10 +134,11 @@ async def test_every_change_by_a_command_makes_another_version_also_with_a_clock
         lambda tx: tenants.resume(tx, "wx-rose"),
         lambda tx: tenants.remove(tx, "wx-rose"),
     )
+    await in_store(store, lambda tx: tenants.save(tx, replace(ROSE, appid="wx-iris", slug="iris")))
     seen = [await in_store(store, tenants.version)]
     for change in changes:
-        await in_store(store, change)
         clock.forward(hours=-1)
+        await in_store(store, change)
         seen.append(await in_store(store, tenants.version))
     assert len(set(seen)) == 6
     await stored(store, HARBOUR)  # what processes load is no change by a command
