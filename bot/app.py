@@ -138,7 +138,8 @@ class Process:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
         if store := fleet.shared.store:
-            self._answers = with_administration(self._answers, fleet.shared, fleet.accounts, store)
+            tenants = [one.tenant for one in fleet.accounts]
+            self._answers = with_administration(self._answers, fleet.shared, tenants, store)
 
     def watch_accounts(self, check: Callable[[Store, str], Coroutine[Any, Any, None]]) -> None:
         """Check every few seconds, once the loops start, whether commands have changed accounts.

@@ -26,6 +26,7 @@ from bot.operations.model import Operation, OperationPolicy
 from bot.ports import Views
 from bot.slack.listeners import Interactions
 from bot.store.database import Store
+from bot.tenants.model import Tenant
 from bot.wiring import Services, SharedServices
 
 
@@ -106,14 +107,13 @@ def make_interactions(
 
 
 def with_administration(
-    others: Interactions, shared: SharedServices, accounts: Sequence[Services], store: Store
+    others: Interactions, shared: SharedServices, tenants: Sequence[Tenant], store: Store
 ) -> Interactions:
     """Put the commands of administrators before other handlers, where KF_ADMINS names some."""
     settings = shared.settings
     if not settings.kf_admins:
         return others
     admins = OperatorPolicy(settings.kf_admins, shared.members, shared.membership)
-    tenants = [one.tenant for one in accounts]
     return Administration(
         others, tenants, settings, store.of(""), admins, shared.views, shared.readers, shared.clock
     )

@@ -126,7 +126,7 @@ async def test_rows_of_a_removed_account_are_deleted_and_those_of_others_stay(st
         assert {row.appid for row in left} == {store.appid}
 
 
-async def test_every_change_by_a_command_makes_another_version_also_with_a_clock_that_goes_back(store, clock):
+async def test_every_change_by_a_command_has_a_time_of_its_own_also_with_a_clock_that_goes_back(store, clock):
     changes = (
         lambda tx: tenants.save(tx, ROSE),
         lambda tx: tenants.save(tx, replace(ROSE, name="R")),
@@ -135,14 +135,14 @@ async def test_every_change_by_a_command_makes_another_version_also_with_a_clock
         lambda tx: tenants.remove(tx, "wx-rose"),
     )
     await in_store(store, lambda tx: tenants.save(tx, replace(ROSE, appid="wx-iris", slug="iris")))
-    seen = [await in_store(store, tenants.version)]
+    seen = [await in_store(store, tenants.last_change)]
     for change in changes:
         clock.forward(hours=-1)
         await in_store(store, change)
-        seen.append(await in_store(store, tenants.version))
+        seen.append(await in_store(store, tenants.last_change))
     assert len(set(seen)) == 6
     await stored(store, HARBOUR)  # what processes load is no change by a command
-    assert await in_store(store, tenants.version) == seen[-1]
+    assert await in_store(store, tenants.last_change) == seen[-1]
 
 
 async def test_secret_that_was_replaced_meanwhile_keeps_its_new_value(store):

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -58,13 +58,6 @@ class StoredTenant:
         A release that knows no such accounts pauses all of them without a reason.
         """
         return self.reason == ""
-
-
-class Version(NamedTuple):
-    """A state of the accounts that commands have added: any change of them makes another one."""
-
-    number: int
-    changed_at: datetime | None
 
 
 async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
@@ -146,16 +139,19 @@ async def delete_removed(tx: Tx, before: datetime) -> str:
     return str(appid)
 
 
-async def version(tx: Tx) -> Version:
-    """Return the present state of the accounts that commands have added, by one query over an index."""
-    newest = sa.select(sa.func.count().label("number"), sa.func.max(tenant.c.changed_at).label("changed_at"))
-    row = (await tx.run(newest.where(tenant.c.origin == COMMAND))).one()
-    return Version(row.number, row.changed_at)
+async def last_change(tx: Tx) -> datetime | None:
+    """Return when a command last changed an account, by the end of an index; None if there is none.
+
+    No two changes have the same time, so another time shows that something has changed.
+    """
+    newest = sa.select(sa.func.max(tenant.c.changed_at)).where(tenant.c.origin == COMMAND)
+    found: datetime | None = (await tx.run(newest)).scalar()
+    return found
 
 
 async def _after_all(tx: Tx) -> datetime:
     """Return the time of a change, later than that of each before: the clock may have been wrong."""
-    newest = (await version(tx)).changed_at
+    newest = await last_change(tx)
     return max(tx.now, newest + timedelta(microseconds=1)) if newest else tx.now
 
 

@@ -101,24 +101,30 @@ def _stored(
         if row.appid in defined:
             continue
         opened = open_account(row, stored, keys, settings.token_service_url)
-        tenant = tenant_of_row(settings, file, replace(row, slug=free_slug(row.slug, slugs)), opened)
-        slugs.add(tenant.slug)
+        slug = free_slug(row.slug, slugs)
+        slugs.add(slug)
+        tenant = tenant_of_row(settings, file, row, opened, slug)
         needs_channel = settings.alerts and posts and not tenant.settings.slack_alert_channel
         yield tenant, opened.why_paused or (NO_CHANNEL if needs_channel else "")
 
 
-def tenant_of_row(settings: Settings, file: AccountsFile, row: StoredTenant, opened: OpenedAccount) -> Tenant:
-    """Return an account of the store. What a file of accounts says of `[defaults]` and routes holds for it, too."""
+def tenant_of_row(
+    settings: Settings, file: AccountsFile, row: StoredTenant, opened: OpenedAccount, slug: str = ""
+) -> Tenant:
+    """Return an account of the store. What a file of accounts says of `[defaults]` and routes holds for it, too.
+
+    Args:
+        slug: in place of that of the row, which another account has.
+    """
     # A malformed value counts as absent. Without quiet hours, these are None as well.
     read = {key: value for key, value in opened.values.items() if value is not None or key == "quiet"}
     values = file.complete(read)
-    own = replace(settings, wechat_appid=row.appid, wechat_secret=opened.secret)
     return Tenant(
-        slug=row.slug,
+        slug=slug or row.slug,
         name=values.get("name", ""),
         labels=values.get("labels", ()),
         origin=Origin.COMMAND,
-        settings=_settings_of(own, values),
+        settings=_settings_of(settings, values, row.appid, opened.secret),
         source=values.get("source", Source.SECRET),
     )
 
@@ -214,15 +220,16 @@ def _tenant(
         name=values.get("name", ""),
         labels=values.get("labels", ()),
         origin=Origin.ENVIRONMENT if is_own else Origin.FILE,
-        settings=_settings_of(replace(settings, wechat_appid=appid, wechat_secret=secret), values),
+        settings=_settings_of(settings, values, appid, secret),
         source=Source.SECRET if is_own else values.get("source", Source.SECRET),
     )
 
 
-def _settings_of(deployment: Settings, values: Mapping[str, Any]) -> Settings:
+def _settings_of(deployment: Settings, values: Mapping[str, Any], appid: str, secret: str) -> Settings:
     """Return the settings with the values of an account in place."""
-    own = replace(deployment, **{field: values[key] for key, field in FIELDS.items() if key in values})
-    return replace(own, quiet=_quiet_hours(deployment.quiet, own.timezone, values))
+    own = {field: values[key] for key, field in FIELDS.items() if key in values}
+    quiet = _quiet_hours(deployment.quiet, own.get("timezone", deployment.timezone), values)
+    return replace(deployment, **own, quiet=quiet, wechat_appid=appid, wechat_secret=secret)
 
 
 def _quiet_hours(deployment: QuietHours | None, zone: ZoneInfo, values: Mapping[str, Any]) -> QuietHours | None:

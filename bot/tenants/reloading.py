@@ -82,13 +82,14 @@ class Reloading:
         Once an hour, delete the rows of accounts that were removed long ago, one account a time.
         """
         async with store.begin() as tx:
-            version = await tenant_rows.version(tx)
+            changed_at = await tenant_rows.last_change(tx)
             asked_at = await processes.reload_at(tx, process_id)
             if tx.now - self._pruned_at >= PRUNE_EVERY and not await tenant_rows.delete_removed(tx, tx.now - KEPT):
                 self._pruned_at = tx.now
         is_asked = asked_at is not None and asked_at != self._asked_at
         self._asked_at = asked_at
-        if is_asked or (self._settings.reads_stored_accounts and version != self._stored.version):
+        is_changed = changed_at != self._stored.changed_at or self._stored.problem != ""
+        if is_asked or (self._settings.reads_stored_accounts and is_changed):
             renew()
 
     def log_paused(self) -> None:

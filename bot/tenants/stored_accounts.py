@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError
@@ -14,14 +15,13 @@ from bot.store import tenants as tenant_rows
 from bot.store.database import FaultKind, StoreError, Tx, classify
 from bot.store.inspection import is_absent, read_only_stores
 from bot.store.sealed_secrets import APPSECRET
-from bot.store.tenants import StoredTenant, Version
+from bot.store.tenants import StoredTenant
 from bot.tenants.installation import PAUSED
 from bot.tenants.table_keys import ACCOUNT, Source, read_table
 
 KEYS = {key: parse for key, parse in ACCOUNT.items() if key != "secret"}
 READ_SECONDS = 5.0
 NOT_READ = "The accounts in the store cannot be read now ({}): look at DATABASE_URL."
-EMPTY = Version(0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class StoredAccounts:
 
     rows: tuple[StoredTenant, ...] = ()
     sealed: Mapping[str, str] = field(default_factory=dict, repr=False)  # AppSecrets by AppID
-    version: Version | None = EMPTY  # None: they could not be read
-    problem: str = ""  # why not, in the words of the database
+    changed_at: datetime | None = None  # the last change, which no other one shares
+    problem: str = ""  # why they could not be read, in the words of the database
 
 
 NO_ACCOUNTS = StoredAccounts()
@@ -58,14 +58,14 @@ async def read_from(url: str, within: float = READ_SECONDS) -> StoredAccounts:
         if fault and fault.kind is FaultKind.SCHEMA:
             return NO_ACCOUNTS
         words = f"{fault.kind}: {fault.words}" if fault else type(exc).__name__
-        return StoredAccounts(version=None, problem=words)
+        return StoredAccounts(problem=words)
 
 
 async def read(tx: Tx) -> StoredAccounts:
     """Read the accounts that commands have added, with their sealed secrets."""
-    newest = await tenant_rows.version(tx)
+    changed_at = await tenant_rows.last_change(tx)
     rows = tuple(row for row in await tenant_rows.load(tx) if row.origin == tenant_rows.COMMAND)
-    return StoredAccounts(rows, await sealed_secrets.of_name(tx, APPSECRET), newest)
+    return StoredAccounts(rows, await sealed_secrets.of_name(tx, APPSECRET), changed_at)
 
 
 def open_account(
