@@ -18,10 +18,11 @@ from bot.__main__ import _parser, main
 from bot.account_commands import dispatch
 from bot.account_commands.listing import ACCOUNTS, KEYS
 from bot.account_commands.rotation import reseal
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.demo.servers import serve_token_service, serve_wechat
 from bot.sealing import StoreKeys, key_id, new_key
 from bot.settings.values import Settings
-from bot.store import account_changes, sealed_secrets
+from bot.store import account_changes, incident_rows, sealed_secrets
 from bot.store.database import Store, Tx
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.tenants.loading import load
@@ -70,9 +71,11 @@ class Shell:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         store = Store.from_url(self.environ["DATABASE_URL"], "")
-        async with store.begin() as tx:
-            yield tx
-        await store.close()
+        try:
+            async with store.begin() as tx:
+                yield tx
+        finally:
+            await store.close()
 
     def everything_stored(self) -> bytes:
         return b"".join(path.read_bytes() for path in self.folder.glob("kf.db*"))
@@ -152,6 +155,16 @@ async def test_address_that_wechat_refuses_is_named_with_the_remedy_and_tried_ag
     shell.monkeypatch.setattr("io.StringIO", Terminal)
     assert await shell.add() == 0
     assert "press Enter" in printed(capfd)
+
+
+async def test_address_that_wechat_has_refused_before_is_named_first(shell, capfd):
+    address = ErrorDetails("SetupError", 40164, address="203.0.113.7")
+    async with shell.transaction() as tx:
+        for number, fault in enumerate([address, ErrorDetails("TransportError"), address]):
+            incident = Incident(f"i{number}", Cause.CONFIG_PROBLEM, tx.now, fault, began=tx.now)
+            await incident_rows.record(tx, None, incident)
+    assert await shell.add() == 0
+    assert printed(capfd).count(f"The API IP allow-list of {ROSE} must hold 203.0.113.7.") == 1
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 
 from bot import hosting
@@ -14,10 +15,12 @@ from bot.fleet import build_fleet
 from bot.settings import parsers
 from bot.settings.reader import InvalidSetting
 from bot.settings.values import Settings
-from bot.store import processes
+from bot.store import incident_rows, processes
 from bot.store import tenants as tenant_rows
 from bot.store.account_changes import COMMAND_LINE, ChangeKind
 from bot.store.database import Store, Tx
+from bot.store.inspection import is_absent, read_only_stores
+from bot.store.store_errors import StoreError
 from bot.store.tenants import StoredTenant
 from bot.tenants import changes
 from bot.tenants.accounts_file import AccountsFile
@@ -68,7 +71,11 @@ async def add(present: Present, given: argparse.Namespace) -> int:
         problems = tuple(needed(present, row))
     if problems:
         return _named(problems)
-    secret = read_secret(row.appid) if given.source == Source.SECRET else ""
+    secret = ""
+    if given.source == Source.SECRET:
+        if addresses := await _known_addresses(present.settings):
+            print(f"The API IP allow-list of {row.appid} must hold {', '.join(addresses)}.", file=sys.stderr)
+        secret = read_secret(row.appid)
     return await _store(present, ChangeKind.ADD, row, secret, reads=True)
 
 
@@ -130,6 +137,16 @@ async def opened(present: Present) -> AsyncIterator[Tx]:
             yield tx
     finally:
         await store.close()
+
+
+async def _known_addresses(settings: Settings) -> list[str]:
+    """Return the addresses that WeChat has refused before, as far as the store can be read."""
+    if is_absent(settings.database_url):
+        return []
+    with suppress(*StoreError):
+        async with read_only_stores(settings.database_url) as store_of, store_of("").begin() as tx:
+            return await incident_rows.refused_addresses(tx)
+    return []
 
 
 def _settings(given: argparse.Namespace) -> dict[str, str]:

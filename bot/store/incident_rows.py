@@ -14,6 +14,7 @@ from bot.store.tables import episode, poll_state, tenant
 from bot.store.tenants import TenantState
 
 HEALTH = "health"
+RECENT = 100  # incidents whose addresses are still likely to be in use
 INCIDENT_LOCK = 0x6B66_6F75  # of PostgreSQL, for the time of a transaction
 
 
@@ -54,6 +55,14 @@ async def is_reported(tx: Tx, cause: Cause) -> bool:
         .where(poll_state.c.appid != tx.appid, tenant.c.state == TenantState.ACTIVE, is_open)
     )
     return (await tx.run(other.limit(1))).first() is not None
+
+
+async def refused_addresses(tx: Tx) -> list[str]:
+    """Return the addresses of this installation that WeChat has refused for any account, the newest first."""
+    newest = sa.select(episode.c.detail).where(episode.c.kind == HEALTH).order_by(episode.c.first_seen.desc())
+    details = (await tx.run(newest.limit(RECENT))).scalars()
+    found = [detail.get("address") for detail in details if isinstance(detail, dict)]
+    return list(dict.fromkeys(filter(None, found)))
 
 
 async def load(tx: Tx, incident_id: str | None) -> Incident | None:
