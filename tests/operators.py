@@ -122,10 +122,10 @@ class Operators:
     async def settles(self, *, seconds: float = 0) -> Operation:
         """Let another process settle what is due, now and in the next two minutes."""
         self.clock.forward(seconds=seconds)
-        for _ in range(30):
+        for _ in range(15):
             while await self.runner().settle_due():
                 pass
-            self.clock.forward(seconds=5)
+            self.clock.forward(seconds=10)
         await self.bot.deliver()
         return await self.stored()
 
