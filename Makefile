@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 # Small chunks: the tests that take longest come first, and no worker is left with several of them at the end.
-# More workers than two cores: part of the time, tests wait for processes, leases and time limits.
-WORKERS ?= 4
+# More workers than two cores: half of the time, tests wait for processes, leases and time limits. They are ordered
+# so that about two calculate at a time (tests/budgets.py).
+WORKERS ?= 5
 # Each worker imports all tests: with the compiled ones of the last run in half the time.
 export PYTHONDONTWRITEBYTECODE :=
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --maxschedchunk=3 -q

@@ -39,28 +39,32 @@ def is_twin(item: pytest.Item) -> bool:
 def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Order tests for workers that take them one after the other.
 
-    The longest come first. Those that mostly wait alternate with those that mostly calculate, so that neither all
-    workers wait at once nor all processes start at once. The shortest come last, and all workers end together.
+    The longest, which have a time limit of their own, come first. Then tests that start processes, tests that mostly
+    wait, and tests that calculate on a store are spread evenly: at each moment the workers do some of each, and never
+    start all processes at once. The shortest come last, and all workers end together.
     """
-    waiting = sorted(filter(_waits, items), key=_patience, reverse=True)
-    others = [item for item in items if not _waits(item)]
-    with_store = [item for item in others if _has_store(item)]
-    placed = [
-        *((number / len(waiting), item) for number, item in enumerate(waiting)),
-        *((number / len(with_store), item) for number, item in enumerate(with_store)),
-    ]
-    mixed = [item for _, item in sorted(placed, key=lambda one: one[0])]
-    return mixed + [item for item in others if not _has_store(item)]
+    longest = sorted(filter(_patience, items), key=_patience, reverse=True)
+    kinds: dict[str, list[pytest.Item]] = {"process": [], "server": [], "store": [], "short": []}
+    for item in items:
+        if not _patience(item):
+            kinds[_kind(item)].append(item)
+    short = kinds.pop("short")
+    placed = [((number + 0.5) / len(kind), item) for kind in kinds.values() for number, item in enumerate(kind)]
+    return [*longest, *(item for _, item in sorted(placed, key=lambda one: one[0])), *short]
 
 
-def _waits(item: pytest.Item) -> bool:
-    return any(map(item.get_closest_marker, ("process", "browser", "model", "server")))
+def _kind(item: pytest.Item) -> str:
+    if any(map(item.get_closest_marker, ("process", "browser", "model"))):
+        return "process"
+    if item.get_closest_marker("server"):
+        return "server"
+    return "store" if _has_store(item) else "short"
 
 
 def _has_store(item: pytest.Item) -> bool:
     return not {"store_url", "empty_url", "postgres"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-def _patience(item: pytest.Item) -> tuple[float, bool]:
+def _patience(item: pytest.Item) -> float:
     timeout = item.get_closest_marker("timeout")
-    return timeout.args[0] if timeout else 0, item.get_closest_marker("server") is None
+    return timeout.args[0] if timeout else 0
