@@ -30,7 +30,7 @@ from tests.programs import skipped_for
 
 pytest.register_assert_rewrite("tests.running", "tests.fakes")
 
-settings.register_profile("test", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("test", deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("all", settings.get_profile("test"), max_examples=500)
 settings.load_profile("all" if TEST_ALL else "test")
 

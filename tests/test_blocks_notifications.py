@@ -21,6 +21,7 @@ from bot.blocks.channel.notifications import render, text_only
 from bot.blocks.context import RenderContext
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
+from tests.budgets import share
 from tests.conftest import NOW
 from tests.episodes import (
     CONTEXT,
@@ -123,7 +124,7 @@ def linked(members):
 
 
 @pytest.mark.parametrize("shape", facts)
-@settings(max_examples=50)
+@settings(max_examples=share(25, 50))
 @given(data=st.data())
 def test_every_message_fits_and_has_only_permitted_mentions(shape, data):
     members = data.draw(st.lists(episodes, min_size=1, max_size=14))
