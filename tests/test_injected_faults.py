@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,7 +42,11 @@ class Scene:
     role: str = ""  # as which the bot connects to PostgreSQL
     relay: StartupRelay = field(default_factory=StartupRelay)  # through which it does
 
-    def execute(self, *statements: str) -> None:
+    async def execute(self, *statements: str) -> None:
+        """Change the database, not in the loop: a transaction of the bot must be able to end."""
+        await asyncio.to_thread(self._execute, statements)
+
+    def _execute(self, statements: Sequence[str]) -> None:
         is_file = self.store.startswith("sqlite:///")
         connect = partial(sqlite3.connect, self.store[10:]) if is_file else partial(psycopg.connect, self.store)
         with closing(connect(autocommit=True)) as database:
@@ -104,8 +111,8 @@ class Fault:
         return any(self.title in one.said and self.remedy.lower() in one.remedy.lower() for one in found)
 
 
-def refuse_row(scene: Scene) -> None:
-    scene.execute(
+async def refuse_row(scene: Scene) -> None:
+    await scene.execute(
         "CREATE TRIGGER refuse BEFORE UPDATE ON episode WHEN NEW.account_key = 'bo@harbour_tea' "
         "BEGIN SELECT RAISE(ABORT, 'refused'); END"
     )
@@ -268,5 +275,8 @@ async def test_fault_of_postgresql_is_shown_everywhere_until_it_ends(postgres_ur
                         await fault.is_shown_until_it_ends(scene, caplog)
                         caplog.clear()
         finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()  # the bot gives up connections that hang without closing them
             admin.execute(f"DROP OWNED BY {role}")
             admin.execute(f"DROP ROLE {role}")
