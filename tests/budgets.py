@@ -1,6 +1,7 @@
 """How much is tried: a share that finds most faults in `make test`, everything in `make test-all` (TEST_ALL=1).
 
-Left to `make test-all` are tests with its mark, and stories on PostgreSQL, but for those marked `both_stores`.
+Left to `make test-all` are tests with its mark, and stories and tests marked `mostly_sqlite` on PostgreSQL, but for
+those marked `both_stores`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ def waits_for_test_all(item: pytest.Item, arguments: Sequence[str]) -> bool:
     """Return whether a test is left to `make test-all`. One that the command line names by its id never is."""
     if TEST_ALL or any("::" in argument and item.nodeid.startswith(argument) for argument in arguments):
         return False
-    return item.get_closest_marker("test_all") is not None or (is_story(item) and is_twin(item))
+    if item.get_closest_marker("test_all"):
+        return True
+    needs_one = is_story(item) or item.get_closest_marker("mostly_sqlite") is not None
+    return needs_one and is_twin(item) and item.get_closest_marker("both_stores") is None
 
 
 def is_story(item: pytest.Item) -> bool:

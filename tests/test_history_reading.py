@@ -25,6 +25,8 @@ from tests.samples import ANNA, CHEN, DATABASE_AWAY, HOUR, MINUTE, NOON
 from tests.test_commands import WeChat, answers
 from wechat_kf import KfList, TransportError
 
+pytestmark = pytest.mark.mostly_sqlite
+
 INVITE, ADD, RENAME, DELETE = OperationKind
 KEY = "chen@harbour_tea"
 
@@ -39,6 +41,7 @@ def crowd(number: int, name: str = "chen", **fields: object) -> list[Operation]:
     return [operation(DELETE, name, at=NOW - MINUTE * index, **fields) for index in range(number)]
 
 
+@pytest.mark.both_stores
 async def test_page_of_all_has_ten_operations_and_knows_whether_there_are_more(store):
     await insert(store, *crowd(PAGE), *crowd(PAGE, "dee"), operation(at=NOW - HOUR))
     reader = HistoryReader(store)
@@ -102,6 +105,7 @@ async def test_first_spelling_with_a_history_counts(store):
     assert await HistoryReader(store).page(["eve", "eve@harbour_tea"], 1) == AccountHistoryPage(account_key="eve")
 
 
+@pytest.mark.both_stores
 async def test_damaged_rows_are_left_out(store):
     await insert(store, operation(), operation(DELETE, at=NOW - HOUR))
     async with store.begin() as tx:

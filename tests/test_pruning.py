@@ -33,6 +33,8 @@ from tests.documents import ROOT
 from tests.running import sqlite, until, utc_now, world
 from wechat_kf import KfAccount
 
+pytestmark = pytest.mark.mostly_sqlite
+
 DAY = timedelta(days=1)
 RETENTION = RetentionPolicy()
 KEEP = RETENTION.keep
@@ -134,6 +136,7 @@ async def test_account_that_is_missing_from_one_list_keeps_its_invitation(bot):
     assert await rows(bot) == [0, 0, 0]
 
 
+@pytest.mark.both_stores
 async def test_old_invitation_of_an_account_goes_and_the_one_that_it_shows_stays(bot):
     await bot.reads(account())
     await bot.reads(rejected())
@@ -174,6 +177,7 @@ async def test_invitation_stays_while_its_message_is_not_sent(bot):
     assert await rows(bot) == [0, 0, 0]
 
 
+@pytest.mark.both_stores
 async def test_message_that_follows_a_later_invitation_keeps_both_until_it_shows_the_outcome(bot):
     await bot.reads(account())
     await bot.reads(rejected())
@@ -232,6 +236,7 @@ async def test_thread_is_deleted_as_a_whole_once_nothing_needs_it(bot, reply, li
     assert await count(bot, message) == [left]
 
 
+@pytest.mark.both_stores
 async def test_resolved_incidents_are_deleted_with_their_notices_but_for_the_newest(bot):
     for _ in range(2):
         bot.wechat.go_down()
@@ -252,6 +257,7 @@ async def test_resolved_incidents_are_deleted_with_their_notices_but_for_the_new
     assert await count(bot, message) == [2]
 
 
+@pytest.mark.both_stores
 async def test_incident_that_lasts_is_kept(bot):
     await bot.reads(account())
     bot.wechat.go_down()
@@ -282,6 +288,7 @@ def asked(bot: Bot, number: int, *, ended_ago: timedelta | None) -> Operation:
     )
 
 
+@pytest.mark.both_stores
 async def test_operations_are_deleted_400_days_after_their_end(bot):
     await bot.reads(account())
     async with bot.store.begin() as tx:
@@ -295,6 +302,7 @@ async def test_operations_are_deleted_400_days_after_their_end(bot):
         ]
 
 
+@pytest.mark.both_stores
 async def test_rows_of_another_official_account_are_not_touched(bot, store_url):
     await is_rejected_and_bound(bot)
     async with bot.store.begin() as tx:
@@ -327,6 +335,7 @@ async def test_batches_are_small_and_kept_invitations_hold_up_no_others(bot):
     assert sizes[-1] == 4
 
 
+@pytest.mark.both_stores
 async def test_run_comes_once_a_day_whichever_process_begins_it(bot, store_url, caplog):
     caplog.set_level(logging.INFO)
     await is_rejected_and_bound(bot)
@@ -387,6 +396,7 @@ async def test_list_that_proves_nothing_postpones_the_run_but_not_for_a_day(bot,
     assert counted[4:] == [("prune", "ok")]
 
 
+@pytest.mark.both_stores
 async def test_interrupted_run_continues_where_it_stopped(bot, caplog):
     await is_rejected_and_bound(bot)
     bot.clock.now += 2 * KEEP
@@ -410,6 +420,7 @@ async def test_interrupted_run_continues_where_it_stopped(bot, caplog):
     assert counted == [("prune", "failed"), ("prune", "ok")]
 
 
+@pytest.mark.both_stores
 async def test_row_that_the_database_does_not_delete_holds_up_no_other(bot, caplog):
     names = ("bo", "dee", "eve")
     await bot.reads(*map(account, names))

@@ -18,6 +18,8 @@ from tests.bots import LEASE, Bot, rejected
 from tests.conftest import APPID, VirtualClock
 from tests.fakes import LOST
 
+pytestmark = pytest.mark.mostly_sqlite
+
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NEVER_ARRIVED = OutcomeUnknown("TimeoutError")
 
@@ -211,6 +213,7 @@ async def test_lookup_without_the_scope_does_not_block_the_queue(bot):
 # Threads that are gone
 
 
+@pytest.mark.both_stores
 async def test_urgent_reply_to_a_deleted_thread_goes_to_the_channel(bot):
     soon = invited("bo", expires_in=25 * HOUR)
     await bot.reads(soon)
@@ -226,6 +229,7 @@ async def test_urgent_reply_to_a_deleted_thread_goes_to_the_channel(bot):
     assert bot.slack.texts[-1].startswith("Rejected: Bo")
 
 
+@pytest.mark.both_stores
 async def test_message_is_looked_up_by_one_of_two_workers(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
@@ -236,6 +240,7 @@ async def test_message_is_looked_up_by_one_of_two_workers(bot):
     assert bot.slack.looks == 1
 
 
+@pytest.mark.both_stores
 async def test_late_response_after_the_start_of_a_lookup_is_ignored(bot):
     bot.slack.outcomes = [LOST]
     await bot.reads(rejected())
@@ -246,6 +251,7 @@ async def test_late_response_after_the_start_of_a_lookup_is_ignored(bot):
     assert row["post_attempts"] == sending["post_attempts"] == 1
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)  # SQLite's transactions exclude each other
 async def test_lookup_that_another_process_finished_meanwhile_is_not_claimed(bot, store_url, clock):
     bot.slack.outcomes = [NEVER_ARRIVED]

@@ -24,6 +24,8 @@ from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import FakeAccounts, FakeChannel
 from wechat_kf import Invitation, QuotaError, ResponseError, SetupError, TokenError, TransportError
 
+pytestmark = pytest.mark.mostly_sqlite
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 POLL = timedelta(seconds=300)
 
@@ -69,6 +71,7 @@ async def states(store: Store) -> list[str]:
         return [row.state for row in await tx.run(query)]
 
 
+@pytest.mark.both_stores
 async def test_store_is_opened_by_the_first_tick(empty_url, wechat, clock):
     store = Store.from_url(empty_url, APPID, clock=clock)
     assert await store.check()
@@ -84,6 +87,7 @@ async def test_poll_comes_once_an_interval(watcher, wechat, clock):
     assert len(wechat.reads) == 2
 
 
+@pytest.mark.both_stores
 async def test_two_watchers_on_one_store_share_the_polls(watcher, wechat, store, clock):
     other = make_watcher(wechat, store, clock)
     for _ in range(5):
@@ -99,6 +103,7 @@ async def test_first_run_without_problems_writes_nothing(watcher, wechat, store)
     assert await states(store) == ["waiting"]
 
 
+@pytest.mark.both_stores
 async def test_first_run_posts_its_backlog_in_one_summary(watcher, wechat, store):
     wechat.listed = (
         bound("anna"),
@@ -171,6 +176,7 @@ async def test_five_events_at_once_are_five_messages(watcher, wechat, store, clo
 # Deadlines do not depend on polling
 
 
+@pytest.mark.both_stores
 async def test_expiry_is_posted_while_wechat_is_down(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
     await watcher.tick()
@@ -199,6 +205,7 @@ async def test_deadline_is_verified_by_one_short_poll_when_the_last_is_old(wecha
     assert await written(store) == []
 
 
+@pytest.mark.both_stores
 async def test_unverified_deadline_is_posted_anyway(wechat, store, clock):
     watcher = make_watcher(wechat, store, clock, poll=timedelta(hours=5))
     wechat.listed = (invited("bo", expires_in=2 * HOUR),)
@@ -259,6 +266,7 @@ async def test_empty_list_after_a_full_one_is_accepted_at_the_third_poll(watcher
     assert await states(store) == ["removed"]
 
 
+@pytest.mark.both_stores
 async def test_timers_run_while_an_empty_list_is_unconfirmed(watcher, wechat, store, clock):
     wechat.listed = (invited("bo", expires_in=HOUR + timedelta(seconds=301)),)
     await watcher.tick()
@@ -267,6 +275,7 @@ async def test_timers_run_while_an_empty_list_is_unconfirmed(watcher, wechat, st
     assert [kind for _, kind in await written(store)] == ["expiring"]
 
 
+@pytest.mark.both_stores
 async def test_older_poll_that_ends_late_is_dropped(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
@@ -297,6 +306,7 @@ async def test_list_without_readable_rows_is_not_a_first_poll(watcher, wechat, s
     assert [shape for shape, _ in await written(store)] == [MessageKind.FIRST_RUN]
 
 
+@pytest.mark.both_stores
 async def test_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock):
     long = "".join(chr(97 + (number * number + number // 7) % 26) for number in range(5000))
     wechat.listed = (invited("bo", wx=long), invited("dee", kf_account=long), invited("chen"))
@@ -306,6 +316,7 @@ async def test_absurd_id_does_not_stop_the_watcher(watcher, wechat, store, clock
     assert await written(store) == [(MessageKind.ALERT, "rejected")]
 
 
+@pytest.mark.both_stores
 async def test_last_representable_moment_can_be_a_deadline(watcher, wechat, store, clock):
     if store.kind == "PostgreSQL":
         async with store.begin() as tx:
@@ -319,6 +330,7 @@ async def test_last_representable_moment_can_be_a_deadline(watcher, wechat, stor
     assert await states(store) == ["waiting"]
 
 
+@pytest.mark.both_stores
 async def test_accounts_with_unstorable_names_are_watched(watcher, wechat, store, clock):
     wechat.listed = (invited("b\0o", wx="bo\ud800", kf_nick="\0\udfff"),)
     await watcher.tick()
@@ -341,6 +353,7 @@ async def test_three_failed_polls_are_one_notice(watcher, wechat, store, clock):
     assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize(
     "error",
     [
@@ -382,6 +395,7 @@ async def test_spent_quota_stops_polls_until_tomorrow_in_shanghai(watcher, wecha
     assert await written(store) == [(MessageKind.INCIDENT, "")]
 
 
+@pytest.mark.both_stores
 async def test_successful_request_of_another_caller_ends_the_back_off(watcher, wechat, store, clock):
     wechat.error = QuotaError(45009, "reach max api daily quota limit")
     await watcher.tick()
@@ -391,6 +405,7 @@ async def test_successful_request_of_another_caller_ends_the_back_off(watcher, w
     assert await watcher.tick() is Tick.GOOD
 
 
+@pytest.mark.both_stores
 async def test_store_that_fails_midway_loses_nothing(watcher, wechat, store, clock):
     wechat.listed = (invited("bo"),)
     await watcher.tick()
