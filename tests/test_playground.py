@@ -15,8 +15,9 @@ import pytest
 
 from bot.demo.playground import desktop, presets
 from bot.demo.playground.clock import Pace, SharedClock
+from bot.demo.playground.installations import ALERTS, APPID, CARE, SECRET
 from bot.demo.playground.run import playground
-from bot.demo.playground.sandbox import ALERTS, CARE, SECRET, Sandbox
+from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.snapshot import whole
 from bot.demo.playground.suggestions import usage
 from bot.demo.playground.supervisor import BotState
@@ -24,7 +25,7 @@ from bot.demo.playground.traffic import MASK, Traffic, delivery_name, masked
 from bot.demo.playground.wechat_console import SLACK_FAULTS, WECHAT_FAULTS
 from bot.ports import utc_now
 from tests.running import until
-from wechat_kf.simulator import Simulator
+from wechat_kf.simulator import Simulator, World
 
 # Its time
 
@@ -58,9 +59,9 @@ def test_clock_never_jumps_when_its_rate_changes(tmp_path):
 
 @pytest.mark.parametrize(("name", "number"), [("tea", 5), ("monday", 40), ("hundred", 100), ("hostile", 14)])
 def test_preset_takes_the_place_of_all_accounts(name, number):
-    wechat = Simulator("wx", "secret")
+    wechat = Simulator(APPID, "secret")
     wechat.add_account("old@harbour_tea", "Old")
-    presets.apply(name, wechat, utc_now())
+    presets.apply(presets.PRESETS[name], World([wechat]), utc_now())
     assert len(wechat.seats) == number
     assert "old@harbour_tea" not in {seat.key for seat in wechat.seats}
 
@@ -104,6 +105,16 @@ def test_repeated_response_replaces_its_traffic_entry():
         wire.add("bot", "wechat", "GET /list", {}, ms=1, status=200, response=response)
     assert [entry.response for entry in wire.entries] == [{"kf_list": []}, {"kf_list": [1]}]
     assert len(published) == 3
+
+
+def test_polls_of_accounts_that_take_turns_stay_one_traffic_entry_each_until_something_else_is_sent():
+    wire = Traffic(utc_now, lambda entry: None)
+    for name in ("GET /list @a", "GET /list @b") * 3:
+        wire.add("bot", "wechat", name, {}, ms=1, status=200)
+    assert [entry.name[-2:] for entry in wire.entries] == ["@a", "@b"]
+    wire.add("bot", "slack", "chat.postMessage", {}, ms=1, status=200)
+    wire.add("bot", "wechat", "GET /list @a", {}, ms=1, status=200)
+    assert [entry.name[-2:] for entry in wire.entries] == ["@a", "@b", "ge", "@a"]
 
 
 def test_suggestions_are_those_of_the_manifest():
@@ -151,14 +162,14 @@ async def test_real_bot_answers_commands_and_is_restarted_after_a_kill(page):
         assert secret not in shown
 
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
-    assert (await page.do("wechat.reject", key="chen@harbour_tea"))[0] == 200
+    assert (await page.do("wechat.reject", account=APPID, key="chen@harbour_tea"))[0] == 200
     await until(lambda: len(world.slack.messages(ALERTS)) == 2)
     assert (await page.do("bot.kill"))[0] == 200
     await until(lambda: world.keeper.restarts == 1)
     _, said = await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
     assert said["failure"] == "dispatch_failed"  # and for no other
     await until(lambda: world.keeper.state is BotState.RUNNING)
-    await page.do("wechat.accept", key="bo@harbour_tea")
+    await page.do("wechat.accept", account=APPID, key="bo@harbour_tea")
     await until(lambda: "Bound: 小波" in world.slack.messages(ALERTS)[0].text)
     assert sum("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)) == 1
 
@@ -167,7 +178,7 @@ async def test_real_bot_answers_commands_and_is_restarted_after_a_kill(page):
 async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
-    await page.do("wechat.reject", key="chen@harbour_tea")
+    await page.do("wechat.reject", account=APPID, key="chen@harbour_tea")
     await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
     await until(lambda: world.slack.ephemerals and len(world.slack.messages(ALERTS)) == 2)
     await page.do("fault", side="wechat", name="40164")
@@ -176,10 +187,10 @@ async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     await until(lambda: world.keeper.restarts == 1 and world.keeper.state is BotState.RUNNING)
     assert (await page.do("start-over"))[0] == 200
     await until(lambda: not world.slack.ephemerals)
-    assert (len(world.wechat.seats), world.present_faults()) == (5, {"wechat": "none", "slack": "none"})
+    assert (len(world.wechat[APPID].seats), world.present_faults()) == (5, {"wechat": "none", "slack": "none"})
     await until(lambda: [one.text[:13] for one in world.slack.messages(ALERTS)] == ["Expiring: 小波 "])
     assert world.present_bot() == {"state": BotState.RUNNING, "restarts": 0, "reason": ""}
-    await page.do("wechat.reject", key="chen@harbour_tea")
+    await page.do("wechat.reject", account=APPID, key="chen@harbour_tea")
     await until(lambda: any("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)))
 
 
@@ -252,7 +263,7 @@ def test_time_zone_of_the_machine_is_found_or_utc(tmp_path, environ, target, zon
 
 @pytest.mark.process
 async def test_fault_lasts_until_cleared_or_occurs_once_and_is_shown_in_the_traffic(page):
-    tokens = page.world.wechat.tokens
+    tokens = page.world.wechat[APPID].tokens
     await until(lambda: tokens.issued)
     for side, faults in (("wechat", WECHAT_FAULTS), ("slack", SLACK_FAULTS)):
         for name in faults:
@@ -265,7 +276,7 @@ async def test_fault_lasts_until_cleared_or_occurs_once_and_is_shown_in_the_traf
     assert page.world.present_faults()["wechat"] == "none"
     await page.do("slack.command", channel=CARE, user="U0MEI", text="/kf")
     await until(lambda: set(tokens.issued) > before)
-    assert 42001 in [call.errcode for call in page.world.wechat.log]
+    assert 42001 in [call.errcode for call in page.world.wechat[APPID].log]
 
     async with page.session.get(f"{page.url}/events") as feed:
         assert feed.content_type == "text/event-stream"

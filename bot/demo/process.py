@@ -47,14 +47,17 @@ class BotProcess:
 def environ_of(
     slack: SlackSimulator, wechat_url: str, appid: str, secret: str, channel: str, **more: str
 ) -> dict[str, str]:
+    """Return the variables of a bot for one account; `more` are settings by name."""
+    own = {"SLACK_ALERT_CHANNEL": channel, "WECHAT_APPID": appid, "WECHAT_SECRET": secret}
+    return connected(slack, wechat_url, **{**own, **more})
+
+
+def connected(slack: SlackSimulator, wechat_url: str, **more: str) -> dict[str, str]:
     """Return the variables that connect a bot to the simulators; `more` are settings by name."""
     return {
         "SLACK_BOT_TOKEN": slack.bot_token,
         "SLACK_SIGNING_SECRET": slack.signing_secret,
         "SLACK_API_URL": slack.api_url,
-        "SLACK_ALERT_CHANNEL": channel,
-        "WECHAT_APPID": appid,
-        "WECHAT_SECRET": secret,
         "WECHAT_API_URL": wechat_url,
         **more,
     }

@@ -11,8 +11,9 @@ from typing import Any
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from bot.demo.playground.installations import ALERTS
 from bot.demo.playground.run import playground
-from bot.demo.playground.sandbox import ALERTS, Sandbox
+from bot.demo.playground.sandbox import Sandbox
 from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
 from tests.programs import give_up_without
 from tests.running import until

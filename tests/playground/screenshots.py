@@ -13,8 +13,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, FloatRect, Locator, expect
 
+from bot.demo.playground.installations import ALERTS
 from bot.demo.playground.run import playground
-from bot.demo.playground.sandbox import ALERTS
 from bot.language import Language
 from tests.playground.browsing import MISSING, Visitor, chromium, launched, looks, visitor
 from tests.playground.palette import reduced

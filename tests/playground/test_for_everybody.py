@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.async_api import Error, expect
 
-from bot.demo.playground.sandbox import ALERTS
+from bot.demo.playground.installations import ALERTS
 from bot.demo.slack_simulator import Message
 from bot.demo.slack_simulator.wire import BOT_USER
 from tests.playground.accessibility import fits, violations

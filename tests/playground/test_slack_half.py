@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import expect
 
-from bot.demo.playground.sandbox import ALERTS, CARE
+from bot.demo.playground.installations import ALERTS, APPID, CARE
 from bot.demo.slack_simulator import Message
 from bot.demo.slack_simulator.wire import BOT_USER
 
@@ -62,7 +62,7 @@ async def test_page_of_a_list_turns_in_the_message_itself(mei):
 
 async def test_reminder_is_snoozed_from_the_menu_of_its_alert(place, visit):
     soon = place.world.clock() + timedelta(hours=24, minutes=10)
-    place.world.wechat.invite("eve@harbour_tea", "eve_example", soon)
+    place.world.wechat[APPID].invite("eve@harbour_tea", "eve_example", soon)
     mei = await visit()
     await mei.opens("kf-alerts")
     await mei.page.get_by_text("an hour a minute").click()

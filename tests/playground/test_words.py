@@ -67,7 +67,7 @@ def chinese() -> dict[str, str]:
 def used() -> set[str]:
     """Return all sentences that the page says, or the server on its behalf."""
     sentences = page().said | {one.label for one in presets.PRESETS.values()}
-    for offered in suggestions.usage()[1]:
+    for offered in [*suggestions.usage()[1], *suggestions.ABOUT_ALL]:
         sentences |= {offered["hint"], offered["argument"]} - {""}
     for file in PAGE.glob("*.js"):
         if file.name == "words.js":

@@ -11,7 +11,8 @@
 | `wechat_console` | what people do in WeChat, and what goes wrong there and at Slack |
 | `people` | the users of the workspace, with their languages and time zones |
 | `suggestions` | what the composer offers after a slash |
-| `presets` | whole Official Accounts to start from |
+| `installations` | the Official Accounts that the bot watches: one, or three brands |
+| `presets` | what is in them to start from |
 | `traffic` | each request and answer, without secrets |
 | `serializers`, `snapshot` | the state, in the format of the page |
 | `event_stream` | server-sent events, for every open page |

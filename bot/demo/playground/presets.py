@@ -1,4 +1,4 @@
-"""Whole Official Accounts to start from. They replace what is there."""
+"""Whole Official Accounts to start from, one or several. They replace what is there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from wechat_kf.simulator import Simulator
+from bot.demo.playground.installations import APPID, HARBOUR, KIOSK, ORCHID, TEA_SHOP, THREE_BRANDS, Installation
+from wechat_kf.simulator import Simulator, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 NAMES = (
@@ -31,20 +32,24 @@ HOSTILE = (
 )
 
 
+Fill = Callable[[Simulator, datetime], None]  # puts accounts into an empty Official Account
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """`fill` puts its accounts into an empty Official Account."""
+    """A state of all Official Accounts of an installation. `fills` are by AppID."""
 
     label: str
-    fill: Callable[[Simulator, datetime], None]
+    fills: Mapping[str, Fill]
+    installation: Installation = TEA_SHOP
 
 
 def _tea(wechat: Simulator, now: datetime) -> None:
-    wechat.add_account(_key("anna"), "Anna", kf_wx="anna_example")
+    wechat.add_account(_key(wechat, "anna"), "Anna", kf_wx="anna_example")
     _invited(wechat, "bo", "小波", now + 41 * MINUTE)
     _invited(wechat, "chen", "Chen", now + 3 * DAY)
     _invited(wechat, "dee", "Dee", now + 30 * HOUR)
-    wechat.add_account(_key("eve"), "Eve")
+    wechat.add_account(_key(wechat, "eve"), "Eve")
 
 
 def _monday(wechat: Simulator, now: datetime) -> None:
@@ -58,13 +63,13 @@ def _monday(wechat: Simulator, now: datetime) -> None:
                 _invited(wechat, prefix, nick, now + (2 + number / 10) * DAY)
             case 5 if number > 10:
                 _invited(wechat, prefix, nick, now + 2 * DAY)
-                wechat.reject(_key(prefix))
+                wechat.reject(_key(wechat, prefix))
             case 7:
-                wechat.add_account(_key(prefix), nick)
+                wechat.add_account(_key(wechat, prefix), nick)
             case 8 if number > 20:
                 _invited(wechat, prefix, nick, now - number * HOUR)
             case _:
-                wechat.add_account(_key(prefix), nick, kf_wx=f"{prefix}_example")
+                wechat.add_account(_key(wechat, prefix), nick, kf_wx=f"{prefix}_example")
 
 
 def _hundred(wechat: Simulator, now: datetime) -> None:
@@ -74,7 +79,7 @@ def _hundred(wechat: Simulator, now: datetime) -> None:
         if number % 12 == 5:
             _invited(wechat, prefix, nick, now + number * HOUR)
         else:
-            wechat.add_account(_key(prefix), nick, kf_wx=f"{prefix}_example")
+            wechat.add_account(_key(wechat, prefix), nick, kf_wx=f"{prefix}_example")
 
 
 def _hostile(wechat: Simulator, now: datetime) -> None:
@@ -83,31 +88,50 @@ def _hostile(wechat: Simulator, now: datetime) -> None:
         prefix = f"odd{number:02}"
         _invited(wechat, prefix, nick, now + (number - 1) * HOUR)
         if number % 3 == 0:
-            wechat.reject(_key(prefix))
+            wechat.reject(_key(wechat, prefix))
+
+
+def _harbour(wechat: Simulator, now: datetime) -> None:
+    wechat.add_account(_key(wechat, "anna"), "Anna", kf_wx="anna_example")
+    _invited(wechat, "bo", "Bo", now + 41 * MINUTE)
+    _invited(wechat, "chen", "Chen", now + 3 * DAY)
+    wechat.add_account(_key(wechat, "eve"), "Eve")
+
+
+def _kiosk(wechat: Simulator, now: datetime) -> None:
+    """Add, among others, a person of the same name as in another brand."""
+    wechat.add_account(_key(wechat, "kim"), "Kim", kf_wx="kim_example")
+    _invited(wechat, "chen", "Chen", now + 2 * DAY)
+    _invited(wechat, "grace", "Grace", now + 5 * DAY)
+    wechat.reject(_key(wechat, "grace"))
+
+
+def _orchid(wechat: Simulator, now: datetime) -> None:
+    wechat.add_account(_key(wechat, "lin"), "林晓", kf_wx="lin_example")
+    _invited(wechat, "fang", "王芳", now + 50 * MINUTE)
+    _invited(wechat, "qiu", "秋秋", now + 30 * HOUR)
 
 
 PRESETS: Mapping[str, Preset] = {
-    "tea": Preset("A small tea shop", _tea),
-    "monday": Preset("A busy Monday", _monday),
-    "hundred": Preset("100 accounts", _hundred),
-    "hostile": Preset("Hostile names", _hostile),
+    "tea": Preset("A small tea shop", {APPID: _tea}),
+    "monday": Preset("A busy Monday", {APPID: _monday}),
+    "hundred": Preset("100 accounts", {APPID: _hundred}),
+    "hostile": Preset("Hostile names", {APPID: _hostile}),
+    "brands": Preset("Three brands", {HARBOUR: _harbour, KIOSK: _kiosk, ORCHID: _orchid}, THREE_BRANDS),
 }
 
 
-def apply(name: str, wechat: Simulator, now: datetime) -> None:
-    """Replace all accounts by those of a preset.
-
-    Raises:
-        KeyError: no preset has that name.
-    """
-    preset = PRESETS[name]
-    for seat in wechat.seats:
-        wechat.remove(seat.key)
-    preset.fill(wechat, now)
+def apply(preset: Preset, wechat: World, now: datetime) -> None:
+    """Replace the accounts in each Official Account of a preset."""
+    for appid, fill in preset.fills.items():
+        account = wechat[appid]
+        for seat in account.seats:
+            account.remove(seat.key)
+        fill(account, now)
 
 
-def _key(prefix: str) -> str:
-    return f"{prefix}@harbour_tea"
+def _key(wechat: Simulator, prefix: str) -> str:
+    return f"{prefix}@{wechat.suffix}"
 
 
 def _nick(number: int) -> str:
@@ -115,5 +139,5 @@ def _nick(number: int) -> str:
 
 
 def _invited(wechat: Simulator, prefix: str, nick: str, deadline: datetime) -> None:
-    wechat.add_account(_key(prefix), nick)
-    wechat.invite(_key(prefix), f"{prefix}_example", deadline)
+    wechat.add_account(_key(wechat, prefix), nick)
+    wechat.invite(_key(wechat, prefix), f"{prefix}_example", deadline)

@@ -10,6 +10,7 @@ from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.wechat_console import CannotError
 from bot.demo.slack_simulator.sent_messages import Ack
 from bot.demo.slack_simulator.state import Message
+from wechat_kf.simulator import Simulator
 
 LONGEST = 4000  # characters of a text
 Details = Mapping[str, Any]
@@ -40,6 +41,14 @@ def user_of(given: Details) -> str:
     if user not in PEOPLE:
         raise CannotError("There is no person with that ID.")
     return user
+
+
+def account_of(world: Sandbox, given: Details) -> Simulator:
+    """Return the Official Account that the request is about."""
+    appid = text_of(given, "account")
+    if all(appid != account.appid for account in world.installation.accounts):
+        raise CannotError("There is no such Official Account.")
+    return world.wechat[appid]
 
 
 def message_of(world: Sandbox, given: Details) -> Message:

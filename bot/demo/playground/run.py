@@ -53,15 +53,10 @@ async def playground(
         feed.publish,
         zone=zone,
         language=language,
-        on_start_over=lambda world: _publish_all(feed, world),
+        on_fresh=lambda world: feed.publish("state", whole(world)),
     )
     async with world.alive(), serve(application(world, feed), port) as url:
         yield url, world
-
-
-def _publish_all(feed: EventStream, world: Sandbox) -> None:
-    feed.publish("fresh", {})
-    feed.publish("state", whole(world))
 
 
 def _free(port: int) -> int:

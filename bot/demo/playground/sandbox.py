@@ -15,27 +15,27 @@ from aiohttp import web
 
 from bot.demo.playground import people, presets, serializers
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
+from bot.demo.playground.installations import CHANNELS, EVERY_ACCOUNT, Installation
+from bot.demo.playground.presets import PRESETS, Preset
 from bot.demo.playground.supervisor import Restart, Supervisor
 from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry, delivery_name
-from bot.demo.playground.wechat_console import NONE, SUFFIX, FaultySlack, WeChatConsole
-from bot.demo.process import environ_of
+from bot.demo.playground.wechat_console import NONE, FaultySlack, WeChatConsole
+from bot.demo.process import connected
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack_simulator import Channel, sent_messages
 from bot.demo.slack_simulator.http import application
 from bot.demo.slack_simulator.views import View, ViewChange
 from bot.language import Language
 from bot.ports import utc_now
-from wechat_kf.simulator import Simulator
+from wechat_kf.simulator import Simulator, World
 
-APPID, SECRET = "wx-playground", "playground-secret"
-CARE, ALERTS = "C0CARE", "C0ALERTS"
 LEASE = 2.0  # real seconds, whatever the clock of the playground does
 RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
 PULSE = 0.5  # seconds between two looks at what the clock alone has changed
 TICK = 5.0  # seconds between two words about the time
 
 STORE = "kf.db"
-FIRST = "tea"  # the preset to begin with
+FIRST = PRESETS["tea"]  # to begin with
 
 Publish = Callable[[str, Any], None]
 
@@ -50,11 +50,11 @@ class Sandbox:
         *,
         zone: str = "UTC",
         language: Language = Language.ENGLISH,
-        on_start_over: Callable[[Sandbox], None] = lambda world: None,
+        on_fresh: Callable[[Sandbox], None] = lambda world: None,
     ) -> None:
         """`folder` takes the store, the clock and the bot's log. `zone` is the bot's until a page names its own.
 
-        `language` is the channel's until a page chooses another.
+        `language` is the channel's until a page chooses another. `on_fresh` is called when all was emptied.
         """
         self._folder = folder
         self._publish = publish
@@ -63,12 +63,13 @@ class Sandbox:
         self.began = self.clock().timestamp()
         self.zone = zone
         self.language = language
-        self._on_start_over = on_start_over
+        self._on_fresh = on_fresh
         self._rate: float = 1  # the one that is wanted
-        self.wechat = Simulator(APPID, SECRET, suffix=SUFFIX)
+        self.preset = FIRST
+        self.wechat = World(Simulator(one.appid, one.secret, suffix=one.suffix) for one in EVERY_ACCOUNT)
         self.slack = FaultySlack(
             clock=self.clock,
-            channels=[Channel(CARE, "care"), Channel(ALERTS, "kf-alerts")],
+            channels=[Channel(channel, name) for channel, name in CHANNELS.items()],
             trigger_clock=utc_now,  # the bot needs real time for its calls
             on_delivery=self._note,
         )
@@ -89,13 +90,17 @@ class Sandbox:
         people.introduce(self.slack, zone)
         presets.apply(FIRST, self.wechat, self.clock())
 
+    @property
+    def installation(self) -> Installation:
+        return self.preset.installation
+
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
         """Serve both, and keep the bot running, for as long as the block lasts."""
         slack_app = application(self.slack)
         slack_app.middlewares.append(self.wire.tap("slack", _slack_method))
         wechat_app = wechat_application(self.wechat, self.clock)
-        wechat_app.middlewares.append(self.wire.tap("wechat", lambda request: f"{request.method} {request.path}"))
+        wechat_app.middlewares.append(self.wire.tap("wechat", self._wechat_call))
         async with AsyncExitStack() as stack:
             self.slack.base_url = await stack.enter_async_context(serve(slack_app))
             self.slack.session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -146,16 +151,28 @@ class Sandbox:
             self._publish("language", {"language": language})
             self._restart(Restart("restarted for the channel's language"))
 
+    def use_preset(self, preset: Preset) -> None:
+        """Replace what is in WeChat. For another installation all else is emptied as well, as for `start_over`."""
+        if preset.installation is self.installation:
+            self.preset = preset
+            presets.apply(preset, self.wechat, self.clock())
+        else:
+            self._begin_with(preset, "restarted for other Official Accounts")
+
     def start_over(self) -> None:
         """Empty Slack, WeChat, the wire and the bot's store, once the present bot has ended."""
-        self._restart(Restart(before_start=self._empty, signal=signal.SIGKILL))
+        self._begin_with(FIRST)
 
     def refresh_seats(self) -> None:
         """Send the table of accounts to the page, if it has changed."""
-        seats = serializers.seats(self.wechat, self.clock())
+        seats = self.present_seats()
         if seats != self._seats:
             self._seats = seats
             self._publish("seats", {"seats": seats})
+
+    def present_seats(self) -> list[dict[str, Any]]:
+        appids = [account.appid for account in self.installation.accounts]
+        return serializers.seats(self.wechat, appids, self.clock())
 
     def present_clock(self) -> dict[str, Any]:
         return {"now": self.clock().timestamp(), "rate": self.clock.rate}
@@ -180,13 +197,21 @@ class Sandbox:
             CLOCK_FILE: str(self._folder / "clock.json"),
             PARENT_PROCESS: str(os.getpid()),
         }
-        return environ_of(self.slack, self._wechat_url, APPID, SECRET, ALERTS, **more)
+        return connected(self.slack, self._wechat_url, **self.installation.settings, **more)
 
     def _restart(self, planned: Restart) -> None:
         self._ready.clear()
         self.keeper.restart(planned)
 
-    def _empty(self) -> None:
+    def _begin_with(self, preset: Preset, reason: str = "") -> None:
+        def empty() -> None:
+            self._empty(preset)
+            self._publish("fresh", {"tour": not reason})
+            self._on_fresh(self)
+
+        self._restart(Restart(reason, empty, signal.SIGKILL))
+
+    def _empty(self, preset: Preset) -> None:
         for file in self._folder.glob(f"{STORE}*"):
             file.unlink()
         self.keeper.restarts = 0
@@ -197,9 +222,9 @@ class Sandbox:
         self.wire.clear()
         self.console.break_slack(NONE)
         self.console.break_wechat(NONE)
-        presets.apply(FIRST, self.wechat, self.clock())
-        self._seats = serializers.seats(self.wechat, self.clock())
-        self._on_start_over(self)
+        self.preset = preset
+        presets.apply(preset, self.wechat, self.clock())
+        self._seats = self.present_seats()
 
     def _change_pace(self) -> None:
         self.clock.run(self._rate)
@@ -245,8 +270,14 @@ class Sandbox:
                 await asyncio.sleep(PULSE)
             self._publish("clock", self.present_clock())
 
+    def _wechat_call(self, request: web.Request, body: bytes) -> str:
+        """Name a request to WeChat, with the handle of its account if there are several."""
+        appid = self.wechat.addressed(request.path, dict(request.query), body).appid
+        handles = [account.handle for account in self.installation.accounts if account.appid == appid]
+        return " ".join([request.method, request.path, *(f"@{handle}" for handle in handles if handle)])
 
-def _slack_method(request: web.Request) -> str:
+
+def _slack_method(request: web.Request, _body: bytes) -> str:
     path = request.path.removeprefix("/api/")
     return path if "/" not in path else f"/{request.path.split('/')[1]}/{MASK}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from bot.demo.playground.traffic import TrafficEntry
 from bot.demo.slack_simulator import elements
 from bot.demo.slack_simulator.state import Message
 from bot.demo.slack_simulator.views import View, Views
-from wechat_kf.simulator import Simulator
+from wechat_kf.simulator import World
 
 
 def message(one: Message) -> dict[str, Any]:
@@ -51,15 +51,20 @@ def _view(one: View) -> dict[str, Any]:
     }
 
 
-def seats(wechat: Simulator, now: datetime) -> list[dict[str, Any]]:
-    """Return the table of the console from WeChat's own rows."""
-    return [_seat(seat.key, row) for seat, row in zip(wechat.seats, wechat.rows(now), strict=True)]
+def seats(wechat: World, appids: Iterable[str], now: datetime) -> list[dict[str, Any]]:
+    """Return the tables of the consoles from WeChat's own rows."""
+    return [
+        _seat(appid, seat.key, row)
+        for appid in appids
+        for seat, row in zip(wechat[appid].seats, wechat[appid].rows(now), strict=True)
+    ]
 
 
-def _seat(key: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _seat(appid: str, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
     status = row.get("invite_status", "")
     state = "bound" if row.get("kf_wx") else status or "idle"
     return {
+        "account": appid,
         "key": key,
         "kf_account": row["kf_account"],
         "kf_nick": row["kf_nick"],

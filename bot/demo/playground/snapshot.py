@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.demo.playground import serializers, suggestions
+from bot.demo.playground.installations import CHANNELS
 from bot.demo.playground.people import PEOPLE, shown
 from bot.demo.playground.presets import PRESETS
 from bot.demo.playground.sandbox import Sandbox
@@ -14,7 +15,8 @@ from bot.demo.slack_simulator import wire
 
 def whole(world: Sandbox) -> dict[str, Any]:
     """Return everything that a newly opened page needs."""
-    slack, (hint, offered) = world.slack, suggestions.usage()
+    slack, installation = world.slack, world.installation
+    hint, offered = suggestions.usage()
     posted = [one for channel in slack.channels for one in slack.messages(channel)]
     return {
         "began": world.began,  # distinguishes this playground from the next one at the same address
@@ -24,15 +26,17 @@ def whole(world: Sandbox) -> dict[str, Any]:
         "bot_name": "KF",
         "command": COMMAND,
         "usage_hint": hint,
-        "suggestions": offered,
-        "channels": [{"id": channel.id, "name": channel.name} for channel in slack.channels.values()],
+        "suggestions": [*suggestions.of_accounts(installation), *offered],
+        "channels": [{"id": channel, "name": CHANNELS[channel]} for channel in installation.channels],
+        "alert_channels": installation.alert_channels,
+        "accounts": [{"appid": account.appid, "name": account.name} for account in installation.accounts],
         "messages": [
             serializers.message(one)
             for one in sorted([*posted, *slack.ephemerals.values()], key=lambda one: one.ts)
         ],
         "modals": [serializers.modal(slack.views, user) for user in slack.views.modals],
         "homes": [serializers.home(one) for one in slack.views.homes.values()],
-        "seats": serializers.seats(world.wechat, world.clock()),
+        "seats": world.present_seats(),
         "clock": world.present_clock(),
         "bot": world.present_bot(),
         "zone": world.zone,

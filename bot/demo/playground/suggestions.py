@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from bot.demo.playground.installations import Installation
 from bot.manifest import manifest
 
 STATES = ("expiring", "rejected", "expired", "waiting", "idle", "bound")
@@ -43,6 +44,17 @@ CHINESE: Mapping[str, str] = {
     "help": "帮助",
 }
 
+# With several Official Accounts.
+ABOUT_ALL: Sequence[Mapping[str, str]] = (
+    {"text": "/kf accounts", "chinese": "/kf 公众号", "argument": "", "hint": "all Official Accounts, worst first"},
+    {
+        "text": "/kf all rejected",
+        "chinese": "/kf 全部公众号 已拒绝",
+        "argument": "",
+        "hint": "the rejected of all Official Accounts",
+    },
+)
+
 
 def usage() -> tuple[str, list[dict[str, str]]]:
     """Return the usage hint of the manifest, and the words that can follow the command.
@@ -55,6 +67,18 @@ def usage() -> tuple[str, list[dict[str, str]]]:
         {"text": "/kf", "chinese": "/kf", "argument": "", "hint": NOTHING},
         *_suggestions(words),
     ]
+
+
+def of_accounts(installation: Installation) -> list[dict[str, str]]:
+    """Return the suggestions for several Official Accounts; none for a single one."""
+    named = [account for account in installation.accounts if account.handle]
+    if not named:
+        return []
+    about_one = [
+        {"text": f"/kf @{one.handle} ", "chinese": f"/kf @{one.handle} ", "argument": "", "hint": one.name}
+        for one in named
+    ]
+    return [*map(dict, ABOUT_ALL), *about_one]
 
 
 def _suggestions(words: Sequence[str]) -> list[dict[str, str]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, takewhile
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
@@ -73,17 +73,22 @@ class Traffic:
             masked(request),
             masked(response),
         )
-        if self.entries and _alike(self.entries[-1], entry):
-            self.entries.pop()  # a watcher asks again and again: its newest look stands for all
+        # The bot polls again and again: of equal polls the newest stands for all, also where accounts take turns.
+        if again := next((one for one in self._newest_of(to) if _alike(one, entry)), None):
+            self.entries.remove(again)
         self.entries.append(entry)
         self._report(entry)
+
+    def _newest_of(self, to: str) -> Iterator[TrafficEntry]:
+        """Return the newest entries before which nothing else was sent."""
+        return takewhile(lambda one: one.to == to, reversed(self.entries))
 
     def clear(self) -> None:
         """Forget all entries. Their numbers go on."""
         self.entries.clear()
 
-    def tap(self, to: str, name_of: Callable[[web.Request], str]) -> Any:
-        """Return a middleware that records the requests of the bot to a server."""
+    def tap(self, to: str, name_of: Callable[[web.Request, bytes], str]) -> Any:
+        """Return a middleware that records the requests of the bot to a server. `name_of` gets their bodies."""
 
         @web.middleware
         async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -95,7 +100,7 @@ class Traffic:
             lost = request.transport is None or request.transport.is_closing()
             said = _read(_text(answer)) if not lost else {}
             self.add(
-                *("bot", to, name_of(request), asked),
+                *("bot", to, name_of(request, await request.read()), asked),
                 ms=ms,
                 status=None if lost else answer.status,
                 response=said,

@@ -9,6 +9,7 @@ from typing import Any
 from bot.demo.playground import presets, view_actions
 from bot.demo.playground.request_details import (
     Details,
+    account_of,
     acked,
     action_of,
     channel_of,
@@ -56,7 +57,7 @@ async def _click(world: Sandbox, given: Details) -> dict[str, Any]:
 
 
 async def _add(world: Sandbox, given: Details) -> dict[str, Any]:
-    world.console.add(text_of(given, "name"), text_of(given, "nickname"))
+    world.console.add(account_of(world, given), text_of(given, "name"), text_of(given, "nickname"))
     return {}
 
 
@@ -65,13 +66,14 @@ async def _invite(world: Sandbox, given: Details) -> dict[str, Any]:
     if not isinstance(seconds, int | float) or not abs(seconds) <= 1e9:  # NaN is not, either
         raise CannotError("For how long is the invitation?")
     left = timedelta(seconds=seconds)
-    world.console.invite(text_of(given, "key"), text_of(given, "invite_wx"), left, world.clock())
+    invited = (text_of(given, "key"), text_of(given, "invite_wx"))
+    world.console.invite(account_of(world, given), *invited, left, world.clock())
     return {}
 
 
 def _to_seat(name: str) -> Action:
     async def act(world: Sandbox, given: Details) -> dict[str, Any]:
-        world.console.do(name, text_of(given, "key"))
+        world.console.do(account_of(world, given), name, text_of(given, "key"))
         return {}
 
     return act
@@ -81,7 +83,7 @@ async def _preset(world: Sandbox, given: Details) -> dict[str, Any]:
     name = text_of(given, "name")
     if name not in presets.PRESETS:
         raise CannotError("There is no preset {name}.", name=repr(name))
-    presets.apply(name, world.wechat, world.clock())
+    world.use_preset(presets.PRESETS[name])
     return {}
 
 

@@ -15,11 +15,10 @@ from bot.demo.slack_simulator import (
     ratelimited,
     reply_lost,
 )
-from wechat_kf.simulator import Fault, FaultMode, Simulator, writes
+from wechat_kf.simulator import Fault, FaultMode, Simulator, World, writes
 from wechat_kf.simulator.refusals import ERRMSGS, ErrcodeRefusal
 from wechat_kf.writes import DELETE, PATHS
 
-SUFFIX = "harbour_tea"
 LONGEST = timedelta(days=30)  # of an invitation
 NONE = "none"
 BUSY_SECONDS = 5
@@ -78,23 +77,25 @@ class FaultySlack(SlackSimulator):
 
 
 class WeChatConsole:
-    """What an operator does in the WeChat console. A refused action raises CannotError."""
+    """What operators do in the consoles of their Official Accounts. A refused action raises CannotError."""
 
-    def __init__(self, wechat: Simulator, slack: FaultySlack) -> None:
+    def __init__(self, wechat: World, slack: FaultySlack) -> None:
         self._wechat = wechat
         self._slack = slack
         self.trouble = NONE
 
-    def add(self, name: str, nickname: str) -> None:
-        self._documented(lambda: writes.add(self._wechat, _account(name, nickname=nickname), suffix=SUFFIX))
+    def add(self, account: Simulator, name: str, nickname: str) -> None:
+        kf_account = name if "@" in name else f"{name}@{account.suffix}"
+        given = {"kf_account": kf_account, "nickname": nickname}
+        self._documented(lambda: writes.add(account, given, suffix=account.suffix))
 
-    def invite(self, key: str, invite_wx: str, left: timedelta, now: datetime) -> None:
+    def invite(self, account: Simulator, key: str, invite_wx: str, left: timedelta, now: datetime) -> None:
         """Invite a user to an account; the invitation expires after `left`."""
         if not timedelta(0) < left <= LONGEST:
             raise CannotError("An invitation lasts from a second to 30 days.")
         self._documented(
             lambda: writes.invite(
-                self._wechat,
+                account,
                 {"kf_account": key, "invite_wx": invite_wx},
                 now,
                 expires_at=now + left,
@@ -102,15 +103,15 @@ class WeChatConsole:
             )
         )
 
-    def do(self, action: str, key: str) -> None:
+    def do(self, account: Simulator, action: str, key: str) -> None:
         """Perform one of: accept, reject, expire, withdraw, unbind, remove."""
         ways: Mapping[str, Callable[[str], None]] = {
-            "accept": self._wechat.accept,
-            "reject": self._wechat.reject,
-            "expire": self._wechat.expire,
-            "withdraw": self._wechat.withdraw,
-            "unbind": self._wechat.unbind,
-            "remove": self._wechat.remove,
+            "accept": account.accept,
+            "reject": account.reject,
+            "expire": account.expire,
+            "withdraw": account.withdraw,
+            "unbind": account.unbind,
+            "remove": account.remove,
         }
         try:
             ways[action](key)
@@ -125,7 +126,8 @@ class WeChatConsole:
         self._wechat.clear_faults()
         self.trouble = NONE
         if name == EXPIRED_TOKEN:
-            self._wechat.tokens.expire()  # an event, not a state: the next token is good
+            for account in self._wechat.accounts.values():
+                account.tokens.expire()  # an event, not a state: the next token is good
         else:
             self._wechat.inject(*WECHAT_FAULTS[name])
             self.trouble = name
@@ -142,7 +144,3 @@ class WeChatConsole:
         except ErrcodeRefusal as refused:
             why = ERRMSGS.get(refused.errcode, "api error")
             raise CannotError("WeChat refuses: {why} ({errcode}).", why=why, errcode=refused.errcode) from None
-
-
-def _account(name: str, **rest: str) -> Mapping[str, object]:
-    return {"kf_account": name if "@" in name else f"{name}@{SUFFIX}", **rest}

@@ -7,21 +7,26 @@ import { confirmed } from "./dialog.js";
 import { askForAccount, askForInvitation } from "./invite.js";
 import { count as counted, say } from "./language.js";
 import { makeRow, nameOf } from "./seat-row.js";
+import { segments } from "./segments.js";
 
 const COLUMNS = [say("State"), say("Account"), say("Person"), say("Actions")];
 
 /** Show the console in an element. */
 export function mountConsole(root) {
-  const rows = new Map(); // by key
+  const rows = new Map(); // of the chosen Official Account, by key
+  let accounts = []; // the Official Accounts: { appid, name }
+  let chosen = ""; // the AppID of one
+  let all = []; // the accounts of all of them
   const line = troubleLine();
   const presets = el("div", { className: "presets", attrs: { role: "group" },
     aria: { label: say("Fill the console") } });
+  const choice = el("div", { className: "console-choice" });
   const filter = el("input", {
     type: "search", className: "input console-filter", placeholder: say("Filter accounts"), autocomplete: "off",
     aria: { label: say("Filter accounts") }, oninput: () => sieve(),
   });
   const count = el("span", { className: "hint console-count", attrs: { role: "status" } });
-  const add = el("button", { type: "button", className: "button", onclick: () => askForAccount() },
+  const add = el("button", { type: "button", className: "button", onclick: () => askForAccount(chosen) },
     say("Add account…"));
   const body = el("tbody", { attrs: { role: "rowgroup" } });
   const none = el("p", { className: "console-none hint" });
@@ -31,7 +36,7 @@ export function mountConsole(root) {
         el("th", { scope: "col", attrs: { role: "columnheader" } }, name)))),
     body);
   const scroller = el("div", { className: "seats-scroll" }, table, none);
-  fill(root, presets, el("div", { className: "console-tools" }, filter, count, add), line, scroller);
+  fill(root, presets, choice, el("div", { className: "console-tools" }, filter, count, add), line, scroller);
   root.classList.add("console");
 
   async function press(action, row, button) {
@@ -53,7 +58,7 @@ export function mountConsole(root) {
       if (!sure) return;
     }
     button.setAttribute("aria-busy", "true");
-    await attempt(row.trouble, `wechat.${action}`, { key: seat.key });
+    await attempt(row.trouble, `wechat.${action}`, { account: seat.account, key: seat.key });
     button.removeAttribute("aria-busy");
   }
 
@@ -61,7 +66,32 @@ export function mountConsole(root) {
     (row?.element.querySelector("button") ?? filter).focus();
   }
 
-  function show(seats) {
+  /** Show the console of an Official Account. */
+  function choose(appid) {
+    chosen = appid;
+    rows.clear();
+    fill(body);
+    show();
+  }
+
+  /** Draw the choice, if there is one. The one that was chosen stays so. */
+  function drawChoice() {
+    if (accounts.length < 2) {
+      fill(choice);
+      return;
+    }
+    const one = segments({
+      name: "account",
+      legend: say("Official Account"),
+      options: accounts.map(({ appid, name }) => ({ value: appid, label: name })),
+      choose,
+    });
+    one.show(chosen);
+    fill(choice, one.element);
+  }
+
+  function show() {
+    const seats = all.filter((seat) => seat.account === chosen);
     const moment = now();
     const there = new Set(seats.map((seat) => seat.key));
     for (const [key, row] of rows) {
@@ -110,9 +140,16 @@ export function mountConsole(root) {
     fill(presets, (state.presets ?? []).map(({ name, label }) =>
       el("button", { type: "button", className: "button small", data: { preset: name },
         onclick: () => attempt(line, "preset", { name }) }, say(label))));
-    show(state.seats);
+    all = state.seats;
+    accounts = state.accounts;
+    if (accounts.some(({ appid }) => appid === chosen)) show();
+    else choose(accounts[0].appid);
+    drawChoice();
   });
-  on("seats", ({ seats }) => show(seats));
+  on("seats", ({ seats }) => {
+    all = seats;
+    show();
+  });
   everyTick((moment) => {
     for (const row of rows.values()) row.tick(moment);
   });

@@ -58,15 +58,17 @@ export function askForInvitation(seat) {
         work: async () => {
           const invite_wx = person.value.trim();
           if (!invite_wx) throw new Error(say("Say whom to invite: their WeChat ID."));
-          await act("wechat.invite", { key: seat.key, invite_wx, seconds: STOPS[Number(slider.value)] });
+          await act("wechat.invite", {
+            account: seat.account, key: seat.key, invite_wx, seconds: STOPS[Number(slider.value)],
+          });
         },
       },
     ],
   });
 }
 
-/** Ask for a new account, and add it. */
-export function askForAccount() {
+/** Ask for a new account, and add it to an Official Account. */
+export function askForAccount(appid) {
   const name = el("input", {
     id: "add-name", className: "input", autofocus: true, placeholder: "bo", autocomplete: "off", spellcheck: false,
     maxLength: 40,
@@ -89,7 +91,7 @@ export function askForAccount() {
         work: async () => {
           const wanted = name.value.trim();
           if (!wanted) throw new Error(say("Say what the account is called before the @."));
-          await act("wechat.add", { name: wanted, nickname: nickname.value.trim() || wanted });
+          await act("wechat.add", { account: appid, name: wanted, nickname: nickname.value.trim() || wanted });
         },
       },
     ],

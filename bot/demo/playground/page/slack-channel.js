@@ -31,7 +31,7 @@ export function channelView({ id, name }, { panelId, tabId }) {
     className: "slack-channel",
     attrs: { role: "tabpanel" },
     aria: { labelledby: tabId },
-  }, log, newer);
+  }, el("p", { className: "slack-channel-name", aria: { hidden: "true" } }, `# ${name}`), log, newer);
 
   const rows = rowsIn(list, (message) => {
     if (isReply(message)) return broadcastRow(message);

@@ -4,6 +4,7 @@ import { say } from "./language.js";
 import { setViewer, theBot, theViewer } from "./slack-names.js";
 
 export const HOME = "home"; // the tab of the app, beside those of the channels
+export const ALERTS = "alerts"; // the tab that shows all channels of alerts side by side, if there are several
 
 /** Draw the head. `open(id)` is called for another channel, `changed()` for another person. */
 export function head({ open, changed }) {
@@ -34,10 +35,11 @@ export function head({ open, changed }) {
 
   return {
     element,
-    /** Show these channels, the app, and these people. */
-    draw(channels, persons) {
+    /** Show these channels, those of alerts together if there are several, the app, and these people. */
+    draw(channels, alertChannels, persons) {
       tabs.clear();
-      for (const { id, name } of [...channels, { id: HOME, name: `${theBot().name} ${say("Home")}` }]) {
+      const together = alertChannels.length > 1 ? [{ id: ALERTS, name: say("All alerts") }] : [];
+      for (const { id, name } of [...channels, ...together, { id: HOME, name: `${theBot().name} ${say("Home")}` }]) {
         const mark = el("span", { className: "slack-unread", hidden: true });
         const button = el("button", {
           type: "button",
@@ -45,9 +47,9 @@ export function head({ open, changed }) {
           className: "slack-tab",
           tabIndex: -1,
           attrs: { role: "tab" },
-          aria: { selected: "false", controls: panelId(id) },
+          aria: { selected: "false", controls: (id === ALERTS ? alertChannels : [id]).map(panelId).join(" ") },
           onclick: () => open(id),
-        }, id !== HOME && el("span", { aria: { hidden: "true" } }, "# "), name, mark);
+        }, id !== HOME && id !== ALERTS && el("span", { aria: { hidden: "true" } }, "# "), name, mark);
         tabs.set(id, { button, mark, unread: 0 });
       }
       fill(list, [...tabs.values()].map(({ button }) => button));
@@ -62,13 +64,13 @@ export function head({ open, changed }) {
       ack.textContent = "";
       ack.title = "";
     },
-    /** Mark a channel as the open one; nothing in it is unread. */
-    select(chosen) {
+    /** Mark a tab as the open one; nothing is unread in the channels that it shows. */
+    select(chosen, shown) {
       for (const [id, { button }] of tabs) {
         button.setAttribute("aria-selected", String(id === chosen));
         button.tabIndex = id === chosen ? 0 : -1;
       }
-      count(chosen, 0);
+      for (const id of shown) count(id, 0);
     },
     unread: (id) => count(id, tabs.get(id).unread + 1),
     acknowledged({ what, ms }) {

@@ -5,7 +5,7 @@ import { keepDates } from "./dates.js";
 import { channelView } from "./slack-channel.js";
 import { composer } from "./slack-composer.js";
 import { onAck } from "./slack-deeds.js";
-import { head, HOME, panelId, tabId } from "./slack-head.js";
+import { ALERTS, head, HOME, panelId, tabId } from "./slack-head.js";
 import { homeView } from "./slack-home.js";
 import { modalOver } from "./slack-modal.js";
 import { learnNames, theViewer } from "./slack-names.js";
@@ -16,7 +16,9 @@ export function mountSlack(root) {
   const views = new Map(); // by channel
   const modals = new Map(); // by person, the view in front
   let channels = [];
+  let alertChannels = []; // IDs
   let active = "";
+  let shown = []; // the channels that are open
   const panels = el("div", { className: "slack-panels" });
   const top = head({ open, changed });
   const field = composer({ tell: show, sent: (id) => views.get(id)?.toEnd() });
@@ -29,11 +31,13 @@ export function mountSlack(root) {
 
   function open(id) {
     active = id;
-    for (const view of views.values()) view.show(view.id === id);
+    shown = id === ALERTS ? alertChannels : channels.map((channel) => channel.id).filter((one) => one === id);
+    panels.classList.toggle("side-by-side", id === ALERTS);
+    for (const view of views.values()) view.show(shown.includes(view.id));
     home.show(id === HOME);
-    top.select(id);
-    field.element.hidden = id === HOME; // Home has no message field
-    if (id !== HOME) field.turnTo(channels.find((channel) => channel.id === id));
+    top.select(id, shown);
+    field.element.hidden = shown.length !== 1; // Home has no message field
+    if (shown.length === 1) field.turnTo(channels.find((channel) => channel.id === id));
   }
 
   function changed() {
@@ -52,17 +56,19 @@ export function mountSlack(root) {
     reset(state.messages);
     field.learn(state);
     channels = state.channels;
+    alertChannels = state.alert_channels;
     for (const view of views.values()) view.close();
     views.clear();
     for (const channel of channels) {
       views.set(channel.id, channelView(channel, { panelId: panelId(channel.id), tabId: tabId(channel.id) }));
     }
     fill(panels, [...views.values(), home].map((view) => view.element));
-    top.draw(channels, state.people);
+    top.draw(channels, alertChannels, state.people);
     home.reset(state.homes);
-    open(views.has(active) || active === HOME ? active : channels[0].id);
+    const kept = views.has(active) || active === HOME || (active === ALERTS && alertChannels.length > 1);
+    open(kept ? active : channels[0].id);
     allMessages().forEach(show);
-    views.get(active)?.toEnd();
+    for (const id of shown) views.get(id).toEnd();
     modals.clear();
     for (const { user, view } of state.modals) modals.set(user, view);
     modal.show(modals.get(theViewer()) ?? null);
@@ -84,6 +90,6 @@ export function mountSlack(root) {
     view.update(message ?? event, message === null);
     const isNew = event.change === "posted" || event.change === "ephemeral";
     const inChannel = !isReply(event) || event.broadcast;
-    if (isNew && inChannel && isSeen(event) && event.channel !== active) top.unread(event.channel);
+    if (isNew && inChannel && isSeen(event) && !shown.includes(event.channel)) top.unread(event.channel);
   });
 }

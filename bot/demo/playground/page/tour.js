@@ -140,13 +140,18 @@ export function mountTour(root, button) {
     go(REJECTED, "visit");
   }
 
-  on("fresh", () => {
+  on("fresh", ({ tour }) => {
     end();
-    forget();
+    if (tour) forget();
     before = new Map();
     restarts = null;
   });
   on("state", (state) => {
+    button.hidden = state.accounts.length > 1; // the steps are about a single Official Account
+    if (button.hidden) {
+      if (open) end();
+      return;
+    }
     alerts = state.channels.find(({ name }) => name.includes("alert")) ?? alerts;
     seats(state.seats);
     restarts ??= state.bot.restarts;

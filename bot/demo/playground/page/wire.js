@@ -15,6 +15,7 @@ export function mountWire(root) {
   let queue = [];
   let drawing = 0;
   let paused = false;
+  let polls = 1; // equal polls in a row count as one line: one for each Official Account
 
   const text = el("input", {
     type: "search", className: "input wire-filter", placeholder: say("Filter: rejected, chat.update, 429 …"),
@@ -74,7 +75,7 @@ export function mountWire(root) {
     for (const entry of queue) {
       if (entry.id <= last) continue;
       last = entry.id;
-      if (rows.at(-1)?.again(entry)) continue;
+      if (rows.slice(-polls).some((row) => row.again(entry))) continue;
       const row = wireRow(entry);
       row.element.hidden = !fits(row);
       rows.push(row);
@@ -116,6 +117,8 @@ export function mountWire(root) {
       last = 0;
       fill(list);
     }
+    polls = state.accounts.length;
+    root.classList.toggle("several", polls > 1); // requests to WeChat name the account
     heard([...state.wire].sort((one, other) => one.id - other.id));
   });
   on("wire", (entry) => heard([entry]));

@@ -46,6 +46,7 @@ export const CHINESE = {
   "restarted {number} times": "已重启 {number} 次",
   "restarted for the new clock": "因时钟变化而重启",
   "restarted for your time zone": "因时区变化而重启",
+  "restarted for other Official Accounts": "因更换公众号而重启",
   "restarted for the channel's language": "因频道语言变化而重启",
 
   // The tour
@@ -95,6 +96,7 @@ export const CHINESE = {
 
   // Slack
   "Channels": "频道",
+  "All alerts": "全部告警",
   "unread": "条未读",
   "You are:": "你是：",
   "Dates and answers are in the language of this person's Slack.": "日期和回答使用此人 Slack 的语言。",
@@ -146,6 +148,8 @@ export const CHINESE = {
   "ACCOUNT ID": "账号和微信号",
   "what needs attention": "需要处理的账号",
   "every account": "全部账号",
+  "all Official Accounts, worst first": "全部公众号，需要处理的在前",
+  "the rejected of all Official Accounts": "全部公众号中已拒绝的",
   "accounts that are expiring": "即将过期的账号",
   "accounts that are rejected": "已拒绝的账号",
   "accounts that are expired": "已过期的账号",
@@ -208,6 +212,8 @@ export const CHINESE = {
   "Fill the console": "填入示例",
   "A small tea shop": "小茶馆",
   "A busy Monday": "忙碌的周一",
+  "Three brands": "三个品牌",
+  "Official Account": "公众号",
   "100 accounts": "100 个账号",
   "Hostile names": "恶意昵称",
   "Filter accounts": "筛选账号",
@@ -329,6 +335,7 @@ export const CHINESE = {
   "The window has changed meanwhile.": "窗口在此期间有变化。",
   "The fields contain texts.": "输入框的内容必须是文字。",
   "There is no such channel.": "没有这个频道。",
+  "There is no such Official Account.": "没有这个公众号。",
   "There is no person with that ID.": "没有这个 ID 的人。",
   "For how long is the invitation?": "请填写邀请的有效时间。",
   "An invitation lasts from a second to 30 days.": "邀请的有效时间为一秒到 30 天。",
