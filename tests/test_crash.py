@@ -13,13 +13,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from bot.demo.slack_simulator import Message
+from bot.demo.slack_simulator import Message, SlackSimulator
 from bot.operations.model import OperationKind, OperationState
 from bot.outbox.event_keys import EventKeys
 from bot.store.tables import episode, message, operation, poll_state
 from tests.budgets import TEST_ALL
 from tests.crash import report
 from tests.crash.__main__ import KILLS, _parser, main
+from tests.crash.accounts import ALONE, THREE
+from tests.crash.confusion import foreign_data, is_about
 from tests.crash.failpoint_bot import commit_kind
 from tests.crash.failpoints import (
     FAILPOINTS,
@@ -33,9 +35,10 @@ from tests.crash.failpoints import (
 )
 from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOperation, claim_of
 from tests.crash.operation_oracle import judge as judge_operations
-from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
+from tests.crash.oracle import ChannelRecorder, Oracle, Verdict, merged
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
-from tests.crash.stores import KINDS, SKEW
+from tests.crash.stores import KINDS, SEVERAL, SKEW
+from tests.crash.watched_account import WatchedAccount
 from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
 from tests.documents import ROOT
 
@@ -63,6 +66,7 @@ SHARE_OF = {
     "sqlite": [SHARE[0], SHARE[10]],
     "postgresql": [SHARE[4], SHARE[13]],
 }
+ACCOUNTS = {"sqlite": ALONE, "postgresql": THREE}
 
 
 @pytest.mark.process
@@ -72,7 +76,7 @@ async def test_killed_bot_loses_and_repeats_no_alert_and_no_operation_on_both_st
     for store, url in urls.items():  # one after the other: a busy machine misses the short leases
         (tmp_path / store).mkdir()
         points = SHARE if TEST_ALL else SHARE_OF[store]
-        result = await CrashRun(url, tmp_path / store, f"share {store}").run(points)
+        result = await CrashRun(url, tmp_path / store, f"share {store}", accounts=ACCOUNTS[store]).run(points)
         assert result.complaints == {}, store
         assert result.kills.total() >= len(points)
         assert result.verdict.reported >= 3
@@ -89,14 +93,24 @@ def test_full_run_kills_at_every_failpoint_on_each_store():
     assert set(plan(KILLS // len(KINDS), random.Random(1))) == {*ON_EMPTY_STORE, *FAILPOINTS}
 
 
-def test_full_run_has_both_stores_a_pooler_and_clocks_that_differ():
-    assert _parser().parse_args([]).stores == ["sqlite", "postgresql", "pgbouncer", "skewed"]
+def test_full_run_has_both_stores_a_pooler_clocks_that_differ_and_several_accounts():
+    several = ["three-sqlite", "three-postgresql"]
+    assert _parser().parse_args([]).stores == ["sqlite", "postgresql", "pgbouncer", "skewed", *several]
     assert KILLS >= 200
     assert SKEW == {"skewed": 180}
+    assert dict.fromkeys(several, THREE) == SEVERAL
 
 
 COMPLAINTS = (
-    *("lost", "repeated", "untrue", "stale", "posts beyond their attempts", "unexpected"),
+    *(
+        "lost",
+        "repeated",
+        "untrue",
+        "stale",
+        "data of another account",
+        "posts beyond their attempts",
+        "unexpected",
+    ),
     *("repeated writes", "reported failed though effective", "reported done though not"),
     *("unreported", "reported again", "writes without a form"),
 )
@@ -109,7 +123,7 @@ def test_committed_report_has_every_store_and_no_complaint():
     rows = {name.strip(): numbers.split() for name, _, numbers in (line.strip().partition("  ") for line in lines)}
     assert header.split() == [*KINDS, "total"]
     assert int(rows["kills"][-1]) >= 200
-    assert {name: rows[name] for name in COMPLAINTS} == dict.fromkeys(COMPLAINTS, ["0"] * 5)
+    assert {name: rows[name] for name in COMPLAINTS} == dict.fromkeys(COMPLAINTS, ["0"] * (len(KINDS) + 1))
 
 
 def test_run_of_some_stores_replaces_no_report(tmp_path, capsys):
@@ -313,6 +327,44 @@ def test_digest_counts_its_members_and_names_them_in_its_thread():
     assert complaints(six, digest) == ["lost"]
     six[0].outcome = Outcome.BOUND
     assert complaints(six, digest, replace(names, thread_ts=digest.ts)) == ["stale"]
+
+
+def test_verdicts_on_several_accounts_are_added_and_name_their_account():
+    total = merged({"A · ": Verdict(2, lost=["x"]), "B · ": Verdict(3, lost=["y"], stale=["z"])})
+    assert (total.reported, total.complaints) == (5, {"lost": ["A · x", "B · y"], "stale": ["B · z"]})
+
+
+# Several accounts
+
+HARBOUR, KIOSK, ORCHID = THREE
+
+
+def test_message_is_about_the_account_of_its_channel_with_whose_name_it_begins():
+    about_kiosk = Message("C0HARBOUR", "1.0", "U0BOT", f"Night Kiosk · {WORDS}")
+    assert [is_about(about_kiosk, account) for account in THREE] == [False, True, False]
+    assert not is_about(replace(about_kiosk, channel=ORCHID.channel), KIOSK)
+    assert is_about(Message("C0ALERTS", "1.0", "U0BOT", WORDS), *ALONE)
+
+
+def test_name_and_appid_of_another_account_are_found_in_texts_and_buttons():
+    content = {"text": "Harbour Tea · Bo", "blocks": [{"elements": [{"value": f"v2:{KIOSK.appid}:e1"}]}]}
+    assert [*foreign_data(content, [KIOSK, ORCHID])] == [KIOSK.appid]
+    assert [*foreign_data(content, [HARBOUR])] == ["Harbour Tea"]
+
+
+def test_event_of_an_equal_account_is_found_by_its_key():
+    slack = SlackSimulator(channels=[])
+    mine, other = (WatchedAccount(account, slack, random.Random(1), lambda words: None) for account in THREE[:2])
+    bo = invitation()
+    for one in (mine, other):
+        one.oracle.register(bo)
+    text = f"Harbour Tea · {WORDS}"
+    keys = [one.oracle.event_key(bo, REJECTED) for one in (mine, other)]
+    assert keys[0] != keys[1]
+    for number, key in enumerate(keys):
+        mine.record("posted", replace(alert(text=text, ts=f"{number}.0"), metadata={"event_payload": {"e": key}}))
+    assert [*mine.events_elsewhere([other])] == ["rejected of S1x1 of Night Kiosk, in 1.0 of Harbour Tea"]
+    assert mine.channel.posted[0].text == WORDS
 
 
 # The oracle of operations

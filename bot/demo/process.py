@@ -71,12 +71,17 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def running(
-    environ: Mapping[str, str], *arguments: str, log: Path | None = None, wait: bool = True, module: str = "bot"
+    environ: Mapping[str, str],
+    *arguments: str,
+    log: Path | None = None,
+    wait: bool = True,
+    module: str = "bot",
+    root: Path = ROOT,
 ) -> AsyncIterator[BotProcess]:
     """Start `python -m MODULE ARGUMENTS` with nothing but these variables, and stop it afterwards.
 
     It runs in an empty folder: the `.env` of the person who tries the bot must not apply.
-    `wait` until it answers `/healthz`; its log goes to a file, or nowhere.
+    `wait` until it answers `/healthz`; its log goes to a file, or nowhere. Its code is below `root`.
 
     Raises:
         RuntimeError: it ended, or did not answer, within START_SECONDS.
@@ -84,7 +89,7 @@ async def running(
     port = free_port()
     variables = {**environ, "HOST": "127.0.0.1", "PORT": str(port)}
     with tempfile.TemporaryDirectory() as folder:
-        process = await _start((module, *arguments), variables, folder, log)
+        process = await _start((module, *arguments), {**variables, "PYTHONPATH": str(root)}, folder, log)
         bot = BotProcess(process, f"http://127.0.0.1:{port}")
         try:
             if wait:
@@ -100,7 +105,6 @@ async def _start(
     inherited = {
         name: value for name, value in os.environ.items() if name in ("PATH", "LANG") or "COVERAGE" in name
     }
-    inherited["PYTHONPATH"] = str(ROOT)
     out = (log or Path(os.devnull)).open("ab")
     with out:
         return await asyncio.create_subprocess_exec(

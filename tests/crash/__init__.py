@@ -15,6 +15,8 @@ process that gets a real SIGKILL.
 | `oracle` | which alerts were posted, lost or repeated: judged by the channel, never by the bot's store |
 | `operation_oracle` | which operations were written twice or reported wrongly: by WeChat, channel and modals |
 | `hours` | time passes for the limit of operations in an hour |
+| `accounts`, `watched_account` | one Official Account or three, each with its people, operators and judges |
+| `confusion` | what a message about one account contains of another |
 | `environment` | all of these together, without the bot |
 | `runner` | one store: many kills, then one bot that keeps running, then the verdict |
 | `stores`, `report` | databases; the table |

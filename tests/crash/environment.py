@@ -4,63 +4,62 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
-from bot.demo.process import BotProcess, environ_of
-from bot.demo.slack_simulator import Channel, SlackSimulator
-from bot.outbox.event_keys import EventKeys
-from tests.crash import faults
+from bot.demo.process import BotProcess, connected
+from bot.demo.slack_simulator import Channel, Message, SlackSimulator, View
+from bot.demo.slack_simulator.state import Change
+from bot.demo.slack_simulator.views import ViewChange
+from tests.crash import faults, operation_oracle, oracle
+from tests.crash.accounts import ALONE, PEOPLE, CrashAccount, settings_of
+from tests.crash.confusion import foreign_data, is_about
 from tests.crash.failpoints import Precondition
 from tests.crash.fault_proxy import FaultProxy
-from tests.crash.operators import PEOPLE, Operators
-from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
+from tests.crash.operation_oracle import OperationVerdict
+from tests.crash.oracle import Verdict
+from tests.crash.watched_account import WatchedAccount
 from tests.crash.wechat_proxy import WeChatProxy
-from tests.crash.workload import LEADS, SentInvitation, Workload, utc_now
-from wechat_kf.simulator import Simulator
+from tests.crash.workload import LEADS, utc_now
+from wechat_kf.simulator import World
 
-APPID, SECRET, ALERTS = "wx0123456789abcdef", "app-secret", "C0ALERTS"
 FORMS, FORM_SECONDS = 3, 3.0  # forms at most for a failpoint that needs one, so many seconds apart
 FORM_ANYWAY = 0.3  # the share of other bots that get a form
-EDIT_REST = 10.5  # seconds: the bot edits a message once in ten
+TOGETHER = 0.3  # the share of bots during which something happens in every account at the same time
 
 
 class CrashEnvironment:
     """Everything except the bot."""
 
-    def __init__(self, diary: Path, rng: random.Random) -> None:
+    def __init__(self, diary: Path, rng: random.Random, accounts: Sequence[CrashAccount] = ALONE) -> None:
         self._diary = diary
         self._rng = rng
-        self._slack = SlackSimulator(channels=[Channel(ALERTS, "kf-alerts")])
-        self._wechat = Simulator(APPID, SECRET)
-        self._event_keys = EventKeys(SECRET, APPID)
-        self._oracle = Oracle(self._event_keys)
-        self.fault_proxy = FaultProxy(self._slack, rng)
-        self.channel = ChannelRecorder()
-        self.workload = Workload(self._wechat, rng, note=self.note, register=self._oracle.register)
-        self.operators = Operators(
-            *(self._slack, self._wechat, self.workload, rng),
-            alerts=ALERTS,
-            oracle=self._oracle,
-            channel=self.channel,
-            note=self.note,
-        )
-        self.wechat_proxy = WeChatProxy(
-            self._wechat, rng, arrived=self.operators.write_arrived, handled=self.operators.write_handled
-        )
-        self._slack.on_change(lambda _, message: None if message.only_for else self.channel(_, message))
-        self._slack.on_change(lambda change, message: self.note(f"{change} {message.ts} {message.text[:90]}"))
+        channels = dict.fromkeys(account.channel for account in accounts)
+        self.slack = SlackSimulator(channels=[Channel(channel, channel.lower()) for channel in channels])
+        self.accounts = [WatchedAccount(account, self.slack, rng, self.note) for account in accounts]
+        self._wechat = World(one.wechat for one in self.accounts)
+        self._mixed: list[str] = []
+        self.fault_proxy = FaultProxy(self.slack, rng)
+        listeners = {one.account.appid: one.operators for one in self.accounts}
+        self.wechat_proxy = WeChatProxy(self._wechat, rng, listeners)
+        self.slack.on_change(self._record)
+        self.slack.on_change(lambda change, message: self.note(f"{change} {message.ts} {message.text[:90]}"))
+        self.slack.views.on_change(self._check_view)
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator[dict[str, str]]:
         """Serve WeChat and Slack, and yield the environment variables that connect a bot to them."""
         async with self.fault_proxy.serve() as slack_url, self.wechat_proxy.serve() as wechat_url:
-            yield environ_of(
-                *(self._slack, wechat_url, APPID, SECRET, ALERTS),
-                SLACK_API_URL=slack_url,  # the fault proxy in front of it
+            more = settings_of([one.account for one in self.accounts])
+            more["SLACK_API_URL"] = slack_url  # the fault proxy in front of it
+            yield connected(
+                self.slack,
+                wechat_url,
+                **more,
                 KF_OPERATORS=",".join(PEOPLE),
                 POLL_SECONDS="1",
                 ALERT_LEASE_SECONDS=str(faults.SHORT_LEASE),
@@ -68,38 +67,55 @@ class CrashEnvironment:
                 LOG_LEVEL="INFO",
             )
 
+    @property
+    def appids(self) -> list[str]:
+        return [one.account.appid for one in self.accounts]
+
+    def begin(self) -> None:
+        """Create the state before the first poll, the same in every account."""
+        for one in self.accounts:
+            one.workload.begin()
+
     def prepare(self, precondition: Precondition) -> Precondition:
         """Create the events and faults that a failpoint needs. Return the precondition that was met."""
-        editable = self.editable() if precondition is Precondition.CHANGED_MESSAGE else []
-        met = (
-            Precondition.NEW_EVENT
-            if precondition is Precondition.CHANGED_MESSAGE and not editable
-            else precondition
-        )
-        self.operators.prepare()
+        needs_edit = precondition is Precondition.CHANGED_MESSAGE
+        editable = {one: one.editable() if needs_edit else [] for one in self.accounts}
+        met = Precondition.NEW_EVENT if needs_edit and not any(editable.values()) else precondition
         self._wechat.clear_faults()
-        self.workload.act(met, editable, self.unreported_count())
-        faults.arm(self._slack, self.fault_proxy, met, self._rng)
+        able = [one for one in self.accounts if editable[one] or met is not Precondition.CHANGED_MESSAGE]
+        acting = able if self._rng.random() < TOGETHER else [self._rng.choice(able)]
+        for one in self.accounts:
+            one.operators.prepare()
+            needed = met if one in acting else Precondition.NOTHING
+            one.workload.act(needed, editable[one], self.unreported_count())
+        faults.arm(self.slack, self.fault_proxy, met, self._rng)
         return met
+
+    def add_event(self) -> None:
+        """Perform one random action that leads to an event, in one of the accounts."""
+        self._rng.choice(self.accounts).workload.add_event()
 
     async def operate(self, bot: BotProcess, precondition: Precondition) -> None:
         """Let operators submit failed forms again, and new ones until a failpoint that needs one is reached.
 
         Return when the bot cannot answer any more.
         """
-        self._slack.app_url = bot.slack_url
-        if not await self._is_up(bot):
+        self.slack.app_url = bot.slack_url
+        if not await self.is_up(bot):
             return
-        await self.operators.submit_again()
+        for one in self.accounts:
+            await one.operators.submit_again()
         wanted = FORMS if precondition.needs_form else self._rng.random() < FORM_ANYWAY
         fails = precondition is Precondition.LOST_ANSWER
         for _ in range(wanted):
-            await self.operators.operate(lambda: bot.process.returncode is None, fails=fails)
+            operators = self._rng.choice(self.accounts).operators
+            await operators.operate(lambda: bot.process.returncode is None, fails=fails)
             with suppress(TimeoutError):
                 await asyncio.wait_for(bot.process.wait(), FORM_SECONDS)
                 return
 
-    async def _is_up(self, bot: BotProcess) -> bool:
+    async def is_up(self, bot: BotProcess) -> bool:
+        """Wait until a bot answers. Return False if it ended before."""
         async with aiohttp.ClientSession() as session:
             while bot.process.returncode is None:
                 with suppress(aiohttp.ClientError):
@@ -112,27 +128,65 @@ class CrashEnvironment:
     def stop_faults(self) -> None:
         """Remove all faults at Slack and WeChat."""
         self._wechat.clear_faults()
-        faults.disarm(self._slack, self.fault_proxy)
+        faults.disarm(self.slack, self.fault_proxy)
 
-    def editable(self) -> list[SentInvitation]:
-        """Return open invitations whose own message may be edited at once."""
-        return self._oracle.editable(self.channel, EDIT_REST, utc_now())
+    def is_any_editable(self) -> bool:
+        """Return whether an open invitation has a message that may be edited at once."""
+        return any(one.editable() for one in self.accounts)
+
+    def is_due_soon(self) -> bool:
+        return any(one.workload.is_due_soon() for one in self.accounts)
 
     def unreported_count(self) -> int:
-        """Count the events that the channel does not show yet."""
-        return len(self._oracle.unreported(self.channel, self.workload.invitations, utc_now()))
+        """Count the events that the channels do not show yet."""
+        return sum(one.unreported_count() for one in self.accounts)
+
+    def has_operated(self) -> bool:
+        """Return whether an operation was requested."""
+        return any(one.operators.operations for one in self.accounts)
 
     def judge(self) -> Verdict:
-        return self._oracle.judge(self.channel, self.workload.invitations, utc_now())
+        return oracle.merged({one.account.prefix: one.judge() for one in self.accounts})
 
-    def message_key(self, message_id: str) -> str:
+    def judge_operations(self) -> OperationVerdict:
+        return operation_oracle.merged({one.account.prefix: one.judge_operations() for one in self.accounts})
+
+    def mixed(self) -> list[str]:
+        """Return the messages and modals about one account that contain data of another, or name none."""
+        elsewhere = [line for one in self.accounts for line in one.events_elsewhere(self._others(one))]
+        return [*self._mixed, *elsewhere]
+
+    def message_key(self, appid: str, message_id: str) -> str:
         """Return the key in the metadata of one of the bot's messages."""
-        return self._event_keys.message_key(message_id)
+        return next(one for one in self.accounts if one.account.appid == appid).event_keys.message_key(message_id)
 
     def take_unexpected(self) -> list[str]:
         """Return and clear the requests that Slack would not expect of an app."""
-        return self._slack.take_unexpected()
+        return self.slack.take_unexpected()
 
     def note(self, words: str) -> None:
         with self._diary.open("a") as diary:
             diary.write(f"{utc_now():%H:%M:%S.%f} {words}\n")
+
+    def _record(self, change: Change, message: Message) -> None:
+        """Give a message to the account that it is about."""
+        if message.only_for:
+            return
+        account = next((one for one in self.accounts if is_about(message, one.account)), None)
+        if account is None:
+            self._mixed.append(f"{message.ts} names no account of {message.channel}: {message.text[:70]!r}")
+            return
+        self._check(account, {"text": message.text, "blocks": message.blocks}, message.ts)
+        account.record(change, message)
+
+    def _check_view(self, _change: ViewChange, view: View) -> None:
+        account = next((one for one in self.accounts if view.user in one.account.operators), None)
+        if account is not None:
+            self._check(account, view.content, f"a modal of {view.user}")
+
+    def _check(self, account: WatchedAccount, content: Mapping[str, Any], place: str) -> None:
+        others = [other.account for other in self._others(account)]
+        self._mixed += [f"{word} in {place} of {account.account.name}" for word in foreign_data(content, others)]
+
+    def _others(self, account: WatchedAccount) -> list[WatchedAccount]:
+        return [one for one in self.accounts if one is not account]

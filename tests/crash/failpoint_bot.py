@@ -12,7 +12,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import event
@@ -25,7 +25,7 @@ from bot.ports import utc_now
 from bot.runtime.logs import configure
 from bot.settings.values import Settings
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
-from bot.tenants.model import of_environment
+from bot.tenants.loading import load, secrets_of
 from tests.crash.failpoints import CommitKind
 
 FAILPOINT = "CRASH_FAILPOINT"
@@ -153,9 +153,13 @@ def run() -> int:
     skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
     variables = environment.take()
     settings = Settings.from_environ(variables)
-    configure(settings.log_level, settings.secrets, settings.log_format)
+    tenants = load(settings, variables, environment.read_file)
+    configure(settings.log_level, secrets_of(tenants), settings.log_format)
     ignored = environment.ignored(variables)
-    tenants, clock = [of_environment(settings)], lambda: utc_now() + skew
+
+    def clock() -> datetime:
+        return utc_now() + skew
+
     serving = app.serve(settings, tenants, role="web", exit_now=os._exit, ignored=ignored, clock=clock)
     return asyncio.run(serving)
 

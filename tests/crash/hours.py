@@ -14,7 +14,7 @@ RECENT = 30  # operations: more than the limit, and than a run asks for between 
 
 
 async def let_an_hour_pass(store: Store) -> None:
-    """Make the newest operations an hour older."""
+    """Make the newest operations of an account an hour older."""
     async with store.begin() as tx:
         for one in await operations.history(tx, limit=RECENT):
             earlier = sa.update(operation).values(asked_at=one.asked_at - timedelta(hours=1))

@@ -88,6 +88,18 @@ class OperationVerdict:
         return {f"operations: {kind}": lines for kind, lines in self.lists.items() if lines}
 
 
+def merged(verdicts: Mapping[str, OperationVerdict]) -> OperationVerdict:
+    """Return the judgement on several accounts; each complaint begins with the key of its verdict."""
+    total = OperationVerdict(
+        sum(verdict.requested for verdict in verdicts.values()),
+        sum(verdict.took_effect for verdict in verdicts.values()),
+    )
+    for account, verdict in verdicts.items():
+        for kind, lines in verdict.lists.items():
+            total.lists[kind].extend(f"{account}{line}" for line in lines)
+    return total
+
+
 def judge(
     operations: Sequence[RequestedOperation],
     posted: Iterable[Message],

@@ -15,13 +15,13 @@ from bot.demo.slack_simulator import Message, SlackSimulator, View
 from bot.demo.slack_simulator.views import ViewChange
 from bot.operations.model import OperationKind
 from tests.crash import operation_oracle
+from tests.crash.accounts import CrashAccount
 from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOperation, claim_of, words_of
 from tests.crash.oracle import ChannelRecorder, Oracle
 from tests.crash.workload import REJECTED, SentInvitation, Workload
 from wechat_kf import writes
 from wechat_kf.simulator import Fault, FaultMode, Simulator
 
-PEOPLE = {f"U0OP{letter}": f"op{letter.lower()}" for letter in "ABCDEF"}
 STOCK = 3  # accounts with a rejected invitation, for forms to come
 SUFFIX = "harbour_tea"
 OPEN_SECONDS = 6.0  # until a form that has not opened is given up
@@ -65,7 +65,7 @@ class SubmittedForm:
 
 
 class Operators:
-    """All operators of a workspace. The accounts that they change belong to them alone."""
+    """All operators of an Official Account. The accounts that they change belong to them alone."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Operators:
         workload: Workload,
         rng: random.Random,
         *,
-        alerts: str,
+        account: CrashAccount,
         oracle: Oracle,
         channel: ChannelRecorder,
         note: Callable[[str], None],
@@ -82,14 +82,14 @@ class Operators:
         """Keep what they act on.
 
         Args:
-            alerts: the ID of the channel.
+            account: names its operators, its channel, and the handle in their commands.
             note: writes into the diary of the run.
         """
         self._slack = slack
         self._wechat = wechat
         self._workload = workload
         self._rng = rng
-        self._alerts = alerts
+        self._account = account
         self._oracle = oracle
         self._channel = channel
         self._note = note
@@ -103,9 +103,9 @@ class Operators:
         self.submissions: list[SubmittedForm] = []
         self.not_opened = 0
         self.find_bot: Callable[[], object] = lambda: None  # directs the next request to a bot, and returns it
-        for user, name in PEOPLE.items():
+        for user, name in account.operators.items():
             slack.add_person(user, name)
-        slack.may_mention = {*slack.may_mention, *(f"<@{user}>" for user in PEOPLE)}
+        slack.may_mention = {*slack.may_mention, *(f"<@{user}>" for user in account.operators)}
         slack.views.on_change(self._watch)
 
     def prepare(self) -> None:
@@ -142,7 +142,7 @@ class Operators:
             is_up: returns False once the bot cannot answer any more.
             fails: the answer of WeChat is lost, else there may be any fault or none.
         """
-        free = sorted(PEOPLE.keys() - self._busy)
+        free = sorted(self._account.operators.keys() - self._busy)
         if not free:
             return None
         user = self._rng.choice(free)
@@ -220,9 +220,10 @@ class Operators:
         if alert:
             said = await self._slack.click(alert, actions.INVITE, user=asked.user)
         else:
+            account = f"@{self._account.handle} " if self._account.handle else ""
             value = "" if asked.kind is OperationKind.DELETE else f" {asked.value}"
             said = await self._slack.command(
-                f"{asked.kind} {asked.kf_account}{value}", user=asked.user, channel=self._alerts
+                f"{account}{asked.kind} {asked.kf_account}{value}", user=asked.user, channel=self._account.channel
             )
         until = time.monotonic() + OPEN_SECONDS
         while is_up() and time.monotonic() < until:

@@ -22,6 +22,7 @@ SMALLEST_LEAD_TEXT = f", less than {SMALLEST_LEAD.seconds // 60} min left"
 Announcement = tuple[str, str, str]  # the state, the name, and for a reminder the time left
 DIGEST = "changed at once"
 FIRST_RUN = "Now watching"
+KINDS = ("lost", "repeated", "untrue", "stale")  # of complaints
 
 
 class ChannelRecorder:
@@ -55,8 +56,18 @@ class Verdict:
 
     @property
     def complaints(self) -> dict[str, list[str]]:
-        kinds = ("lost", "repeated", "untrue", "stale")
-        return {kind: lines for kind in kinds if (lines := getattr(self, kind))}
+        return {kind: lines for kind in KINDS if (lines := getattr(self, kind))}
+
+
+def merged(verdicts: Mapping[str, Verdict]) -> Verdict:
+    """Return the judgement on several accounts; each complaint begins with the key of its verdict."""
+    return Verdict(
+        sum(verdict.reported for verdict in verdicts.values()),
+        *(
+            [f"{account}{line}" for account, verdict in verdicts.items() for line in getattr(verdict, kind)]
+            for kind in KINDS
+        ),
+    )
 
 
 class Oracle:

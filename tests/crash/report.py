@@ -42,13 +42,15 @@ alert may be missing, and each operation that took effect must have been reporte
 ```
 {f"{chr(10)}```text{chr(10)}{complaints}{chr(10)}```{chr(10)}" if complaints else ""}
 *pgbouncer* is PostgreSQL behind PgBouncer in transaction mode, *skewed* is PostgreSQL with bots whose clocks are
-up to {SKEW["skewed"]} s off.
+up to {SKEW["skewed"]} s off. *three-* is a bot with three Official Accounts in two channels, whose people, accounts
+and deadlines are equal. Events and operations happen in one of them, or in all at the same time.
 
 *Lost* events were never shown in the channel, *repeated* ones were shown twice, *untrue* ones never happened.
 The current text of a *stale* message does not show the present state. All four are judged by the channel and
 the actions in WeChat, never by the bot's store. *Posts beyond their attempts* are requests that a client
-repeated without being asked. *Unexpected* are requests that an app should not make, and errors in the bot's
-log. A *failed* lookup met one of the faults and was repeated.
+repeated without being asked. *Data of another account* is a name, an AppID or an event of one account in a
+message or modal about another, or a message that names none. *Unexpected* are requests that an app should not
+make, and errors in the bot's log. A *failed* lookup met one of the faults and was repeated.
 
 *Operations requested* are submitted forms. A *repeated write* is a second request to WeChat for one form. What
 *took effect* is read from WeChat. *Reported* is what the channel shows, and what the modal of the form shows.
@@ -74,6 +76,7 @@ def _rows(results: Mapping[str, CrashResult]) -> Iterator[list[str]]:
     yield row("  took effect", *(result.operations.took_effect for result in every))
     for what in OperationVerdict().lists:
         yield row(f"  {what}", *(len(result.operations.lists[what]) for result in every))
+    yield row("data of another account", *(len(result.mixed) for result in every))
     yield row("posts beyond their attempts", *(len(result.excess_posts) for result in every))
     yield row("unexpected", *(len(result.unexpected) for result in every))
     lookups = [result.lookups for result in every]

@@ -19,13 +19,15 @@ from bot.demo.process import BotProcess, running
 from bot.store.database import Store
 from bot.store.tables import message, operation
 from tests.crash import faults
-from tests.crash.environment import APPID, EDIT_REST, CrashEnvironment
+from tests.crash.accounts import ALONE, CrashAccount
+from tests.crash.environment import CrashEnvironment
 from tests.crash.failpoint_bot import CLOCK_SKEW, FAILPOINT
 from tests.crash.failpoints import ON_EMPTY_STORE, Failpoint, Precondition, Site
 from tests.crash.fault_proxy import SITES
 from tests.crash.hours import let_an_hour_pass
 from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.oracle import Verdict
+from tests.crash.watched_account import EDIT_REST
 from tests.crash.workload import MAX_UNREPORTED
 
 REACH_TIMEOUT = 20  # seconds for a failpoint to be reached; then the bot is killed anyway
@@ -50,6 +52,7 @@ class CrashResult:
     missed: Counter[str] = field(default_factory=Counter)  # failpoints that were not reached in time
     verdict: Verdict = field(default_factory=Verdict)
     operations: OperationVerdict = field(default_factory=OperationVerdict)
+    mixed: list[str] = field(default_factory=list)  # data of another account in a message or modal
     excess_posts: list[str] = field(default_factory=list)  # posts beyond their attempts
     unexpected: list[str] = field(
         default_factory=list
@@ -70,6 +73,7 @@ class CrashResult:
             self.verdict.complaints
             | self.operations.complaints
             | {
+                "data of another account": self.mixed,
                 "more than one request an attempt": self.excess_posts,
                 "unexpected": self.unexpected,
             }
@@ -80,7 +84,9 @@ class CrashResult:
 class CrashRun:
     """One environment, one store, and one bot after another."""
 
-    def __init__(self, store_url: str, folder: Path, seed: str, skew: float = 0) -> None:
+    def __init__(
+        self, store_url: str, folder: Path, seed: str, skew: float = 0, accounts: Sequence[CrashAccount] = ALONE
+    ) -> None:
         """Prepare a run.
 
         Args:
@@ -91,7 +97,7 @@ class CrashRun:
         self._skew = skew
         self._store_url = store_url
         self._log = folder / "bot.log"
-        self._environment = CrashEnvironment(folder / "diary.txt", self._rng)
+        self._environment = CrashEnvironment(folder / "diary.txt", self._rng, accounts)
         self._variables: dict[str, str] = {}
         self._result = CrashResult()
 
@@ -106,7 +112,7 @@ class CrashRun:
         async with asyncio.TaskGroup() as tasks, self._environment.serve() as variables:
             stalls = tasks.create_task(self._measure_stalls())
             self._variables = variables | {"DATABASE_URL": self._store_url}
-            self._environment.workload.begin()
+            self._environment.begin()
             waiting = deque(points)
             while waiting:
                 if self._environment.unreported_count() > MAX_UNREPORTED and waiting[0] not in ON_EMPTY_STORE:
@@ -130,7 +136,8 @@ class CrashRun:
                     ready = [
                         point
                         for point in waiting
-                        if point.precondition is not Precondition.CHANGED_MESSAGE or self._environment.editable()
+                        if point.precondition is not Precondition.CHANGED_MESSAGE
+                        or self._environment.is_any_editable()
                     ]
                     if ready:
                         waiting.remove(ready[0])
@@ -146,7 +153,7 @@ class CrashRun:
         async with AsyncExitStack() as stack:
             if self._rng.random() < NEWS_DURING_LIFE and self._environment.unreported_count() < MAX_UNREPORTED:
                 loop, moment = asyncio.get_running_loop(), self._rng.uniform(*LIFETIME)
-                stack.callback(loop.call_later(moment, self._environment.workload.add_event).cancel)
+                stack.callback(loop.call_later(moment, self._environment.add_event).cancel)
             if point.site is Site.TWO:
                 other = await stack.enter_async_context(self._bot(self._variables))
                 stack.push_async_callback(self._kill_at_random_time, other, Site.TWO)
@@ -207,40 +214,45 @@ class CrashRun:
     async def _settle(self) -> None:
         """Run one bot until there is no complaint for a while."""
         self._environment.note("-- the last bot runs")
-        store = Store.from_url(self._store_url, APPID)
+        store = self._store()
         try:
             async with running(self._variables, wait=False, log=self._log) as bot:
                 await self._environment.operate(bot, Precondition.NOTHING)
                 until = time.monotonic() + SETTLE_TIMEOUT + await unfinished(store)
                 quiet_since = time.monotonic()
                 while time.monotonic() < min(until, quiet_since + QUIET):
-                    due_soon = self._environment.workload.is_due_soon()
+                    due_soon = self._environment.is_due_soon()
                     complaints = (
-                        self._environment.judge().complaints | self._environment.operators.judge().complaints
+                        self._environment.judge().complaints | self._environment.judge_operations().complaints
                     )
                     if due_soon or complaints or await unfinished(store):
                         quiet_since = time.monotonic()
                     await asyncio.sleep(0.5)
             self._result.verdict = self._environment.judge()
-            self._result.operations = self._environment.operators.judge()
+            self._result.operations = self._environment.judge_operations()
+            self._result.mixed = self._environment.mixed()
             self._result.excess_posts = await self._excess_posts(store)
         finally:
             await store.close()
 
     async def _let_an_hour_pass(self) -> None:
-        if not self._environment.operators.operations:
+        if not self._environment.has_operated():
             return  # there may be no tables yet
-        store = Store.from_url(self._store_url, APPID)
+        store = self._store()
         try:
-            await let_an_hour_pass(store)
+            for appid in self._environment.appids:
+                await let_an_hour_pass(store.of(appid))
         finally:
             await store.close()
+
+    def _store(self) -> Store:
+        return Store.from_url(self._store_url, self._environment.appids[0])
 
     async def _excess_posts(self, store: Store) -> list[str]:
         """Return the messages for which more requests arrived than the bot made attempts."""
         async with store.begin() as tx:
-            rows = await tx.run(sa.select(message.c.id, message.c.post_attempts))
-            allowed = {self._environment.message_key(row.id): row.post_attempts for row in rows}
+            rows = await tx.run(sa.select(message.c.appid, message.c.id, message.c.post_attempts))
+            allowed = {self._environment.message_key(row.appid, row.id): row.post_attempts for row in rows}
         return [
             f"{number} posts of {key} in {allowed.get(key, 0)} attempts"
             for key, number in self._environment.fault_proxy.posts.items()

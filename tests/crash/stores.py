@@ -14,10 +14,13 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.crash.accounts import THREE
 from tests.pgbouncer import pgbouncer
 
 SKEW = {"skewed": 180}  # seconds: the largest error of a process's clock. Those on one SQLite file share one clock.
-KINDS = ("sqlite", "postgresql", "pgbouncer", *SKEW)  # the last is PostgreSQL
+# Three Official Accounts on one store.
+SEVERAL = {"three-sqlite": THREE, "three-postgresql": THREE}
+KINDS = ("sqlite", "postgresql", "pgbouncer", *SKEW, *SEVERAL)  # those with other clocks are PostgreSQL
 
 
 @contextmanager
@@ -29,8 +32,8 @@ def databases(kinds: Sequence[str], folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _database(kind: str, folder: Path) -> Iterator[str]:
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'kf.db'}"
+    if kind in ("sqlite", "three-sqlite"):
+        yield f"sqlite:///{folder / kind}.db"
         return
     with _postgresql() as url:
         if kind != "pgbouncer":

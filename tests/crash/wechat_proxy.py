@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from aiohttp import web
 
@@ -14,27 +15,27 @@ from tests.crash.failpoints import Failpoint, Site
 from tests.crash.fault_proxy import Armed, Handler, kill_during
 from tests.crash.workload import utc_now
 from wechat_kf import writes
-from wechat_kf.simulator import Simulator
+from wechat_kf.simulator import World
 
-WriteListener = Callable[[Mapping[str, str]], None]  # receives the fields of the request
+
+class WriteListener(Protocol):
+    """Is told of each write to an Official Account, with the fields of the request."""
+
+    def write_arrived(self, fields: Mapping[str, str], /) -> None:
+        """A write arrived, and WeChat has not received it."""
+
+    def write_handled(self, fields: Mapping[str, str], /) -> None:
+        """WeChat has carried a write out, or refused it."""
 
 
 class WeChatProxy:
     """Forwards requests to the simulated WeChat."""
 
-    def __init__(
-        self, wechat: Simulator, rng: random.Random, *, arrived: WriteListener, handled: WriteListener
-    ) -> None:
-        """Set the listeners.
-
-        Args:
-            arrived: is called before WeChat receives a write.
-            handled: is called after WeChat has carried it out or refused it.
-        """
+    def __init__(self, wechat: World, rng: random.Random, listeners: Mapping[str, WriteListener]) -> None:
+        """`listeners` are by AppID, one for each account."""
         self._wechat = wechat
         self._rng = rng
-        self._arrived = arrived
-        self._handled = handled
+        self._listeners = listeners
         self._armed: Armed | None = None
 
     @asynccontextmanager
@@ -55,14 +56,16 @@ class WeChatProxy:
     async def _forward(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in writes.PATHS:
             return await handler(request)
-        fields = json.loads(await request.read())
-        self._arrived(fields)
+        body = await request.read()
+        fields = json.loads(body)
+        listener = self._listeners[self._wechat.addressed(request.path, request.query, body).appid]
+        listener.write_arrived(fields)
 
         async def carry_out(write: web.Request) -> web.StreamResponse:
             try:
                 return await handler(write)
             finally:
-                self._handled(fields)
+                listener.write_handled(fields)
 
         armed, self._armed = self._armed, None
         if armed:

@@ -13,10 +13,9 @@ from itertools import count
 from pathlib import Path
 
 from bot.store.database import Store
-from tests.crash.environment import APPID
 from tests.crash.hours import let_an_hour_pass
 from tests.crash.runner import unfinished
-from tests.soak.environment import SoakEnvironment
+from tests.soak.environment import ACCOUNT, SoakEnvironment
 from tests.soak.faults import FaultInjector
 from tests.soak.load import Load, Users
 from tests.soak.processes import Bots
@@ -48,11 +47,11 @@ class SoakRun:
         log = self.folder / "bots.log"
         log.write_text("")
         environment = SoakEnvironment(rng, self.folder / "diary.txt")
-        injector = FaultInjector(environment.slack, environment.wechat, rng)
+        injector = FaultInjector(environment.slack, environment.account.wechat, rng)
         async with environment.serve() as variables:
             bots = Bots(variables | {"DATABASE_URL": self.store_url}, log)
-            users = Users(environment.slack, bots, environment.channel, rng)
-            environment.operators.find_bot = users.find_bot
+            users = Users(environment.slack, bots, environment.account.channel, rng)
+            environment.account.operators.find_bot = users.find_bot
             stalls = asyncio.create_task(self._measure_stalls())
             progress = asyncio.create_task(self._report_progress(users, bots))
             async with bots.run():
@@ -81,9 +80,9 @@ class SoakRun:
             replacements=Counter(bots.replacements),
             faults=injector.armed,
             alerts=environment.judge(),
-            operations=environment.operators.judge(),
-            forms=environment.operators.submissions,
-            forms_not_opened=environment.operators.not_opened,
+            operations=environment.judge_operations(),
+            forms=environment.account.operators.submissions,
+            forms_not_opened=environment.account.operators.not_opened,
             unexpected=[
                 *bots.unexpected,
                 *environment.slack.take_unexpected(),
@@ -95,12 +94,12 @@ class SoakRun:
 
     async def _settle(self, environment: SoakEnvironment) -> None:
         """Let the last bot run until there is no complaint for a while."""
-        store = Store.from_url(self.store_url, APPID)
+        store = Store.from_url(self.store_url, ACCOUNT.appid)
         until = time.monotonic() + SETTLE_TIMEOUT
         quiet_since = time.monotonic()
         try:
             while time.monotonic() < min(until, quiet_since + QUIET):
-                complaints = environment.judge().complaints | environment.operators.judge().complaints
+                complaints = environment.judge().complaints | environment.judge_operations().complaints
                 if environment.is_due_soon() or complaints or await unfinished(store):
                     quiet_since = time.monotonic()
                 await asyncio.sleep(0.25)
@@ -108,7 +107,7 @@ class SoakRun:
             await store.close()
 
     async def _let_hours_pass(self) -> None:
-        store = Store.from_url(self.store_url, APPID)
+        store = Store.from_url(self.store_url, ACCOUNT.appid)
         try:
             while True:
                 await asyncio.sleep(HOUR_SECONDS)
