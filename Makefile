@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics types contracts check test test-all bench soak crash-test fuzz docs words screenshots lock format clean
+.PHONY: help demo statics types contracts check test test-all bench soak crash-test side-by-side fuzz docs words screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -22,7 +22,8 @@ help:
 	@echo "make test-all  the same tests with every kill, every story on PostgreSQL, ten times as many examples, and branches"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
-	@echo "make crash-test  kill the bot 240 times: no alert or operation is lost or repeated (CRASH=\"--stores skewed\")"
+	@echo "make crash-test  kill the bot 360 times: no alert or operation is lost or repeated (CRASH=\"--stores skewed\")"
+	@echo "make side-by-side  an older version beside this one on one store (SIDE_BY_SIDE=\"--ref HEAD^\")"
 	@echo "make docs    generate the diagrams of docs/architecture.md from the imports"
 	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
@@ -98,6 +99,9 @@ soak: $(VENV)/.dev
 
 crash-test: $(VENV)/.dev
 	$(BIN)/python -m tests.crash $(or $(CRASH),--write tests/crash/REPORT.md)
+
+side-by-side: $(VENV)/.dev
+	$(BIN)/python -m tests.side_by_side $(SIDE_BY_SIDE)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture
