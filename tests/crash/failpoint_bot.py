@@ -40,6 +40,7 @@ LOOKUPS = str(message.c.failed_lookups)
 EDITS = {
     str(one) for one in (message.c.applied_hash, message.c.next_edit_at, message.c.is_final, message.c.is_deleted)
 }
+UPDATED_MESSAGE, MESSAGE_ID = f"UPDATE {message.name} SET ", re.compile(r"id_\d+")  # the latter as a parameter
 INSERTED_OPERATION, UPDATED_OPERATION = f"INSERT INTO {operation.name} ", f"UPDATE {operation.name} SET "
 STATE, ENDED_AT, ERRCODE = (
     column.name for column in (operation.c.state, operation.c.ended_at, operation.c.errcode)
@@ -54,7 +55,7 @@ def commit_kind(
     """Recognise the purpose of a transaction by its statements. Return None if it wrote nothing.
 
     Args:
-        is_lookup: the last claim of this process was for a lookup, not for a post.
+        is_lookup: the message was last claimed for a lookup, not for a post.
         updated_operation: the values that an operation got; its columns are always updated together.
     """
     written = " ".join(statements)
@@ -102,7 +103,7 @@ class CommitFailpoint:
         self._after = site == "after"
         self._commit = CommitKind(commit)
         self._number = number
-        self._is_lookup = False
+        self._lookups: set[str] = set()  # IDs of the messages that are being looked up
 
     def install(self) -> None:
         event.listen(Engine, "begin", self._on_begin)
@@ -112,23 +113,31 @@ class CommitFailpoint:
 
     def _on_begin(self, connection: Connection) -> None:
         connection.info["statements"] = []
+        connection.info["messages"] = set()
         connection.info.pop("updated_operation", None)
 
     def _note(
         self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
     ) -> None:
         connection.info.setdefault("statements", []).append(statement)
+        if statement.startswith(UPDATED_MESSAGE):
+            values = context.compiled_parameters[0].items()
+            ids = {value for name, value in values if MESSAGE_ID.fullmatch(name)}
+            connection.info.setdefault("messages", set()).update(ids)
         if statement.startswith(UPDATED_OPERATION):
             connection.info["updated_operation"] = context.compiled_parameters[0]
 
     def _on_commit(self, connection: Connection) -> None:
+        messages = connection.info.get("messages", set())
         commit = commit_kind(
             connection.info.get("statements", []),
-            is_lookup=self._is_lookup,
+            is_lookup=bool(messages & self._lookups),
             updated_operation=connection.info.get("updated_operation"),
         )
-        if commit in (CommitKind.CLAIM, CommitKind.LOOKUP):
-            self._is_lookup = commit is CommitKind.LOOKUP
+        if commit is CommitKind.LOOKUP:
+            self._lookups |= messages
+        elif commit is CommitKind.CLAIM:
+            self._lookups -= messages
         if commit is not self._commit:
             return
         self._number -= 1
