@@ -90,7 +90,8 @@ async def test_hidden_account_is_answered_like_one_that_does_not_exist(place):
     accounts = ACCOUNTS + f'viewers = ["{LIN}"]\n'
     async with bot_in_loop(place, KF_ACCOUNTS=accounts):
         await polled(place)
-        for text in ("@orchid", "rejected in:orchid", ORCHID, "@orchid add", "@orchid status"):
+        about_one = ("@orchid", "rejected in:orchid", ORCHID, "@orchid status", "in:orchid show bo")
+        for text in (*about_one, "@orchid history", "@orchid help", "@orchid add", "@orchid invite bo bo_new"):
             word, other = (ORCHID, "wx9999999999999999") if text == ORCHID else ("orchid", "absent")
             hidden = await asked(place, text, user=TOM)
             absent = await asked(place, text.replace(word, other), user=TOM)
