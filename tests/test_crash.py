@@ -66,7 +66,7 @@ SHARE_OF = {
     "sqlite": [SHARE[0], SHARE[10]],
     "postgresql": [SHARE[4], SHARE[13]],
 }
-ACCOUNTS = {"sqlite": ALONE, "postgresql": THREE}
+ACCOUNTS = {"sqlite": ALONE, "postgresql": THREE if TEST_ALL else ALONE}
 
 
 @pytest.mark.process
