@@ -19,6 +19,7 @@ from tests.crash.accounts import PEOPLE
 from tests.crash.environment import CrashEnvironment
 from tests.crash.failpoints import Precondition
 from tests.crash.runner import ERROR_LINE, QUIET, unfinished
+from tests.crash.workload import EXPIRED, REJECTED
 from tests.running import until
 from tests.side_by_side.outcome import Outcome, Version
 
@@ -89,12 +90,18 @@ class SideBySide:
             await until(lambda: self._environment.unreported_count() == 0, within=REPORT_SECONDS)
 
     async def _click_alert_of(self, poster: Version, handler: Version) -> None:
-        """Acknowledge an alert that one version has posted, at the other one."""
+        """Acknowledge an alert that one version has posted, at the other one.
+
+        Only of a rejection or an expiry: after that of a reminder the oracle would miss the next one.
+        """
         keys = self._keys_posted_by(poster)
         alerts = [
             message
             for message in self._account.channel.current.values()
-            if _key_of(message) in keys and _has_button(message, actions.ACKNOWLEDGE)
+            if _key_of(message) in keys
+            and not message.edits  # its buttons are those of the version that edited it
+            and _has_button(message, actions.ACKNOWLEDGE)
+            and {event for _, event in self._account.oracle.events_in(message)} <= {REJECTED, EXPIRED}
         ]
         if not alerts:
             return
