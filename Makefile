@@ -23,7 +23,7 @@ help:
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make crash-test  kill the bot 360 times: no alert or operation is lost or repeated (CRASH=\"--stores skewed\")"
-	@echo "make side-by-side  an older version beside this one on one store (SIDE_BY_SIDE=\"--ref HEAD^\")"
+	@echo "make side-by-side  an older version beside this one on one store (VERSIONS=\"--ref HEAD^\")"
 	@echo "make docs    generate the diagrams of docs/architecture.md from the imports"
 	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
@@ -101,7 +101,7 @@ crash-test: $(VENV)/.dev
 	$(BIN)/python -m tests.crash $(or $(CRASH),--write tests/crash/REPORT.md)
 
 side-by-side: $(VENV)/.dev
-	$(BIN)/python -m tests.side_by_side $(SIDE_BY_SIDE)
+	$(BIN)/python -m tests.side_by_side $(VERSIONS)
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture

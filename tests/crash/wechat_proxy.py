@@ -19,7 +19,7 @@ from wechat_kf.simulator import World
 
 
 class WriteListener(Protocol):
-    """Is told of each write to an Official Account, with the fields of the request."""
+    """Receives the fields of each write to an Official Account."""
 
     def write_arrived(self, fields: Mapping[str, str], /) -> None:
         """A write arrived, and WeChat has not received it."""

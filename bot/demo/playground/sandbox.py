@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,11 +158,11 @@ class Sandbox:
             self.preset = preset
             presets.apply(preset, self.wechat, self.clock())
         else:
-            self._begin_with(preset, "restarted for other Official Accounts")
+            self._begin_with(preset, Restart("restarted for other Official Accounts"))
 
     def start_over(self) -> None:
         """Empty Slack, WeChat, the wire and the bot's store, once the present bot has ended."""
-        self._begin_with(FIRST)
+        self._begin_with(FIRST, Restart())
 
     def refresh_seats(self) -> None:
         """Send the table of accounts to the page, if it has changed."""
@@ -203,13 +204,13 @@ class Sandbox:
         self._ready.clear()
         self.keeper.restart(planned)
 
-    def _begin_with(self, preset: Preset, reason: str = "") -> None:
+    def _begin_with(self, preset: Preset, planned: Restart) -> None:
         def empty() -> None:
             self._empty(preset)
-            self._publish("fresh", {"tour": not reason})
+            self._publish("fresh", {"tour": not planned.reason})
             self._on_fresh(self)
 
-        self._restart(Restart(reason, empty, signal.SIGKILL))
+        self._restart(replace(planned, before_start=empty, signal=signal.SIGKILL))
 
     def _empty(self, preset: Preset) -> None:
         for file in self._folder.glob(f"{STORE}*"):
