@@ -30,7 +30,7 @@ from tests.crash.oracle import Verdict
 from tests.crash.watched_account import EDIT_REST
 from tests.crash.workload import MAX_UNREPORTED
 
-REACH_TIMEOUT = 20  # seconds for a failpoint to be reached; then the bot is killed anyway
+REACH_TIMEOUT = 20  # seconds in which a running bot reaches a failpoint; then it is killed anyway
 LIFETIME = (0.3, 5.0)  # seconds until a kill at any time, or until an event while the bot runs
 NEWS_DURING_LIFE = 0.4  # the share of bots that meet such an event
 PAUSE = Failpoint(
@@ -198,6 +198,7 @@ class CrashRun:
         if point.site in (Site.TIME, Site.TWO):
             await self._kill_at_random_time(bot)
             return True
+        await self._environment.is_up(bot)  # which takes long on a busy machine
         with suppress(TimeoutError):
             await asyncio.wait_for(bot.process.wait(), REACH_TIMEOUT)
             return True
