@@ -67,10 +67,6 @@ class CrashEnvironment:
                 LOG_LEVEL="INFO",
             )
 
-    @property
-    def appids(self) -> list[str]:
-        return [one.account.appid for one in self.accounts]
-
     def begin(self) -> None:
         """Create the state before the first poll, the same in every account."""
         for one in self.accounts:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from bot.store import operations
 from bot.store.database import Store
 from bot.store.tables import operation
 
@@ -14,8 +13,9 @@ RECENT = 30  # operations: more than the limit, and than a run asks for between 
 
 
 async def let_an_hour_pass(store: Store) -> None:
-    """Make the newest operations of an account an hour older."""
+    """Make the newest operations of all accounts an hour older."""
+    newest = sa.select(operation.c.id, operation.c.asked_at).order_by(operation.c.asked_at.desc()).limit(RECENT)
     async with store.begin() as tx:
-        for one in await operations.history(tx, limit=RECENT):
+        for one in (await tx.run(newest)).all():
             earlier = sa.update(operation).values(asked_at=one.asked_at - timedelta(hours=1))
             await tx.run(earlier.where(operation.c.id == one.id))

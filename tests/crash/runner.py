@@ -241,13 +241,12 @@ class CrashRun:
             return  # there may be no tables yet
         store = self._store()
         try:
-            for appid in self._environment.appids:
-                await let_an_hour_pass(store.of(appid))
+            await let_an_hour_pass(store)
         finally:
             await store.close()
 
     def _store(self) -> Store:
-        return Store.from_url(self._store_url, self._environment.appids[0])
+        return Store.from_url(self._store_url, self._environment.accounts[0].account.appid)
 
     async def _excess_posts(self, store: Store) -> list[str]:
         """Return the messages for which more requests arrived than the bot made attempts."""
