@@ -7,7 +7,7 @@ functions of `episodes`, `poll_state`, `outbox` and others read and write inside
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field
@@ -64,8 +64,11 @@ class Tx:
             yield
 
     async def run(
-        self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
+        self,
+        statement: sa.Executable,
+        parameters: Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     ) -> sa.CursorResult[Any]:
+        """Run a statement; with a sequence of parameters once for each, in one call of the driver."""
         result = await self.connection.execute(statement, parameters)
         if statement.is_dml and result.rowcount:
             self.written.add("insert" if statement.is_insert else "update")
@@ -111,11 +114,16 @@ class Store:
         """
         return cls(make_engine(url), appid, clock, seconds)
 
+    def include(self, appids: Iterable[str]) -> None:
+        """Let the next `open` make the rows of more accounts."""
+        new = [appid for appid in appids if appid not in self._database.appids]
+        if new:
+            self._database.appids |= dict.fromkeys(new)
+            self.migrated = False  # the next step of the watcher makes the rows
+
     def of(self, appid: str) -> Store:
         """Return this database with the rows of another account. A fault or a migration of one is that of both."""
-        if appid not in self._database.appids:
-            self._database.appids[appid] = None
-            self.migrated = False  # the next step of the watcher makes its row
+        self.include([appid])
         other = copy(self)
         other.appid = appid
         return other
@@ -147,11 +155,11 @@ class Store:
         appids = tuple(self._database.appids)  # another may be added meanwhile
         await migrate(self._database.engine)
         async with self.begin() as tx:
-            known = {row.appid for row in await tx.run(sa.select(poll_state.c.appid))}
-            for appid in appids:
-                if appid not in known:
-                    row = {"appid": appid, "next_poll_at": tx.now, "next_post_at": tx.now}
-                    await tx.run(insert_new(tx, poll_state).values(**row))
+            known = set((await tx.run(sa.select(poll_state.c.appid))).scalars())
+            now = tx.now
+            rows = [{"appid": one, "next_poll_at": now, "next_post_at": now} for one in appids if one not in known]
+            if rows:
+                await tx.run(insert_new(tx, poll_state), rows)
         self._database.opened = True
         self.migrated = len(appids) == len(self._database.appids)
 

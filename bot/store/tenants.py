@@ -66,22 +66,34 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     Accounts that commands have added are their rows: nothing but a pause without a reason is changed.
     """
     known = {one.appid: one for one in await _rows(tx, sa.true())}
-    for one in tenants:
-        before = known.get(one.appid)
-        if one.origin == COMMAND:
-            continue
-        values = {"slug": one.slug, "name": one.name, "origin": one.origin, "state": one.state, "reason": ""}
-        if before is None:
-            await tx.run(insert_new(tx, tenant).values(appid=one.appid, **_times(tx), **values))
-        elif any(getattr(before, name) != value for name, value in values.items()):
-            await _update(tx, one.appid, values | {"removed_at": None, "changed_at": tx.now})
+    defined = {one.appid: _values(one) for one in tenants if one.origin != COMMAND}
+    new = [values for appid, values in defined.items() if appid not in known]
+    changed = [values for appid, values in defined.items() if appid in known and values != _values(known[appid])]
+    if new:
+        await tx.run(insert_new(tx, tenant), [{**_times(tx), **values} for values in new])
+    if changed:
+        await _update_all(tx, [{**values, "removed_at": None, "changed_at": tx.now} for values in changed])
     of_command = tenant.c.origin == COMMAND
     paused_in_error = sa.and_(of_command, tenant.c.reason == "", tenant.c.state != TenantState.ACTIVE)
     await tx.run(sa.update(tenant).where(paused_in_error).values(state=TenantState.ACTIVE))
-    loaded = [one.appid for one in tenants]
-    gone = sa.and_(~of_command, tenant.c.appid.not_in(loaded), tenant.c.state == TenantState.ACTIVE)
     pausing = {"state": TenantState.PAUSED, "reason": PauseReason.GONE, "changed_at": tx.now}
-    await tx.run(sa.update(tenant).where(gone).values(**pausing))
+    loaded = {one.appid for one in tenants}
+    gone = [one.appid for one in known.values() if one.origin != COMMAND and one.appid not in loaded]
+    left = [appid for appid in gone if known[appid].state is TenantState.ACTIVE]
+    if left:
+        await _update_all(tx, [{"appid": appid, **pausing} for appid in left])
+
+
+def _values(one: StoredTenant) -> dict[str, Any]:
+    """Return the columns that the environment or the file of an account decides."""
+    columns = ("appid", "slug", "name", "origin", "state", "reason")
+    return {name: getattr(one, name) for name in columns}
+
+
+async def _update_all(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Update rows by their AppIDs, all with the same columns."""
+    by_appid = sa.update(tenant).where(tenant.c.appid == sa.bindparam("of"))
+    await tx.run(by_appid, [{**row, "of": row["appid"]} for row in rows])
 
 
 async def load(tx: Tx) -> list[StoredTenant]:
