@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -15,12 +15,14 @@ from bot import __version__
 from bot.blocks.answers.diagnosis import plain_words
 from bot.fleet import Fleet, build_fleet
 from bot.health.facts import Problem, ProblemKind
+from bot.health.grouping import grouped
 from bot.health_log import HealthLog
 from bot.interaction_wiring import make_interactions, with_administration
 from bot.loops import AlertLoops
 from bot.ports import Clock, utc_now
 from bot.runtime.generations import Generation, Generations, Work
 from bot.runtime.logs import LogEvent
+from bot.runtime.recently_used import RecentlyUsed
 from bot.runtime.tasks import PeriodicTask, with_timeout
 from bot.settings.values import Settings
 from bot.slack.bolt_app import BoltApp, dispatch, make_app
@@ -30,8 +32,9 @@ from bot.slack.socket_mode import run_socket_mode
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_router import TenantRouter
-from bot.tenants.model import Tenant
+from bot.tenants.model import Tenant, handles
 from bot.tenants.reloading import CHECK_SECONDS, Reloading
+from bot.text import many
 from bot.web.front import Front, Handlers
 from bot.web.rejections import Rejections
 from bot.web.server import CannotListenError, Readiness
@@ -100,6 +103,21 @@ def readiness(problems: Sequence[Problem]) -> Readiness:
     )
 
 
+def problems_of_several(checked: Iterable[tuple[Tenant, Sequence[Problem]]]) -> tuple[str, ...]:
+    """Return a line for each problem: which account has it, or how many, with some of their handles."""
+    lines = []
+    for group in grouped(checked):
+        if group.problem.kind.startswith("store_"):  # the reason why nothing is ready
+            continue
+        words, tenants = " ".join(plain_words(group.problem)), group.accounts
+        lines.append(
+            f"{tenants[0].title}: {words}"
+            if len(tenants) == 1
+            else f"{many(len(tenants), 'account')}: {words} ({handles(tenants)})"
+        )
+    return tuple(lines)
+
+
 class Process:
     """One running process: its server or its socket, its loops, its tasks."""
 
@@ -133,7 +151,7 @@ class Process:
         self._answers: Interactions
         if fleet.first.label is None:
             only = make_interactions(fleet.first, fleet.shared.views, self._wake, limits.notice_after)
-            self._answers, self._interactions = only.handler, {fleet.first.tenant.appid: only}
+            self._answers, self._interactions = only.handler, RecentlyUsed(lambda _: only, most=1)
         else:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
@@ -211,8 +229,7 @@ class Process:
     def _note_connection(self, *, is_open: bool) -> None:
         if is_open:
             self._connected.set()
-        for services in self._fleet.accounts:
-            services.status_reporter.note_receiving(receives=is_open)
+        self._fleet.note_receiving(receives=is_open)
         self._wake()
 
     def _status(self) -> int:
@@ -251,11 +268,11 @@ class Process:
 
     async def _ready(self) -> Readiness:
         store = self._fleet.shared.store
-        checks = [(one.tenant.title, readiness(problems)) for one, problems in await self._fleet.check()]
-        found = checks[0][1]
-        if len(self._fleet.accounts) > 1:
-            lines = [f"{title}: {line}" for title, each in checks for line in each.problems]
-            found = found._replace(problems=tuple(lines))
+        checked = await self._fleet.check()
+        first = self._fleet.first.tenant
+        found = readiness([problem for tenant, problems in checked if tenant is first for problem in problems])
+        if self._fleet.is_several:
+            found = found._replace(problems=problems_of_several(checked))
         opened = store is None or store.migrated
         return found if found.reason or opened else found._replace(reason="The database has not been opened yet.")
 
@@ -272,14 +289,13 @@ class Process:
 
     def _start_loops(self) -> None:
         fleet = self._fleet
-        logs = {one.tenant.appid: HealthLog() for one in fleet.accounts}
+        log_of_problems = HealthLog()
 
         async def check_health() -> None:
             await fleet.first.status_reporter.register()
             await fleet.shared.slack_answers.recheck()
-            for services, problems in await fleet.problems():
-                with services.in_log():
-                    logs[services.tenant.appid].note(problems)
+            found = await fleet.problems()
+            log_of_problems.note({tenant.slug if fleet.is_several else "": each for tenant, each in found})
 
         health = PeriodicTask("health", check_health, fleet.pace, waiting_for=waiting_for)
         store = fleet.shared.store
@@ -312,7 +328,7 @@ class Process:
                 role=self._role,
                 alerts="on" if store else "off",
                 store=store.kind if store else "none",
-                official_accounts=len(self._fleet.accounts) if len(self._fleet.accounts) > 1 else None,
+                official_accounts=len(self._fleet.tenants) if self._fleet.is_several else None,
                 commands="received" if self._fleet.shared.process.receives_commands else "not received",
                 wechat=urlsplit(settings.wechat_api_url).hostname,
                 proxy=urlsplit(settings.wechat_proxy_url).hostname or "none",

@@ -38,7 +38,8 @@ async def show_list(settings: Settings, tenants: Sequence[Tenant], *, as_json: b
     quiet = [replace(one, settings=replace(one.settings, alerts=False)) for one in tenants]
     snapshots: list[tuple[Tenant, Snapshot]] = []
     async with build_fleet(replace(settings, alerts=False, heartbeat_url=""), quiet) as fleet:
-        for services in fleet.accounts:
+        for appid in fleet.tenants:
+            services = fleet.accounts[appid]
             try:
                 listed = await services.accounts.kf_list()
             except KfError as exc:
@@ -66,13 +67,13 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
         print("ALERTS is off: there is nothing to check.", file=sys.stderr)
         return 1
     async with build_fleet(settings, tenants) as fleet:
-        accounts = [one for one in fleet.accounts if one.tenant in (chosen or tenants)]
+        accounts = [fleet.accounts[one.appid] for one in chosen or tenants]
         try:
             ticks = [await _poll(services) for services in accounts]
             await _deliver(accounts)
             if all(tick.is_good for tick in ticks) and len(accounts) == len(tenants):
                 await fleet.beat()
-            found = [(one, problems) for one, problems in await fleet.problems() if one in accounts]
+            found = [(one, problems) for one, problems in await fleet.problems() if one in (chosen or tenants)]
         except StoreError as exc:
             why = cut(waiting_for(exc) or str(exc), LONGEST)
             print(f"The store cannot be used ({why}): look at DATABASE_URL.", file=sys.stderr)
@@ -88,8 +89,8 @@ async def check(settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[
     if len(tenants) > 1:
         print(_posted(fleet))
     silent = [(one, problem) for one, problems in found for problem in problems if may_be_silent((problem,))]
-    for services, problem in silent:
-        print(_prefix(services) + " ".join(plain_words(problem)), file=sys.stderr)
+    for tenant, problem in silent:
+        print(_prefix(fleet.accounts[tenant.appid]) + " ".join(plain_words(problem)), file=sys.stderr)
     return 1 if silent or Tick.FAILED in ticks else 0
 
 

@@ -1,19 +1,21 @@
-"""The Official Accounts of a process: the services of each, and what concerns all of them."""
+"""The Official Accounts of a process: the services of each when they are needed, and what concerns all of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import cached_property
 from time import monotonic
 
 from bot.blocks.tenant_label import TenantLabel
-from bot.health.facts import OF_ALL, HealthFacts, Problem
-from bot.health.rules import diagnose, may_be_silent
+from bot.health.facts import Problem, ProblemKind
+from bot.health.rules import diagnose, fleet_may_be_silent
+from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import PASS_SECONDS
 from bot.ports import Clock, utc_now
-from bot.runtime.metrics import Figures
+from bot.runtime.metrics import Figures, FleetFigures
+from bot.runtime.recently_used import RecentlyUsed
 from bot.settings.values import Settings
 from bot.tenants.model import Origin, Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
@@ -21,63 +23,108 @@ from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
 from bot.wiring import Services, SharedServices, account_services, build_shared
 
-ACCOUNT_SECONDS = 0.1  # between two readings of the health of all accounts, for each of them
+MOST_SERVICES = (
+    500  # accounts whose services are kept; those of others are made again within a tenth of a millisecond
+)
+BEAT_SECONDS = 15.0  # between two heartbeats of several accounts, one of which is polled at any time
 
 
-@dataclass
 class Fleet:
-    """The services of every Official Account of a process. There is at least one."""
+    """Every Official Account of a process. There is at least one.
 
-    shared: SharedServices
-    accounts: Sequence[Services]
-    known: dict[str, HealthFacts] = field(default_factory=dict)  # by AppID, of the others than the first
-    _read_at: float = float("-inf")  # when those were read, by the monotonic clock
+    What lasts is in the store, or in `SharedServices`: nothing else is kept for each of them.
+    """
+
+    def __init__(self, shared: SharedServices, tenants: Sequence[Tenant]) -> None:
+        self.shared = shared
+        self.tenants = {tenant.appid: tenant for tenant in tenants}
+        self.accounts = RecentlyUsed(self._make, MOST_SERVICES)  # by AppID
+        self._receives: bool | None = None  # commands, if a connection has been tried
+        self._beat_at = float("-inf")  # by the monotonic clock
+        first, *others = tenants
+        self.first = account_services(shared, first, self._label(first))
+        self._health = FleetHealth(shared.store, others)
+        if shared.store:
+            shared.store.include(self.tenants)
 
     @property
-    def first(self) -> Services:
-        return self.accounts[0]
+    def is_several(self) -> bool:
+        return len(self.tenants) > 1
 
-    @property
+    def note_receiving(self, *, receives: bool) -> None:
+        """Record whether commands reach this process."""
+        self._receives = receives
+        for services in (self.first, *self.accounts.present()):
+            services.status_reporter.note_receiving(receives=receives)
+
+    @cached_property
     def pace(self) -> float:
         """Return the seconds from one look for something to do to the next."""
-        return min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in self.accounts))
+        return min(TIMER_PASS.total_seconds(), *(one.settings.poll_seconds for one in self.tenants.values()))
 
-    async def problems(self) -> Sequence[tuple[Services, tuple[Problem, ...]]]:
-        """Return the present problems of each account, most severe first.
+    async def problems(self) -> Sequence[tuple[Tenant, tuple[Problem, ...]]]:
+        """Return the accounts that have problems at present, and these, most severe first.
 
         What all of them share, such as a store that cannot be reached, is a problem of the first. Those of the
-        others may be some seconds old: every poll asks for the problems, and each account costs some queries.
+        others may be some seconds old.
         """
-        others, now = self.accounts[1:], monotonic()
-        if now - self._read_at >= ACCOUNT_SECONDS * len(others):
-            found = await asyncio.gather(*(one.status_reporter.facts(PASS_SECONDS) for one in others))
-            self.known = {one.tenant.appid: facts for one, facts in zip(others, found, strict=True)}
-            self._read_at = monotonic()
-        return [(self.first, await self.first.status_reporter.problems()), *self._known_of_others()]
+        facts = await self.first.status_reporter.facts(PASS_SECONDS)
+        await self._health.read(facts.started_at)
+        return self._with_others(diagnose(facts))
 
-    async def check(self) -> Sequence[tuple[Services, tuple[Problem, ...]]]:
-        """Return the problems for a router that requests `/readyz`, after a test write of the first account.
+    async def check(self) -> Sequence[tuple[Tenant, tuple[Problem, ...]]]:
+        """Return the same for a router that requests `/readyz`, after a test write of the first account.
 
-        Those of the others are as of the last check: the request must not cost as much as there are accounts.
+        The problems of the others are as of the last reading.
         """
-        return [(self.first, await self.first.status_reporter.check()), *self._known_of_others()]
+        return self._with_others(await self.first.status_reporter.check())
 
-    def _known_of_others(self) -> Iterator[tuple[Services, tuple[Problem, ...]]]:
-        for one in self.accounts[1:]:
-            if facts := self.known.get(one.tenant.appid):
-                yield one, tuple(problem for problem in diagnose(facts) if problem.kind not in OF_ALL)
+    def _with_others(self, problems: tuple[Problem, ...]) -> Sequence[tuple[Tenant, tuple[Problem, ...]]]:
+        others = [(self.tenants[appid], found) for appid, found in self._health.known.problems.items()]
+        return [(self.first.tenant, problems), *others] if problems else others
 
     async def figures(self) -> Figures:
-        """Return what `/metrics` exposes; what concerns the other accounts is as of the last check."""
-        appids = [one.tenant.appid for one in self.accounts]
-        figures = await self.first.status_reporter.figures(appids)
-        return replace(figures, others=[*self.known.values()])
+        """Return what `/metrics` exposes; what concerns the other accounts is as of the last reading."""
+        figures = await self.first.status_reporter.figures([*self.tenants])
+        if not self.is_several:
+            return figures
+        known, found = self._health.known, self._with_others(diagnose(figures.facts))
+        kinds = [{problem.kind for problem in problems} for _, problems in found]
+        blocked = {
+            tenant.settings.slack_alert_channel
+            for (tenant, _), each in zip(found, kinds, strict=True)
+            if ProblemKind.SLACK_BLOCKED in each
+        }
+        fleet = FleetFigures(
+            accounts={state.value: number for state, number in known.accounts.items()},
+            troubled=kinds,
+            blocked_channels=len(blocked),
+            oldest_poll=known.oldest_poll,
+            oldest_pending=known.oldest_pending,
+        )
+        return replace(figures, fleet=fleet)
 
     async def beat(self) -> None:
-        """Call the heartbeat's URL, unless an alert of any account might not arrive."""
-        heartbeat = self.shared.heartbeat
-        if heartbeat and not any(may_be_silent(found) for _, found in await self.problems()):
+        """Call the heartbeat's URL, unless alerts might not arrive."""
+        heartbeat, now = self.shared.heartbeat, monotonic()
+        if heartbeat is None or (self.is_several and now - self._beat_at < BEAT_SECONDS):
+            return
+        self._beat_at = now
+        if not fleet_may_be_silent([problems for _, problems in await self.problems()], len(self.tenants)):
             await heartbeat.beat()
+
+    def _make(self, appid: str) -> Services:
+        if appid == self.first.tenant.appid:
+            return self.first
+        services = account_services(self.shared, self.tenants[appid], self._label(self.tenants[appid]))
+        if self._receives is not None:
+            services.status_reporter.note_receiving(receives=self._receives)
+        return services
+
+    def _label(self, tenant: Tenant) -> TenantLabel | None:
+        if self.is_several or tenant.origin is not Origin.ENVIRONMENT:
+            return TenantLabel(tenant.appid, tenant.title, is_named=self.is_several)
+        return None
 
 
 @asynccontextmanager
@@ -101,13 +148,7 @@ async def build_fleet(
     ) as shared:
         digests = shared_digests(settings, tenants)
         shared = replace(shared, process=replace(shared.process, of_all=several, settings=digests))
-        yield Fleet(shared, [account_services(shared, one, _label(one, several=several)) for one in tenants])
-
-
-def _label(tenant: Tenant, *, several: bool) -> TenantLabel | None:
-    if several or tenant.origin is not Origin.ENVIRONMENT:
-        return TenantLabel(tenant.appid, tenant.title, is_named=several)
-    return None
+        yield Fleet(shared, tenants)
 
 
 @asynccontextmanager

@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bot.blocks.answers.diagnosis import plain_words
 from bot.health.facts import Problem, Severity
-from bot.runtime.logs import LogEvent
+from bot.runtime.logs import LogEvent, official_account
 
 log = logging.getLogger(__name__)
+
+MOST_LINES = 20  # about one problem; that of more accounts is one line
+MOST_HANDLES = 5  # in that line
 
 
 class HealthLog:
     """The problems at the last check, compared with those at the next."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, ...], Problem] = {}
+        self._known: dict[tuple[str, ...], dict[str, Problem]] = {}  # by key, then by handle
 
-    def note(self, problems: Sequence[Problem]) -> None:
-        """Log the problems that have begun or ended since the last call, and no others."""
-        present = {problem.key: problem for problem in problems}
-        for key in self._known.keys() - present:
-            log.info(LogEvent("problem ended", kind=self._known[key].kind))
-        for key, problem in present.items():
-            if key not in self._known:
-                _begin(problem)
+    def note(self, found: Mapping[str, Sequence[Problem]]) -> None:
+        """Log the problems that have begun or ended since the last call, and no others.
+
+        Args:
+            found: the problems by the handle of an Official Account, "" for the only one.
+        """
+        present: dict[tuple[str, ...], dict[str, Problem]] = {}
+        for handle, problems in found.items():
+            for problem in problems:
+                present.setdefault(problem.key, {})[handle] = problem
+        for key, known in self._known.items():
+            ended = {handle: known[handle] for handle in known.keys() - present.get(key, {})}
+            _log(ended, _end)
+        for key, each in present.items():
+            _log({handle: each[handle] for handle in each if handle not in self._known.get(key, {})}, _begin)
         self._known = present
 
 
-def _begin(problem: Problem) -> None:
+def _log(problems: Mapping[str, Problem], log_one: Callable[..., None]) -> None:
+    """Log a problem of each account, or of many accounts together."""
+    if len(problems) > MOST_LINES:
+        handles = [*problems]
+        log_one(problems[handles[0]], accounts=len(handles), handles=",".join(handles[:MOST_HANDLES]))
+        return
+    for handle, problem in problems.items():
+        with official_account(handle):
+            log_one(problem)
+
+
+def _end(problem: Problem, **accounts: object) -> None:
+    log.info(LogEvent("problem ended", kind=problem.kind, **accounts))
+
+
+def _begin(problem: Problem, **accounts: object) -> None:
     what, step = plain_words(problem)
     event = LogEvent(
         "problem began",
@@ -38,6 +63,7 @@ def _begin(problem: Problem) -> None:
         error=problem.error or None,
         what=what,
         next=step,
+        **accounts,
     )
     match problem.severity:
         case Severity.ERROR:

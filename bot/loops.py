@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from bot.fleet import Fleet
 from bot.interaction_wiring import InteractionServices
 from bot.poll_loop import PollLoop
+from bot.runtime.recently_used import RecentlyUsed
 from bot.runtime.tasks import PeriodicTask
 from bot.store import due
 from bot.store.database import Store, Tx
@@ -34,7 +35,7 @@ class AlertLoops:
         self,
         fleet: Fleet,
         store: Store,
-        interactions: Mapping[str, InteractionServices],
+        interactions: RecentlyUsed[InteractionServices],
         health: PeriodicTask,
     ) -> None:
         """Keep what the steps need.
@@ -52,7 +53,7 @@ class AlertLoops:
         lease, task = fleet.shared.settings.alert_lease_seconds, self._task
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         self._settle_every = min(OPERATION_SECONDS, lease / 3)
-        pruning = min((one.pruner.interval for one in fleet.accounts if one.pruner), default=fleet.pace)
+        pruning = fleet.first.pruner.interval if fleet.first.pruner else fleet.pace
         self._watching = PollLoop(fleet, store, self._polled, self._claimed)
         self._timing = task("timers", self._report_timers, fleet.pace)
         self._delivering = task("delivery", self._deliver, min(DELIVERY_SECONDS, lease / 4))
@@ -84,11 +85,7 @@ class AlertLoops:
     async def _report_timers(self) -> None:
         async with self._store.begin() as tx:
             appids = await due.with_timers(tx, TIMER_PASS)
-        accounts = [
-            one
-            for one in self._fleet.accounts
-            if one.tenant.appid in appids and not self._watching.is_polling(one.tenant.appid)
-        ]
+        accounts = [one for one in self._own(appids) if not self._watching.is_polling(one.tenant.appid)]
         if not accounts:
             return
         try:
@@ -103,7 +100,9 @@ class AlertLoops:
 
     def _show_change(self, services: Services) -> None:
         if services.watcher and services.watcher.take_change():
-            self._interactions[services.tenant.appid].handler.changed()
+            known = self._interactions.get(services.tenant.appid)
+            if known:  # without any, nobody has looked at the account
+                known.handler.changed()
 
     async def _deliver(self) -> float | None:
         accounts = deque(await self._those(due.to_deliver))
@@ -133,7 +132,8 @@ class AlertLoops:
         return await runner.records.seconds_until_due()
 
     async def _prune(self) -> float | None:
-        pauses = await self._each(self._fleet.accounts, self._prune_one)
+        accounts = [self._fleet.accounts[appid] for appid in self._fleet.tenants]
+        pauses = await self._each(accounts, self._prune_one)
         return min(filter(None, pauses), default=None)
 
     async def _prune_one(self, services: Services) -> float | None:
@@ -141,12 +141,14 @@ class AlertLoops:
 
     async def _those(self, query: Callable[[Tx], Awaitable[frozenset[str]]]) -> Sequence[Services]:
         """Return the accounts that have something to do. A single account finds that out by its own step."""
-        accounts = self._fleet.accounts
-        if len(accounts) == 1:
-            return accounts
+        if not self._fleet.is_several:
+            return [self._fleet.first]
         async with self._store.begin() as tx:
-            appids = await query(tx)
-        return [one for one in accounts if one.tenant.appid in appids]
+            return self._own(await query(tx))
+
+    def _own(self, appids: frozenset[str]) -> list[Services]:
+        """Return those of the accounts that this process has."""
+        return [self._fleet.accounts[appid] for appid in sorted(appids & self._fleet.tenants.keys())]
 
     async def _each(self, accounts: Sequence[Services], step: Callable[[Services], Awaitable[T]]) -> Sequence[T]:
         """Take the step of each account, some at a time. An error of one is raised after the others' steps."""

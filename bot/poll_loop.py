@@ -49,7 +49,6 @@ class PollLoop(PeriodicTask):
         self._stepped = stepped
         self._has_failed = False
         self._lease = settings.poll_lease
-        self._accounts = {one.tenant.appid: one for one in fleet.accounts}
         self._foreign = frozenset[str]()  # AppIDs in the store that this process does not have
         self._slots = PollSlots()
         self._concurrency = settings.poll_slots(receives_commands=fleet.shared.process.receives_commands)
@@ -92,7 +91,7 @@ class PollLoop(PeriodicTask):
 
     async def _open(self) -> None:
         await self._store.open()
-        loaded = [one.tenant for one in self._fleet.accounts]
+        loaded = self._fleet.tenants.values()
         rows = [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded]
         async with self._store.begin() as tx:
             await tenants.record(tx, rows)
@@ -134,11 +133,11 @@ class PollLoop(PeriodicTask):
 
     async def _own(self, tx: Tx, claimed: Sequence[ClaimedPoll]) -> list[ClaimedPoll]:
         """Give the claims of accounts back that this process does not have, and claim none of them again."""
-        foreign = [one.appid for one in claimed if one.appid not in self._accounts]
+        foreign = [one.appid for one in claimed if one.appid not in self._fleet.tenants]
         if foreign:
             await claims.give_back(tx, foreign)
-            self._foreign = await claims.others(tx, self._accounts.keys())
-        return [one for one in claimed if one.appid in self._accounts]
+            self._foreign = await claims.others(tx, self._fleet.tenants.keys())
+        return [one for one in claimed if one.appid in self._fleet.tenants]
 
     async def _start(self, kind: str, claimed: Sequence[ClaimedPoll]) -> None:
         self._rate.take(len(claimed))
@@ -149,7 +148,7 @@ class PollLoop(PeriodicTask):
 
     async def _poll(self, appid: str) -> None:
         """Make a poll in a slot. Its errors concern no other account."""
-        services, claimed = self._accounts[appid], self._claimed.pop(appid)
+        services, claimed = self._fleet.accounts[appid], self._claimed.pop(appid)
         if services.watcher is None:
             return
         self._running.add(appid)

@@ -7,7 +7,7 @@ import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -82,6 +82,21 @@ class SharedServices:
     store: Store | None = None
     unchanged_polls: UnchangedPolls | None = None
     heartbeat: Heartbeat | None = None
+    tokens: dict[str, StableToken | ServiceToken] = field(default_factory=dict)  # by AppID, as they are needed
+    policies: dict[tuple[str, ...], AccessPolicy] = field(default_factory=dict)  # by the viewers that are named
+
+    def tokens_of(self, settings: Settings) -> StableToken | ServiceToken:
+        """Return the token source of an account, which keeps its token for the life of this process."""
+        appid = settings.wechat_appid
+        if appid not in self.tokens:
+            self.tokens[appid] = _tokens(self, settings)
+        return self.tokens[appid]
+
+    def access_of(self, viewers: tuple[str, ...]) -> AccessPolicy:
+        """Return the access policy of all accounts that name these viewers."""
+        if viewers not in self.policies:
+            self.policies[viewers] = AccessPolicy(viewers, self.members, self.operators)
+        return self.policies[viewers]
 
     async def unregister(self) -> None:
         """Remove this process from the process table, if the store is reachable."""
@@ -216,7 +231,7 @@ def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel 
     """
     settings = tenant.settings
     proxied, process = bool(settings.wechat_proxy_url), shared.process
-    tokens = _tokens(shared, settings)
+    tokens = shared.tokens_of(settings)
     store = shared.store.of(settings.wechat_appid) if shared.store else None
     status_reporter = StatusReporter(
         store,
@@ -234,7 +249,7 @@ def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel 
         tenant,
         tokens,
         KfClient(shared.wechat, tokens, proxied=proxied),
-        AccessPolicy(settings.kf_viewers, shared.members, shared.operators),
+        shared.access_of(settings.kf_viewers),
         status_reporter,
         store,
         label,

@@ -17,6 +17,7 @@ from bot.alerting.incidents import PollHealth, on_poll_failure
 from bot.blocks.answers.fleet import accounts_page
 from bot.blocks.answers.fleet_invitations import all_page
 from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
+from bot.blocks.answers.fleet_status import fleet_status
 from bot.fleet_overview import (
     STORED_STATES,
     InvitationPage,
@@ -25,6 +26,7 @@ from bot.fleet_overview import (
     TenantName,
     TenantOverview,
 )
+from bot.health.facts import Problem, ProblemKind
 from bot.language import Language
 from bot.ports import Message
 from bot.requests import Overview, Show
@@ -316,9 +318,39 @@ def everything(context) -> Iterator[Message]:
     yield no_such_account("海刚", [], context)
     yield which_account([KIOSK] * 7, "查找 小波", context)
     yield without_alerts([KIOSK], context)
+    for number in (0, 2, 31):
+        yield fleet_status([(KIOSK, [LATE])] * number, 40, KIOSK, context)
 
 
-KEPT = re.compile(r"/kf( accounts)?|@\w+|\w+@\w+|\w+_example|\b(bound|idle|AppSecret|UTC|ALERTS|on)\b|<[^>]*>")
+KEPT = re.compile(r"/kf( accounts)?|@\w+|\w+@\w+|\w+_example|\b(bound|idle|status|AppSecret|UTC|ALERTS|on)\b|<[^>]*>")
+
+
+LATE = Problem(ProblemKind.POLL_OVERDUE, NOW - HOUR, length=HOUR)
+REFUSED = Problem(ProblemKind.SLACK_BLOCKED, NOW - HOUR, error="is_archived", count=2)
+
+
+def test_status_shows_each_of_a_few_official_accounts_with_its_worst_problem():
+    message = fleet_status([(HARBOUR, [REFUSED, LATE]), (CABIN, [LATE])], 12, KIOSK, CONTEXT)
+    shown_lines = lines(message)
+    assert shown_lines[0] == "⚠️ 2 of 12 Official Accounts have a problem"
+    assert "*Harbour Tea* · @harbour\n2 alerts could not be posted" in shown_lines
+    assert message.text.startswith("2 of 12 Official Accounts have a problem. Harbour Tea: 2 alerts could not")
+
+
+def test_status_of_many_official_accounts_has_a_row_for_each_kind_of_problem():
+    troubled = [(row.tenant, [REFUSED, LATE] if index < 2 else [LATE]) for index, row in enumerate(crowd(31))]
+    message = fleet_status(troubled, 10_000, HARBOUR, CONTEXT)
+    assert lines(message)[0] == "⚠️ 31 of 10000 Official Accounts have a problem"
+    sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
+    assert len(sections) == 2
+    assert sections[0].startswith("*2 Official Accounts* · 2 alerts could not be posted\n@shop0, @shop1")
+    assert sections[1].endswith("\n@shop0, @shop1, @shop2, @shop3, @shop4 and 26 more")
+    assert "31 Official Accounts (@shop0, @shop1, @shop2, @shop3, @shop4 and 26 more): " in message.text
+
+
+def test_status_of_official_accounts_without_a_problem_says_so():
+    message = fleet_status([], 3, HARBOUR, CONTEXT)
+    assert message.text == "3 Official Accounts · Working normally."
 
 
 def test_no_answer_in_chinese_has_english_words():

@@ -146,7 +146,7 @@ async def test_unknown_outcome_is_held_while_the_clock_is_wrong_and_repeated_aft
     assert [text for text in bot.slack.texts if text.startswith("Rejected")] == []
     async with store.begin() as tx:
         assert (await stats.queue_stats(tx, tx.now)).held_unconfirmed == 1
-        assert (await stats.overdue(tx, tx.now)).count == 1
+        assert (await stats.queue_stats(tx, tx.now)).overdue(tx.now).count == 1
     for _ in range(3):
         clock.now += 5 * MINUTE
         await bot.deliver()

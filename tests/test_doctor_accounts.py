@@ -15,12 +15,13 @@ from bot.demo.servers import serve_slack, serve_token_service, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.doctor import accounts
 from bot.doctor.findings import Finding, Unset, unknown, well, wrong
-from bot.doctor.grouping import grouped, handles
+from bot.doctor.grouping import grouped
 from bot.settings.values import Settings
 from bot.store.database import Store
 from bot.store.inspection import read_only_stores
 from bot.store.processes import ProcessInfo, touch
 from bot.tenants.loading import load
+from bot.tenants.model import handles
 from bot.tenants.shared_digests import shared_digests
 from tests.doctors import ASKED_OF_SLACK, SIGNING_SECRET, about, examined
 from tests.doctors import wrong as wrong_ones

@@ -368,7 +368,7 @@ def test_every_kind_of_store_fault_has_a_kind_of_problem():
 def test_every_rendering_reports_that_there_is_no_fault(caplog):
     caplog.set_level(logging.INFO)
     facts = HealthFacts(NOW, **WELL)
-    HealthLog().note(diagnose(facts))
+    HealthLog().note({"": diagnose(facts)})
     assert caplog.records == []
     assert readiness(diagnose(facts)) == ("", (), "")
     assert " 1.0" not in metric_lines(facts, "wechat_kf_problem{")
@@ -388,8 +388,8 @@ def test_fault_is_the_worst_problem_found(fault):
 def test_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(fault, caplog):
     caplog.set_level(logging.INFO)
     log = HealthLog()
-    log.note(fault.problems)
-    log.note(fault.problems)
+    log.note({"": fault.problems})
+    log.note({"": fault.problems})
     begun = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert len(begun) == len(fault.problems)
     level, line = begun[0]
@@ -397,8 +397,8 @@ def test_fault_is_one_line_of_the_log_when_it_begins_and_one_when_it_ends(fault,
     assert line.startswith(f"problem began kind={fault.kind} ")
     assert fault.remedy.lower() in line.lower()
     caplog.clear()
-    log.note(())
-    log.note(())
+    log.note({"": ()})
+    log.note({"": ()})
     assert {record.getMessage() for record in caplog.records} == {
         f"problem ended kind={problem.kind}" for problem in fault.problems
     }
@@ -409,8 +409,8 @@ def test_store_outage_is_logged_once_whatever_its_errors(caplog):
     caplog.set_level("INFO")
     log = HealthLog()
     for kind in (K.STORE_HANGING, K.STORE_UNREACHABLE, K.STORE_HANGING):
-        log.note([Problem(kind, NOW, error="no answer within 10 s")])
-    log.note([])
+        log.note({"": [Problem(kind, NOW, error="no answer within 10 s")]})
+    log.note({"": []})
     assert [record.message.partition(" kind=")[0] for record in caplog.records] == [
         "problem began",
         "problem ended",
@@ -478,8 +478,8 @@ def test_doctor_reports_the_last_run_of_a_stopped_bot():
 
 def test_second_refusal_is_logged_separately(caplog):
     log = HealthLog()
-    log.note(diagnose(HealthFacts(NOW, **WELL, **slack("not_in_channel", refused=True, pending=1))))
-    log.note(diagnose(HealthFacts(NOW, **WELL, **slack("is_archived", refused=True, pending=2))))
+    log.note({"": diagnose(HealthFacts(NOW, **WELL, **slack("not_in_channel", refused=True, pending=1)))})
+    log.note({"": diagnose(HealthFacts(NOW, **WELL, **slack("is_archived", refused=True, pending=2)))})
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
 
 

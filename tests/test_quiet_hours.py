@@ -249,7 +249,8 @@ async def test_incident_in_quiet_hours_is_posted_afterwards_if_it_lasts(night):
 async def test_message_held_by_quiet_hours_is_not_overdue_before_their_end(night):
     async def overdue(text: str, audible_since: str) -> bool:
         async with night.store.begin() as tx:
-            return bool((await stats.overdue(tx, at(text), audible_since=at(audible_since))).count)
+            queue = await stats.queue_stats(tx, at(text))
+        return bool(queue.overdue(at(text), at(audible_since)).count)
 
     await night.sees("23:00", rejected("kf0"))
     assert not await overdue("07:00", "07:00")

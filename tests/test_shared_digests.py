@@ -63,9 +63,10 @@ async def test_accounts_with_their_own_settings_do_not_make_processes_differ(tmp
         assert store
         await store.open()
         await fleet.first.status_reporter.register()
-        assert [(await one.status_reporter.facts()).differing_settings for one in fleet.accounts] == [(), ()]
+        accounts = [fleet.accounts[appid] for appid in fleet.tenants]
+        assert [(await one.status_reporter.facts()).differing_settings for one in accounts] == [(), ()]
         changed = processes.ProcessInfo("other", "worker", NOW, settings=digests(HARBOUR), of_all=True)
         async with store.begin() as tx:
             await processes.touch(tx, changed, NOW)
-        for one in fleet.accounts:
+        for one in accounts:
             assert (await one.status_reporter.facts()).differing_settings == ("KF_ACCOUNTS",)

@@ -8,14 +8,14 @@ from typing import Any
 
 from bot.doctor import operations, running, token_service, wechat
 from bot.doctor.findings import Finding, Report, Unset, guarded, unknown, well, wrong
-from bot.doctor.grouping import grouped, handles
+from bot.doctor.grouping import grouped
 from bot.fleet import Fleet
 from bot.ports import Clock
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
 from bot.store.database import Store
 from bot.tenants.loading import ReadFile, load
-from bot.tenants.model import Tenant, of_environment
+from bot.tenants.model import Tenant, handles, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import StoredAccounts
 from bot.wiring import Services
@@ -49,10 +49,9 @@ def findings(tenants: Sequence[Tenant], mistakes: Sequence[InvalidSetting]) -> l
 
 async def examine_wechat(fleet: Fleet, tenants: Sequence[Tenant], unset: Unset, variable: str) -> Report:
     """Check WeChat, and where it is used the token service, for each account."""
-    services = {one.tenant.appid: one for one in fleet.accounts}
 
     async def examine(tenant: Tenant) -> Report:
-        return await _examine_wechat(services[tenant.appid], unset, variable)
+        return await _examine_wechat(fleet.accounts[tenant.appid], unset, variable)
 
     return await _each(tenants, "WeChat", examine)
 

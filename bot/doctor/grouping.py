@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.doctor.findings import Finding
-from bot.tenants.model import Tenant
+from bot.tenants.model import Tenant, handles
 from bot.text import many
 
-MOST_HANDLES = 5
 # What differs between accounts with the same finding: WeChat's number of the call, and what a good one has read.
 VARYING = (
     (re.compile(r"[, ]*\brid:? [0-9a-zA-Z-]+"), ""),
@@ -33,13 +32,6 @@ def grouped(found: Iterable[tuple[Tenant, Iterable[Finding]]]) -> list[Finding]:
         _finding(common, members, of_all=len(members) == accounts)
         for common, members in sorted(groups.items(), key=lambda group: checks.index(group[0].check))
     ]
-
-
-def handles(tenants: Sequence[Tenant]) -> str:
-    """Write `@a, @b and 3 more`."""
-    named = ", ".join(f"@{tenant.slug}" for tenant in tenants[:MOST_HANDLES])
-    more = len(tenants) - MOST_HANDLES
-    return f"{named} and {more} more" if more > 0 else named
 
 
 def _common(finding: Finding, tenant: Tenant) -> Finding:

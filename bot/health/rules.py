@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import timedelta
 
 from bot.alerting.incidents import CLOCK_BOUND, FAILED_POLLS, Cause
 from bot.health.facts import (
+    OF_ALL,
     HealthFacts,
     Problem,
     ProblemKind,
@@ -39,6 +40,9 @@ _SILENCING = {
 }
 
 
+_OVERDUE = {ProblemKind.ALERTS_OVERDUE, ProblemKind.ALERTS_HELD}  # messages that have not arrived
+
+
 _INCIDENTS = {
     Cause.SOURCE_DOWN: ProblemKind.WECHAT_DOWN,
     Cause.CONFIG_PROBLEM: ProblemKind.WECHAT_CONFIG,
@@ -59,6 +63,20 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
 def may_be_silent(problems: tuple[Problem, ...]) -> bool:
     """Return whether an alert might not arrive in time."""
     return any(problem.kind in _SILENCING for problem in problems)
+
+
+def fleet_may_be_silent(found: Iterable[Collection[Problem]], accounts: int) -> bool:
+    """Return whether alerts of several accounts might not arrive in time.
+
+    Of a hundred accounts, one may be late or refused: somebody is told elsewhere, and the others must not lose
+    their dead man's switch. No message may be overdue. Among fewer accounts, each counts.
+
+    Args:
+        found: the problems of each account that has some.
+        accounts: how many there are.
+    """
+    silent = [{problem.kind for problem in problems} & _SILENCING for problems in found]
+    return any(kinds & (OF_ALL | _OVERDUE) for kinds in silent) or sum(map(bool, silent)) > accounts // 100
 
 
 def _of_store(facts: HealthFacts) -> Iterator[Problem]:

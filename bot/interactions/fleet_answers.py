@@ -52,7 +52,7 @@ class FleetAnswers:
 
         Args:
             context: that of a reader whose language is not known.
-            problems: returns the present problems of every account, and does not raise.
+            problems: returns the accounts that have problems, and these, and does not raise.
             may_operate: returns whether a person may change accounts.
         """
         self._store = store
@@ -111,8 +111,8 @@ class FleetAnswers:
     async def status(self, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Return which of the accounts have a problem."""
         visible = {tenant.appid for tenant in tenants}
-        checked = [(_name(one), problems) for one, problems in await self._problems() if one.appid in visible]
-        return fleet_status(checked, await self._reader(user_id))
+        troubled = [(_name(one), problems) for one, problems in await self._problems() if one.appid in visible]
+        return fleet_status(troubled, len(tenants), _name(tenants[0]), await self._reader(user_id))
 
     async def no_such_account(self, word: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Answer a handle that none of the accounts has which the person may see."""
@@ -123,7 +123,10 @@ class FleetAnswers:
         if not tenants:
             return ()
         context = await self._reader(user_id)
-        names = {one.appid: _name(one) for one in tenants[:MOST_OPTIONS]}
+        first = tenants[:MOST_OPTIONS]
+        if appid not in (one.appid for one in first):  # what is shown must be among the choices
+            first = [*(one for one in tenants if one.appid == appid), *first][:MOST_OPTIONS]
+        names = {one.appid: _name(one) for one in first}
         options = {
             key: builders.option(title_of(name), actions.encode_for(key, "v1")) for key, name in names.items()
         }

@@ -34,11 +34,12 @@ class StoreReading:
 async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
     """Read everything that health and status are computed from."""
     async with store.begin() as tx:
+        queue = await stats.queue_stats(tx, tx.now)
         return StoreReading(
             now=tx.now,
             state=await poll_state.load(tx),
-            queue=await stats.queue_stats(tx, tx.now),
-            overdue=await stats.overdue(tx, tx.now, audible_since=_audible_since(quiet, tx.now)),
+            queue=queue,
+            overdue=queue.overdue(tx.now, audible_since(quiet, tx.now)),
             processes=await processes.running(tx, tx.now),
             process_skew=await processes.skew(tx),
             snoozed=await episodes.snoozed(tx),
@@ -46,7 +47,7 @@ async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
         )
 
 
-def _audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
+def audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
     """Return when the last quiet hours ended; `now` during them. Messages that they hold are not late."""
     if quiet is None:
         return None
@@ -55,11 +56,14 @@ def _audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
 
 def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
     """Return the facts with those of the store."""
-    state, queue = reading.state, reading.queue
+    found = with_state(replace(known, now=reading.now, process_skew=reading.process_skew), reading.state)
+    return with_queue(found, reading.queue, reading.overdue)
+
+
+def with_state(known: HealthFacts, state: PollState) -> HealthFacts:
+    """Return the facts with those of the polls of an account, and of its channel."""
     return replace(
         known,
-        now=reading.now,
-        process_skew=reading.process_skew,
         polled_at=state.polled_at,
         next_poll_at=state.next_poll_at,
         wait=state.poll_wait,
@@ -68,18 +72,25 @@ def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
         incident=state.health.incident,
         clock_incident=state.clock.incident,
         slack=state.slack or known.slack,
+        failed_rows=tuple(state.failing),
+        failed_rows_since=min((one.since for one in state.failing.values()), default=None),
+    )
+
+
+def with_queue(known: HealthFacts, queue: QueueStats, overdue: OverdueStats) -> HealthFacts:
+    """Return the facts with those of the messages of an account."""
+    return replace(
+        known,
         pending=queue.pending,
         oldest_pending=queue.oldest,
-        overdue=reading.overdue.count,
-        overdue_since=reading.overdue.since,
+        overdue=overdue.count,
+        overdue_since=overdue.since,
         refused=queue.refused,
         unconfirmed=queue.unconfirmed,
         lost_since=queue.lost_since,
         held_unconfirmed=queue.held_unconfirmed,
         failed=queue.failed,
         stale=queue.stale,
-        failed_rows=tuple(state.failing),
-        failed_rows_since=min((one.since for one in state.failing.values()), default=None),
     )
 
 

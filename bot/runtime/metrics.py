@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,6 +22,16 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 STATES = ("pending", "sending", "sent", "dead")
 WORD = re.compile(r"[a-z]{1,30}(_[a-z]{1,30}){0,4}")
 LATENESS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0)  # seconds: the buckets
+# What an account is in trouble with, by the kind of its problem. Kinds without a word are those of all accounts.
+CAUSES = {
+    **dict.fromkeys((ProblemKind.POLL_OVERDUE, ProblemKind.STARTING), "overdue"),
+    **dict.fromkeys((ProblemKind.WECHAT_DOWN, ProblemKind.POLL_FAILED), "unreachable"),
+    ProblemKind.WECHAT_CONFIG: "config",
+    ProblemKind.WECHAT_QUOTA: "quota",
+    **dict.fromkeys((ProblemKind.SLACK_BLOCKED, ProblemKind.SLACK_UNREACHABLE), "slack"),
+    **dict.fromkeys((ProblemKind.ALERTS_OVERDUE, ProblemKind.ALERTS_HELD, ProblemKind.ALERTS_LOST), "messages"),
+    **dict.fromkeys((ProblemKind.MESSAGES_STALE, ProblemKind.ROWS_FAILED), "messages"),
+}
 OTHER = "other"  # replaces a result that is not a plain word: labels must be few, and contain no name
 
 
@@ -31,7 +42,18 @@ class Figures:
     facts: HealthFacts
     messages: Mapping[str, int] | None  # by state; one that is missing has none. None: the store does not answer
     overdue: OverduePolls | None = None  # None: the store does not answer
-    others: Sequence[HealthFacts] = ()  # of the other Official Accounts of the process, as of the last check
+    fleet: FleetFigures | None = None  # None for a single Official Account
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFigures:
+    """The values of several Official Accounts, as of the last reading. The facts are those of the first."""
+
+    accounts: Mapping[str, int]  # by state; empty before the first reading
+    troubled: Sequence[Collection[ProblemKind]]  # of each account that has problems, these
+    blocked_channels: int
+    oldest_poll: datetime | None  # of the other accounts
+    oldest_pending: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,35 +139,51 @@ class _Families(Collector):
 
 
 def _gauges(figures: Figures) -> Iterator[Metric]:
-    facts, all_facts = figures.facts, (figures.facts, *figures.others)
-    problems = {problem.kind for each in all_facts for problem in diagnose(each)}
+    facts, fleet = figures.facts, figures.fleet
+    problems = {problem.kind for problem in diagnose(facts)}.union(*(fleet.troubled if fleet else ()))
     up = figures.messages is not None and facts.store is None
     yield GaugeMetricFamily("wechat_kf_store_up", "Whether the store can be read and written (1) or not (0).", up)
-    found = GaugeMetricFamily(
-        "wechat_kf_problem", "Whether a kind of problem is there (1) or not (0).", labels=["kind"]
-    )
-    for kind in ProblemKind:
-        found.add_metric([kind], kind in problems)
-    yield found
-    ages = [each.poll_age.total_seconds() for each in all_facts if each.poll_age is not None]
+    help_ = "Whether a kind of problem is there (1) or not (0)."
+    yield _family("wechat_kf_problem", help_, "kind", {kind: kind in problems for kind in ProblemKind})
+    ages = [facts.poll_age] if facts.poll_age is not None else []
+    ages += [facts.now - fleet.oldest_poll] if fleet and fleet.oldest_poll else []
     if ages:
         help_ = "Since the last good read of WeChat; before the first one, since the start. Of several, the oldest."
-        yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, max(ages))
+        yield GaugeMetricFamily("wechat_kf_last_successful_poll_age_seconds", help_, max(ages).total_seconds())
     if overdue := figures.overdue:
         help_ = "Polls that are due and that no process has begun."
         yield GaugeMetricFamily("wechat_kf_overdue_polls", help_, overdue.number)
         help_ = "Since the first of these was due; 0 without one."
         yield GaugeMetricFamily("wechat_kf_oldest_overdue_seconds", help_, overdue.seconds)
+    if fleet:
+        yield from _fleet_gauges(fleet)
     if figures.messages is None:
         return
-    messages = GaugeMetricFamily("wechat_kf_messages", "Messages in the store by state.", labels=["state"])
-    for state in STATES:
-        messages.add_metric([state], figures.messages.get(state, 0))
-    yield messages
+    states = {state: figures.messages.get(state, 0) for state in STATES}
+    yield _family("wechat_kf_messages", "Messages in the store by state.", "state", states)
     # Never negative: the moment may be another process's, whose clock is ahead.
-    waits = [(each.now - each.oldest_pending).total_seconds() for each in all_facts if each.oldest_pending]
-    waited = max([0.0, *waits])
+    pending = [one for one in (facts.oldest_pending, fleet and fleet.oldest_pending) if one]
+    waited = max([0.0, *((facts.now - since).total_seconds() for since in pending)])
     help_ = "Since the oldest message that is not sent was written down; 0 when none waits."
     yield GaugeMetricFamily("wechat_kf_oldest_unsent_age_seconds", help_, waited)
     help_ = "Whether Slack refuses the channel or the token, so that every message waits (1) or not (0)."
     yield GaugeMetricFamily("wechat_kf_queue_blocked", help_, ProblemKind.SLACK_BLOCKED in problems)
+
+
+def _fleet_gauges(fleet: FleetFigures) -> Iterator[Metric]:
+    if fleet.accounts:
+        help_ = "Official Accounts in the store by state."
+        yield _family("wechat_kf_accounts", help_, "state", fleet.accounts)
+    causes = [{CAUSES[kind] for kind in kinds if kind in CAUSES} for kinds in fleet.troubled]
+    numbers = {cause: sum(cause in each for each in causes) for cause in dict.fromkeys(CAUSES.values())}
+    help_ = "Official Accounts in trouble by its cause; one that has several is counted for each."
+    yield _family("wechat_kf_accounts_in_trouble", help_, "cause", numbers)
+    help_ = "Channels that Slack refuses, so that their messages wait."
+    yield GaugeMetricFamily("wechat_kf_channels_blocked", help_, fleet.blocked_channels)
+
+
+def _family(name: str, help_: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, help_, labels=[label])
+    for word, number in values.items():
+        family.add_metric([word], number)
+    return family

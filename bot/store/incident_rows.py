@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.store import outbox, published
+from bot.store.conditions import among
 from bot.store.database import Tx, UnreadableRow
 from bot.store.tables import episode, poll_state, tenant
 from bot.store.tenants import TenantState
@@ -73,7 +74,7 @@ async def load(tx: Tx, incident_id: str | None) -> Incident | None:
 async def load_many(tx: Tx, ids: Collection[str]) -> dict[str, Incident]:
     """Read incidents by id, of any Official Account, without those that are missing or unreadable."""
     found = {}
-    rows = (await tx.run(sa.select(episode).where(episode.c.id.in_(ids)))).mappings() if ids else ()
+    rows = (await tx.run(sa.select(episode).where(among(tx, episode.c.id, ids)))).mappings() if ids else ()
     for row in rows:
         try:
             found[row["id"]] = _incident(row)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from bot.alerting.incidents import ClockSkew, PollHealth
+from bot.alerting.incidents import ClockSkew, Incident, PollHealth
 from bot.health.facts import SlackTrouble
 from bot.store import incident_rows, slack_state
 from bot.store.database import Tx
@@ -82,6 +82,12 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
     """Read the row. `lock` makes other processes wait with their decisions until this transaction ends."""
     query = sa.select(poll_state).where(poll_state.c.appid == tx.appid)
     row = (await tx.run(query.with_for_update() if lock else query)).mappings().one()
+    incidents = [one for one in (row["incident"], row["clock_incident"]) if one]
+    return state_of(row, await incident_rows.load_many(tx, incidents))
+
+
+def state_of(row: sa.RowMapping, incidents: Mapping[str, Incident]) -> PollState:
+    """Return the state in a row of `poll_state`, with those of the incidents that are readable."""
     return PollState(
         next_poll_at=row["next_poll_at"],
         watching_since=row["watching_since"],
@@ -91,10 +97,10 @@ async def load(tx: Tx, *, lock: bool = False) -> PollState:
         health=PollHealth(
             row["failed_polls"],
             row["good_polls"],
-            await incident_rows.load(tx, row["incident"]),
+            incidents.get(row["incident"]),
             row["failing_since"],
         ),
-        clock=ClockSkew(row["skewed_polls"], incident=await incident_rows.load(tx, row["clock_incident"])),
+        clock=ClockSkew(row["skewed_polls"], incident=incidents.get(row["clock_incident"])),
         blocked_by=row["blocked_by"],
         polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
@@ -17,6 +17,7 @@ from bot.settings.values import Settings
 from bot.store.tenants import COMMAND
 
 LONGEST_SLUG = 32  # characters
+MOST_HANDLES = 5  # that a text names
 RESERVED = ("accounts", "all", "in")  # words of the commands for several accounts
 
 
@@ -51,6 +52,13 @@ class Tenant:
     def title(self) -> str:
         """Return what texts call the account."""
         return self.name or f"@{self.slug}"
+
+
+def handles(tenants: Sequence[Tenant]) -> str:
+    """Write `@a, @b and 3 more`."""
+    named = ", ".join(f"@{tenant.slug}" for tenant in tenants[:MOST_HANDLES])
+    more = len(tenants) - MOST_HANDLES
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def of_environment(settings: Settings) -> Tenant:

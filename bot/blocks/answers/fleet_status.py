@@ -12,30 +12,41 @@ from bot.blocks.answers.fleet_rows import many_tenants, mark_of, name_line, titl
 from bot.blocks.context import RenderContext
 from bot.fleet_overview import TenantName
 from bot.health.facts import Problem
+from bot.health.grouping import ProblemGroup, grouped
 from bot.ports import Block, Message
 from bot.requests import ShowStatus
 from bot.text import escape
 
-SHOWN = 10  # accounts with a problem; the others are counted
+SHOWN = 10  # accounts with a problem, each in a row; those of more are grouped
+NAMED = 5  # accounts of a group
 
-Checked = tuple[TenantName, Sequence[Problem]]
+Troubled = tuple[TenantName, Sequence[Problem]]
 
 
-def fleet_status(checked: Sequence[Checked], context: RenderContext) -> Message:
-    """Render which Official Accounts have a problem, each with its worst one, or that all work."""
-    troubled = [(tenant, problems) for tenant, problems in checked if problems]
-    title = _title(len(troubled), len(checked), context)
+def fleet_status(troubled: Sequence[Troubled], total: int, example: TenantName, context: RenderContext) -> Message:
+    """Render which Official Accounts have a problem, each with its worst one, or that all work.
+
+    Of more than ten, each kind of problem has a row, with the number of accounts and five of them.
+
+    Args:
+        total: the number of all accounts, those without a problem included.
+        example: one of them.
+    """
+    title = _title(len(troubled), total, context)
     icon = builders.TROUBLE if troubled else builders.FINE
-    rows = [block for tenant, problems in troubled[:SHOWN] for block in _row(tenant, problems[0], context)]
-    more = len(troubled) - SHOWN
+    groups = grouped(troubled) if len(troubled) > SHOWN else []
+    rows = [block for group in groups[:SHOWN] for block in _group(group, context)]
+    if not groups:
+        rows = [block for tenant, problems in troubled for block in _row(tenant, problems[0], context)]
     blocks = [
         builders.header(f"{icon} {title}"),
         *rows,
-        *([builders.context(context.say("and {number} more", number=more))] if more > 0 else []),
         builders.actions(builders.refresh(actions.encode(ShowStatus()), context)),
-        builders.context(_hint(checked, context)),
+        builders.context(_hint(example, context)),
     ]
-    return Message(_plain_text(title, troubled, context.as_text), blocks)
+    sentences = _of_groups(groups, context.as_text) if groups else _of_accounts(troubled, context.as_text)
+    plain = context.as_text.paragraph(context.as_text.say("{what}.", what=title), *sentences)
+    return Message(context.as_text.plain(plain), blocks)
 
 
 def _title(troubled: int, total: int, context: RenderContext) -> str:
@@ -58,14 +69,34 @@ def _row(tenant: TenantName, problem: Problem, context: RenderContext) -> list[B
     return [head, builders.context(context.say("*Next:* {step}", step=words.next))]
 
 
-def _hint(checked: Sequence[Checked], context: RenderContext) -> str:
-    command = f"/kf {escape(mark_of(checked[0][0]))} status"
+def _group(group: ProblemGroup[TenantName], context: RenderContext) -> list[Block]:
+    words = explain(group.problem, context, "")
+    number = many_tenants(len(group.accounts), context)
+    head = builders.section(f"*{number}* · {words.title}\n{_marks(group, context)}")
+    return [head, builders.context(context.say("*Next:* {step}", step=words.next))]
+
+
+def _marks(group: ProblemGroup[TenantName], context: RenderContext) -> str:
+    return context.some([escape(mark_of(tenant)) for tenant in group.accounts], NAMED)
+
+
+def _hint(example: TenantName, context: RenderContext) -> str:
+    command = f"/kf {escape(mark_of(example))} status"
     return context.say("{command} shows the facts of one Official Account", command=command)
 
 
-def _plain_text(title: str, troubled: Sequence[Checked], context: RenderContext) -> str:
-    parts = []
-    for tenant, problems in troubled[:SHOWN]:
+def _of_accounts(troubled: Sequence[Troubled], context: RenderContext) -> list[str]:
+    sentences = []
+    for tenant, problems in troubled:
         what = " ".join(plain_words(problems[0], replace(context, handle=tenant.slug)))
-        parts.append(context.say("{name}: {what}", name=escape(title_of(tenant)), what=what))
-    return context.plain(context.paragraph(context.say("{what}.", what=title), *parts))
+        sentences.append(context.say("{name}: {what}", name=escape(title_of(tenant)), what=what))
+    return sentences
+
+
+def _of_groups(groups: Sequence[ProblemGroup[TenantName]], context: RenderContext) -> list[str]:
+    sentences = []
+    for group in groups[:SHOWN]:
+        number, what = many_tenants(len(group.accounts), context), " ".join(plain_words(group.problem, context))
+        name = context.say("{name} ({facts})", name=number, facts=_marks(group, context))
+        sentences.append(context.say("{name}: {what}", name=name, what=what))
+    return sentences

@@ -1,0 +1,149 @@
+"""A process with many Official Accounts has no statement, client, task or metric for each of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+
+from bot.app import problems_of_several
+from bot.fleet import Fleet, build_fleet
+from bot.ports import Command, Message, Origin
+from bot.settings.values import Settings
+from bot.store import tenants
+from bot.store.database import Store
+from bot.store.tables import poll_state
+from bot.store.tenants import StoredTenant
+from bot.tenant_router import TenantRouter
+from bot.tenants.model import Origin as Source
+from bot.tenants.model import Tenant
+from tests.running import CARE
+
+FEW, MANY = 50, 10_000
+MORE = 10  # of anything, for all the other accounts
+USER = "U0MEI"
+
+
+def fleet_of(number: int, folder: object) -> list[Tenant]:
+    """Return accounts of ten channels."""
+    common = Settings(
+        "",
+        "",
+        "xoxb-token",
+        slack_signing_secret="signing",
+        slack_api_url="http://127.0.0.1:1/",
+        database_url=f"sqlite:///{folder}/{number}.db",
+    )
+    return [
+        Tenant(
+            f"brand{one}",
+            f"Brand {one}",
+            (),
+            Source.FILE,
+            replace(
+                common, wechat_appid=f"wx{one:016x}", wechat_secret="hush", slack_alert_channel=f"C0TEAM{one % 10}"
+            ),
+        )
+        for one in range(number)
+    ]
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        found.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def counted_tasks() -> Iterator[list[str]]:
+    found: list[str] = []
+    loop = asyncio.get_running_loop()
+
+    def make(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **more: Any) -> asyncio.Task[Any]:
+        found.append(work.__qualname__)
+        return asyncio.Task(work, loop=loop, **more)
+
+    loop.set_task_factory(make)
+    try:
+        yield found
+    finally:
+        loop.set_task_factory(None)
+
+
+async def start(fleet: Fleet, store: Store) -> None:
+    """Make the rows of all accounts, as the watcher does at the start, and let every tenth be in trouble."""
+    await store.open()
+    loaded = fleet.tenants.values()
+    async with store.begin() as tx:
+        await tenants.record(tx, [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded])
+    late = [appid for number, appid in enumerate(fleet.tenants) if number % 10 == 0]
+    async with store.begin() as tx:
+        await tx.run(sa.update(poll_state).values(polled_at=tx.now, poll_wait=300))
+        behind = sa.update(poll_state).where(poll_state.c.appid == sa.bindparam("late"))
+        await tx.run(behind.values(polled_at=tx.now - timedelta(hours=1)), [{"late": appid} for appid in late])
+
+
+async def report(fleet: Fleet) -> int:
+    """Check the health, answer a router and a collector of metrics, and return the number of series."""
+    assert len(await fleet.problems()) == len(fleet.tenants) // 10
+    assert len(problems_of_several(await fleet.check())) == 1
+    text = fleet.shared.metrics.render(await fleet.figures()).decode()
+    return sum(not line.startswith("#") for line in text.splitlines())
+
+
+async def answer(router: TenantRouter, channel: str) -> None:
+    """Answer the commands about all accounts."""
+    for text in ("accounts", "accounts rejected", "all rejected", "status", ""):
+        command = Command(text, USER, Origin(channel))
+        answer = await router.handle_command(command, _ignored)
+        assert answer
+
+
+async def _ignored(_notice: Message) -> None:
+    """Show nothing."""
+
+
+def living_clients() -> int:
+    gc.collect()
+    return sum(isinstance(one, httpx.AsyncClient) for one in gc.get_objects())
+
+
+async def cost_of(number: int, folder: object) -> dict[str, int]:
+    """Return what the process uses for all of its accounts."""
+    loaded, before = fleet_of(number, folder), living_clients()
+    with counted_statements() as statements, counted_tasks() as tasks:
+        async with build_fleet(loaded[0].settings, loaded, role="web") as fleet:
+            assert fleet.shared.store
+            await start(fleet, fleet.shared.store)
+            series = await report(fleet)
+            router = TenantRouter(fleet, lambda: None, 1)
+            await answer(router, CARE)
+            return {
+                "statements": len(statements),
+                "tasks": len(tasks),
+                "clients": living_clients() - before,
+                "series": series,
+                "services": len(fleet.accounts.present()),
+                "handlers": len(router.interactions.present()),
+            }
+
+
+async def test_process_of_many_accounts_has_nothing_for_each_of_them(tmp_path):
+    few, many = await cost_of(FEW, tmp_path), await cost_of(MANY, tmp_path)
+    # Not equal: how often health is read depends on how long it takes.
+    assert {name: more for name in few if (more := many[name] - few[name]) > MORE} == {}
