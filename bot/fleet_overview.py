@@ -27,6 +27,11 @@ class TenantName:
     appid: str
     slug: str
     title: str  # foreign text; or ""
+    folded: str = field(init=False, repr=False, compare=False)  # all of them, for searches and for the order
+
+    def __post_init__(self) -> None:
+        words = (self.title or self.slug, self.slug, self.appid)
+        object.__setattr__(self, "folded", "\n".join(map(fold, words)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class TenantFigures:
         return self.count(NEEDS_ATTENTION)
 
     def count(self, states: Iterable[AccountStatus]) -> int:
-        return sum(self.counts.get(state, 0) for state in states)
+        return sum(self.counts.get(state, 0) for state in states) if self.counts else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +98,13 @@ def worst_first(rows: Iterable[TenantOverview]) -> list[TenantOverview]:
 
 
 def _place(row: TenantOverview) -> tuple[object, ...]:
-    figures = row.figures
+    figures, due = row.figures, row.figures.due
     return (
         figures.incident is None,
-        figures.acknowledged - figures.due,
-        -figures.due,
+        figures.acknowledged - due,
+        -due,
         figures.read_at is not None,
-        fold(row.tenant.title) or row.tenant.slug,
-        row.tenant.appid,
+        row.tenant.folded,
     )
 
 
@@ -113,7 +117,7 @@ def choose(
         row
         for row in rows
         if (not states or row.figures.count(states) or (states == NEEDS_ATTENTION and row.needs_attention))
-        and any(wanted in fold(word) for word in (row.tenant.title, row.tenant.slug, row.tenant.appid))
+        and wanted in row.tenant.folded
     ]
 
 
@@ -121,7 +125,8 @@ def nearest_tenants(word: str, visible: Iterable[TenantName]) -> list[TenantName
     """Return those of the visible Official Accounts whose handle or name has the most similar spelling."""
     spelled: dict[str, TenantName] = {}
     for tenant in visible:
-        for name in (tenant.slug, tenant.title):
-            spelled.setdefault(fold(name)[:LONGEST], tenant)
+        title, slug, _ = tenant.folded.split("\n")
+        for name in (slug, title):
+            spelled.setdefault(name[:LONGEST], tenant)
     close = difflib.get_close_matches(fold(word)[:LONGEST], spelled, n=2 * MOST_NEAREST)
     return list(dict.fromkeys(spelled[name] for name in close))[:MOST_NEAREST]

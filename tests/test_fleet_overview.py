@@ -244,7 +244,8 @@ async def test_no_query_scans_a_table(migrated_sqlite, tmp_path):
             for statement, parameters in seen
             for row in await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
-    assert [step for step in plans if step.startswith("SCAN")] == []
+    # The AppIDs are a table, too: one parameter.
+    assert [step for step in plans if step.startswith("SCAN") and "VIRTUAL" not in step] == []
     using = "SEARCH episode USING INDEX episode_open (appid=? AND kind=? AND is_latest=? AND state=?)"
     assert plans.count(using) == 3
     await store.close()

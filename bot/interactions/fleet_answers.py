@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -61,6 +62,7 @@ class FleetAnswers:
         self._context = context
         self._problems = problems
         self._may_operate = may_operate
+        self._names: dict[str, TenantName] = {}  # by AppID: to fold a name takes longer than all the rest
 
     async def answer(self, request: FleetRequest, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Return a page of Official Accounts, or of accounts of all of them."""
@@ -111,12 +113,14 @@ class FleetAnswers:
     async def status(self, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Return which of the accounts have a problem."""
         visible = {tenant.appid for tenant in tenants}
-        troubled = [(_name(one), problems) for one, problems in await self._problems() if one.appid in visible]
-        return fleet_status(troubled, len(tenants), _name(tenants[0]), await self._reader(user_id))
+        troubled = [(self._name(one), problems) for one, problems in await self._problems() if one.appid in visible]
+        return fleet_status(troubled, len(tenants), self._name(tenants[0]), await self._reader(user_id))
 
     async def no_such_account(self, word: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Answer a handle that none of the accounts has which the person may see."""
-        return no_such_account(word, nearest_tenants(word, _names(tenants)), await self._reader(user_id))
+        # In a thread: among thousands of names it takes a part of a second.
+        nearest = await asyncio.to_thread(nearest_tenants, word, self._names_of(tenants))
+        return no_such_account(word, nearest, await self._reader(user_id))
 
     async def home_menu(self, tenants: Sequence[Tenant], appid: str, user_id: str) -> Sequence[Block]:
         """Build the menu with which a person chooses the account that App Home shows; nothing without any."""
@@ -126,7 +130,7 @@ class FleetAnswers:
         first = tenants[:MOST_OPTIONS]
         if appid not in (one.appid for one in first):  # what is shown must be among the choices
             first = [*(one for one in tenants if one.appid == appid), *first][:MOST_OPTIONS]
-        names = {one.appid: _name(one) for one in first}
+        names = {one.appid: self._name(one) for one in first}
         options = {
             key: builders.option(title_of(name), actions.encode_for(key, "v1")) for key, name in names.items()
         }
@@ -134,15 +138,23 @@ class FleetAnswers:
         menu = builders.select(placeholder, actions.HOME_ACCOUNT, [*options.values()], initial=initial)
         return (builders.section(f"*{placeholder}*") | {"accessory": menu},)
 
+    def _name(self, tenant: Tenant) -> TenantName:
+        if tenant.appid not in self._names:
+            self._names[tenant.appid] = TenantName(tenant.appid, tenant.slug, tenant.name)
+        return self._names[tenant.appid]
+
+    def _names_of(self, tenants: Sequence[Tenant]) -> list[TenantName]:
+        return [self._name(tenant) for tenant in tenants]
+
     async def _reader(self, user_id: str) -> RenderContext:
         return await self._readers.context(user_id, replace(self._context, around=self._clock()))
 
     async def _overview(self, tenants: Sequence[Tenant]) -> list[TenantOverview]:
         if self._store is None:
-            return [TenantOverview(_name(one)) for one in tenants]
+            return [TenantOverview(self._name(one)) for one in tenants]
         async with self._store.begin() as tx:
             figures = await overview.figures(tx, _expiring_until(tenants, tx.now), tx.now)
-        return [TenantOverview(_name(one), figures[one.appid]) for one in tenants]
+        return [TenantOverview(self._name(one), figures[one.appid]) for one in tenants]
 
     async def _invitations(
         self, request: AllAccounts, tenants: Sequence[Tenant], context: RenderContext
@@ -153,17 +165,14 @@ class FleetAnswers:
             found = await overview.open_invitations(
                 tx, _expiring_until(tenants, tx.now), tx.now, request.states, number=request.page
             )
-        return all_page(found, _names(tenants), request, self._clock(), context)
+        return all_page(found, self._names_of(tenants), request, self._clock(), context)
 
 
 def _expiring_until(tenants: Sequence[Tenant], now: datetime) -> dict[str, datetime]:
     """Return, by AppID, the latest deadline that counts as expiring."""
-    return {one.appid: one.settings.policy.expiring_until(now) for one in tenants}
-
-
-def _name(tenant: Tenant) -> TenantName:
-    return TenantName(tenant.appid, tenant.slug, tenant.name)
-
-
-def _names(tenants: Sequence[Tenant]) -> list[TenantName]:
-    return [_name(tenant) for tenant in tenants]
+    until: dict[object, datetime] = {}  # most accounts have the same leads and quiet hours
+    for one in tenants:
+        settings = one.settings
+        if (settings.alert_leads, settings.quiet) not in until:
+            until[settings.alert_leads, settings.quiet] = settings.policy.expiring_until(now)
+    return {one.appid: until[one.settings.alert_leads, one.settings.quiet] for one in tenants}

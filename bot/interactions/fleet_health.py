@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -19,6 +20,7 @@ from bot.store.tenants import TenantState
 from bot.tenants.model import Tenant
 
 SECONDS = 10  # for a reading: a busy store is not unreachable
+AT_ONCE = 100  # accounts, before other tasks have their turn
 REST = 20  # times as long as a reading took, until the next one: it takes longer while much is wrong
 
 
@@ -55,7 +57,13 @@ class FleetHealth:
             except (*StoreError, TimeoutError):
                 pass  # the reading of the first account reports it
             else:
-                self.known = _problems(reading, self._tenants, started_at)
+                pending = (queue.oldest for queue in reading.queues.values() if queue.oldest)
+                self.known = FleetProblems(
+                    problems=await _problems(reading, self._tenants, started_at),
+                    oldest_poll=reading.oldest_poll,
+                    oldest_pending=min(pending, default=None),
+                    accounts=reading.accounts,
+                )
             self._rests_until = monotonic() + REST * (monotonic() - began)
         return self.known
 
@@ -65,33 +73,26 @@ class FleetHealth:
             return await fleet_health.read(tx, timedelta(seconds=shortest))
 
 
-def _problems(reading: FleetReading, tenants: Sequence[Tenant], started_at: datetime | None) -> FleetProblems:
-    pending = (queue.oldest for queue in reading.queues.values() if queue.oldest)
-    return FleetProblems(
-        problems=dict(_found(reading, tenants, started_at)),
-        oldest_poll=reading.oldest_poll,
-        oldest_pending=min(pending, default=None),
-        accounts=reading.accounts,
-    )
-
-
-def _found(
+async def _problems(
     reading: FleetReading, tenants: Sequence[Tenant], started_at: datetime | None
-) -> Iterator[tuple[str, tuple[Problem, ...]]]:
-    """Yield the accounts with a problem, in their order, and their problems."""
+) -> dict[str, tuple[Problem, ...]]:
+    """Return the problems of the accounts that have some, in their order."""
     never_polled = set(reading.never_polled)
     noteworthy = {*reading.states, *never_polled, *reading.queues, *reading.unreadable}
-    for tenant in tenants:
-        if tenant.appid in noteworthy:
-            known = HealthFacts(
-                now=reading.now,
-                started_at=started_at,
-                poll=timedelta(seconds=tenant.settings.poll_seconds),
-                # Of one that is not among the states, the last poll is not late.
-                polled_at=None if tenant.appid in never_polled else reading.now,
-            )
-            if found := diagnose(_facts(known, tenant, reading)):
-                yield tenant.appid, found
+    found = {}
+    for number, tenant in enumerate(one for one in tenants if one.appid in noteworthy):
+        if number % AT_ONCE == AT_ONCE - 1:
+            await asyncio.sleep(0)
+        known = HealthFacts(
+            now=reading.now,
+            started_at=started_at,
+            poll=timedelta(seconds=tenant.settings.poll_seconds),
+            # Of one that is not among the states, the last poll is not late.
+            polled_at=None if tenant.appid in never_polled else reading.now,
+        )
+        if problems := diagnose(_facts(known, tenant, reading)):
+            found[tenant.appid] = problems
+    return found
 
 
 def _facts(known: HealthFacts, tenant: Tenant, reading: FleetReading) -> HealthFacts:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +17,7 @@ from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus, EpisodeState, U
 from bot.alerting.incidents import GOOD_POLLS, Incident
 from bot.fleet_overview import InvitationPage, OpenInvitation, TenantFigures
 from bot.store import incident_rows
+from bot.store.conditions import among
 from bot.store.database import Tx
 from bot.store.episodes import INVITATION, user_action
 from bot.store.tables import Moment, Notes, episode, poll_state
@@ -28,9 +28,10 @@ _OPEN = tuple(state for state in EpisodeState if not state.closed)
 async def figures(tx: Tx, expiring_until: Mapping[str, datetime], now: datetime) -> dict[str, TenantFigures]:
     """Return the figures of these Official Accounts, by AppID."""
     counted = await _count(tx, expiring_until, now)
-    polled = {row.appid: row for row in await tx.run(_POLLED.where(poll_state.c.appid.in_([*expiring_until])))}
+    known = await tx.run(_POLLED.where(among(tx, poll_state.c.appid, expiring_until)))
+    polled = {row.appid: row for row in known.all()}
     # Good polls in a row have resolved the newest incident.
-    suspect = [row.incident for row in polled.values() if row.incident and row.good_polls < GOOD_POLLS]
+    suspect = {row.incident for row in polled.values() if row.incident and row.good_polls < GOOD_POLLS}
     incidents = await incident_rows.load_many(tx, suspect)
     return {appid: _figures(polled.get(appid), counted.get(appid, {}), incidents) for appid in expiring_until}
 
@@ -38,19 +39,18 @@ async def figures(tx: Tx, expiring_until: Mapping[str, datetime], now: datetime)
 def _figures(
     polled: sa.Row[Any] | None, counted: Mapping[AccountStatus, sa.Row[Any]], incidents: Mapping[str, Incident]
 ) -> TenantFigures:
-    known = TenantFigures(
-        counts={status: row.number for status, row in counted.items()},
-        acknowledged=sum(row.acknowledged for status, row in counted.items() if status in NEEDS_ATTENTION),
-    )
+    counts = {status: row.number for status, row in counted.items()}
+    acknowledged = sum(row.acknowledged for status, row in counted.items() if status in NEEDS_ATTENTION)
     if polled is None:
-        return known
-    incident = incidents.get(polled.incident)
-    return replace(
-        known,
-        accounts=polled.accounts,
-        read_at=polled.last_read_at,
-        failing_since=polled.failing_since if polled.failed_polls else None,
-        incident=incident if incident and not incident.resolved_at else None,
+        return TenantFigures(counts=counts, acknowledged=acknowledged)
+    incident = incidents.get(polled.incident) if polled.incident else None
+    return TenantFigures(
+        polled.accounts,
+        polled.last_read_at,
+        polled.failing_since if polled.failed_polls else None,
+        incident if incident and not incident.resolved_at else None,
+        counts,
+        acknowledged,
     )
 
 
@@ -73,18 +73,18 @@ async def open_invitations(
 
     A page that does not exist is the last one.
     """
-    counted = await _count(tx, expiring_until, now)
-    total = sum(row.number for rows in counted.values() for status, row in rows.items() if status in states)
-    number = max(1, min(number, -(-total // size)))
-    current = _current(expiring_until, now)
+    current = _current(tx, expiring_until, now)
     wanted = current.c.status.in_([*states])
+    counting = sa.select(sa.func.count()).select_from(current).where(wanted)
+    total = int((await tx.run(counting)).scalar_one())
+    number = max(1, min(number, -(-total // size)))
     page = sa.select(current).where(wanted).order_by(*_order(current)).limit(size).offset((number - 1) * size)
     rows = [_invitation(row) for row in await tx.run(page)] if total else []
     read = await tx.run(
         sa.select(
             sa.func.count(poll_state.c.last_read_at).label("number"),
             sa.func.min(poll_state.c.last_read_at).label("oldest"),
-        ).where(poll_state.c.appid.in_([*expiring_until]))
+        ).where(among(tx, poll_state.c.appid, expiring_until))
     )
     times = read.one()
     return InvitationPage(rows, number, total, times.oldest, never_read=len(expiring_until) - times.number)
@@ -94,7 +94,7 @@ async def _count(
     tx: Tx, expiring_until: Mapping[str, datetime], now: datetime
 ) -> dict[str, dict[AccountStatus, sa.Row[Any]]]:
     """Count the open invitations, and the acknowledged ones among them, by AppID and status."""
-    current = _current(expiring_until, now)
+    current = _current(tx, expiring_until, now)
     query = sa.select(
         current.c.appid,
         current.c.status,
@@ -102,12 +102,12 @@ async def _count(
         sa.func.count(current.c.acked).label("acknowledged"),
     ).group_by(current.c.appid, current.c.status)
     counted: dict[str, dict[AccountStatus, sa.Row[Any]]] = {}
-    for row in await tx.run(query):
+    for row in (await tx.run(query)).all():
         counted.setdefault(row.appid, {})[AccountStatus(row.status)] = row
     return counted
 
 
-def _current(expiring_until: Mapping[str, datetime], now: datetime) -> sa.Subquery:
+def _current(tx: Tx, expiring_until: Mapping[str, datetime], now: datetime) -> sa.Subquery:
     """Select the open invitations of these Official Accounts, with the status that each has now.
 
     WeChat reports late that a deadline has passed, so the clock decides.
@@ -115,7 +115,7 @@ def _current(expiring_until: Mapping[str, datetime], now: datetime) -> sa.Subque
     waits = episode.c.state == EpisodeState.WAITING
     status = sa.case(
         (sa.and_(waits, episode.c.expires_at <= now), AccountStatus.EXPIRED.value),
-        (sa.and_(waits, episode.c.expires_at <= _latest(expiring_until)), AccountStatus.EXPIRING.value),
+        (sa.and_(waits, episode.c.expires_at <= _latest(tx, expiring_until)), AccountStatus.EXPIRING.value),
         else_=episode.c.state,
     )
     return (
@@ -126,7 +126,7 @@ def _current(expiring_until: Mapping[str, datetime], now: datetime) -> sa.Subque
             status.label("status"),
         )
         .where(
-            episode.c.appid.in_([*expiring_until]),
+            among(tx, episode.c.appid, expiring_until),
             episode.c.kind == INVITATION,
             episode.c.is_latest,
             episode.c.state.in_(_OPEN),
@@ -135,14 +135,16 @@ def _current(expiring_until: Mapping[str, datetime], now: datetime) -> sa.Subque
     )
 
 
-def _latest(expiring_until: Mapping[str, datetime]) -> sa.ColumnElement[datetime]:
+def _latest(tx: Tx, expiring_until: Mapping[str, datetime]) -> sa.ColumnElement[datetime]:
     """Return the latest deadline of an episode that counts as expiring. Most installations have one for all."""
     appids: dict[datetime, list[str]] = {}
     for appid, until in expiring_until.items():
         appids.setdefault(until, []).append(appid)
     if len(appids) < 2:
         return sa.literal(next(iter(appids), None), Moment)
-    return sa.case(*((episode.c.appid.in_(those), sa.literal(until, Moment)) for until, those in appids.items()))
+    return sa.case(
+        *((among(tx, episode.c.appid, those), sa.literal(until, Moment)) for until, those in appids.items())
+    )
 
 
 def _order(current: sa.Subquery) -> Sequence[sa.ColumnElement[Any]]:
