@@ -66,7 +66,7 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
         status = 1 if given.command == "doctor" else 2
         return _failed(f"The file .env cannot be read: {why}. Mend it, or move it away.", status)
     if given.command == "doctor":
-        return _doctor(environ, environment.ignored(environ), as_json=given.json)
+        return _doctor(given, environ)
     try:
         needed = {"list": LIST, "accounts": ACCOUNTS, "keys": KEYS}.get(given.command)
         settings = Settings.from_environ(environ, needed=needed)
@@ -152,21 +152,31 @@ def _serve(
     return asyncio.run(serving)
 
 
-def _doctor(environ: Mapping[str, str], ignored: Sequence[str], *, as_json: bool) -> int:
+def _doctor(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from bot.accounts_command import UnknownAccountError, choose
     from bot.doctor import runner
+    from bot.doctor.accounts import Scope
     from bot.ports import utc_now
 
     logging.disable()  # its findings contain everything
     work = runner.run(
         environ,
-        ignored=ignored,
-        as_json=as_json,
+        ignored=environment.ignored(environ),
+        as_json=given.json,
         out=sys.stdout,
         exit_now=os._exit,
         clock=utc_now,
         read_file=environment.read_file,
+        scope=Scope(
+            choose=lambda tenants: choose(tenants, given.account),
+            every=given.all,
+            progress=lambda line: print(line, file=sys.stderr, flush=True),
+        ),
     )
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except UnknownAccountError as exc:
+        return _failed(str(exc))
 
 
 def _manifest(mode: str, url: str | None, *, link: bool) -> int:
@@ -203,6 +213,9 @@ def _parser() -> argparse.ArgumentParser:
     add_keys(commands.add_parser("keys", help="the keys that seal secrets in the store"))
     doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
     doctor.add_argument("--json", action="store_true", help="for programs")
+    examined = doctor.add_mutually_exclusive_group()
+    examined.add_argument("--account", metavar="HANDLE", help="examine one Official Account, by handle or AppID")
+    examined.add_argument("--all", action="store_true", help="examine each of many Official Accounts, in minutes")
     demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
     demo.add_argument("--port", type=_port, default=3000, help="where the page is; any other when it is taken")
     demo.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")

@@ -156,7 +156,7 @@ class Process:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
         if store := fleet.shared.store:
-            tenants = [one.tenant for one in fleet.accounts]
+            tenants = [*fleet.tenants.values()]
             self._answers = with_administration(self._answers, fleet.shared, tenants, store)
 
     def watch_accounts(self, check: Callable[[Store, str], Coroutine[Any, Any, None]]) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 from bot import environment
 from bot.demo.slack_simulator import UserGroup
 from bot.doctor import runner, running
+from bot.doctor.accounts import Scope
 from bot.doctor.findings import Finding, Unset
 from bot.settings.values import Settings
 from bot.store.inspection import read_only_stores
+from bot.tenants.model import of_environment
 from tests.running import Surroundings, World, utc_now, world
 from wechat_kf import protocol
 
 SIGNING_SECRET = "0123456789abcdef" * 2
+EVERYTHING = Scope()
 ASKED_OF_SLACK = {"auth.test", "conversations.info", "usergroups.list", "apps.connections.open"}
 ASKED_OF_WECHAT = {protocol.TOKEN, protocol.KF_LIST}
 
@@ -35,10 +38,12 @@ async def set_up_well(tmp_path: Path) -> AsyncIterator[World]:
         assert not (tmp_path / "kf.db").exists()
 
 
-async def examined(place: Surroundings, changed: dict[str, str] | None = None) -> list[Finding]:
+async def examined(
+    place: Surroundings, changed: dict[str, str] | None = None, scope: Scope = EVERYTHING
+) -> list[Finding]:
     """Return the findings of an in-process run, and assert that they quote no secret."""
     environ = place.environ | (changed or {})
-    findings = await runner.examine(environ, [], utc_now, environment.read_file)
+    findings = await runner.examine(environ, [], utc_now, environment.read_file, scope)
     secrets = {environ.get(name, "") for name in runner.SECRETS} | {"hush"}
     text = "".join(finding.said + finding.remedy for finding in findings)
     assert [secret for secret in secrets - {""} if secret in text] == []
@@ -48,8 +53,9 @@ async def examined(place: Surroundings, changed: dict[str, str] | None = None) -
 async def running_bot(settings: Settings) -> Sequence[Finding]:
     """Return the findings about the processes on a store."""
     async with read_only_stores(settings.database_url) as store_of:
-        store = store_of(settings.wechat_appid)
-        report = await running.examine(store, settings, Unset.of([]), utc_now, settings.shared_digests)
+        tenants = [of_environment(settings)]
+        reading = running.read(store_of, settings, tenants, settings.shared_digests, Unset.of([]), utc_now)
+        report = await running.examine(reading, tenants)
     return report.findings
 
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from bot import environment
+from bot.accounts_command import choose
 from bot.demo.servers import serve_slack, serve_token_service, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
-from bot.doctor import accounts
+from bot.doctor import accounts, operations, running
+from bot.doctor.accounts import Scope
 from bot.doctor.findings import Finding, Unset, unknown, well, wrong
 from bot.doctor.grouping import grouped
 from bot.settings.values import Settings
 from bot.store.database import Store
 from bot.store.inspection import read_only_stores
 from bot.store.processes import ProcessInfo, touch
+from bot.store.tables import poll_state
+from bot.store.tenants import StoredTenant, record
 from bot.tenants.loading import load
 from bot.tenants.model import handles
 from bot.tenants.shared_digests import shared_digests
@@ -29,7 +34,7 @@ from tests.fleets import APPIDS, FleetWorld, table
 from tests.running import utc_now
 from tests.test_tenants import BOTH, SLACK
 from wechat_kf import simulator
-from wechat_kf.simulator import Fault, FaultMode, Simulator, TokenService
+from wechat_kf.simulator import Fault, FaultMode, Simulator, TokenService, World
 
 HANDLES = tuple(APPIDS)
 
@@ -175,8 +180,8 @@ async def test_accounts_share_the_few_connections_of_one_process(postgres_url):
     try:
         async with read_only_stores(postgres_url) as store_of:
             reports = await asyncio.gather(
-                accounts.examine_running(store_of, settings, tenants, Unset.of([]), utc_now),
-                accounts.examine_operations(store_of, tenants, Unset.of([])),
+                running.examine(running.read(store_of, settings, tenants, {}, Unset.of([]), utc_now), tenants),
+                operations.examine(store_of, settings, tenants, Unset.of([])),
             )
     finally:
         sa.event.remove(sa.pool.Pool, "connect", note)
@@ -241,9 +246,89 @@ async def test_no_more_accounts_are_examined_at_once_than_allowed(tmp_path):
         busy -= 1
         return accounts.Report((well("WeChat token", "is given for it"),))
 
-    (found,) = (await accounts._each(tenants, "WeChat", examine)).findings
+    (found,) = (await accounts._each(tenants, "WeChat", examine, Scope())).findings
     assert most == accounts.AT_ONCE == 16
     assert found.said == "40 accounts: is given (@a0, @a1, @a2, @a3, @a4 and 35 more)"
+
+
+# Many accounts
+
+
+@asynccontextmanager
+async def crowd(folder: Path, number: int = 20) -> AsyncIterator[FleetWorld]:
+    """Serve many accounts, of whom all processes have stored the last poll, and one has failed."""
+    async with several(folder) as place:
+        place.wechat = World(Simulator(f"wx{one:016}", "hush") for one in range(number))
+        (folder / "secret").write_text("hush")
+        (folder / "accounts.toml").write_text(
+            "\n".join(
+                f'[[account]]\nhandle = "brand{one}"\nappid = "wx{one:016}"\nsecret = "file:{folder}/secret"\n'
+                'channel = "C0TEA"\n'
+                for one in range(number)
+            )
+        )
+        store = Store.from_url(place.environ["DATABASE_URL"], "")
+        store.include(place.wechat.accounts)
+        await store.open()
+        async with store.begin() as tx:
+            await record(
+                tx, [StoredTenant(appid, f"brand{int(appid[2:])}", "", "file") for appid in place.wechat.accounts]
+            )
+            await tx.run(sa.update(poll_state).values(polled_at=tx.now, poll_wait=300))
+            failing = poll_state.c.appid == f"wx{7:016}"
+            await tx.run(sa.update(poll_state).where(failing).values(failed_polls=1, failing_since=tx.now))
+            await touch(tx, ProcessInfo("one", "web", utc_now(), True, of_all=True), utc_now())
+        await store.close()
+        async with serve_wechat(place.wechat) as url:
+            place.environ["WECHAT_API_URL"] = url
+            yield place
+
+
+def asked_about(place: FleetWorld) -> list[int]:
+    return [int(appid[2:]) for appid, account in place.wechat.accounts.items() if account.log]
+
+
+async def test_of_many_accounts_one_of_each_source_and_those_with_a_problem_are_examined(tmp_path):
+    async with crowd(tmp_path) as place:
+        findings = await examined(place)
+        assert asked_about(place) == [0, 7]
+    assert "2 of 20 are examined: one of each source of tokens" in said(findings, "accounts")[1]
+    assert said(findings, "WeChat token") == ["2 accounts: is given (@brand0, @brand7)"]
+    well_ones, failed = said(findings, "running bot")
+    assert failed.startswith("@brand7: WeChat did not answer the last read")
+    assert well_ones.startswith("19 accounts: works normally: 1 process (@brand0, @brand1, ")
+
+
+async def test_every_account_is_examined_if_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(accounts, "REPORTED", 5)
+    lines: list[str] = []
+    async with crowd(tmp_path) as place:
+        findings = await examined(place, scope=Scope(every=True, progress=lines.append))
+        assert len(asked_about(place)) == 20
+    assert lines == [f"{number} of 20 accounts are examined" for number in (5, 10, 15, 20)]
+    assert said(findings, "WeChat token") == [
+        "20 accounts: is given (@brand0, @brand1, @brand2, @brand3, @brand4 and 15 more)"
+    ]
+
+
+async def test_one_account_is_examined_as_the_only_one(tmp_path):
+    async with crowd(tmp_path) as place:
+        findings = await examined(place, scope=Scope(choose=lambda loaded: choose(loaded, "@brand7")))
+        assert asked_about(place) == [7]
+    assert said(findings, "customer service") == ["0 accounts read"]
+    (failed,) = said(findings, "running bot")
+    assert failed.startswith("WeChat did not answer the last read")
+
+
+async def test_accounts_are_examined_though_the_store_hangs(monkeypatch):
+    monkeypatch.setattr(accounts, "STORE_SECONDS", 0.01)
+    assert await accounts._troubled(asyncio.create_task(asyncio.sleep(5, None))) == ()
+
+
+def test_first_account_of_a_token_service_represents_the_others():
+    served = [replace(one, settings=replace(one.settings, wechat_secret="")) for one in tenants("c", "d")]
+    chosen = accounts.representatives([*tenants("a", "b"), *served], {"wx-d"})
+    assert [one.slug for one in chosen] == ["a", "c", "d"]
 
 
 def tenants(*names: str):

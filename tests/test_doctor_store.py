@@ -25,6 +25,7 @@ from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.inspection import Schema, inspect, read_only_stores
 from bot.store.store_errors import DevelopmentSchemaError
+from bot.tenants.model import of_environment
 from tests.conftest import APPID, at_now
 
 UNSET = Unset.of([])
@@ -234,7 +235,8 @@ async def test_damaged_page_that_no_query_reads_is_found(migrated_sqlite, tmp_pa
 async def granted(url: str, *operators: str) -> Finding:
     settings = Settings(APPID, **LEFT, database_url=url, kf_operators=operators)
     async with read_only_stores(url) as store_of:
-        [found] = (await operations_examination.examine(store_of(APPID), settings, UNSET)).findings
+        tenants = [of_environment(settings)]
+        [found] = (await operations_examination.examine(store_of, settings, tenants, UNSET)).findings
     return found
 
 

@@ -373,7 +373,7 @@ def test_every_rendering_reports_that_there_is_no_fault(caplog):
     assert readiness(diagnose(facts)) == ("", (), "")
     assert " 1.0" not in metric_lines(facts, "wechat_kf_problem{")
     assert shown(status_answer(Status("1", facts), NOW, CONTEXT))[0] == "✅ Working normally"
-    [found] = running.findings(facts)
+    [found] = running.findings(facts, diagnose(facts))
     assert (found.verdict, found.said) == ("ok", "works normally: WeChat was read 1 min ago, 2 processes")
     assert not may_be_silent(diagnose(facts))
 
@@ -456,7 +456,7 @@ def test_fault_is_the_title_of_the_status_with_its_remedy(fault):
 
 @names
 def test_fault_is_a_finding_of_the_doctor(fault):
-    found = running.findings(fault.known)
+    found = running.findings(fault.known, fault.problems)
     if fault.known.store:  # the doctor's own check of the store reports it
         assert found == []
         kind = FaultKind(fault.kind.removeprefix("store_"))
@@ -470,7 +470,8 @@ def test_fault_is_a_finding_of_the_doctor(fault):
 
 def test_doctor_reports_the_last_run_of_a_stopped_bot():
     facts = {**WELL, "receivers": Receivers(0, 0, by_socket=False), "polled_at": NOW - HOUR, "stale": 1}
-    idle, stale = running.findings(HealthFacts(NOW, **facts))
+    known = HealthFacts(NOW, **facts)
+    idle, stale = running.findings(known, diagnose(known))
     assert (idle.verdict, stale.verdict) == ("unknown", "wrong")
     assert "no process" in idle.said
     assert "cannot be updated" in stale.said

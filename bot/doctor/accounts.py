@@ -1,31 +1,48 @@
-"""The accounts of an installation: load them, and examine each. One account is examined as it always was."""
+"""The accounts of an installation: load them, choose those to examine, and examine each."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from bot.doctor import operations, running, token_service, wechat
+from bot.doctor import token_service, wechat
 from bot.doctor.findings import Finding, Report, Unset, guarded, unknown, well, wrong
 from bot.doctor.grouping import grouped
+from bot.doctor.running import RecordedHealth
 from bot.fleet import Fleet
-from bot.ports import Clock
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
-from bot.store.database import Store
 from bot.tenants.loading import ReadFile, load
 from bot.tenants.model import Tenant, handles, of_environment
-from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import StoredAccounts
 from bot.wiring import Services
 from wechat_kf import ServiceToken
 
 CHECK = "accounts"
-AT_ONCE = 16
+AT_ONCE = 16  # so many are always examined
 SECONDS = 9.8  # for all of them, less than for a part of the examination
-StoreOf = Callable[[str], Store]  # by AppID
+ALL_SECONDS = 600.0  # the same with `--all`
+STORE_SECONDS = 2.0  # until it is known which accounts have a problem
+REPORTED = 500  # accounts between two lines of progress
 CORRECT = "Correct it there. Until then no process starts with this file, and SIGHUP changes nothing."
+EACH = "`python -m bot doctor --all` examines each, `--account HANDLE` one."
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which accounts are examined, and where the progress is reported."""
+
+    choose: Callable[[Sequence[Tenant]], Sequence[Tenant]] = lambda tenants: tenants
+    every: bool = False  # however many there are
+    progress: Callable[[str], object] = lambda _line: None
+
+    @property
+    def seconds(self) -> float:
+        """Return the limit for the examination of the accounts."""
+        return ALL_SECONDS if self.every else SECONDS
 
 
 def loaded(
@@ -47,13 +64,44 @@ def findings(tenants: Sequence[Tenant], mistakes: Sequence[InvalidSetting]) -> l
     return [well(CHECK, f"{len(tenants)}: {handles(tenants)}")] if len(tenants) > 1 else []
 
 
-async def examine_wechat(fleet: Fleet, tenants: Sequence[Tenant], unset: Unset, variable: str) -> Report:
-    """Check WeChat, and where it is used the token service, for each account."""
+async def examine_wechat(
+    fleet: Fleet,
+    tenants: Sequence[Tenant],
+    reading: Awaitable[RecordedHealth | None],
+    unset: Unset,
+    variable: str,
+    scope: Scope,
+) -> Report:
+    """Check WeChat, and where it is used the token service, for the accounts of the scope."""
+    if not tenants:
+        return Report((unknown("WeChat", "not checked: the accounts have mistakes"),))
 
     async def examine(tenant: Tenant) -> Report:
         return await _examine_wechat(fleet.accounts[tenant.appid], unset, variable)
 
-    return await _each(tenants, "WeChat", examine)
+    if scope.every or len(tenants) <= AT_ONCE:
+        return await _each(tenants, "WeChat", examine, scope)
+    chosen = representatives(tenants, await _troubled(reading))
+    why = "one of each source of tokens, and those with a problem in the store"
+    said = well(CHECK, f"{len(chosen)} of {len(tenants)} are examined: {why}", EACH)
+    report = await _each(chosen, "WeChat", examine, scope)
+    return Report((said, *report.findings), report.times)
+
+
+async def _troubled(reading: Awaitable[RecordedHealth | None]) -> Collection[str]:
+    """Return the AppIDs with a problem in the store; none if it does not answer in time."""
+    with suppress(Exception):
+        health = await asyncio.wait_for(asyncio.shield(reading), STORE_SECONDS)
+        return health.others if health else ()
+    return ()
+
+
+def representatives(tenants: Sequence[Tenant], troubled: Collection[str]) -> list[Tenant]:
+    """Return the first account of each source of tokens, and those whose AppIDs are troubled."""
+    firsts: dict[bool, str] = {}
+    for tenant in tenants:
+        firsts.setdefault(bool(tenant.settings.wechat_secret), tenant.appid)
+    return [tenant for tenant in tenants if tenant.appid in troubled or tenant.appid in firsts.values()]
 
 
 async def _examine_wechat(services: Services, unset: Unset, variable: str) -> Report:
@@ -66,43 +114,25 @@ async def _examine_wechat(services: Services, unset: Unset, variable: str) -> Re
     return Report((served, *report.findings), report.times)
 
 
-async def examine_running(
-    store_of: StoreOf, settings: Settings, tenants: Sequence[Tenant], unset: Unset, clock: Clock
-) -> Report:
-    """Check what the running processes have recorded about each account."""
-    digests = shared_digests(settings, tenants)
-
-    async def examine(tenant: Tenant) -> Report:
-        return await running.examine(store_of(tenant.appid), tenant.settings, unset, clock, digests)
-
-    return await _each(tenants, running.CHECK, examine)
-
-
-async def examine_operations(store_of: StoreOf, tenants: Sequence[Tenant], unset: Unset) -> Report:
-    """Check whether the customer-service accounts of each account can be changed from Slack."""
-
-    async def examine(tenant: Tenant) -> Report:
-        return await operations.examine(store_of(tenant.appid), tenant.settings, unset)
-
-    return await _each(tenants, operations.CHECK, examine)
-
-
 async def _each(
-    tenants: Sequence[Tenant], check: str, examine: Callable[[Tenant], Coroutine[Any, Any, Report]]
+    tenants: Sequence[Tenant], check: str, examine: Callable[[Tenant], Coroutine[Any, Any, Report]], scope: Scope
 ) -> Report:
     """Examine each account, some at a time, and group the findings. Those for which no time is left are named."""
-    if not tenants:
-        return Report((unknown(check, "not checked: the accounts have mistakes"),))
     if len(tenants) == 1:
         return await examine(tenants[0])
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots, done = asyncio.Semaphore(AT_ONCE), 0
 
     async def take(tenant: Tenant) -> Report:
+        nonlocal done
         async with slots:
-            return await guarded(check, examine(tenant), SECONDS)
+            report = await guarded(check, examine(tenant), SECONDS)
+        done += 1
+        if done % REPORTED == 0:
+            scope.progress(f"{done} of {len(tenants)} accounts are examined")
+        return report
 
     tasks = [asyncio.create_task(take(tenant)) for tenant in tenants]
-    await _within(SECONDS, tasks)
+    await _within(scope.seconds, tasks)
     late = Report((unknown(check, "not checked: no time was left", "Run this again."),))
     reports = [late if task.cancelled() else task.result() for task in tasks]
     pairs = zip(tenants, reports, strict=True)

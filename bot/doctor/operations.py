@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from bot.blocks.answers.diagnosis import ENGLISH
 from bot.blocks.times import span
-from bot.doctor.findings import Finding, Report, Unset, well, wrong
+from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
+from bot.doctor.grouping import grouped
+from bot.doctor.running import StoreOf
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
 from bot.store import operations
 from bot.store.database import Store
 from bot.store.inspection import is_absent
+from bot.store.operations import Refusal
 from bot.store.store_errors import StoreError
+from bot.tenants.model import Tenant
 
 CHECK = "operations"
 SECONDS = 8.0
@@ -22,8 +29,10 @@ WITHOUT_A_STORE = wrong(
 )
 
 
-async def examine(store: Store, settings: Settings, unset: Unset) -> Report:
+async def examine(store_of: StoreOf, settings: Settings, tenants: Sequence[Tenant], unset: Unset) -> Report:
     """Report whether changes of accounts are offered. `bot.doctor.store` reports problems of the store itself."""
+    if not tenants:
+        return Report((unknown(CHECK, "not checked: the accounts have mistakes"),))
     if why := unset.why_not(CHECK, "KF_OPERATORS", "ALERTS"):
         return Report((why,))
     if not settings.kf_operators:
@@ -34,15 +43,20 @@ async def examine(store: Store, settings: Settings, unset: Unset) -> Report:
         return Report(())
     if is_absent(settings.database_url):
         return Report((well(CHECK, "on"),))
-    return Report((await with_timeout(_granted(store), SECONDS),))
+    return await with_timeout(_granted(store_of(tenants[0].appid), tenants), SECONDS)
 
 
-async def _granted(store: Store) -> Finding:
+async def _granted(store: Store, tenants: Sequence[Tenant]) -> Report:
     try:
         async with store.begin() as tx:
-            refusal, now = await operations.refusal(tx), tx.now
+            refusals, now = await operations.refusals(tx), tx.now
     except StoreError:  # it has no table yet, or cannot be read
-        return well(CHECK, "on")
+        return Report((well(CHECK, "on"),))
+    found = [(tenant, [_finding(refusals.get(tenant.appid), now)]) for tenant in tenants]
+    return Report(tuple(grouped(found) if len(found) > 1 else found[0][1]))
+
+
+def _finding(refusal: Refusal | None, now: datetime) -> Finding:
     if refusal is None:
         return well(CHECK, "on: WeChat has refused none lately")
     age = span(now - refusal.at, ENGLISH)

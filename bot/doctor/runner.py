@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from bot.doctor import accounts, host, inbound, keys, operations, output, slack, store, variables
+from bot.doctor import accounts, host, inbound, keys, operations, output, running, slack, store, variables
+from bot.doctor.accounts import Scope
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.fleet import build_fleet
 from bot.ports import Clock
@@ -16,12 +17,14 @@ from bot.settings.values import PROXIES, Settings
 from bot.store.inspection import read_only_stores
 from bot.tenants.loading import ReadFile, load_paused, read_accounts_file, secrets_of
 from bot.tenants.model import Tenant, of_environment
+from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import NO_ACCOUNTS, read_from
 
 PART_SECONDS = 10.0  # for each of the services, which are examined at once
 ALL_SECONDS = 12.0
 STORED_SECONDS = 2.0  # for the accounts of the store, before all others
 GONE_SECONDS = 1.0  # after the last line: a hanging name lookup must not keep the process alive
+EACH_SOURCE = Scope()
 SECRETS = (
     "WECHAT_SECRET",
     "SLACK_BOT_TOKEN",
@@ -41,13 +44,14 @@ async def run(
     exit_now: Callable[[int], object],
     clock: Clock,
     read_file: ReadFile,
+    scope: Scope = EACH_SOURCE,
 ) -> int:
     """Examine, print, and return the exit status: 1 when something is wrong.
 
     `ignored` names variables of the environment that are not used because of their values.
     `exit_now` ends the process with a status, if an unanswered request keeps it from ending.
     """
-    findings = await examine(environ, ignored, clock, read_file)
+    findings = await examine(environ, ignored, clock, read_file, scope)
     text = output.as_json(findings) if as_json else "\n".join(output.lines(findings, out.encoding or "ascii"))
     print(text, file=out, flush=True)
     status = 0 if output.is_well(findings) else 1
@@ -56,9 +60,13 @@ async def run(
 
 
 async def examine(
-    environ: Mapping[str, str], ignored: Sequence[str], clock: Clock, read_file: ReadFile
+    environ: Mapping[str, str],
+    ignored: Sequence[str],
+    clock: Clock,
+    read_file: ReadFile,
+    scope: Scope = EACH_SOURCE,
 ) -> list[Finding]:
-    """Run every check that these variables allow. Never raise."""
+    """Run every check that these variables allow. Nothing raises but the choice of the accounts."""
     settings, problems = Settings.read(environ)
     unset = Unset.of(problems)
     stored = NO_ACCOUNTS
@@ -67,7 +75,10 @@ async def examine(
     tenants, mistakes = accounts.loaded(settings, environ, read_file, stored)
     paused = [] if mistakes else load_paused(settings, read_accounts_file(settings, read_file), stored, tenants)
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
-    report = await guarded("services", _examine_services(settings, tenants, unset, proxy, clock), ALL_SECONDS)
+    chosen = scope.choose(tenants) if tenants else tenants
+    digests = shared_digests(settings, tenants)
+    examining = _examine_services(settings, chosen, digests, unset, proxy, clock, scope)
+    report = await guarded("services", examining, max(ALL_SECONDS, scope.seconds + 2))
     findings = [
         *variables.findings(problems),
         *accounts.findings(tenants, mistakes),
@@ -91,7 +102,13 @@ async def examine(
 
 
 async def _examine_services(
-    settings: Settings, tenants: Sequence[Tenant], unset: Unset, proxy: str, clock: Clock
+    settings: Settings,
+    tenants: Sequence[Tenant],
+    digests: Mapping[str, str],
+    unset: Unset,
+    proxy: str,
+    clock: Clock,
+    scope: Scope,
 ) -> Report:
     """Run the checks that need I/O, concurrently."""
     # Without store and heartbeat: these are checked here, but not used.
@@ -102,14 +119,15 @@ async def _examine_services(
         read_only_stores(settings.database_url) as store_of,
     ):
         session = fleet.shared.session
+        reading = asyncio.create_task(running.read(store_of, settings, tenants, digests, unset, clock))
         work = {
             "Slack": slack.examine(settings, unset, session, clock, [one.settings for one in tenants]),
             "commands": inbound.examine(settings, unset, session),
-            "WeChat": accounts.examine_wechat(fleet, tenants, unset, proxy),
+            "WeChat": accounts.examine_wechat(fleet, tenants, reading, unset, proxy, scope),
             "store": store.examine(settings, unset),
-            "running bot": accounts.examine_running(store_of, settings, tenants, unset, clock),
-            operations.CHECK: accounts.examine_operations(store_of, tenants, unset),
+            running.CHECK: running.examine(reading, tenants),
+            operations.CHECK: operations.examine(store_of, settings, tenants, unset),
         }
-        return Report.of(
-            await asyncio.gather(*(guarded(check, part, PART_SECONDS) for check, part in work.items()))
-        )
+        seconds = {"WeChat": max(PART_SECONDS, scope.seconds)}
+        parts = (guarded(check, part, seconds.get(check, PART_SECONDS)) for check, part in work.items())
+        return Report.of(await asyncio.gather(*parts))

@@ -191,17 +191,19 @@ async def clear_refusal(tx: Tx, family: str) -> None:
 
 async def refusal(tx: Tx, kind: OperationKind | None = None) -> Refusal | None:
     """Return WeChat's refusal of any operation, or of the family of `kind`, while it counts; None without one."""
-    row = (
-        await tx.run(
-            sa.select(poll_state.c.operation_refused_at, poll_state.c.operation_refused_family).where(
-                poll_state.c.appid == tx.appid
-            )
-        )
-    ).first()
-    if row is None or row[0] is None or tx.now - row[0] >= REFUSAL_STAYS:
-        return None
-    found = Refusal(row.operation_refused_family or "", row.operation_refused_at)
-    return found if kind is None or kind.family == found.family else None
+    found = (await _refusals(tx, poll_state.c.appid == tx.appid)).get(tx.appid)
+    return found if found and (kind is None or kind.family == found.family) else None
+
+
+async def refusals(tx: Tx) -> Mapping[str, Refusal]:
+    """Return WeChat's refusals of operations that count, by AppID, of all accounts."""
+    return await _refusals(tx, sa.true())
+
+
+async def _refusals(tx: Tx, which: sa.ColumnElement[bool]) -> dict[str, Refusal]:
+    at, family = poll_state.c.operation_refused_at, poll_state.c.operation_refused_family
+    rows = await tx.run(sa.select(poll_state.c.appid, at, family).where(which, at > tx.now - REFUSAL_STAYS))
+    return {row.appid: Refusal(row.operation_refused_family or "", row.operation_refused_at) for row in rows}
 
 
 async def _one(tx: Tx, *where: sa.ColumnElement[bool]) -> Operation | None:
