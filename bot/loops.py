@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from bot.fleet import Fleet
 from bot.interaction_wiring import InteractionServices
 from bot.poll_loop import PollLoop
+from bot.pruning_rounds import PruningRounds
+from bot.retention import RetentionPolicy
 from bot.runtime.recently_used import RecentlyUsed
 from bot.runtime.tasks import PeriodicTask
 from bot.store import due
@@ -54,6 +56,7 @@ class AlertLoops:
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         self._settle_every = min(OPERATION_SECONDS, lease / 3)
         pruning = fleet.first.pruner.interval if fleet.first.pruner else fleet.pace
+        self._pruned = PruningRounds(fleet, store, RetentionPolicy())
         self._watching = PollLoop(fleet, store, self._polled, self._claimed)
         self._timing = task("timers", self._report_timers, fleet.pace)
         self._delivering = task("delivery", self._deliver, min(DELIVERY_SECONDS, lease / 4))
@@ -132,8 +135,7 @@ class AlertLoops:
         return await runner.records.seconds_until_due()
 
     async def _prune(self) -> float | None:
-        accounts = [self._fleet.accounts[appid] for appid in self._fleet.tenants]
-        pauses = await self._each(accounts, self._prune_one)
+        pauses = await self._each(await self._pruned.accounts(), self._prune_one)
         return min(filter(None, pauses), default=None)
 
     async def _prune_one(self, services: Services) -> float | None:

@@ -116,7 +116,7 @@ class Store:
 
     def include(self, appids: Iterable[str]) -> None:
         """Let the next `open` make the rows of more accounts."""
-        new = [appid for appid in appids if appid not in self._database.appids]
+        new = [appid for appid in appids if appid and appid not in self._database.appids]
         if new:
             self._database.appids |= dict.fromkeys(new)
             self.migrated = False  # the next step of the watcher makes the rows

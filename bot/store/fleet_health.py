@@ -15,12 +15,11 @@ from bot.store import incident_rows, stats, tenants
 from bot.store.database import Tx
 from bot.store.poll_state import PollState, state_of
 from bot.store.stats import QueueStats
-from bot.store.tables import poll_state, tenant
-from bot.store.tenants import TenantState
+from bot.store.tables import poll_state
+from bot.store.tenants import WATCHED, TenantState
 
 _POLLED_AT = sa.func.coalesce(poll_state.c.polled_at, poll_state.c.last_read_at)
 _POLLED = sa.extract("epoch", _POLLED_AT)
-_WATCHED = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,8 @@ async def read(tx: Tx, shortest: timedelta) -> FleetReading:
     """
     now = tx.now
     states, unreadable = await _states(tx, _noteworthy(now, shortest))
-    never = await tx.run(sa.select(poll_state.c.appid).where(_WATCHED, _POLLED.is_(None)))
-    oldest = await tx.run(sa.select(sa.func.min(_POLLED_AT)).where(_WATCHED))
+    never = await tx.run(sa.select(poll_state.c.appid).where(WATCHED, _POLLED.is_(None)))
+    oldest = await tx.run(sa.select(sa.func.min(_POLLED_AT)).where(WATCHED))
     return FleetReading(
         now,
         states,
@@ -74,7 +73,7 @@ def _noteworthy(now: datetime, shortest: timedelta) -> sa.ColumnElement[bool]:
 
 
 async def _states(tx: Tx, which: sa.ColumnElement[bool]) -> tuple[dict[str, PollState], dict[str, str]]:
-    rows = (await tx.run(sa.select(poll_state).where(_WATCHED, which))).mappings().all()
+    rows = (await tx.run(sa.select(poll_state).where(WATCHED, which))).mappings().all()
     ids = {one for row in rows for one in (row["incident"], row["clock_incident"]) if one}
     incidents = await incident_rows.load_many(tx, ids)
     states, unreadable = dict[str, PollState](), dict[str, str]()

@@ -83,6 +83,12 @@ async def running(tx: Tx, now: datetime) -> Sequence[ProcessInfo]:
     ]
 
 
+async def is_first(tx: Tx, process_id: str) -> bool:
+    """Check whether a process is the one that has run for longest, which does what one of them is to do."""
+    oldest = sa.select(process.c.id).where(_active(tx, tx.now), process.c.role != "")
+    return (await tx.run(oldest.order_by(process.c.started_at, process.c.id).limit(1))).scalar() == process_id
+
+
 async def skew(tx: Tx) -> timedelta:
     """Return the largest difference between the clocks of the store and of the running processes."""
     rows = await tx.run(sa.select(process.c.clock_at, process.c.seen_at).where(_active(tx, tx.now)))

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from bot.alerting.episode import Episode, EpisodeState
 from bot.outbox.messages import MessageStatus
 from bot.store import episodes
+from bot.store.conditions import among
 from bot.store.database import Tx
 from bot.store.episodes import INVITATION
 from bot.store.incident_rows import HEALTH
@@ -23,6 +24,7 @@ from bot.store.isolation import isolated
 from bot.store.outbox import CLOCK_TOLERANCE
 from bot.store.published import CHANNEL_KINDS
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
+from bot.store.tenants import WATCHED
 
 CHUNK = 500  # ids in one statement; databases limit the number
 CLOSED = tuple(state for state in EpisodeState if state.closed)
@@ -63,6 +65,25 @@ def _due(now: datetime, every: timedelta) -> sa.ColumnElement[bool]:
     began = poll_state.c.pruned_at
     set_by_wrong_clock = began > now + CLOCK_TOLERANCE
     return sa.or_(began.is_(None), began <= now - every, set_by_wrong_clock)
+
+
+async def choose(tx: Tx, every: timedelta, before: datetime, most: int) -> list[str]:
+    """Return, of at most so many accounts whose run is due, those with old rows. The others have had theirs.
+
+    They are chosen at random, so that those whose list cannot be read do not keep the others from their turn.
+    """
+    is_ready = sa.and_(poll_state.c.watching_since.is_not(None), poll_state.c.failed_polls == 0)
+    candidates = sa.select(poll_state.c.appid).where(WATCHED, is_ready, _due(tx.now, every))
+    appids = (await tx.run(candidates.order_by(sa.func.random()).limit(most))).scalars().all()
+    old = sa.union(
+        sa.select(episode.c.appid).where(among(tx, episode.c.appid, appids), episode.c.state_since < before),
+        sa.select(operation.c.appid).where(among(tx, operation.c.appid, appids), operation.c.ended_at < before),
+        sa.select(message.c.appid).where(among(tx, message.c.appid, appids), message.c.created_at < before),
+    )
+    found = set((await tx.run(old)).scalars())
+    without = among(tx, poll_state.c.appid, [appid for appid in appids if appid not in found])
+    await tx.run(sa.update(poll_state).where(without).values(pruned_at=tx.now))
+    return sorted(found)
 
 
 async def prune_operations(tx: Tx, before: datetime, after: str, size: int) -> Batch:

@@ -37,6 +37,10 @@ class PauseReason(StrEnum):
     REMOVED = "removed"
 
 
+# The rows of the accounts that are watched.
+WATCHED = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredTenant:
     """An Official Account as it is stored."""

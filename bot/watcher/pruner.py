@@ -63,6 +63,7 @@ class Pruner:
         self._next_check = clock() + retention.check  # a process that has just started has more urgent work
         self._lists: list[tuple[KfAccount, ...]] = []
         self._run: _Run | None = None
+        self.has_finished = False  # the run, or it is not this process's
 
     async def step(self) -> float | None:
         """Continue the run, or begin one that is due. Return the seconds until the next step during a run.
@@ -91,7 +92,7 @@ class Pruner:
             due = await pruning.is_due(tx, self._retention.every)
             known = await poll_state.load(tx)
         if not due or known.watching_since is None or known.health.failed_polls:
-            self._lists = []
+            self._lists, self.has_finished = [], True
             return None
         accounts = await self._read(known.accounts)
         if accounts is None:
@@ -104,6 +105,7 @@ class Pruner:
         listed, self._lists = _invitations(self._lists), []
         async with self._store.begin() as tx:
             if not await pruning.claim(tx, self._retention.every):
+                self.has_finished = True
                 return None
             before = tx.now - self._retention.keep
 
@@ -139,7 +141,7 @@ class Pruner:
             run.tables.pop(0)
         if run.tables:
             return
-        self._run = None
+        self._run, self.has_finished = None, True
         if run.failures:
             error = fault_words(next(iter(run.failures.values())))
             log.error(LogEvent("rows cannot be deleted", rows=len(run.failures), error=error))
