@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
-from time import monotonic
 
 from bot.blocks.tenant_label import TenantLabel
 from bot.health.facts import Problem, ProblemKind
@@ -26,7 +25,6 @@ from bot.wiring import Services, SharedServices, account_services, build_shared
 MOST_SERVICES = (
     500  # accounts whose services are kept; those of others are made again within a tenth of a millisecond
 )
-BEAT_SECONDS = 15.0  # between two heartbeats of several accounts, one of which is polled at any time
 
 
 class Fleet:
@@ -40,7 +38,6 @@ class Fleet:
         self.tenants = {tenant.appid: tenant for tenant in tenants}
         self.accounts = RecentlyUsed(self._make, MOST_SERVICES)  # by AppID
         self._receives: bool | None = None  # commands, if a connection has been tried
-        self._beat_at = float("-inf")  # by the monotonic clock
         first, *others = tenants
         self.first = account_services(shared, first, self._label(first))
         self._health = FleetHealth(shared.store, others)
@@ -106,10 +103,9 @@ class Fleet:
 
     async def beat(self) -> None:
         """Call the heartbeat's URL, unless alerts might not arrive."""
-        heartbeat, now = self.shared.heartbeat, monotonic()
-        if heartbeat is None or (self.is_several and now - self._beat_at < BEAT_SECONDS):
+        heartbeat = self.shared.heartbeat
+        if heartbeat is None:
             return
-        self._beat_at = now
         if not fleet_may_be_silent([problems for _, problems in await self.problems()], len(self.tenants)):
             await heartbeat.beat()
 

@@ -323,6 +323,7 @@ def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
         lease=settings.poll_lease,
         unchanged_polls=services.shared.unchanged_polls,
         is_one_of_several=services.is_one_of_several,
+        keeps_list=not services.shared.process.role,
         count=count,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)

@@ -31,7 +31,7 @@ LIST = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # each of thousands of accounts has its own
 class Settings:
     """The settings of a deployment. Secrets, and URLs that may contain one, stay out of the repr."""
 
@@ -91,7 +91,7 @@ class Settings:
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> tuple[Self, tuple[InvalidSetting, ...]]:
         """Return the settings with all problems. A variable with a problem has a placeholder as its value."""
-        reader = VariableReader(environ)
+        reader, unset = VariableReader(environ), cls("", "", "")
         alerts = reader.read("ALERTS", True, parsers.switch)
         app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
         socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed, so that one mistake is reported once
@@ -101,12 +101,12 @@ class Settings:
         if reader.is_set("KF_ACCOUNTS_FILE") and reader.is_set("KF_ACCOUNTS"):
             reader.refuse("KF_ACCOUNTS", "is set, and KF_ACCOUNTS_FILE too: only one of them can be used")
         proxy = next(filter(reader.is_set, PROXIES), PROXIES[0])
-        zone = reader.read("TIMEZONE", cls.timezone, parsers.zone)
+        zone = reader.read("TIMEZONE", unset.timezone, parsers.zone)
         hours = reader.optional("QUIET_HOURS", parsers.hours)
         breakthrough = reader.read("QUIET_BREAKTHROUGH", False, parsers.switch)
         if breakthrough and not reader.is_set("QUIET_HOURS"):
             reader.refuse("QUIET_BREAKTHROUGH", "is on, but QUIET_HOURS is not set")
-        poll_seconds = reader.read("POLL_SECONDS", cls.poll_seconds, parsers.at_least(1))
+        poll_seconds = reader.read("POLL_SECONDS", unset.poll_seconds, parsers.at_least(1))
         idle_seconds = reader.read("POLL_IDLE_SECONDS", 0, parsers.at_least(1))
         if 0 < idle_seconds < poll_seconds:
             reader.refuse("POLL_IDLE_SECONDS", f"is less than POLL_SECONDS, which is {poll_seconds}")
@@ -119,8 +119,8 @@ class Settings:
             slack_alert_channel=reader.read(
                 "SLACK_ALERT_CHANNEL", "", parsers.channel_id, required=alerts and not has_others
             ),
-            slack_api_url=reader.read("SLACK_API_URL", cls.slack_api_url, parsers.url).rstrip("/") + "/",
-            wechat_api_url=reader.read("WECHAT_API_URL", cls.wechat_api_url, parsers.url).rstrip("/"),
+            slack_api_url=reader.read("SLACK_API_URL", unset.slack_api_url, parsers.url).rstrip("/") + "/",
+            wechat_api_url=reader.read("WECHAT_API_URL", unset.wechat_api_url, parsers.url).rstrip("/"),
             wechat_proxy_url=reader.read(proxy, "", parsers.url),
             token_service_url=reader.read("TOKEN_SERVICE_URL", "", parsers.token_service_url),
             token_service_auth=reader.read("TOKEN_SERVICE_AUTH", "", parsers.authorization),
@@ -130,22 +130,22 @@ class Settings:
             poll_seconds=poll_seconds,
             poll_idle_seconds=idle_seconds,
             poll_concurrency=reader.read("POLL_CONCURRENCY", 0, parsers.between(1, 256)),
-            polls_per_second=reader.read("POLLS_PER_SECOND", cls.polls_per_second, parsers.between(1, 1000)),
+            polls_per_second=reader.read("POLLS_PER_SECOND", unset.polls_per_second, parsers.between(1, 1000)),
             alerts=alerts,
-            alert_leads=reader.read("ALERT_LEADS", cls.alert_leads, parsers.leads),
-            alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", cls.alert_lease_seconds, parsers.at_least(2)),
+            alert_leads=reader.read("ALERT_LEADS", unset.alert_leads, parsers.leads),
+            alert_lease_seconds=reader.read("ALERT_LEASE_SECONDS", unset.alert_lease_seconds, parsers.at_least(2)),
             alert_mention=reader.read("ALERT_MENTION", "", parsers.mention),
             kf_viewers=reader.read("KF_VIEWERS", (), parsers.member_ids),
             kf_operators=reader.read("KF_OPERATORS", (), parsers.member_ids),
             kf_admins=reader.read("KF_ADMINS", (), parsers.member_ids),
-            language=reader.read("KF_LANGUAGE", cls.language, parsers.language),
+            language=reader.read("KF_LANGUAGE", unset.language, parsers.language),
             timezone=zone,
             quiet=QuietHours(*hours, zone, breakthrough) if hours else None,
             heartbeat_url=reader.read("HEARTBEAT_URL", "", parsers.url_with_query),
-            host=reader.read("HOST", cls.host, parsers.word),
-            port=reader.read("PORT", cls.port, parsers.port),
-            log_level=reader.read("LOG_LEVEL", cls.log_level, parsers.level),
-            log_format=reader.read("LOG_FORMAT", cls.log_format, parsers.log_format),
+            host=reader.read("HOST", unset.host, parsers.word),
+            port=reader.read("PORT", unset.port, parsers.port),
+            log_level=reader.read("LOG_LEVEL", unset.log_level, parsers.level),
+            log_format=reader.read("LOG_FORMAT", unset.log_format, parsers.log_format),
             accounts_file=reader.read("KF_ACCOUNTS_FILE", "", str),
             accounts_toml=reader.read("KF_ACCOUNTS", "", str),
             platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),

@@ -63,6 +63,7 @@ class Watcher:
         lease: timedelta = LEASE,
         unchanged_polls: UnchangedPolls | None = None,
         is_one_of_several: bool = False,
+        keeps_list: bool = False,
         count: Counter = no_op,
     ) -> None:
         """Take the dependencies.
@@ -71,8 +72,10 @@ class Watcher:
             lease: how long another process waits for the outcome of a poll.
             unchanged_polls: records those of all accounts; None for an account by itself.
             is_one_of_several: its unchanged polls are logged at DEBUG only.
+            keeps_list: a command prints what it has polled. In a server, the lists of all accounts fill the memory.
         """
-        self.listed: KfList | None = None  # the last good poll of this process
+        self.listed: KfList | None = None  # the last good poll of this process, if it is kept
+        self._keeps_list = keeps_list
         self._accounts = accounts
         self._store = store
         self._recovery = recovery
@@ -133,7 +136,7 @@ class Watcher:
                 await self._ingest.ingest_failure(tx, error, began)
             await self.report_timers(may_poll=False)
             return Tick.FAILED
-        self.listed = listed
+        self.listed = listed if self._keeps_list else None
         digest = None
         if listed.complete:
             digest = rows_digest(listed.accounts, self._recorder.policy, self._recorder.appid, began)
