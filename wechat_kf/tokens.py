@@ -50,7 +50,8 @@ class StableToken:
         """Create a source; `within` limits one request in seconds, and `proxied` is as in `KfClient`."""
         self._proxied = proxied
         self._http = http
-        self._request = protocol.stable_token(appid, secret)
+        self._appid = appid
+        self._secret = secret
         self._now = now
         self._within = within
         self._cached: _CachedToken | None = None
@@ -77,14 +78,14 @@ class StableToken:
         return await self.get()
 
     async def _fetch(self) -> str:
-        requested_at = self._now()
+        request, requested_at = protocol.stable_token(self._appid, self._secret), self._now()
         issued = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._within):
-                response = await send(self._http, self._request, proxied=self._proxied)
+                response = await send(self._http, request, proxied=self._proxied)
                 issued = protocol.parse_token(response.answer)
         if issued is None:
-            reason = f"{self._request}: no answer within {self._within:g} s"
+            reason = f"{request}: no answer within {self._within:g} s"
             raise TransportError(reason, timed_out=True)
         life = timedelta(seconds=min(issued.expires_in, MAX_LIFE))
         self._cached = _CachedToken(issued.access_token, requested_at + life)

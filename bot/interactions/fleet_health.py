@@ -78,19 +78,27 @@ async def _problems(
 ) -> dict[str, tuple[Problem, ...]]:
     """Return the problems of the accounts that have some, in their order."""
     never_polled = set(reading.never_polled)
-    noteworthy = {*reading.states, *never_polled, *reading.queues, *reading.unreadable}
+    own = {*reading.states, *reading.queues, *reading.unreadable}
+    untouched: dict[int, tuple[Problem, ...]] = {}  # by interval, of those of which nothing is known
     found = {}
-    for number, tenant in enumerate(one for one in tenants if one.appid in noteworthy):
+    for number, tenant in enumerate(one for one in tenants if one.appid in own or one.appid in never_polled):
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
+        seconds = tenant.settings.poll_seconds
+        if tenant.appid not in own and seconds in untouched:
+            found[tenant.appid] = untouched[seconds]
+            continue
         known = HealthFacts(
             now=reading.now,
             started_at=started_at,
-            poll=timedelta(seconds=tenant.settings.poll_seconds),
+            poll=timedelta(seconds=seconds),
             # Of one that is not among the states, the last poll is not late.
             polled_at=None if tenant.appid in never_polled else reading.now,
         )
-        if problems := diagnose(_facts(known, tenant, reading)):
+        problems = diagnose(_facts(known, tenant, reading))
+        if problems and tenant.appid not in own:
+            untouched[seconds] = problems
+        if problems:
             found[tenant.appid] = problems
     return found
 
