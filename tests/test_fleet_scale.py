@@ -15,7 +15,9 @@ import sqlalchemy as sa
 
 from bot.app import problems_of_several
 from bot.fleet import Fleet, build_fleet
+from bot.loops import AlertLoops
 from bot.ports import Command, Message, Origin
+from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
 from bot.store import tenants
 from bot.store.database import Store
@@ -109,9 +111,16 @@ async def report(fleet: Fleet) -> int:
 async def answer(router: TenantRouter, channel: str) -> None:
     """Answer the commands about all accounts."""
     for text in ("accounts", "accounts rejected", "all rejected", "status", ""):
-        command = Command(text, USER, Origin(channel))
-        answer = await router.handle_command(command, _ignored)
-        assert answer
+        command = Command(text, USER, origin=Origin(channel_id=channel))
+        assert await router.handle_command(command, _ignored)
+
+
+async def look_for_work(fleet: Fleet, router: TenantRouter) -> None:
+    """Take a step of each loop: polls are claimed, and nothing else is due."""
+    store, health = fleet.shared.store, PeriodicTask("health", fleet.problems, 15)
+    assert store
+    for loop in AlertLoops(fleet, store, router.interactions, health).tasks():
+        await loop._step()
 
 
 async def _ignored(_notice: Message) -> None:
@@ -133,6 +142,7 @@ async def cost_of(number: int, folder: object) -> dict[str, int]:
             series = await report(fleet)
             router = TenantRouter(fleet, lambda: None, 1)
             await answer(router, CARE)
+            await look_for_work(fleet, router)
             return {
                 "statements": len(statements),
                 "tasks": len(tasks),
@@ -141,6 +151,17 @@ async def cost_of(number: int, folder: object) -> dict[str, int]:
                 "services": len(fleet.accounts.present()),
                 "handlers": len(router.interactions.present()),
             }
+
+
+async def test_home_offers_as_many_accounts_as_slack_takes_and_the_one_that_it_shows(tmp_path):
+    loaded = fleet_of(150, tmp_path)
+    async with build_fleet(loaded[0].settings, loaded, role="web") as fleet:
+        router = TenantRouter(fleet, lambda: None, 1)
+        for shown in (loaded[0], loaded[-1]):
+            (menu,) = await router._home_menu(USER, shown.appid)
+            assert len(menu["accessory"]["options"]) == 100
+            assert menu["accessory"]["initial_option"] in menu["accessory"]["options"]
+            assert menu["accessory"]["initial_option"]["text"]["text"] == shown.name
 
 
 async def test_process_of_many_accounts_has_nothing_for_each_of_them(tmp_path):
