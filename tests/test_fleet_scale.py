@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Coroutine, Iterator
+import tracemalloc
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +15,7 @@ import httpx
 import sqlalchemy as sa
 
 from bot.app import problems_of_several
-from bot.fleet import Fleet, build_fleet
+from bot.fleet import MOST_SERVICES, Fleet, build_fleet
 from bot.loops import AlertLoops
 from bot.ports import Command, Message, Origin
 from bot.runtime.tasks import PeriodicTask
@@ -151,6 +152,28 @@ async def cost_of(number: int, folder: object) -> dict[str, int]:
                 "services": len(fleet.accounts.present()),
                 "handlers": len(router.interactions.present()),
             }
+
+
+async def test_account_that_was_polled_takes_two_kilobytes_and_no_more_at_the_next_poll(tmp_path):
+    size = MOST_SERVICES  # before them, the kept services grow
+    tracemalloc.start()
+    try:
+        loaded = fleet_of(4 * size, tmp_path)
+        async with build_fleet(loaded[0].settings, loaded, role="web") as fleet:
+
+            def used_after(accounts: Sequence[Tenant]) -> int:
+                for one in accounts:
+                    assert fleet.accounts[one.appid].watcher
+                gc.collect()
+                return tracemalloc.get_traced_memory()[0]
+
+            few, more = used_after(loaded[:size]), used_after(loaded[size:])
+            again = used_after(loaded)
+    finally:
+        tracemalloc.stop()
+    assert (more - few) / (3 * size) < 400  # the token source; a token of 150 characters is to come
+    assert (again - more) / len(loaded) < 20
+    assert more / len(loaded) < 3_500  # with the settings, and the services that are kept for some
 
 
 async def test_home_offers_as_many_accounts_as_slack_takes_and_the_one_that_it_shows(tmp_path):
