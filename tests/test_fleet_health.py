@@ -209,7 +209,7 @@ def test_heartbeat_goes_on_while_wechat_fails():
 
 
 def gauges(fleet: FleetFigures, **facts: Any) -> str:
-    return Metrics().render(Figures(HealthFacts(NOW, polled_at=NOW, **facts), {}, fleet)).decode()
+    return Metrics().render(Figures(HealthFacts(NOW, polled_at=NOW, **facts), {}, fleet=fleet)).decode()
 
 
 def test_metrics_count_the_accounts_by_state_and_by_cause():

@@ -53,8 +53,8 @@ class Polls:
         self.task: asyncio.Task[None]
         self.done: list[tuple[str, Tick | None]] = []
         self.steps: list[Exception | None] = []
-        self.accounts = {one.tenant.appid: Accounts() for one in fleet.accounts}
-        for one in fleet.accounts:
+        self.accounts = {appid: Accounts() for appid in fleet.tenants}
+        for one in (fleet.accounts[appid] for appid in fleet.tenants):
             recovery = Recovery(FakeChannel(clock=clock), clock, lambda: clock().timestamp())
             one.watcher = Watcher(
                 self.accounts[one.tenant.appid],

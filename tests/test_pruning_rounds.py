@@ -62,7 +62,7 @@ async def test_accounts_with_old_rows_are_chosen_and_the_others_have_had_their_r
             "result": {},
             "submission": "s",
         }
-        ended = {"asked_at": OLD, "ended_at": OLD, "state": "done", "result": {}, "account_key": "bo@harbour_tea"}
+        ended = {"asked_at": OLD, "ended_at": OLD, "state": "done", "account_key": "bo@harbour_tea"}
         await tx.run(sa.insert(operation).values(id="one", appid="wx-harbour", **texts, **ended))
         await tx.run(sa.update(poll_state).where(poll_state.c.appid == "wx-cabin").values(failed_polls=1))
     assert await choose(store) == ["wx-harbour", "wx-kiosk"]
