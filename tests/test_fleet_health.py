@@ -24,6 +24,7 @@ from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.messages import DropReason, MessageKind, MessageStatus
 from bot.runtime.metrics import CAUSES, Figures, FleetFigures, Metrics
 from bot.settings.values import Settings
+from bot.store import fleet_health as queries
 from bot.store import incident_rows, processes, tenants
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
@@ -34,6 +35,7 @@ from bot.tenants.model import Origin, Tenant
 from tests.conftest import NOW, at_now
 from tests.running import sqlite
 from tests.samples import DAY, HOUR, MINUTE
+from tests.test_fleet_overview import statements
 
 POLLED = {"polled_at": NOW - MINUTE, "poll_wait": 300, "good_polls": 2}
 OUTAGE = Incident("outage", Cause.SOURCE_DOWN, NOW - HOUR, ErrorDetails("TransportError"))
@@ -162,6 +164,21 @@ async def test_reading_that_took_long_is_not_repeated_at_once(on_sqlite):
     health = FleetHealth(on_sqlite, FLEET)
     known = await health.read(started_at=None)
     assert await health.read(started_at=None) is known
+
+
+async def test_messages_that_are_counted_are_found_by_an_index(on_sqlite):
+    await fill(on_sqlite)
+    async with on_sqlite.begin() as tx:
+        with statements(tx) as seen:
+            await queries.read(tx, 5 * MINUTE)
+        plans = [
+            row.detail
+            for statement, parameters in seen
+            for row in await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    assert len(seen) == 8
+    assert [step for step in plans if step.startswith("SCAN message")] == []
+    assert len([step for step in plans if "message_status" in step]) == 3
 
 
 # What is made of them

@@ -182,6 +182,7 @@ message = sa.Table(
     _column("breakthrough", sa.Boolean, default=False, server_default=sa.false()),  # may be posted in quiet hours
     sa.Index("message_queue", "appid", "status", "priority", "created_at"),
     sa.Index("message_editable", "appid", "status", "is_final"),
+    sa.Index("message_status", "status", "is_final", "created_at"),
     sa.Index("message_parent", "parent_id"),
 )
 
