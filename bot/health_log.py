@@ -32,10 +32,11 @@ class HealthLog:
             for problem in problems:
                 present.setdefault(problem.key, {})[handle] = problem
         for key, known in self._known.items():
-            ended = {handle: known[handle] for handle in known.keys() - present.get(key, {})}
-            _log(ended, _end)
+            still = present.get(key, {})
+            _log({handle: problem for handle, problem in known.items() if handle not in still}, _end)
         for key, each in present.items():
-            _log({handle: each[handle] for handle in each if handle not in self._known.get(key, {})}, _begin)
+            before = self._known.get(key, {})
+            _log({handle: problem for handle, problem in each.items() if handle not in before}, _begin)
         self._known = present
 
 

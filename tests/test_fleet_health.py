@@ -18,6 +18,7 @@ from bot.fleet import build_fleet
 from bot.health.facts import OF_ALL, HealthFacts, Problem, ProblemKind
 from bot.health.grouping import grouped
 from bot.health.rules import fleet_may_be_silent
+from bot.health_log import HealthLog
 from bot.interactions import fleet_health
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import StatusReporter
@@ -206,6 +207,31 @@ def test_readiness_has_a_line_for_each_problem_with_some_of_its_accounts():
     assert lines[0].endswith(" (@brand0, @brand1, @brand2, @brand3, @brand4 and 26 more)")
     assert lines[1].startswith("Harbour: 3 alerts wait")
     assert len(lines) == 2
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+def test_problem_of_a_few_accounts_is_a_line_for_each_and_of_many_a_single_one(caplog):
+    caplog.set_level("INFO")
+    log = HealthLog()
+    few = {f"brand{number}": [LATE] for number in range(20)}
+    log.note(few)
+    assert len(lines(caplog)) == 20
+    log.note(few)
+    assert lines(caplog) == []
+    log.note(few | {f"new{number}": [replace(LATE, length=2 * HOUR)] for number in range(31)})
+    (line,) = lines(caplog)
+    assert line.startswith("problem began kind=poll_overdue ")
+    assert line.endswith(" accounts=31 handles=new0,new1,new2,new3,new4")
+    log.note({"brand0": [LATE]})
+    (line,) = lines(caplog)
+    assert line.startswith("problem ended kind=poll_overdue accounts=50 handles=")
+    log.note({})
+    assert lines(caplog) == ["problem ended kind=poll_overdue"]
 
 
 @pytest.mark.parametrize(
