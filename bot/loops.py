@@ -104,7 +104,7 @@ class AlertLoops:
     def _show_change(self, services: Services) -> None:
         if services.watcher and services.watcher.take_change():
             known = self._interactions.get(services.tenant.appid)
-            if known:  # without any, nobody has looked at the account
+            if known:  # without any, no view of the account is open
                 known.handler.changed()
 
     async def _deliver(self) -> float | None:

@@ -156,7 +156,12 @@ def test_quoted_lines_under_an_alert_are_those_of_the_code():
 
 # Metrics
 
-FIGURES = Figures(HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW), messages={}, overdue=OverduePolls())
+FIGURES = Figures(
+    HealthFacts(NOW, polled_at=NOW, oldest_pending=NOW),
+    messages={},
+    overdue=OverduePolls(),
+    fleet=FleetFigures({"active": 2}, [], 0, NOW, NOW),
+)
 
 
 def exported() -> set[str]:

@@ -80,6 +80,6 @@ async def _states(tx: Tx, which: sa.ColumnElement[bool]) -> tuple[dict[str, Poll
     for row in rows:
         try:
             states[row["appid"]] = state_of(row, incidents)
-        except Exception as exc:  # damaged, or of a newer release: the others are read all the same
+        except Exception as exc:  # damaged, or of a newer release: the others are read anyway
             unreadable[row["appid"]] = fault_words(exc)
     return states, unreadable
