@@ -322,7 +322,9 @@ def everything(context) -> Iterator[Message]:
         yield fleet_status([(KIOSK, [LATE])] * number, 40, KIOSK, context)
 
 
-KEPT = re.compile(r"/kf( accounts)?|@\w+|\w+@\w+|\w+_example|\b(bound|idle|status|AppSecret|UTC|ALERTS|on)\b|<[^>]*>")
+KEPT = re.compile(
+    r"/kf( accounts)?|@\w+|\w+@\w+|\w+_example|\b(bound|idle|status|AppSecret|UTC|ALERTS|on)\b|<[^>]*>"
+)
 
 
 LATE = Problem(ProblemKind.POLL_OVERDUE, NOW - HOUR, length=HOUR)

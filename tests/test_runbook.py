@@ -20,7 +20,7 @@ from bot.delivery.reconciler import _outcome_name
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
 from bot.retention import RetentionPolicy
-from bot.runtime.metrics import STATES, Figures, Metrics, OverduePolls
+from bot.runtime.metrics import STATES, Figures, FleetFigures, Metrics, OverduePolls
 from bot.slack.error_codes import CODES, Reaction
 from tests.conftest import NOW
 from tests.documents import ROOT, document

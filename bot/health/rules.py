@@ -68,8 +68,8 @@ def may_be_silent(problems: tuple[Problem, ...]) -> bool:
 def fleet_may_be_silent(found: Iterable[Collection[Problem]], accounts: int) -> bool:
     """Return whether alerts of several accounts might not arrive in time.
 
-    Of a hundred accounts, one may be late or refused, or thousands would hardly ever have a heartbeat. No message may
-    be overdue. Among fewer accounts, each counts.
+    Of a hundred accounts, one may be late or refused, or thousands would hardly ever have a heartbeat. No message
+    may be overdue. Among fewer accounts, each counts.
 
     Args:
         found: the problems of each account that has some.

@@ -87,7 +87,7 @@ class FleetAnswers:
                 return replies.corrected(suggestion_of(request.typo_of).words, answer, await self._reader(user_id))
         elif answer := await self._of_several(request, tenants, user_id):
             return answer
-        return which_account(_names(tenants), text, await self._reader(user_id))
+        return which_account(self._names_of(tenants), text, await self._reader(user_id))
 
     async def _of_several(self, request: Request, tenants: Sequence[Tenant], user_id: str) -> Message | None:
         """Answer a request that may concern several accounts; None if it must name one."""
@@ -96,8 +96,8 @@ class FleetAnswers:
                 return await self.answer(AccountsOverview(here=True), tenants, user_id)
             case List(page, states):
                 every = AccountsOverview(page, here=True)
-                request = AllAccounts(states, page, here=True) if states else every
-                return await self.answer(request, tenants, user_id)
+                chosen = AllAccounts(states, page, here=True) if states else every
+                return await self.answer(chosen, tenants, user_id)
             case Help(topic):
                 return await self.guide(topic, tenants, user_id)
             case ShowStatus():
@@ -160,7 +160,7 @@ class FleetAnswers:
         self, request: AllAccounts, tenants: Sequence[Tenant], context: RenderContext
     ) -> Message:
         if self._store is None:
-            return without_alerts(_names(tenants), context)
+            return without_alerts(self._names_of(tenants), context)
         async with self._store.begin() as tx:
             found = await overview.open_invitations(
                 tx, _expiring_until(tenants, tx.now), tx.now, request.states, number=request.page
