@@ -37,7 +37,7 @@ from bot.tenant_requests import parse_fleet, split_account
 from bot.tenants.model import Origin as Source
 from bot.tenants.model import Tenant
 
-MOST_HANDLERS = 500  # accounts whose handlers are kept, with the boards and modals that follow changes
+MOST_HANDLERS = 200  # accounts whose handlers are kept, with the boards and modals that follow changes
 
 
 class TenantRouter:
