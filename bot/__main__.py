@@ -153,7 +153,7 @@ def _serve(
 
 
 def _doctor(given: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from bot.accounts_command import UnknownAccountError, choose
+    from bot.account_commands.listing import UnknownAccountError, choose
     from bot.doctor import runner
     from bot.doctor.accounts import Scope
     from bot.ports import utc_now

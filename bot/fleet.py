@@ -22,9 +22,7 @@ from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
 from bot.wiring import Services, SharedServices, account_services, build_shared
 
-MOST_SERVICES = (
-    500  # accounts whose services are kept; those of others are made again within a tenth of a millisecond
-)
+MOST_SERVICES = 200  # accounts whose services are kept; the others' are made again in 0.1 ms
 
 
 class Fleet:

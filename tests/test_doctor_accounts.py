@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import environment
-from bot.accounts_command import choose
+from bot.account_commands.listing import choose
 from bot.demo.servers import serve_slack, serve_token_service, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.doctor import accounts, operations, running

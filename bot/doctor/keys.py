@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bot.doctor.findings import Finding, unknown, well, wrong
-from bot.doctor.grouping import handles
 from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError, sealing_key
 from bot.store.sealed_secrets import APPSECRET
 from bot.tenants.installation import PAUSED, Paused
+from bot.tenants.model import handles
 from bot.tenants.stored_accounts import StoredAccounts
 from bot.text import many
 

@@ -105,6 +105,15 @@ async def load(tx: Tx) -> list[StoredTenant]:
     return await _rows(tx, tenant.c.removed_at.is_(None))
 
 
+async def count(tx: Tx) -> dict[TenantState, int]:
+    """Return how many accounts there are in each state, without those that commands have removed."""
+    counted = sa.select(tenant.c.state, sa.func.count().label("number")).where(tenant.c.removed_at.is_(None))
+    numbers = dict.fromkeys(TenantState, 0)
+    for row in (await tx.run(counted.group_by(tenant.c.state))).mappings():
+        numbers[_state(row)] += row["number"]
+    return numbers
+
+
 async def _rows(tx: Tx, condition: sa.ColumnElement[bool]) -> list[StoredTenant]:
     rows = await tx.run(sa.select(tenant).where(condition).order_by(tenant.c.appid))
     return [

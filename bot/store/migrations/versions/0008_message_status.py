@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008_message_status"
-down_revision = "0004_polls"
+down_revision = "0005_accounts"
 
 
 def upgrade() -> None:
