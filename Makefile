@@ -19,7 +19,7 @@ help:
 	@echo "make demo    the playground: the whole bot in your browser, without Slack and WeChat (PORT=3000)"
 	@echo "make check   format, lint, types, all tests without a process, a browser or a server: a minute"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about nine minutes on two cores"
-	@echo "make test-all  the same tests with every kill, every story on PostgreSQL, ten times as many examples, and branches"
+	@echo "make test-all  the same tests with every kill, all on PostgreSQL too, a soak, ten times as many examples, and branches"
 	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make crash-test  kill the bot 360 times: no alert or operation is lost or repeated (CRASH=\"--stores skewed\")"
