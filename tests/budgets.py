@@ -43,9 +43,9 @@ def is_twin(item: pytest.Item) -> bool:
 def in_turn(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """Order tests for workers that take them one after the other.
 
-    The longest, which have a time limit of their own, come first. Then tests that start processes, tests that mostly
-    wait, and tests that calculate on a store are spread evenly: at each moment the workers do some of each, and never
-    start all processes at once. The shortest come last, and all workers end together.
+    The longest, which have a time limit of their own, come first. Then tests that start processes, tests that
+    mostly wait, and tests that calculate on a store are spread evenly: at each moment the workers do some of each,
+    and never start all processes at once. The shortest come last, and all workers end together.
     """
     longest = sorted(filter(_patience, items), key=_patience, reverse=True)
     kinds: dict[str, list[pytest.Item]] = {"process": [], "server": [], "store": [], "short": []}
