@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import httpx
 
@@ -27,9 +28,8 @@ class SeparateConnections(httpx.AsyncBaseTransport):
         except BaseException:
             self._idle.append(transport)
             raise
-        if not isinstance(response.stream, httpx.AsyncByteStream):
-            raise TypeError("the stream of the response is not asynchronous")
-        response.stream = _Stream(response.stream, lambda: self._idle.append(transport))
+        body = cast(httpx.AsyncByteStream, response.stream)
+        response.stream = _Stream(body, lambda: self._idle.append(transport))
         return response
 
     async def aclose(self) -> None:
