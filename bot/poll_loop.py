@@ -95,7 +95,6 @@ class PollLoop(PeriodicTask):
         rows = [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded]
         async with self._store.begin() as tx:
             await tenants.record(tx, rows)
-            await claims.follow_tenants(tx)
 
     async def _claim(self) -> float:
         """Claim what is due, and pass it to the slots. Return the seconds until the next claim."""

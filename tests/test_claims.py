@@ -15,7 +15,7 @@ from bot.store import claims, poll_state, tenants
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store, insert_new
 from bot.store.tables import poll_state as poll_state_table
-from bot.store.tenants import StoredTenant
+from bot.store.tenants import COMMAND, StoredTenant
 from tests.conftest import APPID, NOW
 
 pytestmark = pytest.mark.both_stores
@@ -102,12 +102,21 @@ async def test_paused_account_is_not_claimed_until_it_continues(three):
     async with three.begin() as tx:
         await tenants.record(tx, known(A, B, C))
         await tenants.record(tx, known(A, C))
-        await claims.follow_tenants(tx)
         assert await claims.others(tx, [APPID]) == {A, C}
     assert await claim(three) == [A, C]
     async with three.begin() as tx:
         await tenants.record(tx, known(A, B, C))
-        await claims.follow_tenants(tx)
+    assert await claim(three) == [B]
+
+
+async def test_account_that_a_command_pauses_is_not_claimed_from_then_on(three):
+    async with three.begin() as tx:
+        for appid in (A, B, C):
+            await tenants.save(tx, StoredTenant(appid, appid[3:], appid, COMMAND))
+        await tenants.pause(tx, A)
+        await tenants.pause(tx, B)
+        await tenants.resume(tx, B)
+        await tenants.remove(tx, C)
     assert await claim(three) == [B]
 
 
@@ -150,7 +159,6 @@ async def test_overdue_polls_are_those_that_no_process_has_claimed(three, clock)
 async def test_account_without_a_tenant_is_left_from_earlier_and_paused(three):
     async with three.begin() as tx:
         await tenants.record(tx, [StoredTenant(A, "a", "A", "file")])
-        await claims.follow_tenants(tx)
     assert await claim(three, without=()) == [A]
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from bot.store import claims, due, slack_state, tenants
+from bot.store import due, slack_state, tenants
 from bot.store.tenants import StoredTenant
 from tests.accounts import invited
 from tests.bots import Bot
@@ -59,7 +59,6 @@ async def test_timer_of_a_paused_account_does_not_pass(both):
     async with both.store.begin() as tx:
         await tenants.record(tx, [StoredTenant(KIOSK, "kiosk", "Kiosk", "file")])
         await tenants.record(tx, [StoredTenant(APPID, "harbour", "Harbour", "file")])
-        await claims.follow_tenants(tx)
     both.clock.forward(minutes=3)
     assert await both.appids(with_timers) == set()
 

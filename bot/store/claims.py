@@ -16,8 +16,7 @@ import sqlalchemy as sa
 from bot.alerting.cadence import REQUESTED, is_requested
 from bot.runtime.metrics import OverduePolls
 from bot.store.database import Tx
-from bot.store.tables import poll_state, tenant
-from bot.store.tenants import TenantState
+from bot.store.tables import poll_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +156,6 @@ async def overdue(tx: Tx) -> OverduePolls:
     found = (await tx.run(counted, {"now": now})).one()
     since: datetime | None = found.since
     return OverduePolls(found.number, (now - since).total_seconds() if since else 0.0)
-
-
-async def follow_tenants(tx: Tx) -> None:
-    """Pause the polls of accounts that are not watched, and continue those of the others."""
-    watched = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
-    await tx.run(sa.update(poll_state).where(sa.not_(poll_state.c.paused), sa.not_(watched)).values(paused=True))
-    await tx.run(sa.update(poll_state).where(poll_state.c.paused, watched).values(paused=False))
 
 
 async def _run(

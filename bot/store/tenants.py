@@ -86,6 +86,7 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     left = [appid for appid in gone if known[appid].state is TenantState.ACTIVE]
     if left:
         await _update_all(tx, [{"appid": appid, **pausing} for appid in left])
+    await _pause_polls(tx)
 
 
 def _values(one: StoredTenant) -> dict[str, Any]:
@@ -130,17 +131,20 @@ async def save(tx: Tx, row: StoredTenant) -> None:
     if not await _update(tx, row.appid, values | {"changed_at": await _after_all(tx)}):
         times = _times(tx) | {"changed_at": await _after_all(tx)}
         await tx.run(insert_new(tx, tenant).values(appid=row.appid, **times, **values))
+    await _pause_polls(tx)
 
 
 async def pause(tx: Tx, appid: str) -> None:
     """Let no process watch an account any more. Its rows stay."""
     values = {"state": TenantState.PAUSED, "reason": PauseReason.PERSON, "changed_at": await _after_all(tx)}
     await _update(tx, appid, values)
+    await _pause_polls(tx)
 
 
 async def resume(tx: Tx, appid: str) -> None:
     """Let the processes watch an account again."""
     await _update(tx, appid, {"state": TenantState.ACTIVE, "reason": "", "changed_at": await _after_all(tx)})
+    await _pause_polls(tx)
 
 
 async def remove(tx: Tx, appid: str) -> None:
@@ -148,6 +152,7 @@ async def remove(tx: Tx, appid: str) -> None:
     await sealed_secrets.delete_of(tx, appid)
     values = {"state": TenantState.PAUSED, "reason": PauseReason.REMOVED, "removed_at": tx.now}
     await _update(tx, appid, values | {"changed_at": await _after_all(tx)})
+    await _pause_polls(tx)
 
 
 async def delete_removed(tx: Tx, before: datetime) -> str:
@@ -178,6 +183,13 @@ async def _after_all(tx: Tx) -> datetime:
     """Return the time of a change, later than that of each before: the clock may have been wrong."""
     newest = await last_change(tx)
     return max(tx.now, newest + timedelta(microseconds=1)) if newest else tx.now
+
+
+async def _pause_polls(tx: Tx) -> None:
+    """Pause the polls of accounts that are not watched, whichever process has loaded them; continue the others."""
+    watched = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
+    await tx.run(sa.update(poll_state).where(sa.not_(poll_state.c.paused), sa.not_(watched)).values(paused=True))
+    await tx.run(sa.update(poll_state).where(poll_state.c.paused, watched).values(paused=False))
 
 
 async def _update(tx: Tx, appid: str, values: Mapping[str, Any]) -> bool:
