@@ -232,7 +232,7 @@ async def test_lost_answer_is_settled_by_the_list(place):
     assert written(place) == [writes.ADD]
 
 
-@pytest.mark.parametrize(("seconds", "announced"), [(1.0, False), (9.0, True)])
+@pytest.mark.parametrize(("seconds", "announced"), [(0.6, False), (9.0, True)])
 async def test_answer_is_shown_whenever_it_comes(place, seconds, announced):
     place.wechat.inject(Fault(FaultMode.ANSWER_LATE, path=writes.UPDATE, seconds=seconds))
     async with bot_in_loop(place):
