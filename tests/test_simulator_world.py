@@ -73,6 +73,23 @@ def test_secret_of_another_account_is_refused(caller):
     assert caller.token("wx9999999999999999", "secret-1")["errcode"] == 40013
 
 
+def test_account_is_created_when_its_first_token_is_requested():
+    made: list[str] = []
+
+    def create(appid: str) -> Simulator | None:
+        made.append(appid)
+        return Simulator(appid, "secret-1") if appid == HARBOUR else None
+
+    caller = Caller(World(create=create))
+    assert caller.world.accounts == {}
+    token = str(caller.token(HARBOUR, "secret-1")["access_token"])
+    caller.world[HARBOUR].add_account("bo@harbour_tea", "Bo")
+    assert "Bo" in str(caller.call("GET", protocol.KF_LIST, access_token=token))
+    caller.token(HARBOUR, "secret-1")
+    assert caller.token(ORCHID, "secret-3")["errcode"] == 40013
+    assert made == [HARBOUR, ORCHID]
+
+
 async def test_one_server_answers_for_every_account_with_the_faults_of_each(world):
     async with serve_wechat(world) as url, httpx.AsyncClient(base_url=url) as http:
         clock = VirtualClock()

@@ -17,6 +17,11 @@ FORCED_APART = timedelta(seconds=30)
 SHANGHAI = timezone(timedelta(hours=8))
 
 
+def token_prefix(appid: str) -> str:
+    """Return the beginning of an account's tokens, which no other account's tokens have."""
+    return f"87_{hashlib.sha256(appid.encode()).hexdigest()[:16]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Issued:
     token: str
@@ -87,6 +92,6 @@ class Issuer:
 
     def _issue(self, now: datetime) -> Issued:
         digest = hashlib.sha256(f"{self._appid} {len(self._issued)}".encode()).hexdigest()
-        self._latest = Issued(f"87_{digest}", now + self.life)
+        self._latest = Issued(f"{token_prefix(self._appid)}{digest}", now + self.life)
         self._issued[self._latest.token] = self._latest
         return self._latest
