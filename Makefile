@@ -28,7 +28,7 @@ help:
 	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the pictures of both READMEs in the playground; needs chromium"
-	@echo "make lock    make both requirements.txt anew from pyproject.toml"
+	@echo "make lock    make the three requirements files anew from pyproject.toml"
 
 # The first interpreter that really runs and can build an environment with pip: a name on PATH may be a shim with
 # nothing behind it, and a distribution may have left ensurepip out. The stamp is written last, so that what was
@@ -124,8 +124,10 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet -o requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --extra dev -c requirements.txt --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --quiet -o tests/requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra fleet -c requirements.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-fleet.txt
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra fleet -c requirements-fleet.txt --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o tests/requirements.txt
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

@@ -25,6 +25,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bot.manifest import PLACEHOLDER, create_link, manifest
+from bot.packages import OF_QUEUE as OPTIONAL
 from bot.settings import proxies
 from bot.settings.reader import SettingsError
 from bot.settings.values import Settings
@@ -39,7 +40,8 @@ def text_of(name: str) -> str:
 
 HOUSE = {
     *("bot", "wechat_kf", "tests", "docs", "bench", ".ci"),
-    *("pyproject.toml", "requirements.txt", ".python-version", "Procfile", "app.json", "Makefile"),
+    *("pyproject.toml", "requirements.txt", "requirements-fleet.txt", ".python-version", "Procfile", "app.json"),
+    "Makefile",
     *(".env.example", ".gitignore", ".git-blame-ignore-revs", "LICENSE", "CHANGELOG.md"),
     *("README.md", "README.zh-CN.md", "SECURITY.md", "CONTRIBUTING.md"),
 }
@@ -92,7 +94,7 @@ def test_local_settings_and_environments_are_never_committed() -> None:
 
 
 PROJECT = tomllib.loads(text_of("pyproject.toml"))["project"]
-LOCKS = ("requirements.txt", "tests/requirements.txt")
+LOCKS = ("requirements.txt", "requirements-fleet.txt", "tests/requirements.txt")
 
 
 def pins(lock: str) -> list[tuple[Requirement, list[str]]]:
@@ -134,6 +136,8 @@ def test_lock_holds_no_option_and_no_address(lock: str) -> None:
     ("lock", "declared"),
     [
         ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements-fleet.txt", PROJECT["dependencies"]),
+        ("requirements-fleet.txt", PROJECT["optional-dependencies"]["fleet"]),
         ("tests/requirements.txt", PROJECT["dependencies"]),
         ("tests/requirements.txt", PROJECT["optional-dependencies"]["dev"]),
     ],
@@ -145,8 +149,8 @@ def test_every_declared_dependency_is_locked_in_a_version_that_it_allows(lock: s
 
 
 def test_tests_run_with_the_versions_that_are_deployed() -> None:
-    deployed = versions("requirements.txt")
-    assert deployed.items() <= versions("tests/requirements.txt").items()
+    fleet = versions("requirements-fleet.txt")
+    assert versions("requirements.txt").items() <= fleet.items() <= versions("tests/requirements.txt").items()
 
 
 def procfile() -> dict[str, str]:
@@ -515,10 +519,14 @@ def imported(package: str) -> set[str]:
     }
 
 
+def test_packages_of_the_queue_are_in_the_lock_of_fleets() -> None:
+    assert {*OPTIONAL.values()} <= versions("requirements-fleet.txt").keys() - versions("requirements.txt").keys()
+
+
 @pytest.mark.parametrize("package", ["bot", "wechat_kf"])
 def test_imported_packages_are_in_the_deployed_lock(package: str) -> None:
     """Compare imports with the lock: the tests run with more packages than a host installs."""
-    libraries = imported(package) - sys.stdlib_module_names - {"bot", "wechat_kf"}
+    libraries = imported(package) - OPTIONAL.keys() - sys.stdlib_module_names - {"bot", "wechat_kf"}
     providers = packages_distributions()
     deployed = set(versions("requirements.txt"))
     assert {name for name in libraries if not deployed & set(map(canonicalize_name, providers[name]))} == set()
