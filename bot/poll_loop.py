@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from bot.fleet import Fleet
+from bot.queue_backends.choice import backend_for
 from bot.runtime.logs import request_id
 from bot.runtime.tasks import STEP_SECONDS, FailureLog, PeriodicTask, with_timeout
 from bot.runtime.token_bucket import TokenBucket
+from bot.settings.parsers import QueueKind
 from bot.store import claims, tenants
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store, Tx
@@ -22,6 +24,7 @@ from bot.wiring import Services
 NAME = "watcher"
 CLAIM_SECONDS = 0.5  # between two claims: polls that become due meanwhile are claimed together
 REFILL_SECONDS = 0.2  # until the next claim while the rate of polls is at its limit
+TAKEN_AT_ONCE = 2  # of a queue: the outcomes of polls need connections, too
 REPAIR_SECONDS = 60  # between two repairs of times that a wrong clock has planned
 
 
@@ -50,8 +53,10 @@ class PollLoop(PeriodicTask):
         self._has_failed = False
         self._lease = settings.poll_lease
         self._foreign = frozenset[str]()  # AppIDs in the store that this process does not have
-        self._slots = PollSlots()
+        self._backend = backend_for(settings, PollSlots())
+        self._has_queue = settings.queue_backend is not QueueKind.ROWS
         self._concurrency = settings.poll_slots(receives_commands=fleet.shared.process.receives_commands)
+        self._taking = asyncio.Semaphore(TAKEN_AT_ONCE)
         self._rate = TokenBucket(settings.polls_per_second, time.monotonic())
         self._claimed: dict[str, ClaimedPoll] = {}  # by AppID, until the slot takes it
         self._running = set[str]()
@@ -65,7 +70,7 @@ class PollLoop(PeriodicTask):
     async def run(self) -> None:
         """Take steps until stopped, then finish the running polls."""
         handlers = {POLL: self._poll, REQUESTED_POLL: self._poll}
-        slots = asyncio.create_task(self._slots.run(handlers, self._concurrency))
+        slots = asyncio.create_task(self._backend.run(handlers, self._concurrency))
         try:
             await super().run()
         finally:
@@ -99,7 +104,7 @@ class PollLoop(PeriodicTask):
     async def _claim(self) -> float:
         """Claim what is due, and pass it to the slots. Return the seconds until the next claim."""
         now = time.monotonic()
-        tokens, waiting = self._rate.available(now), await self._slots.waiting()
+        tokens, waiting = self._rate.available(now), await self._backend.waiting()
         free = self._concurrency - waiting.get(POLL, 0)
         limit = max(0, min(free, tokens))
         # While others wait for a slot, polls that a person requested have slots of their own.
@@ -113,7 +118,8 @@ class PollLoop(PeriodicTask):
             if reserved > 0:
                 requested = await claims.claim_requested(tx, reserved, self._lease, without=self._not_claimable)
             if limit > 0:
-                due = await claims.claim(tx, limit, self._lease, without=self._not_claimable)
+                without = self._not_claimable
+                due = await claims.claim(tx, limit, self._lease, without=without, queue=self._has_queue)
             has_more = len(due) == limit
             requested, due = await self._own(tx, requested), await self._own(tx, due)
             is_full = has_more and len(due) == limit == max(0, free)
@@ -142,13 +148,19 @@ class PollLoop(PeriodicTask):
         self._rate.take(len(claimed))
         for one in claimed:
             self._fleet.shared.metrics.note_lateness((one.began - one.due_at).total_seconds())
-        self._claimed |= {one.appid: one for one in claimed}
-        await self._slots.enqueue(kind, [one.appid for one in claimed])
+        if kind == REQUESTED_POLL or not self._has_queue:
+            self._claimed |= {one.appid: one for one in claimed}
+        await self._backend.enqueue(kind, [one.appid for one in claimed])
 
     async def _poll(self, appid: str) -> None:
         """Make a poll in a slot. Its errors concern no other account."""
-        services, claimed = self._fleet.accounts[appid], self._claimed.pop(appid)
+        if appid not in self._fleet.tenants:
+            return  # a queue may have jobs of accounts that other processes have
+        services = self._fleet.accounts[appid]
         if services.watcher is None:
+            return
+        claimed = self._claimed.pop(appid, None) or await self._take(appid)
+        if claimed is None:
             return
         self._running.add(appid)
         tick: Tick | None = None
@@ -167,6 +179,10 @@ class PollLoop(PeriodicTask):
             self._done(services, tick)
         if self._is_full:
             self.wake()
+
+    async def _take(self, appid: str) -> ClaimedPoll | None:
+        async with self._taking, self._store.begin() as tx:
+            return await claims.take(tx, appid, self._lease)
 
     def _note_failure(self, appid: str, exc: Exception) -> None:
         if waiting_for(exc):

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from bot.alerting.quiet_hours import QuietHours
 from bot.language import Language
+from bot.settings.parsers import QueueKind
 from bot.settings.reader import SettingsError
 from bot.settings.values import PROXIES, Settings
 from tests.test_deploy_files import example
@@ -132,6 +133,7 @@ def test_missing_and_malformed_variables_are_named_together() -> None:
         ("DATABASE_URL", "postgres://kf@localhost:port/kf", "sqlite:///PATH or postgresql://"),
         ("DATABASE_URL", "postgres://kf:12#34@localhost/kf", "# ? / @ are written %23 %3F %2F %40"),
         ("DATABASE_URL", "postgres://kf:12@34@localhost/kf", "# ? / @ are written %23 %3F %2F %40"),
+        ("QUEUE_BACKEND", "celery", "rows or procrastinate"),
         ("POLL_SECONDS", "0", "1 or more"),
         ("POLL_SECONDS", "-5", "1 or more"),
         ("POLL_SECONDS", "2.5", "a whole number of seconds"),
@@ -228,6 +230,7 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
         ("DATABASE_URL", "postgres://kf@db.example.com/kf", "database_url", "postgres://kf@db.example.com/kf"),
         ("DATABASE_URL", "postgresql:///kf?host=/run", "database_url", "postgresql:///kf?host=/run"),
         ("DATABASE_URL", "postgresql+psycopg://h/kf", "database_url", "postgresql+psycopg://h/kf"),
+        ("QUEUE_BACKEND", "ROWS", "queue_backend", QueueKind.ROWS),
         ("POLL_SECONDS", "1", "poll_seconds", 1),
         ("POLL_SECONDS", " 60 ", "poll_seconds", 60),
         ("ALERT_LEASE_SECONDS", "2", "alert_lease_seconds", 2),
@@ -589,3 +592,12 @@ def test_processes_with_other_operators_differ_and_no_name_is_shared() -> None:
     one, other = (read(KF_OPERATORS=value).shared_digests for value in ("U0MEI", "U0MEI,S0CARE"))
     assert {name for name in one if one[name] != other[name]} == {"KF_OPERATORS"}
     assert "U0MEI" not in str(one)
+
+
+def test_queue_needs_postgresql() -> None:
+    [line] = complaint(REQUIRED | {"QUEUE_BACKEND": "procrastinate"})
+    assert line.endswith("needs PostgreSQL. Set DATABASE_URL to a PostgreSQL database, or remove QUEUE_BACKEND.")
+    url = {"DATABASE_URL": "postgresql://kf@db.example/kf"}
+    assert (
+        Settings.from_environ(REQUIRED | {"QUEUE_BACKEND": "procrastinate"} | url).queue_backend == "procrastinate"
+    )

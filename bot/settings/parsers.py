@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import time, timedelta
+from enum import StrEnum
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -16,6 +17,10 @@ from bot.settings import postgres_url
 from bot.settings.postgres_url import ESCAPES
 from wechat_kf.service_protocol import check_url
 
+QUEUE_WITHOUT_POSTGRESQL = (
+    "is procrastinate, which needs PostgreSQL",
+    "Set DATABASE_URL to a PostgreSQL database, or remove QUEUE_BACKEND.",
+)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LONGEST_URL = 2000  # characters; httpx refuses some 65,000
 LONGEST_LEAD = timedelta(days=366)  # dates far from today overflow
@@ -31,6 +36,20 @@ IDS = 'user group (S0123456789) or of a person (U0123456789, W0123456789): Slack
 MEMBER_ID = re.compile(r"[SUW][A-Z0-9]{2,}")
 # Zone names to refuse: the machine's own, placeholders, and second copies, of which right/ counts leap seconds.
 NO_ZONES = {"localtime", "posixrules", "Factory", "posix", "right"}
+
+
+class QueueKind(StrEnum):
+    """What distributes polls between processes."""
+
+    ROWS = "rows"  # the store alone
+    PROCRASTINATE = "procrastinate"
+
+
+def queue_kind(text: str) -> QueueKind:
+    try:
+        return QueueKind(text.lower())
+    except ValueError:
+        raise ValueError("must be rows or procrastinate") from None
 
 
 def word(text: str) -> str:

@@ -17,6 +17,7 @@ from bot.language import Language
 from bot.runtime.logs import Format
 from bot.sealing import parse_keys
 from bot.settings import parsers
+from bot.settings.parsers import QueueKind
 from bot.settings.proxies import AmbientProxy
 from bot.settings.reader import InvalidSetting, SettingsError, VariableReader
 
@@ -29,6 +30,8 @@ LIST = (
     *("WECHAT_APPID", "WECHAT_SECRET", "KF_ACCOUNTS_FILE", "KF_ACCOUNTS", "STORE_KEYS"),
     *("WECHAT_API_URL", *PROXIES, "ALERT_LEADS", "LOG_LEVEL", "LOG_FORMAT"),
 )
+
+QUEUE = ("QUEUE_BACKEND", "DATABASE_URL")  # those of `python -m bot queue`
 
 
 @dataclass(frozen=True, slots=True)  # each of thousands of accounts has its own
@@ -63,6 +66,7 @@ class Settings:
     language: Language = Language.ENGLISH  # of the channel, and of readers whose language is not known
     timezone: ZoneInfo = SHANGHAI
     quiet: QuietHours | None = None
+    queue_backend: QueueKind = QueueKind.ROWS
     heartbeat_url: str = field(default="", repr=False)
     host: str = "0.0.0.0"  # noqa: S104  a host's router reaches the process from outside
     port: int = 3000
@@ -141,6 +145,7 @@ class Settings:
             language=reader.read("KF_LANGUAGE", unset.language, parsers.language),
             timezone=zone,
             quiet=QuietHours(*hours, zone, breakthrough) if hours else None,
+            queue_backend=reader.read("QUEUE_BACKEND", unset.queue_backend, parsers.queue_kind),
             heartbeat_url=reader.read("HEARTBEAT_URL", "", parsers.url_with_query),
             host=reader.read("HOST", unset.host, parsers.word),
             port=reader.read("PORT", unset.port, parsers.port),
@@ -150,6 +155,8 @@ class Settings:
             accounts_toml=reader.read("KF_ACCOUNTS", "", str),
             platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
         )
+        if settings.queue_backend is not QueueKind.ROWS and settings.database_url.startswith("sqlite"):
+            reader.refuse("QUEUE_BACKEND", *parsers.QUEUE_WITHOUT_POSTGRESQL)
         return settings, reader.problems
 
     @property
