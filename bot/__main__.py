@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bot.tenants.stored_accounts import StoredAccounts
 
 OURS = ("bot", "wechat_kf")
+USE_QUEUE = ("web", "worker", "queue")  # commands
+NO_QUEUE = "QUEUE_BACKEND is not set, so there is no queue."
 NO_ACCOUNT = (
     "There is no Official Account that can be watched: `python -m bot accounts list` shows why, or add one."
 )
@@ -51,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
     from bot.account_commands.listing import ACCOUNTS, KEYS, UnknownAccountError, choose
+    from bot.settings.parsers import QueueKind
     from bot.settings.reader import SettingsError
-    from bot.settings.values import LIST, Settings
+    from bot.settings.values import LIST, QUEUE, Settings
     from bot.tenants.loading import load
 
     if given.command == "demo":
@@ -68,8 +71,13 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     if given.command == "doctor":
         return _doctor(given, environ)
     try:
-        needed = {"list": LIST, "accounts": ACCOUNTS, "keys": KEYS}.get(given.command)
+        needed = {"list": LIST, "accounts": ACCOUNTS, "keys": KEYS, "queue": QUEUE}.get(given.command)
         settings = Settings.from_environ(environ, needed=needed)
+        has_queue = settings.queue_backend is not QueueKind.ROWS
+        if has_queue and given.command in USE_QUEUE and (missing := packages.missing(packages.OF_QUEUE)):
+            return _failed(packages.advice(missing, packages.FLEET))
+        if given.command == "queue":
+            return _migrate_queue(settings) if has_queue else _failed(NO_QUEUE)
         if given.command in ("accounts", "keys"):
             return _administer(given, settings, environ)
         stored = _stored_accounts(settings)
@@ -106,6 +114,12 @@ def _stored_accounts(settings: Settings) -> StoredAccounts:
     if stored.problem:
         _failed(NOT_READ.format(stored.problem))
     return stored
+
+
+def _migrate_queue(settings: Settings) -> int:
+    from bot import queue_command
+
+    return asyncio.run(queue_command.migrate(settings.database_url))
 
 
 def _one_off(
@@ -211,6 +225,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--account", metavar="HANDLE", help="one Official Account: its handle or its AppID")
     add_accounts(commands.add_parser("accounts", help="the Official Accounts: list, add, change and pause them"))
     add_keys(commands.add_parser("keys", help="the keys that seal secrets in the store"))
+    queue = commands.add_parser("queue", help="the tables of the queue in QUEUE_BACKEND")
+    actions = queue.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("migrate", help="make the tables that the installed version of the queue needs")
     doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
     doctor.add_argument("--json", action="store_true", help="for programs")
     examined = doctor.add_mutually_exclusive_group()

@@ -232,6 +232,18 @@ def test_missing_package_is_named_with_the_way_to_install_it(monkeypatch, capsys
     assert len(err.splitlines()) == 1
 
 
+async def test_package_of_the_queue_is_named_with_its_own_requirements(monkeypatch, capsys, place):
+    queue = {"QUEUE_BACKEND": "procrastinate", "DATABASE_URL": "postgresql://kf@db.example/kf"}
+    monkeypatch.setitem(sys.modules, "procrastinate", None)
+    for name, value in (place.environ | queue).items():
+        monkeypatch.setenv(name, value)
+    assert main(["web"]) == 2
+    assert "(procrastinate): run `python -m pip install -r requirements-fleet.txt`" in capsys.readouterr().err
+    monkeypatch.delenv("QUEUE_BACKEND")
+    assert main(["queue", "migrate"]) == 2
+    assert capsys.readouterr().err == "QUEUE_BACKEND is not set, so there is no queue.\n"
+
+
 @pytest.mark.process
 @pytest.mark.parametrize(("module", "status"), [("slack_sdk", 2), ("bot.doctor", 1)])
 async def test_package_that_another_needs_is_named_and_a_fault_of_the_bot_is_not_hidden(module, status):

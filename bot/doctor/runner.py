@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from bot.doctor import accounts, host, inbound, keys, operations, output, running, slack, store, variables
+from bot.doctor import accounts, host, inbound, keys, operations, output, queue, running, slack, store, variables
 from bot.doctor.accounts import Scope
 from bot.doctor.findings import Finding, Report, Unset, guarded, masked
 from bot.fleet import build_fleet
@@ -125,6 +125,7 @@ async def _examine_services(
             "commands": inbound.examine(settings, unset, session),
             "WeChat": accounts.examine_wechat(fleet, tenants, reading, unset, proxy, scope),
             "store": store.examine(settings, unset),
+            queue.CHECK: queue.examine(settings, unset),
             running.CHECK: running.examine(reading, tenants),
             operations.CHECK: operations.examine(store_of, settings, tenants, unset),
         }
