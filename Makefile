@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics types contracts check test test-all bench soak crash-test side-by-side fuzz docs words screenshots lock format clean
+.PHONY: help demo statics types contracts check test test-all bench fleet soak crash-test side-by-side fuzz docs words screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -20,7 +20,8 @@ help:
 	@echo "make check   format, lint, types, all tests without a process, a browser or a server: a minute"
 	@echo "make test    format, lint, types, tests (SQLite and PostgreSQL), coverage: about nine minutes on two cores"
 	@echo "make test-all  the same tests with every kill, all on PostgreSQL too, a soak, ten times as many examples, and branches"
-	@echo "make bench   measure, and write bench/RESULTS.md (half an hour)"
+	@echo "make bench   measure, and write bench/RESULTS.md (three quarters of an hour)"
+	@echo "make fleet   10,000 accounts, with each queue backend, for MINUTES=10 each (FLEET=\"rows --accounts 500\")"
 	@echo "make soak    the bot under load, restarted and killed, for MINUTES=10 (SOAK=\"--store postgresql\")"
 	@echo "make crash-test  kill the bot 360 times: no alert or operation is lost or repeated (CRASH=\"--stores skewed\")"
 	@echo "make side-by-side  an older version beside this one on one store (VERSIONS=\"--ref HEAD^\")"
@@ -92,6 +93,10 @@ test-all: statics
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench --write bench/RESULTS.md
+
+fleet: MINUTES ?= 10
+fleet: $(VENV)/.dev
+	$(BIN)/python -m bench.fleet --minutes $(MINUTES) $(FLEET)
 
 soak: MINUTES ?= 10
 soak: $(VENV)/.dev

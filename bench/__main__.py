@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import benchmarks, explanations, memory
+from bench.fleet import report
 from bench.results import Figure, Section, page, table
 from bench.testbed import Testbed, serve_testbed, sqlite
 from tests.crash.stores import databases
 
-PARTS = ("acks", "answers", "modals", "ticks", "memory", "starts")
+PARTS = ("acks", "answers", "modals", "ticks", "memory", "starts", "fleet")
+FLEET_SECONDS = 60.0  # of the steady state
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +61,7 @@ def _all(
         "ticks": ("Poll", explanations.POLLS, lambda: _polls(testbed, folder)),
         "memory": ("Memory", explanations.MEMORY, lambda: benchmarks.growth(testbed, folder, commands)),
         "starts": ("Start", explanations.STARTUP, lambda: benchmarks.startup_times(testbed, folder)),
+        "fleet": ("Fleet", explanations.FLEET, lambda: _fleet(folder)),
     }
 
 
@@ -67,6 +70,14 @@ async def _polls(testbed: Testbed, folder: Path) -> list[Figure]:
         young, old = (stack.enter_context(databases(["postgresql"], folder))["postgresql"] for _ in range(2))
         stores = {"SQLite": (sqlite(folder, "young"), sqlite(folder, "old")), "PostgreSQL": (young, old)}
         return await benchmarks.polls(testbed, stores)
+
+
+async def _fleet(folder: Path) -> list[Figure]:
+    return [
+        figure
+        for backend in report.backends()
+        for figure in await report.take(report.SIZE, FLEET_SECONDS, folder, backend)
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:

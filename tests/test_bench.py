@@ -9,10 +9,14 @@ import sys
 import pytest
 
 from bench import ack_latency, explanations, memory, modal_latency, poll_cpu, reply_latency
+from bench.fleet import scenes
+from bench.fleet.installation import Size, installation
+from bench.fleet.lateness import DueTimes, lateness
 from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
 from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
 from bot.demo.process import ROOT, running
+from bot.settings.parsers import QueueKind
 from wechat_kf import protocol
 
 
@@ -59,6 +63,31 @@ async def test_clicks_and_submissions_are_measured(tmp_path):
     assert len(submitted) == 22  # more than people may change in an hour
     opened = [slack.calls[token, "views.open"] for token in (environ["SLACK_BOT_TOKEN"], "xoxb-bare")]
     assert opened == [7, 7]
+
+
+@pytest.mark.process
+@pytest.mark.timeout(120)
+async def test_fleet_with_a_queue_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenes, "SETTLE_SECONDS", 0.1)
+    async with installation(Size(3, 1), tmp_path, QueueKind.PROCRASTINATE) as fleet, fleet.worker() as bot:
+        assert await fleet.first_round() > 0
+        burst = await scenes.burst(fleet, bot)
+        steady = await scenes.steady(fleet, bot, 1)
+    assert 0 < burst.seconds < 60
+    assert steady.polls > 0
+    assert min(steady.cost.process, burst.cost.process) > 0
+
+
+def test_lateness_is_that_of_the_poll_after_the_due_time():
+    arrivals = {1: [100.0, 131.0], 2: [99.0, 109.5], 3: [130.0], 4: [104.0]}
+    samples = [
+        DueTimes(105.0, {1: 130.0, 2: 109.0, 3: 120.0, 4: 164.0}),  # the last shows the lease of a running poll
+        DueTimes(110.5, {1: 130.0, 2: 139.0}),  # the poll of the second has just arrived
+    ]
+    assert sorted(lateness(samples, arrivals, 150.0)) == [0.5, 1.0, 10.0]
+    assert sorted(lateness(samples, {}, 150.0)) == [11.0, 20.0, 30.0, 41.0]  # as late as the end, without any poll
+    due_later = [DueTimes(105.0, {1: 160.0})]
+    assert lateness(due_later, arrivals, 150.0) == []
 
 
 def test_disturbed_round_does_not_count():

@@ -1,0 +1,4 @@
+"""A fleet of simulated Official Accounts: steady polls, catch-up, a killed process, for each queue backend.
+
+`make fleet` measures it for ten minutes, `make bench` for a minute.
+"""
