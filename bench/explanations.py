@@ -100,6 +100,9 @@ time are. A poll repeated 60 seconds later is the next one here, so repeated pol
 | Memory of the process | 126.8 MB | 118.4 MB |
 | Start to first `/healthz` | 4.1 s | 17.8 s |
 
+With 10,000 accounts in a file a `worker` had 129.9 MB half a minute after its start, and the first `/healthz` of a
+`web` process came after 8.7 to 12.3 s; the file is read before.
+
 With rows, unchanged polls of a process are recorded together, which costs an eighth of the evaluation; a queue adds
 to each poll the transactions that insert, fetch, claim and delete its job.
 """
