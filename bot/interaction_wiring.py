@@ -115,7 +115,7 @@ def with_administration(
         return others
     admins = OperatorPolicy(settings.kf_admins, shared.members, shared.membership)
     return Administration(
-        others, tenants, settings, store.of(""), admins, shared.views, shared.readers, shared.clock
+        others, tenants, settings, store.of("", ""), admins, shared.views, shared.readers, shared.clock
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from bot.fleet import Fleet
@@ -52,6 +53,7 @@ class AlertLoops:
         self._health = health
         self._beaten_at = float("-inf")  # by the monotonic clock
         self._round = 0  # of deliveries
+        self._channels = {one.settings.slack_alert_channel: one.appid for one in fleet.tenants.values()}
         lease, task = fleet.shared.settings.alert_lease_seconds, self._task
         # Unknown outcomes are looked up a fourth, and a half, of a lease after it ran out.
         self._settle_every = min(OPERATION_SECONDS, lease / 3)
@@ -108,7 +110,7 @@ class AlertLoops:
                 known.handler.changed()
 
     async def _deliver(self) -> float | None:
-        accounts = deque(await self._those(due.to_deliver))
+        accounts = deque(await self._those(partial(due.to_deliver, channels=self._channels)))
         # Accounts that share a channel take turns: each begins once.
         self._round += 1
         accounts.rotate(-self._round)

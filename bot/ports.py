@@ -139,11 +139,12 @@ class HistoryUnreadable:
 
 
 class History(Protocol):
-    """The messages in the channel, or in one of its threads. One call is one request; nothing raises."""
+    """The messages in a channel, or in one of its threads. One call is one request; nothing raises."""
 
     async def history(
         self,
         *,
+        channel_id: str = "",
         oldest: datetime,
         latest: datetime | None = None,
         thread_ts: str | None = None,
@@ -153,7 +154,10 @@ class History(Protocol):
 
 
 class Channel(History, Protocol):
-    """The Slack channel that alerts go to. One call is one request; nothing is repeated, nothing raises."""
+    """The Slack channel that alerts go to. One call is one request; nothing is repeated, nothing raises.
+
+    A `channel_id` is that of a former channel, to which the replies to its messages go; "" is this one.
+    """
 
     @property
     def id(self) -> str: ...
@@ -166,6 +170,7 @@ class Channel(History, Protocol):
         self,
         message: Message,
         *,
+        channel_id: str = "",
         metadata: Mapping[str, Any],
         thread_ts: str | None = None,
         broadcast: bool = False,

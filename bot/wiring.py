@@ -232,7 +232,7 @@ def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel 
     settings = tenant.settings
     proxied, process = bool(settings.wechat_proxy_url), shared.process
     tokens = shared.tokens_of(settings)
-    store = shared.store.of(settings.wechat_appid) if shared.store else None
+    store = shared.store.of(settings.wechat_appid, settings.slack_alert_channel) if shared.store else None
     status_reporter = StatusReporter(
         store,
         settings,
@@ -297,7 +297,7 @@ def _no_cookies() -> CookieJar:
 def _store(settings: Settings, clock: Clock) -> Store:
     # Processes may run on machines whose clocks differ; PostgreSQL has one clock for all of them.
     own = clock if settings.database_url.startswith("sqlite") else None
-    return Store.from_url(settings.database_url, settings.wechat_appid, clock=own)
+    return Store.from_url(settings.database_url, settings.wechat_appid, settings.slack_alert_channel, clock=own)
 
 
 def _add_alerts(services: Services, store: Store, channel: Channel) -> None:

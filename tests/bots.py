@@ -46,9 +46,9 @@ class Bot:
         operations: bool = False,
     ) -> None:
         self.clock = clock
-        self.store = store
         self.wechat = FakeAccounts([bound("anna")])
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
+        self.store = store = store.of(store.appid, self.slack.id)
         event_keys, poll = EventKeys("secret", store.appid), timedelta(seconds=300)
         self.recorder = Recorder(policy, event_keys, store.appid)
         self.watcher = Watcher(

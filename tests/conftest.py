@@ -338,7 +338,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 async def store(store_url: str, clock: VirtualClock) -> AsyncIterator[Store]:
     """Return the store at `store_url`, opened, with its tables checked."""
-    opened = Store.from_url(store_url, APPID, clock=clock)
+    opened = Store.from_url(store_url, APPID, "C0ALERTS", clock=clock)
     opened.migrated = True
     yield opened
     await opened.close()

@@ -97,6 +97,7 @@ class FakeChannel:
         self,
         message: Message,
         *,
+        channel_id: str = "",
         metadata: Mapping[str, Any],
         thread_ts: str | None = None,
         broadcast: bool = False,
@@ -129,6 +130,7 @@ class FakeChannel:
     async def history(
         self,
         *,
+        channel_id: str = "",
         oldest: datetime,
         latest: datetime | None = None,
         thread_ts: str | None = None,

@@ -74,7 +74,7 @@ class Place:
     def __init__(self, store: Store, *, chinese: bool = False, admins: str = BOSS, **changed: str) -> None:
         environ = SLACK | BOTH | {"KF_ACCOUNTS": HARBOUR + KIOSK, "KF_ADMINS": admins} | changed
         self.settings = Settings.from_environ(environ)
-        self.store, self.views, self.others = store.of(""), FakeViews(), Others()
+        self.store, self.views, self.others = store.of("", ""), FakeViews(), Others()
         people = People(**({BOSS: "zh-CN"} if chinese else {}))
         admitted = OperatorPolicy(self.settings.kf_admins, self._members, Membership(installed, shared))
         self.handler = Administration(

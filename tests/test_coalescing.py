@@ -64,6 +64,7 @@ def row(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
         "started_at": NOW,
         "failed_lookups": 0,
         "posting_lease_until": NOW + LEASE,
+        "target": HERE,
         "channel_id": None,
         "ts": None,
         "text_only": False,
@@ -155,12 +156,18 @@ def test_reply_whose_parent_was_posted_after_it_was_stored_is_dropped(shape):
 
 @pytest.mark.parametrize(
     "parent",
-    [sent(status=MessageStatus.DEAD), sent(is_deleted=True), sent(channel_id="C0OLD")],
-    ids=["dead", "gone", "elsewhere"],
+    [sent(status=MessageStatus.DEAD), sent(is_deleted=True)],
+    ids=["dead", "gone"],
 )
 def test_reply_without_its_parent_goes_to_the_channel_if_it_mentions_people_and_is_dropped_if_not(parent):
     assert decided(reply(broadcast=True), parent=parent) == PromoteToChannel()
     assert decided(reply(), parent=parent) == Drop(Reason.PARENT_LOST)
+
+
+def test_reply_stays_in_a_former_channel_unless_it_mentions_people():
+    former = sent(channel_id="C0OLD")
+    assert decided(reply(), parent=former) == Send()
+    assert decided(reply(broadcast=True), parent=former) == PromoteToChannel()
 
 
 def test_alert_is_left_to_a_pending_group_message():

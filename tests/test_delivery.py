@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot.ports import Blocked, NotFound, OutcomeUnknown, Refused, RetryLater, Unlisted
-from bot.store import outbox, poll_state, published, stats
+from bot.store import outbox, published, slack_state, stats
 from bot.store.database import Store
 from bot.store.tables import message
 from bot.store.tables import poll_state as poll_state_table
@@ -206,7 +206,9 @@ async def test_refusing_channel_blocks_the_queue_at_one_attempt_in_five_minutes(
         bot.clock.forward(minutes=1)
     assert bot.slack.attempts == 3
     async with bot.store.begin() as tx:
-        assert (await poll_state.load(tx)).blocked_by == "not_in_channel"
+        trouble = await slack_state.load(tx)
+    assert trouble
+    assert (trouble.error, trouble.refused) == ("not_in_channel", True)
 
 
 async def test_message_refused_with_an_unknown_code_lets_the_others_go_first_and_follows_as_text(bot):
@@ -226,7 +228,9 @@ async def test_unknown_code_blocks_the_queue_when_nothing_gets_through(bot):
     await bot.reads(rejected("bo"), rejected("chen"))
     assert bot.slack.attempts == 3  # each with blocks, the first of them as text
     async with bot.store.begin() as tx:
-        assert (await poll_state.load(tx)).blocked_by == "a_word_of_tomorrow"
+        trouble = await slack_state.load(tx)
+    assert trouble
+    assert (trouble.error, trouble.refused) == ("a_word_of_tomorrow", True)
     bot.clock.forward(minutes=5)
     await bot.deliver()
     assert sorted(text.split(" (")[0] for text in bot.slack.texts) == ["Rejected: Bo", "Rejected: Chen"]
@@ -263,7 +267,7 @@ async def test_relevant_messages_are_sent_after_a_block(bot):
     await bot.reads(bound("bo"), rejected("chen"))
     assert [text.split(".")[0] for text in bot.slack.texts] == ["Rejected: Chen (chen@harbour_tea)"]
     async with bot.store.begin() as tx:
-        assert (await poll_state.load(tx)).blocked_by is None
+        assert await slack_state.load(tx) is None
 
 
 async def test_refused_message_goes_once_more_as_text_alone(bot):

@@ -168,7 +168,7 @@ async def test_accounts_share_the_few_connections_of_one_process(postgres_url):
     tenants = load(settings, environ, environment.read_file)
     store = Store.from_url(postgres_url, tenants[0].appid)
     for tenant in tenants[1:]:
-        store.of(tenant.appid)
+        store.of(tenant.appid, "")
     await store.open()
     await store.close()
     opened: list[object] = []
@@ -205,7 +205,7 @@ async def test_running_process_with_another_file_is_wrong_for_all_and_said_once(
         digests = shared_digests(settings, load(settings, place.environ, environment.read_file)[:2])
         store = Store.from_url(place.environ["DATABASE_URL"], "")
         for appid in APPIDS.values():
-            store.of(appid)
+            store.of(appid, "")
         await store.open()
         async with store.begin() as tx:
             await touch(tx, ProcessInfo("other", "web", utc_now(), True, digests, of_all=True), utc_now())

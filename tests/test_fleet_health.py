@@ -26,7 +26,7 @@ from bot.outbox.messages import DropReason, MessageKind, MessageStatus
 from bot.runtime.metrics import CAUSES, Figures, FleetFigures, Metrics
 from bot.settings.values import Settings
 from bot.store import fleet_health as queries
-from bot.store import incident_rows, processes, tenants
+from bot.store import incident_rows, processes, slack_state, tenants
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.tables import message, poll_state
@@ -62,8 +62,8 @@ ACCOUNTS: Mapping[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any
     "spent": (POLLED | {"good_polls": 0, "incident": "spent"}, [], {}),
     "recovered": (POLLED | {"good_polls": 1, "incident": "over"}, [], {}),
     "skewed": (POLLED | {"clock_incident": "skewed"}, [], {}),
-    "blocked": (POLLED | {"blocked_by": "is_archived", "paused_at": NOW - HOUR}, [OLD, OLD], {}),
-    "silent": (POLLED | {"slack_error": "HTTP 503", "slack_error_since": NOW - HOUR}, [], {}),
+    "blocked": (POLLED, [OLD, OLD], {}),
+    "silent": (POLLED, [], {}),
     "failed_rows": (POLLED | {"failing_rows": {"bo@x": {"error": "DataError", "since": NOW.timestamp()}}}, [], {}),
     "overdue": (POLLED, [OLD, OLD | {"created_at": NOW}, OLD | {"breakthrough": True}], {}),
     "asleep": (POLLED, [OLD], {"quiet": NIGHT}),
@@ -97,7 +97,11 @@ async def fill(store) -> None:
     async with store.begin() as tx:
         await tenants.record(tx, [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in FLEET])
     for slug, (columns, messages, _) in ACCOUNTS.items():
-        async with store.of(f"wx-{slug}").begin() as tx:
+        async with store.of(f"wx-{slug}", f"C0{slug.upper()}").begin() as tx:
+            if slug == "blocked":
+                await slack_state.record_refusal(tx, "is_archived", NOW - HOUR)
+            if slug == "silent":
+                await slack_state.record_silence(tx, "HTTP 503", NOW - HOUR)
             mine = sa.update(poll_state).where(poll_state.c.appid == tx.appid)
             await tx.run(mine.values(**columns | {"next_poll_at": columns.get("next_poll_at", NOW + MINUTE)}))
             for number, one in enumerate(messages):
@@ -121,7 +125,9 @@ async def test_problems_that_are_read_together_are_those_of_each_account_alone(s
     together = await FleetHealth(store, FLEET).read(started_at)
     alone = {}
     for one in FLEET:
-        reporter = StatusReporter(store.of(one.appid), one.settings, lambda: None, clock)
+        reporter = StatusReporter(
+            store.of(one.appid, one.settings.slack_alert_channel), one.settings, lambda: None, clock
+        )
         alone[one.appid] = await reporter.problems()
     assert together.problems == {appid: problems for appid, problems in alone.items() if problems}
     kinds = {problem.kind for found in alone.values() for problem in found}
@@ -288,7 +294,8 @@ async def test_fleet_reports_the_problems_of_all_its_accounts(tmp_path):
         await store.open()
         async with store.begin() as tx:
             await tenants.record(tx, [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded])
-            await tx.run(sa.update(poll_state).values(blocked_by="is_archived", paused_at=NOW))
+            for one in loaded:
+                await slack_state.record_refusal(tx.of("", one.settings.slack_alert_channel), "is_archived", NOW)
         problems, ready = await fleet.problems(), await fleet.check()
         text = Metrics().render(await fleet.figures()).decode()
     assert [one.slug for one, _ in problems] == [one.slug for one, _ in ready] == ["harbour", "kiosk", "orchid"]

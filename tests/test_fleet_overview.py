@@ -46,7 +46,7 @@ R, X, W = EpisodeState.REJECTED, EpisodeState.EXPIRED, EpisodeState.WAITING
 
 async def save(store: Store, appid: str, *found: tuple[str, EpisodeState, float | None], **fields: object) -> None:
     """Store invitations by name, state and hours left, as they were noticed an hour ago."""
-    async with store.of(appid).begin() as tx:
+    async with store.of(appid, "").begin() as tx:
         changes = [
             Change(
                 None,
@@ -83,10 +83,10 @@ def names(found: InvitationPage) -> list[str]:
 async def fleet(store: Store) -> Store:
     """Return a store with three Official Accounts, of which the last was never polled."""
     for appid in ALL:
-        store.of(appid)
+        store.of(appid, "")
     await store.open()
     for appid, age, accounts in ((HARBOUR, 3, 12), (KIOSK, 9, 5)):
-        async with store.of(appid).begin() as tx:
+        async with store.of(appid, "").begin() as tx:
             known, began = await poll_state.load(tx), NOW - timedelta(minutes=age)
             await poll_state.record_read(tx, known, began=began, now=began, accounts=accounts, empty_polls=0)
     return store
@@ -136,7 +136,7 @@ async def test_acknowledged_accounts_count_if_they_need_attention(fleet):
 
 async def test_open_incident_is_reported_until_a_good_poll_resolves_it(fleet):
     async def record(change: object) -> TenantFigures:
-        async with fleet.of(KIOSK).begin() as tx:
+        async with fleet.of(KIOSK, "").begin() as tx:
             before = (await poll_state.load(tx)).health
             await poll_state.record_health(tx, before, change(before))
         return (await figures(fleet))[KIOSK]

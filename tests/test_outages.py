@@ -22,7 +22,7 @@ class TwoAccounts:
 
     def __init__(self, store: Store, clock: VirtualClock) -> None:
         self.clock = clock
-        self.harbour, self.kiosk = Bot(store, clock), Bot(store.of(KIOSK), clock)
+        self.harbour, self.kiosk = Bot(store, clock), Bot(store.of(KIOSK, ""), clock)
 
     async def begin(self, *watched: str) -> None:
         await self.harbour.store.open()

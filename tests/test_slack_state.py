@@ -8,7 +8,7 @@ import pytest
 
 from bot.health.facts import SlackTrouble
 from bot.ports import Blocked, OutcomeUnknown, RetryLater
-from bot.store import poll_state, slack_state
+from bot.store import slack_state
 from bot.store.database import Store
 from bot.watcher.poller import Tick
 from tests.bots import Bot, rejected
@@ -19,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 
 async def known(store: Store) -> SlackTrouble | None:
     async with store.begin() as tx:
-        return (await poll_state.load(tx)).slack
+        return await slack_state.load(tx)
 
 
 async def test_refusal_has_its_own_start(store):
@@ -53,16 +53,6 @@ async def test_page_of_history_ends_a_silence_and_no_refusal_of_messages(store):
     async with store.begin() as tx:
         await slack_state.record_success(tx)
     assert await known(store) is None
-
-
-async def test_refusal_recorded_or_cleared_by_an_older_process_counts(store):
-    async with store.begin() as tx:
-        await slack_state.record_refusal(tx, "invalid_auth", NOW)
-        await tx.run(slack_state.poll_state.update().values(blocked_by=None))
-    assert await known(store) is None
-    async with store.begin() as tx:
-        await tx.run(slack_state.poll_state.update().values(blocked_by="is_archived", paused_at=NOW))
-    assert await known(store) == SlackTrouble("is_archived", NOW, refused=True)
 
 
 @pytest.mark.parametrize(

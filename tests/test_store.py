@@ -157,14 +157,14 @@ async def test_store_whose_tables_vanish_is_not_ready_until_it_is_opened_again(s
 async def test_database_opens_the_rows_of_every_account_that_uses_it(empty_url):
     harbour = Store.from_url(empty_url, "wx-harbour")
     await harbour.open()
-    kiosk = harbour.of("wx-kiosk")
+    kiosk = harbour.of("wx-kiosk", "")
     assert (harbour.migrated, kiosk.migrated) == (False, False)  # the new account has no row yet
     await harbour.open()
     assert kiosk.migrated
     for one in (harbour, kiosk):
         async with one.begin() as tx:
             assert (await poll_state.load(tx)).watching_since is None
-    assert harbour.of("wx-kiosk").migrated
+    assert harbour.of("wx-kiosk", "").migrated
     await harbour.close()
 
 

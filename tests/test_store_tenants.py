@@ -1,16 +1,14 @@
-"""Which Official Accounts are stored, and the pace of a channel that several of them post to."""
+"""Which Official Accounts are stored."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 import sqlalchemy as sa
 
 from bot.outbox.messages import MessageKind, NewMessage
 from bot.store import outbox, sealed_secrets, tables, tenants
-from bot.store.outbox import NotItsTurnError
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant, TenantState
 
@@ -29,36 +27,6 @@ async def test_account_that_is_no_longer_loaded_is_paused_and_continues_when_it_
     assert await stored(store, HARBOUR, KIOSK) == {"harbour": HARBOUR, "kiosk": KIOSK}
     assert (await stored(store, HARBOUR))["kiosk"].state is TenantState.PAUSED
     assert (await stored(store, HARBOUR, KIOSK))["kiosk"] == KIOSK
-
-
-async def test_accounts_take_turns_in_a_channel_that_they_share(store, clock):
-    harbour, kiosk = store, store.of("wx-kiosk")
-    await store.open()
-    for one in (harbour, kiosk):
-        async with one.begin() as tx:
-            messages = [NewMessage(f"{one.appid}-{number}", MessageKind.ALERT, 1) for number in range(3)]
-            await outbox.enqueue(tx, messages, {}, tx.now)
-
-    async def claim(one, channel="C0HARBOUR"):
-        async with one.begin() as tx:
-            second = timedelta(seconds=1)
-            return await outbox.claim(tx, tx.now, 45 * second, second, shared_channel=channel)
-
-    assert await claim(harbour)
-    with pytest.raises(NotItsTurnError):
-        await claim(kiosk)
-    assert await claim(kiosk, "C0KIOSK")
-    clock.forward(seconds=1)
-    assert await claim(kiosk)
-    with pytest.raises(NotItsTurnError):
-        await claim(harbour)
-    clock.forward(seconds=1)
-    async with harbour.begin() as tx:
-        await outbox.pause_queue(tx, tx.now + timedelta(seconds=30))
-    assert await claim(harbour) is None
-    assert await claim(kiosk)  # a paused queue has not taken the turn
-    clock.forward(seconds=30)
-    assert await claim(harbour)
 
 
 ROSE = StoredTenant("wx-rose", "rose", "Rose", COMMAND, own={"source": "secret", "labels": ["tea"], "poll": "5m"})
@@ -110,7 +78,7 @@ async def test_removed_account_has_no_secret_and_is_not_listed_until_it_is_added
 
 async def test_rows_of_a_removed_account_are_deleted_and_those_of_others_stay(store, clock):
     await store.open()
-    others = store.of("wx-rose")
+    others = store.of("wx-rose", "")
     await others.open()
     for one in (store, others):
         new = [NewMessage(f"{one.appid}-1", MessageKind.ALERT, 1)]

@@ -144,7 +144,7 @@ async def _known_addresses(settings: Settings) -> list[str]:
     if is_absent(settings.database_url):
         return []
     with suppress(*StoreError):
-        async with read_only_stores(settings.database_url) as store_of, store_of("").begin() as tx:
+        async with read_only_stores(settings.database_url) as store_of, store_of("", "").begin() as tx:
             return await incident_rows.refused_addresses(tx)
     return []
 

@@ -100,7 +100,7 @@ async def _figures(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str
 
 
 async def _read(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str, TenantFigures]:
-    async with read_only_stores(settings.database_url) as store_of, store_of(tenants[0].appid).begin() as tx:
+    async with read_only_stores(settings.database_url) as store_of, store_of(tenants[0].appid, "").begin() as tx:
         until = {one.appid: one.settings.policy.expiring_until(tx.now) for one in tenants}
         return await overview.figures(tx, until, tx.now)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from bot.delivery.dependencies import DeliveryDependencies
 from bot.delivery.prober import Prober
 from bot.delivery.reconciler import Reconciler
-from bot.delivery.sender import GAP, Sender
+from bot.delivery.sender import Sender
 from bot.delivery.updater import Updater
 from bot.store import slack_state, stats
+from bot.store.channels import GAP
 
 
 class Delivery:

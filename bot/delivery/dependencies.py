@@ -31,11 +31,6 @@ class DeliveryDependencies:
     faults: FailingMessages = field(default_factory=FailingMessages)
 
     @property
-    def shared_channel(self) -> str:
-        """Return the ID of the channel if other Official Accounts may post to it too, else ""."""
-        return self.channel.id if self.context.handle else ""
-
-    @property
     def within(self) -> float:
         """Return the time limit of one request, in seconds."""
         return min(LONGEST_REQUEST, self.lease.total_seconds() / 4)

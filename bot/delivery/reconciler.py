@@ -122,6 +122,7 @@ class Reconciler:
         wanted, cursor = dependencies.event_keys.message_key(row.id), ""
         while dependencies.has_time_left(began):
             page = await dependencies.channel.history(
+                channel_id=row.target,
                 oldest=(row.started_at or claimed_at) + ahead - CLOCK_MARGIN,
                 latest=row.posting_lease_until + ahead + CLOCK_MARGIN if row.posting_lease_until else None,
                 thread_ts=item.parent.ts if item.parent else None,
@@ -139,6 +140,7 @@ class Reconciler:
 
     async def _record(self, tx: Tx, item: OutboxItem, answer: Answer) -> None:
         row, now, lease = item.row, tx.now, self._dependencies.lease
+        tx = tx.of(tx.appid, row.target or tx.channel_id)
         await _note_slack(tx, answer, now)
         match answer:
             case None:

@@ -13,14 +13,14 @@ from bot.outbox.coalescing import Rivals, Send, Withhold, decide, drop_reason, w
 from bot.outbox.messages import DEMOTED, DropReason, OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import merge_pending, outbox, published, slack_state
+from bot.store import channels, merge_pending, outbox, published, slack_state
+from bot.store.channels import NotItsTurnError
 from bot.store.database import Tx
 from bot.store.isolation import RowFaultError, is_row_fault
 from bot.store.store_errors import StoreError, waiting_for
 
 log = logging.getLogger(__name__)
 
-GAP = timedelta(seconds=1)  # between posts: Slack takes about one a second in a channel
 MOST_FAULTS = 3  # attempts to post that raise, before a message is given up
 RECORD_PAUSES = (0.1, 0.5, 2.0)  # seconds
 
@@ -34,12 +34,12 @@ class Sender:
     async def send_next(self) -> bool:
         """Send the next pending message, if it is the turn of this account in its channel.
 
-        Return False if none is ready, or while posting is paused.
+        Return False if none is ready, or while its channel is paused.
         """
         dependencies, began = self._dependencies, self._dependencies.stopwatch()
         try:
             item = await self._claim()
-        except outbox.NotItsTurnError:
+        except NotItsTurnError:
             return True
         if item is None:
             return False
@@ -63,6 +63,7 @@ class Sender:
         try:
             return await dependencies.channel.post(
                 message,
+                channel_id=row.target,
                 metadata=dependencies.event_keys.metadata(row.id, row.kind, row.event_keys),
                 thread_ts=item.parent.ts if item.parent else None,
                 broadcast=row.broadcast,
@@ -85,14 +86,14 @@ class Sender:
                         tx,
                         now,
                         dependencies.lease,
-                        GAP,
                         breakthrough_only=quiet,
                         without=left,
-                        shared_channel=dependencies.shared_channel,
                     )
                     if row is None:
                         return None
                     if item := await self._load(tx, row, now):
+                        if not await channels.may_post(tx, now):
+                            raise NotItsTurnError
                         return item
             except RowFaultError as exc:
                 await self._give_up(exc.row_id, exc.__cause__)
@@ -109,7 +110,7 @@ class Sender:
             if isinstance(decision, Send):
                 return item
             await merge_pending.carry_out(tx, item.row, decision, now)
-            await outbox.pause_queue(tx, now)  # nothing was posted: the next message need not wait
+            await channels.pause(tx.of(tx.appid, row.target), now)  # nothing was posted: the next need not wait
         except Exception as exc:
             if is_row_fault(exc):
                 raise RowFaultError(row.id) from exc
@@ -164,8 +165,8 @@ class Sender:
         self._dependencies.faults.leave_alone(row.id, self._dependencies.stopwatch())
 
     async def _block(self, tx: Tx, row: OutboxRow, error: str, now: datetime, **values: Any) -> None:
-        """Pause posting for some minutes: a person must act."""
-        await outbox.pause_queue(tx, now + HOLD)
+        """Pause posts to the channel for some minutes: a person must act."""
+        await channels.pause(tx, now + HOLD)
         await slack_state.record_refusal(tx, error, now)
         await outbox.reschedule(tx, row, now + HOLD, error, **values)
 
@@ -184,13 +185,16 @@ class Sender:
             await self._block(tx, row, error, now, **demoted)
 
     async def _record(self, tx: Tx, item: OutboxItem, outcome: Outcome, applied_hash: str) -> None:
-        row, now = item.row, tx.now
+        row, now, own_channel = item.row, tx.now, tx.channel_id
+        tx = tx.of(tx.appid, row.target)
+        if isinstance(outcome, Blocked) and outcome.of == "channel" and item.parent and row.target != own_channel:
+            outcome = NotFound(outcome.error, of="thread")  # in a channel that alerts no longer go to
         match outcome:
             case Sent(channel_id, ts):
                 await outbox.mark_sent(tx, row, channel_id=channel_id, ts=ts, applied_hash=applied_hash, now=now)
             case RetryLater(seconds, error):
                 until = now + timedelta(seconds=seconds)
-                await outbox.pause_queue(tx, until)
+                await channels.pause(tx, until)
                 await slack_state.record_silence(tx, error, now)
                 await outbox.reschedule(tx, row, until, error)
             case Blocked(error):

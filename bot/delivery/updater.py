@@ -12,7 +12,7 @@ from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, 
 from bot.outbox.messages import OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import poll_state, published, slack_state
+from bot.store import channels, poll_state, published, slack_state
 from bot.store.isolation import is_row_fault
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ class Updater:
                 await self._settle(row)
             return True
         async with self._dependencies.store.begin() as tx:
+            if not await channels.may_edit(tx, tx.now):
+                return False
             # Claimed only if unchanged since this pass began: an edit by another process would be newer.
             if not await published.claim(tx, row, now, tx.now + EDIT_GAP):
                 return True

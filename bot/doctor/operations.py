@@ -43,7 +43,7 @@ async def examine(store_of: StoreOf, settings: Settings, tenants: Sequence[Tenan
         return Report(())
     if is_absent(settings.database_url):
         return Report((well(CHECK, "on"),))
-    return await with_timeout(_granted(store_of(tenants[0].appid), tenants), SECONDS)
+    return await with_timeout(_granted(store_of(tenants[0].appid, ""), tenants), SECONDS)
 
 
 async def _granted(store: Store, tenants: Sequence[Tenant]) -> Report:

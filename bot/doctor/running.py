@@ -20,7 +20,7 @@ from bot.tenants.model import Tenant
 
 CHECK = "running bot"
 SECONDS = 8.0
-StoreOf = Callable[[str], Store]  # by AppID
+StoreOf = Callable[[str, str], Store]  # by AppID and channel
 # For a bot that does not run, these only repeat that.
 IDLE = {ProblemKind.STARTING, ProblemKind.POLL_OVERDUE, ProblemKind.NO_COMMAND_RECEIVER}
 
@@ -53,7 +53,7 @@ async def read(
     if unset.why_not(CHECK, "DATABASE_URL", "ALERTS", "WECHAT_APPID") or not settings.alerts or not tenants:
         return None
     first, *others = tenants
-    store = store_of(first.appid)
+    store = store_of(first.appid, first.settings.slack_alert_channel)
     facts = await StatusReporter(store, first.settings, lambda: None, clock, digests=digests).facts(SECONDS)
     return RecordedHealth(facts, (await FleetHealth(store, others).read(facts.started_at)).problems)
 

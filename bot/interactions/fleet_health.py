@@ -81,6 +81,7 @@ async def _problems(
     own = {*reading.states, *reading.queues, *reading.unreadable}
     untouched: dict[int, tuple[Problem, ...]] = {}  # by interval, of those of which nothing is known
     found = {}
+    own |= {one.appid for one in tenants if one.settings.slack_alert_channel in reading.channels}
     for number, tenant in enumerate(one for one in tenants if one.appid in own or one.appid in never_polled):
         if number % AT_ONCE == AT_ONCE - 1:
             await asyncio.sleep(0)
@@ -106,6 +107,7 @@ async def _problems(
 def _facts(known: HealthFacts, tenant: Tenant, reading: FleetReading) -> HealthFacts:
     if error := reading.unreadable.get(tenant.appid):
         return replace(known, store=StoreTrouble(ProblemKind.STORE_UNKNOWN, error, reading.now))
+    known = replace(known, slack=reading.channels.get(tenant.settings.slack_alert_channel))
     if state := reading.states.get(tenant.appid):
         known = with_state(known, state)
     if queue := reading.queues.get(tenant.appid):

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
-from bot.health.facts import HealthFacts, Receivers
-from bot.store import episodes, operations, poll_state, processes, stats
+from bot.health.facts import HealthFacts, Receivers, SlackTrouble
+from bot.store import episodes, operations, poll_state, processes, slack_state, stats
 from bot.store.database import Store
 from bot.store.operations import Refusal
 from bot.store.poll_state import PollState
@@ -29,6 +29,7 @@ class StoreReading:
     process_skew: timedelta
     snoozed: Sequence[Episode]
     refusal: Refusal | None  # of an operation
+    slack: SlackTrouble | None = None
 
 
 async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
@@ -44,6 +45,7 @@ async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
             process_skew=await processes.skew(tx),
             snoozed=await episodes.snoozed(tx),
             refusal=await operations.refusal(tx),
+            slack=await slack_state.load(tx),
         )
 
 
@@ -56,12 +58,15 @@ def audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
 
 def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
     """Return the facts with those of the store."""
-    found = with_state(replace(known, now=reading.now, process_skew=reading.process_skew), reading.state)
+    slack = reading.slack or known.slack
+    found = with_state(
+        replace(known, now=reading.now, process_skew=reading.process_skew, slack=slack), reading.state
+    )
     return with_queue(found, reading.queue, reading.overdue)
 
 
 def with_state(known: HealthFacts, state: PollState) -> HealthFacts:
-    """Return the facts with those of the polls of an account, and of its channel."""
+    """Return the facts with those of the polls of an account."""
     return replace(
         known,
         polled_at=state.polled_at,
@@ -71,7 +76,6 @@ def with_state(known: HealthFacts, state: PollState) -> HealthFacts:
         failing_since=state.health.failing_since,
         incident=state.health.incident,
         clock_incident=state.clock.incident,
-        slack=state.slack or known.slack,
         failed_rows=tuple(state.failing),
         failed_rows_since=min((one.since for one in state.failing.values()), default=None),
     )

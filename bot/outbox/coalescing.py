@@ -105,8 +105,10 @@ def decide(
         return Postpone(now + PAUSE, Reason.MAYBE_COVERED, waits)
     if ends := _end_of_quiet(row, quiet, now):
         return Postpone(ends, Reason.QUIET_HOURS, {"breakthrough": False})
-    if parent and (parent.status is MessageStatus.DEAD or parent.is_deleted or parent.channel_id != channel_id):
+    if parent and (parent.status is MessageStatus.DEAD or parent.is_deleted):
         return without_parent(row)
+    if parent and row.broadcast and parent.channel_id != channel_id:
+        return PromoteToChannel()  # a mention goes where alerts go now
     return Send()
 
 
@@ -198,7 +200,7 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
 
 
 def without_parent(row: OutboxRow) -> Drop | PromoteToChannel:
-    """Decide what to do with a thread reply whose parent was dropped or deleted, or is in another channel."""
+    """Decide what to do with a thread reply whose parent was dropped, deleted or made inaccessible."""
     stands_alone = row.broadcast or "operation" in row.payload
     return PromoteToChannel() if stands_alone else Drop(Reason.PARENT_LOST)
 

@@ -88,6 +88,7 @@ class OutboxRow:
     started_at: datetime | None  # of the newest attempt to post
     failed_lookups: int
     posting_lease_until: datetime | None
+    target: str  # the channel that it is meant for; "" if an earlier release recorded it
     channel_id: str | None
     ts: str | None
     text_only: bool

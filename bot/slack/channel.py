@@ -60,6 +60,7 @@ class SlackChannel:
         self,
         message: Message,
         *,
+        channel_id: str = "",
         metadata: Mapping[str, Any],
         thread_ts: str | None = None,
         broadcast: bool = False,
@@ -72,7 +73,7 @@ class SlackChannel:
             "chat.postMessage",
             within,
             {
-                "channel": self._channel_id,
+                "channel": channel_id or self._channel_id,
                 "metadata": dict(metadata),
                 "unfurl_links": False,
                 "unfurl_media": False,
@@ -96,6 +97,7 @@ class SlackChannel:
     async def history(
         self,
         *,
+        channel_id: str = "",
         oldest: datetime,
         latest: datetime | None = None,
         thread_ts: str | None = None,
@@ -104,7 +106,7 @@ class SlackChannel:
     ) -> HistoryPage | HistoryUnreadable | RetryLater | Blocked | NotFound | OutcomeUnknown:
         return await history.read(
             self._client,
-            self._channel_id,
+            channel_id or self._channel_id,
             oldest=oldest,
             latest=latest,
             thread_ts=thread_ts,

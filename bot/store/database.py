@@ -2,7 +2,7 @@
 
 `Store.of` returns the same database with the rows of another account. `Store.begin` opens a transaction, and the
 functions of `episodes`, `poll_state`, `outbox` and others read and write inside it. The row of the account in
-`poll_state` is locked before any other row: a different order could deadlock.
+`poll_state` is locked before any other row, but for that of its channel: a different order could deadlock.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,10 +44,11 @@ class UnreadableRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """An open transaction, and the Official Account whose rows it reads and writes."""
+    """An open transaction, the Official Account whose rows it reads and writes, and the channel of its alerts."""
 
     connection: AsyncConnection
     appid: str
+    channel_id: str = ""
     unreadable: dict[str, UnreadableRow] = field(default_factory=dict)  # by row id: the rows that queries skipped
     clock: Clock = utc_now  # the store's
     written: set[str] = field(default_factory=set)  # "insert", "update": the statements that changed rows so far
@@ -56,6 +57,10 @@ class Tx:
     def now(self) -> datetime:
         """Return the current time of the store's clock, which on PostgreSQL all processes share."""
         return self.clock()
+
+    def of(self, appid: str, channel_id: str) -> Tx:
+        """Return this transaction for the rows of another account, or for another channel."""
+        return replace(self, appid=appid, channel_id=channel_id)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -92,27 +97,40 @@ class Store:
     """One database, and one Official Account in it. Without an AppID, its transactions concern no account."""
 
     def __init__(
-        self, engine: AsyncEngine, appid: str, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
+        self,
+        engine: AsyncEngine,
+        appid: str,
+        channel_id: str = "",
+        clock: Clock | None = None,
+        seconds: float = TRANSACTION_SECONDS,
     ) -> None:
         """Use an engine, without connecting.
 
         Args:
+            channel_id: the channel of the account's alerts.
             clock: None is the database's own on PostgreSQL, and this machine's on SQLite.
             seconds: the time limit of one transaction on PostgreSQL.
         """
         self._database = _Database(engine, clock, seconds, {appid: None} if appid else {})
         self.appid = appid
+        self.channel_id = channel_id
 
     @classmethod
     def from_url(
-        cls, url: str, appid: str, *, clock: Clock | None = None, seconds: float = TRANSACTION_SECONDS
+        cls,
+        url: str,
+        appid: str,
+        channel_id: str = "",
+        *,
+        clock: Clock | None = None,
+        seconds: float = TRANSACTION_SECONDS,
     ) -> Store:
-        """Make a store for a `DATABASE_URL`, without connecting. For `clock` see `Store`.
+        """Make a store for a `DATABASE_URL`, without connecting. For the other arguments see `Store`.
 
         Raises:
             sqlalchemy.exc.ArgumentError, psycopg.ProgrammingError: the URL is malformed.
         """
-        return cls(make_engine(url), appid, clock, seconds)
+        return cls(make_engine(url), appid, channel_id, clock, seconds)
 
     def include(self, appids: Iterable[str]) -> None:
         """Let the next `open` make the rows of more accounts."""
@@ -121,11 +139,11 @@ class Store:
             self._database.appids |= dict.fromkeys(new)
             self.migrated = False  # the next step of the watcher makes the rows
 
-    def of(self, appid: str) -> Store:
+    def of(self, appid: str, channel_id: str) -> Store:
         """Return this database with the rows of another account. A fault or a migration of one is that of both."""
         self.include([appid])
         other = copy(self)
-        other.appid = appid
+        other.appid, other.channel_id = appid, channel_id
         return other
 
     @property
@@ -169,7 +187,7 @@ class Store:
         try:
             async with transaction(self._database.engine, self._database.seconds) as connection:
                 clock = self._database.clock or database_clock(connection.sync_connection)
-                tx = Tx(connection, self.appid, clock=clock)
+                tx = Tx(connection, self.appid, self.channel_id, clock=clock)
                 yield tx
         except StoreError as exc:
             # The next connection may reach another or an empty database: check its tables first.

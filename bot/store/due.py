@@ -1,7 +1,8 @@
-"""Which Official Accounts have something to do: one query for all of them, however many there are."""
+"""Which Official Accounts have something to do: one or two queries for all of them, however many there are."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -9,8 +10,9 @@ import sqlalchemy as sa
 from bot.store.database import Tx
 from bot.store.operations import UNFINISHED
 from bot.store.published import KEPT_UP_TO_DATE
+from bot.store.slack_state import TROUBLED
 from bot.store.stats import UNSENT
-from bot.store.tables import episode, message, operation, poll_state
+from bot.store.tables import channel, episode, message, operation, poll_state
 
 
 async def with_timers(tx: Tx, polled_within: timedelta) -> frozenset[str]:
@@ -29,11 +31,15 @@ async def with_timers(tx: Tx, polled_within: timedelta) -> frozenset[str]:
     return await _appids(tx, passed.distinct())
 
 
-async def to_deliver(tx: Tx) -> frozenset[str]:
-    """Return the AppIDs with messages to post, to look up or to keep up to date, and those that Slack refuses."""
+async def to_deliver(tx: Tx, channels: Mapping[str, str]) -> frozenset[str]:
+    """Return the AppIDs with messages to post, to look up or to keep up to date.
+
+    Args:
+        channels: by their IDs, an account that posts there: it asks Slack about a channel that has failed.
+    """
     messages = sa.select(message.c.appid).where(sa.or_(message.c.status.in_(UNSENT), KEPT_UP_TO_DATE))
-    refused = sa.or_(poll_state.c.blocked_by.is_not(None), poll_state.c.slack_error.is_not(None))
-    return await _appids(tx, sa.union(messages, sa.select(poll_state.c.appid).where(refused)))
+    failed = (await tx.run(sa.select(channel.c.id).where(TROUBLED))).scalars()
+    return await _appids(tx, messages.distinct()) | {channels[one] for one in failed if one in channels}
 
 
 async def to_settle(tx: Tx) -> frozenset[str]:

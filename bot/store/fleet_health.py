@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bot.alerting.incidents import GOOD_POLLS
+from bot.health.facts import SlackTrouble
 from bot.health.rules import INTERVALS
 from bot.runtime.logs import fault_words
-from bot.store import incident_rows, stats, tenants
+from bot.store import incident_rows, slack_state, stats, tenants
 from bot.store.database import Tx
 from bot.store.poll_state import PollState, state_of
 from bot.store.stats import QueueStats
@@ -27,12 +28,13 @@ class FleetReading:
     """What one transaction has read about all accounts that are watched."""
 
     now: datetime  # by the clock of the store
-    states: Mapping[str, PollState]  # by AppID: those whose polls fail or are late, or whom Slack refuses
+    states: Mapping[str, PollState]  # by AppID: those whose polls fail or are late
     never_polled: Collection[str]  # AppIDs
     queues: Mapping[str, QueueStats]  # by AppID: those with messages to count
     unreadable: Mapping[str, str]  # by AppID, why its row cannot be read
     oldest_poll: datetime | None  # of those that have been polled
     accounts: Mapping[TenantState, int]  # how many there are in the store, by state
+    channels: Mapping[str, SlackTrouble]  # by ID: those that Slack refuses, or for which it does not answer
 
 
 async def read(tx: Tx, shortest: timedelta) -> FleetReading:
@@ -53,6 +55,7 @@ async def read(tx: Tx, shortest: timedelta) -> FleetReading:
         unreadable,
         oldest.scalar_one(),
         await tenants.count(tx),
+        await slack_state.load_all(tx),
     )
 
 
@@ -66,8 +69,6 @@ def _noteworthy(now: datetime, shortest: timedelta) -> sa.ColumnElement[bool]:
         # Good polls in a row have resolved the newest incident.
         sa.and_(poll_state.c.incident.is_not(None), poll_state.c.good_polls < GOOD_POLLS),
         poll_state.c.clock_incident.is_not(None),
-        poll_state.c.blocked_by.is_not(None),
-        poll_state.c.slack_error.is_not(None),
         poll_state.c.failing_rows.is_not(None),
     )
 

@@ -111,8 +111,8 @@ def is_absent(url: str) -> bool:
 
 
 @asynccontextmanager
-async def read_only_stores(url: str) -> AsyncIterator[Callable[[str], Store]]:
-    """Make stores of accounts, by AppID, for reading only. They share connections, but not their faults."""
+async def read_only_stores(url: str) -> AsyncIterator[Callable[[str, str], Store]]:
+    """Make stores, by AppID and channel, for reading only. They share connections, but not their faults."""
     engine = _read_only_sqlite(url) if is_sqlite(url) else make_engine(url, read_only=True)
     try:
         yield partial(Store, engine)

@@ -15,13 +15,12 @@ import sqlalchemy as sa
 
 from bot.outbox.coalescing import brought_forward, extended
 from bot.outbox.messages import DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
-from bot.store import slack_state
-from bot.store.database import Tx, UnreadableRow, insert_new
+from bot.store import channels, slack_state
+from bot.store.channels import CLOCK_TOLERANCE
+from bot.store.database import Tx, UnreadableRow
 from bot.store.isolation import RowFaultError, is_row_fault
-from bot.store.tables import channel, message, poll_state
+from bot.store.tables import message
 
-LONGEST_PAUSE = timedelta(days=1)
-CLOCK_TOLERANCE = timedelta(minutes=5)  # a stored time this far in the future was written by a wrong clock
 LOOKUP_DIVISOR = 4  # the first lookup of an unknown outcome comes a fourth of the lease after the lease ends
 Ids = Sequence[str] | sa.Select[tuple[str]]
 
@@ -59,6 +58,7 @@ async def enqueue(
                 broadcast=new.broadcast,
                 breakthrough=new.breakthrough,
                 status=MessageStatus.PENDING,
+                target=tx.channel_id,
                 created_at=now + timedelta(microseconds=position),  # keeps their order inside a priority
                 not_before=now,
             )
@@ -97,32 +97,26 @@ async def requeue_dropped(tx: Tx, ids: Ids) -> None:
     )
 
 
-class NotItsTurnError(Exception):
-    """Another Official Account has just posted to the channel that they share."""
-
-
 async def claim(
     tx: Tx,
     now: datetime,
     lease: timedelta,
-    gap: timedelta,
     *,
     breakthrough_only: bool = False,
     without: Collection[str] = (),
-    shared_channel: str = "",
 ) -> OutboxRow | None:
-    """Claim the message to post next. Return None if no message is due, or if the queue is paused.
+    """Claim the message to post next. Return None if no message is due, or if its channel is paused.
+
+    A message that has not been posted follows the account to another channel. A reply stays with its parent.
 
     Args:
         lease: how long the message belongs to this process; its attempt must end before.
-        gap: the pause of the queue after this claim.
         breakthrough_only: claim only messages allowed in quiet hours.
         without: the ids of messages to skip.
-        shared_channel: the channel, if other accounts post to it too: then it has a pace of its own.
 
     Raises:
         RowFaultError: the message cannot be claimed; it stays pending.
-        NotItsTurnError: a message is due, but another account has just posted to the channel. Nothing may be kept.
+        NotItsTurnError: a message is due, but another one has just been posted. Nothing may be kept.
     """
     parent = message.alias("parent")
     due = sa.or_(
@@ -134,32 +128,25 @@ async def claim(
     if breakthrough_only:
         ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
-        sa.select(message)
+        sa.select(message.c.id, message.c.attempt, parent.c.channel_id.label("of_parent"))
         .outerjoin(parent, parent.c.id == message.c.parent_id)
         .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
         .where(sa.or_(message.c.parent_id.is_(None), parent.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
         .order_by(message.c.priority, message.c.created_at, message.c.id)
         .limit(1)
     )
-    found = (await tx.run(candidate)).mappings().first()
+    found = (await tx.run(candidate)).first()
     if found is None:
         return None
-    set_by_wrong_clock = sa.or_(
-        poll_state.c.next_post_at > now + LONGEST_PAUSE, poll_state.c.paused_at > now + CLOCK_TOLERANCE
-    )
-    may_post = sa.and_(poll_state.c.appid == tx.appid, sa.or_(poll_state.c.next_post_at <= now, set_by_wrong_clock))
-    if not (
-        await tx.run(sa.update(poll_state).where(may_post).values(next_post_at=now + gap, paused_at=now))
-    ).rowcount:
+    target = found.of_parent or tx.channel_id
+    if not await channels.take_turn(tx.of(tx.appid, target), now):
         return None
-    # A queue that is paused takes no turn away from the others.
-    if shared_channel and not await _take_turn(tx, shared_channel, now, now + gap):
-        raise NotItsTurnError
     claiming = (
         sa.update(message)
-        .where(message.c.id == found["id"], message.c.attempt == found["attempt"], ready)
+        .where(message.c.id == found.id, message.c.attempt == found.attempt, ready)
         .values(
             status=MessageStatus.SENDING,
+            target=target,
             attempt=message.c.attempt + 1,
             post_attempts=message.c.post_attempts + 1,
             started_at=now,
@@ -169,17 +156,7 @@ async def claim(
             next_lookup_at=now + lease + lease / LOOKUP_DIVISOR,
         )
     )
-    return await taken(tx, found["id"], claiming)
-
-
-async def _take_turn(tx: Tx, channel_id: str, now: datetime, until: datetime) -> bool:
-    """Let one post go to a channel until a moment. Return False if that of another account is too recent."""
-    free = sa.or_(channel.c.next_post_at <= now, channel.c.next_post_at > now + LONGEST_PAUSE)
-    turn = sa.update(channel).where(channel.c.id == channel_id, free).values(next_post_at=until)
-    if (await tx.run(turn)).rowcount:
-        return True
-    first = insert_new(tx, channel).values(id=channel_id, next_post_at=until).returning(channel.c.id)
-    return (await tx.run(first)).first() is not None
+    return await taken(tx, found.id, claiming)
 
 
 async def taken(tx: Tx, message_id: str, claiming: sa.Update) -> OutboxRow | None:
@@ -246,11 +223,6 @@ async def promote_to_channel(tx: Tx, row: OutboxRow) -> bool:
     """Queue a thread reply as a channel message, because its parent was dropped."""
     kind = MessageKind.OPERATION if "operation" in row.payload else MessageKind.ALERT
     return await complete_attempt(tx, row, status=MessageStatus.PENDING, parent_id=None, kind=kind, broadcast=False)
-
-
-async def pause_queue(tx: Tx, until: datetime) -> None:
-    """Pause the queue: no message is claimed before `until`."""
-    await tx.run(sa.update(poll_state).where(poll_state.c.appid == tx.appid).values(next_post_at=until))
 
 
 async def has_sent_since(tx: Tx, message_id: str) -> bool:

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from bot.alerting.incidents import ClockSkew, Incident, PollHealth
-from bot.health.facts import SlackTrouble
-from bot.store import incident_rows, slack_state
+from bot.store import incident_rows
 from bot.store.database import Tx
 from bot.store.tables import poll_state
 
@@ -35,11 +34,9 @@ class PollState:
     empty_polls: int
     health: PollHealth
     clock: ClockSkew
-    blocked_by: str | None
     failing: Mapping[str, FailingRow]
     polled_at: datetime | None = None
     poll_wait: timedelta | None = None
-    slack: SlackTrouble | None = None
     requested_at: datetime | None = None
 
 
@@ -101,10 +98,8 @@ def state_of(row: sa.RowMapping, incidents: Mapping[str, Incident]) -> PollState
             row["failing_since"],
         ),
         clock=ClockSkew(row["skewed_polls"], incident=incidents.get(row["clock_incident"])),
-        blocked_by=row["blocked_by"],
         polled_at=max(filter(None, (row["polled_at"], row["last_read_at"])), default=None),
         poll_wait=timedelta(seconds=row["poll_wait"]) if row["poll_wait"] else None,
-        slack=slack_state.trouble_of(row),
         failing=_failing(row["failing_rows"]),
         requested_at=row["requested_at"],
     )

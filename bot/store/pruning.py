@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from bot.alerting.episode import Episode, EpisodeState
 from bot.outbox.messages import MessageStatus
 from bot.store import episodes
+from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.conditions import among
 from bot.store.database import Tx
 from bot.store.episodes import INVITATION
 from bot.store.incident_rows import HEALTH
 from bot.store.isolation import isolated
-from bot.store.outbox import CLOCK_TOLERANCE
 from bot.store.published import CHANNEL_KINDS
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
 from bot.store.tenants import WATCHED

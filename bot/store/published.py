@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from bot.outbox.messages import MessageKind, MessageStatus, OutboxRow
 from bot.ports import HistoryMessage
 from bot.store import outbox
+from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx
-from bot.store.outbox import CLOCK_TOLERANCE, Ids, rows_of
+from bot.store.outbox import Ids, rows_of
 from bot.store.tables import message
 
 CHANNEL_KINDS = (

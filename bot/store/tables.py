@@ -72,13 +72,16 @@ poll_state = sa.Table(
     sa.Column("incident", sa.Text),  # the id of the newest, a row of `episode`
     _column("skewed_polls", sa.Integer, default=0, server_default="0"),  # in a row that found the clock wrong
     sa.Column("clock_incident", sa.Text),
-    _column("next_post_at", Moment),  # one post per second; also the end of a pause after a 429 or a refusal
-    sa.Column("paused_at", Moment),  # when that was written: a clock that was ahead must not stop the queue
-    sa.Column("blocked_by", sa.Text),  # the error that blocks the queue
-    sa.Column("slack_error", sa.Text),  # Slack's last error, until a success
+    # These seven have moved to `channel`. Processes of an earlier release use them while a deploy lasts: then each
+    # release keeps its own pace, so that Slack may answer 429, and finds out a refusal by its own next post. No
+    # message is posted twice, since both claim its row.
+    _column("next_post_at", Moment),
+    sa.Column("paused_at", Moment),
+    sa.Column("blocked_by", sa.Text),
+    sa.Column("slack_error", sa.Text),
     sa.Column("slack_error_since", Moment),
-    _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),  # else: no usable response
-    _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # while reading the history
+    _column("slack_refuses", sa.Boolean, default=False, server_default=sa.false()),
+    _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),
     sa.Column("failing_rows", Notes),  # by account key: error and time
     sa.Column("operation_refused_at", Moment),  # WeChat answered 48001 to an operation, until one succeeds
     sa.Column("operation_refused_family", sa.Text),
@@ -169,7 +172,8 @@ message = sa.Table(
     _column("failed_lookups", sa.Integer, default=0, server_default="0"),  # without a result
     sa.Column("next_lookup_at", Moment),  # the next lookup of an unknown outcome
     sa.Column("posting_lease_until", Moment),  # the end of the posting lease; both lookups are timed from it
-    sa.Column("channel_id", sa.Text),
+    _column("target", sa.Text, default="", server_default=""),  # the intended channel; "" from an earlier release
+    sa.Column("channel_id", sa.Text),  # of the post
     sa.Column("ts", sa.Text),
     sa.Column("sent_at", Moment),
     sa.Column("reason", sa.Text),
@@ -181,6 +185,7 @@ message = sa.Table(
     _column("is_deleted", sa.Boolean, default=False),  # a person deleted it
     _column("breakthrough", sa.Boolean, default=False, server_default=sa.false()),  # may be posted in quiet hours
     sa.Index("message_queue", "appid", "status", "priority", "created_at"),
+    sa.Index("message_target", "target", "status", "priority", "created_at"),
     sa.Index("message_editable", "appid", "status", "is_final"),
     sa.Index("message_status", "status", "is_final", "created_at"),
     sa.Index("message_parent", "parent_id"),
@@ -278,12 +283,19 @@ secret = sa.Table(
     sa.Index("secret_key", "key_id", "owner", "name"),
 )
 
-# The pace of channels that several Official Accounts post to.
+# The pace of posts to a channel, and whether Slack accepts them. The row "*" has the pace of the whole workspace.
 channel = sa.Table(
     "channel",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    _column("next_post_at", Moment),
+    _column("next_post_at", Moment),  # one post per second; also the end of a pause after a 429 or a refusal
+    sa.Column("paused_at", Moment),  # when that was written: a clock that was ahead must not stop the queue
+    sa.Column("blocked_by", sa.Text),  # the error that blocks the queue
+    sa.Column("slack_error", sa.Text),  # Slack's last error, until a success
+    sa.Column("slack_error_since", Moment),
+    _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # while reading the history
+    sa.Column("block_reported_at", Moment),  # when the default channel was told that it is blocked
+    sa.Column("next_edit_at", Moment),  # of the whole workspace
 )
 
 # The language that people chose in App Home.

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from bot.outbox.messages import DropReason, MessageStatus, OutboxRow
+from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx
-from bot.store.outbox import CLOCK_TOLERANCE, complete_attempt, get, mark_dead, reschedule, taken
+from bot.store.outbox import complete_attempt, get, mark_dead, reschedule, taken
 from bot.store.tables import message
 
 REPEAT_WAIT = timedelta(minutes=5)

@@ -51,7 +51,7 @@ async def read_from(url: str, within: float = READ_SECONDS) -> StoredAccounts:
     if is_absent(url):
         return NO_ACCOUNTS
     try:
-        async with asyncio.timeout(within), read_only_stores(url) as store_of, store_of("").begin() as tx:
+        async with asyncio.timeout(within), read_only_stores(url) as store_of, store_of("", "").begin() as tx:
             return await read(tx)
     except (*StoreError, TimeoutError) as exc:
         fault = classify(exc)

@@ -1,0 +1,173 @@
+"""The pace of channels and of the workspace, and what an earlier release leaves to them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from bot.outbox.messages import MessageKind, NewMessage
+from bot.store import channels, outbox, slack_state
+from bot.store.channels import NotItsTurnError
+from bot.store.database import Store
+from bot.store.engine import make_engine
+from bot.store.outbox import claim
+from tests.conftest import APPID, NOW, at_now
+
+SECOND = timedelta(seconds=1)
+LEASE = 45 * SECOND
+HARBOUR, KIOSK = "C0HARBOUR", "C0KIOSK"
+
+
+async def queue(store: Store, *ids: str) -> None:
+    async with store.begin() as tx:
+        await outbox.enqueue(tx, [NewMessage(one, MessageKind.ALERT, 1) for one in ids], {}, tx.now)
+
+
+async def claimed(store: Store) -> str | None:
+    async with store.begin() as tx:
+        row = await claim(tx, tx.now, LEASE)
+        return row.id if row else None
+
+
+@pytest.fixture
+async def accounts(store):
+    """Return two accounts in one channel, and one in another."""
+    found = [store.of("wx-harbour", HARBOUR), store.of("wx-tea", HARBOUR), store.of("wx-kiosk", KIOSK)]
+    await store.open()
+    for one in found:
+        await queue(one, *(f"{one.appid}-{number}" for number in range(3)))
+    return found
+
+
+@pytest.mark.both_stores
+async def test_accounts_take_turns_in_a_channel_that_they_share(accounts, clock):
+    harbour, tea, kiosk = accounts
+    assert await claimed(harbour) == "wx-harbour-0"
+    with pytest.raises(NotItsTurnError):
+        await claimed(tea)
+    with pytest.raises(NotItsTurnError):
+        await claimed(harbour)
+    assert await claimed(kiosk) == "wx-kiosk-0"
+    clock.forward(seconds=1)
+    assert await claimed(tea) == "wx-tea-0"
+
+
+async def test_refused_channel_blocks_its_own_queue_only(accounts, clock):
+    harbour, tea, kiosk = accounts
+    async with harbour.begin() as tx:
+        await claim(tx, tx.now, LEASE)
+        await channels.pause(tx, tx.now + 30 * SECOND)
+        await slack_state.record_refusal(tx, "is_archived", tx.now)
+    clock.forward(seconds=2)
+    assert await claimed(tea) is None
+    assert await claimed(kiosk)
+    for one, error in ((tea, "is_archived"), (kiosk, None)):
+        async with one.begin() as tx:
+            trouble = await slack_state.load(tx)
+        assert (trouble and trouble.error) == error
+    clock.forward(seconds=28)
+    assert await claimed(tea)
+
+
+async def test_pause_that_a_wrong_clock_has_set_is_over(accounts, clock):
+    harbour = accounts[0]
+    clock.forward(hours=3)
+    assert await claimed(harbour)
+    async with harbour.begin() as tx:
+        assert await channels.may_post(tx, tx.now)
+    clock.forward(hours=-3)
+    assert await claimed(harbour)
+    async with harbour.begin() as tx:
+        assert await channels.may_post(tx, tx.now)
+
+
+@pytest.mark.both_stores
+@pytest.mark.parametrize(("turn", "a_minute"), [(channels.may_post, 120), (channels.may_edit, 40)])
+async def test_workspace_takes_so_many_a_minute_over_all_channels(store, clock, turn, a_minute):
+    async def taken(seconds: int) -> int:
+        number = 0
+        for _ in range(seconds):
+            async with store.begin() as tx:
+                while await turn(tx, tx.now):
+                    number += 1
+            clock.forward(seconds=1)
+        return number
+
+    rested = await taken(1)
+    assert rested == channels.BURST
+    assert await taken(60) in range(a_minute - 2, a_minute + 3)
+    clock.forward(minutes=1)
+    assert await taken(1) == channels.BURST
+
+
+async def test_posts_of_the_workspace_do_not_use_up_its_edits(store):
+    async with store.begin() as tx:
+        while await channels.may_post(tx, tx.now):
+            pass
+        assert await channels.may_edit(tx, tx.now)
+
+
+async def test_unsent_message_follows_its_account_to_another_channel_and_a_reply_stays(store, clock):
+    harbour = store.of("wx-harbour", HARBOUR)
+    await store.open()
+    await queue(harbour, "parent", "second")
+    async with harbour.begin() as tx:
+        row = await claim(tx, tx.now, LEASE)
+        assert row
+        assert (row.id, row.target) == ("parent", HARBOUR)
+        await outbox.mark_sent(tx, row, channel_id=HARBOUR, ts="1.000001", applied_hash=None, now=tx.now)
+        reply = NewMessage("reply", MessageKind.REPLY, 9, parent_id="parent")
+        await outbox.enqueue(tx, [reply], {}, tx.now)
+    moved = store.of("wx-harbour", "C0NEW")
+    targets = {}
+    for _ in range(2):
+        clock.forward(seconds=1)
+        async with moved.begin() as tx:
+            row = await claim(tx, tx.now, LEASE)
+            assert row
+            targets[row.id] = row.target
+    assert targets == {"second": "C0NEW", "reply": HARBOUR}
+
+
+@pytest.mark.parametrize("posted", [True, False])
+async def test_migration_keeps_the_block_of_a_channel_that_has_messages(empty_url, posted):
+    store = Store.from_url(empty_url, APPID, HARBOUR, clock=at_now)
+    await store.open()
+    # As the release before has left it.
+    async with store.begin() as tx:
+        for statement in (
+            "DROP INDEX message_target",
+            "ALTER TABLE message DROP COLUMN target",
+            "DROP TABLE channel",
+            "CREATE TABLE channel (id TEXT PRIMARY KEY, next_post_at TIMESTAMP WITH TIME ZONE NOT NULL)",
+            "UPDATE alembic_version SET version_num = '0008_message_status'",
+        ):
+            await tx.run(sa.text(statement))
+        blocked = (
+            "UPDATE poll_state SET blocked_by = 'is_archived', slack_error = 'is_archived', slack_refuses = true,"
+            " slack_error_since = next_poll_at, next_post_at = next_poll_at, paused_at = next_poll_at"
+        )
+        await tx.run(sa.text(blocked))
+        if posted:
+            await tx.run(
+                sa.text(
+                    "INSERT INTO message (id, appid, kind, priority, episode_ids, event_keys, payload, status,"
+                    " broadcast, created_at, not_before, attempt, text_only, is_final, is_deleted,"
+                    " channel_id, sent_at)"
+                    f" SELECT 'm', '{APPID}', 'problem', 1, '[]', '[]', '{{}}', 'sent', false, next_poll_at,"
+                    f" next_poll_at, 1, false, true, false, '{HARBOUR}', next_poll_at FROM poll_state"
+                )
+            )
+    await store.close()
+    again = Store(make_engine(empty_url), APPID, HARBOUR, at_now)
+    await again.open()
+    async with again.begin() as tx:
+        trouble = await slack_state.load(tx)
+    assert (trouble and (trouble.error, trouble.since, trouble.refused)) == (
+        ("is_archived", NOW, True) if posted else None
+    )
+    await queue(again, "next")
+    assert await claimed(again) == "next"
+    await again.close()
