@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -214,9 +215,9 @@ async def test_interrupted_recovery_continues_at_its_cursor(bot, clock):
         return RetryLater(1, "ratelimited") if len(pages) == 2 else await history(**arguments)
 
     bot.slack.history = faltering
-    assert await recovery.read() is None
+    assert await recovery.read("wx") is None
     clock.forward(seconds=1)
-    assert [past.ts for past in await recovery.read()] == [posted.ts for posted in reversed(bot.slack.posted)]
+    assert [past.ts for past in await recovery.read("wx")] == [posted.ts for posted in reversed(bot.slack.posted)]
     assert pages == ["", "1", "1"]
 
 
@@ -233,7 +234,7 @@ async def test_window_of_the_search_follows_slacks_clock(bot, clock, wrong):
 
     bot.slack.history, bot.slack.slack_now = noted, lambda: None
     recovery = Recovery(bot.slack, lambda: clock.now + wrong, lambda: clock().timestamp())
-    assert [past.ts for past in await recovery.read()] == [posted.ts for posted in bot.slack.posted]
+    assert [past.ts for past in await recovery.read("wx")] == [posted.ts for posted in bot.slack.posted]
     assert windows == [clock.now + wrong - REACH, clock.now - REACH]
 
 
@@ -241,15 +242,41 @@ async def test_wait_that_slack_asks_for_does_not_depend_on_this_machines_clock(b
     elapsed = VirtualClock()
     recovery = Recovery(bot.slack, clock, lambda: elapsed().timestamp())
     bot.slack.unreadable = [RetryLater(30, "ratelimited")]
-    assert await recovery.read() is None
+    assert await recovery.read("wx") is None
     clock.forward(hours=1)  # it was set
-    assert (await recovery.read(), recovery.wait) == (None, timedelta(seconds=30))
+    assert (await recovery.read("wx"), recovery.wait) == (None, timedelta(seconds=30))
     clock.forward(hours=-2)
     elapsed.forward(seconds=30)
-    assert await recovery.read() == ()
+    assert await recovery.read("wx") == ()
 
 
 async def test_new_installation_finds_nothing_and_starts(store, clock):
     fresh = Bot(store, clock, FakeChannel(clock=clock))
     await fresh.reads(bound("anna"), after=timedelta(0))
     assert (fresh.slack.looks, fresh.slack.posted) == (1, [])
+
+
+async def test_accounts_of_a_channel_share_one_read_of_its_history(bot, clock):
+    await bot.reads(rejected("chen"))
+    shared = Recovery(bot.slack, clock, lambda: clock().timestamp(), readers=3)
+    before = bot.slack.looks
+    first, second = await asyncio.gather(shared.read("wx-1"), shared.read("wx-2"))
+    assert [past.ts for past in first or ()] == [posted.ts for posted in bot.slack.posted]
+    assert first is second
+    assert bot.slack.looks == before + 1
+    assert await shared.read("wx-2") is not first  # its rows are gone since it has read
+    assert bot.slack.looks == before + 2
+    clock.forward(hours=2)
+    await shared.read("wx-3")  # an account that could not be polled for so long
+    assert bot.slack.looks == before + 3
+
+
+async def test_history_is_kept_until_every_account_of_the_channel_has_taken_it(bot, clock):
+    shared = Recovery(bot.slack, clock, lambda: clock().timestamp(), readers=2)
+    bot.slack.unreadable = [RetryLater(1, "ratelimited")]
+    assert await shared.read("wx-1") is None
+    clock.forward(seconds=1)
+    assert await shared.read("wx-2") == await shared.read("wx-1") == ()
+    before = bot.slack.looks
+    assert await shared.read("wx-1") == ()
+    assert bot.slack.looks == before + 1

@@ -141,7 +141,7 @@ async def test_rebuilding_a_lost_store_ends_under_any_rate_limit(clock):
 
     recovery = Recovery(Slow(clock=clock), clock, lambda: clock().timestamp())
     for _ in range(30):
-        if await recovery.read() is not None:
+        if await recovery.read("wx") is not None:
             return
         clock.forward(seconds=901)
     pytest.fail("it began again and again")

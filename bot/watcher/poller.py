@@ -146,7 +146,7 @@ class Watcher:
             self._report_deadlines(listed)
             return Tick.UNCHANGED
         self._count("poll", "ok")
-        past = await self._recovery.read() if claimed.is_first else ()
+        past = await self._recovery.read(self._store.appid) if claimed.is_first else ()
         if past is None:
             await self._wait_for_slack()
             return Tick.WAITS

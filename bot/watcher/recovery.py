@@ -7,6 +7,7 @@ any more: its other episodes, and acknowledgements, are lost.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -38,10 +39,23 @@ CLOCK_MARGIN = timedelta(minutes=1)  # how far the window may be off
 
 
 class Recovery:
-    """A reader of the bot's messages in the channel. It keeps its position while Slack makes it wait."""
+    """A reader of the bot's messages in a channel. It keeps its position while Slack makes it wait.
 
-    def __init__(self, channel: Channel, clock: Clock, stopwatch: Callable[[], float] = monotonic) -> None:
-        """Take the channel, this machine's clock, and seconds that no setting of a clock changes."""
+    The accounts of a channel share what was read: each takes it once. One that asks again has lost its rows since.
+    """
+
+    def __init__(
+        self, channel: Channel, clock: Clock, stopwatch: Callable[[], float] = monotonic, *, readers: int = 1
+    ) -> None:
+        """Take the channel, this machine's clock, and seconds that no setting of a clock changes.
+
+        Args:
+            readers: the number of accounts that post to the channel.
+        """
+        self._readers = readers
+        self._taken_by = set[str]()
+        self._past: tuple[HistoryMessage, ...] | None = None  # until every account has taken it
+        self._reading = asyncio.Lock()
         self._channel = channel
         self._clock = clock
         self._stopwatch = stopwatch
@@ -61,11 +75,21 @@ class Recovery:
         """Return how much longer Slack has asked to wait."""
         return timedelta(seconds=max(self._rest_until - self._stopwatch(), 0.0))
 
-    async def read(self) -> tuple[HistoryMessage, ...] | None:
+    async def read(self, appid: str) -> tuple[HistoryMessage, ...] | None:
         """Return the messages of the last 14 days, newest first; None if Slack does not answer, to retry later.
 
         Without the permission to read them, return no messages: the bot then reports all events as new.
         """
+        async with self._reading:
+            is_old = appid in self._taken_by or self._stopwatch() - self._paged_at > STALE
+            past = await self._read() if self._past is None or is_old else self._past
+            if past is None:
+                return None
+            self._taken_by = {appid} if past is not self._past else self._taken_by | {appid}
+            self._past = past if len(self._taken_by) < self._readers else None
+            return past
+
+    async def _read(self) -> tuple[HistoryMessage, ...] | None:
         if self.wait:
             return None
         self.refusal = ""
