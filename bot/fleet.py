@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from bot.blocks.tenant_label import TenantLabel
+from bot.delivery.dependencies import DefaultChannel
 from bot.health.facts import Problem, ProblemKind
 from bot.health.rules import diagnose, fleet_may_be_silent
 from bot.interactions.fleet_health import FleetHealth
@@ -20,7 +21,14 @@ from bot.tenants.model import Origin, Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.watcher.poller import TIMER_PASS
 from bot.web.rejections import Rejections
-from bot.wiring import Services, SharedServices, account_services, build_shared
+from bot.wiring import (
+    ChannelServices,
+    Services,
+    SharedServices,
+    account_services,
+    build_shared,
+    channel_services,
+)
 
 MOST_SERVICES = 200  # accounts whose services are kept; the others' are made again in 0.1 ms
 
@@ -36,8 +44,12 @@ class Fleet:
         self.tenants = {tenant.appid: tenant for tenant in tenants}
         self.accounts = RecentlyUsed(self._make, MOST_SERVICES)  # by AppID
         self._receives: bool | None = None  # commands, if a connection has been tried
+        self._in_channel: dict[str, list[Tenant]] = {}  # by its ID
+        for tenant in tenants:
+            self._in_channel.setdefault(tenant.settings.slack_alert_channel, []).append(tenant)
+        self._channels = RecentlyUsed(self._channel, MOST_SERVICES)
         first, *others = tenants
-        self.first = account_services(shared, first, self._label(first))
+        self.first = self._services(first)
         self._health = FleetHealth(shared.store, others)
         if shared.store:
             shared.store.include(self.tenants)
@@ -110,10 +122,23 @@ class Fleet:
     def _make(self, appid: str) -> Services:
         if appid == self.first.tenant.appid:
             return self.first
-        services = account_services(self.shared, self.tenants[appid], self._label(self.tenants[appid]))
+        services = self._services(self.tenants[appid])
         if self._receives is not None:
             services.status_reporter.note_receiving(receives=self._receives)
         return services
+
+    def _services(self, tenant: Tenant) -> Services:
+        default = DefaultChannel(next(iter(self.tenants)), self.shared.settings.slack_alert_channel)
+        return account_services(
+            self.shared,
+            tenant,
+            self._channels[tenant.settings.slack_alert_channel],
+            self._label(tenant),
+            default if self.is_several else None,
+        )
+
+    def _channel(self, channel_id: str) -> ChannelServices:
+        return channel_services(self.shared, self._in_channel[channel_id])
 
     def _label(self, tenant: Tenant) -> TenantLabel | None:
         if self.is_several or tenant.origin is not Origin.ENVIRONMENT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -17,9 +17,9 @@ from aiohttp import ClientSession
 
 from bot.alerting.cadence import Cadence
 from bot.blocks.context import RenderContext
-from bot.blocks.tenant_label import TenantLabel
+from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.cycle import Delivery
-from bot.delivery.dependencies import DeliveryDependencies
+from bot.delivery.dependencies import DefaultChannel, DeliveryDependencies
 from bot.interactions.access import AccessPolicy, Membership, MembersOf, OperatorPolicy
 from bot.interactions.alert_actions import AlertActions
 from bot.interactions.language_choices import LanguageChoices
@@ -66,7 +66,7 @@ class SharedServices:
     wechat: httpx.AsyncClient
     token_service: httpx.AsyncClient | None
     session: ClientSession
-    channel_of: Callable[..., SlackChannel]  # by its ID, and what labels its messages
+    channel_of: Callable[[str], SlackChannel]  # by its ID
     members: MembersOf
     membership: Membership
     operators: OperatorPolicy
@@ -107,6 +107,15 @@ class SharedServices:
     async def _unregister(self, store: Store) -> None:
         async with store.begin() as tx:
             await processes.remove(tx, self.process.id)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelServices:
+    """A Slack channel, and the Official Accounts that post to it."""
+
+    channel: Channel
+    recovery: Recovery
+    accounts: Mapping[str, NamedAccount]  # by AppID
 
 
 @dataclass
@@ -223,11 +232,43 @@ async def build_shared(
         )
 
 
-def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel | None = None) -> Services:
+def channel_services(shared: SharedServices, tenants: Sequence[Tenant]) -> ChannelServices:
+    """Build the channel that these Official Accounts share."""
+    channel = shared.channel_of(tenants[0].settings.slack_alert_channel)
+    recovery = Recovery(channel, shared.clock, readers=len(tenants))
+    return ChannelServices(channel, recovery, _NamedAccounts({one.appid: one for one in tenants}))
+
+
+class _NamedAccounts(Mapping[str, NamedAccount]):
+    """The accounts of a channel. Each is named when a message about several needs it: there may be thousands."""
+
+    def __init__(self, tenants: Mapping[str, Tenant]) -> None:
+        self._tenants = tenants
+
+    def __getitem__(self, appid: str) -> NamedAccount:
+        tenant = self._tenants[appid]
+        return NamedAccount(TenantLabel(appid, tenant.title), RenderContext.from_settings(tenant.settings))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tenants)
+
+    def __len__(self) -> int:
+        return len(self._tenants)
+
+
+def account_services(
+    shared: SharedServices,
+    tenant: Tenant,
+    channel: ChannelServices,
+    label: TenantLabel | None = None,
+    default_channel: DefaultChannel | None = None,
+) -> Services:
     """Build the services of one Official Account.
 
     Args:
+        channel: where its alerts go.
         label: names the account in what people see, and in its buttons; None for that of the environment alone.
+        default_channel: for notices about other channels.
     """
     settings = tenant.settings
     proxied, process = bool(settings.wechat_proxy_url), shared.process
@@ -255,8 +296,7 @@ def account_services(shared: SharedServices, tenant: Tenant, label: TenantLabel 
         label,
     )
     if store:
-        labelled = (label.on_message,) if label else ()
-        _add_alerts(services, store, shared.channel_of(settings.slack_alert_channel, *labelled))
+        _add_alerts(services, store, channel, default_channel)
     return services
 
 
@@ -300,7 +340,9 @@ def _store(settings: Settings, clock: Clock) -> Store:
     return Store.from_url(settings.database_url, settings.wechat_appid, settings.slack_alert_channel, clock=own)
 
 
-def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
+def _add_alerts(
+    services: Services, store: Store, channel: ChannelServices, default_channel: DefaultChannel | None
+) -> None:
     settings, clock = services.settings, services.shared.clock
     count = services.shared.metrics.count
     context = services.context
@@ -318,7 +360,7 @@ def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
         services.accounts,
         store,
         recorder=recorder,
-        recovery=Recovery(channel, clock),
+        recovery=channel.recovery,
         cadence=Cadence(context.poll, timedelta(seconds=settings.poll_idle_seconds), jitter),
         lease=settings.poll_lease,
         unchanged_polls=services.shared.unchanged_polls,
@@ -329,4 +371,15 @@ def _add_alerts(services: Services, store: Store, channel: Channel) -> None:
     lease = timedelta(seconds=settings.alert_lease_seconds)
     services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)
     in_channel = replace(context, operations=bool(settings.kf_operators))
-    services.delivery = Delivery(DeliveryDependencies(channel, store, in_channel, event_keys, lease, count))
+    services.delivery = Delivery(
+        DeliveryDependencies(
+            channel.channel,
+            store,
+            in_channel,
+            event_keys,
+            lease,
+            count,
+            label=services.label,
+            default_channel=default_channel,
+        )
+    )

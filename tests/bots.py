@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -44,6 +45,8 @@ class Bot:
         stopwatch: Callable[[], float] | None = None,
         accounts: Accounts | None = None,
         operations: bool = False,
+        recovery: Recovery | None = None,
+        **in_fleet: Any,
     ) -> None:
         self.clock = clock
         self.wechat = FakeAccounts([bound("anna")])
@@ -55,12 +58,13 @@ class Bot:
             accounts or self.wechat,
             store,
             recorder=self.recorder,
-            recovery=Recovery(self.slack, clock, lambda: clock().timestamp()),
+            recovery=recovery or Recovery(self.slack, clock, lambda: clock().timestamp()),
             cadence=Cadence(poll, poll),
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention, operations=operations)
+        stopwatch = stopwatch or (lambda: clock().timestamp())
         dependencies = DeliveryDependencies(
-            self.slack, store, context, event_keys, LEASE, no_op, stopwatch or (lambda: clock().timestamp())
+            self.slack, store, context, event_keys, LEASE, no_op, stopwatch, **in_fleet
         )
         self.delivery = Delivery(dependencies)
         self.acts = AlertActions(store, recorder=self.recorder, zone=ZoneInfo("Asia/Shanghai"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot import actions, view_metadata
 from bot.blocks.builders import FINE, ICONS, PERSON, TROUBLE
+from bot.blocks.context import RenderContext
 from bot.ports import Block, Message, View
 from bot.text import NAME, clean, escape, units
 
@@ -32,10 +33,10 @@ class TenantLabel:
 
     def on_message(self, message: Message) -> Message:
         """Begin a message with the name, and let its buttons return the AppID."""
-        blocks = [self._with_appid(block) for block in message.blocks]
+        blocks = self.on_blocks(message.blocks)
         if not self.is_named:
             return Message(message.text, blocks)
-        return Message(f"{escape(self._name)} · {message.text}", self._named(blocks))
+        return Message(f"{escape(self.name)} · {message.text}", self._named(blocks))
 
     def on_view(self, view: View, heading: Sequence[Block] | None = None) -> View:
         """Begin a modal or an App Home with the name, and let its buttons and its submission return the AppID.
@@ -46,17 +47,22 @@ class TenantLabel:
         name = [self._context] if self.is_named else []
         first = name if heading is None else heading
         return view | {
-            "blocks": [*first, *(self._with_appid(block) for block in view["blocks"])],
+            "blocks": [*first, *self.on_blocks(view["blocks"])],
             "private_metadata": view_metadata.with_appid(self.appid, view.get("private_metadata", "")),
         }
 
+    def on_blocks(self, blocks: Sequence[Block]) -> list[Block]:
+        """Let the buttons of blocks return the AppID. The name stands elsewhere in the message."""
+        return [self._with_appid(block) for block in blocks]
+
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """Return the name as `plain_text`."""
         return clean(self.title, NAME)
 
     @property
     def _context(self) -> Block:
-        return {"type": "context", "elements": [{"type": "mrkdwn", "text": f"*{escape(self._name)}*"}]}
+        return {"type": "context", "elements": [{"type": "mrkdwn", "text": f"*{escape(self.name)}*"}]}
 
     def _named(self, blocks: Sequence[Block]) -> Sequence[Block]:
         """Put the name behind the icon of the first text. Where it does not fit, it is a block of its own.
@@ -68,7 +74,7 @@ class TenantLabel:
         first, *rest = blocks
         kind, text = first["type"], first.get("text")
         if text and kind in LONGEST:
-            name = self._name if text["type"] == "plain_text" else f"*{escape(self._name)}*"
+            name = self.name if text["type"] == "plain_text" else f"*{escape(self.name)}*"
             longer = _with_name(name, text["text"])
             if units(longer) <= LONGEST[kind]:
                 return [first | {"text": text | {"text": longer}}, *rest]
@@ -84,6 +90,14 @@ class TenantLabel:
 
     def _value(self, value: Any) -> Any:
         return actions.encode_for(self.appid, value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAccount:
+    """An account in a message about several: its name, and the context of its part."""
+
+    label: TenantLabel
+    context: RenderContext
 
 
 def _with_name(name: str, words: str) -> str:

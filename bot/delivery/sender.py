@@ -7,6 +7,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.delivery.blocked_channels import report_blocked
 from bot.delivery.dependencies import HOLD, DeliveryDependencies
 from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, outcome_label
 from bot.outbox.coalescing import Rivals, Send, Withhold, decide, drop_reason, without_parent
@@ -62,7 +63,7 @@ class Sender:
         row, dependencies = item.row, self._dependencies
         try:
             return await dependencies.channel.post(
-                message,
+                dependencies.labelled(row, message),
                 channel_id=row.target,
                 metadata=dependencies.event_keys.metadata(row.id, row.kind, row.event_keys),
                 thread_ts=item.parent.ts if item.parent else None,
@@ -168,6 +169,7 @@ class Sender:
         """Pause posts to the channel for some minutes: a person must act."""
         await channels.pause(tx, now + HOLD)
         await slack_state.record_refusal(tx, error, now)
+        await report_blocked(tx, self._dependencies.default_channel, now)
         await outbox.reschedule(tx, row, now + HOLD, error, **values)
 
     async def _suspect(self, tx: Tx, row: OutboxRow, error: str, now: datetime) -> None:

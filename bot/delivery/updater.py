@@ -115,7 +115,10 @@ class Updater:
 
     async def _update(self, row: OutboxRow, message: Message) -> Outcome:
         return await self._dependencies.channel.update(
-            message, channel_id=row.channel_id or "", ts=row.ts or "", within=EDIT_SECONDS
+            self._dependencies.labelled(row, message),
+            channel_id=row.channel_id or "",
+            ts=row.ts or "",
+            within=EDIT_SECONDS,
         )
 
 

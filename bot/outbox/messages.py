@@ -22,7 +22,7 @@ ROWS = 10  # episodes that a group message shows as rows; a digest of more lists
 
 
 class MessageKind(StrEnum):
-    """The kind of a message: six in the channel, then three of thread replies."""
+    """The kind of a message: seven in the channel, then three of thread replies."""
 
     ALERT = "problem"
     DIGEST = "digest"
@@ -30,6 +30,7 @@ class MessageKind(StrEnum):
     QUIET_SUMMARY = "quiet"  # the events that quiet hours held
     INCIDENT = "health"
     OPERATION = "operation"  # what an operator did to an account without an alert; it is never edited
+    NOTICE = "notice"  # in the default channel: another channel takes no messages; it is never edited
     REPLY = "line"  # in the thread of an alert, or of a digest after a user action
     MEMBER_LIST = "names"
     INCIDENT_REPLY = "note"  # in the thread of an incident

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -35,18 +35,11 @@ _BLOCKED_PART: Mapping[Affects, Literal["channel", "token", "workspace"]] = {
 class SlackChannel:
     """The alert channel. `client` must not retry: a post whose response was lost would appear twice."""
 
-    def __init__(
-        self,
-        client: AsyncWebClient,
-        channel_id: str,
-        labelled: Callable[[Message], Message] = lambda message: message,
-    ) -> None:
-        """Keep what requests need. `labelled` returns a message as it is posted, with the name of its account."""
+    def __init__(self, client: AsyncWebClient, channel_id: str) -> None:
         if client.retry_handlers:
             raise ValueError("alerts need a client with retry_handlers=[]")
         self._client = client
         self._channel_id = channel_id
-        self._labelled = labelled
         self._clock = SlackClock()
 
     @property
@@ -66,7 +59,6 @@ class SlackChannel:
         broadcast: bool = False,
         within: float,
     ) -> Outcome:
-        message = self._labelled(message)
         blocks = {"blocks": list(message.blocks)} if message.blocks else {}
         thread = {"thread_ts": thread_ts, "reply_broadcast": broadcast} if thread_ts else {}
         return await self._call(
@@ -84,7 +76,6 @@ class SlackChannel:
         )
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:
-        message = self._labelled(message)
         # Without `blocks` Slack may keep the old ones, and show them instead of the new text:
         # https://github.com/slack-go/slack/issues/1214
         content = {"text": message.text, "blocks": list(message.blocks)}

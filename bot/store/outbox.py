@@ -128,7 +128,13 @@ async def claim(
     if breakthrough_only:
         ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
-        sa.select(message.c.id, message.c.attempt, parent.c.channel_id.label("of_parent"))
+        sa.select(
+            message.c.id,
+            message.c.attempt,
+            message.c.kind,
+            message.c.target,
+            parent.c.channel_id.label("of_parent"),
+        )
         .outerjoin(parent, parent.c.id == message.c.parent_id)
         .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
         .where(sa.or_(message.c.parent_id.is_(None), parent.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
@@ -138,7 +144,7 @@ async def claim(
     found = (await tx.run(candidate)).first()
     if found is None:
         return None
-    target = found.of_parent or tx.channel_id
+    target = found.target if found.kind == MessageKind.NOTICE else found.of_parent or tx.channel_id
     if not await channels.take_turn(tx.of(tx.appid, target), now):
         return None
     claiming = (

@@ -49,6 +49,17 @@ async def record_silence(tx: Tx, error: str, now: datetime, *, reading: bool = F
     )
 
 
+async def claim_report(tx: Tx, before: datetime) -> SlackTrouble | None:
+    """Claim the report of a channel that has been blocked since an earlier moment. Return None after the first."""
+    due = sa.and_(
+        channel.c.blocked_by.is_not(None),
+        channel.c.slack_error_since <= before,
+        channel.c.block_reported_at.is_(None),
+    )
+    claiming = sa.update(channel).where(channel.c.id == tx.channel_id, due).values(block_reported_at=tx.now)
+    return await load(tx) if (await tx.run(claiming)).rowcount else None
+
+
 async def record_success(tx: Tx, *, reading: bool = False) -> None:
     """Record that Slack accepted a message, or (`reading`) returned history, which ends no refusal of messages."""
     troubled: sa.ColumnElement[bool] = TROUBLED

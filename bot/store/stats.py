@@ -150,6 +150,13 @@ async def is_any_unsent(tx: Tx) -> bool:
     return (await tx.run(unsent.limit(1))).first() is not None
 
 
+async def waiting(tx: Tx) -> int:
+    """Count the unsent messages for the channel, of all accounts."""
+    unsent = sa.and_(message.c.target == tx.channel_id, message.c.status.in_(UNSENT))
+    number: int = (await tx.run(sa.select(sa.func.count()).where(unsent))).scalar_one()
+    return number
+
+
 async def by_state(tx: Tx, appids: Collection[str]) -> Mapping[str, int]:
     """Count the messages of these accounts in each state."""
     counted = sa.select(message.c.status, sa.func.count().label("number")).where(among(tx, message.c.appid, appids))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bot.alerting.episode import AlertPolicy
 from bot.alerting.incidents import Incident
-from bot.blocks.answers.host_problems import explain_host_problem, see_log
+from bot.blocks.answers.host_problems import explain_host_problem
 from bot.blocks.channel.incident_notices import incident_title, may_be_old
 from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation
+from bot.blocks.slack_refusals import see_log, slack_refusal
 from bot.blocks.times import exact_span
 from bot.health.facts import Problem, ProblemKind
 from bot.slack import error_codes
@@ -31,15 +32,6 @@ def explain(problem: Problem, context: RenderContext = ENGLISH, channel: str | N
     if problem.incident:
         return _incident(problem.kind, problem.incident, context)
     return _EXPLAIN[problem.kind](problem, channel, context)
-
-
-def slack_refusal(error: str, context: RenderContext) -> tuple[str, str]:
-    """Return the reason of Slack's error code, such as `the app is not a member`, and the next step, as mrkdwn."""
-    code = error_codes.lookup(error)
-    if not code.because:
-        return mrkdwn(error, ACCOUNT), see_log(context)
-    step = context.say(code.remedy).replace(error_codes.INVITE, f"*{error_codes.INVITE}*")
-    return context.say(code.because), step
 
 
 def _starting(_: Problem, __: str | None, context: RenderContext) -> Explanation:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bot.blocks.context import RenderContext
 from bot.blocks.problems import Explanation, explain_clock_skew
+from bot.blocks.slack_refusals import see_log
 from bot.blocks.times import exact_span, span, stored_span
 from bot.health.facts import Problem, ProblemKind
 from bot.text import ERRMSG, mrkdwn
@@ -75,10 +76,6 @@ def _database(kind: ProblemKind, context: RenderContext) -> Explanation | None:
         case ProblemKind.STORE_UNKNOWN:
             return Explanation(say("The database cannot be used"), still, see_log(context))
     return None
-
-
-def see_log(context: RenderContext) -> str:
-    return context.say("see the log for the reason.")
 
 
 def _no_receiver(problem: Problem, context: RenderContext) -> Explanation:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from bot.alerting.incidents import Incident
 from bot.blocks import mentions
-from bot.blocks.answers.diagnosis import lost_words, names_of, slack_refusal
+from bot.blocks.answers.diagnosis import lost_words, names_of
 from bot.blocks.channel.incident_notices import past_incident_title
 from bot.blocks.context import RenderContext
+from bot.blocks.slack_refusals import slack_refusal
 from bot.blocks.times import DAY, date, exact_span, lead_name, near, quiet_window, span, stored_span
 from bot.health.facts import HealthFacts, Problem, ProblemKind
 from bot.health.rules import diagnose

@@ -10,6 +10,7 @@ from bot.alerting.episode import Episode
 from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.channel.alerts import alert
+from bot.blocks.channel.channel_notices import blocked_channel
 from bot.blocks.channel.digests import digest, first_run
 from bot.blocks.channel.groups import GroupView
 from bot.blocks.channel.incident_notices import incident_notice, incident_reply
@@ -53,6 +54,8 @@ def render(
             message = operation_reply(payload, context)
         case MessageKind.OPERATION if "operation" in payload:
             message = operation_notice(payload, context)
+        case MessageKind.NOTICE:
+            message = blocked_channel(payload, context)
         case MessageKind.REPLY if "deed" in payload:
             message = user_action_reply(episodes, payload, context)
         case MessageKind.REPLY if episodes:
