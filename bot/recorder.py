@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from bot.alerting.episode import AlertPolicy, Change
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import InitialSnapshot, NewMessage
 from bot.outbox.planner import plan
+from bot.outbox.shared_channels import delay
 from bot.store import episodes, merge_pending, outbox
 from bot.store.database import Tx
 
@@ -21,6 +22,7 @@ class Recorder:
     policy: AlertPolicy
     event_keys: EventKeys
     appid: str
+    in_channel: Collection[str] = ()  # the AppIDs of all accounts that post to its channel; empty for the only one
 
     async def record(
         self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: InitialSnapshot | None = None
@@ -45,6 +47,8 @@ class Recorder:
         self, tx: Tx, messages: Sequence[NewMessage], changes: Sequence[Change], now: datetime
     ) -> Mapping[str, str]:
         """Save messages without changes. Return, by message id, the id of the row that carries it."""
-        carriers = await outbox.enqueue(tx, messages, self.event_keys.keys_of(messages, changes), now)
+        delays = {one.id: delay(one) for one in messages} if self.in_channel else {}
+        keys = self.event_keys.keys_of(messages, changes)
+        carriers = await outbox.enqueue(tx, messages, keys, now, delays=delays)
         await merge_pending.link(tx, messages, carriers)
         return carriers

@@ -349,7 +349,8 @@ def _add_alerts(
     # The key must not be in the store alone, and outlive it. An account without an AppSecret takes Slack's.
     secret = settings.wechat_secret or settings.slack_signing_secret or settings.slack_app_token
     event_keys = EventKeys(secret, settings.wechat_appid)
-    recorder = Recorder(context.policy, event_keys, settings.wechat_appid)
+    shared = channel.accounts if len(channel.accounts) > 1 else {}
+    recorder = Recorder(context.policy, event_keys, settings.wechat_appid, in_channel=shared.keys())
     services.recorder = recorder
 
     def jitter() -> float:
@@ -381,5 +382,6 @@ def _add_alerts(
             count,
             label=services.label,
             default_channel=default_channel,
+            in_channel=shared,
         )
     )

@@ -53,7 +53,8 @@ class Bot:
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
         self.store = store = store.of(store.appid, self.slack.id)
         event_keys, poll = EventKeys("secret", store.appid), timedelta(seconds=300)
-        self.recorder = Recorder(policy, event_keys, store.appid)
+        in_channel = in_fleet.get("in_channel", {}).keys()
+        self.recorder = Recorder(policy, event_keys, store.appid, in_channel=in_channel)
         self.watcher = Watcher(
             accounts or self.wechat,
             store,

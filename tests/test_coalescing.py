@@ -51,6 +51,7 @@ TROUBLE = Incident("i-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError")
 def row(shape: MessageKind = MessageKind.ALERT, **fields: Any) -> OutboxRow:
     values: dict[str, Any] = {
         "id": "m-1",
+        "appid": "wx",
         "priority": 2,
         "episode_ids": ("bo",),
         "event_keys": (),
@@ -414,11 +415,22 @@ def test_pending_summary_of_quiet_hours_is_extended():
 def test_parent_becomes_as_urgent_as_its_reply_and_as_loud():
     parent = pending(priority=4, event_keys=("a",))
     urgent = NewMessage("d", MessageKind.REPLY, priority=1, breakthrough=True)
-    assert brought_forward(parent, urgent, ["b"]) == {"priority": 1, "event_keys": ["a", "b"], "breakthrough": True}
-    assert brought_forward(parent, NewMessage("d", MessageKind.REPLY, priority=LAST), []) == {
+    assert brought_forward(parent, urgent, ["b"], NOW) == {
+        "priority": 1,
+        "event_keys": ["a", "b"],
+        "breakthrough": True,
+        "not_before": NOW,
+    }
+    assert brought_forward(parent, NewMessage("d", MessageKind.REPLY, priority=LAST), [], NOW) == {
         "priority": 4,
         "event_keys": ["a"],
     }
+
+
+@pytest.mark.parametrize("tried", [{"post_attempts": 1}, {"error": "quiet hours"}], ids=["by Slack", "by night"])
+def test_parent_that_is_held_stays_held_when_an_urgent_reply_is_added(tried):
+    urgent = NewMessage("d", MessageKind.REPLY, priority=1)
+    assert "not_before" not in brought_forward(pending(priority=4, **tried), urgent, [], NOW)
 
 
 def test_pending_group_message_becomes_as_urgent_as_the_message_that_yields_and_is_due():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import NamedTuple
 
 from bot.blocks.context import RenderContext
-from bot.blocks.tenant_label import TenantLabel
+from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.failing_messages import FailingMessages
+from bot.delivery.item import OutboxItem
 from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import MessageKind, OutboxRow
 from bot.ports import Channel, Counter, Message
@@ -41,10 +42,23 @@ class DeliveryDependencies:
     faults: FailingMessages = field(default_factory=FailingMessages)
     label: TenantLabel | None = None  # names the account in its messages, and in their buttons
     default_channel: DefaultChannel | None = None  # None: the channel of this account
+    # By AppID, all accounts that post to the channel; empty for the only one.
+    in_channel: Mapping[str, NamedAccount] = field(default_factory=dict)
 
     def labelled(self, row: OutboxRow, message: Message) -> Message:
-        """Return a message as it is posted. A notice is about a channel, not about the account."""
-        return self.label.on_message(message) if self.label and row.kind is not MessageKind.NOTICE else message
+        """Return a message as it is posted. One about several accounts, or about a channel, is not of this one."""
+        is_own = not row.of_several and row.kind is not MessageKind.NOTICE
+        return self.label.on_message(message) if self.label and is_own else message
+
+    def may_post(self, row: OutboxRow, now: datetime) -> bool:
+        """Check whether a message of an account in this channel could be posted now, for all its quiet hours."""
+        account = self.in_channel.get(row.appid)
+        quiet = account.context.policy.quiet if account else None
+        return account is not None and (row.breakthrough or quiet is None or not quiet.covers(now))
+
+    def render(self, item: OutboxItem, *, posting: bool = False) -> Message:
+        """Render a message from the present state of its episodes. Only if `posting`, it may mention users."""
+        return item.render(self.context, self.faults, accounts=self.in_channel, posting=posting)
 
     @property
     def within(self) -> float:

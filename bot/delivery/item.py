@@ -7,12 +7,15 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bot.alerting.episode import Episode
 from bot.alerting.incidents import Incident
+from bot.blocks.channel.account_groups import render_of_several
+from bot.blocks.channel.episode_text import needs_user
 from bot.blocks.channel.notifications import render, text_only
 from bot.blocks.context import RenderContext
+from bot.blocks.tenant_label import NamedAccount
 from bot.delivery.failing_messages import FailingMessages
 from bot.delivery.placeholders import with_placeholders
 from bot.operations.model import OperationKind
@@ -35,6 +38,7 @@ class OutboxItem:
     episodes: tuple[Episode, ...] = ()
     incident: Incident | None = None
     parent: OutboxRow | None = None
+    appids: Mapping[str, str] = field(default_factory=dict)  # by episode id, if it is about several accounts
     may_invite: bool = True  # False: WeChat does not grant invitations, so that the alert offers none
 
     @property
@@ -50,17 +54,36 @@ class OutboxItem:
         return all(episode.final for episode in self.episodes)
 
     def render(
-        self, context: RenderContext, faults: FailingMessages | None = None, *, posting: bool = False
+        self,
+        context: RenderContext,
+        faults: FailingMessages | None = None,
+        *,
+        accounts: Mapping[str, NamedAccount],
+        posting: bool = False,
     ) -> Message:
-        """Render the row from the present state of its episodes. Only if `posting`, it may mention users."""
+        """Render the row from the present state of its episodes. Only if `posting`, it may mention users.
+
+        Args:
+            accounts: by AppID, those that post to the channel, for a message about several.
+        """
         row, operations = self.row, context.operations and self.may_invite
-        context = replace(context, operations=operations)
+        mention = self._mention(accounts) if row.of_several else context.mention
+        context = replace(context, operations=operations, mention=mention)
 
         def rendered(shown: Sequence[Episode]) -> Message:
+            if row.of_several:
+                around = (self.appids, accounts, context)
+                return render_of_several(row.kind, row.payload, shown, *around, message_id=row.id, posting=posting)
             return render(row.kind, row.payload, shown, self.incident, context, message_id=row.id, posting=posting)
 
         message = with_placeholders(rendered, self.episodes, row.id, faults)
         return text_only(message, context.mention) if row.text_only else message
+
+    def _mention(self, accounts: Mapping[str, NamedAccount]) -> str:
+        """Return the mentions of the accounts for which a person must act."""
+        about = ((accounts.get(self.appids.get(one.id, "")), one) for one in self.episodes)
+        due = (account.context.mention for account, one in about if account and needs_user(one, account.context))
+        return " ".join(filter(None, dict.fromkeys(due)))
 
 
 class UnreadableError(Exception):
@@ -94,8 +117,11 @@ async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages
 
 
 async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
-    by_id = await episodes.get_many(tx, [episode_id for row in found for episode_id in row.episode_ids])
-    followed = await episodes.followed_by(tx, by_id)
+    several = [episode_id for row in found if row.of_several for episode_id in row.episode_ids]
+    appids = await episodes.appids_of(tx, several) if several else {}
+    wanted, of_any = [one for row in found for one in row.episode_ids], bool(several)
+    by_id = await episodes.get_many(tx, wanted, of_any=of_any)
+    followed = await episodes.followed_by(tx, by_id, of_any=of_any)
     may_invite = not (by_id and await operations.refusal(tx, OperationKind.INVITE))
 
     def shown(row: OutboxRow) -> Mapping[str, Episode]:
@@ -109,6 +135,7 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
             episodes=_readable(tx, row, shown(row)),
             incident=await incident_rows.load(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
+            appids={one: appids[one] for one in row.episode_ids if one in appids} if row.of_several else {},
             may_invite=may_invite,
         )
         for row in found

@@ -14,7 +14,7 @@ from bot.outbox.coalescing import Rivals, Send, Withhold, decide, drop_reason, w
 from bot.outbox.messages import DEMOTED, DropReason, OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import channels, merge_pending, outbox, published, slack_state
+from bot.store import channels, merge_pending, outbox, published, shared_channels, slack_state
 from bot.store.channels import NotItsTurnError
 from bot.store.database import Tx
 from bot.store.isolation import RowFaultError, is_row_fault
@@ -46,8 +46,8 @@ class Sender:
             return False
         row = item.row
         try:
-            applied_hash = content_hash(item.render(dependencies.context, dependencies.faults))
-            message = item.render(dependencies.context, dependencies.faults, posting=True)
+            applied_hash = content_hash(dependencies.render(item))
+            message = dependencies.render(item, posting=True)
         except Exception as exc:
             await self._give_up(row.id, exc)
             return True
@@ -106,17 +106,24 @@ class Sender:
             RowFaultError: it cannot be looked up, and is still to be posted.
         """
         try:
-            item = (await load_items(tx, [await merge_pending.merge_pending_digests(tx, row)]))[0]
-            decision = await self._decide(tx, item, now)
-            if isinstance(decision, Send):
-                return item
-            await merge_pending.carry_out(tx, item.row, decision, now)
+            if gathered := await self._gather(tx, row, now):
+                item = (await load_items(tx, [await merge_pending.merge_pending_digests(tx, gathered)]))[0]
+                decision = await self._decide(tx, item, now)
+                if isinstance(decision, Send):
+                    return item
+                await merge_pending.carry_out(tx, item.row, decision, now)
             await channels.pause(tx.of(tx.appid, row.target), now)  # nothing was posted: the next need not wait
         except Exception as exc:
             if is_row_fault(exc):
                 raise RowFaultError(row.id) from exc
             raise
         return None
+
+    async def _gather(self, tx: Tx, row: OutboxRow, now: datetime) -> OutboxRow | None:
+        """Gather what other accounts have for the channel. Return None if another message shows this one now."""
+        if not self._dependencies.in_channel:
+            return row
+        return await shared_channels.gather(tx, row, lambda one: self._dependencies.may_post(one, now), now)
 
     async def _decide(self, tx: Tx, item: OutboxItem, now: datetime) -> Send | Withhold:
         row, about = item.row, (item.episodes, item.incident, item.parent)

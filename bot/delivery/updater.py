@@ -73,11 +73,11 @@ class Updater:
 
     async def _edit(self, item: OutboxItem, now: datetime) -> bool:
         """Update one message. Return False if Slack accepts no edits at present."""
-        row, message = item.row, item.render(self._dependencies.context, self._dependencies.faults)
+        row, message = item.row, self._dependencies.render(item)
         applied = content_hash(message)
         if applied == row.applied_hash:
             if item.is_final:
-                await self._settle(row)
+                await self._settle(item)
             return True
         async with self._dependencies.store.begin() as tx:
             if not await channels.may_edit(tx, tx.now):
@@ -105,12 +105,13 @@ class Updater:
                 await published.update(tx, row, **_noted(outcome, applied, tx.now))
         return isinstance(outcome, Sent | Refused | Unlisted | NotFound)
 
-    async def _settle(self, row: OutboxRow) -> None:
+    async def _settle(self, item: OutboxItem) -> None:
         """Stop updating this message, unless one of its episodes has changed again just now."""
+        row = item.row
         async with self._dependencies.store.begin() as tx:
-            await poll_state.load(tx, lock=True)  # holds off changes of episodes
+            await poll_state.lock(tx, {tx.appid, *item.appids.values()})  # holds off changes of episodes
             item = (await load_items(tx, [row]))[0]
-            if item.is_final and content_hash(item.render(self._dependencies.context)) == row.applied_hash:
+            if item.is_final and content_hash(self._dependencies.render(item)) == row.applied_hash:
                 await published.update(tx, row, is_final=True)
 
     async def _update(self, row: OutboxRow, message: Message) -> Outcome:

@@ -20,7 +20,16 @@ from typing import Any
 from bot.alerting.episode import Episode
 from bot.alerting.incidents import Incident
 from bot.alerting.quiet_hours import QuietHours
-from bot.outbox.messages import LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow, is_relevant
+from bot.outbox.messages import (
+    LAST_CALL,
+    LATE,
+    ROWS,
+    MessageKind,
+    MessageStatus,
+    NewMessage,
+    OutboxRow,
+    is_relevant,
+)
 
 GROUPED = (MessageKind.DIGEST, MessageKind.FIRST_RUN, MessageKind.QUIET_SUMMARY)
 LINK = "gathered"  # in the payload: the group message that may cover this one, and its attempts at that time
@@ -195,7 +204,7 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
     ):
         return None
     answers_person = not {"deed", "operation"}.isdisjoint(row.payload)  # who is awake
-    breaks_through = answers_person or (quiet.breakthrough and row.base_priority == 1)
+    breaks_through = answers_person or (quiet.breakthrough and row.base_priority == LAST_CALL)
     return None if breaks_through or now - window.begins <= LATE else window.ends
 
 
@@ -216,7 +225,7 @@ def taken_over(group: OutboxRow, row: OutboxRow, now: datetime) -> dict[str, Any
     if group.status in (MessageStatus.PENDING, MessageStatus.SENDING):
         columns["priority"] = group.priority - group.base_priority + min(group.base_priority, row.base_priority)
     if group.status is MessageStatus.PENDING:
-        columns |= {"event_keys": _union(group.event_keys, row.event_keys), "not_before": now}
+        columns |= {"event_keys": union(group.event_keys, row.event_keys), "not_before": now}
     return columns
 
 
@@ -237,8 +246,8 @@ def merged(row: OutboxRow, other: OutboxRow, reported: Iterable[tuple[str, str]]
     return replace(
         row,
         priority=min(row.priority, other.priority),
-        episode_ids=tuple(_union(row.episode_ids, other.episode_ids)),
-        event_keys=tuple(_union(row.event_keys, other.event_keys)),
+        episode_ids=tuple(union(row.episode_ids, other.episode_ids)),
+        event_keys=tuple(union(row.event_keys, other.event_keys)),
         payload=payload,
         breakthrough=row.breakthrough or other.breakthrough,
     )
@@ -260,7 +269,7 @@ def extended(summary: OutboxRow, new: NewMessage, events: Iterable[str]) -> dict
     for episode_id, kinds in new.payload["held"].items():
         held[episode_id] = [*held.get(episode_id, ()), *kinds]
     return {
-        "episode_ids": _union(summary.episode_ids, new.episode_ids),
+        "episode_ids": union(summary.episode_ids, new.episode_ids),
         "event_keys": [*summary.event_keys, *events],
         "payload": {**summary.payload, "held": held},
         "priority": min(summary.priority, new.priority),
@@ -268,7 +277,7 @@ def extended(summary: OutboxRow, new: NewMessage, events: Iterable[str]) -> dict
     }
 
 
-def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str]) -> dict[str, Any]:
+def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str], now: datetime) -> dict[str, Any]:
     """Return the changed columns of an unsent parent that gets a reply.
 
     The reply can only be posted after its parent, so the parent gets its priority, and breaks through quiet hours
@@ -278,8 +287,11 @@ def brought_forward(parent: OutboxRow, reply: NewMessage, events: Iterable[str])
         "priority": min(parent.priority, reply.priority),
         "event_keys": [*parent.event_keys, *events],
     }
+    if reply.priority == LAST_CALL and parent.post_attempts == 0 and parent.error is None:
+        columns["not_before"] = now  # it waits for other messages of the channel no longer
     return columns | ({"breakthrough": True} if reply.breakthrough else {})
 
 
-def _union(first: Iterable[str], other: Iterable[str]) -> list[str]:
+def union(first: Iterable[str], other: Iterable[str]) -> list[str]:
+    """Return the values of both, each once, in their order."""
     return list(dict.fromkeys([*first, *other]))

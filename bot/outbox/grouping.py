@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.alerting.episode import AccountStatus, AlertKind, AlertPolicy, Change, Disposition, priority
 from bot.alerting.quiet_hours import Window
-from bot.outbox.messages import LAST, InitialSnapshot, MessageKind, NewMessage, Parent
+from bot.outbox.messages import LAST, SEVERAL, InitialSnapshot, MessageKind, NewMessage, Parent
 from bot.outbox.priority import Notification, breaks_through_quiet, id_of, id_of_many, is_urgent, priority_of
 
 NAMES_A_MESSAGE = 25
@@ -30,20 +30,23 @@ def digest(notifications: Sequence[Notification], policy: AlertPolicy, now: date
         payload={"noticed": now.timestamp()},
         breakthrough=breakthrough,
     )
+    return [parent, *member_lists(parent)]
+
+
+def member_lists(parent: NewMessage) -> list[NewMessage]:
+    """Return the thread replies that list the accounts of a digest."""
+    episode_ids = parent.episode_ids
     size = max(NAMES_A_MESSAGE, -(-len(episode_ids) // NAME_MESSAGES))
     return [
-        parent,
-        *(
-            NewMessage(
-                id=f"{parent.id}-{start // size + 1}",
-                kind=MessageKind.MEMBER_LIST,
-                priority=LAST,
-                episode_ids=episode_ids[start : start + size],
-                parent_id=parent.id,
-                breakthrough=breakthrough,
-            )
-            for start in range(0, len(episode_ids), size)
-        ),
+        NewMessage(
+            id=f"{parent.id}-{start // size + 1}",
+            kind=MessageKind.MEMBER_LIST,
+            priority=LAST,
+            episode_ids=episode_ids[start : start + size],
+            parent_id=parent.id,
+            breakthrough=parent.breakthrough,
+        )
+        for start in range(0, len(episode_ids), size)
     ]
 
 
@@ -51,7 +54,7 @@ def first_run(changes: Sequence[Change], first: InitialSnapshot, now: datetime) 
     """Return the summary of the problems that the first poll finds."""
     backlog = [change for change in changes if change.new_events]
     return NewMessage(
-        id=id_of_many(MessageKind.FIRST_RUN, [change.after.id for change in backlog]),
+        id=id_of_many(MessageKind.FIRST_RUN, [change.after.id for change in backlog] or [first.appid]),
         kind=MessageKind.FIRST_RUN,
         priority=priority(AccountStatus.REJECTED),
         episode_ids=tuple(change.after.id for change in backlog),
@@ -61,7 +64,8 @@ def first_run(changes: Sequence[Change], first: InitialSnapshot, now: datetime) 
             for event in change.new_events
             if event.disposition is not Disposition.NOTIFIED
         ),
-        payload={"total": first.total, "counts": dict(first.counts), "noticed": now.timestamp()},
+        payload={"total": first.total, "counts": dict(first.counts), "noticed": now.timestamp()}
+        | ({SEVERAL: True, "accounts": 1} if first.appid else {}),
     )
 
 

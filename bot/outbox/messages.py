@@ -14,10 +14,12 @@ from typing import Any
 
 from bot.alerting.episode import AccountStatus, AlertEvent, AlertKind, Episode, EpisodeState
 
+LAST_CALL = 1  # the priority of the last reminder before a deadline
 LAST = 9  # history without mentions is sent after everything else
 LATE = timedelta(minutes=15)  # how long after the start of quiet hours the reminder before them may still be posted
 URGENT = 3  # a message of this priority or a smaller one is repeated rather than lost
 DEMOTED = 10  # added to the priority of a message that Slack refused: it comes after all others
+SEVERAL = "several"  # in the payload: the message is about several Official Accounts
 ROWS = 10  # episodes that a group message shows as rows; a digest of more lists them in its thread
 
 
@@ -75,6 +77,7 @@ class OutboxRow:
     """A stored message. `attempt` is a fencing token: a process that claims it later has a higher one."""
 
     id: str
+    appid: str
     kind: MessageKind
     priority: int
     episode_ids: tuple[str, ...]
@@ -96,6 +99,11 @@ class OutboxRow:
     applied_hash: str | None
     is_deleted: bool
     error: str | None  # Slack's last error; of a sent message: why it cannot be updated
+
+    @property
+    def of_several(self) -> bool:
+        """Check whether it is about several Official Accounts that share its channel."""
+        return SEVERAL in self.payload
 
     @property
     def base_priority(self) -> int:
@@ -123,6 +131,7 @@ class InitialSnapshot:
 
     total: int
     counts: Mapping[AccountStatus, int]
+    appid: str = ""  # if other Official Accounts share the channel, whose first runs are one message
 
 
 def is_relevant(kind: MessageKind, payload: Mapping[str, Any], episodes: Sequence[Episode]) -> bool:

@@ -44,10 +44,12 @@ def plan(
 
     Args:
         parents: by episode id, the parent message that shows it, if there is one.
-        first: set on the first run, whose backlog goes into one summary.
+        first: set on the first run, whose backlog goes into one summary. Of one of several accounts in a channel
+            the summary counts the accounts also without a backlog.
     """
     messages = []
-    if first and any(event.disposition is Disposition.BACKLOG for one in changes for event in one.new_events):
+    has_backlog = any(event.disposition is Disposition.BACKLOG for one in changes for event in one.new_events)
+    if first and (has_backlog or first.appid):
         messages.append(first_run(changes, first, now))
     window = policy.quiet.window_of(now) if policy.quiet else None
     notifications = notifiable_events(changes, policy)

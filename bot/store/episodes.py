@@ -154,18 +154,26 @@ async def record_emitted(tx: Tx, carriers: Mapping[tuple[str, AlertEvent], str |
         await tx.run(_emitted(episode_id, event, message_id, now))
 
 
-async def get_many(tx: Tx, ids: Iterable[str]) -> dict[str, Episode]:
+async def get_many(tx: Tx, ids: Iterable[str], *, of_any: bool = False) -> dict[str, Episode]:
+    """Return by id those of the episodes that are of the account, or `of_any` account."""
     wanted = list(dict.fromkeys(ids))
-    return {found.id: found for found in await _read(tx, _WITH_IDS, ids=wanted)} if wanted else {}
+    found = await _read(tx, _WITH_IDS, of_any=of_any, ids=wanted) if wanted else ()
+    return {one.id: one for one in found}
 
 
-async def followed_by(tx: Tx, episodes: Mapping[str, Episode]) -> dict[str, Episode]:
+async def appids_of(tx: Tx, ids: Iterable[str]) -> dict[str, str]:
+    """Return by id the AppIDs of episodes, of whichever account."""
+    found = sa.select(episode.c.id, episode.c.appid).where(episode.c.id.in_(_IDS), episode.c.kind == INVITATION)
+    return {row.id: row.appid for row in await tx.run(found, {"ids": list(dict.fromkeys(ids))})}
+
+
+async def followed_by(tx: Tx, episodes: Mapping[str, Episode], *, of_any: bool = False) -> dict[str, Episode]:
     """Return those of the episodes that were replaced, as a message shows them, by id."""
     known = dict(episodes)
     replaced = {one.id: one for one in episodes.values() if one.state is EpisodeState.REPLACED and one.successor_id}
     newest = replaced
     while wanted := {one.successor_id for one in newest.values()} - known.keys():
-        newest = await get_many(tx, wanted)
+        newest = await get_many(tx, wanted, of_any=of_any)
         known |= newest
         newest = {one.id: one for one in newest.values() if one.state is EpisodeState.REPLACED and one.successor_id}
     return {
@@ -192,11 +200,11 @@ async def _predecessors(tx: Tx, ids: Collection[str]) -> list[str]:
     return found
 
 
-async def _read(tx: Tx, query: sa.Select[Any], **parameters: object) -> list[Episode]:
+async def _read(tx: Tx, query: sa.Select[Any], *, of_any: bool = False, **parameters: object) -> list[Episode]:
     """Read the episodes that a query finds, with their events. `tx.unreadable` gets the unreadable ones."""
     rows = (await tx.run(query, {"appid": tx.appid, **parameters})).mappings()
     # Not in the query: SQLite would use the index of the account instead of the ids.
-    found = {row["id"]: row for row in rows if (row["appid"], row["kind"]) == (tx.appid, INVITATION)}
+    found = {row["id"]: row for row in rows if row["kind"] == INVITATION and (of_any or row["appid"] == tx.appid)}
     events: dict[str, list[sa.RowMapping]] = {}
     if found:
         for row in (await tx.run(_EVENTS, {"ids": list(found)})).mappings():

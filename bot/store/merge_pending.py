@@ -95,7 +95,8 @@ async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> N
 async def restore_covered(tx: Tx, group_id: str) -> None:
     """Requeue the messages that yielded to a dropped group message, or were merged into it."""
     covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.MERGED)
-    found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, covered))
+    mine = sa.or_(message.c.appid == tx.appid, message.c.target == tx.channel_id)  # a digest may be of several
+    found = await tx.run(sa.select(message).where(mine, covered))
     for row in rows_of(tx, found.mappings()):
         if row.payload.get(LINK, {}).get("root") == group_id:
             await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
@@ -156,6 +157,9 @@ async def _merge(tx: Tx, row: OutboxRow, other: OutboxRow) -> OutboxRow:
 async def _unsent(tx: Tx, kind: sa.ColumnElement[bool], episode_ids: Sequence[str]) -> list[OutboxRow]:
     """Read the messages of a kind that are pending or being posted and show one of these episodes."""
     unsent = message.c.status.in_((MessageStatus.PENDING, MessageStatus.SENDING))
-    found = await tx.run(sa.select(message).where(message.c.appid == tx.appid, unsent, kind))
+    # A group message of another account may be about several.
+    of_others = sa.and_(message.c.target == tx.channel_id, message.c.kind.in_(GROUPED))
+    mine = sa.or_(message.c.appid == tx.appid, of_others)
+    found = await tx.run(sa.select(message).where(mine, unsent, kind))
     rows = rows_of(tx, found.mappings())
     return [row for row in rows if not set(episode_ids).isdisjoint(row.episode_ids)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,12 +27,18 @@ Ids = Sequence[str] | sa.Select[tuple[str]]
 
 
 async def enqueue(
-    tx: Tx, messages: Sequence[NewMessage], event_keys: Mapping[str, tuple[str, ...]], now: datetime
+    tx: Tx,
+    messages: Sequence[NewMessage],
+    event_keys: Mapping[str, tuple[str, ...]],
+    now: datetime,
+    *,
+    delays: Mapping[str, timedelta] = MappingProxyType({}),
 ) -> Mapping[str, str]:
     """Add messages to the queue.
 
     Args:
         event_keys: by message id, the keys of its events for Slack's metadata.
+        delays: by message id, how long it waits for others of its channel.
 
     Returns, by message id, the id of the row that carries it: a summary of quiet hours extends a pending one.
 
@@ -60,17 +67,17 @@ async def enqueue(
                 status=MessageStatus.PENDING,
                 target=tx.channel_id,
                 created_at=now + timedelta(microseconds=position),  # keeps their order inside a priority
-                not_before=now,
+                not_before=now + delays.get(new.id, timedelta(0)),
             )
         )
-        await _bring_parent_forward(tx, new, events)
+        await _bring_parent_forward(tx, new, events, now)
     return row_ids
 
 
-async def _bring_parent_forward(tx: Tx, new: NewMessage, events: Sequence[str]) -> None:
+async def _bring_parent_forward(tx: Tx, new: NewMessage, events: Sequence[str], now: datetime) -> None:
     parent = await get(tx, new.parent_id) if new.parent_id else None
     if parent and parent.status in (MessageStatus.PENDING, MessageStatus.SENDING):
-        await update(tx, parent.id, **brought_forward(parent, new, events))
+        await update(tx, parent.id, **brought_forward(parent, new, events, now))
 
 
 async def _pending_quiet_summary(tx: Tx, new: NewMessage) -> OutboxRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -73,6 +73,18 @@ async def poll_now(tx: Tx, now: datetime, *, always: bool = False) -> bool:
     else:
         update = sa.update(poll_state).where(mine, later, poll_state.c.failed_polls > 0).values(next_poll_at=now)
     return (await tx.run(update)).rowcount == 1
+
+
+async def lock(tx: Tx, appids: Collection[str]) -> None:
+    """Make other processes wait with their decisions about these accounts until this transaction ends."""
+    rows = sa.select(poll_state.c.appid).where(poll_state.c.appid.in_(appids)).order_by(poll_state.c.appid)
+    await tx.run(rows.with_for_update())
+
+
+async def any_unpolled(tx: Tx, appids: Collection[str]) -> bool:
+    """Check whether one of these accounts has not had a good poll yet."""
+    never = sa.and_(poll_state.c.watching_since.is_(None), poll_state.c.appid.in_(appids))
+    return (await tx.run(sa.select(poll_state.c.appid).where(never).limit(1))).first() is not None
 
 
 async def load(tx: Tx, *, lock: bool = False) -> PollState:

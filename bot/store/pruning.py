@@ -175,10 +175,9 @@ async def _batch(
 
 async def _shown_by_messages(tx: Tx) -> set[str]:
     """Return the ids of the episodes and incidents that unfinished messages show, and of the successors shown."""
+    mine = sa.or_(message.c.appid == tx.appid, message.c.target == tx.channel_id)  # it may be about several
     unfinished = await tx.run(
-        sa.select(message.c.id, message.c.parent_id, message.c.episode_ids).where(
-            message.c.appid == tx.appid, _UNFINISHED
-        )
+        sa.select(message.c.id, message.c.parent_id, message.c.episode_ids).where(mine, _UNFINISHED)
     )
     shown = set[str]()
     for row in unfinished:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus, Episode, EpisodeState
 from bot.blocks import builders
@@ -44,11 +45,11 @@ def first_run(view: GroupView) -> Message:
 
 def _digest(view: GroupView, most: int) -> list[Block]:
     context, total = view.context, len(view.all)
-    noticed = builders.context(context.say("Noticed {when}", when=date(_noticed(view), context)))
+    when = builders.context(context.say("Noticed {when}", when=date(noticed(view.payload), context)))
     settled = groups.settled(view.settled, most, context)
     if not view.open:
         title = context.say("{number} at once: all settled", number=total)
-        return [builders.section(f"{builders.FINE} *{title}*"), *settled, noticed]
+        return [builders.section(f"{builders.FINE} *{title}*"), *settled, when]
     few = total <= SHOWN
     verdict = episode_text.counted(view.open, context)
     if view.settled:
@@ -64,7 +65,7 @@ def _digest(view: GroupView, most: int) -> list[Block]:
         *([builders.context(hints)] if hints else []),
         *groups.acknowledgement_lines(view),
         groups.buttons(view),
-        noticed,
+        when,
     ]
 
 
@@ -106,7 +107,7 @@ def _named(view: GroupView, word: str, names: Sequence[str], most: int) -> str:
 
 def _hints(view: GroupView, one_cause: str) -> str:
     """Suggest one cause if most episodes changed to one problem at once, and refer to the thread for more names."""
-    at_once = Counter(episode.state for episode in view.all if episode.state_since <= _noticed(view))
+    at_once = Counter(episode.state for episode in view.all if episode.state_since <= noticed(view.payload))
     # Not deadlines that come near together: these only have a common date of invitation.
     most = max(at_once[EpisodeState.REJECTED], at_once[EpisodeState.EXPIRED])
     suggested = one_cause if most > SHOWN and 2 * most > len(view.all) else ""
@@ -174,10 +175,11 @@ def _from_now_on(context: RenderContext) -> str:
     return context.say("From now on each change gets its own message.")
 
 
-def _noticed(view: GroupView) -> datetime:
-    return datetime.fromtimestamp(view.payload["noticed"], UTC)
+def noticed(payload: Mapping[str, Any]) -> datetime:
+    """Return when the events of a group message were noticed."""
+    return datetime.fromtimestamp(payload["noticed"], UTC)
 
 
 def _has_moved(view: GroupView) -> bool:
     """Return whether any episode has changed its state since."""
-    return any(episode.closed or episode.state_since > _noticed(view) for episode in view.all)
+    return any(episode.closed or episode.state_since > noticed(view.payload) for episode in view.all)

@@ -79,14 +79,14 @@ def name_list(episodes: Sequence[Episode], context: RenderContext) -> Message:
 
     def shortened() -> list[str]:
         lines = [_name(episode, SHORT_NAME, SHORT_ACCOUNT, context) for episode in episodes]
-        kept = _count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
+        kept = count_that_fit(lines, ROOM, lambda line: builders.size([builders.mrkdwn(line)]))
         more = [context.say("and {number} more", number=len(lines) - kept)] if lines[kept:] else []
         return lines[:kept] + more
 
     text = _plain_text_of_names(episodes, context.as_text)
     return builders.first_that_fits(
-        lambda: Message(text, _sections([_name(episode, NAME, ACCOUNT, context) for episode in episodes])),
-        lambda: Message(text, _sections(shortened())),
+        lambda: Message(text, sections([_name(episode, NAME, ACCOUNT, context) for episode in episodes])),
+        lambda: Message(text, sections(shortened())),
     )
 
 
@@ -201,7 +201,7 @@ def _name(episode: Episode, name: Limit, account: Limit, context: RenderContext)
     return f"{episode_text.icon(episode)} {escape(shown_name)} · {escape(shown_account)}"
 
 
-def _sections(lines: Sequence[str]) -> list[Block]:
+def sections(lines: Sequence[str]) -> list[Block]:
     """Build as few sections as hold the lines."""
     texts = [""]
     for line in lines:
@@ -213,7 +213,7 @@ def _sections(lines: Sequence[str]) -> list[Block]:
 
 def _plain_text_of_names(episodes: Sequence[Episode], context: RenderContext) -> str:
     names = [episode_text.name_and_account(episode, context) for episode in episodes]
-    kept = _count_that_fit(names, ROOM_IN_TEXT, lambda name: units(name) + len(", "))
+    kept = count_that_fit(names, ROOM_IN_TEXT, lambda name: units(name) + len(", "))
     parts = [
         context.say(
             "{state}: {names}.",
@@ -226,6 +226,6 @@ def _plain_text_of_names(episodes: Sequence[Episode], context: RenderContext) ->
     return context.paragraph(*parts, more)
 
 
-def _count_that_fit(words: Sequence[str], room: int, length: Callable[[str], int]) -> int:
+def count_that_fit(words: Sequence[str], room: int, length: Callable[[str], int]) -> int:
     """Return how many of the words fit into `room`."""
     return bisect_right(list(accumulate(map(length, words))), room)

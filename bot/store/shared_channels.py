@@ -1,0 +1,131 @@
+"""Gather the pending messages of the accounts that share a channel. `outbox.shared_channels` has the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from bot.outbox import shared_channels
+from bot.outbox.coalescing import link_to, union
+from bot.outbox.messages import LAST_CALL, DropReason, MessageKind, MessageStatus, OutboxRow
+from bot.outbox.shared_channels import JOINS_WITHIN, KINDS, MOST, may_be_gathered
+from bot.store import merge_pending, outbox
+from bot.store.database import Tx
+from bot.store.outbox import rows_of
+from bot.store.tables import channel, emitted_event, message
+
+MOST_GATHERED = 1000  # messages at once, so that a transaction stays short; the others are the next digest
+CHUNK = 500  # ids in one statement
+
+MayPost = Callable[[OutboxRow], bool]
+
+
+async def gather(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> OutboxRow | None:
+    """Gather what waits for the channel of a claimed message. Return None if another message shows it now.
+
+    Args:
+        may_post: returns whether a message of another account could be posted now.
+    """
+    if row.kind is MessageKind.FIRST_RUN and row.of_several:
+        return await _gather_first_runs(tx, row, may_post, now)
+    return None if await _gather_alerts(tx, row, may_post, now) else row
+
+
+async def hasten_first_runs(tx: Tx, now: datetime) -> None:
+    """Make the first runs due that wait for other accounts of the channel: all of them have been polled."""
+    # As a claim does, so that the two do not wait for each other.
+    await tx.run(sa.select(channel.c.id).where(channel.c.id == tx.channel_id).with_for_update())
+    waiting = sa.and_(_pending(tx, MessageKind.FIRST_RUN), message.c.not_before > now)
+    await tx.run(sa.update(message).where(waiting).values(not_before=now))
+
+
+async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:
+    """Put a digest in the place of the messages that wait, if there are too many. Return whether it was done."""
+    if not may_be_gathered(row):
+        return False
+    waiting = sa.and_(_pending(tx, *KINDS), message.c.priority != LAST_CALL, sa.not_(message.c.text_only))
+    number = (await tx.run(sa.select(sa.func.count()).where(waiting))).scalar_one()
+    if number < MOST:
+        return False
+    found = sa.select(message).where(waiting).order_by(message.c.created_at, message.c.id).limit(MOST_GATHERED)
+    others = rows_of(tx, (await tx.run(found.with_for_update())).mappings())
+    rows = [row, *(other for other in others if may_be_gathered(other) and may_post(other))]
+    if len(rows) <= MOST:
+        return False
+    parent, *lists = shared_channels.digest(rows, now)
+    keys = tuple(union((key for one in rows for key in one.event_keys), ()))
+    await outbox.enqueue(tx, [parent, *lists], {parent.id: keys}, now)
+    await _cover(tx, rows, parent.id, 0)
+    await merge_pending.link(tx, [parent], {parent.id: parent.id})
+    return True
+
+
+async def _gather_first_runs(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> OutboxRow | None:
+    """Add the first runs that wait to the one of the channel, if there is one, else to the claimed one."""
+    found = sa.select(message).where(_pending(tx, MessageKind.FIRST_RUN)).limit(MOST_GATHERED)
+    waiting = rows_of(tx, (await tx.run(found.with_for_update())).mappings())
+    others = [other for other in waiting if other.of_several and may_post(other)]
+    known = await _first_run_of_channel(tx, row, now)
+    if known is None:
+        await outbox.update(tx, row.id, **shared_channels.first_run(row, others))
+        await _cover(tx, others, row.id, row.post_attempts - 1)
+        return await outbox.get(tx, row.id)
+    others = [row, *(other for other in others if other.id != known.id)]
+    await outbox.update(tx, known.id, **shared_channels.first_run(known, others))
+    await _cover(tx, others, known.id, known.post_attempts)
+    return None
+
+
+async def _first_run_of_channel(tx: Tx, row: OutboxRow, now: datetime) -> OutboxRow | None:
+    """Return the first run of the channel that is posted, or being posted, to which later ones are added."""
+    there = message.c.status.in_((MessageStatus.SENDING, MessageStatus.SENT))
+    query = sa.select(message).where(
+        message.c.target == tx.channel_id,
+        message.c.kind == MessageKind.FIRST_RUN,
+        there,
+        sa.not_(message.c.is_deleted),
+        message.c.id != row.id,
+        message.c.created_at > now - JOINS_WITHIN,
+    )
+    found = rows_of(tx, (await tx.run(query.order_by(message.c.created_at).with_for_update())).mappings())
+    return next((one for one in found if one.of_several), None)
+
+
+async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -> None:
+    """Let a group message report the events of these messages, and take their replies over."""
+    gone = sa.update(message).where(message.c.id == sa.bindparam("row_id"))
+    gone = gone.values(
+        status=MessageStatus.DEAD,
+        reason=DropReason.MERGED,
+        payload=sa.bindparam("linked"),
+        post_attempts=sa.bindparam("posts"),
+    )
+    for row in rows:
+        attempts = row.post_attempts - (row.status is MessageStatus.SENDING)
+        linked = link_to(row, group_id, posts)
+        await tx.run(gone, {"row_id": row.id, "linked": linked, "posts": attempts})
+    for ids in _chunks([row.id for row in rows]):
+        await tx.run(
+            sa.update(emitted_event).where(emitted_event.c.message_id.in_(ids)).values(message_id=group_id)
+        )
+        in_threads = await tx.run(sa.select(message).where(message.c.parent_id.in_(ids)))
+        for reply in rows_of(tx, in_threads.mappings()):
+            values = {"parent_id": group_id, "payload": {**reply.payload, "root_posts": posts}}
+            if reply.kind is MessageKind.MEMBER_LIST:
+                values |= {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
+            await outbox.update(tx, reply.id, **values)
+
+
+def _pending(tx: Tx, *kinds: MessageKind) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        message.c.target == tx.channel_id,
+        message.c.status == MessageStatus.PENDING,
+        message.c.parent_id.is_(None),
+        message.c.kind.in_(kinds),
+    )
+
+
+def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))

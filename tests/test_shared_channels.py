@@ -1,0 +1,275 @@
+"""Several accounts in one channel: what they post at once is one message, for all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot import actions
+from bot.alerting.episode import AlertPolicy
+from bot.alerting.quiet_hours import QuietHours
+from bot.blocks.context import RenderContext
+from bot.blocks.tenant_label import NamedAccount, TenantLabel
+from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
+from bot.ports import OutcomeUnknown, Refused
+from bot.store.database import Store
+from bot.watcher.recovery import Recovery
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
+from tests.conftest import VirtualClock
+from tests.fakes import LOST, FakeChannel
+from wechat_kf import KfAccount
+
+pytestmark = pytest.mark.story
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+class Fleet:
+    """The accounts of some channels, on one store, driven by hand."""
+
+    def __init__(
+        self, store: Store, clock: VirtualClock, *numbers: int, policies: Sequence[AlertPolicy] = ()
+    ) -> None:
+        """Make a channel with so many accounts for each of the numbers. The first have these policies."""
+        self.clock = clock
+        self.channels: list[FakeChannel] = []
+        self.bots: list[Bot] = []
+        for number in numbers:
+            slack = FakeChannel(clock=clock, id=f"C0{len(self.channels)}", mention="<!subteam^S1>")
+            self.channels.append(slack)
+            recovery = Recovery(slack, clock, lambda: clock().timestamp(), readers=number)
+            accounts = {}
+            for one in range(number):
+                policy = policies[one] if one < len(policies) else AlertPolicy()
+                context = RenderContext(policy, mention="<!subteam^S1>")
+                label = TenantLabel(f"wx{slack.id}-{one}", f"Brand {slack.id}-{one}")
+                accounts[label.appid] = NamedAccount(label, context)
+            for appid, named in accounts.items():
+                of_account = store.of(appid, slack.id)
+                self.bots.append(
+                    Bot(
+                        of_account,
+                        clock,
+                        slack,
+                        recovery=recovery,
+                        policy=named.context.policy,
+                        mention="<!subteam^S1>",
+                        label=named.label,
+                        in_channel=accounts if number > 1 else {},
+                    )
+                )
+
+    @property
+    def slack(self) -> FakeChannel:
+        return self.channels[0]
+
+    async def polls(self, *accounts: KfAccount, bots: Iterable[Bot] | None = None) -> None:
+        for bot in bots or self.bots:
+            self.clock.forward(seconds=0.1)
+            bot.wechat.listed = accounts
+            await bot.watcher.make_due()
+            await bot.watcher.tick()
+
+    async def delivers(self, for_: timedelta) -> None:
+        """Let every account deliver, as often as there is something to do."""
+        end, rest = self.clock.now + for_, max(5.0, for_.total_seconds() / 10)
+        while self.clock.now < end:
+            pauses = [await bot.delivery.run() for bot in self.bots]
+            pause = min(filter(None, pauses), default=rest)
+            self.clock.now = min(end, self.clock.now + timedelta(seconds=pause))
+
+
+def parents(channel: FakeChannel) -> list[str]:
+    return [one.message.text for one in channel.posted if one.thread_ts is None]
+
+
+def replies(channel: FakeChannel) -> list[str]:
+    return [one.message.text for one in channel.posted if one.thread_ts]
+
+
+async def watching(
+    store: Store, clock: VirtualClock, *numbers: int, invitations: Sequence[str] = ("bo",), **rest: Any
+) -> Fleet:
+    """Return a fleet whose accounts are watched, each with these invitations."""
+    fleet = Fleet(store, clock, *numbers, **rest)
+    await store.open()
+    await fleet.polls(*(invited(name) for name in invitations))
+    await fleet.delivers(3 * timedelta(seconds=1))
+    assert [one.posted for one in fleet.channels] == [[] for _ in numbers]
+    return fleet
+
+
+@pytest.mark.both_stores
+async def test_storm_in_one_channel_is_one_message_that_names_each_account(store, clock):
+    fleet = await watching(store, clock, 6, invitations=("bo", "chen"))
+    await fleet.polls(rejected("bo"), rejected("chen"))
+    await fleet.delivers(WINDOW)
+    assert parents(fleet.slack) == []
+    await fleet.delivers(timedelta(seconds=15))
+    (text,) = parents(fleet.slack)
+    assert text.startswith("12 at once in 6 Official Accounts: 12 rejected. ")
+    assert all(f"Brand {bot.store.appid[2:]}: 2 rejected" in text for bot in fleet.bots)
+    assert len(replies(fleet.slack)) == 1
+    (digest, names) = fleet.slack.posted
+    assert "<!subteam^S1> please take a look" in json.dumps(digest.message.blocks)
+    shown = json.dumps(names.message.blocks)
+    assert all(f"*Brand {bot.store.appid[2:]}*: Bo, Chen" in shown for bot in fleet.bots)
+    await fleet.delivers(MINUTE)
+    assert len(fleet.slack.posted) == 2
+
+
+async def test_few_messages_of_a_channel_stay_apart(store, clock):
+    fleet = await watching(store, clock, MOST)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(WINDOW + timedelta(seconds=MOST + 1))
+    texts = parents(fleet.slack)
+    assert len(texts) == MOST
+    assert all(text.startswith("Brand ") and " · Rejected: Bo" in text for text in texts)
+
+
+async def test_last_reminder_before_a_deadline_does_not_wait(store, clock):
+    fleet = await watching(store, clock, 7)
+    await fleet.polls(invited("chen", at=clock.now, expires_in=50 * MINUTE))
+    await fleet.delivers(timedelta(seconds=8))
+    assert len(parents(fleet.slack)) == 7
+
+
+async def test_only_account_of_its_channel_does_not_wait(store, clock):
+    fleet = await watching(store, clock, 1)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(timedelta(seconds=1))
+    assert len(parents(fleet.slack)) == 1
+
+
+async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(store, clock):
+    fleet = await watching(store, clock, *[6] * 3)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(MINUTE)
+    assert [len(parents(channel)) for channel in fleet.channels] == [1] * 3
+
+
+async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
+    fleet = await watching(store, clock, 6)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(WINDOW + timedelta(seconds=3))
+    (digest,) = fleet.slack.posted
+    await fleet.polls(bound("bo"), bots=fleet.bots[1:3])
+    await fleet.delivers(timedelta(seconds=15))
+    text = fleet.slack.text_now(digest.ts)
+    assert text.startswith("6 at once in 6 Official Accounts: 4 still open. ")
+    await fleet.polls(bound("bo"))
+    await fleet.delivers(timedelta(seconds=15))
+    assert fleet.slack.text_now(digest.ts).startswith("6 at once in 6 Official Accounts: all settled. ")
+    edits = len(fleet.slack.edited)
+    await fleet.delivers(timedelta(seconds=15))
+    assert (len(fleet.slack.edited), len(fleet.slack.posted)) == (edits, 1)
+    assert {row["is_final"] for row in await fleet.bots[0].rows() if row["status"] == "sent"} == {True}
+
+
+async def test_buttons_of_a_digest_act_on_their_account_alone(store, clock):
+    fleet = await watching(store, clock, 6)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(WINDOW + timedelta(seconds=3))
+    (digest,) = fleet.slack.posted
+    values = [
+        element["value"]
+        for block in digest.message.blocks
+        if block["type"] == "actions"
+        for element in block["elements"]
+        if element["action_id"] == actions.ACKNOWLEDGE
+    ]
+    by_appid = dict(map(actions.split_tenant, values))
+    assert by_appid.keys() == {bot.store.appid for bot in fleet.bots}
+    third = fleet.bots[2]
+    result = await third.clicks(actions.ACKNOWLEDGE, by_appid[third.store.appid])
+    assert result
+    assert len(result.changed) == 1
+    await fleet.delivers(timedelta(seconds=15))
+    shown = json.dumps(fleet.slack.message_now(digest.ts).blocks)
+    assert shown.count("Acknowledged by") == 1
+    assert replies(fleet.slack)[-1].startswith("Brand C00-2 · ")
+
+
+@pytest.mark.parametrize("outcome", [LOST, OutcomeUnknown("killed before the request")])
+async def test_digest_with_an_unknown_outcome_is_posted_once(store, clock, outcome):
+    fleet = await watching(store, clock, 6)
+    fleet.slack.outcomes = [outcome]
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(3 * MINUTE)
+    assert len(parents(fleet.slack)) == 1
+
+
+async def test_refused_digest_gives_its_messages_back(store, clock):
+    fleet = await watching(store, clock, 6)
+    fleet.slack.outcomes = [Refused("invalid_blocks")] * 2
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(MINUTE)
+    assert len(parents(fleet.slack)) == 6
+
+
+async def test_messages_that_quiet_hours_hold_are_not_gathered(store, clock):
+    night = QuietHours((clock.now - HOUR).time(), (clock.now + 8 * HOUR).time(), ZoneInfo("UTC"))
+    fleet = await watching(store, clock, MOST + 2, policies=[AlertPolicy(quiet=night)] * 2)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(MINUTE)
+    assert len(parents(fleet.slack)) == MOST
+    assert all(" · Rejected: Bo" in text for text in parents(fleet.slack))
+
+
+# First runs
+
+
+async def test_first_runs_of_a_channel_are_one_message_when_all_have_been_polled(store, clock):
+    fleet = Fleet(store, clock, 4, 2)
+    await store.open()
+    await fleet.polls(rejected("bo"), bots=fleet.bots[:3])
+    await fleet.delivers(timedelta(seconds=5))
+    assert fleet.slack.posted == []
+    await fleet.polls(bound("anna"), bots=fleet.bots[3:4])
+    await fleet.delivers(timedelta(seconds=5))
+    (text,) = parents(fleet.slack)
+    assert text.startswith("Now watching 4 accounts of 4 Official Accounts, 3 need attention. ")
+    assert "Brand C00-0: 1 rejected" in text
+    assert "Brand C00-3" not in text
+    assert [row["status"] for row in await fleet.bots[0].rows()].count("sent") == 1
+    await fleet.polls(bound("anna"), bots=fleet.bots[4:])
+    await fleet.delivers(FIRST_RUN_WAIT)
+    assert (parents(fleet.channels[1]), len(fleet.slack.posted)) == ([], 1)
+    assert sum(channel.looks for channel in fleet.channels) == 2  # one read of each history
+
+
+async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
+    fleet = Fleet(store, clock, 6)
+    await store.open()
+    await fleet.polls(rejected("bo"), bots=fleet.bots[:3])
+    await fleet.delivers(FIRST_RUN_WAIT + 2 * MINUTE)
+    (first,) = fleet.slack.posted
+    assert first.message.text.startswith("Now watching 3 accounts of 3 Official Accounts, 3 need attention. ")
+    for bot in fleet.bots[3:5]:
+        await fleet.polls(rejected("bo"), bots=[bot])
+    await fleet.delivers(FIRST_RUN_WAIT + 5 * MINUTE)
+    assert len(fleet.slack.posted) == 1
+    assert len(fleet.slack.edited) == 1
+    text = fleet.slack.text_now(first.ts)
+    assert text.startswith("Now watching 5 accounts of 5 Official Accounts, 5 need attention. ")
+    clock.forward(hours=JOINS_WITHIN.total_seconds() / 3600)
+    await fleet.polls(rejected("bo"), bots=fleet.bots[5:])
+    await fleet.delivers(timedelta(seconds=5))
+    (alone,) = parents(fleet.slack)[1:]
+    assert alone.startswith(
+        "Now watching 1 account of 1 Official Account, 1 needs attention. Brand C00-5: 1 rejected."
+    )
+
+
+async def test_new_account_without_a_problem_in_an_old_channel_posts_nothing(store, clock):
+    fleet = Fleet(store, clock, 3)
+    await store.open()
+    await fleet.polls(bound("anna"))
+    await fleet.delivers(timedelta(seconds=5))
+    assert fleet.slack.posted == []
