@@ -17,6 +17,7 @@ from bot.health.rules import may_be_silent
 from bot.ports import utc_now
 from bot.runtime.escaping import cut, escape
 from bot.settings.values import Settings
+from bot.store import shared_channels
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenants.model import Tenant
 from bot.text import many
@@ -103,6 +104,9 @@ async def _poll(services: Services) -> Tick:
 
 async def _deliver(accounts: Sequence[Services]) -> None:
     async def deliver_all(services: Services) -> None:
+        if services.store and services.recorder and services.recorder.in_channel:
+            async with services.store.begin() as tx:  # no other account is polled later
+                await shared_channels.hasten(tx, tx.now)
         # Each round posts one message; the pause is Slack's pace.
         while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
             await asyncio.sleep(pause)

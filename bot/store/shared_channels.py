@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -33,12 +33,12 @@ async def gather(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> Ou
     return None if await _gather_alerts(tx, row, may_post, now) else row
 
 
-async def hasten_first_runs(tx: Tx, now: datetime) -> None:
-    """Make the first runs due that wait for other accounts of the channel: all of them have been polled."""
+async def hasten(tx: Tx, now: datetime, kinds: Collection[MessageKind] = (*KINDS, MessageKind.FIRST_RUN)) -> None:
+    """Make messages due that wait for other accounts of the channel: all of them have been polled."""
     # As a claim does, so that the two do not wait for each other.
     await tx.run(sa.select(channel.c.id).where(channel.c.id == tx.channel_id).with_for_update())
-    waiting = sa.and_(_pending(tx, MessageKind.FIRST_RUN), message.c.not_before > now)
-    await tx.run(sa.update(message).where(waiting).values(not_before=now))
+    untried = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before > now)
+    await tx.run(sa.update(message).where(_pending(tx, *kinds), untried).values(not_before=now))
 
 
 async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:

@@ -96,7 +96,7 @@ class Ingest:
         """Let the first runs of the channel be posted, if this account was the last one to be polled."""
         others = self._recorder.in_channel
         if others and not await poll_state.any_unpolled(tx, others):
-            await shared_channels.hasten_first_runs(tx, now)
+            await shared_channels.hasten(tx, now, [MessageKind.FIRST_RUN])
 
     async def ingest_failure(self, tx: Tx, error: KfError, began: datetime) -> None:
         """Record a failed poll and schedule the next one. No episode changes."""
