@@ -67,6 +67,7 @@ class Posted:
     thread_ts: str | None
     broadcast: bool
     ts: str
+    channel_id: str = ""
 
 
 @dataclass
@@ -110,7 +111,7 @@ class FakeChannel:
         if self.refuses and self.refuses in message.text:
             outcome = Unlisted("a_word_of_tomorrow")
         if isinstance(outcome, Sent) or outcome is LOST:
-            self.posted.append(Posted(message, metadata, thread_ts, broadcast, ts))
+            self.posted.append(Posted(message, metadata, thread_ts, broadcast, ts, channel_id))
         return outcome
 
     async def update(self, message: Message, *, channel_id: str, ts: str, within: float) -> Outcome:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bot.demo.process import environ_of
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
+from bot.outbox import shared_channels
 from tests.conftest import driver_threads, driver_threads_ended
 from tests.running import ALERTS, APPID, CARE, SECRET, invite, until
 from wechat_kf import protocol
@@ -69,7 +73,8 @@ async def fleet_world(
 ) -> AsyncIterator[FleetWorld]:
     """Serve the simulators, with three Official Accounts in two channels, and that of the environment if `own`.
 
-    Each of the three has an account for each of the names in `invited`, with an open invitation.
+    Each of the three has an account for each of the names in `invited`, with an open invitation. Bots of the test's
+    process let no message wait for those of other accounts.
     """
     secrets, others = SECRETS | ({APPID: SECRET} if own else {}), driver_threads()
     wechat = World(Simulator(appid, secret) for appid, secret in secrets.items())
@@ -77,7 +82,7 @@ async def fleet_world(
     if own:
         channels.append(Channel(ALERTS, "kf-alerts"))
     slack = SlackSimulator(channels=channels, **of_slack)
-    async with serve_slack(slack), serve_wechat(wechat) as wechat_url:
+    async with serve_slack(slack), serve_wechat(wechat) as wechat_url, posts_at_once():
         environ = environ_of(slack, wechat_url, APPID, SECRET, ALERTS)
         if not own:
             for name in ("WECHAT_APPID", "WECHAT_SECRET", "SLACK_ALERT_CHANNEL"):
@@ -90,6 +95,13 @@ async def fleet_world(
         yield place
     await driver_threads_ended(others)
     assert slack.take_unexpected() == []
+
+
+@asynccontextmanager
+async def posts_at_once() -> AsyncIterator[None]:
+    with pytest.MonkeyPatch.context() as policy:
+        policy.setattr(shared_channels, "WINDOW", timedelta(0))
+        yield
 
 
 def table(folder: Path, handle: str, channel: str) -> str:

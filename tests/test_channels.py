@@ -8,12 +8,16 @@ import pytest
 import sqlalchemy as sa
 
 from bot.outbox.messages import MessageKind, NewMessage
+from bot.ports import Blocked
 from bot.store import channels, outbox, slack_state
 from bot.store.channels import NotItsTurnError
 from bot.store.database import Store
 from bot.store.engine import make_engine
 from bot.store.outbox import claim
+from tests.accounts import bound, invited
+from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, at_now
+from tests.fakes import FakeChannel
 
 SECOND = timedelta(seconds=1)
 LEASE = 45 * SECOND
@@ -171,3 +175,50 @@ async def test_migration_keeps_the_block_of_a_channel_that_has_messages(empty_ur
     await queue(again, "next")
     assert await claimed(again) == "next"
     await again.close()
+
+
+async def moved(store, clock, *outcomes):
+    """Return an account with an alert in a former channel, whose person has accepted since."""
+    before = Bot(store, clock)
+    await before.reads(invited("bo"), after=timedelta(0))
+    await before.reads(rejected("bo"))
+    assert [one.channel_id for one in before.slack.posted] == ["C0ALERTS"]
+    bot = Bot(store, clock, FakeChannel(clock=clock, id="C0NEW"))
+    bot.slack.outcomes = list(outcomes)
+    await bot.reads(bound("bo"))
+    return bot
+
+
+async def test_replies_and_edits_of_a_message_stay_in_its_channel(store, clock):
+    bot = await moved(store, clock)
+    assert [(one.channel_id, bool(one.thread_ts)) for one in bot.slack.posted] == [("C0ALERTS", True)]
+    assert len(bot.slack.edited) == 1
+    await bot.reads(bound("bo"), rejected("chen"))
+    assert [one.channel_id for one in bot.slack.posted] == ["C0ALERTS", "C0NEW"]
+
+
+async def test_former_channel_that_is_archived_blocks_nothing(store, clock):
+    bot = await moved(store, clock, Blocked("is_archived"))
+    assert bot.slack.posted == []
+    assert (await bot.statuses())[-1] == ("dead", "no longer true")
+    await bot.reads(bound("bo"), rejected("chen"))
+    assert [one.channel_id for one in bot.slack.posted] == ["C0NEW"]
+
+
+async def test_many_edits_are_spread_over_the_minute(store, clock):
+    bot, names = Bot(store, clock), [f"n{number}" for number in range(14)]
+    await bot.reads(*map(invited, names), after=timedelta(0))
+    for number in range(len(names)):  # one at a time, so that each has its own alert
+        await bot.reads(*map(rejected, names[: number + 1]), *map(invited, names[number + 1 :]))
+    edited = len(bot.slack.edited)
+    bot.wechat.listed = tuple(map(bound, names))
+    clock.forward(minutes=6)
+    await bot.watcher.tick()
+    await bot.delivery.updater.update_all()
+    assert len(bot.slack.edited) - edited == channels.BURST
+    clock.forward(seconds=1.5)
+    await bot.delivery.updater.update_all()
+    assert len(bot.slack.edited) - edited == channels.BURST + 1
+    clock.forward(seconds=15)
+    await bot.delivery.updater.update_all()
+    assert len(bot.slack.edited) - edited == len(names)

@@ -76,7 +76,7 @@ async def test_two_processes_on_one_store_post_each_alert_of_each_account_once(p
         await polled(place, 5)
         for appid in SECRETS:
             place.wechat[appid].reject(BO)
-        await until(lambda: len(texts(place)) == 3)
+        await until(lambda: len(texts(place)) == 3, within=90)
         await polled(place)
         said = await place.slack.command("status", channel=CARE)
         assert (await said.answer()).text == "3 Official Accounts · Working normally."

@@ -17,6 +17,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused
+from bot.store import stats
 from bot.store.database import Store
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
@@ -265,6 +266,17 @@ async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
     assert alone.startswith(
         "Now watching 1 account of 1 Official Account, 1 needs attention. Brand C00-5: 1 rejected."
     )
+
+
+async def test_first_run_that_waits_for_other_accounts_is_not_overdue(store, clock):
+    fleet = Fleet(store, clock, 2)
+    await store.open()
+    await fleet.polls(rejected("bo"), bots=fleet.bots[:1])
+    clock.now += FIRST_RUN_WAIT + MINUTE
+    for expected in (0, 1):
+        async with fleet.bots[0].store.begin() as tx:
+            assert (await stats.queue_stats(tx, tx.now)).overdue(tx.now).count == expected
+        clock.now += 5 * MINUTE
 
 
 async def test_new_account_without_a_problem_in_an_old_channel_posts_nothing(store, clock):

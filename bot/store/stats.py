@@ -95,6 +95,9 @@ def _late(unsent: Sequence[sa.Row[Any]]) -> OverdueStats:
 
 async def _unsent(tx: Tx, now: datetime, which: sa.ColumnElement[bool]) -> dict[str, list[sa.Row[Any]]]:
     """Count the unsent messages by AppID, those that break through quiet hours by themselves."""
+    since = now - OVERDUE
+    # Those that waited for other accounts of their channel are late from the end of that.
+    waited = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before >= since)
     query = (
         sa.select(
             message.c.appid,
@@ -102,7 +105,7 @@ async def _unsent(tx: Tx, now: datetime, which: sa.ColumnElement[bool]) -> dict[
             sa.func.count().label("number"),
             sa.func.min(message.c.created_at).label("oldest"),
             sa.func.count(sa.case((message.c.error == CLOCK_WRONG, 1))).label("held"),
-            sa.func.count(sa.case((message.c.created_at < now - OVERDUE, 1))).label("late"),
+            sa.func.count(sa.case((sa.and_(message.c.created_at < since, sa.not_(waited)), 1))).label("late"),
         )
         .where(which, message.c.status.in_(UNSENT))
         .group_by(message.c.appid, message.c.breakthrough)
