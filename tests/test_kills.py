@@ -10,7 +10,7 @@ import re
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from bot.ports import Outcome
 from bot.store.database import Store, Tx
@@ -62,29 +61,16 @@ class Fate:
             raise KilledError(name)
 
 
-class Watched(Tx):
-    """Transaction that records whether it changed anything: a kill around a mere read changes nothing."""
-
-    async def run(
-        self, statement: sa.Executable, parameters: Mapping[str, object] | None = None
-    ) -> sa.CursorResult[Any]:
-        result = await super().run(statement, parameters)
-        if statement.is_dml and result.rowcount:
-            object.__setattr__(self, "wrote", True)
-        return result
-
-
 class MortalStore(Store):
     fate = Fate()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
         async with super().begin() as tx:
-            watched = Watched(tx.connection, tx.appid, clock=tx.clock)
-            yield watched
-            if wrote := getattr(watched, "wrote", False):
+            yield tx
+            if tx.written:  # a kill around a mere read changes nothing
                 self.fate.boundary("before a commit")
-        if wrote:
+        if tx.written:
             self.fate.boundary("after a commit")
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,13 +24,15 @@ from bot.store import stats
 from bot.store.database import Store
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
-from tests.bots import Bot, rejected
+from tests.bots import LEASE, Bot, rejected
 from tests.conftest import VirtualClock
 from tests.fakes import LOST, FakeChannel
+from tests.test_kills import Fate, KilledError, MortalChannel, MortalStore
 from wechat_kf import KfAccount
 
 pytestmark = pytest.mark.story
 
+MOST_BOUNDARIES = 6  # those of the digest
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -35,29 +40,38 @@ class Fleet:
     """The accounts of some channels, on one store, driven by hand."""
 
     def __init__(
-        self, store: Store, clock: VirtualClock, *numbers: int, policies: Sequence[AlertPolicy] = ()
+        self,
+        store: Store,
+        clock: VirtualClock,
+        *numbers: int,
+        policies: Sequence[AlertPolicy] = (),
+        slack: FakeChannel | None = None,
     ) -> None:
-        """Make a channel with so many accounts for each of the numbers. The first have these policies."""
+        """Make a channel with so many accounts for each of the numbers. The first have these policies.
+
+        Args:
+            slack: the channel, if there is one.
+        """
         self.clock = clock
         self.channels: list[FakeChannel] = []
         self.bots: list[Bot] = []
         for number in numbers:
-            slack = FakeChannel(clock=clock, id=f"C0{len(self.channels)}", mention="<!subteam^S1>")
-            self.channels.append(slack)
-            recovery = Recovery(slack, clock, lambda: clock().timestamp(), readers=number)
+            channel = slack or FakeChannel(clock=clock, id=f"C0{len(self.channels)}", mention="<!subteam^S1>")
+            self.channels.append(channel)
+            recovery = Recovery(channel, clock, lambda: clock().timestamp(), readers=number)
             accounts = {}
             for one in range(number):
                 policy = policies[one] if one < len(policies) else AlertPolicy()
                 context = RenderContext(policy, mention="<!subteam^S1>")
-                label = TenantLabel(f"wx{slack.id}-{one}", f"Brand {slack.id}-{one}")
+                label = TenantLabel(f"wx{channel.id}-{one}", f"Brand {channel.id}-{one}")
                 accounts[label.appid] = NamedAccount(label, context)
             for appid, named in accounts.items():
-                of_account = store.of(appid, slack.id)
+                of_account = store.of(appid, channel.id)
                 self.bots.append(
                     Bot(
                         of_account,
                         clock,
-                        slack,
+                        channel,
                         recovery=recovery,
                         policy=named.context.policy,
                         mention="<!subteam^S1>",
@@ -112,7 +126,7 @@ async def test_storm_in_one_channel_is_one_message_that_names_each_account(store
     await fleet.polls(rejected("bo"), rejected("chen"))
     await fleet.delivers(WINDOW)
     assert parents(fleet.slack) == []
-    await fleet.delivers(timedelta(seconds=15))
+    await fleet.delivers(timedelta(seconds=20))
     (text,) = parents(fleet.slack)
     assert text.startswith("12 at once in 6 Official Accounts: 12 rejected. ")
     assert all(f"Brand {bot.store.appid[2:]}: 2 rejected" in text for bot in fleet.bots)
@@ -126,11 +140,11 @@ async def test_storm_in_one_channel_is_one_message_that_names_each_account(store
 
 
 async def test_few_messages_of_a_channel_stay_apart(store, clock):
-    fleet = await watching(store, clock, MOST)
+    fleet = await watching(store, clock, 5)
     await fleet.polls(rejected("bo"))
-    await fleet.delivers(WINDOW + timedelta(seconds=MOST + 1))
+    await fleet.delivers(WINDOW + timedelta(seconds=6))
     texts = parents(fleet.slack)
-    assert len(texts) == MOST
+    assert len(texts) == 5
     assert all(text.startswith("Brand ") and " · Rejected: Bo" in text for text in texts)
 
 
@@ -149,10 +163,10 @@ async def test_only_account_of_its_channel_does_not_wait(store, clock):
 
 
 async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(store, clock):
-    fleet = await watching(store, clock, *[6] * 3)
+    fleet = await watching(store, clock, *[6] * 2)
     await fleet.polls(rejected("bo"))
     await fleet.delivers(MINUTE)
-    assert [len(parents(channel)) for channel in fleet.channels] == [1] * 3
+    assert [len(parents(channel)) for channel in fleet.channels] == [1] * 2
 
 
 async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
@@ -161,14 +175,14 @@ async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
     await fleet.delivers(WINDOW + timedelta(seconds=3))
     (digest,) = fleet.slack.posted
     await fleet.polls(bound("bo"), bots=fleet.bots[1:3])
-    await fleet.delivers(timedelta(seconds=15))
+    await fleet.delivers(timedelta(seconds=20))
     text = fleet.slack.text_now(digest.ts)
     assert text.startswith("6 at once in 6 Official Accounts: 4 still open. ")
     await fleet.polls(bound("bo"))
-    await fleet.delivers(timedelta(seconds=15))
+    await fleet.delivers(timedelta(seconds=20))
     assert fleet.slack.text_now(digest.ts).startswith("6 at once in 6 Official Accounts: all settled. ")
     edits = len(fleet.slack.edited)
-    await fleet.delivers(timedelta(seconds=15))
+    await fleet.delivers(timedelta(seconds=20))
     assert (len(fleet.slack.edited), len(fleet.slack.posted)) == (edits, 1)
     assert {row["is_final"] for row in await fleet.bots[0].rows() if row["status"] == "sent"} == {True}
 
@@ -191,7 +205,7 @@ async def test_buttons_of_a_digest_act_on_their_account_alone(store, clock):
     result = await third.clicks(actions.ACKNOWLEDGE, by_appid[third.store.appid])
     assert result
     assert len(result.changed) == 1
-    await fleet.delivers(timedelta(seconds=15))
+    await fleet.delivers(timedelta(seconds=20))
     shown = json.dumps(fleet.slack.message_now(digest.ts).blocks)
     assert shown.count("Acknowledged by") == 1
     assert replies(fleet.slack)[-1].startswith("Brand C00-2 · ")
@@ -221,6 +235,38 @@ async def test_messages_that_quiet_hours_hold_are_not_gathered(store, clock):
     await fleet.delivers(MINUTE)
     assert len(parents(fleet.slack)) == MOST
     assert all(" · Rejected: Bo" in text for text in parents(fleet.slack))
+
+
+@pytest.mark.model
+async def test_digest_is_posted_once_wherever_the_process_is_killed(tmp_path, migrated_sqlite):
+    """Kill the process at each boundary of the deliveries, and let another one go on."""
+    at_storm, clock = tmp_path / "storm.db", VirtualClock()
+    shutil.copy(migrated_sqlite, at_storm)
+    store = Store.from_url(f"sqlite:///{at_storm}", "wx", clock=clock)
+    fleet = await watching(store, clock, 6)
+    await fleet.polls(rejected("bo"))
+    await store.close()
+    storm = clock.now + WINDOW
+    deadly, passed = 0, 1
+    while deadly < passed:
+        with closing(sqlite3.connect(at_storm)) as source, closing(sqlite3.connect(tmp_path / "kf.db")) as target:
+            source.backup(target)  # with its write-ahead log
+        clock = VirtualClock(storm)
+        fate = Fate(deadly)
+        slack = MortalChannel(clock=clock, id="C00", mention="<!subteam^S1>")
+        slack.fate = fate
+        store = MortalStore.from_url(f"sqlite:///{tmp_path / 'kf.db'}", "wx", clock=clock)
+        store.fate = fate
+        first, second = Fleet(store, clock, 6, slack=slack), Fleet(store, clock, 6, slack=slack)
+        store.migrated = True
+        try:
+            await first.delivers(timedelta(seconds=4))
+        except KilledError:
+            await second.delivers(2 * LEASE)
+        passed = min(len(fate.passed), MOST_BOUNDARIES)
+        await store.close()
+        assert [text.split(":")[0] for text in parents(slack)] == ["6 at once in 6 Official Accounts"], fate.passed
+        deadly += 1
 
 
 # First runs
