@@ -294,7 +294,7 @@ channel = sa.Table(
     sa.Column("slack_error", sa.Text),  # Slack's last error, until a success
     sa.Column("slack_error_since", Moment),
     _column("slack_reading", sa.Boolean, default=False, server_default=sa.false()),  # while reading the history
-    sa.Column("block_reported_at", Moment),  # when the default channel was told that it is blocked
+    sa.Column("block_reported_at", Moment),  # in the default channel
     sa.Column("next_edit_at", Moment),  # of the whole workspace
 )
 
