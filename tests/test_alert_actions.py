@@ -299,7 +299,7 @@ async def test_action_on_an_unknown_episode_has_no_effect(bot, value):
 
 
 async def test_another_accounts_alert_is_out_of_reach(bot):
-    other = bot.store.of("wx_other")
+    other = bot.store.of("wx_other", "")
     await other.open()
     intruder = Bot(other, bot.clock)
     done = await intruder.clicks("alert.ack", f"v1:{await bot.episode_id()}")

@@ -155,7 +155,7 @@ async def test_poll_that_a_person_requests_does_not_wait_for_a_slot(polls):
         made.loop.wake()
         await until(lambda: len(made.running) == 2)
         wanted = next(appid for appid in made.accounts if appid not in made.running)
-        async with made.fleet.shared.store.of(wanted).begin() as tx:
+        async with made.fleet.shared.store.of(wanted, "").begin() as tx:
             await poll_state.poll_now(tx, tx.now, always=True)
         made.loop.wake()
         await until(lambda: wanted in made.running)

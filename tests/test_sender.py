@@ -86,7 +86,7 @@ async def test_replies_stay_in_their_channel(store, clock):
     bot, parents = await three_alerts(store, clock)
     bot.slack.id = "C0NEW"
     await bot.reads(bound("kf0"), rejected("kf1"), rejected("kf2"))
-    assert len(bot.slack.posted) == len(parents)
+    assert [(one.channel_id, one.thread_ts) for one in bot.slack.posted[3:]] == [("C0ALERTS", parents[0])]
 
 
 async def test_most_urgent_message_is_sent_first_after_a_refusal(store, clock):
