@@ -81,7 +81,7 @@ async def test_claim_says_since_when_the_poll_was_due_also_after_a_kill(three, c
 
 async def test_outcome_sets_the_next_poll_and_ends_the_claim(three):
     await claim(three)
-    async with three.of(A).begin() as tx:
+    async with three.of(A, "").begin() as tx:
         await poll_state.schedule_poll(tx, NOW + 5 * MINUTE, wait=5 * MINUTE, began=NOW)
     assert await due_at(three, A) == (NOW + 5 * MINUTE, None)
 
@@ -89,7 +89,7 @@ async def test_outcome_sets_the_next_poll_and_ends_the_claim(three):
 async def test_poll_that_is_requested_during_another_follows_it_at_once(three, clock):
     await claim(three)
     clock.forward(seconds=1)
-    async with three.of(A).begin() as tx:
+    async with three.of(A, "").begin() as tx:
         await poll_state.poll_now(tx, tx.now, always=True)
         await poll_state.schedule_poll(tx, tx.now + 5 * MINUTE, wait=5 * MINUTE, began=NOW)
     assert await claim(three) == [A]
@@ -129,12 +129,12 @@ async def test_claim_that_is_given_back_is_due_as_before(three):
 
 
 async def test_poll_that_a_person_requested_is_claimed_before_older_ones(three, clock):
-    async with three.of(C).begin() as tx:
+    async with three.of(C, "").begin() as tx:
         await poll_state.poll_now(tx, tx.now, always=True)
     async with three.begin() as tx:
         (claimed,) = await claims.claim_requested(tx, 5, LEASE, without=[])
     assert claimed.appid == C
-    async with three.of(C).begin() as tx:  # it was made, and is due again
+    async with three.of(C, "").begin() as tx:  # it was made, and is due again
         known = await poll_state.load(tx)
         later = NOW + timedelta(seconds=1)
         await poll_state.record_read(
@@ -146,7 +146,7 @@ async def test_poll_that_a_person_requested_is_claimed_before_older_ones(three, 
 
 
 async def test_overdue_polls_are_those_that_no_process_has_claimed(three, clock):
-    async with three.of(APPID).begin() as tx:
+    async with three.of(APPID, "").begin() as tx:
         await poll_state.schedule_poll(tx, NOW + 5 * MINUTE)
     assert await overdue(three) == OverduePolls(3, 3.0)
     await claim(three, 1)
