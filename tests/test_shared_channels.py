@@ -30,8 +30,6 @@ from tests.fakes import LOST, FakeChannel
 from tests.test_kills import Fate, KilledError, MortalChannel, MortalStore
 from wechat_kf import KfAccount
 
-pytestmark = pytest.mark.story
-
 MOST_BOUNDARIES = 6  # those of the digest
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -120,7 +118,6 @@ async def watching(
     return fleet
 
 
-@pytest.mark.both_stores
 async def test_storm_in_one_channel_is_one_message_that_names_each_account(store, clock):
     fleet = await watching(store, clock, 6, invitations=("bo", "chen"))
     await fleet.polls(rejected("bo"), rejected("chen"))
@@ -139,6 +136,7 @@ async def test_storm_in_one_channel_is_one_message_that_names_each_account(store
     assert len(fleet.slack.posted) == 2
 
 
+@pytest.mark.story
 async def test_few_messages_of_a_channel_stay_apart(store, clock):
     fleet = await watching(store, clock, 5)
     await fleet.polls(rejected("bo"))
@@ -148,6 +146,7 @@ async def test_few_messages_of_a_channel_stay_apart(store, clock):
     assert all(text.startswith("Brand ") and " · Rejected: Bo" in text for text in texts)
 
 
+@pytest.mark.story
 async def test_last_reminder_before_a_deadline_does_not_wait(store, clock):
     fleet = await watching(store, clock, 7)
     await fleet.polls(invited("chen", at=clock.now, expires_in=50 * MINUTE))
@@ -155,6 +154,7 @@ async def test_last_reminder_before_a_deadline_does_not_wait(store, clock):
     assert len(parents(fleet.slack)) == 7
 
 
+@pytest.mark.story
 async def test_only_account_of_its_channel_does_not_wait(store, clock):
     fleet = await watching(store, clock, 1)
     await fleet.polls(rejected("bo"))
@@ -162,6 +162,7 @@ async def test_only_account_of_its_channel_does_not_wait(store, clock):
     assert len(parents(fleet.slack)) == 1
 
 
+@pytest.mark.story
 async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(store, clock):
     fleet = await watching(store, clock, *[6] * 2)
     await fleet.polls(rejected("bo"))
@@ -169,6 +170,17 @@ async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(sto
     assert [len(parents(channel)) for channel in fleet.channels] == [1] * 2
 
 
+async def test_digest_of_one_account_becomes_part_of_that_of_its_channel(store, clock):
+    names = [f"n{number}" for number in range(6)]
+    fleet = await watching(store, clock, 6, invitations=["bo", *names])
+    await fleet.polls(*map(rejected, names), invited("bo"), bots=fleet.bots[:1])
+    await fleet.polls(rejected("bo"), *map(invited, names), bots=fleet.bots[1:])
+    await fleet.delivers(WINDOW + timedelta(seconds=10))
+    assert [text.split(": ")[0] for text in parents(fleet.slack)] == ["11 at once in 6 Official Accounts"]
+    assert len(replies(fleet.slack)) == 1  # the digest's own list has been dropped
+
+
+@pytest.mark.story
 async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
     fleet = await watching(store, clock, 6)
     await fleet.polls(rejected("bo"))
@@ -187,6 +199,7 @@ async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
     assert {row["is_final"] for row in await fleet.bots[0].rows() if row["status"] == "sent"} == {True}
 
 
+@pytest.mark.story
 async def test_buttons_of_a_digest_act_on_their_account_alone(store, clock):
     fleet = await watching(store, clock, 6)
     await fleet.polls(rejected("bo"))
@@ -211,6 +224,7 @@ async def test_buttons_of_a_digest_act_on_their_account_alone(store, clock):
     assert replies(fleet.slack)[-1].startswith("Brand C00-2 · ")
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("outcome", [LOST, OutcomeUnknown("killed before the request")])
 async def test_digest_with_an_unknown_outcome_is_posted_once(store, clock, outcome):
     fleet = await watching(store, clock, 6)
@@ -220,6 +234,7 @@ async def test_digest_with_an_unknown_outcome_is_posted_once(store, clock, outco
     assert len(parents(fleet.slack)) == 1
 
 
+@pytest.mark.story
 async def test_refused_digest_gives_its_messages_back(store, clock):
     fleet = await watching(store, clock, 6)
     fleet.slack.outcomes = [Refused("invalid_blocks")] * 2
@@ -272,6 +287,7 @@ async def test_digest_is_posted_once_wherever_the_process_is_killed(tmp_path, mi
 # First runs
 
 
+@pytest.mark.story
 async def test_first_runs_of_a_channel_are_one_message_when_all_have_been_polled(store, clock):
     fleet = Fleet(store, clock, 4, 2)
     await store.open()
@@ -314,6 +330,7 @@ async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
     )
 
 
+@pytest.mark.story
 async def test_first_run_that_waits_for_other_accounts_is_not_overdue(store, clock):
     fleet = Fleet(store, clock, 2)
     await store.open()
@@ -325,6 +342,7 @@ async def test_first_run_that_waits_for_other_accounts_is_not_overdue(store, clo
         clock.now += 5 * MINUTE
 
 
+@pytest.mark.story
 async def test_new_account_without_a_problem_in_an_old_channel_posts_nothing(store, clock):
     fleet = Fleet(store, clock, 3)
     await store.open()
