@@ -25,6 +25,7 @@ from bot.demo.process import ROOT, environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
 from bot.fleet import build_fleet
+from bot.poll_loop import PollLoop
 from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
 from bot.tenants.model import of_environment
@@ -98,10 +99,10 @@ class SteppedLoop(PeriodicTask):
             try:
                 await step()
             finally:
-                self._stepped.set()
+                self._has_stepped.set()
 
         super().__init__(name, step_and_rest, HOUR, **options)
-        self._stepped = asyncio.Event()
+        self._has_stepped = asyncio.Event()
         self.wanted = asyncio.Event()
         self.by_name[name] = self
         self.started.set()
@@ -111,9 +112,18 @@ class SteppedLoop(PeriodicTask):
         self.wanted.set()
 
     async def take_step(self) -> None:
-        self._stepped.clear()
+        self._has_stepped.clear()
         super().wake()
-        await self._stepped.wait()
+        await self._has_stepped.wait()
+
+
+class SteppedPollLoop(PollLoop, SteppedLoop):
+    """The loop of polls. Its step ends when the poll has, which a slot makes."""
+
+    async def take_step(self) -> None:
+        await super().take_step()
+        while self.is_polling(APPID):  # noqa: ASYNC110  the loop tells nobody
+            await asyncio.sleep(0.01)
 
 
 class Flows:
@@ -210,6 +220,7 @@ async def measure() -> dict[str, set[str]]:
     """Return the files that each flow enters."""
     reuse_no_read()
     app.PeriodicTask = loops.PeriodicTask = SteppedLoop
+    loops.PollLoop = SteppedPollLoop
     connections.SWEEP_SECONDS = HOUR  # the sweep for idle connections belongs to no flow
     with tempfile.TemporaryDirectory() as folder:
         async with running_here(Path(folder)) as flows:
