@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -81,6 +81,15 @@ async def world(store_url: str, *, wechat_secret: str = SECRET, **of_slack: Any)
     assert slack.take_unexpected() == []
 
 
+def settings_in_loop(environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a bot in the test's loop.
+
+    One that polls every second, which is the most that an installation may ask for, polls more often here.
+    """
+    settings = Settings.from_environ(environ)
+    return replace(settings, poll_seconds=POLL_SECONDS) if settings.poll_seconds == 1 else settings
+
+
 @asynccontextmanager
 async def bot_in_loop(
     around: Surroundings,
@@ -90,15 +99,10 @@ async def bot_in_loop(
     limits: ResponseLimits = RESPONSE_LIMITS,
     **changed: str,
 ) -> AsyncIterator[str]:
-    """Run the bot inside the test's loop, with this clock; its address.
-
-    One that polls every second, which is the most that an installation may ask for, polls more often here.
-    """
+    """Run the bot inside the test's loop, with this clock; its address."""
     port = str(free_port())
     environ = around.environ | {"PORT": port} | changed
-    settings = Settings.from_environ(environ)
-    if settings.poll_seconds == 1:
-        settings = replace(settings, poll_seconds=POLL_SECONDS)
+    settings = settings_in_loop(environ)
     stop = asyncio.Event()
     async with build_fleet(settings, load(settings, environ, environment.read_file), clock, role=role) as fleet:
         running = asyncio.create_task(Process(fleet, role, _never, limits).run(stop, []))

@@ -38,7 +38,7 @@ from bot.web.server import make_web_app
 from tests.bots import Bot
 from tests.conftest import APPID, NOW, VirtualClock
 from tests.doctors import running_bot
-from tests.running import ALERTS, CARE, World, bot_in_loop, sqlite, until, world
+from tests.running import ALERTS, CARE, World, bot_in_loop, settings_in_loop, sqlite, until, world
 from tests.samples import CONTEXT, shown
 from wechat_kf import QuotaError
 
@@ -186,7 +186,7 @@ async def test_workspace_over_its_message_limit_is_shown_as_blocked(place, caplo
 
 
 async def doctor(place: World, **changed: str) -> Sequence[Finding]:
-    return await running_bot(Settings.from_environ(place.environ | changed))
+    return await running_bot(settings_in_loop(place.environ | changed))
 
 
 async def test_missing_socket_mode_worker_is_reported_everywhere(place, caplog, monkeypatch):
