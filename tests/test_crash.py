@@ -37,6 +37,7 @@ from tests.crash.operation_oracle import Claim, OperationVerdict, RequestedOpera
 from tests.crash.operation_oracle import judge as judge_operations
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict, merged
 from tests.crash.runner import ERROR_LINE, CrashResult, CrashRun
+from tests.crash.several import is_of_several, part_of
 from tests.crash.stores import KINDS, SEVERAL, SKEW
 from tests.crash.watched_account import WatchedAccount
 from tests.crash.workload import REJECTED, ExpectedEvent, Outcome, SentInvitation
@@ -370,6 +371,34 @@ def test_event_of_an_equal_account_is_found_by_its_key():
         mine.record("posted", replace(alert(text=text, ts=f"{number}.0"), metadata={"event_payload": {"e": key}}))
     assert [*mine.events_elsewhere([other])] == ["rejected of S1x1 of Night Kiosk, in 1.0 of Harbour Tea"]
     assert mine.channel.posted[0].text == WORDS
+
+
+def of_several(*keys: str) -> Message:
+    text = "3 at once in 2 Official Accounts: 3 rejected. Harbour Tea: 2 rejected; Night Kiosk: 1 rejected."
+    texts = ["*Harbour Tea*\n⛔ Rejected: S1x1, S2x1", "*Night Kiosk*\n⛔ Rejected: S1x1"]
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in texts]
+    return Message("C0HARBOUR", "5.0", "U0BOT", text, blocks, {"event_payload": {"k": "a", "e": ",".join(keys)}})
+
+
+def test_part_about_an_account_is_judged_as_a_digest_of_its_own():
+    digest = of_several("k1", "k2", "k3")
+    part = part_of(digest, HARBOUR, {"k1", "k2"})
+    assert part.text == "The part of an account changed at once: 2 rejected."
+    assert part.metadata == {"event_payload": {"k": "a", "e": "k1,k2"}}
+    assert [block["text"]["text"] for block in part.blocks] == ["*S1x1* · rejected", "*S2x1* · rejected"]
+    assert part_of(digest, ORCHID, {"k3"}) is None
+    settled = replace(digest, text="3 at once in 2 Official Accounts: all settled. Harbour Tea: 2 bound.")
+    assert part_of(settled, HARBOUR, {"k1"}).text == "The part of an account changed at once: 2 bound, all settled."
+
+
+def test_names_in_the_thread_of_several_accounts_are_those_of_each():
+    text = "Harbour Tea: 1 rejected; Night Kiosk: 2 rejected."
+    blocks = [{"text": {"text": "*Harbour Tea*: S1x1\n*Night Kiosk*: S1x1, S3x2"}}]
+    names = Message("C0HARBOUR", "6.0", "U0BOT", text, blocks, thread_ts="5.0")
+    assert is_of_several(of_several(), set())
+    assert is_of_several(names, {"5.0"})
+    assert not is_of_several(replace(names, thread_ts="4.0"), {"5.0"})
+    assert [part_of(names, account, set()).text for account in (HARBOUR, KIOSK)] == ["S1x1 (", "S1x1 ( S3x2 ("]
 
 
 # The oracle of operations

@@ -22,6 +22,7 @@ from tests.crash.failpoints import Precondition
 from tests.crash.fault_proxy import FaultProxy
 from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.oracle import Verdict
+from tests.crash.several import is_of_several
 from tests.crash.watched_account import WatchedAccount
 from tests.crash.wechat_proxy import WeChatProxy
 from tests.crash.workload import LEADS, utc_now
@@ -43,6 +44,7 @@ class CrashEnvironment:
         self.accounts = [WatchedAccount(account, self.slack, rng, self.note) for account in accounts]
         self._wechat = World(one.wechat for one in self.accounts)
         self._mixed: list[str] = []
+        self._of_several: set[str] = set()  # the messages about several accounts, by ts
         self.fault_proxy = FaultProxy(self.slack, rng)
         listeners = {one.account.appid: one.operators for one in self.accounts}
         self.wechat_proxy = WeChatProxy(self._wechat, rng, listeners)
@@ -169,6 +171,11 @@ class CrashEnvironment:
         if message.only_for:
             return
         account = next((one for one in self.accounts if is_about(message, one.account)), None)
+        if account is None and is_of_several(message, self._of_several):
+            self._of_several.add(message.ts)
+            for one in self.accounts:
+                one.record_part(change, message)
+            return
         if account is None:
             self._mixed.append(f"{message.ts} names no account of {message.channel}: {message.text[:70]!r}")
             return

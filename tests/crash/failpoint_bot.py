@@ -21,6 +21,7 @@ from sqlalchemy.pool import Pool
 
 from bot import app, environment
 from bot.operations.model import OperationState
+from bot.outbox import shared_channels
 from bot.ports import utc_now
 from bot.runtime.logs import configure
 from bot.settings.values import Settings
@@ -28,6 +29,7 @@ from bot.store.tables import emitted_event, episode, message, operation, poll_st
 from bot.tenants.loading import load, secrets_of
 from tests.crash.failpoints import CommitKind
 
+SHARED_WINDOW = timedelta(seconds=2)
 FAILPOINT = "CRASH_FAILPOINT"
 CLOCK_SKEW = "CRASH_CLOCK_SKEW"  # seconds that the clock of this process is ahead
 
@@ -156,6 +158,8 @@ def kill_self() -> None:
 
 
 def run() -> int:
+    # Messages of a channel that accounts share wait for others: here not so long that no failpoint is reached.
+    shared_channels.WINDOW = SHARED_WINDOW
     if spec := os.environ.pop(FAILPOINT, ""):
         site, kind, count = spec.split(",")
         CommitFailpoint(site, kind, int(count)).install()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ SMALLEST_LEAD_TEXT = f", less than {SMALLEST_LEAD.seconds // 60} min left"
 Announcement = tuple[str, str, str]  # the state, the name, and for a reminder the time left
 DIGEST = "changed at once"
 FIRST_RUN = "Now watching"
+PART = "The part of an account"  # of a message about several: it names those that are open
 KINDS = ("lost", "repeated", "untrue", "stale")  # of complaints
 
 
@@ -77,6 +78,11 @@ class Oracle:
         self._event_keys = event_keys
         self._known: dict[str, tuple[SentInvitation, ExpectedEvent]] = {}  # by event key
 
+    @property
+    def event_keys(self) -> Collection[str]:
+        """Return the keys of all events that are known."""
+        return self._known.keys()
+
     def register(self, one: SentInvitation) -> None:
         """Remember the keys of all its possible events."""
         self._known |= {self.event_key(one, event): (one, event) for event in EVENTS}
@@ -106,7 +112,9 @@ class Oracle:
             (one, event)
             for one in invitations
             for event in one.required_events(now)
-            if (one, event) not in reported and _announcement(one, event) not in read
+            if (one, event) not in reported
+            # What shows several accounts at once names the state alone.
+            and read.isdisjoint({_announcement(one, event), (event.kind.capitalize(), one.nick, "")})
         }
 
     def editable(self, channel: ChannelRecorder, seconds: float, now: datetime) -> list[SentInvitation]:
@@ -227,7 +235,10 @@ def _announcement(one: SentInvitation, event: ExpectedEvent) -> Announcement:
 
 def _find_missing(channel: ChannelRecorder, oracle: Oracle) -> Iterator[str]:
     """Yield members of a digest whom neither its rows nor its thread name."""
-    roots = {first.ts: str(_payload(first).get("k")) for first in channel.posted if DIGEST in first.text}
+    digests = [
+        first for first in channel.posted if DIGEST in first.text and not first.text.startswith(f"{PART} found")
+    ]
+    roots = {first.ts: str(_payload(first).get("k")) for first in digests}
     named: defaultdict[str, set[str]] = defaultdict(set)
     for message in channel.posted:
         if message.thread_ts in roots:
@@ -239,7 +250,7 @@ def _find_missing(channel: ChannelRecorder, oracle: Oracle) -> Iterator[str]:
             yield from (
                 f"{one.nick} in the thread of {first.ts}"
                 for one, _ in oracle.events_in(first)
-                if one.nick not in named[key]
+                if one.nick not in named[key] and not (one.is_closed and first.text.startswith(PART))
             )
 
 

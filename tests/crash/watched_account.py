@@ -13,6 +13,7 @@ from tests.crash.accounts import CrashAccount
 from tests.crash.operation_oracle import OperationVerdict
 from tests.crash.operators import Operators
 from tests.crash.oracle import ChannelRecorder, Oracle, Verdict
+from tests.crash.several import part_of
 from tests.crash.workload import SentInvitation, Workload, utc_now
 from wechat_kf.simulator import Simulator
 
@@ -47,6 +48,11 @@ class WatchedAccount:
     def record(self, change: Change, message: Message) -> None:
         """Record a message about this account."""
         self.channel(change, replace(message, text=message.text.removeprefix(self.account.prefix)))
+
+    def record_part(self, change: Change, message: Message) -> None:
+        """Record the part about this account in a message about several."""
+        if part := part_of(message, self.account, self.oracle.event_keys):
+            self.channel(change, part)
 
     def editable(self) -> list[SentInvitation]:
         """Return open invitations whose own message may be edited at once."""
