@@ -122,7 +122,7 @@ class SteppedPollLoop(PollLoop, SteppedLoop):
 
     async def take_step(self) -> None:
         await super().take_step()
-        while self.is_polling(APPID):  # noqa: ASYNC110  the loop tells nobody
+        while self.is_polling(APPID):  # noqa: ASYNC110  there is nothing to be notified by
             await asyncio.sleep(0.01)
 
 

@@ -161,7 +161,10 @@ def test_summary_does_not_depend_on_the_order_of_its_episodes(shape, members, da
     assert render(shape, carried, members, None, CONTEXT) == render(shape, carried, shuffled, None, CONTEXT)
 
 
-@pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape is not MessageKind.INCIDENT_REPLY])
+WITHOUT_EPISODES = (MessageKind.INCIDENT_REPLY, MessageKind.NOTICE)
+
+
+@pytest.mark.parametrize("shape", [shape for shape in MessageKind if shape not in WITHOUT_EPISODES])
 def test_message_without_stored_episodes_says_so(shape):
     message = render(shape, {"noticed": NOW.timestamp()}, [], None, CONTEXT)
     assert_fit(message)

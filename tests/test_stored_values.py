@@ -115,7 +115,7 @@ def drafts(*changes: Change, roots=None, policy=POLICY, first=None) -> list[tupl
 
 def test_words_in_rows_and_metadata_stay():
     assert {*MessageKind} == {
-        *("problem", "digest", "first_run", "quiet", "health", "operation", "line", "names", "note"),
+        *("problem", "digest", "first_run", "quiet", "health", "operation", "line", "names", "note", "notice"),
     }
     assert {*AlertKind} == {"expiring", "expired", "rejected"}
     assert {*EpisodeState} == {
@@ -222,11 +222,11 @@ async def test_id_and_payload_of_the_reply_to_an_incident_stay(store, clock):
         "health",
         {},
     )
-    assert (over["id"], over["kind"]) == ("note-config_problem-wx0123456789abcdef-1795312731-1795313062.0", "note")
+    assert (over["id"], over["kind"]) == ("note-config_problem-wx0123456789abcdef-1795312731-1795313063.0", "note")
     fault = {"kind": "SetupError", "errcode": 40164, "errmsg": "invalid ip", "rid": "a-b-c"}
     fault |= {"address": "203.0.113.7", "detail": ""}
-    facts = {"cause": "config_problem", "fault": fault, "over": True, "seconds": 331}
-    assert over["payload"] == {**facts, "root_posts": 0}
+    facts = {"cause": "config_problem", "fault": fault, "over": True, "seconds": 332}
+    assert over["payload"] == {**facts, "root_posts": 1}
 
 
 async def test_id_of_a_message_that_was_found_in_the_channel_stays(store):
