@@ -22,6 +22,7 @@ class Message:
 
     text: str
     blocks: Sequence[Block] = ()
+    names_accounts: bool = False  # it is about several Official Accounts, and names them itself
 
 
 View = dict[str, Any]  # a modal or an App Home, as Slack's Web API takes it

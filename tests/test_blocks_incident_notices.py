@@ -12,6 +12,7 @@ from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.blocks.channel.incident_notices import incident_title, past_incident_title
 from bot.blocks.channel.notifications import render
 from bot.blocks.context import RenderContext
+from bot.language import Language
 from bot.outbox.messages import MessageKind
 from bot.ports import Message
 from tests.episodes import CONTEXT, HOSTILE, assert_fit, buttons, drawn, fields_of, loud, shown
@@ -84,12 +85,27 @@ def test_notice_of_a_silent_wechat_asks_to_wait():
     )
 
 
-@pytest.mark.parametrize("cause", ABOUT_WECHAT)
-def test_outage_of_one_of_several_accounts_is_said_to_be_the_only_notice(cause):
-    alone, several = CONTEXT, replace(CONTEXT, handle="harbour")
-    words = "Other Official Accounts that it does not answer for have no notice of their own."
-    assert words not in str(notice(SILENCE, cause, context=alone).blocks)
-    assert (words in str(notice(SILENCE, cause, context=several).blocks)) == (cause is Cause.SOURCE_DOWN)
+@pytest.mark.parametrize("language", Language)
+def test_notice_of_an_outage_of_all_accounts_has_their_number_and_the_time_between_probes(language):
+    context = replace(CONTEXT, handle="harbour", language=language)
+    incident = Incident("source_down-all-1", Cause.SOURCE_DOWN, SINCE, SILENCE)
+    message = render(MessageKind.INCIDENT, {"accounts": 200}, [], incident, context)
+    lines = shown(message)
+    concerned, again = {
+        Language.ENGLISH: ("It concerns 200 Official Accounts, which have no notices", "looks again every 15 s"),
+        Language.CHINESE: ("200 个公众号都读取不到，不再逐个通知。", "每 15 秒再查看一次"),
+    }[language]
+    assert concerned in lines[1]
+    assert again in lines[2]
+    assert message.names_accounts
+    assert_fit(message)
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_reply_about_all_accounts_is_not_in_the_name_of_one(over):
+    facts = {"cause": Cause.SOURCE_DOWN, "fault": asdict(SILENCE), "over": over, "seconds": 60}
+    assert not render(MessageKind.INCIDENT_REPLY, facts, [], None, CONTEXT).names_accounts
+    assert render(MessageKind.INCIDENT_REPLY, facts | {"accounts": 3}, [], None, CONTEXT).names_accounts
 
 
 def test_unreadable_answer_is_not_called_silence():

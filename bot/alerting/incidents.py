@@ -1,4 +1,4 @@
-"""Incidents of the bot itself: failing polls and a wrong clock, one of each at a time, and the back-off. Pure."""
+"""Incidents of one account: failing polls and a wrong clock, one of each at a time, and the back-off. Pure."""
 
 from __future__ import annotations
 
@@ -91,18 +91,10 @@ def on_poll_success(health: PollHealth, now: datetime) -> PollHealth:
     return PollHealth(failed_polls=0, good_polls=good, incident=incident)
 
 
-def on_poll_failure(
-    health: PollHealth, error: KfError, now: datetime, *, appid: str = "", is_reported: bool = False
-) -> PollHealth:
-    """Record a failed poll. An outage does not replace an open problem that a person must fix.
-
-    Args:
-        is_reported: it failed by an outage that another Official Account reports: that notice is for all of them.
-    """
+def on_poll_failure(health: PollHealth, error: KfError, now: datetime, *, appid: str = "") -> PollHealth:
+    """Record a failed poll. An outage does not replace an open problem that a person must fix."""
     failed = health.failed_polls + 1
     since = health.failing_since or now
-    if is_reported:
-        return PollHealth(failed_polls=failed, incident=health.incident, failing_since=since)
     incident = _incident(health.incident, error, failed, since, now, appid)
     return PollHealth(failed_polls=failed, good_polls=0, incident=incident, failing_since=since)
 
@@ -122,12 +114,13 @@ def _incident(
         # The incident is already posted: update it in place.
         began = last.began_at if last.cause is cause else began
         return replace(last, cause=cause, fault=ErrorDetails.of(error), began=began)
-    if last and _is_recurrence(last, cause, now):
+    if last and is_recurrence(last, cause, now):
         return replace(last, cause=cause, fault=ErrorDetails.of(error), resolved_at=None, began=began)
     return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, began, ErrorDetails.of(error))
 
 
-def _is_recurrence(last: Incident, cause: Cause, now: datetime) -> bool:
+def is_recurrence(last: Incident, cause: Cause, now: datetime) -> bool:
+    """Return whether trouble with this cause reopens an incident that is over, instead of being a new one."""
     resolved_at = last.resolved_at or now
     return last.cause is cause and now - resolved_at <= SAME_TROUBLE and now - last.since <= SAME_DAY
 
@@ -186,7 +179,7 @@ def clock_error(served_at: datetime, began: datetime, now: datetime) -> timedelt
 
 def _clock_problem(last: Incident | None, off: timedelta, now: datetime, appid: str) -> Incident:
     cause, fault = Cause.CLOCK_PROBLEM, ErrorDetails(kind="ClockSkew", detail=_format_span(off))
-    if last and _is_recurrence(last, cause, now):
+    if last and is_recurrence(last, cause, now):
         return replace(last, fault=fault, resolved_at=None, began=now)
     return Incident(f"{cause}-{appid}-{int(now.timestamp())}", cause, now, fault)
 

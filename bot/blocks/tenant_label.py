@@ -6,7 +6,7 @@ An installation with one account shows no name, and its values are those of `bot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot import actions, view_metadata
@@ -34,8 +34,8 @@ class TenantLabel:
     def on_message(self, message: Message) -> Message:
         """Begin a message with the name, and let its buttons return the AppID."""
         blocks = self.on_blocks(message.blocks)
-        if not self.is_named:
-            return Message(message.text, blocks)
+        if message.names_accounts or not self.is_named:
+            return replace(message, blocks=blocks)
         return Message(f"{escape(self.name)} · {message.text}", self._named(blocks))
 
     def on_view(self, view: View, heading: Sequence[Block] | None = None) -> View:

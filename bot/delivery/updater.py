@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -87,7 +88,7 @@ class Updater:
                 return True
         outcome = await self._update(row, message)
         if isinstance(outcome, Refused | Unlisted):
-            outcome = await self._update(row, Message(message.text))
+            outcome = await self._update(row, replace(message, blocks=()))
         if (
             isinstance(outcome, Blocked)
             and outcome.of == "channel"

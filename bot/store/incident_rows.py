@@ -16,6 +16,7 @@ from bot.store.tenants import TenantState
 
 HEALTH = "health"
 RECENT = 100  # incidents whose addresses are still likely to be in use
+IS_OPEN = episode.c.state_since == episode.c.first_seen  # of an incident, as `record` writes it
 INCIDENT_LOCK = 0x6B66_6F75  # of PostgreSQL, for the time of a transaction
 
 
@@ -39,21 +40,19 @@ async def record(tx: Tx, before: Incident | None, after: Incident | None) -> Non
         await outbox.requeue_dropped(tx, [after.id])
 
 
-async def is_reported(tx: Tx, cause: Cause) -> bool:
-    """Check whether an incident of another account that is watched is open with this cause.
+async def is_clock_reported(tx: Tx) -> bool:
+    """Check whether another account that is watched reports the clock of this machine.
 
     Until the end of the transaction, other processes wait with this check.
     """
     if tx.connection.dialect.name == "postgresql":
         # Two accounts whose polls fail at the same moment would not see each other's incident.
         await tx.run(sa.select(sa.func.pg_advisory_xact_lock(INCIDENT_LOCK)))
-    is_open = sa.and_(episode.c.state == cause, episode.c.state_since == episode.c.first_seen)  # as `record` writes
-    newest = poll_state.c.clock_incident if cause is Cause.CLOCK_PROBLEM else poll_state.c.incident
     other = (
         sa.select(episode.c.id)
-        .join(poll_state, newest == episode.c.id)
+        .join(poll_state, poll_state.c.clock_incident == episode.c.id)
         .join(tenant, tenant.c.appid == poll_state.c.appid)
-        .where(poll_state.c.appid != tx.appid, tenant.c.state == TenantState.ACTIVE, is_open)
+        .where(poll_state.c.appid != tx.appid, tenant.c.state == TenantState.ACTIVE, IS_OPEN)
     )
     return (await tx.run(other.limit(1))).first() is not None
 

@@ -298,6 +298,19 @@ channel = sa.Table(
     sa.Column("next_edit_at", Moment),  # of the whole workspace
 )
 
+# What all Official Accounts depend on: WeChat (id "wechat"), and whether it answers.
+source = sa.Table(
+    "source",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    _column("failed_polls", sa.Integer, default=0),  # without an answer, in a row, of all accounts
+    _column("failing", sa.JSON),  # the AppIDs of these, some of them
+    sa.Column("since", Moment),  # the first of them
+    sa.Column("probe_at", Moment),  # the next probe during an outage; NULL: polls go on
+    _column("good_polls", sa.Integer, default=0),  # answered probes in a row
+    sa.Column("incident", sa.Text),  # the id of the newest, a row of `episode`
+)
+
 # The language that people chose in App Home.
 reader = sa.Table(
     "reader",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,9 +11,10 @@ from bot.alerting import incidents
 from bot.alerting.cadence import Cadence, is_idle, is_requested
 from bot.alerting.deadlines import advance
 from bot.alerting.episode import AccountStatus, Change, Episode, account_status
-from bot.alerting.incidents import Cause, Incident
+from bot.alerting.incidents import Incident
 from bot.alerting.lifecycle import observe, unmatched_invitations
-from bot.outbox.messages import LAST, InitialSnapshot, MessageKind, NewMessage
+from bot.outbox.incident_messages import incident_messages
+from bot.outbox.messages import InitialSnapshot, MessageKind
 from bot.ports import HistoryMessage
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, fault_words
@@ -24,6 +24,7 @@ from bot.store.isolation import isolated
 from bot.store.poll_state import FailingRow, PollState
 from bot.text import masked
 from bot.watcher.recovery import recover_history
+from bot.watcher.shared_outages import SharedOutages
 from wechat_kf import KfAccount, KfError, KfList
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,11 @@ class _Evaluation(NamedTuple):
 class Ingest:
     """The application of polls, failures and timers to the stored state. The caller opens the transaction."""
 
-    def __init__(self, recorder: Recorder, cadence: Cadence) -> None:
+    def __init__(self, recorder: Recorder, cadence: Cadence, outages: SharedOutages | None = None) -> None:
+        """Take the dependencies. `outages` are those that several accounts share; None for a single account."""
         self._recorder = recorder
         self._cadence = cadence
+        self._outages = outages
         self.has_changed = False  # an episode has changed since `Watcher.take_change`
 
     async def ingest(
@@ -100,11 +103,13 @@ class Ingest:
 
     async def ingest_failure(self, tx: Tx, error: KfError, began: datetime) -> None:
         """Record a failed poll and schedule the next one. No episode changes."""
+        breaker = await self._outages.lock(tx) if self._outages else None
         known = await poll_state.load(tx, lock=True)
         now = tx.now
-        is_down, appid = incidents.cause_of(error) is Cause.SOURCE_DOWN, self._recorder.appid
-        is_reported = is_down and await incident_rows.is_reported(tx, Cause.SOURCE_DOWN)
-        after = incidents.on_poll_failure(known.health, error, now, appid=appid, is_reported=is_reported)
+        if self._outages and breaker and await self._outages.apply_failure(tx, breaker, known.health, error):
+            await poll_state.schedule_poll(tx, now)  # it stays due until the outage is over
+            return
+        after = incidents.on_poll_failure(known.health, error, now, appid=self._recorder.appid)
         await poll_state.record_health(tx, known.health, after)
         wait = incidents.backoff(error, after.failed_polls, self._cadence.poll, now)
         await poll_state.schedule_poll(tx, now + wait, wait=wait, began=began)
@@ -135,7 +140,7 @@ class Ingest:
         await self._notify(tx, known.health.incident, after.incident, now)
         served_at, appid = listed.served_at, self._recorder.appid
         is_skewed = incidents.is_skewed(served_at, began, now)
-        is_reported = is_skewed and await incident_rows.is_reported(tx, Cause.CLOCK_PROBLEM)
+        is_reported = is_skewed and await incident_rows.is_clock_reported(tx)
         clock = incidents.on_clock_sample(known.clock, served_at, began, now, appid=appid, is_reported=is_reported)
         await poll_state.record_clock(tx, known.clock, clock)
         await self._notify(tx, known.clock.incident, clock.incident, now)
@@ -143,7 +148,7 @@ class Ingest:
         return is_well and after == known.health and clock == known.clock and clock.skewed_polls == 0
 
     async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
-        await self._recorder.enqueue(tx, _incident_message(before, after, now), [], now)
+        await self._recorder.enqueue(tx, incident_messages(before, after, now), [], now)
 
     def _is_accepted(self, known: PollState, listed: KfList, empty_polls: int) -> bool:
         """Check whether a list is accepted. An empty one after a full one needs several agreeing polls.
@@ -266,32 +271,3 @@ def sanitize(accounts: Iterable[KfAccount]) -> tuple[list[KfAccount], dict[str, 
 
 def _of_accounts(found: Iterable[Episode], keys: Collection[str]) -> list[Episode]:
     return [episode for episode in found if episode.account_key in keys]
-
-
-def _incident_message(before: Incident | None, after: Incident | None, now: datetime) -> list[NewMessage]:
-    """Return the message of a new incident, or the thread reply of a changed one."""
-    if after is None or after == before:
-        return []
-    if before is None or before.id != after.id:
-        return [NewMessage(id=after.id, kind=MessageKind.INCIDENT, priority=0)]
-    if _reported_fields(before) == _reported_fields(after):
-        return []
-    return [
-        NewMessage(
-            id=f"{MessageKind.INCIDENT_REPLY}-{after.id}-{now.timestamp()}",
-            kind=MessageKind.INCIDENT_REPLY,
-            priority=LAST,
-            payload={
-                "cause": after.cause,
-                "fault": asdict(after.fault),
-                "over": after.resolved_at is not None,
-                "seconds": int((now - after.began_at).total_seconds()),
-            },
-            parent_id=after.id,
-        )
-    ]
-
-
-def _reported_fields(incident: Incident) -> tuple[object, ...]:
-    """Return the fields of an incident whose change is worth a reply: the `rid` differs at each failed poll."""
-    return incident.cause, incident.fault.kind, incident.fault.errcode, incident.resolved_at is None

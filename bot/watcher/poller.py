@@ -19,6 +19,7 @@ from bot.store.unchanged import UnchangedPoll
 from bot.text import masked
 from bot.watcher.ingest import Ingest
 from bot.watcher.recovery import Recovery
+from bot.watcher.shared_outages import SharedOutages
 from bot.watcher.unchanged_polls import UnchangedPolls
 from wechat_kf import KfError, KfList
 
@@ -65,6 +66,7 @@ class Watcher:
         is_one_of_several: bool = False,
         keeps_list: bool = False,
         count: Counter = no_op,
+        outages: SharedOutages | None = None,
     ) -> None:
         """Take the dependencies.
 
@@ -73,6 +75,7 @@ class Watcher:
             unchanged_polls: records those of all accounts; None for an account by itself.
             is_one_of_several: its unchanged polls are logged at DEBUG only.
             keeps_list: a command prints what it has polled. In a server, the lists of all accounts fill the memory.
+            outages: those that several accounts share; None for a single account.
         """
         self.listed: KfList | None = None  # the last good poll of this process, if it is kept
         self._keeps_list = keeps_list
@@ -86,7 +89,7 @@ class Watcher:
         self._unchanged_level = logging.DEBUG if is_one_of_several else logging.INFO
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
-        self._ingest = Ingest(recorder, cadence)
+        self._ingest = Ingest(recorder, cadence, outages)
 
     async def make_due(self) -> None:
         """Make the next tick poll, whenever the last poll was: a user asked for it."""

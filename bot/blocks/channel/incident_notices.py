@@ -10,6 +10,7 @@ from typing import Any
 
 from bot import actions
 from bot.actions import CheckNow
+from bot.alerting.circuit_breaker import PROBE_INTERVAL
 from bot.alerting.incidents import LONGEST_WAIT, SETUP_WAIT, Cause, ErrorDetails, Incident, cause_of
 from bot.blocks import builders
 from bot.blocks.context import RenderContext
@@ -46,16 +47,27 @@ _IN_SHORT: Mapping[str, str] = {
 }
 
 
-def incident_notice(incident: Incident, context: RenderContext) -> Message:
-    """Render the notice of an incident, while it lasts and when it is over."""
+def incident_notice(incident: Incident, context: RenderContext, accounts: int = 0) -> Message:
+    """Render the notice of an incident, while it lasts and when it is over.
+
+    Args:
+        accounts: the number of Official Accounts whose outage it is, if it is not that of one alone.
+    """
     explanation = _explain(incident.fault, incident.cause, context)
-    return (
-        _over(incident, explanation, context) if incident.resolved_at else _lasting(incident, explanation, context)
+    message = (
+        _over(incident, explanation, context)
+        if incident.resolved_at
+        else _lasting(incident, explanation, context, accounts)
     )
+    return replace(message, names_accounts=accounts > 0)
 
 
 def incident_reply(payload: Mapping[str, Any], context: RenderContext) -> Message:
     """Report in the thread of a notice that the incident is over, has another cause now, or has returned."""
+    return replace(_reply(payload, context), names_accounts="accounts" in payload)
+
+
+def _reply(payload: Mapping[str, Any], context: RenderContext) -> Message:
     cause = payload["cause"]
     if payload["over"]:
         if cause == Cause.CLOCK_PROBLEM:  # a clock that was wrong did not measure how long
@@ -90,19 +102,20 @@ def explain_old_states(error: KfError, context: RenderContext) -> Explanation:
     return replace(explanation, why=_consequence(fault, cause, explanation, context))
 
 
-def _lasting(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
+def _lasting(incident: Incident, explanation: Explanation, context: RenderContext, accounts: int) -> Message:
     cause = incident.cause
     check = builders.button(context.say("Check now"), actions.CHECK_NOW, actions.encode(CheckNow(cause)))
     facts = [context.say("Since {when}", when=date(incident.began_at, context))]
     if cause != Cause.CLOCK_PROBLEM:
-        facts += [_next_poll(cause, context), *explanation.facts]
+        facts += [_next_poll(cause, context, accounts), *explanation.facts]
     place = explanation.place
     return Message(
         explanation.plain_text(context, _IN_SHORT[cause]),
         [
             builders.header(f"{builders.TROUBLE} {explanation.title}"),
             builders.section(
-                f"{_consequence(incident.fault, cause, explanation, context)}\n{explanation.shown(context)}"
+                f"{_consequence(incident.fault, cause, explanation, context, accounts)}\n"
+                f"{explanation.shown(context)}"
             ),
             builders.context(" · ".join(facts)),
             builders.actions(check, *([builders.link(place, context)] if place else [])),
@@ -110,15 +123,23 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
     )
 
 
-def _consequence(fault: ErrorDetails, cause: str, explanation: Explanation, context: RenderContext) -> str:
+def _consequence(
+    fault: ErrorDetails, cause: str, explanation: Explanation, context: RenderContext, accounts: int = 0
+) -> str:
     """Write what an incident means for alerts."""
     # An errcode that is not a known problem is explained by WeChat's own words only.
     own_words = cause == Cause.SOURCE_DOWN and fault.errcode is not None
     why = explanation.why if own_words or cause == Cause.CLOCK_PROBLEM else ""
-    others = ""
-    if cause == Cause.SOURCE_DOWN and context.handle:
-        others = context.say("Other Official Accounts that it does not answer for have no notice of their own.")
-    return context.paragraph(why, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "", others)
+    whom = _concerned(accounts, context) if accounts else ""
+    return context.paragraph(why, whom, context.say(_CONSEQUENCE[cause]) if cause in _CONSEQUENCE else "")
+
+
+def _concerned(accounts: int, context: RenderContext) -> str:
+    return context.count(
+        "It concerns {number} Official Account, which has no notice of its own.",
+        "It concerns {number} Official Accounts, which have no notices of their own.",
+        accounts,
+    )
 
 
 def _over(incident: Incident, explanation: Explanation, context: RenderContext) -> Message:
@@ -172,8 +193,10 @@ def _down(context: RenderContext) -> Explanation:
     )
 
 
-def _next_poll(cause: Cause, context: RenderContext) -> str:
+def _next_poll(cause: Cause, context: RenderContext, accounts: int) -> str:
     """Write the longest interval between polls, which grows while WeChat does not answer."""
+    if accounts:
+        return context.say("looks again every {span}", span=lead_name(PROBE_INTERVAL, context))
     if cause is Cause.QUOTA:
         return context.say("looks again after midnight in Shanghai")
     longest = SETUP_WAIT if cause is Cause.CONFIG_PROBLEM else min(context.poll * 10, LONGEST_WAIT)

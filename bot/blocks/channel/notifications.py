@@ -47,7 +47,7 @@ def render(
     message = None
     match kind:
         case MessageKind.INCIDENT if incident:
-            message = incident_notice(incident, context)
+            message = incident_notice(incident, context, accounts=payload.get("accounts", 0))
         case MessageKind.INCIDENT_REPLY:
             message = incident_reply(payload, context)
         case MessageKind.REPLY if "operation" in payload:
@@ -73,7 +73,8 @@ def render(
     message = message or _forgotten(context)
     if payload.get("repeat"):
         repeat = context.say("Possible repeat: Slack did not confirm the first posting.")
-        message = Message(context.paragraph(message.text, repeat), [*message.blocks, builders.context(repeat)])
+        blocks = [*message.blocks, builders.context(repeat)]
+        message = replace(message, text=context.paragraph(message.text, repeat), blocks=blocks)
     return message
 
 
@@ -90,4 +91,4 @@ def text_only(message: Message, mention: str) -> Message:
     """Return the message without blocks, which Slack refused. Its text gets the mention that the blocks have."""
     sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
     mentioned = mention and any(mention in text for text in sections)
-    return Message(f"{mention} {message.text}" if mentioned else message.text)
+    return replace(message, text=f"{mention} {message.text}" if mentioned else message.text, blocks=())

@@ -1,0 +1,23 @@
+"""An outage of WeChat that all Official Accounts meet: the table source."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007_source"
+down_revision = "0006_channels"
+
+moment = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "source",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("failed_polls", sa.Integer(), nullable=False),
+        sa.Column("failing", sa.JSON(), nullable=False),
+        sa.Column("since", moment),
+        sa.Column("probe_at", moment),
+        sa.Column("good_polls", sa.Integer(), nullable=False),
+        sa.Column("incident", sa.Text()),
+        sa.PrimaryKeyConstraint("id"),
+    )
