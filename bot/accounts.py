@@ -75,6 +75,7 @@ class Snapshot:
     smallest_lead: timedelta
     unreadable: int = 0  # rows that could not be read
     is_cached: bool = False  # read for another request, seconds ago
+    next_read_at: datetime | None = None  # there were too many reads, so the next one is after this moment
 
     @classmethod
     def of(cls, listing: KfList, at: datetime, policy: AlertPolicy) -> Snapshot:

@@ -20,6 +20,7 @@ from bot.interactions.operation_forms import OperationForms
 from bot.interactions.operation_gate import OperationGate
 from bot.interactions.operation_modals import OperationModals
 from bot.interactions.operation_submissions import OperationSubmissions
+from bot.interactions.read_limit import ReadLimit
 from bot.interactions.view_answers import ViewAnswers
 from bot.interactions.watcher_calls import WatcherCalls
 from bot.operations.model import Operation, OperationPolicy
@@ -59,6 +60,7 @@ def make_interactions(
         policy=context.policy,
         owned=reporter.owned,
         on_good_read=watcher.poll_after_read,
+        limit=ReadLimit() if services.is_one_of_several else None,
     )
     history = HistoryReader(services.store)
     answers = CommandHandler(

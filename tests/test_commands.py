@@ -17,6 +17,7 @@ from bot.demo import blockkit
 from bot.health.facts import HealthFacts
 from bot.interactions.account_reader import AccountReader
 from bot.interactions.commands import CommandHandler
+from bot.interactions.read_limit import ReadLimit
 from bot.requests import Find, History, List, Overview, Show, parse_command
 from bot.status import Status
 from tests.accounts import account, invited
@@ -68,7 +69,13 @@ def answers(wechat, clock=None, newest_episode=untold, owned=unowned, **other):
     elapsed = other.pop("elapsed", lambda: clock().timestamp())
     on_good_read = other.pop("on_good_read", lambda: None)
     reader = AccountReader(
-        wechat, now=clock, policy=CONTEXT.policy, owned=owned, on_good_read=on_good_read, elapsed=elapsed
+        wechat,
+        now=clock,
+        policy=CONTEXT.policy,
+        owned=owned,
+        on_good_read=on_good_read,
+        limit=ReadLimit(elapsed) if other.pop("limited", False) else None,
+        elapsed=elapsed,
     )
     return CommandHandler(
         reader,
@@ -200,6 +207,31 @@ async def test_repeated_command_within_five_seconds_shares_the_poll_and_its_time
     assert again.text.endswith("Read from WeChat 01:12:00 UTC.")
     clock.forward(seconds=0.1)
     assert (await kf.answer(Overview())).text.startswith("No customer-service accounts yet.")
+
+
+async def test_sixty_reads_in_an_hour_are_the_most_and_the_last_one_is_shown_until_then():
+    wechat, clock = WeChat(*FORTY), VirtualClock()
+    kf = answers(wechat, clock, limited=True)
+    for _ in range(60):
+        await kf.answer(Overview())
+        clock.forward(seconds=6)
+    wechat.listing, asked = KfList((ANNA,)), len(wechat.asked)
+    for request in (Overview(), List(1), Show("chen"), Find("chen", 1)):
+        answer = await kf.answer(request)
+        assert "Read from WeChat 01:17 UTC. Next read after 02:12 UTC, because there were many" in answer.text
+    assert (wechat.reads, len(wechat.asked)) == (60, asked)
+    clock.forward(minutes=55)
+    assert "Next read" not in (await kf.answer(Overview())).text
+    assert wechat.reads == 61
+
+
+async def test_reads_are_not_limited_in_an_installation_with_one_account():
+    wechat, clock = WeChat(*FORTY), VirtualClock()
+    kf = answers(wechat, clock)
+    for _ in range(70):
+        await kf.answer(Overview())
+        clock.forward(seconds=6)
+    assert wechat.reads == 70
 
 
 async def test_commands_during_a_poll_share_it():

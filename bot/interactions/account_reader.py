@@ -7,12 +7,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from bot.accounts import AccountRow, Snapshot, account_of
 from bot.alerting.episode import AlertPolicy, Episode
 from bot.blocks.answers.broken_rows import with_placeholders
 from bot.blocks.context import RenderContext
+from bot.interactions.read_limit import ReadLimit
 from bot.ports import Accounts, Clock
 from bot.runtime.logs import LogEvent, fault_words
 from bot.runtime.single_flight import SingleFlight
@@ -38,6 +40,7 @@ class AccountReader:
         policy: AlertPolicy,
         owned: Callable[[], Awaitable[Sequence[Episode]]],
         on_good_read: Callable[[], None] = lambda: None,
+        limit: ReadLimit | None = None,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep what a snapshot is made from.
@@ -45,12 +48,14 @@ class AccountReader:
         Args:
             owned: returns the open invitations that a user acknowledged or snoozed, and does not raise.
             on_good_read: is called after each good read, and may not raise or wait.
+            limit: of the reads that answers cause; None for any number.
         """
         self._accounts = accounts
         self._now = now
         self._policy = policy
         self._owned = owned
         self._on_good_read = on_good_read
+        self._limit = limit
         self._reads = SingleFlight(self._read, GOOD_FOR, elapsed)
         self._last: Snapshot | None = None
         self._checks_rows = False  # a rendering has failed: find the accounts that cannot be rendered
@@ -65,6 +70,18 @@ class AccountReader:
         (snapshot, is_cached), owned = await asyncio.gather(self._reads.get(), self._owned())
         self._last = self._shown(replace(snapshot, is_cached=is_cached), owned)
         return self._last
+
+    async def read_sparingly(self) -> Snapshot:
+        """Return the accounts as `read` does; those of the last good read if there were too many in the last hour.
+
+        Raises:
+            wechat_kf.KfError: WeChat refuses, or does not answer.
+        """
+        wait = self._limit.wait() if self._limit else 0
+        last = await self.last_with_owners() if wait else None
+        if last is None:
+            return await self.read()
+        return replace(last, next_read_at=self._now() + timedelta(seconds=wait))
 
     def last(self) -> Snapshot | None:
         """Return the last good read, however old, with owners as they were then; None before the first."""
@@ -99,7 +116,9 @@ class AccountReader:
         self._reads.expire()
 
     async def online(self) -> Sequence[OnlineKf] | None:
-        """Return the online users; None if WeChat does not answer in time."""
+        """Return the online users; None if WeChat does not answer in time, or has answered too often."""
+        if self._limit and self._limit.wait():
+            return None
         try:
             return await self._accounts.online_kf_list(within=ONLINE_SECONDS, attempts=1)
         except KfError:
@@ -118,6 +137,8 @@ class AccountReader:
             return await render()
 
     async def _read(self) -> Snapshot:
+        if self._limit:
+            self._limit.note()
         listing: KfList = await self._accounts.kf_list()
         snapshot = Snapshot.of(listing, self._now(), self._policy)
         self._on_good_read()

@@ -178,10 +178,10 @@ class CommandHandler:
     async def _from_wechat(self, request: Read, announce: Announce, reader: ReaderContext) -> Message:
         match request:
             case Overview():
-                snapshot = await self._accounts.read()
+                snapshot = await self._accounts.read_sparingly()
                 return overview(snapshot, await reader())
             case List(page, states):
-                snapshot = await self._accounts.read()
+                snapshot = await self._accounts.read_sparingly()
                 return account_list(snapshot, states, page, await reader())
             case Show(text):
                 return await self._show(
@@ -196,7 +196,7 @@ class CommandHandler:
             case History(text, page):
                 return await self._account_history(text, page, reader)
             case Unknown(text, typo_of, nearest):
-                snapshot = await self._accounts.read()
+                snapshot = await self._accounts.read_sparingly()
                 if find_accounts(snapshot.rows, text):
                     return await self._find(text, 1, reader)
                 if typo_of:
@@ -211,7 +211,7 @@ class CommandHandler:
         """
         failure = None
         try:
-            snapshot: Snapshot | None = await self._accounts.read()
+            snapshot: Snapshot | None = await self._accounts.read_sparingly()
         except KfError as error:
             snapshot, failure = self._accounts.last(), error
         rows = snapshot.rows if snapshot else ()
@@ -232,7 +232,7 @@ class CommandHandler:
 
     async def _find(self, text: str, page: int, reader: ReaderContext) -> Message:
         """Render the accounts that match; if it is a single one, with its details."""
-        snapshot = await self._accounts.read()
+        snapshot = await self._accounts.read_sparingly()
         hits = find_accounts(snapshot.rows, text)
         if len(hits) == 1:
             return await self._details(snapshot, hits[0], self._accounts.online(), reader)
@@ -255,7 +255,7 @@ class CommandHandler:
         """Show the details of the account that is meant, or `otherwise`."""
         online = asyncio.ensure_future(self._accounts.online())
         try:
-            snapshot = await self._accounts.read()
+            snapshot = await self._accounts.read_sparingly()
             row = pick_account(snapshot.rows, text)
             if row is None:
                 return otherwise(snapshot, await reader())

@@ -74,7 +74,7 @@ class HomeInquiry:
         self._listed = listed
         self._base = replace(sources.context, around=sources.clock())
         self._reader = sources.readers.look_up(user_id)
-        self._snapshot = asyncio.create_task(sources.accounts.read())
+        self._snapshot = asyncio.create_task(sources.accounts.read_sparingly())
         self._status = asyncio.create_task(sources.read_status())
         self._reads = self._start(sources.within(sources.access.allows(user_id), PERMISSION_SECONDS))
         self._operates = self._start(sources.within(sources.may_operate(user_id), PERMISSION_SECONDS))
@@ -133,7 +133,7 @@ class HomeInquiry:
         reads: list[Awaitable[Snapshot]] = [self._snapshot]
 
         async def present() -> View:
-            snapshot = await (reads.pop() if reads else self._sources.accounts.read())
+            snapshot = await (reads.pop() if reads else self._sources.accounts.read_sparingly())
             status, context = await self._status, await self._reader.context(self._base)
             return board(snapshot, status, self._person(), self._listed, context)
 

@@ -90,6 +90,9 @@ def _source(snapshot: Snapshot, context: RenderContext) -> list[str]:
     # With seconds for a cached read: a user who has just changed something sees that it was read before.
     when = date(snapshot.at, context, SECONDS if snapshot.is_cached else CLOCK)
     parts = [context.say("Read from WeChat {when}", when=when)]
+    if snapshot.next_read_at:
+        again = date(snapshot.next_read_at, context, CLOCK)
+        parts.append(context.say("Next read after {when}, because there were many in the last hour", when=again))
     if snapshot.unreadable:
         parts.append(
             context.count("{number} row could not be read", "{number} rows could not be read", snapshot.unreadable)
