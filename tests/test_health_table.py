@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.app import readiness
 from bot.blocks.answers.diagnosis import plain_words
@@ -496,6 +497,31 @@ def test_polls_that_fail_on_time_are_not_overdue_as_well():
     for next_poll_at, kinds in ((planned, [K.WECHAT_DOWN]), (stuck, [K.POLL_OVERDUE, K.WECHAT_DOWN])):
         found = diagnose(HealthFacts(NOW, **facts, next_poll_at=next_poll_at))
         assert [problem.kind for problem in found] == kinds
+
+
+def test_outage_of_all_accounts_is_one_problem_and_takes_the_place_of_failed_and_overdue_polls():
+    breaker = CircuitBreaker(6, since=NOW - HOUR, probe_at=NOW, incident=wechat(Cause.SOURCE_DOWN))
+    facts = {**WELL, "polled_at": NOW - HOUR, "breaker": breaker}
+    for own in ({}, {"failed_polls": 2}, {"failed_polls": 3, "incident": wechat(Cause.SOURCE_DOWN)}):
+        (problem,) = diagnose(HealthFacts(NOW, **facts, **own))
+        assert (problem.kind, problem.concerns_all, problem.until) == (K.WECHAT_DOWN, True, NOW)
+    refused = HealthFacts(NOW, **facts, failed_polls=1, incident=wechat(Cause.CONFIG_PROBLEM))
+    assert [(one.kind, one.concerns_all) for one in diagnose(refused)] == [
+        (K.WECHAT_DOWN, True),
+        (K.WECHAT_CONFIG, False),
+    ]
+
+
+def test_polls_that_an_outage_of_all_accounts_held_back_are_overdue_an_interval_after_its_end():
+    over = replace(wechat(Cause.SOURCE_DOWN), resolved_at=NOW - 5 * MINUTE)
+    facts = HealthFacts(NOW, **{**WELL, "polled_at": NOW - HOUR, "poll": 5 * MINUTE})
+    assert diagnose(replace(facts, breaker=CircuitBreaker(incident=over))) == ()
+    for breaker in (
+        CircuitBreaker(),
+        CircuitBreaker(incident=replace(over, resolved_at=NOW - 6 * MINUTE)),
+        CircuitBreaker(3, since=NOW - HOUR, probe_at=NOW - 3 * MINUTE),  # no process makes the probes
+    ):
+        assert [problem.kind for problem in diagnose(replace(facts, breaker=breaker))] == [K.POLL_OVERDUE]
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.kind.startswith("slack_")])

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.alerting.circuit_breaker import CircuitBreaker
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.demo.process import free_port
 from bot.health.facts import HealthFacts, ProblemKind, SlackTrouble, StoreTrouble
 from bot.ports import Counter
-from bot.runtime.metrics import CONTENT_TYPE, Figures, Metrics, OverduePolls
+from bot.runtime.metrics import CONTENT_TYPE, Figures, FleetFigures, Metrics, OverduePolls
 from bot.web.guard import SLACK_PATH
 from bot.web.server import Readiness, Server, make_web_app
 from tests.conftest import NOW
@@ -116,6 +118,20 @@ def test_read_only_store_is_not_up():
     assert value("wechat_kf_store_up", Metrics(), figures_with(store=trouble)) == 0
 
 
+def test_source_is_down_while_wechat_answers_no_account():
+    def is_up(fleet: FleetFigures | None = None, **facts) -> bool:
+        return bool(value("wechat_kf_source_up", Metrics(), replace(figures_with(**facts), fleet=fleet)))
+
+    several = FleetFigures({}, [{ProblemKind.WECHAT_DOWN}], 0, None, None)
+    down = Incident("source_down-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
+    of_all = CircuitBreaker(since=NOW, probe_at=NOW, incident=down)
+    assert is_up()
+    assert not is_up(incident=down)
+    assert is_up(several, incident=down)
+    assert not is_up(several, breaker=of_all)
+    assert is_up(several, breaker=CircuitBreaker(incident=replace(down, resolved_at=NOW)))
+
+
 def test_every_kind_of_problem_is_a_gauge_of_one_while_it_lasts():
     figures = figures_with(polled_at=NOW, overdue=2)
     exported = {kind: value("wechat_kf_problem", Metrics(), figures, kind=kind) for kind in ProblemKind}
@@ -195,6 +211,7 @@ def test_every_metric_explains_itself_and_has_its_type():
         "wechat_kf_oldest_overdue_seconds": "gauge",
         "wechat_kf_store_up": "gauge",
         "wechat_kf_problem": "gauge",
+        "wechat_kf_source_up": "gauge",
         "wechat_kf_last_successful_poll_age_seconds": "gauge",
         "wechat_kf_messages": "gauge",
         "wechat_kf_oldest_unsent_age_seconds": "gauge",

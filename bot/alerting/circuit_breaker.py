@@ -16,6 +16,7 @@ from wechat_kf import BusyError, KfError, ResponseError, TransportError
 ACCOUNTS = 3  # that failed, or all if there are fewer, before the breaker opens
 SILENCE = timedelta(seconds=30)  # without an answer to any account
 PROBE_INTERVAL = timedelta(seconds=15)
+OUTAGE_ID = f"{Cause.SOURCE_DOWN}-all"  # the beginning of the ID of its incident
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,7 @@ def _outage(last: Incident | None, error: KfError, since: datetime, now: datetim
         return last
     if last and is_recurrence(last, Cause.SOURCE_DOWN, now):
         return replace(last, fault=ErrorDetails.of(error), resolved_at=None, began=since)
-    return Incident(
-        f"{Cause.SOURCE_DOWN}-all-{int(now.timestamp())}", Cause.SOURCE_DOWN, since, ErrorDetails.of(error)
-    )
+    return Incident(f"{OUTAGE_ID}-{int(now.timestamp())}", Cause.SOURCE_DOWN, since, ErrorDetails.of(error))
 
 
 def on_answer(breaker: CircuitBreaker, now: datetime) -> CircuitBreaker:

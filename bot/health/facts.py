@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Incident
 
 
@@ -146,6 +147,7 @@ class HealthFacts:
     failed_polls: int = 0  # in a row
     failing_since: datetime | None = None
     incident: Incident | None = None
+    breaker: CircuitBreaker | None = None  # of several Official Accounts; None for a single one
     clock_incident: Incident | None = None
     slack: SlackTrouble | None = None
     pending: int = 0
@@ -194,6 +196,12 @@ class Problem:
     reading: bool = False
     alerts: bool = True  # False: none is ever posted
     incident: Incident | None = field(default=None, repr=False)
+    is_outage_of_all: bool = False
+
+    @property
+    def concerns_all(self) -> bool:
+        """Return whether all Official Accounts share the problem."""
+        return self.kind in OF_ALL or self.is_outage_of_all
 
     @property
     def severity(self) -> Severity:

@@ -15,6 +15,7 @@ from bot.health.facts import (
 )
 
 INTERVALS = 3  # a poll must have completed within so many of them
+PROBES_WITHIN = timedelta(minutes=2)  # during an outage of all accounts there is one every 15 s
 
 
 WRITTEN_WITHIN = timedelta(seconds=90)  # a process writes its own row every 15 s
@@ -111,17 +112,14 @@ def _of_slack(facts: HealthFacts) -> Iterator[Problem]:
 
 
 def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
-    incident = facts.incident
-    if incident and not incident.resolved_at:
-        yield Problem(_INCIDENTS[incident.cause], incident.began_at, until=facts.next_poll_at, incident=incident)
-    elif facts.failed_polls:
-        yield Problem(
-            ProblemKind.POLL_FAILED,
-            facts.failing_since,
-            count=min(facts.failed_polls, FAILED_POLLS),  # more, if the outage of another account is reported
-            of=FAILED_POLLS,
-            until=facts.next_poll_at,
-        )
+    breaker, own = facts.breaker, _own_trouble(facts)
+    if breaker and (outage := breaker.outage):
+        kind, since = ProblemKind.WECHAT_DOWN, outage.began_at
+        yield Problem(kind, since, until=breaker.probe_at, incident=outage, is_outage_of_all=True)
+        if own and own.kind in (kind, ProblemKind.POLL_FAILED):
+            own = None
+    if own:
+        yield own
     clock = facts.clock_incident
     if clock and not clock.resolved_at:
         yield Problem(ProblemKind.CLOCK_WRONG, clock.began_at, error=clock.fault.detail, incident=clock)
@@ -129,11 +127,22 @@ def _of_polls(facts: HealthFacts) -> Iterator[Problem]:
         yield from _overdue(facts)
 
 
+def _own_trouble(facts: HealthFacts) -> Problem | None:
+    """Return the trouble that the last polls of the account met."""
+    incident, until = facts.incident, facts.next_poll_at
+    if incident and not incident.resolved_at:
+        return Problem(_INCIDENTS[incident.cause], incident.began_at, until=until, incident=incident)
+    if not facts.failed_polls:
+        return None
+    failed = facts.failed_polls
+    return Problem(ProblemKind.POLL_FAILED, facts.failing_since, count=failed, of=FAILED_POLLS, until=until)
+
+
 def _overdue(facts: HealthFacts) -> Iterator[Problem]:
     """Yield the problem of polls that are overdue: none completed in three intervals, or since the start."""
     allowed = INTERVALS * facts.interval
     late = facts.polled_at is None or facts.now - facts.polled_at > allowed
-    if not late or _is_failing_on_time(facts):
+    if not late or _is_failing_on_time(facts) or _is_held_back(facts):
         return
     young = facts.started_at is not None and facts.now - facts.started_at <= allowed
     yield Problem(
@@ -147,6 +156,17 @@ def _is_failing_on_time(facts: HealthFacts) -> bool:
     """Return whether polls go on and fail, which is a problem of its own."""
     planned = facts.next_poll_at
     return facts.failed_polls > 0 and planned is not None and facts.now - planned <= INTERVALS * facts.interval
+
+
+def _is_held_back(facts: HealthFacts) -> bool:
+    """Return whether an outage of all accounts holds polls back, or has until lately, and its probes go on."""
+    breaker = facts.breaker
+    if breaker is None:
+        return False
+    if breaker.probe_at:
+        return facts.now - breaker.probe_at <= PROBES_WITHIN
+    over_at = breaker.incident.resolved_at if breaker.incident else None
+    return over_at is not None and facts.now - over_at <= facts.interval
 
 
 def _of_alerts(facts: HealthFacts) -> Iterator[Problem]:

@@ -138,6 +138,11 @@ class _Families(Collector):
         return self._families
 
 
+def _is_source_down(figures: Figures) -> bool:
+    down = [problem for problem in diagnose(figures.facts) if problem.kind is ProblemKind.WECHAT_DOWN]
+    return any(problem.is_outage_of_all or not figures.fleet for problem in down)
+
+
 def _gauges(figures: Figures) -> Iterator[Metric]:
     facts, fleet = figures.facts, figures.fleet
     problems = {problem.kind for problem in diagnose(facts)}.union(*(fleet.troubled if fleet else ()))
@@ -159,6 +164,8 @@ def _gauges(figures: Figures) -> Iterator[Metric]:
         yield from _fleet_gauges(fleet)
     if figures.messages is None:
         return
+    help_ = "Whether WeChat answers (1) or not (0): the only Official Account, or any of several."
+    yield GaugeMetricFamily("wechat_kf_source_up", help_, not _is_source_down(figures))
     states = {state: figures.messages.get(state, 0) for state in STATES}
     yield _family("wechat_kf_messages", "Messages in the store by state.", "state", states)
     # Never negative: the moment may be another process's, whose clock is ahead.
