@@ -505,6 +505,7 @@ def test_outage_of_all_accounts_is_one_problem_and_takes_the_place_of_failed_and
     for own in ({}, {"failed_polls": 2}, {"failed_polls": 3, "incident": wechat(Cause.SOURCE_DOWN)}):
         (problem,) = diagnose(HealthFacts(NOW, **facts, **own))
         assert (problem.kind, problem.concerns_all, problem.until) == (K.WECHAT_DOWN, True, NOW)
+        assert may_be_silent((problem,))
     refused = HealthFacts(NOW, **facts, failed_polls=1, incident=wechat(Cause.CONFIG_PROBLEM))
     assert [(one.kind, one.concerns_all) for one in diagnose(refused)] == [
         (K.WECHAT_DOWN, True),

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.alerting.episode import Episode
+from bot.alerting.incident_groups import IncidentGroup
 from bot.alerting.incidents import Incident
 from bot.blocks.channel.account_groups import render_of_several
 from bot.blocks.channel.episode_text import needs_user
@@ -32,14 +33,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """A message row with the episodes or the incident that it shows, and its parent message."""
+    """A message row with the episodes or the incidents that it shows, and its parent message."""
 
     row: OutboxRow
     episodes: tuple[Episode, ...] = ()
-    incident: Incident | None = None
+    incidents: IncidentGroup | None = None
     parent: OutboxRow | None = None
     appids: Mapping[str, str] = field(default_factory=dict)  # by episode id, if it is about several accounts
     may_invite: bool = True  # False: WeChat does not grant invitations, so that the alert offers none
+
+    @property
+    def incident(self) -> Incident | None:
+        """Return an incident that lasts, if it shows one, else one that is over."""
+        return self.incidents.incident if self.incidents else None
 
     @property
     def is_urgent(self) -> bool:
@@ -74,7 +80,16 @@ class OutboxItem:
             if row.of_several:
                 around = (self.appids, accounts, context)
                 return render_of_several(row.kind, row.payload, shown, *around, message_id=row.id, posting=posting)
-            return render(row.kind, row.payload, shown, self.incident, context, message_id=row.id, posting=posting)
+            return render(
+                row.kind,
+                row.payload,
+                shown,
+                self.incident,
+                context,
+                group=self.incidents,
+                message_id=row.id,
+                posting=posting,
+            )
 
         message = with_placeholders(rendered, self.episodes, row.id, faults)
         return text_only(message, context.mention) if row.text_only else message
@@ -133,7 +148,7 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
         OutboxItem(
             row,
             episodes=_readable(tx, row, shown(row)),
-            incident=await incident_rows.load(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
+            incidents=await incident_rows.group(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
             appids={one: appids[one] for one in row.episode_ids if one in appids} if row.of_several else {},
             may_invite=may_invite,

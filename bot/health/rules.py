@@ -62,8 +62,8 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
 
 
 def may_be_silent(problems: tuple[Problem, ...]) -> bool:
-    """Return whether an alert might not arrive in time."""
-    return any(problem.kind in _SILENCING for problem in problems)
+    """Return whether an alert might not arrive in time, or no account can be polled."""
+    return any(problem.kind in _SILENCING or problem.is_outage_of_all for problem in problems)
 
 
 def fleet_may_be_silent(found: Iterable[Collection[Problem]], accounts: int) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
+from datetime import datetime
 
 import sqlalchemy as sa
 
+from bot.alerting.circuit_breaker import OUTAGE_ID
+from bot.alerting.incident_groups import NAMED, TOGETHER, AccountIncident, IncidentGroup, refused_address
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.outbox.messages import MessageStatus
 from bot.store import outbox, published
 from bot.store.conditions import among
 from bot.store.database import Tx, UnreadableRow
-from bot.store.tables import episode, poll_state, tenant
+from bot.store.tables import episode, message, poll_state, tenant
 from bot.store.tenants import TenantState
 
 HEALTH = "health"
@@ -35,9 +39,10 @@ async def record(tx: Tx, before: Incident | None, after: Incident | None) -> Non
         await tx.run(sa.insert(episode).values(**new))
         return
     await tx.run(sa.update(episode).where(episode.c.id == after.id).values(**values))
-    await published.reopen(tx, [after.id])
+    notice = sa.select(sa.func.coalesce(episode.c.notice_id, episode.c.id)).where(episode.c.id == after.id)
+    await published.reopen(tx, notice)
     if after.resolved_at is None:
-        await outbox.requeue_dropped(tx, [after.id])
+        await outbox.requeue_dropped(tx, notice)
 
 
 async def is_clock_reported(tx: Tx) -> bool:
@@ -65,6 +70,63 @@ async def refused_addresses(tx: Tx) -> list[str]:
     return list(dict.fromkeys(filter(None, found)))
 
 
+async def group(tx: Tx, notice_id: str) -> IncidentGroup | None:
+    """Read the incidents that a notice shows; None if none of them is readable."""
+    shown = sa.or_(episode.c.id == notice_id, episode.c.notice_id == notice_id)
+    query = (
+        sa.select(episode, tenant.c.name, tenant.c.slug)
+        .outerjoin(tenant, tenant.c.appid == episode.c.appid)
+        .where(shown)
+        .order_by(sa.not_(IS_OPEN), episode.c.first_seen, episode.c.id)
+    )
+    rows = (await tx.run(query.limit(NAMED + 1))).mappings().all()
+    incidents = _readable(tx, rows)
+    names = {row["id"]: row["name"] or row["slug"] or row["appid"] for row in rows}
+    named = tuple(AccountIncident(names[key], incident) for key, incident in incidents.items())[:NAMED]
+    total = len(rows)
+    if total > NAMED:
+        total = (await tx.run(sa.select(sa.func.count()).select_from(episode).where(shown))).scalar_one()
+    return IncidentGroup(named, total) if named else None
+
+
+async def notice_to_join(tx: Tx, incident: Incident, now: datetime) -> str | None:
+    """Return the ID of a notice of other accounts that reports a new incident too, if there is one.
+
+    That is the one of the same refused address, else the newest in the channel, if it is some minutes old at most.
+    """
+    others = sa.select(sa.func.coalesce(episode.c.notice_id, episode.c.id)).where(episode.c.id != incident.id)
+    if address := refused_address(incident):
+        refused = sa.and_(IS_OPEN, episode.c.detail["address"].as_string() == address)
+        of_present = others.join(poll_state, poll_state.c.incident == episode.c.id)
+        active = of_present.join(tenant, tenant.c.appid == poll_state.c.appid)
+        query = active.where(refused, tenant.c.state == TenantState.ACTIVE)
+    else:
+        recent = sa.and_(message.c.created_at.between(now - TOGETHER, now), message.c.target == tx.channel_id)
+        alive = sa.and_(sa.not_(message.c.is_deleted), message.c.status != MessageStatus.DEAD)
+        of_account = sa.and_(
+            episode.c.state.in_((Cause.SOURCE_DOWN, Cause.CONFIG_PROBLEM, Cause.QUOTA)),
+            episode.c.detail["address"].as_string() == "",
+            sa.not_(episode.c.id.startswith(OUTAGE_ID, autoescape=True)),
+        )
+        query = others.join(message, message.c.id == episode.c.id).where(recent, alive, of_account)
+        query = query.where(episode.c.notice_id.is_(None)).order_by(message.c.created_at.desc())
+    found: str | None = (await tx.run(query.limit(1))).scalar()
+    return found
+
+
+async def join(tx: Tx, incident: Incident, notice_id: str) -> None:
+    """Let a notice of another account report this incident, too."""
+    await tx.run(sa.update(episode).where(episode.c.id == incident.id).values(notice_id=notice_id))
+    await published.reopen(tx, [notice_id])
+    await outbox.requeue_dropped(tx, [notice_id])
+
+
+async def notice_of(tx: Tx, incident: Incident) -> str:
+    """Return the ID of the notice that reports an incident."""
+    found = await tx.run(sa.select(episode.c.notice_id).where(episode.c.id == incident.id))
+    return found.scalar() or incident.id
+
+
 async def load(tx: Tx, incident_id: str | None) -> Incident | None:
     """Read an incident; None if it is missing or unreadable."""
     return (await load_many(tx, [incident_id])).get(incident_id) if incident_id else None
@@ -72,8 +134,12 @@ async def load(tx: Tx, incident_id: str | None) -> Incident | None:
 
 async def load_many(tx: Tx, ids: Collection[str]) -> dict[str, Incident]:
     """Read incidents by id, of any Official Account, without those that are missing or unreadable."""
-    found = {}
     rows = (await tx.run(sa.select(episode).where(among(tx, episode.c.id, ids)))).mappings() if ids else ()
+    return _readable(tx, rows)
+
+
+def _readable(tx: Tx, rows: Iterable[sa.RowMapping]) -> dict[str, Incident]:
+    found = {}
     for row in rows:
         try:
             found[row["id"]] = _incident(row)

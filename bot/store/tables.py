@@ -125,6 +125,7 @@ episode = sa.Table(
     sa.Column("next_timer_at", Moment),
     sa.Column("detail", sa.JSON),
     sa.Column("began_at", Moment),  # of an incident: when the current trouble began
+    sa.Column("notice_id", sa.Text),  # of an incident: the message that reports it, if that of another account does
     sa.Column("acked", sa.JSON(none_as_null=True)),  # user and time
     sa.Column("snoozed", sa.JSON(none_as_null=True)),  # user, time and end
     sa.Column("operated", sa.JSON(none_as_null=True)),  # the newest operation on its account while it was open
@@ -135,6 +136,7 @@ episode = sa.Table(
     sa.Index("episode_successor", "successor_id"),
     sa.Index("episode_timer", "appid", "next_timer_at"),
     sa.Index("episode_next_timer", "next_timer_at"),
+    sa.Index("episode_notice", "notice_id"),
 )
 
 # The emitted events. The primary key keeps an event from being emitted twice.

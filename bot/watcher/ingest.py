@@ -11,9 +11,8 @@ from bot.alerting import incidents
 from bot.alerting.cadence import Cadence, is_idle, is_requested
 from bot.alerting.deadlines import advance
 from bot.alerting.episode import AccountStatus, Change, Episode, account_status
-from bot.alerting.incidents import Incident
+from bot.alerting.incidents import Cause, Incident
 from bot.alerting.lifecycle import observe, unmatched_invitations
-from bot.outbox.incident_messages import incident_messages
 from bot.outbox.messages import InitialSnapshot, MessageKind
 from bot.ports import HistoryMessage
 from bot.recorder import Recorder
@@ -23,6 +22,7 @@ from bot.store.database import Tx
 from bot.store.isolation import isolated
 from bot.store.poll_state import FailingRow, PollState
 from bot.text import masked
+from bot.watcher.incident_notices import queue_notice, queue_shared_notice
 from bot.watcher.recovery import recover_history
 from bot.watcher.shared_outages import SharedOutages
 from wechat_kf import KfAccount, KfError, KfList
@@ -113,7 +113,7 @@ class Ingest:
         await poll_state.record_health(tx, known.health, after)
         wait = incidents.backoff(error, after.failed_polls, self._cadence.poll, now)
         await poll_state.schedule_poll(tx, now + wait, wait=wait, began=began)
-        await self._notify(tx, known.health.incident, after.incident, now)
+        await self._notify(tx, known.health.incident, after.incident)
 
     async def apply_timers(self, tx: Tx, known: PollState, *, confirmed_at: datetime | None = None) -> None:
         """Record the leads and deadlines that have passed, and queue their messages."""
@@ -137,18 +137,21 @@ class Ingest:
         """Record a success, and the difference of the clocks. Return whether all is well and as before."""
         after = incidents.on_poll_success(known.health, now)
         await poll_state.record_health(tx, known.health, after)
-        await self._notify(tx, known.health.incident, after.incident, now)
+        await self._notify(tx, known.health.incident, after.incident)
         served_at, appid = listed.served_at, self._recorder.appid
         is_skewed = incidents.is_skewed(served_at, began, now)
         is_reported = is_skewed and await incident_rows.is_clock_reported(tx)
         clock = incidents.on_clock_sample(known.clock, served_at, began, now, appid=appid, is_reported=is_reported)
         await poll_state.record_clock(tx, known.clock, clock)
-        await self._notify(tx, known.clock.incident, clock.incident, now)
+        await self._notify(tx, known.clock.incident, clock.incident)
         is_well = not any(one and one.resolved_at is None for one in (after.incident, clock.incident))
         return is_well and after == known.health and clock == known.clock and clock.skewed_polls == 0
 
-    async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None, now: datetime) -> None:
-        await self._recorder.enqueue(tx, incident_messages(before, after, now), [], now)
+    async def _notify(self, tx: Tx, before: Incident | None, after: Incident | None) -> None:
+        if self._outages and not (after and after.cause is Cause.CLOCK_PROBLEM):
+            await queue_shared_notice(tx, self._recorder, self._outages.notices, before, after)
+        else:
+            await queue_notice(tx, self._recorder, before, after)
 
     def _is_accepted(self, known: PollState, listed: KfList, empty_polls: int) -> bool:
         """Check whether a list is accepted. An empty one after a full one needs several agreeing polls.

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 from bot.alerting.circuit_breaker import CircuitBreaker, is_answer, on_answer, on_no_answer, spread
 from bot.alerting.incidents import Cause, PollHealth
-from bot.outbox.incident_messages import incident_messages
-from bot.recorder import Recorder
+from bot.outbox.incident_messages import is_new, is_reported, notice, reply
 from bot.runtime.logs import LogEvent
 from bot.store import source
 from bot.store.database import Tx
+from bot.watcher.incident_notices import CommonNotices
 from wechat_kf import KfError
 
 log = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ class SharedOutages:
 
     def __init__(
         self,
-        recorder: Recorder,
+        notices: CommonNotices,
         poll: timedelta,
         polls_per_second: float,
         wait: Callable[[], float] = random.random,
@@ -33,12 +32,12 @@ class SharedOutages:
         """Keep what outages need.
 
         Args:
-            recorder: of the account in whose channel notices about all of them appear.
+            notices: about all accounts.
             poll: the usual interval between polls.
             polls_per_second: how many polls may follow an outage in a second.
             wait: returns a number from 0 to 1 for each account, by which these polls are spread.
         """
-        self._recorder = recorder
+        self.notices = notices
         self._poll = poll
         self._polls_per_second = polls_per_second
         self._wait = wait
@@ -72,12 +71,14 @@ class SharedOutages:
         await self._record(tx, breaker, on_answer(breaker, tx.now))
 
     async def _record(self, tx: Tx, before: CircuitBreaker, after: CircuitBreaker) -> None:
-        now, of_notice = tx.now, replace(tx, appid=self._recorder.appid)
-        await source.record(of_notice, before, after)
-        if after.incident != before.incident:
+        now = tx.now
+        await source.record(self.notices.rows(tx), before, after)
+        if after.incident and after.incident != before.incident:
             payload = {"accounts": await source.watched(tx)}
-            messages = incident_messages(before.incident, after.incident, now, payload)
-            await self._recorder.enqueue(of_notice, messages, [], now)
+            if is_new(before.incident, after.incident):
+                await self.notices.queue(tx, notice(after.incident, payload))
+            elif is_reported(before.incident, after.incident):
+                await self.notices.queue(tx, reply(after.incident, now, payload=payload))
         if after.is_open and not before.is_open:
             log.warning(LogEvent("polls paused, WeChat does not answer", since=after.since))
         if before.is_open and not after.is_open:

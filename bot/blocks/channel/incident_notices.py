@@ -53,7 +53,7 @@ def incident_notice(incident: Incident, context: RenderContext, accounts: int = 
     Args:
         accounts: the number of Official Accounts whose outage it is, if it is not that of one alone.
     """
-    explanation = _explain(incident.fault, incident.cause, context)
+    explanation = explain_incident(incident.fault, incident.cause, context)
     message = (
         _over(incident, explanation, context)
         if incident.resolved_at
@@ -76,7 +76,7 @@ def _reply(payload: Mapping[str, Any], context: RenderContext) -> Message:
             length = span(timedelta(seconds=payload["seconds"]), context)
             text = context.say("WeChat answers again, after {span}.", span=length)
         return Message(text, [builders.section(f"{builders.FINE} {text}")])
-    explanation = _explain(ErrorDetails(**payload["fault"]), cause, context)
+    explanation = explain_incident(ErrorDetails(**payload["fault"]), cause, context)
     words = " · ".join([explanation.title, *explanation.facts])
     return Message(explanation.plain_text(context), [builders.section(f"{builders.TROUBLE} {words}")])
 
@@ -87,19 +87,19 @@ def may_be_old(context: RenderContext) -> str:
 
 def incident_title(incident: Incident, context: RenderContext) -> str:
     """Return the title of an incident, as in its notice."""
-    return _explain(incident.fault, incident.cause, context).title
+    return explain_incident(incident.fault, incident.cause, context).title
 
 
 def past_incident_title(incident: Incident, context: RenderContext) -> str:
     """Return the title of an incident that is over."""
-    return _explain(incident.fault, incident.cause, context).past_title
+    return explain_incident(incident.fault, incident.cause, context).past_title
 
 
 def explain_old_states(error: KfError, context: RenderContext) -> Explanation:
     """Explain a failed read, as the notice of an incident does, beside states that were read before."""
     fault, cause = ErrorDetails.of(error), cause_of(error)
-    explanation = _explain(fault, cause, context)
-    return replace(explanation, why=_consequence(fault, cause, explanation, context))
+    explanation = explain_incident(fault, cause, context)
+    return replace(explanation, why=consequence(fault, cause, explanation, context))
 
 
 def _lasting(incident: Incident, explanation: Explanation, context: RenderContext, accounts: int) -> Message:
@@ -107,14 +107,14 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
     check = builders.button(context.say("Check now"), actions.CHECK_NOW, actions.encode(CheckNow(cause)))
     facts = [context.say("Since {when}", when=date(incident.began_at, context))]
     if cause != Cause.CLOCK_PROBLEM:
-        facts += [_next_poll(cause, context, accounts), *explanation.facts]
+        facts += [next_poll(cause, context, accounts), *explanation.facts]
     place = explanation.place
     return Message(
         explanation.plain_text(context, _IN_SHORT[cause]),
         [
             builders.header(f"{builders.TROUBLE} {explanation.title}"),
             builders.section(
-                f"{_consequence(incident.fault, cause, explanation, context, accounts)}\n"
+                f"{consequence(incident.fault, cause, explanation, context, accounts)}\n"
                 f"{explanation.shown(context)}"
             ),
             builders.context(" · ".join(facts)),
@@ -123,7 +123,7 @@ def _lasting(incident: Incident, explanation: Explanation, context: RenderContex
     )
 
 
-def _consequence(
+def consequence(
     fault: ErrorDetails, cause: str, explanation: Explanation, context: RenderContext, accounts: int = 0
 ) -> str:
     """Write what an incident means for alerts."""
@@ -163,7 +163,8 @@ def _over(incident: Incident, explanation: Explanation, context: RenderContext) 
     )
 
 
-def _explain(fault: ErrorDetails, cause: str, context: RenderContext) -> Explanation:
+def explain_incident(fault: ErrorDetails, cause: str, context: RenderContext) -> Explanation:
+    """Explain the fault of an incident."""
     if cause == Cause.CLOCK_PROBLEM:
         return explain_clock_skew(stored_span(fault.detail, context), context)
     if fault.errcode is not None:
@@ -193,7 +194,7 @@ def _down(context: RenderContext) -> Explanation:
     )
 
 
-def _next_poll(cause: Cause, context: RenderContext, accounts: int) -> str:
+def next_poll(cause: Cause, context: RenderContext, accounts: int = 0) -> str:
     """Write the longest interval between polls, which grows while WeChat does not answer."""
     if accounts:
         return context.say("looks again every {span}", span=lead_name(PROBE_INTERVAL, context))

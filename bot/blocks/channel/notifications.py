@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from bot.alerting.episode import Episode
+from bot.alerting.incident_groups import IncidentGroup
 from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.channel.alerts import alert
 from bot.blocks.channel.channel_notices import blocked_channel
 from bot.blocks.channel.digests import digest, first_run
 from bot.blocks.channel.groups import GroupView
+from bot.blocks.channel.incident_group_notices import incident_group_notice
 from bot.blocks.channel.incident_notices import incident_notice, incident_reply
 from bot.blocks.channel.operation_notices import operation_notice, operation_reply
 from bot.blocks.channel.quiet_summary import quiet_summary
@@ -29,6 +31,7 @@ def render(
     incident: Incident | None,
     context: RenderContext,
     *,
+    group: IncidentGroup | None = None,
     message_id: str = "",
     posting: bool = False,
 ) -> Message:
@@ -37,6 +40,7 @@ def render(
     Args:
         payload: the values that the message was recorded with.
         episodes: those of the message, in recorded order.
+        group: the incidents that the notice shows, the one above among them.
         message_id: its ID, which the buttons for all episodes carry.
         posting: it is about to be posted: it may contain `context.mention`, and names users without a link, since a
             link would notify them. Slack notifies no user of an edit, which has links and no mention.
@@ -46,6 +50,8 @@ def render(
     context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
     message = None
     match kind:
+        case MessageKind.INCIDENT if group and (group.total > 1 or "of_address" in payload):
+            message = incident_group_notice(group, context)
         case MessageKind.INCIDENT if incident:
             message = incident_notice(incident, context, accounts=payload.get("accounts", 0))
         case MessageKind.INCIDENT_REPLY:

@@ -1,4 +1,4 @@
-"""An outage of WeChat that all Official Accounts meet: the table source."""
+"""One notice for several Official Accounts: the table source, and which notice reports an incident."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,3 +21,5 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text()),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.add_column("episode", sa.Column("notice_id", sa.Text()))
+    op.create_index("episode_notice", "episode", ["notice_id"])
