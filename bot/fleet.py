@@ -28,6 +28,7 @@ from bot.wiring import (
     account_services,
     build_shared,
     channel_services,
+    shared_outages,
 )
 
 MOST_SERVICES = 200  # accounts whose services are kept; the others' are made again in 0.1 ms
@@ -166,7 +167,11 @@ async def build_fleet(
         replace(settings, slack_alert_channel=channel), clock, role=role, rejections=rejections
     ) as shared:
         digests = shared_digests(settings, tenants)
-        shared = replace(shared, process=replace(shared.process, of_all=several, settings=digests))
+        shared = replace(
+            shared,
+            process=replace(shared.process, of_all=several, settings=digests),
+            outages=shared_outages(shared.settings, tenants[0]) if several and shared.store else None,
+        )
         yield Fleet(shared, tenants)
 
 

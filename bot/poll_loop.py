@@ -115,6 +115,12 @@ class PollLoop(PeriodicTask):
             if now - self._repaired_at >= REPAIR_SECONDS:
                 self._repaired_at = now
                 await claims.repair(tx, self._lease)
+            outages = self._fleet.shared.outages
+            probe = await outages.claim_probe(tx, self._lease, without=self._not_claimable) if outages else None
+            if probe is not None:
+                self._is_full = False
+                await self._start(REQUESTED_POLL, await self._own(tx, probe))
+                return self._every
             if reserved > 0:
                 requested = await claims.claim_requested(tx, reserved, self._lease, without=self._not_claimable)
             if limit > 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -46,9 +46,11 @@ from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
 from bot.tenants.model import Tenant
+from bot.watcher.incident_notices import CommonNotices
 from bot.watcher.poller import Watcher
 from bot.watcher.pruner import Pruner
 from bot.watcher.recovery import Recovery
+from bot.watcher.shared_outages import SharedOutages
 from bot.watcher.unchanged_polls import UnchangedPolls
 from bot.web.rejections import Rejections
 from wechat_kf import KfClient, ServiceToken, StableToken
@@ -82,6 +84,7 @@ class SharedServices:
     store: Store | None = None
     unchanged_polls: UnchangedPolls | None = None
     heartbeat: Heartbeat | None = None
+    outages: SharedOutages | None = None  # None for a single account
     tokens: dict[str, StableToken | ServiceToken] = field(default_factory=dict)  # by AppID, as they are needed
     policies: dict[tuple[str, ...], AccessPolicy] = field(default_factory=dict)  # by the viewers that are named
 
@@ -340,17 +343,33 @@ def _store(settings: Settings, clock: Clock) -> Store:
     return Store.from_url(settings.database_url, settings.wechat_appid, settings.slack_alert_channel, clock=own)
 
 
+def _recorder(settings: Settings, in_channel: Collection[str] = ()) -> Recorder:
+    # The key must not be in the store alone, and outlive it. An account without an AppSecret takes Slack's.
+    secret = settings.wechat_secret or settings.slack_signing_secret or settings.slack_app_token
+    appid = settings.wechat_appid
+    return Recorder(settings.policy, EventKeys(secret, appid), appid, in_channel=in_channel)
+
+
+def shared_outages(settings: Settings, first: Tenant) -> SharedOutages:
+    """Build what applies outages to all accounts.
+
+    Args:
+        settings: of the deployment; their notices appear in its channel.
+        first: the account that posts these notices.
+    """
+    notices = CommonNotices(_recorder(first.settings), settings.slack_alert_channel)
+    return SharedOutages(notices, timedelta(seconds=settings.poll_seconds), settings.polls_per_second)
+
+
 def _add_alerts(
     services: Services, store: Store, channel: ChannelServices, default_channel: DefaultChannel | None
 ) -> None:
     settings, clock = services.settings, services.shared.clock
     count = services.shared.metrics.count
     context = services.context
-    # The key must not be in the store alone, and outlive it. An account without an AppSecret takes Slack's.
-    secret = settings.wechat_secret or settings.slack_signing_secret or settings.slack_app_token
-    event_keys = EventKeys(secret, settings.wechat_appid)
     shared = channel.accounts if len(channel.accounts) > 1 else {}
-    recorder = Recorder(context.policy, event_keys, settings.wechat_appid, in_channel=shared.keys())
+    recorder = _recorder(settings, in_channel=shared.keys())
+    event_keys = recorder.event_keys
     services.recorder = recorder
 
     def jitter() -> float:
@@ -368,6 +387,7 @@ def _add_alerts(
         is_one_of_several=services.is_one_of_several,
         keeps_list=not services.shared.process.role,
         count=count,
+        outages=services.shared.outages,
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
     services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)

@@ -24,6 +24,7 @@ from bot.store.database import Store
 from bot.store.tables import message
 from bot.watcher.poller import Watcher
 from bot.watcher.recovery import Recovery
+from bot.watcher.shared_outages import SharedOutages
 from tests.accounts import bound, invited
 from tests.fakes import FakeAccounts, FakeChannel
 from wechat_kf import KfAccount
@@ -46,6 +47,7 @@ class Bot:
         accounts: Accounts | None = None,
         operations: bool = False,
         recovery: Recovery | None = None,
+        outages: SharedOutages | None = None,
         **in_fleet: Any,
     ) -> None:
         self.clock = clock
@@ -61,6 +63,7 @@ class Bot:
             recorder=self.recorder,
             recovery=recovery or Recovery(self.slack, clock, lambda: clock().timestamp()),
             cadence=Cadence(poll, poll),
+            outages=outages,
         )
         context = RenderContext(policy=policy, poll=poll, mention=mention, operations=operations)
         stopwatch = stopwatch or (lambda: clock().timestamp())

@@ -1,98 +1,132 @@
-"""An outage of WeChat that several Official Accounts meet is one notice."""
+"""An outage of WeChat that several Official Accounts meet is one notice, and holds their polls back."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import pairwise
+
 import pytest
 
-from bot.alerting.incidents import FAILED_POLLS
-from bot.store import tenants
+from bot.store import source
 from bot.store.database import Store
-from bot.store.tenants import StoredTenant
-from tests.bots import Bot
-from tests.conftest import APPID, VirtualClock
+from tests.accounts import invited
+from tests.budgets import share
+from tests.conftest import VirtualClock
+from tests.outages import POLL, Accounts
 from tests.samples import MINUTE
-from wechat_kf import SetupError
+from wechat_kf.errors import api_error
 
-pytestmark = pytest.mark.both_stores
-KIOSK = "wx-kiosk"
-
-
-class TwoAccounts:
-    """Two Official Accounts in one database, each with a channel of its own."""
-
-    def __init__(self, store: Store, clock: VirtualClock) -> None:
-        self.clock = clock
-        self.harbour, self.kiosk = Bot(store, clock), Bot(store.of(KIOSK, ""), clock)
-
-    async def begin(self, *watched: str) -> None:
-        await self.harbour.store.open()
-        async with self.harbour.store.begin() as tx:
-            await tenants.record(tx, [StoredTenant(appid, appid, "", "file") for appid in watched])
-        await self.poll(1)
-
-    async def poll(self, times: int = FAILED_POLLS, *bots: Bot) -> None:
-        """Let these accounts, or both, be polled so often, and post what there is. They follow each other."""
-        for _ in range(times):
-            self.clock.forward(minutes=16)
-            for bot in bots or (self.harbour, self.kiosk):
-                await bot.watcher.tick()
-                await bot.deliver()
-
-    def texts(self, bot: Bot) -> list[str]:
-        return [one.message.text for one in bot.slack.posted]
+SECOND = timedelta(seconds=1)
+ACCOUNTS = share(40, 200)
+DOWN, AGAIN = "WeChat does not answer, so states may be old", "WeChat answers again"
 
 
-@pytest.fixture
-async def two(store: Store, clock: VirtualClock) -> TwoAccounts:
-    accounts = TwoAccounts(store, clock)
-    await accounts.begin(APPID, KIOSK)
+async def watched(store: Store, clock: VirtualClock, *words: str) -> Accounts:
+    accounts = Accounts(store, clock, *words)
+    await accounts.begin()
     return accounts
 
 
-async def test_outage_that_both_accounts_meet_is_one_notice_and_one_end(two):
-    for bot in (two.harbour, two.kiosk):
-        bot.wechat.go_down()
-    await two.poll()
-    assert [text.split(",")[0] for text in two.texts(two.harbour)] == ["WeChat does not answer"]
-    assert two.texts(two.kiosk) == []
-    for bot in (two.harbour, two.kiosk):
-        bot.wechat.come_back()
-    await two.poll(2)
-    assert "answers again" in two.texts(two.harbour)[-1]
-    assert two.texts(two.kiosk) == []
+@pytest.fixture
+async def four(store: Store, clock: VirtualClock) -> Accounts:
+    return await watched(store, clock, "harbour", "kiosk", "orchid", "tea")
 
 
-async def test_account_that_fails_longer_than_the_reported_one_has_a_notice_then(two):
-    for bot in (two.harbour, two.kiosk):
-        bot.wechat.go_down()
-    await two.poll()
-    two.harbour.wechat.come_back()
-    await two.poll(3)
-    assert [text.split(",")[0] for text in two.texts(two.kiosk)] == ["WeChat does not answer"]
+@pytest.mark.both_stores
+async def test_outage_that_all_accounts_meet_is_one_notice_with_their_number_and_one_end(four):
+    four.go_down()
+    await four.run(20 * MINUTE)
+    assert four.posts() == [DOWN]
+    (posted,) = four.bots["wx-harbour"].slack.posted
+    assert "It concerns 4 Official Accounts, which have no notices of their own." in str(posted.message.blocks)
+    four.come_back()
+    await four.run(10 * MINUTE)
+    assert four.posts("harbour")[1].startswith(AGAIN)
+    assert len(four.posts()) == 2
+    assert four.bots["wx-harbour"].slack.edited[-1][1].text.startswith(AGAIN)
 
 
-async def test_problem_of_one_account_is_reported_during_an_outage(two):
-    two.harbour.wechat.go_down()
-    await two.poll()
-    two.kiosk.wechat.error = SetupError(48001, "api unauthorized")
-    await two.poll(1)
-    assert len(two.texts(two.kiosk)) == 1
+async def test_single_account_without_an_answer_has_a_notice_of_its_own(four):
+    four.go_down("tea")
+    await four.run(60 * MINUTE)
+    assert four.posts() == four.posts("tea") == [DOWN]
+    assert len(four.polls) > 3 * 60 / 5  # the others are polled as usual
 
 
-async def test_wrong_clock_of_the_server_is_one_notice(two):
-    for bot in (two.harbour, two.kiosk):
-        bot.wechat.clock = lambda: two.clock.now + 9 * MINUTE
-    await two.poll(4)
-    assert [len(two.texts(bot)) for bot in (two.harbour, two.kiosk)] == [1, 0]
-
-
-async def test_outage_of_an_account_that_is_no_longer_watched_silences_no_other(store, clock):
-    two = TwoAccounts(store, clock)
-    await two.begin(APPID, KIOSK)
-    two.harbour.wechat.go_down()
-    await two.poll(FAILED_POLLS, two.harbour)
+async def test_failing_share_of_accounts_is_not_an_outage(store, clock):
+    accounts = await watched(store, clock, *(f"shop{number}" for number in range(10)))
+    accounts.go_down("shop3", "shop4", "shop5")
+    await accounts.run(40 * MINUTE)
+    assert [accounts.posts(word) for word in ("shop3", "shop4", "shop5")] == [[DOWN]] * 3
+    assert len(accounts.posts()) == 3
     async with store.begin() as tx:
-        await tenants.record(tx, [StoredTenant(KIOSK, KIOSK, "", "file")])
-    two.kiosk.wechat.go_down()
-    await two.poll(FAILED_POLLS, two.kiosk)
-    assert len(two.texts(two.kiosk)) == 1
+        assert not (await source.load(tx)).is_open
+
+
+async def test_wrong_secret_of_one_account_is_reported_during_an_outage(four):
+    four.go_down()
+    await four.run(10 * MINUTE)
+    four.fail(api_error(40125, "invalid appsecret"), "tea")
+    await four.run(5 * MINUTE)
+    assert four.posts("harbour") == [DOWN]
+    assert [text.split(",")[0] for text in four.posts("tea")] == ["WeChat refused the AppSecret"]
+
+
+@pytest.mark.both_stores
+async def test_probes_of_two_processes_are_fifteen_seconds_apart(store, clock):
+    one = await watched(store, clock, "harbour", "kiosk", "orchid")
+    other = Accounts(store, clock, "harbour", "kiosk", "orchid")
+    one.go_down()
+    other.go_down()
+    await one.run(10 * MINUTE)
+    one.polls.clear()
+    for _ in range(30):
+        await one.pass_time(1)
+        await other.pass_time(1)
+    times = sorted(when for when, _ in one.polls + other.polls)
+    assert len(times) in (4, 5)
+    assert min(after - before for before, after in pairwise(times)) >= 15 * SECOND
+    assert one.posts() + other.posts() == [DOWN]
+
+
+async def test_flapping_wechat_has_one_notice_that_is_edited(four):
+    for _ in range(3):
+        four.go_down()
+        await four.run(6 * MINUTE)
+        four.come_back()
+        await four.run(2 * MINUTE)
+    parents = [one for one in four.bots["wx-harbour"].slack.posted if one.thread_ts is None]
+    assert len(parents) == 1
+    assert len(four.posts()) == len(four.posts("harbour"))
+
+
+async def test_outage_of_all_accounts_of_ten_minutes_delays_no_deadline_and_is_caught_up_in_five(store, clock):
+    accounts = await watched(store, clock, *(f"shop{number}" for number in range(ACCOUNTS)))
+    began = clock()
+    deadlines = {f"shop{minutes}": began + minutes * MINUTE for minutes in (2, 4, 7, 9)}
+    for word, deadline in deadlines.items():
+        bot = accounts.bots[f"wx-{word}"]
+        bot.wechat.listed = (invited("bo", at=deadline, expires_in=timedelta(0)),)
+        async with bot.store.begin() as tx:
+            await source.schedule(tx, [(f"wx-{word}", tx.now)])
+    await accounts.pass_time(1)
+    accounts.polls.clear()
+    accounts.go_down()
+    await accounts.run(10 * MINUTE)
+    notices = [text for text in accounts.posts() if text == DOWN]
+    assert notices == accounts.posts("shop0") == [DOWN]
+    during = [when for when, _ in accounts.polls if when >= began + MINUTE]
+    assert len(during) <= 9 * 6
+    assert min(after - before for before, after in pairwise(during)) >= 10 * SECOND
+    for word, deadline in deadlines.items():
+        alert = accounts.bots[f"wx-{word}"].slack.posted[-1]
+        assert alert.message.text.startswith("Expired: Bo")
+        assert ("last confirmed" in str(alert.message.blocks)) == (deadline - began > POLL)
+        assert 0 <= float(alert.ts) - deadline.timestamp() <= 20
+    accounts.come_back()
+    accounts.polls.clear()
+    await accounts.run(5 * MINUTE)
+    assert {appid for _, appid in accounts.polls} == set(accounts.appids)
+    busiest = max(len([1 for when, _ in accounts.polls if when == moment]) for moment, _ in accounts.polls)
+    assert busiest <= ACCOUNTS / 8  # in fifteen of 150 seconds
+    assert [text for text in accounts.posts() if text == DOWN] == [DOWN]

@@ -29,12 +29,14 @@ class ClaimedPoll:
     is_first: bool  # nothing has ever been read
     is_idle: bool  # at the last poll, and no person needed a poll since
     rows_digest: str | None  # of the last list, if its evaluation changed nothing
+    is_probe: bool = False  # during an outage of WeChat: whether it answers again
 
 
 _NOW: sa.BindParameter[datetime] = sa.bindparam("now", type_=poll_state.c.next_poll_at.type)
 _UNTIL: sa.BindParameter[datetime] = sa.bindparam("until", type_=poll_state.c.next_poll_at.type)
 _APPIDS: sa.BindParameter[str] = sa.bindparam("appids", expanding=True)
-_WAITS = (sa.not_(poll_state.c.paused), poll_state.c.next_poll_at <= _NOW)
+_IS_WATCHED = sa.not_(poll_state.c.paused)
+_IS_DUE = poll_state.c.next_poll_at <= _NOW
 _OF_OTHERS = poll_state.c.appid.not_in(_APPIDS)
 _CLAIMED = {
     "due_at": sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at),
@@ -55,7 +57,7 @@ def _claim(*where: sa.ColumnElement[bool]) -> sa.Executable:
     # A common table expression, since PostgreSQL may run a subquery with a limit more than once, and claim more.
     due = (
         sa.select(poll_state.c.appid)
-        .where(*_WAITS, *where)
+        .where(_IS_WATCHED, *where)
         .order_by(poll_state.c.next_poll_at)
         .limit(sa.bindparam("limit", type_=sa.Integer))
         .with_for_update(skip_locked=True)
@@ -69,9 +71,11 @@ def _claim(*where: sa.ColumnElement[bool]) -> sa.Executable:
     )
 
 
-_DUE = _claim(_OF_OTHERS)
-_DUE_OF = _claim(poll_state.c.appid.in_(_APPIDS))
+_DUE = _claim(_IS_DUE, _OF_OTHERS)
+_DUE_OF = _claim(_IS_DUE, poll_state.c.appid.in_(_APPIDS))
+_NEXT = _claim(_OF_OTHERS)
 _DUE_REQUESTED = _claim(
+    _IS_DUE,
     _OF_OTHERS,
     poll_state.c.requested_at > sa.bindparam("since", type_=poll_state.c.requested_at.type),
     sa.or_(poll_state.c.polled_at.is_(None), poll_state.c.polled_at < poll_state.c.requested_at),
@@ -99,6 +103,12 @@ async def claim_requested(tx: Tx, limit: int, lease: timedelta, *, without: Coll
 async def claim_one(tx: Tx, lease: timedelta) -> ClaimedPoll | None:
     """Claim the poll of this account, if it is due."""
     claimed = await _run(tx, _DUE_OF, lease, limit=1, appids=[tx.appid], queue=False)
+    return claimed[0] if claimed else None
+
+
+async def claim_next(tx: Tx, lease: timedelta, *, without: Collection[str]) -> ClaimedPoll | None:
+    """Claim the poll that is next, whether it is due or not."""
+    claimed = await _run(tx, _NEXT, lease, limit=1, appids=without, queue=False)
     return claimed[0] if claimed else None
 
 
@@ -152,7 +162,9 @@ async def overdue(tx: Tx) -> OverduePolls:
     """Count the polls that are due and that no process has claimed, of all accounts."""
     now = tx.now
     due_at = sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at)
-    counted = sa.select(sa.func.count().label("number"), sa.func.min(due_at).label("since")).where(*_WAITS)
+    counted = sa.select(sa.func.count().label("number"), sa.func.min(due_at).label("since")).where(
+        _IS_WATCHED, _IS_DUE
+    )
     found = (await tx.run(counted, {"now": now})).one()
     since: datetime | None = found.since
     return OverduePolls(found.number, (now - since).total_seconds() if since else 0.0)

@@ -5,7 +5,7 @@ It is locked before any row of `poll_state`: a different order could deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -19,7 +19,6 @@ from bot.store.tables import episode, poll_state, source, tenant
 from bot.store.tenants import TenantState
 
 WECHAT = source.c.id == "wechat"
-IS_OPEN = sa.select(source.c.id).where(WECHAT, source.c.probe_at.is_not(None)).exists()
 
 
 async def load(tx: Tx, *, lock: bool = False) -> CircuitBreaker:
@@ -67,24 +66,16 @@ async def answered_at(tx: Tx, since: datetime | None, now: datetime) -> datetime
     return (await tx.run(sa.select(sa.func.max(poll_state.c.polled_at)).where(recent))).scalar()
 
 
-async def claim_probe(tx: Tx, appids: Sequence[str], now: datetime, until: datetime) -> str | None:
-    """Claim the probe that is due, and the poll of the account that is next. Return its AppID, if there is one.
+async def is_open(tx: Tx) -> bool:
+    """Check whether the breaker is open, so that probes take the place of polls."""
+    return (await tx.run(sa.select(source.c.id).where(WECHAT, source.c.probe_at.is_not(None)))).first() is not None
 
-    Args:
-        appids: the accounts of this process.
-        until: when the poll may be claimed again if this process is killed.
-    """
+
+async def claim_probe(tx: Tx, now: datetime) -> bool:
+    """Claim the next probe for this process. Return False if it is not due, or another process has it."""
     due = sa.or_(source.c.probe_at <= now, source.c.probe_at > now + CLOCK_TOLERANCE)
     claim = sa.update(source).where(WECHAT, due).values(probe_at=now + PROBE_INTERVAL)
-    if not (await tx.run(claim)).rowcount:
-        return None
-    waiting = (
-        sa.select(poll_state.c.appid).where(poll_state.c.appid.in_(appids)).order_by(poll_state.c.next_poll_at)
-    )
-    appid: str | None = (await tx.run(waiting.limit(1))).scalar()
-    if appid:
-        await tx.run(sa.update(poll_state).where(poll_state.c.appid == appid).values(next_poll_at=until))
-    return appid
+    return (await tx.run(claim)).rowcount == 1
 
 
 async def probe_now(tx: Tx, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.alerting.incident_groups import refused_address
 from bot.alerting.incidents import Incident
@@ -28,10 +28,11 @@ class CommonNotices:
     """Notices about several accounts, which appear in the channel of one of them."""
 
     recorder: Recorder
+    channel_id: str
 
     def rows(self, tx: Tx) -> Tx:
         """Return the transaction for the rows of the account that posts them."""
-        return replace(tx, appid=self.recorder.appid)
+        return tx.of(self.recorder.appid, self.channel_id)
 
     async def queue(self, tx: Tx, message: NewMessage) -> None:
         await self.recorder.enqueue(self.rows(tx), [message], [], tx.now)

@@ -89,6 +89,7 @@ class Watcher:
         self._unchanged_level = logging.DEBUG if is_one_of_several else logging.INFO
         self._count = count
         self._unreadable_deadlines: frozenset[tuple[str, str]] = frozenset()
+        self._outages = outages
         self._ingest = Ingest(recorder, cadence, outages)
 
     async def make_due(self) -> None:
@@ -140,6 +141,9 @@ class Watcher:
             await self.report_timers(may_poll=False)
             return Tick.FAILED
         self.listed = listed if self._keeps_list else None
+        if self._outages and claimed.is_probe:
+            async with self._store.begin() as tx:
+                await self._outages.apply_answer(tx, await self._outages.lock(tx))
         digest = None
         if listed.complete:
             digest = rows_digest(listed.accounts, self._recorder.policy, self._recorder.appid, began)
@@ -191,6 +195,8 @@ class Watcher:
             now = tx.now
             due = await episodes.with_due_timers(tx, now)
             last_read_at = (await poll_state.load(tx)).last_read_at
+            if due and self._outages and await self._outages.holds_back(tx):
+                may_poll = False
         if not due:
             return
         stale = last_read_at is None or now - last_read_at > max(FRESH, self._cadence.poll)

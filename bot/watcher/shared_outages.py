@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.alerting.circuit_breaker import CircuitBreaker, is_answer, on_answer, on_no_answer, spread
 from bot.alerting.incidents import Cause, PollHealth
 from bot.outbox.incident_messages import is_new, is_reported, notice, reply
 from bot.runtime.logs import LogEvent
-from bot.store import source
+from bot.store import claims, source
+from bot.store.claims import ClaimedPoll
 from bot.store.database import Tx
 from bot.watcher.incident_notices import CommonNotices
 from wechat_kf import KfError
@@ -41,6 +43,25 @@ class SharedOutages:
         self._poll = poll
         self._polls_per_second = polls_per_second
         self._wait = wait
+
+    async def claim_probe(
+        self, tx: Tx, lease: timedelta, *, without: Collection[str] = ()
+    ) -> Sequence[ClaimedPoll] | None:
+        """Claim the probe that is due: the poll of the account that has waited longest. None while polls go on.
+
+        Args:
+            without: the AppIDs that this process does not poll, or polls at this moment.
+        """
+        if not await source.is_open(tx):
+            return None
+        if not await source.claim_probe(tx, tx.now):
+            return ()
+        claimed = await claims.claim_next(tx, lease, without=without)
+        return [replace(claimed, is_probe=True)] if claimed else ()
+
+    async def holds_back(self, tx: Tx) -> bool:
+        """Return whether no account is to be polled, except for probes."""
+        return await source.is_open(tx)
 
     async def lock(self, tx: Tx) -> CircuitBreaker:
         """Read the breaker; other processes wait with theirs. No row of `poll_state` may be locked before."""
