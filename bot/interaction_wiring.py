@@ -53,14 +53,15 @@ def make_interactions(
     clock, tasks = shared.clock, shared.tasks
     reporter, channel = services.status_reporter, settings.slack_alert_channel
     context = services.context
-    watcher = WatcherCalls(services.store, tasks, clock, wake)
+    several = services.is_one_of_several
+    watcher = WatcherCalls(services.store, tasks, clock, wake, is_one_of_several=several)
     reader = AccountReader(
         services.accounts,
         now=clock,
         policy=context.policy,
         owned=reporter.owned,
         on_good_read=watcher.poll_after_read,
-        limit=ReadLimit() if services.is_one_of_several else None,
+        limit=ReadLimit() if several else None,
     )
     history = HistoryReader(services.store)
     answers = CommandHandler(

@@ -52,7 +52,7 @@ def test_refused_address_of_two_accounts_has_both_names_and_one_next_step():
 
 
 def test_refused_address_of_one_of_several_accounts_has_its_name():
-    alone = notice(("Kiosk", ADDRESS, False), of_address=True)
+    alone = notice(("Kiosk", ADDRESS, False), common=True)
     assert "*Kiosk*" in shown(alone)[2]
     assert not notice(("Kiosk", ADDRESS, False)).names_accounts
 

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 
+from bot.interactions.watcher_calls import WatcherCalls
+from bot.runtime.tasks import BackgroundTasks
 from bot.store import source
 from bot.store.database import Store
 from tests.accounts import invited
@@ -87,6 +89,19 @@ async def test_probes_of_two_processes_are_fifteen_seconds_apart(store, clock):
     assert len(times) in (4, 5)
     assert min(after - before for before, after in pairwise(times)) >= 15 * SECOND
     assert one.posts() + other.posts() == [DOWN]
+
+
+async def test_person_makes_the_next_probe_due(four):
+    four.go_down()
+    await four.run(10 * MINUTE)
+    await four.pass_time(15)
+    before, woken, tasks = len(four.polls), [], BackgroundTasks()
+    await four.pass_time(1)
+    assert len(four.polls) == before
+    WatcherCalls(four.store, tasks, four.clock, lambda: woken.append(True), is_one_of_several=True).poll_now()
+    await tasks.drain(1)
+    await four.pass_time(1)
+    assert (len(four.polls), woken) == (before + 1, [True])
 
 
 async def test_flapping_wechat_has_one_notice_that_is_edited(four):

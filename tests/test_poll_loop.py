@@ -63,6 +63,7 @@ class Polls:
                 recovery=recovery,
                 cadence=Cadence(POLL, POLL),
                 unchanged_polls=fleet.shared.unchanged_polls,
+                outages=fleet.shared.outages,
             )
         self.loop = PollLoop(
             fleet,
@@ -208,3 +209,21 @@ async def test_store_that_fails_is_reported_until_it_works_again(polls):
         await made.polls_again(wanted=1)
     assert isinstance(made.steps[0], sa.exc.DBAPIError)
     assert made.steps[1:] == [None]
+
+
+async def test_outage_leaves_one_probe_every_fifteen_seconds_until_wechat_answers(polls):
+    async with polls(4) as made:
+        await until(lambda: len(made.done) == 4)
+        for account in made.accounts.values():
+            account.go_down()
+        await made.polls_again(4)
+        for number in range(4):
+            await made.polls_again(1, after=15)
+            assert len(made.done) == 9 + number
+        assert {tick for _, tick in made.done[4:]} == {Tick.FAILED}
+        for account in made.accounts.values():
+            account.come_back()
+        await made.polls_again(1, after=15)
+        await made.polls_again(1, after=15)
+        await made.polls_again(2, after=150)
+        assert Tick.FAILED not in {tick for _, tick in made.done[12:]}

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.ports import Clock
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import BackgroundTasks
-from bot.store import poll_state
+from bot.store import poll_state, source
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 
@@ -23,12 +23,26 @@ WAKE_GAP = timedelta(seconds=5)  # frequent commands must not cause as many writ
 class WatcherCalls:
     """Makes polls due, and wakes the loops of this process. Without a store there is no watcher."""
 
-    def __init__(self, store: Store | None, tasks: BackgroundTasks, clock: Clock, wake: Callable[[], None]) -> None:
-        """Keep what calls need. `wake` starts the next step of each loop of this process at once."""
+    def __init__(
+        self,
+        store: Store | None,
+        tasks: BackgroundTasks,
+        clock: Clock,
+        wake: Callable[[], None],
+        *,
+        is_one_of_several: bool = False,
+    ) -> None:
+        """Keep what calls need.
+
+        Args:
+            wake: starts the next step of each loop of this process at once.
+            is_one_of_several: during an outage of all accounts, the next probe is made due instead.
+        """
         self.wake = wake
         self._store = store
         self._tasks = tasks
         self._clock = clock
+        self._is_one_of_several = is_one_of_several
         self._woken_at: datetime | None = None
 
     def poll_now(self) -> None:
@@ -48,7 +62,8 @@ class WatcherCalls:
         await asyncio.sleep(WAKE_AFTER)
         try:
             async with store.begin() as tx:
-                is_due = await poll_state.poll_now(tx, tx.now, always=always)
+                is_due = self._is_one_of_several and await source.probe_now(tx, tx.now)
+                is_due = await poll_state.poll_now(tx, tx.now, always=always) or is_due
         except StoreError as exc:
             log.info(LogEvent("could not wake the watcher", error=waiting_for(exc) or type(exc).__name__))
         else:

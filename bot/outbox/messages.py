@@ -19,7 +19,8 @@ LAST = 9  # history without mentions is sent after everything else
 LATE = timedelta(minutes=15)  # how long after the start of quiet hours the reminder before them may still be posted
 URGENT = 3  # a message of this priority or a smaller one is repeated rather than lost
 DEMOTED = 10  # added to the priority of a message that Slack refused: it comes after all others
-SEVERAL = "several"  # in the payload: the message is about several Official Accounts
+SEVERAL = "several"  # in the payload: the message is about several Official Accounts of its channel
+COMMON = "common"  # in the payload: it is about accounts of any channel, and stays in the one it was recorded for
 ROWS = 10  # episodes that a group message shows as rows; a digest of more lists them in its thread
 
 

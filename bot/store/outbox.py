@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.outbox.coalescing import brought_forward, extended
-from bot.outbox.messages import DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
+from bot.outbox.messages import COMMON, DropReason, MessageKind, MessageStatus, NewMessage, OutboxRow
 from bot.store import channels, slack_state
 from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.database import Tx, UnreadableRow
@@ -139,6 +139,7 @@ async def claim(
             message.c.id,
             message.c.attempt,
             message.c.kind,
+            message.c.payload,
             message.c.target,
             parent.c.channel_id.label("of_parent"),
         )
@@ -151,7 +152,8 @@ async def claim(
     found = (await tx.run(candidate)).first()
     if found is None:
         return None
-    target = found.target if found.kind == MessageKind.NOTICE else found.of_parent or tx.channel_id
+    stays = found.kind == MessageKind.NOTICE or COMMON in found.payload
+    target = found.target if stays else found.of_parent or tx.channel_id
     if not await channels.take_turn(tx.of(tx.appid, target), now):
         return None
     claiming = (

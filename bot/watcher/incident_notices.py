@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.alerting.incident_groups import refused_address
 from bot.alerting.incidents import Incident
 from bot.outbox.incident_messages import is_new, is_reported, notice, reply
-from bot.outbox.messages import NewMessage
+from bot.outbox.messages import COMMON, NewMessage
 from bot.recorder import Recorder
 from bot.store import incident_rows
 from bot.store.database import Tx
@@ -35,6 +35,7 @@ class CommonNotices:
         return tx.of(self.recorder.appid, self.channel_id)
 
     async def queue(self, tx: Tx, message: NewMessage) -> None:
+        message = replace(message, payload={**message.payload, COMMON: True})
         await self.recorder.enqueue(self.rows(tx), [message], [], tx.now)
 
 
@@ -54,6 +55,6 @@ async def queue_shared_notice(
         if not is_of_address:  # its next step is the same for all accounts
             await recorder.enqueue(tx, [reply(after, now, notice_id)], [], now)
     elif is_of_address:
-        await common.queue(tx, notice(after, {"of_address": True}))
+        await common.queue(tx, notice(after))
     else:
         await recorder.enqueue(tx, [notice(after)], [], now)

@@ -20,7 +20,7 @@ from bot.blocks.channel.operation_notices import operation_notice, operation_rep
 from bot.blocks.channel.quiet_summary import quiet_summary
 from bot.blocks.channel.thread_replies import change_reply, name_list, user_action_reply
 from bot.blocks.context import RenderContext, RenderMode
-from bot.outbox.messages import MessageKind
+from bot.outbox.messages import COMMON, MessageKind
 from bot.ports import Message
 
 
@@ -50,10 +50,12 @@ def render(
     context = replace(context, around=around, mode=RenderMode.POST if posting else RenderMode.EDIT)
     message = None
     match kind:
-        case MessageKind.INCIDENT if group and (group.total > 1 or "of_address" in payload):
+        case MessageKind.INCIDENT if incident and "accounts" in payload:
+            message = incident_notice(incident, context, accounts=payload["accounts"])
+        case MessageKind.INCIDENT if group and (group.total > 1 or COMMON in payload):
             message = incident_group_notice(group, context)
         case MessageKind.INCIDENT if incident:
-            message = incident_notice(incident, context, accounts=payload.get("accounts", 0))
+            message = incident_notice(incident, context)
         case MessageKind.INCIDENT_REPLY:
             message = incident_reply(payload, context)
         case MessageKind.REPLY if "operation" in payload:
