@@ -104,17 +104,21 @@ def readiness(problems: Sequence[Problem]) -> Readiness:
 
 
 def problems_of_several(checked: Iterable[tuple[Tenant, Sequence[Problem]]]) -> tuple[str, ...]:
-    """Return a line for each problem: which account has it, or how many, with some of their handles."""
+    """Return a line for each problem: which account has it, or how many, with some of their handles.
+
+    An outage of all accounts needs no handle.
+    """
     lines = []
     for group in grouped(checked):
         if group.problem.kind.startswith("store_"):  # the reason why nothing is ready
             continue
         words, tenants = " ".join(plain_words(group.problem)), group.accounts
-        lines.append(
-            f"{tenants[0].title}: {words}"
-            if len(tenants) == 1
-            else f"{many(len(tenants), 'account')}: {words} ({handles(tenants)})"
-        )
+        if group.problem.is_outage_of_all:
+            lines.append(words)
+        elif len(tenants) == 1:
+            lines.append(f"{tenants[0].title}: {words}")
+        else:
+            lines.append(f"{many(len(tenants), 'account')}: {words} ({handles(tenants)})")
     return tuple(lines)
 
 

@@ -97,7 +97,7 @@ class Fleet:
         if not self.is_several:
             return figures
         known, found = self._health.known, self._with_others(diagnose(figures.facts))
-        kinds = [{problem.kind for problem in problems} for _, problems in found]
+        kinds = [{problem.kind for problem in problems if not problem.is_outage_of_all} for _, problems in found]
         blocked = {
             tenant.settings.slack_alert_channel
             for (tenant, _), each in zip(found, kinds, strict=True)

@@ -287,6 +287,7 @@ def account_services(
         failed_replies=lambda: shared.reply_failures.recent,
         slack_trouble=lambda: shared.slack_answers.trouble,
         digests=process.settings,
+        is_one_of_several=process.of_all,
     )
     services = Services(
         shared,

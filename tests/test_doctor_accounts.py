@@ -13,6 +13,8 @@ import sqlalchemy as sa
 
 from bot import environment
 from bot.account_commands.listing import choose
+from bot.alerting.circuit_breaker import CircuitBreaker
+from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.demo.servers import serve_slack, serve_token_service, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.doctor import accounts, operations, running
@@ -20,6 +22,7 @@ from bot.doctor.accounts import Scope
 from bot.doctor.findings import Finding, Unset, unknown, well, wrong
 from bot.doctor.grouping import grouped
 from bot.settings.values import Settings
+from bot.store import source
 from bot.store.database import Store
 from bot.store.inspection import read_only_stores
 from bot.store.processes import ProcessInfo, touch
@@ -318,6 +321,20 @@ async def test_one_account_is_examined_as_the_only_one(tmp_path):
     assert said(findings, "customer service") == ["0 accounts read"]
     (failed,) = said(findings, "running bot")
     assert failed.startswith("WeChat did not answer the last read")
+
+
+async def test_outage_of_all_accounts_is_said_once(tmp_path):
+    async with crowd(tmp_path, 3) as place:
+        store = Store.from_url(place.environ["DATABASE_URL"], f"wx{0:016}")
+        async with store.begin() as tx:
+            down = Incident("source_down-all-1", Cause.SOURCE_DOWN, tx.now, ErrorDetails("TransportError"))
+            breaker = CircuitBreaker(3, since=tx.now, probe_at=tx.now, incident=down)
+            await source.record(tx, await source.load(tx, lock=True), breaker)
+        await store.close()
+        (of_all,) = said(await examined(place), "running bot")
+        alone = await examined(place, scope=Scope(choose=lambda loaded: choose(loaded, "@brand1")))
+    assert of_all.startswith("WeChat does not answer")
+    assert said(alone, "running bot") == [of_all]
 
 
 async def test_accounts_are_examined_though_the_store_hangs(monkeypatch):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.alerting.quiet_hours import SHANGHAI, QuietHours
 from bot.app import problems_of_several
@@ -20,13 +21,15 @@ from bot.health.grouping import grouped
 from bot.health.rules import fleet_may_be_silent
 from bot.health_log import HealthLog
 from bot.interactions import fleet_health
+from bot.interactions.fleet_answers import FleetAnswers
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.messages import DropReason, MessageKind, MessageStatus
+from bot.runtime.logs import LineFormatter
 from bot.runtime.metrics import CAUSES, Figures, FleetFigures, Metrics
 from bot.settings.values import Settings
 from bot.store import fleet_health as queries
-from bot.store import incident_rows, processes, slack_state, tenants
+from bot.store import incident_rows, processes, slack_state, source, tenants
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.tables import message, poll_state
@@ -35,8 +38,9 @@ from bot.store.unconfirmed import CLOCK_WRONG
 from bot.tenants.model import Origin, Tenant
 from tests.conftest import NOW, at_now
 from tests.running import sqlite
-from tests.samples import DAY, HOUR, MINUTE
+from tests.samples import CONTEXT, DAY, HOUR, MINUTE
 from tests.test_fleet_overview import statements
+from tests.test_readers import People
 
 POLLED = {"polled_at": NOW - MINUTE, "poll_wait": 300, "good_polls": 2}
 OUTAGE = Incident("outage", Cause.SOURCE_DOWN, NOW - HOUR, ErrorDetails("TransportError"))
@@ -183,9 +187,53 @@ async def test_messages_that_are_counted_are_found_by_an_index(on_sqlite):
             for statement, parameters in seen
             for row in await tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
-    assert len(seen) == 9
+    assert len(seen) == 10
     assert [step for step in plans if step.startswith("SCAN message")] == []
     assert len([step for step in plans if "message_status" in step]) == 3
+
+
+async def test_outage_of_all_accounts_is_a_problem_of_the_first_one_alone(tmp_path):
+    loaded = [tenant(slug, database_url=sqlite(tmp_path)) for slug in ("harbour", "kiosk", "orchid")]
+    down = replace(OUTAGE, id="source_down-all-1")
+    async with build_fleet(loaded[0].settings, loaded, at_now) as fleet:
+        store = fleet.first.store
+        assert store
+        await store.open()
+        async with store.begin() as tx:
+            await tenants.record(tx, [StoredTenant(one.appid, one.slug, one.name, one.origin) for one in loaded])
+            held_back = {"polled_at": NOW - HOUR, "next_poll_at": NOW - 55 * MINUTE}
+            await tx.run(sa.update(poll_state).values(**held_back))
+            failing = {"failed_polls": 2, "failing_since": NOW - HOUR}
+            await tx.run(sa.update(poll_state).where(poll_state.c.appid == "wx-kiosk").values(**failing))
+            breaker = await source.load(tx, lock=True)
+            await source.record(tx, breaker, CircuitBreaker(9, since=NOW - HOUR, probe_at=NOW, incident=down))
+        problems, ready = await fleet.problems(), await fleet.check()
+        text = Metrics().render(await fleet.figures()).decode()
+        may_operate = fleet.shared.operators.people.include
+        answers = FleetAnswers(store, People().readers, at_now, CONTEXT, fleet.problems, may_operate)
+        answer = await answers.status(loaded[1:], "U0MEI")
+    assert answer.text.startswith("2 Official Accounts · WeChat does not answer. All Official Accounts: ")
+    assert "Kiosk" not in answer.text
+    assert [(one.slug, [problem.kind for problem in each]) for one, each in problems] == [
+        ("harbour", [ProblemKind.WECHAT_DOWN])
+    ]
+    (line,) = problems_of_several(ready)
+    assert line.startswith("WeChat does not answer")
+    assert fleet_may_be_silent([each for _, each in problems], 10_000)
+    assert "wechat_kf_source_up 0.0" in text
+    assert 'wechat_kf_accounts_in_trouble{cause="unreachable"} 0.0' in text
+
+
+def test_outage_of_all_accounts_is_logged_without_a_handle(caplog):
+    caplog.set_level("INFO")
+    caplog.handler.setFormatter(LineFormatter([]))
+    own = Problem(ProblemKind.WECHAT_DOWN, NOW - HOUR, incident=OUTAGE)
+    HealthLog().note({"harbour": [own]})
+    assert "handle=harbour" in caplog.text
+    caplog.clear()
+    HealthLog().note({"harbour": [replace(own, is_outage_of_all=True)]})
+    assert "kind=wechat_down" in caplog.text
+    assert "handle=" not in caplog.text
 
 
 # What is made of them

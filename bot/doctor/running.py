@@ -9,14 +9,14 @@ from bot.blocks.answers.diagnosis import ENGLISH, plain_words
 from bot.blocks.times import span
 from bot.doctor.findings import Finding, Report, Unset, unknown, well, wrong
 from bot.doctor.grouping import grouped
-from bot.health.facts import OF_ALL, HealthFacts, Problem, ProblemKind, Severity
+from bot.health.facts import HealthFacts, Problem, ProblemKind, Severity
 from bot.health.rules import diagnose
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import StatusReporter
 from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.store.database import Store
-from bot.tenants.model import Tenant
+from bot.tenants.model import Origin, Tenant
 
 CHECK = "running bot"
 SECONDS = 8.0
@@ -34,7 +34,7 @@ class RecordedHealth:
 
     def of(self, tenant: Tenant) -> list[Finding]:
         """Return the findings about an account but the first: what all accounts share, and its own problems."""
-        shared = [problem for problem in diagnose(self.facts) if problem.kind in OF_ALL]
+        shared = [problem for problem in diagnose(self.facts) if problem.concerns_all]
         return findings(replace(self.facts, polled_at=None), [*shared, *self.others.get(tenant.appid, ())])
 
 
@@ -54,7 +54,11 @@ async def read(
         return None
     first, *others = tenants
     store = store_of(first.appid, first.settings.slack_alert_channel)
-    facts = await StatusReporter(store, first.settings, lambda: None, clock, digests=digests).facts(SECONDS)
+    several = bool(others) or first.origin is not Origin.ENVIRONMENT  # one of several may be examined alone
+    reporter = StatusReporter(
+        store, first.settings, lambda: None, clock, digests=digests, is_one_of_several=several
+    )
+    facts = await reporter.facts(SECONDS)
     return RecordedHealth(facts, (await FleetHealth(store, others).read(facts.started_at)).problems)
 
 

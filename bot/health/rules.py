@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from bot.alerting.incidents import CLOCK_BOUND, FAILED_POLLS, Cause
 from bot.health.facts import (
-    OF_ALL,
     HealthFacts,
     Problem,
     ProblemKind,
@@ -63,11 +62,15 @@ def diagnose(facts: HealthFacts) -> tuple[Problem, ...]:
 
 def may_be_silent(problems: tuple[Problem, ...]) -> bool:
     """Return whether an alert might not arrive in time, or no account can be polled."""
-    return any(problem.kind in _SILENCING or problem.is_outage_of_all for problem in problems)
+    return any(map(_silences, problems))
+
+
+def _silences(problem: Problem) -> bool:
+    return problem.kind in _SILENCING or problem.is_outage_of_all
 
 
 def fleet_may_be_silent(found: Iterable[Collection[Problem]], accounts: int) -> bool:
-    """Return whether alerts of several accounts might not arrive in time.
+    """Return whether alerts of several accounts might not arrive in time, or none of them can be polled.
 
     Of a hundred accounts, one may be late or refused, or thousands would hardly ever have a heartbeat. No message
     may be overdue. Among fewer accounts, each counts.
@@ -76,8 +79,9 @@ def fleet_may_be_silent(found: Iterable[Collection[Problem]], accounts: int) -> 
         found: the problems of each account that has some.
         accounts: how many there are.
     """
-    silent = [{problem.kind for problem in problems} & _SILENCING for problems in found]
-    return any(kinds & (OF_ALL | _OVERDUE) for kinds in silent) or sum(map(bool, silent)) > accounts // 100
+    silent = [[*filter(_silences, problems)] for problems in found]
+    of_all = any(problem.concerns_all or problem.kind in _OVERDUE for problems in silent for problem in problems)
+    return of_all or sum(map(bool, silent)) > accounts // 100
 
 
 def _of_store(facts: HealthFacts) -> Iterator[Problem]:

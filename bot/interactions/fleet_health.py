@@ -35,7 +35,10 @@ class FleetProblems:
 
 
 class FleetHealth:
-    """Reads the problems of accounts that share a store. What concerns the store itself is not among them."""
+    """Reads the problems of accounts that share a store. What concerns the store itself is not among them.
+
+    Nor is an outage of all accounts: the reading of the first account reports it.
+    """
 
     def __init__(self, store: Store | None, tenants: Sequence[Tenant]) -> None:
         """Keep which accounts are concerned. Without a store, nothing is known of them."""
@@ -95,8 +98,10 @@ async def _problems(
             poll=timedelta(seconds=seconds),
             # Of one that is not among the states, the last poll is not late.
             polled_at=None if tenant.appid in never_polled else reading.now,
+            breaker=reading.breaker,
         )
-        problems = diagnose(_facts(known, tenant, reading))
+        found_here = diagnose(_facts(known, tenant, reading))
+        problems = tuple(problem for problem in found_here if not problem.is_outage_of_all)
         if problems and tenant.appid not in own:
             untouched[seconds] = problems
         if problems:

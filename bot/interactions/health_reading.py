@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.episode import Episode
 from bot.alerting.quiet_hours import QuietHours
 from bot.health.facts import HealthFacts, Receivers, SlackTrouble
-from bot.store import episodes, operations, poll_state, processes, slack_state, stats
+from bot.store import episodes, operations, poll_state, processes, slack_state, source, stats
 from bot.store.database import Store
 from bot.store.operations import Refusal
 from bot.store.poll_state import PollState
@@ -30,10 +31,11 @@ class StoreReading:
     snoozed: Sequence[Episode]
     refusal: Refusal | None  # of an operation
     slack: SlackTrouble | None = None
+    breaker: CircuitBreaker | None = None
 
 
-async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
-    """Read everything that health and status are computed from."""
+async def read_store(store: Store, quiet: QuietHours | None, *, is_one_of_several: bool = False) -> StoreReading:
+    """Read everything that health and status are computed from; of several accounts also what concerns them all."""
     async with store.begin() as tx:
         queue = await stats.queue_stats(tx, tx.now)
         return StoreReading(
@@ -46,6 +48,7 @@ async def read_store(store: Store, quiet: QuietHours | None) -> StoreReading:
             snoozed=await episodes.snoozed(tx),
             refusal=await operations.refusal(tx),
             slack=await slack_state.load(tx),
+            breaker=await source.load(tx) if is_one_of_several else None,
         )
 
 
@@ -59,9 +62,8 @@ def audible_since(quiet: QuietHours | None, now: datetime) -> datetime | None:
 def with_reading(known: HealthFacts, reading: StoreReading) -> HealthFacts:
     """Return the facts with those of the store."""
     slack = reading.slack or known.slack
-    found = with_state(
-        replace(known, now=reading.now, process_skew=reading.process_skew, slack=slack), reading.state
-    )
+    known = replace(known, now=reading.now, process_skew=reading.process_skew, slack=slack, breaker=reading.breaker)
+    found = with_state(known, reading.state)
     return with_queue(found, reading.queue, reading.overdue)
 
 

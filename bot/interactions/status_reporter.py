@@ -54,6 +54,8 @@ class StatusReporter:
         failed_replies: Callable[[], FailedReplies | None] = lambda: None,
         slack_trouble: Callable[[], SlackTrouble | None] = lambda: None,
         digests: Mapping[str, str] | None = None,
+        *,
+        is_one_of_several: bool = False,
     ) -> None:
         """Keep what the state is read from.
 
@@ -63,6 +65,7 @@ class StatusReporter:
             failed_replies: returns its answers that Slack has not accepted lately.
             slack_trouble: returns the last failure of Slack to answer this process's questions.
             digests: of the settings that all processes must share; None for those of `settings`.
+            is_one_of_several: an outage of WeChat may be that of all accounts.
         """
         self.store = store
         self.settings = settings
@@ -73,6 +76,7 @@ class StatusReporter:
         self._failed_replies = failed_replies
         self._slack_trouble = slack_trouble
         self._digests = settings.shared_digests if digests is None else digests
+        self._is_one_of_several = is_one_of_several
         self._opened = False
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
@@ -216,7 +220,8 @@ class StatusReporter:
         if self.store is None:
             return known, None
         try:
-            reading = await with_timeout(read_store(self.store, self.settings.quiet), within)
+            several, quiet = self._is_one_of_several, self.settings.quiet
+            reading = await with_timeout(read_store(self.store, quiet, is_one_of_several=several), within)
         except Exception as exc:  # a row that this release cannot handle, too
             fault = _fault_of(exc)
             if fault.kind is FaultKind.SCHEMA and self._is_opening(self.store):

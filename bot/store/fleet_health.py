@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import GOOD_POLLS
 from bot.health.facts import SlackTrouble
 from bot.health.rules import INTERVALS
 from bot.runtime.logs import fault_words
-from bot.store import incident_rows, slack_state, stats, tenants
+from bot.store import incident_rows, slack_state, source, stats, tenants
 from bot.store.database import Tx
 from bot.store.poll_state import PollState, state_of
 from bot.store.stats import QueueStats
@@ -35,6 +36,7 @@ class FleetReading:
     oldest_poll: datetime | None  # of those that have been polled
     accounts: Mapping[TenantState, int]  # how many there are in the store, by state
     channels: Mapping[str, SlackTrouble]  # by ID: those that Slack refuses, or for which it does not answer
+    breaker: CircuitBreaker  # in front of WeChat
 
 
 async def read(tx: Tx, shortest: timedelta) -> FleetReading:
@@ -56,6 +58,7 @@ async def read(tx: Tx, shortest: timedelta) -> FleetReading:
         oldest.scalar_one(),
         await tenants.count(tx),
         await slack_state.load_all(tx),
+        await source.load(tx),
     )
 
 
