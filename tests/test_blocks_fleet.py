@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot import actions
 from bot.alerting.episode import NEEDS_ATTENTION, AccountStatus
-from bot.alerting.incidents import PollHealth, on_poll_failure
+from bot.alerting.incidents import Cause, ErrorDetails, Incident, PollHealth, on_poll_failure
 from bot.blocks.answers.fleet import accounts_page
 from bot.blocks.answers.fleet_invitations import all_page
 from bot.blocks.answers.fleet_replies import no_such_account, which_account, without_alerts
@@ -418,3 +418,15 @@ def test_fullest_page_of_hostile_names_fits():
 def test_time_of_the_oldest_poll_has_its_day_when_it_is_far():
     far = TenantOverview(KIOSK, TenantFigures(5, NOW - timedelta(days=3)))
     assert "the oldest Fri 20 Nov 01:12 UTC" in lines(overview(far, BUSY))[-1]
+
+
+def test_status_shows_an_outage_of_all_accounts_once():
+    down = Incident("source_down-all-1", Cause.SOURCE_DOWN, NOW, ErrorDetails("TransportError"))
+    outage = Problem(ProblemKind.WECHAT_DOWN, NOW, incident=down, is_outage_of_all=True)
+    refused = Problem(ProblemKind.WECHAT_CONFIG, NOW, incident=DOWN)
+    message = fleet_status([(KIOSK, [refused])], 3, HARBOUR, CONTEXT, outage)
+    assert shown(message)[0] == "⚠️ 3 Official Accounts · WeChat does not answer"
+    assert shown(message)[1] == "*All Official Accounts*\nWeChat does not answer"
+    assert "夜班亭" in shown(message)[3]
+    assert "Harbour Tea" not in message.text
+    assert_fit(message)

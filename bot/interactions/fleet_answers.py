@@ -111,10 +111,17 @@ class FleetAnswers:
         return replies.guide(await self._reader(user_id), topic, operations=operations, handle=handle)
 
     async def status(self, tenants: Sequence[Tenant], user_id: str) -> Message:
-        """Return which of the accounts have a problem."""
-        visible = {tenant.appid for tenant in tenants}
-        troubled = [(self._name(one), problems) for one, problems in await self._problems() if one.appid in visible]
-        return fleet_status(troubled, len(tenants), self._name(tenants[0]), await self._reader(user_id))
+        """Return which of the accounts have a problem, and an outage of all, which may be that of another."""
+        found, visible = await self._problems(), {tenant.appid for tenant in tenants}
+        outage = next((one for _, problems in found for one in problems if one.is_outage_of_all), None)
+        own = [
+            (self._name(tenant), [one for one in problems if not one.is_outage_of_all])
+            for tenant, problems in found
+            if tenant.appid in visible
+        ]
+        troubled = [(name, problems) for name, problems in own if problems]
+        context = await self._reader(user_id)
+        return fleet_status(troubled, len(tenants), self._name(tenants[0]), context, outage)
 
     async def no_such_account(self, word: str, tenants: Sequence[Tenant], user_id: str) -> Message:
         """Answer a handle that none of the accounts has which the person may see."""

@@ -23,7 +23,13 @@ NAMED = 5  # accounts of a group
 Troubled = tuple[TenantName, Sequence[Problem]]
 
 
-def fleet_status(troubled: Sequence[Troubled], total: int, example: TenantName, context: RenderContext) -> Message:
+def fleet_status(
+    troubled: Sequence[Troubled],
+    total: int,
+    example: TenantName,
+    context: RenderContext,
+    outage: Problem | None = None,
+) -> Message:
     """Render which Official Accounts have a problem, each with its worst one, or that all work.
 
     Of more than ten, each kind of problem has a row, with the number of accounts and five of them.
@@ -31,25 +37,32 @@ def fleet_status(troubled: Sequence[Troubled], total: int, example: TenantName, 
     Args:
         total: the number of all accounts, those without a problem included.
         example: one of them.
+        outage: of all of them, which is no problem of each.
     """
-    title = _title(len(troubled), total, context)
-    icon = builders.TROUBLE if troubled else builders.FINE
+    title = _title(len(troubled), total, outage, context)
+    icon = builders.TROUBLE if troubled or outage else builders.FINE
     groups = grouped(troubled) if len(troubled) > SHOWN else []
     rows = [block for group in groups[:SHOWN] for block in _group(group, context)]
     if not groups:
         rows = [block for tenant, problems in troubled for block in _row(tenant, problems[0], context)]
     blocks = [
         builders.header(f"{icon} {title}"),
+        *(_of_all(outage, context) if outage else ()),
         *rows,
         builders.actions(builders.refresh(actions.encode(ShowStatus()), context)),
         builders.context(_hint(example, context)),
     ]
     sentences = _of_groups(groups, context.as_text) if groups else _of_accounts(troubled, context.as_text)
+    if outage:
+        name, what = context.as_text.say("All Official Accounts"), " ".join(plain_words(outage, context.as_text))
+        sentences.insert(0, context.as_text.say("{name}: {what}", name=name, what=what))
     plain = context.as_text.paragraph(context.as_text.say("{what}.", what=title), *sentences)
     return Message(context.as_text.plain(plain), blocks)
 
 
-def _title(troubled: int, total: int, context: RenderContext) -> str:
+def _title(troubled: int, total: int, outage: Problem | None, context: RenderContext) -> str:
+    if outage:
+        return f"{many_tenants(total, context)} · {explain(outage, context, '').title}"
     if not troubled:
         return f"{many_tenants(total, context)} · {context.say('Working normally')}"
     return context.count(
@@ -58,6 +71,12 @@ def _title(troubled: int, total: int, context: RenderContext) -> str:
         troubled,
         accounts=many_tenants(total, context),
     )
+
+
+def _of_all(outage: Problem, context: RenderContext) -> list[Block]:
+    words = explain(outage, context, "")
+    head = builders.section(f"*{context.say('All Official Accounts')}*\n{words.title}")
+    return [head, builders.context(context.say("*Next:* {step}", step=words.next))]
 
 
 def _row(tenant: TenantName, problem: Problem, context: RenderContext) -> list[Block]:
