@@ -149,7 +149,7 @@ async def test_migration_keeps_the_block_of_a_channel_that_has_messages(empty_ur
             "ALTER TABLE episode DROP COLUMN notice_id",
             "DROP TABLE channel",
             "CREATE TABLE channel (id TEXT PRIMARY KEY, next_post_at TIMESTAMP WITH TIME ZONE NOT NULL)",
-            "UPDATE alembic_version SET version_num = '0008_message_status'",
+            "UPDATE alembic_version SET version_num = '0006_message_status'",
         ):
             await tx.run(sa.text(statement))
         blocked = (

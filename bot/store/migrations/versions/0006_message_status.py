@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0008_message_status"
+revision = "0006_message_status"
 down_revision = "0005_accounts"
 
 

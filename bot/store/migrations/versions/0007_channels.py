@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_channels"
-down_revision = "0008_message_status"
+revision = "0007_channels"
+down_revision = "0006_message_status"
 
 moment = sa.DateTime(timezone=True)
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_source"
-down_revision = "0006_channels"
+revision = "0008_source"
+down_revision = "0007_channels"
 
 moment = sa.DateTime(timezone=True)
 
