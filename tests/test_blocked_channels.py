@@ -12,7 +12,9 @@ from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import TenantLabel
 from bot.delivery.dependencies import DefaultChannel
 from bot.language import Language
+from bot.outbox.messages import MessageKind, NewMessage
 from bot.ports import Blocked
+from bot.store import outbox
 from tests.accounts import invited
 from tests.bots import Bot, rejected
 from tests.conftest import APPID
@@ -77,6 +79,28 @@ async def test_block_of_the_default_channel_has_no_notice(accounts):
     await harbour.reads(rejected("bo"))
     await waits(75, harbour, kiosk)
     assert {row["kind"] for row in await harbour.rows()} == {"problem"}
+
+
+async def test_notices_for_a_blocked_default_channel_hold_up_no_alert_of_their_account(store, clock):
+    slack = FakeChannel(clock=clock, id="C0HARBOUR")
+    harbour = Bot(
+        store.of(APPID, "C0HARBOUR"),
+        clock,
+        slack,
+        label=TenantLabel(APPID, "Harbour Tea"),
+        default_channel=DEFAULT,
+    )
+    await store.open()
+    await harbour.reads(invited("bo"), after=timedelta(0))
+    async with store.begin() as tx:
+        payload = {"channel": "C0KIOSK", "error": "is_archived", "since": 1_790_000_000, "waiting": 1}
+        notices = [NewMessage(f"notice-{one}", MessageKind.NOTICE, 0, payload=payload) for one in range(2)]
+        await outbox.enqueue(tx.of(APPID, DEFAULT.id), notices, {}, tx.now)
+    slack.outcomes = [REFUSED]  # the first of them
+    await harbour.deliver()
+    await harbour.watcher.make_due()
+    await harbour.reads(rejected("bo"), after=timedelta(minutes=1))
+    assert [text.split(":")[0] for text in slack.texts] == ["Harbour Tea · Rejected"]
 
 
 @pytest.mark.parametrize("language", [Language.ENGLISH, Language.CHINESE])

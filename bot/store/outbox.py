@@ -112,7 +112,7 @@ async def claim(
     breakthrough_only: bool = False,
     without: Collection[str] = (),
 ) -> OutboxRow | None:
-    """Claim the message to post next. Return None if no message is due, or if its channel is paused.
+    """Claim the message to post next. Return None if no message is due in a channel that is not paused.
 
     A message that has not been posted follows the account to another channel. A reply stays with its parent.
 
@@ -126,6 +126,11 @@ async def claim(
         NotItsTurnError: a message is due, but another one has just been posted. Nothing may be kept.
     """
     parent = message.alias("parent")
+    # As text: a damaged payload would end the query, and with it all other messages.
+    is_common = sa.cast(message.c.payload, sa.Text).contains(f'"{COMMON}": true')
+    stays = sa.or_(message.c.kind == MessageKind.NOTICE, is_common)
+    own = sa.func.coalesce(parent.c.channel_id, sa.literal(tx.channel_id))
+    target = sa.case((stays, message.c.target), else_=own)
     due = sa.or_(
         message.c.not_before <= now,
         message.c.created_at > now + CLOCK_TOLERANCE,
@@ -135,33 +140,26 @@ async def claim(
     if breakthrough_only:
         ready = sa.and_(ready, message.c.breakthrough)
     candidate = (
-        sa.select(
-            message.c.id,
-            message.c.attempt,
-            message.c.kind,
-            message.c.payload,
-            message.c.target,
-            parent.c.channel_id.label("of_parent"),
-        )
+        sa.select(message.c.id, message.c.attempt, target.label("target"))
         .outerjoin(parent, parent.c.id == message.c.parent_id)
         .where(message.c.appid == tx.appid, ready, message.c.id.not_in(without))
         .where(sa.or_(message.c.parent_id.is_(None), parent.c.status.in_((MessageStatus.SENT, MessageStatus.DEAD))))
         .order_by(message.c.priority, message.c.created_at, message.c.id)
         .limit(1)
     )
-    found = (await tx.run(candidate)).first()
-    if found is None:
-        return None
-    stays = found.kind == MessageKind.NOTICE or COMMON in found.payload
-    target = found.target if stays else found.of_parent or tx.channel_id
-    if not await channels.take_turn(tx.of(tx.appid, target), now):
+    paused: list[str] = []
+    while found := (await tx.run(candidate.where(target.not_in(paused)))).first():
+        if await channels.take_turn(tx.of(tx.appid, found.target), now):
+            break
+        paused.append(found.target)  # what goes to another channel need not wait for it
+    else:
         return None
     claiming = (
         sa.update(message)
         .where(message.c.id == found.id, message.c.attempt == found.attempt, ready)
         .values(
             status=MessageStatus.SENDING,
-            target=target,
+            target=found.target,
             attempt=message.c.attempt + 1,
             post_attempts=message.c.post_attempts + 1,
             started_at=now,
