@@ -95,6 +95,13 @@ async def test_poll_that_is_requested_during_another_follows_it_at_once(three, c
     assert await claim(three) == [A]
 
 
+async def test_poll_that_was_requested_while_the_clock_was_ahead_delays_no_later_one(three, clock):
+    async with three.of(A, "").begin() as tx:
+        await poll_state.poll_now(tx, NOW + timedelta(days=1), always=True)
+        await poll_state.schedule_poll(tx, NOW + MINUTE, wait=MINUTE, began=NOW)
+    assert await due_at(three, A) == (NOW + MINUTE, None)
+
+
 async def test_paused_account_is_not_claimed_until_it_continues(three):
     def known(*appids: str) -> list[StoredTenant]:
         return [StoredTenant(appid, appid[3:], appid, "file") for appid in appids]

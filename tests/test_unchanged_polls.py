@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from bot.store import poll_state as planning
 from bot.store.database import Store
 from bot.store.tables import poll_state
 from bot.store.unchanged import MOST, UnchangedPoll
@@ -123,3 +124,13 @@ async def test_account_that_another_transaction_changes_is_not_waited_for(polls,
         with polls.polling(), polls.polling():
             assert await asyncio.gather(*(polls.record(poll(f"wx-{number}")) for number in (1, 2))) == [False, True]
     await other.close()
+
+
+async def test_request_of_a_clock_that_was_ahead_plans_no_poll(polls, store):
+    async with store.of("wx-1", "").begin() as tx:
+        await planning.poll_now(tx, BEGAN + timedelta(days=1), always=True)
+    with polls.polling():
+        assert await polls.record(poll("wx-1"))
+    async with store.begin() as tx:
+        planned = sa.select(poll_state.c.next_poll_at).where(poll_state.c.appid == "wx-1")
+        assert (await tx.run(planned)).scalar_one() == BEGAN + timedelta(minutes=5)

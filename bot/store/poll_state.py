@@ -49,15 +49,15 @@ async def schedule_poll(
         wait: the interval until then, if it changes.
         began: when the last poll began: a poll that was requested later comes at once.
     """
-    await _record(tx, **_planned(when, wait, began))
+    await _record(tx, **_planned(tx.now, when, wait, began))
 
 
-def _planned(when: datetime, wait: timedelta | None, began: datetime | None) -> dict[str, Any]:
-    requested = poll_state.c.requested_at
-    values = {
-        "next_poll_at": sa.case((requested > began, requested), else_=when) if began else when,
-        "due_at": None,
-    }
+def _planned(now: datetime, when: datetime, wait: timedelta | None, began: datetime | None) -> dict[str, Any]:
+    values: dict[str, Any] = {"next_poll_at": when, "due_at": None}
+    if began:
+        requested = poll_state.c.requested_at
+        again = sa.and_(requested > began, requested <= now)  # one of the future was recorded by a wrong clock
+        values["next_poll_at"] = sa.case((again, requested), else_=when)
     return values | ({"poll_wait": int(wait.total_seconds())} if wait else {})
 
 
@@ -165,7 +165,7 @@ async def record_read(
             rows_digest=rows_digest,
             evaluated_at=began if rows_digest else None,
             idle=idle,
-            **(_planned(now + wait, wait, began) if wait else {}),
+            **(_planned(now, now + wait, wait, began) if wait else {}),
         )
     )
 
@@ -174,7 +174,7 @@ async def record_empty(
     tx: Tx, empty_polls: int, *, began: datetime, now: datetime, wait: timedelta | None = None
 ) -> None:
     """Record an empty list after a full one, which is not accepted yet, and schedule the next poll after `wait`."""
-    planned = _planned(now + wait, wait, began) if wait else {}
+    planned = _planned(now, now + wait, wait, began) if wait else {}
     await _record(tx, empty_polls=empty_polls, polled_at=now, rows_digest=None, **planned)
 
 

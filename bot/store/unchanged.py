@@ -94,7 +94,7 @@ def _record(number: int) -> sa.Executable:
             last_read_at=began,
             evaluated_at=began,
             polled_at=now,
-            next_poll_at=sa.case((requested_at > began, requested_at), else_=planned),
+            next_poll_at=sa.case((sa.and_(requested_at > began, requested_at <= now), requested_at), else_=planned),
             poll_wait=wait,
             due_at=None,
         )
