@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from bot.alerting.episode import AlertPolicy
+from bot.outbox.coalescing import LINK
+from bot.outbox.messages import DropReason, MessageKind, MessageStatus, NewMessage
 from bot.ports import RetryLater
+from bot.store import merge_pending, outbox
 from bot.store.database import Store
+from bot.store.tables import message
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.conftest import VirtualClock
@@ -146,3 +151,26 @@ async def test_snooze_that_ends_in_quiet_hours_reminds_in_the_quiet_summary(stor
     await night.sees("08:00", rejected("kf0"), bo)
     await lets_all_out(night)
     assert posted_lines(night)[posted_before:] == [("root", "While it was quiet: 2 need attention")]
+
+
+async def test_messages_of_a_dropped_digest_are_restored_by_one_query(store):
+    await store.open()
+    dropped = {"status": MessageStatus.DEAD, "reason": DropReason.MERGED}
+    async with store.begin() as tx:
+        new = [NewMessage(f"m-{number}", MessageKind.ALERT, 2) for number in range(20)]
+        await outbox.enqueue(tx, new, {}, tx.now)
+        for number, one in enumerate(new):
+            root = "m-0" if number > 10 else "digest"
+            await outbox.update(tx, one.id, payload={LINK: {"root": root, "posts": 0}}, **dropped)
+    queries: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        queries.extend([statement] if statement.startswith("SELECT message") else ())
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    async with store.begin() as tx:
+        await merge_pending.restore_covered(tx, "digest")
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    async with store.begin() as tx:
+        assert set((await tx.run(sa.select(message.c.status))).scalars()) == {MessageStatus.PENDING}
+    assert len(queries) == 1

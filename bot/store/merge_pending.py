@@ -93,14 +93,21 @@ async def yield_to(tx: Tx, row: OutboxRow, group: OutboxRow, now: datetime) -> N
 
 
 async def restore_covered(tx: Tx, group_id: str) -> None:
-    """Requeue the messages that yielded to a dropped group message, or were merged into it."""
+    """Requeue the messages that yielded to a dropped group message, or were merged into it, and what they covered.
+
+    The rows are read once: a digest may cover a thousand.
+    """
     covered = sa.and_(message.c.status == MessageStatus.DEAD, message.c.reason == DropReason.MERGED)
     mine = sa.or_(message.c.appid == tx.appid, message.c.target == tx.channel_id)  # a digest may be of several
-    found = await tx.run(sa.select(message).where(mine, covered))
-    for row in rows_of(tx, found.mappings()):
-        if row.payload.get(LINK, {}).get("root") == group_id:
-            await outbox.update(tx, row.id, status=MessageStatus.PENDING, reason=None)
-            await restore_covered(tx, row.id)  # it may have covered others
+    by_group: dict[str, list[str]] = {}
+    for row in rows_of(tx, (await tx.run(sa.select(message).where(mine, covered))).mappings()):
+        by_group.setdefault(row.payload.get(LINK, {}).get("root", ""), []).append(row.id)
+    groups = [group_id]
+    while groups:
+        restored = by_group.pop(groups.pop(), [])
+        for row_id in restored:
+            await outbox.update(tx, row_id, status=MessageStatus.PENDING, reason=None)
+        groups += restored
 
 
 async def merge_pending_digests(tx: Tx, row: OutboxRow) -> OutboxRow:
