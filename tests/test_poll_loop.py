@@ -14,9 +14,10 @@ import sqlalchemy as sa
 
 from bot.alerting.cadence import Cadence
 from bot.fleet import Fleet, build_fleet
+from bot.outbox.messages import SEVERAL, MessageKind, NewMessage
 from bot.poll_loop import PollLoop
 from bot.settings.values import Settings
-from bot.store import poll_state
+from bot.store import outbox, poll_state
 from bot.store.database import insert_new
 from bot.store.tables import poll_state as poll_state_table
 from bot.tenants.model import Origin, Tenant
@@ -175,6 +176,21 @@ async def test_account_that_this_process_does_not_have_is_left_to_others(polls):
         async with store.begin() as tx:
             columns = sa.select(poll_state_table.c.next_poll_at, poll_state_table.c.due_at)
             assert tuple((await tx.run(columns.where(poll_state_table.c.appid == "wx-other"))).one()) == (NOW, None)
+
+
+async def test_digest_of_an_account_that_is_gone_becomes_that_of_another_at_the_start(polls):
+    async with polls(2) as made:
+        await until(made.polled(*made.accounts))
+        store = made.fleet.shared.store
+        digest = NewMessage("digest", MessageKind.DIGEST, 2, payload={SEVERAL: True})
+        async with store.begin() as tx:
+            await outbox.enqueue(tx.of("wx-gone", "C0ALERTS"), [digest], {}, tx.now)
+        store.migrated = False
+        await made.polls_again(wanted=2)
+        async with store.begin() as tx:
+            row = await outbox.get(tx, "digest")
+    assert row
+    assert row.appid in made.accounts
 
 
 async def test_running_polls_are_finished_and_no_other_begins_at_the_end(polls):

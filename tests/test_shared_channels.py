@@ -19,8 +19,8 @@ from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
-from bot.ports import OutcomeUnknown, Refused
-from bot.store import stats
+from bot.ports import OutcomeUnknown, Refused, RetryLater
+from bot.store import shared_channels, stats
 from bot.store.database import Store
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
@@ -197,6 +197,23 @@ async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
     await fleet.delivers(timedelta(seconds=20))
     assert (len(fleet.slack.edited), len(fleet.slack.posted)) == (edits, 1)
     assert {row["is_final"] for row in await fleet.bots[0].rows() if row["status"] == "sent"} == {True}
+
+
+@pytest.mark.parametrize("outcomes", [[], [RetryLater(60, "ratelimited")]])
+async def test_digest_whose_account_leaves_the_channel_is_posted_and_followed_by_another(store, clock, outcomes):
+    fleet = await watching(store, clock, 6)
+    fleet.slack.outcomes = list(outcomes)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(WINDOW + timedelta(seconds=3))
+    (owner,) = {row["appid"] for row in await fleet.bots[0].rows() if row["kind"] == "digest"}
+    fleet.bots = [bot for bot in fleet.bots if bot.store.appid != owner]
+    async with store.begin() as tx:
+        await shared_channels.hand_over(tx, {bot.store.appid: "C00" for bot in fleet.bots})
+    await fleet.delivers(2 * MINUTE)
+    await fleet.polls(bound("bo"))
+    await fleet.delivers(MINUTE)
+    (digest,) = [one for one in fleet.slack.posted if one.thread_ts is None]
+    assert fleet.slack.text_now(digest.ts).startswith("6 at once in 6 Official Accounts: 1 still open. ")
 
 
 @pytest.mark.story

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from bot.outbox import shared_channels
-from bot.outbox.coalescing import link_to, union
+from bot.outbox.coalescing import GROUPED, link_to, union
 from bot.outbox.messages import LAST_CALL, DropReason, MessageKind, MessageStatus, OutboxRow
 from bot.outbox.shared_channels import JOINS_WITHIN, KINDS, MOST, may_be_gathered
 from bot.store import merge_pending, outbox
 from bot.store.database import Tx
 from bot.store.outbox import rows_of
+from bot.store.published import KEPT_UP_TO_DATE
 from bot.store.tables import channel, emitted_event, message
 
 MOST_GATHERED = 1000  # messages at once, so that a transaction stays short; the others are the next digest
@@ -39,6 +40,23 @@ async def hasten(tx: Tx, now: datetime, kinds: Collection[MessageKind] = (*KINDS
     await tx.run(sa.select(channel.c.id).where(channel.c.id == tx.channel_id).with_for_update())
     untried = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before > now)
     await tx.run(sa.update(message).where(_pending(tx, *kinds), untried).values(not_before=now))
+
+
+async def hand_over(tx: Tx, channels: Mapping[str, str]) -> None:
+    """Give the messages about several accounts whose own account has left their channel to one that is there.
+
+    Not those being posted: only the account that posts them can find them in the history.
+
+    Args:
+        channels: by AppID, of the accounts that are watched.
+    """
+    heirs = {channel_id: appid for appid, channel_id in channels.items()}
+    kinds = message.c.kind.in_((*GROUPED, MessageKind.MEMBER_LIST))
+    alive = sa.or_(message.c.status == MessageStatus.PENDING, KEPT_UP_TO_DATE)
+    for row in rows_of(tx, (await tx.run(sa.select(message).where(alive, kinds))).mappings()):
+        if row.of_several and row.target in heirs and channels.get(row.appid) != row.target:
+            unclaimed = sa.and_(message.c.id == row.id, message.c.status == row.status)
+            await tx.run(sa.update(message).where(unclaimed).values(appid=heirs[row.target]))
 
 
 async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:
