@@ -34,7 +34,17 @@ from bot.outbox.coalescing import (
     merged,
     taken_over,
 )
-from bot.outbox.messages import DEMOTED, LAST, LATE, ROWS, MessageKind, MessageStatus, NewMessage, OutboxRow
+from bot.outbox.messages import (
+    DEMOTED,
+    LAST,
+    LATE,
+    ROWS,
+    SEVERAL,
+    MessageKind,
+    MessageStatus,
+    NewMessage,
+    OutboxRow,
+)
 from tests.conftest import NOW
 from tests.episodes import episode, user_action
 
@@ -246,6 +256,11 @@ def test_reminder_meant_for_the_beginning_of_quiet_hours_waits_for_their_end_whe
     one = row(shape, breakthrough=True)
     assert decided(one, quiet=NIGHT) == postponed(one, Reason.QUIET_HOURS)
     assert decided(one, quiet=BEGINNING) == Send()
+
+
+def test_digest_of_several_accounts_does_not_wait_for_the_end_of_the_quiet_hours_of_one():
+    one = row(MessageKind.DIGEST, breakthrough=True, payload={SEVERAL: True})
+    assert decided(one, quiet=NIGHT) == Send()
 
 
 @pytest.mark.parametrize(

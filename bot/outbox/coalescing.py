@@ -200,6 +200,7 @@ def _end_of_quiet(row: OutboxRow, quiet: QuietHours | None, now: datetime) -> da
     if (
         quiet is None
         or window is None
+        or row.of_several  # others have no quiet hours
         or row.kind not in (MessageKind.ALERT, MessageKind.DIGEST, MessageKind.REPLY)
     ):
         return None
