@@ -39,7 +39,7 @@ async def claim(store: Store, limit: int = 10, without: Sequence[str] = (APPID,)
 
 async def overdue(store: Store) -> OverduePolls:
     async with store.begin() as tx:
-        return await claims.overdue(tx)
+        return await claims.overdue(tx, [A, B, C])
 
 
 async def due_at(store: Store, appid: str) -> object:
@@ -102,18 +102,12 @@ async def test_poll_that_was_requested_while_the_clock_was_ahead_delays_no_later
     assert await due_at(three, A) == (NOW + MINUTE, None)
 
 
-async def test_paused_account_is_not_claimed_until_it_continues(three):
-    def known(*appids: str) -> list[StoredTenant]:
-        return [StoredTenant(appid, appid[3:], appid, "file") for appid in appids]
-
+async def test_account_that_one_bot_does_not_have_is_left_to_another_on_the_same_database(three):
     async with three.begin() as tx:
-        await tenants.record(tx, known(A, B, C))
-        await tenants.record(tx, known(A, C))
-        assert await claims.others(tx, [APPID]) == {A, C}
-    assert await claim(three) == [A, C]
-    async with three.begin() as tx:
-        await tenants.record(tx, known(A, B, C))
-    assert await claim(three) == [B]
+        for appid in (A, B):
+            await tenants.record(tx, [StoredTenant(appid, appid[3:], appid, "environment")])
+        assert await claims.others(tx, [B]) == {A, C, APPID}
+    assert await claim(three) == [A, B, C]
 
 
 async def test_account_that_a_command_pauses_is_not_claimed_from_then_on(three):
@@ -161,12 +155,6 @@ async def test_overdue_polls_are_those_that_no_process_has_claimed(three, clock)
     assert await overdue(three) == OverduePolls(2, 12.0)
     await claim(three)
     assert await overdue(three) == OverduePolls()
-
-
-async def test_account_without_a_tenant_is_left_from_earlier_and_paused(three):
-    async with three.begin() as tx:
-        await tenants.record(tx, [StoredTenant(A, "a", "A", "file")])
-    assert await claim(three, without=()) == [A]
 
 
 async def test_next_poll_is_that_of_the_accounts_of_this_process(three):

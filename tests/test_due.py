@@ -65,7 +65,7 @@ async def test_timer_of_a_paused_account_does_not_pass(both):
     await both.kiosk.reads(invited("bo", at=both.clock.now, expires_in=timedelta(hours=24, minutes=8)))
     async with both.store.begin() as tx:
         await tenants.record(tx, [StoredTenant(KIOSK, "kiosk", "Kiosk", "file")])
-        await tenants.record(tx, [StoredTenant(APPID, "harbour", "Harbour", "file")])
+        await tenants.pause(tx, KIOSK)
     both.clock.forward(minutes=3)
     assert await both.appids(with_timers) == set()
 

@@ -17,9 +17,10 @@ from bot.fleet import Fleet, build_fleet
 from bot.outbox.messages import SEVERAL, MessageKind, NewMessage
 from bot.poll_loop import PollLoop
 from bot.settings.values import Settings
-from bot.store import outbox, poll_state
+from bot.store import outbox, poll_state, tenants
 from bot.store.database import insert_new
 from bot.store.tables import poll_state as poll_state_table
+from bot.store.tenants import StoredTenant
 from bot.tenants.model import Origin, Tenant
 from bot.watcher.poller import Tick, Watcher
 from bot.watcher.recovery import Recovery
@@ -176,6 +177,14 @@ async def test_account_that_this_process_does_not_have_is_left_to_others(polls):
         async with store.begin() as tx:
             columns = sa.select(poll_state_table.c.next_poll_at, poll_state_table.c.due_at)
             assert tuple((await tx.run(columns.where(poll_state_table.c.appid == "wx-other"))).one()) == (NOW, None)
+
+
+async def test_other_bot_that_starts_on_the_same_database_stops_no_poll(polls):
+    async with polls(1) as made:
+        await until(made.polled("wx-0"))
+        async with made.fleet.shared.store.begin() as tx:
+            await tenants.record(tx, [StoredTenant("wx-other", "other", "", Origin.ENVIRONMENT)])
+        await made.polls_again(wanted=1)
 
 
 async def test_digest_of_an_account_that_is_gone_becomes_that_of_another_at_the_start(polls):

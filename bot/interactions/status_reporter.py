@@ -212,7 +212,7 @@ class StatusReporter:
 
     async def _count(self, store: Store, appids: Collection[str]) -> tuple[Mapping[str, int], OverduePolls]:
         async with store.begin() as tx:
-            return dict(await stats.by_state(tx, appids)), await claims.overdue(tx)
+            return dict(await stats.by_state(tx, appids)), await claims.overdue(tx, appids)
 
     async def _read(self, within: float) -> tuple[HealthFacts, StoreReading | None]:
         """Return the facts and what was read in the store; None for the latter if the store does not answer."""

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from bot.alerting.cadence import REQUESTED, is_requested
 from bot.runtime.metrics import OverduePolls
+from bot.store.conditions import among
 from bot.store.database import Tx
 from bot.store.tables import poll_state
 
@@ -158,13 +159,12 @@ async def repair(tx: Tx, lease: timedelta) -> bool:
     return repaired.rowcount > 0
 
 
-async def overdue(tx: Tx) -> OverduePolls:
-    """Count the polls that are due and that no process has claimed, of all accounts."""
+async def overdue(tx: Tx, appids: Collection[str]) -> OverduePolls:
+    """Count the polls of these accounts that are due and that no process has claimed."""
     now = tx.now
     due_at = sa.func.coalesce(poll_state.c.due_at, poll_state.c.next_poll_at)
-    counted = sa.select(sa.func.count().label("number"), sa.func.min(due_at).label("since")).where(
-        _IS_WATCHED, _IS_DUE
-    )
+    which = (_IS_WATCHED, _IS_DUE, among(tx, poll_state.c.appid, appids))
+    counted = sa.select(sa.func.count().label("number"), sa.func.min(due_at).label("since")).where(*which)
     found = (await tx.run(counted, {"now": now})).one()
     since: datetime | None = found.since
     return OverduePolls(found.number, (now - since).total_seconds() if since else 0.0)

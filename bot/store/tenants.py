@@ -186,10 +186,14 @@ async def _after_all(tx: Tx) -> datetime:
 
 
 async def _pause_polls(tx: Tx) -> None:
-    """Pause the polls of accounts that are not watched, whichever process has loaded them; continue the others."""
-    watched = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
-    await tx.run(sa.update(poll_state).where(sa.not_(poll_state.c.paused), sa.not_(watched)).values(paused=True))
-    await tx.run(sa.update(poll_state).where(poll_state.c.paused, watched).values(paused=False))
+    """Pause the polls of accounts that a command has paused, whichever process has loaded them; continue the others.
+
+    Those that are gone here may be another bot's on this database. Otherwise no process claims them.
+    """
+    by_command = sa.and_(tenant.c.state != TenantState.ACTIVE, tenant.c.reason.not_in(("", PauseReason.GONE)))
+    paused = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(by_command))
+    await tx.run(sa.update(poll_state).where(sa.not_(poll_state.c.paused), paused).values(paused=True))
+    await tx.run(sa.update(poll_state).where(poll_state.c.paused, sa.not_(paused)).values(paused=False))
 
 
 async def _update(tx: Tx, appid: str, values: Mapping[str, Any]) -> bool:
