@@ -17,14 +17,14 @@ from bot.fleet import Fleet, build_fleet
 from bot.outbox.messages import SEVERAL, MessageKind, NewMessage
 from bot.poll_loop import PollLoop
 from bot.settings.values import Settings
-from bot.store import outbox, poll_state, tenants
+from bot.store import episodes, outbox, poll_state, tenants
 from bot.store.database import insert_new
 from bot.store.tables import poll_state as poll_state_table
 from bot.store.tenants import StoredTenant
 from bot.tenants.model import Origin, Tenant
 from bot.watcher.poller import Tick, Watcher
 from bot.watcher.recovery import Recovery
-from tests.accounts import bound
+from tests.accounts import bound, invited
 from tests.conftest import NOW, VirtualClock
 from tests.fakes import FakeAccounts, FakeChannel
 from tests.running import until
@@ -189,17 +189,20 @@ async def test_other_bot_that_starts_on_the_same_database_stops_no_poll(polls):
 
 async def test_digest_of_an_account_that_is_gone_becomes_that_of_another_at_the_start(polls):
     async with polls(2) as made:
+        made.accounts["wx-0"].listed = (invited("bo"),)
         await until(made.polled(*made.accounts))
         store = made.fleet.shared.store
-        digest = NewMessage("digest", MessageKind.DIGEST, 2, payload={SEVERAL: True})
-        async with store.begin() as tx:
-            await outbox.enqueue(tx.of("wx-gone", "C0ALERTS"), [digest], {}, tx.now)
+        async with store.of("wx-0", "C0ALERTS").begin() as tx:
+            (bo,) = await episodes.latest(tx, ["bo@harbour_tea"])
+            gone = tx.of("wx-gone", "C0ALERTS")
+            for of, about in (("mine", [bo.id]), ("another bot's", ["other"])):
+                digest = NewMessage(of, MessageKind.DIGEST, 2, tuple(about), payload={SEVERAL: True})
+                await outbox.enqueue(gone, [digest], {}, tx.now)
         store.migrated = False
         await made.polls_again(wanted=2)
         async with store.begin() as tx:
-            row = await outbox.get(tx, "digest")
-    assert row
-    assert row.appid in made.accounts
+            rows = [await outbox.get(tx, one) for one in ("mine", "another bot's")]
+    assert [row and row.appid for row in rows] == ["wx-0", "wx-gone"]
 
 
 async def test_running_polls_are_finished_and_no_other_begins_at_the_end(polls):

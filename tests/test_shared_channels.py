@@ -52,12 +52,14 @@ class Fleet:
         """
         self.clock = clock
         self.channels: list[FakeChannel] = []
+        self.in_channel: list[dict[str, NamedAccount]] = []
         self.bots: list[Bot] = []
         for number in numbers:
             channel = slack or FakeChannel(clock=clock, id=f"C0{len(self.channels)}", mention="<!subteam^S1>")
             self.channels.append(channel)
             recovery = Recovery(channel, clock, lambda: clock().timestamp(), readers=number)
-            accounts = {}
+            accounts: dict[str, NamedAccount] = {}
+            self.in_channel.append(accounts)
             for one in range(number):
                 policy = policies[one] if one < len(policies) else AlertPolicy()
                 context = RenderContext(policy, mention="<!subteam^S1>")
@@ -345,6 +347,19 @@ async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
     assert alone.startswith(
         "Now watching 1 account of 1 Official Account, 1 needs attention. Brand C00-5: 1 rejected."
     )
+
+
+async def test_account_is_not_added_to_the_first_run_of_one_that_has_left(store, clock):
+    fleet = Fleet(store, clock, 2)
+    await store.open()
+    await fleet.polls(rejected("bo"), bots=fleet.bots[:1])
+    await fleet.delivers(FIRST_RUN_WAIT + 2 * MINUTE)
+    fleet = Fleet(store, clock, 3, slack=fleet.slack)
+    fleet.bots = fleet.bots[1:]
+    del fleet.in_channel[0]["wxC00-0"]
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(timedelta(seconds=20))
+    assert parents(fleet.slack)[1].startswith("Now watching 2 accounts of 2 Official Accounts, 2 need attention. ")
 
 
 @pytest.mark.story

@@ -121,9 +121,12 @@ class Sender:
 
     async def _gather(self, tx: Tx, row: OutboxRow, now: datetime) -> OutboxRow | None:
         """Gather what other accounts have for the channel. Return None if another message shows this one now."""
-        if not self._dependencies.in_channel:
+        accounts = self._dependencies.in_channel
+        if not accounts:
             return row
-        return await shared_channels.gather(tx, row, lambda one: self._dependencies.may_post(one, now), now)
+        return await shared_channels.gather(
+            tx, row, accounts, lambda one: self._dependencies.may_post(one, now), now
+        )
 
     async def _decide(self, tx: Tx, item: OutboxItem, now: datetime) -> Send | Withhold:
         row, about = item.row, (item.episodes, item.incident, item.parent)

@@ -11,7 +11,7 @@ from bot.outbox import shared_channels
 from bot.outbox.coalescing import GROUPED, link_to, union
 from bot.outbox.messages import LAST_CALL, DropReason, MessageKind, MessageStatus, OutboxRow
 from bot.outbox.shared_channels import JOINS_WITHIN, KINDS, MOST, may_be_gathered
-from bot.store import merge_pending, outbox
+from bot.store import episodes, merge_pending, outbox
 from bot.store.database import Tx
 from bot.store.outbox import rows_of
 from bot.store.published import KEPT_UP_TO_DATE
@@ -23,14 +23,17 @@ CHUNK = 500  # ids in one statement
 MayPost = Callable[[OutboxRow], bool]
 
 
-async def gather(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> OutboxRow | None:
+async def gather(
+    tx: Tx, row: OutboxRow, accounts: Collection[str], may_post: MayPost, now: datetime
+) -> OutboxRow | None:
     """Gather what waits for the channel of a claimed message. Return None if another message shows it now.
 
     Args:
+        accounts: the AppIDs of those that post to the channel.
         may_post: returns whether a message of another account could be posted now.
     """
     if row.kind is MessageKind.FIRST_RUN and row.of_several:
-        return await _gather_first_runs(tx, row, may_post, now)
+        return await _gather_first_runs(tx, row, accounts, may_post, now)
     return None if await _gather_alerts(tx, row, may_post, now) else row
 
 
@@ -43,20 +46,24 @@ async def hasten(tx: Tx, now: datetime, kinds: Collection[MessageKind] = (*KINDS
 
 
 async def hand_over(tx: Tx, channels: Mapping[str, str]) -> None:
-    """Give the messages about several accounts whose own account has left their channel to one that is there.
+    """Give the messages about several accounts whose own account has left their channel to another one of these.
 
     Not those being posted: only the account that posts them can find them in the history.
 
     Args:
         channels: by AppID, of the accounts that are watched.
     """
-    heirs = {channel_id: appid for appid, channel_id in channels.items()}
-    kinds = message.c.kind.in_((*GROUPED, MessageKind.MEMBER_LIST))
     alive = sa.or_(message.c.status == MessageStatus.PENDING, KEPT_UP_TO_DATE)
-    for row in rows_of(tx, (await tx.run(sa.select(message).where(alive, kinds))).mappings()):
-        if row.of_several and row.target in heirs and channels.get(row.appid) != row.target:
+    found = await tx.run(sa.select(message).where(alive, message.c.kind.in_(GROUPED)))
+    for row in rows_of(tx, found.mappings()):
+        if not row.of_several or channels.get(row.appid) == row.target:
+            continue
+        appids = (await episodes.appids_of(tx, row.episode_ids)).values()
+        if heir := min((one for one in appids if channels.get(one) == row.target), default=""):
             unclaimed = sa.and_(message.c.id == row.id, message.c.status == row.status)
-            await tx.run(sa.update(message).where(unclaimed).values(appid=heirs[row.target]))
+            lists = sa.and_(message.c.parent_id == row.id, message.c.kind == MessageKind.MEMBER_LIST)
+            unposted = sa.and_(lists, message.c.status == MessageStatus.PENDING)
+            await tx.run(sa.update(message).where(sa.or_(unclaimed, unposted)).values(appid=heir))
 
 
 async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:
@@ -80,12 +87,14 @@ async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetim
     return True
 
 
-async def _gather_first_runs(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> OutboxRow | None:
+async def _gather_first_runs(
+    tx: Tx, row: OutboxRow, accounts: Collection[str], may_post: MayPost, now: datetime
+) -> OutboxRow | None:
     """Add the first runs that wait to the one of the channel, if there is one, else to the claimed one."""
     found = sa.select(message).where(_pending(tx, MessageKind.FIRST_RUN)).limit(MOST_GATHERED)
     waiting = rows_of(tx, (await tx.run(found.with_for_update())).mappings())
     others = [other for other in waiting if other.of_several and may_post(other)]
-    known = await _first_run_of_channel(tx, row, now)
+    known = await _first_run_of_channel(tx, row, accounts, now)
     if known is None:
         await outbox.update(tx, row.id, **shared_channels.first_run(row, others))
         await _cover(tx, others, row.id, row.post_attempts - 1)
@@ -96,7 +105,9 @@ async def _gather_first_runs(tx: Tx, row: OutboxRow, may_post: MayPost, now: dat
     return None
 
 
-async def _first_run_of_channel(tx: Tx, row: OutboxRow, now: datetime) -> OutboxRow | None:
+async def _first_run_of_channel(
+    tx: Tx, row: OutboxRow, accounts: Collection[str], now: datetime
+) -> OutboxRow | None:
     """Return the first run of the channel that is posted, or being posted, to which later ones are added."""
     there = message.c.status.in_((MessageStatus.SENDING, MessageStatus.SENT))
     query = sa.select(message).where(
@@ -108,7 +119,8 @@ async def _first_run_of_channel(tx: Tx, row: OutboxRow, now: datetime) -> Outbox
         message.c.created_at > now - JOINS_WITHIN,
     )
     found = rows_of(tx, (await tx.run(query.order_by(message.c.created_at).with_for_update())).mappings())
-    return next((one for one in found if one.of_several), None)
+    # That of an account which has left the channel is not edited any more.
+    return next((one for one in found if one.of_several and one.appid in accounts), None)
 
 
 async def _cover(tx: Tx, rows: Sequence[OutboxRow], group_id: str, posts: int) -> None:
