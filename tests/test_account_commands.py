@@ -292,6 +292,15 @@ async def test_export_has_no_secret_and_is_imported_again(shell, capfd):
     assert after.sealed == before.sealed
 
 
+async def test_export_of_a_store_that_cannot_be_read_fails_and_prints_no_accounts(shell, capfd):
+    (shell.folder / "damaged.db").write_text("no database")
+    damaged = {"DATABASE_URL": f"sqlite:///{shell.folder / 'damaged.db'}"}
+    for changed, words in ((damaged, "cannot be read now"), ({"ALERTS": "off"}, "ALERTS is off")):
+        assert await shell.run("accounts", "export", **changed) in (1, 2)
+        out, err = capfd.readouterr()
+        assert (out, words in err) == ("", True)
+
+
 async def test_file_is_imported_as_a_whole_with_its_defaults_and_secrets(shell, capfd):
     (shell.folder / "iris").write_text(f"{SECRETS[IRIS]}\n")
     (shell.folder / "more.toml").write_text(f"""

@@ -40,10 +40,11 @@ async def accounts(
         case "list":
             chosen = listing.Chosen(given.state or "", given.label or "")
             return await listing.show(settings, installation, chosen, as_json=given.json)
-        case "export":
-            return transfer.export(present)
     if not settings.alerts:
         return failed(WITHOUT_ALERTS, 2)
+    if given.action == "export":
+        # With accounts that could not be read, it would replace a backup by an empty file.
+        return 1 if stored.problem else transfer.export(present)
     return await _guarded(_change(given, present, environ, read_file))
 
 
