@@ -221,6 +221,19 @@ async def test_account_that_this_process_watches_is_paused(store):
     assert await place.rows() == {"rose": "person"}
 
 
+async def test_last_account_cannot_be_paused_while_the_process_still_watches_one_that_was(store):
+    await store.open()
+    place = Place(store, STORE_KEYS="11" * 32, **SERVICE)
+    async with place.store.begin() as tx:
+        for appid, slug in ((ROSE, "rose"), ("wxbbbbbbbbbbbbbbbb", "iris")):
+            await tenants.save(tx, StoredTenant(appid, slug, "", COMMAND, own={"source": "service"}))
+        environ = SLACK | SERVICE
+        place.handler._tenants = load(Settings.from_environ(environ), environ, read_file, await read(tx))
+    assert (await place.click(actions.PAUSE_TENANT, f"v1:{ROSE}")).text.startswith("rose is paused.")
+    assert (await place.click(actions.PAUSE_TENANT, "v1:wxbbbbbbbbbbbbbbbb")).text.startswith("iris cannot be paused.")
+    assert await place.rows() == {"rose": "person", "iris": ""}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

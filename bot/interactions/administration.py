@@ -45,7 +45,7 @@ from bot.tenant_requests import Administer, Verb, parse_administration
 from bot.tenants import changes, stored_accounts
 from bot.tenants.accounts_file import AccountsFile
 from bot.tenants.changes import Refusal
-from bot.tenants.installation import Installation, find
+from bot.tenants.installation import Installation, find, is_changeable
 from bot.tenants.loading import load_paused
 from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
@@ -219,7 +219,10 @@ class Administration:
 
     async def _installation(self, tx: Tx) -> Installation:
         stored = await stored_accounts.read(tx)
-        return Installation(self._tenants, load_paused(self._settings, AccountsFile(), stored, self._tenants))
+        # This process may still watch an account that was paused or removed some seconds ago.
+        kept = {row.appid for row in stored.rows if row.is_watched}
+        watched = [one for one in self._tenants if not is_changeable(one) or one.appid in kept]
+        return Installation(watched, load_paused(self._settings, AccountsFile(), stored, self._tenants))
 
     async def _guarded(self, work: Coroutine[Any, Any, Message], context: RenderContext) -> Message:
         try:
