@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ from tests.test_readers import People
 from tests.test_tenants import BOTH, SLACK, read_file
 
 BOSS, TOM = "U0BOSS1", "U0TOM"
-ROSE = "wxaaaaaaaaaaaaaaaa"
+ROSE, IRIS = "wxaaaaaaaaaaaaaaaa", "wxbbbbbbbbbbbbbbbb"
 SERVICE = {"TOKEN_SERVICE_URL": "https://tokens.example/{appid}"}
 
 
@@ -222,16 +223,27 @@ async def test_account_that_this_process_watches_is_paused(store):
 
 
 async def test_last_account_cannot_be_paused_while_the_process_still_watches_one_that_was(store):
+    place = await _place_with_two_accounts_of_commands(store)
+    assert (await place.click(actions.PAUSE_TENANT, f"v1:{ROSE}")).text.startswith("rose is paused.")
+    assert (await place.click(actions.PAUSE_TENANT, f"v1:{IRIS}")).text.startswith("iris cannot be paused.")
+    assert await place.rows() == {"rose": "person", "iris": ""}
+
+
+async def test_of_the_last_two_accounts_only_one_is_paused_at_the_same_moment(store):
+    place = await _place_with_two_accounts_of_commands(store)
+    await asyncio.gather(*(place.click(actions.PAUSE_TENANT, f"v1:{appid}") for appid in (ROSE, IRIS)))
+    assert sorted((await place.rows()).values()) == ["", "person"]
+
+
+async def _place_with_two_accounts_of_commands(store: Store) -> Place:
     await store.open()
     place = Place(store, STORE_KEYS="11" * 32, **SERVICE)
     async with place.store.begin() as tx:
-        for appid, slug in ((ROSE, "rose"), ("wxbbbbbbbbbbbbbbbb", "iris")):
+        for appid, slug in ((ROSE, "rose"), (IRIS, "iris")):
             await tenants.save(tx, StoredTenant(appid, slug, "", COMMAND, own={"source": "service"}))
         environ = SLACK | SERVICE
         place.handler._tenants = load(Settings.from_environ(environ), environ, read_file, await read(tx))
-    assert (await place.click(actions.PAUSE_TENANT, f"v1:{ROSE}")).text.startswith("rose is paused.")
-    assert (await place.click(actions.PAUSE_TENANT, "v1:wxbbbbbbbbbbbbbbbb")).text.startswith("iris cannot be paused.")
-    assert await place.rows() == {"rose": "person", "iris": ""}
+    return place
 
 
 @pytest.mark.parametrize(

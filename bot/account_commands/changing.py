@@ -132,6 +132,7 @@ async def opened(present: Present) -> AsyncIterator[Tx]:
     try:
         await store.open()
         async with store.begin() as tx:
+            await tenant_rows.lock(tx)
             if await tenant_rows.last_change(tx) != present.stored.changed_at:
                 raise ChangedMeanwhileError("The accounts have just been changed by another command: try again.")
             yield tx

@@ -38,6 +38,7 @@ from bot.requests import Help, parse_command
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import with_timeout
 from bot.settings.values import Settings
+from bot.store import tenants as tenant_rows
 from bot.store.account_changes import ChangeKind, Person
 from bot.store.database import Store, Tx
 from bot.store.store_errors import StoreError, waiting_for
@@ -185,6 +186,7 @@ class Administration:
 
     async def _switch(self, verb: Verb, appid: str, person: Person, context: RenderContext) -> Message:
         async with self._store.begin() as tx:
+            await tenant_rows.lock(tx)
             installation = await self._installation(tx)
             tenant = next((one for one in installation.all if one.appid == appid), None)
             if tenant is None:
@@ -201,6 +203,7 @@ class Administration:
         source = table.setdefault("source", Source.SECRET)
         person = Person(submission.user_id, self._readers.name(submission.user_id) or submission.user_name)
         async with self._store.begin() as tx:
+            await tenant_rows.lock(tx)
             installation = await self._installation(tx)
             if changes.why_not_add(table.get("appid", ""), installation):
                 return FieldErrors({"appid": official_account.exists_already(context)})

@@ -18,6 +18,7 @@ from bot.store.database import Tx, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant
 
 COMMAND = "command"  # the origin of an account that a command has added
+CHANGE_LOCK = 0x6B66_6163  # of PostgreSQL, for the time of a transaction
 # The settings that have a column; `policy` has the others.
 COLUMNS = ("source", "channel", "mention", "viewers", "labels")
 
@@ -167,6 +168,15 @@ async def delete_removed(tx: Tx, before: datetime) -> str:
     for table in (episode, message, operation, reader, tenant):
         await tx.run(sa.delete(table).where(table.c.appid == appid))
     return str(appid)
+
+
+async def lock(tx: Tx) -> None:
+    """Let other changes of accounts wait until the end of this transaction.
+
+    Of the last two accounts each could be paused otherwise, as long as the other one is watched.
+    """
+    if tx.connection.dialect.name == "postgresql":
+        await tx.run(sa.select(sa.func.pg_advisory_xact_lock(CHANGE_LOCK)))
 
 
 async def last_change(tx: Tx) -> datetime | None:
