@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from bot.__main__ import _parser, main
 from bot.account_commands import dispatch
 from bot.account_commands.listing import ACCOUNTS, KEYS
 from bot.account_commands.rotation import reseal
+from bot.account_commands.terminal import confirms
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.demo.servers import serve_token_service, serve_wechat
 from bot.sealing import StoreKeys, key_id, new_key
@@ -220,7 +222,7 @@ async def test_settings_and_secret_of_an_account_are_changed_and_removed(shell, 
     assert await shell.run("accounts", "set", "garden") == 2
     assert await shell.run("accounts", "set", "garden", "--poll", "soon") == 2
     assert await shell.run("accounts", "set", "garden", "--secret", "-") == 2
-    assert "no AppSecret on standard input" in printed(capfd)
+    assert "No AppSecret was entered" in printed(capfd)
 
 
 async def test_paused_account_is_listed_with_the_reason_and_resumes_with_its_secret(shell, capfd):
@@ -426,6 +428,35 @@ async def _opened(store: Store, keys: StoreKeys) -> list[str]:
     async with store.begin() as tx:
         found = await sealed_secrets.of_name(tx, APPSECRET)
     return [keys.open(owner, APPSECRET, sealed) for owner, sealed in sorted(found.items())]
+
+
+async def test_end_of_input_at_the_question_for_a_secret_stores_nothing(shell, capfd):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def ended(_: str) -> str:
+        raise EOFError
+
+    shell.monkeypatch.setattr("bot.account_commands.terminal.getpass.getpass", ended)
+    shell.monkeypatch.setattr("io.StringIO", Terminal)
+    assert await shell.run("accounts", "add", ROSE) == 2
+    assert "No AppSecret was entered" in printed(capfd)
+
+
+def test_ctrl_c_ends_a_question_at_once(monkeypatch):
+    class Interrupted(io.StringIO):
+        def readline(self, *_: int) -> str:
+            signal.raise_signal(signal.SIGINT)
+            return "rose\n"
+
+    async def ask() -> bool:
+        return confirms("@rose:", "rose")
+
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        asyncio.run(ask())
+    assert "readline" in [entry.name for entry in interrupted.traceback]
 
 
 async def test_reload_asks_every_running_process(shell, capfd):

@@ -174,7 +174,7 @@ async def _store(present: Present, kind: ChangeKind, row: StoredTenant, secret: 
     tenant = present.tenant_of(row, secret)
     if reads:
         if not secret and row.own.get("source") != Source.SERVICE:
-            return failed("There is no AppSecret on standard input.", 2)
+            return failed("No AppSecret was entered.", 2)
         try:
             parsers.word(secret)
         except ValueError as exc:
