@@ -329,6 +329,16 @@ channel = "C0TEA"
     assert SECRETS[IRIS].encode() not in shell.everything_stored()
 
 
+async def test_accounts_of_a_file_without_handles_get_different_ones(shell, capfd):
+    tables = "".join(
+        f'[[account]]\nappid = "{appid}"\nsecret = "env:ONE"\n' for appid in ("wx1111111111aaaaaa", ROSE)
+    )
+    (shell.folder / "more.toml").write_text(tables)
+    assert await shell.run("accounts", "import", str(shell.folder / "more.toml"), ONE=SECRETS[ROSE]) == 0
+    stored = await read_from(shell.environ["DATABASE_URL"])
+    assert [row.slug for row in stored.rows] == ["wxaaaaaa", "wxaaaaaa-2"]
+
+
 async def test_import_names_every_mistake_and_stores_nothing(shell, capfd):
     (shell.folder / "wrong.toml").write_text(
         f'[[account]]\nappid = "{ROSE}"\nhandle = "fern"\n[[account]]\nappid = "{FERN}"\nsecret = "env:NONE"\n'

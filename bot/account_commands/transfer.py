@@ -17,6 +17,7 @@ from bot.tenants import accounts_file, changes, secret_references
 from bot.tenants.accounts_file import AccountEntry
 from bot.tenants.installation import Installation, find, is_changeable
 from bot.tenants.loading import ReadFile
+from bot.tenants.model import default_slug
 from bot.tenants.table_keys import Source
 from bot.text import many
 
@@ -44,8 +45,11 @@ async def load_file(present: Present, path: str, environ: Mapping[str, str], rea
     problems = list(file.problems)
     rows: list[tuple[StoredTenant, str]] = []
     others = _without(present.installation, {entry.appid for entry in file.entries})
+    slugs = {one.slug for one in others.all} | {entry.slug for entry in file.entries}
     for entry in file.entries if not problems else ():
-        row, found = changes.new_row({"source": Source.SECRET, **entry.table}, others)
+        slug = entry.slug or default_slug(entry.appid, slugs)
+        slugs.add(slug)
+        row, found = changes.new_row({"source": Source.SECRET, **entry.table, "handle": slug}, others)
         try:
             secret = _secret(present, entry, environ, read_file)
         except ValueError as exc:
