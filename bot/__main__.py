@@ -30,7 +30,12 @@ NO_ACCOUNT = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 2 if settings or arguments are not valid."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # Values are not quoted: one may be an AppSecret, and standard error may be kept in a log.
+        shown = (one.partition("=")[0] if one.startswith("-") else "…" for one in unknown)
+        parser.error(f"unrecognized arguments: {' '.join(shown)}")
     if given.command == "manifest":
         return _manifest(given.mode, given.url, link=given.link)
     if given.command == "keys" and given.action == "new":

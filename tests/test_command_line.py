@@ -157,6 +157,8 @@ def test_version_is_printed_without_settings(capsys):
         (["lst"], "invalid choice: 'lst'"),
         (["manifest", "sockets"], "invalid choice: 'sockets'"),
         (["list", "--yaml"], "unrecognized arguments: --yaml"),
+        (["accounts", "add", "wx1", "--appsecret", "0f" * 16], "unrecognized arguments: --appsecret …\n"),
+        (["accounts", "set", "rose", f"--appsecret={'0f' * 16}"], "unrecognized arguments: --appsecret\n"),
         (["manifest", "--url"], "expected one argument"),
     ],
     ids=lambda value: str(value)[:30],
