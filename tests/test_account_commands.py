@@ -294,6 +294,13 @@ async def test_export_has_no_secret_and_is_imported_again(shell, capfd):
     assert after.sealed == before.sealed
 
 
+async def test_labels_are_stored_without_characters_that_an_export_cannot_hold(shell, capfd):
+    await shell.add(ROSE, "rose", "--labels", "Te\x9ba\udcff,e\x1bast")
+    capfd.readouterr()
+    assert await shell.run("accounts", "export") == 0
+    assert 'labels = ["tea", "east"]' in printed(capfd)
+
+
 async def test_export_of_a_store_that_cannot_be_read_fails_and_prints_no_accounts(shell, capfd):
     (shell.folder / "damaged.db").write_text("no database")
     damaged = {"DATABASE_URL": f"sqlite:///{shell.folder / 'damaged.db'}"}

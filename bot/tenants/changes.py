@@ -70,7 +70,9 @@ def checked(row: StoredTenant, taken: Installation) -> tuple[StoredTenant, tuple
     slug = values.get("handle") or row.slug
     if any(one.slug == slug and one.appid != row.appid for one in taken.all):
         problems.append(InvalidSetting("handle", f"@{slug} is another account's"))
-    normal = StoredTenant(row.appid, slug, values.get("name") or "", COMMAND, row.state, row.reason, row.own)
+    labels = {"labels": [*values["labels"]]} if values.get("labels") else {}  # without hidden characters
+    own = {**row.own, **labels}
+    normal = StoredTenant(row.appid, slug, values.get("name") or "", COMMAND, row.state, row.reason, own)
     return normal, tuple(problems)
 
 
