@@ -369,6 +369,8 @@ async def test_key_that_is_missing_pauses_its_accounts_and_no_other_and_deletes_
     assert list(await shell.watched(STORE_KEYS=NEW)) == ["fern", "iris"]
     assert await shell.run("accounts", "list", "--json", STORE_KEYS=NEW) == 0
     assert f"paused: STORE_KEYS lacks the key {key_id(OLD)} of its AppSecret" in printed(capfd)
+    assert await shell.run("accounts", "resume", "rose", STORE_KEYS=NEW) == 2
+    assert f"not watched, because STORE_KEYS lacks the key {key_id(OLD)}" in printed(capfd)
     assert list(await shell.watched(STORE_KEYS=f"{NEW},{OLD}")) == ["fern", "rose", "iris"]
 
 

@@ -100,6 +100,9 @@ async def change(present: Present, tenant: Tenant, given: argparse.Namespace) ->
 async def switch(present: Present, kind: ChangeKind, tenant: Tenant, *, is_sure: bool = True) -> int:
     """Pause, resume or remove an account. Return the exit status."""
     if refusal := changes.why_not(kind, tenant, present.installation):
+        why = next((one.why for one in present.installation.paused if one.tenant == tenant), "")
+        if refusal is changes.Refusal.NOT_PAUSED and why:
+            return failed(f"@{tenant.slug} {refusal}. It is not watched, because {why}.", 2)
         return _refused(tenant, refusal, present.settings)
     question = f"{tenant.title} ({tenant.appid}): its AppSecret is deleted at once, its history in 90 days."
     if not is_sure and not confirms(question, tenant.slug):
