@@ -72,7 +72,7 @@ async def test_fleet_with_a_queue_is_measured(tmp_path, monkeypatch):
     async with installation(Size(3, 1), tmp_path, QueueKind.PROCRASTINATE) as fleet, fleet.worker() as bot:
         assert await fleet.first_round() > 0
         burst = await scenes.burst(fleet, bot)
-        steady = await scenes.steady(fleet, bot, 1)
+        steady = await scenes.steady(fleet, bot, 4)
     assert 0 < burst.seconds < 60
     assert steady.polls > 0
     assert min(steady.cost.process, burst.cost.process) > 0

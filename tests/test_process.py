@@ -28,6 +28,7 @@ from wechat_kf.simulator import Fault, FaultMode
 pytestmark = pytest.mark.process
 
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+GONE_WITHIN = 11.5  # seconds: the bot promises 10, and a busy machine adds some
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ async def test_command_that_cannot_be_answered_in_time_is_asked_to_be_repeated(q
         said = await quick.slack.command("list", channel=CARE)
         started = time.monotonic()
         assert await bot.stop() == 0
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < GONE_WITHIN
         assert "restarting" in (await said.answer()).text
 
 
@@ -178,7 +179,7 @@ async def test_store_that_hangs_does_not_hold_the_process(quick, tmp_path):
             assert (await said.answer()).text.startswith(("The database does not answer.", "The database is busy."))
             started = time.monotonic()
             assert await bot.stop() == 0
-            assert time.monotonic() - started < 10.5
+            assert time.monotonic() - started < GONE_WITHIN
 
 
 async def test_stop_while_starting_is_clean(quick, tmp_path):
