@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import os
 import shutil
 import sys
@@ -173,6 +174,17 @@ sys.addaudithook(
         started.append(details) if event == "subprocess.Popen" and "python" in str(details[0]) else None
     )
 )
+
+
+@pytest.fixture(autouse=True)
+def restored_log() -> Iterator[None]:
+    """Restore the log after a test that configures it as a process does, by a command or a reload."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from bot.settings.values import Settings
 from bot.tenants.loading import load
 from bot.tenants.reloading import Reloading
 from tests.test_accounts_file import HARBOUR, KIOSK
-from tests.test_logs import restore
 from tests.test_tenants import BOTH, SLACK
 
 ENVIRON = SLACK | BOTH | {"KF_ACCOUNTS_FILE": "accounts.toml"}
-
-
-@pytest.fixture(autouse=True)
-def kept_log() -> Iterator[None]:
-    """Restore the handlers of the log, which a reload replaces for the new secrets."""
-    before = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    restore(before)
 
 
 class File:

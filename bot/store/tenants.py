@@ -196,7 +196,7 @@ async def _after_all(tx: Tx) -> datetime:
 
 
 async def _pause_polls(tx: Tx) -> None:
-    """Pause the polls of accounts that a command has paused, whoever has loaded them; continue the others.
+    """Pause the polls of accounts that a command has paused, in all processes; continue those of the others.
 
     Those that are gone here may be another bot's on this database. Otherwise no process claims them.
     """
