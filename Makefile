@@ -29,7 +29,7 @@ help:
 	@echo "make words   collect the sentences of the code for bot/locale, and compile their Chinese"
 	@echo "make fuzz    send the bot 50,000 signed requests that make no sense"
 	@echo "make screenshots  take the pictures of both READMEs in the playground; needs chromium"
-	@echo "make lock    make the three requirements files anew from pyproject.toml"
+	@echo "make lock    make the three requirements files again from pyproject.toml"
 
 # The first interpreter that really runs and can build an environment with pip: a name on PATH may be a shim with
 # nothing behind it, and a distribution may have left ensurepip out. The stamp is written last, so that what was

@@ -105,7 +105,7 @@ async def _poll(services: Services) -> Tick:
 async def _deliver(accounts: Sequence[Services]) -> None:
     async def deliver_all(services: Services) -> None:
         if services.store and services.recorder and services.recorder.in_channel:
-            async with services.store.begin() as tx:  # no other account is polled later
+            async with services.store.begin() as tx:  # this command polls no other account later
                 await shared_channels.hasten(tx, tx.now)
         # Each round posts one message; the pause is Slack's pace.
         while services.delivery and (pause := await services.delivery.run()):  # noqa: ASYNC110
@@ -115,7 +115,7 @@ async def _deliver(accounts: Sequence[Services]) -> None:
         async with asyncio.timeout(DELIVERY_SECONDS):
             await asyncio.gather(*map(deliver_all, accounts))
     except TimeoutError:
-        print("Not everything could be told in time; the rest goes with the next look.", file=sys.stderr)
+        print("Not everything could be posted in time: the next check posts the rest.", file=sys.stderr)
 
 
 def _posted(fleet: Fleet) -> str:

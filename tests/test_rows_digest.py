@@ -1,4 +1,4 @@
-"""Polls of an unchanged list are not evaluated, and no one can tell: same states, same messages."""
+"""Polls of an unchanged list are not evaluated, and the states and messages are the same as if they were."""
 
 from __future__ import annotations
 

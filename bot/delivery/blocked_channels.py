@@ -13,7 +13,7 @@ REPORT_AFTER = timedelta(hours=1)
 
 
 async def report_blocked(tx: Tx, default: DefaultChannel | None, now: datetime) -> None:
-    """Queue the notice that the channel is blocked. Of the default channel itself, status and log tell it."""
+    """Queue the notice that the channel is blocked. That of the default channel is in status and log."""
     if default is None or tx.channel_id == default.id:
         return
     trouble = await slack_state.claim_report(tx, now - REPORT_AFTER)
