@@ -117,20 +117,22 @@ class PollLoop(PeriodicTask):
                 self._repaired_at = now
                 await claims.repair(tx, self._lease)
             outages = self._fleet.shared.outages
-            probe = await outages.claim_probe(tx, self._lease, without=self._not_claimable) if outages else None
-            if probe is not None:
-                self._is_full = False
-                await self._start(REQUESTED_POLL, await self._own(tx, probe))
-                return self._every
+            without = self._not_claimable
+            probe = await outages.claim_probe(tx, self._lease, without=without) if outages else None
+            if probe is not None:  # in place of what is due
+                requested, reserved, limit = [*probe], 0, 0
             if reserved > 0:
-                requested = await claims.claim_requested(tx, reserved, self._lease, without=self._not_claimable)
+                requested = await claims.claim_requested(tx, reserved, self._lease, without=without)
             if limit > 0:
-                without = self._not_claimable
                 due = await claims.claim(tx, limit, self._lease, without=without, queue=self._has_queue)
-            has_more = len(due) == limit
+            has_more = probe is None and len(due) == limit
             requested, due = await self._own(tx, requested), await self._own(tx, due)
             is_full = has_more and len(due) == limit == max(0, free)
-            if not has_more and (next_due := await claims.next_due(tx, without=self._not_claimable)):
+            if (
+                probe is None
+                and not has_more
+                and (next_due := await claims.next_due(tx, without=self._not_claimable))
+            ):
                 seconds = (next_due - tx.now).total_seconds()
         await self._start(REQUESTED_POLL, requested)
         await self._start(POLL, due)

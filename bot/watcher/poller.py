@@ -12,7 +12,7 @@ from bot.alerting.rows_digest import rows_digest
 from bot.ports import Accounts, Blocked, Counter, HistoryMessage, no_op
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, error_fields
-from bot.store import claims, episodes, poll_state, slack_state
+from bot.store import claims, episodes, poll_state, slack_state, source
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
 from bot.store.unchanged import UnchangedPoll
@@ -195,7 +195,7 @@ class Watcher:
             now = tx.now
             due = await episodes.with_due_timers(tx, now)
             last_read_at = (await poll_state.load(tx)).last_read_at
-            if due and self._outages and await self._outages.holds_back(tx):
+            if due and self._outages and await source.is_open(tx):
                 may_poll = False
         if not due:
             return

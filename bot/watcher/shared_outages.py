@@ -59,10 +59,6 @@ class SharedOutages:
         claimed = await claims.claim_next(tx, lease, without=without)
         return [replace(claimed, is_probe=True)] if claimed else ()
 
-    async def holds_back(self, tx: Tx) -> bool:
-        """Return whether no account is to be polled, except for probes."""
-        return await source.is_open(tx)
-
     async def lock(self, tx: Tx) -> CircuitBreaker:
         """Read the breaker; other processes wait with theirs. No row of `poll_state` may be locked before."""
         return await source.load(tx, lock=True)
