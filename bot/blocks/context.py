@@ -150,9 +150,9 @@ class RenderContext:
             return self.series(words)
         return self.say("{words} or {last}", words=self.series(words[:-1]), last=words[-1])
 
-    def some(self, words: Sequence[str], most: int) -> str:
-        """Write `a, b and 48 more`: at most `most` of the words."""
-        return self._and_more(self.series(words[:most]), len(words), most)
+    def some(self, words: Sequence[str], most: int, total: int | None = None) -> str:
+        """Write `a, b and 48 more`: at most `most` of the words, of `total` if these are not all."""
+        return self._and_more(self.series(words[:most]), len(words) if total is None else total, most)
 
     def some_clauses(self, clauses: Sequence[str], most: int) -> str:
         """Write `a, as b; c, as d; and 48 more`: at most `most` of the clauses, which contain commas."""

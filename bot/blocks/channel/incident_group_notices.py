@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.alerting.incident_groups import IncidentGroup
+from bot.alerting.incident_groups import NAMED, IncidentGroup
 from bot.alerting.incidents import Incident
 from bot.blocks import builders
 from bot.blocks.channel.incident_notices import consequence, explain_incident, next_poll
@@ -61,13 +61,7 @@ def _explain(incident: Incident, context: RenderContext) -> Explanation:
 
 
 def _names(group: IncidentGroup, context: RenderContext) -> str:
-    names, more = (
-        context.series([escape(clean(one.name, NAME)) for one in group.named]),
-        group.total - len(group.named),
-    )
-    if not more:
-        return names
-    return context.say("{names} and {number} more", names=names, number=more, total=group.total)
+    return context.some([escape(clean(one.name, NAME)) for one in group.named], NAMED, group.total)
 
 
 def _rows(group: IncidentGroup, context: RenderContext, *, with_titles: bool) -> Block:
