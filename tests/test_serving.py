@@ -24,7 +24,6 @@ from bot.tenants.loading import load
 from bot.tenants.reloading import Reloading
 from tests.fleets import (
     ACCOUNTS,
-    AT_HARBOUR,
     AT_ORCHID,
     BO,
     HARBOUR,
@@ -48,11 +47,11 @@ async def place(tmp_path: Path) -> AsyncIterator[FleetWorld]:
 
 
 @asynccontextmanager
-async def serving(place: FleetWorld, number: int, **changed: str) -> AsyncIterator[asyncio.Task[int]]:
-    """Serve the first `number` accounts, and all of them after SIGHUP. SIGTERM ends it."""
+async def serving(place: FleetWorld, **changed: str) -> AsyncIterator[asyncio.Task[int]]:
+    """Serve the accounts of the variables. SIGTERM ends it."""
     environ = place.environ | {"PORT": str(free_port())} | changed
     settings = Settings.from_environ(environ)
-    first = load(settings, environ, environment.read_file)[:number]
+    first = load(settings, environ, environment.read_file)
     reloading = Reloading(settings, environ, environment.read_file, first)
     task = asyncio.create_task(app.serve(settings, first, role="web", exit_now=lambda _: None, reloading=reloading))
     place.slack.app_url = f"http://127.0.0.1:{settings.port}/slack/events"
@@ -64,26 +63,13 @@ async def serving(place: FleetWorld, number: int, **changed: str) -> AsyncIterat
         await task
 
 
-async def test_account_after_sighup_is_polled_and_answers_while_the_first_goes_on(place):
-    async with serving(place, 2) as task:
-        await polled(place, 2, [HARBOUR, KIOSK])
-        os.kill(os.getpid(), signal.SIGHUP)
-        await polled(place, 2, [HARBOUR, KIOSK, ORCHID])
-        for appid in (HARBOUR, ORCHID):
-            place.wechat[appid].reject(BO)
-        await until(lambda: place.texts(AT_HARBOUR) and place.texts(AT_ORCHID))
-        said = await place.slack.command("@orchid", channel=AT_ORCHID)
-        assert "Bo" in (await said.answer()).text
-    assert task.result() == 0
-
-
 async def test_account_that_a_command_adds_is_watched_until_a_command_pauses_it(place, monkeypatch, tmp_path):
     monkeypatch.setattr(app, "CHECK_SECONDS", 0.1)
     of_file = ACCOUNTS.partition('[[account]]\nhandle = "orchid"')[0]
     settings = Settings.from_environ(place.environ | {"STORE_KEYS": "11" * 32})
     orchid = StoredTenant(ORCHID, "orchid", "", COMMAND, own={"channel": AT_ORCHID})
     store = Store.from_url(sqlite(tmp_path), "")
-    async with serving(place, 2, KF_ACCOUNTS=of_file, STORE_KEYS="11" * 32) as task:
+    async with serving(place, KF_ACCOUNTS=of_file, STORE_KEYS="11" * 32) as task:
         await polled(place, 2, [HARBOUR, KIOSK])
         async with store.begin() as tx:
             secret = SECRETS[ORCHID]
