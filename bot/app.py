@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from bot import __version__
-from bot.blocks.answers.diagnosis import plain_words
 from bot.fleet import Fleet, build_fleet
-from bot.health.facts import Problem, ProblemKind
-from bot.health.grouping import grouped
 from bot.health_log import HealthLog
 from bot.interaction_wiring import make_interactions, with_administration
 from bot.loops import AlertLoops
 from bot.ports import Clock, utc_now
+from bot.readiness import problems_of_several, readiness
 from bot.runtime.generations import Generation, Generations, Work
 from bot.runtime.logs import LogEvent
 from bot.runtime.recently_used import RecentlyUsed
@@ -32,9 +30,8 @@ from bot.slack.socket_mode import run_socket_mode
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_router import TenantRouter
-from bot.tenants.model import Tenant, handles
+from bot.tenants.model import Tenant
 from bot.tenants.reloading import CHECK_SECONDS, Reloading
-from bot.text import many
 from bot.web.front import Front, Handlers
 from bot.web.rejections import Rejections
 from bot.web.server import CannotListenError, Readiness
@@ -90,36 +87,6 @@ async def serve(
         return 1
     log.info(LogEvent("stopped", role=role))
     return status
-
-
-def readiness(problems: Sequence[Problem]) -> Readiness:
-    """Return what `/readyz` answers: a router may send requests while the store can be used."""
-    words = [(problem.kind, " ".join(plain_words(problem))) for problem in problems]
-    reasons = [text for kind, text in words if kind.startswith("store_")]
-    return Readiness(
-        reason=reasons[0] if reasons else "",
-        problems=tuple(text for kind, text in words if not kind.startswith("store_")),
-        deaf=next((text for kind, text in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
-    )
-
-
-def problems_of_several(checked: Iterable[tuple[Tenant, Sequence[Problem]]]) -> tuple[str, ...]:
-    """Return a line for each problem: which account has it, or how many, with some of their handles.
-
-    An outage of all accounts needs no handle.
-    """
-    lines = []
-    for group in grouped(checked):
-        if group.problem.kind.startswith("store_"):  # the reason why nothing is ready
-            continue
-        words, tenants = " ".join(plain_words(group.problem)), group.accounts
-        if group.problem.is_outage_of_all:
-            lines.append(words)
-        elif len(tenants) == 1:
-            lines.append(f"{tenants[0].title}: {words}")
-        else:
-            lines.append(f"{many(len(tenants), 'account')}: {words} ({handles(tenants)})")
-    return tuple(lines)
 
 
 class Process:

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
 from bot.alerting.quiet_hours import SHANGHAI, QuietHours
-from bot.app import problems_of_several
 from bot.fleet import build_fleet
 from bot.health.facts import OF_ALL, HealthFacts, Problem, ProblemKind
 from bot.health.grouping import grouped
@@ -25,6 +24,7 @@ from bot.interactions.fleet_answers import FleetAnswers
 from bot.interactions.fleet_health import FleetHealth
 from bot.interactions.status_reporter import StatusReporter
 from bot.outbox.messages import DropReason, MessageKind, MessageStatus
+from bot.readiness import problems_of_several
 from bot.runtime.logs import LineFormatter
 from bot.runtime.metrics import CAUSES, Figures, FleetFigures, Metrics
 from bot.settings.values import Settings

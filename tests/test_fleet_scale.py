@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import sqlalchemy as sa
 
-from bot.app import problems_of_several
 from bot.fleet import MOST_SERVICES, Fleet, build_fleet
 from bot.loops import AlertLoops
 from bot.ports import Command, Message, Origin
+from bot.readiness import problems_of_several
 from bot.runtime.tasks import PeriodicTask
 from bot.settings.values import Settings
 from bot.store import tenants

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy.exc import OperationalError
 
-from bot.app import readiness
 from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo.process import running as process
@@ -26,6 +25,7 @@ from bot.interactions.slack_answers import SlackAnswers
 from bot.interactions.status_reporter import StatusReporter
 from bot.operations.model import Availability
 from bot.ports import UnknownReaderError
+from bot.readiness import readiness
 from bot.runtime.metrics import Metrics
 from bot.settings.values import Settings
 from bot.status import OperationsStatus

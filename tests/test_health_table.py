@@ -12,7 +12,6 @@ import pytest
 
 from bot.alerting.circuit_breaker import CircuitBreaker
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
-from bot.app import readiness
 from bot.blocks.answers.diagnosis import plain_words
 from bot.blocks.answers.status_answer import status_answer
 from bot.demo import blockkit
@@ -31,6 +30,7 @@ from bot.health.facts import (
 )
 from bot.health.rules import diagnose, may_be_silent
 from bot.health_log import HealthLog
+from bot.readiness import readiness
 from bot.runtime.metrics import Figures, Metrics
 from bot.status import Status
 from bot.store.store_errors import FaultKind

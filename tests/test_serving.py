@@ -1,4 +1,4 @@
-"""A serving process inside the test's: its signals, the accounts it takes over, and an address that is taken."""
+"""A serving process inside the test's: accounts that commands add and pause, and an address that is taken."""
 
 from __future__ import annotations
 

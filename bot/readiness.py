@@ -1,0 +1,42 @@
+"""What `/readyz` answers: whether requests may be sent here, and the present problems, a line each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bot.blocks.answers.diagnosis import plain_words
+from bot.health.facts import Problem, ProblemKind
+from bot.health.grouping import grouped
+from bot.tenants.model import Tenant, handles
+from bot.text import many
+from bot.web.server import Readiness
+
+
+def readiness(problems: Sequence[Problem]) -> Readiness:
+    """Return what `/readyz` answers: a router may send requests while the store can be used."""
+    words = [(problem.kind, " ".join(plain_words(problem))) for problem in problems]
+    reasons = [text for kind, text in words if kind.startswith("store_")]
+    return Readiness(
+        reason=reasons[0] if reasons else "",
+        problems=tuple(text for kind, text in words if not kind.startswith("store_")),
+        deaf=next((text for kind, text in words if kind is ProblemKind.NO_COMMAND_RECEIVER), ""),
+    )
+
+
+def problems_of_several(checked: Iterable[tuple[Tenant, Sequence[Problem]]]) -> tuple[str, ...]:
+    """Return a line for each problem: which account has it, or how many, with some of their handles.
+
+    An outage of all accounts needs no handle.
+    """
+    lines = []
+    for group in grouped(checked):
+        if group.problem.kind.startswith("store_"):  # the reason why nothing is ready
+            continue
+        words, tenants = " ".join(plain_words(group.problem)), group.accounts
+        if group.problem.is_outage_of_all:
+            lines.append(words)
+        elif len(tenants) == 1:
+            lines.append(f"{tenants[0].title}: {words}")
+        else:
+            lines.append(f"{many(len(tenants), 'account')}: {words} ({handles(tenants)})")
+    return tuple(lines)
