@@ -221,3 +221,12 @@ async def test_three_claimers_claim_each_due_poll_once_and_never_more_than_reque
         await one.close()
     assert Counter(appid for found in claimed for appid in found) == Counter(appids)
     assert max(map(len, claimed)) == 16
+
+
+@pytest.mark.parametrize("others", [0, 99, 100, 250])
+async def test_account_without_a_poll_is_found_among_any_number_of_others(store, others):
+    await store.open()
+    await add(store, *(f"a{number}" for number in range(others)), "z")
+    async with store.begin() as tx:
+        assert await poll_state.any_unpolled(tx, {"z", "y"})
+        assert not await poll_state.any_unpolled(tx, {"y"})

@@ -6,8 +6,10 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import sqlalchemy as sa
 
 from bot.store import due, slack_state, tenants
+from bot.store.tables import message
 from bot.store.tenants import StoredTenant
 from tests.accounts import invited
 from tests.bots import Bot
@@ -80,6 +82,21 @@ async def test_accounts_with_messages_to_post_or_to_keep_up_to_date_are_delivere
     assert await both.to_deliver() == {KIOSK}  # to post
     await both.kiosk.deliver()
     assert await both.to_deliver() == {KIOSK}  # to edit when the person accepts
+
+
+async def test_message_that_waits_for_other_accounts_of_its_channel_makes_no_account_due(both):
+    both.kiosk.wechat.listed = (invited("bo"),)
+    both.clock.forward(minutes=6)
+    await both.kiosk.watcher.tick()
+    both.kiosk.wechat.listed = (invited("bo", status="rejected"),)
+    both.clock.forward(minutes=6)
+    await both.kiosk.watcher.tick()
+    async with both.store.begin() as tx:
+        later = tx.now + timedelta(seconds=20)
+        await tx.run(sa.update(message).values(not_before=later))
+    assert await both.to_deliver() == set()
+    both.clock.forward(seconds=20)
+    assert await both.to_deliver() == {KIOSK}
 
 
 async def test_account_that_slack_refuses_is_delivered_until_it_is_not(both):

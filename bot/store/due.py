@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from bot.outbox.messages import MessageStatus
 from bot.store.database import Tx
 from bot.store.operations import UNFINISHED
 from bot.store.published import KEPT_UP_TO_DATE
 from bot.store.slack_state import TROUBLED
-from bot.store.stats import UNSENT
 from bot.store.tables import channel, episode, message, operation, poll_state
 
 
@@ -32,12 +32,16 @@ async def with_timers(tx: Tx, polled_within: timedelta) -> frozenset[str]:
 
 
 async def to_deliver(tx: Tx, channels: Mapping[str, str]) -> frozenset[str]:
-    """Return the AppIDs with messages to post, to look up or to keep up to date.
+    """Return the AppIDs with messages to post now, to look up or to keep up to date.
+
+    A message that waits for others of its channel is left out: at a first run there is one for each account.
 
     Args:
         channels: by their IDs, an account that posts there: it asks Slack about a channel that has failed.
     """
-    messages = sa.select(message.c.appid).where(sa.or_(message.c.status.in_(UNSENT), KEPT_UP_TO_DATE))
+    due = sa.and_(message.c.status == MessageStatus.PENDING, message.c.not_before <= tx.now)
+    in_slack = sa.or_(message.c.status == MessageStatus.SENDING, KEPT_UP_TO_DATE)
+    messages = sa.select(message.c.appid).where(sa.or_(due, in_slack))
     failed = (await tx.run(sa.select(channel.c.id).where(TROUBLED))).scalars()
     return await _appids(tx, messages.distinct()) | {channels[one] for one in failed if one in channels}
 

@@ -12,8 +12,11 @@ import sqlalchemy as sa
 
 from bot.alerting.incidents import ClockSkew, Incident, PollHealth
 from bot.store import incident_rows
+from bot.store.conditions import among
 from bot.store.database import Tx
 from bot.store.tables import poll_state
+
+SOME = 100  # accounts; more names in a statement cost more than these rows
 
 
 class FailingRow(NamedTuple):
@@ -83,8 +86,11 @@ async def lock(tx: Tx, appids: Collection[str]) -> None:
 
 async def any_unpolled(tx: Tx, appids: Collection[str]) -> bool:
     """Check whether one of these accounts has not had a good poll yet."""
-    never = sa.and_(poll_state.c.watching_since.is_(None), poll_state.c.appid.in_(appids))
-    return (await tx.run(sa.select(poll_state.c.appid).where(never).limit(1))).first() is not None
+    unpolled = sa.select(poll_state.c.appid).where(poll_state.c.watching_since.is_(None))
+    some = set((await tx.run(unpolled.limit(SOME))).scalars())
+    if len(some) < SOME or not some.isdisjoint(appids):
+        return not some.isdisjoint(appids)
+    return (await tx.run(unpolled.where(among(tx, poll_state.c.appid, appids)).limit(1))).first() is not None
 
 
 async def load(tx: Tx, *, lock: bool = False) -> PollState:
