@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: run one command."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bot import __version__, environment, packages
-from bot.account_commands.arguments import add_accounts, add_keys
+from bot import environment, packages
+from bot.command_parser import make_parser
 from bot.runtime.streams import lasting
 from bot.sealing import new_key
 
 if TYPE_CHECKING:
     from bot.settings.values import Settings
-    from bot.tenants.model import Tenant
+    from bot.tenants.loading import DefinedAccounts
     from bot.tenants.stored_accounts import StoredAccounts
 
 OURS = ("bot", "wechat_kf")
 USE_QUEUE = ("web", "worker", "queue")  # commands
 NO_QUEUE = "QUEUE_BACKEND is not set, so there is no queue."
-NO_ACCOUNT = (
-    "There is no Official Account that can be watched: `python -m bot accounts list` shows why, or add one."
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit status: 2 if settings or arguments are not valid."""
-    parser = _parser()
+    parser = make_parser()
     given, unknown = parser.parse_known_args(arguments)
     if unknown:
         # Values are not quoted: one may be an AppSecret, and standard error may be kept in a log.
@@ -57,11 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
     # Imported here: these need packages that may be missing, and variables that have been hidden from them.
-    from bot.account_commands.listing import ACCOUNTS, KEYS, UnknownAccountError, choose
+    from bot.account_commands.listing import ACCOUNTS, KEYS, UnknownAccountError
     from bot.settings.parsers import QueueKind
     from bot.settings.reader import SettingsError
     from bot.settings.values import LIST, QUEUE, Settings
-    from bot.tenants.loading import load
+    from bot.tenants.loading import load_defined
 
     if given.command == "demo":
         from bot.demo.playground.run import main as demo
@@ -85,18 +82,14 @@ def _run(given: argparse.Namespace, variables: Mapping[str, str]) -> int:
             return _migrate_queue(settings) if has_queue else _failed(NO_QUEUE)
         if given.command in ("accounts", "keys"):
             return _administer(given, settings, environ)
-        stored = _stored_accounts(settings)
-        tenants = load(settings, environ, environment.read_file, stored, posts=given.command != "list")
-        chosen = choose(tenants, given.account) if given.command in ("list", "check") else tenants
+        defined = load_defined(settings, environ, environment.read_file, posts=given.command != "list")
+        if given.command in ("list", "check"):
+            return _one_off(given, defined)
     except SettingsError as exc:
         return _failed(f"{exc}\nEach setting is explained in README.md and .env.example.")
     except UnknownAccountError as exc:
         return _failed(str(exc))
-    if given.command in ("list", "check") and tenants:
-        return _one_off(given, settings, tenants, chosen)
-    if not tenants:
-        return _failed(NO_ACCOUNT)
-    return _serve(given, settings, tenants, stored, environ)
+    return _serve(given, defined, environ)
 
 
 def _administer(given: argparse.Namespace, settings: Settings, environ: Mapping[str, str]) -> int:
@@ -127,13 +120,18 @@ def _migrate_queue(settings: Settings) -> int:
     return asyncio.run(queue_command.migrate(settings.database_url))
 
 
-def _one_off(
-    given: argparse.Namespace, settings: Settings, tenants: Sequence[Tenant], chosen: Sequence[Tenant]
-) -> int:
+def _one_off(given: argparse.Namespace, defined: DefinedAccounts) -> int:
     from bot import console
+    from bot.account_commands.listing import choose
     from bot.runtime.logs import configure
-    from bot.tenants.loading import secrets_of
+    from bot.serving import NO_ACCOUNT
+    from bot.tenants.loading import secrets_of, with_stored
 
+    settings, stored = defined.settings, _stored_accounts(defined.settings)
+    tenants = with_stored(defined, stored, posts=given.command != "list").watched
+    if not tenants:
+        return _failed(NO_ACCOUNT)
+    chosen = choose(tenants, given.account)
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
     configure(level, secrets_of(tenants), settings.log_format, sys.stderr)  # stdout is for programs to read
     if given.command == "list":
@@ -141,27 +139,22 @@ def _one_off(
     return asyncio.run(console.check(settings, tenants, chosen))
 
 
-def _serve(
-    given: argparse.Namespace,
-    settings: Settings,
-    tenants: Sequence[Tenant],
-    stored: StoredAccounts,
-    environ: Mapping[str, str],
-) -> int:
-    from bot import app
+def _serve(given: argparse.Namespace, defined: DefinedAccounts, environ: Mapping[str, str]) -> int:
     from bot.ports import utc_now
     from bot.runtime.logs import configure
+    from bot.serving import NO_ACCOUNT, serve
     from bot.tenants.loading import secrets_of
     from bot.tenants.reloading import Reloading
 
-    configure(settings.log_level, secrets_of(tenants), settings.log_format)
+    settings = defined.settings
+    if not defined.tenants and not settings.reads_stored_accounts:
+        return _failed(NO_ACCOUNT)
+    configure(settings.log_level, [*settings.secrets, *secrets_of(defined.tenants)], settings.log_format)
     reloading = None
     if settings.accounts_file or settings.reads_stored_accounts:  # the former also without alerts
-        reloading = Reloading(settings, environ, environment.read_file, tenants, stored)
-        reloading.log_paused()
-    serving = app.serve(
-        settings,
-        tenants,
+        reloading = Reloading(defined, environ, environment.read_file)
+    serving = serve(
+        defined,
         role=given.command,
         exit_now=os._exit,
         ignored=environment.ignored(environ),
@@ -212,46 +205,6 @@ def _manifest(mode: str, url: str | None, *, link: bool) -> int:
 def _failed(why: str, status: int = 2) -> int:
     print(why, file=sys.stderr)
     return status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot", description="WeChat customer service from Slack.")
-    parser.add_argument("--version", action="version", version=f"wechat-kf {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    parser.set_defaults(command="web")
-    commands.add_parser("web", help="serve Slack over HTTP, and watch (the default)")
-    commands.add_parser("worker", help="Socket Mode when SLACK_APP_TOKEN is set; one more watcher")
-    listing = commands.add_parser("list", help="print the accounts as a table; needs the settings of WeChat alone")
-    listing.add_argument("--json", action="store_true", help="for programs")
-    check = commands.add_parser(
-        "check", help="poll once, post what there is, print a summary, exit; for schedulers"
-    )
-    for command in (listing, check):
-        command.add_argument("--account", metavar="HANDLE", help="one Official Account: its handle or its AppID")
-    add_accounts(commands.add_parser("accounts", help="the Official Accounts: list, add, change and pause them"))
-    add_keys(commands.add_parser("keys", help="the keys that seal secrets in the store"))
-    queue = commands.add_parser("queue", help="the tables of the queue in QUEUE_BACKEND")
-    actions = queue.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("migrate", help="make the tables that the installed version of the queue needs")
-    doctor = commands.add_parser("doctor", help="say what is misconfigured, and what to do; changes nothing")
-    doctor.add_argument("--json", action="store_true", help="for programs")
-    examined = doctor.add_mutually_exclusive_group()
-    examined.add_argument("--account", metavar="HANDLE", help="examine one Official Account, by handle or AppID")
-    examined.add_argument("--all", action="store_true", help="examine each of many Official Accounts, in minutes")
-    demo = commands.add_parser("demo", help="the playground: the bot in a browser, without Slack or WeChat")
-    demo.add_argument("--port", type=_port, default=3000, help="where the page is; any other when it is taken")
-    demo.add_argument("--no-browser", dest="browser", action="store_false", help="open no browser")
-    manifest = commands.add_parser("manifest", help="print a Slack app manifest")
-    manifest.add_argument("mode", nargs="?", choices=("http", "socket"), default="http")
-    manifest.add_argument("--url", help="the address of this app, https://…")
-    manifest.add_argument("--link", action="store_true", help="print the link that creates the Slack app of it")
-    return parser
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a port is a number from 0 to 65535")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from bot import __version__
-from bot.fleet import Fleet, build_fleet
+from bot.fleet import Fleet
 from bot.health_log import HealthLog
 from bot.interaction_wiring import make_interactions, with_administration
 from bot.loops import AlertLoops
-from bot.ports import Clock, utc_now
 from bot.readiness import problems_of_several, readiness
-from bot.runtime.generations import Generation, Generations, Work
+from bot.runtime.generations import Generation
 from bot.runtime.logs import LogEvent
+from bot.runtime.open_requests import OpenRequests
 from bot.runtime.recently_used import RecentlyUsed
 from bot.runtime.tasks import PeriodicTask, with_timeout
 from bot.settings.values import Settings
@@ -27,14 +24,14 @@ from bot.slack.bolt_app import BoltApp, dispatch, make_app
 from bot.slack.listeners import Interactions, register
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
 from bot.slack.socket_mode import run_socket_mode
+from bot.start_log import log_start
 from bot.store.database import Store
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_router import TenantRouter
-from bot.tenants.model import Tenant
-from bot.tenants.reloading import CHECK_SECONDS, Reloading
+from bot.tenants.loading import DefinedAccounts
+from bot.tenants.reloading import CHECK_SECONDS
 from bot.web.front import Front, Handlers
-from bot.web.rejections import Rejections
-from bot.web.server import CannotListenError, Readiness
+from bot.web.server import Readiness
 
 log = logging.getLogger(__name__)
 
@@ -45,48 +42,19 @@ DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process 
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
 
 
-async def serve(
-    settings: Settings,
-    tenants: Sequence[Tenant],
-    *,
-    role: str,
-    exit_now: Callable[[int], object],
-    ignored: Sequence[str] = (),
-    clock: Clock = utc_now,
-    reloading: Reloading | None = None,
-) -> int:
-    """Run a `web` or `worker` process until SIGTERM or SIGINT. Return the exit status.
+async def listen(front: Front, settings: Settings) -> None:
+    """Accept requests, if this server does not yet. Those that need the accounts wait for them.
 
-    `exit_now` ends the process at once, with a status: a store that hangs must not delay the exit.
-    `ignored` names variables of the environment that are not used because of their values.
-    `reloading` reads the accounts again, after SIGHUP and after commands. Without it, SIGHUP is not handled.
+    Raises:
+        CannotListenError: the address is in use, or not one of this machine.
     """
-    front = Front(Rejections(clock))
-
-    async def work(tenants: Sequence[Tenant], generation: Generation) -> int:
-        async with build_fleet(settings, tenants, clock, role=role, rejections=front.rejections) as fleet:
-            process = Process(fleet, role, exit_now, front=front)
-            if reloading:
-                process.watch_accounts(partial(reloading.check, renew=generations.renew))
-            return await process.run(generation.stop, ignored, generation=generation)
-
-    async def renewed() -> Work | None:
-        found = await reloading.reload() if reloading else None
-        return None if found is None else partial(work, found)
-
-    generations = Generations(renewed)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, generations.stop)  # a second signal changes nothing
-    if reloading:
-        loop.add_signal_handler(signal.SIGHUP, generations.renew)
-    try:
-        status = await generations.run(partial(work, tenants))
-    except CannotListenError as exc:
-        log.error(LogEvent("cannot bind address", error=exc))
-        return 1
-    log.info(LogEvent("stopped", role=role))
-    return status
+    await front.listen(
+        settings.host,
+        settings.port,
+        signing_secret=settings.slack_signing_secret,
+        takes_commands=not settings.slack_app_token,
+        has_metrics=settings.alerts,
+    )
 
 
 class Process:
@@ -99,12 +67,14 @@ class Process:
         exit_now: Callable[[int], object],
         limits: ResponseLimits = RESPONSE_LIMITS,
         front: Front | None = None,
+        defined: DefinedAccounts | None = None,
     ) -> None:
         """Keep the services.
 
         Args:
             exit_now: ends the process at once, with a status: a store that hangs must not delay the exit.
-            front: the server of a process that this one replaces; None for a new one.
+            front: a server that listens already; None for a new one.
+            defined: the accounts of the environment and the file; with them administrators may change others.
         """
         self._fleet = fleet
         self._front = front or Front(fleet.shared.rejections)
@@ -116,9 +86,7 @@ class Process:
         self._running: list[asyncio.Task[None]] = []
         self._socket: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
-        self._requests = 0  # in progress
-        self._has_none = asyncio.Event()
-        self._has_none.set()
+        self._requests = OpenRequests()
         self._answers: Interactions
         if fleet.first.label is None:
             only = make_interactions(fleet.first, fleet.shared.views, self._wake, limits.notice_after)
@@ -126,9 +94,9 @@ class Process:
         else:
             router = TenantRouter(fleet, self._wake, limits.notice_after)
             self._answers, self._interactions = router, router.interactions
-        if store := fleet.shared.store:
+        if defined and (store := fleet.shared.store):
             tenants = [*fleet.tenants.values()]
-            self._answers = with_administration(self._answers, fleet.shared, tenants, store)
+            self._answers = with_administration(self._answers, fleet.shared, tenants, defined, store)
 
     def watch_accounts(self, check: Callable[[Store, str], Coroutine[Any, Any, None]]) -> None:
         """Check every few seconds, once the loops start, whether commands have changed accounts.
@@ -170,7 +138,7 @@ class Process:
             await self._until_connected()
         await generation.take_over()
         self._start_loops()
-        self._announce(ignored)
+        log_start(self._fleet, self._role, ignored)
         await stop.wait()
         status = self._status()
         if generation.is_replaced:
@@ -210,29 +178,16 @@ class Process:
         return 1
 
     async def _listen(self) -> None:
-        settings, shared = self._fleet.shared.settings, self._fleet.shared
-        await self._front.attach(
-            Handlers(self._ready, partial(self._dispatch, self._bolt()), self._metrics),
-            settings.host,
-            settings.port,
-            signing_secret=settings.slack_signing_secret,
-            takes_commands=not settings.slack_app_token,
-            has_metrics=shared.store is not None,
-        )
+        await listen(self._front, self._fleet.shared.settings)
+        self._front.attach(Handlers(self._ready, partial(self._dispatch, self._bolt()), self._metrics))
 
     async def _dispatch(self, bolt: BoltApp, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
         """Acknowledge a request, and count it as in progress meanwhile.
 
         Not in a task of its own: the 200 would then come after the first work for the answer, 1.5 ms later.
         """
-        self._requests += 1
-        self._has_none.clear()
-        try:
+        with self._requests.counted():
             return await dispatch(bolt, text, headers)
-        finally:
-            self._requests -= 1
-            if self._requests == 0:
-                self._has_none.set()
 
     async def _metrics(self) -> bytes:
         return self._fleet.shared.metrics.render(await self._fleet.figures())
@@ -286,34 +241,8 @@ class Process:
         """Finish the requests in progress, then the tasks that they have started."""
         loop = asyncio.get_running_loop()
         until = loop.time() + DRAIN_SECONDS
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._has_none.wait(), REQUEST_SECONDS)
+        await self._requests.finish(REQUEST_SECONDS)
         await self._tasks.drain(until - loop.time())
-
-    def _announce(self, ignored: Sequence[str]) -> None:
-        settings, store = self._fleet.shared.settings, self._fleet.shared.store
-        log.info(
-            LogEvent(
-                "started",
-                version=__version__,
-                role=self._role,
-                alerts="on" if store else "off",
-                store=store.kind if store else "none",
-                official_accounts=len(self._fleet.tenants) if self._fleet.is_several else None,
-                commands="received" if self._fleet.shared.process.receives_commands else "not received",
-                wechat=urlsplit(settings.wechat_api_url).hostname,
-                proxy=urlsplit(settings.wechat_proxy_url).hostname or "none",
-            )
-        )
-        if settings.on_dyno and store and store.kind == "SQLite":
-            log.warning(
-                "the store is SQLite on a dyno: it does not survive a restart; add PostgreSQL (DATABASE_URL)"
-            )
-        ambient = settings.ambient_proxy
-        if settings.slack_proxy_url:
-            log.warning(LogEvent("Slack's traffic goes through a proxy that is set", variables=ambient.variable))
-        if unused := [*(problem.name for problem in ambient.unusable), *ignored]:
-            log.warning(LogEvent("variables of the environment ignored", variables=", ".join(unused)))
 
 
 async def _finish(task: asyncio.Task[None]) -> None:

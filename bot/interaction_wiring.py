@@ -27,6 +27,7 @@ from bot.operations.model import Operation, OperationPolicy
 from bot.ports import Views
 from bot.slack.listeners import Interactions
 from bot.store.database import Store
+from bot.tenants.loading import DefinedAccounts
 from bot.tenants.model import Tenant
 from bot.wiring import Services, SharedServices
 
@@ -110,15 +111,18 @@ def make_interactions(
 
 
 def with_administration(
-    others: Interactions, shared: SharedServices, tenants: Sequence[Tenant], store: Store
+    others: Interactions,
+    shared: SharedServices,
+    tenants: Sequence[Tenant],
+    defined: DefinedAccounts,
+    store: Store,
 ) -> Interactions:
     """Put the commands of administrators before other handlers, where KF_ADMINS names some."""
-    settings = shared.settings
-    if not settings.kf_admins:
+    if not defined.settings.kf_admins:
         return others
-    admins = OperatorPolicy(settings.kf_admins, shared.members, shared.membership)
+    admins = OperatorPolicy(defined.settings.kf_admins, shared.members, shared.membership)
     return Administration(
-        others, tenants, settings, store.of("", ""), admins, shared.views, shared.readers, shared.clock
+        others, tenants, defined, store.of("", ""), admins, shared.views, shared.readers, shared.clock
     )
 
 

@@ -22,7 +22,7 @@ from bot.fleet import build_fleet
 from bot.ports import Clock
 from bot.settings.values import Settings
 from bot.slack.response_url import RESPONSE_LIMITS, ResponseLimits
-from bot.tenants.loading import load
+from bot.tenants.loading import load_defined
 from tests.conftest import driver_threads, driver_threads_ended
 from tests.samples import READING
 from wechat_kf.simulator import Simulator
@@ -104,8 +104,9 @@ async def bot_in_loop(
     environ = around.environ | {"PORT": port} | changed
     settings = settings_in_loop(environ)
     stop = asyncio.Event()
-    async with build_fleet(settings, load(settings, environ, environment.read_file), clock, role=role) as fleet:
-        running = asyncio.create_task(Process(fleet, role, _never, limits).run(stop, []))
+    defined = load_defined(settings, environ, environment.read_file)
+    async with build_fleet(settings, defined.tenants, clock, role=role) as fleet:
+        running = asyncio.create_task(Process(fleet, role, _never, limits, defined=defined).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":
             await until(lambda: answers(f"{url}/healthz"))

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from bot import environment
-from bot.__main__ import _parser, main
+from bot.__main__ import main
 from bot.account_commands import dispatch
 from bot.account_commands.listing import ACCOUNTS, KEYS
 from bot.account_commands.rotation import reseal
 from bot.account_commands.terminal import confirms
 from bot.alerting.incidents import Cause, ErrorDetails, Incident
+from bot.command_parser import make_parser
+from bot.demo.process import free_port
 from bot.demo.servers import serve_token_service, serve_wechat
 from bot.sealing import StoreKeys, key_id, new_key
 from bot.settings.values import Settings
@@ -30,6 +32,7 @@ from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.tenants.loading import load
 from bot.tenants.stored_accounts import read_from
 from tests.test_account_listing import run as run_main
+from tests.test_logs import restore
 from tests.test_tenants import SLACK
 from wechat_kf.simulator import Simulator, TokenService, World
 
@@ -52,7 +55,7 @@ class Shell:
         """Run a command, and return its exit status."""
         self.monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         environ = self.environ | changed
-        given = _parser().parse_args(arguments)
+        given = make_parser().parse_args(arguments)
         if given.command == "keys":
             return await dispatch.store_keys(given, Settings.from_environ(environ, needed=KEYS))
         settings = Settings.from_environ(environ, needed=ACCOUNTS)
@@ -491,7 +494,11 @@ def test_new_key_is_printed_without_any_settings(monkeypatch, tmp_path, capfd):
 
 def test_process_without_any_account_names_the_command(monkeypatch, tmp_path, capfd):
     environ = SLACK | {"STORE_KEYS": OLD, "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}"}
-    for command in ("web", "list", "check"):
-        assert run_main(monkeypatch, tmp_path, environ, command) == 2
-        assert "accounts list" in capfd.readouterr().err
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    try:
+        for command in ("web", "list", "check"):
+            assert run_main(monkeypatch, tmp_path, environ | {"PORT": str(free_port())}, command) == 2
+            assert "accounts list" in "".join(capfd.readouterr())
+    finally:
+        restore(before)
     assert run_main(monkeypatch, tmp_path, environ, "accounts", "check") == 0

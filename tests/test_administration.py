@@ -27,7 +27,7 @@ from bot.store import account_changes, tenants
 from bot.store.database import Store
 from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenant_requests import Administer, Verb, parse_administration
-from bot.tenants.loading import load
+from bot.tenants.loading import load, load_defined
 from bot.tenants.stored_accounts import read
 from tests.conftest import at_now
 from tests.fakes import FakeViews
@@ -81,7 +81,7 @@ class Place:
         self.handler = Administration(
             self.others,
             load(self.settings, environ, read_file),
-            self.settings,
+            load_defined(self.settings, environ, read_file),
             self.store,
             admitted,
             self.views,
@@ -326,6 +326,25 @@ async def test_answers_are_in_the_language_of_the_administrator(store):
     assert place.views.last["title"]["text"] == "添加公众号"
 
 
+@pytest.mark.parametrize(
+    ("more", "channel", "is_needed"),
+    [
+        ("", "", True),
+        ('\n[defaults]\nchannel = "C0TEA00001"\n', "", False),
+        ('\n[defaults]\nlabels = "tea"\n[[route]]\nlabel = "tea"\nchannel = "C0TEA00001"\n', "", False),
+        ("", "C0ALERTS01", False),
+    ],
+)
+async def test_form_demands_a_channel_only_where_no_default_or_route_has_one(store, more, channel, is_needed):
+    of_file = f'{HARBOUR}channel = "C0HARBOUR1"\n{more}'
+    place = Place(store, SLACK_ALERT_CHANNEL=channel, KF_ACCOUNTS=of_file)
+    assert await place.type("accounts add") is None
+    optional = {block["block_id"] for block in place.views.last["blocks"] if block.get("optional")}
+    assert ("channel" not in optional) == is_needed
+    answer = await place.submit(appid=ROSE, handle="rose")
+    assert isinstance(answer, FieldErrors) == is_needed
+
+
 async def test_store_that_cannot_be_used_is_named(tmp_path: Path):
     (tmp_path / "kf.db").write_text("no database")
     store = Store.from_url(sqlite(tmp_path), "")
@@ -343,8 +362,8 @@ async def test_running_bot_takes_commands_of_administrators_where_some_are_named
         async with bot_in_loop(world, KF_ADMINS=BOSS):
             await world.slack.command("accounts add", channel=CARE, user=BOSS)
             assert "AppID" in await modal_text(world.slack, BOSS)
-            await world.slack.submit({"appid": ROSE, "handle": "rose"}, user=BOSS)
-            assert f"accounts add {ROSE} --handle rose" in await modal_text(world.slack, BOSS)
+            await world.slack.submit({"appid": ROSE, "handle": "rose", "channel": "C0ROSE00001"}, user=BOSS)
+            assert f"accounts add {ROSE} --handle rose --channel C0ROSE00001" in await modal_text(world.slack, BOSS)
             asked = await final_answer(
                 await world.slack.command("accounts pause @harbour", channel=AT_HARBOUR, user=BOSS)
             )

@@ -16,13 +16,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot import app, environment
+from bot import environment
 from bot.demo.process import environ_of, free_port, running
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, SlackSimulator
 from bot.runtime.logs import configure
+from bot.serving import serve
 from bot.settings.values import Settings
-from bot.tenants.loading import load, secrets_of
+from bot.tenants.loading import load_defined, secrets_of
 from bot.tenants.reloading import Reloading
 from tests.conftest import driver_threads, driver_threads_ended
 from tests.fleets import APPIDS, FleetWorld, polled, polls, table
@@ -111,10 +112,10 @@ async def serving(place: Place, role: str = "web", **changed: str) -> AsyncItera
     """Serve inside the test's process, as the command line does, and yield the address. SIGTERM ends it."""
     environ = place.environ | {"PORT": str(free_port())} | changed
     settings = replace(Settings.from_environ(environ), poll_seconds=POLL_SECONDS)
-    tenants = load(settings, environ, environment.read_file)
-    configure("INFO", secrets_of(tenants))
-    reloading = Reloading(settings, environ, environment.read_file, tenants)
-    served = app.serve(settings, tenants, role=role, exit_now=lambda _: None, reloading=reloading)
+    defined = load_defined(settings, environ, environment.read_file)
+    configure("INFO", secrets_of(defined.tenants))
+    reloading = Reloading(defined, environ, environment.read_file)
+    served = serve(defined, role=role, exit_now=lambda _: None, reloading=reloading)
     task, url = asyncio.create_task(served), f"http://127.0.0.1:{settings.port}"
     if role == "web":
         place.slack.app_url = f"{url}/slack/events"

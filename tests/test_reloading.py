@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from bot.settings.values import Settings
-from bot.tenants.loading import load
+from bot.tenants.loading import load_defined
 from bot.tenants.reloading import Reloading
 from tests.test_accounts_file import HARBOUR, KIOSK
 from tests.test_tenants import BOTH, SLACK
@@ -19,8 +19,8 @@ class File:
     def __init__(self, text: str) -> None:
         self.text = text
         settings = Settings.from_environ(ENVIRON)
-        tenants = load(settings, ENVIRON, self._read)
-        self.reloading = Reloading(settings, ENVIRON, self._read, tenants)
+        defined = load_defined(settings, ENVIRON, self._read)
+        self.reloading = Reloading(defined, ENVIRON, self._read)
 
     def _read(self, path: str) -> str:
         assert path == "accounts.toml"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,13 +15,15 @@ import pytest
 
 from bot import app, environment
 from bot.demo.process import free_port
+from bot.serving import serve
 from bot.settings.values import Settings
 from bot.store import tenants
 from bot.store.account_changes import COMMAND_LINE, ChangeKind
 from bot.store.database import Store
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
 from bot.tenants import changes
-from bot.tenants.loading import load
+from bot.tenants.loading import load_defined
+from bot.tenants.model import Tenant
 from bot.tenants.reloading import Reloading
 from tests.fleets import (
     ACCOUNTS,
@@ -36,8 +39,17 @@ from tests.fleets import (
     polls,
 )
 from tests.running import answers, sqlite, until
+from tests.test_logs import restore
 
 pytestmark = pytest.mark.server
+
+
+@pytest.fixture(autouse=True)
+def kept_log() -> Iterator[None]:
+    """Give the log back that a serving process replaces."""
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    restore(before)
 
 
 @pytest.fixture
@@ -51,9 +63,9 @@ async def serving(place: FleetWorld, **changed: str) -> AsyncIterator[asyncio.Ta
     """Serve the accounts of the variables. SIGTERM ends it."""
     environ = place.environ | {"PORT": str(free_port())} | changed
     settings = Settings.from_environ(environ)
-    first = load(settings, environ, environment.read_file)
-    reloading = Reloading(settings, environ, environment.read_file, first)
-    task = asyncio.create_task(app.serve(settings, first, role="web", exit_now=lambda _: None, reloading=reloading))
+    defined = load_defined(settings, environ, environment.read_file)
+    reloading = Reloading(defined, environ, environment.read_file)
+    task = asyncio.create_task(serve(defined, role="web", exit_now=lambda _: None, reloading=reloading))
     place.slack.app_url = f"http://127.0.0.1:{settings.port}/slack/events"
     await until(lambda: answers(f"http://127.0.0.1:{settings.port}/healthz"))
     try:
@@ -93,6 +105,28 @@ async def test_address_that_is_taken_ends_the_process_with_status_1(place, caplo
     with socket.create_server(("127.0.0.1", 0)) as other:
         environ = place.environ | {"PORT": str(other.getsockname()[1])}
         settings = Settings.from_environ(environ)
-        accounts = load(settings, environ, environment.read_file)
-        assert await app.serve(settings, accounts, role="web", exit_now=lambda _: None) == 1
+        defined = load_defined(settings, environ, environment.read_file)
+        assert await serve(defined, role="web", exit_now=lambda _: None) == 1
     assert "cannot bind address" in caplog.text
+
+
+async def test_process_without_any_account_ends_with_status_2(place, capsys, tmp_path):
+    without = {name: value for name, value in place.environ.items() if not name.startswith("KF_ACCOUNTS")}
+    environ = without | {"STORE_KEYS": "11" * 32, "DATABASE_URL": sqlite(tmp_path), "PORT": str(free_port())}
+    defined = load_defined(Settings.from_environ(environ), environ, environment.read_file)
+    reloading = Reloading(defined, environ, environment.read_file)
+    assert await serve(defined, role="web", exit_now=lambda _: None, reloading=reloading) == 2
+    assert "There is no Official Account that can be watched" in capsys.readouterr().out
+
+
+async def test_signal_before_the_accounts_are_read_ends_the_process(place):
+    environ = place.environ | {"PORT": str(free_port())}
+    defined = load_defined(Settings.from_environ(environ), environ, environment.read_file)
+
+    class Stopped(Reloading):
+        async def start(self) -> Sequence[Tenant]:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return await super().start()
+
+    reloading = Stopped(defined, environ, environment.read_file)
+    assert await serve(defined, role="web", exit_now=lambda _: None, reloading=reloading) == 0

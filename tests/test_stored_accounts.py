@@ -20,7 +20,7 @@ from bot.store.processes import ProcessInfo
 from bot.store.sealed_secrets import APPSECRET, SealedSecret
 from bot.store.tenants import COMMAND, PauseReason, StoredTenant
 from bot.tenants import changes, reloading
-from bot.tenants.loading import load, load_paused, read_accounts_file, secrets_of
+from bot.tenants.loading import load, load_defined, secrets_of, with_stored
 from bot.tenants.model import Origin
 from bot.tenants.reloading import Reloading
 from bot.tenants.shared_digests import shared_digests
@@ -50,10 +50,9 @@ def handles(stored: StoredAccounts, environ: dict[str, str] = ENVIRON) -> list[s
 def reasons(stored: StoredAccounts, environ: dict[str, str] = ENVIRON) -> dict[str, str]:
     """Return why accounts are not watched, by handle; no other account may be affected."""
     settings = Settings.from_environ(environ)
-    watched = load(settings, environ, read_file, stored)
-    assert watched[0].slug == "harbour"
-    file = read_accounts_file(settings, read_file)
-    return {one.tenant.slug: one.why for one in load_paused(settings, file, stored, watched)}
+    installation = with_stored(load_defined(settings, environ, read_file), stored)
+    assert installation.watched[0].slug == "harbour"
+    return {one.tenant.slug: one.why for one in installation.paused}
 
 
 def test_account_of_the_store_has_its_own_values_and_those_of_the_file_for_the_rest():
@@ -147,7 +146,7 @@ class Bot:
     def __init__(self, url: str, **changed: str) -> None:
         self.environ = ENVIRON | {"DATABASE_URL": url} | changed
         settings = Settings.from_environ(self.environ)
-        self.reloading = Reloading(settings, self.environ, read_file, load(settings, self.environ, read_file))
+        self.reloading = Reloading(load_defined(settings, self.environ, read_file), self.environ, read_file)
         self.renewed = 0
 
     async def looks(self, store: Store) -> bool:
@@ -230,7 +229,8 @@ async def test_change_by_a_command_counts_while_the_file_is_wrong(store, store_u
     path.write_text(HARBOUR)
     environ = SLACK | BOTH | {"KF_ACCOUNTS_FILE": str(path), "STORE_KEYS": KEY, "DATABASE_URL": store_url}
     settings = Settings.from_environ(environ)
-    running = Reloading(settings, environ, environment.read_file, load(settings, environ, environment.read_file))
+    defined = load_defined(settings, environ, environment.read_file)
+    running = Reloading(defined, environ, environment.read_file)
     path.write_text(HARBOUR + 'poll = "soon"\n')
     assert await running.reload() is None
     async with store.begin() as tx:
@@ -242,8 +242,7 @@ async def test_change_by_a_command_counts_while_the_file_is_wrong(store, store_u
 async def test_last_accounts_go_on_when_none_is_left(tmp_path, kept_log, caplog):
     environ = SLACK | {"STORE_KEYS": KEY, "DATABASE_URL": f"sqlite:///{tmp_path / 'kf.db'}"}
     settings = Settings.from_environ(environ)
-    tenants = load(settings, environ, read_file, sealed(ROSE))
-    running = Reloading(settings, environ, read_file, tenants, sealed(ROSE))
+    running = Reloading(load_defined(settings, environ, read_file), environ, read_file, sealed(ROSE))
     assert await running.reload() is None
     assert "accounts are all paused: the last ones go on" in caplog.text
 
@@ -252,6 +251,21 @@ def test_accounts_that_are_not_watched_are_logged_with_the_reason(caplog):
     settings = Settings.from_environ(ENVIRON)
     stored = sealed(ROSE, key=OTHER)
     paused = replace(stored, rows=(*stored.rows, replace(IRIS, reason=PauseReason.PERSON)))
-    Reloading(settings, ENVIRON, read_file, load(settings, ENVIRON, read_file, paused), paused).log_paused()
+    Reloading(load_defined(settings, ENVIRON, read_file), ENVIRON, read_file, paused).log_paused()
     (record,) = caplog.records
     assert record.getMessage().startswith("account not watched account=rose reason=")
+
+
+async def test_start_reads_the_accounts_of_the_store_whose_secrets_the_log_then_hides(
+    store, store_url, kept_log, capsys
+):
+    await store.open()
+    environ = ENVIRON | {"DATABASE_URL": store_url}
+    settings = Settings.from_environ(environ)
+    async with store.begin() as tx:
+        await changes.store(tx, ChangeKind.ADD, IRIS, settings, COMMAND_LINE, secret=IRIS_SECRET)
+    running = Reloading(load_defined(settings, environ, read_file), environ, read_file)
+    assert [one.slug for one in await running.start()] == ["harbour", "iris"]
+    logging.getLogger("bot").error(f"{IRIS_SECRET} and hush-harbour")
+    assert "hush" not in (out := capsys.readouterr().out)
+    assert IRIS_SECRET not in out

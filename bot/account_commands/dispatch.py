@@ -11,8 +11,7 @@ from bot.account_commands.terminal import failed
 from bot.settings.values import Settings
 from bot.store.account_changes import ChangeKind
 from bot.store.store_errors import StoreError, waiting_for
-from bot.tenants.installation import Installation
-from bot.tenants.loading import ReadFile, load, load_paused, read_accounts_file
+from bot.tenants.loading import ReadFile, load_defined, with_stored
 from bot.tenants.stored_accounts import NO_ACCOUNTS, NOT_READ, read_from
 
 SWITCHES = {"pause": ChangeKind.PAUSE, "resume": ChangeKind.RESUME, "remove": ChangeKind.REMOVE}
@@ -29,10 +28,9 @@ async def accounts(
     stored = await read_from(settings.database_url) if settings.alerts else NO_ACCOUNTS
     if stored.problem:
         failed(NOT_READ.format(stored.problem))
-    watched = load(settings, environ, read_file, stored)
-    file = read_accounts_file(settings, read_file)
-    installation = Installation(watched, load_paused(settings, file, stored, watched))
-    present = Present(settings, installation, stored, file)
+    defined = load_defined(settings, environ, read_file)
+    installation = with_stored(defined, stored)
+    present = Present(settings, installation, stored, defined.file)
     match given.action:
         case "check":
             print(listing.names(installation.watched))

@@ -15,7 +15,8 @@ from bot.doctor.running import RecordedHealth
 from bot.fleet import Fleet
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
-from bot.tenants.loading import ReadFile, load
+from bot.tenants.installation import Installation
+from bot.tenants.loading import ReadFile, load_defined, with_stored
 from bot.tenants.model import Tenant, handles, of_environment
 from bot.tenants.stored_accounts import StoredAccounts
 from bot.wiring import Services
@@ -47,14 +48,14 @@ class Scope:
 
 def loaded(
     settings: Settings, environ: Mapping[str, str], read_file: ReadFile, stored: StoredAccounts
-) -> tuple[Sequence[Tenant], Sequence[InvalidSetting]]:
+) -> tuple[Installation, Sequence[InvalidSetting]]:
     """Return the accounts, and the mistakes of their file. With a mistake there are no accounts."""
     if not settings.accounts_file and not settings.accounts_toml and not stored.rows:
-        return (of_environment(settings),), ()
+        return Installation((of_environment(settings),)), ()
     try:
-        return load(settings, environ, read_file, stored), ()
+        return with_stored(load_defined(settings, environ, read_file), stored), ()
     except SettingsError as exc:
-        return (), exc.problems
+        return Installation(()), exc.problems
 
 
 def findings(tenants: Sequence[Tenant], mistakes: Sequence[InvalidSetting]) -> list[Finding]:

@@ -15,7 +15,7 @@ from bot.ports import Clock
 from bot.sealing import StoreKeys
 from bot.settings.values import PROXIES, Settings
 from bot.store.inspection import read_only_stores
-from bot.tenants.loading import ReadFile, load_paused, read_accounts_file, secrets_of
+from bot.tenants.loading import ReadFile, secrets_of
 from bot.tenants.model import Tenant, of_environment
 from bot.tenants.shared_digests import shared_digests
 from bot.tenants.stored_accounts import NO_ACCOUNTS, read_from
@@ -72,8 +72,8 @@ async def examine(
     stored = NO_ACCOUNTS
     if settings.alerts and not unset.why_not("store", "DATABASE_URL"):
         stored = await read_from(settings.database_url, STORED_SECONDS)
-    tenants, mistakes = accounts.loaded(settings, environ, read_file, stored)
-    paused = [] if mistakes else load_paused(settings, read_accounts_file(settings, read_file), stored, tenants)
+    installation, mistakes = accounts.loaded(settings, environ, read_file, stored)
+    tenants = installation.watched
     proxy = next((name for name in PROXIES if environ.get(name, "").strip()), PROXIES[0])
     chosen = scope.choose(tenants) if tenants else tenants
     digests = shared_digests(settings, tenants)
@@ -82,7 +82,7 @@ async def examine(
     findings = [
         *variables.findings(problems),
         *accounts.findings(tenants, mistakes),
-        *keys.not_watched(paused),
+        *keys.not_watched(installation.paused),
         *([] if unset.why_not("keys", "STORE_KEYS") else keys.findings(StoreKeys(settings.store_keys), stored)),
         *report.findings,
         *host.unused_proxies(environ, settings),

@@ -6,7 +6,7 @@ A change is a row, as of a command on the host, and every process takes it over 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,17 +37,15 @@ from bot.ports import (
 from bot.requests import Help, parse_command
 from bot.runtime.logs import LogEvent
 from bot.runtime.tasks import with_timeout
-from bot.settings.values import Settings
 from bot.store import tenants as tenant_rows
 from bot.store.account_changes import ChangeKind, Person
 from bot.store.database import Store, Tx
 from bot.store.store_errors import StoreError, waiting_for
 from bot.tenant_requests import Administer, Verb, parse_administration
 from bot.tenants import changes, stored_accounts
-from bot.tenants.accounts_file import AccountsFile
 from bot.tenants.changes import Refusal
 from bot.tenants.installation import Installation, find, is_changeable
-from bot.tenants.loading import load_paused
+from bot.tenants.loading import DefinedAccounts, with_stored
 from bot.tenants.model import Tenant
 from bot.tenants.table_keys import Source
 
@@ -69,7 +67,7 @@ class Administration:
         self,
         others: Interactions,
         tenants: Sequence[Tenant],
-        settings: Settings,
+        defined: DefinedAccounts,
         store: Store,
         admins: OperatorPolicy,
         views: Views,
@@ -81,17 +79,18 @@ class Administration:
         Args:
             others: answers what is not for administrators.
             tenants: the accounts that this process watches.
-            settings: those of the deployment.
+            defined: what the environment and the file say of them, and of others.
         """
         self._others = others
         self._tenants = tenants
-        self._settings = settings
+        self._defined = defined
+        self._settings = defined.settings
         self._store = store
         self._admins = admins
         self._views = views
         self._readers = readers
         self._clock = clock
-        self._context = RenderContext.from_settings(settings)
+        self._context = RenderContext.from_settings(defined.settings)
 
     async def handle_command(self, command: Command, announce: Announce) -> Message | None:
         """Return the answer to a command; None if a modal was opened instead."""
@@ -164,7 +163,7 @@ class Administration:
         form = official_account.add_tenant_form(
             context,
             has_service=bool(self._settings.token_service_url),
-            needs_channel=not self._settings.slack_alert_channel,
+            needs_channel=self._lacks_channel({}),
         )
         shown = await self._views.open(command.trigger_id, form)
         return operation_refusals.too_late_to_open(context, typed=True) if isinstance(shown, ViewRefused) else None
@@ -209,7 +208,7 @@ class Administration:
                 return FieldErrors({"appid": official_account.exists_already(context)})
             row, problems = changes.new_row(table, installation)
             fields = {problem.name for problem in problems}
-            if not self._settings.slack_alert_channel and "channel" not in table:
+            if self._lacks_channel(table):
                 fields.add("channel")
             if fields:
                 return FieldErrors({field: official_account.field_problem(field, context) for field in fields})
@@ -225,7 +224,11 @@ class Administration:
         # This process may still watch an account that was paused or removed some seconds ago.
         kept = {row.appid for row in stored.rows if row.is_watched}
         watched = [one for one in self._tenants if not is_changeable(one) or one.appid in kept]
-        return Installation(watched, load_paused(self._settings, AccountsFile(), stored, self._tenants))
+        return Installation(watched, with_stored(self._defined, stored).paused)
+
+    def _lacks_channel(self, table: Mapping[str, Any]) -> bool:
+        """Return whether the alerts of a new account would have no channel, by `[defaults]` and a route either."""
+        return not self._settings.slack_alert_channel and "channel" not in self._defined.file.complete(table)
 
     async def _guarded(self, work: Coroutine[Any, Any, Message], context: RenderContext) -> Message:
         try:

@@ -58,7 +58,8 @@ class Generations:
     def stop(self) -> None:
         """Stop the newest generation; a second call changes nothing."""
         self._is_stopping = True
-        self._all[-1].stop.set()
+        for newest in self._all[-1:]:
+            newest.stop.set()
 
     async def run(self, work: Work) -> int:
         """Run until the newest generation ends, and return its result."""
@@ -77,6 +78,8 @@ class Generations:
 
     def _begin(self, work: Work) -> Generation:
         generation = Generation(self._all[-1] if self._all else None)
+        if self._is_stopping:  # by a signal before the first one began
+            generation.stop.set()
         self._all = [*(one for one in self._all if not one.work.done()), generation]
         generation.work = asyncio.create_task(work(generation))
         generation.work.add_done_callback(lambda ended: _note_failure(generation, ended))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from bot.settings.values import Settings
 from bot.store.tenants import StoredTenant
 from bot.tenants import accounts_file, secret_references
 from bot.tenants.accounts_file import AccountEntry, AccountsFile
-from bot.tenants.installation import Paused
+from bot.tenants.installation import Installation, Paused
 from bot.tenants.model import Origin, Tenant, default_slug, free_slug
 from bot.tenants.stored_accounts import NO_ACCOUNTS, OpenedAccount, StoredAccounts, open_account
 from bot.tenants.table_keys import Source
@@ -37,6 +37,15 @@ FIELDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class DefinedAccounts:
+    """The accounts of the environment and the file, and what these say of accounts elsewhere."""
+
+    settings: Settings  # of the deployment
+    tenants: tuple[Tenant, ...]
+    file: AccountsFile
+
+
 def load(
     settings: Settings,
     environ: Mapping[str, str],
@@ -45,10 +54,20 @@ def load(
     *,
     posts: bool = True,
 ) -> tuple[Tenant, ...]:
-    """Return the accounts of an installation: that of the environment, those of the file, and those of the store.
+    """Return the accounts that are watched: that of the environment, those of the file, and those of the store.
 
-    For one AppID the environment takes precedence: its secret and channel, with everything else of the file. What
-    keeps an account of the store from being watched is no mistake: `load_paused` returns it.
+    For the arguments and the errors see `load_defined`.
+    """
+    defined = load_defined(settings, environ, read_file, posts=posts)
+    return tuple(with_stored(defined, stored, posts=posts).watched)
+
+
+def load_defined(
+    settings: Settings, environ: Mapping[str, str], read_file: ReadFile, *, posts: bool = True
+) -> DefinedAccounts:
+    """Return the accounts of the environment and the file.
+
+    For one AppID the environment takes precedence: its secret and channel, with everything else of the file.
 
     Args:
         environ: the variables that secrets refer to.
@@ -57,7 +76,7 @@ def load(
     Raises:
         SettingsError: names every mistake at once.
     """
-    file = read_accounts_file(settings, read_file)
+    file = _accounts_file(settings, read_file)
     entries = file.entries
     secrets, unresolved = _secrets(settings, entries, environ, read_file)
     problems = [*file.problems, *unresolved]
@@ -73,37 +92,27 @@ def load(
         tenant = _tenant(settings, by_appid.get(appid), appid, secret, slugs)
         tenants.append(tenant)
         slugs.add(tenant.slug)
-    for tenant, why in _stored(settings, file, stored, {one.appid: one.slug for one in tenants}, posts=posts):
-        if not why:
-            tenants.append(tenant)
-    return tuple(tenants)
+    return DefinedAccounts(settings, tuple(tenants), file)
 
 
-def load_paused(
-    settings: Settings, file: AccountsFile, stored: StoredAccounts, watched: Sequence[Tenant]
-) -> list[Paused]:
-    """Return the accounts of the store that are not watched, without their secrets, and why."""
-    defined = {one.appid: one.slug for one in watched if one.origin is not Origin.COMMAND}
-    found = _stored(settings, file, stored, defined, posts=True)
-    return [Paused(tenant, why) for tenant, why in found if why]
+def with_stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool = True) -> Installation:
+    """Return all accounts. What keeps one of the store from being watched is no mistake, but is in `paused`."""
+    found = [*_stored(defined, stored, posts=posts)]
+    watched = (*defined.tenants, *(tenant for tenant, why in found if not why))
+    return Installation(watched, [Paused(tenant, why) for tenant, why in found if why])
 
 
-def _stored(
-    settings: Settings, file: AccountsFile, stored: StoredAccounts, defined: Mapping[str, str], *, posts: bool
-) -> Iterator[tuple[Tenant, str]]:
-    """Yield the accounts of the store, and why each is paused.
-
-    Args:
-        defined: the slugs by AppID of the environment and the file, which take precedence.
-    """
-    keys, slugs = StoreKeys(settings.store_keys), set(defined.values())
+def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) -> Iterator[tuple[Tenant, str]]:
+    """Yield the accounts of the store that are not defined elsewhere, and why each is paused."""
+    settings, appids = defined.settings, {one.appid for one in defined.tenants}
+    keys, slugs = StoreKeys(settings.store_keys), {one.slug for one in defined.tenants}
     for row in stored.rows:
-        if row.appid in defined:
+        if row.appid in appids:
             continue
         opened = open_account(row, stored, keys, settings.token_service_url)
         slug = free_slug(row.slug, slugs)
         slugs.add(slug)
-        tenant = tenant_of_row(settings, file, row, opened, slug)
+        tenant = tenant_of_row(settings, defined.file, row, opened, slug)
         needs_channel = settings.alerts and posts and not tenant.settings.slack_alert_channel
         yield tenant, opened.why_paused or (NO_CHANNEL if needs_channel else "")
 
@@ -132,17 +141,15 @@ def tenant_of_row(
 def secrets_of(tenants: Sequence[Tenant]) -> tuple[str, ...]:
     """Return the strings that no log line may contain, of all accounts.
 
-    The log knows the shape of AppSecrets: of the accounts of the store, of which there may be thousands, there are
-    only those of another shape.
+    The log knows the shape of AppSecrets. There may be thousands, so only those of another shape are returned.
     """
-    stored = [one.settings for one in tenants if one.origin is Origin.COMMAND]
-    found = [secret for one in tenants if one.origin is not Origin.COMMAND for secret in one.settings.secrets]
-    found += [one.wechat_secret for one in stored if not APPSECRET.fullmatch(one.wechat_secret)]
-    found += replace(stored[0], wechat_secret="").secrets if stored else ()
+    of_accounts = [one.settings.wechat_secret for one in tenants]
+    found = [secret for secret in of_accounts if not APPSECRET.fullmatch(secret)]
+    found += replace(tenants[0].settings, wechat_secret="").secrets if tenants else ()
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def read_accounts_file(settings: Settings, read_file: ReadFile) -> AccountsFile:
+def _accounts_file(settings: Settings, read_file: ReadFile) -> AccountsFile:
     """Read the file of accounts, or its text; an empty one without either."""
     if settings.accounts_toml:
         return accounts_file.parse(settings.accounts_toml, "KF_ACCOUNTS")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.runtime.logs import LogEvent, configure
 from bot.settings.reader import InvalidSetting, SettingsError
-from bot.settings.values import Settings
 from bot.store import processes
 from bot.store import tenants as tenant_rows
 from bot.store.database import Store
 from bot.tenants import stored_accounts
-from bot.tenants.installation import PAUSED
-from bot.tenants.loading import ReadFile, load, load_paused, read_accounts_file, secrets_of
+from bot.tenants.installation import PAUSED, Installation
+from bot.tenants.loading import DefinedAccounts, ReadFile, load_defined, secrets_of, with_stored
 from bot.tenants.model import Tenant
 from bot.tenants.stored_accounts import NO_ACCOUNTS, StoredAccounts
 
@@ -31,50 +31,53 @@ class Reloading:
 
     def __init__(
         self,
-        settings: Settings,
+        defined: DefinedAccounts,
         environ: Mapping[str, str],
         read_file: ReadFile,
-        tenants: Sequence[Tenant],
         stored: StoredAccounts = NO_ACCOUNTS,
     ) -> None:
-        """Keep what `load` needs, and read the files. The variables of the process are those of its start."""
-        self._settings = settings
+        """Keep the present accounts, and what reads them again. The variables are those of the start."""
+        self._settings = defined.settings
         self._environ = environ
         self._read_file = read_file
-        self._tenants = tuple(tenants)
+        self._defined = defined
         self._stored = stored
+        self._installation = with_stored(defined, stored)
+        self._reading = asyncio.Lock()
         self._asked_at: datetime | None = None
         self._pruned_at = datetime.min.replace(tzinfo=UTC)
-        self._texts: dict[str, str] = {}  # of the files that the last valid accounts came from, by path
-        with suppress(SettingsError):
-            self._load()
+
+    @property
+    def defined(self) -> DefinedAccounts:
+        """Return the accounts of the last file without a mistake, and that of the environment."""
+        return self._defined
+
+    async def start(self) -> Sequence[Tenant]:
+        """Return the accounts at the start of the process, with those of the store."""
+        async with self._reading:
+            await self._read_store()
+            return self._take_over(await self._with_stored())
 
     async def reload(self) -> Sequence[Tenant] | None:
         """Return the accounts as they are now; None if nothing has changed.
 
         While the file has a mistake, which is logged, its accounts stay as they were; those of the store change.
         """
-        await self._read_store()
-        try:
-            tenants = self._load()
-        except SettingsError as exc:
-            _log_problems(exc.problems)
-            tenants = self._load_last_files()
-            if tenants == self._tenants:
+        async with self._reading:
+            await self._read_store()
+            mistakes = await self._read_files()
+            _log_problems(mistakes)
+            found, before = await self._with_stored(), self._installation.watched
+            if not found.watched:
+                _log_problems([InvalidSetting("accounts", "are all paused: the last ones go on")])
                 return None
-        if not tenants:
-            _log_problems([InvalidSetting("accounts", "are all paused: the last ones go on")])
-            return None
-        if tenants == self._tenants:
-            log.info(LogEvent("accounts unchanged", accounts=len(tenants)))
-            return None
-        # The lines of requests in progress may still hold a secret of before.
-        secrets = dict.fromkeys([*secrets_of(tenants), *secrets_of(self._tenants)])
-        configure(self._settings.log_level, [*secrets], self._settings.log_format)
-        log.info(LogEvent("accounts reloaded", **_changes(self._tenants, tenants)))
-        self._tenants = tenants
-        self.log_paused()
-        return tenants
+            if found.watched == before:
+                if not mistakes:
+                    log.info(LogEvent("accounts unchanged", accounts=len(before)))
+                return None
+            tenants = self._take_over(found)
+            log.info(LogEvent("accounts reloaded", **_changes(before, tenants)))
+            return tenants
 
     async def check(self, store: Store, process_id: str, renew: Callable[[], None]) -> None:
         """Call `renew` if commands have changed accounts, or ask this process to read its file again.
@@ -94,28 +97,31 @@ class Reloading:
 
     def log_paused(self) -> None:
         """Log which accounts of the store are not watched although no person has paused them."""
-        file = read_accounts_file(self._settings, self._read_file)
-        for one in load_paused(self._settings, file, self._stored, self._tenants):
+        for one in self._installation.paused:
             if one.why != PAUSED:
                 log.error(LogEvent("account not watched", account=one.tenant.slug, reason=one.why))
 
-    def _load(self) -> tuple[Tenant, ...]:
-        """Load all accounts, and remember the files that they came from."""
-        texts: dict[str, str] = {}
+    def _take_over(self, found: Installation) -> Sequence[Tenant]:
+        # The lines of requests in progress may still hold a secret of before.
+        of_accounts = [*secrets_of(found.watched), *secrets_of(self._installation.watched)]
+        secrets = [*dict.fromkeys([*self._settings.secrets, *of_accounts])]
+        configure(self._settings.log_level, secrets, self._settings.log_format)
+        self._installation = found
+        self.log_paused()
+        return found.watched
 
-        def read(path: str) -> str:
-            texts[path] = self._read_file(path)
-            return texts[path]
+    async def _with_stored(self) -> Installation:
+        # In a thread, since thousands of accounts would keep the loop from acknowledging requests.
+        return await asyncio.to_thread(with_stored, self._defined, self._stored)
 
-        tenants = load(self._settings, self._environ, read, self._stored)
-        self._texts = texts
-        return tenants
-
-    def _load_last_files(self) -> tuple[Tenant, ...]:
+    async def _read_files(self) -> Sequence[InvalidSetting]:
+        """Read the file of accounts again, and return its mistakes. With any, the last one stays."""
         try:
-            return load(self._settings, self._environ, self._texts.__getitem__, self._stored)
-        except (SettingsError, KeyError):  # they had a mistake at the start, or there were none
-            return self._tenants
+            reading = asyncio.to_thread(load_defined, self._settings, self._environ, self._read_file)
+            self._defined = await reading
+        except SettingsError as exc:
+            return exc.problems
+        return ()
 
     async def _read_store(self) -> None:
         if not self._settings.reads_stored_accounts:
@@ -123,8 +129,8 @@ class Reloading:
         found = await stored_accounts.read_from(self._settings.database_url)
         if found.problem:
             log.warning(LogEvent("accounts cannot be read in the store", error=found.problem))
-        else:
-            self._stored = found
+            found = replace(self._stored, problem=found.problem)
+        self._stored = found
 
 
 def _log_problems(problems: Iterable[InvalidSetting]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from bot.web.file_limit import connections_within, raise_soft_limit
 from bot.web.guard import Dispatch
 from bot.web.rejections import Rejections
 from bot.web.server import Exposition, Readiness, Ready, Server, make_web_app
+
+NOT_LOADED = "The Official Accounts have not been read yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +25,21 @@ class Handlers:
 
 
 class Front:
-    """One listening server, and the present handlers of its requests."""
+    """One listening server, and the present handlers of its requests. Before there are any, requests wait for them.
+
+    So `/healthz` is answered while thousands of accounts are being read.
+    """
 
     def __init__(self, rejections: Rejections) -> None:
         self.rejections = rejections
         self._server: Server | None = None
         self._handlers: Handlers
+        self._is_attached = asyncio.Event()
 
-    async def attach(
-        self,
-        handlers: Handlers,
-        host: str,
-        port: int,
-        *,
-        signing_secret: str,
-        takes_commands: bool,
-        has_metrics: bool,
+    async def listen(
+        self, host: str, port: int, *, signing_secret: str, takes_commands: bool, has_metrics: bool
     ) -> None:
-        """Pass requests to these handlers from now on. The first call listens, and decides which paths there are.
+        """Accept requests. A second call changes nothing.
 
         Args:
             takes_commands: Slack's requests come here, and not over a connection of the `worker`.
@@ -47,7 +47,6 @@ class Front:
         Raises:
             CannotListenError: the address is in use, or not one of this machine.
         """
-        self._handlers = handlers
         if self._server:
             return
         app = make_web_app(
@@ -60,6 +59,11 @@ class Front:
         self._server = Server(app, ConnectionLimits(connections_within(raise_soft_limit())))
         await self._server.listen(host, port)
 
+    def attach(self, handlers: Handlers) -> None:
+        """Pass requests to these handlers from now on."""
+        self._handlers = handlers
+        self._is_attached.set()
+
     def stop_accepting(self) -> None:
         if self._server:
             self._server.stop_accepting()
@@ -69,10 +73,12 @@ class Front:
             await self._server.close()
 
     async def _ready(self) -> Readiness:
-        return await self._handlers.ready()
+        return await self._handlers.ready() if self._is_attached.is_set() else Readiness(NOT_LOADED)
 
     async def _dispatch(self, text: str, headers: Mapping[str, str]) -> tuple[int, str]:
+        await self._is_attached.wait()
         return await self._handlers.dispatch(text, headers)
 
     async def _metrics(self) -> bytes:
+        await self._is_attached.wait()
         return await self._handlers.metrics()

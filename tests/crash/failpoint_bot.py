@@ -19,14 +19,15 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import Pool
 
-from bot import app, environment
+from bot import environment
 from bot.operations.model import OperationState
 from bot.outbox import shared_channels
 from bot.ports import utc_now
 from bot.runtime.logs import configure
+from bot.serving import serve
 from bot.settings.values import Settings
 from bot.store.tables import emitted_event, episode, message, operation, poll_state
-from bot.tenants.loading import load, secrets_of
+from bot.tenants.loading import load_defined, secrets_of
 from tests.crash.failpoints import CommitKind
 
 SHARED_WINDOW = timedelta(seconds=2)
@@ -166,15 +167,14 @@ def run() -> int:
     skew = timedelta(seconds=float(os.environ.pop(CLOCK_SKEW, "0")))
     variables = environment.take()
     settings = Settings.from_environ(variables)
-    tenants = load(settings, variables, environment.read_file)
-    configure(settings.log_level, secrets_of(tenants), settings.log_format)
+    defined = load_defined(settings, variables, environment.read_file)
+    configure(settings.log_level, secrets_of(defined.tenants), settings.log_format)
     ignored = environment.ignored(variables)
 
     def clock() -> datetime:
         return utc_now() + skew
 
-    serving = app.serve(settings, tenants, role="web", exit_now=os._exit, ignored=ignored, clock=clock)
-    return asyncio.run(serving)
+    return asyncio.run(serve(defined, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ import threading
 import time
 from pathlib import Path
 
-from bot import app, environment
+from bot import environment
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.runtime.logs import configure
+from bot.serving import serve
 from bot.settings.values import Settings
-from bot.tenants.loading import load, secrets_of
+from bot.tenants.loading import load_defined, secrets_of
 
 CHECK_SECONDS = 1.0  # between two checks that the playground still runs
 
@@ -25,11 +26,10 @@ def main() -> int:
     threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
     variables = environment.take()
     settings = Settings.from_environ(variables)
-    tenants = load(settings, variables, environment.read_file)
-    configure(settings.log_level, secrets_of(tenants), settings.log_format)
+    defined = load_defined(settings, variables, environment.read_file)
+    configure(settings.log_level, secrets_of(defined.tenants), settings.log_format)
     ignored = environment.ignored(variables)
-    serving = app.serve(settings, tenants, role="web", exit_now=os._exit, ignored=ignored, clock=clock)
-    return asyncio.run(serving)
+    return asyncio.run(serve(defined, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
 
 
 def _stop_after(parent: int) -> None:
