@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from bot.fleet import Fleet
 from bot.queue_backends.choice import backend_for
@@ -26,6 +27,23 @@ CLAIM_SECONDS = 0.5  # between two claims: polls that become due meanwhile are c
 REFILL_SECONDS = 0.2  # until the next claim while the rate of polls is at its limit
 TAKEN_AT_ONCE = 2  # of a queue: the outcomes of polls need connections, too
 REPAIR_SECONDS = 60  # between two repairs of times that a wrong clock has planned
+
+
+class _Room(NamedTuple):
+    """How many polls may be claimed now."""
+
+    free: int  # slots
+    due: int  # polls that are due
+    reserved: int  # polls that a person requested: while others wait for a slot, they have slots of their own
+
+
+class _Found(NamedTuple):
+    """The polls that were claimed."""
+
+    requested: Sequence[ClaimedPoll]
+    due: Sequence[ClaimedPoll]
+    has_more: bool  # as many were due as there was room
+    seconds: float  # until the next one is due
 
 
 class PollLoop(PeriodicTask):
@@ -104,42 +122,46 @@ class PollLoop(PeriodicTask):
 
     async def _claim(self) -> float:
         """Claim what is due, and pass it to the slots. Return the seconds until the next claim."""
-        now = time.monotonic()
-        tokens, waiting = self._rate.available(now), await self._backend.waiting()
-        free = self._concurrency - waiting.get(POLL, 0)
-        limit = max(0, min(free, tokens))
-        # While others wait for a slot, polls that a person requested have slots of their own.
-        reserved = min(RESERVED - waiting.get(REQUESTED_POLL, 0), tokens) if self._is_full else 0
-        requested, due = list[ClaimedPoll](), list[ClaimedPoll]()
-        seconds = self._every
+        await self._repair()
+        room = await self._room()
         async with self._store.begin() as tx:
-            if now - self._repaired_at >= REPAIR_SECONDS:
-                self._repaired_at = now
-                await claims.repair(tx, self._lease)
-            outages = self._fleet.shared.outages
-            without = self._not_claimable
-            probe = await outages.claim_probe(tx, self._lease, without=without) if outages else None
-            if probe is not None:  # in place of what is due
-                requested, reserved, limit = [*probe], 0, 0
-            if reserved > 0:
-                requested = await claims.claim_requested(tx, reserved, self._lease, without=without)
-            if limit > 0:
-                due = await claims.claim(tx, limit, self._lease, without=without, queue=self._has_queue)
-            has_more = probe is None and len(due) == limit
-            requested, due = await self._own(tx, requested), await self._own(tx, due)
-            is_full = has_more and len(due) == limit == max(0, free)
-            if (
-                probe is None
-                and not has_more
-                and (next_due := await claims.next_due(tx, without=self._not_claimable))
-            ):
-                seconds = (next_due - tx.now).total_seconds()
-        await self._start(REQUESTED_POLL, requested)
-        await self._start(POLL, due)
-        self._is_full = is_full
-        if is_full:
+            found = await self._take_due(tx, room)
+        await self._start(REQUESTED_POLL, found.requested)
+        await self._start(POLL, found.due)
+        self._is_full = found.has_more and len(found.due) == room.due == room.free
+        if self._is_full:
             return self._every  # or until a slot is free
-        return REFILL_SECONDS if has_more else min(self._every, max(CLAIM_SECONDS, seconds))
+        return REFILL_SECONDS if found.has_more else min(self._every, max(CLAIM_SECONDS, found.seconds))
+
+    async def _repair(self) -> None:
+        now = time.monotonic()
+        if now - self._repaired_at >= REPAIR_SECONDS:
+            async with self._store.begin() as tx:  # of its own: a claim may have locked `source`, which comes first
+                await claims.repair(tx, self._lease)
+            self._repaired_at = now
+
+    async def _room(self) -> _Room:
+        tokens, waiting = self._rate.available(time.monotonic()), await self._backend.waiting()
+        free = max(0, self._concurrency - waiting.get(POLL, 0))
+        reserved = max(0, min(RESERVED - waiting.get(REQUESTED_POLL, 0), tokens)) if self._is_full else 0
+        return _Room(free, min(free, tokens), reserved)
+
+    async def _take_due(self, tx: Tx, room: _Room) -> _Found:
+        """Claim the probe of an outage, or what is due."""
+        outages, without = self._fleet.shared.outages, self._not_claimable
+        probe = await outages.claim_probe(tx, self._lease, without=without) if outages else None
+        if probe is not None:
+            return _Found(await self._own(tx, probe), [], has_more=False, seconds=self._every)
+        requested, due = list[ClaimedPoll](), list[ClaimedPoll]()
+        if room.reserved:
+            requested = await claims.claim_requested(tx, room.reserved, self._lease, without=without)
+        if room.due:
+            due = await claims.claim(tx, room.due, self._lease, without=without, queue=self._has_queue)
+        has_more, seconds = len(due) == room.due, self._every
+        requested, due = await self._own(tx, requested), await self._own(tx, due)
+        if not has_more and (next_due := await claims.next_due(tx, without=self._not_claimable)):
+            seconds = (next_due - tx.now).total_seconds()
+        return _Found(requested, due, has_more=has_more, seconds=seconds)
 
     @property
     def _not_claimable(self) -> Sequence[str]:

@@ -155,8 +155,10 @@ async def repair(tx: Tx, lease: timedelta) -> bool:
     now = tx.now
     bound = 2 * sa.func.coalesce(poll_state.c.poll_wait, 0) + (2 * lease).total_seconds()
     ahead = sa.extract("epoch", poll_state.c.next_poll_at) - now.timestamp()
-    repaired = await tx.run(sa.update(poll_state).where(ahead > bound).values(next_poll_at=now, due_at=None))
-    return repaired.rowcount > 0
+    # Those that another transaction has locked are repaired the next time.
+    wrong = sa.select(poll_state.c.appid).where(ahead > bound).with_for_update(skip_locked=True).cte("wrong")
+    repairing = sa.update(poll_state).where(poll_state.c.appid.in_(sa.select(wrong.c.appid)))
+    return (await tx.run(repairing.values(next_poll_at=now, due_at=None))).rowcount > 0
 
 
 async def overdue(tx: Tx, appids: Collection[str]) -> OverduePolls:
