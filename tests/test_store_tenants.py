@@ -57,8 +57,12 @@ async def test_pause_by_a_release_that_knows_no_such_accounts_is_undone(store):
 
 async def test_account_of_a_command_that_enters_the_file_is_the_files_from_then_on(store):
     await in_store(store, lambda tx: tenants.save(tx, ROSE))
+    for owner in ("wx-rose", "wx-other"):
+        sealed = SealedSecret(owner, APPSECRET, "0a1b2c3d:x")
+        await in_store(store, lambda tx, sealed=sealed: sealed_secrets.put(tx, sealed))
     of_file = StoredTenant("wx-rose", "rose", "Rose", "file")
     assert (await stored(store, of_file))["rose"].origin == "file"
+    assert (await in_store(store, lambda tx: sealed_secrets.of_name(tx, APPSECRET))).keys() == {"wx-other"}
     assert (await stored(store))["rose"].reason == PauseReason.GONE
 
 

@@ -269,3 +269,15 @@ async def test_start_reads_the_accounts_of_the_store_whose_secrets_the_log_then_
     logging.getLogger("bot").error(f"{IRIS_SECRET} and hush-harbour")
     assert "hush" not in (out := capsys.readouterr().out)
     assert IRIS_SECRET not in out
+
+
+async def test_account_whose_tokens_come_from_a_service_from_now_on_has_no_stored_secret(store):
+    await store.open()
+    settings = Settings.from_environ(ENVIRON)
+    async with store.begin() as tx:
+        await changes.store(tx, ChangeKind.ADD, ROSE, settings, COMMAND_LINE, secret=ROSE_SECRET)
+        await changes.store(tx, ChangeKind.SET, replace(ROSE, name="Rosa"), settings, COMMAND_LINE)
+        assert (await sealed_secrets.of_name(tx, APPSECRET)).keys() == {ROSE_APPID}
+        by_service = replace(ROSE, own={"source": "service"})
+        await changes.store(tx, ChangeKind.IMPORT, by_service, settings, COMMAND_LINE)
+        assert await sealed_secrets.of_name(tx, APPSECRET) == {}

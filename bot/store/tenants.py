@@ -5,7 +5,7 @@ Secrets are not: `sealed_secrets` has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from bot.store import sealed_secrets
+from bot.store.conditions import among
 from bot.store.database import Tx, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant
 
@@ -68,14 +69,17 @@ class StoredTenant:
 async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     """Store the accounts that the process has loaded, and pause those that are no longer among them.
 
-    Accounts that commands have added are their rows: nothing but a pause without a reason is changed.
+    Accounts that commands have added are their rows: nothing but a pause without a reason is changed. If one is
+    defined elsewhere now, its AppSecret here is deleted, or it would be used again without a command.
     """
     known = {one.appid: one for one in await _rows(tx, sa.true())}
-    defined = {one.appid: _values(one) for one in tenants if one.origin != COMMAND}
+    defined = {one.appid: _values(one) for one in sorted(tenants, key=_appid) if one.origin != COMMAND}
     new = [values for appid, values in defined.items() if appid not in known]
     changed = [values for appid, values in defined.items() if appid in known and values != _values(known[appid])]
     if new:
         await tx.run(insert_new(tx, tenant), [{**_times(tx), **values} for values in new])
+    for taken_over in [appid for appid in defined if appid in known and known[appid].origin == COMMAND]:
+        await sealed_secrets.delete_of(tx, taken_over)
     if changed:
         await _update_all(tx, [{**values, "removed_at": None, "changed_at": tx.now} for values in changed])
     of_command = tenant.c.origin == COMMAND
@@ -88,6 +92,10 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     if left:
         await _update_all(tx, [{"appid": appid, **pausing} for appid in left])
     await _pause_polls(tx)
+
+
+def _appid(one: StoredTenant) -> str:
+    return one.appid
 
 
 def _values(one: StoredTenant) -> dict[str, Any]:
@@ -105,6 +113,14 @@ async def _update_all(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
 async def load(tx: Tx) -> list[StoredTenant]:
     """Return all accounts that this installation has or had, by AppID; not those that commands have removed."""
     return await _rows(tx, tenant.c.removed_at.is_(None))
+
+
+async def titles(tx: Tx, appids: Collection[str]) -> dict[str, str]:
+    """Return what texts call these accounts, by AppID, also of those that are not watched any more."""
+    rows = await tx.run(
+        sa.select(tenant.c.appid, tenant.c.slug, tenant.c.name).where(among(tx, tenant.c.appid, appids))
+    )
+    return {row.appid: row.name or f"@{row.slug}" for row in rows}
 
 
 async def count(tx: Tx) -> dict[TenantState, int]:
@@ -202,8 +218,13 @@ async def _pause_polls(tx: Tx) -> None:
     """
     by_command = sa.and_(tenant.c.state != TenantState.ACTIVE, tenant.c.reason.not_in(("", PauseReason.GONE)))
     paused = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(by_command))
-    await tx.run(sa.update(poll_state).where(sa.not_(poll_state.c.paused), paused).values(paused=True))
-    await tx.run(sa.update(poll_state).where(poll_state.c.paused, sa.not_(paused)).values(paused=False))
+    differing = sa.select(poll_state.c.appid, paused.label("paused")).where(poll_state.c.paused != paused)
+    found = (await tx.run(differing.order_by(poll_state.c.appid).with_for_update())).all()
+    for is_paused in (True, False):
+        appids = [row.appid for row in found if row.paused == is_paused]
+        if appids:
+            which = among(tx, poll_state.c.appid, appids)
+            await tx.run(sa.update(poll_state).where(which).values(paused=is_paused))
 
 
 async def _update(tx: Tx, appid: str, values: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenants.installation import Installation, find, is_changeable
 from bot.tenants.model import Tenant, default_slug
 from bot.tenants.stored_accounts import parse_row
-from bot.tenants.table_keys import EMPTY
+from bot.tenants.table_keys import EMPTY, Source
 
 IDENTITY = ("appid", "handle", "name")  # keys of a table that are columns of their own
 
@@ -99,8 +99,10 @@ async def store(
     """Store an account that was added or changed, with its AppSecret if there is a new one.
 
     Args:
-        secret: needs STORE_KEYS; "" keeps the one before.
+        secret: needs STORE_KEYS; "" keeps the one before, unless the tokens come from a service now.
     """
+    if row.own.get("source") == Source.SERVICE:
+        await sealed_secrets.delete_of(tx, row.appid)
     if secret:
         sealed = StoreKeys(settings.store_keys).seal(row.appid, APPSECRET, secret)
         await sealed_secrets.put(tx, SealedSecret(row.appid, APPSECRET, sealed))
