@@ -104,7 +104,7 @@ async def _poll(services: Services) -> Tick:
 
 async def _deliver(accounts: Sequence[Services]) -> None:
     async def deliver_all(services: Services) -> None:
-        if services.store and services.recorder and services.recorder.in_channel:
+        if services.store and services.recorder and services.recorder.channel_appids:
             async with services.store.begin() as tx:  # this command polls no other account later
                 await shared_channels.hasten(tx, tx.now)
         # Each round posts one message; the pause is Slack's pace.

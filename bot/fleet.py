@@ -45,9 +45,9 @@ class Fleet:
         self.tenants = {tenant.appid: tenant for tenant in tenants}
         self.accounts = RecentlyUsed(self._make, MOST_SERVICES)  # by AppID
         self._receives: bool | None = None  # commands, if a connection has been tried
-        self._in_channel: dict[str, list[Tenant]] = {}  # by its ID
+        self._by_channel: dict[str, list[Tenant]] = {}  # by its ID
         for tenant in tenants:
-            self._in_channel.setdefault(tenant.settings.slack_alert_channel, []).append(tenant)
+            self._by_channel.setdefault(tenant.settings.slack_alert_channel, []).append(tenant)
         self._channels = RecentlyUsed(self._channel, MOST_SERVICES)
         first, *others = tenants
         self.first = self._services(first)
@@ -139,7 +139,7 @@ class Fleet:
         )
 
     def _channel(self, channel_id: str) -> ChannelServices:
-        return channel_services(self.shared, self._in_channel[channel_id])
+        return channel_services(self.shared, self._by_channel[channel_id])
 
     def _label(self, tenant: Tenant) -> TenantLabel | None:
         if self.is_several or tenant.origin is not Origin.ENVIRONMENT:

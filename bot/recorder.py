@@ -11,7 +11,7 @@ from bot.outbox.event_keys import EventKeys
 from bot.outbox.messages import InitialSnapshot, NewMessage
 from bot.outbox.planner import plan
 from bot.outbox.shared_channels import delay
-from bot.store import episodes, merge_pending, outbox
+from bot.store import channels, episodes, merge_pending, outbox
 from bot.store.database import Tx
 
 
@@ -22,7 +22,7 @@ class Recorder:
     policy: AlertPolicy
     event_keys: EventKeys
     appid: str
-    in_channel: Collection[str] = ()  # the AppIDs of all accounts that post to its channel; empty for the only one
+    channel_appids: Collection[str] = ()  # of all accounts that post to its channel; empty for the only one
 
     async def record(
         self, tx: Tx, changes: Sequence[Change], now: datetime, *, first: InitialSnapshot | None = None
@@ -47,7 +47,9 @@ class Recorder:
         self, tx: Tx, messages: Sequence[NewMessage], changes: Sequence[Change], now: datetime
     ) -> Mapping[str, str]:
         """Save messages without changes. Return, by message id, the id of the row that carries it."""
-        delays = {one.id: delay(one) for one in messages} if self.in_channel else {}
+        if messages:
+            await channels.lock(tx)
+        delays = {one.id: delay(one) for one in messages} if self.channel_appids else {}
         keys = self.event_keys.keys_of(messages, changes)
         carriers = await outbox.enqueue(tx, messages, keys, now, delays=delays)
         await merge_pending.link(tx, messages, carriers)

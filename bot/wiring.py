@@ -344,11 +344,14 @@ def _store(settings: Settings, clock: Clock) -> Store:
     return Store.from_url(settings.database_url, settings.wechat_appid, settings.slack_alert_channel, clock=own)
 
 
-def _recorder(settings: Settings, in_channel: Collection[str] = ()) -> Recorder:
+def _recorder(settings: Settings, channel_appids: Collection[str] = ()) -> Recorder:
     # The key must not be in the store alone, and outlive it. An account without an AppSecret takes Slack's.
-    secret = settings.wechat_secret or settings.slack_signing_secret or settings.slack_app_token
-    appid = settings.wechat_appid
-    return Recorder(settings.policy, EventKeys(secret, appid), appid, in_channel=in_channel)
+    secret, appid = settings.wechat_secret or _secret_of_slack(settings), settings.wechat_appid
+    return Recorder(settings.policy, EventKeys(secret, appid), appid, channel_appids=channel_appids)
+
+
+def _secret_of_slack(settings: Settings) -> str:
+    return settings.slack_signing_secret or settings.slack_app_token
 
 
 def shared_outages(settings: Settings, first: Tenant) -> SharedOutages:
@@ -368,9 +371,7 @@ def _add_alerts(
     settings, clock = services.settings, services.shared.clock
     count = services.shared.metrics.count
     context = services.context
-    shared = channel.accounts if len(channel.accounts) > 1 else {}
-    recorder = _recorder(settings, in_channel=shared.keys())
-    event_keys = recorder.event_keys
+    recorder = _recorder(settings, channel.accounts.keys() if len(channel.accounts) > 1 else ())
     services.recorder = recorder
 
     def jitter() -> float:
@@ -392,17 +393,17 @@ def _add_alerts(
     )
     lease = timedelta(seconds=settings.alert_lease_seconds)
     services.pruner = Pruner(services.accounts, store, policy=context.policy, clock=clock, count=count)
-    in_channel = replace(context, operations=bool(settings.kf_operators))
     services.delivery = Delivery(
         DeliveryDependencies(
             channel.channel,
             store,
-            in_channel,
-            event_keys,
+            replace(context, operations=bool(settings.kf_operators)),
+            recorder.event_keys,
+            EventKeys(_secret_of_slack(settings), ""),
             lease,
             count,
             label=services.label,
             default_channel=default_channel,
-            in_channel=shared,
+            channel_accounts=channel.accounts,
         )
     )

@@ -55,8 +55,8 @@ class Bot:
         self.slack = slack or FakeChannel(clock=clock, mention=mention)
         self.store = store = store.of(store.appid, self.slack.id)
         event_keys, poll = EventKeys("secret", store.appid), timedelta(seconds=300)
-        in_channel = in_fleet.get("in_channel", {}).keys()
-        self.recorder = Recorder(policy, event_keys, store.appid, in_channel=in_channel)
+        shared = in_fleet.get("channel_accounts", {}).keys()
+        self.recorder = Recorder(policy, event_keys, store.appid, shared if len(shared) > 1 else ())
         self.watcher = Watcher(
             accounts or self.wechat,
             store,
@@ -68,7 +68,7 @@ class Bot:
         context = RenderContext(policy=policy, poll=poll, mention=mention, operations=operations)
         stopwatch = stopwatch or (lambda: clock().timestamp())
         dependencies = DeliveryDependencies(
-            self.slack, store, context, event_keys, LEASE, no_op, stopwatch, **in_fleet
+            self.slack, store, context, event_keys, EventKeys("secret", ""), LEASE, no_op, stopwatch, **in_fleet
         )
         self.delivery = Delivery(dependencies)
         self.acts = AlertActions(store, recorder=self.recorder, zone=ZoneInfo("Asia/Shanghai"))

@@ -20,8 +20,9 @@ from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
-from bot.store import shared_channels, stats
+from bot.store import shared_channels, stats, tenants
 from bot.store.database import Store
+from bot.store.tenants import StoredTenant
 from bot.watcher.recovery import Recovery
 from tests.accounts import bound, invited
 from tests.bots import LEASE, Bot, rejected
@@ -52,14 +53,14 @@ class Fleet:
         """
         self.clock = clock
         self.channels: list[FakeChannel] = []
-        self.in_channel: list[dict[str, NamedAccount]] = []
+        self.accounts: list[dict[str, NamedAccount]] = []
         self.bots: list[Bot] = []
         for number in numbers:
             channel = slack or FakeChannel(clock=clock, id=f"C0{len(self.channels)}", mention="<!subteam^S1>")
             self.channels.append(channel)
             recovery = Recovery(channel, clock, lambda: clock().timestamp(), readers=number)
             accounts: dict[str, NamedAccount] = {}
-            self.in_channel.append(accounts)
+            self.accounts.append(accounts)
             for one in range(number):
                 policy = policies[one] if one < len(policies) else AlertPolicy()
                 context = RenderContext(policy, mention="<!subteam^S1>")
@@ -76,7 +77,7 @@ class Fleet:
                         policy=named.context.policy,
                         mention="<!subteam^S1>",
                         label=named.label,
-                        in_channel=accounts if number > 1 else {},
+                        channel_accounts=accounts,
                     )
                 )
 
@@ -201,7 +202,9 @@ async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
     assert {row["is_final"] for row in await fleet.bots[0].rows() if row["status"] == "sent"} == {True}
 
 
-@pytest.mark.parametrize("outcomes", [[], [RetryLater(60, "ratelimited")]])
+@pytest.mark.parametrize(
+    "outcomes", [[], [RetryLater(60, "ratelimited")], [LOST], [OutcomeUnknown("killed before the request")]]
+)
 async def test_digest_whose_account_leaves_the_channel_is_posted_and_followed_by_another(store, clock, outcomes):
     fleet = await watching(store, clock, 6)
     fleet.slack.outcomes = list(outcomes)
@@ -211,11 +214,33 @@ async def test_digest_whose_account_leaves_the_channel_is_posted_and_followed_by
     fleet.bots = [bot for bot in fleet.bots if bot.store.appid != owner]
     async with store.begin() as tx:
         await shared_channels.hand_over(tx, {bot.store.appid: "C00" for bot in fleet.bots})
-    await fleet.delivers(2 * MINUTE)
+    await fleet.delivers(3 * MINUTE)
     await fleet.polls(bound("bo"))
     await fleet.delivers(MINUTE)
     (digest,) = [one for one in fleet.slack.posted if one.thread_ts is None]
     assert fleet.slack.text_now(digest.ts).startswith("6 at once in 6 Official Accounts: 1 still open. ")
+
+
+async def test_last_account_of_a_channel_keeps_all_names_in_an_earlier_digest(store, clock):
+    fleet = await watching(store, clock, 6)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(WINDOW + timedelta(seconds=3))
+    (digest,) = fleet.slack.posted
+    async with store.begin() as tx:
+        await tenants.record(
+            tx, [StoredTenant(f"wxC00-{one}", f"b{one}", f"Brand C00-{one}", "file") for one in range(6)]
+        )
+        await shared_channels.hand_over(tx, {"wxC00-0": "C00"})
+    alone = Fleet(store, clock, 1, slack=fleet.slack)
+    await alone.polls(bound("bo"))
+    await alone.delivers(MINUTE)
+    text = fleet.slack.text_now(digest.ts)
+    assert text.startswith("6 at once in 6 Official Accounts: 5 still open. ")
+    assert ["Brand C00-0: 1 bound" in text, "Brand C00-5: 1 rejected" in text, "wxC00" in text] == [
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.story
@@ -356,7 +381,7 @@ async def test_account_is_not_added_to_the_first_run_of_one_that_has_left(store,
     await fleet.delivers(FIRST_RUN_WAIT + 2 * MINUTE)
     fleet = Fleet(store, clock, 3, slack=fleet.slack)
     fleet.bots = fleet.bots[1:]
-    del fleet.in_channel[0]["wxC00-0"]
+    del fleet.accounts[0]["wxC00-0"]
     await fleet.polls(rejected("bo"))
     await fleet.delivers(timedelta(seconds=20))
     assert parents(fleet.slack)[1].startswith("Now watching 2 accounts of 2 Official Accounts, 2 need attention. ")

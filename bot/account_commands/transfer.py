@@ -60,7 +60,7 @@ async def load_file(present: Present, path: str, environ: Mapping[str, str], rea
     if problems:
         return failed("\n".join(map(str, problems)), 2)
     async with opened(present) as tx:
-        for row, secret in rows:
+        for row, secret in sorted(rows, key=lambda one: one[0].appid):  # the order in which rows are locked
             await changes.store(tx, ChangeKind.IMPORT, row, present.settings, COMMAND_LINE, secret=secret)
     print(f"{many(len(rows), 'account')} stored. {SOON}")
     return 0

@@ -36,29 +36,33 @@ class DeliveryDependencies:
     store: Store
     context: RenderContext
     event_keys: EventKeys
+    shared_keys: EventKeys  # of messages about several accounts
     lease: timedelta
     count: Counter
     stopwatch: Callable[[], float] = monotonic  # seconds; measures durations, which a clock that is set cannot
     faults: FailingMessages = field(default_factory=FailingMessages)
     label: TenantLabel | None = None  # names the account in its messages, and in their buttons
     default_channel: DefaultChannel | None = None  # None: the channel of this account
-    # By AppID, all accounts that post to the channel; empty for the only one.
-    in_channel: Mapping[str, NamedAccount] = field(default_factory=dict)
+    channel_accounts: Mapping[str, NamedAccount] = field(default_factory=dict)  # by AppID, all that post there
 
     def labelled(self, row: OutboxRow, message: Message) -> Message:
         """Return a message as it is posted. One about several accounts, or about a channel, is not of this one."""
         is_own = not row.of_several and row.kind is not MessageKind.NOTICE
         return self.label.on_message(message) if self.label and is_own else message
 
+    def keys_of(self, row: OutboxRow) -> EventKeys:
+        """Return the keys for the metadata of a message. One about several accounts may pass to another of them."""
+        return self.shared_keys if row.of_several else self.event_keys
+
     def may_post(self, row: OutboxRow, now: datetime) -> bool:
         """Check whether a message of an account in this channel could be posted now, for all its quiet hours."""
-        account = self.in_channel.get(row.appid)
+        account = self.channel_accounts.get(row.appid)
         quiet = account.context.policy.quiet if account else None
         return account is not None and (row.breakthrough or quiet is None or not quiet.covers(now))
 
     def render(self, item: OutboxItem, *, posting: bool = False) -> Message:
         """Render a message from the present state of its episodes. Only if `posting`, it may mention users."""
-        return item.render(self.context, self.faults, accounts=self.in_channel, posting=posting)
+        return item.render(self.context, self.faults, accounts=self.channel_accounts, posting=posting)
 
     @property
     def within(self) -> float:

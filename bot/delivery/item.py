@@ -16,14 +16,14 @@ from bot.blocks.channel.account_groups import render_of_several
 from bot.blocks.channel.episode_text import needs_user
 from bot.blocks.channel.notifications import render, text_only
 from bot.blocks.context import RenderContext
-from bot.blocks.tenant_label import NamedAccount
+from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.failing_messages import FailingMessages
 from bot.delivery.placeholders import with_placeholders
 from bot.operations.model import OperationKind
 from bot.outbox.messages import URGENT, MessageKind, OutboxRow
 from bot.ports import Message
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, incident_rows, operations, outbox
+from bot.store import episodes, incident_rows, operations, outbox, tenants
 from bot.store.database import Tx
 from bot.store.isolation import is_row_fault
 from bot.store.published import CHANNEL_KINDS
@@ -40,6 +40,7 @@ class OutboxItem:
     incidents: IncidentGroup | None = None
     parent: OutboxRow | None = None
     appids: Mapping[str, str] = field(default_factory=dict)  # by episode id, if it is about several accounts
+    titles: Mapping[str, str] = field(default_factory=dict)  # of these accounts, by AppID
     may_invite: bool = True  # False: WeChat does not grant invitations, so that the alert offers none
 
     @property
@@ -70,7 +71,7 @@ class OutboxItem:
         """Render the row from the present state of its episodes. Only if `posting`, it may mention users.
 
         Args:
-            accounts: by AppID, those that post to the channel, for a message about several.
+            accounts: by AppID, those that post to the channel.
         """
         row, operations = self.row, context.operations and self.may_invite
         mention = self._mention(accounts) if row.of_several else context.mention
@@ -78,7 +79,7 @@ class OutboxItem:
 
         def rendered(shown: Sequence[Episode]) -> Message:
             if row.of_several:
-                around = (self.appids, accounts, context)
+                around = (self.appids, self._named(accounts, context), context)
                 return render_of_several(row.kind, row.payload, shown, *around, message_id=row.id, posting=posting)
             return render(
                 row.kind,
@@ -93,6 +94,12 @@ class OutboxItem:
 
         message = with_placeholders(rendered, self.episodes, row.id, faults)
         return text_only(message, context.mention) if row.text_only else message
+
+    def _named(self, accounts: Mapping[str, NamedAccount], context: RenderContext) -> Mapping[str, NamedAccount]:
+        """Return the accounts that the message is about. Those that have left the channel keep their names."""
+        titles = self.titles.items()
+        left = {appid: NamedAccount(TenantLabel(appid, title), context) for appid, title in titles}
+        return left | {appid: accounts[appid] for appid in set(self.appids.values()) if appid in accounts}
 
     def _mention(self, accounts: Mapping[str, NamedAccount]) -> str:
         """Return the mentions of the accounts for which a person must act."""
@@ -134,6 +141,7 @@ async def load_items(tx: Tx, found: Sequence[OutboxRow], faults: FailingMessages
 async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
     several = [episode_id for row in found if row.of_several for episode_id in row.episode_ids]
     appids = await episodes.appids_of(tx, several) if several else {}
+    titles = await tenants.titles(tx, set(appids.values())) if appids else {}
     wanted, of_any = [one for row in found for one in row.episode_ids], bool(several)
     by_id = await episodes.get_many(tx, wanted, of_any=of_any)
     followed = await episodes.followed_by(tx, by_id, of_any=of_any)
@@ -151,6 +159,7 @@ async def _load(tx: Tx, found: Sequence[OutboxRow]) -> list[OutboxItem]:
             incidents=await incident_rows.group(tx, row.id) if row.kind is MessageKind.INCIDENT else None,
             parent=await outbox.get(tx, row.parent_id) if row.parent_id else None,
             appids={one: appids[one] for one in row.episode_ids if one in appids} if row.of_several else {},
+            titles=titles,
             may_invite=may_invite,
         )
         for row in found

@@ -15,7 +15,7 @@ from bot.outbox.coalescing import without_parent
 from bot.outbox.messages import OutboxRow
 from bot.ports import Blocked, HistoryMessage, HistoryPage, HistoryUnreadable, NotFound, OutcomeUnknown, RetryLater
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import merge_pending, outbox, poll_state, published, slack_state, unconfirmed
+from bot.store import channels, merge_pending, outbox, poll_state, published, slack_state, unconfirmed
 from bot.store.database import Tx
 from bot.store.isolation import RowFaultError, is_row_fault
 
@@ -119,7 +119,9 @@ class Reconciler:
 
     async def _search_with(self, item: OutboxItem, claimed_at: datetime, began: float, ahead: timedelta) -> Answer:
         row, dependencies = item.row, self._dependencies
-        wanted, cursor = dependencies.event_keys.message_key(row.id), ""
+        # An earlier release posted messages about several accounts with the keys of one.
+        keys = {one.message_key(row.id) for one in (dependencies.keys_of(row), dependencies.event_keys)}
+        cursor = ""
         while dependencies.has_time_left(began):
             page = await dependencies.channel.history(
                 channel_id=row.target,
@@ -131,7 +133,7 @@ class Reconciler:
             )
             if not isinstance(page, HistoryPage):
                 return page
-            if found := next((message for message in page.messages if message.message_key == wanted), None):
+            if found := next((message for message in page.messages if message.message_key in keys), None):
                 return found
             cursor = page.cursor
             if not cursor:
@@ -141,6 +143,7 @@ class Reconciler:
     async def _record(self, tx: Tx, item: OutboxItem, answer: Answer) -> None:
         row, now, lease = item.row, tx.now, self._dependencies.lease
         tx = tx.of(tx.appid, row.target or tx.channel_id)
+        await channels.lock(tx)
         await _note_slack(tx, answer, now)
         match answer:
             case None:

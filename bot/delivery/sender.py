@@ -65,7 +65,7 @@ class Sender:
             return await dependencies.channel.post(
                 dependencies.labelled(row, message),
                 channel_id=row.target,
-                metadata=dependencies.event_keys.metadata(row.id, row.kind, row.event_keys),
+                metadata=dependencies.keys_of(row).metadata(row.id, row.kind, row.event_keys),
                 thread_ts=item.parent.ts if item.parent else None,
                 broadcast=row.broadcast,
                 within=dependencies.within,
@@ -121,8 +121,8 @@ class Sender:
 
     async def _gather(self, tx: Tx, row: OutboxRow, now: datetime) -> OutboxRow | None:
         """Gather what other accounts have for the channel. Return None if another message shows this one now."""
-        accounts = self._dependencies.in_channel
-        if not accounts:
+        accounts = self._dependencies.channel_accounts
+        if len(accounts) < 2:
             return row
         return await shared_channels.gather(
             tx, row, accounts, lambda one: self._dependencies.may_post(one, now), now
@@ -144,6 +144,7 @@ class Sender:
             log.error(LogEvent("message failed, given up", message=message_id, error=fault_words(fault)))
         try:
             async with self._dependencies.store.begin() as tx:
+                await channels.lock(tx)
                 await outbox.mark_failed(tx, message_id, fault_words(fault))
                 await merge_pending.restore_covered(tx, message_id)
         except Exception as refused:
@@ -199,6 +200,7 @@ class Sender:
     async def _record(self, tx: Tx, item: OutboxItem, outcome: Outcome, applied_hash: str) -> None:
         row, now, own_channel = item.row, tx.now, tx.channel_id
         tx = tx.of(tx.appid, row.target)
+        await channels.lock(tx)
         if isinstance(outcome, Blocked) and outcome.of == "channel" and item.parent and row.target != own_channel:
             outcome = NotFound(outcome.error, of="thread")  # in a channel that alerts no longer go to
         match outcome:

@@ -25,6 +25,17 @@ class NotItsTurnError(Exception):
     """Another message was posted less than a moment ago. Nothing of the transaction may be kept."""
 
 
+async def lock(tx: Tx) -> None:
+    """Let other transactions wait with the messages of the channel until this one ends.
+
+    Whoever changes more than one message locks the channel first. The order of locks is `source`, the rows of
+    `poll_state` by AppID, `channel`, `message`: a different order could deadlock. Before the first post there is no
+    row to lock, and nothing to wait for.
+    """
+    if tx.connection.dialect.name == "postgresql":
+        await tx.run(sa.select(channel.c.id).where(channel.c.id == tx.channel_id).with_for_update())
+
+
 async def take_turn(tx: Tx, now: datetime) -> bool:
     """Take the turn of a post to the channel. Return False while the channel is paused.
 

@@ -11,11 +11,12 @@ from bot.outbox import shared_channels
 from bot.outbox.coalescing import GROUPED, link_to, union
 from bot.outbox.messages import LAST_CALL, DropReason, MessageKind, MessageStatus, OutboxRow
 from bot.outbox.shared_channels import JOINS_WITHIN, KINDS, MOST, may_be_gathered
-from bot.store import episodes, merge_pending, outbox
+from bot.store import channels, episodes, merge_pending, outbox
 from bot.store.database import Tx
 from bot.store.outbox import rows_of
 from bot.store.published import KEPT_UP_TO_DATE
-from bot.store.tables import channel, emitted_event, message
+from bot.store.stats import UNSENT
+from bot.store.tables import emitted_event, message
 
 MOST_GATHERED = 1000  # messages at once, so that a transaction stays short; the others are the next digest
 CHUNK = 500  # ids in one statement
@@ -39,31 +40,31 @@ async def gather(
 
 async def hasten(tx: Tx, now: datetime, kinds: Collection[MessageKind] = (*KINDS, MessageKind.FIRST_RUN)) -> None:
     """Make messages due that wait for other accounts of the channel: all of them have been polled."""
-    # As a claim does, so that the two do not wait for each other.
-    await tx.run(sa.select(channel.c.id).where(channel.c.id == tx.channel_id).with_for_update())
+    await channels.lock(tx)
     untried = sa.and_(message.c.post_attempts == 0, message.c.error.is_(None), message.c.not_before > now)
     await tx.run(sa.update(message).where(_pending(tx, *kinds), untried).values(not_before=now))
 
 
-async def hand_over(tx: Tx, channels: Mapping[str, str]) -> None:
+async def hand_over(tx: Tx, targets: Mapping[str, str]) -> None:
     """Give the messages about several accounts whose own account has left their channel to another one of these.
 
-    Not those being posted: only the account that posts them can find them in the history.
+    Also those being posted: whichever account has one looks it up, if its outcome stays unknown.
 
     Args:
-        channels: by AppID, of the accounts that are watched.
+        targets: the channels by AppID, of the accounts that are watched.
     """
-    alive = sa.or_(message.c.status == MessageStatus.PENDING, KEPT_UP_TO_DATE)
-    found = await tx.run(sa.select(message).where(alive, message.c.kind.in_(GROUPED)))
-    for row in rows_of(tx, found.mappings()):
-        if not row.of_several or channels.get(row.appid) == row.target:
-            continue
+    unsent = message.c.status.in_(UNSENT)
+    grouped = sa.select(message).where(message.c.kind.in_(GROUPED), sa.or_(unsent, KEPT_UP_TO_DATE))
+    found = rows_of(tx, (await tx.run(grouped.order_by(message.c.id))).mappings())
+    orphans = [row for row in found if row.of_several and targets.get(row.appid) != row.target]
+    for target in sorted({row.target for row in orphans}):
+        await channels.lock(tx.of("", target))
+    for row in orphans:
         appids = (await episodes.appids_of(tx, row.episode_ids)).values()
-        if heir := min((one for one in appids if channels.get(one) == row.target), default=""):
-            unclaimed = sa.and_(message.c.id == row.id, message.c.status == row.status)
-            lists = sa.and_(message.c.parent_id == row.id, message.c.kind == MessageKind.MEMBER_LIST)
-            unposted = sa.and_(lists, message.c.status == MessageStatus.PENDING)
-            await tx.run(sa.update(message).where(sa.or_(unclaimed, unposted)).values(appid=heir))
+        if heir := min((one for one in appids if targets.get(one) == row.target), default=""):
+            lists = sa.and_(message.c.parent_id == row.id, message.c.kind == MessageKind.MEMBER_LIST, unsent)
+            handed = sa.or_(message.c.id == row.id, lists)
+            await tx.run(sa.update(message).where(handed).values(appid=heir))
 
 
 async def _gather_alerts(tx: Tx, row: OutboxRow, may_post: MayPost, now: datetime) -> bool:

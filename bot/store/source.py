@@ -14,6 +14,7 @@ from bot.alerting.circuit_breaker import PROBE_INTERVAL, SILENCE, CircuitBreaker
 from bot.alerting.incidents import Cause
 from bot.store import incident_rows
 from bot.store.channels import CLOCK_TOLERANCE
+from bot.store.conditions import among
 from bot.store.database import Tx, insert_new
 from bot.store.tables import episode, poll_state, source, tenant
 from bot.store.tenants import TenantState
@@ -93,8 +94,11 @@ async def held_back(tx: Tx, since: datetime, now: datetime) -> list[str]:
 
 
 async def schedule(tx: Tx, polls: Iterable[tuple[str, datetime]]) -> None:
-    """Schedule the next poll of several accounts, in their order."""
-    rows = [{"which": appid, "next_poll_at": when} for appid, when in polls]
+    """Schedule the next poll of several accounts. One that another transaction has locked stays due."""
+    planned = dict(polls)
+    free = sa.select(poll_state.c.appid).where(among(tx, poll_state.c.appid, planned))
+    locked = (await tx.run(free.with_for_update(skip_locked=True))).scalars()
+    rows = [{"which": appid, "next_poll_at": planned[appid]} for appid in locked]
     if rows:
         statement = sa.update(poll_state).where(poll_state.c.appid == sa.bindparam("which"))
         await tx.connection.execute(statement.values(next_poll_at=sa.bindparam("next_poll_at")), rows)

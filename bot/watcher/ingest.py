@@ -13,11 +13,11 @@ from bot.alerting.deadlines import advance
 from bot.alerting.episode import AccountStatus, Change, Episode, account_status
 from bot.alerting.incidents import Cause, Incident
 from bot.alerting.lifecycle import observe, unmatched_invitations
-from bot.outbox.messages import InitialSnapshot, MessageKind
+from bot.outbox.messages import InitialSnapshot
 from bot.ports import HistoryMessage
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, fault_words
-from bot.store import episodes, incident_rows, poll_state, published, shared_channels
+from bot.store import episodes, incident_rows, poll_state, published
 from bot.store.database import Tx
 from bot.store.isolation import isolated
 from bot.store.poll_state import FailingRow, PollState
@@ -92,14 +92,6 @@ class Ingest:
             rows_digest=rows_digest if is_settled else None,
             idle=idle,
         )
-        if known.watching_since is None:
-            await self._hasten_first_runs(tx, now)
-
-    async def _hasten_first_runs(self, tx: Tx, now: datetime) -> None:
-        """Let the first runs of the channel be posted, if this account was the last one to be polled."""
-        others = self._recorder.in_channel
-        if others and not await poll_state.any_unpolled(tx, others):
-            await shared_channels.hasten(tx, now, [MessageKind.FIRST_RUN])
 
     async def ingest_failure(self, tx: Tx, error: KfError, began: datetime) -> None:
         """Record a failed poll and schedule the next one. No episode changes."""
@@ -257,7 +249,7 @@ class Ingest:
         counts = dict.fromkeys(AccountStatus, 0)
         for account in accounts:
             counts[account_status(account, now, self._recorder.policy)] += 1
-        appid = self._recorder.appid if self._recorder.in_channel else ""
+        appid = self._recorder.appid if self._recorder.channel_appids else ""
         return InitialSnapshot(total=len(accounts), counts=counts, appid=appid)
 
 

@@ -9,10 +9,11 @@ from enum import Enum
 
 from bot.alerting.cadence import Cadence
 from bot.alerting.rows_digest import rows_digest
+from bot.outbox.messages import MessageKind
 from bot.ports import Accounts, Blocked, Counter, HistoryMessage, no_op
 from bot.recorder import Recorder
 from bot.runtime.logs import LogEvent, error_fields
-from bot.store import claims, episodes, poll_state, slack_state, source
+from bot.store import claims, episodes, poll_state, shared_channels, slack_state, source
 from bot.store.claims import ClaimedPoll
 from bot.store.database import Store
 from bot.store.unchanged import UnchangedPoll
@@ -182,12 +183,12 @@ class Watcher:
         log.info(LogEvent("first poll waits for channel history", error=error))
         async with self._store.begin() as tx:
             now = tx.now
+            wait = min(self._cadence.poll, REFUSED_WAIT if isinstance(obstacle, Blocked) else TIMER_PASS)
+            await poll_state.schedule_poll(tx, now + max(wait, self._recovery.wait))
             if isinstance(obstacle, Blocked):
                 await slack_state.record_refusal(tx, obstacle.error, now, reading=True)
             elif obstacle:
                 await slack_state.record_silence(tx, obstacle.error, now, reading=True)
-            wait = min(self._cadence.poll, REFUSED_WAIT if isinstance(obstacle, Blocked) else TIMER_PASS)
-            await poll_state.schedule_poll(tx, now + max(wait, self._recovery.wait))
 
     async def report_timers(self, *, may_poll: bool = True) -> None:
         """Report the leads and deadlines that have passed. If the last poll is old, poll again first."""
@@ -229,8 +230,20 @@ class Watcher:
         digest: str | None = None,
     ) -> None:
         async with self._store.begin() as tx:
+            await self._ingest.ingest(tx, listed, began, past, is_claimed=is_claimed, rows_digest=digest)
             if first:
                 await slack_state.record_success(tx, reading=True)
                 if self._recovery.refusal:
                     await slack_state.record_refusal(tx, self._recovery.refusal, tx.now)
-            await self._ingest.ingest(tx, listed, began, past, is_claimed=is_claimed, rows_digest=digest)
+        if first:
+            await self._hasten_first_runs()
+
+    async def _hasten_first_runs(self) -> None:
+        """Let the first runs of the channel be posted, if this account was the last one to be polled.
+
+        Not in the transaction of the poll: of two that end at once, neither would see that of the other.
+        """
+        async with self._store.begin() as tx:
+            others = self._recorder.channel_appids
+            if others and not await poll_state.any_unpolled(tx, others):
+                await shared_channels.hasten(tx, tx.now, [MessageKind.FIRST_RUN])
