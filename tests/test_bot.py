@@ -19,7 +19,6 @@ from multidict import CIMultiDict
 
 from bot.demo.blockkit import mentions, problems
 from bot.demo.slack_simulator import RESPONSE_URL, http_error, sign
-from bot.interactions.status_reporter import OPENING
 from tests.running import (
     CARE,
     NOWHERE,
@@ -30,7 +29,6 @@ from tests.running import (
     modal_text,
     sqlite,
     until,
-    utc_now,
     world,
 )
 from wechat_kf.simulator import Fault, FaultMode
@@ -413,10 +411,8 @@ async def test_database_of_a_development_version_is_named_in_the_log_and_not_cha
         """)
         before = [*old.iterdump()]
     made = "this database was made by a development version before 1.0.0 and is not modified"
-    ahead = timedelta(0)
-    async with bot_in_loop(place, clock=lambda: utc_now() + ahead) as url, aiohttp.ClientSession() as session:
+    async with bot_in_loop(place) as url, aiohttp.ClientSession() as session:
         await until(lambda: f"schema: {made}" in caplog.text)
-        ahead = OPENING
         async with session.get(f"{url}/readyz") as answer:
             said = await answer.text()
         assert (answer.status, "The database lacks tables" in said) == (503, True)

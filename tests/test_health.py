@@ -437,6 +437,13 @@ async def test_probe_before_the_first_migration_leaves_no_trouble_behind(new_sto
     assert diagnose(await stands.facts()) == ()
 
 
+async def test_tables_that_are_still_being_made_are_no_fault_however_long_that_takes(new_store, clock):
+    stands = standing(new_store, clock, ProcessInfo("one", "web", clock.now, receives_commands=True))
+    clock.forward(seconds=50)
+    for problems in (diagnose(await stands.facts()), await stands.check()):
+        assert [problem.kind for problem in problems] == [ProblemKind.STARTING]
+
+
 async def test_missing_tables_are_explained_by_the_error_of_the_watcher(new_store, clock):
     stands = standing(new_store, clock, ProcessInfo("one", "web", clock.now, receives_commands=True))
     stands.note_poll(DevelopmentSchemaError())

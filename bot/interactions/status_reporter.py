@@ -35,7 +35,6 @@ from wechat_kf import KfAccount
 
 STORE_SECONDS = 2  # an unreachable store must not delay `/kf status`
 PASS_SECONDS = 10  # a health check waits longer: a busy store is not unreachable
-OPENING = timedelta(seconds=5)  # a process that has just started checks the tables first
 REPEATED = timedelta(seconds=1)  # the least time between two reads for `/readyz`
 RECENT = timedelta(seconds=5)  # the least time between two test writes for `/readyz`
 
@@ -77,7 +76,6 @@ class StatusReporter:
         self._slack_trouble = slack_trouble
         self._digests = settings.shared_digests if digests is None else digests
         self._is_one_of_several = is_one_of_several
-        self._opened = False
         self._written_at: datetime | None = None  # by the store's clock
         self._write_checked_at: datetime | None = None  # by this process's
         self._unreadable: StoreTrouble | None = None
@@ -253,9 +251,8 @@ class StatusReporter:
         return reason if reason and reason.kind is ProblemKind.STORE_SCHEMA else found
 
     def _is_opening(self, store: Store) -> bool:
-        self._opened = self._opened or store.migrated
-        started = self._process.started_at if self._process else None
-        return not self._opened and started is not None and timedelta(0) <= self.clock() - started < OPENING
+        """Return whether this process makes the tables at present, as at its start."""
+        return self._process is not None and store.is_new and self._unrecorded is None
 
     def _known(self) -> HealthFacts:
         """Return the facts that are known without the store."""

@@ -89,7 +89,7 @@ class _Database:
     seconds: float
     appids: dict[str, None] = field(default_factory=dict)  # the accounts whose rows `open` makes, in their order
     migrated: bool = False
-    opened: bool = False  # whether `open` has ever succeeded
+    opened: bool | None = None  # whether `open` has ever succeeded; None while the first has not ended
     fault: StoreFault | None = None
 
 
@@ -156,6 +156,11 @@ class Store:
         self._database.migrated = migrated
 
     @property
+    def is_new(self) -> bool:
+        """Return whether nobody knows yet if `open` succeeds: a migration may take long."""
+        return self._database.opened is None and not self.migrated
+
+    @property
     def fault(self) -> StoreFault | None:
         """Return the fault of the last failed transaction, until a later one writes."""
         return self._database.fault
@@ -171,7 +176,11 @@ class Store:
     async def open(self) -> None:
         """Migrate the schema and insert the rows of accounts that have none. Safe to repeat, and to race."""
         appids = tuple(self._database.appids)  # another may be added meanwhile
-        await migrate(self._database.engine)
+        try:
+            await migrate(self._database.engine)
+        except BaseException:
+            self._database.opened = self._database.opened or False
+            raise
         async with self.begin() as tx:
             known = set((await tx.run(sa.select(poll_state.c.appid))).scalars())
             now = tx.now
