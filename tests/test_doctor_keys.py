@@ -15,7 +15,7 @@ from bot.store.database import Store
 from bot.store.sealed_secrets import APPSECRET
 from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenants import changes
-from bot.tenants.stored_accounts import StoredAccounts
+from bot.tenants.stored_accounts import PUT_BACK, StoredAccounts
 from tests.doctors import examined
 from tests.doctors import wrong as wrong_ones
 from tests.fleets import APPIDS
@@ -78,5 +78,6 @@ async def test_account_of_the_store_is_examined_like_the_others_and_one_without_
         await store.close()
     because = f"not watched, because STORE_KEYS lacks the key {key_id(OLD)} of its AppSecret: @orchid"
     assert said(findings, "accounts") == ["2: @harbour, @kiosk", because]
-    assert [one.said for one in wrong_ones(findings) if one.check == "accounts"] == [because]
+    (not_watched,) = (one for one in wrong_ones(findings) if one.check == "accounts")
+    assert (not_watched.said, not_watched.remedy) == (because, PUT_BACK)
     assert "paused by a person: @orchid" in said(paused, "accounts")

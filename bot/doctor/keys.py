@@ -10,12 +10,10 @@ from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError, sealing_
 from bot.store.sealed_secrets import APPSECRET
 from bot.tenants.installation import PAUSED, Paused
 from bot.tenants.model import handles
-from bot.tenants.stored_accounts import StoredAccounts
+from bot.tenants.stored_accounts import PUT_BACK, RESTORE, StoredAccounts
 from bot.text import many
 
 CHECK = "keys"
-AGAIN = "`python -m bot accounts set HANDLE --secret -`"
-PUT_BACK = f"Put it into STORE_KEYS of every process, or enter these AppSecrets again: {AGAIN}."
 
 
 def findings(keys: StoreKeys, stored: StoredAccounts) -> list[Finding]:
@@ -30,7 +28,7 @@ def findings(keys: StoreKeys, stored: StoredAccounts) -> list[Finding]:
     ]
     if damaged := sum(_is_damaged(keys, owner, sealed) for owner, sealed in stored.sealed.items()):
         why = f"{many(damaged, 'AppSecret')} cannot be opened: changed in the database, or moved to another row"
-        found.append(wrong(CHECK, why, f"Restore the table `secret` from a backup, or enter them again: {AGAIN}."))
+        found.append(wrong(CHECK, why, RESTORE))
     if found:
         return found
     return [well(CHECK, f"{many(len(stored.sealed), 'AppSecret')} can be opened", _hint(keys, by_key))]
@@ -48,9 +46,8 @@ def _not_watched(why: str, members: Sequence[Paused]) -> Finding:
     named = handles([one.tenant for one in members])
     if why == PAUSED:
         return unknown("accounts", f"paused by a person: {named}", "`python -m bot accounts resume HANDLE`")
-    return wrong(
-        "accounts", f"not watched, because {why}: {named}", "`python -m bot accounts set HANDLE` corrects it."
-    )
+    remedy = members[0].remedy or "`python -m bot accounts set HANDLE` corrects it."
+    return wrong("accounts", f"not watched, because {why}: {named}", remedy)
 
 
 def _hint(keys: StoreKeys, by_key: Counter[str]) -> str:

@@ -17,6 +17,7 @@ class Paused:
 
     tenant: Tenant
     why: str  # PAUSED, or a sentence without its full stop
+    remedy: str = ""  # a sentence; "" where `accounts set` corrects it
 
 
 @dataclass(frozen=True, slots=True)

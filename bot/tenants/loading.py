@@ -25,6 +25,7 @@ ReadFile = Callable[[str], str]  # raises OSError, or ValueError for text that i
 
 WHERE_CHANNEL = "Write it here, in [defaults], in a [[route]] for one of its labels, or as SLACK_ALERT_CHANNEL."
 NO_CHANNEL = "it has no channel"
+ADD_CHANNEL = "`python -m bot accounts set HANDLE --channel C0123456789`, or set SLACK_ALERT_CHANNEL."
 # The settings that an account may have for itself, by key. `quiet` and `breakthrough` are parts of one.
 FIELDS = {
     "channel": "slack_alert_channel",
@@ -98,12 +99,12 @@ def load_defined(
 def with_stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool = True) -> Installation:
     """Return all accounts. What keeps one of the store from being watched is no mistake, but is in `paused`."""
     found = [*_stored(defined, stored, posts=posts)]
-    watched = (*defined.tenants, *(tenant for tenant, why in found if not why))
-    return Installation(watched, [Paused(tenant, why) for tenant, why in found if why])
+    watched = (*defined.tenants, *(one.tenant for one in found if not one.why))
+    return Installation(watched, [one for one in found if one.why])
 
 
-def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) -> Iterator[tuple[Tenant, str]]:
-    """Yield the accounts of the store that are not defined elsewhere, and why each is paused."""
+def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) -> Iterator[Paused]:
+    """Yield the accounts of the store that are not defined elsewhere. Those that are watched have no reason."""
     settings, appids = defined.settings, {one.appid for one in defined.tenants}
     keys, slugs = StoreKeys(settings.store_keys), {one.slug for one in defined.tenants}
     for row in stored.rows:
@@ -113,8 +114,10 @@ def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) ->
         slug = free_slug(row.slug, slugs)
         slugs.add(slug)
         tenant = tenant_of_row(settings, defined.file, row, opened, slug)
-        needs_channel = settings.alerts and posts and not tenant.settings.slack_alert_channel
-        yield tenant, opened.why_paused or (NO_CHANNEL if needs_channel else "")
+        if settings.alerts and posts and not opened.why_paused and not tenant.settings.slack_alert_channel:
+            yield Paused(tenant, NO_CHANNEL, ADD_CHANNEL)
+        else:
+            yield Paused(tenant, opened.why_paused, opened.remedy)
 
 
 def tenant_of_row(

@@ -99,7 +99,11 @@ class Reloading:
         """Log which accounts of the store are not watched although no person has paused them."""
         for one in self._installation.paused:
             if one.why != PAUSED:
-                log.error(LogEvent("account not watched", account=one.tenant.slug, reason=one.why))
+                log.error(
+                    LogEvent(
+                        "account not watched", account=one.tenant.slug, reason=one.why, next=one.remedy or None
+                    )
+                )
 
     def _take_over(self, found: Installation) -> Sequence[Tenant]:
         # The lines of requests in progress may still hold a secret of before.

@@ -21,6 +21,11 @@ from bot.tenants.table_keys import ACCOUNT, Source, read_table
 
 KEYS = {key: parse for key, parse in ACCOUNT.items() if key != "secret"}
 READ_SECONDS = 5.0
+AGAIN = "`python -m bot accounts set HANDLE --secret -`"
+PUT_BACK = f"Put it into STORE_KEYS of every process, or enter these AppSecrets again: {AGAIN}."
+RESTORE = f"Restore the table `secret` from a backup, or enter them again: {AGAIN}."
+ENTER = f"Enter it: {AGAIN}."
+WITHOUT_SERVICE = f"Set it for every process, or enter an AppSecret: {AGAIN}."
 NOT_READ = "The accounts in the store cannot be read now ({}): look at DATABASE_URL."
 
 
@@ -44,6 +49,7 @@ class OpenedAccount:
     values: Mapping[str, Any]
     secret: str = field(default="", repr=False)  # "" if its tokens come from a token service
     why_paused: str = ""  # a sentence without its full stop; "" if it can be watched
+    remedy: str = ""  # a sentence; "" where `accounts set` corrects it
 
 
 async def read_from(url: str, within: float = READ_SECONDS) -> StoredAccounts:
@@ -78,11 +84,14 @@ def open_account(
     if problems:
         return OpenedAccount(values, why_paused=str(problems[0]))
     if values.get("source") is Source.SERVICE:
-        return OpenedAccount(values, why_paused="" if token_service_url else "TOKEN_SERVICE_URL is not set")
+        if token_service_url:
+            return OpenedAccount(values)
+        return OpenedAccount(values, why_paused="TOKEN_SERVICE_URL is not set", remedy=WITHOUT_SERVICE)
     try:
         return OpenedAccount(values, _secret(row.appid, stored, keys))
     except ValueError as exc:
-        return OpenedAccount(values, why_paused=str(exc))
+        why, remedy = exc.args
+        return OpenedAccount(values, why_paused=why, remedy=remedy)
 
 
 def parse_row(row: StoredTenant) -> tuple[dict[str, Any], tuple[InvalidSetting, ...]]:
@@ -92,11 +101,16 @@ def parse_row(row: StoredTenant) -> tuple[dict[str, Any], tuple[InvalidSetting, 
 
 
 def _secret(appid: str, stored: StoredAccounts, keys: StoreKeys) -> str:
+    """Open the AppSecret of an account.
+
+    Raises:
+        ValueError: why it cannot be opened, and the remedy.
+    """
     if appid not in stored.sealed:
-        raise ValueError("its AppSecret is not stored")
+        raise ValueError("its AppSecret is not stored", ENTER)
     try:
         return keys.open(appid, APPSECRET, stored.sealed[appid])
     except UnknownKeyError as exc:
-        raise ValueError(f"STORE_KEYS lacks the key {exc.key_id} of its AppSecret") from None
+        raise ValueError(f"STORE_KEYS lacks the key {exc.key_id} of its AppSecret", PUT_BACK) from None
     except DamagedSecretError as exc:
-        raise ValueError(str(exc)) from None
+        raise ValueError(str(exc), RESTORE) from None
