@@ -119,6 +119,8 @@ class PollLoop(PeriodicTask):
         async with self._store.begin() as tx:
             await tenants.record(tx, rows)
             await shared_channels.hand_over(tx, {one.appid: one.settings.slack_alert_channel for one in loaded})
+            if not self._fleet.shared.settings.reads_stored_accounts:
+                self._fleet.first.status_reporter.note_unread_accounts(await tenants.count_added(tx))
 
     async def _claim(self) -> float:
         """Claim what is due, and pass it to the slots. Return the seconds until the next claim."""

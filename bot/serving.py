@@ -57,7 +57,7 @@ async def serve(
         if generation.stop.is_set():
             return 0
         if not tenants:
-            log.error(NO_ACCOUNT)
+            log.error(LogEvent("no account can be watched", next=NO_ACCOUNT))
             return 2
         return await work(tenants, defined, generation)
 

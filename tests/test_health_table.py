@@ -217,6 +217,14 @@ FAULTS = [
         silent=True,
     ),
     Case(
+        K.ACCOUNTS_UNREAD,
+        {"unread_accounts": 2},
+        "2 Official Accounts of the database are not watched",
+        "set STORE_KEYS as it was",
+        ERROR,
+        silent=False,
+    ),
+    Case(
         K.ALERTS_OVERDUE,
         {"overdue": 2, "overdue_since": NOW - HOUR, "pending": 2},
         "2 alerts wait for more than 5 min",

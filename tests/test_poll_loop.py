@@ -20,7 +20,7 @@ from bot.settings.values import Settings
 from bot.store import episodes, outbox, poll_state, tenants
 from bot.store.database import insert_new
 from bot.store.tables import poll_state as poll_state_table
-from bot.store.tenants import StoredTenant
+from bot.store.tenants import COMMAND, StoredTenant
 from bot.tenants.model import Origin, Tenant
 from bot.watcher.poller import Tick, Watcher
 from bot.watcher.recovery import Recovery
@@ -185,6 +185,17 @@ async def test_other_bot_that_starts_on_the_same_database_stops_no_poll(polls):
         async with made.fleet.shared.store.begin() as tx:
             await tenants.record(tx, [StoredTenant("wx-other", "other", "", Origin.ENVIRONMENT)])
         await made.polls_again(wanted=1)
+
+
+async def test_accounts_of_commands_that_no_setting_lets_the_process_read_are_counted_at_the_start(polls):
+    async with polls(1) as made:
+        store, reporter = made.fleet.shared.store, made.fleet.first.status_reporter
+        async with store.begin() as tx:
+            await tenants.save(tx, StoredTenant("wx-rose", "rose", "", COMMAND))
+        store.migrated = False  # as at a start
+        made.loop.wake()
+        await until(lambda: store.migrated)
+        assert (await reporter.facts()).unread_accounts == 1
 
 
 async def test_digest_of_an_account_that_is_gone_becomes_that_of_another_at_the_start(polls):

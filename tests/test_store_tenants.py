@@ -55,6 +55,17 @@ async def test_pause_by_a_release_that_knows_no_such_accounts_is_undone(store):
     assert (await stored(store))["rose"] == ROSE
 
 
+async def test_added_accounts_are_counted_unless_a_person_has_paused_or_removed_them(store):
+    for slug in ("rose", "iris", "lily"):
+        row = replace(ROSE, appid=f"wx-{slug}", slug=slug)
+        await in_store(store, lambda tx, row=row: tenants.save(tx, row))
+    await stored(store, HARBOUR)
+    assert await in_store(store, tenants.count_added) == 3
+    await in_store(store, lambda tx: tenants.pause(tx, "wx-iris"))
+    await in_store(store, lambda tx: tenants.remove(tx, "wx-lily"))
+    assert await in_store(store, tenants.count_added) == 1
+
+
 async def test_account_of_a_command_that_enters_the_file_is_the_files_from_then_on(store):
     await in_store(store, lambda tx: tenants.save(tx, ROSE))
     for owner in ("wx-rose", "wx-other"):

@@ -33,6 +33,7 @@ class ProblemKind(StrEnum):
     WECHAT_CONFIG = "wechat_config"
     WECHAT_QUOTA = "wechat_quota"
     ROWS_FAILED = "rows_failed"  # given up: they cannot be rendered or stored
+    ACCOUNTS_UNREAD = "accounts_unread"  # those of the store: no setting is there to watch them with
     ALERTS_OVERDUE = "alerts_overdue"
     ALERTS_HELD = "alerts_held"  # sent with unknown outcome, and not repeated while the clock is wrong
     ALERTS_LOST = "alerts_lost"  # refused, never confirmed or not rendered, in the last day
@@ -74,6 +75,7 @@ _WARNINGS = {
 # Problems of the processes, of their store and of their answers, which all Official Accounts share.
 OF_ALL = {
     *(kind for kind in ProblemKind if kind.startswith("store_")),
+    ProblemKind.ACCOUNTS_UNREAD,
     ProblemKind.NO_COMMAND_RECEIVER,
     ProblemKind.SETTINGS_DIFFER,
     ProblemKind.CLOCKS_DIFFER,
@@ -162,6 +164,7 @@ class HealthFacts:
     stale: int = 0  # messages in the channel that cannot be updated, for the same reasons
     failed_rows: tuple[str, ...] = ()  # accounts whose events cannot be stored: foreign text
     failed_rows_since: datetime | None = None
+    unread_accounts: int = 0  # Official Accounts of the store that no process reads
     receivers: Receivers | None = None
     differing_settings: tuple[str, ...] = ()  # names of variables
     process_skew: timedelta = timedelta(0)  # the largest between two processes

@@ -194,6 +194,8 @@ def _is_settled(facts: HealthFacts, receivers: Receivers) -> bool:
 
 
 def _of_processes(facts: HealthFacts) -> Iterator[Problem]:
+    if facts.alerts and facts.unread_accounts:
+        yield Problem(ProblemKind.ACCOUNTS_UNREAD, count=facts.unread_accounts)
     receivers = facts.receivers
     if receivers and receivers.processes and not receivers.count and _is_settled(facts, receivers):
         yield Problem(

@@ -84,6 +84,7 @@ class StatusReporter:
         self._checked: tuple[datetime, tuple[Problem, ...]] | None = None
         self._faulty: StoreTrouble | None = None  # a transaction failed, and none has written since
         self._unrecorded: StoreTrouble | None = None  # a poll whose result could not be stored
+        self._unread_accounts = 0
         self._polled_at: datetime | None = None  # as last known: its age grows while the store is unreachable
 
     async def problems(self) -> tuple[Problem, ...]:
@@ -110,6 +111,10 @@ class StatusReporter:
         """Record whether the result of this process's last poll could be stored."""
         fault = classify(error) if error else None
         self._unrecorded = self._trouble(fault) if fault else None
+
+    def note_unread_accounts(self, number: int) -> None:
+        """Record how many accounts of the store this process does not read, since it could use none of them."""
+        self._unread_accounts = number
 
     def note_receiving(self, *, receives: bool) -> None:
         """Record whether commands reach this process: Slack may refuse the connection of a worker."""
@@ -267,6 +272,7 @@ class StatusReporter:
             written_at=self._written_at,
             poll=timedelta(seconds=settings.poll_seconds),
             polled_at=self._polled_at,
+            unread_accounts=self._unread_accounts,
             receivers=receivers,
             rejected=self._rejected(),
             failed_replies=self._failed_replies(),

@@ -132,6 +132,12 @@ async def count(tx: Tx) -> dict[TenantState, int]:
     return numbers
 
 
+async def count_added(tx: Tx) -> int:
+    """Count the accounts that commands have added and that are to be watched."""
+    added = sa.select(sa.func.count()).where(tenant.c.origin == COMMAND, tenant.c.reason == "")
+    return int((await tx.run(added)).scalar_one())
+
+
 async def _rows(tx: Tx, condition: sa.ColumnElement[bool]) -> list[StoredTenant]:
     rows = await tx.run(sa.select(tenant).where(condition).order_by(tenant.c.appid))
     return [

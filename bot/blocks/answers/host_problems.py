@@ -100,6 +100,24 @@ def _no_receiver(problem: Problem, context: RenderContext) -> Explanation:
     )
 
 
+def _accounts_unread(problem: Problem, context: RenderContext) -> Explanation:
+    return Explanation(
+        context.count(
+            "{number} Official Account of the database is not watched",
+            "{number} Official Accounts of the database are not watched",
+            problem.count,
+        ),
+        context.say(
+            "Commands have added them, but neither STORE_KEYS nor TOKEN_SERVICE_URL is set, so there is no access "
+            "token for them."
+        ),
+        context.say(
+            "set STORE_KEYS as it was when they were added, or TOKEN_SERVICE_URL, for all processes, and restart "
+            "them. Otherwise pause or remove these accounts."
+        ),
+    )
+
+
 def _settings_differ(problem: Problem, context: RenderContext) -> Explanation:
     return Explanation(
         context.say("The processes have different settings"),
@@ -171,6 +189,7 @@ def _replies_failing(problem: Problem, context: RenderContext) -> Explanation:
 
 
 _PROCESSES: Mapping[ProblemKind, Callable[[Problem, RenderContext], Explanation]] = {
+    ProblemKind.ACCOUNTS_UNREAD: _accounts_unread,
     ProblemKind.NO_COMMAND_RECEIVER: _no_receiver,
     ProblemKind.SETTINGS_DIFFER: _settings_differ,
     ProblemKind.CLOCK_WRONG: lambda problem, context: explain_clock_skew(
