@@ -20,6 +20,7 @@ from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
 from bot.delivery.cycle import Delivery
 from bot.delivery.dependencies import DefaultChannel, DeliveryDependencies
+from bot.delivery.rests import Rests
 from bot.interactions.access import AccessPolicy, Membership, MembersOf, OperatorPolicy
 from bot.interactions.alert_actions import AlertActions
 from bot.interactions.language_choices import LanguageChoices
@@ -81,6 +82,7 @@ class SharedServices:
     slack_answers: SlackAnswers
     views: Views
     metrics: Metrics
+    rests: Rests = field(default_factory=Rests)
     store: Store | None = None
     unchanged_polls: UnchangedPolls | None = None
     heartbeat: Heartbeat | None = None
@@ -402,6 +404,7 @@ def _add_alerts(
             EventKeys(_secret_of_slack(settings), ""),
             lease,
             count,
+            rests=services.shared.rests,
             label=services.label,
             default_channel=default_channel,
             channel_accounts=channel.accounts,

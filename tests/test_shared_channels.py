@@ -18,6 +18,7 @@ from bot.alerting.episode import AlertPolicy
 from bot.alerting.quiet_hours import QuietHours
 from bot.blocks.context import RenderContext
 from bot.blocks.tenant_label import NamedAccount, TenantLabel
+from bot.delivery.rests import Rests
 from bot.outbox.shared_channels import FIRST_RUN_WAIT, JOINS_WITHIN, MOST, WINDOW
 from bot.ports import OutcomeUnknown, Refused, RetryLater
 from bot.store import shared_channels, stats, tenants
@@ -45,6 +46,7 @@ class Fleet:
         *numbers: int,
         policies: Sequence[AlertPolicy] = (),
         slack: FakeChannel | None = None,
+        rests: Rests | None = None,
     ) -> None:
         """Make a channel with so many accounts for each of the numbers. The first have these policies.
 
@@ -78,6 +80,7 @@ class Fleet:
                         mention="<!subteam^S1>",
                         label=named.label,
                         channel_accounts=accounts,
+                        rests=rests or Rests(),
                     )
                 )
 
@@ -241,6 +244,23 @@ async def test_last_account_of_a_channel_keeps_all_names_in_an_earlier_digest(st
         True,
         False,
     ]
+
+
+async def test_rest_that_slack_asks_for_holds_for_all_accounts_and_outlasts_their_services(store, clock):
+    rests = Rests()
+    fleet = await watching(store, clock, 2)
+    await fleet.polls(rejected("bo"))
+    await fleet.delivers(WINDOW + timedelta(seconds=3))
+    await fleet.polls(bound("bo"))
+    fleet.slack.outcomes = [RetryLater(60, "ratelimited")]
+    edits = []
+    for seconds in (0, 1, 60):
+        clock.forward(seconds=seconds)
+        fleet = Fleet(store, clock, 2, slack=fleet.slack, rests=rests)  # services that were dropped, made again
+        for bot in fleet.bots:
+            await bot.delivery.updater.update_all()
+        edits.append(len(fleet.slack.edited))
+    assert edits == [0, 0, 2]
 
 
 @pytest.mark.story

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.delivery.dependencies import HOLD, DeliveryDependencies
 from bot.delivery.item import OutboxItem, content_hash, load_items, log_fields, outcome_label
+from bot.delivery.rests import Rested
 from bot.outbox.messages import OutboxRow
 from bot.ports import Blocked, Message, NotFound, Outcome, OutcomeUnknown, Refused, RetryLater, Sent, Unlisted
 from bot.runtime.logs import LogEvent, fault_words
@@ -28,11 +29,11 @@ class Updater:
 
     def __init__(self, dependencies: DeliveryDependencies) -> None:
         self._dependencies = dependencies
-        self._rest_until = 0.0  # by the stopwatch
 
     async def update_all(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Render every editable message again, and edit those that differ from what Slack shows."""
-        if self._dependencies.stopwatch() < self._rest_until:
+        dependencies = self._dependencies
+        if dependencies.rests.lasts(Rested.EDITS, dependencies.channel.id, dependencies.stopwatch()):
             return
         async with self._dependencies.store.begin() as tx:
             now = tx.now
@@ -97,14 +98,22 @@ class Updater:
             outcome = NotFound(outcome.error)  # it is in a channel that alerts no longer go to
         self._dependencies.count("edit", outcome_label(outcome))
         log.info(LogEvent("edit", message=row.id, **log_fields(outcome)))
-        if rest := _rest_after(outcome):
-            self._rest_until = self._dependencies.stopwatch() + rest.total_seconds()
+        self._rest_after(outcome)
         if not isinstance(outcome, RetryLater | OutcomeUnknown):  # an unknown outcome is repeated, which is safe
             async with self._dependencies.store.begin() as tx:
                 if isinstance(outcome, Blocked):  # a post would be refused, too
                     await slack_state.record_refusal(tx, outcome.error, tx.now)
                 await published.update(tx, row, **_noted(outcome, applied, tx.now))
         return isinstance(outcome, Sent | Refused | Unlisted | NotFound)
+
+    def _rest_after(self, outcome: Outcome) -> None:
+        """Rest if Slack asks for it; it limits the method, whatever the channel."""
+        rests, now = self._dependencies.rests, self._dependencies.stopwatch()
+        match outcome:
+            case RetryLater(seconds, _):
+                rests.begin(Rested.EDITS, now + seconds)
+            case Blocked():
+                rests.begin(Rested.EDITS, now + HOLD.total_seconds(), self._dependencies.channel.id)
 
     async def _settle(self, item: OutboxItem) -> None:
         """Stop updating this message, unless one of its episodes has changed again just now."""
@@ -134,13 +143,3 @@ def _noted(outcome: Outcome, applied: str, now: datetime) -> Mapping[str, Any]:
         case Blocked() | Unlisted():
             return {"next_edit_at": now + HOLD}
     return {}
-
-
-def _rest_after(outcome: Outcome) -> timedelta | None:
-    """Return how long to pause edits; Slack limits the method, whatever the message."""
-    match outcome:
-        case RetryLater(seconds, _):
-            return timedelta(seconds=seconds)
-        case Blocked():
-            return HOLD
-    return None
