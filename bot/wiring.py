@@ -46,7 +46,7 @@ from bot.store import processes
 from bot.store.database import Store
 from bot.store.processes import ProcessInfo
 from bot.store.store_errors import StoreError
-from bot.tenants.model import Tenant
+from bot.tenants.model import Origin, Tenant
 from bot.watcher.incident_notices import CommonNotices
 from bot.watcher.poller import Watcher
 from bot.watcher.pruner import Pruner
@@ -149,8 +149,13 @@ class Services:
     @property
     def context(self) -> RenderContext:
         """Return the context of what is rendered for the channel, or for a reader whose language is not known."""
-        handle = self.tenant.slug if self.is_one_of_several else ""
-        return replace(RenderContext.from_settings(self.settings), handle=handle)
+        tenant = self.tenant
+        return replace(
+            RenderContext.from_settings(tenant.settings),
+            handle=tenant.slug if self.is_one_of_several else "",
+            accounts_file=tenant.file,
+            account_command=f"python -m bot accounts set {tenant.slug}" if tenant.origin is Origin.COMMAND else "",
+        )
 
     def in_log(self) -> AbstractContextManager[None]:
         """Put the handle of the account into every line that is logged in here, if there are several accounts."""

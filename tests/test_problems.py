@@ -9,6 +9,7 @@ import pytest
 
 from bot.accounts import Snapshot
 from bot.blocks.problems import explain_error, read_failure
+from bot.blocks.slack_refusals import slack_refusal
 from bot.demo import blockkit
 from bot.hosting import FIXED_ADDRESS
 from tests.conftest import NOW
@@ -159,3 +160,28 @@ def test_failure_can_be_tried_again_and_has_no_header():
 def test_last_successful_poll_is_shown(ago, account, moment, finding):
     message = answer(ResponseError("no kf_list"), read_before(ago, account))
     assert shown(message)[2] == f"{moment}: {finding} needed attention."
+
+
+COMMAND = "python -m bot accounts set rose"
+
+
+@pytest.mark.parametrize(
+    ("place", "secret", "channel"),
+    [
+        ({}, "put the present AppSecret into WECHAT_SECRET and restart.", "another SLACK_ALERT_CHANNEL and"),
+        (
+            {"accounts_file": "accounts.toml"},
+            "put the present AppSecret where `accounts.toml` refers to it, and restart.",
+            "another `channel` (`accounts.toml`) and",
+        ),
+        (
+            {"account_command": COMMAND},
+            f"enter the present AppSecret with `{COMMAND} --secret -`.",
+            f"another `--channel` (`{COMMAND}`) and",
+        ),
+    ],
+)
+def test_next_step_names_the_place_where_the_account_is_defined(place, secret, channel):
+    context = replace(CONTEXT, **place)
+    assert explain_error(api_error(40125, "no"), context).next.startswith(secret)
+    assert channel in slack_refusal("is_archived", context)[1]

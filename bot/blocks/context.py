@@ -56,6 +56,8 @@ class RenderContext:
     history: bool = False  # operations are on, so their history is offered
     in_modal: bool = False  # the words lie on top of the account's details, which need not be offered again
     handle: str = ""  # of the Official Account, where commands name one of several
+    accounts_file: str = ""  # its name, if the Official Account is defined there, and not in the environment
+    account_command: str = ""  # the one that changes the account, if the database has it
     platform: str = ""  # the host, if its processes have no fixed address
     mode: RenderMode = RenderMode.EDIT
 
@@ -80,6 +82,13 @@ class RenderContext:
     def kf(self) -> str:
         """Return the command that shows the account."""
         return f"/kf @{self.handle}" if self.handle else "/kf"
+
+    @property
+    def channel_setting(self) -> str:
+        """Return what decides to which channel the account posts."""
+        if self.account_command:
+            return f"`--channel` (`{self.account_command}`)"
+        return f"`channel` (`{self.accounts_file}`)" if self.accounts_file else "SLACK_ALERT_CHANNEL"
 
     def say(self, sentence: str, **values: object) -> str:
         """Translate a sentence, and fill its places. `sentence` is the key of the catalogue, so it is a literal.

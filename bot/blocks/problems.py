@@ -112,13 +112,27 @@ def _token(context: RenderContext) -> Explanation:
 
 
 def _secret(context: RenderContext) -> Explanation:
+    if context.account_command:
+        step = context.say(
+            "enter the present AppSecret with {command}. It is on WeChat’s developer platform (the account, basic "
+            "information, development keys).",
+            command=f"`{context.account_command} --secret -`",
+        )
+    elif context.accounts_file:
+        step = context.say(
+            "put the present AppSecret where {file} refers to it, and restart. It is on WeChat’s developer "
+            "platform (the account, basic information, development keys).",
+            file=f"`{context.accounts_file}`",
+        )
+    else:
+        step = context.say(
+            "put the present AppSecret into WECHAT_SECRET and restart. It is on WeChat’s developer platform (the "
+            "account, basic information, development keys)."
+        )
     return Explanation(
         context.say("WeChat refused the AppSecret"),
         context.say("It was reset, or belongs to another account."),
-        context.say(
-            "put the present AppSecret into WECHAT_SECRET and restart. It is on WeChat’s developer platform (the "
-            "account, basic information, development keys)."
-        ),
+        step,
         place=Place.DEVELOPER_PLATFORM,
     )
 

@@ -13,6 +13,7 @@ def slack_refusal(error: str, context: RenderContext) -> tuple[str, str]:
     if not code.because:
         return mrkdwn(error, ACCOUNT), see_log(context)
     step = context.say(code.remedy).replace(error_codes.INVITE, f"*{error_codes.INVITE}*")
+    step = step.replace("SLACK_ALERT_CHANNEL", context.channel_setting)
     return context.say(code.because), step
 
 

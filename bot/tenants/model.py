@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
+from pathlib import PurePath
 
 from bot.requests import is_command_word
 from bot.settings.values import Settings
@@ -47,6 +48,13 @@ class Tenant:
     @property
     def appid(self) -> str:
         return self.settings.wechat_appid
+
+    @property
+    def file(self) -> str:
+        """Return what people call the file of accounts that defines it; "" if it is defined elsewhere."""
+        if self.origin is not Origin.FILE:
+            return ""
+        return PurePath(self.settings.accounts_file).name or "KF_ACCOUNTS"
 
     @property
     def title(self) -> str:
