@@ -176,6 +176,21 @@ async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(sto
     assert [len(parents(channel)) for channel in fleet.channels] == [1] * 2
 
 
+@pytest.mark.story
+async def test_storm_and_first_polls_of_sixty_accounts_are_a_message_each(store, clock):
+    fleet = Fleet(store, clock, 60)
+    await store.open()
+    await fleet.polls(bound("bo"), rejected("chen"))
+    every, fleet.bots = fleet.bots, fleet.bots[:1]  # one finds what all have
+    await fleet.delivers(timedelta(seconds=5))
+    assert [text.split(",")[0] for text in parents(fleet.slack)] == [
+        "Now watching 120 accounts of 60 Official Accounts"
+    ]
+    await fleet.polls(rejected("bo"), rejected("chen"), bots=every)
+    await fleet.delivers(MINUTE)
+    assert [text.split(":")[0] for text in parents(fleet.slack)[1:]] == ["60 at once in 60 Official Accounts"]
+
+
 async def test_digest_of_one_account_becomes_part_of_that_of_its_channel(store, clock):
     names = [f"n{number}" for number in range(6)]
     fleet = await watching(store, clock, 6, invitations=["bo", *names])

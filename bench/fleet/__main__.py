@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import machine
-from bench.fleet import report
+from bench.fleet import posts, report
 from bench.fleet.installation import Size
 from bench.results import PACKAGES, Figure, table
 from bot.settings.parsers import QueueKind
@@ -22,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         size = Size(given.accounts, given.interval)
-        figures = asyncio.run(_measure(size, given.minutes * 60, given.backends or report.backends(), Path(folder)))
+        backends = given.backends or report.backends()
+        figures = asyncio.run(_measure(size, given.minutes * 60, backends, Path(folder)))
     print(machine.measured("make fleet", *PACKAGES))
     return 0 if all(figure.kept for figure in figures) else 1
 
@@ -31,6 +32,10 @@ async def _measure(size: Size, seconds: float, backends: Sequence[QueueKind], fo
     figures = []
     for backend in backends:
         found = await report.take(size, seconds, folder, backend)
+        print(f"{table(found)}\n", flush=True)
+        figures += found
+    if QueueKind.ROWS in backends:  # what is posted does not depend on the queue
+        found = await posts.take(size.accounts, folder)
         print(f"{table(found)}\n", flush=True)
         figures += found
     return figures

@@ -32,6 +32,7 @@ class Size:
 
     accounts: int
     interval: int  # seconds
+    channels: int = 1
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Installation:
     environ: Mapping[str, str]
     wechat: WeChat
     database: Database
+    slack: SlackSimulator
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[BotProcess]:
@@ -117,9 +119,9 @@ class Installation:
 @asynccontextmanager
 async def installation(size: Size, folder: Path, backend: QueueKind) -> AsyncIterator[Installation]:
     """Set up a fleet whose database is new, without a running bot."""
-    path = folder / f"accounts-{size.accounts}.toml"
-    path.write_text(merchants.accounts_file(size.accounts))
-    slack = SlackSimulator(channels=[merchants.CHANNEL])
+    path, channels = folder / f"accounts-{size.accounts}.toml", merchants.channels(size.channels)
+    path.write_text(merchants.accounts_file(size.accounts, channels))
+    slack = SlackSimulator(channels=channels)
     async with serve_slack(slack), serve_merchants() as wechat:
         with fresh_database(folder) as database:
             environ = environ_of(
@@ -134,4 +136,4 @@ async def installation(size: Size, folder: Path, backend: QueueKind) -> AsyncIte
             )
             if backend is not QueueKind.ROWS:
                 await migrate(database.url)
-            yield Installation(size, environ, wechat, database)
+            yield Installation(size, environ, wechat, database, slack)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import aiohttp
 from aiohttp import web
@@ -21,6 +23,9 @@ from wechat_kf.simulator import World
 
 ANSWER_SECONDS = 0.03
 POLLS = "/bench/polls"
+REJECT = "/bench/reject"  # so many people of so many accounts
+SILENCE = "/bench/silence"  # answer nothing but 502, or answer again
+LONG = timedelta(days=3)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,6 +53,16 @@ class WeChat:
         self.polls += new
         return new
 
+    async def reject(self, accounts: int, people: int) -> None:
+        """Let people of the first accounts refuse an invitation."""
+        async with self.session.post(f"{self.url}{REJECT}", params={"accounts": accounts, "people": people}):
+            pass
+
+    async def silence(self, *, lasts: bool) -> None:
+        """Let WeChat be out of reach, or answer again."""
+        async with self.session.post(f"{self.url}{SILENCE}", params={"lasts": int(lasts)}):
+            pass
+
 
 @asynccontextmanager
 async def serve_merchants() -> AsyncIterator[WeChat]:
@@ -69,15 +84,30 @@ async def serve_merchants() -> AsyncIterator[WeChat]:
 def application() -> web.Application:
     """Build the server of all accounts, which are created on first use."""
     world, polls = World(create=merchants.simulate), list[tuple[float, int]]()
+    is_silent = False
 
     @web.middleware
     async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+        nonlocal is_silent
         if request.path == POLLS:
             return web.json_response(polls[int(request.query["after"]) :])
+        if request.path == REJECT:
+            for number in range(int(request.query["accounts"])):
+                body = json.dumps(
+                    {"appid": merchants.appid(number)}
+                ).encode()  # creates it, as its first token does
+                account = world.addressed(protocol.TOKEN, {}, body)
+                merchants.reject(account, int(request.query["people"]), utc_now() + LONG)
+            return web.Response()
+        if request.path == SILENCE:
+            is_silent = request.query["lasts"] == "1"
+            return web.Response()
         if request.path == protocol.KF_LIST:
             account = world.addressed(request.path, request.query, b"")
             polls.append((time.time(), merchants.number_of(account.appid)))
         await asyncio.sleep(ANSWER_SECONDS)
+        if is_silent:
+            return web.Response(status=502)
         return await handler(request)
 
     app = wechat_application(world, utc_now)
