@@ -145,7 +145,9 @@ def test_files_entered_are_counted_for_a_command_an_alert_and_a_click() -> None:
 
 @pytest.mark.process
 def test_measured_processes_import_what_a_deployment_does():
-    printed = "import sys, bot.app; print('click' in sys.modules, 'rich' in sys.modules, 'httpx' in sys.modules)"
+    printed = (
+        "import sys, bot.serving; print('click' in sys.modules, 'rich' in sys.modules, 'httpx' in sys.modules)"
+    )
     measured = [sys.executable, "-c", printed]
     found = subprocess.run(measured, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False", "False", "True"]

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from bot.__main__ import _parser
+from bot.command_parser import make_parser
 from bot.alerting.quiet_hours import SHANGHAI
 from bot.blocks.answers.overview import overview
 from bot.doctor.variables import WHERE
@@ -103,7 +103,7 @@ def test_every_quoted_command_of_the_bot_exists(page: Document, capsys: pytest.C
     for line in page.commands:
         for found in re.findall(r"python -m bot(?![\w.])(.*)", line):
             try:
-                _parser().parse_args(shlex.split(found, comments=True))
+                make_parser().parse_args(shlex.split(found, comments=True))
             except SystemExit as ended:
                 if ended.code:  # 0: --version
                     pytest.fail(f"python -m bot{found}: {capsys.readouterr().err}")

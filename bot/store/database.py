@@ -157,7 +157,7 @@ class Store:
 
     @property
     def is_new(self) -> bool:
-        """Return whether nobody knows yet if `open` succeeds: a migration may take long."""
+        """Return whether the first `open` has not ended yet: a migration may take long."""
         return self._database.opened is None and not self.migrated
 
     @property
