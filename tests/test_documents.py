@@ -15,9 +15,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from bot.command_parser import make_parser
 from bot.alerting.quiet_hours import SHANGHAI
 from bot.blocks.answers.overview import overview
+from bot.command_parser import make_parser
 from bot.doctor.variables import WHERE
 from bot.language import Language
 from bot.manifest import create_link, manifest

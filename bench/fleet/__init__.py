@@ -1,5 +1,6 @@
-"""A fleet of simulated Official Accounts: steady polls, catch-up, a killed process, for each queue backend; and what
-many accounts post at once.
+"""A fleet of simulated Official Accounts: steady polls, catch-up and a killed process, for each queue backend.
+
+`posts` counts what many of them post at once.
 
 `make fleet` measures it for ten minutes, `make bench` for a minute.
 """

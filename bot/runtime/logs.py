@@ -114,7 +114,7 @@ def fault_words(exc: Exception) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """`2026-11-23T01:12:00Z INFO bot.start_log started version=1.0.0 request=5d0c31aa`, or the same as a JSON object.
+    """`2026-11-23T01:12:00Z INFO bot.start_log started version=1.0.0`, or the same as a JSON object.
 
     Tracebacks are folded into the line. Control characters are escaped and long values are cut: WeChat, Slack or a
     stranger may have written them. The masks are the last line of defence: nothing is meant to reach them.

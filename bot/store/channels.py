@@ -28,7 +28,7 @@ class NotItsTurnError(Exception):
 async def lock(tx: Tx) -> None:
     """Let other transactions wait with the messages of the channel until this one ends.
 
-    A transaction that changes several messages locks their channel first. The order of locks is `source`, the rows of
+    A transaction that changes several messages locks their channel first. The order of locks is `source`,
     `poll_state` by AppID, `channel`, `message`: a different order could deadlock. Before the first post there is no
     row to lock, and nothing to wait for.
     """
