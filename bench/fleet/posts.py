@@ -18,7 +18,7 @@ INTERVAL = 60  # seconds between two polls of an account
 QUIET_SECONDS = 45.0  # without a message, after which none is expected: they wait for 20 s, and edits for 10
 FIRST_REPORTED = 50  # accounts whose first poll shows a problem: without any there is no message
 OUTAGE_SECONDS = 60.0
-NOTICE_SECONDS = 120.0  # for the notice of an outage
+NOTICE_SECONDS = 240.0  # for the notice of an outage, which needs two polls of an account
 CAUGHT_UP_SECONDS = 300.0
 
 
