@@ -12,6 +12,8 @@ from bench import ack_latency, explanations, memory, modal_latency, poll_cpu, re
 from bench.fleet import scenes
 from bench.fleet.installation import Size, installation
 from bench.fleet.lateness import DueTimes, lateness
+from bench.fleet.posts import probes_in
+from bench.fleet.wechat import Poll
 from bench.obliging_slack import serve_obliging_slack
 from bench.results import Figure, Section, page
 from bench.testbed import OPERATOR, PYTHONPATH, serve_testbed, sqlite
@@ -88,6 +90,11 @@ def test_lateness_is_that_of_the_poll_after_the_due_time():
     assert sorted(lateness(samples, {}, 150.0)) == [11.0, 20.0, 30.0, 41.0]  # as late as the end, without any poll
     due_later = [DueTimes(105.0, {1: 160.0})]
     assert lateness(due_later, arrivals, 150.0) == []
+
+
+def test_attempts_of_one_probe_are_counted_once():
+    requests = [Poll(100.0, 1), Poll(100.4, 1), Poll(101.5, 1), Poll(115.0, 2), Poll(115.5, 2), Poll(130.0, 2)]
+    assert [probes_in(requests[:number]) for number in range(7)] == [0, 1, 1, 1, 2, 2, 3]
 
 
 def test_disturbed_round_does_not_count():
