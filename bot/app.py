@@ -235,7 +235,10 @@ class Process:
             loop.stop()
         if self._socket:
             await _end(self._socket)
-        await asyncio.gather(self._finish_requests(), *(_finish(task) for task in self._running))
+        store = self._fleet.shared.store
+        # Without tables no poll and no post is in progress, only the wait for a database that does not answer.
+        end = _finish if store is None or store.was_opened else _end
+        await asyncio.gather(self._finish_requests(), *(end(task) for task in self._running))
 
     async def _finish_requests(self) -> None:
         """Finish the requests in progress, then the tasks that they have started."""

@@ -403,6 +403,15 @@ async def test_kf_command_works_without_the_store_and_status_reports_it(place):
         assert (await ask(place, "status")).startswith("The database does not answer.")
 
 
+async def test_end_does_not_wait_for_a_database_that_was_never_opened(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("bot.store.engine.BUSY_SECONDS", 60)
+    monkeypatch.setattr("bot.app.DRAIN_SECONDS", 60)
+    with closing(sqlite3.connect(tmp_path / "locked.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        async with asyncio.timeout(8), bot_in_loop(place, DATABASE_URL=f"sqlite:///{tmp_path / 'locked.db'}"):
+            pass
+
+
 async def test_database_of_a_development_version_is_named_in_the_log_and_not_changed(place, tmp_path, caplog):
     with closing(sqlite3.connect(tmp_path / "kf.db")) as old, old:
         old.executescript("""

@@ -161,6 +161,11 @@ class Store:
         return self._database.opened is None and not self.migrated
 
     @property
+    def was_opened(self) -> bool:
+        """Return whether this process has ever used the tables."""
+        return bool(self._database.opened) or self.migrated
+
+    @property
     def fault(self) -> StoreFault | None:
         """Return the fault of the last failed transaction, until a later one writes."""
         return self._database.fault
