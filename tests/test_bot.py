@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -403,12 +404,13 @@ async def test_kf_command_works_without_the_store_and_status_reports_it(place):
         assert (await ask(place, "status")).startswith("The database does not answer.")
 
 
-async def test_end_does_not_wait_for_a_database_that_was_never_opened(place, tmp_path, monkeypatch):
-    monkeypatch.setattr("bot.store.engine.BUSY_SECONDS", 60)
+async def test_end_does_not_wait_for_a_database_that_was_never_opened(place, monkeypatch):
+    for limit in ("bot.store.postgres.CONNECT_SECONDS", "bot.store.transactions.CONNECT_SECONDS"):
+        monkeypatch.setattr(limit, 60)
     monkeypatch.setattr("bot.app.DRAIN_SECONDS", 60)
-    with closing(sqlite3.connect(tmp_path / "locked.db", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        async with asyncio.timeout(8), bot_in_loop(place, DATABASE_URL=f"sqlite:///{tmp_path / 'locked.db'}"):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://kf@127.0.0.1:{silent.getsockname()[1]}/kf"
+        async with asyncio.timeout(8), bot_in_loop(place, DATABASE_URL=url):
             pass
 
 
