@@ -39,6 +39,7 @@ OPEN_SECONDS = 2  # for the store, which the watcher opens otherwise
 CONNECT_SECONDS = 5  # time for a new connection of Socket Mode, after which the old one is closed anyway
 REQUEST_SECONDS = 3  # Slack waits no longer for an acknowledgement
 DRAIN_SECONDS = 8  # then open commands get the restart answer, and the process ends by 10 s
+OPENING_SECONDS = 3  # for a database that has not been opened yet
 GONE_SECONDS = 9.2  # after the signal, whatever hangs
 
 
@@ -236,9 +237,9 @@ class Process:
         if self._socket:
             await _end(self._socket)
         store = self._fleet.shared.store
-        # Without tables no poll and no post is in progress, only the wait for a database that does not answer.
-        end = _finish if store is None or store.was_opened else _end
-        await asyncio.gather(self._finish_requests(), *(end(task) for task in self._running))
+        # Without tables no poll and no post is in progress, only the wait for a database that may not answer.
+        seconds = DRAIN_SECONDS if store is None or store.was_opened else OPENING_SECONDS
+        await asyncio.gather(self._finish_requests(), *(_finish(task, seconds) for task in self._running))
 
     async def _finish_requests(self) -> None:
         """Finish the requests in progress, then the tasks that they have started."""
@@ -248,9 +249,9 @@ class Process:
         await self._tasks.drain(until - loop.time())
 
 
-async def _finish(task: asyncio.Task[None]) -> None:
+async def _finish(task: asyncio.Task[None], seconds: float) -> None:
     """Let a poll or a post in progress finish; a post that is cut off is looked up after its lease."""
-    await asyncio.wait([task], timeout=DRAIN_SECONDS)
+    await asyncio.wait([task], timeout=seconds)
     await _end(task)
 
 
