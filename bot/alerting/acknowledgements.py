@@ -1,6 +1,7 @@
 """User actions on an invitation: acknowledge, snooze, and undo of either. Pure.
 
-They change no state and emit no event: they end or postpone the reminders that the timers would emit.
+They change no state and emit no event: they end or postpone the reminders that `deadlines` would emit, which also
+ends a snooze when its time has come.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tenants: the Official Accounts of one installation, from the environment and from a file."""
+"""Tenants: the Official Accounts of one installation, from the environment, a file and the store."""

@@ -1,4 +1,8 @@
-"""Outages of WeChat that several Official Accounts share: the polls that they hold back, and their one notice."""
+"""Outages of WeChat that several Official Accounts share: the polls that they hold back, and their one notice.
+
+The process whose poll begins or ends an outage queues the notice or the reply, in the same transaction. It is a
+message like any other: the process that claims it posts it.
+"""
 
 from __future__ import annotations
 
