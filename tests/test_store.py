@@ -17,14 +17,16 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from bench.seed_history import fill
 from bot.runtime.tasks import with_timeout
 from bot.store import episodes, poll_state, published, stats
 from bot.store.database import Store
-from bot.store.engine import MIGRATION_LOCK
+from bot.store.engine import MIGRATION_LOCK, known_revisions, make_engine
 from bot.store.episodes import sanitize_account
 from bot.store.postgres import connection_parameters
 from bot.store.store_errors import StoreError
@@ -92,6 +94,25 @@ async def test_store_may_be_opened_again_and_again(empty_url):
         await store.open()
     async with store.begin() as tx:
         assert (await tx.run(sa.select(sa.func.count()).select_from(poll_state_table))).scalar_one() == 1
+    await store.close()
+
+
+async def test_store_of_the_revision_before_is_migrated(tmp_path):
+    url, (newest, before, *_) = f"sqlite:///{tmp_path / 'kf.db'}", known_revisions()
+
+    def migrate_partly(connection: sa.Connection) -> None:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", "bot.store:migrations")
+        command.upgrade(config, before)
+
+    engine = make_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate_partly)
+    await engine.dispose()
+    store = Store.from_url(url, APPID, clock=at_now)
+    await store.open()
+    async with store.begin() as tx:
+        assert (await tx.run(sa.text("SELECT version_num FROM alembic_version"))).scalar_one() == newest
     await store.close()
 
 

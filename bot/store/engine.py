@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -82,13 +83,19 @@ async def migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(_upgrade)
 
 
-def revisions(connection: sa.Connection) -> tuple[str | None, list[str]]:
+def revisions(connection: sa.Connection) -> tuple[str | None, tuple[str, ...]]:
     """Return the revision of a database (None: not migrated), and those that this release knows, newest first."""
     from alembic.runtime.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision(), known_revisions()
+
+
+@cache
+def known_revisions() -> tuple[str, ...]:
+    """Return the revisions of this release, newest first. A fleet asks again for each account that is added."""
     from alembic.script import ScriptDirectory
 
-    known = [script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()]
-    return MigrationContext.configure(connection).get_current_revision(), known
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _upgrade(connection: sa.Connection) -> None:
@@ -97,15 +104,18 @@ def _upgrade(connection: sa.Connection) -> None:
     present, known = revisions(connection)
     if present in DEVELOPMENT_REVISIONS:
         raise DevelopmentSchemaError
-    if present is not None and present not in known:
-        # A newer release has migrated it and was rolled back. Migrations only add, so the tables still fit.
+    if present is not None and present not in known[1:]:
+        # It is up to date; or a newer release has migrated it and was rolled back. Migrations only add, so the
+        # tables still fit.
         return
-    command.upgrade(_config(connection), "head")
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
-def _config(connection: sa.Connection) -> Config:
+def _config() -> Config:
     from alembic.config import Config
 
-    config = Config(attributes={"connection": connection})
+    config = Config()
     config.set_main_option("script_location", "bot.store:migrations")
     return config
