@@ -199,7 +199,7 @@ def only_announced_processes(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def short_waits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a bot inside the test's loop wait less. Nothing else about it changes."""
-    if request.node.get_closest_marker("server"):
+    if request.node.get_closest_marker("server") or request.node.get_closest_marker("browser"):
         monkeypatch.setattr("bot.health.rules.INTERVALS", 10)  # a busy machine may hold up its frequent polls
         monkeypatch.setattr("bot.store.engine.QUEUE_SECONDS", 2)  # a file that cannot be opened is waited for, too
 

@@ -14,7 +14,7 @@ import aiohttp
 
 from bot import environment
 from bot.app import Process
-from bot.demo.process import environ_of, free_port
+from bot.demo.process import BotProcess, environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
 from bot.demo.slack_simulator.sent_messages import Invocation
@@ -100,22 +100,48 @@ async def bot_in_loop(
     **changed: str,
 ) -> AsyncIterator[str]:
     """Run the bot inside the test's loop, with this clock; its address."""
+    async with started_in_loop(around.environ | changed, role, clock=clock, limits=limits) as bot:
+        if role == "web":
+            around.slack.app_url = bot.slack_url
+        yield bot.url
+
+
+@asynccontextmanager
+async def started_in_loop(
+    environ: Mapping[str, str], role: str, *, clock: Clock, limits: ResponseLimits = RESPONSE_LIMITS
+) -> AsyncIterator[BotProcess]:
+    """Start a bot with these variables inside the test's loop, and stop it at the end."""
     port = str(free_port())
-    environ = around.environ | {"PORT": port} | changed
+    environ = {"PORT": port, **environ}
     settings = settings_in_loop(environ)
-    stop = asyncio.Event()
     defined = load_defined(settings, environ, environment.read_file)
     async with build_fleet(settings, defined.tenants, clock, role=role) as fleet:
+        stop = asyncio.Event()
         running = asyncio.create_task(Process(fleet, role, _never, limits, defined=defined).run(stop, []))
         url = f"http://127.0.0.1:{port}"
         if role == "web":
             await until(lambda: answers(f"{url}/healthz"))
-            around.slack.app_url = f"{url}/slack/events"
         try:
-            yield url
+            yield BotProcess(InLoop(stop, running), url)
         finally:
             stop.set()
             await running
+
+
+@dataclass
+class InLoop:
+    """A bot in the test's loop, in the place of a process. Each signal stops it."""
+
+    stop: asyncio.Event
+    running: asyncio.Task[int]
+    returncode: int | None = None
+
+    def send_signal(self, _number: int) -> None:
+        self.stop.set()
+
+    async def wait(self) -> int:
+        self.returncode = await asyncio.shield(self.running)
+        return self.returncode
 
 
 def _never(_status: int) -> None:

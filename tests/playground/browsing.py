@@ -98,6 +98,12 @@ class Visitor:
         await tab.click()
         await expect(tab).to_have_attribute("aria-selected", "true")
 
+    async def has_read_everything(self) -> None:
+        """Look at the alerts: the first one may have been posted before or after the page was opened."""
+        await self.opens("kf-alerts")
+        await self.opens("care")
+        await expect(self.unread).to_have_count(0)
+
     @property
     def unread(self) -> Locator:
         return self.page.locator("[role=tab] .slack-unread:visible")

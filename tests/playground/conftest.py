@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
+from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.installations import ALERTS
 from bot.demo.playground.run import playground
 from bot.demo.playground.sandbox import Sandbox
+from bot.demo.process import BotProcess
 from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
 from tests.programs import give_up_without
-from tests.running import until
+from tests.running import started_in_loop, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,21 @@ async def browser() -> AsyncIterator[Browser]:
         yield opened
 
 
+@asynccontextmanager
+async def clocked_in_loop(environ: Mapping[str, str]) -> AsyncIterator[BotProcess]:
+    """Start the bot on the clock of the playground, as bot.demo.playground.clocked_bot does in a process."""
+    variables = {**environ, "HOST": "127.0.0.1"}
+    variables.pop(PARENT_PROCESS)
+    clock = SharedClock(Path(variables.pop(CLOCK_FILE)))
+    async with started_in_loop(variables, "web", clock=clock) as bot:
+        yield bot
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """A small tea shop; the bot is still starting."""
-    async with playground(tmp_path) as (url, world):
+async def place(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Place]:
+    """A small tea shop; the bot is still starting, as a process for a test with that mark."""
+    start = None if request.node.get_closest_marker("process") else clocked_in_loop
+    async with playground(tmp_path, start=start) as (url, world):
         yield Place(url, world)
     assert world.slack.take_unexpected() == []
 

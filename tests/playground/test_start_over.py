@@ -8,11 +8,13 @@ from playwright.async_api import expect
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.process
 async def test_start_over_shows_an_empty_workspace_and_the_tour_again(mei):
     await mei.types("/kf")
     await expect(mei.private).to_have_count(1)
+    await mei.has_read_everything()
     await mei.does("reject", "chen")
-    await expect(mei.unread).to_have_text("2 unread")
+    await expect(mei.unread).to_have_text("1 unread")
     await mei.presses("Kill the bot")
     await mei.sees_the_bot("running · restarted once")
     await mei.presses("Start over")

@@ -16,6 +16,7 @@ from bot.demo.playground.event_stream import EventStream
 from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.site_server import application
 from bot.demo.playground.snapshot import whole
+from bot.demo.playground.supervisor import Start
 from bot.demo.servers import serve
 from bot.language import Language
 
@@ -44,7 +45,12 @@ async def _run(port: int, *, browser: bool) -> int:
 
 @asynccontextmanager
 async def playground(
-    folder: Path, port: int = 0, *, zone: str = "UTC", language: Language = Language.ENGLISH
+    folder: Path,
+    port: int = 0,
+    *,
+    zone: str = "UTC",
+    language: Language = Language.ENGLISH,
+    start: Start | None = None,
 ) -> AsyncIterator[tuple[str, Sandbox]]:
     """Start the simulators, the bot and the page, and yield the address of the page. Port 0 picks a free one."""
     feed = EventStream()
@@ -53,6 +59,7 @@ async def playground(
         feed.publish,
         zone=zone,
         language=language,
+        start=start,
         on_fresh=lambda world: feed.publish("state", whole(world)),
     )
     async with world.alive(), serve(application(world, feed), port) as url:

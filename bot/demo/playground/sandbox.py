@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,10 @@ from bot.demo.playground import people, presets, serializers
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.installations import CHANNELS, EVERY_ACCOUNT, Installation
 from bot.demo.playground.presets import PRESETS, Preset
-from bot.demo.playground.supervisor import Restart, Supervisor
+from bot.demo.playground.supervisor import Restart, Start, Supervisor
 from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry, delivery_name
 from bot.demo.playground.wechat_console import NONE, FaultySlack, WeChatConsole
-from bot.demo.process import connected
+from bot.demo.process import connected, running
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack_simulator import Channel, sent_messages
 from bot.demo.slack_simulator.http import application
@@ -51,11 +52,13 @@ class Sandbox:
         *,
         zone: str = "UTC",
         language: Language = Language.ENGLISH,
+        start: Start | None = None,
         on_fresh: Callable[[Sandbox], None] = lambda world: None,
     ) -> None:
         """`folder` takes the store, the clock and the bot's log. `zone` is the bot's until a page names its own.
 
-        `language` is the channel's until a page chooses another. `on_fresh` is called when all was emptied.
+        `language` is the channel's until a page chooses another. `start` starts the bot, as a process by default.
+        `on_fresh` is called when all was emptied.
         """
         self._folder = folder
         self._publish = publish
@@ -79,8 +82,7 @@ class Sandbox:
         self.console = WeChatConsole(self.wechat, self.slack)
         self.keeper = Supervisor(
             self._environ,
-            module="bot.demo.playground.clocked_bot",
-            log=folder / "bot.log",
+            start or partial(running, module="bot.demo.playground.clocked_bot", log=folder / "bot.log"),
             on_change=self._meet,
         )
         self._ready = asyncio.Event()  # not set while the bot starts first, or because a person asked for it

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
-from bot.demo.process import BotProcess, running
+from bot.demo.process import BotProcess
+
+# Start a bot with these variables, and stop it at the end of the block. RuntimeError: it did not start.
+Start = Callable[[Mapping[str, str]], AbstractAsyncContextManager[BotProcess]]
 
 BREATH = 1.0  # seconds before a bot that did not start is tried again
 
@@ -38,15 +40,13 @@ class Supervisor:
     def __init__(
         self,
         environ: Callable[[], Mapping[str, str]],
+        start: Start,
         *,
-        module: str,
-        log: Path,
         on_change: Callable[[Supervisor], None] = lambda keeper: None,
     ) -> None:
         """`environ` is asked at each start; `on_change` is called whenever `state` or `bot` are others."""
         self._environ = environ
-        self._module = module
-        self._log = log
+        self._start = start
         self._on_change = on_change
         self._pending: list[Restart] = []
         self._planned = True  # the present start is the first, or was asked for
@@ -65,7 +65,7 @@ class Supervisor:
         while True:
             self._be(BotState.STARTING)
             try:
-                async with running(self._environ(), module=self._module, log=self._log) as self.bot:
+                async with self._start(self._environ()) as self.bot:
                     self._be(BotState.RUNNING)
                     if self._pending:
                         self._signal(self._pending[-1].signal)
