@@ -22,6 +22,8 @@ from tests.episodes import assert_fit
 from tests.fakes import FakeChannel
 from tests.samples import CONTEXT
 
+pytestmark = pytest.mark.mostly_sqlite
+
 KIOSK = "wx-kiosk"
 REFUSED = Blocked("is_archived")
 DEFAULT = DefaultChannel(APPID, "C0ALERTS")
@@ -48,6 +50,7 @@ async def waits(minutes: int, *bots: Bot) -> None:
         bots[0].clock.forward(minutes=5)
 
 
+@pytest.mark.both_stores
 async def test_channel_that_is_blocked_for_an_hour_is_reported_once(accounts):
     harbour, kiosk = accounts
     kiosk.slack.outcomes = [REFUSED] * 99

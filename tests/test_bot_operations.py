@@ -44,7 +44,6 @@ async def place(store_url: str) -> AsyncIterator[World]:
         yield made
 
 
-@pytest.mark.both_stores
 async def test_rejected_person_is_invited_again_without_the_console(place):
     ahead = timedelta(0)
     async with bot_in_loop(place, clock=lambda: utc_now() + ahead):
@@ -167,7 +166,6 @@ async def test_commands_and_forms_are_in_the_language_of_the_person(place):
 # WeChat is slow, or does not say
 
 
-@pytest.mark.both_stores
 async def test_slow_answer_replaces_the_announcement_a_second_after_it(place):
     place.wechat.inject(Fault(FaultMode.ANSWER_LATE, path=writes.INVITE, seconds=1.7))
     updates: list[float] = []
@@ -205,7 +203,6 @@ async def test_late_refusal_brings_the_form_again_with_what_was_typed(place):
     assert written(place) == [writes.INVITE, writes.INVITE]
 
 
-@pytest.mark.both_stores
 async def test_failure_after_the_modal_was_closed_is_posted_to_the_person(place):
     place.wechat.inject(Fault(FaultMode.ANSWER_LATE, path=writes.INVITE, seconds=1.7))
     async with bot_in_loop(place):

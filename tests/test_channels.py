@@ -19,6 +19,8 @@ from tests.bots import Bot, rejected
 from tests.conftest import APPID, NOW, at_now
 from tests.fakes import FakeChannel
 
+pytestmark = pytest.mark.mostly_sqlite
+
 SECOND = timedelta(seconds=1)
 LEASE = 45 * SECOND
 HARBOUR, KIOSK = "C0HARBOUR", "C0KIOSK"
@@ -135,6 +137,7 @@ async def test_unsent_message_follows_its_account_to_another_channel_and_a_reply
     assert targets == {"second": "C0NEW", "reply": HARBOUR}
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("posted", [True, False])
 async def test_migration_keeps_the_block_of_a_channel_that_has_messages(empty_url, posted):
     store = Store.from_url(empty_url, APPID, HARBOUR, clock=at_now)

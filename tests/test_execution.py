@@ -43,7 +43,6 @@ async def after_rejection(operators: Operators) -> Operators:
     return operators
 
 
-@pytest.mark.both_stores
 @pytest.mark.parametrize("kind", KINDS)
 async def test_operation_makes_one_write_and_is_done_when_the_list_shows_it(after_rejection, kind):
     world = after_rejection
@@ -116,7 +115,6 @@ async def test_refused_write_changes_nothing_and_is_kept_with_its_errcode(after_
     assert (world.alert, len(world.bot.slack.posted)) == (before, 1)
 
 
-@pytest.mark.both_stores
 @pytest.mark.parametrize("kind", KINDS)
 async def test_lost_answer_is_settled_by_the_list_and_never_repeated(after_rejection, kind):
     world = after_rejection

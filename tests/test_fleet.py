@@ -79,7 +79,6 @@ async def body(url: str) -> tuple[int, str]:
 # Alerts
 
 
-@pytest.mark.both_stores
 async def test_alerts_of_each_account_are_in_its_channel_and_language_and_begin_with_its_name(place):
     async with bot_in_loop(place):
         await rejections(place)
@@ -101,7 +100,6 @@ def _values(message: Message) -> list[str]:
     return [part["value"] for block in message.blocks for part in block.get("elements", ()) if "value" in part]
 
 
-@pytest.mark.both_stores
 async def test_acknowledgement_leaves_the_alert_of_another_account_alone(place):
     async with bot_in_loop(place):
         await rejections(place)
@@ -119,7 +117,6 @@ async def test_acknowledgement_leaves_the_alert_of_another_account_alone(place):
     assert listed.count("acknowledged by") == 1
 
 
-@pytest.mark.both_stores
 async def test_bound_and_reminded_people_with_equal_names_do_not_mix(place):
     async with bot_in_loop(place):
         await rejections(place, BO, (HARBOUR, KIOSK))
@@ -387,7 +384,6 @@ async def test_lost_store_is_rebuilt_from_the_messages_of_each_account(place, tm
 # One account becomes several
 
 
-@pytest.mark.both_stores
 async def test_installation_with_one_account_gets_more(store_url):
     async with fleet_world(store_url, own=True) as place:
         place.invite(APPID, "bo", "dee")

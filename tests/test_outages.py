@@ -18,6 +18,8 @@ from tests.outages import POLL, Accounts
 from tests.samples import MINUTE
 from wechat_kf.errors import api_error
 
+pytestmark = pytest.mark.mostly_sqlite
+
 SECOND = timedelta(seconds=1)
 ACCOUNTS = share(40, 200)
 DOWN, AGAIN = "WeChat does not answer, so states may be old", "WeChat answers again"
@@ -34,7 +36,6 @@ async def four(store: Store, clock: VirtualClock) -> Accounts:
     return await watched(store, clock, "harbour", "kiosk", "orchid", "tea")
 
 
-@pytest.mark.both_stores
 async def test_outage_that_all_accounts_meet_is_one_notice_with_their_number_and_one_end(four):
     four.go_down()
     await four.run(20 * MINUTE)
@@ -55,6 +56,7 @@ async def test_single_account_without_an_answer_has_a_notice_of_its_own(four):
     assert len(four.polls) > 3 * 60 / 5  # the others are polled as usual
 
 
+@pytest.mark.both_stores
 async def test_failing_share_of_accounts_is_not_an_outage(store, clock):
     accounts = await watched(store, clock, *(f"shop{number}" for number in range(10)))
     accounts.go_down("shop3", "shop4", "shop5")
@@ -91,6 +93,7 @@ async def test_probes_of_two_processes_are_fifteen_seconds_apart(store, clock):
     assert one.posts() + other.posts() == [DOWN]
 
 
+@pytest.mark.both_stores
 async def test_person_makes_the_next_probe_due(four):
     four.go_down()
     await four.run(10 * MINUTE)

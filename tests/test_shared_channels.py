@@ -32,6 +32,8 @@ from tests.fakes import LOST, FakeChannel
 from tests.test_kills import Fate, KilledError, MortalChannel, MortalStore
 from wechat_kf import KfAccount
 
+pytestmark = pytest.mark.mostly_sqlite
+
 MOST_BOUNDARIES = 6  # those of the digest
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
@@ -176,7 +178,6 @@ async def test_storm_over_many_channels_is_a_message_in_each_within_a_minute(sto
     assert [len(parents(channel)) for channel in fleet.channels] == [1] * 2
 
 
-@pytest.mark.story
 async def test_storm_and_first_polls_of_sixty_accounts_are_a_message_each(store, clock):
     fleet = Fleet(store, clock, 60)
     await store.open()
@@ -191,6 +192,7 @@ async def test_storm_and_first_polls_of_sixty_accounts_are_a_message_each(store,
     assert [text.split(":")[0] for text in parents(fleet.slack)[1:]] == ["60 at once in 60 Official Accounts"]
 
 
+@pytest.mark.both_stores
 async def test_digest_of_one_account_becomes_part_of_that_of_its_channel(store, clock):
     names = [f"n{number}" for number in range(6)]
     fleet = await watching(store, clock, 6, invitations=["bo", *names])
@@ -221,7 +223,13 @@ async def test_digest_of_several_accounts_follows_each_of_them(store, clock):
 
 
 @pytest.mark.parametrize(
-    "outcomes", [[], [RetryLater(60, "ratelimited")], [LOST], [OutcomeUnknown("killed before the request")]]
+    "outcomes",
+    [
+        pytest.param([], marks=pytest.mark.both_stores),
+        [RetryLater(60, "ratelimited")],
+        [LOST],
+        [OutcomeUnknown("killed before the request")],
+    ],
 )
 async def test_digest_whose_account_leaves_the_channel_is_posted_and_followed_by_another(store, clock, outcomes):
     fleet = await watching(store, clock, 6)
@@ -409,6 +417,7 @@ async def test_accounts_that_are_polled_late_are_added_by_an_edit(store, clock):
     )
 
 
+@pytest.mark.both_stores
 async def test_account_is_not_added_to_the_first_run_of_one_that_has_left(store, clock):
     fleet = Fleet(store, clock, 2)
     await store.open()

@@ -9,6 +9,8 @@ from tests.outages import Accounts
 from tests.samples import MINUTE
 from wechat_kf.errors import api_error
 
+pytestmark = pytest.mark.mostly_sqlite
+
 ADDRESS = api_error(40164, "invalid ip", address="203.0.113.7")
 SECRET = api_error(40125, "invalid appsecret")
 RIGHT = api_error(48001, "api unauthorized")
@@ -45,7 +47,6 @@ def newest(accounts: Accounts, word: str = "harbour") -> str:
     return accounts.bots[f"wx-{word}"].slack.edited[-1][1].text
 
 
-@pytest.mark.both_stores
 async def test_refused_address_of_accounts_in_three_channels_is_one_notice_that_names_them(apart):
     apart.fail(ADDRESS, "kiosk", "orchid", "tea")
     await apart.run(10 * MINUTE)
@@ -62,6 +63,7 @@ async def test_refused_address_of_accounts_in_three_channels_is_one_notice_that_
     assert len(apart.posts()) == 1
 
 
+@pytest.mark.both_stores
 async def test_two_refused_addresses_are_two_notices(apart):
     apart.fail(ADDRESS, "kiosk")
     apart.fail(api_error(40164, "invalid ip", address="203.0.113.8"), "tea")
