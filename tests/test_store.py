@@ -97,6 +97,21 @@ async def test_store_may_be_opened_again_and_again(empty_url):
     await store.close()
 
 
+async def test_commit_on_sqlite_waits_for_the_disk(tmp_path):
+    engine, found = make_engine(f"sqlite:///{tmp_path / 'kf.db'}"), list[int]()
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def read(connection: Any, _record: object) -> None:  # before write_without_waiting of tests/conftest.py
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA synchronous")
+        found.append(cursor.fetchone()[0])
+
+    async with engine.begin():
+        pass
+    await engine.dispose()
+    assert found == [2]  # FULL
+
+
 async def test_store_of_the_revision_before_is_migrated(tmp_path):
     url, (newest, before, *_) = f"sqlite:///{tmp_path / 'kf.db'}", known_revisions()
 
