@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: make demo, make test. They need make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo statics types contracts check test test-all bench fleet soak crash-test side-by-side fuzz docs words screenshots lock format clean
+.PHONY: help demo lint statics types contracts check test pytest test-all bench fleet soak crash-test side-by-side fuzz docs words screenshots lock format clean
 VENV := .venv
 BIN := $(VENV)/bin
 # Errors are shown; warnings, which concern pip alone, are not.
@@ -64,9 +64,11 @@ demo: PORT ?= 3000
 demo: $(VENV)/.run
 	@$(BIN)/python -m bot demo --port $(PORT) $(DEMO)
 
-statics: $(VENV)/.dev
+lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+statics: lint
 	@$(MAKE) --no-print-directory -j3 types contracts tests/__pycache__
 
 types:
@@ -83,9 +85,13 @@ check: WORKERS = 3
 check: statics
 	$(PYTEST) -m 'not (process or server or browser or postgres or model)'
 
-test: statics
-	$(PYTEST) --cov --cov-config=$(LINES) --cov-report=
+# Types are checked beside the tests, whose processes wait at times. Format and lint come first: they take a second.
+test: lint
+	@$(MAKE) --no-print-directory -j3 types contracts pytest
 	$(BIN)/coverage report | $(BIN)/python -m tests.coverage_floors
+
+pytest: tests/__pycache__
+	$(PYTEST) --cov --cov-config=$(LINES) --cov-report=
 
 test-all: statics
 	TEST_ALL=1 $(PYTEST) --timeout=1800 --cov --cov-report=
