@@ -14,6 +14,7 @@ import aiohttp
 
 from bot import environment
 from bot.app import Process
+from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.process import BotProcess, environ_of, free_port
 from bot.demo.servers import serve_slack, serve_wechat
 from bot.demo.slack_simulator import Channel, Message, SlackSimulator
@@ -126,6 +127,16 @@ async def started_in_loop(
         finally:
             stop.set()
             await running
+
+
+@asynccontextmanager
+async def clocked_in_loop(environ: Mapping[str, str]) -> AsyncIterator[BotProcess]:
+    """Start the bot on the clock of the playground, as bot.demo.playground.clocked_bot does in a process."""
+    variables = {**environ, "HOST": "127.0.0.1"}
+    variables.pop(PARENT_PROCESS)
+    clock = SharedClock(Path(variables.pop(CLOCK_FILE)))
+    async with started_in_loop(variables, "web", clock=clock) as bot:
+        yield bot
 
 
 @dataclass

@@ -24,7 +24,7 @@ from bot.demo.playground.supervisor import BotState
 from bot.demo.playground.traffic import MASK, Traffic, delivery_name, masked
 from bot.demo.playground.wechat_console import SLACK_FAULTS, WECHAT_FAULTS
 from bot.ports import utc_now
-from tests.running import until
+from tests.running import clocked_in_loop, until
 from wechat_kf.simulator import Simulator, World
 
 # Its time
@@ -140,8 +140,10 @@ class Page:
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    async with playground(tmp_path) as (url, world), aiohttp.ClientSession() as session:
+async def page(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """The bot is a process for a test with that mark."""
+    start = None if request.node.get_closest_marker("process") else clocked_in_loop
+    async with playground(tmp_path, start=start) as (url, world), aiohttp.ClientSession() as session:
         yield Page(url, world, session)
 
 
@@ -174,7 +176,7 @@ async def test_real_bot_answers_commands_and_is_restarted_after_a_kill(page):
     assert sum("Rejected: Chen" in one.text for one in world.slack.messages(ALERTS)) == 1
 
 
-@pytest.mark.process
+@pytest.mark.server
 async def test_start_over_empties_slack_wechat_the_wire_and_the_store(page):
     world = page.world
     await until(lambda: len(world.slack.messages(ALERTS)) == 1)
@@ -261,7 +263,7 @@ def test_time_zone_of_the_machine_is_found_or_utc(tmp_path, environ, target, zon
     assert desktop.zone(environ, tmp_path / "localtime") == zone
 
 
-@pytest.mark.process
+@pytest.mark.server
 async def test_fault_lasts_until_cleared_or_occurs_once_and_is_shown_in_the_traffic(page):
     tokens = page.world.wechat[APPID].tokens
     await until(lambda: tokens.issued)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
 from bot.demo.playground.installations import ALERTS
 from bot.demo.playground.run import playground
 from bot.demo.playground.sandbox import Sandbox
-from bot.demo.process import BotProcess
 from tests.playground.browsing import MISSING, WIDE, Visitor, chromium, launched, looks, visitor
 from tests.programs import give_up_without
-from tests.running import started_in_loop, until
+from tests.running import clocked_in_loop, until
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +43,6 @@ async def browser() -> AsyncIterator[Browser]:
         give_up_without(MISSING)
     async with launched(path) as opened:
         yield opened
-
-
-@asynccontextmanager
-async def clocked_in_loop(environ: Mapping[str, str]) -> AsyncIterator[BotProcess]:
-    """Start the bot on the clock of the playground, as bot.demo.playground.clocked_bot does in a process."""
-    variables = {**environ, "HOST": "127.0.0.1"}
-    variables.pop(PARENT_PROCESS)
-    clock = SharedClock(Path(variables.pop(CLOCK_FILE)))
-    async with started_in_loop(variables, "web", clock=clock) as bot:
-        yield bot
 
 
 @pytest_asyncio.fixture(loop_scope="session")
