@@ -17,6 +17,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -101,12 +102,18 @@ def pytest_collection() -> Iterator[object]:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that need PostgreSQL or a browser, leave some for TEST_ALL, and run the longest first."""
+    """Mark the tests that need PostgreSQL or a browser, leave some for TEST_ALL, and run the longest first.
+
+    Those with the whole bot in their loop use `short_waits`.
+    """
     for item in items:
         if "postgres" in getattr(item, "fixturenames", ()) or is_twin(item):
             item.add_marker("postgres")
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
+        in_loop = item.get_closest_marker("server") or item.get_closest_marker("browser")
+        if in_loop and "short_waits" not in item.fixturenames:
+            item.fixturenames.insert(0, "short_waits")
     left = {item for item in items if waits_for_test_all(item, config.args)}
     config.hook.pytest_deselected(items=[*left])
     items[:] = in_turn([item for item in items if item not in left])
@@ -186,32 +193,48 @@ sys.addaudithook(
 )
 
 
-@pytest.fixture(autouse=True)
-def restored_log() -> Iterator[None]:
-    """Restore the log after a test that configures it as a process does, by a command or a reload."""
+@dataclass(frozen=True)
+class Before:
+    """What a test found: the handlers and the level of the log, and the number of processes started so far."""
+
+    handlers: list[logging.Handler]
+    level: int
+    processes: int
+
+
+BEFORE = pytest.StashKey[Before]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    item.stash[BEFORE] = Before(root.handlers[:], root.level, len(started))
+    return (yield)
 
 
-@pytest.fixture(autouse=True)
-def only_announced_processes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test that starts a process without the mark that keeps it out of `make check`."""
-    number = len(started)
-    yield
-    if not any(map(request.node.get_closest_marker, ("process", "browser", "postgres"))):
-        assert started[number:] == [], "this test needs pytest.mark.process"
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Restore the log after a test that configures it as a process does, by a command or a reload.
+
+    Fail a test that starts a process without the mark that keeps it out of `make check`. These are hooks, since
+    fixtures for every test cost a third of a millisecond each time.
+    """
+    try:
+        return (yield)
+    finally:
+        before, root = item.stash[BEFORE], logging.getLogger()
+        logging.captureWarnings(False)
+        root.handlers[:] = before.handlers
+        root.setLevel(before.level)
+        if not any(map(item.get_closest_marker, ("process", "browser", "postgres"))):
+            assert started[before.processes :] == [], "this test needs pytest.mark.process"
 
 
-@pytest.fixture(autouse=True)
-def short_waits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a bot inside the test's loop wait less. Nothing else about it changes."""
-    if request.node.get_closest_marker("server") or request.node.get_closest_marker("browser"):
-        monkeypatch.setattr("bot.health.rules.INTERVALS", 10)  # a busy machine may hold up its frequent polls
-        monkeypatch.setattr("bot.store.engine.QUEUE_SECONDS", 2)  # a file that cannot be opened is waited for, too
+    monkeypatch.setattr("bot.health.rules.INTERVALS", 10)  # a busy machine may hold up its frequent polls
+    monkeypatch.setattr("bot.store.engine.QUEUE_SECONDS", 2)  # a file that cannot be opened is waited for, too
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around the others, so that it has the last lines
