@@ -24,7 +24,7 @@ from bot.store.database import Store, Tx
 from tests.accounts import bound, invited
 from tests.bots import Bot, rejected
 from tests.budgets import share
-from tests.conftest import APPID, NOW, VirtualClock, postgres_database
+from tests.conftest import APPID, NOW, VirtualClock
 from tests.fakes import LOST, FakeChannel
 
 pytestmark = pytest.mark.model
@@ -219,11 +219,13 @@ async def test_each_message_is_posted_once_when_the_process_dies_at_any_boundary
     assert {name.split()[-1] for name in untouched.passed} == {"commit", "post", "edit", "look"}
 
 
-async def test_each_message_is_posted_once_on_postgresql_too(postgres, migrated_postgres):
-    untouched = Fate()
-    with postgres_database(postgres, migrated_postgres) as url:
+async def test_each_message_is_posted_once_on_postgresql_too(migrated_database):
+    untouched, url = Fate(), migrated_database.url
+    try:
         await play(url, untouched, REPLIES["every second reply is lost"])
-    for deadly in some_of(untouched.passed, every=share(30, 3)):
-        with postgres_database(postgres, migrated_postgres) as url:
+        for deadly in some_of(untouched.passed, every=share(30, 3)):
+            migrated_database.restore()
             slack = await play(url, Fate(deadly), REPLIES["every second reply is lost"])
-        assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"
+            assert (standing(slack), posted_twice(slack)) == (EXPECTED, []), f"killed at boundary {deadly}"
+    finally:
+        migrated_database.restore()
