@@ -44,7 +44,7 @@ async def show_list(settings: Settings, tenants: Sequence[Tenant], *, as_json: b
             try:
                 listed = await services.accounts.kf_list()
             except KfError as exc:
-                _complain(exc, settings.platform_without_proxy, _prefix(services))
+                _complain(exc, settings.hosted_by_without_proxy, _prefix(services))
                 continue
             tenant = services.tenant
             snapshots.append((tenant, Snapshot.of(listed, utc_now(), tenant.settings.policy)))
@@ -180,9 +180,9 @@ def _as_json(tenant: Tenant | None, snapshot: Snapshot) -> dict[str, Any]:
     return known | {"read_at": snapshot.at.isoformat(), "unreadable": snapshot.unreadable, "accounts": accounts}
 
 
-def _complain(error: KfError, platform: str, prefix: str) -> None:
+def _complain(error: KfError, host: str, prefix: str) -> None:
     advice = getattr(error, "advice", "")
-    if platform and getattr(error, "address", None):
-        advice = f"{hosting.advice(platform)} {advice}"
+    if host and getattr(error, "address", None):
+        advice = f"{hosting.advice(host)} {advice}"
     why = f"{cut(str(error), LONGEST)}{f'. {advice}' if advice else ''}"
     print(f"{prefix}WeChat could not be read: {why}", file=sys.stderr)

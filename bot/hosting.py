@@ -19,9 +19,9 @@ FIXED_ADDRESS: Mapping[str, str] = {
 }
 
 
-def advice(platform: str) -> str:
+def advice(host: str) -> str:
     """Return what to do before an address goes on WeChat's allow-list."""
     return (
-        f"First give the bot a fixed outgoing address: on {platform} {FIXED_ADDRESS[platform]}. "
+        f"First give the bot a fixed outgoing address: on {host} {FIXED_ADDRESS[host]}. "
         "Until then the address may change with each restart."
     )

@@ -283,10 +283,10 @@ def test_notice_escapes_foreign_text(hostile, cause):
 
 
 def test_notice_of_a_refused_address_puts_the_fixed_one_first_on_a_host_without():
-    message = notice(ADDRESS, Cause.CONFIG_PROBLEM, context=replace(CONTEXT, platform="Railway"))
+    message = notice(ADDRESS, Cause.CONFIG_PROBLEM, context=replace(CONTEXT, hosted_by="Railway"))
     step = "*Next:* first give this server a fixed outgoing address: on Railway static outbound IPs"
     assert step in str(shown(message))
     facts = {"cause": Cause.CONFIG_PROBLEM, "fault": asdict(ADDRESS), "over": False, "seconds": 0}
-    line = render(MessageKind.INCIDENT_REPLY, facts, [], None, replace(CONTEXT, platform="Railway"))
+    line = render(MessageKind.INCIDENT_REPLY, facts, [], None, replace(CONTEXT, hosted_by="Railway"))
     assert "first get a fixed outgoing address, on Railway" in line.text
     assert_fit(message)

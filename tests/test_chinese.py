@@ -48,7 +48,7 @@ from wechat_kf.advice import ADVICE
 from wechat_kf.errors import api_error
 
 CHINESE = replace(CONTEXT, language=Language.CHINESE, mention="<!subteam^S0CARE>")
-ON_HEROKU = replace(CHINESE, platform="Heroku")
+ON_HEROKU = replace(CHINESE, hosted_by="Heroku")
 IN_QUIET_HOURS = replace(CHINESE, policy=replace(CHINESE.policy, quiet=QUIET))
 BEFORE_QUIET = {"before_quiet": (NOW + 10 * HOUR).timestamp()}
 MEI = user_action("美")

@@ -32,8 +32,8 @@ UNSET = Unset.of([])
 LEFT = {"wechat_secret": "secret", "slack_bot_token": "xoxb-1"}
 
 
-async def finding(url: str, *, platform: str = "", within: float = 10) -> Finding:
-    settings = Settings("wx", "secret", "xoxb-1", database_url=url, platform=platform)
+async def finding(url: str, *, hosted_by: str = "", within: float = 10) -> Finding:
+    settings = Settings("wx", "secret", "xoxb-1", database_url=url, hosted_by=hosted_by)
     [found] = (await examination.examine(settings, UNSET, within=within)).findings
     return found
 
@@ -137,7 +137,7 @@ async def test_file_of_another_kind_is_not_accepted_as_a_store(tmp_path):
 
 
 async def test_sqlite_is_lost_on_a_dyno_and_postgresql_is_not(store_url):
-    found = await finding(store_url, platform="Heroku")
+    found = await finding(store_url, hosted_by="Heroku")
     assert found.verdict == ("wrong" if store_url.startswith("sqlite") else "ok")
 
 

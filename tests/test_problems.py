@@ -43,13 +43,13 @@ def test_refused_address_can_be_copied():
 @pytest.mark.parametrize("address", ["203.0.113.7", ""])
 def test_fixed_address_comes_first_on_hosts_that_have_none(platform, address):
     what = explain_error(
-        api_error(40164, "invalid ip", rid=RID, address=address), replace(CONTEXT, platform=platform)
+        api_error(40164, "invalid ip", rid=RID, address=address), replace(CONTEXT, hosted_by=platform)
     )
     assert what.next.startswith(f"first give this server a fixed outgoing address: on {platform} ")
     assert "is temporary, unless it is fixed already" in what.next
     assert what.copy == address
     assert f"on {platform} {FIXED_ADDRESS[platform]}" in what.plain_text(CONTEXT)
-    assert explain_error(api_error(40125, "no"), replace(CONTEXT, platform=platform)) == explain_error(
+    assert explain_error(api_error(40125, "no"), replace(CONTEXT, hosted_by=platform)) == explain_error(
         api_error(40125, "no"), CONTEXT
     )
 

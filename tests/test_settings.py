@@ -23,6 +23,14 @@ REQUIRED = {
     "SLACK_SIGNING_SECRET": "signing-secret-value",
     "SLACK_ALERT_CHANNEL": "C0123456789",
 }
+PLATFORM = {
+    "PLATFORM_APPID": "wx00000000000000c0",
+    "PLATFORM_SECRET": "platform-secret-value",
+    "PLATFORM_TOKEN": "platform-token-value",
+    "PLATFORM_AES_KEY": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+    "PLATFORM_URL": "https://kf.example",
+    "STORE_KEYS": "11" * 32,
+}
 HOUR = timedelta(hours=1)
 
 
@@ -67,7 +75,7 @@ def test_required_settings_alone_are_enough() -> None:
         host="0.0.0.0",
         port=3000,
         log_level="INFO",
-        platform="",
+        hosted_by="",
     )
 
 
@@ -265,17 +273,17 @@ def test_malformed_variable_is_named_with_what_it_must_be(name: str, value: str,
         ("HOST", "::", "host", "::"),
         ("PORT", "65535", "port", 65535),
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
-        ("DYNO", "web.1", "platform", "Heroku"),
+        ("DYNO", "web.1", "hosted_by", "Heroku"),
         ("DYNO", "web.1", "on_dyno", True),
-        ("DYNO", " ", "platform", ""),
-        ("FLY_APP_NAME", "kf", "platform", "Fly"),
-        ("RAILWAY_SERVICE_ID", "b3f1", "platform", "Railway"),
-        ("RAILWAY_ANYTHING", "1", "platform", "Railway"),
-        ("RAILWAY_SERVICE_ID", " ", "platform", ""),
-        ("RAILWAYS", "1", "platform", ""),
-        ("RENDER", "true", "platform", "Render"),
+        ("DYNO", " ", "hosted_by", ""),
+        ("FLY_APP_NAME", "kf", "hosted_by", "Fly"),
+        ("RAILWAY_SERVICE_ID", "b3f1", "hosted_by", "Railway"),
+        ("RAILWAY_ANYTHING", "1", "hosted_by", "Railway"),
+        ("RAILWAY_SERVICE_ID", " ", "hosted_by", ""),
+        ("RAILWAYS", "1", "hosted_by", ""),
+        ("RENDER", "true", "hosted_by", "Render"),
         ("RENDER", "true", "on_dyno", False),
-        ("RENDER", "true", "platform_without_proxy", "Render"),
+        ("RENDER", "true", "hosted_by_without_proxy", "Render"),
         ("SLACK_ALERT_CHANNEL", "G0123456789", "slack_alert_channel", "G0123456789"),
     ],
 )
@@ -396,8 +404,8 @@ def test_first_proxy_that_is_set_wins(first: int) -> None:
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("host", ["DYNO", "FLY_APP_NAME", "RAILWAY_PROJECT_ID", "RENDER"])
 def test_proxy_stands_for_the_fixed_address_that_the_host_lacks(host: str, proxy: str) -> None:
-    assert read(**{host: "x"}).platform_without_proxy
-    assert read(**{host: "x", proxy: "http://u:p@proxy.example:80"}).platform_without_proxy == ""
+    assert read(**{host: "x"}).hosted_by_without_proxy
+    assert read(**{host: "x", proxy: "http://u:p@proxy.example:80"}).hosted_by_without_proxy == ""
 
 
 def test_malformed_proxy_is_named_as_the_host_set_it() -> None:
@@ -523,8 +531,46 @@ def test_every_setting_in_quotes_is_rejected_by_name(name: str, quote: str) -> N
     environ = {
         key: text for key, text in REQUIRED.items() if key != "SLACK_SIGNING_SECRET" or name != "SLACK_APP_TOKEN"
     }
-    (line,) = complaint(environ | {name: value})
+    others = PLATFORM if name in PLATFORM else {}
+    (line,) = complaint(environ | others | {name: value})
     assert line == f"{name} is in quotes. Remove the quotes: Docker's --env-file takes them for part of the value."
+
+
+def test_platform_alone_needs_no_account_of_the_environment() -> None:
+    slack = {name: value for name, value in REQUIRED.items() if name.startswith("SLACK_")}
+    settings = Settings.from_environ(slack | PLATFORM | {"PLATFORM_URL": "https://kf.example/"})
+    assert (settings.wechat_appid, settings.has_platform, settings.reads_stored_accounts) == ("", True, True)
+    assert settings.platform_url == "https://kf.example"
+    assert {settings.platform_secret, settings.platform_token, *settings.platform_aes_keys} < {*settings.secrets}
+    assert not read(**PLATFORM, ALERTS="off").has_platform
+
+
+@pytest.mark.parametrize("name", PLATFORM)
+def test_settings_of_the_platform_need_each_other(name: str) -> None:
+    others = {key: value for key, value in PLATFORM.items() if key != name}
+    (line,) = complaint(REQUIRED | others)
+    assert line.startswith(f"{name} is ")
+
+
+@pytest.mark.parametrize(
+    "keys", ["abc", PLATFORM["PLATFORM_AES_KEY"] + "=", ",".join(["a" * 43] * 3), "a" * 43 + ","]
+)
+def test_malformed_key_of_pushes_is_refused_without_a_quote(keys: str) -> None:
+    (line,) = complaint(REQUIRED | PLATFORM | {"PLATFORM_AES_KEY": keys})
+    assert line.startswith("PLATFORM_AES_KEY must be the 43 letters and digits")
+    assert keys not in line
+
+
+def test_key_of_pushes_may_have_the_previous_one_behind_it() -> None:
+    both = f"{'a' * 43}, {'b' * 43}"
+    assert read(**PLATFORM | {"PLATFORM_AES_KEY": both}).platform_aes_keys == ("a" * 43, "b" * 43)
+
+
+@pytest.mark.parametrize("url", ["http://kf.example", "https://kf.example/slack", "kf.example"])
+def test_address_of_the_platform_must_be_reachable_by_wechat(url: str) -> None:
+    (line,) = complaint(REQUIRED | PLATFORM | {"PLATFORM_URL": url})
+    assert line.startswith("PLATFORM_URL must be")
+    assert read(**PLATFORM | {"PLATFORM_URL": "http://127.0.0.1:3000"}).platform_url == "http://127.0.0.1:3000"
 
 
 @pytest.mark.parametrize("value", ['""', '"', "''"])

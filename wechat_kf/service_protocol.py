@@ -39,7 +39,7 @@ def check_url(url: str) -> None:
         parsed = httpx.URL(url)  # the same parser as that of the request
     except (httpx.InvalidURL, ValueError):
         parsed = httpx.URL("")
-    is_safe = parsed.scheme == "https" or (parsed.scheme == "http" and _is_loopback(parsed.host))
+    is_safe = parsed.scheme == "https" or (parsed.scheme == "http" and is_loopback(parsed.host))
     if not parsed.host or not is_safe:
         raise ValueError("must be a URL with https:// and a host; http:// is for an address of this machine only")
     if APPID not in url or "{" in parsed.host or parsed.fragment:
@@ -94,7 +94,8 @@ def _seconds(value: object) -> int | None:
     return int(match[1]) if match else None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, by its name or its address."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

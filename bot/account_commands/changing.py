@@ -215,8 +215,8 @@ def _explained(error: KfError, settings: Settings, tenant: Tenant) -> str:
         return f"There is no token for {tenant.appid}: {error}."
     if error.errcode not in ADDRESS_ERRORS:
         return f"WeChat gives no token for {tenant.appid}: {error}. {error.advice}"
-    platform = settings.platform_without_proxy
-    first = f" {hosting.advice(platform)}" if platform else ""
+    host = settings.hosted_by_without_proxy
+    first = f" {hosting.advice(host)}" if host else ""
     both = " A proxy add-on uses either of two addresses: add both." if settings.wechat_proxy_url else ""
     address = error.address or "of this server"
     return f"WeChat refuses the address {address} for {tenant.appid}.{first} {error.advice}{both}"

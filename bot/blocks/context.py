@@ -58,7 +58,7 @@ class RenderContext:
     handle: str = ""  # of the Official Account, where commands name one of several
     accounts_file: str = ""  # its name, if the Official Account is defined there, and not in the environment
     account_command: str = ""  # the one that changes the account, if the database has it
-    platform: str = ""  # the host, if its processes have no fixed address
+    hosted_by: str = ""  # the host, if its processes have no fixed address
     mode: RenderMode = RenderMode.EDIT
 
     @classmethod
@@ -70,7 +70,7 @@ class RenderContext:
             zone=settings.timezone,
             text_zone=settings.timezone,
             mention=settings.alert_mention,
-            platform=settings.platform_without_proxy,
+            hosted_by=settings.hosted_by_without_proxy,
         )
 
     @property

@@ -57,7 +57,7 @@ class Explanation:
 
 
 def _address(context: RenderContext, address: str) -> Explanation:
-    say, platform = context.say, context.platform
+    say, host = context.say, context.hosted_by
     refused = Explanation(
         say("WeChat refused this server’s address"),
         say("It answers only addresses on the account’s API IP allow-list, and this one is missing."),
@@ -70,21 +70,21 @@ def _address(context: RenderContext, address: str) -> Explanation:
             "Add it to the API IP allow-list of this account on WeChat’s developer platform; it takes some minutes."
         ),
     )
-    if platform:  # the next process may not have this address
-        how = say(FIXED_ADDRESS[platform])
+    if host:  # the next process may not have this address
+        how = say(FIXED_ADDRESS[host])
         return replace(
             refused,
             next=say(
                 "first give this server a fixed outgoing address: on {platform} {how}. Then add that one on "
                 "WeChat’s developer platform (the account, basic information, development information) to the API "
                 "IP allow-list of *this* account. The present address is temporary, unless it is fixed already.",
-                platform=platform,
+                platform=host,
                 how=how,
             ),
             next_in_text=say(
                 "It is temporary, unless it is fixed already: first get a fixed outgoing address, on {platform} "
                 "{how}; then add that one to the API IP allow-list of this account on WeChat’s developer platform.",
-                platform=platform,
+                platform=host,
                 how=how,
             ),
         )

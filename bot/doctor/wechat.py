@@ -38,8 +38,8 @@ class Route:
         self.host = urlsplit(services.settings.wechat_api_url).hostname or ""
         self.proxy = f"{proxy.hostname} ({variable})" if proxy.hostname else ""
         self.variable = variable
-        platform = services.settings.platform_without_proxy
-        self.first = hosting.advice(platform) if platform else ""  # before an address is allowed
+        host = services.settings.hosted_by_without_proxy
+        self.first = hosting.advice(host) if host else ""  # before an address is allowed
 
     def open(self) -> list[Finding]:
         """Return the findings that hold once WeChat itself has answered."""

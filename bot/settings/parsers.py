@@ -15,7 +15,8 @@ from bot.language import Language
 from bot.runtime.logs import Format
 from bot.settings import postgres_url
 from bot.settings.postgres_url import ESCAPES
-from wechat_kf.service_protocol import check_url
+from wechat_kf.envelope import AES_KEY
+from wechat_kf.service_protocol import check_url, is_loopback
 
 QUEUE_WITHOUT_POSTGRESQL = (
     "is procrastinate, which needs PostgreSQL",
@@ -220,6 +221,25 @@ def token_service_url(text: str) -> str:
         raise ValueError(f"must be a URL of {LONGEST_URL} characters at most")
     check_url(text)
     return word(text)
+
+
+def public_url(text: str) -> str:
+    """Return the address of this deployment, as people and WeChat reach it, without a slash at its end."""
+    address = _http(text, with_query=False).rstrip("/")
+    parts = urlsplit(address)
+    if parts.path or (parts.scheme == "http" and not is_loopback(parts.hostname or "")):
+        raise ValueError("must be https:// and a host, without a path, such as https://kf.example.com")
+    return address
+
+
+def aes_keys(text: str) -> tuple[str, ...]:
+    """Return the key of WeChat's pushes, and the previous one if there is one after a comma."""
+    keys = tuple(part.strip() for part in text.split(","))
+    if len(keys) > 2 or not all(map(AES_KEY.fullmatch, keys)):
+        raise ValueError(
+            "must be the 43 letters and digits of the EncodingAESKey, and after a comma those of the previous one"
+        )
+    return keys
 
 
 def authorization(text: str) -> str:

@@ -32,6 +32,7 @@ LIST = (
 )
 
 QUEUE = ("QUEUE_BACKEND", "DATABASE_URL")  # those of `python -m bot queue`
+PLATFORM = ("PLATFORM_APPID", "PLATFORM_SECRET", "PLATFORM_TOKEN", "PLATFORM_AES_KEY", "PLATFORM_URL")
 
 
 @dataclass(frozen=True, slots=True)  # each of thousands of accounts has its own
@@ -52,6 +53,11 @@ class Settings:
     ambient_proxy: AmbientProxy = field(default_factory=AmbientProxy)  # of all traffic but WeChat's
     database_url: str = field(default="sqlite:///kf.db", repr=False)
     store_keys: tuple[str, ...] = field(default=(), repr=False)  # they seal secrets in the store, the newest first
+    platform_appid: str = ""  # of the third-party platform (WeChat's `component_appid`); "" without one
+    platform_secret: str = field(default="", repr=False)
+    platform_token: str = field(default="", repr=False)  # it signs WeChat's pushes
+    platform_aes_keys: tuple[str, ...] = field(default=(), repr=False)  # the present one, and the previous one
+    platform_url: str = ""  # the public address of the `web` process, without a path
     poll_seconds: int = 300
     poll_idle_seconds: int = 0  # 0: as `poll_seconds`
     poll_concurrency: int = 0  # 0: see `poll_slots`
@@ -74,7 +80,7 @@ class Settings:
     log_format: Format = "text"
     accounts_file: str = ""  # the path of the file of accounts
     accounts_toml: str = field(default="", repr=False)  # the text of such a file: a mistake may put secrets in it
-    platform: str = ""  # the host, if it is one of `hosting.VARIABLES`
+    hosted_by: str = ""  # the host, if it is one of `hosting.VARIABLES`
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], *, needed: Collection[str] | None = None) -> Self:
@@ -100,7 +106,8 @@ class Settings:
         app_token = reader.read("SLACK_APP_TOKEN", "", parsers.prefixed("xapp-"))
         socket_mode = reader.is_set("SLACK_APP_TOKEN")  # also when malformed, so that one mistake is reported once
         has_file = reader.first_set(("KF_ACCOUNTS_FILE", "KF_ACCOUNTS")) is not None
-        has_others = has_file or reader.first_set(("STORE_KEYS", "TOKEN_SERVICE_URL")) is not None
+        has_others = has_file or reader.first_set(("STORE_KEYS", "TOKEN_SERVICE_URL", "PLATFORM_APPID")) is not None
+        has_platform = reader.first_set(PLATFORM) is not None
         has_account = reader.first_set(("WECHAT_APPID", "WECHAT_SECRET")) is not None or not has_others
         if reader.is_set("KF_ACCOUNTS_FILE") and reader.is_set("KF_ACCOUNTS"):
             reader.refuse("KF_ACCOUNTS", "is set, and KF_ACCOUNTS_FILE too: only one of them can be used")
@@ -130,7 +137,12 @@ class Settings:
             token_service_auth=reader.read("TOKEN_SERVICE_AUTH", "", parsers.authorization),
             ambient_proxy=AmbientProxy.read(environ),
             database_url=reader.read("DATABASE_URL", "sqlite:///kf.db", parsers.database_url),
-            store_keys=reader.read("STORE_KEYS", (), parse_keys),
+            store_keys=reader.read("STORE_KEYS", (), parse_keys, required=has_platform),
+            platform_appid=reader.read("PLATFORM_APPID", "", parsers.word, required=has_platform),
+            platform_secret=reader.read("PLATFORM_SECRET", "", parsers.word, required=has_platform),
+            platform_token=reader.read("PLATFORM_TOKEN", "", parsers.word, required=has_platform),
+            platform_aes_keys=reader.read("PLATFORM_AES_KEY", (), parsers.aes_keys, required=has_platform),
+            platform_url=reader.read("PLATFORM_URL", "", parsers.public_url, required=has_platform),
             poll_seconds=poll_seconds,
             poll_idle_seconds=idle_seconds,
             poll_concurrency=reader.read("POLL_CONCURRENCY", 0, parsers.between(1, 256)),
@@ -153,7 +165,7 @@ class Settings:
             log_format=reader.read("LOG_FORMAT", unset.log_format, parsers.log_format),
             accounts_file=reader.read("KF_ACCOUNTS_FILE", "", str),
             accounts_toml=reader.read("KF_ACCOUNTS", "", str),
-            platform=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
+            hosted_by=VARIABLES.get(reader.first_set(VARIABLES) or "", ""),
         )
         if settings.queue_backend is not QueueKind.ROWS and settings.database_url.startswith("sqlite"):
             reader.refuse("QUEUE_BACKEND", *parsers.QUEUE_WITHOUT_POSTGRESQL)
@@ -166,6 +178,11 @@ class Settings:
         With a file of accounts they are read without either, so that it is logged why they are not watched.
         """
         return self.alerts and bool(self.store_keys or self.token_service_url or self.accounts_file)
+
+    @property
+    def has_platform(self) -> bool:
+        """Return whether accounts may authorise the third-party platform, for which the store is needed."""
+        return self.alerts and self.platform_appid != ""
 
     def receives_commands(self, role: str) -> bool:
         """Return whether Slack's commands and clicks arrive at a process of this role."""
@@ -205,12 +222,12 @@ class Settings:
 
     @property
     def on_dyno(self) -> bool:
-        return self.platform == "Heroku"
+        return self.hosted_by == "Heroku"
 
     @property
-    def platform_without_proxy(self) -> str:
+    def hosted_by_without_proxy(self) -> str:
         """Return the host if WeChat is called from its own addresses, which change; else ""."""
-        return "" if self.wechat_proxy_url else self.platform
+        return "" if self.wechat_proxy_url else self.hosted_by
 
     @property
     def slack_proxy_url(self) -> str:
@@ -239,5 +256,5 @@ class Settings:
             secrets += parsers.passwords(url)
         secrets += parsers.capabilities(self.heartbeat_url)
         secrets += parsers.credentials(self.token_service_auth)
-        secrets += self.store_keys
+        secrets += [*self.store_keys, self.platform_secret, self.platform_token, *self.platform_aes_keys]
         return tuple(secret for secret in dict.fromkeys(secrets) if secret)

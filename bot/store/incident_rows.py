@@ -16,7 +16,7 @@ from bot.store import outbox, published
 from bot.store.conditions import among
 from bot.store.database import Tx, UnreadableRow
 from bot.store.tables import episode, message, poll_state, tenant
-from bot.store.tenants import TenantState
+from bot.store.tenants import IS_POLLED
 
 HEALTH = "health"
 RECENT = 100  # incidents whose addresses are still likely to be in use
@@ -57,7 +57,7 @@ async def is_clock_reported(tx: Tx) -> bool:
         sa.select(episode.c.id)
         .join(poll_state, poll_state.c.clock_incident == episode.c.id)
         .join(tenant, tenant.c.appid == poll_state.c.appid)
-        .where(poll_state.c.appid != tx.appid, tenant.c.state == TenantState.ACTIVE, IS_OPEN)
+        .where(poll_state.c.appid != tx.appid, IS_POLLED, IS_OPEN)
     )
     return (await tx.run(other.limit(1))).first() is not None
 
@@ -99,7 +99,7 @@ async def notice_to_join(tx: Tx, incident: Incident, now: datetime) -> str | Non
         refused = sa.and_(IS_OPEN, episode.c.detail["address"].as_string() == address)
         of_present = others.join(poll_state, poll_state.c.incident == episode.c.id)
         active = of_present.join(tenant, tenant.c.appid == poll_state.c.appid)
-        query = active.where(refused, tenant.c.state == TenantState.ACTIVE)
+        query = active.where(refused, IS_POLLED)
     else:
         recent = sa.and_(message.c.created_at.between(now - TOGETHER, now), message.c.target == tx.channel_id)
         alive = sa.and_(sa.not_(message.c.is_deleted), message.c.status != MessageStatus.DEAD)

@@ -12,6 +12,9 @@ from bot.store.database import Tx, insert_new
 from bot.store.tables import secret
 
 APPSECRET = "appsecret"
+REFRESH_TOKEN = "refresh_token"  # noqa: S105
+TICKET = "ticket"  # of a third-party platform
+CODE = "code"  # of an authorisation that is not exchanged yet
 
 
 class SealedSecret(NamedTuple):

@@ -17,7 +17,7 @@ from bot.store.channels import CLOCK_TOLERANCE
 from bot.store.conditions import among
 from bot.store.database import Tx, insert_new
 from bot.store.tables import episode, poll_state, source, tenant
-from bot.store.tenants import TenantState
+from bot.store.tenants import IS_POLLED
 
 WECHAT = source.c.id == "wechat"
 
@@ -56,7 +56,7 @@ async def watched(tx: Tx) -> int:
     troubled = sa.select(poll_state.c.appid).join(episode, sa.and_(own, incident_rows.IS_OPEN))
     reported = troubled.where(poll_state.c.appid == tenant.c.appid).exists()
     active = sa.select(sa.func.count()).select_from(tenant)
-    found = await tx.run(active.where(tenant.c.state == TenantState.ACTIVE, sa.not_(reported)))
+    found = await tx.run(active.where(IS_POLLED, sa.not_(reported)))
     return int(found.scalar_one())
 
 
@@ -88,7 +88,7 @@ async def probe_now(tx: Tx, now: datetime) -> bool:
 async def held_back(tx: Tx, since: datetime, now: datetime) -> list[str]:
     """Return the AppIDs whose polls are overdue, or wait because they failed after `since`."""
     overdue = sa.or_(poll_state.c.next_poll_at <= now, poll_state.c.failing_since >= since)
-    active = sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE)
+    active = sa.select(tenant.c.appid).where(IS_POLLED)
     found = sa.select(poll_state.c.appid).where(overdue, poll_state.c.appid.in_(active))
     return list((await tx.run(found.order_by(poll_state.c.appid))).scalars())
 

@@ -259,7 +259,7 @@ tenant = sa.Table(
     _column("slug", sa.Text),
     _column("name", sa.Text, default=""),
     _column("origin", sa.Text),
-    _column("state", sa.Text),  # "active" or "paused"
+    _column("state", sa.Text),
     _column("reason", sa.Text, default="", server_default=""),  # why it is paused
     sa.Column("source", sa.Text),
     sa.Column("channel", sa.Text),
@@ -270,7 +270,51 @@ tenant = sa.Table(
     _column("created_at", Moment),
     _column("changed_at", Moment),
     sa.Column("removed_at", Moment),  # its secrets are deleted then, and its rows 90 days later
+    # These are of accounts that authorise a third-party platform.
+    sa.Column("platform_appid", sa.Text),
+    sa.Column("kind", sa.Text),  # "official" or "mini"
+    sa.Column("sets", Notes),  # the permission sets that the owner has granted: numbers
+    sa.Column("account_status", sa.Integer),  # WeChat's `account_status`
+    sa.Column("event_at", Moment),  # CreateTime of the newest push about it; only moves forward
+    sa.Column("code_until", Moment),  # the end of the sealed authorisation code
+    sa.Column("exchange_at", Moment),  # the next attempt to exchange the code, or to ask WeChat about the account
+    sa.Column("doubted_at", Moment),  # the first 61003 in a row
+    sa.Column("missed_lists", sa.Integer),  # complete lists of the platform in a row that lacked it
+    sa.Column("requested_by", sa.Text),  # the person in Slack who asked for the link
     sa.Index("tenant_changed", "origin", "changed_at"),
+    sa.Index("tenant_exchange", "exchange_at"),
+)
+
+# Access tokens that processes renew in turn, each by a lease. The owner is an AppID, the value sealed.
+token = sa.Table(
+    "token",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),  # "component" or "authorizer"
+    sa.Column("value", sa.Text),
+    sa.Column("expires_at", Moment),
+    sa.Column("lease_until", Moment),  # while a process renews it
+    _column("fence", sa.Integer, default=0, server_default="0"),  # rises with each claim and each completion
+    _column("failures", sa.Integer, default=0, server_default="0"),  # renewals in a row that failed
+    sa.Column("next_try_at", Moment),  # no process renews it before
+)
+
+# The third-party platform, and what WeChat last said of it.
+platform = sa.Table(
+    "platform",
+    metadata,
+    sa.Column("appid", sa.Text, primary_key=True),
+    sa.Column("ticket_at", Moment),  # CreateTime of the ticket; only moves forward
+    sa.Column("pushed_at", Moment),  # when it arrived: its age counts from here
+    sa.Column("started_at", Moment),  # when WeChat was last asked to push tickets
+    sa.Column("listed_at", Moment),  # the end of the last complete list of authorised accounts
+    sa.Column("listing_until", Moment),  # while a process reads that list
+    sa.Column("refused_at", Moment),  # when WeChat last refused a platform's token before its time
+    sa.Column("rival_at", Moment),  # the second such refusal within an hour: another system renews the token
+    sa.Column("fault", Notes),  # the last error that concerns the whole platform, until a success
+    sa.Column("fault_at", Moment),
+    sa.Column("next_call_at", Moment),  # no call of the platform before
+    sa.Column("incident", sa.Text),  # the id of the newest, a row of `episode`
 )
 
 # Secrets, sealed by STORE_KEYS. The owner is an AppID.
@@ -278,7 +322,7 @@ secret = sa.Table(
     "secret",
     metadata,
     sa.Column("owner", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),  # "appsecret"
+    sa.Column("name", sa.Text, primary_key=True),  # see `sealed_secrets`
     _column("value", sa.Text),
     _column("key_id", sa.Text),  # of the key that has sealed it
     _column("changed_at", Moment),

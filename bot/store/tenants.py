@@ -19,16 +19,23 @@ from bot.store.database import Tx, insert_new
 from bot.store.tables import emitted_event, episode, message, operation, poll_state, reader, tenant
 
 COMMAND = "command"  # the origin of an account that a command has added
+PLATFORM = "platform"  # the origin of an account whose owner has authorised the third-party platform
+STORED = (COMMAND, PLATFORM)  # the accounts that are rows, and nothing else
 CHANGE_LOCK = 0x6B66_6163  # of PostgreSQL, for the time of a transaction
 # The settings that have a column; `policy` has the others.
 COLUMNS = ("source", "channel", "mention", "viewers", "labels")
 
 
 class TenantState(StrEnum):
-    """Whether an account is watched."""
+    """Whether an account is watched. All but the first two are of accounts that authorise the platform."""
 
     ACTIVE = "active"
     PAUSED = "paused"  # its rows stay
+    UNEXCHANGED = "unexchanged"  # authorised, but there is no refresh token
+    UNGRANTED = "ungranted"  # no permission set that covers customer service
+    DOUBTFUL = "doubtful"  # WeChat answered 61003, which it sometimes does by mistake
+    REVOKED = "revoked"  # the owner has withdrawn the authorisation
+    CLOSED = "closed"  # WeChat has closed, banned or frozen the account
 
 
 class PauseReason(StrEnum):
@@ -39,8 +46,10 @@ class PauseReason(StrEnum):
     REMOVED = "removed"
 
 
+POLLED = (TenantState.ACTIVE, TenantState.DOUBTFUL)
+IS_POLLED = tenant.c.state.in_(POLLED)
 # The rows of the accounts that are watched.
-WATCHED = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(tenant.c.state == TenantState.ACTIVE))
+WATCHED = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(IS_POLLED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +62,14 @@ class StoredTenant:
     origin: str
     state: TenantState = TenantState.ACTIVE
     reason: str = ""
+    platform_appid: str = ""  # of the platform that its owner has authorised
     own: Mapping[str, Any] = field(
         default_factory=dict
     )  # what commands have set, by the keys of a file of accounts
 
     @property
     def is_watched(self) -> bool:
-        """Return whether it is to be watched, if a command has added it.
+        """Return whether no person has paused it, if it is a row and nothing else.
 
         A release that knows no such accounts pauses all of them without a reason.
         """
@@ -69,11 +79,12 @@ class StoredTenant:
 async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     """Store the accounts that the process has loaded, and pause those that are no longer among them.
 
-    Accounts that commands have added are their rows: nothing but a pause without a reason is changed. If one is
-    defined elsewhere now, its AppSecret here is deleted, or it would be used again without a command.
+    Accounts that are rows and nothing else stay as they are: only a pause without a reason is changed. If a command
+    has added one that is defined elsewhere now, its AppSecret here is deleted, or it would be used again without a
+    command.
     """
     known = {one.appid: one for one in await _rows(tx, sa.true())}
-    defined = {one.appid: _values(one) for one in sorted(tenants, key=_appid) if one.origin != COMMAND}
+    defined = {one.appid: _values(one) for one in sorted(tenants, key=_appid) if one.origin not in STORED}
     new = [values for appid, values in defined.items() if appid not in known]
     changed = [values for appid, values in defined.items() if appid in known and values != _values(known[appid])]
     if new:
@@ -82,12 +93,13 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
         await sealed_secrets.delete_of(tx, taken_over)
     if changed:
         await _update_all(tx, [{**values, "removed_at": None, "changed_at": tx.now} for values in changed])
-    of_command = tenant.c.origin == COMMAND
-    paused_in_error = sa.and_(of_command, tenant.c.reason == "", tenant.c.state != TenantState.ACTIVE)
+    paused_in_error = sa.and_(
+        tenant.c.origin.in_(STORED), tenant.c.reason == "", tenant.c.state == TenantState.PAUSED
+    )
     await tx.run(sa.update(tenant).where(paused_in_error).values(state=TenantState.ACTIVE))
     pausing = {"state": TenantState.PAUSED, "reason": PauseReason.GONE, "changed_at": tx.now}
     loaded = {one.appid for one in tenants}
-    gone = [one.appid for one in known.values() if one.origin != COMMAND and one.appid not in loaded]
+    gone = [one.appid for one in known.values() if one.origin not in STORED and one.appid not in loaded]
     left = [appid for appid in gone if known[appid].state is TenantState.ACTIVE]
     if left:
         await _update_all(tx, [{"appid": appid, **pausing} for appid in left])
@@ -141,16 +153,25 @@ async def count_added(tx: Tx) -> int:
 async def _rows(tx: Tx, condition: sa.ColumnElement[bool]) -> list[StoredTenant]:
     rows = await tx.run(sa.select(tenant).where(condition).order_by(tenant.c.appid))
     return [
-        StoredTenant(row["appid"], row["slug"], row["name"], row["origin"], _state(row), row["reason"], _own(row))
+        StoredTenant(
+            appid=row["appid"],
+            slug=row["slug"],
+            name=row["name"],
+            origin=row["origin"],
+            state=_state(row),
+            reason=row["reason"],
+            platform_appid=row["platform_appid"] or "",
+            own=_own(row),
+        )
         for row in rows.mappings()
     ]
 
 
 async def save(tx: Tx, row: StoredTenant) -> None:
-    """Store an account that a command adds or changes."""
+    """Store an account that is a row and nothing else, as a command adds or changes it."""
     policy = {key: value for key, value in row.own.items() if key not in COLUMNS}
     values = {name: row.own.get(name) for name in COLUMNS} | {"policy": policy or None, "removed_at": None}
-    values |= {"slug": row.slug, "name": row.name, "origin": COMMAND, "state": row.state, "reason": row.reason}
+    values |= {"slug": row.slug, "name": row.name, "origin": row.origin, "state": row.state, "reason": row.reason}
     if not await _update(tx, row.appid, values | {"changed_at": await _after_all(tx)}):
         times = _times(tx) | {"changed_at": await _after_all(tx)}
         await tx.run(insert_new(tx, tenant).values(appid=row.appid, **times, **values))
@@ -180,7 +201,7 @@ async def remove(tx: Tx, appid: str) -> None:
 
 async def delete_removed(tx: Tx, before: datetime) -> str:
     """Delete all rows of one account that was removed before a moment. Return its AppID; "" if there is none."""
-    removed = sa.select(tenant.c.appid).where(tenant.c.origin == COMMAND, tenant.c.removed_at < before).limit(1)
+    removed = sa.select(tenant.c.appid).where(tenant.c.origin.in_(STORED), tenant.c.removed_at < before).limit(1)
     appid = (await tx.run(removed)).scalar()
     if appid is None:
         return ""
@@ -206,7 +227,7 @@ async def last_change(tx: Tx) -> datetime | None:
 
     No two changes have the same time, so another time shows that something has changed.
     """
-    newest = sa.select(sa.func.max(tenant.c.changed_at)).where(tenant.c.origin == COMMAND)
+    newest = sa.select(sa.func.max(tenant.c.changed_at)).where(tenant.c.origin.in_(STORED))
     found: datetime | None = (await tx.run(newest)).scalar()
     return found
 
@@ -218,12 +239,13 @@ async def _after_all(tx: Tx) -> datetime:
 
 
 async def _pause_polls(tx: Tx) -> None:
-    """Pause the polls of accounts that a command has paused, in all processes; continue those of the others.
+    """Pause the polls of accounts that a person or the owner has stopped, in all processes; continue the others.
 
     Those that are gone here may be another bot's on this database. Otherwise no process claims them.
     """
-    by_command = sa.and_(tenant.c.state != TenantState.ACTIVE, tenant.c.reason.not_in(("", PauseReason.GONE)))
-    paused = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(by_command))
+    by_command = sa.and_(tenant.c.state == TenantState.PAUSED, tenant.c.reason.not_in(("", PauseReason.GONE)))
+    stopped = tenant.c.state.not_in((TenantState.PAUSED, *POLLED))  # by the owner or by WeChat
+    paused = poll_state.c.appid.in_(sa.select(tenant.c.appid).where(sa.or_(by_command, stopped)))
     differing = sa.select(poll_state.c.appid, paused.label("paused")).where(poll_state.c.paused != paused)
     found = (await tx.run(differing.order_by(poll_state.c.appid).with_for_update())).all()
     for is_paused in (True, False):

@@ -6,6 +6,7 @@ Both the command line and Slack change accounts by these functions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -60,7 +61,7 @@ def changed_row(
     kept = {key: value for key, value in own.items() if value != "" or key in EMPTY}
     name = str(table.get("name", row.name))
     handle = str(table.get("handle", row.slug))
-    return checked(StoredTenant(row.appid, handle, name, COMMAND, row.state, row.reason, kept), taken)
+    return checked(replace(row, slug=handle, name=name, own=kept), taken)
 
 
 def checked(row: StoredTenant, taken: Installation) -> tuple[StoredTenant, tuple[InvalidSetting, ...]]:
@@ -72,8 +73,7 @@ def checked(row: StoredTenant, taken: Installation) -> tuple[StoredTenant, tuple
         problems.append(InvalidSetting("handle", f"@{slug} is another account's"))
     labels = {"labels": [*values["labels"]]} if values.get("labels") else {}  # without hidden characters
     own = {**row.own, **labels}
-    normal = StoredTenant(row.appid, slug, values.get("name") or "", COMMAND, row.state, row.reason, own)
-    return normal, tuple(problems)
+    return replace(row, slug=slug, name=values.get("name") or "", own=own), tuple(problems)
 
 
 def why_not_add(appid: str, installation: Installation) -> Refusal | None:

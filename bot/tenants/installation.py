@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.tenants.model import Origin, Tenant
+from bot.store.tenants import STORED
+from bot.tenants.model import Tenant
 from bot.text import fold
 
 PAUSED = "paused"  # by a person
@@ -48,4 +49,4 @@ def find(tenants: Iterable[Tenant], word: str) -> Tenant | None:
 
 def is_changeable(tenant: Tenant) -> bool:
     """Return whether commands may change an account: those of the environment and of the file are changed there."""
-    return tenant.origin is Origin.COMMAND
+    return tenant.origin in STORED

@@ -13,7 +13,7 @@ from bot.runtime.logs import APPSECRET
 from bot.sealing import StoreKeys
 from bot.settings.reader import InvalidSetting, SettingsError
 from bot.settings.values import Settings
-from bot.store.tenants import StoredTenant
+from bot.store.tenants import STORED, StoredTenant
 from bot.tenants import accounts_file, secret_references
 from bot.tenants.accounts_file import AccountEntry, AccountsFile
 from bot.tenants.installation import Installation, Paused
@@ -110,7 +110,7 @@ def _stored(defined: DefinedAccounts, stored: StoredAccounts, *, posts: bool) ->
     for row in stored.rows:
         if row.appid in appids:
             continue
-        opened = open_account(row, stored, keys, settings.token_service_url)
+        opened = open_account(row, stored, keys, settings)
         slug = free_slug(row.slug, slugs)
         slugs.add(slug)
         tenant = tenant_of_row(settings, defined.file, row, opened, slug)
@@ -135,9 +135,10 @@ def tenant_of_row(
         slug=slug or row.slug,
         name=values.get("name", ""),
         labels=values.get("labels", ()),
-        origin=Origin.COMMAND,
+        origin=Origin(row.origin),
         settings=_settings_of(settings, values, row.appid, opened.secret),
-        source=values.get("source", Source.SECRET),
+        source=Source.PLATFORM if row.origin == Origin.PLATFORM else values.get("source", Source.SECRET),
+        state=row.state,
     )
 
 

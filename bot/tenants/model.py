@@ -15,7 +15,7 @@ from pathlib import PurePath
 
 from bot.requests import is_command_word
 from bot.settings.values import Settings
-from bot.store.tenants import COMMAND
+from bot.store.tenants import COMMAND, PLATFORM, TenantState
 
 LONGEST_SLUG = 32  # characters
 MOST_HANDLES = 5  # that a text names
@@ -28,6 +28,7 @@ class Origin(StrEnum):
     ENVIRONMENT = "environment"
     FILE = "file"
     COMMAND = COMMAND  # a row of the store
+    PLATFORM = PLATFORM  # a row of the store, since its owner has authorised the third-party platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Tenant:
     origin: Origin
     settings: Settings
     source: str = "secret"  # of its access tokens, a `table_keys.Source`
+    state: TenantState = TenantState.ACTIVE  # one that is not polled is here to answer, and to post what is left
 
     @property
     def appid(self) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.settings.values import Settings
+from bot.store.tenants import STORED
 from bot.tenants.loading import FIELDS
-from bot.tenants.model import Origin, Tenant
+from bot.tenants.model import Tenant
 
 OWN = (*FIELDS.values(), "quiet", "wechat_secret")  # the settings that an account may have for itself
 
@@ -18,7 +19,7 @@ def shared_digests(settings: Settings, tenants: Sequence[Tenant]) -> Mapping[str
     variable = "KF_ACCOUNTS_FILE" if settings.accounts_file else "KF_ACCOUNTS" if settings.accounts_toml else ""
     if not variable:
         return settings.shared_digests
-    of_file = (one for one in tenants if one.origin is not Origin.COMMAND)
+    of_file = (one for one in tenants if one.origin not in STORED)
     accounts = sorted((_values(one, settings) for one in of_file), key=lambda values: values[0])
     return {**settings.shared_digests, variable: hashlib.sha256(repr(accounts).encode()).hexdigest()[:12]}
 

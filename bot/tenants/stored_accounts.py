@@ -1,4 +1,4 @@
-"""Accounts that commands have added: rows of the store, which mean the same as tables of a file."""
+"""Accounts of commands and of the platform: rows of the store, which mean the same as tables of a file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.sealing import DamagedSecretError, StoreKeys, UnknownKeyError
 from bot.settings.reader import InvalidSetting
+from bot.settings.values import Settings
 from bot.store import sealed_secrets
 from bot.store import tenants as tenant_rows
 from bot.store.database import FaultKind, StoreError, Tx, classify
@@ -26,6 +27,7 @@ PUT_BACK = f"Put it into STORE_KEYS of every process, or enter these AppSecrets 
 RESTORE = f"Restore the table `secret` from a backup, or enter them again: {AGAIN}."
 ENTER = f"Enter it: {AGAIN}."
 WITHOUT_SERVICE = f"Set it for every process, or enter an AppSecret: {AGAIN}."
+ANOTHER_PLATFORM = "Set PLATFORM_APPID to that one again, or let the owner authorise the present one."
 NOT_READ = "The accounts in the store cannot be read now ({}): look at DATABASE_URL."
 
 
@@ -68,23 +70,26 @@ async def read_from(url: str, within: float = READ_SECONDS) -> StoredAccounts:
 
 
 async def read(tx: Tx) -> StoredAccounts:
-    """Read the accounts that commands have added, with their sealed secrets."""
+    """Read the accounts that are rows and nothing else, with their sealed AppSecrets."""
     changed_at = await tenant_rows.last_change(tx)
-    rows = tuple(row for row in await tenant_rows.load(tx) if row.origin == tenant_rows.COMMAND)
+    rows = tuple(row for row in await tenant_rows.load(tx) if row.origin in tenant_rows.STORED)
     return StoredAccounts(rows, await sealed_secrets.of_name(tx, APPSECRET), changed_at)
 
 
-def open_account(
-    row: StoredTenant, stored: StoredAccounts, keys: StoreKeys, token_service_url: str
-) -> OpenedAccount:
+def open_account(row: StoredTenant, stored: StoredAccounts, keys: StoreKeys, settings: Settings) -> OpenedAccount:
     """Parse a row and open its AppSecret. A row that cannot be used has the reason in it, and loses nothing."""
     values, problems = parse_row(row)
     if not row.is_watched:
         return OpenedAccount(values, why_paused=PAUSED)
     if problems:
         return OpenedAccount(values, why_paused=str(problems[0]))
+    if row.origin == tenant_rows.PLATFORM:
+        if row.platform_appid == settings.platform_appid:
+            return OpenedAccount(values)
+        why = f"PLATFORM_APPID is not {row.platform_appid}"
+        return OpenedAccount(values, why_paused=why, remedy=ANOTHER_PLATFORM)
     if values.get("source") is Source.SERVICE:
-        if token_service_url:
+        if settings.token_service_url:
             return OpenedAccount(values)
         return OpenedAccount(values, why_paused="TOKEN_SERVICE_URL is not set", remedy=WITHOUT_SERVICE)
     try:

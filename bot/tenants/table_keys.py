@@ -23,6 +23,7 @@ class Source(StrEnum):
 
     SECRET = "secret"  # noqa: S105  by its AppSecret
     SERVICE = "service"  # from a central token service
+    PLATFORM = "platform"  # by the authorisation of a third-party platform
 
 
 def _appid(text: str) -> str:
@@ -32,10 +33,9 @@ def _appid(text: str) -> str:
 
 
 def _source(text: str) -> Source:
-    try:
-        return Source(text.lower())
-    except ValueError:
-        raise ValueError('must be "secret" or "service"') from None
+    if text.lower() not in (Source.SECRET, Source.SERVICE):  # the third is decided by the owner of an account
+        raise ValueError('must be "secret" or "service"')
+    return Source(text.lower())
 
 
 def _labels(text: str) -> tuple[str, ...]:
