@@ -11,6 +11,7 @@ PACKAGES = {
     "aiosqlite": "aiosqlite",
     "alembic": "alembic",
     "cryptography": "cryptography",
+    "defusedxml": "defusedxml",
     "dotenv": "python-dotenv",
     "httpx": "httpx",
     "prometheus_client": "prometheus-client",

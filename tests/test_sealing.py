@@ -102,10 +102,11 @@ def test_error_about_a_secret_quotes_neither_it_nor_a_key_in_its_whole_chain():
 
 
 @pytest.mark.process
-def test_start_without_a_stored_secret_does_not_import_the_library():
+def test_start_without_a_stored_secret_or_a_push_does_not_import_their_libraries():
     program = (
-        "import sys\nfrom bot import __main__, app, wiring\nfrom bot.sealing import StoreKeys\n"
-        f"StoreKeys(['{OLD}'])\nprint('cryptography' in sys.modules)"
+        "import sys\nfrom bot import __main__, app, wiring\nfrom wechat_kf import envelope\n"
+        f"from bot.sealing import StoreKeys\nStoreKeys(['{OLD}'])\n"
+        "print([name for name in ('cryptography', 'defusedxml') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert found.stdout == "False\n"
+    assert found.stdout == "[]\n"
