@@ -102,12 +102,12 @@ def parse_body(body: bytes, *, secrets: Iterable[str] = ()) -> Answer:
     if not isinstance(answer, dict):
         raise ResponseError(f"no JSON object, {len(body)} bytes: {_excerpt(text, secrets)}")
     # Refusals come with HTTP 200 too; only a non-zero errcode distinguishes them from lists.
-    errcode = _text(answer.get("errcode")) or "0"
-    number = _number(errcode)
+    errcode = text_of(answer.get("errcode")) or "0"
+    number = number_of(errcode)
     if number is None or abs(number) >= MAX_ERRCODE:
         raise ResponseError(f"errcode is no number: {_excerpt(errcode, secrets)}")
     if number != 0:
-        raise _refusal(number, redact(_text(answer.get("errmsg")), secrets)[:MAX_ERRMSG])
+        raise _refusal(number, redact(text_of(answer.get("errmsg")), secrets)[:MAX_ERRMSG])
     return answer
 
 
@@ -123,7 +123,7 @@ def parse_kf_list(answer: Answer, *, served_at: datetime | None = None) -> KfLis
 
     https://developers.weixin.qq.com/doc/service/en/api/customer/servicermanage/api_getkflist
     """
-    listed = _rows(answer, "kf_list")
+    listed = rows_of(answer, "kf_list")
     rows = [row for row in listed if isinstance(row, dict)]
     accounts = tuple(map(_account, rows))
     deadlines = ((account.key, _unreadable_deadline(row)) for account, row in zip(accounts, rows, strict=True))
@@ -141,7 +141,7 @@ def parse_online_kf_list(answer: Answer) -> tuple[OnlineKf, ...]:
     Raises:
         ResponseError: the answer has no `kf_online_list`.
     """
-    return tuple(_online(row) for row in _rows(answer, "kf_online_list") if isinstance(row, dict))
+    return tuple(_online(row) for row in rows_of(answer, "kf_online_list") if isinstance(row, dict))
 
 
 def parse_token(answer: Answer) -> IssuedToken:
@@ -150,8 +150,8 @@ def parse_token(answer: Answer) -> IssuedToken:
     Raises:
         ResponseError: `access_token` or `expires_in` is missing or malformed. The error does not quote the answer.
     """
-    access_token = _text(answer.get("access_token"))
-    expires_in = _number(_text(answer.get("expires_in")))
+    access_token = text_of(answer.get("access_token"))
+    expires_in = number_of(text_of(answer.get("expires_in")))
     if not access_token or expires_in is None:
         raise ResponseError("the answer holds no access_token with its expires_in")
     return IssuedToken(access_token, expires_in)
@@ -199,7 +199,12 @@ def _address(errmsg: str) -> str | None:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _rows(answer: Answer, name: str) -> list[object]:
+def rows_of(answer: Answer, name: str) -> list[object]:
+    """Return a list of the answer.
+
+    Raises:
+        ResponseError: there is no such list, or it has more than `MAX_ROWS` rows. Only names of fields are quoted.
+    """
     rows = answer.get(name)
     if not isinstance(rows, list):
         raise ResponseError(f"the answer has no {name}, but {', '.join(map(repr, answer))[:60] or 'nothing'}")
@@ -210,33 +215,33 @@ def _rows(answer: Answer, name: str) -> list[object]:
 
 def _account(row: Answer) -> KfAccount:
     return KfAccount(
-        kf_account=_text(row.get("kf_account")),
-        kf_nick=_text(row.get("kf_nick")),
-        kf_id=_text(row.get("kf_id")),
-        kf_headimgurl=_text(row.get("kf_headimgurl")),
-        kf_wx=_text(row.get("kf_wx")) or None,
-        kf_openid=_text(row.get("kf_openid")) or None,
+        kf_account=text_of(row.get("kf_account")),
+        kf_nick=text_of(row.get("kf_nick")),
+        kf_id=text_of(row.get("kf_id")),
+        kf_headimgurl=text_of(row.get("kf_headimgurl")),
+        kf_wx=text_of(row.get("kf_wx")) or None,
+        kf_openid=text_of(row.get("kf_openid")) or None,
         invitation=_invitation(row),
     )
 
 
 def _invitation(row: Answer) -> Invitation | None:
-    invite_wx, status = _text(row.get("invite_wx")), _text(row.get("invite_status"))
-    expires_at = _moment(_text(row.get("invite_expire_time")))
+    invite_wx, status = text_of(row.get("invite_wx")), text_of(row.get("invite_status"))
+    expires_at = moment_of(text_of(row.get("invite_expire_time")))
     return Invitation(invite_wx, status, expires_at) if invite_wx or status or expires_at else None
 
 
 def _online(row: Answer) -> OnlineKf:
     return OnlineKf(
-        kf_account=_text(row.get("kf_account")),
-        kf_id=_text(row.get("kf_id")),
-        status=_number(_text(row.get("status"))),
-        accepted_case=_number(_text(row.get("accepted_case"))),
-        kf_openid=_text(row.get("kf_openid")) or None,
+        kf_account=text_of(row.get("kf_account")),
+        kf_id=text_of(row.get("kf_id")),
+        status=number_of(text_of(row.get("status"))),
+        accepted_case=number_of(text_of(row.get("accepted_case"))),
+        kf_openid=text_of(row.get("kf_openid")) or None,
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return a text unchanged; "" for null, false, empty or missing values; JSON for nested ones."""
     if not value:
         return ""
@@ -248,7 +253,7 @@ def _text(value: object) -> str:
     return text if text.isprintable() else _LONE_SURROGATE.sub("\ufffd", text)
 
 
-def _number(text: str) -> int | None:
+def number_of(text: str) -> int | None:
     """Parse a whole number, also one written as a float (`1700000000.0`); return None for anything else."""
     try:
         number = Decimal(text if len(text) <= MAX_DIGITS else "")
@@ -269,17 +274,17 @@ def http_date(text: str) -> datetime | None:
         return None
 
 
-def _moment(text: str) -> datetime | None:
+def moment_of(text: str) -> datetime | None:
     """Convert Unix seconds or milliseconds to an aware UTC datetime; return None for 0 and for anything else.
 
     A number too large for seconds before the year 10000 is taken as milliseconds.
     """
-    number = _number(text) or 0
+    number = number_of(text) or 0
     seconds = number // 1000 if number > LAST_SECOND else number
     return datetime.fromtimestamp(seconds, UTC) if 0 < seconds <= LAST_SECOND else None
 
 
 def _unreadable_deadline(row: Answer) -> str:
     """Return the text, truncated, of a deadline that cannot be parsed, else ""."""
-    text = _text(row.get("invite_expire_time"))
-    return "" if _moment(text) or _number(text or "0") == 0 else text[:MAX_QUOTED]
+    text = text_of(row.get("invite_expire_time"))
+    return "" if moment_of(text) or number_of(text or "0") == 0 else text[:MAX_QUOTED]
