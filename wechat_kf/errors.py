@@ -14,6 +14,8 @@ class KfError(Exception):
     # Of a write: the request may have left, and no answer shows that it was not carried out. Read the list to find
     # out; the same write again might be carried out twice.
     may_have_taken_effect: bool = False
+    # Of a call for an account: the third-party platform has the problem, and all its accounts with it.
+    of_platform: bool = False
 
 
 class TransportError(KfError):
