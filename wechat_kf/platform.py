@@ -33,6 +33,8 @@ OFFICIAL, MINI = "official", "mini"  # kinds of accounts
 
 # Errcodes about the platform itself, whichever call they answer: every account has them.
 PLATFORM_CODES = frozenset({61000, 61001, 61004, 61005, 61006, 61011, 61014, 61015, 61028})
+# Those about a token, an AppID, an AppSecret or a quota, when they answer a call with the platform's own.
+OWN_CALL_CODES = PLATFORM_CODES | {40001, 40013, 40014, 40125, 41004, 42001, 45009, 45011}
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,6 +297,7 @@ token = sa.Table(
     _column("fence", sa.Integer, default=0, server_default="0"),  # rises with each claim and each completion
     _column("failures", sa.Integer, default=0, server_default="0"),  # renewals in a row that failed
     sa.Column("next_try_at", Moment),  # no process renews it before
+    sa.Column("errcode", sa.Integer),  # the refusal of the last renewal, if it failed by one
 )
 
 # The third-party platform, and what WeChat last said of it.

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("fence", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("next_try_at", moment),
+        sa.Column("errcode", sa.Integer()),
         sa.PrimaryKeyConstraint("owner", "kind"),
     )
     op.create_table(
