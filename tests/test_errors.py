@@ -23,12 +23,13 @@ FAMILY: dict[type[APIError], tuple[int, ...]] = {
     QuotaError: (45009,),
     SetupError: (
         *(40013, 40125, 40164, 40243, 48001, 48004, 50002, 50004, 50007),
-        *(61003, 61004, 61007, 61023, 65400, 65402, 65410, 65415),
+        *(61000, 61001, 61002, 61003, 61004, 61007, 61009, 61010, 61011, 61016, 61017, 61023, 61024, 61028),
+        *(65400, 65402, 65410, 65415),
         *range(89501, 89508),
     ),
     APIError: (
         *(40002, 40003, 40005, 40009, 40033, 40097, 40132, 41001, 41002, 41004, 41005),
-        *(43001, 43002, 43003, 43004, 44002, 47001, 48006, 61451, *range(61452, 61458)),
+        *(43001, 43002, 43003, 43004, 44002, 47001, 48006, 61014, 61015, 61451, *range(61452, 61458)),
         *(65401, 65403, 65404, 65405, 65406, 65407, 65409, 65412, 65413, 65414, 65416, 65417),
         *(76001, 76002, 76003, 76021, 76022),
     ),
@@ -54,11 +55,12 @@ def test_advice_is_a_sentence_of_its_own():
         assert "  " not in advice, errcode
 
 
-def test_secret_and_allow_list_are_on_the_developer_platform_and_other_setup_in_the_console():
+def test_secret_and_allow_list_are_on_the_developer_platform_and_other_setup_of_an_account_in_the_console():
     by_place = {place: {code for code, known in ADVICE.items() if known.place is place} for place in Place}
     setup = {code for code, known in ADVICE.items() if known.next is Next.SETUP}
     moved = {40001, 40014, 42001, 40125, 40164, 40243, *range(89501, 89508)}
-    assert by_place == {Place.DEVELOPER_PLATFORM: moved, Place.CONSOLE: setup - moved}
+    of_platform = {code for code in setup if 61000 <= code < 61100}
+    assert by_place == {Place.DEVELOPER_PLATFORM: moved, Place.CONSOLE: setup - moved - of_platform}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_advice_on_the_developer_platform_names_it():
     assert [text for text in named if "on WeChat's developer platform" not in text] == []
 
 
-@pytest.mark.parametrize("errcode", [48001, 61007])
+@pytest.mark.parametrize("errcode", [48001, 61002, 61007, 61016, 61017])
 @pytest.mark.parametrize("words", ["verification", "1, 6, 19 or 100-101"])
 def test_missing_permission_names_verification_and_the_permission_sets(errcode, words):
     assert words in api_error(errcode, "api unauthorized").advice

@@ -386,7 +386,7 @@ def test_refused_address_is_shown_as_it_is_stored():
     assert "```203.0.113.7```" in shown
 
 
-@pytest.mark.parametrize("errcode", [48001, 61007])
+@pytest.mark.parametrize("errcode", [48001, 61002, 61007, 61016, 61017])
 def test_interface_that_wechat_does_not_grant_is_explained(errcode):
     about = ended(RENAME, REFUSED, reason=EndReason.ERRCODE, errcode=errcode, rid=RID)
     assert texts(result(about))[0].startswith("⚠️ *This account may not do that from outside*")

@@ -68,12 +68,21 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
         (50002,): "The account is restricted, blocked or closed. See the WeChat console.",
         (50004,): "The account may not obtain tokens. See the notice in the WeChat console.",
         (50007,): "The account is frozen. See the notice in the WeChat console.",
+        (61000, 61001, 61011): "This AppID is not that of a third-party platform, or does not belong to the token. "
+        "Check the platform's AppID and AppSecret.",
         (61003,): "The owner has not authorised this third-party platform. Have them authorise it again.",
         (61004,): "Add the refused address to the IP list of the third-party platform, and publish that.",
-        (61007,): "The owner has not granted the interface to the third-party platform. Have them authorise "
-        "it again with one of the permission sets 1, 6, 19 or 100-101; an Official Account must also have "
-        "passed verification.",
-        (61023,): "The refresh token is invalid: the account was authorised anew. Load the new one.",
+        (61002, 61007, 61016, 61017): "The owner has not granted the interface to the third-party platform. Have "
+        "them authorise it again with one of the permission sets 1, 6, 19 or 100-101; an Official Account must "
+        "also have passed verification.",
+        (61009, 61010): "The authorisation code has been used or has expired. Have the owner authorise the "
+        "third-party platform again, by a new link.",
+        (61023,): "The refresh token is invalid: the owner has withdrawn the authorisation, or authorised again. "
+        "If the list of accounts has no newer token, have the owner authorise the third-party platform again.",
+        (61024,): "This is the AppID of a third-party platform, which gets its tokens in another way. Set it as "
+        "the platform's AppID, not as an account's.",
+        (61028,): "The third-party platform is not published, so only accounts on its test list can authorise it. "
+        "Add the account to this list, or publish the platform.",
         (65400,): "Customer service is off, or was switched on minutes ago. Switch it on in the WeChat "
         "console, wait some minutes, try again.",
         (65402,): "Nobody is bound to this seat. Invite someone.",
@@ -104,6 +113,8 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
         (43004,): "The receiver does not follow this account.",
         (44002, 47001): "The body of the call was empty or no JSON. Report it as a bug.",
         (48006,): "The quota resets of this month are used up. Wait for the next month.",
+        (61014, 61015): "The call had the platform's token instead of the account's, or the other way round. "
+        "Report it as a bug.",
         (61452, 65401): "There is no such account. Check the part after the @; a seat that was added by WeChat "
         "ID may have no kf_account.",
         (61453, 65406): "This kf_account exists already. Choose other characters before the @.",
@@ -127,12 +138,14 @@ _ADVICE: dict[Next, dict[tuple[int, ...], str]] = {
 
 # The AppSecret and the API IP allow-list of 公众号 and 服务号 have left the console for the developer platform.
 _ON_DEVELOPER_PLATFORM = {40001, 40014, 42001, 40125, 40164, 40243, *range(89501, 89508)}
+# The console of an account has nothing of a third-party platform.
+_OF_PLATFORM = range(61000, 61029)
 
 
 def _place(errcode: int, next_: Next) -> Place | None:
     if errcode in _ON_DEVELOPER_PLATFORM:
         return Place.DEVELOPER_PLATFORM
-    return Place.CONSOLE if next_ is Next.SETUP else None
+    return Place.CONSOLE if next_ is Next.SETUP and errcode not in _OF_PLATFORM else None
 
 
 ADVICE: dict[int, Advice] = {

@@ -53,6 +53,10 @@ ADVICE = (  # wechat_kf.advice
     gettext_noop("The account is restricted, blocked or closed. See the WeChat console."),
     gettext_noop("The account may not obtain tokens. See the notice in the WeChat console."),
     gettext_noop("The account is frozen. See the notice in the WeChat console."),
+    gettext_noop(
+        "This AppID is not that of a third-party platform, or does not belong to the token. Check "
+        "the platform's AppID and AppSecret."
+    ),
     gettext_noop("The owner has not authorised this third-party platform. Have them authorise it again."),
     gettext_noop("Add the refused address to the IP list of the third-party platform, and publish that."),
     gettext_noop(
@@ -60,7 +64,23 @@ ADVICE = (  # wechat_kf.advice
         "it again with one of the permission sets 1, 6, 19 or 100-101; an Official Account must "
         "also have passed verification."
     ),
-    gettext_noop("The refresh token is invalid: the account was authorised anew. Load the new one."),
+    gettext_noop(
+        "The authorisation code has been used or has expired. Have the owner authorise the "
+        "third-party platform again, by a new link."
+    ),
+    gettext_noop(
+        "The refresh token is invalid: the owner has withdrawn the authorisation, or authorised "
+        "again. If the list of accounts has no newer token, have the owner authorise the "
+        "third-party platform again."
+    ),
+    gettext_noop(
+        "This is the AppID of a third-party platform, which gets its tokens in another way. Set "
+        "it as the platform's AppID, not as an account's."
+    ),
+    gettext_noop(
+        "The third-party platform is not published, so only accounts on its test list can "
+        "authorise it. Add the account to this list, or publish the platform."
+    ),
     gettext_noop(
         "Customer service is off, or was switched on minutes ago. Switch it on in the WeChat "
         "console, wait some minutes, try again."
@@ -97,6 +117,9 @@ ADVICE = (  # wechat_kf.advice
     gettext_noop("The receiver does not follow this account."),
     gettext_noop("The body of the call was empty or no JSON. Report it as a bug."),
     gettext_noop("The quota resets of this month are used up. Wait for the next month."),
+    gettext_noop(
+        "The call had the platform's token instead of the account's, or the other way round. Report it as a bug."
+    ),
     gettext_noop(
         "There is no such account. Check the part after the @; a seat that was added by WeChat ID "
         "may have no kf_account."

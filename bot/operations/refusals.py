@@ -40,7 +40,7 @@ AT_FIELD: Mapping[int, tuple[FieldProblem, str]] = {
     61453: (FieldProblem.EXISTS, "account"),
 }
 GONE_CODES = frozenset({65401, 61452})
-NO_RIGHT_CODES = frozenset({48001, 61007})  # WeChat does not grant the interface
+NO_RIGHT_CODES = frozenset({48001, 61002, 61007, 61016, 61017})  # WeChat does not grant the interface
 _WITH_DEADLINE = (FieldProblem.STILL_OPEN, FieldProblem.INVITED_ALREADY)
 _CHANGED_TO: Mapping[EndReason, str] = {
     EndReason.BOUND: AccountStatus.BOUND,
