@@ -14,7 +14,7 @@ from tests.conftest import APPID, NOW, VirtualClock
 from tests.wechat import ANNA, BO, CREDENTIALS, SECRET, Caller, harbour_tea, simulated
 from wechat_kf import KfAccount, protocol
 from wechat_kf.simulator import Fault, FaultMode, RequestFault, Seat, Simulator
-from wechat_kf.simulator.api import MASK
+from wechat_kf.simulator.endpoint import MASK
 from wechat_kf.writes import ADD, DELETE, INVITE, UPDATE
 
 FORCED = CREDENTIALS | {"force_refresh": True}

@@ -13,7 +13,8 @@ It sends each byte of the body `fault.drip` seconds after the one before.
 """
 
 from wechat_kf.simulator.account_type import AccountType
-from wechat_kf.simulator.api import Call, Simulator
+from wechat_kf.simulator.api import Simulator
+from wechat_kf.simulator.endpoint import Call
 from wechat_kf.simulator.faults import Fault, FaultMode, RequestFault
 from wechat_kf.simulator.seats import Seat
 from wechat_kf.simulator.token_service import ServiceFault, TokenService, TokenShape
