@@ -14,12 +14,16 @@ RENEWED_BEFORE = timedelta(
 )  # the next token is issued this long before the end, until which both are valid
 FORCED_A_DAY = 20
 FORCED_APART = timedelta(seconds=30)
+TOKEN_FORM = "87_"  # noqa: S105  the beginning of every token
 SHANGHAI = timezone(timedelta(hours=8))
 
 
 def token_prefix(appid: str) -> str:
     """Return the beginning of an account's tokens, which no other account's tokens have."""
-    return f"87_{hashlib.sha256(appid.encode()).hexdigest()[:16]}"
+    return f"{TOKEN_FORM}{hashlib.sha256(appid.encode()).hexdigest()[:16]}"
+
+
+PREFIX_LENGTH = len(token_prefix(""))
 
 
 @dataclass(frozen=True, slots=True)
