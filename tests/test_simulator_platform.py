@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import httpx
 import pytest
 
+from bot.demo.servers import serve_wechat
 from tests.platforms import APP, KIOSK, PLATFORM_SECRET, SHOP, PlatformCaller
 from tests.vectors_of_pushes import PLATFORM_APPID
 from tests.wechat import CREDENTIALS
@@ -109,6 +111,13 @@ def test_unknown_path_is_not_found(caller: PlatformCaller) -> None:
     assert endpoint is caller.world.component_api
     assert endpoint.answer("POST", path, query, b"{}", caller.clock()) == (404, b"404 page not found")
     assert endpoint.log[-1].query == {"component_access_token": "•••"}
+
+
+async def test_server_of_the_accounts_answers_for_the_platform(caller: PlatformCaller) -> None:
+    query, payload = {"component_access_token": caller.token()}, {"component_appid": PLATFORM_APPID}
+    async with serve_wechat(caller.world, caller.clock) as url, httpx.AsyncClient(base_url=url) as http:
+        answer = await http.post(paths.PRE_AUTH_CODE, params=query, json=payload)
+    assert (answer.status_code, answer.json()["expires_in"]) == (200, 1800)
 
 
 # The platform's own token
