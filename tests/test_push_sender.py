@@ -47,7 +47,6 @@ class Bot:
             return said("success")
         return web.Response(status=answer.status, body=answer.body, headers={"Location": EVENTS_PATH})
 
-
     async def redirected(self, request: web.Request) -> web.StreamResponse:
         return said("success")
 

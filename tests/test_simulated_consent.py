@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -19,6 +20,7 @@ from tests.platforms import (
     opened,
     phone_link,
 )
+from wechat_kf.simulator import AccountType
 from wechat_kf.simulator.component import Consent, LinkRefusedError, paths
 
 
@@ -128,3 +130,21 @@ def test_unpublished_platform_is_for_its_test_list(caller: PlatformCaller) -> No
         consent(caller, link, KIOSK)
     assert refused.value.errcode == 61028
     assert consent(caller, link, SHOP)
+
+
+def test_page_opens_as_often_as_its_code_is_valid(caller: PlatformCaller) -> None:
+    link = phone_link(caller.code())
+    for _ in range(2):
+        assert caller.platform.open_page(link, caller.clock()).admits(SHOP, AccountType.VERIFIED)
+    consent(caller, link)
+    with pytest.raises(LinkRefusedError, match="was used"):
+        caller.platform.open_page(link, caller.clock())
+
+
+def test_platform_that_starts_over_has_issued_and_been_granted_nothing(caller: PlatformCaller) -> None:
+    token = caller.authorize()["authorizer_access_token"]
+    caller.platform.start_over()
+    assert caller.component_token()["errcode"] == 61006
+    assert caller.platform.due_ticket(caller.clock() - timedelta(days=1))
+    assert caller.kf_list(token)["errcode"] == 40001
+    assert caller.platform.grants.in_force == []

@@ -24,14 +24,17 @@ class PreAuthCodes:
         self._expires_at[code] = now + self.life
         return code
 
-    def use(self, code: str, now: datetime) -> None:
-        """Use up a code.
+    def check(self, code: str, now: datetime) -> None:
+        """Accept a code that can be used.
 
         Raises:
             LinkRefusedError: it is unknown, used or expired.
         """
-        expires_at = self._expires_at.pop(code, None)
-        if expires_at is None:
+        if code not in self._expires_at:
             raise LinkRefusedError("pre_auth_code is unknown, or was used")
-        if now >= expires_at:
+        if now >= self._expires_at[code]:
             raise LinkRefusedError("pre_auth_code has expired")
+
+    def use(self, code: str) -> None:
+        """Use up a code."""
+        del self._expires_at[code]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from wechat_kf.simulator.api import Simulator
 from wechat_kf.simulator.component import paths
-from wechat_kf.simulator.component.consent import LinkRefusedError, parse_link
+from wechat_kf.simulator.component.consent import ConsentLink, LinkRefusedError, parse_link
 from wechat_kf.simulator.component.grants import AuthorizationCode, Grants
 from wechat_kf.simulator.component.overlapping_issuer import OverlappingIssuer
 from wechat_kf.simulator.component.pre_auth_codes import PreAuthCodes
@@ -62,12 +62,18 @@ class ThirdPartyPlatform:
         self.has_relative_expiry = False  # the pushes state how long a code is valid, and not until when
         self.omits_empty_refresh_tokens = False  # the list has no such field, where it would be empty
         self.profiles: dict[str, Profile] = {}  # by AppID
-        self.tickets = Tickets(appid)
-        self.pre_auth_codes = PreAuthCodes(appid)
-        self.tokens = OverlappingIssuer(appid, life=token_life, overlap=overlap)
-        self.grants = Grants(appid, token_life=token_life, overlap=overlap)
-        self.quotas = Quotas({paths.COMPONENT_TOKEN: RENEWALS_A_DAY})
+        self._token_life = token_life
+        self._overlap = overlap
         self._pushes = 0
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget all that was issued and granted. What was registered stays."""
+        self.tickets = Tickets(self.appid)
+        self.pre_auth_codes = PreAuthCodes(self.appid)
+        self.tokens = OverlappingIssuer(self.appid, life=self._token_life, overlap=self._overlap)
+        self.grants = Grants(self.appid, token_life=self._token_life, overlap=self._overlap)
+        self.quotas = Quotas({paths.COMPONENT_TOKEN: RENEWALS_A_DAY})
 
     def push_ticket(self, now: datetime) -> SealedPush:
         """Issue a ticket, and return its push."""
@@ -76,6 +82,18 @@ class ThirdPartyPlatform:
     def due_ticket(self, now: datetime) -> SealedPush | None:
         """Return the push of a ticket, if the service runs and pushes one now."""
         return self.push_ticket(now) if self.tickets.is_due(now) else None
+
+    def open_page(self, link: str, now: datetime, *, referer: str = "") -> ConsentLink:
+        """Open WeChat's page of consent, on which the owner then chooses an account.
+
+        Raises:
+            LinkRefusedError: the page shows an error.
+        """
+        page = parse_link(link, start_domain=self.start_domain, referer=referer)
+        if page.component_appid != self.appid:
+            raise LinkRefusedError("component_appid is of no platform", 61011)
+        self.pre_auth_codes.check(page.pre_auth_code, now)
+        return page
 
     def authorize(
         self, link: str, account: Simulator, sets: Iterable[int], now: datetime, *, referer: str = ""
@@ -88,15 +106,14 @@ class ThirdPartyPlatform:
 
         Raises:
             LinkRefusedError: the page shows an error.
+            ValueError: the platform requests no such set.
         """
-        page = parse_link(link, start_domain=self.start_domain, referer=referer)
-        if page.component_appid != self.appid:
-            raise LinkRefusedError("component_appid is of no platform", 61011)
+        page = self.open_page(link, now, referer=referer)
         if not page.admits(account.appid, account.account_type):
             raise LinkRefusedError("this account cannot be chosen here")
         if not self.is_published and account.appid not in self.test_list:
             raise LinkRefusedError("the platform is not published, and the account is not on its test list", 61028)
-        self.pre_auth_codes.use(page.pre_auth_code, now)
+        self.pre_auth_codes.use(page.pre_auth_code)
         code, push = self._grant(account.appid, sets, page.pre_auth_code, now)
         life = int((code.expires_at - now).total_seconds())
         return Consent(page.redirect(code.code, life), push)
