@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.demo.playground.installations import APPID, HARBOUR, KIOSK, ORCHID, TEA_SHOP, THREE_BRANDS, Installation
+from bot.demo.playground.installations import (
+    APPID,
+    BAKERY,
+    HARBOUR,
+    KIOSK,
+    LANTERN,
+    ORCHID,
+    TEA_SHOP,
+    THREE_BRANDS,
+    TWO_SHOPS,
+    Installation,
+)
 from wechat_kf.simulator import Simulator, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -112,12 +123,23 @@ def _orchid(wechat: Simulator, now: datetime) -> None:
     _invited(wechat, "qiu", "秋秋", now + 30 * HOUR)
 
 
+def _bakery(wechat: Simulator, now: datetime) -> None:
+    wechat.add_account(_key(wechat, "mia"), "Mia", kf_wx="mia_example")
+    _invited(wechat, "rui", "Rui", now + 45 * MINUTE)
+
+
+def _lantern(wechat: Simulator, now: datetime) -> None:
+    _invited(wechat, "jia", "Jia", now + 2 * DAY)
+    wechat.reject(_key(wechat, "jia"))
+
+
 PRESETS: Mapping[str, Preset] = {
     "tea": Preset("A small tea shop", {APPID: _tea}),
     "monday": Preset("A busy Monday", {APPID: _monday}),
     "hundred": Preset("100 accounts", {APPID: _hundred}),
     "hostile": Preset("Hostile names", {APPID: _hostile}),
     "brands": Preset("Three brands", {HARBOUR: _harbour, KIOSK: _kiosk, ORCHID: _orchid}, THREE_BRANDS),
+    "platform": Preset("A platform", {HARBOUR: _harbour, BAKERY: _bakery, LANTERN: _lantern}, TWO_SHOPS),
 }
 
 

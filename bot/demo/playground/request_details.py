@@ -46,7 +46,7 @@ def user_of(given: Details) -> str:
 def account_of(world: Sandbox, given: Details) -> Simulator:
     """Return the Official Account that the request is about."""
     appid = text_of(given, "account")
-    if all(appid != account.appid for account in world.installation.accounts):
+    if all(appid != account.appid for account in world.installation.consoles):
         raise CannotError("There is no such Official Account.")
     return world.wechat[appid]
 

@@ -15,21 +15,30 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot.demo.playground import people, presets, serializers
+from bot.demo.playground import people, presets, public_address, serializers
 from bot.demo.playground.clock import CLOCK_FILE, PARENT_PROCESS, SharedClock
-from bot.demo.playground.installations import CHANNELS, EVERY_ACCOUNT, Installation
+from bot.demo.playground.installations import (
+    CHANNELS,
+    EVERY_ACCOUNT,
+    Installation,
+    registered_platform,
+    simulated,
+)
+from bot.demo.playground.platform_consents import PlatformConsents
 from bot.demo.playground.presets import PRESETS, Preset
 from bot.demo.playground.supervisor import Restart, Start, Supervisor
 from bot.demo.playground.traffic import MASK, Traffic, TrafficEntry, delivery_name
 from bot.demo.playground.wechat_console import NONE, FaultySlack, WeChatConsole
 from bot.demo.process import connected, running
+from bot.demo.push_sender import EVENTS_PATH
 from bot.demo.servers import serve, wechat_application
 from bot.demo.slack_simulator import Channel, sent_messages
 from bot.demo.slack_simulator.http import application
 from bot.demo.slack_simulator.views import View, ViewChange
 from bot.language import Language
 from bot.ports import utc_now
-from wechat_kf.simulator import Simulator, World
+from wechat_kf.simulator import World
+from wechat_kf.simulator.component import SealedPush
 
 LEASE = 2.0  # real seconds, whatever the clock of the playground does
 RATES = (1, 60, 1440)  # real time, an hour a minute, a day a minute
@@ -70,7 +79,8 @@ class Sandbox:
         self._on_fresh = on_fresh
         self._rate: float = 1  # the one that is wanted
         self.preset = FIRST
-        self.wechat = World(Simulator(one.appid, one.secret, suffix=one.suffix) for one in EVERY_ACCOUNT)
+        self.platform = registered_platform()
+        self.wechat = World(map(simulated, EVERY_ACCOUNT), platform=self.platform)
         self.slack = FaultySlack(
             clock=self.clock,
             channels=[Channel(channel, name) for channel, name in CHANNELS.items()],
@@ -87,6 +97,16 @@ class Sandbox:
         )
         self._ready = asyncio.Event()  # not set while the bot starts first, or because a person asked for it
         self._wechat_url = ""
+        self._public_url = ""
+        self.consents = PlatformConsents(
+            self.platform,
+            self.wechat,
+            self.clock,
+            owners=lambda: self.installation.owners,
+            bot_url=self._pushed_to,
+            report=self._note_push,
+            on_change=self._tell_platform,
+        )
         self._seats: list[dict[str, Any]] = []
         self.slack.on_change(self._tell_message)
         self.slack.views.on_change(self._tell_view)
@@ -108,6 +128,9 @@ class Sandbox:
             self.slack.base_url = await stack.enter_async_context(serve(slack_app))
             self.slack.session = await stack.enter_async_context(aiohttp.ClientSession())
             self._wechat_url = await stack.enter_async_context(serve(wechat_app))
+            session = await stack.enter_async_context(self.consents.served())
+            public_app = public_address.application(self.consents, session)
+            self._public_url = await stack.enter_async_context(serve(public_app))
             for work in (self.keeper.keep(), self._watch()):
                 task = asyncio.create_task(work)
                 stack.push_async_callback(_end, task)
@@ -174,7 +197,7 @@ class Sandbox:
             self._publish("seats", {"seats": seats})
 
     def present_seats(self) -> list[dict[str, Any]]:
-        appids = [account.appid for account in self.installation.accounts]
+        appids = [account.appid for account in self.installation.consoles]
         return serializers.seats(self.wechat, appids, self.clock())
 
     def present_clock(self) -> dict[str, Any]:
@@ -185,6 +208,10 @@ class Sandbox:
 
     def present_faults(self) -> dict[str, str]:
         return {"wechat": self.console.trouble, "slack": self.slack.trouble}
+
+    def present_platform(self) -> dict[str, Any]:
+        owners = [account.appid for account in self.installation.owners]
+        return {"owners": owners, "granted": self.consents.granted()}
 
     def tell_faults(self) -> None:
         self._publish("faults", self.present_faults())
@@ -200,6 +227,8 @@ class Sandbox:
             CLOCK_FILE: str(self._folder / "clock.json"),
             PARENT_PROCESS: str(os.getpid()),
         }
+        if self.installation.owners:
+            more["PLATFORM_URL"] = self._public_url
         return connected(self.slack, self._wechat_url, **self.installation.settings, **more)
 
     def _restart(self, planned: Restart) -> None:
@@ -225,6 +254,7 @@ class Sandbox:
         self.wire.clear()
         self.console.break_slack(NONE)
         self.console.break_wechat(NONE)
+        self.platform.start_over()
         self.preset = preset
         presets.apply(preset, self.wechat, self.clock())
         self._seats = self.present_seats()
@@ -256,6 +286,17 @@ class Sandbox:
     def _tell_wire(self, entry: TrafficEntry) -> None:
         self._publish("wire", serializers.entry(entry))
 
+    def _tell_platform(self) -> None:
+        self._publish("platform", self.present_platform())
+
+    def _pushed_to(self) -> str:
+        """Return the address to which WeChat pushes; "" without a platform, or while no bot runs."""
+        return self.keeper.bot.url if self.keeper.bot and self.installation.owners else ""
+
+    def _note_push(self, push: SealedPush, status: int | None) -> None:
+        error = "" if status else "no answer"
+        self.wire.add("wechat", "bot", f"POST {EVENTS_PATH}", dict(push.query), ms=0, status=status, error=error)
+
     def _note(self, payload: Mapping[str, Any], ack: sent_messages.Ack) -> None:
         self.wire.add(
             *("slack", "bot", delivery_name(payload), {**payload}),
@@ -276,7 +317,7 @@ class Sandbox:
     def _wechat_call(self, request: web.Request, body: bytes) -> str:
         """Name a request to WeChat, with the handle of its account if there are several."""
         appid = self.wechat.addressed(request.path, dict(request.query), body).appid
-        handles = [account.handle for account in self.installation.accounts if account.appid == appid]
+        handles = [account.handle for account in self.installation.consoles if account.appid == appid]
         return " ".join([request.method, request.path, *(f"@{handle}" for handle in handles if handle)])
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from bot.demo.playground.event_stream import EventStream, encoded
+from bot.demo.playground.origin_guard import guard
 from bot.demo.playground.sandbox import Sandbox
 from bot.demo.playground.snapshot import whole
 from bot.demo.playground.user_actions import ACTIONS
@@ -18,7 +18,6 @@ from bot.demo.playground.wechat_console import CannotError
 
 PAGE = Path(__file__).with_name("page")
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-HOSTS = {"127.0.0.1", "localhost"}
 MAX_BODY = 100_000  # bytes
 HEADERS = {
     # Nothing from other hosts, nothing inline: a nickname stays text, whatever it contains.
@@ -30,8 +29,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(world: Sandbox, feed: EventStream) -> web.Application:
@@ -59,7 +56,7 @@ def application(world: Sandbox, feed: EventStream) -> web.Application:
         world.refresh_seats()
         return web.json_response({"ok": True, **said})
 
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_guard])
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[guard])
     app.router.add_get("/", page)
     app.router.add_get("/events", events)
     app.router.add_post("/do/{name}", do)
@@ -69,30 +66,9 @@ def application(world: Sandbox, feed: EventStream) -> web.Application:
     return app
 
 
-@web.middleware
-async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer this machine's own browser alone: no page from elsewhere, no name that leads here (DNS rebinding)."""
-    host, port = _host_and_port(request.host)
-    if host not in HOSTS:
-        return web.Response(status=403, text="Open it as http://127.0.0.1.\n")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin not in {f"http://{name}:{port}" for name in HOSTS}:
-        return web.Response(status=403, text="Only the playground's own page may ask.\n")
-    return await handler(request)
-
-
 async def _dress(request: web.Request, answer: web.StreamResponse) -> None:
     """Add the headers to every answer, also to the event stream, which is sent before it is returned."""
     answer.headers.update(HEADERS)
-
-
-def _host_and_port(asked: str) -> tuple[str | None, int | None]:
-    """Parse a Host header; return empty values if it is malformed."""
-    try:
-        parts = urlsplit(f"//{asked}")
-        return parts.hostname, parts.port or 80
-    except ValueError:
-        return None, None
 
 
 async def _details(request: web.Request) -> Mapping[str, Any]:

@@ -29,7 +29,8 @@ def whole(world: Sandbox) -> dict[str, Any]:
         "suggestions": [*suggestions.of_accounts(installation), *offered],
         "channels": [{"id": channel, "name": CHANNELS[channel]} for channel in installation.channels],
         "alert_channels": installation.alert_channels,
-        "accounts": [{"appid": account.appid, "name": account.name} for account in installation.accounts],
+        "accounts": [{"appid": account.appid, "name": account.name} for account in installation.consoles],
+        "platform": world.present_platform(),
         "messages": [
             serializers.message(one)
             for one in sorted([*posted, *slack.ephemerals.values()], key=lambda one: one.ts)

@@ -17,7 +17,12 @@ from bot.ports import Clock
 
 KEPT = 300  # entries
 MASK = "•••"
-SECRET = {"token", "access_token", "secret", "response_url", "trigger_id"}  # names in requests and answers
+SECRET = {  # names in requests and answers
+    *("token", "access_token", "secret", "response_url", "trigger_id"),
+    *("component_access_token", "component_appsecret", "component_secret", "component_verify_ticket"),
+    *("authorizer_access_token", "authorizer_refresh_token", "refresh_token"),
+    *("pre_auth_code", "authorization_code", "appsecret"),
+}
 LONGEST = 20_000  # characters of a body that is no JSON
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

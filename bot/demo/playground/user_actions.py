@@ -79,6 +79,11 @@ def _to_seat(name: str) -> Action:
     return act
 
 
+async def _withdraw_authorization(world: Sandbox, given: Details) -> dict[str, Any]:
+    world.consents.withdraw(account_of(world, given).appid)
+    return {}
+
+
 async def _preset(world: Sandbox, given: Details) -> dict[str, Any]:
     name = text_of(given, "name")
     if name not in presets.PRESETS:
@@ -145,6 +150,7 @@ ACTIONS: Mapping[str, Action] = {
     "wechat.add": _add,
     "wechat.invite": _invite,
     **{f"wechat.{name}": _to_seat(name) for name in ("accept", "reject", "expire", "withdraw", "unbind", "remove")},
+    "wechat.withdraw-authorization": _withdraw_authorization,
     "preset": _preset,
     "start-over": _start_over,
     "clock": _clock,

@@ -2,6 +2,7 @@
 import { el, fill } from "./dom.js";
 import { on } from "./feed.js";
 import { attempt, troubleLine } from "./attempt.js";
+import { makeAuthorization } from "./authorization.js";
 import { everyTick, now } from "./clock.js";
 import { confirmed } from "./dialog.js";
 import { askForAccount, askForInvitation } from "./invite.js";
@@ -18,6 +19,7 @@ export function mountConsole(root) {
   let chosen = ""; // the AppID of one
   let all = []; // the accounts of all of them
   const line = troubleLine();
+  const authorization = makeAuthorization(line);
   const presets = el("div", { className: "presets", attrs: { role: "group" },
     aria: { label: say("Fill the console") } });
   const choice = el("div", { className: "console-choice" });
@@ -36,7 +38,7 @@ export function mountConsole(root) {
         el("th", { scope: "col", attrs: { role: "columnheader" } }, name)))),
     body);
   const scroller = el("div", { className: "seats-scroll" }, table, none);
-  fill(root, presets, choice, el("div", { className: "console-tools" }, filter, count, add), line, scroller);
+  fill(root, presets, choice, authorization.element, el("div", { className: "console-tools" }, filter, count, add), line, scroller);
   root.classList.add("console");
 
   async function press(action, row, button) {
@@ -69,6 +71,7 @@ export function mountConsole(root) {
   /** Show the console of an Official Account. */
   function choose(appid) {
     chosen = appid;
+    authorization.show(appid);
     rows.clear();
     fill(body);
     show();

@@ -4,7 +4,7 @@ import { say } from "./language.js";
 const listeners = new Map(); // by kind of event
 
 const KINDS = [
-  "state", "message", "modal", "home", "seats", "clock", "bot", "faults", "language", "wire", "fresh",
+  "state", "message", "modal", "home", "seats", "clock", "bot", "faults", "language", "platform", "wire", "fresh",
 ];
 
 /** Call `listener(data)` at each event of one of `KINDS`, and at `link`. */

@@ -213,6 +213,7 @@ export const CHINESE = {
   "A small tea shop": "小茶馆",
   "A busy Monday": "忙碌的周一",
   "Three brands": "三个品牌",
+  "A platform": "第三方平台",
   "Official Account": "公众号",
   "100 accounts": "100 个账号",
   "Hostile names": "恶意昵称",
@@ -252,6 +253,17 @@ export const CHINESE = {
   "Remove {name}?": "删除 {name}？",
   "{account} is taken from the Official Account.": "{account} 将从公众号中删除。",
   "The account is taken from the Official Account.": "该账号将从公众号中删除。",
+
+  // The bot's third-party platform
+  "This owner has not authorised the bot's platform. The link comes from /kf accounts link.":
+    "账号所有者还没有授权给本应用的第三方平台。授权链接来自 /kf accounts link。",
+  "This owner has authorised the bot's platform: permission set {sets}.": "账号所有者已授权给本应用的第三方平台：权限集 {sets}。",
+  "This owner has authorised the bot's platform, without any permission set.":
+    "账号所有者已授权给本应用的第三方平台，但没有授予任何权限集。",
+  "Withdraw…": "取消授权…",
+  "Withdraw authorisation": "取消授权",
+  "Withdraw the authorisation?": "取消授权？",
+  "The platform loses its access at once.": "该第三方平台会立刻失去访问权限。",
   "Invite a person to {name}": "邀请绑定 {name}",
   "WeChat ID": "微信号",
   "Invitation ends": "邀请截止",
@@ -336,6 +348,7 @@ export const CHINESE = {
   "The fields contain texts.": "输入框的内容必须是文字。",
   "There is no such channel.": "没有这个频道。",
   "There is no such Official Account.": "没有这个公众号。",
+  "This account has not authorised the platform.": "这个账号没有授权给该第三方平台。",
   "There is no person with that ID.": "没有这个 ID 的人。",
   "For how long is the invitation?": "请填写邀请的有效时间。",
   "An invitation lasts from a second to 30 days.": "邀请的有效时间为一秒到 30 天。",
