@@ -201,9 +201,9 @@ async def test_page_of_consent_refuses_as_wechat_does(place, browser) -> None:
 
 
 async def test_other_pages_cannot_give_the_consent(place, browser) -> None:
-    headers = {"Origin": "https://other.example"}
-    async with browser.post(place.link(), data={"appid": BAKERY}, headers=headers) as answer:
-        assert answer.status == 403
+    for headers in ({"Origin": "https://other.example"}, {"Host": "other.example"}, {"Host": "["}):
+        async with browser.post(place.link(), data={"appid": BAKERY}, headers=headers) as answer:
+            assert answer.status == 403
     assert place.consents.granted() == {}
 
 
