@@ -39,6 +39,21 @@ def test_person_without_a_time_zone_has_none_in_the_answer(slack):
     assert {"tz", "tz_label", "tz_offset"}.isdisjoint(info(slack, "U0LIN")["user"])
 
 
+def test_post_to_a_person_opens_their_conversation_with_the_app(slack):
+    first, second = (
+        slack.call("chat.postMessage", {"channel": "U0LIN", "text": text}) for text in ("Hi", "Hi again")
+    )
+    assert (first["ok"], first["channel"], second["channel"]) == (True, "D0LIN", "D0LIN")
+    assert [message.text for message in slack.messages("D0LIN")] == ["Hi", "Hi again"]
+    slack.scopes.add("groups:read")
+    channel = slack.call("conversations.info", {"channel": "D0LIN"})["channel"]
+    assert (channel["is_im"], channel["is_group"], channel["is_channel"]) == (True, False, False)
+    assert slack.call("chat.postMessage", {"channel": "U0GONE", "text": "Hi"})["error"] == "channel_not_found"
+    assert slack.take_unexpected() == ["chat.postMessage: no channel 'U0GONE'"]
+    slack.scopes.remove("chat:write")
+    assert slack.call("chat.postMessage", {"channel": "U0LIN", "text": "Hi"})["error"] == "missing_scope"
+
+
 def test_user_who_is_not_in_the_workspace_is_not_found(slack):
     assert info(slack, "U0GONE") == {"ok": False, "error": "user_not_found"}
 

@@ -36,12 +36,14 @@ def channel_named(slack: Workspace, arguments: Mapping[str, Any], *, by_name: bo
 
 
 def channel_to_write(slack: Workspace, arguments: Mapping[str, Any]) -> Channel:
-    """Find the conversation to post to.
+    """Find the conversation to post to. A person's ID leads to their conversation with the app.
 
     Raises:
         Refusal: missing_scope, channel_not_found, not_in_channel, is_archived.
     """
     require(slack, "chat:write")
+    if (user := str(arguments.get("channel", ""))) in slack.people:
+        return slack.direct_channel(user)
     channel = channel_named(slack, arguments, by_name=True)
     if not channel.is_member and "chat:write.public" not in slack.scopes:
         raise Refusal("not_in_channel")

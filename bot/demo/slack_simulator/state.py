@@ -45,6 +45,7 @@ class Channel:
     id: str
     name: str
     is_private: bool = False
+    is_direct: bool = False  # between the app and one person
     is_member: bool = True
     is_archived: bool = False
     members: frozenset[str] | None = None  # None: every user is a member
@@ -141,6 +142,12 @@ class Workspace:
     def name_of(self, user: str) -> str:
         """Return the name of a person who does something here. Who is not known yet is added."""
         return (self.people.get(user) or self.add_person(user, user.lower())).name
+
+    def direct_channel(self, user: str) -> Channel:
+        """Return the conversation of the app with a person, opened if there is none yet."""
+        name = f"D{user[1:]}"
+        members = frozenset({user})
+        return self.channels.setdefault(name, Channel(name, "", is_private=True, is_direct=True, members=members))
 
     def team_of(self, user: str) -> str:
         """Return the `user.team_id` of a person: a workspace, or an organisation (`E…`)."""
