@@ -16,6 +16,7 @@ from bot.runtime.logs import configure
 from bot.serving import serve
 from bot.settings.values import Settings
 from bot.tenants.loading import load_defined, secrets_of
+from bot.tenants.reloading import Reloading
 
 CHECK_SECONDS = 1.0  # between two checks that the playground still runs
 
@@ -28,8 +29,15 @@ def main() -> int:
     settings = Settings.from_environ(variables)
     defined = load_defined(settings, variables, environment.read_file)
     configure(settings.log_level, secrets_of(defined.tenants), settings.log_format)
-    ignored = environment.ignored(variables)
-    return asyncio.run(serve(defined, role="web", exit_now=os._exit, ignored=ignored, clock=clock))
+    serving = serve(
+        defined,
+        role="web",
+        exit_now=os._exit,
+        ignored=environment.ignored(variables),
+        clock=clock,
+        reloading=Reloading(defined, variables, environment.read_file) if settings.has_platform else None,
+    )
+    return asyncio.run(serving)
 
 
 def _stop_after(parent: int) -> None:

@@ -99,8 +99,8 @@ THREE_BRANDS = Installation(
 TWO_SHOPS = Installation(
     [OfficialAccount(HARBOUR, "secret-of-harbour", "harbour_tea", AT_HARBOUR, "harbour", "Harbour Tea")],
     owners=[
-        OfficialAccount(BAKERY, "secret-of-bakery", "bakery_hill", AT_HARBOUR, name="Bakery Hill"),
-        OfficialAccount(LANTERN, "secret-of-lantern", "lantern_app", AT_HARBOUR, name="灯笼小程序"),
+        OfficialAccount(BAKERY, "secret-of-bakery", "bakery_hill", AT_HARBOUR, "bakery_hill", "Bakery Hill"),
+        OfficialAccount(LANTERN, "secret-of-lantern", "lantern_app", AT_HARBOUR, "lantern_app", "灯笼小程序"),
     ],
 )
 EVERY_ACCOUNT = (*TEA_SHOP.accounts, *THREE_BRANDS.accounts, *TWO_SHOPS.owners)
