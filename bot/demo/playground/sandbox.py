@@ -228,7 +228,7 @@ class Sandbox:
             PARENT_PROCESS: str(os.getpid()),
         }
         if self.installation.owners:
-            more["PLATFORM_URL"] = self._public_url
+            more |= {"PLATFORM_URL": self._public_url, "KF_ADMINS": ",".join(people.OPERATORS)}
         return connected(self.slack, self._wechat_url, **self.installation.settings, **more)
 
     def _restart(self, planned: Restart) -> None:
