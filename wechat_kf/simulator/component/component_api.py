@@ -10,6 +10,7 @@ from wechat_kf import protocol
 from wechat_kf.simulator.api import OK, UNCHANGED, Simulator
 from wechat_kf.simulator.component import paths
 from wechat_kf.simulator.component.authorizer_page import authorizer_page
+from wechat_kf.simulator.component.grants import Grant
 from wechat_kf.simulator.component.profiles import Profile
 from wechat_kf.simulator.component.third_party_platform import ThirdPartyPlatform
 from wechat_kf.simulator.endpoint import Endpoint, decode
@@ -127,12 +128,15 @@ class ComponentApi(Endpoint):
             case paths.AUTHORIZER_LIST:
                 omits_empty = platform.omits_empty_refresh_tokens
                 return authorizer_page(platform.grants.in_force, data, omits_empty=omits_empty)
-        grant = platform.grants.required(_text(data, "authorizer_appid"))
+        return self._info(platform.grants.required(_text(data, "authorizer_appid")))
+
+    def _info(self, grant: Grant) -> Mapping[str, object]:
         if (account := self._accounts.find(grant.appid)) is None:
             raise ErrcodeRefusal(40013)
+        profile = self._platform.profiles.get(grant.appid) or Profile.of(account)
         refresh_token = {"authorizer_refresh_token": grant.refresh_token} if grant.is_exchanged else {}
         return {
-            "authorizer_info": (platform.profiles.get(grant.appid) or Profile.of(account)).facts(account),
+            "authorizer_info": profile.facts(account),
             "authorization_info": {**grant.facts, **refresh_token},
         }
 
