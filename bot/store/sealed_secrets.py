@@ -32,6 +32,12 @@ async def put(tx: Tx, sealed: SealedSecret) -> None:
         await tx.run(insert_new(tx, secret).values(owner=sealed.owner, name=sealed.name, **row))
 
 
+async def load(tx: Tx, owner: str, name: str) -> str:
+    """Return one sealed secret; "" without it."""
+    found = await tx.run(sa.select(secret.c.value).where(secret.c.owner == owner, secret.c.name == name))
+    return found.scalar() or ""
+
+
 async def of_name(tx: Tx, name: str) -> Mapping[str, str]:
     """Return the sealed secrets of this name, by owner."""
     rows = await tx.run(sa.select(secret.c.owner, secret.c.value).where(secret.c.name == name))

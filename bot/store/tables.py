@@ -276,6 +276,7 @@ tenant = sa.Table(
     sa.Column("sets", Notes),  # the permission sets that the owner has granted: numbers
     sa.Column("account_status", sa.Integer),  # WeChat's `account_status`
     sa.Column("event_at", Moment),  # CreateTime of the newest push about it; only moves forward
+    sa.Column("event_kinds", sa.Text),  # of all pushes of that second, with spaces between
     sa.Column("code_until", Moment),  # the end of the sealed authorisation code
     sa.Column("exchange_at", Moment),  # the next attempt to exchange the code, or to ask WeChat about the account
     sa.Column("doubted_at", Moment),  # the first 61003 in a row

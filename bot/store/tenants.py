@@ -103,7 +103,7 @@ async def record(tx: Tx, tenants: Sequence[StoredTenant]) -> None:
     left = [appid for appid in gone if known[appid].state is TenantState.ACTIVE]
     if left:
         await _update_all(tx, [{"appid": appid, **pausing} for appid in left])
-    await _pause_polls(tx)
+    await pause_polls(tx)
 
 
 def _appid(one: StoredTenant) -> str:
@@ -133,6 +133,12 @@ async def titles(tx: Tx, appids: Collection[str]) -> dict[str, str]:
         sa.select(tenant.c.appid, tenant.c.slug, tenant.c.name).where(among(tx, tenant.c.appid, appids))
     )
     return {row.appid: row.name or f"@{row.slug}" for row in rows}
+
+
+async def slugs(tx: Tx, *, without: str = "") -> frozenset[str]:
+    """Return the slugs that are taken, without that of one AppID."""
+    taken = sa.select(tenant.c.slug).where(tenant.c.removed_at.is_(None), tenant.c.appid != without)
+    return frozenset((await tx.run(taken)).scalars())
 
 
 async def count(tx: Tx) -> dict[TenantState, int]:
@@ -172,31 +178,31 @@ async def save(tx: Tx, row: StoredTenant) -> None:
     policy = {key: value for key, value in row.own.items() if key not in COLUMNS}
     values = {name: row.own.get(name) for name in COLUMNS} | {"policy": policy or None, "removed_at": None}
     values |= {"slug": row.slug, "name": row.name, "origin": row.origin, "state": row.state, "reason": row.reason}
-    if not await _update(tx, row.appid, values | {"changed_at": await _after_all(tx)}):
-        times = _times(tx) | {"changed_at": await _after_all(tx)}
+    if not await _update(tx, row.appid, values | {"changed_at": await after_all(tx)}):
+        times = _times(tx) | {"changed_at": await after_all(tx)}
         await tx.run(insert_new(tx, tenant).values(appid=row.appid, **times, **values))
-    await _pause_polls(tx)
+    await pause_polls(tx)
 
 
 async def pause(tx: Tx, appid: str) -> None:
     """Let no process watch an account any more. Its rows stay."""
-    values = {"state": TenantState.PAUSED, "reason": PauseReason.PERSON, "changed_at": await _after_all(tx)}
+    values = {"state": TenantState.PAUSED, "reason": PauseReason.PERSON, "changed_at": await after_all(tx)}
     await _update(tx, appid, values)
-    await _pause_polls(tx)
+    await pause_polls(tx)
 
 
 async def resume(tx: Tx, appid: str) -> None:
     """Let the processes watch an account again."""
-    await _update(tx, appid, {"state": TenantState.ACTIVE, "reason": "", "changed_at": await _after_all(tx)})
-    await _pause_polls(tx)
+    await _update(tx, appid, {"state": TenantState.ACTIVE, "reason": "", "changed_at": await after_all(tx)})
+    await pause_polls(tx)
 
 
 async def remove(tx: Tx, appid: str) -> None:
     """Delete the secrets of an account, and mark its rows: nothing watches it any more."""
     await sealed_secrets.delete_of(tx, appid)
     values = {"state": TenantState.PAUSED, "reason": PauseReason.REMOVED, "removed_at": tx.now}
-    await _update(tx, appid, values | {"changed_at": await _after_all(tx)})
-    await _pause_polls(tx)
+    await _update(tx, appid, values | {"changed_at": await after_all(tx)})
+    await pause_polls(tx)
 
 
 async def delete_removed(tx: Tx, before: datetime) -> str:
@@ -232,13 +238,13 @@ async def last_change(tx: Tx) -> datetime | None:
     return found
 
 
-async def _after_all(tx: Tx) -> datetime:
+async def after_all(tx: Tx) -> datetime:
     """Return the time of a change, later than that of each before: the clock may have been wrong."""
     newest = await last_change(tx)
     return max(tx.now, newest + timedelta(microseconds=1)) if newest else tx.now
 
 
-async def _pause_polls(tx: Tx) -> None:
+async def pause_polls(tx: Tx) -> None:
     """Pause the polls of accounts that a person or the owner has stopped, in all processes; continue the others.
 
     Those that are gone here may be another bot's on this database. Otherwise no process claims them.

@@ -45,6 +45,7 @@ def upgrade() -> None:
         ("sets", sa.JSON()),
         ("account_status", sa.Integer()),
         ("event_at", moment),
+        ("event_kinds", sa.Text()),
         ("code_until", moment),
         ("exchange_at", moment),
         ("doubted_at", moment),
