@@ -55,6 +55,7 @@ async def listen(front: Front, settings: Settings) -> None:
         signing_secret=settings.slack_signing_secret,
         takes_commands=not settings.slack_app_token,
         has_metrics=settings.alerts,
+        has_platform=settings.has_platform,
     )
 
 

@@ -318,7 +318,7 @@ async def unannounced(notice: Message) -> None:
 class Counter(Protocol):
     """Counts what happened, for the metrics: `count("post", "sent")`."""
 
-    def __call__(self, what: str, result: str) -> None: ...
+    def __call__(self, what: str, result: str, /) -> None: ...
 
 
 def no_op(what: str, result: str) -> None:

@@ -66,9 +66,19 @@ def test_events_are_counted_by_their_result(what, name, label):
     assert sum(key[0].endswith("_total") for key in samples(metrics)) == 2
 
 
+def test_pushes_are_counted_by_kind_and_result():
+    metrics = Metrics()
+    for result in ("taken", "taken", "old"):
+        metrics.count("push", "authorized", result)
+    assert value("wechat_kf_platform_pushes_total", metrics, kind="authorized", result="taken") == 2
+    assert metrics.number("push", "authorized", "old") == 1
+
+
 def test_undefined_metric_is_ignored():
     metrics = Metrics()
     metrics.count("guess", "sent")
+    metrics.count("push", "taken")
+    metrics.count("poll", "ok", "ok")
     assert samples(metrics) == samples(Metrics())
 
 
@@ -206,6 +216,7 @@ def test_every_metric_explains_itself_and_has_its_type():
         "wechat_kf_operations": "counter",
         "wechat_kf_delivery_lookups": "counter",
         "wechat_kf_prunings": "counter",
+        "wechat_kf_platform_pushes": "counter",
         "wechat_kf_poll_lateness_seconds": "histogram",
         "wechat_kf_overdue_polls": "gauge",
         "wechat_kf_oldest_overdue_seconds": "gauge",

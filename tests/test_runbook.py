@@ -18,10 +18,12 @@ from bot.blocks.channel import incident_notices
 from bot.delivery.item import outcome_label
 from bot.delivery.reconciler import _outcome_name
 from bot.health.facts import HealthFacts, Problem, ProblemKind
+from bot.platform.pushes import PushResult
 from bot.ports import HistoryMessage, HistoryUnreadable, Message, Outcome, RetryLater
 from bot.retention import RetentionPolicy
 from bot.runtime.metrics import STATES, Figures, FleetFigures, Metrics, OverduePolls
 from bot.slack.error_codes import CODES, Reaction
+from bot.store.authorizers import EventKind
 from tests.conftest import NOW
 from tests.documents import ROOT, document
 from tests.samples import CONTEXT
@@ -168,6 +170,7 @@ def exported() -> set[str]:
     metrics = Metrics()
     for what in ("poll", "post", "edit", "view", "operation", "lookup", "prune"):
         metrics.count(what, "ok")
+    metrics.count("push", "authorized", "taken")
     text = metrics.render(FIGURES).decode()
     names = (re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#"))
     return {re.sub("_(bucket|count|sum)$", "", name) for name in names}
@@ -190,6 +193,12 @@ def test_metrics_of_the_runbook_are_those_that_are_exported():
         )
     }
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_delivery_lookups_total"])) == {"outcome", *looks}
+    kinds = {"component_verify_ticket", *EventKind, "other"}
+    assert set(re.findall(r"`(\w+)`", named["wechat_kf_platform_pushes_total"])) == {
+        *("kind", "result"),
+        *kinds,
+        *PushResult,
+    }
     assert set(re.findall(r"`(\w+)`", named["wechat_kf_prunings_total"])) == {"result", "ok", "failed", "postponed"}
 
 

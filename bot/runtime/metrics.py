@@ -67,18 +67,20 @@ class OverduePolls:
 @dataclass(frozen=True, slots=True)
 class _Counted:
     name: str
-    label: str
+    labels: tuple[str, ...]
     help: str
 
 
+RESULT = ("result",)
 _COUNTED = {
-    "poll": _Counted("wechat_kf_polls", "result", "Polls of the account list by this process."),
-    "post": _Counted("wechat_kf_posts", "result", "Requests of this process to post a message to Slack."),
-    "edit": _Counted("wechat_kf_edits", "result", "Requests of this process to edit a message in Slack."),
-    "view": _Counted("wechat_kf_views", "result", "Requests of this process to show a modal or App Home in Slack."),
-    "operation": _Counted("wechat_kf_operations", "result", "Operations on accounts, by kind and outcome."),
-    "lookup": _Counted("wechat_kf_delivery_lookups", "outcome", "Lookups of messages with an unknown outcome."),
-    "prune": _Counted("wechat_kf_prunings", "result", "Attempts of this process to delete old rows, once a day."),
+    "poll": _Counted("wechat_kf_polls", RESULT, "Polls of the account list by this process."),
+    "post": _Counted("wechat_kf_posts", RESULT, "Requests of this process to post a message to Slack."),
+    "edit": _Counted("wechat_kf_edits", RESULT, "Requests of this process to edit a message in Slack."),
+    "view": _Counted("wechat_kf_views", RESULT, "Requests of this process to show a modal or App Home in Slack."),
+    "operation": _Counted("wechat_kf_operations", RESULT, "Operations on accounts, by kind and outcome."),
+    "lookup": _Counted("wechat_kf_delivery_lookups", ("outcome",), "Lookups of messages with an unknown outcome."),
+    "prune": _Counted("wechat_kf_prunings", RESULT, "Attempts of this process to delete old rows, once a day."),
+    "push": _Counted("wechat_kf_platform_pushes", ("kind", "result"), "Pushes to the third-party platform."),
 }
 
 
@@ -86,21 +88,21 @@ class Metrics:
     """Counts from the start of the process. `count` fits `bot.ports.Counter`."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[str]] = {what: Counter() for what in _COUNTED}
+        self._counts: dict[str, Counter[tuple[str, ...]]] = {what: Counter() for what in _COUNTED}
         self._lateness = Counter[float]()  # polls by the smallest bound that they kept
         self._late_seconds = 0.0
 
-    def count(self, what: str, result: str) -> None:
-        """Count what `_COUNTED` names, such as a "poll" or a "post", with its result.
+    def count(self, what: str, *words: str) -> None:
+        """Count what `_COUNTED` names, such as a "poll" or a "post", with its result, or with all its labels.
 
         Anything else is ignored: a metric must not stop the delivery that it counts.
         """
-        if what in self._counts:
-            self._counts[what][result if WORD.fullmatch(result) else OTHER] += 1
+        if what in self._counts and len(words) == len(_COUNTED[what].labels):
+            self._counts[what][tuple(word if WORD.fullmatch(word) else OTHER for word in words)] += 1
 
-    def number(self, what: str, result: str) -> int:
+    def number(self, what: str, *words: str) -> int:
         """Return how often a step had a result."""
-        return self._counts[what][result]
+        return self._counts[what][words]
 
     def note_lateness(self, seconds: float) -> None:
         """Count a poll by how late it began."""
@@ -116,9 +118,9 @@ class Metrics:
 
     def _counters(self) -> Iterator[Metric]:
         for what, counted in _COUNTED.items():
-            family = CounterMetricFamily(counted.name, counted.help, labels=[counted.label])
-            for result, number in sorted(self._counts[what].items()):
-                family.add_metric([result], number)
+            family = CounterMetricFamily(counted.name, counted.help, labels=counted.labels)
+            for words, number in sorted(self._counts[what].items()):
+                family.add_metric(words, number)
             yield family
 
     def _histogram(self) -> Metric:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from bot.web.connections import ConnectionLimits
 from bot.web.file_limit import connections_within, raise_soft_limit
 from bot.web.guard import Dispatch
 from bot.web.rejections import Rejections
 from bot.web.server import Exposition, Readiness, Ready, Server, make_web_app
+
+if TYPE_CHECKING:
+    from bot.web.platform_endpoint import PlatformEndpoint, PlatformHandlers
 
 NOT_LOADED = "The Official Accounts have not been read yet."
 
@@ -22,6 +26,7 @@ class Handlers:
     ready: Ready
     dispatch: Dispatch
     metrics: Exposition
+    platform: PlatformHandlers | None = None  # None without a third-party platform
 
 
 class Front:
@@ -37,7 +42,7 @@ class Front:
         self._is_attached = asyncio.Event()
 
     async def listen(
-        self, host: str, port: int, *, signing_secret: str, takes_commands: bool, has_metrics: bool
+        self, host: str, port: int, *, signing_secret: str, takes_commands: bool, has_metrics: bool, has_platform: bool
     ) -> None:
         """Accept requests. A second call changes nothing.
 
@@ -55,6 +60,7 @@ class Front:
             self._metrics if has_metrics else None,
             signing_secret=signing_secret,
             rejections=self.rejections,
+            platform=self._platform_endpoint() if has_platform else None,
         )
         self._server = Server(app, ConnectionLimits(connections_within(raise_soft_limit())))
         await self._server.listen(host, port)
@@ -63,6 +69,12 @@ class Front:
         """Pass requests to these handlers from now on."""
         self._handlers = handlers
         self._is_attached.set()
+
+    def _platform_endpoint(self) -> PlatformEndpoint:
+        # Only here: without a platform nothing of it is imported.
+        from bot.web.platform_endpoint import PlatformEndpoint
+
+        return PlatformEndpoint(lambda: cast("PlatformHandlers", self._handlers.platform), self.rejections)
 
     def stop_accepting(self) -> None:
         if self._server:

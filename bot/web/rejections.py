@@ -1,4 +1,7 @@
-"""Requests that were not accepted as Slack's: logged once a minute by reason, and counted for the health report."""
+"""Requests that were not accepted as Slack's, or WeChat's: logged once a minute by reason.
+
+Those of Slack are counted for the health report.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ RECENT = timedelta(minutes=10)  # the health report contains a reason for this l
 MOST_REASONS = 20  # kept at once: senders can choose any path
 LONGEST_PATH = 60  # characters
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SIGNATURE, CLOCK, PATH = "signature", "clock", "path"
+SIGNATURE, CLOCK, PATH, PUSH = "signature", "clock", "path", "push"
 
 
 @dataclass(slots=True)
@@ -51,6 +54,10 @@ class Rejections:
         """Note a POST to a path that accepts none."""
         short = path if len(path) <= LONGEST_PATH else f"{path[: LONGEST_PATH - 1]}…"
         self._note(f"path={short}" if by_slack else PATH, f"path={short}", by_slack=by_slack)
+
+    def push(self, status: int) -> None:
+        """Note a push to the third-party platform that was rejected. They have one line, with the last status."""
+        self._note(PUSH, f"push status={status}", by_slack=False)
 
     def accept(self) -> None:
         """Forget rejected requests: an accepted one proves secret and clock right, so the others were forged."""

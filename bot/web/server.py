@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,6 +16,9 @@ from bot.runtime.metrics import CONTENT_TYPE
 from bot.web.connections import ConnectionLimits, Connections
 from bot.web.guard import SLACK_PATH, Dispatch, Guard, looks_like_slack
 from bot.web.rejections import Rejections
+
+if TYPE_CHECKING:
+    from bot.web.platform_endpoint import PlatformEndpoint
 
 __all__ = [
     "SLACK_PATH",
@@ -116,14 +119,21 @@ def make_web_app(
     *,
     signing_secret: str = "",
     rejections: Rejections | None = None,
+    platform: PlatformEndpoint | None = None,
 ) -> web.Application:
-    """Build the routes of a process: health, `/metrics` if given, and Slack's behind the guard if Bolt is given."""
+    """Build the routes of a process: health, `/metrics` if given, and Slack's behind the guard if Bolt is given.
+
+    Args:
+        platform: the paths of a third-party platform, which do not exist without one.
+    """
     rejections = rejections or Rejections()
     app = web.Application(middlewares=[_noting_unknown_paths(rejections)])
     if bolt:
         events = Guard(bolt, signing_secret, rejections=rejections).events
         app.router.add_post(SLACK_PATH, events)
         app.router.add_post(f"{SLACK_PATH}/", events)
+    if platform:
+        platform.add_to(app.router)
     _add_health(app, ready, FRONT_PAGE if bolt else SOCKET_PAGE)
     if metrics:
 

@@ -1,0 +1,145 @@
+"""The paths of a third-party platform: WeChat's pushes, which are verified first, and the pages of owners."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from bot.runtime.logs import LogEvent, fault_words
+from bot.web.rejections import Rejections
+from wechat_kf.envelope import MAX_BODY, MalformedPushError, Push, RefusedPushError
+
+log = logging.getLogger(__name__)
+
+EVENTS_PATH = "/wechat/platform/events"
+MESSAGES_PATH = "/wechat/platform/messages/{appid}"
+START_PATH = "/wechat/platform/start"
+AUTHORIZED_PATH = "/wechat/platform/authorized"
+BODY_SECONDS = 2.0  # WeChat waits for 5 s in all, of which the store gets 2 s
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page for the owner of an account."""
+
+    status: int
+    html: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+PageHandler = Callable[[Mapping[str, str], str], Awaitable[Page]]  # takes the query and Accept-Language
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformHandlers:
+    """What answers the requests."""
+
+    open: Callable[[bytes, Mapping[str, str]], Push]  # body and query; raises as `envelope.open_push` does
+    take: Callable[[Push], Awaitable[bool]]  # returns False if it is lost unless WeChat sends it again
+    start: PageHandler
+    authorized: PageHandler
+    count: Callable[[str, str], None]  # takes the kind of a push and its result
+
+
+class _TooLongError(Exception):
+    """The body is longer than any push."""
+
+
+class PlatformEndpoint:
+    """Verification of each push before the handler receives it, and the pages.
+
+    A push is answered with "success" and nothing around it: after other answers WeChat may stop all pushes. Only
+    an event that could not be stored is answered with 503.
+    Other requests get no body, and cost no transaction. 413: over 64 KiB. 408: it takes too long to arrive.
+    400: it is malformed. 401: its signature, or its contents, are not for this platform.
+    """
+
+    def __init__(
+        self,
+        handlers: Callable[[], PlatformHandlers],
+        rejections: Rejections,
+        *,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
+        """Keep what answers.
+
+        Args:
+            handlers: returns the present ones, which a reload replaces.
+        """
+        self._handlers = handlers
+        self._rejections = rejections
+        self._body_seconds = body_seconds
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        for path, answer in ((EVENTS_PATH, self.events), (MESSAGES_PATH, self.messages)):
+            router.add_post(path, answer)
+            router.add_post(f"{path}/", answer)
+        # A HEAD would have the effects of the page.
+        router.add_get(START_PATH, self.start, allow_head=False)
+        router.add_get(AUTHORIZED_PATH, self.authorized, allow_head=False)
+
+    async def events(self, request: web.Request) -> web.Response:
+        """Answer a push about the platform: a ticket, or an account that authorises it."""
+        handlers = self._handlers()
+        try:
+            push = handlers.open(await self._read(request), request.query)
+        except _TooLongError:
+            return self._rejected(413)
+        except TimeoutError:
+            return self._rejected(408)
+        except RefusedPushError:
+            return self._rejected(401)
+        except MalformedPushError:
+            return self._rejected(400)
+        return _success() if await handlers.take(push) else web.Response(status=503)
+
+    async def messages(self, _request: web.Request) -> web.Response:
+        """Answer what customers write to an account, which this bot does not read."""
+        return _success()
+
+    async def start(self, request: web.Request) -> web.Response:
+        """Answer the page where an owner begins."""
+        return await _shown(request, self._handlers().start)
+
+    async def authorized(self, request: web.Request) -> web.Response:
+        """Answer the page to which WeChat sends an owner back."""
+        return await _shown(request, self._handlers().authorized)
+
+    async def _read(self, request: web.Request) -> bytes:
+        """Read the body, and stop where it is longer than any push."""
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            raise MalformedPushError("the body is compressed, which WeChat's are not")
+        if (request.content_length or 0) > MAX_BODY:
+            raise _TooLongError
+        body = b""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                while chunk := await request.content.read(MAX_BODY + 1 - len(body)):
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        raise _TooLongError
+        except (web.RequestPayloadError, ConnectionError):
+            raise MalformedPushError("the body did not arrive") from None
+        return body
+
+    def _rejected(self, status: int) -> web.Response:
+        self._rejections.push(status)
+        self._handlers().count("other", "refused")
+        return web.Response(status=status)
+
+
+def _success() -> web.Response:
+    return web.Response(body=b"success", content_type="text/plain")
+
+
+async def _shown(request: web.Request, handler: PageHandler) -> web.Response:
+    try:
+        page = await handler(request.query, request.headers.get("Accept-Language", ""))
+    except Exception as exc:
+        log.error(LogEvent("page of an owner not made", path=request.path, error=fault_words(exc)))
+        return web.Response(status=503, text="Not available now. Try again in a minute.\n")
+    return web.Response(status=page.status, text=page.html, content_type="text/html", headers=page.headers)
